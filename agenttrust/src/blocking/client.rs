@@ -1,0 +1,168 @@
+//! The client without `.await`.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower::Service;
+
+use super::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens};
+use super::wait;
+use crate::client as asynchronous;
+use crate::error::Result;
+use crate::model::Health;
+
+/// A client of one Guardian gateway; the async one is [`crate::AgentTrustClient`].
+///
+/// ```no_run
+/// use agenttrust::CreateAgentRequest;
+/// use agenttrust::blocking::AgentTrustClient;
+///
+/// # fn main() -> Result<(), agenttrust::AgentTrustError> {
+/// let client = AgentTrustClient::from_env()?;
+/// let agent = client.agents().create(&CreateAgentRequest {
+///     name: "research-bot".to_string(),
+///     capabilities: vec!["web:search".to_string()],
+///     ..Default::default()
+/// })?;
+/// println!("Agent ID: {}", agent.id);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct AgentTrustClient {
+    client: asynchronous::AgentTrustClient,
+}
+
+impl AgentTrustClient {
+    /// Starts a client with explicit settings.
+    pub fn builder() -> AgentTrustClientBuilder {
+        AgentTrustClientBuilder { builder: asynchronous::AgentTrustClient::builder() }
+    }
+
+    /// A client with the settings of the environment, as
+    /// [`from_env`](asynchronous::AgentTrustClient::from_env) of the async one.
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::AgentTrustError::Validation) when a variable holds no URL.
+    pub fn from_env() -> Result<Self> {
+        asynchronous::AgentTrustClient::from_env().map(Self::from)
+    }
+
+    /// The async client behind this one; both share connections and the token cache.
+    #[must_use]
+    pub fn as_async(&self) -> &asynchronous::AgentTrustClient {
+        &self.client
+    }
+
+    /// How the gateway is. Needs no API key.
+    ///
+    /// # Errors
+    ///
+    /// As for the async [`health`](asynchronous::AgentTrustClient::health).
+    pub fn health(&self) -> Result<Health> {
+        let client = self.client.clone();
+        wait(async move { client.health().await })
+    }
+
+    /// Registering, listing and revoking agents.
+    #[must_use]
+    pub fn agents(&self) -> Agents<'_> {
+        Agents::new(&self.client)
+    }
+
+    /// Issuing, introspecting and revoking tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens::new(&self.client)
+    }
+
+    /// Checking an action before it runs.
+    #[must_use]
+    pub fn actions(&self) -> Actions<'_> {
+        Actions::new(&self.client)
+    }
+
+    /// Opening and reading sessions.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions::new(&self.client)
+    }
+
+    /// Reading, deciding and waiting for approvals.
+    #[must_use]
+    pub fn approvals(&self) -> Approvals<'_> {
+        Approvals::new(&self.client)
+    }
+
+    /// Reporting what ran.
+    #[must_use]
+    pub fn telemetry(&self) -> Telemetry<'_> {
+        Telemetry::new(&self.client)
+    }
+}
+
+impl From<asynchronous::AgentTrustClient> for AgentTrustClient {
+    fn from(client: asynchronous::AgentTrustClient) -> Self {
+        Self { client }
+    }
+}
+
+/// Settings of a blocking client; as the async
+/// [`AgentTrustClientBuilder`](asynchronous::AgentTrustClientBuilder).
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct AgentTrustClientBuilder {
+    builder: asynchronous::AgentTrustClientBuilder,
+}
+
+impl AgentTrustClientBuilder {
+    /// The gateway's address; `http://localhost:8080` by default.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.builder = self.builder.base_url(url);
+        self
+    }
+
+    /// The API key, `sk_live_…`.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.builder = self.builder.api_key(key);
+        self
+    }
+
+    /// How long one request may take in all; 30 seconds by default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.builder = self.builder.timeout(timeout);
+        self
+    }
+
+    /// Whether tokens are kept and handed out again; they are by default.
+    pub fn token_cache(mut self, on: bool) -> Self {
+        self.builder = self.builder.token_cache(on);
+        self
+    }
+
+    /// Sends requests through `service` instead of reqwest. It is polled on the background runtime.
+    pub fn service<S, B>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Bytes>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn StdError + Send + Sync>>,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.builder = self.builder.service(service);
+        self
+    }
+
+    /// Builds the client. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::AgentTrustError::Validation) when the base URL is none.
+    pub fn build(self) -> Result<AgentTrustClient> {
+        self.builder.build().map(AgentTrustClient::from)
+    }
+}

@@ -1,0 +1,37 @@
+//! The client and the guard for code that is not async.
+//!
+//! It mirrors the async side, resource by resource: the same names, the same errors, without
+//! `.await`. Each call parks its thread while the work is done on a background runtime, so that it
+//! works with no runtime at all, inside a current-thread one and inside a multi-thread one.
+//!
+//! ```no_run
+//! use agenttrust::blocking::{AgentTrustClient, AgentTrustGuard};
+//!
+//! fn main() -> Result<(), agenttrust::AgentTrustError> {
+//!     let client = AgentTrustClient::from_env()?;
+//!     let guard = AgentTrustGuard::builder(client, "agent-123").build();
+//!     guard.check_with_effect("web_search", "AI news", "read")?;
+//!     let begun = std::time::Instant::now();
+//!     // The tool runs here.
+//!     guard.report("web_search", true, begun.elapsed().as_millis() as u64);
+//!     guard.flush()
+//! }
+//! ```
+
+mod client;
+mod guard;
+mod resources;
+
+pub use self::client::{AgentTrustClient, AgentTrustClientBuilder};
+pub use self::guard::{AgentTrustGuard, AgentTrustGuardBuilder};
+pub use self::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens};
+
+use std::future::Future;
+
+use crate::error::Result;
+use crate::private::background;
+
+/// Parks this thread until `future` is done on the background runtime.
+fn wait<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    background::block_on(future)?
+}

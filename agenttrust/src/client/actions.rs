@@ -1,0 +1,138 @@
+//! Actions: may this call run? (SDK guide, section 5.)
+
+use std::time::Duration;
+
+use super::AgentTrustClient;
+use crate::error::Result;
+use crate::model::{ActionCheckRequest, CheckRequest, CheckResult, headers, truncate_summary};
+
+/// See [`AgentTrustClient::actions`].
+#[derive(Clone, Copy, Debug)]
+pub struct Actions<'a> {
+    client: &'a AgentTrustClient,
+}
+
+/// What travels with a check beyond its body; a gateway may ignore all of it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CheckOptions {
+    /// The digest of the input, so that an approval is bound to it.
+    pub input_digest: Option<String>,
+    /// The scopes that the tool declares.
+    pub scopes: Vec<String>,
+    /// A name for this check, so that a repeated request opens no second approval.
+    pub idempotency_key: Option<String>,
+    /// How long to wait for the answer; the client's own limit by default.
+    pub timeout: Option<Duration>,
+}
+
+impl CheckOptions {
+    /// The digest of the input, so that an approval is bound to it.
+    #[must_use]
+    pub fn input_digest(mut self, digest: impl Into<String>) -> Self {
+        self.input_digest = Some(digest.into());
+        self
+    }
+
+    /// The scopes that the tool declares.
+    #[must_use]
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A name for this check, so that a repeated request opens no second approval.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// How long to wait for the answer.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+/// The answer to a check, and what of the extensions the gateway took into account.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CheckAnswer {
+    /// The answer.
+    pub result: CheckResult,
+    /// Whether the digest was taken into account.
+    pub digest_enforced: bool,
+    /// Whether the declared scopes were.
+    pub scopes_enforced: bool,
+}
+
+impl<'a> Actions<'a> {
+    pub(super) fn new(client: &'a AgentTrustClient) -> Self {
+        Self { client }
+    }
+
+    /// Asks whether an action may run. The first 200 characters of the summary travel.
+    ///
+    /// A denial is an answer here, not an error: look at [`allowed`](CheckResult::allowed). The guard
+    /// makes errors of denials.
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::AgentTrustError::Validation) for an unknown effect or an empty name,
+    /// [`NotFound`](crate::AgentTrustError::NotFound) for an unknown agent, and whatever keeps the
+    /// question from being asked.
+    pub async fn check(&self, request: &ActionCheckRequest) -> Result<CheckResult> {
+        Ok(self.check_with(request, &CheckOptions::default()).await?.result)
+    }
+
+    /// As [`check`](Self::check), with more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check).
+    pub async fn check_with(
+        &self,
+        request: &ActionCheckRequest,
+        options: &CheckOptions,
+    ) -> Result<CheckAnswer> {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let body = CheckRequest {
+            session_id: given(&request.session_id),
+            action_effect: request.action_effect.clone(),
+            action_input_summary: given(truncate_summary(&request.tool_input_summary)),
+            ..CheckRequest::new(&request.agent_id, &request.tool_name)
+        };
+        self.send(&body, options).await
+    }
+
+    /// Sends a check as it travels.
+    pub(crate) async fn send(
+        &self,
+        body: &CheckRequest,
+        options: &CheckOptions,
+    ) -> Result<CheckAnswer> {
+        let mut call = self.client.post("/api/v1/agenttrust/check").json(body);
+        if let Some(digest) = &options.input_digest {
+            call = call.header(headers::INPUT_DIGEST, digest);
+        }
+        if !options.scopes.is_empty() {
+            call = call.header(headers::SCOPES, &options.scopes.join(","));
+        }
+        if let Some(key) = &options.idempotency_key {
+            call = call.header(headers::IDEMPOTENCY_KEY, key).repeatable();
+        }
+        if let Some(timeout) = options.timeout {
+            call = call.timeout(timeout);
+        }
+        let answer = call.send().await?;
+        let enforced = answer.headers.get(headers::ENFORCED).and_then(|value| value.to_str().ok());
+        let says = |word| enforced.is_some_and(|all| all.split(',').any(|one| one.trim() == word));
+        Ok(CheckAnswer {
+            result: answer.json()?,
+            digest_enforced: says("digest"),
+            scopes_enforced: says("scopes"),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! Agents: registering, listing, revoking (SDK guide, section 3).
+
+use base64::Engine as _;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey};
+use serde_json::json;
+
+use super::AgentTrustClient;
+use super::path::segment;
+use crate::error::{AgentTrustError, Result};
+use crate::model::{Agent, CreateAgentRequest, PrivateKey};
+
+/// See [`AgentTrustClient::agents`].
+#[derive(Clone, Copy, Debug)]
+pub struct Agents<'a> {
+    client: &'a AgentTrustClient,
+}
+
+impl<'a> Agents<'a> {
+    pub(super) fn new(client: &'a AgentTrustClient) -> Self {
+        Self { client }
+    }
+
+    /// Registers an agent and returns it.
+    ///
+    /// Without a [`public_key`](CreateAgentRequest::public_key) an Ed25519 key pair is generated here:
+    /// the public half is sent, the private half is in the returned agent's
+    /// [`private_key`](Agent::private_key), this once, and never leaves the process.
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](AgentTrustError::Validation) for a bad name or capability,
+    /// [`Authentication`](AgentTrustError::Authentication) and
+    /// [`Authorization`](AgentTrustError::Authorization) for a key that is wrong or may not do this.
+    pub async fn create(&self, request: &CreateAgentRequest) -> Result<Agent> {
+        let mut request = request.clone();
+        let mut private_key = None;
+        if request.public_key.is_none() {
+            let (public, private) = generate_key_pair()?;
+            request.public_key = Some(public);
+            private_key = Some(private);
+        }
+        let answer = self.client.post("/api/v1/agents").json(&request).send().await?;
+        let mut agent: Agent = answer.object("agent")?;
+        agent.private_key = private_key;
+        Ok(agent)
+    }
+
+    /// Every agent of the key's organisation.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create).
+    pub async fn list(&self) -> Result<Vec<Agent>> {
+        self.client.get("/api/v1/agents").send().await?.list("agents")
+    }
+
+    /// The agent with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](AgentTrustError::NotFound) when there is none.
+    pub async fn get(&self, agent_id: &str) -> Result<Agent> {
+        let path = format!("/api/v1/agents/{}", segment("agent id", agent_id)?);
+        self.client.get(path).send().await?.object("agent")
+    }
+
+    /// Revokes an agent for good, with its tokens and sessions. `reason` goes into the audit trail.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](AgentTrustError::NotFound) when there is none.
+    pub async fn revoke(&self, agent_id: &str, reason: &str) -> Result<()> {
+        let path = format!("/api/v1/agents/{}/revoke", segment("agent id", agent_id)?);
+        self.client.post(path).json(&json!({ "reason": reason })).send().await?;
+        Ok(())
+    }
+}
+
+/// A fresh Ed25519 key pair: the public half as PKIX PEM, the private one as PKCS #8 PEM.
+fn generate_key_pair() -> Result<(String, PrivateKey)> {
+    let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
+    getrandom::fill(&mut *seed).map_err(|error| {
+        AgentTrustError::invalid(format!(
+            "no key pair for the agent, because the system gave no random numbers: {error}"
+        ))
+    })?;
+    let key = SigningKey::from_bytes(&seed);
+    let private = key.to_pkcs8_pem(LineEnding::LF).map_err(encoding)?;
+    let public = key.verifying_key().to_public_key_der().map_err(encoding)?;
+    let public = base64::engine::general_purpose::STANDARD.encode(public.as_bytes());
+    let public = format!("-----BEGIN PUBLIC KEY-----\n{public}\n-----END PUBLIC KEY-----\n");
+    Ok((public, PrivateKey::new(private)))
+}
+
+fn encoding(error: impl std::fmt::Display) -> AgentTrustError {
+    AgentTrustError::invalid(format!("the agent's key pair cannot be written as PEM: {error}"))
+}

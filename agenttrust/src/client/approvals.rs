@@ -1,0 +1,170 @@
+//! Approvals: reading, deciding, waiting (SDK guide, sections 8 and 9).
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::AgentTrustClient;
+use super::path::{query, segment};
+use crate::error::Result;
+use crate::model::{Approval, ApprovalStatus};
+use crate::private::background;
+
+/// How long one request of a wait asks the gateway to hold its answer.
+const LONG_POLL: Duration = Duration::from_secs(30);
+/// The pause between questions to a gateway that answers at once.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// See [`AgentTrustClient::approvals`].
+#[derive(Clone, Copy, Debug)]
+pub struct Approvals<'a> {
+    client: &'a AgentTrustClient,
+}
+
+/// Which approvals to list.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ApprovalFilter {
+    /// Only those that stand here.
+    pub status: Option<ApprovalStatus>,
+    /// Only those of this agent.
+    pub agent_id: Option<String>,
+}
+
+impl ApprovalFilter {
+    /// Only those that stand at `status`.
+    #[must_use]
+    pub fn status(mut self, status: ApprovalStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Only those of this agent.
+    #[must_use]
+    pub fn agent_id(mut self, agent_id: impl Into<String>) -> Self {
+        self.agent_id = Some(agent_id.into());
+        self
+    }
+}
+
+impl<'a> Approvals<'a> {
+    pub(super) fn new(client: &'a AgentTrustClient) -> Self {
+        Self { client }
+    }
+
+    /// Approves a held action. `decided_by` is recorded beside the key that really decided.
+    ///
+    /// # Errors
+    ///
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not decide: not an
+    /// operator's, or the one that asked. [`Api`](crate::AgentTrustError::Api) with status 409 for an
+    /// approval that is already decided or has expired.
+    pub async fn approve(&self, approval_id: &str, decided_by: &str) -> Result<()> {
+        self.decide(approval_id, "approve", decided_by).await
+    }
+
+    /// Denies a held action.
+    ///
+    /// # Errors
+    ///
+    /// As for [`approve`](Self::approve).
+    pub async fn deny(&self, approval_id: &str, decided_by: &str) -> Result<()> {
+        self.decide(approval_id, "deny", decided_by).await
+    }
+
+    async fn decide(&self, approval_id: &str, verb: &str, decided_by: &str) -> Result<()> {
+        let path = format!("/mcp/approvals/{}/{verb}", segment("approval id", approval_id)?);
+        self.client.post(path).json(&json!({ "decided_by": decided_by })).send().await?;
+        Ok(())
+    }
+
+    /// The approval with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    pub async fn get(&self, approval_id: &str) -> Result<Approval> {
+        let path = format!("/mcp/approvals/{}", segment("approval id", approval_id)?);
+        self.client.get(path).send().await?.object("approval")
+    }
+
+    /// The approvals that match `filter`, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that has no such list.
+    pub async fn list(&self, filter: &ApprovalFilter) -> Result<Vec<Approval>> {
+        let mut path = "/mcp/approvals?".to_owned();
+        if let Some(status) = filter.status {
+            path.push_str(&format!("status={status}&"));
+        }
+        if let Some(agent_id) = &filter.agent_id {
+            path.push_str(&format!("agent_id={}&", query(agent_id)));
+        }
+        let path = path.trim_end_matches(['?', '&']);
+        self.client.get(path).send().await?.list("approvals")
+    }
+
+    /// Waits until the approval is no longer pending, at most `limit`, and returns where it stands.
+    ///
+    /// A gateway that knows long polling answers within 100 ms of the decision; any other is asked
+    /// twice a second. A gateway that is away for a while is asked again.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such approval. Running out of
+    /// time is no error: the approval comes back as it stands, pending.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing; the approval stays as it is.
+    pub async fn wait(&self, approval_id: &str, limit: Duration) -> Result<Approval> {
+        let id = segment("approval id", approval_id)?;
+        let begun = Instant::now();
+        loop {
+            let left = limit.saturating_sub(begun.elapsed());
+            let hold = left.min(LONG_POLL);
+            let asked = Instant::now();
+            let path = format!("/mcp/approvals/{id}?wait={}", hold.as_secs());
+            let call = self.client.get(path).timeout(hold + self.client.inner.timeout);
+            // The caller's limit also ends a question that the gateway holds too long; a floor lets
+            // a last look through.
+            let patience = left.max(PAUSE);
+            let pending = match background::timeout(patience, call.send()).await {
+                Ok(Ok(answer)) => {
+                    let approval: Approval = answer.object("approval")?;
+                    if approval.status != ApprovalStatus::Pending || left.is_zero() {
+                        return Ok(approval);
+                    }
+                    Ok(approval)
+                }
+                Ok(Err(error)) if error.is_unreachable() || is_broken(&error) => Err(error),
+                Ok(Err(error)) => return Err(error),
+                Err(elapsed) => Err(crate::TransportError::classify(elapsed.into()).into()),
+            };
+            if begun.elapsed() >= limit {
+                return pending;
+            }
+            if asked.elapsed() < PAUSE {
+                let left = limit.saturating_sub(begun.elapsed());
+                background::sleep(PAUSE.min(left)).await;
+            }
+        }
+    }
+
+    /// Shows the approver the input that the approval's digest commits to.
+    pub(crate) async fn disclose(
+        &self,
+        approval_id: &str,
+        input: &Value,
+        opening: &str,
+    ) -> Result<()> {
+        let path = format!("/mcp/approvals/{}/input", segment("approval id", approval_id)?);
+        self.client.put(path).json(&json!({ "input": input, "r": opening })).send().await?;
+        Ok(())
+    }
+}
+
+fn is_broken(error: &crate::AgentTrustError) -> bool {
+    matches!(error, crate::AgentTrustError::Network(_))
+}

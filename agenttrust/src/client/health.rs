@@ -1,0 +1,17 @@
+//! Health of the gateway.
+
+use super::AgentTrustClient;
+use crate::error::Result;
+use crate::model::Health;
+
+impl AgentTrustClient {
+    /// How the gateway is. Needs no API key.
+    ///
+    /// # Errors
+    ///
+    /// [`Network`](crate::AgentTrustError::Network) when nobody answers,
+    /// [`Api`](crate::AgentTrustError::Api) when it answers that it is unhealthy.
+    pub async fn health(&self) -> Result<Health> {
+        self.get("/health").send().await?.json()
+    }
+}

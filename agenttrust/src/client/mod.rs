@@ -1,0 +1,143 @@
+//! [`AgentTrustClient`]: every resource of the SDK guide, one file each.
+
+mod actions;
+mod agents;
+mod approvals;
+mod builder;
+mod cache;
+mod health;
+mod path;
+mod request;
+mod sessions;
+mod telemetry;
+mod tokens;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+pub use self::actions::{Actions, CheckAnswer, CheckOptions};
+pub use self::agents::Agents;
+pub use self::approvals::{ApprovalFilter, Approvals};
+pub use self::builder::AgentTrustClientBuilder;
+pub use self::sessions::Sessions;
+pub use self::telemetry::Telemetry;
+pub use self::tokens::{IssueOptions, Tokens};
+
+use self::cache::TokenCache;
+use crate::error::Result;
+use crate::transport::Transport;
+
+/// A client of one Guardian gateway. Cloning is cheap, and clones share connections and the token
+/// cache.
+///
+/// ```no_run
+/// use agenttrust::AgentTrustClient;
+///
+/// # async fn example() -> Result<(), agenttrust::AgentTrustError> {
+/// let client = AgentTrustClient::builder()
+///     .base_url("http://localhost:8080")
+///     .api_key("sk_live_...")
+///     .build()?;
+/// for agent in client.agents().list().await? {
+///     println!("{} ({})", agent.name, agent.status);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Deadlines
+///
+/// Every request has one, [`timeout`](AgentTrustClientBuilder::timeout) by default 30 seconds. It is
+/// kept on a background runtime, so that the caller's needs no timers. The default HTTP transport
+/// drives its connections on the calling tokio runtime, which must have I/O and time enabled;
+/// outside of any tokio runtime it uses the background one.
+///
+/// # Cancel safety
+///
+/// A request that is dropped may or may not have reached the gateway.
+#[derive(Clone)]
+pub struct AgentTrustClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Transport,
+    base_url: String,
+    api_key: Option<HeaderValue>,
+    timeout: Duration,
+    tokens: TokenCache,
+}
+
+impl AgentTrustClient {
+    /// Starts a client with explicit settings; what is not set comes from no environment variable.
+    pub fn builder() -> AgentTrustClientBuilder {
+        AgentTrustClientBuilder::default()
+    }
+
+    /// A client with the settings of the environment: `AGENTTRUST_URL`, else `AGENTTRUST_BASE_URL`,
+    /// else `http://localhost:8080`; and `AGENTTRUST_API_KEY`. A variable that is empty is unset.
+    ///
+    /// Without a key the client is built, and every request is answered with 401 (SDK guide, FAQ).
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::AgentTrustError::Validation) when a variable holds no URL, or a key that
+    /// no header can carry.
+    pub fn from_env() -> Result<Self> {
+        AgentTrustClientBuilder::from_env().build()
+    }
+
+    /// The gateway's address, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.inner.base_url
+    }
+
+    /// Registering, listing and revoking agents.
+    #[must_use]
+    pub fn agents(&self) -> Agents<'_> {
+        Agents::new(self)
+    }
+
+    /// Issuing, introspecting and revoking tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens::new(self)
+    }
+
+    /// Checking an action before it runs.
+    #[must_use]
+    pub fn actions(&self) -> Actions<'_> {
+        Actions::new(self)
+    }
+
+    /// Opening and reading sessions.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions::new(self)
+    }
+
+    /// Reading, deciding and waiting for approvals.
+    #[must_use]
+    pub fn approvals(&self) -> Approvals<'_> {
+        Approvals::new(self)
+    }
+
+    /// Reporting what ran.
+    #[must_use]
+    pub fn telemetry(&self) -> Telemetry<'_> {
+        Telemetry::new(self)
+    }
+}
+
+impl fmt::Debug for AgentTrustClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentTrustClient")
+            .field("base_url", &self.inner.base_url)
+            .field("timeout", &self.inner.timeout)
+            .finish_non_exhaustive()
+    }
+}

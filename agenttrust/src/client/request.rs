@@ -1,0 +1,169 @@
+//! One request and its answer: headers, deadline, status, and the shapes that answers come in.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::AgentTrustClient;
+use crate::error::{AgentTrustError, Result};
+use crate::model::headers;
+use crate::private::background;
+use crate::transport::{TransportError, read_to_limit};
+
+/// The longest answer that is read.
+const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
+
+/// A request before it is sent.
+#[must_use = "nothing is sent until `send` is awaited"]
+pub(crate) struct Call<'a> {
+    client: &'a AgentTrustClient,
+    method: Method,
+    path: String,
+    body: Result<Bytes>,
+    headers: HeaderMap,
+    timeout: Duration,
+    repeatable: bool,
+}
+
+impl AgentTrustClient {
+    pub(crate) fn get(&self, path: impl Into<String>) -> Call<'_> {
+        self.call(Method::GET, path.into()).repeatable()
+    }
+
+    pub(crate) fn post(&self, path: impl Into<String>) -> Call<'_> {
+        self.call(Method::POST, path.into())
+    }
+
+    pub(crate) fn put(&self, path: impl Into<String>) -> Call<'_> {
+        self.call(Method::PUT, path.into())
+    }
+
+    fn call(&self, method: Method, path: String) -> Call<'_> {
+        Call {
+            client: self,
+            method,
+            path,
+            body: Ok(Bytes::new()),
+            headers: HeaderMap::new(),
+            timeout: self.inner.timeout,
+            repeatable: false,
+        }
+    }
+}
+
+impl Call<'_> {
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_vec(body).map(Bytes::from).map_err(AgentTrustError::from);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) => {
+                self.headers.insert(HeaderName::from_static(name), value);
+            }
+            Err(_) => {
+                self.body = Err(AgentTrustError::invalid(format!(
+                    "{value:?} cannot travel in the header {name}; use visible ASCII characters"
+                )));
+            }
+        }
+        self
+    }
+
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Says that sending it twice does what sending it once does.
+    pub(crate) fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// Sends it and returns the answer, if it is 2xx.
+    pub(crate) async fn send(mut self) -> Result<Answer> {
+        let body = std::mem::replace(&mut self.body, Ok(Bytes::new()))?;
+        let limit = self.timeout;
+        background::timeout(limit, async {
+            match self.attempt(body.clone()).await {
+                // A kept-alive connection may break just as it is used again; a fresh one will not.
+                Err(AgentTrustError::Network(error)) if self.repeatable && !timed_out(&error) => {
+                    self.attempt(body).await
+                }
+                answer => answer,
+            }
+        })
+        .await
+        .unwrap_or_else(|elapsed| Err(TransportError::classify(elapsed.into()).into()))
+    }
+
+    async fn attempt(&self, body: Bytes) -> Result<Answer> {
+        let inner = &*self.client.inner;
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(format!("{}{}", inner.base_url, self.path))
+            .body(body)
+            .map_err(|_| {
+                AgentTrustError::invalid(format!("{:?} is no path of a gateway", self.path))
+            })?;
+        *request.headers_mut() = self.headers.clone();
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(key) = &inner.api_key {
+            headers.insert(HeaderName::from_static(headers::API_KEY), key.clone());
+        }
+
+        let (head, body) = inner.transport.clone().oneshot(request).await?.into_parts();
+        let body = read_to_limit(body, ANSWER_LIMIT).await?;
+        if head.status.is_success() {
+            Ok(Answer { headers: head.headers, body })
+        } else {
+            Err(AgentTrustError::from_answer(head.status.as_u16(), &body))
+        }
+    }
+}
+
+fn timed_out(error: &TransportError) -> bool {
+    error.kind() == crate::transport::TransportErrorKind::Timeout
+}
+
+/// A 2xx answer.
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    /// The body as it is; an empty one reads as `{}`.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        Ok(serde_json::from_slice(body)?)
+    }
+
+    /// One object, bare or wrapped as `{"name": {…}}`.
+    pub(crate) fn object<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let mut value: Value = self.json()?;
+        if let Some(wrapped) = value.get_mut(name).filter(|inner| inner.is_object()) {
+            value = wrapped.take();
+        }
+        Ok(serde_json::from_value(value)?)
+    }
+
+    /// A list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
+    pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
+        let mut value: Value = self.json()?;
+        if value.is_object() {
+            value = value.get_mut(name).map(Value::take).unwrap_or_default();
+        }
+        Ok(serde_json::from_value::<Option<Vec<T>>>(value)?.unwrap_or_default())
+    }
+}

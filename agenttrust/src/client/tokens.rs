@@ -1,0 +1,118 @@
+//! Tokens: issuing, introspecting, revoking (SDK guide, section 4).
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::AgentTrustClient;
+use super::cache::CacheKey;
+use crate::error::Result;
+use crate::model::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
+
+/// See [`AgentTrustClient::tokens`].
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens<'a> {
+    client: &'a AgentTrustClient,
+}
+
+/// What goes beyond the guide's [`IssueTokenRequest`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct IssueOptions {
+    /// The session that the token is bound to.
+    pub session_id: Option<String>,
+    /// Asks for a new token even if a cached one would do.
+    pub fresh: bool,
+}
+
+impl IssueOptions {
+    /// Binds the token to a session.
+    #[must_use]
+    pub fn session_id(mut self, session_id: impl Into<String>) -> Self {
+        self.session_id = Some(session_id.into());
+        self
+    }
+
+    /// Asks for a new token even if a cached one would do.
+    #[must_use]
+    pub fn fresh(mut self, fresh: bool) -> Self {
+        self.fresh = fresh;
+        self
+    }
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn new(client: &'a AgentTrustClient) -> Self {
+        Self { client }
+    }
+
+    /// Issues a token, or returns a cached one for the same agent, scopes, audience and session that
+    /// has at least 30 seconds left.
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::AgentTrustError::Validation) for scopes beyond the agent's capabilities
+    /// or a lifetime out of bounds, [`NotFound`](crate::AgentTrustError::NotFound) for an unknown
+    /// agent.
+    pub async fn issue(&self, request: &IssueTokenRequest) -> Result<Token> {
+        self.issue_with(request, IssueOptions::default()).await
+    }
+
+    /// As [`issue`](Self::issue), with more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`issue`](Self::issue).
+    pub async fn issue_with(
+        &self,
+        request: &IssueTokenRequest,
+        options: IssueOptions,
+    ) -> Result<Token> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(flatten)]
+            request: &'a IssueTokenRequest,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            session_id: Option<&'a str>,
+        }
+
+        let cache = &self.client.inner.tokens;
+        let key = CacheKey::new(request, options.session_id.as_deref());
+        if !options.fresh
+            && let Some(token) = cache.get(&key)
+        {
+            return Ok(token);
+        }
+        let body = Body { request, session_id: options.session_id.as_deref() };
+        let answer = self.client.post("/api/v1/agent-tokens/issue").json(&body).send().await?;
+        let token: Token = answer.object("token_data")?;
+        cache.put(key, &token);
+        Ok(token)
+    }
+
+    /// What a token is worth right now, for this target and with these scopes.
+    ///
+    /// # Errors
+    ///
+    /// Only when the question cannot be asked: a worthless token is an answer, with
+    /// [`active`](IntrospectionResult::active) `false`.
+    pub async fn introspect(
+        &self,
+        request: &IntrospectTokenRequest,
+    ) -> Result<IntrospectionResult> {
+        let call = self.client.post("/api/v1/agent-tokens/introspect").json(request);
+        call.repeatable().send().await?.json()
+    }
+
+    /// Revokes a token at once and forgets it here.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) for a token that the gateway does not know.
+    pub async fn revoke(&self, token: &str, reason: &str) -> Result<()> {
+        // Forgotten first: a revocation that gets lost must not leave the token in use here.
+        self.client.inner.tokens.forget(token);
+        let body = json!({ "token": token, "reason": reason });
+        self.client.post("/api/v1/agent-tokens/revoke").json(&body).send().await?;
+        Ok(())
+    }
+}

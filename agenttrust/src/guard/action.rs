@@ -1,0 +1,144 @@
+//! [`Action`]: what is about to happen.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::Effect;
+use crate::private::capture::InputCapture;
+
+/// What to do when an action is held for approval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnElevation {
+    /// Return [`ElevationRequired`](crate::AgentTrustError::ElevationRequired) at once.
+    #[default]
+    Fail,
+    /// Wait for the decision, at most this long, then return as `Fail` does.
+    Wait(Duration),
+}
+
+/// One call that is about to happen: a tool, what it does, what it is given.
+///
+/// ```
+/// use agenttrust::{Action, Effect};
+///
+/// let action = Action::new("db_delete")
+///     .effect(Effect::Destructive)
+///     .scope("db:write")
+///     .input(&serde_json::json!({ "table": "users" }));
+/// // Inputs stay out of logs.
+/// assert!(!format!("{action:?}").contains("users"));
+/// ```
+#[derive(Clone)]
+#[must_use = "an action does nothing until a guard authorizes it"]
+pub struct Action {
+    pub(crate) tool: Cow<'static, str>,
+    pub(crate) effect: Option<Effect>,
+    pub(crate) input: Input,
+    pub(crate) summary: Option<String>,
+    pub(crate) scopes: Vec<Cow<'static, str>>,
+    pub(crate) on_elevation: OnElevation,
+}
+
+/// The captured input.
+#[derive(Clone)]
+pub(crate) enum Input {
+    /// Nothing was captured: an approval is bound to the summary, or to the name alone.
+    None,
+    /// The whole input.
+    Captured(Value),
+    /// It has no JSON form; the action is not authorized.
+    Unreadable(String),
+}
+
+impl Action {
+    /// A call of `tool`, about which nothing else is known.
+    pub fn new(tool: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            tool: tool.into(),
+            effect: None,
+            input: Input::None,
+            summary: None,
+            scopes: Vec::new(),
+            on_elevation: OnElevation::Fail,
+        }
+    }
+
+    /// What the call does. The Guardian may find it stronger, never weaker; without it, it goes by
+    /// the tool's name.
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effect = Some(effect);
+        self
+    }
+
+    /// What the call is given, all of it. It stays in this process: an approval is bound to its
+    /// digest, and only its length is said.
+    ///
+    /// An input that has no JSON form (a map with keys that are no strings, say) makes the action
+    /// one that is not authorized.
+    pub fn input(mut self, input: &(impl Serialize + ?Sized)) -> Self {
+        self.input = match serde_json::to_value(input) {
+            Ok(value) => Input::Captured(value),
+            Err(error) => Input::Unreadable(error.to_string()),
+        };
+        self
+    }
+
+    /// What the caller chooses to say about the input; its first 200 characters are sent.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
+        self
+    }
+
+    /// A scope that the tool needs beside its own name, such as `db:write`.
+    pub fn scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+
+    /// Scopes that the tool needs beside its own name.
+    pub fn scopes<S: Into<Cow<'static, str>>>(
+        mut self,
+        scopes: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// What to do when the call is held for approval.
+    pub fn on_elevation(mut self, on_elevation: OnElevation) -> Self {
+        self.on_elevation = on_elevation;
+        self
+    }
+
+    /// The input as the macro captured it, argument by argument.
+    #[doc(hidden)]
+    pub fn captured(mut self, capture: InputCapture) -> Self {
+        self.input = match capture.into_parts() {
+            Ok(map) if map.is_empty() => Input::None,
+            Ok(map) => Input::Captured(Value::Object(map)),
+            Err(error) => Input::Unreadable(error),
+        };
+        self
+    }
+
+    /// The tool's name.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Action")
+            .field("tool", &self.tool)
+            .field("effect", &self.effect)
+            .field("scopes", &self.scopes)
+            .field("on_elevation", &self.on_elevation)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,308 @@
+//! Authorizing an action: the one place where a decision becomes a permit or an error.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::action::{Action, Input, OnElevation};
+use super::digest::{self, Commitment};
+use super::permit::{Permit, PermitBasis};
+use super::{AgentTrustGuard, GuardInner};
+use crate::client::{CheckAnswer, CheckOptions};
+use crate::error::{AgentTrustError, Result};
+use crate::model::{CheckRequest, Effect, truncate_summary};
+use crate::private::background;
+
+impl AgentTrustGuard {
+    /// Asks the Guardian whether `action` may run.
+    ///
+    /// Hold the returned permit while it runs and [`finish`](Permit::finish) it with the output.
+    /// Without a permit, do not run it.
+    ///
+    /// # Errors
+    ///
+    /// - [`ActionDenied`](AgentTrustError::ActionDenied): no.
+    /// - [`ElevationRequired`](AgentTrustError::ElevationRequired): only after somebody approved it;
+    ///   retry then.
+    /// - [`ApprovalExpired`](AgentTrustError::ApprovalExpired): it was waited for and nobody decided
+    ///   in the approval's time.
+    /// - [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable): nobody could be asked.
+    /// - Any other error of the request itself, such as a wrong key. None of them is a permit.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing runs and nothing is reported; a check may have been made.
+    pub async fn authorize(&self, action: Action) -> Result<Permit> {
+        let check = Check::prepare(&self.inner, action)?;
+        match check.ask(&self.inner, WhenUnreachable::AsBuilt).await? {
+            Decision::Permit(permit) => Ok(permit),
+            Decision::Denied { message, check_id } => {
+                Err(AgentTrustError::ActionDenied { message, check_id })
+            }
+            Decision::Held(held) => {
+                self.disclose(&check, &held.approval_id).await;
+                match check.on_elevation {
+                    OnElevation::Fail => Err(held.into()),
+                    OnElevation::Wait(limit) => self.wait_for_approval(&check, held, limit).await,
+                }
+            }
+        }
+    }
+
+    /// As [`authorize`](Self::authorize), from code that is not async. Parks this thread until the
+    /// answer is there; the asking happens on a background runtime, so that it works inside of a
+    /// runtime and outside.
+    ///
+    /// Inside of a runtime it never waits for an approval, whatever the action says: that would
+    /// block one of the runtime's threads for minutes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`authorize`](Self::authorize), and
+    /// [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable) on this crate's own background
+    /// threads, which would wait for themselves.
+    pub fn authorize_blocking(&self, mut action: Action) -> Result<Permit> {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            action = action.on_elevation(OnElevation::Fail);
+        }
+        let guard = self.clone();
+        background::block_on(async move { guard.authorize(action).await })?
+    }
+}
+
+/// A check, ready to be sent, and sent again after an approval.
+pub(super) struct Check {
+    body: CheckRequest,
+    effect: Option<Effect>,
+    options: CheckOptions,
+    on_elevation: OnElevation,
+    pub(super) disclosure: Option<Disclosure>,
+}
+
+/// What the approver is shown, if the guard was built to show it.
+pub(super) struct Disclosure {
+    pub(super) input: serde_json::Value,
+    pub(super) commitment: Commitment,
+}
+
+/// What an answer says.
+pub(super) enum Decision {
+    Permit(Permit),
+    Denied { message: String, check_id: Option<String> },
+    Held(Held),
+}
+
+/// An action that waits for somebody's word.
+pub(super) struct Held {
+    pub(super) message: String,
+    pub(super) approval_id: String,
+    check_id: Option<String>,
+}
+
+impl From<Held> for AgentTrustError {
+    fn from(held: Held) -> Self {
+        Self::ElevationRequired { message: held.message, approval_id: held.approval_id }
+    }
+}
+
+/// What an unreachable Guardian means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenUnreachable {
+    /// What the guard was built to do.
+    AsBuilt,
+    /// Blocked: the action was held already, and nobody has allowed it since.
+    Block,
+}
+
+impl Check {
+    pub(super) fn prepare(guard: &GuardInner, action: Action) -> Result<Self> {
+        if let Some(fault) = &guard.settings.fault {
+            return Err(AgentTrustError::invalid(fault.clone()));
+        }
+        let tool = action.tool.into_owned();
+        if tool.is_empty() {
+            return Err(AgentTrustError::invalid(
+                "the tool's name is empty; name the tool that is about to be called",
+            ));
+        }
+        let effect = action.effect.or(guard.settings.default_effect);
+        let mut options =
+            CheckOptions::default().timeout(guard.settings.timeout).scopes(action.scopes);
+        let mut summary = action.summary;
+        let mut disclosure = None;
+        match action.input {
+            Input::None => {}
+            Input::Unreadable(why) => {
+                return Err(AgentTrustError::invalid(format!(
+                    "the input of tool {tool:?} cannot be captured: {why}"
+                )));
+            }
+            Input::Captured(input) => {
+                let commitment = digest::commit(&guard.settings.binding_key, &input)?;
+                options = options.input_digest(commitment.digest.clone());
+                if summary.is_none() {
+                    summary = Some(summarize(&input, guard.settings.log_inputs)?);
+                }
+                if guard.settings.disclose_on_elevation {
+                    disclosure = Some(Disclosure { input, commitment });
+                }
+            }
+        }
+        let body = CheckRequest {
+            session_id: Some(guard.session_id.clone()),
+            action_effect: effect.map(|effect| effect.as_str().to_owned()),
+            action_input_summary: summary
+                .map(|summary| truncate_summary(&summary).to_owned())
+                .filter(|summary| !summary.is_empty()),
+            ..CheckRequest::new(&guard.agent_id, tool)
+        };
+        Ok(Self { body, effect, options, on_elevation: action.on_elevation, disclosure })
+    }
+
+    pub(super) fn tool(&self) -> &str {
+        &self.body.action_name
+    }
+
+    /// Asks once, and reads the answer.
+    pub(super) async fn ask(
+        &self,
+        guard: &Arc<GuardInner>,
+        when_unreachable: WhenUnreachable,
+    ) -> Result<Decision> {
+        let unreachable = |why: &str| match when_unreachable {
+            WhenUnreachable::AsBuilt => self.unreachable(guard, why),
+            WhenUnreachable::Block => Err(self.unavailable(guard, why)),
+        };
+        let options = self.options.clone().idempotency_key(uuid::Uuid::new_v4().to_string());
+        let answer = if guard.breaker.admits() {
+            let answer = guard.client.actions().send(&self.body, &options).await;
+            match &answer {
+                Err(AgentTrustError::Network(error)) if error.is_unreachable() => {
+                    guard.breaker.missed();
+                }
+                _ => guard.breaker.reached(),
+            }
+            answer
+        } else {
+            return unreachable(
+                "it did not answer the last calls and is given a pause; retry in a moment",
+            );
+        };
+        match answer {
+            Ok(answer) => Ok(self.read(guard, answer)),
+            Err(error) if error.is_unreachable() => unreachable(&error.to_string()),
+            // Broken off in the middle: blocked, whatever the guard does when nobody answers.
+            Err(AgentTrustError::Network(error)) => {
+                Err(self.unavailable(guard, &error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, guard: &Arc<GuardInner>, answer: CheckAnswer) -> Decision {
+        let CheckAnswer { result, scopes_enforced, .. } = answer;
+        let tool = self.tool();
+        let reason = result.reason.as_deref().unwrap_or("the Guardian gave no reason");
+        let check_id = result.check_id.clone();
+        let decision = if result.elevation_required == Some(true) {
+            // Whatever `allowed` says beside it: the cautious reading wins.
+            match result.approval_id.filter(|id| !id.is_empty()) {
+                Some(approval_id) => Decision::Held(Held {
+                    message: format!(
+                        "tool {tool:?} is held for approval {approval_id}: {reason}; retry it once approved"
+                    ),
+                    approval_id,
+                    check_id,
+                }),
+                None => Decision::Denied {
+                    message: format!(
+                        "tool {tool:?} needs an approval that the Guardian did not name: {reason}"
+                    ),
+                    check_id,
+                },
+            }
+        } else if !result.allowed {
+            Decision::Denied { message: format!("tool {tool:?} is denied: {reason}"), check_id }
+        } else if !self.options.scopes.is_empty()
+            && !scopes_enforced
+            && !guard.settings.trust_gateway_scopes
+        {
+            Decision::Denied {
+                message: format!(
+                    "tool {tool:?} declares the scopes {}, which this gateway did not check; \
+                     build the guard with `trust_gateway_scopes(true)` to run it all the same",
+                    self.options.scopes.join(", ")
+                ),
+                check_id,
+            }
+        } else {
+            return self.permit(guard, check_id, PermitBasis::Allowed);
+        };
+        if guard.settings.block_on_deny {
+            return decision;
+        }
+        let (Decision::Denied { message, check_id }
+        | Decision::Held(Held { message, check_id, .. })) = decision
+        else {
+            return decision;
+        };
+        guard.counts.not_blocked.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            agent_id = guard.agent_id,
+            tool,
+            reason = message,
+            "running a call that was not allowed, because the guard has `block_on_deny(false)`"
+        );
+        self.permit(guard, check_id, PermitBasis::NotBlocked)
+    }
+
+    /// Nobody answered: blocked, unless the guard was built to go on.
+    fn unreachable(&self, guard: &Arc<GuardInner>, why: &str) -> Result<Decision> {
+        let settings = &guard.settings;
+        let open = settings.fail_open
+            || self.effect.is_some_and(|effect| settings.fail_open_for.contains(&effect));
+        if !open {
+            return Err(self.unavailable(guard, why));
+        }
+        guard.counts.failed_open.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            agent_id = guard.agent_id,
+            tool = self.tool(),
+            reason = why,
+            "running a call unchecked, because the guard fails open and the Guardian is away"
+        );
+        Ok(self.permit(guard, None, PermitBasis::FailOpen))
+    }
+
+    fn unavailable(&self, guard: &GuardInner, why: &str) -> AgentTrustError {
+        AgentTrustError::GuardianUnavailable {
+            message: format!(
+                "tool {:?} did not run, because the Guardian at {} could not be asked: {why}",
+                self.tool(),
+                guard.client.base_url(),
+            ),
+        }
+    }
+
+    fn permit(
+        &self,
+        guard: &Arc<GuardInner>,
+        check_id: Option<String>,
+        basis: PermitBasis,
+    ) -> Decision {
+        let tool = self.tool().to_owned();
+        Decision::Permit(Permit::new(Arc::clone(guard), tool, check_id, basis))
+    }
+}
+
+/// What is said about an input: its length, or its beginning where that was asked for.
+fn summarize(input: &serde_json::Value, log_inputs: bool) -> Result<String> {
+    let text = serde_json::to_string(input)?;
+    if log_inputs {
+        return Ok(truncate_summary(&text).to_owned());
+    }
+    Ok(format!("[{} chars]", text.chars().count()))
+}
+
+/// How long a check may take by default.
+pub(super) const CHECK_LIMIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,197 @@
+//! Settings of a guard.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::authorize::CHECK_LIMIT;
+use super::breaker::Breaker;
+use super::check::Unreported;
+use super::digest::unhex;
+use super::reporter::Reporter;
+use super::{AgentTrustGuard, GuardInner, PassCounts};
+use crate::client::AgentTrustClient;
+use crate::model::Effect;
+
+/// Settings of an [`AgentTrustGuard`]; see [`AgentTrustGuard::builder`].
+///
+/// Building never fails: a setting that makes no sense is said by every call of the guard, none of
+/// which then runs.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct AgentTrustGuardBuilder {
+    client: AgentTrustClient,
+    agent_id: String,
+    session_id: Option<String>,
+    settings: Settings,
+    binding_key: Option<[u8; 32]>,
+}
+
+pub(super) struct Settings {
+    pub(super) block_on_deny: bool,
+    pub(super) fail_open: bool,
+    pub(super) fail_open_for: Vec<Effect>,
+    pub(super) default_effect: Option<Effect>,
+    pub(super) log_inputs: bool,
+    pub(super) disclose_on_elevation: bool,
+    pub(super) trust_gateway_scopes: bool,
+    pub(super) timeout: Duration,
+    pub(super) binding_key: [u8; 32],
+    /// A setting that makes no sense: what every call says instead of running.
+    pub(super) fault: Option<String>,
+}
+
+impl AgentTrustGuardBuilder {
+    pub(super) fn new(client: AgentTrustClient, agent_id: &str) -> Self {
+        Self {
+            client,
+            agent_id: agent_id.to_owned(),
+            session_id: None,
+            settings: Settings {
+                block_on_deny: true,
+                fail_open: false,
+                fail_open_for: Vec::new(),
+                default_effect: None,
+                log_inputs: false,
+                disclose_on_elevation: false,
+                trust_gateway_scopes: false,
+                timeout: CHECK_LIMIT,
+                binding_key: [0; 32],
+                fault: None,
+            },
+            binding_key: None,
+        }
+    }
+
+    /// The session that checks and reports belong to; a random UUID by default.
+    pub fn session_id(mut self, session_id: impl Into<String>) -> Self {
+        self.session_id = Some(session_id.into());
+        self
+    }
+
+    /// Whether a denial or a required elevation is an error; it is by default.
+    ///
+    /// With `false` such calls run: for watching what a policy would deny. Each is logged at WARN and
+    /// counted.
+    pub fn block_on_deny(mut self, block: bool) -> Self {
+        self.settings.block_on_deny = block;
+        self
+    }
+
+    /// Whether calls run unchecked while the Guardian cannot be reached; they do not by default.
+    ///
+    /// Unreachable means no connection, no answer in time, or a gateway in between that says so (502,
+    /// 503, 504). Never a denial, a wrong key, or an answer that cannot be read. Each such call is
+    /// logged at WARN and counted.
+    pub fn fail_open(mut self, open: bool) -> Self {
+        self.settings.fail_open = open;
+        self
+    }
+
+    /// As [`fail_open`](Self::fail_open), for calls that declare one of these effects.
+    pub fn fail_open_for(mut self, effects: impl IntoIterator<Item = Effect>) -> Self {
+        self.settings.fail_open_for.extend(effects);
+        self
+    }
+
+    /// The effect of calls that declare none: `read`, `mutating`, `destructive` or `admin`.
+    pub fn action_effect(mut self, effect: impl AsRef<str>) -> Self {
+        match effect.as_ref().parse() {
+            Ok(effect) => self.settings.default_effect = Some(effect),
+            Err(error) => {
+                self.settings.fault = Some(format!("the guard's default effect: {error}"))
+            }
+        }
+        self
+    }
+
+    /// Whether the beginning of each captured input (200 characters) is sent as its summary; only
+    /// its length is by default.
+    pub fn log_inputs(mut self, log: bool) -> Self {
+        self.settings.log_inputs = log;
+        self
+    }
+
+    /// Whether the approver of a held call is shown its whole input, until the decision; not by
+    /// default.
+    pub fn disclose_on_elevation(mut self, disclose: bool) -> Self {
+        self.settings.disclose_on_elevation = disclose;
+        self
+    }
+
+    /// Whether calls that declare scopes run although the gateway does not check scopes; they do not
+    /// by default.
+    pub fn trust_gateway_scopes(mut self, trust: bool) -> Self {
+        self.settings.trust_gateway_scopes = trust;
+        self
+    }
+
+    /// How long one check may take; 5 seconds by default. Waiting for an approval is not part of it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// The key under which inputs are digested; by default the 64 hexadecimal digits of
+    /// `AGENTTRUST_BINDING_KEY`, else random.
+    ///
+    /// An approval is bound to the digest of an input. Give a key of your own where an approval must
+    /// outlive the process that asked for it. It never leaves the guard.
+    pub fn binding_key(mut self, key: [u8; 32]) -> Self {
+        self.binding_key = Some(key);
+        self
+    }
+
+    /// Builds the guard. Nothing is sent yet.
+    #[must_use]
+    pub fn build(self) -> AgentTrustGuard {
+        let Self { client, agent_id, session_id, mut settings, binding_key } = self;
+        match binding_key.map_or_else(default_key, Ok) {
+            Ok(key) => settings.binding_key = key,
+            Err(fault) => settings.fault = Some(fault),
+        }
+        if agent_id.is_empty() {
+            settings.fault =
+                Some("the guard's agent id is empty; give the id of a registered agent".to_owned());
+        }
+        let session_id = session_id
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        AgentTrustGuard {
+            inner: Arc::new(GuardInner {
+                reporter: Reporter::new(client.clone(), agent_id.clone(), session_id.clone()),
+                client,
+                agent_id,
+                session_id,
+                settings,
+                breaker: Breaker::default(),
+                unreported: Unreported::default(),
+                counts: PassCounts::default(),
+            }),
+        }
+    }
+}
+
+fn default_key() -> Result<[u8; 32], String> {
+    if let Some(key) = std::env::var("AGENTTRUST_BINDING_KEY").ok().filter(|key| !key.is_empty()) {
+        return unhex(&key).ok_or_else(|| {
+            "AGENTTRUST_BINDING_KEY is not 64 hexadecimal digits; make one with `openssl rand -hex 32`"
+                .to_owned()
+        });
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| {
+        format!("the system gave no random numbers for the guard's key: {error}")
+    })?;
+    Ok(key)
+}
+
+impl fmt::Debug for AgentTrustGuardBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentTrustGuardBuilder")
+            .field("agent_id", &self.agent_id)
+            .field("session_id", &self.session_id)
+            .field("block_on_deny", &self.settings.block_on_deny)
+            .field("fail_open", &self.settings.fail_open)
+            .finish_non_exhaustive()
+    }
+}

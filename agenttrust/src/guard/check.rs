@@ -1,0 +1,102 @@
+//! The guide's own names: check before, report after (SDK guide, section 7).
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::AgentTrustGuard;
+use super::action::{Action, OnElevation};
+use super::outcome::CallOutcome;
+use super::reporter::Report;
+use crate::error::{AgentTrustError, Result};
+
+/// Checks that no report came for yet, oldest first: so many are remembered.
+const UNREPORTED: usize = 256;
+
+impl AgentTrustGuard {
+    /// Asks whether a tool may be called; `Ok(())` means yes.
+    ///
+    /// `summary` is what you choose to say about the input: its first 200 characters are sent, and an
+    /// approval is bound to it. [`authorize`](Self::authorize) binds to the input itself.
+    ///
+    /// # Errors
+    ///
+    /// As for [`authorize`](Self::authorize).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`authorize`](Self::authorize).
+    pub async fn check(&self, tool: &str, summary: &str) -> Result<()> {
+        self.check_action(Action::new(tool.to_owned()).summary(summary)).await
+    }
+
+    /// As [`check`](Self::check), for a call of this effect: `read`, `mutating`, `destructive` or
+    /// `admin`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check), and [`Validation`](AgentTrustError::Validation) for any other
+    /// word.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`authorize`](Self::authorize).
+    pub async fn check_with_effect(
+        &self,
+        tool: &str,
+        summary: &str,
+        effect: impl AsRef<str>,
+    ) -> Result<()> {
+        let effect = effect.as_ref().parse();
+        let effect =
+            effect.map_err(|error| AgentTrustError::invalid(format!("tool {tool:?}: {error}")))?;
+        self.check_action(Action::new(tool.to_owned()).summary(summary).effect(effect)).await
+    }
+
+    async fn check_action(&self, action: Action) -> Result<()> {
+        let permit = self.authorize(action.on_elevation(OnElevation::Fail)).await?;
+        let (tool, check_id) = permit.into_check();
+        if let Some(check_id) = check_id {
+            self.inner.unreported.remember(tool, check_id);
+        }
+        Ok(())
+    }
+
+    /// Reports a tool call: whether it worked, and how many milliseconds it took. Never waits and
+    /// never fails.
+    ///
+    /// It is counted to the oldest [`check`](Self::check) of that tool that no report came for yet.
+    pub fn report(&self, tool: &str, success: bool, duration_ms: u64) {
+        let outcome = if success { CallOutcome::Success } else { CallOutcome::failure("Error") };
+        self.report_outcome(tool, outcome, Duration::from_millis(duration_ms));
+    }
+
+    /// As [`report`](Self::report), with the type of the error.
+    pub fn report_outcome(&self, tool: &str, outcome: CallOutcome, duration: Duration) {
+        let check_id = self.inner.unreported.take(tool);
+        let report = Report { tool: tool.to_owned(), duration, outcome, check_id };
+        self.inner.reporter.enqueue(report);
+    }
+}
+
+/// The checks that `check` made and `report` has not named yet.
+#[derive(Debug, Default)]
+pub(super) struct Unreported {
+    checks: Mutex<VecDeque<(String, String)>>,
+}
+
+impl Unreported {
+    fn remember(&self, tool: String, check_id: String) {
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        if checks.len() >= UNREPORTED {
+            checks.pop_front();
+        }
+        checks.push_back((tool, check_id));
+    }
+
+    fn take(&self, tool: &str) -> Option<String> {
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = checks.iter().position(|(checked, _)| checked == tool)?;
+        checks.remove(at).map(|(_, check_id)| check_id)
+    }
+}

@@ -1,0 +1,43 @@
+//! How a denial becomes a tool's own output: [`FromDenial`].
+
+use crate::error::AgentTrustError;
+
+/// Outputs that can carry a denial.
+///
+/// Every `Result` whose error can be made from an [`AgentTrustError`] does. Implement `From` for your
+/// own error:
+///
+/// ```
+/// use agenttrust::{AgentTrustError, FromDenial};
+///
+/// #[derive(Debug)]
+/// enum ToolError {
+///     NotAllowed(String),
+/// }
+///
+/// impl From<AgentTrustError> for ToolError {
+///     fn from(denial: AgentTrustError) -> Self {
+///         Self::NotAllowed(denial.to_string())
+///     }
+/// }
+///
+/// let denial = AgentTrustError::ActionDenied { message: "no".into(), check_id: None };
+/// let output: Result<u32, ToolError> = FromDenial::from_denial(denial);
+/// assert!(matches!(output, Err(ToolError::NotAllowed(_))));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry a denial",
+    label = "a guarded call must be able to return a denial instead of this",
+    note = "return a `Result` whose error implements `From<agenttrust::AgentTrustError>`",
+    note = "or build the output yourself: `#[guarded(on_denied = |error| ...)]`"
+)]
+pub trait FromDenial {
+    /// The output of a call that did not happen.
+    fn from_denial(denial: AgentTrustError) -> Self;
+}
+
+impl<T, E: From<AgentTrustError>> FromDenial for Result<T, E> {
+    fn from_denial(denial: AgentTrustError) -> Self {
+        Err(denial.into())
+    }
+}

@@ -1,0 +1,193 @@
+//! The digest that binds an approval to an input without revealing it.
+//!
+//! ```text
+//! enc(input) = len(jcs) ‖ jcs ‖ [ len(n) ‖ n  for each integer n beyond ±(2^53 − 1), in order ]
+//! r          = HMAC-SHA-256(guard key, enc(input))
+//! digest     = SHA-256("agenttrust.input.v1" ‖ r ‖ enc(input))
+//! ```
+//!
+//! `jcs` is the RFC 8785 form; lengths are 8 bytes, big-endian. RFC 8785 writes numbers as IEEE
+//! doubles, in which 2^53 + 1 and 2^53 are one number: the integers that a double cannot tell apart
+//! follow it digit by digit, so that an approval for one of them never serves another.
+//!
+//! Whoever sees a digest cannot guess the input behind it, because `r` is unknown to them; whoever is
+//! given `r` and the input can check both, and learns nothing about any other input.
+
+use std::fmt::Write as _;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::error::{AgentTrustError, Result};
+
+const DOMAIN: &[u8] = b"agenttrust.input.v1";
+/// The largest integer that a double can tell from its neighbours.
+const EXACT: u64 = (1 << 53) - 1;
+
+/// A digest and what opens it.
+#[derive(Clone)]
+pub struct Commitment {
+    /// The digest, 64 hexadecimal digits. Safe to show to anyone.
+    pub digest: String,
+    /// `r`, 64 hexadecimal digits: shown to the Guardian together with the input, or to nobody.
+    pub opening: String,
+}
+
+impl std::fmt::Debug for Commitment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Commitment").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// Commits to `input` under the guard's `key`.
+///
+/// # Errors
+///
+/// [`Validation`](AgentTrustError::Validation) when the input has no canonical form.
+pub fn commit(key: &[u8; 32], input: &Value) -> Result<Commitment> {
+    let encoded = encode(input)?;
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
+        .map_err(|error| AgentTrustError::invalid(error.to_string()))?;
+    mac.update(&encoded);
+    let opening: [u8; 32] = mac.finalize().into_bytes().into();
+    Ok(Commitment { digest: digest_of(&opening, &encoded), opening: hex(&opening) })
+}
+
+/// Whether `digest` commits to `input`, given the `opening` that came with it.
+///
+/// ```
+/// use agenttrust::guard::digest::{commit, opens};
+/// use serde_json::json;
+///
+/// let input = json!({ "path": "/tmp/report.txt" });
+/// let commitment = commit(&[7; 32], &input)?;
+/// assert!(opens(&commitment.digest, &commitment.opening, &input));
+/// assert!(!opens(&commitment.digest, &commitment.opening, &json!({ "path": "/etc/passwd" })));
+/// # Ok::<(), agenttrust::AgentTrustError>(())
+/// ```
+#[must_use]
+pub fn opens(digest: &str, opening: &str, input: &Value) -> bool {
+    let (Some(opening), Ok(encoded)) = (unhex(opening), encode(input)) else {
+        return false;
+    };
+    subtle::ConstantTimeEq::ct_eq(digest.as_bytes(), digest_of(&opening, &encoded).as_bytes())
+        .into()
+}
+
+fn digest_of(opening: &[u8; 32], encoded: &[u8]) -> String {
+    let digest: [u8; 32] = Sha256::new()
+        .chain_update(DOMAIN)
+        .chain_update(opening)
+        .chain_update(encoded)
+        .finalize()
+        .into();
+    hex(&digest)
+}
+
+fn encode(input: &Value) -> Result<Vec<u8>> {
+    let canonical = serde_json_canonicalizer::to_vec(input).map_err(|error| {
+        AgentTrustError::invalid(format!(
+            "the input has no canonical JSON form, so no approval could be bound to it: {error}"
+        ))
+    })?;
+    let mut encoded = Vec::with_capacity(canonical.len() + 8);
+    push(&mut encoded, &canonical);
+    push_inexact_integers(&mut encoded, input);
+    Ok(encoded)
+}
+
+fn push(encoded: &mut Vec<u8>, part: &[u8]) {
+    encoded.extend_from_slice(&(part.len() as u64).to_be_bytes());
+    encoded.extend_from_slice(part);
+}
+
+fn push_inexact_integers(encoded: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Number(number) => {
+            let magnitude = match (number.as_u64(), number.as_i64()) {
+                (Some(unsigned), _) => unsigned,
+                (None, Some(signed)) => signed.unsigned_abs(),
+                (None, None) => 0,
+            };
+            if magnitude > EXACT {
+                push(encoded, number.to_string().as_bytes());
+            }
+        }
+        Value::Array(values) => {
+            values.iter().for_each(|value| push_inexact_integers(encoded, value))
+        }
+        // In the order of the keys, whatever order the map keeps.
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|(name, _)| *name);
+            entries.iter().for_each(|(_, value)| push_inexact_integers(encoded, value));
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digit = |at: usize| pair.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn digest(input: Value) -> String {
+        commit(&KEY, &input).unwrap().digest
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter_and_everything_else_does() {
+        assert_eq!(digest(json!({"a": 1, "b": 2})), digest(json!({"b": 2, "a": 1})));
+        assert_ne!(digest(json!({"a": 1})), digest(json!({"a": "1"})));
+        assert_ne!(digest(json!({"a": [1, 2]})), digest(json!({"a": [2, 1]})));
+    }
+
+    #[test]
+    fn integers_that_a_double_cannot_tell_apart_have_different_digests() {
+        assert_ne!(
+            digest(json!({"id": 9007199254740993_u64})),
+            digest(json!({"id": 9007199254740992_u64}))
+        );
+        assert_ne!(digest(json!({"id": u64::MAX})), digest(json!({"id": u64::MAX - 1})));
+        assert_ne!(digest(json!({"id": i64::MIN})), digest(json!({"id": i64::MIN + 1})));
+    }
+
+    #[test]
+    fn another_key_gives_another_digest_so_that_nobody_can_guess_inputs() {
+        let other = commit(&[8; 32], &json!({"a": 1})).unwrap();
+        assert_ne!(digest(json!({"a": 1})), other.digest);
+    }
+
+    #[test]
+    fn only_the_right_opening_and_input_open_a_digest() {
+        let commitment = commit(&KEY, &json!({"a": 1})).unwrap();
+        assert!(opens(&commitment.digest, &commitment.opening, &json!({"a": 1})));
+        assert!(!opens(&commitment.digest, &commitment.opening, &json!({"a": 2})));
+        assert!(!opens(&commitment.digest, &"0".repeat(64), &json!({"a": 1})));
+        assert!(!opens(&commitment.digest, "é", &json!({"a": 1})));
+    }
+}

@@ -1,0 +1,206 @@
+//! The one idea: an [`Action`] is authorized, the [`Permit`] is held while it runs, and the outcome
+//! is handed to the permit.
+//!
+//! Everything else of this crate's guards is built on that: [`run`](AgentTrustGuard::run) does the
+//! three steps around a future, `#[guarded]` around a function, a tower layer around a service, and
+//! [`check`](AgentTrustGuard::check) and [`report`](AgentTrustGuard::report) are the guide's own
+//! names for the first and the last.
+
+mod action;
+mod authorize;
+mod breaker;
+mod builder;
+mod check;
+mod denial;
+pub mod digest;
+mod outcome;
+mod permit;
+mod reporter;
+mod scope;
+mod waiting;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use self::action::{Action, OnElevation};
+pub use self::builder::AgentTrustGuardBuilder;
+pub use self::denial::FromDenial;
+pub use self::outcome::{CallOutcome, Outcome};
+pub use self::permit::{Permit, PermitBasis};
+pub use self::scope::{GlobalGuardAlreadySet, Scope};
+
+use self::breaker::Breaker;
+use self::builder::Settings;
+use self::check::Unreported;
+use self::reporter::Reporter;
+use crate::client::AgentTrustClient;
+use crate::error::Result;
+
+/// Asks the Guardian before a call runs, and reports after it ran.
+///
+/// Cloning is cheap; clones are one guard. It works from any runtime, from several one after
+/// another, and from none.
+///
+/// ```no_run
+/// use agenttrust::{Action, AgentTrustClient, AgentTrustGuard, Effect};
+///
+/// # async fn delete(path: &str) -> Result<(), Box<dyn std::error::Error>> { Ok(()) }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = AgentTrustClient::from_env()?;
+/// let guard = AgentTrustGuard::builder(client, "agent-123").build();
+///
+/// let path = "/tmp/report.txt";
+/// let action = Action::new("file_delete").effect(Effect::Destructive).input(path);
+/// guard.run(action, delete(path)).await?;
+///
+/// guard.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct AgentTrustGuard {
+    inner: Arc<GuardInner>,
+}
+
+struct GuardInner {
+    client: AgentTrustClient,
+    agent_id: String,
+    session_id: String,
+    settings: Settings,
+    breaker: Breaker,
+    reporter: Reporter,
+    unreported: Unreported,
+    counts: PassCounts,
+}
+
+/// Calls that ran without having been allowed.
+#[derive(Debug, Default)]
+struct PassCounts {
+    failed_open: AtomicU64,
+    not_blocked: AtomicU64,
+}
+
+/// What a guard did besides allowing and denying; see [`AgentTrustGuard::stats`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GuardStats {
+    /// Calls that ran unchecked, because the Guardian was away and the guard fails open.
+    pub failed_open: u64,
+    /// Calls that ran although they were not allowed, because of `block_on_deny(false)`.
+    pub not_blocked: u64,
+    /// Reports on their way.
+    pub reports_waiting: usize,
+    /// Reports that found the queue full and were dropped.
+    pub reports_dropped: u64,
+    /// Reports that were sent and not taken.
+    pub reports_undelivered: u64,
+}
+
+impl AgentTrustGuard {
+    /// A guard with default settings.
+    #[must_use]
+    pub fn new(client: AgentTrustClient, agent_id: &str) -> Self {
+        Self::builder(client, agent_id).build()
+    }
+
+    /// Starts a guard of this agent.
+    pub fn builder(client: AgentTrustClient, agent_id: &str) -> AgentTrustGuardBuilder {
+        AgentTrustGuardBuilder::new(client, agent_id)
+    }
+
+    /// The agent that this guard asks for.
+    #[must_use]
+    pub fn agent_id(&self) -> &str {
+        &self.inner.agent_id
+    }
+
+    /// The session that its checks and reports belong to.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        &self.inner.session_id
+    }
+
+    /// The client that it asks through.
+    #[must_use]
+    pub fn client(&self) -> &AgentTrustClient {
+        &self.inner.client
+    }
+
+    /// Authorizes `action`, runs `call`, reports its outcome, and returns its output.
+    ///
+    /// `call` is a future that has not been polled: nothing of it runs unless the action is allowed.
+    /// A denial comes back as the output's own error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`authorize`](Self::authorize), as [`FromDenial`] makes them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while `call` runs, `call` is dropped and reported as `Cancelled`.
+    pub async fn run<F>(&self, action: Action, call: F) -> F::Output
+    where
+        F: Future,
+        F::Output: FromDenial + Outcome,
+    {
+        let permit = match self.authorize(action).await {
+            Ok(permit) => permit,
+            Err(denial) => return F::Output::from_denial(denial),
+        };
+        let output = call.await;
+        permit.finish(&output);
+        output
+    }
+
+    /// Sends everything reported so far.
+    ///
+    /// # Errors
+    ///
+    /// Why a batch since the last flush was not taken. Its reports are lost: telemetry is best
+    /// effort.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the reports are sent all the same.
+    pub async fn flush(&self) -> Result<()> {
+        self.inner.reporter.flush().await
+    }
+
+    /// Sends everything reported so far, as the last thing a guard does. A later report starts
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// As for [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`flush`](Self::flush).
+    pub async fn close(&self) -> Result<()> {
+        self.flush().await
+    }
+
+    /// What this guard did besides allowing and denying.
+    #[must_use]
+    pub fn stats(&self) -> GuardStats {
+        let (waiting, dropped, undelivered) = self.inner.reporter.stats();
+        GuardStats {
+            failed_open: self.inner.counts.failed_open.load(Ordering::Relaxed),
+            not_blocked: self.inner.counts.not_blocked.load(Ordering::Relaxed),
+            reports_waiting: waiting,
+            reports_dropped: dropped,
+            reports_undelivered: undelivered,
+        }
+    }
+}
+
+impl fmt::Debug for AgentTrustGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentTrustGuard")
+            .field("agent_id", &self.inner.agent_id)
+            .field("session_id", &self.inner.session_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! The reporter: outcomes in, batches out, nobody waits.
+//!
+//! Reports go into a bounded queue; one task on the background runtime sends them in batches of up
+//! to 10, or whatever is there after 5 seconds. A full queue drops and counts: telemetry is best
+//! effort and never holds up a tool (SDK guide, section 13).
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as std_mpsc};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::outcome::CallOutcome;
+use crate::client::AgentTrustClient;
+use crate::error::{AgentTrustError, Result};
+use crate::model::{TelemetryEvent, TelemetryEventType, Timestamp};
+use crate::private::background;
+
+/// Reports that may wait.
+const QUEUE: usize = 1024;
+/// Reports in one batch.
+const BATCH: usize = 10;
+/// How long the oldest report of a batch waits for the others.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How long one batch may take to send.
+const SEND_LIMIT: Duration = Duration::from_secs(5);
+/// How long the last drop of a guard waits for its reports.
+const DROP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What became of one call.
+pub(super) struct Report {
+    pub(super) tool: String,
+    pub(super) duration: Duration,
+    pub(super) outcome: CallOutcome,
+    pub(super) check_id: Option<String>,
+}
+
+enum Message {
+    Report(TelemetryEvent, Option<String>),
+    /// Send everything that came before, then answer.
+    Flush(oneshot::Sender<Result<()>>),
+}
+
+/// Where a guard's reports go.
+pub(super) struct Reporter {
+    /// Who and where: what the sending task starts with.
+    target: Target,
+    /// Started with the first report: a guard that reports nothing costs no task.
+    running: OnceLock<Running>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Clone)]
+struct Target {
+    client: AgentTrustClient,
+    agent_id: String,
+    session_id: String,
+}
+
+struct Running {
+    queue: mpsc::Sender<Message>,
+    /// Hangs up when the task has sent everything and ended.
+    ended: Mutex<std_mpsc::Receiver<()>>,
+}
+
+/// What became of the reports themselves.
+#[derive(Debug, Default)]
+struct Counts {
+    waiting: AtomicUsize,
+    dropped: AtomicU64,
+    undelivered: AtomicU64,
+}
+
+impl Reporter {
+    pub(super) fn new(client: AgentTrustClient, agent_id: String, session_id: String) -> Self {
+        Self {
+            target: Target { client, agent_id, session_id },
+            running: OnceLock::new(),
+            counts: Arc::default(),
+        }
+    }
+
+    /// Queues a report; a full queue drops and counts it.
+    pub(super) fn enqueue(&self, report: Report) {
+        let event = event_of(&report);
+        // Counted before it is queued, so that the count is never behind the sending task.
+        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
+        let message = Message::Report(event, report.check_id);
+        if self.running().queue.try_send(message).is_err() {
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            if self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+                tracing::warn!(
+                    agent_id = self.target.agent_id,
+                    "reports come faster than the Guardian takes them; dropping some, counting all"
+                );
+            }
+        }
+    }
+
+    /// Sends everything reported so far.
+    ///
+    /// # Errors
+    ///
+    /// Why a batch since the last flush was not taken.
+    pub(super) async fn flush(&self) -> Result<()> {
+        let Some(running) = self.running.get() else {
+            return Ok(());
+        };
+        let (done, answer) = oneshot::channel();
+        let ended = || AgentTrustError::GuardianUnavailable {
+            message: "the task that sends reports has ended; what was waiting is lost".to_owned(),
+        };
+        running.queue.send(Message::Flush(done)).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// How many reports are waiting, were dropped, and were not taken.
+    pub(super) fn stats(&self) -> (usize, u64, u64) {
+        (
+            self.counts.waiting.load(Ordering::Relaxed),
+            self.counts.dropped.load(Ordering::Relaxed),
+            self.counts.undelivered.load(Ordering::Relaxed),
+        )
+    }
+
+    fn running(&self) -> &Running {
+        self.running.get_or_init(|| {
+            let (queue, messages) = mpsc::channel(QUEUE);
+            let (ending, ended) = std_mpsc::channel::<()>();
+            let target = self.target.clone();
+            let counts = Arc::clone(&self.counts);
+            background::spawn(async move {
+                send_all(messages, &target, &counts).await;
+                drop(ending);
+            });
+            Running { queue, ended: Mutex::new(ended) }
+        })
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        let Some(Running { queue, ended }) = self.running.take() else {
+            return;
+        };
+        // Closing the queue makes the task send the rest and end.
+        drop(queue);
+        let inside_runtime = tokio::runtime::Handle::try_current().is_ok();
+        if !inside_runtime {
+            let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+            // Nothing is ever sent: this waits for the other end to hang up.
+            let _ = ended.recv_timeout(DROP_LIMIT);
+        }
+        let (waiting, dropped, undelivered) = self.stats();
+        if waiting > 0 {
+            tracing::warn!(
+                agent_id = self.target.agent_id,
+                waiting,
+                "a guard was dropped with reports on their way; await `close()` to be sure of them"
+            );
+        }
+        if dropped + undelivered > 0 {
+            tracing::warn!(
+                agent_id = self.target.agent_id,
+                dropped,
+                undelivered,
+                "reports of this guard were lost"
+            );
+        }
+    }
+}
+
+/// Sends batches until the queue is closed and empty.
+async fn send_all(mut messages: mpsc::Receiver<Message>, target: &Target, counts: &Counts) {
+    let mut batch = Batch::default();
+    let mut due: Option<Instant> = None;
+    loop {
+        let message = match due {
+            None => messages.recv().await,
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                match background::timeout(left, messages.recv()).await {
+                    Ok(message) => message,
+                    Err(_) => {
+                        batch.send(target, counts).await;
+                        due = None;
+                        continue;
+                    }
+                }
+            }
+        };
+        match message {
+            Some(Message::Report(event, check_id)) => {
+                batch.events.push(event);
+                batch.check_ids.push(check_id);
+                if batch.events.len() >= BATCH {
+                    batch.send(target, counts).await;
+                    due = None;
+                } else {
+                    due.get_or_insert_with(|| Instant::now() + INTERVAL);
+                }
+            }
+            Some(Message::Flush(done)) => {
+                batch.send(target, counts).await;
+                due = None;
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(batch.fault.take().map_or(Ok(()), Err));
+            }
+            None => {
+                batch.send(target, counts).await;
+                return;
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    events: Vec<TelemetryEvent>,
+    check_ids: Vec<Option<String>>,
+    /// Why the last batch that failed was not taken, until a flush asks.
+    fault: Option<AgentTrustError>,
+}
+
+impl Batch {
+    async fn send(&mut self, target: &Target, counts: &Counts) {
+        let events = std::mem::take(&mut self.events);
+        let check_ids = std::mem::take(&mut self.check_ids);
+        if events.is_empty() {
+            return;
+        }
+        let telemetry = target.client.telemetry();
+        let sent = background::timeout(
+            SEND_LIMIT,
+            telemetry.report_checked(&target.agent_id, &target.session_id, &events, &check_ids),
+        )
+        .await
+        .unwrap_or_else(|elapsed| Err(crate::TransportError::classify(elapsed.into()).into()));
+        counts.waiting.fetch_sub(events.len(), Ordering::Relaxed);
+        if let Err(error) = sent {
+            counts.undelivered.fetch_add(events.len() as u64, Ordering::Relaxed);
+            tracing::debug!(%error, events = events.len(), "a batch of reports was not taken");
+            self.fault = Some(error);
+        }
+    }
+}
+
+fn event_of(report: &Report) -> TelemetryEvent {
+    let (event_type, error_type) = match &report.outcome {
+        CallOutcome::Success => (TelemetryEventType::ToolEnd, None),
+        CallOutcome::Failure { error_type } => {
+            (TelemetryEventType::ToolError, Some(error_type.clone().into_owned()))
+        }
+    };
+    TelemetryEvent {
+        success: error_type.is_none(),
+        event_type,
+        tool_name: report.tool.clone(),
+        duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+        error_type,
+        timestamp: Some(Timestamp::now()),
+    }
+}

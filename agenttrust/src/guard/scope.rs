@@ -1,0 +1,124 @@
+//! Finding the guard: the one of the running task, else the process-wide one.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::AgentTrustGuard;
+
+static GLOBAL: OnceLock<AgentTrustGuard> = OnceLock::new();
+
+thread_local! {
+    static SCOPES: RefCell<Vec<AgentTrustGuard>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The process already has a guard; the second one was not installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this process has a guard already; use `scope` for a part of the program with another one")]
+pub struct GlobalGuardAlreadySet;
+
+impl AgentTrustGuard {
+    /// Makes this the guard of the whole process: the one that `#[guarded]` functions ask when no
+    /// closer one is in scope. It can be set once.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalGuardAlreadySet`] when the process has one; that one stays.
+    pub fn set_global(&self) -> Result<(), GlobalGuardAlreadySet> {
+        GLOBAL.set(self.clone()).map_err(|_| GlobalGuardAlreadySet)
+    }
+
+    /// The guard of the running task, else the process-wide one, else none.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        let scoped = SCOPES.with_borrow(|scopes| scopes.last().cloned());
+        scoped.or_else(|| GLOBAL.get().cloned())
+    }
+
+    /// Runs `future` with this as the current guard. What it spawns is outside: give the spawned
+    /// future a scope of its own.
+    ///
+    /// ```
+    /// # use agenttrust::AgentTrustGuard;
+    /// # async fn example(guard: AgentTrustGuard) {
+    /// guard.scope(async {
+    ///     assert!(AgentTrustGuard::current().is_some());
+    /// }).await;
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel safe as `future` is.
+    pub fn scope<F: Future>(&self, future: F) -> Scope<F> {
+        Scope { future: Some(future), guard: self.clone() }
+    }
+
+    /// Runs `call` with this as the current guard of this thread.
+    pub fn scope_sync<T>(&self, call: impl FnOnce() -> T) -> T {
+        let _entered = Entered::new(self.clone());
+        call()
+    }
+}
+
+pin_project! {
+    /// The future of [`AgentTrustGuard::scope`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Scope<F> {
+        #[pin]
+        future: Option<F>,
+        guard: AgentTrustGuard,
+    }
+
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // Destructors inside the future see the same guard as its body did.
+            let _entered = Entered::new(this.guard.clone());
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let _entered = Entered::new(this.guard.clone());
+        match this.future.as_pin_mut() {
+            Some(future) => future.poll(cx),
+            // Only the destructor takes the future.
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> fmt::Debug for Scope<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}
+
+/// Puts a guard on this thread's stack, and takes it off again when dropped.
+struct Entered;
+
+impl Entered {
+    fn new(guard: AgentTrustGuard) -> Self {
+        SCOPES.with_borrow_mut(|scopes| scopes.push(guard));
+        Self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // The guard is dropped outside of the borrow: its destructor may look for the current one.
+        let left = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
+        drop(left);
+    }
+}

@@ -1,0 +1,115 @@
+//! Waiting for an approval, then asking again.
+
+use std::time::{Duration, Instant};
+
+use super::AgentTrustGuard;
+use super::authorize::{Check, Decision, Held, WhenUnreachable};
+use super::permit::Permit;
+use crate::error::{AgentTrustError, Result};
+use crate::model::{Approval, ApprovalStatus};
+use crate::private::background;
+
+/// The pause before asking a Guardian again that was away just after the decision.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl AgentTrustGuard {
+    /// Waits for the approval that `held` names, at most `limit`, then retries the check.
+    ///
+    /// Running out of time is not a denial: it says again what is waited for. A Guardian that
+    /// restarts meanwhile is asked again; a guard that fails open does not while it waits.
+    pub(super) async fn wait_for_approval(
+        &self,
+        check: &Check,
+        mut held: Held,
+        limit: Duration,
+    ) -> Result<Permit> {
+        let begun = Instant::now();
+        let left = || limit.saturating_sub(begun.elapsed());
+        loop {
+            let waited = self.inner.client.approvals().wait(&held.approval_id, left()).await;
+            let approval = match waited {
+                Ok(approval) => approval,
+                Err(AgentTrustError::Network(_)) => return Err(held.into()),
+                Err(error) if error.is_unreachable() => return Err(held.into()),
+                Err(error) => return Err(error),
+            };
+            match approval.status {
+                // A word of a newer gateway, or used up by another call: the check itself knows.
+                ApprovalStatus::Approved | ApprovalStatus::Consumed | ApprovalStatus::Unknown => {}
+                ApprovalStatus::Pending => return Err(held.into()),
+                ApprovalStatus::Denied => return Err(refused(check, &approval)),
+                ApprovalStatus::Expired => return Err(expired(check, held.approval_id)),
+            }
+            match self.ask_again(check, left).await {
+                None => return Err(held.into()),
+                Some(Err(error)) => return Err(error),
+                Some(Ok(Decision::Permit(permit))) => return Ok(permit),
+                Some(Ok(Decision::Denied { message, check_id })) => {
+                    return Err(AgentTrustError::ActionDenied { message, check_id });
+                }
+                // Decided, and still not enough: waiting for it again would spin.
+                Some(Ok(Decision::Held(next))) if next.approval_id == held.approval_id => {
+                    return Err(next.into());
+                }
+                Some(Ok(Decision::Held(next))) => {
+                    self.disclose(check, &next.approval_id).await;
+                    held = next;
+                }
+            }
+        }
+    }
+
+    /// Retries the check until the Guardian answers; `None` when the time is up before it does.
+    async fn ask_again(
+        &self,
+        check: &Check,
+        left: impl Fn() -> Duration,
+    ) -> Option<Result<Decision>> {
+        loop {
+            match check.ask(&self.inner, WhenUnreachable::Block).await {
+                Err(AgentTrustError::GuardianUnavailable { .. }) => {
+                    if left().is_zero() {
+                        return None;
+                    }
+                    background::sleep(PAUSE.min(left())).await;
+                }
+                answer => return Some(answer),
+            }
+        }
+    }
+
+    /// Shows the approver the input, where the guard was built to. Best effort: without it the
+    /// approver sees less, and decides on that.
+    pub(super) async fn disclose(&self, check: &Check, approval_id: &str) {
+        let Some(disclosure) = &check.disclosure else {
+            return;
+        };
+        let approvals = self.inner.client.approvals();
+        let opening = &disclosure.commitment.opening;
+        if let Err(error) = approvals.disclose(approval_id, &disclosure.input, opening).await {
+            tracing::warn!(%error, approval_id, "the approver was not shown the input");
+        }
+    }
+}
+
+fn refused(check: &Check, approval: &Approval) -> AgentTrustError {
+    AgentTrustError::ActionDenied {
+        message: format!(
+            "tool {:?} is denied: {} refused approval {}",
+            check.tool(),
+            approval.decided_by.as_deref().unwrap_or("the approver"),
+            approval.id,
+        ),
+        check_id: None,
+    }
+}
+
+fn expired(check: &Check, approval_id: String) -> AgentTrustError {
+    AgentTrustError::ApprovalExpired {
+        message: format!(
+            "nobody decided approval {approval_id} for tool {:?} in time; call it again to ask anew",
+            check.tool(),
+        ),
+        approval_id,
+    }
+}

@@ -1,0 +1,60 @@
+//! Every tool call of an AI agent, checked before it runs and reported after it ran.
+//!
+//! Before a tool runs, **check**: may this agent, in this session, do this, with this input — yes,
+//! no, or only after a person says so? After it ran, **report**: did it work, how long did it take.
+//! A call that was not allowed does not run.
+//!
+//! - [`guarded`](macro@guarded) puts that around a function.
+//! - [`AgentTrustGuard`] puts it around anything: [`run`](AgentTrustGuard::run) around a future,
+//!   [`authorize`](AgentTrustGuard::authorize) and a [`Permit`] around whatever else.
+//! - [`AgentTrustClient`] talks to the Guardian that decides: agents, tokens, checks, sessions,
+//!   approvals. [`blocking`] mirrors client and guard for code that is not async.
+//!
+//! The Guardian is the crate `agenttrust-guardian`, embedded in your program or served; the tower
+//! layer is `agenttrust-tower`.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `macros` | yes | `#[guarded]` |
+//! | `reqwest` | yes | the HTTP transport; without it, give the client one with `service(..)` |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
+pub mod blocking;
+pub mod client;
+mod error;
+pub mod guard;
+pub mod model;
+pub mod transport;
+
+use __private as private;
+
+#[cfg(feature = "macros")]
+pub use agenttrust_macros::guarded;
+
+pub use self::client::{
+    AgentTrustClient, AgentTrustClientBuilder, ApprovalFilter, CheckAnswer, CheckOptions,
+    IssueOptions,
+};
+pub use self::error::{AgentTrustError, Result};
+pub use self::guard::{
+    Action, AgentTrustGuard, AgentTrustGuardBuilder, CallOutcome, FromDenial, GuardStats,
+    OnElevation, Outcome, Permit, PermitBasis,
+};
+pub use self::model::{
+    ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, BoundTo, CheckRequest,
+    CheckResult, CreateAgentRequest, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
+    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, PrivateKey, Session,
+    SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token,
+};
+pub use self::transport::{TransportError, TransportErrorKind};

@@ -1,0 +1,96 @@
+//! Checks and their answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::effect::Effect;
+
+/// A check as the guide writes it (section 5). A closed literal: it takes no further field; a guard
+/// sends more as headers.
+#[derive(Clone, Debug)]
+pub struct ActionCheckRequest {
+    /// The agent about to act.
+    pub agent_id: String,
+    /// What kind of action it is; `tool_call`.
+    pub action: String,
+    /// The tool about to be called.
+    pub tool_name: String,
+    /// What the caller chooses to say about the input; the first 200 characters travel.
+    pub tool_input_summary: String,
+    /// The session, or empty.
+    pub session_id: String,
+    /// `read`, `mutating`, `destructive` or `admin`; `None` lets the Guardian classify.
+    pub action_effect: Option<String>,
+}
+
+/// The body of `POST /api/v1/agenttrust/check`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CheckRequest {
+    /// The agent about to act.
+    pub agent_id: String,
+    /// The session; absent and empty mean none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// The tool about to be called.
+    pub action_name: String,
+    /// The caller's hint; the Guardian may find it stronger, never weaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_effect: Option<String>,
+    /// Where the action comes from; `api`.
+    #[serde(default = "api")]
+    pub action_source: String,
+    /// What is said about the input, at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_input_summary: Option<String>,
+}
+
+fn api() -> String {
+    "api".to_owned()
+}
+
+impl CheckRequest {
+    /// A check of `action_name` for `agent_id`, everything else absent.
+    #[must_use]
+    pub fn new(agent_id: impl Into<String>, action_name: impl Into<String>) -> Self {
+        Self {
+            agent_id: agent_id.into(),
+            session_id: None,
+            action_name: action_name.into(),
+            action_effect: None,
+            action_source: api(),
+            action_input_summary: None,
+        }
+    }
+}
+
+/// The Guardian's answer to a check.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CheckResult {
+    /// Whether the action may run; absent reads as `false`.
+    #[serde(default)]
+    pub allowed: bool,
+    /// Names this check in the audit trail and in telemetry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_id: Option<String>,
+    /// How sure the classification is, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// `fast`, `spot` or `deep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_tier: Option<String>,
+    /// How long the answer took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// Why, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether an approval would let it run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elevation_required: Option<bool>,
+    /// The approval that is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_id: Option<String>,
+    /// The effect that the Guardian decided by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_effect: Option<Effect>,
+}

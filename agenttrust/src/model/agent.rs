@@ -1,0 +1,149 @@
+//! Agents: who acts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::timestamp::Timestamp;
+use super::word::wire_words;
+
+wire_words! {
+    /// Whether an agent may act.
+    pub enum AgentStatus {
+        /// It may act.
+        Active = "active",
+        /// It may not act until an operator lifts the suspension.
+        Suspended = "suspended",
+        /// It may never act again.
+        Revoked = "revoked",
+    }
+    default = Active;
+}
+
+/// A registered agent (SDK guide, section 3).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Agent {
+    /// Opaque id.
+    pub id: String,
+    /// The name it was registered under.
+    #[serde(default)]
+    pub name: String,
+    /// The organisation it belongs to.
+    #[serde(default)]
+    pub org_id: String,
+    /// What it is built with, `custom` by default.
+    #[serde(default)]
+    pub framework: String,
+    /// Ed25519 public key, PKIX PEM; empty when the gateway keeps none.
+    #[serde(default)]
+    pub public_key: String,
+    /// Whether it may act.
+    #[serde(default)]
+    pub status: AgentStatus,
+    /// The tools and scopes it may use.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Whatever was registered with it.
+    #[serde(default)]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// When it was registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// The private key that the client generated, present once: in the answer to `create`.
+    ///
+    /// It never travels and is `None` in every agent that came from elsewhere.
+    #[serde(skip)]
+    pub private_key: Option<PrivateKey>,
+}
+
+impl Agent {
+    /// An active agent with this id and name, everything else empty.
+    #[must_use]
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            org_id: String::new(),
+            framework: "custom".to_owned(),
+            public_key: String::new(),
+            status: AgentStatus::Active,
+            capabilities: Vec::new(),
+            metadata: serde_json::Map::new(),
+            created_at: None,
+            private_key: None,
+        }
+    }
+}
+
+/// The Ed25519 private key of an agent, PKCS #8 PEM. `Debug` shows nothing of it, and its memory is
+/// wiped when dropped.
+#[derive(Clone)]
+pub struct PrivateKey(Zeroizing<String>);
+
+impl PrivateKey {
+    pub(crate) fn new(pem: Zeroizing<String>) -> Self {
+        Self(pem)
+    }
+
+    /// The key as PKCS #8 PEM. Store it where the agent's other secrets are: nobody else has it.
+    #[must_use]
+    pub fn as_pem(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(..)")
+    }
+}
+
+/// What to register an agent with (SDK guide, section 3).
+///
+/// ```
+/// let request = agenttrust::CreateAgentRequest {
+///     name: "research-bot".to_string(),
+///     capabilities: vec!["web:search".to_string()],
+///     ..Default::default()
+/// };
+/// assert_eq!(request.framework, "custom");
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CreateAgentRequest {
+    /// A name for people.
+    pub name: String,
+    /// What the agent is built with.
+    #[serde(default = "custom")]
+    pub framework: String,
+    /// The tools and scopes it may use; none means that it may use no tool.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Whatever should be kept with it.
+    #[serde(default)]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// The organisation; absent means that of the API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<String>,
+    /// Its Ed25519 public key, PKIX PEM; absent means that the client generates a key pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+fn custom() -> String {
+    "custom".to_owned()
+}
+
+impl Default for CreateAgentRequest {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            framework: custom(),
+            capabilities: Vec::new(),
+            metadata: serde_json::Map::new(),
+            org_id: None,
+            public_key: None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Approvals: a person's word on one held action.
+
+use serde::{Deserialize, Serialize};
+
+use super::timestamp::Timestamp;
+use super::word::wire_words;
+
+wire_words! {
+    /// Where an approval stands.
+    pub enum ApprovalStatus {
+        /// Nobody has decided yet.
+        Pending = "pending",
+        /// Approved: the same check, retried, is allowed.
+        Approved = "approved",
+        /// Denied.
+        Denied = "denied",
+        /// Nobody decided in time, or nobody used it in time.
+        Expired = "expired",
+        /// Approved and used.
+        Consumed = "consumed",
+    }
+    default = Unknown;
+}
+
+wire_words! {
+    /// What of the input an approval is bound to, strongest first.
+    pub enum BoundTo {
+        /// The digest of the whole input.
+        Input = "input",
+        /// The exact summary that the caller wrote.
+        Summary = "summary",
+        /// Nothing of the input: only agent, session, tool and effect.
+        Name = "name",
+    }
+    default = Name;
+}
+
+/// A request for a person's word on one action (SDK guide, section 9).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Approval {
+    /// Opaque id.
+    pub id: String,
+    /// The session of the held check; empty when it had none.
+    #[serde(default)]
+    pub session_id: String,
+    /// The agent that asked.
+    #[serde(default)]
+    pub agent_id: String,
+    /// That agent's organisation.
+    #[serde(default)]
+    pub org_id: String,
+    /// The tool.
+    #[serde(default)]
+    pub action_name: String,
+    /// The effect that the Guardian decided by.
+    #[serde(default)]
+    pub action_effect: String,
+    /// Where it stands.
+    #[serde(default)]
+    pub status: ApprovalStatus,
+    /// When the action was held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it expires: as pending, or (once approved) as usable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Who the deciding caller said it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// The id of the key that decided: who it really was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by_key: Option<String>,
+    /// When it was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
+    /// Why the action was held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the caller said about the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_input_summary: Option<String>,
+    /// What of the input the approval is bound to.
+    #[serde(default)]
+    pub bound_to: BoundTo,
+    /// The digest that it is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_digest: Option<String>,
+    /// The input itself, if it was disclosed and nobody has decided yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<serde_json::Value>,
+    /// How many distinct approvers it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<u32>,
+    /// How many have approved so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<u32>,
+}

@@ -1,0 +1,16 @@
+//! Names of the headers that travel with requests and answers.
+//!
+//! Everything beyond `x-api-key` is an extension that a gateway may ignore.
+
+/// The API key, `sk_live_…`.
+pub const API_KEY: &str = "x-api-key";
+/// The digest of a call's input, 64 hexadecimal digits; an approval is bound to it.
+pub const INPUT_DIGEST: &str = "agenttrust-input-digest";
+/// The scopes that the tool declares, separated by commas.
+pub const SCOPES: &str = "agenttrust-scopes";
+/// On a telemetry batch: one check id per event, `-` for none, separated by commas.
+pub const CHECK_IDS: &str = "agenttrust-check-ids";
+/// On the answer to a check: which of `digest` and `scopes` were taken into account.
+pub const ENFORCED: &str = "agenttrust-enforced";
+/// A name for one check, so that a repeated request opens no second approval.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

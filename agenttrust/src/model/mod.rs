@@ -1,0 +1,45 @@
+//! The wire objects, used by client and Guardian alike.
+//!
+//! Field names are those of the AgentTrust wire protocol. Every object ignores unknown fields and
+//! tolerates absent ones, so that a client of this version can talk to any gateway; the one field
+//! whose absence matters, [`CheckResult::allowed`], reads as `false`.
+
+mod action;
+mod agent;
+mod approval;
+mod effect;
+pub mod headers;
+mod session;
+mod system;
+mod telemetry;
+mod timestamp;
+mod token;
+mod word;
+
+pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
+pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
+pub use self::approval::{Approval, ApprovalStatus, BoundTo};
+pub use self::effect::{Effect, UnknownEffect};
+pub use self::session::{InitSessionRequest, Session, SessionMode, SessionSource};
+pub use self::system::{ErrorBody, Health, HealthStatus};
+pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, TelemetryReport};
+pub use self::timestamp::Timestamp;
+pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
+
+/// How many characters of an input summary travel at most (SDK guide, section 13).
+pub const SUMMARY_MAX_CHARS: usize = 200;
+
+/// Cuts `text` to its first [`SUMMARY_MAX_CHARS`] characters, never inside a character.
+///
+/// ```
+/// let long = "é".repeat(300);
+/// assert_eq!(agenttrust::model::truncate_summary(&long).chars().count(), 200);
+/// assert_eq!(agenttrust::model::truncate_summary("short"), "short");
+/// ```
+#[must_use]
+pub fn truncate_summary(text: &str) -> &str {
+    match text.char_indices().nth(SUMMARY_MAX_CHARS) {
+        Some((end, _)) => text.get(..end).unwrap_or(text),
+        None => text,
+    }
+}

@@ -1,0 +1,108 @@
+//! Sessions: one agent's dealings with one server.
+
+use serde::{Deserialize, Serialize};
+
+use super::timestamp::Timestamp;
+use super::word::wire_words;
+
+wire_words! {
+    /// What a session lets its agent do (SDK guide, section 6).
+    pub enum SessionMode {
+        /// Any tool within the agent's capabilities.
+        Open = "open",
+        /// Only what the scope ceiling allows.
+        Restricted = "restricted",
+        /// Every call is logged; destructive and admin calls need elevation.
+        Supervised = "supervised",
+    }
+    default = Open;
+}
+
+wire_words! {
+    /// What a session was made from.
+    pub enum SessionSource {
+        /// `sessions().init_session`.
+        Mcp = "mcp",
+        /// An API token.
+        Api = "api",
+        /// A delegation.
+        Delegation = "delegation",
+        /// A federated token.
+        Federation = "federation",
+    }
+    default = Mcp;
+}
+
+/// A session and its counters.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Session {
+    /// Opaque id.
+    pub session_id: String,
+    /// The agent that it belongs to.
+    #[serde(default)]
+    pub agent_id: String,
+    /// That agent's organisation.
+    #[serde(default)]
+    pub org_id: String,
+    /// What it was made from.
+    #[serde(default)]
+    pub source: SessionSource,
+    /// The server that it is with.
+    #[serde(default)]
+    pub server_id: String,
+    /// The delegation that it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation_id: Option<String>,
+    /// The federation provider that vouched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// That provider's issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// How far that provider is trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_level: Option<String>,
+    /// What it lets its agent do.
+    #[serde(default)]
+    pub mode: SessionMode,
+    /// The actions that it lists as allowed.
+    #[serde(default)]
+    pub allowed_actions: Vec<String>,
+    /// The most that it allows; empty means no ceiling of its own.
+    #[serde(default)]
+    pub scope_ceiling: Vec<String>,
+    /// Checks so far.
+    #[serde(default)]
+    pub total_calls: u64,
+    /// Checks of reads so far.
+    #[serde(default)]
+    pub read_calls: u64,
+    /// Checks of anything stronger so far.
+    #[serde(default)]
+    pub write_calls: u64,
+    /// Checks that were not allowed so far.
+    #[serde(default)]
+    pub denied_calls: u64,
+    /// When it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_activity_at: Option<Timestamp>,
+}
+
+/// The body of `POST /mcp/sessions/init`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct InitSessionRequest {
+    /// The agent that the session belongs to.
+    pub agent_id: String,
+    /// The server that it is with.
+    pub server_id: String,
+    /// A mode to tighten the session to; absent means the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<SessionMode>,
+    /// The most that it should allow; absent means the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope_ceiling: Option<Vec<String>>,
+}

@@ -1,0 +1,55 @@
+//! Health and errors.
+
+use serde::{Deserialize, Serialize};
+
+use super::word::wire_words;
+
+wire_words! {
+    /// How a gateway is.
+    pub enum HealthStatus {
+        /// Everything works.
+        Healthy = "healthy",
+        /// It answers, but not everything works.
+        Degraded = "degraded",
+        /// It cannot do its work.
+        Unhealthy = "unhealthy",
+    }
+    default = Unknown;
+}
+
+/// The answer of `GET /health`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// How it is.
+    #[serde(default)]
+    pub status: HealthStatus,
+    /// What answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Health {
+    /// An answer of `status` by `service` in `version`.
+    #[must_use]
+    pub fn new(status: HealthStatus, service: &str, version: &str) -> Self {
+        Self { status, service: Some(service.to_owned()), version: Some(version.to_owned()) }
+    }
+}
+
+/// The body of every answer that is not 2xx.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// A code for programs, such as `VALIDATION_ERROR`.
+    #[serde(default)]
+    pub error: String,
+    /// A sentence for people.
+    #[serde(default)]
+    pub message: String,
+    /// More for programs, such as the field at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
+}

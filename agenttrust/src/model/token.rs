@@ -1,0 +1,140 @@
+//! Opaque capability tokens.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::timestamp::Timestamp;
+
+/// A short-lived opaque token (SDK guide, section 4). It is no JWT: only the Guardian can say what it
+/// is worth. `Debug` hides the secret.
+#[derive(Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Token {
+    /// The secret itself, `at_…`.
+    pub token: String,
+    /// A name for it that is not secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// The agent that it speaks for.
+    #[serde(default)]
+    pub agent_id: String,
+    /// What it may be used for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Where it may be used; empty means anywhere.
+    #[serde(default)]
+    pub audience: Vec<String>,
+    /// When it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Timestamp>,
+    /// When it stops working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Token {
+    /// A token with this secret for this agent, everything else empty.
+    #[must_use]
+    pub fn new(token: impl Into<String>, agent_id: impl Into<String>) -> Self {
+        Self {
+            token: token.into(),
+            token_id: None,
+            agent_id: agent_id.into(),
+            scopes: Vec::new(),
+            audience: Vec::new(),
+            issued_at: None,
+            expires_at: None,
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("token", &"at_..")
+            .field("token_id", &self.token_id)
+            .field("agent_id", &self.agent_id)
+            .field("scopes", &self.scopes)
+            .field("audience", &self.audience)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What to issue a token for. The guide writes this struct as a closed literal, so it takes no
+/// further field; more goes through [`IssueOptions`](crate::client::IssueOptions).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IssueTokenRequest {
+    /// The agent that the token speaks for.
+    pub agent_id: String,
+    /// What it may be used for; travels as `scopes`.
+    #[serde(rename = "scopes", default)]
+    pub scope: Vec<String>,
+    /// Where it may be used; empty means anywhere and does not travel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<String>,
+    /// How long it lives, in seconds.
+    #[serde(default = "five_minutes")]
+    pub ttl: u64,
+}
+
+fn five_minutes() -> u64 {
+    300
+}
+
+/// Which token to ask about, and what it should be good for.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IntrospectTokenRequest {
+    /// The token.
+    pub token: String,
+    /// Where it is about to be used.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// The scopes that it must carry to be active.
+    #[serde(default)]
+    pub required_scopes: Vec<String>,
+}
+
+impl fmt::Debug for IntrospectTokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectTokenRequest")
+            .field("token", &"at_..")
+            .field("target", &self.target)
+            .field("required_scopes", &self.required_scopes)
+            .finish()
+    }
+}
+
+/// What a token is worth right now.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct IntrospectionResult {
+    /// Whether it may be used as asked; absent reads as `false`.
+    #[serde(default)]
+    pub active: bool,
+    /// The agent that it speaks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// That agent's organisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<String>,
+    /// What it may be used for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// When it stops working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Why it is or is not active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// Which tier of the Guardian answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_tier: Option<String>,
+    /// How sure it is, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// How long the answer took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+}

@@ -1,0 +1,204 @@
+//! What `#[guarded]` has to know about types it cannot see: is this argument an input, is this output a success?
+//!
+//! A macro sees tokens, not types, and must not add bounds to the function it guards. Method
+//! resolution knows the types: a method found on the probe itself wins over one found on a
+//! reference to it, so the expansion calls `(&Probe(&value)).method()` and gets the answer for
+//! types that implement the trait, and the fallback for those that do not. Inside a generic
+//! function it goes by the bounds that the user wrote.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::{AgentTrustError, CallOutcome, Outcome};
+
+pub use serde::Serialize;
+
+/// One argument as JSON; `None` for an argument that is not an input.
+pub type Captured = Option<Result<Value, serde_json::Error>>;
+
+/// The arguments of one call by name, taken before the check from the values the body then gets.
+#[derive(Default)]
+pub struct InputCapture {
+    fields: Map<String, Value>,
+    refused: Option<&'static str>,
+}
+
+impl InputCapture {
+    /// A capture without any argument yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the argument `name`, or remembers that it has no JSON form.
+    pub fn add(&mut self, name: &'static str, value: Captured) {
+        match value {
+            Some(Ok(value)) => {
+                self.fields.insert(name.to_owned(), value);
+            }
+            Some(Err(_)) => {
+                self.refused.get_or_insert(name);
+            }
+            None => {}
+        }
+    }
+
+    /// The arguments, or a sentence that names the first one without a JSON form.
+    ///
+    /// The serialiser's own message may quote the value, and so is left out.
+    pub(crate) fn into_parts(self) -> Result<Map<String, Value>, String> {
+        match self.refused {
+            None => Ok(self.fields),
+            Some(name) => Err(format!(
+                "the argument `{name}` has no JSON form (a map key that is not a string, a number \
+                 out of range, or an error of its own `Serialize`), so nothing could be checked \
+                 against it: mend its `Serialize`, or leave it out with `skip({name})`"
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for InputCapture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputCapture")
+            .field("names", &self.fields.keys().collect::<Vec<_>>())
+            .field("refused", &self.refused)
+            .finish()
+    }
+}
+
+/// Asks whether a value can be captured: `(&CaptureProbe(&value)).capture()`.
+pub struct CaptureProbe<'a, T: ?Sized>(pub &'a T);
+
+impl<T: ?Sized> fmt::Debug for CaptureProbe<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CaptureProbe")
+    }
+}
+
+/// Found first: the value is `Serialize`.
+pub trait CaptureSerialize {
+    /// The value as JSON.
+    fn capture(&self) -> Captured;
+}
+
+impl<T: Serialize + ?Sized> CaptureSerialize for CaptureProbe<'_, T> {
+    fn capture(&self) -> Captured {
+        Some(serde_json::to_value(self.0))
+    }
+}
+
+/// Found second: nothing is known of the value.
+pub trait CaptureOpaque {
+    /// Nothing.
+    fn capture(&self) -> Captured;
+}
+
+impl<T: ?Sized> CaptureOpaque for &CaptureProbe<'_, T> {
+    fn capture(&self) -> Captured {
+        None
+    }
+}
+
+/// Asks an output how it went: `(&OutcomeProbe(&output)).call_outcome()`.
+pub struct OutcomeProbe<'a, O: ?Sized>(pub &'a O);
+
+impl<O: ?Sized> fmt::Debug for OutcomeProbe<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OutcomeProbe")
+    }
+}
+
+/// Found first: the output says itself how it went.
+pub trait OutcomeKnown {
+    /// What the output says.
+    fn call_outcome(&self) -> CallOutcome;
+}
+
+impl<O: Outcome + ?Sized> OutcomeKnown for OutcomeProbe<'_, O> {
+    fn call_outcome(&self) -> CallOutcome {
+        self.0.outcome()
+    }
+}
+
+/// Found second: the function returned, which is all that is known.
+pub trait OutcomeAssumed {
+    /// Success.
+    fn call_outcome(&self) -> CallOutcome;
+}
+
+impl<O: ?Sized> OutcomeAssumed for &OutcomeProbe<'_, O> {
+    fn call_outcome(&self) -> CallOutcome {
+        CallOutcome::Success
+    }
+}
+
+/// Calls `body` once.
+///
+/// The bound is the point: a closure passed here is an `FnOnce` whatever it does with what it
+/// captured, so that its body may return a borrow that came in through a `&mut` argument, as the
+/// body of a function may.
+#[inline]
+pub fn call_once<O, F: FnOnce() -> O>(body: F) -> O {
+    body()
+}
+
+/// Builds the output of a call that was not allowed, as `on_denied` says.
+///
+/// Gives the closure its argument type, so that it can be written `|error| ..`.
+#[inline]
+pub fn deny_with<O, F: FnOnce(AgentTrustError) -> O>(error: AgentTrustError, on_denied: F) -> O {
+    on_denied(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Handle;
+
+    struct Unspeakable;
+
+    impl Serialize for Unspeakable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("the password is hunter2"))
+        }
+    }
+
+    #[test]
+    fn a_serialize_value_is_captured_and_a_handle_is_left_out() {
+        let mut capture = InputCapture::new();
+        let (path, handle) = (String::from("a.txt"), Handle);
+        capture.add("path", (&CaptureProbe(&path)).capture());
+        capture.add("borrowed", (&CaptureProbe(&path.as_str())).capture());
+        capture.add("handle", (&CaptureProbe(&handle)).capture());
+        let fields = capture.into_parts().expect("both strings have a JSON form");
+        assert_eq!(Value::from(fields), serde_json::json!({"path": "a.txt", "borrowed": "a.txt"}));
+    }
+
+    #[test]
+    fn an_argument_without_json_form_is_named_and_its_own_message_kept_out() {
+        let mut capture = InputCapture::new();
+        capture.add("secret", (&CaptureProbe(&Unspeakable)).capture());
+        capture.add("path", (&CaptureProbe(&"a.txt")).capture());
+        let message = capture.into_parts().expect_err("one argument has no JSON form");
+        assert!(message.contains("`secret`") && message.contains("skip(secret)"), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn debug_shows_names_and_no_values() {
+        let mut capture = InputCapture::new();
+        capture.add("path", (&CaptureProbe(&"/home/ada/private.txt")).capture());
+        let shown = format!("{capture:?}");
+        assert!(shown.contains("path") && !shown.contains("private.txt"), "{shown}");
+    }
+
+    #[test]
+    fn an_output_that_says_how_it_went_is_believed_and_any_other_is_a_success() {
+        let failed: Result<(), std::io::Error> = Err(std::io::Error::other("no"));
+        assert!(matches!((&OutcomeProbe(&failed)).call_outcome(), CallOutcome::Failure { .. }));
+        assert!(matches!((&OutcomeProbe(&Handle)).call_outcome(), CallOutcome::Success));
+    }
+}

@@ -1,0 +1,49 @@
+//! What the macro's expansion and our own crates need and nobody else should use. No stability
+//! between versions.
+
+pub mod background;
+pub mod capture;
+
+pub use ::{core, std};
+
+pub use self::capture::*;
+pub use crate::error::AgentTrustError;
+pub use crate::guard::{Action, AgentTrustGuard, FromDenial, OnElevation, Outcome, Permit};
+pub use crate::model::Effect;
+
+/// Authorizes `action` with `guard`, else with the current one; without any, nothing runs.
+///
+/// # Errors
+///
+/// Those of [`AgentTrustGuard::authorize`].
+pub async fn authorize(
+    guard: Option<AgentTrustGuard>,
+    action: Action,
+) -> Result<Permit, AgentTrustError> {
+    found(guard, &action)?.authorize(action).await
+}
+
+/// As [`authorize`], from code that is not async.
+///
+/// # Errors
+///
+/// Those of [`AgentTrustGuard::authorize_blocking`].
+pub fn authorize_blocking(
+    guard: Option<AgentTrustGuard>,
+    action: Action,
+) -> Result<Permit, AgentTrustError> {
+    found(guard, &action)?.authorize_blocking(action)
+}
+
+fn found(
+    guard: Option<AgentTrustGuard>,
+    action: &Action,
+) -> Result<AgentTrustGuard, AgentTrustError> {
+    guard.or_else(AgentTrustGuard::current).ok_or_else(|| AgentTrustError::GuardianUnavailable {
+        message: format!(
+            "tool {:?} did not run, because no guard is installed: call `guard.set_global()` once at \
+             start, run the task inside `guard.scope(..)`, or name one with `#[guarded(guard = ..)]`",
+            action.tool()
+        ),
+    })
+}

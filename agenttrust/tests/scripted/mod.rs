@@ -1,0 +1,144 @@
+//! A Guardian that says what a test tells it to, over the client's own transport.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use agenttrust::AgentTrustClient;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+/// What it says to one check.
+#[derive(Clone)]
+pub(crate) enum Say {
+    /// This status, headers and body.
+    Answer(u16, Vec<(&'static str, &'static str)>, Value),
+    /// Text that is no JSON.
+    Garbage,
+    /// Nothing: the transport fails like this.
+    Fail(io::ErrorKind),
+    /// Nothing, ever.
+    Silence,
+}
+
+impl Say {
+    pub(crate) fn allowed() -> Self {
+        Self::Answer(200, vec![], json!({ "allowed": true, "check_id": "chk_1" }))
+    }
+
+    pub(crate) fn denied() -> Self {
+        let body = json!({ "allowed": false, "check_id": "chk_2", "reason": "not today" });
+        Self::Answer(200, vec![], body)
+    }
+
+    pub(crate) fn held() -> Self {
+        let body = json!({ "allowed": false, "elevation_required": true, "approval_id": "apr_1" });
+        Self::Answer(200, vec![], body)
+    }
+
+    pub(crate) fn status(status: u16) -> Self {
+        Self::Answer(status, vec![], json!({ "error": "X", "message": "said the gateway" }))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    script: VecDeque<Say>,
+    checks: Vec<(http::HeaderMap, Value)>,
+    reports: Vec<(http::HeaderMap, Value)>,
+    others: Vec<(String, Value)>,
+}
+
+/// The script, and what was asked.
+#[derive(Clone, Default)]
+pub(crate) struct Scripted {
+    state: Arc<Mutex<State>>,
+}
+
+impl Scripted {
+    /// Says these to the checks, in order; the last one again and again.
+    pub(crate) fn says(script: impl IntoIterator<Item = Say>) -> Self {
+        let scripted = Self::default();
+        scripted.state.lock().unwrap().script.extend(script);
+        scripted
+    }
+
+    pub(crate) fn client(&self) -> AgentTrustClient {
+        let state = Arc::clone(&self.state);
+        AgentTrustClient::builder()
+            .base_url("http://guardian.test")
+            .service(tower::service_fn(move |request: Request<Bytes>| {
+                let say = receive(&mut state.lock().unwrap(), &request);
+                async move {
+                    match say {
+                        Say::Answer(status, headers, body) => {
+                            let mut response = Response::builder().status(status);
+                            for (name, value) in headers {
+                                response = response.header(name, value);
+                            }
+                            Ok(response.body(Full::new(Bytes::from(body.to_string()))).unwrap())
+                        }
+                        Say::Garbage => Ok(Response::new(Full::new(Bytes::from("<html>")))),
+                        Say::Fail(kind) => Err(io::Error::new(kind, "scripted")),
+                        Say::Silence => std::future::pending().await,
+                    }
+                }
+            }))
+            .build()
+            .unwrap()
+    }
+
+    /// Bodies and headers of the checks so far.
+    pub(crate) fn checks(&self) -> Vec<(http::HeaderMap, Value)> {
+        self.state.lock().unwrap().checks.clone()
+    }
+
+    /// Every event reported so far, with its check id.
+    pub(crate) fn events(&self) -> Vec<(Value, String)> {
+        let state = self.state.lock().unwrap();
+        let of = |(headers, body): &(http::HeaderMap, Value)| {
+            let events = body["events"].as_array().unwrap().clone();
+            let ids = headers.get("agenttrust-check-ids").map_or("", |ids| ids.to_str().unwrap());
+            let mut ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
+            ids.resize(events.len(), "-".to_owned());
+            events.into_iter().zip(ids).collect::<Vec<_>>()
+        };
+        state.reports.iter().flat_map(of).collect()
+    }
+
+    /// The sizes of the batches reported so far.
+    pub(crate) fn batches(&self) -> Vec<usize> {
+        let state = self.state.lock().unwrap();
+        state.reports.iter().map(|(_, body)| body["events"].as_array().unwrap().len()).collect()
+    }
+
+    /// Method, path and body of everything else that was asked.
+    pub(crate) fn others(&self) -> Vec<(String, Value)> {
+        self.state.lock().unwrap().others.clone()
+    }
+}
+
+fn receive(state: &mut State, request: &Request<Bytes>) -> Say {
+    let body = serde_json::from_slice(request.body()).unwrap_or_default();
+    match request.uri().path() {
+        "/api/v1/agenttrust/check" => {
+            state.checks.push((request.headers().clone(), body));
+            match state.script.len() {
+                0 => Say::denied(),
+                1 => state.script[0].clone(),
+                _ => state.script.pop_front().unwrap(),
+            }
+        }
+        "/api/v1/telemetry/report" => {
+            let events = body["events"].as_array().map_or(0, Vec::len);
+            state.reports.push((request.headers().clone(), body));
+            Say::Answer(200, vec![], json!({ "accepted": true, "events_processed": events }))
+        }
+        _ => {
+            state.others.push((format!("{} {}", request.method(), request.uri()), body));
+            Say::Answer(200, vec![], json!({ "id": "apr_1", "status": "approved" }))
+        }
+    }
+}
