@@ -295,4 +295,28 @@ impl<'a> Telemetry<'a> {
             (self.client.clone(), agent_id.to_owned(), session_id.to_owned(), events.to_vec());
         wait(async move { client.telemetry().report(&agent_id, &session_id, &events).await })
     }
+
+    /// As [`report`](Self::report), with the check that each event belongs to, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// As for the async [`report_checked`](crate::client::Telemetry::report_checked).
+    pub fn report_checked(
+        &self,
+        agent_id: &str,
+        session_id: &str,
+        events: &[TelemetryEvent],
+        check_ids: &[Option<String>],
+    ) -> Result<TelemetryReceipt> {
+        let (client, agent_id, session_id, events, check_ids) = (
+            self.client.clone(),
+            agent_id.to_owned(),
+            session_id.to_owned(),
+            events.to_vec(),
+            check_ids.to_vec(),
+        );
+        wait(async move {
+            client.telemetry().report_checked(&agent_id, &session_id, &events, &check_ids).await
+        })
+    }
 }
