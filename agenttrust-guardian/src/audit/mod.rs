@@ -1,0 +1,48 @@
+//! The audit log: what was decided and done, in a chain in which no row can change unseen.
+//!
+//! Append-only and group-committed: one task owns all writing and puts whatever is waiting into one
+//! transaction. [`AuditLog::append`] returns once its row is on disk, [`AuditLog::enqueue`] at once.
+//!
+//! # What a row may hold
+//!
+//! Never a tool's input, output or error message, nor a key, token or secret: whoever writes a
+//! [`Record`] keeps them out of its body. The log is read by auditors and exported, and a row can never
+//! be taken back.
+//!
+//! # The chain
+//!
+//! Rows are numbered from 1 without a gap. Each carries the hash of the one before it (the first: 32 zero
+//! bytes) and its own, SHA-256 over
+//!
+//! ```text
+//! "agenttrust.audit.v1"                                   19 bytes of ASCII
+//! seq                                                     8 bytes, big endian
+//! prev_hash                                               32 bytes
+//! at, kind, org_id, agent_id, actor, body                 each a field
+//!
+//! field: 0x00                                             absent (only agent_id and actor can be)
+//!      | 0x01, length in bytes (8, big endian), UTF-8     present
+//! ```
+//!
+//! `at` is RFC 3339 in UTC with six decimals, `body` the RFC 8785 (JCS) form of the record's JSON. Because
+//! every field carries its length, no two different rows hash alike. [`verify`] walks the chain and names
+//! the first row that was changed, removed or moved. Rows removed from the *end* leave a shorter chain that
+//! is whole: compare [`Verification::head`] with one noted earlier. The running log itself notices a
+//! tail that is not the one it wrote, and stops writing.
+
+mod chain;
+mod error;
+mod read;
+mod record;
+mod writer;
+
+pub use self::error::AuditError;
+pub use self::read::{Fault, MAX_PAGE, Verification, export, list, verify};
+pub use self::record::{Entry, MAX_BODY_BYTES, Record};
+pub use self::writer::AuditLog;
+
+/// The SQLite tables of the log, as the migration `0002_audit.sql` makes them.
+pub const SCHEMA: &str = include_str!("../../migrations/sqlite/0002_audit.sql");
+
+#[cfg(test)]
+mod tests;

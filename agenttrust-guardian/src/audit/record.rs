@@ -1,0 +1,170 @@
+//! What goes into the log and what comes out of it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::AuditError;
+
+/// How long the canonical form of a body is at most, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// Something to be remembered for good.
+///
+/// Its `Debug` shows the body: keep tool inputs and secrets out of it (see the [module](super)).
+///
+/// ```
+/// use agenttrust_guardian::audit::Record;
+///
+/// let record = Record::new("agent.revoked", "org_1")
+///     .agent("agt_1")
+///     .actor("key_1")
+///     .body(serde_json::json!({ "reason": "left the team" }));
+/// assert_eq!(record.agent_id.as_deref(), Some("agt_1"));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What happened, such as `decision` or `approval.opened`.
+    pub kind: &'static str,
+    /// The organisation that it happened in.
+    pub org_id: String,
+    /// The agent that it is about.
+    pub agent_id: Option<String>,
+    /// The id (never the secret) of the key that did it.
+    pub actor: Option<String>,
+    /// The particulars.
+    pub body: Value,
+}
+
+impl Record {
+    /// A record with an empty object as its body.
+    #[must_use]
+    pub fn new(kind: &'static str, org_id: impl Into<String>) -> Self {
+        let body = Value::Object(serde_json::Map::new());
+        Self { kind, org_id: org_id.into(), agent_id: None, actor: None, body }
+    }
+
+    /// Names the agent that it is about.
+    #[must_use]
+    pub fn agent(mut self, agent_id: impl Into<String>) -> Self {
+        self.agent_id = Some(agent_id.into());
+        self
+    }
+
+    /// Names the key that did it, by its id.
+    #[must_use]
+    pub fn actor(mut self, key_id: impl Into<String>) -> Self {
+        self.actor = Some(key_id.into());
+        self
+    }
+
+    /// Gives the particulars.
+    #[must_use]
+    pub fn body(mut self, body: Value) -> Self {
+        self.body = body;
+        self
+    }
+}
+
+/// A record in the form in which it is hashed and stored; only place and time are still open.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) kind: &'static str,
+    pub(super) org_id: String,
+    pub(super) agent_id: Option<String>,
+    pub(super) actor: Option<String>,
+    pub(super) body: String,
+}
+
+impl TryFrom<Record> for Prepared {
+    type Error = AuditError;
+
+    fn try_from(record: Record) -> Result<Self, AuditError> {
+        let Record { kind, org_id, agent_id, actor, body } = record;
+        let body = serde_json_canonicalizer::to_string(&body)
+            .map_err(|source| AuditError::Body { kind, source: Arc::new(source) })?;
+        if body.len() > MAX_BODY_BYTES {
+            return Err(AuditError::TooLong { kind, bytes: body.len() });
+        }
+        Ok(Self { kind, org_id, agent_id, actor, body })
+    }
+}
+
+/// A row of the log.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Entry {
+    /// Its number; the first is 1.
+    pub seq: u64,
+    /// When it was written, in RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub kind: String,
+    /// The organisation that it happened in.
+    pub org_id: String,
+    /// The agent that it is about.
+    pub agent_id: Option<String>,
+    /// The id of the key that did it.
+    pub actor: Option<String>,
+    /// The particulars. Hashed is their RFC 8785 form, which a reader can make again from this.
+    pub body: Value,
+    /// The hash of the row before it, in hexadecimal.
+    pub prev_hash: String,
+    /// Its own hash, in hexadecimal.
+    pub hash: String,
+}
+
+/// A row as it is stored: what [`Entry`] shows and what the chain is checked against.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) seq: i64,
+    pub(super) at: String,
+    pub(super) kind: String,
+    pub(super) org_id: String,
+    pub(super) agent_id: Option<String>,
+    pub(super) actor: Option<String>,
+    pub(super) body: String,
+    pub(super) prev_hash: Vec<u8>,
+    pub(super) hash: Vec<u8>,
+}
+
+impl TryFrom<&SqliteRow> for Stored {
+    type Error = sqlx::Error;
+
+    fn try_from(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            at: row.try_get("at")?,
+            kind: row.try_get("kind")?,
+            org_id: row.try_get("org_id")?,
+            agent_id: row.try_get("agent_id")?,
+            actor: row.try_get("actor")?,
+            body: row.try_get("body")?,
+            prev_hash: row.try_get("prev_hash")?,
+            hash: row.try_get("hash")?,
+        })
+    }
+}
+
+impl From<Stored> for Entry {
+    fn from(row: Stored) -> Self {
+        Self {
+            seq: u64::try_from(row.seq).unwrap_or(0),
+            at: row.at,
+            kind: row.kind,
+            org_id: row.org_id,
+            agent_id: row.agent_id,
+            actor: row.actor,
+            // A body that is no JSON was changed from outside: shown as it is, and found by `verify`.
+            body: serde_json::from_str(&row.body).unwrap_or(Value::String(row.body)),
+            prev_hash: hex(&row.prev_hash),
+            hash: hex(&row.hash),
+        }
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

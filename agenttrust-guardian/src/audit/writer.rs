@@ -1,0 +1,377 @@
+//! The one task that writes, and the handle by which everybody reaches it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use agenttrust::__private::background;
+use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+use super::chain::{GENESIS, Hash, Link};
+use super::error::AuditError;
+use super::record::{Prepared, Record};
+
+/// How many rows may wait; beyond that `enqueue` refuses and `append` waits.
+const QUEUE: usize = 4_096;
+
+/// How many rows one transaction takes at most.
+const BATCH: usize = 256;
+
+/// How long to wait before an unwritable log is tried again: at first, and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+const TAIL: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+const HASH_AT: &str = "SELECT hash FROM audit WHERE seq = ?1";
+const INSERT: &str = "INSERT INTO audit (seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+/// The audit log, open for writing. Cloning shares it; it closes with its last clone.
+///
+/// While it cannot write, [`append`](Self::append) and [`enqueue`](Self::enqueue) answer errors and
+/// [`is_healthy`](Self::is_healthy) is false. It tries again by itself; once it can, it first writes the
+/// enqueued rows that it still owes and an `audit.resumed` row that tells the gap.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    queue: mpsc::Sender<Message>,
+    healthy: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Write(Waiting),
+    Flush(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A row on its way to the disk, and who waits for it to be there: nobody when it was enqueued.
+#[derive(Debug)]
+struct Waiting {
+    row: Prepared,
+    answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
+}
+
+impl Waiting {
+    fn answer(self, result: Result<u64, AuditError>) {
+        if let Some(answer) = self.answer {
+            // Whoever no longer waits has a row that is written, or not, all the same.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+impl AuditLog {
+    /// Opens the log in a database that has its table, and starts its writer on the background runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say.
+    pub async fn start(pool: SqlitePool) -> Result<Self, AuditError> {
+        let mut connection = pool.acquire().await.map_err(AuditError::unreadable)?;
+        let tail = Tail::read(&mut connection).await.map_err(AuditError::unreadable)?;
+        drop(connection);
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let healthy = Arc::new(AtomicBool::new(true));
+        let writer = Writer {
+            pool,
+            messages,
+            healthy: Arc::clone(&healthy),
+            last: tail,
+            owed: Vec::new(),
+            outage: None,
+        };
+        background::spawn(writer.run());
+        Ok(Self { queue, healthy })
+    }
+
+    /// Writes a record and returns its row's number once it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] when the row is not in the log; the caller denies.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the record may or may not be written.
+    pub async fn append(&self, record: Record) -> Result<u64, AuditError> {
+        let row = Prepared::try_from(record)?;
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Write(Waiting { row, answer: Some(answer) });
+        self.queue.send(message).await.map_err(|_| AuditError::Closed)?;
+        answered.await.map_err(|_| AuditError::Closed)?
+    }
+
+    /// Hands a record over and returns at once; it is on disk with the next transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] when the record was not taken: the log is closed, full, or cannot be written at
+    /// present. The caller denies.
+    pub fn enqueue(&self, record: Record) -> Result<(), AuditError> {
+        if self.queue.is_closed() {
+            return Err(AuditError::Closed);
+        }
+        if !self.is_healthy() {
+            return Err(AuditError::Unhealthy);
+        }
+        let row = Prepared::try_from(record)?;
+        let message = Message::Write(Waiting { row, answer: None });
+        self.queue.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AuditError::Full { capacity: QUEUE },
+            mpsc::error::TrySendError::Closed(_) => AuditError::Closed,
+        })
+    }
+
+    /// Whether the writer lives and its last write succeeded.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// Waits until everything handed over before has been tried; [`is_healthy`](Self::is_healthy) then
+    /// tells whether it is on disk.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the rows are written all the same.
+    pub async fn flush(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.send(Message::Flush(answer)).await.is_ok() {
+            // An error here means that the writer ended, after which there is nothing to wait for.
+            let _ = answered.await;
+        }
+    }
+
+    /// Takes no more records, writes those that wait, and ends the writer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the log closes all the same.
+    pub async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.send(Message::Close(answer)).await.is_ok() {
+            // The writer drops the sender when it ends.
+            let _ = answered.await;
+        }
+    }
+}
+
+/// The end of the chain.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    seq: i64,
+    hash: Hash,
+}
+
+impl Tail {
+    async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        match sqlx::query(TAIL).fetch_optional(connection).await? {
+            None => Ok(Self { seq: 0, hash: GENESIS }),
+            Some(row) => Ok(Self { seq: row.try_get("seq")?, hash: hash_of(&row)? }),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`AuditError::Tampered`] when this row is no longer the one that it was.
+    async fn still_stands(self, connection: &mut SqliteConnection) -> Result<(), AuditError> {
+        if self.seq == 0 {
+            return Ok(());
+        }
+        let row = sqlx::query(HASH_AT)
+            .bind(self.seq)
+            .fetch_optional(connection)
+            .await
+            .map_err(AuditError::unwritable)?;
+        match row.as_ref().map(hash_of).transpose().map_err(AuditError::unwritable)? {
+            Some(hash) if hash == self.hash => Ok(()),
+            _ => Err(AuditError::Tampered { seq: u64::try_from(self.seq).unwrap_or(0) }),
+        }
+    }
+}
+
+fn hash_of(row: &sqlx::sqlite::SqliteRow) -> Result<Hash, sqlx::Error> {
+    let bytes: Vec<u8> = row.try_get("hash")?;
+    Hash::try_from(bytes.as_slice()).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+struct Writer {
+    pool: SqlitePool,
+    messages: mpsc::Receiver<Message>,
+    healthy: Arc<AtomicBool>,
+    /// The last row that this writer committed, or found at the start.
+    last: Tail,
+    /// Rows that were taken by `enqueue` and could not be written yet.
+    owed: Vec<Waiting>,
+    /// Since when nothing could be written.
+    outage: Option<Outage>,
+}
+
+struct Outage {
+    since: String,
+    /// The organisation of the first record that was not written; the `audit.resumed` row goes there.
+    org_id: String,
+    refused: u64,
+    retry: Duration,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut closing = Vec::new();
+        loop {
+            let received = self.receive(&mut batch).await;
+            let ended = received == Some(0);
+            if ended && self.owed.is_empty() {
+                return;
+            }
+            self.handle(&mut batch, &mut closing).await;
+            if ended {
+                if !self.owed.is_empty() {
+                    tracing::error!(
+                        rows = self.owed.len(),
+                        "the audit log closed with rows that it could not write"
+                    );
+                }
+                return;
+            }
+        }
+    }
+
+    /// Waits for messages, during an outage only until it is time to try again (`None`).
+    async fn receive(&mut self, batch: &mut Vec<Message>) -> Option<usize> {
+        match &self.outage {
+            None => Some(self.messages.recv_many(batch, BATCH).await),
+            Some(outage) => {
+                tokio::time::timeout(outage.retry, self.messages.recv_many(batch, BATCH)).await.ok()
+            }
+        }
+    }
+
+    async fn handle(&mut self, batch: &mut Vec<Message>, closing: &mut Vec<oneshot::Sender<()>>) {
+        let mut rows = std::mem::take(&mut self.owed);
+        let mut flushed = Vec::new();
+        for message in batch.drain(..) {
+            match message {
+                Message::Write(row) => rows.push(row),
+                Message::Flush(answer) => flushed.push(answer),
+                Message::Close(answer) => {
+                    self.messages.close();
+                    closing.push(answer);
+                }
+            }
+        }
+        let resumed = self.outage.as_ref().and_then(Outage::resumed);
+        if !rows.is_empty() || resumed.is_some() {
+            // The notice goes last: callers wait for the numbers of the rows before it.
+            match self.commit(rows.iter().map(|waiting| &waiting.row).chain(&resumed)).await {
+                Ok(first) => {
+                    self.succeeded();
+                    for (seq, waiting) in (first..).zip(rows) {
+                        waiting.answer(Ok(seq));
+                    }
+                }
+                Err(error) => {
+                    self.failed(&error, &rows);
+                    let (asked, owed) = rows.into_iter().partition(|row| row.answer.is_some());
+                    self.owed = owed;
+                    for waiting in asked {
+                        waiting.answer(Err(error.clone()));
+                    }
+                }
+            }
+        }
+        for answer in flushed {
+            // Whoever no longer waits for the flush needs no answer.
+            let _ = answer.send(());
+        }
+    }
+
+    /// Writes rows in one transaction; returns the number of the first.
+    ///
+    /// The tail is read inside it: another process (the command line, say) may have written in between.
+    async fn commit<'a>(
+        &mut self,
+        rows: impl Iterator<Item = &'a Prepared>,
+    ) -> Result<u64, AuditError> {
+        let mut transaction =
+            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(AuditError::unwritable)?;
+        self.last.still_stands(&mut transaction).await?;
+        let mut tail = Tail::read(&mut transaction).await.map_err(AuditError::unwritable)?;
+        let first = u64::try_from(tail.seq).unwrap_or(0) + 1;
+        let at = now();
+        for row in rows {
+            let seq = tail.seq + 1;
+            let link = Link {
+                seq,
+                prev_hash: &tail.hash,
+                at: &at,
+                kind: row.kind,
+                org_id: &row.org_id,
+                agent_id: row.agent_id.as_deref(),
+                actor: row.actor.as_deref(),
+                body: &row.body,
+            };
+            let hash = link.hash();
+            sqlx::query(INSERT)
+                .bind(seq)
+                .bind(&at)
+                .bind(row.kind)
+                .bind(&row.org_id)
+                .bind(&row.agent_id)
+                .bind(&row.actor)
+                .bind(&row.body)
+                .bind(&tail.hash[..])
+                .bind(&hash[..])
+                .execute(&mut *transaction)
+                .await
+                .map_err(AuditError::unwritable)?;
+            tail = Tail { seq, hash };
+        }
+        transaction.commit().await.map_err(AuditError::unwritable)?;
+        self.last = tail;
+        Ok(first)
+    }
+
+    fn succeeded(&mut self) {
+        if let Some(outage) = self.outage.take() {
+            tracing::warn!(
+                since = outage.since,
+                refused = outage.refused,
+                "the audit log can be written again"
+            );
+        }
+        self.healthy.store(true, Ordering::Release);
+    }
+
+    fn failed(&mut self, error: &AuditError, rows: &[Waiting]) {
+        self.healthy.store(false, Ordering::Release);
+        let refused = rows.iter().filter(|waiting| waiting.answer.is_some()).count() as u64;
+        match &mut self.outage {
+            Some(outage) => {
+                outage.refused += refused;
+                outage.retry = (outage.retry * 2).min(RETRY_MAX);
+            }
+            None => {
+                tracing::error!(%error, "the audit log cannot be written, so checks are denied");
+                let org_id =
+                    rows.first().map(|waiting| waiting.row.org_id.clone()).unwrap_or_default();
+                self.outage = Some(Outage { since: now(), org_id, refused, retry: RETRY_FIRST });
+            }
+        }
+    }
+}
+
+impl Outage {
+    /// The row that tells the gap.
+    fn resumed(&self) -> Option<Prepared> {
+        let body = serde_json::json!({ "since": self.since, "refused": self.refused });
+        Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
+    }
+}
+
+/// Always six decimals, so that the text sorts as the time does.
+fn now() -> String {
+    format!("{:.6}", jiff::Timestamp::now())
+}

@@ -1,0 +1,5 @@
+//! The `agenttrust` program.
+
+fn main() -> std::process::ExitCode {
+    agenttrust_guardian::cli::main()
+}

@@ -1,0 +1,264 @@
+//! Building a Guardian.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::__private::background;
+use arc_swap::ArcSwap;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::audit::{AuditLog, Record};
+use crate::clock::Clock;
+use crate::error::GuardianError;
+use crate::guardian::Guardian;
+use crate::ids;
+use crate::policy::PolicySet;
+use crate::registry::{Key, Registry};
+use crate::role::Role;
+use crate::secret::{Fingerprint, Secret};
+use crate::state::{Changes, DEFAULT_ORG, Settings, State};
+use crate::store::{Database, KeyRow, Store};
+use crate::tending;
+
+/// How long an approval may be pending, unless the builder says otherwise.
+const APPROVAL_TTL: Duration = Duration::from_secs(5 * 60);
+/// How long an issued session lives that no token bounds.
+const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
+
+/// Settings of a [`Guardian`]; see [`Guardian::builder`].
+///
+/// The defaults are those of a served Guardian: the built-in policies, nobody approves their own
+/// request, an approval lapses after five minutes. Only the database is in memory.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct GuardianBuilder {
+    database: String,
+    policies: Policies,
+    admin_keys: Vec<Secret>,
+    allow_self_approval: bool,
+    approval_ttl: Duration,
+    session_ttl: Duration,
+}
+
+#[derive(Clone)]
+enum Policies {
+    Default,
+    Folder(PathBuf),
+    Set(PolicySet),
+}
+
+impl Default for GuardianBuilder {
+    fn default() -> Self {
+        Self {
+            database: "memory".to_owned(),
+            policies: Policies::Default,
+            admin_keys: Vec::new(),
+            allow_self_approval: false,
+            approval_ttl: APPROVAL_TTL,
+            session_ttl: SESSION_TTL,
+        }
+    }
+}
+
+impl GuardianBuilder {
+    /// The database: `memory` (the default), `sqlite://PATH` or a path.
+    pub fn database(mut self, url: impl Into<String>) -> Self {
+        self.database = url.into();
+        self
+    }
+
+    /// A folder of Cedar policies instead of the built-in ones.
+    pub fn policies(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.policies = Policies::Folder(folder.into());
+        self
+    }
+
+    /// A set of policies instead of the built-in ones.
+    pub fn policy_set(mut self, set: PolicySet) -> Self {
+        self.policies = Policies::Set(set);
+        self
+    }
+
+    /// Makes sure that this key is an admin key. May be given several times.
+    pub fn admin_key(mut self, key: impl Into<String>) -> Self {
+        self.admin_keys.push(Secret::from(key.into()));
+        self
+    }
+
+    /// Whether a key that asked may decide its own request; off by default. Where it is on, each
+    /// such decision says so in the audit.
+    pub fn allow_self_approval(mut self, allow: bool) -> Self {
+        self.allow_self_approval = allow;
+        self
+    }
+
+    /// How long an approval may be pending; five minutes by default.
+    pub fn approval_ttl(mut self, ttl: Duration) -> Self {
+        self.approval_ttl = ttl;
+        self
+    }
+
+    /// How long an issued session lives that no token bounds; a day by default.
+    pub fn session_ttl(mut self, ttl: Duration) -> Self {
+        self.session_ttl = ttl;
+        self
+    }
+
+    /// Opens the database, reads the policies and starts the Guardian.
+    ///
+    /// # Errors
+    ///
+    /// [`GuardianError`] for a database that cannot be opened, policies that are not valid (naming
+    /// file, line and column), and an admin key that cannot be one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, nothing runs; the database may have been made.
+    pub async fn build(self) -> Result<Guardian, GuardianError> {
+        // Reading files and starting SQLite would hold up the caller's runtime.
+        background::spawn(self.start())
+            .await
+            .map_err(|_| GuardianError::Unavailable("starting the Guardian panicked".to_owned()))?
+    }
+
+    /// [`build`](Self::build) for a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As for [`build`](Self::build).
+    pub fn build_blocking(self) -> Result<Guardian, GuardianError> {
+        background::block_on(self.start())?
+    }
+
+    async fn start(self) -> Result<Guardian, GuardianError> {
+        if self.approval_ttl.is_zero() || self.session_ttl.is_zero() {
+            return Err(GuardianError::Invalid(
+                "approvals and sessions need a time to live above zero".to_owned(),
+            ));
+        }
+        let policies = self.policies.load()?;
+        let database = Database::parse(&self.database)?;
+        let store = Store::open(&database).await?;
+        let refused =
+            |reason: String| GuardianError::Database { url: database.to_string(), reason };
+        let audit =
+            AuditLog::start(store.pool()).await.map_err(|error| refused(error.to_string()))?;
+        let clock = Clock::default();
+        let registry = Registry::load(&store, clock.now())
+            .await
+            .map_err(|error| refused(error.to_string()))?;
+        let own = Secret::random("sk_own_")?;
+        registry.keys.set_own(Key {
+            id: "key_own".to_owned(),
+            org_id: DEFAULT_ORG.to_owned(),
+            role: Role::Admin,
+            agents: Vec::new(),
+            hash: own.fingerprint(),
+        });
+        let state = Arc::new(State {
+            store,
+            registry,
+            policies: ArcSwap::from_pointee(policies),
+            audit,
+            changes: Changes::new(),
+            clock,
+            settings: Settings {
+                allow_self_approval: self.allow_self_approval,
+                approval_ttl: self.approval_ttl,
+                session_ttl: self.session_ttl,
+                shared_database: database.is_shared(),
+            },
+            closing: watch::Sender::new(false),
+        });
+        let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "allow_self_approval": self.allow_self_approval,
+            "policies": state.policies.load().ids().collect::<Vec<_>>(),
+            "keys": state.keys_in_brief(),
+        }));
+        state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
+        for secret in &self.admin_keys {
+            ensure_admin(&state, secret).await?;
+        }
+        tending::start(&state);
+        Guardian::new(state, own)
+    }
+}
+
+impl Policies {
+    fn load(self) -> Result<PolicySet, GuardianError> {
+        match self {
+            Self::Default => Ok(PolicySet::default_set()),
+            Self::Set(set) => Ok(set),
+            Self::Folder(folder) => PolicySet::load_dir(&folder)
+                .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
+        }
+    }
+}
+
+async fn ensure_admin(state: &State, secret: &Secret) -> Result<(), GuardianError> {
+    let text = secret.expose();
+    if text.len() < 8 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(GuardianError::Invalid(
+            "an admin key is at least 8 printable ASCII characters without spaces".to_owned(),
+        ));
+    }
+    let hash = Fingerprint::of(text);
+    match state.store.key_by_hash(hash).await? {
+        Some(row) if row.role == Role::Admin && row.revoked_at.is_none() => return Ok(()),
+        Some(row) => {
+            let state = if row.revoked_at.is_some() { "was revoked" } else { "is no admin key" };
+            return Err(GuardianError::Invalid(format!(
+                "the admin key that was given is known as {} and {state}; give another one",
+                row.id
+            )));
+        }
+        None => {}
+    }
+    keep_key(state, DEFAULT_ORG, Role::Admin, Vec::new(), hash, "builder").await.map(drop)
+}
+
+/// Keeps a new key, in the database and then in memory, and records it.
+pub(crate) async fn keep_key(
+    state: &State,
+    org_id: &str,
+    role: Role,
+    agents: Vec<String>,
+    hash: Fingerprint,
+    actor: &str,
+) -> Result<KeyRow, GuardianError> {
+    let row = KeyRow {
+        id: ids::new("key_"),
+        org_id: org_id.to_owned(),
+        hash,
+        role,
+        agents,
+        created_at: state.clock.now(),
+        revoked_at: None,
+    };
+    let version = state.store.insert_key(row.clone()).await?;
+    state.registry.keys.insert(row.clone());
+    state.registry.keys.advance(version);
+    let record = Record::new("key.created", &row.org_id)
+        .actor(actor)
+        .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents }));
+    state.audit.append(record).await.map_err(|error| {
+        GuardianError::Unavailable(format!("the new key could not be recorded: {error}"))
+    })?;
+    Ok(row)
+}
+
+impl fmt::Debug for GuardianBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardianBuilder")
+            .field("database", &self.database)
+            .field("admin_keys", &self.admin_keys.len())
+            .field("allow_self_approval", &self.allow_self_approval)
+            .field("approval_ttl", &self.approval_ttl)
+            .field("session_ttl", &self.session_ttl)
+            .finish_non_exhaustive()
+    }
+}

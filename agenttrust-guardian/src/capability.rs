@@ -1,0 +1,465 @@
+//! What an agent may reach: capability names, what each covers, and narrowing one set by another.
+//!
+//! Only the SDK guide's notation is translated, everything else is compared byte for byte:
+//!
+//! | capability | covers |
+//! |---|---|
+//! | `a:b` | exactly `a:b` and `a_b` |
+//! | `a:*` | what starts with `a:` or `a_` |
+//! | `a/*` | what starts with `a/` |
+//! | `*` | everything |
+//! | any other name | exactly itself |
+//!
+//! A `*` anywhere else is an error. A name with more than one `:` is not the guide's notation, so it
+//! is not translated: `a:b:c` covers only itself, `a:b:*` only what starts with `a:b:`.
+//!
+//! Token scopes, session ceilings and delegation scopes are sets of capabilities too; they only ever
+//! narrow, which [`CapabilitySet::covers_all_of`] proves.
+
+use std::collections::HashSet;
+use std::fmt;
+
+/// How many capabilities one set holds at most: every check looks through all of them.
+const MAX_CAPABILITIES: usize = 1_000;
+
+/// How long one capability name is at most, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
+/// A set of capabilities: an agent's, a token's scopes or a session's ceiling.
+///
+/// The empty set covers nothing. Two sets are equal when they hold the same names in any order.
+///
+/// ```
+/// use agenttrust_guardian::capability::CapabilitySet;
+///
+/// let agent = CapabilitySet::parse(&["web:search", "files:*"])?;
+/// assert!(agent.covers("web_search"));
+/// assert!(agent.covers("files:read"));
+/// assert!(!agent.covers("db_delete"));
+///
+/// let token = CapabilitySet::parse(&["files:read"])?;
+/// assert!(agent.covers_all_of(&token));
+/// # Ok::<(), agenttrust_guardian::capability::CapabilityError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CapabilitySet {
+    capabilities: Vec<Capability>,
+}
+
+impl CapabilitySet {
+    /// Reads a set from its names, keeping their order; a name given twice counts once.
+    ///
+    /// # Errors
+    ///
+    /// [`CapabilityError`] for a name that is empty, too long, holds a control character or has a
+    /// `*` in the wrong place, for more than 1,000 names, and for `a:b` beside `a_b`.
+    pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, CapabilityError> {
+        let mut seen = HashSet::with_capacity(names.len());
+        let mut capabilities = Vec::with_capacity(names.len().min(MAX_CAPABILITIES));
+        for name in names {
+            let name = name.as_ref();
+            if !seen.insert(name) {
+                continue;
+            }
+            if capabilities.len() == MAX_CAPABILITIES {
+                return Err(CapabilityError::new(name, Problem::TooMany));
+            }
+            capabilities.push(Capability::parse(name)?);
+        }
+        for capability in &capabilities {
+            if let Covers::Names { twin: Some(twin) } = &capability.covers
+                && seen.contains(twin.as_str())
+            {
+                let problem = Problem::Conflict { twin: twin.clone() };
+                return Err(CapabilityError::new(&capability.name, problem));
+            }
+        }
+        Ok(Self { capabilities })
+    }
+
+    /// Whether one of the capabilities covers `tool` (or a scope, which is named alike).
+    #[must_use]
+    pub fn covers(&self, tool: &str) -> bool {
+        self.capabilities.iter().any(|capability| capability.covers(tool))
+    }
+
+    /// Whether every capability of `other` is covered by this set.
+    ///
+    /// When true, everything that `other` covers is covered by this set too. So a token, a ceiling or
+    /// a delegation that passes this can only narrow.
+    #[must_use]
+    pub fn covers_all_of(&self, other: &Self) -> bool {
+        self.first_uncovered(other).is_none()
+    }
+
+    /// The first capability of `other` that this set does not cover entirely, to name in an error.
+    #[must_use]
+    pub fn first_uncovered<'a>(&self, other: &'a Self) -> Option<&'a str> {
+        other
+            .capabilities
+            .iter()
+            .find(|capability| !self.covers_whole(capability))
+            .map(|capability| capability.name.as_str())
+    }
+
+    /// Whether the set is empty and so covers nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.capabilities.is_empty()
+    }
+
+    /// The names, in the order in which they were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.capabilities.iter().map(|capability| capability.name.as_str())
+    }
+
+    fn covers_whole(&self, other: &Capability) -> bool {
+        match &other.covers {
+            Covers::Everything => self.capabilities.iter().any(|mine| mine.covers_prefix("")),
+            Covers::Names { twin } => {
+                self.covers(&other.name) && twin.as_deref().is_none_or(|twin| self.covers(twin))
+            }
+            Covers::Prefixes { prefix, twin } => {
+                self.covers_prefix(prefix)
+                    && twin.as_deref().is_none_or(|twin| self.covers_prefix(twin))
+            }
+        }
+    }
+
+    fn covers_prefix(&self, prefix: &str) -> bool {
+        self.capabilities.iter().any(|capability| capability.covers_prefix(prefix))
+    }
+}
+
+impl PartialEq for CapabilitySet {
+    fn eq(&self, other: &Self) -> bool {
+        self.names().collect::<HashSet<_>>() == other.names().collect::<HashSet<_>>()
+    }
+}
+
+impl Eq for CapabilitySet {}
+
+/// One capability: its name as registered, and what that covers.
+#[derive(Clone, Debug)]
+struct Capability {
+    name: String,
+    covers: Covers,
+}
+
+#[derive(Clone, Debug)]
+enum Covers {
+    /// `*`.
+    Everything,
+    /// The name itself, and for `a:b` its twin `a_b`.
+    Names { twin: Option<String> },
+    /// What starts with a prefix, and for `a:*` with its twin `a_`.
+    Prefixes { prefix: String, twin: Option<String> },
+}
+
+impl Capability {
+    fn parse(name: &str) -> Result<Self, CapabilityError> {
+        let refuse = |problem| Err(CapabilityError::new(name, problem));
+        if name.is_empty() {
+            return refuse(Problem::Empty);
+        }
+        if name.len() > MAX_NAME_BYTES {
+            return refuse(Problem::TooLong);
+        }
+        if name.chars().any(char::is_control) {
+            return refuse(Problem::Control);
+        }
+        let covers = match name.strip_suffix('*') {
+            Some("") => Covers::Everything,
+            Some(prefix) => match prefix.strip_suffix([':', '/']) {
+                Some(stem) if !stem.is_empty() && !stem.contains('*') => {
+                    Covers::Prefixes { prefix: prefix.to_owned(), twin: twin_of_prefix(prefix) }
+                }
+                _ => return refuse(Problem::Star),
+            },
+            None if name.contains('*') => return refuse(Problem::Star),
+            None if name.starts_with(':') || name.ends_with(':') => return refuse(Problem::Half),
+            None => Covers::Names { twin: twin_of_name(name) },
+        };
+        Ok(Self { name: name.to_owned(), covers })
+    }
+
+    fn covers(&self, tool: &str) -> bool {
+        match &self.covers {
+            Covers::Everything => true,
+            Covers::Names { twin } => tool == self.name || twin.as_deref() == Some(tool),
+            Covers::Prefixes { prefix, twin } => {
+                tool.starts_with(prefix.as_str())
+                    || twin.as_deref().is_some_and(|twin| tool.starts_with(twin))
+            }
+        }
+    }
+
+    /// Whether everything that starts with `start` is covered. Exact names never cover a prefix,
+    /// which has endlessly many names.
+    fn covers_prefix(&self, start: &str) -> bool {
+        match &self.covers {
+            Covers::Everything => true,
+            Covers::Names { .. } => false,
+            Covers::Prefixes { prefix, twin } => {
+                start.starts_with(prefix.as_str())
+                    || twin.as_deref().is_some_and(|twin| start.starts_with(twin))
+            }
+        }
+    }
+}
+
+/// `a:b` → `a_b`; nothing for a name with no `:` or with several.
+fn twin_of_name(name: &str) -> Option<String> {
+    let (before, after) = name.split_once(':')?;
+    (!after.contains(':')).then(|| format!("{before}_{after}"))
+}
+
+/// `a:` → `a_`; nothing for `a/` and for a prefix with several `:`.
+fn twin_of_prefix(prefix: &str) -> Option<String> {
+    let before = prefix.strip_suffix(':')?;
+    (!before.contains(':')).then(|| format!("{before}_"))
+}
+
+/// A list of capabilities that cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapabilityError {
+    name: String,
+    problem: Problem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Problem {
+    Empty,
+    TooLong,
+    TooMany,
+    Control,
+    Star,
+    Half,
+    Conflict { twin: String },
+}
+
+impl CapabilityError {
+    fn new(name: &str, problem: Problem) -> Self {
+        // An error travels in an answer and in logs: an over-long name is cut, never inside a character.
+        Self { name: name.chars().take(MAX_NAME_BYTES).collect(), problem }
+    }
+
+    /// The capability at fault, cut to 256 characters.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether two names of the list stand in each other's way (409), rather than one being
+    /// malformed (400).
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.problem, Problem::Conflict { .. })
+    }
+}
+
+impl fmt::Display for CapabilityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match &self.problem {
+            Problem::Empty => f.write_str("a capability has no name; give it one, or leave it out"),
+            Problem::TooLong => {
+                let start: String = name.chars().take(40).collect();
+                write!(
+                    f,
+                    "the capability that starts with {start:?} is longer than {MAX_NAME_BYTES} bytes; \
+                     shorten it"
+                )
+            }
+            Problem::TooMany => write!(
+                f,
+                "more than {MAX_CAPABILITIES} capabilities, the first too many is {name:?}; cover \
+                 several at once with `name:*` or `name/*`"
+            ),
+            Problem::Control => {
+                write!(f, "the capability {name:?} holds a control character; remove it")
+            }
+            Problem::Star => write!(
+                f,
+                "the capability {name:?} has a `*` where none can be; `*` stands alone or ends \
+                 `name:*` or `name/*`"
+            ),
+            Problem::Half => write!(
+                f,
+                "the capability {name:?} has nothing on one side of its `:`; write `name:action` or \
+                 `name:*`"
+            ),
+            Problem::Conflict { twin } => write!(
+                f,
+                "the capabilities {name:?} and {twin:?} name the same tool; register one of them"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CapabilityError {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(names: &[&str]) -> CapabilitySet {
+        CapabilitySet::parse(names).unwrap()
+    }
+
+    #[test]
+    fn a_pair_covers_exactly_its_colon_and_its_underscore_form() {
+        let caps = set(&["web:search"]);
+        assert!(caps.covers("web:search"));
+        assert!(caps.covers("web_search"));
+        for other in
+            ["web-search", "web/search", "web:searches", "web_search_2", "WEB_SEARCH", "web"]
+        {
+            assert!(!caps.covers(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_colon_star_covers_what_starts_with_colon_or_underscore() {
+        let caps = set(&["files:*"]);
+        assert!(caps.covers("files:read"));
+        assert!(caps.covers("files_read"));
+        assert!(!caps.covers("files"));
+        assert!(!caps.covers("files/read"));
+        assert!(!caps.covers("filesystem_read"));
+    }
+
+    #[test]
+    fn a_slash_star_covers_what_starts_with_the_slash() {
+        let caps = set(&["github/*", "http/GET/*"]);
+        assert!(caps.covers("github/create_issue"));
+        assert!(caps.covers("http/GET/files/{name}"));
+        assert!(!caps.covers("github_create_issue"));
+        assert!(!caps.covers("http/DELETE/files/{name}"));
+    }
+
+    #[test]
+    fn a_star_alone_covers_all_and_no_capabilities_cover_nothing() {
+        assert!(set(&["*"]).covers("anything/at all"));
+        let none = CapabilitySet::default();
+        assert!(none.is_empty());
+        assert!(!none.covers("anything"));
+    }
+
+    #[test]
+    fn names_without_the_guides_notation_are_compared_byte_for_byte() {
+        let caps = set(&["foo_bar", "a:b:c", "x:y:*"]);
+        assert!(caps.covers("foo_bar"));
+        assert!(!caps.covers("foo-bar"));
+        assert!(!caps.covers("foo:bar"));
+        assert!(caps.covers("a:b:c"));
+        assert!(!caps.covers("a_b:c"));
+        assert!(caps.covers("x:y:z"));
+        assert!(!caps.covers("x:y_z"));
+    }
+
+    #[test]
+    fn a_star_anywhere_else_is_refused_as_malformed() {
+        for name in
+            ["a*", "a*b", "*a", "a:*:b", "a_*", "a.*", "**", "a:**", ":*", "/*", "*:b", "*/*"]
+        {
+            let error = CapabilitySet::parse(&[name]).unwrap_err();
+            assert_eq!(error.name(), name);
+            assert!(!error.is_conflict());
+            assert!(error.to_string().contains("`*`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pair_beside_its_underscore_form_is_a_conflict_in_either_order() {
+        for names in [["a:b", "a_b"], ["a_b", "a:b"]] {
+            let error = CapabilitySet::parse(&names).unwrap_err();
+            assert!(error.is_conflict());
+            assert!(error.to_string().contains("\"a_b\""), "{error}");
+        }
+        assert!(CapabilitySet::parse(&["a:*", "a_b"]).is_ok());
+    }
+
+    #[test]
+    fn a_malformed_name_is_refused_and_named() {
+        let long = "é".repeat(200);
+        for name in ["", "a\nb", ":b", "a:", long.as_str()] {
+            let error = CapabilitySet::parse(&["ok", name]).unwrap_err();
+            assert_eq!(error.name(), name);
+            assert!(!error.is_conflict());
+        }
+        let many: Vec<String> = (0..=MAX_CAPABILITIES).map(|n| format!("tool_{n}")).collect();
+        assert_eq!(CapabilitySet::parse(&many).unwrap_err().name(), "tool_1000");
+    }
+
+    #[test]
+    fn names_keep_their_order_and_a_repeated_one_counts_once() {
+        let caps = set(&["b", "a", "b"]);
+        assert_eq!(caps.names().collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(caps, set(&["a", "b"]));
+        assert_ne!(caps, set(&["a"]));
+    }
+
+    #[test]
+    fn narrowing_names_the_first_capability_that_is_not_covered() {
+        let agent = set(&["files:*", "web:search"]);
+        assert!(agent.covers_all_of(&set(&[
+            "files:read",
+            "files_list",
+            "files:sub:*",
+            "web:search"
+        ])));
+        assert_eq!(agent.first_uncovered(&set(&["files:read", "db:read", "*"])), Some("db:read"));
+        // A name is covered only when all that it covers is: `a:b/c` covers `a_b/c` too.
+        assert_eq!(set(&["a:b/*"]).first_uncovered(&set(&["a:b/c"])), Some("a:b/c"));
+        // `a_b` covers one of the two names of `a:b` only.
+        assert_eq!(set(&["a_b"]).first_uncovered(&set(&["a:b"])), Some("a:b"));
+        assert!(!agent.covers_all_of(&set(&["*"])));
+        assert!(agent.covers_all_of(&CapabilitySet::default()));
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        // Few letters, so that generated names collide and contain one another.
+        let word = "[ab]{1,2}";
+        prop_oneof![
+            (word, "[:_/]", word).prop_map(|(a, mid, b)| format!("{a}{mid}{b}")),
+            (word, "[:/]").prop_map(|(a, mid)| format!("{a}{mid}*")),
+            (word, "[:_/]", word, "[:/]").prop_map(|(a, m, b, end)| format!("{a}{m}{b}{end}*")),
+            (word, "[:_/]", word, "[:_/]", word)
+                .prop_map(|(a, m, b, n, c)| format!("{a}{m}{b}{n}{c}")),
+            Just("*".to_owned()),
+            word.prop_map(String::from),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_narrower_set_never_covers_more(
+            wide in prop::collection::vec(name(), 0..4),
+            narrow in prop::collection::vec(name(), 0..4),
+            tools in prop::collection::vec("[ab]{1,2}[:_/]?[ab]{0,2}[:_/]?[ab]{0,2}", 1..40),
+        ) {
+            let (Ok(wide), Ok(narrow)) = (CapabilitySet::parse(&wide), CapabilitySet::parse(&narrow)) else {
+                return Ok(());
+            };
+            prop_assert!(wide.covers_all_of(&wide));
+            if wide.covers_all_of(&narrow) {
+                let twins: Vec<_> = narrow.names().map(|name| name.replacen(':', "_", 1)).collect();
+                for tool in tools.iter().chain(&twins).map(String::as_str).chain(narrow.names()) {
+                    prop_assert!(!narrow.covers(tool) || wide.covers(tool), "{tool}");
+                }
+            } else {
+                prop_assert!(narrow.names().any(|name| Some(name) == wide.first_uncovered(&narrow)));
+            }
+        }
+
+        #[test]
+        fn no_name_makes_parsing_panic(names in prop::collection::vec(".{0,300}", 0..4)) {
+            let _ = CapabilitySet::parse(&names);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What a call does to the world, and how sure we are: an effect from all the evidence there is.
+//!
+//! The word of an operator or admin is final. Otherwise the strongest of what the caller hinted, what
+//! the program's manifest or an MCP annotation says, and what the first known verb in the tool's name
+//! says. So a hint can raise an effect and never lower it. With nothing at all: mutating.
+//!
+//! | what the effect rests on | confidence |
+//! |---|---|
+//! | an operator's word, the manifest or an annotation | 1.0 |
+//! | the caller's hint | 0.9 |
+//! | the name only | 0.6 |
+//! | nothing | 0.3 |
+//!
+//! # Verbs
+//!
+//! A name is cut into words at `_`, `-`, `.`, `/`, `:`, space, digits and inside camelCase; the
+//! *first* word that is in this table decides, so `list_deleted` reads:
+//!
+//! | effect | verbs |
+//! |---|---|
+//! | read | browse compare count describe fetch find get inspect list lookup peek preview query read scan search select show stat summarize view |
+//! | mutating | add append apply approve archive assign book call cancel close comment commit copy create deploy disable edit email enable exec execute import insert install invoke launch merge modify move notify order patch pause pay post publish push put rename replace reply restart restore resume run save schedule send set start stop store submit sync transfer update upload upsert write |
+//! | destructive | clear del delete destroy drop erase expunge kill nuke overwrite prune purge remove reset rm rmdir shred terminate truncate uninstall unlink wipe |
+//! | admin | authorize chgrp chmod chown configure demote elevate escalate grant impersonate passwd promote provision revoke setfacl sudo useradd userdel usermod |
+//!
+//! Of `server/tool` only the tool counts. Of `http/{METHOD}/{template}` only the method: `GET`, `HEAD`
+//! and `OPTIONS` read, `DELETE` is destructive, every other one mutating.
+
+mod verbs;
+
+use agenttrust::Effect;
+
+/// Everything that is known about what a call does.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The tool's name, as it was checked.
+    pub tool: &'a str,
+    /// What an operator or admin set for the tool.
+    pub operator: Option<Effect>,
+    /// What the caller of this check says.
+    pub hint: Option<Effect>,
+    /// What the program's manifest says.
+    pub manifest: Option<Effect>,
+    /// What an MCP annotation that is present says.
+    pub annotation: Option<Effect>,
+}
+
+/// An effect, and how it was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Classification {
+    /// What the call does.
+    pub effect: Effect,
+    /// How sure that is, from 0 to 1.
+    pub confidence: f64,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+/// The best evidence that a classification rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// An operator's word, a manifest or an annotation.
+    Registered,
+    /// The caller's hint.
+    Hinted,
+    /// The tool's name.
+    Name,
+    /// Nothing.
+    Default,
+}
+
+impl Basis {
+    /// The word for the audit: `registered`, `hinted`, `name` or `default`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Hinted => "hinted",
+            Self::Name => "name",
+            Self::Default => "default",
+        }
+    }
+
+    const fn confidence(self) -> f64 {
+        match self {
+            Self::Registered => 1.0,
+            Self::Hinted => 0.9,
+            Self::Name => 0.6,
+            Self::Default => 0.3,
+        }
+    }
+}
+
+/// Weighs the evidence; see the [module](self) for the rule.
+///
+/// ```
+/// use agenttrust::Effect;
+/// use agenttrust_guardian::classify::{Evidence, classify};
+///
+/// let understated = Evidence {
+///     tool: "db_delete",
+///     operator: None,
+///     hint: Some(Effect::Read),
+///     manifest: None,
+///     annotation: None,
+/// };
+/// assert_eq!(classify(&understated).effect, Effect::Destructive);
+/// ```
+#[must_use]
+pub fn classify(evidence: &Evidence<'_>) -> Classification {
+    if let Some(effect) = evidence.operator {
+        let basis = Basis::Registered;
+        return Classification { effect, confidence: basis.confidence(), basis };
+    }
+    let registered = evidence.manifest.max(evidence.annotation);
+    let named = effect_of_name(evidence.tool);
+    let basis = if registered.is_some() {
+        Basis::Registered
+    } else if evidence.hint.is_some() {
+        Basis::Hinted
+    } else if named.is_some() {
+        Basis::Name
+    } else {
+        Basis::Default
+    };
+    // `None` orders below every effect, so the strongest word wins and a missing one never does.
+    let effect = registered.max(evidence.hint).max(named).unwrap_or(Effect::Mutating);
+    Classification { effect, confidence: basis.confidence(), basis }
+}
+
+fn effect_of_name(tool: &str) -> Option<Effect> {
+    if let Some((method, _template)) =
+        tool.strip_prefix("http/").and_then(|rest| rest.split_once('/'))
+    {
+        return Some(match method {
+            "GET" | "HEAD" | "OPTIONS" => Effect::Read,
+            "DELETE" => Effect::Destructive,
+            _ => Effect::Mutating,
+        });
+    }
+    let tool = tool.rsplit_once('/').map_or(tool, |(_server, tool)| tool);
+    verbs::first_in(tool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Evidence<'_> = Evidence {
+        tool: "frobnicate",
+        operator: None,
+        hint: None,
+        manifest: None,
+        annotation: None,
+    };
+
+    fn named(tool: &str) -> Effect {
+        classify(&Evidence { tool, ..NOTHING }).effect
+    }
+
+    #[test]
+    fn an_operators_word_is_final_and_may_lower() {
+        let found = classify(&Evidence {
+            tool: "delete_draft",
+            operator: Some(Effect::Read),
+            hint: Some(Effect::Admin),
+            manifest: Some(Effect::Admin),
+            annotation: Some(Effect::Admin),
+        });
+        assert_eq!(
+            found,
+            Classification { effect: Effect::Read, confidence: 1.0, basis: Basis::Registered }
+        );
+    }
+
+    #[test]
+    fn the_strongest_evidence_wins_so_a_hint_never_lowers() {
+        for (hint, manifest, annotation, strongest) in [
+            (Effect::Read, Effect::Destructive, Effect::Mutating, Effect::Destructive),
+            (Effect::Admin, Effect::Read, Effect::Read, Effect::Admin),
+            (Effect::Read, Effect::Read, Effect::Admin, Effect::Admin),
+        ] {
+            let found = classify(&Evidence {
+                hint: Some(hint),
+                manifest: Some(manifest),
+                annotation: Some(annotation),
+                ..NOTHING
+            });
+            assert_eq!(found.effect, strongest);
+            assert_eq!(found.basis, Basis::Registered);
+        }
+        let hinted = Evidence { tool: "db_delete", hint: Some(Effect::Read), ..NOTHING };
+        assert_eq!(classify(&hinted).effect, Effect::Destructive);
+    }
+
+    #[test]
+    fn confidence_tells_registered_hinted_named_and_default_apart() {
+        let manifest = Evidence { manifest: Some(Effect::Read), ..NOTHING };
+        let annotation =
+            Evidence { annotation: Some(Effect::Read), hint: Some(Effect::Read), ..NOTHING };
+        let hint = Evidence { hint: Some(Effect::Read), ..NOTHING };
+        let name = Evidence { tool: "get_file", ..NOTHING };
+        for (evidence, confidence, effect) in [
+            (manifest, 1.0, Effect::Read),
+            (annotation, 1.0, Effect::Read),
+            (hint, 0.9, Effect::Read),
+            (name, 0.6, Effect::Read),
+            (NOTHING, 0.3, Effect::Mutating),
+        ] {
+            let found = classify(&evidence);
+            assert!((found.confidence - confidence).abs() < f64::EPSILON, "{evidence:?}");
+            assert_eq!(found.effect, effect, "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_known_verb_in_the_name_decides() {
+        for (tool, effect) in [
+            ("list_deleted", Effect::Read),
+            ("list_delete", Effect::Read),
+            ("web_search", Effect::Read),
+            ("db_delete", Effect::Destructive),
+            ("db-delete", Effect::Destructive),
+            ("db.delete", Effect::Destructive),
+            ("db:delete", Effect::Destructive),
+            ("db delete", Effect::Destructive),
+            ("deleteUser", Effect::Destructive),
+            ("userDelete", Effect::Destructive),
+            ("SQLDropTable", Effect::Destructive),
+            ("S3DELETE", Effect::Destructive),
+            ("delete2", Effect::Destructive),
+            ("grant_role", Effect::Admin),
+            ("sudo", Effect::Admin),
+            ("send_email", Effect::Mutating),
+            ("deleted_items", Effect::Mutating),
+            ("getaway", Effect::Mutating),
+            ("", Effect::Mutating),
+            ("löschen", Effect::Mutating),
+        ] {
+            assert_eq!(named(tool), effect, "{tool}");
+        }
+        assert_eq!(classify(&Evidence { tool: "getaway", ..NOTHING }).basis, Basis::Default);
+    }
+
+    #[test]
+    fn of_a_servers_tool_only_the_tool_counts() {
+        assert_eq!(named("delete-service/list_items"), Effect::Read);
+        assert_eq!(named("get/delete_item"), Effect::Destructive);
+    }
+
+    #[test]
+    fn an_http_tool_is_classified_by_its_method_alone() {
+        for (tool, effect) in [
+            ("http/GET/delete/{id}", Effect::Read),
+            ("http/HEAD/files", Effect::Read),
+            ("http/OPTIONS/files", Effect::Read),
+            ("http/DELETE/get/{id}", Effect::Destructive),
+            ("http/DELETE/(unmatched)", Effect::Destructive),
+            ("http/POST/delete", Effect::Mutating),
+            ("http/get/list", Effect::Mutating),
+            ("http/PURGE/cache", Effect::Mutating),
+        ] {
+            assert_eq!(named(tool), effect, "{tool}");
+        }
+    }
+
+    #[test]
+    fn the_documented_verb_table_is_the_one_in_use() {
+        for (effect, verbs) in verbs::TABLE {
+            let row = format!("//! | {effect} | {} |", verbs.join(" "));
+            assert!(include_str!("classify.rs").contains(&row), "the module docs lack: {row}");
+        }
+    }
+}

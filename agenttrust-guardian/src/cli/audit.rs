@@ -1,0 +1,67 @@
+//! `agenttrust audit`: reads the log of a Guardian that may be running.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use agenttrust::__private::background;
+use clap::Subcommand;
+
+use super::Where;
+use crate::audit;
+use crate::error::GuardianError;
+
+/// What `agenttrust audit` is told.
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Walk the hash chain and name the first row that is wrong
+    Verify {
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Print the log as JSON lines
+    Export {
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+impl Audit {
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        match self {
+            Self::Verify { place } => verify(&place).await,
+            Self::Export { place } => export(&place).await,
+        }
+    }
+}
+
+async fn verify(place: &Where) -> Result<ExitCode, GuardianError> {
+    let pool = place.open().await?.pool();
+    let found = background::spawn(async move { audit::verify(&pool).await })
+        .await
+        .map_err(|_| GuardianError::Unavailable("verifying the audit log panicked".to_owned()))?
+        .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
+    let mut out = io::stdout().lock();
+    let (code, said) = match &found.fault {
+        None => (
+            ExitCode::SUCCESS,
+            writeln!(out, "the audit log is whole: {} rows, head {}", found.rows, found.head),
+        ),
+        Some(fault) => (
+            ExitCode::FAILURE,
+            writeln!(out, "the audit log is broken at row {}: {}", fault.seq, fault.what),
+        ),
+    };
+    said.and_then(|()| out.flush()).map_err(|error| {
+        GuardianError::Unavailable(format!("standard output is closed: {error}"))
+    })?;
+    Ok(code)
+}
+
+async fn export(place: &Where) -> Result<ExitCode, GuardianError> {
+    let pool = place.open().await?.pool();
+    background::spawn(async move { audit::export(&pool, BufWriter::new(io::stdout())).await })
+        .await
+        .map_err(|_| GuardianError::Unavailable("exporting the audit log panicked".to_owned()))?
+        .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}

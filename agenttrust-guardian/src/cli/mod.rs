@@ -1,0 +1,96 @@
+//! The `agenttrust` program: serves a Guardian and looks after its keys and its audit.
+
+mod audit;
+mod keys;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::GuardianError;
+use crate::store::{Database, Store};
+
+/// The Guardian: decides whether an AI agent may run a tool.
+#[derive(Debug, Parser)]
+#[command(name = "agenttrust", version, arg_required_else_help = true)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a Guardian over HTTP
+    Serve(serve::Serve),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Verify and export the audit log
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+/// Which database.
+#[derive(Debug, Args)]
+struct Where {
+    /// The database: sqlite://PATH or a path
+    #[arg(long, value_name = "URL", env = "AGENTTRUST_DATABASE", default_value = "agenttrust.db")]
+    database: String,
+}
+
+impl Where {
+    /// Opens the database of another process, which must be there already.
+    async fn open(&self) -> Result<Store, GuardianError> {
+        let database = Database::parse(&self.database)?;
+        Store::open_existing(&database).await
+    }
+}
+
+/// Runs the program with the arguments of this process, and returns its exit code: 0 when it did what
+/// was asked, 1 when it could not or found a fault, 2 when it was asked wrongly.
+#[must_use]
+pub fn main() -> ExitCode {
+    let program = match Program::try_parse() {
+        Ok(program) => program,
+        Err(error) => {
+            // Nothing is left to say it to when this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the operating system gave no threads: {error}")),
+    };
+    let done = runtime.block_on(async {
+        match program.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Keys(keys) => keys.run().await,
+            Command::Audit(audit) => audit.run().await,
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+
+    let filter =
+        EnvFilter::try_from_env("AGENTTRUST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Somebody who embeds this program may log already; then theirs stays.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init();
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("error: {why}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,230 @@
+//! Agents: registering, reading, suspending, revoking, and the floor under their sessions.
+
+use agenttrust::Agent;
+use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode};
+use axum::Json;
+use axum::http::StatusCode;
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::DecodePublicKey;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use super::auth::Caller;
+use super::body::Payload;
+use super::params::{Id, Params};
+use super::{ApiError, App};
+use crate::audit::Record;
+use crate::capability::CapabilitySet;
+use crate::ids;
+use crate::names::{check_name, check_names, check_text};
+use crate::registry::{AgentEntry, Limits};
+use crate::role::{Access, Permission};
+use crate::state::State;
+
+/// `POST /api/v1/agents`.
+pub(super) async fn create(
+    state: App,
+    caller: Caller,
+    payload: Payload,
+) -> Result<(StatusCode, Json<Agent>), ApiError> {
+    caller.need(Permission::CreateAgents)?;
+    let body: CreateAgentRequest = payload.json().await?;
+    check_name("name", &body.name)?;
+    check_name("framework", &body.framework)?;
+    let org_id = body.org_id.as_deref().filter(|org_id| !org_id.is_empty());
+    own_org(&caller, org_id)?;
+    let public_key = body.public_key.filter(|pem| !pem.is_empty());
+    public_key.as_deref().map_or(Ok(()), check_public_key)?;
+    let capabilities = CapabilitySet::parse(&body.capabilities)
+        .map_err(|error| ApiError::capability("capabilities", &error))?;
+    state.ready_to_change()?;
+
+    let now = state.clock.now();
+    let mut agent = Agent::new(ids::new("agt_"), body.name);
+    agent.org_id = caller.org_id().to_owned();
+    agent.framework = body.framework;
+    agent.public_key = public_key.unwrap_or_default();
+    // A name given twice counts once.
+    agent.capabilities = capabilities.names().map(str::to_owned).collect();
+    agent.metadata = body.metadata;
+    agent.created_at = Some(now);
+    state.store.insert_agent(agent.clone(), now).await?;
+    let entry = AgentEntry { agent: agent.clone(), capabilities, floor: Limits::none() };
+    state.registry.agents.insert(entry);
+    let about = json!({ "name": agent.name, "capabilities": agent.capabilities });
+    state.note(record(&caller, "agent.created", &agent.id, about)).await?;
+    Ok((StatusCode::CREATED, Json(agent)))
+}
+
+/// `GET /api/v1/agents`: those that the caller may see.
+pub(super) async fn list(
+    state: App,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
+    let access = caller.need(Permission::ReadAgents)?;
+    own_org(&caller, params.text("org_id"))?;
+    let entries = state.registry.agents.list(caller.org_id());
+    let agents: Vec<&Agent> = entries
+        .iter()
+        .map(|entry| &entry.agent)
+        .filter(|agent| access == Access::Any || caller.key.is_bound_to(&agent.id))
+        .collect();
+    Ok(Json(json!({ "agents": agents })))
+}
+
+/// `GET /api/v1/agents/{id}`.
+pub(super) async fn get(state: App, caller: Caller, Id(id): Id) -> Result<Json<Agent>, ApiError> {
+    caller.need_for(Permission::ReadAgents, &id)?;
+    Ok(Json(known(&state, &caller, &id)?.agent.clone()))
+}
+
+/// The body of the three below.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Reason {
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /api/v1/agents/{id}/revoke`: for good, with its tokens, sessions and approvals.
+pub(super) async fn revoke(
+    state: App,
+    caller: Caller,
+    Id(id): Id,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    caller.need(Permission::SuspendAgents)?;
+    let Reason { reason } = payload.json_or_empty().await?;
+    check_text("reason", &reason)?;
+    known(&state, &caller, &id)?;
+    state.ready_to_change()?;
+    state.store.revoke_agent(id.clone(), reason.clone(), state.clock.now()).await?;
+    state.registry.agents.set_status(&id, AgentStatus::Revoked);
+    state.registry.tokens.remove_of_agent(&id);
+    state.registry.sessions.remove_of_agent(&id);
+    state.note(record(&caller, "agent.revoked", &id, json!({ "reason": reason }))).await?;
+    Ok(Json(json!({ "status": "revoked" })))
+}
+
+/// `POST /api/v1/agents/{id}/suspend`.
+pub(super) async fn suspend(
+    state: App,
+    caller: Caller,
+    id: Id,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    set_status(state, caller, id, payload, AgentStatus::Suspended, "agent.suspended").await
+}
+
+/// `POST /api/v1/agents/{id}/reactivate`.
+pub(super) async fn reactivate(
+    state: App,
+    caller: Caller,
+    id: Id,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    set_status(state, caller, id, payload, AgentStatus::Active, "agent.reactivated").await
+}
+
+async fn set_status(
+    state: App,
+    caller: Caller,
+    Id(id): Id,
+    payload: Payload,
+    status: AgentStatus,
+    kind: &'static str,
+) -> Result<Json<Value>, ApiError> {
+    caller.need(Permission::SuspendAgents)?;
+    let Reason { reason } = payload.json_or_empty().await?;
+    check_text("reason", &reason)?;
+    known(&state, &caller, &id)?;
+    state.ready_to_change()?;
+    if !state.store.set_agent_status(id.clone(), status).await? {
+        return Err(ApiError::conflict(format!(
+            "agent {id:?} is revoked, which is for good; register another one"
+        )));
+    }
+    state.registry.agents.set_status(&id, status);
+    state.note(record(&caller, kind, &id, json!({ "reason": reason }))).await?;
+    Ok(Json(json!({ "status": status })))
+}
+
+/// The body of `PUT /api/v1/agents/{id}/floor`.
+#[derive(Debug, Deserialize)]
+pub(super) struct SetFloor {
+    mode: Option<SessionMode>,
+    #[serde(default)]
+    scope_ceiling: Option<Vec<String>>,
+}
+
+/// `PUT /api/v1/agents/{id}/floor`: what applies to every session of this agent.
+pub(super) async fn set_floor(
+    state: App,
+    caller: Caller,
+    Id(id): Id,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    caller.need(Permission::SetFloors)?;
+    let body: SetFloor = payload.json().await?;
+    let ceiling = body.scope_ceiling.filter(|ceiling| !ceiling.is_empty());
+    let mode = match (body.mode, &ceiling) {
+        (Some(SessionMode::Unknown), _) => return Err(unknown_mode()),
+        (None, None) => SessionMode::Open,
+        (None, Some(_)) => SessionMode::Restricted,
+        (Some(SessionMode::Open), Some(_)) => return Err(open_with_ceiling()),
+        (Some(SessionMode::Restricted), None) => return Err(restricted_without_ceiling()),
+        (Some(mode), _) => mode,
+    };
+    check_names("scope_ceiling", ceiling.as_deref().unwrap_or_default())?;
+    let floor = Limits::new(mode, ceiling.clone())
+        .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
+    known(&state, &caller, &id)?;
+    state.ready_to_change()?;
+    state.store.set_floor(id.clone(), mode, ceiling).await?;
+    let about = json!({ "mode": mode, "scope_ceiling": floor.ceiling() });
+    state.registry.agents.set_floor(&id, floor);
+    state.note(record(&caller, "agent.floor_set", &id, about.clone())).await?;
+    Ok(Json(about))
+}
+
+/// The agent of this id in the caller's organisation.
+pub(super) fn known(state: &State, caller: &Caller, id: &str) -> Result<Arc<AgentEntry>, ApiError> {
+    let found = state.registry.agents.get(caller.org_id(), id);
+    found.ok_or_else(|| ApiError::unknown("agent", id))
+}
+
+pub(super) fn unknown_mode() -> ApiError {
+    ApiError::invalid("mode", "is not known; use open, restricted or supervised")
+}
+
+pub(super) fn open_with_ceiling() -> ApiError {
+    ApiError::invalid("mode", "is open, which has no scope ceiling; use restricted or supervised")
+}
+
+pub(super) fn restricted_without_ceiling() -> ApiError {
+    ApiError::invalid(
+        "scope_ceiling",
+        "is empty, so restricted would allow nothing; give it scopes",
+    )
+}
+
+fn own_org(caller: &Caller, org_id: Option<&str>) -> Result<(), ApiError> {
+    match org_id {
+        Some(org_id) if org_id != caller.org_id() => Err(ApiError::forbidden(format!(
+            "this key belongs to organisation {:?} and reaches no other",
+            caller.org_id()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_public_key(pem: &str) -> Result<(), ApiError> {
+    VerifyingKey::from_public_key_pem(pem)
+        .map(drop)
+        .map_err(|_| ApiError::invalid("public_key", "is no Ed25519 public key in PKIX PEM"))
+}
+
+fn record(caller: &Caller, kind: &'static str, agent_id: &str, body: Value) -> Record {
+    Record::new(kind, caller.org_id()).agent(agent_id).actor(&caller.key.id).body(body)
+}

@@ -1,0 +1,276 @@
+//! Approvals: read, waited for, decided, and shown their input.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use agenttrust::__private::background;
+use agenttrust::guard::digest;
+use agenttrust::model::{Approval, ApprovalStatus};
+use axum::Json;
+use futures_util::future::{Either, select};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::auth::Caller;
+use super::body::Payload;
+use super::params::{Id, Params};
+use super::{ApiError, App};
+use crate::audit::Record;
+use crate::names::check_name;
+use crate::role::{Access, Permission};
+use crate::state::State;
+use crate::store::{ApprovalFilter, Decided, Vote};
+
+/// The longest that a request may wait, in seconds.
+const WAIT_MOST: u64 = 60;
+
+/// `GET /mcp/approvals/{id}`, with `?wait=` held back until it changes.
+pub(super) async fn get(
+    state: App,
+    caller: Caller,
+    Id(id): Id,
+    params: Params,
+) -> Result<Json<Approval>, ApiError> {
+    let access = caller.need(Permission::ReadApprovals)?;
+    let wait: u64 = params.number("wait")?.unwrap_or(0);
+    if wait > WAIT_MOST {
+        return Err(ApiError::invalid(
+            "wait",
+            format!("is {wait}; {WAIT_MOST} seconds is the most"),
+        ));
+    }
+    // Heard from before the first look, so that no change falls between looking and listening.
+    let mut changes = state.changes.listen();
+    let mut closing = state.closing();
+    let mut deadline = pin!(background::sleep(Duration::from_secs(wait)));
+    let mut approval = read(&state, &caller, access, &id).await?;
+    while wait > 0 && approval.status == ApprovalStatus::Pending && !*closing.borrow_and_update() {
+        let left = approval.expires_at.map_or(Duration::ZERO, |at| state.clock.now().until(at));
+        let changed = pin!(async {
+            loop {
+                match changes.recv().await {
+                    Ok(changed) if *changed == *id => return,
+                    Ok(_) => {}
+                    // Some were missed: it may be among them. Or the Guardian is going.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return,
+                }
+            }
+        });
+        let lapsed = pin!(background::sleep(left));
+        let closed = pin!(closing.changed());
+        let news = select(changed, select(lapsed, closed));
+        match select(news, deadline.as_mut()).await {
+            Either::Left(_) => approval = read(&state, &caller, access, &id).await?,
+            Either::Right(_) => break,
+        }
+    }
+    Ok(Json(approval))
+}
+
+/// `GET /mcp/approvals`, filtered by `?status=` and `?agent_id=`.
+pub(super) async fn list(
+    state: App,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<Value>, ApiError> {
+    let access = caller.need(Permission::ReadApprovals)?;
+    let status = params.text("status").map(|word| {
+        ApprovalStatus::from_word(word).ok_or_else(|| {
+            ApiError::invalid(
+                "status",
+                "is not known; use pending, approved, denied, expired or consumed",
+            )
+        })
+    });
+    let agent_id = params.name("agent_id")?;
+    if let (Access::Own, Some(agent_id)) = (access, agent_id)
+        && !caller.key.is_bound_to(agent_id)
+    {
+        return Err(ApiError::not_bound(agent_id));
+    }
+    let filter =
+        ApprovalFilter { status: status.transpose()?, agent_id: agent_id.map(str::to_owned) };
+    let org_id = caller.org_id().to_owned();
+    let mut approvals = state.store.approvals(org_id, filter, state.clock.now()).await?;
+    if access == Access::Own {
+        approvals.retain(|approval| caller.key.is_bound_to(&approval.agent_id));
+    }
+    Ok(Json(json!({ "approvals": approvals })))
+}
+
+/// `POST /mcp/approvals/{id}/approve`.
+pub(super) async fn approve(
+    state: App,
+    caller: Caller,
+    id: Id,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    decide(state, caller, id, payload, true).await
+}
+
+/// `POST /mcp/approvals/{id}/deny`.
+pub(super) async fn deny(
+    state: App,
+    caller: Caller,
+    id: Id,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    decide(state, caller, id, payload, false).await
+}
+
+/// The body of the two above.
+#[derive(Debug, Deserialize)]
+struct Decision {
+    #[serde(default)]
+    decided_by: Option<String>,
+}
+
+async fn decide(
+    state: App,
+    caller: Caller,
+    Id(id): Id,
+    payload: Payload,
+    approve: bool,
+) -> Result<Json<Value>, ApiError> {
+    caller.need(Permission::DecideApprovals)?;
+    let Decision { decided_by } = payload.json_or_empty().await?;
+    let decided_by = decided_by.filter(|name| !name.is_empty());
+    decided_by.as_deref().map_or(Ok(()), |name| check_name("decided_by", name))?;
+    state.ready_to_change()?;
+    let now = state.clock.now();
+    let found = state.store.approval(id.clone(), caller.org_id().to_owned(), now).await?;
+    let row = found.ok_or_else(|| ApiError::unknown("approval", &id))?;
+    if caller.key.is_bound_to(&row.approval.agent_id) && !state.settings.allow_self_approval {
+        return Err(own_request(&id));
+    }
+    let vote = Vote {
+        approval_id: id.clone(),
+        org_id: caller.org_id().to_owned(),
+        key_id: caller.key.id.clone(),
+        decided_by: decided_by.clone(),
+        approve,
+        allow_self: state.settings.allow_self_approval,
+        now,
+    };
+    let (approval, kind, own_request, votes) = match state.store.decide(vote).await? {
+        Decided::Unknown => return Err(ApiError::unknown("approval", &id)),
+        Decided::OwnRequest => return Err(own_request(&id)),
+        Decided::Late(row) => return late(&caller, row.approval, approve),
+        Decided::Counted { row, votes } => (row.approval, "approval.vote", false, votes),
+        Decided::Done { row, own_request } => {
+            let kind = if approve { "approval.approved" } else { "approval.denied" };
+            let votes = row.approval.approvals.unwrap_or(0);
+            (row.approval, kind, own_request, votes)
+        }
+    };
+    state.changes.announce(&id);
+    if own_request {
+        tracing::warn!(approval_id = id, key_id = caller.key.id, "a key decided its own request");
+    }
+    let record = Record::new(kind, caller.org_id())
+        .agent(&approval.agent_id)
+        .actor(&caller.key.id)
+        .body(json!({
+            "approval_id": id,
+            "tool": approval.action_name,
+            "effect": approval.action_effect,
+            "session_id": approval.session_id,
+            "bound_to": approval.bound_to,
+            "input_digest": approval.input_digest,
+            "decided_by": decided_by,
+            "own_request": own_request,
+            "approvals": votes,
+            "quorum": approval.quorum,
+        }));
+    state.note(record).await?;
+    Ok(Json(json!({
+        "status": approval.status,
+        "approvals": votes,
+        "quorum": approval.quorum,
+    })))
+}
+
+/// The same word from the same key once more changes nothing and is no error: its first answer may
+/// have been lost on the way.
+fn late(caller: &Caller, approval: Approval, approve: bool) -> Result<Json<Value>, ApiError> {
+    let same = match approval.status {
+        ApprovalStatus::Approved | ApprovalStatus::Consumed => approve,
+        ApprovalStatus::Denied => !approve,
+        _ => false,
+    };
+    if same && approval.decided_by_key.as_deref() == Some(&caller.key.id) {
+        return Ok(Json(json!({ "status": approval.status })));
+    }
+    Err(ApiError::conflict(match approval.status {
+        ApprovalStatus::Expired => {
+            format!("approval {:?} has expired; the action must be asked for again", approval.id)
+        }
+        status => {
+            format!("approval {:?} is {status} already and cannot be decided again", approval.id)
+        }
+    }))
+}
+
+fn own_request(id: &str) -> ApiError {
+    ApiError::forbidden(format!(
+        "this key asked for approval {id:?} or is bound to its agent, so it cannot decide it; \
+         have somebody else's operator key decide"
+    ))
+}
+
+/// The body of `PUT /mcp/approvals/{id}/input`.
+#[derive(Deserialize)]
+pub(super) struct Disclosure {
+    input: Value,
+    /// What opens the digest for this one input.
+    r: String,
+}
+
+/// `PUT /mcp/approvals/{id}/input`: shows the approver what the digest commits to. What opens the
+/// digest is looked at and not kept.
+pub(super) async fn disclose(
+    state: App,
+    caller: Caller,
+    Id(id): Id,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    let access = caller.need(Permission::DiscloseInput)?;
+    let Disclosure { input, r } = payload.json().await?;
+    let approval = read(&state, &caller, access, &id).await?;
+    let Some(expected) = &approval.input_digest else {
+        return Err(ApiError::conflict(format!(
+            "approval {id:?} is not bound to an input, so there is none to show"
+        )));
+    };
+    if !digest::opens(expected, &r, &input) {
+        return Err(ApiError::invalid("input", "is not what the approval's digest commits to"));
+    }
+    let text = serde_json::to_string(&input)
+        .map_err(|error| ApiError::invalid("input", format!("cannot be kept: {error}")))?;
+    if !state.store.set_approval_input(id.clone(), text, state.clock.now()).await? {
+        return Err(ApiError::conflict(format!(
+            "approval {id:?} is not pending any more, so nobody needs its input"
+        )));
+    }
+    Ok(Json(json!({ "status": "disclosed" })))
+}
+
+/// The approval, if the caller may see it: of its agents, or one that it asked for itself.
+async fn read(
+    state: &State,
+    caller: &Caller,
+    access: Access,
+    id: &str,
+) -> Result<Approval, ApiError> {
+    let now = state.clock.now();
+    let found = state.store.approval(id.to_owned(), caller.org_id().to_owned(), now).await?;
+    let approval = found.ok_or_else(|| ApiError::unknown("approval", id))?.approval;
+    if access == Access::Any || caller.key.is_bound_to(&approval.agent_id) {
+        return Ok(approval);
+    }
+    if state.store.is_asker(id.to_owned(), caller.key.id.clone()).await? {
+        return Ok(approval);
+    }
+    Err(ApiError::not_bound(&approval.agent_id))
+}

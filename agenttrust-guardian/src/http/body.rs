@@ -1,0 +1,148 @@
+//! Bodies: at most 1 MiB, JSON, and an error that names the field.
+//!
+//! A handler reads its body after it has looked at the caller's role, so that what somebody may not
+//! do is answered the same whatever they send.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_LENGTH;
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
+use serde::de::DeserializeOwned;
+
+use super::ApiError;
+
+/// The largest body that is read.
+const LIMIT: usize = 1 << 20;
+
+/// A body that was not read yet.
+#[derive(Debug)]
+pub(super) struct Payload {
+    body: Body,
+    announced: Option<u64>,
+}
+
+impl Payload {
+    /// The body as it came.
+    pub(super) async fn bytes(self) -> Result<Bytes, ApiError> {
+        if self.announced.is_some_and(|length| length > LIMIT as u64) {
+            return Err(ApiError::too_large(LIMIT));
+        }
+        to_bytes(self.body, LIMIT).await.map_err(|error| {
+            if is_too_long(&error) {
+                ApiError::too_large(LIMIT)
+            } else {
+                ApiError::invalid("body", "broke off before its end; send it again")
+            }
+        })
+    }
+
+    /// The body as a `T`.
+    pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        json(&self.bytes().await?)
+    }
+
+    /// The body as a `T`; an empty one is `{}`.
+    pub(super) async fn json_or_empty<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        let bytes = self.bytes().await?;
+        json(if bytes.is_empty() { b"{}" } else { &bytes })
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Payload {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let announced = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok())
+            .and_then(|length| length.parse().ok());
+        Ok(Self { body: request.into_body(), announced })
+    }
+}
+
+/// Reads JSON, naming the field at fault.
+pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // The parser skips what it ignores without looking whether it is text at all.
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| ApiError::invalid("body", "is not JSON: it is not UTF-8"))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        let said = inner.to_string();
+        let field = match missing_field(&said) {
+            Some(missing) if path == "." => missing.to_owned(),
+            Some(missing) => format!("{path}.{missing}"),
+            None if path == "." => "body".to_owned(),
+            None => path,
+        };
+        if missing_field(&said).is_some() {
+            ApiError::invalid(&field, "is missing; give it a value")
+        } else if inner.is_data() {
+            ApiError::invalid(&field, format!("is not as it must be: {said}"))
+        } else {
+            ApiError::invalid("body", format!("is not JSON: {said}"))
+        }
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| ApiError::invalid("body", format!("goes on after its JSON: {error}")))?;
+    Ok(value)
+}
+
+fn missing_field(said: &str) -> Option<&str> {
+    said.strip_prefix("missing field `")?.split('`').next()
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Outer {
+        name: String,
+        #[serde(default)]
+        events: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        success: bool,
+    }
+
+    fn refused(body: &str) -> String {
+        json::<Outer>(body.as_bytes()).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn error_names_the_field_at_fault() {
+        let read: Outer = json(br#"{"name": "x", "events": [{"success": true}]}"#).unwrap();
+        assert!(read.name == "x" && read.events[0].success);
+        assert!(refused("{}").starts_with("name is missing"));
+        assert!(refused(r#"{"name": 1}"#).starts_with("name is not as it must be"));
+        let nested = refused(r#"{"name": "x", "events": [{"success": true}, {"success": "no"}]}"#);
+        assert!(nested.starts_with("events[1].success "), "{nested}");
+        let missing = refused(r#"{"name": "x", "events": [{}]}"#);
+        assert!(missing.starts_with("events[0].success is missing"), "{missing}");
+        assert!(refused("{").starts_with("body is not JSON"));
+        assert!(refused("").starts_with("body is not JSON"));
+        assert!(refused(r#"{"name": "x"} {}"#).starts_with("body goes on"));
+        assert!(refused("[]").starts_with("body is not as it must be"), "{}", refused("[]"));
+        assert!(json::<Outer>(b"{\"name\": \"\xff\"}").is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! The check: may this agent do this?
+
+use agenttrust::Effect;
+use agenttrust::model::headers::{ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, SCOPES};
+use agenttrust::model::{CheckRequest, CheckResult};
+use axum::Json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::auth::Caller;
+use super::body::{Payload, json};
+use super::{ApiError, App};
+use crate::names::{check_name, check_names};
+use crate::pipeline::{Answer, Check, decide};
+use crate::role::Permission;
+
+/// `POST /api/v1/agenttrust/check`.
+pub(super) async fn check(
+    state: App,
+    caller: Caller,
+    headers: HeaderMap,
+    payload: Payload,
+) -> Result<Response, ApiError> {
+    caller.need(Permission::Check)?;
+    let bytes = payload.bytes().await?;
+    let check = read(caller, &headers, json(&bytes)?)?;
+    let answer = match header(&headers, IDEMPOTENCY_KEY)? {
+        None => decide(&state, &check).await?,
+        Some(repeated) => {
+            check_name("Idempotency-Key", repeated)?;
+            let body = fingerprint(&check, &bytes);
+            let now = state.clock.now();
+            let found = state.registry.repeats.find(&check.key.id, repeated, body, now);
+            let place = found.ok_or_else(|| {
+                ApiError::invalid(
+                    "Idempotency-Key",
+                    "was used for another check within the last minute; use a new one",
+                )
+            })?;
+            place.get_or_try_init(|| decide(&state, &check)).await?.clone()
+        }
+    };
+    Ok(respond(answer))
+}
+
+fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, ApiError> {
+    check_name("agent_id", &body.agent_id)?;
+    check_name("action_name", &body.action_name)?;
+    // One published client sends "" where it has no session.
+    let session_id = body.session_id.filter(|id| !id.is_empty());
+    session_id.as_deref().map_or(Ok(()), |id| check_name("session_id", id))?;
+    check_name("action_source", &body.action_source)?;
+    let hint =
+        body.action_effect.map(|word| word.parse::<Effect>()).transpose().map_err(|error| {
+            ApiError::invalid("action_effect", format!("is not known: {error}"))
+        })?;
+    Ok(Check {
+        key: caller.key,
+        agent_id: body.agent_id,
+        session_id,
+        tool: body.action_name,
+        hint,
+        source: body.action_source,
+        scopes: header(headers, SCOPES)?.map(scopes).transpose()?,
+        digest: header(headers, INPUT_DIGEST)?.map(digest).transpose()?,
+        summary: body.action_input_summary.filter(|summary| !summary.is_empty()),
+    })
+}
+
+/// This header, if it is there and not empty.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(ApiError::invalid(name, "is there more than once; send it once"));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| ApiError::invalid(name, "holds more than printable ASCII characters"))?;
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+}
+
+fn scopes(list: &str) -> Result<Vec<String>, ApiError> {
+    let scopes: Vec<String> = list.split(',').map(|scope| scope.trim().to_owned()).collect();
+    check_names(SCOPES, &scopes)?;
+    Ok(scopes)
+}
+
+fn digest(hex: &str) -> Result<String, ApiError> {
+    if hex.len() == 64 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        Ok(hex.to_ascii_lowercase())
+    } else {
+        Err(ApiError::invalid(INPUT_DIGEST, "is not 64 hexadecimal digits"))
+    }
+}
+
+/// What makes a repeated check the same check: the body and the headers that are decided by.
+fn fingerprint(check: &Check, body: &Bytes) -> [u8; 32] {
+    let scopes = check.scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
+    let digest = check.digest.as_deref().unwrap_or_default();
+    let mut hash = Sha256::new();
+    for part in [body.as_ref(), scopes.as_bytes(), digest.as_bytes()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn respond(answer: Answer) -> Response {
+    let mut response = Json::<CheckResult>(answer.result).into_response();
+    if let Some(enforced) = answer.enforced {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(ENFORCED), HeaderValue::from_static(enforced));
+    }
+    response
+}

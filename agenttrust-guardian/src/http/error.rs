@@ -1,0 +1,167 @@
+//! Every answer that is no success: a status, a code for programs and a sentence for people.
+
+use std::borrow::Cow;
+
+use agenttrust::model::ErrorBody;
+use axum::Json;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::capability::CapabilityError;
+use crate::error::GuardianError;
+use crate::store::StoreError;
+
+/// An answer that is no success.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    details: Option<Value>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into(), details: None }
+    }
+
+    fn with(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// 400: `field` has this `problem`; the sentence is both, one after the other.
+    pub(crate) fn invalid(field: &str, problem: impl AsRef<str>) -> Self {
+        let message = format!("{field} {}", problem.as_ref());
+        Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+            .with(json!({ "field": field }))
+    }
+
+    /// 400, or 409 where two names of the list stand in each other's way.
+    pub(crate) fn capability(field: &str, error: &CapabilityError) -> Self {
+        let details = json!({ "field": field, "name": error.name() });
+        let message = format!("{field}: {error}");
+        if error.is_conflict() {
+            Self::new(StatusCode::CONFLICT, "CONFLICT", message).with(details)
+        } else {
+            Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message).with(details)
+        }
+    }
+
+    /// 401: no key, or none that works.
+    pub(crate) fn unauthenticated(message: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "AUTH_FAILED", message)
+    }
+
+    /// 401: a token that was good once.
+    pub(crate) fn token_expired() -> Self {
+        let message = "the token has expired; have another one issued";
+        Self::new(StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED", message)
+    }
+
+    /// 403.
+    pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "AUTH_DENIED", message)
+    }
+
+    /// 403: a key that is bound to other agents.
+    pub(crate) fn not_bound(agent_id: &str) -> Self {
+        Self::forbidden(format!(
+            "this key is not bound to agent {agent_id:?}; use that agent's own"
+        ))
+    }
+
+    /// 403: the agent is gone for good.
+    pub(crate) fn agent_revoked(agent_id: &str) -> Self {
+        let message =
+            format!("agent {agent_id:?} is revoked, which is for good; register another one");
+        Self::new(StatusCode::FORBIDDEN, "AGENT_REVOKED", message)
+    }
+
+    /// 404.
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
+    /// 404: there is no such `thing` here.
+    pub(crate) fn unknown(thing: &str, id: &str) -> Self {
+        Self::not_found(format!("there is no {thing} {id:?}"))
+    }
+
+    /// 405.
+    pub(crate) fn wrong_method(method: &Method, path: &str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            format!("{path:?} does not take {method}; the Allow header lists what it takes"),
+        )
+    }
+
+    /// 409.
+    pub(crate) fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, "CONFLICT", message)
+    }
+
+    /// 413.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message =
+            format!("the body is larger than {limit} bytes, which is the most; send less");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message)
+    }
+
+    /// 429: something that is bounded is full.
+    pub(crate) fn too_many(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY", message)
+    }
+
+    /// 503: the database or the audit log is away.
+    pub(crate) fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+
+    /// The sentence for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        // What a database says may tell of its insides, so it goes to the log and not to the caller.
+        tracing::error!(%error, "a request could not be served");
+        Self::unavailable("the Guardian's database does not answer; try again later")
+    }
+}
+
+impl From<GuardianError> for ApiError {
+    fn from(error: GuardianError) -> Self {
+        match error {
+            GuardianError::Invalid(message) => {
+                Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+            }
+            other => {
+                tracing::error!(error = %other, "a request could not be served");
+                Self::unavailable("the Guardian cannot do this at present; try again later")
+            }
+        }
+    }
+}
+
+impl From<getrandom::Error> for ApiError {
+    fn from(error: getrandom::Error) -> Self {
+        tracing::error!(%error, "the operating system gave no random bits");
+        Self::unavailable("the Guardian has no random bits at present; try again later")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: self.code.to_owned(),
+            message: self.message.into_owned(),
+            details: self.details,
+        };
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,73 @@
+//! The Guardian as HTTP: one file a resource, and what they share.
+
+mod agents;
+mod approvals;
+mod audit;
+mod auth;
+mod body;
+mod check;
+mod error;
+mod finish;
+mod health;
+mod keys;
+mod params;
+mod sessions;
+mod telemetry;
+mod tokens;
+mod tools;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn;
+use axum::routing::{delete, get, post, put};
+
+pub(crate) use self::error::ApiError;
+use crate::state::State;
+
+/// What every handler is given.
+type App = axum::extract::State<Arc<State>>;
+
+/// Every endpoint.
+pub(crate) fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/api/v1/agents", post(agents::create).get(agents::list))
+        .route("/api/v1/agents/{id}", get(agents::get))
+        .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
+        .route("/api/v1/agents/{id}/suspend", post(agents::suspend))
+        .route("/api/v1/agents/{id}/reactivate", post(agents::reactivate))
+        .route("/api/v1/agents/{id}/floor", put(agents::set_floor))
+        .route("/api/v1/agent-tokens/issue", post(tokens::issue))
+        .route("/api/v1/agent-tokens/introspect", post(tokens::introspect))
+        .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
+        .route("/api/v1/agenttrust/check", post(check::check))
+        .route("/api/v1/agenttrust/api-sessions/init", post(sessions::init_api))
+        .route("/api/v1/telemetry/report", post(telemetry::report))
+        .route("/mcp/sessions/init", post(sessions::init))
+        .route("/mcp/sessions/{id}", get(sessions::get))
+        .route("/mcp/approvals", get(approvals::list))
+        .route("/mcp/approvals/{id}", get(approvals::get))
+        .route("/mcp/approvals/{id}/approve", post(approvals::approve))
+        .route("/mcp/approvals/{id}/deny", post(approvals::deny))
+        .route("/mcp/approvals/{id}/input", put(approvals::disclose))
+        .route("/api/v1/keys", post(keys::create).get(keys::list))
+        .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route("/api/v1/tools/{name}/effect", put(tools::set_effect))
+        .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/verify", get(audit::verify))
+        .route("/api/v1/audit/export", get(audit::export))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(finish::finish))
+        .with_state(state)
+}
+
+async fn unknown_route(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is no endpoint {:?}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::wrong_method(&method, uri.path())
+}

@@ -1,0 +1,235 @@
+//! Sessions: begun with a server or from a token, and read.
+
+use std::sync::Arc;
+
+use agenttrust::Timestamp;
+use agenttrust::model::{InitSessionRequest, Session, SessionMode, SessionSource};
+use axum::Json;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::agents::{known, open_with_ceiling, restricted_without_ceiling, unknown_mode};
+use super::auth::Caller;
+use super::body::Payload;
+use super::params::{Id, Params};
+use super::tokens::active;
+use super::{ApiError, App};
+use crate::audit::Record;
+use crate::capability::CapabilitySet;
+use crate::ids::{self, SESSION_PREFIX};
+use crate::names::{check_name, check_names};
+use crate::registry::{AgentEntry, SessionEntry, stricter, strictness};
+use crate::role::{Access, Permission};
+use crate::secret::Fingerprint;
+use crate::state::State;
+use crate::store::{Counts, SessionRow};
+
+/// `POST /mcp/sessions/init`.
+pub(super) async fn init(
+    state: App,
+    caller: Caller,
+    payload: Payload,
+) -> Result<Json<Session>, ApiError> {
+    caller.need(Permission::InitSession)?;
+    let body: InitSessionRequest = payload.json().await?;
+    check_name("agent_id", &body.agent_id)?;
+    check_name("server_id", &body.server_id)?;
+    check_names("scope_ceiling", body.scope_ceiling.as_deref().unwrap_or_default())?;
+    caller.need_for(Permission::InitSession, &body.agent_id)?;
+    let agent = known(&state, &caller, &body.agent_id)?;
+    active(&agent)?;
+    let (mode, ceiling) = tightened(&agent, body.mode, body.scope_ceiling)?;
+    let now = state.clock.now();
+    let expires_at = now.saturating_add(state.settings.session_ttl);
+    let row = SessionRow {
+        id: ids::new(SESSION_PREFIX),
+        org_id: caller.org_id().to_owned(),
+        agent_id: body.agent_id,
+        source: SessionSource::Mcp,
+        server_id: body.server_id,
+        mode,
+        ceiling,
+        token_id: None,
+        created_at: now,
+        expires_at,
+        counts: no_counts(now),
+    };
+    open(&state, &caller, row).await
+}
+
+/// The body of `POST /api/v1/agenttrust/api-sessions/init`.
+#[derive(Deserialize)]
+pub(super) struct InitApi {
+    token: String,
+}
+
+/// `POST /api/v1/agenttrust/api-sessions/init`: a session that reaches as far and lives as long as
+/// the token.
+pub(super) async fn init_api(
+    state: App,
+    caller: Caller,
+    payload: Payload,
+) -> Result<Json<Session>, ApiError> {
+    caller.need(Permission::InitApiSession)?;
+    let InitApi { token } = payload.json().await?;
+    check_name("token", &token)?;
+    let token = state
+        .registry
+        .tokens
+        .get(caller.org_id(), &Fingerprint::of(&token))
+        .ok_or_else(|| ApiError::unauthenticated("the token does not work; have one issued"))?;
+    caller.need_for(Permission::InitApiSession, &token.row.agent_id)?;
+    let now = state.clock.now();
+    if token.row.expires_at <= now {
+        return Err(ApiError::token_expired());
+    }
+    let agent = known(&state, &caller, &token.row.agent_id)?;
+    active(&agent)?;
+    let row = SessionRow {
+        id: ids::new(SESSION_PREFIX),
+        org_id: caller.org_id().to_owned(),
+        agent_id: token.row.agent_id.clone(),
+        source: SessionSource::Api,
+        server_id: String::new(),
+        mode: stricter(SessionMode::Restricted, agent.floor.mode()),
+        ceiling: Some(token.row.scopes.clone()),
+        token_id: Some(token.row.id.clone()),
+        created_at: now,
+        expires_at: token.row.expires_at,
+        counts: no_counts(now),
+    };
+    open(&state, &caller, row).await
+}
+
+/// `GET /mcp/sessions/{id}`; of an ad-hoc session `?agent_id=` says whose, if more than one uses the
+/// id.
+pub(super) async fn get(
+    state: App,
+    caller: Caller,
+    Id(id): Id,
+    params: Params,
+) -> Result<Json<Session>, ApiError> {
+    let access = caller.need(Permission::ReadSessions)?;
+    let unknown = || ApiError::unknown("session", &id);
+    let agent_id = params.name("agent_id")?;
+    if id.starts_with(SESSION_PREFIX) {
+        let session = open_session(&state, caller.org_id(), &id).ok_or_else(unknown)?;
+        if access == Access::Own && !caller.key.is_bound_to(&session.row.agent_id) {
+            return Err(ApiError::not_bound(&session.row.agent_id));
+        }
+        return Ok(Json(session.show()));
+    }
+    let mut found = state
+        .registry
+        .agents
+        .list(caller.org_id())
+        .into_iter()
+        .filter(|entry| access == Access::Any || caller.key.is_bound_to(&entry.agent.id))
+        .filter(|entry| agent_id.is_none_or(|agent_id| agent_id == entry.agent.id))
+        .filter_map(|entry| {
+            let session = state.registry.adhoc.get(&entry.agent.id, &id)?;
+            Some((entry, session))
+        });
+    let (entry, session) = found.next().ok_or_else(unknown)?;
+    if found.next().is_some() {
+        return Err(ApiError::conflict(format!(
+            "more than one agent uses session {id:?}; say whose with ?agent_id="
+        )));
+    }
+    let mut shown = Session::default();
+    shown.session_id.clone_from(&id);
+    shown.agent_id.clone_from(&entry.agent.id);
+    shown.org_id.clone_from(&entry.agent.org_id);
+    shown.source = SessionSource::Api;
+    shown.mode = entry.floor.mode();
+    shown.scope_ceiling = entry.floor.ceiling().to_vec();
+    shown.created_at = Some(session.created_at);
+    session.counters.show(&mut shown);
+    Ok(Json(shown))
+}
+
+/// The session of this id, if it is open now.
+pub(super) fn open_session(state: &State, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
+    let now = state.clock.now();
+    state.registry.sessions.get(org_id, id).filter(|session| session.is_live(now))
+}
+
+/// The mode and ceiling of a new session: what was asked for, if that only tightens the floor.
+fn tightened(
+    agent: &AgentEntry,
+    mode: Option<SessionMode>,
+    ceiling: Option<Vec<String>>,
+) -> Result<(SessionMode, Option<Vec<String>>), ApiError> {
+    let floor = &agent.floor;
+    let id = &agent.agent.id;
+    let ceiling = ceiling.filter(|ceiling| !ceiling.is_empty());
+    let mode = match (mode, &ceiling) {
+        (Some(SessionMode::Unknown), _) => return Err(unknown_mode()),
+        (Some(SessionMode::Open), _) if strictness(floor.mode()) > 0 => {
+            return Err(ApiError::forbidden(format!(
+                "mode open is looser than the floor of agent {id:?}, which is {}",
+                floor.mode()
+            )));
+        }
+        (Some(SessionMode::Open), Some(_)) => return Err(open_with_ceiling()),
+        (Some(SessionMode::Restricted), None) if !floor.has_ceiling() => {
+            return Err(restricted_without_ceiling());
+        }
+        (Some(mode), _) => stricter(mode, floor.mode()),
+        (None, Some(_)) => stricter(SessionMode::Restricted, floor.mode()),
+        (None, None) => floor.mode(),
+    };
+    let Some(names) = ceiling else {
+        let inherited = floor.has_ceiling().then(|| floor.ceiling().to_vec());
+        return Ok((mode, inherited));
+    };
+    let wanted = CapabilitySet::parse(&names)
+        .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
+    if let Some(scope) = agent.capabilities.first_uncovered(&wanted) {
+        return Err(ApiError::forbidden(format!(
+            "scope_ceiling names {scope:?}, which no capability of agent {id:?} covers"
+        )));
+    }
+    if let Some(scope) = floor.first_uncovered(&wanted) {
+        return Err(ApiError::forbidden(format!(
+            "scope_ceiling names {scope:?}, which is outside the floor of agent {id:?}"
+        )));
+    }
+    Ok((mode, Some(names)))
+}
+
+async fn open(state: &State, caller: &Caller, row: SessionRow) -> Result<Json<Session>, ApiError> {
+    if state.registry.sessions.is_full(&row.agent_id, row.created_at) {
+        return Err(ApiError::too_many(format!(
+            "agent {:?} has as many open sessions as it may have; let some expire",
+            row.agent_id
+        )));
+    }
+    state.ready_to_change()?;
+    let entry = SessionEntry::new(row.clone())
+        .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
+    let entry = Arc::new(entry);
+    state.store.insert_session(row.clone()).await?;
+    state.registry.sessions.insert(Arc::clone(&entry));
+    let record = Record::new("session.opened", caller.org_id())
+        .agent(&row.agent_id)
+        .actor(&caller.key.id)
+        .body(about(&row));
+    state.note(record).await?;
+    Ok(Json(entry.show()))
+}
+
+fn about(row: &SessionRow) -> Value {
+    json!({
+        "session_id": row.id,
+        "source": row.source,
+        "server_id": row.server_id,
+        "mode": row.mode,
+        "scope_ceiling": row.ceiling,
+        "token_id": row.token_id,
+    })
+}
+
+fn no_counts(now: Timestamp) -> Counts {
+    Counts { total: 0, reads: 0, writes: 0, denied: 0, last_activity_at: now }
+}

@@ -1,0 +1,179 @@
+//! Reports of what ran. A batch is kept whole or not at all; what cannot be tied to a check that this
+//! Guardian answered is kept as unverified.
+
+use agenttrust::Timestamp;
+use agenttrust::model::TelemetryReceipt;
+use agenttrust::model::headers::CHECK_IDS;
+use axum::Json;
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::agents::known;
+use super::auth::Caller;
+use super::body::Payload;
+use super::{ApiError, App};
+use crate::audit::Record;
+use crate::ids;
+use crate::names::check_name;
+use crate::registry::{Issued, Stage};
+use crate::role::Permission;
+use crate::store::EventRow;
+
+/// How many events one batch may hold.
+const EVENTS_MOST: usize = 1_000;
+
+/// The body of `POST /api/v1/telemetry/report`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Report {
+    agent_id: String,
+    #[serde(default)]
+    session_id: Option<String>,
+    events: Vec<Event>,
+}
+
+/// One event. The published clients report more kinds than the protocol lists, some of them without a
+/// tool.
+#[derive(Debug, Deserialize)]
+struct Event {
+    event_type: String,
+    #[serde(default)]
+    tool_name: String,
+    #[serde(default)]
+    duration_ms: u64,
+    #[serde(default)]
+    success: bool,
+    #[serde(default)]
+    error_type: Option<String>,
+    #[serde(default)]
+    timestamp: Option<Timestamp>,
+}
+
+impl Event {
+    fn stage(&self) -> Option<Stage> {
+        match self.event_type.as_str() {
+            "tool_start" => Some(Stage::Start),
+            "tool_end" | "tool_error" => Some(Stage::End),
+            _ => None,
+        }
+    }
+
+    fn check(&self, place: usize) -> Result<(), ApiError> {
+        let field = |name: &str| format!("events[{place}].{name}");
+        check_name(&field("event_type"), &self.event_type)?;
+        if self.stage().is_some() || !self.tool_name.is_empty() {
+            check_name(&field("tool_name"), &self.tool_name)?;
+        }
+        match self.error_type.as_deref() {
+            Some(error_type) if !error_type.is_empty() => {
+                check_name(&field("error_type"), error_type)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `POST /api/v1/telemetry/report`.
+pub(super) async fn report(
+    state: App,
+    caller: Caller,
+    headers: HeaderMap,
+    payload: Payload,
+) -> Result<Json<TelemetryReceipt>, ApiError> {
+    caller.need(Permission::Report)?;
+    let body: Report = payload.json().await?;
+    check_name("agent_id", &body.agent_id)?;
+    let session_id = body.session_id.filter(|id| !id.is_empty());
+    session_id.as_deref().map_or(Ok(()), |id| check_name("session_id", id))?;
+    let session_id = session_id.unwrap_or_default();
+    if body.events.len() > EVENTS_MOST {
+        let many = format!("has {} entries; {EVENTS_MOST} is the most", body.events.len());
+        return Err(ApiError::invalid("events", many));
+    }
+    for (place, event) in body.events.iter().enumerate() {
+        event.check(place)?;
+    }
+    let check_ids = check_ids(&headers, body.events.len())?;
+    caller.need_for(Permission::Report, &body.agent_id)?;
+    known(&state, &caller, &body.agent_id)?;
+
+    let now = state.clock.now();
+    let mut rows = Vec::with_capacity(body.events.len());
+    for (event, check_id) in body.events.into_iter().zip(check_ids) {
+        let reported = Issued {
+            key_id: caller.key.id.clone(),
+            agent_id: body.agent_id.clone(),
+            session_id: session_id.clone(),
+            tool: event.tool_name.clone(),
+        };
+        let verified = match (&check_id, event.stage()) {
+            (Some(check_id), Some(stage)) => {
+                state.registry.checks.verify(check_id, &reported, stage)
+            }
+            _ => false,
+        };
+        rows.push(EventRow {
+            id: ids::new("evt_"),
+            org_id: caller.org_id().to_owned(),
+            agent_id: body.agent_id.clone(),
+            session_id: session_id.clone(),
+            key_id: caller.key.id.clone(),
+            event_type: event.event_type,
+            tool: event.tool_name,
+            duration_ms: event.duration_ms,
+            success: event.success,
+            error_type: event.error_type,
+            happened_at: event.timestamp,
+            received_at: now,
+            check_id,
+            verified,
+        });
+    }
+    let outcomes: Vec<Record> = rows.iter().filter(|row| row.verified).map(outcome).collect();
+    let processed = rows.len() as u64;
+    state.store.insert_events(rows).await?;
+    for record in outcomes {
+        // The report is kept in its own table either way; this row makes it part of the chain.
+        if let Err(error) = state.audit.enqueue(record) {
+            tracing::warn!(%error, "an outcome could not be recorded in the audit log");
+        }
+    }
+    Ok(Json(TelemetryReceipt::accepted(processed)))
+}
+
+/// One check id for each event, `-` for none; without the header, none at all.
+fn check_ids(headers: &HeaderMap, events: usize) -> Result<Vec<Option<String>>, ApiError> {
+    let Some(value) = headers.get(CHECK_IDS) else {
+        return Ok(vec![None; events]);
+    };
+    let list = value
+        .to_str()
+        .map_err(|_| ApiError::invalid(CHECK_IDS, "holds more than printable ASCII characters"))?;
+    let ids: Vec<Option<String>> = list
+        .split(',')
+        .map(str::trim)
+        .map(|id| Some(id.to_owned()).filter(|id| id != "-" && !id.is_empty()))
+        .collect();
+    if ids.len() != events {
+        return Err(ApiError::invalid(
+            CHECK_IDS,
+            format!("has {} entries for {events} events; send one for each, - for none", ids.len()),
+        ));
+    }
+    for id in ids.iter().flatten() {
+        check_name(CHECK_IDS, id)?;
+    }
+    Ok(ids)
+}
+
+fn outcome(row: &EventRow) -> Record {
+    Record::new("outcome", &row.org_id).agent(&row.agent_id).actor(&row.key_id).body(json!({
+        "check_id": row.check_id,
+        "event_type": row.event_type,
+        "tool": row.tool,
+        "session_id": row.session_id,
+        "success": row.success,
+        "error_type": row.error_type,
+        "duration_ms": row.duration_ms,
+    }))
+}

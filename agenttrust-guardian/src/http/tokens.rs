@@ -1,0 +1,260 @@
+//! Opaque agent tokens: issued, looked into, revoked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agenttrust::model::{AgentStatus, IntrospectionResult, Token};
+use axum::Json;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::agents::known;
+use super::auth::Caller;
+use super::body::Payload;
+use super::sessions::open_session;
+use super::{ApiError, App};
+use crate::audit::Record;
+use crate::capability::CapabilitySet;
+use crate::ids::{self, SESSION_PREFIX};
+use crate::names::{check_name, check_names, check_text};
+use crate::registry::{AgentEntry, TokenEntry};
+use crate::role::{Access, Permission};
+use crate::secret::{Fingerprint, Secret};
+use crate::state::State;
+use crate::store::TokenRow;
+
+/// The longest life of a token, in seconds.
+const TTL_MOST: u64 = 86_400;
+
+/// The body of `POST /api/v1/agent-tokens/issue`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Issue {
+    agent_id: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    audience: Vec<String>,
+    #[serde(default = "five_minutes")]
+    ttl: u64,
+    #[serde(default)]
+    session_id: Option<String>,
+}
+
+fn five_minutes() -> u64 {
+    300
+}
+
+/// `POST /api/v1/agent-tokens/issue`.
+pub(super) async fn issue(
+    state: App,
+    caller: Caller,
+    payload: Payload,
+) -> Result<Json<Token>, ApiError> {
+    caller.need(Permission::IssueTokens)?;
+    let body: Issue = payload.json().await?;
+    check_name("agent_id", &body.agent_id)?;
+    check_names("scopes", &body.scopes)?;
+    check_names("audience", &body.audience)?;
+    if !(1..=TTL_MOST).contains(&body.ttl) {
+        let range = format!("is {}; it is at least 1 and at most {TTL_MOST} seconds", body.ttl);
+        return Err(ApiError::invalid("ttl", range));
+    }
+    caller.need_for(Permission::IssueTokens, &body.agent_id)?;
+    let agent = known(&state, &caller, &body.agent_id)?;
+    active(&agent)?;
+    let scopes = CapabilitySet::parse(&body.scopes)
+        .map_err(|error| ApiError::capability("scopes", &error))?;
+    if let Some(scope) = agent.capabilities.first_uncovered(&scopes) {
+        return Err(ApiError::forbidden(format!(
+            "scopes names {scope:?}, which no capability of agent {:?} covers",
+            body.agent_id
+        )));
+    }
+    let now = state.clock.now();
+    let session_id = body.session_id.filter(|id| !id.is_empty());
+    if let Some(id) = &session_id {
+        check_name("session_id", id)?;
+        within_session(&state, &caller, id, &body.agent_id, &scopes)?;
+    }
+    if state.registry.tokens.is_full(&body.agent_id, now) {
+        return Err(ApiError::too_many(format!(
+            "agent {:?} has as many live tokens as it may have; revoke some or let them expire",
+            body.agent_id
+        )));
+    }
+    state.ready_to_change()?;
+
+    let secret = Secret::random("at_")?;
+    let row = TokenRow {
+        id: ids::new("tok_"),
+        hash: secret.fingerprint(),
+        org_id: caller.org_id().to_owned(),
+        agent_id: body.agent_id,
+        scopes: body.scopes,
+        audience: body.audience,
+        expires_at: now.saturating_add(Duration::from_secs(body.ttl)),
+    };
+    let entry =
+        TokenEntry::new(row.clone()).map_err(|error| ApiError::capability("scopes", &error))?;
+    state.store.insert_token(row.clone(), session_id, now).await?;
+    state.registry.tokens.insert(entry);
+    // An agent that was revoked meanwhile took this token with it only if the token was there.
+    if known(&state, &caller, &row.agent_id)?.agent.status == AgentStatus::Revoked {
+        state.store.revoke_token(row.id.clone(), now).await?;
+        state.registry.tokens.remove(&row.hash);
+        return Err(ApiError::agent_revoked(&row.agent_id));
+    }
+    let about = json!({ "token_id": row.id, "scopes": row.scopes, "audience": row.audience, "ttl": body.ttl });
+    state.note(record(&caller, "token.issued", &row.agent_id, about)).await?;
+
+    let mut token = Token::new(secret.expose(), row.agent_id);
+    token.token_id = Some(row.id);
+    token.scopes = row.scopes;
+    token.audience = row.audience;
+    token.issued_at = Some(now);
+    token.expires_at = Some(row.expires_at);
+    Ok(Json(token))
+}
+
+/// The body of `POST /api/v1/agent-tokens/introspect`.
+#[derive(Deserialize)]
+pub(super) struct Introspect {
+    token: String,
+    #[serde(default)]
+    target: Option<String>,
+    #[serde(default)]
+    required_scopes: Option<Vec<String>>,
+}
+
+/// `POST /api/v1/agent-tokens/introspect`.
+///
+/// A token that does not work is answered the same whether it expired, was revoked, is another
+/// agent's or never was.
+pub(super) async fn introspect(
+    state: App,
+    caller: Caller,
+    payload: Payload,
+) -> Result<Json<IntrospectionResult>, ApiError> {
+    let begun = Instant::now();
+    let access = caller.need(Permission::IntrospectTokens)?;
+    let body: Introspect = payload.json().await?;
+    check_name("token", &body.token)?;
+    let required = body.required_scopes.unwrap_or_default();
+    check_names("required_scopes", &required)?;
+    let target = body.target.filter(|target| !target.is_empty());
+    target.as_deref().map_or(Ok(()), |target| check_text("target", target))?;
+
+    let mut result = IntrospectionResult::default();
+    result.guard_tier = Some("fast".to_owned());
+    let hash = Fingerprint::of(&body.token);
+    let found = live(&state, &caller, &hash)
+        .filter(|token| access == Access::Any || caller.key.is_bound_to(&token.row.agent_id));
+    match found {
+        None => result.reasoning = Some("the token does not work".to_owned()),
+        Some(token) => {
+            let refused = refusal(&token, target.as_deref(), &required);
+            result.active = refused.is_none();
+            result.reasoning = Some(refused.unwrap_or_else(|| "the token works".to_owned()));
+            if result.active {
+                result.agent_id = Some(token.row.agent_id.clone());
+                result.org_id = Some(token.row.org_id.clone());
+                result.scopes.clone_from(&token.row.scopes);
+                result.expires_at = Some(token.row.expires_at);
+                result.confidence = Some(1.0);
+            }
+        }
+    }
+    result.latency_ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+    Ok(Json(result))
+}
+
+/// The body of `POST /api/v1/agent-tokens/revoke`.
+#[derive(Deserialize)]
+pub(super) struct Revoke {
+    token: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /api/v1/agent-tokens/revoke`: the token and the sessions made from it.
+pub(super) async fn revoke(
+    state: App,
+    caller: Caller,
+    payload: Payload,
+) -> Result<Json<Value>, ApiError> {
+    let access = caller.need(Permission::RevokeTokens)?;
+    let body: Revoke = payload.json().await?;
+    check_name("token", &body.token)?;
+    check_text("reason", &body.reason)?;
+    let hash = Fingerprint::of(&body.token);
+    let token = state
+        .registry
+        .tokens
+        .get(caller.org_id(), &hash)
+        .filter(|token| access == Access::Any || caller.key.is_bound_to(&token.row.agent_id))
+        .ok_or_else(|| ApiError::not_found("there is no such token that works"))?;
+    state.ready_to_change()?;
+    state.store.revoke_token(token.row.id.clone(), state.clock.now()).await?;
+    state.registry.tokens.remove(&hash);
+    state.registry.sessions.remove_of_token(&token.row.id);
+    let about = json!({ "token_id": token.row.id, "reason": body.reason });
+    state.note(record(&caller, "token.revoked", &token.row.agent_id, about)).await?;
+    Ok(Json(json!({ "status": "revoked" })))
+}
+
+/// The token with this fingerprint, if it works now.
+fn live(state: &State, caller: &Caller, hash: &Fingerprint) -> Option<Arc<TokenEntry>> {
+    let token = state.registry.tokens.get(caller.org_id(), hash)?;
+    let agent = state.registry.agents.get(caller.org_id(), &token.row.agent_id)?;
+    let works =
+        token.row.expires_at > state.clock.now() && agent.agent.status == AgentStatus::Active;
+    works.then_some(token)
+}
+
+fn refusal(token: &TokenEntry, target: Option<&str>, required: &[String]) -> Option<String> {
+    if let Some(target) = target
+        && !token.is_for(target)
+    {
+        return Some(format!("the token is not for target {target:?}"));
+    }
+    let missing = required.iter().find(|scope| !token.scopes.covers(scope))?;
+    Some(format!("the token does not carry scope {missing:?}"))
+}
+
+/// Refuses an agent that is not active.
+pub(super) fn active(entry: &AgentEntry) -> Result<(), ApiError> {
+    let id = &entry.agent.id;
+    match entry.agent.status {
+        AgentStatus::Active => Ok(()),
+        AgentStatus::Revoked => Err(ApiError::agent_revoked(id)),
+        _ => Err(ApiError::forbidden(format!(
+            "agent {id:?} is suspended; an operator can reactivate it"
+        ))),
+    }
+}
+
+/// A token asked for inside an issued session reaches no further than that session.
+fn within_session(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+    agent_id: &str,
+    scopes: &CapabilitySet,
+) -> Result<(), ApiError> {
+    if !id.starts_with(SESSION_PREFIX) {
+        return Ok(());
+    }
+    let session = open_session(state, caller.org_id(), id)
+        .filter(|session| session.row.agent_id == agent_id)
+        .ok_or_else(|| ApiError::invalid("session_id", "is no open session of this agent"))?;
+    match session.limits.first_uncovered(scopes) {
+        Some(scope) => Err(ApiError::forbidden(format!(
+            "scopes names {scope:?}, which is outside the scope ceiling of session {id:?}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn record(caller: &Caller, kind: &'static str, agent_id: &str, body: Value) -> Record {
+    Record::new(kind, caller.org_id()).agent(agent_id).actor(&caller.key.id).body(body)
+}

@@ -1,0 +1,55 @@
+//! The AgentTrust Guardian: decides whether an agent may run a tool, embedded in a program or served.
+//!
+//! ```
+//! use agenttrust_guardian::Guardian;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let guardian = Guardian::in_memory().await?;
+//! let client = guardian.client();
+//! let agent = client
+//!     .agents()
+//!     .create(&agenttrust::CreateAgentRequest {
+//!         name: "librarian".to_string(),
+//!         capabilities: vec!["files:read".to_string()],
+//!         ..Default::default()
+//!     })
+//!     .await?;
+//! assert_eq!(agent.name, "librarian");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Embedded and served are the same thing: the Guardian is an axum router
+//! ([`Guardian::router`]), and [`Guardian::client`] speaks the same HTTP to it without a socket.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod audit;
+mod builder;
+pub mod capability;
+pub mod classify;
+#[cfg(feature = "cli")]
+pub mod cli;
+mod clock;
+mod error;
+mod guardian;
+mod http;
+mod ids;
+mod names;
+mod pipeline;
+pub mod policy;
+mod registry;
+mod role;
+mod secret;
+mod state;
+mod store;
+mod tending;
+
+pub use self::builder::GuardianBuilder;
+pub use self::error::GuardianError;
+pub use self::guardian::Guardian;
+pub use self::role::{Role, UnknownRole};

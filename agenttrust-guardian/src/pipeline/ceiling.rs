@@ -1,0 +1,40 @@
+//! How far the agent may go: its capabilities, then the ceilings of its session and floor.
+
+use super::Check;
+use super::session::Visit;
+use crate::registry::AgentEntry;
+
+/// Why the tool, or a scope that it declares, is out of the agent's reach.
+pub(super) fn outside(check: &Check, entry: &AgentEntry, visit: &Visit) -> Option<String> {
+    let agent = &entry.agent.id;
+    let tool = &check.tool;
+    if entry.capabilities.is_empty() {
+        return Some(format!(
+            "agent {agent:?} has no capabilities, so it may use no tool; \
+             register it with one that covers {tool:?}"
+        ));
+    }
+    if !entry.capabilities.covers(tool) {
+        return Some(format!(
+            "agent {agent:?} has no capability that covers tool {tool:?}; \
+             register it with one that does"
+        ));
+    }
+    if let Some(scope) = check.scopes().iter().find(|scope| !entry.capabilities.covers(scope)) {
+        return Some(format!(
+            "tool {tool:?} declares scope {scope:?}, which no capability of agent {agent:?} covers; \
+             register it with one that does"
+        ));
+    }
+    let names = || std::iter::once(tool).chain(check.scopes());
+    for limits in visit.limits() {
+        if let Some(name) = names().find(|name| !limits.covers(name)) {
+            return Some(format!(
+                "{name:?} is outside the scope ceiling {:?} of this {} session",
+                limits.ceiling(),
+                visit.mode(),
+            ));
+        }
+    }
+    None
+}

@@ -1,0 +1,176 @@
+//! What becomes of a held check: the approval that it falls under, or a new one.
+
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::model::{Approval, BoundTo, truncate_summary};
+
+use super::Check;
+use super::policy::counted;
+use super::session::Visit;
+use crate::ids;
+use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
+use crate::secret::Fingerprint;
+use crate::state::State;
+use crate::store::{Held, NewApproval, Settled};
+
+/// One check with all that is known about it.
+#[derive(Debug)]
+pub(super) struct Matter<'a> {
+    pub(super) check: &'a Check,
+    pub(super) visit: &'a Visit,
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) check_id: &'a str,
+    pub(super) now: Timestamp,
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub(super) enum Ruling {
+    Allowed { policies: Vec<String>, reason: String, approval: Option<Box<Approval>> },
+    Denied { policies: Vec<String>, reason: String, approval: Option<Box<Approval>> },
+    Held { policies: Vec<String>, reason: String, approval: Box<Approval>, new: bool },
+}
+
+impl Ruling {
+    pub(super) fn denied(reason: impl Into<String>) -> Self {
+        Self::Denied { policies: Vec::new(), reason: reason.into(), approval: None }
+    }
+}
+
+/// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
+pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
+    let (terms, policies, reason) = match verdict {
+        Verdict::Allow { policies, reason } => {
+            return Ruling::Allowed { policies, reason, approval: None };
+        }
+        Verdict::Deny { policies, reason } => {
+            return Ruling::Denied { policies, reason, approval: None };
+        }
+        Verdict::Hold { terms, policies, reason } => (terms, policies, reason),
+    };
+    // Policies may have been reloaded since the verdict: an approval is worth what they say now.
+    match state.policies.load().decide_approved(matter.facts) {
+        Verdict::Allow { .. } => {}
+        Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
+            return Ruling::Denied { policies, reason, approval: None };
+        }
+    }
+    let held = Held {
+        approval: wanted(state, matter, terms, reason.clone()),
+        asker: matter.check.key.id.clone(),
+        check_id: matter.check_id.to_owned(),
+        now: matter.now,
+    };
+    let settled = match state.store.settle(held).await {
+        Ok(settled) => settled,
+        Err(error) => {
+            tracing::error!(%error, "an approval could not be opened, so the check is denied");
+            return Ruling::denied(
+                "the action needs approval, and the Guardian's database cannot keep one at present; \
+                 try again when it is back",
+            );
+        }
+    };
+    ruling(state, matter, settled, policies, reason)
+}
+
+fn ruling(
+    state: &State,
+    matter: &Matter<'_>,
+    settled: Settled,
+    policies: Vec<String>,
+    reason: String,
+) -> Ruling {
+    let (agent, tool) = (&matter.check.agent_id, &matter.check.tool);
+    match settled {
+        Settled::Opened(row) => {
+            let approval = Box::new(row.approval);
+            Ruling::Held { policies, reason, approval, new: true }
+        }
+        Settled::Waiting(row) => {
+            let approval = Box::new(row.approval);
+            Ruling::Held { policies, reason, approval, new: false }
+        }
+        Settled::Used(row) => {
+            state.changes.announce(&row.approval.id);
+            let reason = format!("approved as {}: {reason}", row.approval.id);
+            Ruling::Allowed { policies, reason, approval: Some(Box::new(row.approval)) }
+        }
+        Settled::Denied(row) => {
+            let until =
+                row.approval.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
+            let reason = format!("approval {} was denied, which holds{until}", row.approval.id);
+            Ruling::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
+        }
+        Settled::TooManyPending => Ruling::denied(format!(
+            "agent {agent:?} has 20 approvals pending, which is the most; have some decided first"
+        )),
+        Settled::TooManyDenials => Ruling::denied(format!(
+            "tool {tool:?} was denied to agent {agent:?} 3 times within 10 minutes; \
+             no further approvals are opened for now"
+        )),
+    }
+}
+
+fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> NewApproval {
+    let check = matter.check;
+    let (bound_to, bound_value) = binding(check);
+    let (window, single_use) = reach(terms, bound_to);
+    NewApproval {
+        id: ids::new("apr_"),
+        org_id: check.key.org_id.clone(),
+        agent_id: check.agent_id.clone(),
+        session_id: check.session_id.clone().unwrap_or_default(),
+        tool: check.tool.clone(),
+        effect: matter.facts.effect.as_str(),
+        bound_to,
+        bound_value,
+        summary: check.summary.as_deref().map(|text| truncate_summary(text).to_owned()),
+        reason,
+        quorum: terms.quorum.max(1),
+        window,
+        single_use,
+        expires_at: matter.now.saturating_add(state.settings.approval_ttl),
+    }
+}
+
+/// What of the input the approval is bound to. Of a summary its hash is compared, because only its
+/// first 200 characters are kept.
+fn binding(check: &Check) -> (BoundTo, String) {
+    match (&check.digest, &check.summary) {
+        (Some(digest), _) => (BoundTo::Input, digest.clone()),
+        (None, Some(summary)) if counted(summary).is_none() => {
+            (BoundTo::Summary, Fingerprint::of(summary).to_hex())
+        }
+        (None, _) => (BoundTo::Name, String::new()),
+    }
+}
+
+/// How long and how often an approval serves: more than once within five minutes only where the
+/// whole input is bound.
+fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
+    let window = terms.window.unwrap_or(DEFAULT_WINDOW);
+    if bound_to == BoundTo::Input {
+        (window, terms.single_use)
+    } else {
+        (window.min(DEFAULT_WINDOW), true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_window_is_only_for_an_approval_bound_to_the_input() {
+        let hour = Duration::from_secs(3_600);
+        let terms = Terms { quorum: 1, window: Some(hour), single_use: false };
+        assert_eq!(reach(terms, BoundTo::Input), (hour, false));
+        assert_eq!(reach(terms, BoundTo::Summary), (DEFAULT_WINDOW, true));
+        assert_eq!(reach(terms, BoundTo::Name), (DEFAULT_WINDOW, true));
+        let short = Terms { window: Some(Duration::from_secs(60)), ..terms };
+        assert_eq!(reach(short, BoundTo::Name), (Duration::from_secs(60), true));
+        assert_eq!(reach(Terms::default(), BoundTo::Input), (DEFAULT_WINDOW, true));
+    }
+}

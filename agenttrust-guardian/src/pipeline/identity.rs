@@ -1,0 +1,64 @@
+//! Who asks, for whom: the first step.
+
+use std::sync::Arc;
+
+use agenttrust::model::AgentStatus;
+
+use super::Check;
+use crate::http::ApiError;
+use crate::registry::AgentEntry;
+use crate::role::{Access, Permission};
+use crate::state::State;
+
+/// The agent that the check is for, if its asker may ask for it.
+pub(super) fn agent(state: &State, check: &Check) -> Result<Arc<AgentEntry>, ApiError> {
+    let access = check.key.role.may(Permission::Check);
+    if access == Access::No || (access == Access::Own && !check.key.is_bound_to(&check.agent_id)) {
+        return Err(ApiError::not_bound(&check.agent_id));
+    }
+    state
+        .registry
+        .agents
+        .get(&check.key.org_id, &check.agent_id)
+        .ok_or_else(|| ApiError::unknown("agent", &check.agent_id))
+}
+
+/// Why this agent may do nothing at all at present.
+pub(super) fn standing(entry: &AgentEntry) -> Option<String> {
+    let id = &entry.agent.id;
+    match entry.agent.status {
+        AgentStatus::Active => None,
+        AgentStatus::Suspended => {
+            Some(format!("agent {id:?} is suspended; an operator can reactivate it"))
+        }
+        AgentStatus::Revoked => {
+            Some(format!("agent {id:?} is revoked, which is for good; register another one"))
+        }
+        _ => Some(format!("agent {id:?} is not active")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agenttrust::model::Agent;
+
+    use super::*;
+    use crate::capability::CapabilitySet;
+    use crate::registry::Limits;
+
+    #[test]
+    fn only_an_active_agent_may_do_anything() {
+        for (status, may) in [
+            (AgentStatus::Active, true),
+            (AgentStatus::Suspended, false),
+            (AgentStatus::Revoked, false),
+            (AgentStatus::Unknown, false),
+        ] {
+            let mut agent = Agent::new("agt_1", "one");
+            agent.status = status;
+            let capabilities = CapabilitySet::default();
+            let entry = AgentEntry { agent, capabilities, floor: Limits::none() };
+            assert_eq!(standing(&entry).is_none(), may, "{status}");
+        }
+    }
+}

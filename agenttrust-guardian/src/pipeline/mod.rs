@@ -1,0 +1,91 @@
+//! How a check is decided: identity → session → classify → ceiling → policy → elevation → audit →
+//! answer.
+//!
+//! One file a step. Everything up to the policies' verdict reads memory only. Deny beats elevate beats
+//! allow: the first step that denies ends the matter, and nobody is asked to approve what an approval
+//! would not allow.
+
+mod answer;
+mod audit;
+mod ceiling;
+mod classify;
+mod elevation;
+mod identity;
+mod policy;
+mod session;
+#[cfg(test)]
+mod time_tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use agenttrust::Effect;
+
+pub(crate) use self::answer::Answer;
+use self::elevation::Ruling;
+use self::session::Entered;
+use crate::http::ApiError;
+use crate::ids;
+use crate::policy::Verdict;
+use crate::registry::{Issued, Key};
+use crate::state::State;
+
+/// One check as it was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Check {
+    pub(crate) key: Arc<Key>,
+    pub(crate) agent_id: String,
+    pub(crate) session_id: Option<String>,
+    pub(crate) tool: String,
+    pub(crate) hint: Option<Effect>,
+    pub(crate) source: String,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) digest: Option<String>,
+    pub(crate) summary: Option<String>,
+}
+
+impl Check {
+    pub(crate) fn scopes(&self) -> &[String] {
+        self.scopes.as_deref().unwrap_or_default()
+    }
+}
+
+/// Decides one check.
+///
+/// Whoever may not ask, or asks for nobody, gets an error; everything else is an answer, also when
+/// the database is down.
+pub(crate) async fn decide(state: &State, check: &Check) -> Result<Answer, ApiError> {
+    let begun = Instant::now();
+    let now = state.clock.now();
+    let check_id = ids::new("chk_");
+    let agent = identity::agent(state, check)?;
+    let entered = session::enter(state, check, &agent, now)?;
+    let class = classify::of(state, check);
+
+    let (visit, refused) = match entered {
+        Entered::In(visit) => (visit, None),
+        Entered::Refused { visit, reason } => (visit, Some(reason)),
+    };
+    let facts = policy::facts(check, &agent, &visit, &class, now);
+    let verdict = identity::standing(&agent)
+        .or(refused)
+        .or_else(|| ceiling::outside(check, &agent, &visit))
+        .map_or_else(
+            || state.policies.load().decide(&facts),
+            |reason| Verdict::Deny { policies: Vec::new(), reason },
+        );
+    let matter =
+        elevation::Matter { check, visit: &visit, facts: &facts, check_id: &check_id, now };
+    let ruling = elevation::settle(state, &matter, verdict).await;
+
+    visit.count(class.effect, matches!(ruling, Ruling::Denied { .. }), now);
+    let ruling = audit::record(state, &matter, &class, ruling).await;
+    let issued = Issued {
+        key_id: check.key.id.clone(),
+        agent_id: check.agent_id.clone(),
+        session_id: check.session_id.clone().unwrap_or_default(),
+        tool: check.tool.clone(),
+    };
+    state.registry.checks.remember(check_id.clone(), issued);
+    Ok(answer::of(check, &class, ruling, check_id, begun.elapsed()))
+}

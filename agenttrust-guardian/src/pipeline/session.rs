@@ -1,0 +1,119 @@
+//! In which session: issued by us, named by the caller, or none.
+
+use std::sync::Arc;
+
+use agenttrust::model::{SessionMode, SessionSource};
+use agenttrust::{Effect, Timestamp};
+
+use super::Check;
+use crate::http::ApiError;
+use crate::ids::SESSION_PREFIX;
+use crate::registry::{AdHocEntry, AgentEntry, Limits, SessionEntry, stricter};
+use crate::role::Role;
+use crate::state::State;
+
+/// What came of the session that a check names.
+#[derive(Debug)]
+pub(super) enum Entered {
+    /// The check is in it.
+    In(Visit),
+    /// The session is no good, so the check is denied.
+    Refused { visit: Visit, reason: String },
+}
+
+/// A check's place: its session and the agent's floor, which applies to every session.
+#[derive(Debug)]
+pub(super) struct Visit {
+    session: Session,
+    floor: Limits,
+}
+
+#[derive(Debug)]
+enum Session {
+    None,
+    AdHoc(Arc<AdHocEntry>),
+    Issued(Arc<SessionEntry>),
+}
+
+impl Visit {
+    /// The stricter of the session's mode and the floor's.
+    pub(super) fn mode(&self) -> SessionMode {
+        match &self.session {
+            Session::Issued(session) => stricter(session.limits.mode(), self.floor.mode()),
+            Session::None | Session::AdHoc(_) => self.floor.mode(),
+        }
+    }
+
+    /// Every limit that holds here; each must be kept.
+    pub(super) fn limits(&self) -> impl Iterator<Item = &Limits> {
+        let issued = match &self.session {
+            Session::Issued(session) => Some(&session.limits),
+            Session::None | Session::AdHoc(_) => None,
+        };
+        issued.into_iter().chain([&self.floor])
+    }
+
+    /// The nearest ceiling: the session's, else the floor's.
+    pub(super) fn ceiling(&self) -> &[String] {
+        self.limits().find(|limits| limits.has_ceiling()).map_or(&[], Limits::ceiling)
+    }
+
+    /// Counts this check.
+    pub(super) fn count(&self, effect: Effect, denied: bool, now: Timestamp) {
+        match &self.session {
+            Session::Issued(session) => session.counters.count(effect, denied, now),
+            Session::AdHoc(session) => session.counters.count(effect, denied, now),
+            Session::None => {}
+        }
+    }
+}
+
+/// Finds the session that the check names.
+pub(super) fn enter(
+    state: &State,
+    check: &Check,
+    agent: &AgentEntry,
+    now: Timestamp,
+) -> Result<Entered, ApiError> {
+    let visit = |session| Visit { session, floor: agent.floor.clone() };
+    let gateway = check.key.role == Role::Gateway;
+    let Some(id) = check.session_id.as_deref() else {
+        return if gateway {
+            Err(outside_a_token())
+        } else {
+            Ok(Entered::In(visit(Session::None)))
+        };
+    };
+    if !id.starts_with(SESSION_PREFIX) {
+        if gateway {
+            return Err(outside_a_token());
+        }
+        let session = state.registry.adhoc.enter(&agent.agent.id, id, now);
+        return Ok(Entered::In(visit(Session::AdHoc(session))));
+    }
+    let refused = |reason| Entered::Refused { visit: visit(Session::None), reason };
+    let Some(session) = state.registry.sessions.get(&check.key.org_id, id) else {
+        return Ok(refused(format!(
+            "session {id:?} is not open: it was never issued, or it has ended; begin a new one"
+        )));
+    };
+    if session.row.agent_id != agent.agent.id {
+        return Ok(refused(format!(
+            "session {id:?} belongs to another agent; begin one for this agent"
+        )));
+    }
+    if !session.is_live(now) {
+        return Ok(refused(format!("session {id:?} has expired; begin a new one")));
+    }
+    if gateway && session.row.source != SessionSource::Api {
+        return Err(outside_a_token());
+    }
+    Ok(Entered::In(visit(Session::Issued(session))))
+}
+
+fn outside_a_token() -> ApiError {
+    ApiError::forbidden(
+        "a gateway key may check only inside a live session made from the agent's token; \
+         begin one with /api/v1/agenttrust/api-sessions/init",
+    )
+}

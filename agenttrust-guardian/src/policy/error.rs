@@ -1,0 +1,75 @@
+//! The one error of loading policies: where it is, what is wrong, what to do.
+
+use std::fmt;
+
+/// Policies that cannot be used; nothing of them is in force.
+///
+/// Displayed as `file:line:column: what is wrong; what to do`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyError {
+    file: String,
+    position: Option<Position>,
+    problem: String,
+}
+
+/// A place in a text, both counted from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Position {
+    /// The place of a byte offset; one past the end is the end.
+    pub(super) fn of(text: &str, offset: usize) -> Self {
+        let end =
+            (0..=offset.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let before = text.get(..end).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        }
+    }
+}
+
+impl PolicyError {
+    pub(super) fn in_file(file: &str, problem: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), position: None, problem: problem.into() }
+    }
+
+    pub(super) fn at(file: &str, text: &str, offset: usize, problem: impl Into<String>) -> Self {
+        let position = Some(Position::of(text, offset));
+        Self { file: file.to_owned(), position, problem: problem.into() }
+    }
+
+    /// The file (or folder) at fault.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, counted from 1, where the fault has a place in the text.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.position.map(|position| position.line)
+    }
+
+    /// The column, counted in characters from 1, where the fault has a place in the text.
+    #[must_use]
+    pub fn column(&self) -> Option<usize> {
+        self.position.map(|position| position.column)
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+impl std::error::Error for PolicyError {}

@@ -1,0 +1,241 @@
+//! What is known about a call, and how it is put to Cedar.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use agenttrust::Effect;
+use agenttrust::model::SessionMode;
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
+    Schema,
+};
+
+/// What is known about a call when the policies are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The agent's organisation.
+    pub org: &'a str,
+    /// The agent's id.
+    pub agent_id: &'a str,
+    /// The agent's name.
+    pub agent_name: &'a str,
+    /// The agent's capabilities, as registered.
+    pub capabilities: &'a [String],
+    /// The tool's name.
+    pub tool: &'a str,
+    /// What the call does, as classified.
+    pub effect: Effect,
+    /// How sure the classification is, from 0 to 1.
+    pub confidence: f64,
+    /// The session's id; `None` when the check named none.
+    pub session_id: Option<&'a str>,
+    /// The session's mode.
+    pub session_mode: SessionMode,
+    /// The session's scope ceiling; empty when it has none.
+    pub ceiling: &'a [String],
+    /// The scopes that the tool declares.
+    pub scopes: &'a [String],
+    /// The length of the input in characters, when the check tells it.
+    pub input_chars: Option<u64>,
+    /// When the check arrived, in seconds since 1970.
+    pub now_unix_seconds: i64,
+}
+
+impl Facts<'_> {
+    /// The agent and the tool.
+    pub(super) fn entities(&self) -> Result<Entities, String> {
+        let names = Vocabulary::get()?;
+        let agent = Entity::new(
+            uid(&names.agent, self.agent_id),
+            HashMap::from([
+                ("name".to_owned(), text(self.agent_name)),
+                ("capabilities".to_owned(), texts(self.capabilities)),
+            ]),
+            HashSet::from([uid(&names.org, self.org)]),
+        );
+        let mut about = HashMap::from([
+            ("name".to_owned(), text(self.tool)),
+            ("effect".to_owned(), text(self.effect.as_str())),
+        ]);
+        if let Some(server) = server_of(self.tool) {
+            about.insert("server".to_owned(), text(server));
+        }
+        let tool = Entity::new(uid(&names.tool, self.tool), about, HashSet::new());
+        let both = [agent.map_err(|e| e.to_string())?, tool.map_err(|e| e.to_string())?];
+        Entities::from_entities(both, None).map_err(|error| error.to_string())
+    }
+
+    /// The question itself. It is not validated against the schema each time: a test shows that every
+    /// request built here conforms.
+    pub(super) fn request(&self, approved: bool) -> Result<Request, String> {
+        let names = Vocabulary::get()?;
+        Request::new(
+            uid(&names.agent, self.agent_id),
+            uid(&names.action, self.effect.as_str()),
+            uid(&names.tool, self.tool),
+            self.context(approved)?,
+            None,
+        )
+        .map_err(|error| error.to_string())
+    }
+
+    fn context(&self, approved: bool) -> Result<Context, String> {
+        if self.session_mode == SessionMode::Unknown {
+            return Err("the session's mode is not one that this Guardian knows".to_owned());
+        }
+        let mut pairs = vec![
+            ("session_mode".to_owned(), text(self.session_mode.as_str())),
+            ("scopes".to_owned(), texts(self.scopes)),
+            ("ceiling".to_owned(), texts(self.ceiling)),
+            ("confidence".to_owned(), RestrictedExpression::new_long(percent(self.confidence))),
+            ("approved".to_owned(), RestrictedExpression::new_bool(approved)),
+            ("now".to_owned(), RestrictedExpression::new_long(self.now_unix_seconds)),
+        ];
+        if let Some(session_id) = self.session_id {
+            pairs.push(("session_id".to_owned(), text(session_id)));
+        }
+        if let Some(chars) = self.input_chars {
+            let chars = i64::try_from(chars).unwrap_or(i64::MAX);
+            pairs.push(("input_chars".to_owned(), RestrictedExpression::new_long(chars)));
+        }
+        Context::from_pairs(pairs).map_err(|error| error.to_string())
+    }
+}
+
+/// The schema and the names of its types, parsed once.
+pub(super) struct Vocabulary {
+    pub(super) schema: Schema,
+    agent: EntityTypeName,
+    org: EntityTypeName,
+    tool: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Vocabulary {
+    /// # Errors
+    ///
+    /// Only if the built-in schema were broken, which tests rule out; every caller then denies.
+    pub(super) fn get() -> Result<&'static Self, String> {
+        static VOCABULARY: LazyLock<Result<Vocabulary, String>> = LazyLock::new(Vocabulary::parse);
+        VOCABULARY
+            .as_ref()
+            .map_err(|error| format!("the built-in policy schema is broken: {error}"))
+    }
+
+    fn parse() -> Result<Self, String> {
+        let text = include_str!("../../policies/schema.cedarschema");
+        let (schema, _warnings) =
+            Schema::from_cedarschema_str(text).map_err(|error| error.to_string())?;
+        let name = |name| EntityTypeName::from_str(name).map_err(|error| error.to_string());
+        Ok(Self {
+            schema,
+            agent: name("Agent")?,
+            org: name("Org")?,
+            tool: name("Tool")?,
+            action: name("Action")?,
+        })
+    }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+fn texts(values: &[String]) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.iter().map(|value| text(value)))
+}
+
+/// Cedar has no fractions; a share that is no number counts as no confidence at all.
+fn percent(share: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "clamped to 0–100, and not-a-number casts to 0"
+    )]
+    let percent = (share.clamp(0.0, 1.0) * 100.0).round() as i64;
+    percent
+}
+
+/// The server of a proxied MCP tool, `server/tool`; an HTTP tool has none.
+fn server_of(tool: &str) -> Option<&str> {
+    if tool.starts_with("http/") {
+        return None;
+    }
+    tool.rsplit_once('/').map(|(server, _tool)| server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_and_entity_conforms_to_the_published_schema() {
+        let words = ["files:read".to_owned(), "é \" \\ \u{0}".to_owned()];
+        for effect in Effect::ALL {
+            for (tool, list, session_id, input_chars) in [
+                ("delete", &words[..], Some("ats_1"), Some(u64::MAX)),
+                ("github/create", &[][..], None, None),
+                (
+                    "http/GET/\"}; permit(principal, action, resource)",
+                    &words[..],
+                    Some(""),
+                    Some(0),
+                ),
+            ] {
+                let facts = Facts {
+                    org: "org::\"1\"",
+                    agent_id: "",
+                    agent_name: "name",
+                    capabilities: list,
+                    tool,
+                    effect,
+                    confidence: f64::NAN,
+                    session_id,
+                    session_mode: SessionMode::Restricted,
+                    ceiling: list,
+                    scopes: list,
+                    input_chars,
+                    now_unix_seconds: i64::MIN,
+                };
+                let schema = &Vocabulary::get().unwrap().schema;
+                let request = facts.request(true).unwrap();
+                Request::new(
+                    request.principal().unwrap().clone(),
+                    request.action().unwrap().clone(),
+                    request.resource().unwrap().clone(),
+                    request.context().unwrap().clone(),
+                    Some(schema),
+                )
+                .unwrap();
+                Entities::from_entities(facts.entities().unwrap(), Some(schema)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn confidence_is_told_in_percent() {
+        for (share, expected) in [
+            (1.0, 100),
+            (0.9, 90),
+            (0.6, 60),
+            (0.3, 30),
+            (0.0, 0),
+            (7.0, 100),
+            (-1.0, 0),
+            (f64::NAN, 0),
+        ] {
+            assert_eq!(percent(share), expected);
+        }
+    }
+
+    #[test]
+    fn only_a_proxied_tool_has_a_server() {
+        assert_eq!(server_of("github/create_issue"), Some("github"));
+        assert_eq!(server_of("http/GET/files/{id}"), None);
+        assert_eq!(server_of("create_issue"), None);
+    }
+}

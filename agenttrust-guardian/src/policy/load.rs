@@ -1,0 +1,266 @@
+//! From files to rules: parse, name, read annotations, validate — all or nothing.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::str::FromStr;
+
+use cedar_policy::ffi::DetailedError;
+use cedar_policy::{Effect, Policy, PolicyId, ValidationMode, ValidationWarning, Validator};
+
+use super::Inner;
+use super::annotations::Annotations;
+use super::decide::{Note, Rules};
+use super::error::{PolicyError, Position};
+use super::facts::Vocabulary;
+use super::nesting;
+
+/// How long one policy file is at most, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Part of every set, so that no folder can lift what a supervised session promises.
+const SUPERVISED: (&str, &str) =
+    ("supervised.cedar (built in)", include_str!("../../policies/supervised.cedar"));
+
+/// Loads every `*.cedar` file of a folder, sorted by name.
+pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
+    let name = folder.display().to_string();
+    let unreadable = |error: std::io::Error| {
+        PolicyError::in_file(
+            &name,
+            format!("the policy folder cannot be read ({error}); name a readable folder"),
+        )
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "cedar") {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        return Err(PolicyError::in_file(
+            &name,
+            "the policy folder holds no *.cedar file, so everything would be denied; put one there",
+        ));
+    }
+    paths.sort();
+    let sources = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    texts(&sources)
+}
+
+fn read(path: &Path) -> Result<(String, String), PolicyError> {
+    let name = path.display().to_string();
+    let unreadable = |error: std::io::Error| {
+        PolicyError::in_file(
+            &name,
+            format!("the file cannot be read ({error}); mend it or remove it"),
+        )
+    };
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    if length > MAX_FILE_BYTES {
+        let problem = format!("the file is longer than {MAX_FILE_BYTES} bytes; split it");
+        return Err(PolicyError::in_file(&name, problem));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(error.as_bytes());
+            let at = error.utf8_error().valid_up_to();
+            Err(PolicyError::at(
+                &name,
+                &valid,
+                at,
+                "the file is not UTF-8 text here; save it as UTF-8",
+            ))
+        }
+    }
+}
+
+/// Loads policies from (file, text) pairs, the built-in one first.
+pub(super) fn texts(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
+    for (file, text) in sources {
+        if let Some(offset) = nesting::too_deep(text) {
+            let problem = "the policy nests too deep here; split it into several policies";
+            return Err(PolicyError::at(file, text, offset, problem));
+        }
+    }
+    let file = sources.first().map_or("", |(file, _)| file);
+    nesting::with_room(|| build(sources)).map_err(|problem| PolicyError::in_file(file, problem))?
+}
+
+fn build(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
+    let mut loader = Loader::default();
+    loader.add(SUPERVISED.0, SUPERVISED.1)?;
+    let built_in = loader.found.len();
+    for (file, text) in sources {
+        loader.add(file, text)?;
+    }
+    if loader.found.len() == built_in {
+        let file = sources.first().map_or("", |(file, _)| file);
+        return Err(PolicyError::in_file(
+            file,
+            "there is no policy here, so everything would be denied; write one",
+        ));
+    }
+    loader.finish()
+}
+
+#[derive(Default)]
+struct Loader {
+    found: Vec<Found>,
+    /// Where each id was given first.
+    places: HashMap<String, String>,
+}
+
+struct Found {
+    policy: Policy,
+    note: Note,
+    shadow: bool,
+}
+
+impl Loader {
+    fn add(&mut self, file: &str, text: &str) -> Result<(), PolicyError> {
+        let parsed = parse(file, text)?;
+        let mut renamed = cedar_policy::PolicySet::new();
+        for (number, Parsed { policy, offset }) in (1_usize..).zip(parsed) {
+            let annotations = Annotations::read(policy.annotations())
+                .map_err(|problem| PolicyError::at(file, text, offset, problem))?;
+            let id = annotations.id.unwrap_or_else(|| format!("{}#{number}", file_name(file)));
+            let Position { line, column } = Position::of(text, offset);
+            let place = format!("{file}:{line}:{column}");
+            if let Some(first) = self.places.insert(id.clone(), place) {
+                let problem = format!(
+                    "the id `{id}` is already given at {first}; give each policy its own @id"
+                );
+                return Err(PolicyError::at(file, text, offset, problem));
+            }
+            // Cedar's own ids are numbers that start anew in every file.
+            let policy = policy.new_id(PolicyId::new(&id));
+            renamed.add(policy.clone()).map_err(|error| {
+                PolicyError::at(file, text, offset, sentence(&error.to_string()))
+            })?;
+            let note = Note { reason: annotations.reason, terms: annotations.terms };
+            self.found.push(Found { policy, note, shadow: annotations.shadow });
+        }
+        validate(file, text, &renamed)
+    }
+
+    fn finish(self) -> Result<Inner, PolicyError> {
+        let mut enforced = Rules::default();
+        let mut shadow = Vec::new();
+        for found in self.found {
+            if found.shadow { shadow.push(found) } else { put(&mut enforced, found)? }
+        }
+        let with_shadow = if shadow.is_empty() {
+            None
+        } else {
+            let mut rules = enforced.clone();
+            for found in shadow {
+                put(&mut rules, found)?;
+            }
+            Some(rules)
+        };
+        Ok(Inner { enforced, with_shadow })
+    }
+}
+
+fn put(rules: &mut Rules, Found { policy, note, .. }: Found) -> Result<(), PolicyError> {
+    let id = policy.id().clone();
+    let half = match policy.effect() {
+        Effect::Permit => &mut rules.permits,
+        Effect::Forbid => &mut rules.forbids,
+    };
+    half.add(policy)
+        .map_err(|error| PolicyError::in_file(id.as_ref(), sentence(&error.to_string())))?;
+    rules.notes.insert(id, note);
+    Ok(())
+}
+
+/// A policy and where its text starts.
+struct Parsed {
+    policy: Policy,
+    offset: usize,
+}
+
+/// Parses one file; the policies come in the order of the text.
+fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, PolicyError> {
+    let set = cedar_policy::PolicySet::from_str(text).map_err(|errors| {
+        let first = errors.iter().map(located).min_by_key(|(offset, _)| *offset);
+        let (offset, problem) = first.unwrap_or_else(|| (None, errors.to_string()));
+        PolicyError::at(file, text, offset.unwrap_or(0), problem)
+    })?;
+    if let Some(template) = set.templates().next() {
+        let offset = text.find(&template.to_string()).unwrap_or(0);
+        let problem = "this policy has a slot such as `?principal`, and nothing here fills slots; write the entity";
+        return Err(PolicyError::at(file, text, offset, problem));
+    }
+    let mut policies: Vec<Policy> = set.policies().cloned().collect();
+    // Cedar numbers them `policy0`, `policy1`, … in the order of the text, and lists them in none.
+    policies.sort_by_key(|policy| {
+        let id: &str = policy.id().as_ref();
+        id.trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX)
+    });
+    let mut searched = 0;
+    Ok(policies
+        .into_iter()
+        .map(|policy| {
+            let source = policy.to_string();
+            let found = text.get(searched..).and_then(|rest| rest.find(&source));
+            let offset = searched + found.unwrap_or(0);
+            searched = found.map_or(searched, |_| offset + source.len());
+            Parsed { policy, offset }
+        })
+        .collect())
+}
+
+fn validate(file: &str, text: &str, policies: &cedar_policy::PolicySet) -> Result<(), PolicyError> {
+    let schema =
+        Vocabulary::get().map_err(|problem| PolicyError::in_file(file, problem))?.schema.clone();
+    let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
+    let error = result.validation_errors().map(located).min();
+    // A policy that can never apply guards nothing, whatever its author believes.
+    let idle = || {
+        let warnings = result.validation_warnings().filter(|warning| {
+            matches!(
+                warning,
+                ValidationWarning::ImpossiblePolicy(_)
+                    | ValidationWarning::InvalidActionApplication(_)
+            )
+        });
+        let (offset, problem) = warnings.map(located).min()?;
+        Some((offset, format!("{problem}; correct it or remove it")))
+    };
+    if let Some((offset, problem)) = error.or_else(idle) {
+        return Err(PolicyError::at(file, text, offset.unwrap_or(0), problem));
+    }
+    for warning in result.validation_warnings() {
+        tracing::warn!(file, %warning, "a policy was loaded with a warning");
+    }
+    Ok(())
+}
+
+/// Where a fault of Cedar's is, and what it says in one line.
+fn located<'a, E>(error: &'a E) -> (Option<usize>, String)
+where
+    DetailedError: From<&'a E>,
+{
+    let detail = DetailedError::from(error);
+    let first = detail.source_locations.iter().min_by_key(|label| label.loc.start);
+    let mut problem = sentence(&detail.message);
+    let hint =
+        first.and_then(|label| label.label.as_deref()).into_iter().chain(detail.help.as_deref());
+    for hint in hint {
+        problem.push_str("; ");
+        problem.push_str(&sentence(hint));
+    }
+    (first.map(|label| label.loc.start), problem)
+}
+
+fn sentence(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn file_name(file: &str) -> &str {
+    Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file)
+}

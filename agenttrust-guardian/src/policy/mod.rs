@@ -1,0 +1,152 @@
+//! Policies: Cedar decides, annotations say what a decision means here.
+//!
+//! A policy is Cedar text, validated strictly against `policies/schema.cedarschema`. The action is the
+//! call's effect, the principal the agent, the resource the tool. Beyond Cedar, annotations:
+//!
+//! | annotation | meaning |
+//! |---|---|
+//! | `@id("name")` | the policy's name in reasons and in the audit; unique in the set. Without it: `file#n` |
+//! | `@reason("text")` | told to whoever is denied, held or allowed by it |
+//! | `@elevate` | on a `permit`: permits only after approval; on a `forbid`: forbids until approval |
+//! | `@quorum("2")` | with `@elevate`: how many approvers it takes |
+//! | `@window("10m")` | with `@elevate`: an approval stands this long, for more than one use |
+//! | `@single_use` | with `@elevate`: an approval serves one call, whatever the window |
+//! | `@shadow` | never enforced; [`PolicySet::shadow`] tells what would change |
+//!
+//! Any other annotation is refused: one with a typo would silently guard nothing.
+//!
+//! # How a decision is made
+//!
+//! Deny beats elevate beats allow.
+//!
+//! 1. A matching `forbid` without `@elevate` denies. So does any `forbid` that cannot be evaluated (an
+//!    overflow, say), which Cedar alone would skip.
+//! 2. A matching `forbid` or `permit` with `@elevate` holds the call, if the same call with
+//!    `context.approved` would be allowed; otherwise it is denied, because nobody is asked to approve the
+//!    impossible. Several merge to the strictest [`Terms`].
+//! 3. A matching `permit` allows. A `permit` that cannot be evaluated permits nothing.
+//! 4. No match denies.
+//!
+//! An approved call is decided once more by [`PolicySet::decide_approved`]: `@elevate` forbids are
+//! switched off, everything else holds. An author may write `unless { context.approved }` too, but
+//! need not.
+//!
+//! The rule for supervised sessions (`policies/supervised.cedar`) is part of every set.
+
+mod annotations;
+mod decide;
+mod error;
+mod facts;
+mod load;
+mod nesting;
+mod verdict;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::error::PolicyError;
+pub use self::facts::Facts;
+pub use self::verdict::{DEFAULT_WINDOW, Terms, Verdict};
+
+use self::decide::Rules;
+
+/// A validated set of policies, ready to decide. Cloning shares it.
+///
+/// ```
+/// use agenttrust_guardian::policy::PolicySet;
+///
+/// let set = PolicySet::parse(
+///     "night.cedar",
+///     r#"
+///         @id("reads") permit (principal, action == Action::"read", resource);
+///         @id("no-secrets") @reason("secrets stay where they are")
+///         forbid (principal, action, resource) when { resource.name like "*secret*" };
+///     "#,
+/// )?;
+/// assert!(set.ids().any(|id| id == "no-secrets"));
+///
+/// let error = PolicySet::parse("typo.cedar", "permit (principal, action, resorce);").unwrap_err();
+/// assert!(error.to_string().starts_with("typo.cedar:1:28:"), "{error}");
+/// # Ok::<(), agenttrust_guardian::policy::PolicyError>(())
+/// ```
+#[derive(Clone)]
+pub struct PolicySet {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    enforced: Rules,
+    /// The enforced rules with the shadow policies added; absent when there are none of those.
+    with_shadow: Option<Rules>,
+}
+
+impl PolicySet {
+    /// The documented default set: read and mutating allowed, destructive and admin held.
+    #[must_use]
+    pub fn default_set() -> Self {
+        let text = include_str!("../../policies/default.cedar");
+        Self::parse("default.cedar", text).unwrap_or_else(|error| {
+            // Tests keep this from happening. If it did, a set without policies denies everything.
+            tracing::error!(%error, "the built-in default policies are broken, everything is denied");
+            Self { inner: Arc::default() }
+        })
+    }
+
+    /// Reads every `*.cedar` file of the folder, in the order of their names: all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] naming file, line and column: for a folder that is missing, unreadable or without
+    /// policies, and for the first file that is not valid.
+    pub fn load_dir(folder: &Path) -> Result<Self, PolicyError> {
+        load::folder(folder).map(Self::new)
+    }
+
+    /// Reads a set from `text`; `name` is the file that errors and unnamed policies speak of.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] naming line and column, when the text is not valid or holds no policy.
+    pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
+        load::texts(&[(name.to_owned(), text.to_owned())]).map(Self::new)
+    }
+
+    /// Decides a call that has not been approved.
+    #[must_use]
+    pub fn decide(&self, facts: &Facts<'_>) -> Verdict {
+        self.inner.enforced.decide(facts)
+    }
+
+    /// Decides the same call as if it had been approved; never answers [`Verdict::Hold`].
+    #[must_use]
+    pub fn decide_approved(&self, facts: &Facts<'_>) -> Verdict {
+        self.inner.enforced.decide_approved(facts)
+    }
+
+    /// What [`decide`](Self::decide) would answer if `@shadow` policies were enforced; `None` when there
+    /// are none.
+    #[must_use]
+    pub fn shadow(&self, facts: &Facts<'_>) -> Option<Verdict> {
+        self.inner.with_shadow.as_ref().map(|rules| rules.decide(facts))
+    }
+
+    /// The ids of the enforced policies, sorted; the built-in `supervised-hold` is among them.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.inner.enforced.ids()
+    }
+
+    fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PolicySet").field(&self.ids().collect::<Vec<_>>()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,515 @@
+//! The rules of PROTOCOL "What our Guardian decides" that are the policies' to keep.
+
+use std::time::Duration;
+
+use agenttrust::Effect;
+use agenttrust::model::SessionMode;
+
+use super::*;
+
+const FACTS: Facts<'_> = Facts {
+    org: "org_1",
+    agent_id: "agt_1",
+    agent_name: "librarian",
+    capabilities: &[],
+    tool: "delete_file",
+    effect: Effect::Destructive,
+    confidence: 0.6,
+    session_id: None,
+    session_mode: SessionMode::Open,
+    ceiling: &[],
+    scopes: &[],
+    input_chars: Some(1),
+    now_unix_seconds: 1_800_000_000,
+};
+
+fn set(text: &str) -> PolicySet {
+    PolicySet::parse("test.cedar", text).unwrap()
+}
+
+fn error(text: &str) -> String {
+    PolicySet::parse("test.cedar", text).unwrap_err().to_string()
+}
+
+fn denied(verdict: Verdict) -> (Vec<String>, String) {
+    match verdict {
+        Verdict::Deny { policies, reason } => (policies, reason),
+        other => panic!("not denied: {other:?}"),
+    }
+}
+
+fn held(verdict: Verdict) -> (Terms, Vec<String>, String) {
+    match verdict {
+        Verdict::Hold { terms, policies, reason } => (terms, policies, reason),
+        other => panic!("not held: {other:?}"),
+    }
+}
+
+fn allowed(verdict: Verdict) -> (Vec<String>, String) {
+    match verdict {
+        Verdict::Allow { policies, reason } => (policies, reason),
+        other => panic!("not allowed: {other:?}"),
+    }
+}
+
+mod the_default_set {
+    use super::*;
+
+    #[test]
+    fn read_and_mutating_are_allowed_destructive_and_admin_are_held() {
+        let policies = PolicySet::default_set();
+        for session_mode in [SessionMode::Open, SessionMode::Restricted, SessionMode::Supervised] {
+            for effect in Effect::ALL {
+                let facts = Facts { effect, session_mode, ..FACTS };
+                let verdict = policies.decide(&facts);
+                if effect < Effect::Destructive {
+                    let (ids, reason) = allowed(verdict);
+                    assert_eq!(ids, ["default-allow"]);
+                    assert_eq!(
+                        reason,
+                        "allowed by policy `default-allow`: read and mutating tools are allowed"
+                    );
+                } else {
+                    let (terms, ids, reason) = held(verdict);
+                    assert_eq!(terms, Terms::default());
+                    assert!(ids.contains(&"default-hold".to_owned()));
+                    assert!(reason.starts_with("held by policy `default-hold`") || ids.len() == 2);
+                }
+                allowed(policies.decide_approved(&facts));
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_the_published_files() {
+        let ids: Vec<_> = PolicySet::default_set().ids().map(String::from).collect();
+        assert_eq!(ids, ["default-allow", "default-hold", "supervised-hold"]);
+    }
+}
+
+mod held_or_denied {
+    use super::*;
+
+    const PERMIT: &str = r#"@id("all") permit (principal, action, resource);"#;
+
+    #[test]
+    fn deny_beats_elevate_and_elevate_beats_allow() {
+        let elevate = r#"@id("ask") @elevate permit (principal, action, resource);"#;
+        let forbid =
+            r#"@id("never") @reason("not on fridays") forbid (principal, action, resource);"#;
+        held(set(&format!("{PERMIT} {elevate}")).decide(&FACTS));
+        let all = set(&format!("{PERMIT} {elevate} {forbid}"));
+        for verdict in [all.decide(&FACTS), all.decide_approved(&FACTS)] {
+            let (ids, reason) = denied(verdict);
+            assert_eq!(ids, ["never"]);
+            assert_eq!(reason, "denied by policy `never`: not on fridays");
+        }
+    }
+
+    #[test]
+    fn an_elevate_permit_alone_permits_only_after_approval() {
+        let policies = set("@elevate permit (principal, action, resource);");
+        let (_, ids, _) = held(policies.decide(&FACTS));
+        assert_eq!(ids, ["test.cedar#1"]);
+        allowed(policies.decide_approved(&FACTS));
+    }
+
+    #[test]
+    fn an_elevate_forbid_is_switched_off_by_approval_with_or_without_saying_so() {
+        for unless in ["", "unless { context.approved }"] {
+            let policies = set(&format!(
+                r#"{PERMIT} @id("ask") @elevate forbid (principal, action, resource) {unless};"#
+            ));
+            let (_, ids, _) = held(policies.decide(&FACTS));
+            assert_eq!(ids, ["ask"]);
+            allowed(policies.decide_approved(&FACTS));
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_to_approve_the_impossible() {
+        // Nothing permits it, approved or not.
+        let (ids, reason) =
+            denied(set("@elevate forbid (principal, action, resource);").decide(&FACTS));
+        assert!(ids.is_empty());
+        assert!(reason.contains("no policy permits this destructive call"), "{reason}");
+        assert!(reason.contains("an approval would not change that"), "{reason}");
+        // One of two determining forbids is no @elevate.
+        let mixed = format!(
+            "{PERMIT} @elevate forbid (principal, action, resource); \
+             @id(\"hard\") forbid (principal, action, resource);"
+        );
+        assert_eq!(denied(set(&mixed).decide(&FACTS)).0, ["hard"]);
+        // A forbid that comes into force with the approval itself.
+        let trap = format!(
+            "{PERMIT} @elevate forbid (principal, action, resource); \
+             @id(\"trap\") forbid (principal, action, resource) when {{ context.approved }};"
+        );
+        assert_eq!(denied(set(&trap).decide(&FACTS)).0, ["trap"]);
+    }
+
+    #[test]
+    fn a_permit_that_needs_approval_without_elevate_is_a_denial() {
+        let policies = set("permit (principal, action, resource) when { context.approved };");
+        denied(policies.decide(&FACTS));
+        allowed(policies.decide_approved(&FACTS));
+    }
+
+    #[test]
+    fn no_match_denies_and_says_so() {
+        let policies = set(r#"permit (principal, action == Action::"read", resource);"#);
+        let (ids, reason) = denied(policies.decide(&FACTS));
+        assert!(ids.is_empty());
+        assert_eq!(reason, "no policy permits this destructive call");
+    }
+
+    #[test]
+    fn several_annotations_merge_to_the_strictest() {
+        let policies = set(&format!(
+            r#"{PERMIT}
+            @id("a") @elevate @quorum("3") @window("1h") forbid (principal, action, resource);
+            @id("b") @elevate @window("2m") @reason("b says so") forbid (principal, action, resource);
+            @id("c") @elevate @window("10m") permit (principal, action, resource);"#
+        ));
+        let (terms, ids, reason) = held(policies.decide(&FACTS));
+        let window = Some(Duration::from_secs(120));
+        assert_eq!(terms, Terms { quorum: 3, window, single_use: false });
+        assert_eq!(ids, ["a", "b", "c"]);
+        assert_eq!(reason, "held by policy `a`; policy `b`: b says so; policy `c`");
+
+        let bare = set(&format!(
+            r#"{PERMIT} @elevate @window("1h") forbid (principal, action, resource);
+            @elevate forbid (principal, action, resource);"#
+        ));
+        // A bare @elevate means one use within the default window; a longer grant does not loosen it.
+        let terms = held(bare.decide(&FACTS)).0;
+        assert_eq!(terms, Terms { quorum: 1, window: Some(DEFAULT_WINDOW), single_use: true });
+
+        let single =
+            set(r#"@elevate @window("1h") @single_use permit (principal, action, resource);
+            @elevate @window("2h") @quorum("2") permit (principal, action, resource);"#);
+        let window = Some(Duration::from_secs(3600));
+        assert_eq!(held(single.decide(&FACTS)).0, Terms { quorum: 2, window, single_use: true });
+    }
+
+    #[test]
+    fn a_long_list_of_policies_is_shortened_in_the_reason_and_whole_in_the_verdict() {
+        let (ids, reason) =
+            allowed(set(&PERMIT.replace("@id(\"all\")", "").repeat(5)).decide(&FACTS));
+        assert_eq!(ids.len(), 5);
+        assert!(reason.ends_with("; and 2 more"), "{reason}");
+    }
+
+    #[test]
+    fn a_supervised_session_holds_destructive_and_admin_whatever_the_folder_says() {
+        let policies = set(PERMIT);
+        for effect in Effect::ALL {
+            let facts = Facts { effect, session_mode: SessionMode::Supervised, ..FACTS };
+            if effect < Effect::Destructive {
+                allowed(policies.decide(&facts));
+            } else {
+                assert_eq!(held(policies.decide(&facts)).1, ["supervised-hold"]);
+                allowed(policies.decide_approved(&facts));
+            }
+        }
+        allowed(policies.decide(&FACTS));
+    }
+
+    #[test]
+    fn a_session_mode_of_a_newer_version_permits_nothing() {
+        let facts = Facts { session_mode: SessionMode::Unknown, effect: Effect::Read, ..FACTS };
+        denied(set(PERMIT).decide(&facts));
+        denied(set(PERMIT).decide_approved(&facts));
+    }
+}
+
+mod a_policy_that_cannot_be_evaluated {
+    use super::*;
+
+    const OVERFLOW: &str =
+        "when { context has input_chars && context.input_chars + 9223372036854775807 > 0 };";
+
+    #[test]
+    fn denies_when_it_forbids_elevated_or_not_approved_or_not() {
+        for annotation in ["", "@elevate"] {
+            let policies = set(&format!(
+                "permit (principal, action, resource); \
+                 @id(\"broken\") {annotation} forbid (principal, action, resource) {OVERFLOW}"
+            ));
+            for verdict in [policies.decide(&FACTS), policies.decide_approved(&FACTS)] {
+                let (ids, reason) = denied(verdict);
+                assert_eq!(ids, ["broken"]);
+                assert!(
+                    reason.contains("policy `broken` forbids and could not be evaluated"),
+                    "{reason}"
+                );
+            }
+            allowed(policies.decide(&Facts { input_chars: None, ..FACTS }));
+        }
+    }
+
+    #[test]
+    fn permits_nothing_when_it_permits_and_the_denial_says_which() {
+        let broken = format!("@id(\"broken\") permit (principal, action, resource) {OVERFLOW}");
+        let (_, reason) = denied(set(&broken).decide(&FACTS));
+        assert!(reason.contains("policy `broken` could not be evaluated"), "{reason}");
+        let (ids, _) = allowed(
+            set(&format!("{broken} @id(\"ok\") permit (principal, action, resource);"))
+                .decide(&FACTS),
+        );
+        assert_eq!(ids, ["ok"]);
+    }
+}
+
+mod what_a_policy_can_see {
+    use super::*;
+
+    #[test]
+    fn agent_tool_session_and_call() {
+        let words = ["files:read".to_owned()];
+        let facts = Facts {
+            tool: "github/delete_repo",
+            capabilities: &words,
+            scopes: &words,
+            ceiling: &words,
+            session_id: Some("ats_1"),
+            ..FACTS
+        };
+        for condition in [
+            r#"principal == Agent::"agt_1""#,
+            r#"principal in Org::"org_1""#,
+            r#"principal.name == "librarian""#,
+            r#"principal.capabilities.contains("files:read")"#,
+            r#"resource == Tool::"github/delete_repo""#,
+            r#"resource.name like "github/*""#,
+            r#"resource.effect == "destructive""#,
+            r#"resource has server && resource.server == "github""#,
+            r#"context.session_mode == "open""#,
+            r#"context has session_id && context.session_id == "ats_1""#,
+            r#"context.scopes.contains("files:read") && context.ceiling.contains("files:read")"#,
+            r#"context has input_chars && context.input_chars < 2"#,
+            r#"context.confidence == 60"#,
+            r#"!context.approved && context.now == 1800000000"#,
+        ] {
+            let policies =
+                set(&format!("permit (principal, action, resource) when {{ {condition} }};"));
+            allowed(policies.decide(&facts));
+            let negated =
+                set(&format!("permit (principal, action, resource) unless {{ {condition} }};"));
+            denied(negated.decide(&facts));
+        }
+    }
+
+    #[test]
+    fn names_are_compared_byte_for_byte() {
+        let policies = set(r#"permit (principal, action, resource == Tool::"foo-bar");"#);
+        allowed(policies.decide(&Facts { tool: "foo-bar", ..FACTS }));
+        for tool in ["foo_bar", "Foo-bar", "foo-bar ", "server/foo-bar"] {
+            denied(policies.decide(&Facts { tool, ..FACTS }));
+        }
+    }
+}
+
+mod shadow_policies {
+    use super::*;
+
+    #[test]
+    fn are_never_enforced_and_tell_what_would_change() {
+        let policies = set(r#"
+            permit (principal, action, resource);
+            @id("trial") @shadow forbid (principal, action, resource);
+        "#);
+        allowed(policies.decide(&FACTS));
+        allowed(policies.decide_approved(&FACTS));
+        assert_eq!(denied(policies.shadow(&FACTS).unwrap()).0, ["trial"]);
+        assert!(!policies.ids().any(|id| id == "trial"));
+        assert_eq!(PolicySet::default_set().shadow(&FACTS), None);
+    }
+
+    #[test]
+    fn never_permit_what_no_enforced_policy_permits() {
+        denied(set("@shadow permit (principal, action, resource);").decide(&FACTS));
+    }
+}
+
+mod loading {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_names_file_line_and_column() {
+        for (text, place) in [
+            ("\n\n  permt (principal, action, resource);", "test.cedar:3:3: "),
+            ("// é\npermit (principal, action, resorce);", "test.cedar:2:28: "),
+            ("permit (principal, action, resource)", "test.cedar:1:37: "),
+            ("permit (principal, action, resource) when { context.x == };", "test.cedar:1:58: "),
+        ] {
+            let error = error(text);
+            assert!(error.starts_with(place), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_schema_does_not_know_is_refused_with_its_place() {
+        for (text, place, what) in [
+            (r#"permit (principal, action == Action::"raed", resource);"#, ":1:", "raed"),
+            ("permit (principal, action, resource)\nwhen { context.nme == 1 };", ":2:", "nme"),
+            ("permit (principal is User, action, resource);", ":1:", "User"),
+            ("permit (principal, action, resource) when { principal.name == 1 };", ":1:", "type"),
+            (
+                "permit (principal, action, resource) when { context.session_id == \"a\" };",
+                ":1:",
+                "session_id",
+            ),
+            (
+                "permit (principal, action, resource);\n\npermit (principal, action, resource)\n  when { false };",
+                ":3:",
+                "impossible",
+            ),
+            ("permit (principal is Tool, action, resource);", ":1:", ""),
+        ] {
+            let error = error(text);
+            assert!(error.starts_with(&format!("test.cedar{place}")), "{error}");
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_annotation_is_refused_at_its_policy() {
+        let text = "permit (principal, action, resource);\n\n  @elevte\npermit (principal, action, resource);";
+        assert_eq!(
+            error(text),
+            "test.cedar:3:3: unknown annotation `@elevte`; did you mean `@elevate`?"
+        );
+        let twice = error("@id(\"a\") @id(\"b\") permit (principal, action, resource);");
+        assert!(twice.starts_with("test.cedar:1:"), "{twice}");
+    }
+
+    #[test]
+    fn a_duplicate_id_is_refused_and_names_both_places() {
+        let text = "@id(\"a\") permit (principal, action, resource);\n  @id(\"a\") forbid (principal, action, resource);";
+        assert_eq!(
+            error(text),
+            "test.cedar:2:3: the id `a` is already given at test.cedar:1:1; give each policy its own @id"
+        );
+        let built_in = error("@id(\"supervised-hold\") permit (principal, action, resource);");
+        assert!(built_in.contains("supervised.cedar (built in):4:1"), "{built_in}");
+        // A policy without @id is counted, and its number is an id like any other.
+        let counted = "permit (principal, action, resource); @id(\"test.cedar#1\") permit (principal, action, resource);";
+        assert!(error(counted).contains("already given at test.cedar:1:1"));
+    }
+
+    #[test]
+    fn a_template_is_refused_because_nothing_fills_its_slot() {
+        let error = error(
+            "permit (principal, action, resource);\npermit (principal == ?principal, action, resource);",
+        );
+        assert!(error.starts_with("test.cedar:2:1: "), "{error}");
+    }
+
+    #[test]
+    fn text_without_a_policy_is_refused() {
+        for text in ["", "// nothing yet\n"] {
+            assert!(error(text).contains("no policy here"));
+        }
+    }
+
+    #[test]
+    fn a_policy_nested_too_deep_is_refused_rather_than_overflowing_the_stack() {
+        let policy = |condition: String| {
+            format!("permit (principal, action, resource) when {{ {condition} }};")
+        };
+        for n in [100, 10_000] {
+            for deep in [
+                "(".repeat(n) + "true" + &")".repeat(n),
+                "if context.approved then true else ".repeat(n) + "true",
+            ] {
+                let error = error(&policy(deep));
+                assert!(error.contains("nests too deep here"), "{error}");
+            }
+        }
+        // As deep as may be, on the stack that a test has.
+        set(&policy("(".repeat(60) + "true" + &")".repeat(60)));
+        set(&policy("if context.approved then true else ".repeat(60) + "true"));
+        // A chain too long to be evaluated denies; it does not end the process.
+        let long = set(&format!(
+            "permit (principal, action, resource); forbid (principal, action, resource) when {{ {} 1 == 2 }};",
+            "context.now + ".repeat(10_000)
+        ));
+        assert!(denied(long.decide(&FACTS)).1.contains("could not be evaluated"));
+    }
+
+    #[test]
+    fn a_folder_is_loaded_in_the_order_of_names_and_other_files_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("b.cedar", "permit (principal, action, resource);");
+        write(
+            "a.cedar",
+            "@elevate permit (principal, action, resource); forbid (principal, action, resource) when { context.approved };",
+        );
+        write("notes.txt", "no policy");
+        let policies = PolicySet::load_dir(folder.path()).unwrap();
+        let ids: Vec<_> = policies.ids().collect();
+        assert_eq!(ids, ["a.cedar#1", "a.cedar#2", "b.cedar#1", "supervised-hold"]);
+    }
+
+    #[test]
+    fn one_broken_file_refuses_the_folder_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();
+        write("a.cedar", b"permit (principal, action, resource);");
+        write("b.cedar", b"\npermit (principal action, resource);");
+        let error = PolicySet::load_dir(folder.path()).unwrap_err();
+        assert!(error.file().ends_with("b.cedar"), "{error}");
+        assert_eq!((error.line(), error.column()), (Some(2), Some(19)));
+
+        write("b.cedar", b"permit (principal, action, resource);\n// \xff");
+        let error = PolicySet::load_dir(folder.path()).unwrap_err();
+        assert_eq!((error.line(), error.column()), (Some(2), Some(4)), "{error}");
+
+        let long = [b' '].repeat((1 << 20) + 1);
+        write("b.cedar", &long);
+        assert!(PolicySet::load_dir(folder.path()).unwrap_err().to_string().contains("split it"));
+    }
+
+    #[test]
+    fn an_id_given_in_two_files_names_both() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.cedar", "b.cedar"] {
+            let text = "@id(\"same\") permit (principal, action, resource);";
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let error = PolicySet::load_dir(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("a.cedar:1:1") && error.contains("b.cedar:1:1"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_or_empty_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            PolicySet::load_dir(folder.path()).unwrap_err().to_string().contains("no *.cedar file")
+        );
+        let missing = PolicySet::load_dir(&folder.path().join("nope")).unwrap_err();
+        assert!(missing.to_string().contains("cannot be read"), "{missing}");
+    }
+}
+
+/// Not a promise: `cargo test -p agenttrust-guardian decide_speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints a measurement"]
+fn decide_speed() {
+    let words: Vec<String> = (0..10).map(|n| format!("files:action_{n}")).collect();
+    let policies = PolicySet::default_set();
+    for effect in Effect::ALL {
+        let facts = Facts { effect, capabilities: &words, session_id: Some("ats_1"), ..FACTS };
+        let rounds = 2_000;
+        let start = std::time::Instant::now();
+        for _ in 0..rounds {
+            std::hint::black_box(policies.decide(std::hint::black_box(&facts)));
+        }
+        println!("{effect}: {:?} a decision", start.elapsed() / rounds);
+    }
+}

@@ -1,0 +1,68 @@
+//! What the policies answer, and the terms on which a held call may be approved.
+
+use std::time::Duration;
+
+/// How long an approval stands when no policy grants another window.
+pub const DEFAULT_WINDOW: Duration = Duration::from_secs(5 * 60);
+
+/// What the policies say about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may run.
+    Allow {
+        /// The ids of the policies that decided, sorted.
+        policies: Vec<String>,
+        /// Why, naming the policies and their `@reason`.
+        reason: String,
+    },
+    /// It may not run, and no approval would change that.
+    Deny {
+        /// The ids of the policies that decided, sorted; empty when none matched.
+        policies: Vec<String>,
+        /// Why, naming the policies and their `@reason`.
+        reason: String,
+    },
+    /// It may run once it is approved.
+    Hold {
+        /// What an approval takes and how far it reaches.
+        terms: Terms,
+        /// The ids of the policies that hold it, sorted.
+        policies: Vec<String>,
+        /// Why, naming the policies and their `@reason`.
+        reason: String,
+    },
+}
+
+/// What an approval takes and how far it reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How many distinct approvers it takes; at least 1.
+    pub quorum: u32,
+    /// How long it stands after the decision; `None` means [`DEFAULT_WINDOW`].
+    pub window: Option<Duration>,
+    /// Whether it serves one call only. True wherever no `@window` grants more.
+    pub single_use: bool,
+}
+
+impl Default for Terms {
+    /// The terms of a bare `@elevate`: one approver, one use within [`DEFAULT_WINDOW`].
+    fn default() -> Self {
+        Self { quorum: 1, window: None, single_use: true }
+    }
+}
+
+impl Terms {
+    /// The strictest of both: the largest quorum, the shortest window, any single use.
+    #[must_use]
+    pub fn strictest(self, other: Self) -> Self {
+        let window = match (self.window, other.window) {
+            (None, None) => None,
+            (a, b) => Some(a.unwrap_or(DEFAULT_WINDOW).min(b.unwrap_or(DEFAULT_WINDOW))),
+        };
+        Self {
+            quorum: self.quorum.max(other.quorum),
+            window,
+            single_use: self.single_use || other.single_use,
+        }
+    }
+}

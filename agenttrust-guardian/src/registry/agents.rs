@@ -1,0 +1,80 @@
+//! The agents.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use agenttrust::model::{Agent, AgentStatus};
+
+use super::{Limits, read, unreadable, write};
+use crate::capability::CapabilitySet;
+use crate::store::{AgentRow, StoreError};
+
+/// One agent, its capabilities read once, and its floor.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentEntry {
+    pub(crate) agent: Agent,
+    pub(crate) capabilities: CapabilitySet,
+    pub(crate) floor: Limits,
+}
+
+/// Every agent by its id.
+#[derive(Debug, Default)]
+pub(crate) struct Agents {
+    by_id: RwLock<HashMap<String, Arc<AgentEntry>>>,
+}
+
+impl Agents {
+    pub(super) fn new(rows: Vec<AgentRow>) -> Result<Self, StoreError> {
+        let mut by_id = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let entry = AgentEntry {
+                capabilities: CapabilitySet::parse(&row.agent.capabilities).map_err(unreadable)?,
+                floor: Limits::new(row.floor_mode, row.floor_ceiling).map_err(unreadable)?,
+                agent: row.agent,
+            };
+            by_id.insert(entry.agent.id.clone(), Arc::new(entry));
+        }
+        Ok(Self { by_id: RwLock::new(by_id) })
+    }
+
+    /// The agent with this id, if it is of this organisation.
+    pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<AgentEntry>> {
+        read(&self.by_id).get(id).filter(|entry| entry.agent.org_id == org_id).cloned()
+    }
+
+    /// The agents of this organisation, oldest first.
+    pub(crate) fn list(&self, org_id: &str) -> Vec<Arc<AgentEntry>> {
+        let mut agents: Vec<_> = read(&self.by_id)
+            .values()
+            .filter(|entry| entry.agent.org_id == org_id)
+            .cloned()
+            .collect();
+        agents.sort_unstable_by(|one, other| {
+            (one.agent.created_at, &one.agent.id).cmp(&(other.agent.created_at, &other.agent.id))
+        });
+        agents
+    }
+
+    pub(crate) fn insert(&self, entry: AgentEntry) {
+        write(&self.by_id).insert(entry.agent.id.clone(), Arc::new(entry));
+    }
+
+    /// Sets the status, unless the agent is revoked, which is for good.
+    pub(crate) fn set_status(&self, id: &str, status: AgentStatus) {
+        self.change(id, |entry| {
+            if entry.agent.status != AgentStatus::Revoked {
+                entry.agent.status = status;
+            }
+        });
+    }
+
+    pub(crate) fn set_floor(&self, id: &str, floor: Limits) {
+        self.change(id, |entry| entry.floor = floor);
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut AgentEntry)) {
+        if let Some(entry) = write(&self.by_id).get_mut(id) {
+            change(Arc::make_mut(entry));
+        }
+    }
+}

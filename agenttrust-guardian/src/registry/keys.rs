@@ -1,0 +1,142 @@
+//! The API keys: which fingerprint stands for whom.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use super::{lock, read, write};
+use crate::role::Role;
+use crate::secret::Fingerprint;
+use crate::store::KeyRow;
+
+/// How many unknown keys a second are worth a look into the database.
+const LOOKUPS_A_SECOND: u32 = 20;
+
+/// One API key that works.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) org_id: String,
+    pub(crate) role: Role,
+    pub(crate) agents: Vec<String>,
+    pub(crate) hash: Fingerprint,
+}
+
+impl Key {
+    /// Whether the key is bound to this agent.
+    pub(crate) fn is_bound_to(&self, agent_id: &str) -> bool {
+        self.agents.iter().any(|bound| bound == agent_id)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every key that works, by its fingerprint.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    by_hash: RwLock<HashMap<Fingerprint, Arc<Key>>>,
+    /// The key of this process's own client. It is in no database and survives a reload.
+    own: RwLock<Option<Arc<Key>>>,
+    version: AtomicI64,
+    lookups: Mutex<(Option<Instant>, u32)>,
+}
+
+impl Keys {
+    pub(super) fn new(version: i64, rows: Vec<KeyRow>) -> Self {
+        Self {
+            by_hash: RwLock::new(working(rows)),
+            own: RwLock::new(None),
+            version: AtomicI64::new(version),
+            lookups: Mutex::new((None, 0)),
+        }
+    }
+
+    /// The key that this fingerprint stands for.
+    pub(crate) fn get(&self, hash: &Fingerprint) -> Option<Arc<Key>> {
+        let found = read(&self.by_hash).get(hash).cloned();
+        found.or_else(|| read(&self.own).clone()).filter(|key| key.hash.is(hash))
+    }
+
+    /// Takes over a key that is kept already.
+    pub(crate) fn insert(&self, row: KeyRow) {
+        write(&self.by_hash).extend(working(vec![row]));
+    }
+
+    pub(crate) fn set_own(&self, key: Key) {
+        *write(&self.own) = Some(Arc::new(key));
+    }
+
+    pub(crate) fn remove(&self, id: &str) {
+        write(&self.by_hash).retain(|_, key| key.id != id);
+    }
+
+    /// The version of the table that was last read.
+    pub(crate) fn version(&self) -> i64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Says that this process made the change that led to `version`. If others made changes as well,
+    /// the version stays behind, and the table is read again.
+    pub(crate) fn advance(&self, version: i64) {
+        // A failed exchange is that other case.
+        let _ = self.version.compare_exchange(
+            version.saturating_sub(1),
+            version,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+    }
+
+    /// Id and role of at most `most` keys, and how many there are in all.
+    pub(crate) fn summary(&self, most: usize) -> (Vec<(String, Role)>, usize) {
+        let keys = read(&self.by_hash);
+        let mut listed: Vec<_> = keys.values().map(|key| (key.id.clone(), key.role)).collect();
+        listed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        listed.truncate(most);
+        (listed, keys.len())
+    }
+
+    /// Takes over what another process changed.
+    pub(crate) fn replace(&self, version: i64, rows: Vec<KeyRow>) {
+        *write(&self.by_hash) = working(rows);
+        self.version.store(version, Ordering::Release);
+    }
+
+    /// Whether an unknown key is worth a look into the database now. Bounded, so that guessing keys
+    /// cannot keep the database busy.
+    pub(crate) fn may_look_up(&self) -> bool {
+        let mut lookups = lock(&self.lookups);
+        let now = Instant::now();
+        match lookups.0 {
+            Some(since) if now.duration_since(since) < Duration::from_secs(1) => {}
+            _ => *lookups = (Some(now), 0),
+        }
+        lookups.1 += 1;
+        lookups.1 <= LOOKUPS_A_SECOND
+    }
+}
+
+fn working(rows: Vec<KeyRow>) -> HashMap<Fingerprint, Arc<Key>> {
+    rows.into_iter()
+        .filter(|row| row.revoked_at.is_none())
+        .map(|row| {
+            let key = Key {
+                id: row.id,
+                org_id: row.org_id,
+                role: row.role,
+                agents: row.agents,
+                hash: row.hash,
+            };
+            (key.hash, Arc::new(key))
+        })
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! How far a session or a floor lets an agent go: a mode and, if there is one, a ceiling.
+
+use agenttrust::model::SessionMode;
+
+use crate::capability::{CapabilityError, CapabilitySet};
+
+/// A mode and a ceiling.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    mode: SessionMode,
+    ceiling: Option<Ceiling>,
+}
+
+#[derive(Clone, Debug)]
+struct Ceiling {
+    names: Vec<String>,
+    set: CapabilitySet,
+}
+
+impl Limits {
+    /// Limits of `mode`; `None` is no ceiling, an empty ceiling allows nothing.
+    pub(crate) fn new(
+        mode: SessionMode,
+        ceiling: Option<Vec<String>>,
+    ) -> Result<Self, CapabilityError> {
+        let ceiling = match ceiling {
+            Some(names) => Some(Ceiling { set: CapabilitySet::parse(&names)?, names }),
+            // Restricted is never more than its ceiling, so without one it is nothing at all.
+            None if mode == SessionMode::Restricted => {
+                Some(Ceiling { names: Vec::new(), set: CapabilitySet::default() })
+            }
+            None => None,
+        };
+        Ok(Self { mode, ceiling })
+    }
+
+    /// No limits: the floor that an agent begins with.
+    pub(crate) fn none() -> Self {
+        Self { mode: SessionMode::Open, ceiling: None }
+    }
+
+    pub(crate) fn mode(&self) -> SessionMode {
+        self.mode
+    }
+
+    /// The names of the ceiling; empty when there is none.
+    pub(crate) fn ceiling(&self) -> &[String] {
+        self.ceiling.as_ref().map_or(&[], |ceiling| &ceiling.names)
+    }
+
+    pub(crate) fn has_ceiling(&self) -> bool {
+        self.ceiling.is_some()
+    }
+
+    /// Whether `name`, a tool or a scope, is within the ceiling.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        self.ceiling.as_ref().is_none_or(|ceiling| ceiling.set.covers(name))
+    }
+
+    /// The first of `wanted` that the ceiling does not cover.
+    pub(crate) fn first_uncovered<'a>(&self, wanted: &'a CapabilitySet) -> Option<&'a str> {
+        self.ceiling.as_ref().and_then(|ceiling| ceiling.set.first_uncovered(wanted))
+    }
+}
+
+/// The stricter of two modes.
+pub(crate) fn stricter(one: SessionMode, other: SessionMode) -> SessionMode {
+    if strictness(one) >= strictness(other) { one } else { other }
+}
+
+/// How strict a mode is. One that this version does not know is the strictest: it permits nothing.
+pub(crate) fn strictness(mode: SessionMode) -> u8 {
+    match mode {
+        SessionMode::Open => 0,
+        SessionMode::Restricted => 1,
+        SessionMode::Supervised => 2,
+        _ => 3,
+    }
+}

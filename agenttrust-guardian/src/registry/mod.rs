@@ -1,0 +1,87 @@
+//! What the decision path reads: memory, loaded from the database at start.
+//!
+//! One file a thing. Every change goes to the database first and comes here afterwards, so memory
+//! never knows more than what is kept. No lock is held across an await.
+
+mod adhoc;
+mod agents;
+mod checks;
+mod keys;
+mod limits;
+mod repeats;
+mod sessions;
+mod tokens;
+mod tools;
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use agenttrust::Timestamp;
+
+pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
+pub(crate) use self::agents::{AgentEntry, Agents};
+pub(crate) use self::checks::{Checks, Issued, Stage};
+pub(crate) use self::keys::{Key, Keys};
+pub(crate) use self::limits::{Limits, stricter, strictness};
+pub(crate) use self::repeats::Repeats;
+pub(crate) use self::sessions::{SessionEntry, Sessions};
+pub(crate) use self::tokens::{TokenEntry, Tokens};
+pub(crate) use self::tools::Tools;
+
+use crate::store::{Store, StoreError};
+
+/// Everything that is known in memory.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    pub(crate) agents: Agents,
+    pub(crate) keys: Keys,
+    pub(crate) tokens: Tokens,
+    pub(crate) sessions: Sessions,
+    pub(crate) adhoc: AdHoc,
+    pub(crate) tools: Tools,
+    pub(crate) checks: Checks,
+    pub(crate) repeats: Repeats,
+}
+
+impl Registry {
+    /// Reads all that the database holds and that still matters at `now`.
+    pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<Self, StoreError> {
+        Ok(Self {
+            agents: Agents::new(store.agents().await?)?,
+            keys: Keys::new(store.keys_version().await?, store.keys().await?),
+            tokens: Tokens::new(store.live_tokens(now).await?)?,
+            sessions: Sessions::new(store.live_sessions(now).await?)?,
+            adhoc: AdHoc::default(),
+            tools: Tools::new(store.tool_effects().await?),
+            checks: Checks::default(),
+            repeats: Repeats::default(),
+        })
+    }
+}
+
+// A panic while a lock was held left a whole entry or none: every write below is one insert or one
+// removal. So a poisoned lock is still a good one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The error for capabilities in the database that this version cannot have written.
+fn unreadable(error: crate::capability::CapabilityError) -> StoreError {
+    StoreError::Database(sqlx::Error::Decode(Box::new(error)))
+}
+
+/// The capacity of a bounded map.
+const fn at_most(entries: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(entries) {
+        Some(entries) => entries,
+        None => NonZeroUsize::MIN,
+    }
+}

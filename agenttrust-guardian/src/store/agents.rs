@@ -1,0 +1,158 @@
+//! The table of agents.
+
+use agenttrust::Timestamp;
+use agenttrust::model::{Agent, AgentStatus, SessionMode};
+use sqlx::FromRow;
+
+use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
+
+const INSERT: &str = "INSERT INTO agents (id, org_id, name, framework, public_key, status, \
+                      capabilities, metadata, floor_mode, created_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)";
+const LIST: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
+                    floor_mode, floor_ceiling, created_at FROM agents ORDER BY created_at, id";
+const SET_STATUS: &str = "UPDATE agents SET status = $2 WHERE id = $1 AND status <> 'revoked'";
+const REVOKE: &str = "UPDATE agents SET status = 'revoked', revoked_at = $2, revoked_for = $3 \
+                      WHERE id = $1 AND status <> 'revoked'";
+const REVOKE_TOKENS: &str =
+    "UPDATE tokens SET revoked_at = $2 WHERE agent_id = $1 AND revoked_at IS NULL";
+const END_SESSIONS: &str =
+    "UPDATE sessions SET ended_at = $2 WHERE agent_id = $1 AND ended_at IS NULL";
+const EXPIRE_APPROVALS: &str = "UPDATE approvals SET status = 'expired', expires_at = $2, input = NULL \
+                                WHERE agent_id = $1 AND status IN ('pending', 'approved')";
+const SET_FLOOR: &str = "UPDATE agents SET floor_mode = $2, floor_ceiling = $3 WHERE id = $1";
+
+/// One agent as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentRow {
+    pub(crate) agent: Agent,
+    pub(crate) floor_mode: SessionMode,
+    pub(crate) floor_ceiling: Option<Vec<String>>,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    id: String,
+    org_id: String,
+    name: String,
+    framework: String,
+    public_key: String,
+    status: String,
+    capabilities: String,
+    metadata: String,
+    floor_mode: String,
+    floor_ceiling: Option<String>,
+    created_at: i64,
+}
+
+impl TryFrom<Raw> for AgentRow {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+        let mut agent = Agent::new(raw.id, raw.name);
+        agent.org_id = raw.org_id;
+        agent.framework = raw.framework;
+        agent.public_key = raw.public_key;
+        agent.status = AgentStatus::from_word(&raw.status)
+            .ok_or_else(|| unreadable("status", "not the status of an agent"))?;
+        agent.capabilities = from_json("capabilities", &raw.capabilities)?;
+        agent.metadata = from_json("metadata", &raw.metadata)?;
+        agent.created_at = Some(from_micros("created_at", raw.created_at)?);
+        Ok(Self {
+            agent,
+            floor_mode: SessionMode::from_word(&raw.floor_mode)
+                .ok_or_else(|| unreadable("floor_mode", "not the mode of a session"))?,
+            floor_ceiling: raw
+                .floor_ceiling
+                .map(|ceiling| from_json("floor_ceiling", &ceiling))
+                .transpose()?,
+        })
+    }
+}
+
+impl Store {
+    /// Keeps a new agent.
+    pub(crate) async fn insert_agent(
+        &self,
+        agent: Agent,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            sqlx::query(INSERT)
+                .bind(agent.id)
+                .bind(agent.org_id)
+                .bind(agent.name)
+                .bind(agent.framework)
+                .bind(agent.public_key)
+                .bind(agent.status.as_str())
+                .bind(to_json(&agent.capabilities))
+                .bind(to_json(&agent.metadata))
+                .bind(now.unix_micros())
+                .execute(&pool)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// Every agent, oldest first.
+    pub(crate) async fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
+        self.run(|pool| async move {
+            let rows: Vec<Raw> = sqlx::query_as(LIST).fetch_all(&pool).await?;
+            rows.into_iter().map(AgentRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// Suspends or reactivates an agent; `false` when it is revoked.
+    pub(crate) async fn set_agent_status(
+        &self,
+        id: String,
+        status: AgentStatus,
+    ) -> Result<bool, StoreError> {
+        self.run(move |pool| async move {
+            let done =
+                sqlx::query(SET_STATUS).bind(id).bind(status.as_str()).execute(&pool).await?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    /// Revokes an agent with everything that was given to it, in one step.
+    pub(crate) async fn revoke_agent(
+        &self,
+        id: String,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            let now = now.unix_micros();
+            let mut transaction = begin(&pool).await?;
+            sqlx::query(REVOKE).bind(&id).bind(now).bind(reason).execute(&mut *transaction).await?;
+            for statement in [REVOKE_TOKENS, END_SESSIONS, EXPIRE_APPROVALS] {
+                sqlx::query(statement).bind(&id).bind(now).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        })
+        .await
+    }
+
+    /// Sets an agent's floor.
+    pub(crate) async fn set_floor(
+        &self,
+        id: String,
+        mode: SessionMode,
+        ceiling: Option<Vec<String>>,
+    ) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            sqlx::query(SET_FLOOR)
+                .bind(id)
+                .bind(mode.as_str())
+                .bind(ceiling.as_ref().map(to_json))
+                .execute(&pool)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+}

@@ -1,0 +1,118 @@
+//! Deciding an approval: one transaction, so that what was checked is what is decided.
+
+use agenttrust::Timestamp;
+use agenttrust::model::ApprovalStatus;
+use sqlx::{Sqlite, Transaction};
+
+use super::approvals::{ApprovalRow, find};
+use super::{Store, StoreError, begin};
+
+const IS_ASKER: &str =
+    "SELECT COUNT(*) FROM approval_askers WHERE approval_id = $1 AND key_id = $2";
+const ADD_VOTE: &str = "INSERT INTO approval_votes (approval_id, key_id, decided_by, voted_at) \
+                        VALUES ($1, $2, $3, $4) ON CONFLICT (approval_id, key_id) DO NOTHING";
+// A key that approved first and asked afterwards is an asker: its vote does not count.
+const COUNT_VOTES: &str = "SELECT COUNT(*) FROM approval_votes v WHERE v.approval_id = $1 AND ($2 \
+                           OR NOT EXISTS (SELECT 1 FROM approval_askers a \
+                           WHERE a.approval_id = v.approval_id AND a.key_id = v.key_id))";
+const DECIDE: &str = "UPDATE approvals SET status = $2, decided_at = $3, decided_by = $4, \
+                      decided_by_key = $5, expires_at = $6, input = NULL \
+                      WHERE id = $1 AND status = 'pending' AND expires_at > $3";
+
+/// One caller's word on one approval.
+#[derive(Clone, Debug)]
+pub(crate) struct Vote {
+    pub(crate) approval_id: String,
+    pub(crate) org_id: String,
+    /// The key that decides: who it really is.
+    pub(crate) key_id: String,
+    /// Who the caller says it is.
+    pub(crate) decided_by: Option<String>,
+    pub(crate) approve: bool,
+    /// Whether a key that asked may decide.
+    pub(crate) allow_self: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// What became of a vote.
+#[derive(Clone, Debug)]
+pub(crate) enum Decided {
+    /// There is no such approval in this organisation.
+    Unknown,
+    /// It was decided, used or expired before.
+    Late(ApprovalRow),
+    /// The key asked under it.
+    OwnRequest,
+    /// The vote counts, and more are needed.
+    Counted { row: ApprovalRow, votes: u32 },
+    /// The vote decided it.
+    Done { row: ApprovalRow, own_request: bool },
+}
+
+impl Store {
+    /// Counts a vote, and decides if it is enough.
+    pub(crate) async fn decide(&self, vote: Vote) -> Result<Decided, StoreError> {
+        self.run(move |pool| async move {
+            let mut transaction = begin(&pool).await?;
+            let decided = decide(&mut transaction, vote).await?;
+            transaction.commit().await?;
+            Ok(decided)
+        })
+        .await
+    }
+}
+
+async fn decide(
+    transaction: &mut Transaction<'static, Sqlite>,
+    vote: Vote,
+) -> Result<Decided, sqlx::Error> {
+    let (id, org_id, now) = (&vote.approval_id, &vote.org_id, vote.now);
+    let Some(row) = find(transaction, id, org_id, now).await? else {
+        return Ok(Decided::Unknown);
+    };
+    if row.approval.status != ApprovalStatus::Pending {
+        return Ok(Decided::Late(row));
+    }
+    let asked: i64 = sqlx::query_scalar(IS_ASKER)
+        .bind(id)
+        .bind(&vote.key_id)
+        .fetch_one(&mut **transaction)
+        .await?;
+    if asked > 0 && !vote.allow_self {
+        return Ok(Decided::OwnRequest);
+    }
+    let (status, expires_at) = if vote.approve {
+        sqlx::query(ADD_VOTE)
+            .bind(id)
+            .bind(&vote.key_id)
+            .bind(&vote.decided_by)
+            .bind(now.unix_micros())
+            .execute(&mut **transaction)
+            .await?;
+        let votes: i64 = sqlx::query_scalar(COUNT_VOTES)
+            .bind(id)
+            .bind(vote.allow_self)
+            .fetch_one(&mut **transaction)
+            .await?;
+        if votes < i64::from(row.quorum) {
+            return Ok(Decided::Counted { row, votes: u32::try_from(votes).unwrap_or(0) });
+        }
+        (ApprovalStatus::Approved, now.saturating_add(row.window))
+    } else {
+        // A denial holds for the rest of the window that the request had.
+        (ApprovalStatus::Denied, row.approval.expires_at.unwrap_or(now))
+    };
+    sqlx::query(DECIDE)
+        .bind(id)
+        .bind(status.as_str())
+        .bind(now.unix_micros())
+        .bind(&vote.decided_by)
+        .bind(&vote.key_id)
+        .bind(expires_at.unix_micros())
+        .execute(&mut **transaction)
+        .await?;
+    match find(transaction, id, org_id, now).await? {
+        Some(row) => Ok(Decided::Done { row, own_request: asked > 0 }),
+        None => Ok(Decided::Unknown),
+    }
+}

@@ -1,0 +1,160 @@
+//! The table of issued sessions and their counters.
+
+use agenttrust::Timestamp;
+use agenttrust::model::{SessionMode, SessionSource};
+use sqlx::FromRow;
+
+use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
+
+const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
+                      scope_ceiling, token_id, created_at, expires_at, last_activity_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9)";
+const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
+                    created_at, expires_at, last_activity_at, total_calls, read_calls, write_calls, \
+                    denied_calls FROM sessions WHERE ended_at IS NULL AND expires_at > $1";
+const COUNT: &str = "UPDATE sessions SET total_calls = $2, read_calls = $3, write_calls = $4, \
+                     denied_calls = $5, last_activity_at = $6 WHERE id = $1";
+
+const PRUNE: &str = "DELETE FROM sessions WHERE expires_at < $1";
+
+/// One session as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionRow {
+    pub(crate) id: String,
+    pub(crate) org_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) source: SessionSource,
+    pub(crate) server_id: String,
+    pub(crate) mode: SessionMode,
+    pub(crate) ceiling: Option<Vec<String>>,
+    pub(crate) token_id: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) counts: Counts,
+}
+
+/// The counters of a session. They count checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) total: u64,
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+    pub(crate) denied: u64,
+    pub(crate) last_activity_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    id: String,
+    org_id: String,
+    agent_id: String,
+    source: String,
+    server_id: String,
+    mode: String,
+    scope_ceiling: Option<String>,
+    token_id: Option<String>,
+    created_at: i64,
+    expires_at: i64,
+    last_activity_at: i64,
+    total_calls: i64,
+    read_calls: i64,
+    write_calls: i64,
+    denied_calls: i64,
+}
+
+impl TryFrom<Raw> for SessionRow {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            source: SessionSource::from_word(&raw.source)
+                .ok_or_else(|| unreadable("source", "not the source of a session"))?,
+            mode: SessionMode::from_word(&raw.mode)
+                .ok_or_else(|| unreadable("mode", "not the mode of a session"))?,
+            ceiling: raw
+                .scope_ceiling
+                .map(|ceiling| from_json("scope_ceiling", &ceiling))
+                .transpose()?,
+            created_at: from_micros("created_at", raw.created_at)?,
+            expires_at: from_micros("expires_at", raw.expires_at)?,
+            counts: Counts {
+                total: raw.total_calls.unsigned_abs(),
+                reads: raw.read_calls.unsigned_abs(),
+                writes: raw.write_calls.unsigned_abs(),
+                denied: raw.denied_calls.unsigned_abs(),
+                last_activity_at: from_micros("last_activity_at", raw.last_activity_at)?,
+            },
+            id: raw.id,
+            org_id: raw.org_id,
+            agent_id: raw.agent_id,
+            server_id: raw.server_id,
+            token_id: raw.token_id,
+        })
+    }
+}
+
+impl Store {
+    /// Keeps a new session.
+    pub(crate) async fn insert_session(&self, session: SessionRow) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            sqlx::query(INSERT)
+                .bind(session.id)
+                .bind(session.org_id)
+                .bind(session.agent_id)
+                .bind(session.source.as_str())
+                .bind(session.server_id)
+                .bind(session.mode.as_str())
+                .bind(session.ceiling.as_ref().map(to_json))
+                .bind(session.token_id)
+                .bind(session.created_at.unix_micros())
+                .bind(session.expires_at.unix_micros())
+                .execute(&pool)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// The sessions that are open at `now`.
+    pub(crate) async fn live_sessions(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.run(move |pool| async move {
+            let rows: Vec<Raw> =
+                sqlx::query_as(LIVE).bind(now.unix_micros()).fetch_all(&pool).await?;
+            rows.into_iter().map(SessionRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// Keeps the counters of these sessions.
+    pub(crate) async fn count_sessions(
+        &self,
+        counted: Vec<(String, Counts)>,
+    ) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            let mut transaction = begin(&pool).await?;
+            for (id, counts) in counted {
+                sqlx::query(COUNT)
+                    .bind(id)
+                    .bind(counts.total.cast_signed())
+                    .bind(counts.reads.cast_signed())
+                    .bind(counts.writes.cast_signed())
+                    .bind(counts.denied.cast_signed())
+                    .bind(counts.last_activity_at.unix_micros())
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await
+        })
+        .await
+    }
+    /// Forgets the sessions that expired before `before`.
+    pub(crate) async fn prune_sessions(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            sqlx::query(PRUNE).bind(before.unix_micros()).execute(&pool).await.map(drop)
+        })
+        .await
+    }
+}

@@ -1,0 +1,117 @@
+//! The table of agent tokens: hashes, never the tokens.
+
+use agenttrust::Timestamp;
+use sqlx::FromRow;
+
+use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
+use crate::secret::Fingerprint;
+
+const INSERT: &str = "INSERT INTO tokens (id, hash, org_id, agent_id, scopes, audience, session_id, \
+                      issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, expires_at FROM tokens \
+                    WHERE revoked_at IS NULL AND expires_at > $1";
+const REVOKE: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+const END_SESSIONS: &str =
+    "UPDATE sessions SET ended_at = $2 WHERE token_id = $1 AND ended_at IS NULL";
+const PRUNE: &str = "DELETE FROM tokens WHERE expires_at < $1";
+
+/// One token as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenRow {
+    pub(crate) id: String,
+    pub(crate) hash: Fingerprint,
+    pub(crate) org_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) audience: Vec<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    id: String,
+    hash: String,
+    org_id: String,
+    agent_id: String,
+    scopes: String,
+    audience: String,
+    expires_at: i64,
+}
+
+impl TryFrom<Raw> for TokenRow {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            hash: Fingerprint::from_hex(&raw.hash)
+                .ok_or_else(|| unreadable("hash", "not 64 hexadecimal digits"))?,
+            scopes: from_json("scopes", &raw.scopes)?,
+            audience: from_json("audience", &raw.audience)?,
+            expires_at: from_micros("expires_at", raw.expires_at)?,
+            id: raw.id,
+            org_id: raw.org_id,
+            agent_id: raw.agent_id,
+        })
+    }
+}
+
+impl Store {
+    /// Keeps a new token.
+    pub(crate) async fn insert_token(
+        &self,
+        token: TokenRow,
+        session_id: Option<String>,
+        issued_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            sqlx::query(INSERT)
+                .bind(token.id)
+                .bind(token.hash.to_hex())
+                .bind(token.org_id)
+                .bind(token.agent_id)
+                .bind(to_json(&token.scopes))
+                .bind(to_json(&token.audience))
+                .bind(session_id)
+                .bind(issued_at.unix_micros())
+                .bind(token.expires_at.unix_micros())
+                .execute(&pool)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// The tokens that work at `now`.
+    pub(crate) async fn live_tokens(&self, now: Timestamp) -> Result<Vec<TokenRow>, StoreError> {
+        self.run(move |pool| async move {
+            let rows: Vec<Raw> =
+                sqlx::query_as(LIVE).bind(now.unix_micros()).fetch_all(&pool).await?;
+            rows.into_iter().map(TokenRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// Revokes a token and ends the sessions that were made from it, in one step.
+    pub(crate) async fn revoke_token(&self, id: String, now: Timestamp) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            let mut transaction = begin(&pool).await?;
+            for statement in [REVOKE, END_SESSIONS] {
+                sqlx::query(statement)
+                    .bind(&id)
+                    .bind(now.unix_micros())
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await
+        })
+        .await
+    }
+
+    /// Forgets the tokens that expired before `before`.
+    pub(crate) async fn prune_tokens(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.run(move |pool| async move {
+            sqlx::query(PRUNE).bind(before.unix_micros()).execute(&pool).await.map(drop)
+        })
+        .await
+    }
+}

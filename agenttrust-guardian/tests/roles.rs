@@ -1,0 +1,196 @@
+//! Who may do what: every endpoint with every role.
+
+mod support;
+
+use agenttrust_guardian::Role;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use self::support::{ADMIN, Api};
+
+/// What there is to act upon.
+struct World {
+    api: Api,
+    agent: String,
+    token: String,
+    session: String,
+    approval: String,
+    spare_key: String,
+    digest: String,
+}
+
+const DIGEST_KEY: [u8; 32] = [7; 32];
+
+impl World {
+    async fn new() -> Self {
+        let api = Api::new().await;
+        let agent = api.agent(&["*"]).await;
+        let token = api.token(&agent, &["*"]).await;
+        let init = json!({ "token": token });
+        let session = api
+            .post("/api/v1/agenttrust/api-sessions/init", ADMIN, init)
+            .await
+            .ok()
+            .text("session_id");
+        let input = json!({ "table": "users" });
+        let digest = agenttrust::guard::digest::commit(&DIGEST_KEY, &input).unwrap();
+        // Asked for by a key of its own, so that everybody else may decide it.
+        let asker = api.key(Role::Agent, &[&agent]).await;
+        let headers = [("agenttrust-input-digest", digest.digest.as_str())];
+        let check = json!({ "agent_id": agent, "action_name": "db_delete" });
+        let approval = api.check_with(&asker, &headers, check).await.held();
+        let spare_key =
+            api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
+        Self { api, agent, token, session, approval, spare_key, digest: digest.opening }
+    }
+}
+
+/// Whether agent, gateway, auditor, operator and admin may.
+type May = [bool; 5];
+
+const NO: bool = false;
+const OK: bool = true;
+
+/// One endpoint: method, route as the router writes it, and who may.
+const TABLE: &[(&str, &str, May)] = &[
+    //                                                     agent gateway auditor operator admin
+    ("post", "/api/v1/agents", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/agents", [OK, NO, OK, OK, OK]),
+    ("get", "/api/v1/agents/{id}", [OK, NO, OK, OK, OK]),
+    ("post", "/api/v1/agents/{id}/revoke", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/agents/{id}/suspend", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/agents/{id}/reactivate", [NO, NO, NO, OK, OK]),
+    ("put", "/api/v1/agents/{id}/floor", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/agent-tokens/issue", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/agent-tokens/introspect", [OK, OK, OK, OK, OK]),
+    ("post", "/api/v1/agent-tokens/revoke", [OK, NO, NO, OK, OK]),
+    ("post", "/api/v1/agenttrust/check", [OK, OK, NO, NO, OK]),
+    ("post", "/api/v1/agenttrust/api-sessions/init", [OK, OK, NO, NO, OK]),
+    ("post", "/api/v1/telemetry/report", [OK, OK, NO, NO, OK]),
+    ("post", "/mcp/sessions/init", [OK, NO, NO, NO, OK]),
+    ("get", "/mcp/sessions/{id}", [OK, OK, OK, OK, OK]),
+    ("get", "/mcp/approvals", [OK, OK, OK, OK, OK]),
+    ("get", "/mcp/approvals/{id}", [OK, NO, OK, OK, OK]),
+    ("post", "/mcp/approvals/{id}/approve", [NO, NO, NO, OK, OK]),
+    ("post", "/mcp/approvals/{id}/deny", [NO, NO, NO, OK, OK]),
+    ("put", "/mcp/approvals/{id}/input", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/keys", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/keys", [NO, NO, NO, NO, OK]),
+    ("delete", "/api/v1/keys/{id}", [NO, NO, NO, NO, OK]),
+    ("put", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),
+    ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/verify", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/export", [NO, NO, OK, OK, OK]),
+];
+
+/// What is sent so that only the role can be in the way.
+fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<Value>) {
+    let agent = &world.agent;
+    let id = if route.contains("/agents/") {
+        agent
+    } else if route.contains("/sessions/") {
+        &world.session
+    } else if route.contains("/approvals/") {
+        &world.approval
+    } else {
+        &world.spare_key
+    };
+    let body = match (method, route) {
+        ("get" | "delete", _) => None,
+        (_, "/api/v1/agents") => Some(json!({ "name": "another" })),
+        (_, "/api/v1/agent-tokens/issue") => Some(json!({ "agent_id": agent, "scopes": [] })),
+        (_, "/api/v1/agent-tokens/introspect" | "/api/v1/agent-tokens/revoke")
+        | (_, "/api/v1/agenttrust/api-sessions/init") => Some(json!({ "token": world.token })),
+        (_, "/api/v1/agenttrust/check") => Some(json!({
+            "agent_id": agent, "action_name": "search", "session_id": world.session,
+        })),
+        (_, "/api/v1/telemetry/report") => {
+            Some(json!({ "agent_id": agent, "session_id": world.session, "events": [] }))
+        }
+        (_, "/mcp/sessions/init") => Some(json!({ "agent_id": agent, "server_id": "files" })),
+        (_, "/mcp/approvals/{id}/input") => {
+            Some(json!({ "input": { "table": "users" }, "r": world.digest }))
+        }
+        (_, "/api/v1/keys") => Some(json!({ "role": "operator" })),
+        (_, "/api/v1/tools/{name}/effect") => Some(json!({ "effect": "read" })),
+        _ => Some(json!({})),
+    };
+    let path = route.replace("{id}", id).replace("{name}", "search");
+    (method.to_uppercase().parse().unwrap(), path, body)
+}
+
+#[tokio::test]
+async fn every_endpoint_is_open_to_exactly_the_roles_of_the_table() {
+    for (method, route, may) in TABLE {
+        for (role, may) in Role::ALL.into_iter().zip(may) {
+            let world = World::new().await;
+            let bound: &[&str] = if role == Role::Agent { &[&world.agent] } else { &[] };
+            let key = world.api.key(role, bound).await;
+            let (method, path, body) = request(&world, method, route);
+            let answer = world.api.ask(method.clone(), &path, &key, body).await;
+            if *may {
+                assert!(answer.status.is_success(), "{role} {method} {route}: {answer:?}");
+            } else {
+                answer.refused(403, "AUTH_DENIED");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_holds_every_endpoint_of_the_router() {
+    let router = include_str!("../src/http/mod.rs");
+    let mut served = Vec::new();
+    for line in router.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
+        let (route, handlers) = line.split_once("\", ").unwrap();
+        for method in ["get", "post", "put", "delete", "patch", "any"] {
+            if handlers.starts_with(&format!("{method}("))
+                || handlers.contains(&format!(".{method}("))
+            {
+                served.push((method, route));
+            }
+        }
+    }
+    // Open to everybody, without a key.
+    served.retain(|endpoint| *endpoint != ("get", "/health"));
+    let mut tabled: Vec<_> = TABLE.iter().map(|(method, route, _)| (*method, *route)).collect();
+    served.sort_unstable();
+    tabled.sort_unstable();
+    assert!(served.len() > 20);
+    assert_eq!(served, tabled);
+}
+
+#[tokio::test]
+async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
+    for (method, route, may) in TABLE.iter().filter(|(_, _, may)| may[0]) {
+        let world = World::new().await;
+        let (stranger, other) = (world.api.agent(&["*"]).await, world.api.agent(&["*"]).await);
+        let key = world.api.key(Role::Agent, &[&stranger, &other]).await;
+        let (method, path, body) = request(&world, method, route);
+        let answer = world.api.ask(method.clone(), &path, &key, body).await;
+        match (*route, may) {
+            // What lists leaves out what is not the caller's.
+            ("/api/v1/agents", _) => {
+                assert_eq!(answer.ok().body["agents"].as_array().unwrap().len(), 2);
+            }
+            ("/mcp/approvals", _) => assert_eq!(answer.ok().body, json!({ "approvals": [] })),
+            // A token that is not the caller's is as good as none.
+            ("/api/v1/agent-tokens/introspect", _) => assert_eq!(answer.ok().body["active"], false),
+            ("/api/v1/agent-tokens/revoke", _) => {
+                answer.refused(404, "NOT_FOUND");
+            }
+            _ => {
+                answer.refused(403, "AUTH_DENIED");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_needs_no_key() {
+    let api = Api::new().await;
+    let answer = api.get("/health", "").await.ok();
+    assert_eq!(answer.body["status"], "healthy");
+    api.guardian.close().await;
+    assert_eq!(api.get("/health", "").await.ok().body["status"], "degraded");
+}

@@ -1,0 +1,219 @@
+//! What the end-to-end tests share: a Guardian behind its router, and short ways to ask it.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use agenttrust_guardian::{Guardian, GuardianBuilder, Role};
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub(crate) const ADMIN: &str = "sk_test_admin";
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn text(&self, field: &str) -> String {
+        self.body[field].as_str().unwrap_or_else(|| panic!("no {field}: {self:?}")).to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert!(self.status.is_success(), "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) -> &Self {
+        assert_eq!(
+            (self.status.as_u16(), self.body["error"].as_str()),
+            (status, Some(code)),
+            "{self:?}"
+        );
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn allowed(&self) -> &Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.body["allowed"], true, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn denied(&self, because: &str) -> &Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.body["allowed"], false, "{self:?}");
+        assert_eq!(self.body["elevation_required"], false, "{self:?}");
+        assert!(self.text("reason").contains(because), "{because:?} is not in {self:?}");
+        self
+    }
+
+    /// The id of the approval that it waits for.
+    #[track_caller]
+    pub(crate) fn held(&self) -> String {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.body["allowed"], false, "{self:?}");
+        assert_eq!(self.body["elevation_required"], true, "{self:?}");
+        self.text("approval_id")
+    }
+}
+
+/// A Guardian behind its router.
+pub(crate) struct Api {
+    pub(crate) guardian: Guardian,
+}
+
+impl Api {
+    pub(crate) async fn new() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    pub(crate) async fn with(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) -> Self {
+        let builder = settings(Guardian::builder().admin_key(ADMIN));
+        Self { guardian: builder.build().await.unwrap() }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.guardian.router().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        self.ask_with(method, path, key, &[], body).await
+    }
+
+    pub(crate) async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("X-API-Key", key)
+            .header("Content-Type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, key: &str) -> Answer {
+        self.ask(Method::GET, path, key, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.ask(Method::POST, path, key, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.ask(Method::PUT, path, key, Some(body)).await
+    }
+
+    /// A new agent's id.
+    pub(crate) async fn agent(&self, capabilities: &[&str]) -> String {
+        let body = json!({ "name": "worker", "capabilities": capabilities });
+        self.post("/api/v1/agents", ADMIN, body).await.ok().text("id")
+    }
+
+    /// A new key.
+    pub(crate) async fn key(&self, role: Role, agents: &[&str]) -> String {
+        self.guardian.create_key(role, agents).await.unwrap()
+    }
+
+    /// A new agent with everything it may want, and its key.
+    pub(crate) async fn worker(&self) -> (String, String) {
+        let agent = self.agent(&["*"]).await;
+        let key = self.key(Role::Agent, &[&agent]).await;
+        (agent, key)
+    }
+
+    /// A check of `tool` for `agent`, nothing more.
+    pub(crate) async fn check(&self, key: &str, agent: &str, tool: &str) -> Answer {
+        self.check_as(key, json!({ "agent_id": agent, "action_name": tool })).await
+    }
+
+    pub(crate) async fn check_in(
+        &self,
+        key: &str,
+        agent: &str,
+        tool: &str,
+        session: &str,
+    ) -> Answer {
+        let body = json!({ "agent_id": agent, "action_name": tool, "session_id": session });
+        self.check_as(key, body).await
+    }
+
+    pub(crate) async fn check_as(&self, key: &str, body: Value) -> Answer {
+        self.post("/api/v1/agenttrust/check", key, body).await
+    }
+
+    pub(crate) async fn check_with(
+        &self,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
+        self.ask_with(Method::POST, "/api/v1/agenttrust/check", key, headers, Some(body)).await
+    }
+
+    pub(crate) async fn approve(&self, key: &str, approval: &str) -> Answer {
+        let path = format!("/mcp/approvals/{approval}/approve");
+        self.post(&path, key, json!({ "decided_by": "ada@example.com" })).await
+    }
+
+    pub(crate) async fn deny(&self, key: &str, approval: &str) -> Answer {
+        let path = format!("/mcp/approvals/{approval}/deny");
+        self.post(&path, key, json!({ "decided_by": "ada@example.com" })).await
+    }
+
+    pub(crate) async fn approval(&self, id: &str) -> Value {
+        self.get(&format!("/mcp/approvals/{id}"), ADMIN).await.ok().body
+    }
+
+    /// A new session of `agent`, as asked for.
+    pub(crate) async fn session(&self, key: &str, agent: &str, more: Value) -> Answer {
+        let mut body = json!({ "agent_id": agent, "server_id": "files" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.post("/mcp/sessions/init", key, body).await
+    }
+
+    pub(crate) async fn token(&self, agent: &str, scopes: &[&str]) -> String {
+        let body = json!({ "agent_id": agent, "scopes": scopes });
+        self.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
+    }
+
+    /// Every row of the audit of this kind.
+    pub(crate) async fn audit(&self, kind: &str) -> Vec<Value> {
+        let answer = self.get("/api/v1/audit?limit=1000", ADMIN).await.ok();
+        let entries = answer.body["entries"].as_array().unwrap();
+        entries.iter().filter(|entry| entry["kind"] == kind).cloned().collect()
+    }
+
+    pub(crate) async fn audit_rows(&self) -> u64 {
+        let answer = self.get("/api/v1/audit/verify", ADMIN).await.ok();
+        assert_eq!(answer.body["ok"], true, "{answer:?}");
+        answer.body["rows"].as_u64().unwrap()
+    }
+}

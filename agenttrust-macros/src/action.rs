@@ -1,0 +1,147 @@
+//! Last stage: what is asked. The keys and the arguments of a call, as an `Action`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Expr, Lit, LitStr};
+
+use crate::attr::{Attr, Effect, OnElevation};
+use crate::expand::{Expansion, allow_underscore};
+use crate::input::{Demand, Field, Input};
+
+/// How long `on_elevation = "wait"` waits without a `wait`: as long as an approval is open by default.
+const DEFAULT_WAIT_SECONDS: u64 = 300;
+
+impl Expansion {
+    /// The call as an `Action`, with its input captured.
+    pub(crate) fn action(&self) -> TokenStream {
+        let private = &self.private;
+        let Attr { effect, scopes, .. } = &self.guarded.attr;
+        let tool = self.tool();
+        let effect = effect.map(|effect| {
+            let variant = match effect {
+                Effect::Read => quote!(Read),
+                Effect::Mutating => quote!(Mutating),
+                Effect::Destructive => quote!(Destructive),
+                Effect::Admin => quote!(Admin),
+            };
+            quote_spanned!(Span::mixed_site()=> .effect(#private::Effect::#variant))
+        });
+        let waits = self.on_elevation();
+        let action = quote_spanned! {Span::mixed_site()=>
+            #private::Action::new(#tool) #effect #(.scope(#scopes))* #waits
+        };
+        match &self.guarded.input {
+            Input::Fields(fields) if !fields.is_empty() => self.captured(&action, fields),
+            Input::Fields(_) | Input::Nothing => action,
+        }
+    }
+
+    fn on_elevation(&self) -> Option<TokenStream> {
+        let Attr { on_elevation, wait, .. } = &self.guarded.attr;
+        let private = &self.private;
+        (*on_elevation == Some(OnElevation::Wait)).then(|| {
+            let seconds = wait.as_ref().map_or(DEFAULT_WAIT_SECONDS, |wait| wait.seconds);
+            quote_spanned! {Span::mixed_site()=>
+                .on_elevation(#private::OnElevation::Wait(
+                    ::core::time::Duration::from_secs(#seconds)
+                ))
+            }
+        })
+    }
+
+    /// The tool's name: a literal as it is, a constant expression checked while the program is built.
+    fn tool(&self) -> TokenStream {
+        match &self.guarded.attr.tool {
+            None => {
+                let ident = &self.guarded.function.sig.ident;
+                LitStr::new(&ident.unraw().to_string(), ident.span()).into_token_stream()
+            }
+            Some(Expr::Lit(literal)) if matches!(literal.lit, Lit::Str(_)) => {
+                literal.into_token_stream()
+            }
+            Some(tool) => {
+                let place = Span::mixed_site().located_at(tool.span());
+                quote_spanned! {place=>
+                    {
+                        const TOOL: &'static str = #tool;
+                        const { ::core::assert!(!TOOL.is_empty(), "the name of a tool is empty") };
+                        TOOL
+                    }
+                }
+            }
+        }
+    }
+
+    // before:
+    //     Action::new("delete")
+    // after:
+    //     {
+    //         use the two traits of the probe;
+    //         let mut capture = InputCapture::new();
+    //         capture.add("path", (&CaptureProbe(&path)).capture());
+    //         Action::new("delete").captured(capture)
+    //     }
+    fn captured(&self, action: &TokenStream, fields: &[Field]) -> TokenStream {
+        let private = &self.private;
+        let adds = fields.iter().map(|field| self.add(field));
+        quote_spanned! {Span::mixed_site()=>
+            {
+                #[allow(unused_imports)]
+                use #private::{CaptureOpaque as _, CaptureSerialize as _};
+                #[allow(unused_mut)]
+                let mut capture = #private::InputCapture::new();
+                #(#adds)*
+                #action.captured(capture)
+            }
+        }
+    }
+
+    fn add(&self, field: &Field) -> TokenStream {
+        let private = &self.private;
+        let Field { ident, name, cfgs, demand } = field;
+        let demand = demand.map(|demand| self.demand(field, demand));
+        let unused = allow_underscore(ident);
+        quote_spanned! {Span::mixed_site()=>
+            #(#cfgs)* #unused
+            {
+                #demand
+                capture.add(#name, (&#private::CaptureProbe(&#ident)).capture());
+            }
+        }
+    }
+
+    // A trait of its own for every argument, because only the trait's attribute can put the name of
+    // the argument into the compiler's message.
+    fn demand(&self, field: &Field, demand: Demand) -> TokenStream {
+        let private = &self.private;
+        let Field { ident, name, .. } = field;
+        let (message, label) = match demand {
+            Demand::Approval(effect) => (
+                format!(
+                    "`{name}` cannot be captured, and an approval for `effect = \"{}\"` binds every \
+                     argument",
+                    effect.as_str()
+                ),
+                format!(
+                    "add `skip({name})` to leave it out, or implement `Serialize` for `{{Self}}`"
+                ),
+            ),
+            Demand::Named => (
+                format!("`{name}` is named in `input(..)` and cannot be captured"),
+                "remove it from `input(..)`, or implement `Serialize` for `{Self}`".to_owned(),
+            ),
+        };
+        let place = Span::mixed_site().located_at(ident.span());
+        let value = quote_spanned!(place=> &#ident);
+        quote_spanned! {Span::mixed_site()=>
+            #[diagnostic::on_unimplemented(message = #message, label = #label)]
+            trait Serialize {}
+            #[diagnostic::do_not_recommend]
+            impl<T: #private::Serialize + ?::core::marker::Sized> Serialize for T {}
+            fn must_be_captured<T: Serialize + ?::core::marker::Sized>(_: &T) {}
+            must_be_captured(#value);
+        }
+    }
+}

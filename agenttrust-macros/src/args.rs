@@ -1,0 +1,177 @@
+//! Second stage: what each parameter binds, because a body sees names and not parameters.
+//!
+//! A parameter `Parameters(Request { path, .. }): Parameters<Request>` gives the body `path` and
+//! nothing else, so `path` is what is captured, skipped, and bound by an approval.
+
+use proc_macro2::{Span, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, FnArg, Ident, Meta, Pat, PatIdent, PatType, Signature, Token, Type};
+
+/// One parameter other than `self`.
+pub(crate) struct Argument {
+    pub(crate) bindings: Vec<Binding>,
+    /// The type is a context or a handle by its name, and never an input.
+    pub(crate) never_captured: Option<String>,
+    /// Where the pattern binds names that cannot be seen from here.
+    pub(crate) opaque: Option<Span>,
+}
+
+/// One name that a parameter's pattern gives to the body.
+pub(crate) struct Binding {
+    pub(crate) ident: Ident,
+    pub(crate) mutability: Option<Token![mut]>,
+    /// `#[cfg(..)]` of the parameter: whatever mentions the name must come and go with it.
+    pub(crate) cfgs: Vec<Attribute>,
+    /// Lint levels of the parameter, which are about the name the body sees.
+    pub(crate) lints: Vec<Attribute>,
+}
+
+impl Binding {
+    /// The name without `r#`, as it is captured.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+}
+
+/// Every parameter but `self`, in order.
+pub(crate) fn arguments(sig: &Signature) -> Vec<Argument> {
+    sig.inputs
+        .iter()
+        .filter_map(|argument| match argument {
+            FnArg::Typed(typed) => Some(read(typed)),
+            FnArg::Receiver(_) => None,
+        })
+        .collect()
+}
+
+fn read(typed: &PatType) -> Argument {
+    let mut names = Names { bindings: Vec::new(), opaque: None, lints: lints_of(&typed.attrs) };
+    names.read(&typed.pat, &cfgs_of(&typed.attrs));
+    Argument {
+        bindings: names.bindings,
+        never_captured: never_captured(&typed.ty),
+        opaque: names.opaque,
+    }
+}
+
+struct Names {
+    bindings: Vec<Binding>,
+    opaque: Option<Span>,
+    lints: Vec<Attribute>,
+}
+
+impl Names {
+    fn read(&mut self, pat: &Pat, cfgs: &[Attribute]) {
+        match pat {
+            Pat::Ident(pat) => {
+                self.bind(pat, cfgs);
+                if let Some((_, inner)) = &pat.subpat {
+                    self.read(inner, cfgs);
+                }
+            }
+            Pat::Or(pat) => pat.cases.iter().for_each(|case| self.read(case, cfgs)),
+            Pat::Guard(pat) => self.read(&pat.pat, cfgs),
+            Pat::Paren(pat) => self.read(&pat.pat, cfgs),
+            Pat::Reference(pat) => self.read(&pat.pat, cfgs),
+            Pat::Slice(pat) => pat.elems.iter().for_each(|element| self.read(element, cfgs)),
+            Pat::Tuple(pat) => pat.elems.iter().for_each(|element| self.read(element, cfgs)),
+            Pat::TupleStruct(pat) => {
+                pat.elems.iter().for_each(|element| self.read(element, cfgs));
+            }
+            Pat::Type(pat) => self.read(&pat.pat, cfgs),
+            Pat::Struct(pat) => {
+                for field in &pat.fields {
+                    let mut cfgs = cfgs.to_vec();
+                    cfgs.extend(cfgs_of(&field.attrs));
+                    self.read(&field.pat, &cfgs);
+                }
+            }
+            Pat::Macro(_) | Pat::Verbatim(_) => self.opaque = Some(pat.span()),
+            // Constants, literals, paths, ranges, `..` and `_` bind nothing.
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, pat: &PatIdent, cfgs: &[Attribute]) {
+        // The cases of an or-pattern bind the same names.
+        if self.bindings.iter().any(|known| known.ident == pat.ident) {
+            return;
+        }
+        self.bindings.push(Binding {
+            ident: pat.ident.clone(),
+            mutability: pat.mutability.filter(|_| pat.by_ref.is_none()),
+            cfgs: cfgs.to_vec(),
+            lints: self.lints.clone(),
+        });
+    }
+}
+
+/// `cfg`, and a `cfg_attr` that may become one.
+fn cfgs_of(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| is_or_becomes(attr, "cfg")).cloned().collect()
+}
+
+fn is_lint(attr: &Attribute) -> bool {
+    ["allow", "expect", "warn", "deny", "forbid"].iter().any(|level| attr.path().is_ident(level))
+}
+
+fn lints_of(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| is_lint(attr)).cloned().collect()
+}
+
+/// The name of a type that is a context by convention: what a framework hands in, not what a
+/// caller asked for.
+fn never_captured(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Reference(ty) => never_captured(&ty.elem),
+        Type::Paren(ty) => never_captured(&ty.elem),
+        Type::Group(ty) => never_captured(&ty.elem),
+        Type::Path(ty) => {
+            let name = ty.path.segments.last()?.ident.unraw().to_string();
+            (name == "State" || name == "Extension" || name.ends_with("Context")).then_some(name)
+        }
+        _ => None,
+    }
+}
+
+/// Takes `mut` and lint levels off the parameters: the names are bound again, right before the body,
+/// and both are about that second binding.
+pub(crate) fn plain_parameters(sig: &mut Signature) {
+    for argument in &mut sig.inputs {
+        if let FnArg::Typed(typed) = argument {
+            typed.attrs.retain(|attr| !is_lint(attr));
+            DropMut.visit_pat_mut(&mut typed.pat);
+        }
+    }
+}
+
+struct DropMut;
+
+impl VisitMut for DropMut {
+    fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
+        if pat.by_ref.is_none() {
+            pat.mutability = None;
+        }
+        visit_mut::visit_pat_ident_mut(self, pat);
+    }
+
+    // A pattern holds no other pattern in its expressions that is a parameter's.
+    fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
+}
+
+/// Where the attribute `name` is among `attrs`, or one that may become it.
+pub(crate) fn find_attribute(attrs: &[Attribute], name: &str) -> Option<Span> {
+    attrs.iter().find(|attr| is_or_becomes(attr, name)).map(|attr| attr.path().span())
+}
+
+fn is_or_becomes(attr: &Attribute, name: &str) -> bool {
+    match &attr.meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => {
+            let mut tokens = list.tokens.clone().into_iter();
+            tokens.any(|token| matches!(token, TokenTree::Ident(ident) if ident == name))
+        }
+        meta => meta.path().segments.last().is_some_and(|segment| segment.ident == name),
+    }
+}

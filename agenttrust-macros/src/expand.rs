@@ -1,0 +1,383 @@
+//! Last stage: the function with its whole body behind the check.
+//!
+//! Every path is rooted, every name of ours is `mixed_site` and so invisible to the body, and all
+//! that is decided at run time is decided in `agenttrust::__private`.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Ident, Result, Signature, Type};
+
+use crate::args::{self, Argument, Binding};
+use crate::attr::Attr;
+use crate::ctxt::Ctxt;
+use crate::function::{Body, Function};
+use crate::shape::{Shape, nameable};
+use crate::valid::{Guarded, validate};
+
+/// The guarded function, or the errors and the item as it was, so that nothing else turns red.
+pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    match expand(arguments, item.clone()) {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            let errors = error.into_compile_error();
+            quote!(#errors #item)
+        }
+    }
+}
+
+fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let ctxt = Ctxt::new();
+    let attr = Attr::parse(&ctxt, arguments);
+    let guarded = Function::parse(&ctxt, item).and_then(|function| validate(&ctxt, attr, function));
+    ctxt.check()?;
+    Ok(guarded.map_or_else(TokenStream::new, |guarded| Expansion::new(guarded).function()))
+}
+
+/// A valid function on its way to tokens.
+pub(crate) struct Expansion {
+    pub(crate) guarded: Guarded,
+    /// `::agenttrust::__private`, or where `crate = ..` says it is.
+    pub(crate) private: TokenStream,
+}
+
+impl Expansion {
+    fn new(guarded: Guarded) -> Self {
+        let private = match &guarded.attr.krate {
+            Some(path) => quote!(#path::__private),
+            None => quote!(::agenttrust::__private),
+        };
+        Self { guarded, private }
+    }
+
+    // before:
+    //     #[attribute]
+    //     async fn delete(mut path: String) -> Result<(), Error> { #![inner] body }
+    // after:
+    //     #[attribute]
+    //     async fn delete(path: String) -> Result<(), Error> { #![inner] checked body }
+    fn function(&self) -> TokenStream {
+        let Function { attrs, vis, defaultness, sig, .. } = &self.guarded.function;
+        let Body { inner_attrs, .. } = &self.guarded.body;
+        let mut sig: Signature = sig.clone();
+        args::plain_parameters(&mut sig);
+        let checked = match self.guarded.returns.shape {
+            Shape::Sync | Shape::Async => self.checked(),
+            Shape::Boxed => self.boxed(),
+            Shape::ImplFuture => self.deferred(),
+        };
+        let mut block = Group::new(Delimiter::Brace, quote!(#(#inner_attrs)* #checked));
+        // Diagnostics about the whole function point at it, and not at the attribute.
+        block.set_span(self.guarded.body.block.span());
+        let allow = (self.guarded.returns.shape == Shape::ImplFuture)
+            .then(|| quote_spanned!(Span::mixed_site()=> #[allow(clippy::manual_async_fn)]));
+        quote!(#(#attrs)* #allow #vis #defaultness #sig #block)
+    }
+
+    // before:
+    //     fn delete(..) -> impl Future<Output = O> { body }
+    // after:
+    //     fn delete(..) -> impl Future<Output = O> { async move { checked body } }
+    fn deferred(&self) -> TokenStream {
+        let checked = self.checked();
+        quote_spanned!(Span::mixed_site()=> async move { #checked })
+    }
+
+    // before:
+    //     fn delete(..) -> Pin<Box<dyn Future<Output = O> + '_>> { body }
+    // after:
+    //     fn delete(..) -> Pin<Box<dyn Future<Output = O> + '_>> { Box::pin(async move { checked body }) }
+    fn boxed(&self) -> TokenStream {
+        let deferred = self.deferred();
+        quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(#deferred))
+    }
+
+    // before:
+    //     body
+    // after:
+    //     let action = Action::new("delete").effect(..).captured(the arguments);
+    //     let guard = None;
+    //     let decision = authorize(guard, action).await;
+    //     match decision {
+    //         Ok(permit) => {
+    //             let output: O = body;
+    //             permit.finish_with(how the output says it went);
+    //             output
+    //         }
+    //         Err(error) => O::from_denial(error),
+    //     }
+    fn checked(&self) -> TokenStream {
+        let private = &self.private;
+        let action = self.action();
+        let guard = self.guard();
+        let decision = match self.guarded.returns.shape {
+            Shape::Sync => quote_spanned! {Span::mixed_site()=>
+                #private::authorize_blocking(guard, action)
+            },
+            Shape::Async | Shape::Boxed | Shape::ImplFuture => quote_spanned! {Span::mixed_site()=>
+                #private::authorize(guard, action).await
+            },
+        };
+        let body = self.run();
+        let denied = self.denied();
+        let output_type = annotation(self.guarded.returns.output.as_ref());
+        quote_spanned! {Span::mixed_site()=>
+            let action = #action;
+            let guard = #guard;
+            let decision = #decision;
+            match decision {
+                ::core::result::Result::Ok(permit) => {
+                    let output #output_type = #body;
+                    let outcome = {
+                        use #private::{OutcomeAssumed as _, OutcomeKnown as _};
+                        (&#private::OutcomeProbe(&output)).call_outcome()
+                    };
+                    #private::Permit::finish_with(permit, outcome);
+                    output
+                }
+                ::core::result::Result::Err(error) => #denied,
+            }
+        }
+    }
+
+    /// The body, run.
+    fn run(&self) -> TokenStream {
+        match self.guarded.returns.shape {
+            Shape::Sync => self.run_sync(),
+            Shape::Async => self.run_async(),
+            Shape::Boxed | Shape::ImplFuture => self.run_future(),
+        }
+    }
+
+    // before:
+    //     { statements }
+    // after:
+    //     call_once(move || -> O { let mut path = path; let output: O = { statements }; output })
+    fn run_sync(&self) -> TokenStream {
+        let private = &self.private;
+        let returns = self.guarded.returns.body.as_ref().map(|ty| {
+            let ty = nameable(ty);
+            quote_spanned!(Span::mixed_site()=> -> #ty)
+        });
+        let block = self.block();
+        quote_spanned!(Span::mixed_site()=> #private::call_once(move || #returns { #block }))
+    }
+
+    // before:
+    //     { statements that return a future }
+    // after:
+    //     { let future = call_once(move || -> F { .. }); future.await }
+    fn run_future(&self) -> TokenStream {
+        let future = self.run_sync();
+        quote_spanned! {Span::mixed_site()=>
+            {
+                let future = #future;
+                future.await
+            }
+        }
+    }
+
+    // before:
+    //     { statements }
+    // after:
+    //     async move {
+    //         if let Some(output) = None::<O> { return output; }   // `return` and `?` know their type
+    //         let mut path = path;
+    //         let output: O = { statements };
+    //         output
+    //     }.await
+    fn run_async(&self) -> TokenStream {
+        let output = named(self.guarded.returns.body.as_ref());
+        let block = self.block();
+        let place = self.output_place();
+        let returns = (!matches!(self.guarded.returns.body, Some(Type::ImplTrait(_)))).then(|| {
+            quote_spanned! {place=>
+                if let ::core::option::Option::Some(output) = ::core::option::Option::None::<#output> {
+                    return output;
+                }
+            }
+        });
+        quote_spanned!(Span::mixed_site()=> async move { #returns #block }.await)
+    }
+
+    // before:
+    //     { statements }
+    // after:
+    //     let mut path = path;                // dropped after the body, in the order of parameters
+    //     let output: O = { statements };     // a value of its own, so that temporaries go first
+    //     output
+    fn block(&self) -> TokenStream {
+        let bindings = self.guarded.arguments.iter().flat_map(rebind);
+        let block = &self.guarded.body.block;
+        let body_type = annotation(self.guarded.returns.body.as_ref());
+        quote_spanned! {Span::mixed_site()=>
+            #(#bindings)*
+            let output #body_type = #block;
+            #[allow(unreachable_code)]
+            output
+        }
+    }
+
+    // before:
+    //     on_denied = |error| reply(error)
+    // after:
+    //     deny_with::<O, _>(error, |error| reply(error))
+    // and without it, at the place of the return type, where a missing implementation is shown:
+    //     <O as FromDenial>::from_denial(error)
+    fn denied(&self) -> TokenStream {
+        let private = &self.private;
+        let returns = &self.guarded.returns;
+        let output = named(returns.output.as_ref());
+        let error = quote_spanned!(Span::mixed_site()=> error);
+        if let Some(on_denied) = &self.guarded.attr.on_denied {
+            let place = Span::mixed_site().located_at(on_denied.span());
+            return quote_spanned!(place=> #private::deny_with::<#output, _>(#error, #on_denied));
+        }
+        let place = self.output_place();
+        quote_spanned!(place=> <#output as #private::FromDenial>::from_denial(#error))
+    }
+
+    /// Where the return type is written, for what the compiler has to say about it.
+    fn output_place(&self) -> Span {
+        let Guarded { returns, function, .. } = &self.guarded;
+        Span::mixed_site().located_at(returns.output_span(&function.sig))
+    }
+
+    // before:
+    //     guard = self.guard
+    // after, for a guard, a reference to one, and an `Arc` of one alike:
+    //     Some(<AgentTrustGuard as Clone>::clone(&self.guard))
+    fn guard(&self) -> TokenStream {
+        let private = &self.private;
+        let Some(guard) = &self.guarded.attr.guard else {
+            return quote_spanned!(Span::mixed_site()=> ::core::option::Option::None);
+        };
+        let place = Span::mixed_site().located_at(guard.span());
+        quote_spanned! {place=>
+            ::core::option::Option::Some(
+                <#private::AgentTrustGuard as ::core::clone::Clone>::clone(&#guard)
+            )
+        }
+    }
+}
+
+// before:
+//     #[cfg(unix)] #[allow(unused)] mut path: String      // a parameter
+// after:
+//     #[cfg(unix)] #[allow(unused)] let mut path = path;  // inside, so that the body's use of it counts
+fn rebind(argument: &Argument) -> impl Iterator<Item = TokenStream> {
+    argument.bindings.iter().map(|Binding { ident, mutability, cfgs, lints }| {
+        let unused = allow_underscore(ident);
+        quote_spanned! {Span::mixed_site()=>
+            #(#cfgs)* #(#lints)* #unused
+            let #mutability #ident = #ident;
+        }
+    })
+}
+
+/// Clippy minds the use of a name with an underscore, and ours is not the user's.
+pub(crate) fn allow_underscore(ident: &Ident) -> Option<TokenStream> {
+    ident.to_string().starts_with('_').then(|| {
+        quote_spanned! {Span::mixed_site()=>
+            #[allow(clippy::used_underscore_binding, clippy::no_effect_underscore_binding)]
+        }
+    })
+}
+
+/// `: O`, with `_` for what only inference can name.
+fn annotation(ty: Option<&Type>) -> TokenStream {
+    let ty = named(ty);
+    quote_spanned!(Span::mixed_site()=> : #ty)
+}
+
+fn named(ty: Option<&Type>) -> TokenStream {
+    ty.map_or_else(|| quote!(()), |ty| nameable(ty).into_token_stream())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(arguments: TokenStream, item: &TokenStream) -> String {
+        let expanded = guarded(arguments, item.clone()).to_string();
+        let untouched = item.to_string();
+        assert!(expanded.ends_with(&untouched), "{expanded}\ndoes not end with\n{untouched}");
+        expanded.strip_suffix(&untouched).unwrap().to_owned()
+    }
+
+    #[test]
+    fn an_item_with_an_error_is_emitted_untouched_after_it() {
+        let item = quote!(
+            #[must_use]
+            pub const fn tool(mut a: u8) -> Result<u8, Error> {
+                Ok(a)
+            }
+        );
+        let errors = errors(quote!(efect = "read"), &item);
+        assert_eq!(errors.matches("compile_error").count(), 2, "{errors}");
+    }
+
+    #[test]
+    fn c_variadic_arguments_are_refused() {
+        let item = quote!(
+            unsafe extern "C" fn tool(n: u8, ...) -> Result<u8, Error> {
+                Ok(n)
+            }
+        );
+        assert!(errors(quote!(), &item).contains("C-variadic"));
+    }
+
+    #[test]
+    fn whatever_the_tokens_are_there_is_an_answer() {
+        let attributes = [
+            quote!(),
+            quote!(=),
+            quote!(,),
+            quote!(effect =),
+            quote!(effect = effect = "read"),
+            quote!(skip((a))),
+            quote!(input[a]),
+            quote!(tool = |),
+            quote!(crate),
+            quote!(crate = ::),
+            quote!(on_denied = |error|),
+            quote!(scopes("a" "b")),
+            quote!(skip, skip),
+        ];
+        let items = [
+            quote!(),
+            quote!(;),
+            quote!(fn),
+            quote!(fn tool),
+            quote!(fn tool()),
+            quote!(fn tool() ->;),
+            quote!(fn tool(a) {}),
+            quote!(fn tool() -> u8 = 5;),
+            quote!(async),
+            quote!(pub),
+            quote!(#[a]),
+            quote!(
+                fn tool() {}
+                fn other() {}
+            ),
+            quote!(
+                extern "C" {
+                    fn tool();
+                }
+            ),
+            quote!(let a = 1;),
+            quote!(
+                fn tool() -> impl {}
+            ),
+            quote!(fn tool(&&self) {}),
+        ];
+        for attribute in &attributes {
+            for item in &items {
+                assert!(
+                    errors(attribute.clone(), item).contains("compile_error"),
+                    "{attribute} {item}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! First stage: the item below the attribute, which must be a function with a body.
+//!
+//! The body stays a token group: nothing in it has to be understood, because all of it moves behind
+//! the check, and what is not parsed keeps its spans and cannot be lost.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Attribute, Error, Ident, LitStr, Result, Signature, Token, Visibility};
+
+use crate::ctxt::Ctxt;
+
+/// A function of any kind: free, a method, a trait's default.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) defaultness: Option<Token![default]>,
+    pub(crate) sig: Signature,
+    pub(crate) body: Option<Body>,
+}
+
+/// What is between the braces of the function.
+pub(crate) struct Body {
+    /// `#![..]`, which belong to the function and stay in front.
+    pub(crate) inner_attrs: Vec<Attribute>,
+    /// Everything else, braces included.
+    pub(crate) block: Group,
+}
+
+impl Function {
+    /// The function, or nothing but an error in `ctxt` saying what the item is instead.
+    pub(crate) fn parse(ctxt: &Ctxt, item: TokenStream) -> Option<Self> {
+        match parse_function.parse2(item) {
+            Ok(function) => Some(function),
+            Err(error) => {
+                ctxt.push(error);
+                None
+            }
+        }
+    }
+}
+
+fn parse_function(input: ParseStream<'_>) -> Result<Function> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let vis = input.parse()?;
+    let defaultness = input.parse()?;
+    if !starts_function(input) {
+        return Err(not_a_function(input));
+    }
+    let sig = input.parse()?;
+    let body = parse_body(input)?;
+    Ok(Function { attrs, vis, defaultness, sig, body })
+}
+
+/// Whether `fn` follows after the words that may stand before it.
+fn starts_function(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    let qualifier = |ahead: ParseStream<'_>| {
+        ahead.peek(Token![const])
+            || ahead.peek(Token![async])
+            || ahead.peek(Token![unsafe])
+            || ahead.peek(Token![extern])
+            || ahead.peek(LitStr)
+    };
+    while qualifier(&ahead) {
+        if ahead.parse::<TokenTree>().is_err() {
+            return false;
+        }
+    }
+    ahead.peek(Token![fn])
+}
+
+fn not_a_function(input: ParseStream<'_>) -> Error {
+    let span = input.span();
+    let word = input.fork().call(Ident::parse_any).map(|word| word.to_string()).unwrap_or_default();
+    let message = match word.as_str() {
+        "impl" | "trait" => format!(
+            "`#[guarded]` guards one function at a time, not a whole `{word}`: put it on each \
+             method that is a tool"
+        ),
+        "struct" | "enum" | "union" | "type" | "mod" | "static" | "const" | "use"
+        | "macro_rules" | "extern" | "let" | "unsafe" => format!(
+            "`#[guarded]` guards functions and methods, and this is `{word}`: put it on the \
+             function that does the work"
+        ),
+        _ => "`#[guarded]` guards functions and methods: put it on the function that does the work"
+            .to_owned(),
+    };
+    Error::new(span, message)
+}
+
+fn parse_body(input: ParseStream<'_>) -> Result<Option<Body>> {
+    if input.peek(Token![;]) {
+        input.parse::<Token![;]>()?;
+        return Ok(None);
+    }
+    let span = input.span();
+    let block = match input.parse()? {
+        TokenTree::Group(group) => braced(group),
+        _ => None,
+    };
+    let Some(block) = block else {
+        return Err(Error::new(span, "expected the body of the function"));
+    };
+    let (inner_attrs, rest) = split_inner_attrs.parse2(block.stream())?;
+    if inner_attrs.is_empty() {
+        return Ok(Some(Body { inner_attrs, block }));
+    }
+    let mut without = Group::new(Delimiter::Brace, rest);
+    without.set_span(block.span());
+    Ok(Some(Body { inner_attrs, block: without }))
+}
+
+/// The braces themselves, also when a `macro_rules!` passed the block on as `$body`.
+fn braced(group: Group) -> Option<Group> {
+    match group.delimiter() {
+        Delimiter::Brace => Some(group),
+        Delimiter::None => match group.stream().into_iter().next() {
+            Some(TokenTree::Group(inner)) => braced(inner),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn split_inner_attrs(input: ParseStream<'_>) -> Result<(Vec<Attribute>, TokenStream)> {
+    Ok((input.call(Attribute::parse_inner)?, input.parse()?))
+}

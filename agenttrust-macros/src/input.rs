@@ -1,0 +1,202 @@
+//! Second stage: which arguments are the input that is checked, digested, and bound by an approval.
+
+use syn::ext::IdentExt as _;
+use syn::{Attribute, Ident};
+
+use crate::args::{Argument, Binding};
+use crate::attr::{Attr, Effect, Names};
+use crate::ctxt::Ctxt;
+use crate::suggest::did_you_mean;
+
+/// What is captured of one call.
+pub(crate) enum Input {
+    /// `skip_all`: the call is checked by its name alone.
+    Nothing,
+    /// These arguments, in the order of the parameters.
+    Fields(Vec<Field>),
+}
+
+/// One captured argument.
+pub(crate) struct Field {
+    pub(crate) ident: Ident,
+    pub(crate) name: String,
+    pub(crate) cfgs: Vec<Attribute>,
+    /// Why the argument must be `Serialize`; `None` = it is left out when it is not.
+    pub(crate) demand: Option<Demand>,
+}
+
+/// Who says that an argument has to be captured.
+#[derive(Clone, Copy)]
+pub(crate) enum Demand {
+    /// An approval for this effect binds every argument.
+    Approval(Effect),
+    /// The user named it in `input(..)`.
+    Named,
+}
+
+impl Input {
+    /// Decides for every argument; an argument that nothing decides for is an error in `ctxt`.
+    pub(crate) fn plan(ctxt: &Ctxt, attr: &Attr, arguments: &[Argument]) -> Self {
+        names_exist(ctxt, "skip", attr.skip.as_ref(), arguments);
+        names_exist(ctxt, "input", attr.input.as_ref(), arguments);
+        keys_agree(ctxt, attr);
+        let strict = attr.effect.filter(|effect| effect.binds_every_argument());
+        if let Some(span) = attr.skip_all {
+            if let Some(effect) = strict {
+                let message = format!(
+                    "`skip_all` would also leave out what is added later, and an approval for \
+                     `effect = \"{}\"` binds every argument: name them, {}",
+                    effect.as_str(),
+                    skip_of(arguments)
+                );
+                if arguments.iter().any(|argument| !argument.bindings.is_empty()) {
+                    ctxt.error(span, message);
+                }
+            }
+            return Self::Nothing;
+        }
+        let choice = Choice { ctxt, attr, strict };
+        Self::Fields(arguments.iter().flat_map(|argument| choice.fields(argument)).collect())
+    }
+}
+
+struct Choice<'a> {
+    ctxt: &'a Ctxt,
+    attr: &'a Attr,
+    strict: Option<Effect>,
+}
+
+impl Choice<'_> {
+    fn fields(&self, argument: &Argument) -> Vec<Field> {
+        if let (Some(span), Some(effect)) = (argument.opaque, self.strict) {
+            self.ctxt.error(
+                span,
+                format!(
+                    "the names that this pattern binds cannot be seen, and an approval for \
+                     `effect = \"{}\"` binds every argument: take the argument by a name and \
+                     destructure it in the body",
+                    effect.as_str()
+                ),
+            );
+        }
+        argument.bindings.iter().filter_map(|binding| self.field(argument, binding)).collect()
+    }
+
+    fn field(&self, argument: &Argument, binding: &Binding) -> Option<Field> {
+        let lists = |names: &Option<Names>| {
+            names.as_ref().is_some_and(|names| names.contains(&binding.ident))
+        };
+        if lists(&self.attr.skip) {
+            return None;
+        }
+        let named = lists(&self.attr.input);
+        if self.attr.input.is_some() && !named {
+            self.undecided(
+                binding,
+                "is neither in `input(..)` nor in `skip(..)`",
+                "add it to `input(..)`, or ",
+            );
+            return None;
+        }
+        if let Some(ty) = &argument.never_captured {
+            if named {
+                self.never(binding, ty);
+            } else {
+                let problem = format!("is a `{ty}`, which is never captured");
+                self.undecided(binding, &problem, "");
+            }
+            return None;
+        }
+        let demand = self.strict.map(Demand::Approval).or(named.then_some(Demand::Named));
+        Some(Field {
+            ident: binding.ident.clone(),
+            name: binding.name(),
+            cfgs: binding.cfgs.clone(),
+            demand,
+        })
+    }
+
+    fn undecided(&self, binding: &Binding, problem: &str, way_out: &str) {
+        let Some(effect) = self.strict else { return };
+        let name = binding.name();
+        self.ctxt.error(
+            binding.ident.span(),
+            format!(
+                "`{name}` {problem}, and an approval for `effect = \"{}\"` binds every argument: \
+                 {way_out}add `skip({name})`",
+                effect.as_str()
+            ),
+        );
+    }
+
+    fn never(&self, binding: &Binding, ty: &str) {
+        let span = self
+            .attr
+            .input
+            .iter()
+            .flat_map(|names| &names.idents)
+            .find(|ident| ident.unraw() == binding.ident.unraw())
+            .map_or_else(|| binding.ident.span(), Ident::span);
+        self.ctxt.error(
+            span,
+            format!(
+                "`{}` is a `{ty}`, which is never captured: remove it from `input(..)`",
+                binding.name()
+            ),
+        );
+    }
+}
+
+fn keys_agree(ctxt: &Ctxt, attr: &Attr) {
+    if let (Some(span), Some(_)) = (attr.skip_all, &attr.input) {
+        ctxt.error(span, "`skip_all` contradicts `input(..)`: remove one of the two");
+    }
+    if let (Some(span), Some(_)) = (attr.skip_all, &attr.skip) {
+        ctxt.error(
+            span,
+            "`skip_all` leaves nothing for `skip(..)` to leave out: remove one of the two",
+        );
+    }
+    let (Some(input), Some(skip)) = (&attr.input, &attr.skip) else { return };
+    let both: Vec<_> = skip.idents.iter().filter(|name| input.contains(name)).collect();
+    for name in &both {
+        ctxt.error(
+            name.span(),
+            format!("`{name}` is in `input(..)` and in `skip(..)`: remove it from one of the two"),
+        );
+    }
+    let strict = attr.effect.is_some_and(Effect::binds_every_argument);
+    if both.is_empty() && !strict {
+        ctxt.error(
+            skip.key,
+            "`input(..)` already names all that is captured, so `skip(..)` does nothing here: \
+             remove it",
+        );
+    }
+}
+
+fn names_exist(ctxt: &Ctxt, key: &str, names: Option<&Names>, arguments: &[Argument]) {
+    let known: Vec<String> = bindings(arguments).map(Binding::name).collect();
+    for ident in names.iter().flat_map(|names| &names.idents) {
+        let name = ident.unraw().to_string();
+        if known.contains(&name) {
+            continue;
+        }
+        let nearest = did_you_mean(&name, known.iter().map(String::as_str));
+        let problem = if known.is_empty() {
+            "the function has no arguments to name".to_owned()
+        } else {
+            format!("no argument is called `{name}`{nearest}")
+        };
+        ctxt.error(ident.span(), format!("`{key}({name})` names nothing: {problem}"));
+    }
+}
+
+fn bindings(arguments: &[Argument]) -> impl Iterator<Item = &Binding> {
+    arguments.iter().flat_map(|argument| &argument.bindings)
+}
+
+fn skip_of(arguments: &[Argument]) -> String {
+    let names: Vec<_> = bindings(arguments).map(Binding::name).collect();
+    format!("`skip({})`", names.join(", "))
+}

@@ -1,0 +1,169 @@
+//! Second stage: what the keys mean together and for this function. Pure: it reads, and reports.
+//!
+//! The rule behind the rules: a function that is accepted runs wholly behind the check. What cannot
+//! is an error that says why, and what to write instead.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::spanned::Spanned as _;
+use syn::{Expr, Lit, Signature, Type};
+
+use crate::args::{self, Argument};
+use crate::attr::{Attr, OnElevation};
+use crate::ctxt::Ctxt;
+use crate::function::{Body, Function};
+use crate::input::Input;
+use crate::shape::{self, Returns};
+
+/// Everything the expansion needs to know, and nothing left to decide.
+pub(crate) struct Guarded {
+    pub(crate) attr: Attr,
+    pub(crate) function: Function,
+    pub(crate) body: Body,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) input: Input,
+    pub(crate) returns: Returns,
+}
+
+/// Applies every rule; what comes back may be expanded only if `ctxt` stayed without errors.
+pub(crate) fn validate(ctxt: &Ctxt, attr: Attr, mut function: Function) -> Option<Guarded> {
+    let returns = Returns::read(&function.sig);
+    let arguments = args::arguments(&function.sig);
+    let input = Input::plan(ctxt, &attr, &arguments);
+    wait_needs_on_elevation(ctxt, &attr);
+    tool_is_a_fixed_name(ctxt, &attr);
+    function_can_be_wrapped(ctxt, &function);
+    output_can_carry_a_denial(ctxt, &attr, &function.sig, &returns);
+    future_can_hold_the_arguments(ctxt, &function.sig, &returns);
+    let body = function.body.take();
+    if body.is_none() {
+        ctxt.error(
+            function.sig.ident.span(),
+            "a function without a body has nothing to guard: put `#[guarded]` on each \
+             implementation, or give the method a default body",
+        );
+    }
+    Some(Guarded { attr, function, body: body?, arguments, input, returns })
+}
+
+fn wait_needs_on_elevation(ctxt: &Ctxt, attr: &Attr) {
+    let Some(wait) = &attr.wait else { return };
+    if attr.on_elevation != Some(OnElevation::Wait) {
+        ctxt.error(
+            wait.key,
+            "`wait` says how long to wait for an approval, and nothing waits here: add \
+             `on_elevation = \"wait\"`, or remove `wait`",
+        );
+    }
+}
+
+fn tool_is_a_fixed_name(ctxt: &Ctxt, attr: &Attr) {
+    let Some(tool) = &attr.tool else { return };
+    if let Expr::Lit(literal) = tool {
+        match &literal.lit {
+            Lit::Str(name) if name.value().trim().is_empty() => ctxt.error(
+                name.span(),
+                "the name of a tool is empty: name it, or remove `tool` to use the function's name",
+            ),
+            Lit::Str(name) if name.value().contains(char::is_control) => ctxt.error(
+                name.span(),
+                "the name of a tool holds a control character: write it in printable characters",
+            ),
+            Lit::Str(_) => {}
+            other => ctxt.error(
+                other.span(),
+                "`tool` takes the name of the tool as a string: write `tool = \"db_delete\"`",
+            ),
+        }
+    } else if mentions_self(tool.to_token_stream()) {
+        ctxt.error(
+            tool.span(),
+            "the name of a tool is fixed when the program is built, and `self` and `Self` are not: \
+             write a string or a `const`, and use `guard.run(Action::new(name), ..)` for a name \
+             made at run time",
+        );
+    }
+}
+
+fn mentions_self(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "self" || ident == "Self",
+        TokenTree::Group(group) => mentions_self(group.stream()),
+        _ => false,
+    })
+}
+
+fn function_can_be_wrapped(ctxt: &Ctxt, function: &Function) {
+    let sig = &function.sig;
+    if let Some(constness) = &sig.constness {
+        ctxt.error(
+            constness.span,
+            "a `const fn` can run while the program is being built, when nobody can be asked: \
+             remove `const`",
+        );
+    }
+    if let Some(span) = args::find_attribute(&function.attrs, "track_caller") {
+        ctxt.error(
+            span,
+            "`#[track_caller]` would name a place inside `#[guarded]` instead of the caller: remove \
+             it, or take a `&'static Location<'static>` as an argument",
+        );
+    }
+    if let Some(span) = args::find_attribute(&function.attrs, "guarded") {
+        ctxt.error(
+            span,
+            "the function is guarded twice, and every call would be checked and reported twice: \
+             merge the two attributes into one",
+        );
+    }
+    if let Some(variadic) = &sig.variadic {
+        ctxt.error(
+            variadic.span(),
+            "C-variadic arguments cannot be captured: take a slice instead",
+        );
+    }
+}
+
+fn output_can_carry_a_denial(ctxt: &Ctxt, attr: &Attr, sig: &Signature, returns: &Returns) {
+    let span = returns.output_span(sig);
+    let Some(output) = &returns.output else {
+        if attr.on_denied.is_none() {
+            ctxt.error(
+                span,
+                "a function that returns nothing cannot tell its caller that the call was not \
+                 allowed: return `Result<(), AgentTrustError>`, or say what to do with \
+                 `on_denied = |error| ..`",
+            );
+        }
+        return;
+    };
+    if matches!(shape::peel(output), Type::Never(_)) {
+        ctxt.error(
+            span,
+            "a function that never returns cannot carry a denial: return a `Result`, and diverge in \
+             its caller",
+        );
+    }
+    if let Some(span) = shape::future_inside(output) {
+        ctxt.error(
+            span,
+            "the future inside this return type would run after the call was reported: make the \
+             function `async`, or return `Pin<Box<dyn Future<Output = ..> + Send + '_>>` or \
+             `impl Future<Output = ..>`",
+        );
+    }
+}
+
+fn future_can_hold_the_arguments(ctxt: &Ctxt, sig: &Signature, returns: &Returns) {
+    if !returns.is_static {
+        return;
+    }
+    if let Some(span) = shape::borrowed(sig) {
+        ctxt.error(
+            span,
+            "the whole body runs inside the returned future, which is `'static` and cannot borrow: \
+             take an owned value here (`self: Arc<Self>` for `&self`), or give the future a \
+             lifetime (`+ '_`)",
+        );
+    }
+}

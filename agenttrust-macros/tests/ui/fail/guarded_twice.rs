@@ -1,0 +1,9 @@
+use agenttrust::{AgentTrustError, guarded};
+
+#[guarded(effect = "read")]
+#[guarded(tool = "t")]
+fn tool(path: String) -> Result<String, AgentTrustError> {
+    Ok(path)
+}
+
+fn main() {}

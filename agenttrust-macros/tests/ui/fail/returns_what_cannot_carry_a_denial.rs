@@ -1,0 +1,8 @@
+use agenttrust::guarded;
+
+#[guarded]
+fn tool(path: String) -> String {
+    path
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use agenttrust::{AgentTrustError, guarded};
+
+#[guarded(skip(db))]
+fn tool() -> Result<(), AgentTrustError> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,94 @@
+//! How a denial reaches the caller, and how an answer is judged: the two things only the protocol knows.
+
+use std::borrow::Cow;
+
+use agenttrust::{AgentTrustError, CallOutcome, Outcome};
+
+/// Why the inner service was not called.
+#[derive(Debug)]
+pub enum Denial {
+    /// The extractor refused the request: it cannot be read as an action, and nobody was asked.
+    Refused(Cow<'static, str>),
+    /// The guard gave no permit: denied, held for an approval, or the Guardian did not answer.
+    Blocked(AgentTrustError),
+}
+
+impl From<Denial> for AgentTrustError {
+    /// A refusal becomes [`AgentTrustError::ActionDenied`] without a check id, since none was made.
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Refused(reason) => Self::ActionDenied {
+                message: format!("refused without asking the Guardian: {reason}"),
+                check_id: None,
+            },
+            Denial::Blocked(error) => error,
+        }
+    }
+}
+
+/// Turns a denial into what the caller of the service receives, and says which answers of the
+/// service are failures.
+///
+/// Any closure `Fn(Denial) -> Result<Res, Err>` is one. Ready ones are [`DenyAsError`] and, for HTTP,
+/// [`HttpDeny`](crate::http::HttpDeny).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot turn a denial into a `Result<{Res}, {Err}>`",
+    label = "no way to tell the caller of a denial",
+    note = "say how with `.deny_with(|denial: Denial| ..)`; `DenyAsError` needs `{Err}: From<AgentTrustError>`, `HttpDeny` an `http::Response` whose body is `From<String>` (or `HttpDeny::new().body_with(..)`)"
+)]
+pub trait DenyWith<Req, Res, Err> {
+    /// What the answer needs from the request, which is gone by the time of the answer: the id of a
+    /// JSON-RPC call, say. `()` for protocols that need nothing.
+    type Context;
+
+    /// Takes that out of the request. Called once for every request that is guarded or refused.
+    fn context(&self, request: &Req) -> Self::Context;
+
+    /// The answer for a call that was not made.
+    ///
+    /// # Errors
+    ///
+    /// Answers with an error where that is how the protocol says no.
+    fn deny(&self, denial: Denial, context: Self::Context) -> Result<Res, Err>;
+
+    /// Whether a call that was made worked, for its report.
+    ///
+    /// By default what [`Outcome`] says of a `Result`: an `Err` is a failure.
+    fn outcome(&self, result: &Result<Res, Err>, context: &Self::Context) -> CallOutcome {
+        let _ = context;
+        result.outcome()
+    }
+}
+
+impl<F, Req, Res, Err> DenyWith<Req, Res, Err> for F
+where
+    F: Fn(Denial) -> Result<Res, Err>,
+{
+    type Context = ();
+
+    fn context(&self, _request: &Req) -> Self::Context {}
+
+    fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Res, Err> {
+        self(denial)
+    }
+}
+
+/// Denies with the service's own error: what [`GuardLayer::new`](crate::GuardLayer::new) starts with.
+///
+/// For services whose error can be made from an [`AgentTrustError`], which every
+/// `Box<dyn Error + Send + Sync>` can.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DenyAsError;
+
+impl<Req, Res, Err> DenyWith<Req, Res, Err> for DenyAsError
+where
+    Err: From<AgentTrustError>,
+{
+    type Context = ();
+
+    fn context(&self, _request: &Req) -> Self::Context {}
+
+    fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Res, Err> {
+        Err(AgentTrustError::from(denial).into())
+    }
+}

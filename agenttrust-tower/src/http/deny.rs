@@ -1,0 +1,134 @@
+//! Denials and outcomes in HTTP: an RFC 9457 problem one way, a status the other.
+
+use std::time::Duration;
+
+use agenttrust::{CallOutcome, Outcome};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response};
+
+use super::problem::Problem;
+use crate::{Denial, DenyWith};
+
+/// Answers a denial with an RFC 9457 problem (`application/problem+json`), never with an error.
+///
+/// | what happened | status | `code`, and what comes with it |
+/// |---|---|---|
+/// | denied | 403 | `ACTION_DENIED`, `check_id` |
+/// | an approval is needed | 403 | `ELEVATION_REQUIRED`, `approval_id` |
+/// | the approval expired undecided | 403 | `APPROVAL_EXPIRED`, `approval_id` |
+/// | the agent was revoked | 403 | `AGENT_REVOKED` |
+/// | the request cannot be read | 400 | `REQUEST_REFUSED` |
+/// | the Guardian did not answer, or is overloaded | 503 | `GUARDIAN_UNAVAILABLE`, a `Retry-After` header |
+/// | the Guardian turned this server away | 500 | `GUARD_MISCONFIGURED` |
+///
+/// Never a 401: the caller's credentials were not looked at. When the Guardian does not accept the
+/// guard's own key, that is the server's mistake and its log says what to mend; the caller sees a
+/// 500.
+///
+/// The response's body is made from the JSON text: by `From<String>`, which axum's `Body`,
+/// `Full<Bytes>` and `String` have, or with [`body_with`](Self::body_with).
+#[derive(Debug, Clone)]
+pub struct HttpDeny<M = StringBody> {
+    body: M,
+    retry_after: Duration,
+}
+
+impl HttpDeny {
+    /// Bodies by `From<String>`, and 5 seconds of `Retry-After`.
+    pub fn new() -> Self {
+        Self { body: StringBody, retry_after: Duration::from_secs(5) }
+    }
+}
+
+impl Default for HttpDeny {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M> HttpDeny<M> {
+    /// Makes the body with `make`, for body types that are not `From<String>`.
+    ///
+    /// ```
+    /// use agenttrust_tower::http::HttpDeny;
+    /// use bytes::Bytes;
+    /// use http_body_util::{BodyExt, Full, combinators::BoxBody};
+    ///
+    /// let deny = HttpDeny::new().body_with(|json: String| -> BoxBody<Bytes, std::io::Error> {
+    ///     Full::from(json).map_err(|never| match never {}).boxed()
+    /// });
+    /// # let _ = deny;
+    /// ```
+    pub fn body_with<F>(self, make: F) -> HttpDeny<F> {
+        HttpDeny { body: make, retry_after: self.retry_after }
+    }
+
+    /// How long callers are asked to stay away when the Guardian did not answer, in whole seconds.
+    pub fn retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+}
+
+impl<Req, B, Err, M> DenyWith<Req, Response<B>, Err> for HttpDeny<M>
+where
+    M: MakeBody<B>,
+{
+    type Context = ();
+
+    fn context(&self, _request: &Req) -> Self::Context {}
+
+    fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
+        let problem = Problem::of(denial);
+        let (status, transient) = (problem.status, problem.transient);
+        let mut response = Response::new(self.body.make_body(problem.into_json()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // The next decision may be another one.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if transient {
+            headers.insert(RETRY_AFTER, self.retry_after.as_secs().into());
+        }
+        Ok(response)
+    }
+
+    fn outcome(&self, result: &Result<Response<B>, Err>, _context: &Self::Context) -> CallOutcome {
+        match result {
+            Ok(response) if response.status().as_u16() >= 400 => {
+                CallOutcome::failure(format!("http {}", response.status().as_u16()))
+            }
+            Ok(_) => CallOutcome::Success,
+            Err(_) => result.outcome(),
+        }
+    }
+}
+
+/// Makes the body of a denial from its JSON text. Any closure `Fn(String) -> B` does.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot make a `{B}` for the body of a denial",
+    note = "say how: `.deny_with(HttpDeny::new().body_with(|json: String| ..))`"
+)]
+pub trait MakeBody<B> {
+    /// The body that carries `json`.
+    fn make_body(&self, json: String) -> B;
+}
+
+/// Bodies by `From<String>`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StringBody;
+
+impl<B: From<String>> MakeBody<B> for StringBody {
+    fn make_body(&self, json: String) -> B {
+        json.into()
+    }
+}
+
+impl<F, B> MakeBody<B> for F
+where
+    F: Fn(String) -> B,
+{
+    fn make_body(&self, json: String) -> B {
+        self(json)
+    }
+}

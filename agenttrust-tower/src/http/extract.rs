@@ -1,0 +1,115 @@
+//! The action of an HTTP request: the method says the effect, the route the tool, the URI the input.
+
+use agenttrust::{Action, Effect, OnElevation};
+use http::{Method, Request};
+
+use super::resource::Resource;
+use super::template::{NoTemplate, RouteTemplate};
+use crate::{ExtractAction, Extracted};
+
+/// A method is a word; one longer than this is refused rather than made part of a tool's name.
+const LONGEST_METHOD: usize = 32;
+
+/// Reads the action of an HTTP request: see [`http`](crate::http) for what becomes what.
+#[derive(Debug, Clone)]
+pub struct HttpExtract<T = NoTemplate> {
+    template: T,
+    on_elevation: OnElevation,
+}
+
+impl HttpExtract {
+    /// Takes the template from axum's router where there is one, and does not wait for approvals.
+    pub fn new() -> Self {
+        Self { template: NoTemplate, on_elevation: OnElevation::Fail }
+    }
+}
+
+impl Default for HttpExtract {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> HttpExtract<T> {
+    /// The route template of requests that no axum router matched: a fixed one, or a closure over
+    /// the request. `None` from a closure means `(unmatched)`, which is guarded too.
+    ///
+    /// ```
+    /// use agenttrust_tower::http::HttpExtract;
+    ///
+    /// // A service for one route:
+    /// let one = HttpExtract::new().template("/files/{name}");
+    ///
+    /// // A service that routes by itself. Answer with the route, never with the path it matched.
+    /// let routed = HttpExtract::new().template(|request: &http::Request<String>| {
+    ///     request.uri().path().starts_with("/files/").then_some("/files/{name}")
+    /// });
+    /// # let _ = (one, routed);
+    /// ```
+    pub fn template<T2>(self, template: T2) -> HttpExtract<T2> {
+        HttpExtract { template, on_elevation: self.on_elevation }
+    }
+
+    /// What a call does that needs an approval: answer with its id at once ([`OnElevation::Fail`],
+    /// the default), or wait for the decision.
+    ///
+    /// While it waits, the inner service's readiness is given back; a time-out outside the guard
+    /// bounds the wait.
+    pub fn on_elevation(mut self, on_elevation: OnElevation) -> Self {
+        self.on_elevation = on_elevation;
+        self
+    }
+}
+
+impl<B, T> ExtractAction<Request<B>> for HttpExtract<T>
+where
+    T: RouteTemplate<B>,
+{
+    fn extract(&self, request: &Request<B>) -> Extracted {
+        let method = request.method();
+        if method.as_str().len() > LONGEST_METHOD {
+            return Extracted::refuse("the method of the request is longer than 32 characters");
+        }
+        let resource = match Resource::of(request) {
+            Ok(resource) => resource,
+            Err(reason) => return Extracted::refuse(reason),
+        };
+        Action::new(self.tool(request))
+            .effect(effect(method))
+            .input(&resource.into_input())
+            .on_elevation(self.on_elevation)
+            .into()
+    }
+}
+
+impl<T> HttpExtract<T> {
+    fn tool<B>(&self, request: &Request<B>) -> String
+    where
+        T: RouteTemplate<B>,
+    {
+        #[cfg(feature = "axum")]
+        if let Some(template) = super::matched::template(request) {
+            return tool(request.method(), Some(template));
+        }
+        let template = self.template.route_template(request);
+        tool(request.method(), template.as_deref())
+    }
+}
+
+fn effect(method: &Method) -> Effect {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Effect::Read,
+        Method::DELETE => Effect::Destructive,
+        _ => Effect::Mutating,
+    }
+}
+
+fn tool(method: &Method, template: Option<&str>) -> String {
+    match template {
+        Some(template) => {
+            let template = template.strip_prefix('/').unwrap_or(template);
+            format!("http/{method}/{template}")
+        }
+        None => format!("http/{method}/(unmatched)"),
+    }
+}

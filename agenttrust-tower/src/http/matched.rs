@@ -1,0 +1,49 @@
+//! What axum's router left in a request: the route it matched and the parameters it found there.
+
+use std::borrow::Cow;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts, MatchedPath, OriginalUri, RawPathParams};
+use http::Request;
+use serde_json::{Map, Value};
+
+pub(super) fn template<B>(request: &Request<B>) -> Option<&str> {
+    let matched = request.extensions().get::<MatchedPath>()?;
+    Some(matched.as_str())
+}
+
+pub(super) fn original_path<B>(request: &Request<B>) -> Option<&str> {
+    let original = request.extensions().get::<OriginalUri>()?;
+    Some(original.0.path())
+}
+
+/// The path parameters, decoded as the handler will see them; none where no router found any.
+pub(super) fn parameters<B>(
+    request: &Request<B>,
+) -> Result<Option<Map<String, Value>>, Cow<'static, str>> {
+    // Every axum router leaves it; without one there is nothing to look for.
+    if request.extensions().get::<OriginalUri>().is_none() {
+        return Ok(None);
+    }
+    let parameters: Map<_, _> = match raw_parameters(request) {
+        Poll::Ready(Ok(parameters)) => {
+            parameters.iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+        }
+        Poll::Ready(Err(RawPathParamsRejection::MissingPathParams(_))) => return Ok(None),
+        Poll::Ready(Err(rejection)) => return Err(rejection.body_text().into()),
+        // It awaits nothing; should it ever, what it has not read is refused.
+        Poll::Pending => return Err("the path parameters of the request cannot be read".into()),
+    };
+    Ok((!parameters.is_empty()).then_some(parameters))
+}
+
+/// axum hands its parameters out to extractors only, and an extractor takes the whole head: it gets
+/// one with the same extensions and nothing else.
+fn raw_parameters<B>(request: &Request<B>) -> Poll<Result<RawPathParams, RawPathParamsRejection>> {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.extensions = request.extensions().clone();
+    pin!(RawPathParams::from_request_parts(&mut parts, &()))
+        .poll(&mut Context::from_waker(Waker::noop()))
+}

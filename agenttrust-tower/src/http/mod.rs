@@ -1,0 +1,84 @@
+//! HTTP: what a request does, what an approval of it is bound to, and how it is told no.
+//!
+//! [`GuardLayer::http`] is the ready preset: [`HttpExtract`] reads the action, [`HttpDeny`] answers
+//! denials with an RFC 9457 problem. It fits any service over `http::Request<B>` and
+//! `http::Response<B2>`.
+//!
+//! # The action
+//!
+//! | of the request | becomes |
+//! |---|---|
+//! | `GET`, `HEAD`, `OPTIONS` | effect `read` |
+//! | `DELETE` | effect `destructive` |
+//! | any other method | effect `mutating` |
+//! | method and route template | the tool, `http/DELETE/files/{name}` |
+//! | no template to be had | the tool `http/DELETE/(unmatched)`, guarded like any other |
+//!
+//! The template is axum's `MatchedPath` (feature `axum`; use `route_layer`, which runs after
+//! routing), else the one given with [`template`](HttpExtract::template). The raw path is never part
+//! of a tool's name: it holds identifiers, and it would make every resource a tool of its own.
+//!
+//! # What an approval is bound to
+//!
+//! The action's input is the method, the authority and the `Host` header, the path and the query,
+//! byte for byte, and with axum the path before nesting and the path parameters as well. The guard
+//! keeps that input in the process and sends a digest of it, so an approval for `DELETE /files/a`
+//! never serves `DELETE /files/b`.
+//!
+//! It does **not** cover the body, which this layer does not read, nor any header but `Host`. Where
+//! an approval must cover what is in the body, guard the function that has read it
+//! (`#[agenttrust::guarded]`), or put a [`GuardLayer`] with an extractor of your own
+//! around a service over buffered requests (`http::Request<Bytes>`).
+//!
+//! The method is the one this layer sees: a middleware that overrides methods belongs outside it.
+//!
+//! # The outcome
+//!
+//! Reported when the response's head is there: a status of 400 or above is a failure of the type
+//! `http 404`, an error of the service one of its own type, everything else a success.
+
+mod deny;
+mod extract;
+#[cfg(feature = "axum")]
+mod matched;
+mod problem;
+mod resource;
+mod template;
+
+use agenttrust::{AgentTrustGuard, OnElevation};
+
+pub use self::deny::{HttpDeny, MakeBody, StringBody};
+pub use self::extract::HttpExtract;
+pub use self::template::{NoTemplate, RouteTemplate};
+use crate::GuardLayer;
+
+impl GuardLayer<HttpExtract, HttpDeny> {
+    /// A layer for HTTP services, with the action and the denials of [`http`](crate::http).
+    ///
+    /// ```
+    /// use agenttrust::AgentTrustGuard;
+    /// use agenttrust_tower::GuardLayer;
+    /// use axum::{Router, routing::delete};
+    ///
+    /// # fn app(guard: AgentTrustGuard) -> Router {
+    /// Router::new()
+    ///     .route("/files/{name}", delete(|| async { "deleted" }))
+    ///     .route_layer(GuardLayer::http(guard))
+    /// # }
+    /// ```
+    pub fn http(guard: AgentTrustGuard) -> Self {
+        GuardLayer::new(guard).extract(HttpExtract::new()).deny_with(HttpDeny::new())
+    }
+}
+
+impl<T, D> GuardLayer<HttpExtract<T>, D> {
+    /// The route template where no router left one: [`HttpExtract::template`].
+    pub fn template<T2>(self, template: T2) -> GuardLayer<HttpExtract<T2>, D> {
+        self.map_extract(|extract| extract.template(template))
+    }
+
+    /// What a held call does: [`HttpExtract::on_elevation`].
+    pub fn on_elevation(self, on_elevation: OnElevation) -> Self {
+        self.map_extract(|extract| extract.on_elevation(on_elevation))
+    }
+}

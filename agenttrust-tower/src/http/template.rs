@@ -1,0 +1,50 @@
+//! Where a route's template comes from when no axum router left it in the request.
+
+use std::borrow::Cow;
+
+use http::Request;
+
+/// The route template of a request, such as `/files/{name}`: what its tool is named after.
+///
+/// Text is one, for a service with one route; so is any closure
+/// `Fn(&http::Request<B>) -> Option<impl Into<Cow<'static, str>>>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not give a route template for a request with the body `{B}`",
+    note = "give text such as \"/files/{{name}}\", or a closure `|request: &http::Request<{B}>| -> Option<&'static str>`"
+)]
+pub trait RouteTemplate<B> {
+    /// The template, or `None` where no route matches: the call is guarded as `(unmatched)`.
+    fn route_template(&self, request: &Request<B>) -> Option<Cow<'_, str>>;
+}
+
+/// No template: requests that no axum router matched are guarded as `(unmatched)`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTemplate;
+
+impl<B> RouteTemplate<B> for NoTemplate {
+    fn route_template(&self, _request: &Request<B>) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+impl<B> RouteTemplate<B> for &'static str {
+    fn route_template(&self, _request: &Request<B>) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self))
+    }
+}
+
+impl<B> RouteTemplate<B> for String {
+    fn route_template(&self, _request: &Request<B>) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self))
+    }
+}
+
+impl<F, B, T> RouteTemplate<B> for F
+where
+    F: Fn(&Request<B>) -> Option<T>,
+    T: Into<Cow<'static, str>>,
+{
+    fn route_template(&self, request: &Request<B>) -> Option<Cow<'_, str>> {
+        self(request).map(Into::into)
+    }
+}

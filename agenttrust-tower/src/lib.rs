@@ -1,0 +1,97 @@
+//! One tower layer that asks a Guardian before every call and reports after it.
+//!
+//! ```
+//! use agenttrust::{AgentTrustClient, AgentTrustGuard};
+//! use agenttrust_tower::GuardLayer;
+//! use axum::{Router, body::Body, extract::Path, routing::get};
+//! use http::{Request, StatusCode};
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # // A Guardian that allows reads and holds everything else.
+//! # let guardian = tower::service_fn(|request: Request<bytes::Bytes>| async move {
+//! #     let check = String::from_utf8_lossy(request.body());
+//! #     let answer = if check.contains(r#""read""#) {
+//! #         r#"{"allowed":true,"check_id":"chk_1"}"#
+//! #     } else {
+//! #         r#"{"allowed":false,"elevation_required":true,"approval_id":"apr_1","reason":"held"}"#
+//! #     };
+//! #     Ok::<_, std::convert::Infallible>(http::Response::new(axum::body::Body::from(answer)))
+//! # });
+//! let client = AgentTrustClient::builder()
+//!     .base_url("https://guardian.example")
+//!     .api_key("sk_live_of_this_server")
+//! #   .service(guardian)
+//!     .build()?;
+//! let guard = AgentTrustGuard::builder(client, "agt_files").build();
+//!
+//! let app: Router = Router::new()
+//!     .route(
+//!         "/files/{name}",
+//!         get(|Path(name): Path<String>| async move { format!("the text of {name}") })
+//!             .delete(|Path(name): Path<String>| async move { format!("{name} is gone") }),
+//!     )
+//!     .route_layer(GuardLayer::http(guard));
+//!
+//! // Checked as the tool `http/GET/files/{name}`, a read: allowed.
+//! let read = Request::get("/files/plan.txt").body(Body::empty())?;
+//! assert_eq!(app.clone().oneshot(read).await?.status(), StatusCode::OK);
+//!
+//! // Destructive: held for an approval of this very request. The handler did not run.
+//! let delete = Request::delete("/files/plan.txt").body(Body::empty())?;
+//! let held = app.oneshot(delete).await?;
+//! assert_eq!(held.status(), StatusCode::FORBIDDEN);
+//! assert_eq!(held.headers()["content-type"], "application/problem+json");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The layer decides nothing. It turns a request into an [`Action`](agenttrust::Action)
+//! ([`ExtractAction`]), calls [`authorize`](agenttrust::AgentTrustGuard::authorize), runs the inner
+//! service while it holds the [`Permit`](agenttrust::Permit), and hands the outcome to it. A denial
+//! goes back in the protocol's own words ([`DenyWith`]). [`GuardLayer::http`] has both ready for
+//! HTTP; for everything else say what a request is with [`GuardLayer::extract`].
+//!
+//! # Readiness, limits and time-outs
+//!
+//! - `poll_ready` is the inner service's and never carries a denial.
+//! - The service that was driven ready goes with the call and is the one that is called.
+//! - Where the answer takes longer than 200 ms, because an approval is waited for
+//!   ([`OnElevation::Wait`](agenttrust::OnElevation)) or the Guardian is slow, that readiness is given
+//!   back, so a concurrency limit *inside* the guard serves others meanwhile; once permitted, a clone
+//!   is driven ready. The price: calls that wait are not counted against the inner service's
+//!   backpressure.
+//! - A limit or a time-out *outside* the guard includes the check and the wait.
+//!
+//! # Cancellation
+//!
+//! See [`ResponseFuture`]: dropping it is safe at any time, and a permitted call that is dropped
+//! leaves exactly one report, `Cancelled`.
+//!
+//! # Features
+//!
+//! - `http` (default): the [`http`] module.
+//! - `axum`: route templates and path parameters as axum's router matched them.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod asking;
+mod deny;
+mod extract;
+mod future;
+#[cfg(feature = "http")]
+pub mod http;
+mod layer;
+mod service;
+mod stage;
+
+pub use self::deny::{Denial, DenyAsError, DenyWith};
+pub use self::extract::{ExtractAction, Extracted, NoExtractor};
+pub use self::future::ResponseFuture;
+pub use self::layer::GuardLayer;
+pub use self::service::Guarded;

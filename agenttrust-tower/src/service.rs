@@ -1,0 +1,95 @@
+//! The service: reads the action, asks, and hands everything else to the future.
+
+use std::task::{Context, Poll};
+use std::{fmt, mem};
+
+use agenttrust::AgentTrustGuard;
+use tower::Service;
+
+use crate::{DenyWith, ExtractAction, Extracted, ResponseFuture};
+
+/// A service whose every call is checked before it runs and reported after it ran.
+///
+/// Made by a [`GuardLayer`](crate::GuardLayer).
+///
+/// # Clone
+///
+/// The inner service must be [`Clone`]: the one that was driven ready moves into the call, and a
+/// clone takes its place.
+#[derive(Clone)]
+pub struct Guarded<S, X, D> {
+    inner: S,
+    guard: AgentTrustGuard,
+    extract: X,
+    deny: D,
+}
+
+impl<S, X, D> Guarded<S, X, D> {
+    pub(crate) fn new(inner: S, guard: AgentTrustGuard, extract: X, deny: D) -> Self {
+        Self { inner, guard, extract, deny }
+    }
+
+    /// The inner service. Calls made on it directly are not checked.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, mutably. Calls made on it directly are not checked.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the guard off; returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, X, D, Req> Service<Req> for Guarded<S, X, D>
+where
+    S: Service<Req> + Clone,
+    X: ExtractAction<Req>,
+    D: DenyWith<Req, S::Response, S::Error> + Clone,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, Req, D>;
+
+    // Only the inner service's readiness: a denial belongs to one request, and here there is none yet.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        match self.extract.extract(&request) {
+            Extracted::Guard(action) => {
+                let context = self.deny.context(&request);
+                // The service that was polled ready goes with the call; its clone need not be ready.
+                let fresh = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, fresh);
+                ResponseFuture::asking(
+                    self.deny.clone(),
+                    self.guard.clone(),
+                    action,
+                    ready,
+                    request,
+                    context,
+                )
+            }
+            Extracted::Pass => ResponseFuture::passing(self.deny.clone(), self.inner.call(request)),
+            Extracted::Refuse(reason) => {
+                let context = self.deny.context(&request);
+                ResponseFuture::refusing(self.deny.clone(), reason, context)
+            }
+        }
+    }
+}
+
+impl<S: fmt::Debug, X, D> fmt::Debug for Guarded<S, X, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("inner", &self.inner)
+            .field("guard", &self.guard)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! A Guardian that answers by script and remembers what it was asked and told.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use agenttrust::{Action, AgentTrustClient, AgentTrustGuard, Effect, OnElevation};
+use agenttrust_tower::Extracted;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tower::service_fn;
+use tower_test::mock::{Handle, SendResponse};
+
+/// What a check is answered with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Script {
+    Allow,
+    Deny,
+    /// Held for the approval `apr_1`, until [`Guardian::approve`].
+    Hold,
+    /// No connection.
+    Unreachable,
+    /// Never answered.
+    Silent,
+    /// An error of this status.
+    Status(u16),
+    /// 200, and not JSON.
+    Nonsense,
+}
+
+/// A check that arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Check {
+    pub(crate) tool: String,
+    pub(crate) effect: String,
+    pub(crate) digest: String,
+    /// Everything that was sent, to look for what should not have been.
+    pub(crate) sent: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Guardian {
+    state: Arc<Mutex<State>>,
+    approved: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    script: HashMap<String, Script>,
+    checks: Vec<Check>,
+    events: Vec<Value>,
+}
+
+impl Guardian {
+    /// One that answers every check by `script`.
+    pub(crate) fn new(script: Script) -> Self {
+        let guardian = Self { state: Arc::default(), approved: watch::Sender::new(false) };
+        guardian.on("", script)
+    }
+
+    /// Answers checks of `tool` by a script of its own.
+    pub(crate) fn on(self, tool: &str, script: Script) -> Self {
+        self.state().script.insert(tool.to_owned(), script);
+        self
+    }
+
+    pub(crate) fn guard(&self) -> AgentTrustGuard {
+        let guardian = self.clone();
+        let client = AgentTrustClient::builder()
+            .base_url("http://guardian.test")
+            .api_key("sk_test_of_the_guard")
+            .service(service_fn(move |request| guardian.clone().answer(request)))
+            .build()
+            .expect("the settings are right");
+        AgentTrustGuard::builder(client, "agt_1").session_id("ses_1").build()
+    }
+
+    /// Approves what is held, and whatever would be.
+    pub(crate) fn approve(&self) {
+        self.approved.send_replace(true);
+    }
+
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        self.state().checks.clone()
+    }
+
+    /// Waits until `count` checks have arrived.
+    pub(crate) async fn asked(&self, count: usize) {
+        eventually("the Guardian was not asked", || self.checks().len() >= count).await;
+    }
+
+    /// Everything that was reported through `guard`.
+    pub(crate) async fn events(&self, guard: &AgentTrustGuard) -> Vec<Value> {
+        let _ = guard.flush().await;
+        self.state().events.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it holds it")
+    }
+
+    async fn answer(self, request: Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
+        match request.uri().path() {
+            "/api/v1/agenttrust/check" => self.check(request).await,
+            "/api/v1/telemetry/report" => {
+                let body: Value = serde_json::from_slice(request.body())?;
+                let events = body["events"].as_array().cloned().unwrap_or_default();
+                let count = events.len();
+                self.state().events.extend(events);
+                answer(200, json!({ "accepted": true, "events_processed": count }))
+            }
+            "/mcp/approvals/apr_1" => {
+                let mut approved = self.approved.subscribe();
+                approved.wait_for(|approved| *approved).await.map_err(io::Error::other)?;
+                answer(200, json!({ "id": "apr_1", "status": "approved" }))
+            }
+            unknown => panic!("the guard asked for {unknown}"),
+        }
+    }
+
+    async fn check(self, request: Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
+        let body: Value = serde_json::from_slice(request.body())?;
+        let tool = body["action_name"].as_str().unwrap_or_default().to_owned();
+        let digest = request.headers().get("agenttrust-input-digest");
+        let script = {
+            let mut state = self.state();
+            state.checks.push(Check {
+                effect: body["action_effect"].as_str().unwrap_or_default().to_owned(),
+                digest: digest.map(|digest| format!("{digest:?}")).unwrap_or_default(),
+                sent: format!("{request:?}"),
+                tool: tool.clone(),
+            });
+            *state.script.get(&tool).unwrap_or(&state.script[""])
+        };
+        match script {
+            Script::Hold if *self.approved.borrow() => allowed(),
+            Script::Allow => allowed(),
+            Script::Deny => answer(
+                200,
+                json!({ "allowed": false, "check_id": "chk_1", "reason": "it is not covered" }),
+            ),
+            Script::Hold => answer(
+                200,
+                json!({
+                    "allowed": false,
+                    "check_id": "chk_1",
+                    "elevation_required": true,
+                    "approval_id": "apr_1",
+                    "reason": "somebody has to approve it",
+                }),
+            ),
+            Script::Unreachable => Err(io::ErrorKind::ConnectionRefused.into()),
+            Script::Silent => pending().await,
+            Script::Status(status) => {
+                answer(status, json!({ "error": "SCRIPTED", "message": "the guardian said so" }))
+            }
+            Script::Nonsense => Ok(Response::new(Full::from("<html>"))),
+        }
+    }
+}
+
+fn allowed() -> io::Result<Response<Full<Bytes>>> {
+    answer(200, json!({ "allowed": true, "check_id": "chk_1" }))
+}
+
+fn answer(status: u16, body: Value) -> io::Result<Response<Full<Bytes>>> {
+    Response::builder()
+        .status(status)
+        .header("agenttrust-enforced", "digest, scopes")
+        .body(Full::from(body.to_string()))
+        .map_err(io::Error::other)
+}
+
+/// Requests that say what is to be done with them: `pass`, `refuse`, `wait …`, else a tool's name.
+#[expect(clippy::ptr_arg, reason = "an extractor takes the request type itself")]
+pub(crate) fn by_word(request: &String) -> Extracted {
+    match request.as_str() {
+        "pass" => Extracted::Pass,
+        "refuse" => Extracted::refuse("it says so"),
+        tool => {
+            let action = Action::new(tool.to_owned()).effect(Effect::Destructive).input(tool);
+            match tool.starts_with("wait") {
+                true => action.on_elevation(OnElevation::Wait(Duration::from_secs(60))),
+                false => action,
+            }
+            .into()
+        }
+    }
+}
+
+/// The next call that reaches `inner`, and the means to answer it; fails when none does.
+pub(crate) async fn called(inner: &mut Handle<String, String>) -> (String, SendResponse<String>) {
+    let call = timeout(Duration::from_secs(5), inner.next_request()).await;
+    call.expect("no call reached the inner service").expect("the service is still there")
+}
+
+/// Waits until `it_is`, and fails with `otherwise` when that takes too long.
+pub(crate) async fn eventually(otherwise: &str, mut it_is: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if it_is() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{otherwise}");
+}

@@ -1,0 +1,263 @@
+//! Approvals from both ends: bound to the input, waited for, and shown to whoever decides.
+
+use std::time::{Duration, Instant};
+
+use agenttrust::{
+    AgentTrustClient, AgentTrustError, AgentTrustGuard, Approval, ApprovalFilter, ApprovalStatus,
+    BoundTo, guarded,
+};
+use agenttrust_guardian::Role;
+use agenttrust_tests::bounded::{in_a_runtime, until};
+use agenttrust_tests::house::{Door, House, Keys, bot};
+use agenttrust_tests::runs::Runs;
+use agenttrust_tests::served::Serve;
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::AGENTTRUST;
+
+/// Both doors. What is shown here does not depend on who holds which key.
+const DOORS: [Door; 2] = [Door::Embedded, Door::Served(AGENTTRUST)];
+
+/// How long a call that waits may take to go on once it is approved. The Guardian answers a long
+/// poll at once; this leaves room for a slow machine, and none for polling by the half minute.
+const SOON: Duration = Duration::from_secs(3);
+
+type Output = Result<(), AgentTrustError>;
+
+#[guarded(effect = "destructive", skip(runs))]
+async fn delete_file(path: &str, runs: &Runs) -> Output {
+    runs.ran(path);
+    Ok(())
+}
+
+#[guarded(
+    effect = "destructive",
+    tool = "delete_file",
+    skip(runs),
+    on_elevation = "wait",
+    wait = "90s"
+)]
+async fn delete_file_once_approved(path: String, runs: Runs) -> Output {
+    runs.ran(&path);
+    Ok(())
+}
+
+/// The approval that a call is held for.
+fn held(output: Output) -> Result<String> {
+    match output {
+        Err(AgentTrustError::ElevationRequired { approval_id, .. }) => Ok(approval_id),
+        other => bail!("not held: {other:?}"),
+    }
+}
+
+/// The one approval of this agent that waits for a decision, as its approver sees it.
+async fn pending(approver: &AgentTrustClient, agent_id: &str) -> Result<Approval> {
+    let filter = ApprovalFilter::default().status(ApprovalStatus::Pending).agent_id(agent_id);
+    until("an approval to decide", async || Ok(approver.approvals().list(&filter).await?.pop()))
+        .await
+}
+
+#[test]
+fn an_approval_for_one_path_does_not_serve_another() -> Result<()> {
+    in_a_runtime(async || {
+        for door in DOORS {
+            let house = House::open(door, Keys::AgentAndOperator)?;
+            let tenant = house.tenant(&["delete:file"]).await?;
+            let guard = tenant.guard();
+            let runs = Runs::default();
+            let delete = async |path| guard.scope(delete_file(path, &runs)).await;
+
+            let approved = held(delete("drafts/a.txt").await)?;
+            tenant.approver.approvals().approve(&approved, "admin@company.com").await?;
+            let other = held(delete("drafts/b.txt").await)?;
+            assert_ne!(other, approved);
+            assert!(runs.so_far().is_empty(), "{door:?}");
+            delete("drafts/a.txt").await?;
+            assert_eq!(runs.so_far(), ["drafts/a.txt"], "{door:?}");
+
+            // Used up, and the other one is still nobody's.
+            assert_ne!(held(delete("drafts/a.txt").await)?, approved);
+            assert_eq!(held(delete("drafts/b.txt").await)?, other);
+            assert_eq!(runs.so_far(), ["drafts/a.txt"], "{door:?}");
+
+            let approval = tenant.approver.approvals().get(&other).await?;
+            assert_eq!(approval.bound_to, BoundTo::Input);
+            // Of the input, the Guardian was told the length alone.
+            let said = approval.action_input_summary.context("a count")?;
+            assert!(said.ends_with(" chars]") && !said.contains("drafts"), "{said}");
+            assert_eq!(approval.input, None);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn an_approval_does_not_serve_another_guard_of_another_session() -> Result<()> {
+    in_a_runtime(async || {
+        for door in DOORS {
+            let house = House::open(door, Keys::AgentAndOperator)?;
+            let tenant = house.tenant(&["delete:file"]).await?;
+            let runs = Runs::default();
+            let (one, other) = (tenant.guard(), tenant.guard());
+            let approved = held(one.scope(delete_file("a.txt", &runs)).await)?;
+            tenant.approver.approvals().approve(&approved, "admin@company.com").await?;
+            assert_ne!(held(other.scope(delete_file("a.txt", &runs)).await)?, approved);
+            assert!(runs.so_far().is_empty());
+        }
+        Ok(())
+    })
+}
+
+/// Starts a call that waits for its approval.
+fn start_waiting(guard: &AgentTrustGuard, runs: &Runs) -> JoinHandle<Output> {
+    tokio::spawn(guard.scope(delete_file_once_approved("a.txt".to_owned(), runs.clone())))
+}
+
+#[test]
+fn a_waiting_call_goes_on_soon_after_it_is_approved() -> Result<()> {
+    in_a_runtime(async || {
+        for door in DOORS {
+            let house = House::open(door, Keys::AgentAndOperator)?;
+            let tenant = house.tenant(&["delete:file"]).await?;
+            let (guard, runs) = (tenant.guard(), Runs::default());
+            let call = start_waiting(&guard, &runs);
+            let approval = pending(&tenant.approver, &tenant.agent.id).await?;
+            assert!(runs.so_far().is_empty());
+            tenant.approver.approvals().approve(&approval.id, "admin@company.com").await?;
+            let decided = Instant::now();
+            call.await??;
+            assert!(decided.elapsed() < SOON, "{door:?}: {:?}", decided.elapsed());
+            assert_eq!(runs.so_far(), ["a.txt"]);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_waiting_call_is_refused_soon_after_it_is_denied_and_never_runs() -> Result<()> {
+    in_a_runtime(async || {
+        for door in DOORS {
+            let house = House::open(door, Keys::AgentAndOperator)?;
+            let tenant = house.tenant(&["delete:file"]).await?;
+            let (guard, runs) = (tenant.guard(), Runs::default());
+            let call = start_waiting(&guard, &runs);
+            let approval = pending(&tenant.approver, &tenant.agent.id).await?;
+            tenant.approver.approvals().deny(&approval.id, "security@company.com").await?;
+            let decided = Instant::now();
+            let refused = call.await?;
+            assert!(decided.elapsed() < SOON, "{door:?}: {:?}", decided.elapsed());
+            match refused {
+                Err(AgentTrustError::ActionDenied { message, .. }) => {
+                    assert!(message.contains("security@company.com"), "{message}");
+                }
+                other => bail!("not denied: {other:?}"),
+            }
+            assert!(runs.so_far().is_empty());
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_waiting_call_survives_a_guardian_that_is_killed_and_comes_back() -> Result<()> {
+    in_a_runtime(async || {
+        let folder = tempfile::tempdir()?;
+        let database = folder.path().join("guardian.db").display().to_string();
+        let serve = Serve::new(AGENTTRUST).database(&database);
+        let served = serve.clone().start()?;
+        let url = served.url();
+        let client = |key: &str| AgentTrustClient::builder().base_url(&url).api_key(key).build();
+        let agent = client(served.admin_key())?.agents().create(&bot(&["delete:file"])).await?;
+        let agent_key = served.admin().create_key(Role::Agent, &[&agent.id]).await?;
+        let operator_key = served.admin().create_key(Role::Operator, &[]).await?;
+        let approver = client(&operator_key)?;
+        let guard = AgentTrustGuard::builder(client(&agent_key)?, &agent.id)
+            .disclose_on_elevation(true)
+            .build();
+        let runs = Runs::default();
+        let call = start_waiting(&guard, &runs);
+        let approval = pending(&approver, &agent.id).await?;
+        // The guard discloses when it has its answer; a Guardian killed before that would have left
+        // it without one, and the call blocked.
+        until("the input that the call waits with", async || {
+            Ok(approver.approvals().get(&approval.id).await?.input)
+        })
+        .await?;
+
+        let address = served.address();
+        served.kill()?;
+        let away = guard.check("delete_file", "a.txt").await;
+        assert!(matches!(away, Err(AgentTrustError::GuardianUnavailable { .. })), "{away:?}");
+        let served = serve.listen(address).start()?;
+
+        // The same one: nothing was lost, nothing was opened anew.
+        assert_eq!(pending(&approver, &agent.id).await?.id, approval.id);
+        if call.is_finished() {
+            bail!("it did not wait: {:?}", call.await?);
+        }
+        assert!(runs.so_far().is_empty());
+        approver.approvals().approve(&approval.id, "admin@company.com").await?;
+        let decided = Instant::now();
+        call.await??;
+        assert!(decided.elapsed() < SOON, "{:?}", decided.elapsed());
+        assert_eq!(runs.so_far(), ["a.txt"]);
+
+        // The report names a check of the Guardian that is back, and is believed.
+        guard.close().await?;
+        let outcomes = served.admin().audited(&agent.id, "outcome").await?;
+        assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_approver_is_shown_the_input_until_the_decision_and_not_after_it() -> Result<()> {
+    in_a_runtime(async || {
+        for door in DOORS {
+            let house = House::open(door, Keys::AgentAndOperator)?;
+            let tenant = house.tenant(&["delete:file"]).await?;
+            let guard = AgentTrustGuard::builder(tenant.client.clone(), &tenant.agent.id)
+                .disclose_on_elevation(true)
+                .build();
+            let runs = Runs::default();
+            let approvals = tenant.approver.approvals();
+            for approve in [true, false] {
+                let path = if approve { "drafts/a.txt" } else { "drafts/b.txt" };
+                let id = held(guard.scope(delete_file(path, &runs)).await)?;
+                let shown = approvals.get(&id).await?;
+                assert_eq!(shown.input, Some(json!({ "path": path })), "{door:?}");
+                assert_eq!(shown.bound_to, BoundTo::Input);
+                if approve {
+                    approvals.approve(&id, "admin@company.com").await?;
+                } else {
+                    approvals.deny(&id, "security@company.com").await?;
+                }
+                assert_eq!(approvals.get(&id).await?.input, None, "{door:?}");
+            }
+            guard.scope(delete_file("drafts/a.txt", &runs)).await?;
+            assert_eq!(runs.so_far(), ["drafts/a.txt"]);
+
+            // Nor does it stay in what is kept for good.
+            let audit = serde_json::to_string(&house.admin().audit(&tenant.agent.id).await?)?;
+            assert!(!audit.contains("drafts"), "{door:?}: the audit has the input");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn without_disclosure_the_approver_is_shown_no_input() -> Result<()> {
+    in_a_runtime(async || {
+        for door in DOORS {
+            let house = House::open(door, Keys::AgentAndOperator)?;
+            let tenant = house.tenant(&["delete:file"]).await?;
+            let (guard, runs) = (tenant.guard(), Runs::default());
+            let id = held(guard.scope(delete_file("drafts/a.txt", &runs)).await)?;
+            let shown = tenant.approver.approvals().get(&id).await?;
+            assert_eq!((shown.input, shown.bound_to), (None, BoundTo::Input), "{door:?}");
+        }
+        Ok(())
+    })
+}

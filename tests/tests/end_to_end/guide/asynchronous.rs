@@ -1,0 +1,354 @@
+//! The guide's examples with `.await`, and what their comments say.
+
+use agenttrust::{
+    ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, ApprovalStatus,
+    InitSessionRequest, IntrospectTokenRequest, IssueTokenRequest, SessionMode,
+};
+use agenttrust_guardian::Role;
+use agenttrust_tests::bounded::until;
+use agenttrust_tests::house::{House, Tenant, bot};
+use anyhow::{Context, Result, bail};
+
+pub(super) async fn section_3_an_agent_is_created_listed_and_revoked_for_good(
+    house: &House,
+) -> Result<()> {
+    let client = house.admin_client()?;
+    let agent = client.agents().create(&bot(&["web:search", "files:read"])).await?;
+    assert!(!agent.id.is_empty());
+    assert_eq!(agent.status, "active");
+    assert_eq!((&*agent.name, &*agent.framework), ("research-bot", "langchain"));
+    assert_eq!(agent.capabilities, ["web:search", "files:read"]);
+    let private_key = agent.private_key.as_ref().context("the key pair is made in the client")?;
+    assert!(private_key.as_pem().contains("PRIVATE KEY"));
+    assert!(agent.public_key.contains("PUBLIC KEY"));
+
+    let agents = client.agents().list().await?;
+    let listed = agents.iter().find(|listed| listed.id == agent.id).context("it is listed")?;
+    assert_eq!(listed.public_key, agent.public_key);
+
+    // Revoke an agent (immediate, cannot be undone)
+    let guard = AgentTrustGuard::new(client.clone(), &agent.id);
+    guard.check_with_effect("web_search", "AI news", "read").await?;
+    client.agents().revoke(&agent.id, "compromised").await?;
+    let denied = guard.check_with_effect("web_search", "AI news", "read").await;
+    assert!(matches!(denied, Err(AgentTrustError::ActionDenied { .. })), "{denied:?}");
+    assert_eq!(client.agents().get(&agent.id).await?.status, "revoked");
+    Ok(())
+}
+
+pub(super) async fn section_4_a_token_is_issued_cached_introspected_and_revoked(
+    house: &House,
+) -> Result<()> {
+    let Tenant { agent, client, .. } = house.tenant(&["web:search", "files:read"]).await?;
+    let request = IssueTokenRequest {
+        agent_id: agent.id.clone(),
+        scope: vec!["files:read".to_string()],
+        audience: vec![],
+        ttl: 300,
+    };
+    let token = client.tokens().issue(&request).await?;
+    // Opaque, not a JWT.
+    assert!(token.token.starts_with("at_") && !token.token.contains('.'));
+    assert_eq!(token.scopes, ["files:read"]);
+    // Tokens are cached by default.
+    assert_eq!(client.tokens().issue(&request).await?.token, token.token);
+
+    let question = IntrospectTokenRequest {
+        token: token.token.clone(),
+        target: Some("mcp://filesystem".to_string()),
+        required_scopes: vec![],
+    };
+    let result = client.tokens().introspect(&question).await?;
+    assert!(result.active);
+    assert_eq!(result.agent_id.as_deref(), Some(&*agent.id));
+    assert_eq!(result.scopes, ["files:read"]);
+    let more = IntrospectTokenRequest {
+        required_scopes: vec!["web:search".to_string()],
+        ..question.clone()
+    };
+    assert!(!client.tokens().introspect(&more).await?.active);
+
+    client.tokens().revoke(&token.token, "done").await?;
+    assert!(!client.tokens().introspect(&question).await?.active);
+    assert_ne!(client.tokens().issue(&request).await?.token, token.token);
+    Ok(())
+}
+
+pub(super) async fn section_5_a_check_is_answered_by_its_effect_or_else_by_its_name(
+    house: &House,
+) -> Result<()> {
+    let Tenant { agent, client, .. } = house.tenant(&["web:search", "db:delete"]).await?;
+    let request = ActionCheckRequest {
+        agent_id: agent.id.clone(),
+        action: "tool_call".to_string(),
+        tool_name: "web_search".to_string(),
+        tool_input_summary: "AI safety papers".to_string(),
+        session_id: "sess-abc".to_string(),
+        action_effect: Some("read".to_string()),
+    };
+    let result = client.actions().check(&request).await?;
+    assert!(result.allowed);
+    assert!(result.check_id.is_some());
+    assert_eq!(result.confidence, Some(0.9));
+    assert_eq!(result.guard_tier.as_deref(), Some("fast"));
+    assert_ne!(result.elevation_required, Some(true));
+
+    // If omitted, the backend auto-classifies based on the tool name.
+    let by_name = ActionCheckRequest {
+        tool_name: "db_delete".to_string(),
+        action_effect: None,
+        ..request.clone()
+    };
+    let result = client.actions().check(&by_name).await?;
+    assert!(!result.allowed);
+    assert_eq!(result.confidence, Some(0.6));
+    assert_eq!(result.elevation_required, Some(true));
+    assert!(result.approval_id.is_some());
+
+    for (effect, allowed) in
+        [("read", true), ("mutating", true), ("destructive", false), ("admin", false)]
+    {
+        let hinted =
+            ActionCheckRequest { action_effect: Some(effect.to_string()), ..request.clone() };
+        let result = client.actions().check(&hinted).await?;
+        assert_eq!(result.allowed, allowed, "{effect}");
+        assert_eq!(result.elevation_required == Some(true), !allowed, "{effect}");
+    }
+    Ok(())
+}
+
+pub(super) async fn section_6_a_session_counts_its_calls_and_keeps_to_its_mode(
+    house: &House,
+) -> Result<()> {
+    let tenant = house.tenant(&["web:search", "files:read", "db:delete"]).await?;
+    let Tenant { agent, client, .. } = &tenant;
+    let session = client.sessions().init_session(&agent.id, "mcp-code-tools").await?;
+    assert!(session.session_id.starts_with("ats_"));
+    assert_eq!(session.mode, "open");
+    assert!(session.scope_ceiling.is_empty());
+
+    // Reference the session ID in all subsequent action checks.
+    let guard = |session_id: &str| {
+        AgentTrustGuard::builder(client.clone(), &agent.id).session_id(session_id).build()
+    };
+    let open = guard(&session.session_id);
+    open.check("web_search", "AI news").await?;
+    open.check("files_read", "notes.txt").await?;
+    let denied = open.check("mail_send", "hello").await;
+    assert!(matches!(denied, Err(AgentTrustError::ActionDenied { .. })), "{denied:?}");
+    // Retrieve session state later
+    let current = client.sessions().get_session(&session.session_id).await?;
+    assert_eq!((current.total_calls, current.denied_calls), (3, 1));
+
+    // restricted: limited to the scope ceiling set at session init
+    let init = |mode, ceiling: Option<&str>| InitSessionRequest {
+        agent_id: agent.id.clone(),
+        server_id: "mcp-code-tools".to_string(),
+        mode: Some(mode),
+        scope_ceiling: ceiling.map(|scope| vec![scope.to_string()]),
+    };
+    let request = init(SessionMode::Restricted, Some("files:read"));
+    let session = client.sessions().init_session_with(&request).await?;
+    assert_eq!(session.mode, "restricted");
+    assert_eq!(session.scope_ceiling, ["files:read"]);
+    let restricted = guard(&session.session_id);
+    restricted.check("files_read", "notes.txt").await?;
+    let denied = restricted.check("web_search", "AI news").await;
+    assert!(matches!(denied, Err(AgentTrustError::ActionDenied { .. })), "{denied:?}");
+
+    // supervised: all calls are logged; destructive actions require elevation
+    let request = init(SessionMode::Supervised, None);
+    let session = client.sessions().init_session_with(&request).await?;
+    let supervised = guard(&session.session_id);
+    supervised.check("web_search", "AI news").await?;
+    let held = supervised.check_with_effect("db_delete", "drop table users", "destructive").await;
+    assert!(matches!(held, Err(AgentTrustError::ElevationRequired { .. })), "{held:?}");
+    let logged = house.admin().audited(&agent.id, "decision").await?;
+    let logged = logged.iter().filter(|body| body["session_id"] == *session.session_id);
+    assert_eq!(logged.count(), 2);
+    Ok(())
+}
+
+pub(super) async fn section_7_a_guard_checks_before_and_reports_after(house: &House) -> Result<()> {
+    let Tenant { agent, client, .. } = house.tenant(&["web:search", "db:delete"]).await?;
+    let guard = AgentTrustGuard::builder(client.clone(), &agent.id)
+        .fail_open(false)
+        .block_on_deny(true)
+        .action_effect("read") // default effect for all checks
+        .build();
+    assert_eq!(guard.session_id().len(), 36, "an auto-generated UUID");
+
+    // Before tool call -- returns Err if denied
+    guard.check("web_search", "AI news").await?;
+    // Or with an explicit per-call effect (overrides default)
+    let held = guard.check_with_effect("db_delete", "drop table users", "destructive").await;
+    assert!(matches!(held, Err(AgentTrustError::ElevationRequired { .. })), "{held:?}");
+    // After tool call -- fire-and-forget telemetry
+    guard.report("web_search", true, 12);
+    // Flush remaining telemetry
+    guard.flush().await?;
+    let outcomes = house.admin().audited(&agent.id, "outcome").await?;
+    let [outcome] = &outcomes[..] else { bail!("one report, one outcome: {outcomes:?}") };
+    assert_eq!((&outcome["tool"], &outcome["success"]), (&"web_search".into(), &true.into()));
+    assert_eq!(outcome["duration_ms"], 12);
+
+    // (also happens automatically on Drop)
+    guard.check("web_search", "AI news").await?;
+    guard.report("web_search", false, 7);
+    drop(guard);
+    until("the report of the dropped guard", async || {
+        let outcomes = house.admin().audited(&agent.id, "outcome").await?;
+        Ok(outcomes.get(1).map(|outcome| assert_eq!(outcome["success"], false)))
+    })
+    .await?;
+
+    // block_on_deny = false: neither a denial nor a required elevation is an error.
+    let watching = AgentTrustGuard::builder(client, &agent.id).block_on_deny(false).build();
+    watching.check("mail_send", "hello").await?;
+    assert_eq!(watching.stats().not_blocked, 1);
+    Ok(())
+}
+
+pub(super) async fn section_8_a_held_check_succeeds_once_it_is_approved(
+    house: &House,
+) -> Result<()> {
+    let tenant = house.tenant(&["db:delete"]).await?;
+    let (guard, approver) = (tenant.guard(), &tenant.approver);
+    match guard.check_with_effect("db_delete", "drop table users", "destructive").await {
+        Ok(()) => bail!("a destructive action went ahead without approval"),
+        Err(AgentTrustError::ElevationRequired { approval_id, message }) => {
+            assert!(message.contains(&approval_id), "{message}");
+            // Until then it stays held, under the same approval.
+            assert_eq!(held(&guard, "drop table users").await?, approval_id);
+            // A human or automated system approves the action
+            approver.approvals().approve(&approval_id, "admin@company.com").await?;
+            // Retry the check -- now it succeeds within the elevation window
+            guard.check_with_effect("db_delete", "drop table users", "destructive").await?;
+            // Once: the next one is asked for anew, and so is any other.
+            assert_ne!(held(&guard, "drop table users").await?, approval_id);
+        }
+        Err(e) => return Err(e.into()),
+    }
+    let approval_id = held(&guard, "drop table drafts").await?;
+    approver.approvals().approve(&approval_id, "admin@company.com").await?;
+    assert_ne!(held(&guard, "drop table invoices").await?, approval_id);
+    Ok(())
+}
+
+pub(super) async fn section_9_an_approval_is_read_approved_and_denied(house: &House) -> Result<()> {
+    let tenant = house.tenant(&["db:delete"]).await?;
+    let Tenant { client, approver, .. } = &tenant;
+    let guard = tenant.guard();
+    let approved = held(&guard, "drop table users").await?;
+    let denied = held(&guard, "drop table invoices").await?;
+    let approval = client.approvals().get(&approved).await?;
+    assert_eq!(approval.status, "pending");
+    assert_eq!((&*approval.action_name, &*approval.action_effect), ("db_delete", "destructive"));
+    assert_eq!(approval.action_input_summary.as_deref(), Some("drop table users"));
+    assert_eq!(approval.decided_by, None);
+    assert!(approval.expires_at > approval.created_at);
+
+    // Approve an elevation request
+    approver.approvals().approve(&approved, "admin@company.com").await?;
+    // Deny an elevation request
+    approver.approvals().deny(&denied, "security@company.com").await?;
+    // Check approval status
+    for (id, status, by) in [
+        (&approved, ApprovalStatus::Approved, "admin@company.com"),
+        (&denied, ApprovalStatus::Denied, "security@company.com"),
+    ] {
+        let approval = client.approvals().get(id).await?;
+        assert_eq!(approval.status, status);
+        assert_eq!(approval.decided_by.as_deref(), Some(by));
+    }
+    guard.check_with_effect("db_delete", "drop table users", "destructive").await?;
+    let refused = guard.check_with_effect("db_delete", "drop table invoices", "destructive").await;
+    assert!(matches!(refused, Err(AgentTrustError::ActionDenied { .. })), "{refused:?}");
+    Ok(())
+}
+
+pub(super) async fn section_12_every_error_is_the_one_that_the_guide_names(
+    house: &House,
+) -> Result<()> {
+    let tenant = house.tenant(&["web:search", "db:delete"]).await?;
+    let guard = tenant.guard();
+    match guard.check_with_effect("dangerous_tool", "data", "destructive").await {
+        Err(e @ AgentTrustError::ActionDenied { check_id: Some(_), .. }) => {
+            assert_eq!(e.code(), "ACTION_DENIED");
+        }
+        other => bail!("not a denial: {other:?}"),
+    }
+    match guard.check_with_effect("db_delete", "data", "destructive").await {
+        Err(AgentTrustError::ElevationRequired { message, approval_id }) => {
+            let error = AgentTrustError::ElevationRequired { message, approval_id };
+            assert_eq!(error.code(), "ELEVATION_REQUIRED");
+            assert!(error.details()["approval_id"].is_string());
+        }
+        other => bail!("not held: {other:?}"),
+    }
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let away = AgentTrustClient::builder().base_url(format!("http://{nobody}")).build()?;
+    match AgentTrustGuard::new(away.clone(), &tenant.agent.id).check("web_search", "data").await {
+        Err(e @ AgentTrustError::GuardianUnavailable { .. }) => {
+            assert_eq!(e.code(), "GUARDIAN_UNAVAILABLE");
+        }
+        other => bail!("not unavailable: {other:?}"),
+    }
+    match away.agents().list().await {
+        Err(e @ AgentTrustError::Network(_)) => assert_eq!(e.code(), "NETWORK_ERROR"),
+        other => bail!("not a network error: {other:?}"),
+    }
+    match house.client_with_key("sk_live_wrong")?.agents().list().await {
+        Err(e @ AgentTrustError::Authentication { status: 401, .. }) => {
+            assert_eq!(e.code(), "AUTH_FAILED");
+        }
+        other => bail!("not a 401: {other:?}"),
+    }
+    let auditor = house.admin().create_key(Role::Auditor, &[]).await?;
+    match house.client_with_key(&auditor)?.agents().create(&bot(&[])).await {
+        Err(e @ AgentTrustError::Authorization { status: 403, .. }) => {
+            assert_eq!(e.code(), "AUTH_DENIED");
+        }
+        other => bail!("not a 403: {other:?}"),
+    }
+    match house.admin_client()?.agents().get("agt_nobody").await {
+        Err(e @ AgentTrustError::NotFound { status: 404, .. }) => assert_eq!(e.code(), "NOT_FOUND"),
+        other => bail!("not a 404: {other:?}"),
+    }
+    match house.admin_client()?.agents().create(&bot(&["files:*:read"])).await {
+        Err(e @ AgentTrustError::Validation { status: 400, .. }) => {
+            assert_eq!(e.code(), "VALIDATION_ERROR");
+        }
+        other => bail!("not a 400: {other:?}"),
+    }
+    Ok(())
+}
+
+pub(super) async fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> Result<()> {
+    let Tenant { agent, client, approver } = house.tenant(&["db:delete"]).await?;
+    // The agent's own key is no approver's; an admin's is, but not of what it asked itself.
+    for asks in [client, house.admin_client()?] {
+        let guard = AgentTrustGuard::new(asks.clone(), &agent.id);
+        let approval_id = held(&guard, "drop table users").await?;
+        match asks.approvals().approve(&approval_id, "admin@company.com").await {
+            Err(AgentTrustError::Authorization { status: 403, .. }) => {}
+            other => bail!("the requester's own approval is a 403, not {other:?}"),
+        }
+        let approval = asks.approvals().get(&approval_id).await?;
+        assert_eq!(approval.status, "pending");
+        assert_eq!(held(&guard, "drop table users").await?, approval_id);
+        // Held, not lost: somebody else can still approve it.
+        approver.approvals().approve(&approval_id, "admin@company.com").await?;
+        guard.check_with_effect("db_delete", "drop table users", "destructive").await?;
+    }
+    Ok(())
+}
+
+/// The approval that a deletion is held for.
+async fn held(guard: &AgentTrustGuard, summary: &str) -> Result<String> {
+    match guard.check_with_effect("db_delete", summary, "destructive").await {
+        Err(AgentTrustError::ElevationRequired { approval_id, .. }) => Ok(approval_id),
+        other => bail!("not held: {other:?}"),
+    }
+}

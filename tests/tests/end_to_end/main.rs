@@ -1,0 +1,12 @@
+//! End to end: every crate together, through real doors.
+
+mod approvals;
+mod guide;
+mod never_runs;
+mod official_python;
+mod official_rust;
+mod reports;
+mod runtimes;
+
+/// The program under test.
+const AGENTTRUST: &str = env!("CARGO_BIN_EXE_agenttrust");

@@ -1,0 +1,175 @@
+//! The published Rust client, unchanged, against `agenttrust serve`.
+
+use agenttrust_guardian::Role;
+use agenttrust_tests::admin::Admin;
+use agenttrust_tests::bounded::{here, on_a_plain_thread};
+use agenttrust_tests::served::{Serve, Served};
+use agenttrustid::{
+    ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, CreateAgentRequest,
+    IntrospectTokenRequest, IssueTokenRequest, TelemetryEvent,
+};
+use anyhow::{Context, Result, bail};
+
+use crate::AGENTTRUST;
+
+fn client(served: &Served, key: &str) -> Result<AgentTrustClient> {
+    Ok(AgentTrustClient::builder().base_url(&served.url()).api_key(key).build()?)
+}
+
+#[test]
+fn its_one_client_form_works_where_self_approval_is_allowed() -> Result<()> {
+    on_a_plain_thread(|| {
+        let served = Serve::new(AGENTTRUST).allow_self_approval(true).start()?;
+        let admin = client(&served, served.admin_key())?;
+        let agent_id = register(&admin)?;
+        let key = served.admin_key();
+        everything(&agent_id, &admin, &admin, || client(&served, key), &served.admin())?;
+        revoke(&admin, &agent_id)
+    })
+}
+
+#[test]
+fn it_works_with_an_agents_and_an_operators_key() -> Result<()> {
+    on_a_plain_thread(|| {
+        let served = Serve::new(AGENTTRUST).start()?;
+        let admin = client(&served, served.admin_key())?;
+        let agent_id = register(&admin)?;
+        let agent_key = here(served.admin().create_key(Role::Agent, &[&agent_id]))?;
+        let operator_key = here(served.admin().create_key(Role::Operator, &[]))?;
+        let asks = client(&served, &agent_key)?;
+        let decides = client(&served, &operator_key)?;
+        let again = || client(&served, &agent_key);
+        everything(&agent_id, &asks, &decides, again, &served.admin())?;
+
+        // Without the permission, its own approval is refused in the terms that it knows.
+        let guard = AgentTrustGuard::new(again()?, &agent_id);
+        let approval_id = held(&guard, "drop table invoices")?;
+        let refused = asks.approvals().approve(&approval_id, "admin@company.com");
+        assert!(matches!(refused, Err(AgentTrustError::Authorization { status: 403, .. })));
+        assert_eq!(decides.approvals().get(&approval_id)?.status, "pending");
+        revoke(&admin, &agent_id)
+    })
+}
+
+fn register(admin: &AgentTrustClient) -> Result<String> {
+    assert_eq!(admin.health()?.status, "healthy");
+    let agent = admin.agents().create(&CreateAgentRequest {
+        name: "my-assistant".to_string(),
+        framework: "langchain".to_string(),
+        capabilities: ["files:read", "web:search", "db:delete"].map(str::to_string).to_vec(),
+        ..Default::default()
+    })?;
+    assert!(!agent.id.is_empty() && !agent.org_id.is_empty());
+    assert_eq!(agent.status, "active");
+    assert!(agent.public_key.contains("PUBLIC KEY"));
+    assert!(agent.private_key.context("it made a key pair")?.contains("PRIVATE KEY"));
+    assert_eq!(admin.agents().get(&agent.id)?.name, "my-assistant");
+    assert!(admin.agents().list(None)?.iter().any(|listed| listed.id == agent.id));
+    Ok(agent.id)
+}
+
+/// Everything else, asked by one client and decided by the other. Its guard wants a client of its own.
+fn everything(
+    agent_id: &str,
+    asks: &AgentTrustClient,
+    decides: &AgentTrustClient,
+    again: impl FnOnce() -> Result<AgentTrustClient>,
+    admin: &Admin,
+) -> Result<()> {
+    let token = asks.tokens().issue(&IssueTokenRequest {
+        agent_id: agent_id.to_string(),
+        scope: vec!["files:read".to_string()],
+        audience: vec!["mcp://filesystem".to_string()],
+        ttl: 300,
+    })?;
+    assert!(token.token.starts_with("at_"));
+    let question = IntrospectTokenRequest {
+        token: token.token.clone(),
+        target: Some("mcp://filesystem".to_string()),
+        required_scopes: vec!["files:read".to_string()],
+    };
+    let result = asks.tokens().introspect(&question)?;
+    assert!(result.active);
+    assert_eq!(result.agent_id.as_deref(), Some(agent_id));
+    assert_eq!(result.scopes, ["files:read"]);
+
+    let session = asks.sessions().init_session(agent_id, "mcp-code-tools")?;
+    assert_eq!((&*session.agent_id, &*session.mode), (agent_id, "open"));
+    let check = ActionCheckRequest {
+        agent_id: agent_id.to_string(),
+        tool_name: "web_search".to_string(),
+        tool_input_summary: "AI safety papers".to_string(),
+        session_id: session.session_id.clone(),
+        action_effect: Some("read".to_string()),
+        ..Default::default()
+    };
+    let allowed = asks.actions().check(&check)?;
+    assert!(allowed.allowed && allowed.check_id.is_some() && allowed.confidence.is_some());
+    let outside = ActionCheckRequest { tool_name: "mail_send".to_string(), ..check };
+    let denied = asks.actions().check(&outside)?;
+    assert!(!denied.allowed && denied.reason.is_some());
+    assert_ne!(denied.elevation_required, Some(true));
+    let current = asks.sessions().get_session(&session.session_id)?;
+    assert_eq!((current.total_calls, current.denied_calls), (2, 1));
+    // Whatever the hint said, to send is to write.
+    assert_eq!((current.read_calls, current.write_calls), (1, 1));
+
+    let guard =
+        AgentTrustGuard::builder(again()?, agent_id).session_id(&session.session_id).build();
+    guard.check_with_effect("web_search", "AI news", "read")?;
+    let denied = guard.check("mail_send", "hello");
+    assert!(matches!(denied, Err(AgentTrustError::ActionDenied { check_id: Some(_), .. })));
+    let approval_id = held(&guard, "drop table users")?;
+    let approval = asks.approvals().get(&approval_id)?;
+    assert_eq!((&*approval.status, &*approval.action_name), ("pending", "db_delete"));
+    decides.approvals().approve(&approval_id, "admin@company.com")?;
+    let approval = asks.approvals().get(&approval_id)?;
+    assert_eq!(approval.status, "approved");
+    assert_eq!(approval.decided_by.as_deref(), Some("admin@company.com"));
+    guard.check_with_effect("db_delete", "drop table users", "destructive")?;
+    let approval_id = held(&guard, "drop table users")?;
+    decides.approvals().deny(&approval_id, "security@company.com")?;
+    assert_eq!(asks.approvals().get(&approval_id)?.status, "denied");
+    let denied = guard.check_with_effect("db_delete", "drop table users", "destructive");
+    assert!(matches!(denied, Err(AgentTrustError::ActionDenied { .. })));
+
+    // Its reports name no check, so they are kept as unverified: taken, and no outcome in the audit.
+    guard.report("web_search", true, 12);
+    guard.flush()?;
+    let event = TelemetryEvent {
+        event_type: "tool_error".to_string(),
+        tool_name: "web_search".to_string(),
+        duration_ms: 12,
+        success: false,
+        error_type: Some("TimeoutError".to_string()),
+        timestamp: "2026-01-02T03:04:05.678901234+00:00".to_string(),
+    };
+    asks.telemetry().report(agent_id, &session.session_id, &[event])?;
+    assert_eq!(here(admin.audited(agent_id, "outcome"))?.len(), 0);
+    // Every check of this session was written down.
+    assert_eq!(here(admin.audited(agent_id, "decision"))?.len(), 8);
+
+    asks.tokens().revoke(&token.token, "done")?;
+    assert!(!asks.tokens().introspect(&question)?.active);
+    Ok(())
+}
+
+/// The approval that a deletion is held for.
+fn held(guard: &AgentTrustGuard, summary: &str) -> Result<String> {
+    match guard.check_with_effect("db_delete", summary, "destructive") {
+        Err(AgentTrustError::ElevationRequired { approval_id, .. }) => Ok(approval_id),
+        other => bail!("not held: {other:?}"),
+    }
+}
+
+fn revoke(admin: &AgentTrustClient, agent_id: &str) -> Result<()> {
+    admin.agents().revoke(agent_id, "compromised")?;
+    assert_eq!(admin.agents().get(agent_id)?.status, "revoked");
+    let wrong =
+        AgentTrustClient::builder().base_url(admin.base_url()).api_key("sk_wrong").build()?;
+    let refused = wrong.agents().list(None);
+    assert!(matches!(refused, Err(AgentTrustError::Authentication { status: 401, .. })));
+    let unknown = admin.agents().get("agt_nobody");
+    assert!(matches!(unknown, Err(AgentTrustError::NotFound { status: 404, .. })));
+    Ok(())
+}
