@@ -16,3 +16,9 @@ pub mod observed;
 pub mod runs;
 pub mod served;
 pub mod socket;
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

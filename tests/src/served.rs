@@ -29,7 +29,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// The program at this path: `env!("CARGO_BIN_EXE_agenttrust")`, which only a test is told.
+    /// The program at this path: `env!("CARGO_BIN_EXE_agenttrust-under-test")`, which only a test is told.
     #[must_use]
     pub fn new(program: &'static str) -> Self {
         Self {

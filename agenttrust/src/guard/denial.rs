@@ -36,6 +36,7 @@ pub trait FromDenial {
     fn from_denial(denial: AgentTrustError) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E: From<AgentTrustError>> FromDenial for Result<T, E> {
     fn from_denial(denial: AgentTrustError) -> Self {
         Err(denial.into())

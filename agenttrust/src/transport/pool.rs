@@ -4,6 +4,7 @@
 //! as soon as the first one is idle or gone, so pools are kept by runtime id, the least recently
 //! used forgotten.
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -18,30 +19,55 @@ use tower::Service;
 use super::error::TransportError;
 use crate::private::background;
 
-const RUNTIMES: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+/// Runtimes times routes.
+const POOLS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// Sends requests with reqwest from whatever runtime calls.
 #[derive(Clone, Debug)]
 pub(crate) struct PooledHttp {
-    pools: Arc<Mutex<LruCache<Id, reqwest::Client>>>,
+    pools: Arc<Mutex<LruCache<(Id, Route), reqwest::Client>>>,
+}
+
+/// Whether a proxy of the environment may stand in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Route {
+    AsConfigured,
+    /// To this very machine: no proxy can reach it, and none should see the key.
+    Direct,
+}
+
+impl Route {
+    fn of(request: &Request<Bytes>) -> Self {
+        let host = request.uri().host().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let loopback = match address {
+            Ok(address) => address.is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        };
+        if loopback { Self::Direct } else { Self::AsConfigured }
+    }
 }
 
 impl PooledHttp {
     pub(crate) fn new() -> Self {
-        Self { pools: Arc::new(Mutex::new(LruCache::new(RUNTIMES))) }
+        Self { pools: Arc::new(Mutex::new(LruCache::new(POOLS))) }
     }
 
-    fn client_of(&self, runtime: Id) -> Result<reqwest::Client, reqwest::Error> {
+    fn client_of(&self, runtime: Id, route: Route) -> Result<reqwest::Client, reqwest::Error> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = pools.get(&runtime) {
+        if let Some(client) = pools.get(&(runtime, route)) {
             return Ok(client.clone());
         }
-        let client = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if route == Route::Direct {
+            builder = builder.no_proxy();
+        }
+        let client = builder
             // A redirect could carry the API key to another host.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("agenttrust/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        pools.put(runtime, client.clone());
+        pools.put((runtime, route), client.clone());
         Ok(client)
     }
 }
@@ -78,12 +104,33 @@ impl PooledHttp {
         request: Request<Bytes>,
     ) -> Result<Response<reqwest::Body>, TransportError> {
         let sent = async {
-            let client = self.client_of(runtime)?;
+            let client = self.client_of(runtime, Route::of(&request))?;
             client.execute(reqwest::Request::try_from(request)?).await
         };
         match sent.await {
             Ok(response) => Ok(response.into()),
             Err(error) => Err(TransportError::classify(error.without_url().into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(url: &str) -> Route {
+        Route::of(&Request::get(url).body(Bytes::new()).unwrap())
+    }
+
+    #[test]
+    fn a_proxy_never_stands_between_a_process_and_its_own_machine() {
+        for url in
+            ["http://localhost:1/", "http://127.0.0.1:1/", "http://127.9.9.9/", "http://[::1]:1/"]
+        {
+            assert_eq!(route(url), Route::Direct, "{url}");
+        }
+        for url in ["https://example.com/", "http://10.0.0.1/", "http://localhost.evil.test/"] {
+            assert_eq!(route(url), Route::AsConfigured, "{url}");
         }
     }
 }

@@ -9,4 +9,4 @@ mod reports;
 mod runtimes;
 
 /// The program under test.
-const AGENTTRUST: &str = env!("CARGO_BIN_EXE_agenttrust");
+const AGENTTRUST: &str = env!("CARGO_BIN_EXE_agenttrust-under-test");
