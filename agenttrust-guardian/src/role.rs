@@ -139,6 +139,31 @@ pub(crate) enum Permission {
     ReadAudit,
 }
 
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Check => "check actions",
+            Self::Report => "report what ran",
+            Self::CreateAgents => "register agents",
+            Self::ReadAgents => "read agents",
+            Self::SuspendAgents => "suspend or revoke agents",
+            Self::SetFloors => "set the floor of an agent",
+            Self::SetEffects => "set the effect of a tool",
+            Self::IssueTokens => "issue tokens",
+            Self::IntrospectTokens => "introspect tokens",
+            Self::RevokeTokens => "revoke tokens",
+            Self::InitSession => "open a session",
+            Self::InitApiSession => "open a session from a token",
+            Self::ReadSessions => "read sessions",
+            Self::ReadApprovals => "read approvals",
+            Self::DecideApprovals => "decide approvals",
+            Self::DiscloseInput => "disclose an input",
+            Self::ManageKeys => "manage keys",
+            Self::ReadAudit => "read the audit",
+        })
+    }
+}
+
 /// How far a permission goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {

@@ -87,7 +87,7 @@ async fn the_quickstart_shows_every_scene() {
     for promised in [
         "librarian reads plan.md → allowed",
         "librarian writes summary.md → allowed: the file is on the disk",
-        "librarian deletes draft.md → held: tool \"files_delete\" is held for approval apr_",
+        "librarian deletes draft.md → held: tool \"files_delete\" needs approval apr_",
         "librarian approves it itself → 403",
         "librarian deletes contract.txt → held: apr_",
         "librarian deletes draft.md → allowed, as approved: the file is gone",

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue};
 
 use super::ApiError;
 use crate::registry::Key;
-use crate::role::{Access, Permission};
+use crate::role::{Access, Permission, Role};
 use crate::secret::Fingerprint;
 use crate::state::State;
 
@@ -25,8 +25,14 @@ impl Caller {
     pub(super) fn need(&self, permission: Permission) -> Result<Access, ApiError> {
         match self.key.role.may(permission) {
             Access::No => Err(ApiError::forbidden(format!(
-                "a key of role {} may not do this; use one whose role may",
-                self.key.role
+                "a key of role {} may not {permission}; use one of role {}",
+                self.key.role,
+                Role::ALL
+                    .iter()
+                    .filter(|role| role.may(permission) != Access::No)
+                    .map(|role| role.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
             ))),
             access => Ok(access),
         }

@@ -209,7 +209,7 @@ impl Check {
             match result.approval_id.filter(|id| !id.is_empty()) {
                 Some(approval_id) => Decision::Held(Held {
                     message: format!(
-                        "tool {tool:?} is held for approval {approval_id}: {reason}; retry it once approved"
+                        "tool {tool:?} needs approval {approval_id}: {reason}; retry it once approved"
                     ),
                     approval_id,
                     check_id,
