@@ -295,12 +295,12 @@ impl Check {
     }
 }
 
-/// What is said about an input: its length, or its beginning where that was asked for. Of the
-/// canonical form, so that it says the same whatever order the program's JSON maps keep.
+/// What is said about an input: its length, or the text (cut before it is sent) where that was asked
+/// for. Of the canonical form, so that it says the same whatever order the program's JSON maps keep.
 fn summarize(input: &serde_json::Value, log_inputs: bool) -> Result<String> {
     let text = serde_json_canonicalizer::to_string(input)?;
     if log_inputs {
-        return Ok(truncate_summary(&text).to_owned());
+        return Ok(text);
     }
     Ok(format!("[{} chars]", text.chars().count()))
 }

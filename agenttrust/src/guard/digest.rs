@@ -1,14 +1,15 @@
 //! The digest that binds an approval to an input without revealing it.
 //!
 //! ```text
-//! enc(input) = len(jcs) ‖ jcs ‖ [ len(n) ‖ n  for each integer n beyond ±(2^53 − 1), in order ]
+//! enc(input) = len(jcs) ‖ jcs ‖ [ len(n) ‖ n  for each number n beyond ±(2^53 − 1), in order ]
 //! r          = HMAC-SHA-256(guard key, enc(input))
 //! digest     = SHA-256("agenttrust.input.v1" ‖ r ‖ enc(input))
 //! ```
 //!
 //! `jcs` is the RFC 8785 form; lengths are 8 bytes, big-endian. RFC 8785 writes numbers as IEEE
-//! doubles, in which 2^53 + 1 and 2^53 are one number: the integers that a double cannot tell apart
-//! follow it digit by digit, so that an approval for one of them never serves another.
+//! doubles, in which 2^53 + 1 and 2^53 are one number: the numbers so large that a double cannot tell
+//! integers apart follow it once more, as the program wrote them (an integer digit by digit), so that
+//! an approval for one of them never serves another.
 //!
 //! Whoever sees a digest cannot guess the input behind it, because `r` is unknown to them; whoever is
 //! given `r` and the input can check both, and learns nothing about any other input.
@@ -93,7 +94,7 @@ fn encode(input: &Value) -> Result<Vec<u8>> {
     })?;
     let mut encoded = Vec::with_capacity(canonical.len() + 8);
     push(&mut encoded, &canonical);
-    push_inexact_integers(&mut encoded, input);
+    push_inexact_numbers(&mut encoded, input);
     Ok(encoded)
 }
 
@@ -102,26 +103,28 @@ fn push(encoded: &mut Vec<u8>, part: &[u8]) {
     encoded.extend_from_slice(part);
 }
 
-fn push_inexact_integers(encoded: &mut Vec<u8>, value: &Value) {
+fn push_inexact_numbers(encoded: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Number(number) => {
-            let magnitude = match (number.as_u64(), number.as_i64()) {
-                (Some(unsigned), _) => unsigned,
-                (None, Some(signed)) => signed.unsigned_abs(),
-                (None, None) => 0,
+            // Floats too: left out, two numbers that trade places would leave the same trace.
+            let exact = match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(unsigned), _, _) => unsigned <= EXACT,
+                (None, Some(signed), _) => signed.unsigned_abs() <= EXACT,
+                (None, None, Some(float)) => float.abs() <= EXACT as f64,
+                (None, None, None) => false,
             };
-            if magnitude > EXACT {
+            if !exact {
                 push(encoded, number.to_string().as_bytes());
             }
         }
         Value::Array(values) => {
-            values.iter().for_each(|value| push_inexact_integers(encoded, value))
+            values.iter().for_each(|value| push_inexact_numbers(encoded, value))
         }
         // In the order of the keys, whatever order the map keeps.
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_unstable_by_key(|(name, _)| *name);
-            entries.iter().for_each(|(_, value)| push_inexact_integers(encoded, value));
+            entries.iter().for_each(|(_, value)| push_inexact_numbers(encoded, value));
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
@@ -174,6 +177,16 @@ mod tests {
         );
         assert_ne!(digest(json!({"id": u64::MAX})), digest(json!({"id": u64::MAX - 1})));
         assert_ne!(digest(json!({"id": i64::MIN})), digest(json!({"id": i64::MIN + 1})));
+    }
+
+    #[test]
+    fn large_numbers_that_trade_places_have_different_digests() {
+        let (float, integer) = (9007199254740992.0_f64, 9007199254740993_u64);
+        assert_ne!(digest(json!([float, integer])), digest(json!([integer, float])));
+        assert_ne!(
+            digest(json!({"a": float, "b": integer})),
+            digest(json!({"a": integer, "b": float}))
+        );
     }
 
     #[test]
