@@ -195,13 +195,15 @@ impl AgentTrustError {
         }
     }
 
-    /// Whether nobody was there to answer: no connection, no answer in time, or a gateway in between
-    /// that said so (502, 503, 504).
+    /// Whether nobody was there to answer: no connection, no answer in time, or a proxy in between that
+    /// said so (502, 503, 504). One of these with a code of the protocol came from the Guardian itself.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Network(error) => error.is_unreachable(),
-            Self::Api { status, .. } => matches!(status, 502..=504),
+            Self::Api { status, code, .. } => {
+                matches!(status, 502..=504) && code.starts_with("HTTP_")
+            }
             _ => false,
         }
     }

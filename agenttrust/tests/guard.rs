@@ -93,9 +93,13 @@ async fn fail_open_is_for_an_unreachable_guardian_and_nothing_else() {
         (Say::Fail(io::ErrorKind::ConnectionRefused), true),
         (Say::Fail(io::ErrorKind::TimedOut), true),
         (Say::Silence, true),
-        (Say::status(502), true),
-        (Say::status(503), true),
-        (Say::status(504), true),
+        (Say::Proxy(502), true),
+        (Say::Proxy(503), true),
+        (Say::Proxy(504), true),
+        // With a code of the protocol, the Guardian itself said so.
+        (Say::status(502), false),
+        (Say::status(503), false),
+        (Say::status(504), false),
         (Say::Fail(io::ErrorKind::ConnectionReset), false),
         (Say::Garbage, false),
         (Say::status(400), false),
@@ -131,6 +135,60 @@ async fn fail_open_for_some_effects_leaves_the_others_blocked() {
         let denied = guard.authorize(action).await.unwrap_err();
         assert_eq!(denied.code(), "GUARDIAN_UNAVAILABLE");
     }
+}
+
+#[tokio::test]
+async fn fail_open_for_goes_by_what_the_action_declares_not_by_the_guards_default() {
+    let scripted = Scripted::says([Say::Fail(io::ErrorKind::ConnectionRefused)]);
+    let guard = AgentTrustGuard::builder(scripted.client(), "agent-1")
+        .action_effect("read")
+        .fail_open_for([Effect::Read])
+        .build();
+    assert_eq!(run(&guard, Action::new("delete_everything")).await.1, 0);
+}
+
+#[tokio::test]
+async fn a_guard_that_fails_open_does_not_for_what_was_held_or_denied() {
+    for refusal in [Say::denied(), Say::held()] {
+        let scripted = Scripted::says([refusal]);
+        let guard = AgentTrustGuard::builder(scripted.client(), "agent-1").fail_open(true).build();
+        let action = |path: &str| Action::new("wipe").input(path);
+        assert_eq!(run(&guard, action("a")).await.1, 0);
+        scripted.now_says([Say::Fail(io::ErrorKind::ConnectionRefused)]);
+        assert_eq!(run(&guard, action("a")).await.1, 0, "refused, and then nobody allowed it");
+        assert_eq!(run(&guard, action("b")).await.1, 1, "nobody refused this one");
+        scripted.now_says([Say::allowed(), Say::Fail(io::ErrorKind::ConnectionRefused)]);
+        assert_eq!(run(&guard, action("a")).await.1, 1);
+        assert_eq!(run(&guard, action("a")).await.1, 1, "allowed since");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_under_load_is_over_soon_after_the_guardian_is_back() {
+    let scripted = Scripted::says([Say::Fail(io::ErrorKind::ConnectionRefused)]);
+    let guard = AgentTrustGuard::builder(scripted.client(), "agent-1").fail_open(true).build();
+    let calls = (0..50).map(|_| guard.check("t", ""));
+    futures_util::future::join_all(calls).await;
+    scripted.now_says([Say::denied()]);
+    let asked = scripted.checks().len();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(guard.check("t", "").await.is_err(), "asked, and so denied");
+    assert_eq!(scripted.checks().len(), asked + 1);
+}
+
+#[tokio::test]
+async fn run_with_makes_the_call_only_once_it_is_allowed() {
+    let made = AtomicU32::new(0);
+    let make = || {
+        made.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(Ok::<_, AgentTrustError>(()))
+    };
+    let scripted = Scripted::says([Say::denied(), Say::allowed()]);
+    let guard = guard(&scripted);
+    guard.run_with(Action::new("t"), make).await.unwrap_err();
+    assert_eq!(made.load(Ordering::SeqCst), 0);
+    guard.run_with(Action::new("t"), make).await.unwrap();
+    assert_eq!(made.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
@@ -301,6 +359,71 @@ async fn a_wait_ends_with_the_approval_and_one_more_check() {
     assert_eq!((output.unwrap(), ran), ("ran", 1));
     assert_eq!(scripted.checks().len(), 2);
     assert!(scripted.others()[0].0.contains("/mcp/approvals/apr_1?wait="));
+}
+
+#[tokio::test]
+async fn a_wait_ends_at_its_limit_whatever_the_guardian_invents() {
+    let held = |id: u32| {
+        let id = format!("apr_{id}");
+        let body = json!({ "allowed": false, "elevation_required": true, "approval_id": id });
+        Say::Answer(200, vec![], body)
+    };
+    // Every check is held under another id, and every approval is approved at once.
+    let scripted = Scripted::says((0..10_000).map(held));
+    let wait = OnElevation::Wait(Duration::from_millis(500));
+    let begun = std::time::Instant::now();
+    let (output, ran) = run(&guard(&scripted), Action::new("t").on_elevation(wait)).await;
+    assert_eq!((output.unwrap_err().code(), ran), ("ELEVATION_REQUIRED", 0));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(scripted.checks().len() < 10, "{} checks", scripted.checks().len());
+}
+
+#[tokio::test]
+async fn a_wait_outlives_trouble_at_the_gateway_and_keeps_the_approval_id() {
+    let wait = |limit| OnElevation::Wait(Duration::from_millis(limit));
+    let trouble = [Say::status(500), Say::status(429), Say::Proxy(502)];
+    let scripted = Scripted::says([Say::held(), Say::allowed()]).and_of_approvals(trouble);
+    let (_, ran) = run(&guard(&scripted), Action::new("t").on_elevation(wait(5_000))).await;
+    assert_eq!(ran, 1);
+
+    for refusal in [Say::status(403), Say::status(404)] {
+        let scripted = Scripted::says([Say::held()]).and_of_approvals([refusal]);
+        let (output, _) = run(&guard(&scripted), Action::new("t").on_elevation(wait(5_000))).await;
+        assert_eq!(output.unwrap_err().details()["approval_id"], "apr_1");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_the_decision_keeps_its_name_so_that_nothing_is_used_up_twice() {
+    let scripted = Scripted::says([Say::held(), Say::Proxy(503), Say::Proxy(503), Say::allowed()]);
+    let wait = OnElevation::Wait(Duration::from_secs(5));
+    assert_eq!(run(&guard(&scripted), Action::new("t").on_elevation(wait)).await.1, 1);
+    let checks = scripted.checks();
+    let names: Vec<_> = checks.iter().map(|(headers, _)| &headers["idempotency-key"]).collect();
+    assert_ne!(names[0], names[1]);
+    assert_eq!((names[1], names[2]), (names[2], names[3]));
+}
+
+#[tokio::test]
+async fn what_a_gateway_says_for_information_in_its_own_way_does_no_harm() {
+    let body = json!({
+        "allowed": true, "latency_ms": 0.4, "action_effect": "unheard", "confidence": "high",
+    });
+    let scripted = Scripted::says([Say::Answer(200, vec![], body)]);
+    assert_eq!(run(&guard(&scripted), Action::new("t")).await.1, 1);
+}
+
+#[tokio::test]
+async fn a_serialisers_own_words_are_not_repeated() {
+    struct Secretive;
+    impl serde::Serialize for Secretive {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("the password is hunter2"))
+        }
+    }
+    let scripted = Scripted::says([Say::allowed()]);
+    let denied = guard(&scripted).authorize(Action::new("t").input(&Secretive)).await.unwrap_err();
+    assert!(!denied.to_string().contains("hunter2"), "{denied}");
 }
 
 #[tokio::test]

@@ -144,6 +144,12 @@ impl AgentTrustClientBuilder {
         self
     }
 
+    /// Whether the proxy of the environment is used; it is by `from_env` only.
+    pub fn system_proxy(mut self, on: bool) -> Self {
+        self.builder = self.builder.system_proxy(on);
+        self
+    }
+
     /// Sends requests through `service` instead of reqwest. It is polled on the background runtime.
     pub fn service<S, B>(mut self, service: S) -> Self
     where

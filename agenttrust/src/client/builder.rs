@@ -27,6 +27,7 @@ pub struct AgentTrustClientBuilder {
     timeout: Option<Duration>,
     transport: Option<Transport>,
     token_cache: Option<bool>,
+    system_proxy: bool,
 }
 
 impl AgentTrustClientBuilder {
@@ -36,6 +37,7 @@ impl AgentTrustClientBuilder {
         Self {
             base_url: set("AGENTTRUST_URL").or_else(|| set("AGENTTRUST_BASE_URL")),
             api_key: set("AGENTTRUST_API_KEY"),
+            system_proxy: true,
             ..Self::default()
         }
     }
@@ -62,6 +64,15 @@ impl AgentTrustClientBuilder {
     /// default.
     pub fn token_cache(mut self, on: bool) -> Self {
         self.token_cache = Some(on);
+        self
+    }
+
+    /// Whether the proxy of the environment (`HTTPS_PROXY` and its like) is used; it is by
+    /// [`from_env`](AgentTrustClient::from_env) only, and never to this machine itself.
+    ///
+    /// Over plain `http` a proxy sees the API key and could answer in the Guardian's place.
+    pub fn system_proxy(mut self, on: bool) -> Self {
+        self.system_proxy = on;
         self
     }
 
@@ -109,7 +120,7 @@ impl AgentTrustClientBuilder {
         let api_key = self.api_key.filter(|key| !key.is_empty()).map(header_of).transpose()?;
         let transport = match self.transport {
             Some(transport) => transport,
-            None => default_transport()?,
+            None => default_transport(self.system_proxy)?,
         };
         Ok(AgentTrustClient {
             inner: Arc::new(Inner {
@@ -125,12 +136,12 @@ impl AgentTrustClientBuilder {
 
 #[cfg(feature = "reqwest")]
 #[expect(clippy::unnecessary_wraps, reason = "without the `reqwest` feature there is no default")]
-fn default_transport() -> Result<Transport> {
-    Ok(transport::boxed(transport::pool::PooledHttp::new()))
+fn default_transport(system_proxy: bool) -> Result<Transport> {
+    Ok(transport::boxed(transport::pool::PooledHttp::new(system_proxy)))
 }
 
 #[cfg(not(feature = "reqwest"))]
-fn default_transport() -> Result<Transport> {
+fn default_transport(_: bool) -> Result<Transport> {
     Err(AgentTrustError::invalid(
         "this client has no transport; enable the `reqwest` feature or give one with `service(..)`",
     ))
@@ -148,8 +159,9 @@ fn header_of(key: String) -> Result<HeaderValue> {
 
 fn checked_url(url: &str) -> Result<String> {
     let wrong = |why: &str| {
-        // What stands before an `@` could be a password.
+        // What stands before an `@`, or in a query, could be a secret.
         let shown = url.rsplit('@').next().unwrap_or(url);
+        let shown = shown.split(['?', '#']).next().unwrap_or(shown);
         AgentTrustError::invalid(format!(
             "the base URL {shown:?} {why}; write it like http://localhost:8080"
         ))
@@ -180,7 +192,6 @@ fn checked_url(url: &str) -> Result<String> {
 impl fmt::Debug for AgentTrustClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentTrustClientBuilder")
-            .field("base_url", &self.base_url)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
@@ -203,7 +214,8 @@ mod tests {
         assert!(refusal("ftp://example.com").contains("neither http nor https"));
         assert!(refusal("http://").contains("is no URL"));
         assert!(refusal("http://host:99999").contains("port"));
-        assert!(refusal("http://host/?a=b").contains("query"));
+        assert!(refusal("http://host/?key=secret").contains("query"));
+        assert!(!refusal("http://host/?key=secret").contains("secret"));
     }
 
     #[test]

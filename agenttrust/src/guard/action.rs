@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::Effect;
-use crate::private::capture::InputCapture;
+use crate::private::capture::{self, InputCapture};
 
 /// What to do when an action is held for approval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,10 +77,12 @@ impl Action {
     /// What the call is given, all of it. It stays in this process: an approval is bound to its
     /// digest, and only its length is said.
     ///
-    /// An input that has no JSON form (a map with keys that are no strings, say) makes the action
-    /// one that is not authorized.
+    /// An input that no JSON can hold apart from others (keys that are no strings or come twice, a
+    /// number that is none, `Some(None)`) makes the action one that is not authorized. Two things are
+    /// beyond what can be seen here: fields that their type skips are not bound, and a `HashSet` has a
+    /// new order, and so a new digest, each time.
     pub fn input(mut self, input: &(impl Serialize + ?Sized)) -> Self {
-        self.input = match serde_json::to_value(input) {
+        self.input = match capture::exact(input) {
             Ok(value) => Input::Captured(value),
             Err(error) => Input::Unreadable(error.to_string()),
         };

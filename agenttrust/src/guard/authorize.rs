@@ -34,7 +34,7 @@ impl AgentTrustGuard {
     /// Dropped before it is done, nothing runs and nothing is reported; a check may have been made.
     pub async fn authorize(&self, action: Action) -> Result<Permit> {
         let check = Check::prepare(&self.inner, action)?;
-        match check.ask(&self.inner, WhenUnreachable::AsBuilt).await? {
+        match check.ask(&self.inner, WhenUnreachable::AsBuilt, &asking()).await? {
             Decision::Permit(permit) => Ok(permit),
             Decision::Denied { message, check_id } => {
                 Err(AgentTrustError::ActionDenied { message, check_id })
@@ -54,7 +54,7 @@ impl AgentTrustGuard {
     /// runtime and outside.
     ///
     /// Inside of a runtime it never waits for an approval, whatever the action says: that would
-    /// block one of the runtime's threads for minutes.
+    /// block one of the runtime's threads for minutes. Threads of `spawn_blocking` count as inside.
     ///
     /// # Errors
     ///
@@ -73,7 +73,8 @@ impl AgentTrustGuard {
 /// A check, ready to be sent, and sent again after an approval.
 pub(super) struct Check {
     body: CheckRequest,
-    effect: Option<Effect>,
+    /// What the action itself declares; the guard's default is in `body`.
+    declared: Option<Effect>,
     options: CheckOptions,
     on_elevation: OnElevation,
     pub(super) disclosure: Option<Disclosure>,
@@ -156,38 +157,49 @@ impl Check {
                 .filter(|summary| !summary.is_empty()),
             ..CheckRequest::new(&guard.agent_id, tool)
         };
-        Ok(Self { body, effect, options, on_elevation: action.on_elevation, disclosure })
+        Ok(Self {
+            body,
+            declared: action.effect,
+            options,
+            on_elevation: action.on_elevation,
+            disclosure,
+        })
     }
 
     pub(super) fn tool(&self) -> &str {
         &self.body.action_name
     }
 
-    /// Asks once, and reads the answer.
+    /// What tells this call from another one of the same tool.
+    fn input(&self) -> Option<&str> {
+        self.options.input_digest.as_deref().or(self.body.action_input_summary.as_deref())
+    }
+
+    /// Asks once, and reads the answer. Asked again under the same name, the Guardian gives the same
+    /// answer and uses up nothing twice.
     pub(super) async fn ask(
         &self,
         guard: &Arc<GuardInner>,
         when_unreachable: WhenUnreachable,
+        asking: &str,
     ) -> Result<Decision> {
         let unreachable = |why: &str| match when_unreachable {
             WhenUnreachable::AsBuilt => self.unreachable(guard, why),
             WhenUnreachable::Block => Err(self.unavailable(guard, why)),
         };
-        let options = self.options.clone().idempotency_key(uuid::Uuid::new_v4().to_string());
-        let answer = if guard.breaker.admits() {
-            let answer = guard.client.actions().send(&self.body, &options).await;
-            match &answer {
-                Err(AgentTrustError::Network(error)) if error.is_unreachable() => {
-                    guard.breaker.missed();
-                }
-                _ => guard.breaker.reached(),
-            }
-            answer
-        } else {
+        let Some(admission) = guard.breaker.admit() else {
             return unreachable(
                 "it did not answer the last calls and is given a pause; retry in a moment",
             );
         };
+        let options = self.options.clone().idempotency_key(asking);
+        let answer = guard.client.actions().send(&self.body, &options).await;
+        match &answer {
+            Err(AgentTrustError::Network(error)) if error.is_unreachable() => {
+                guard.breaker.missed(admission);
+            }
+            _ => guard.breaker.reached(),
+        }
         match answer {
             Ok(answer) => Ok(self.read(guard, answer)),
             Err(error) if error.is_unreachable() => unreachable(&error.to_string()),
@@ -236,8 +248,10 @@ impl Check {
                 check_id,
             }
         } else {
+            guard.refused.forget(tool, self.input());
             return self.permit(guard, check_id, PermitBasis::Allowed);
         };
+        guard.refused.remember(tool, self.input());
         if guard.settings.block_on_deny {
             return decision;
         }
@@ -260,8 +274,8 @@ impl Check {
     fn unreachable(&self, guard: &Arc<GuardInner>, why: &str) -> Result<Decision> {
         let settings = &guard.settings;
         let open = settings.fail_open
-            || self.effect.is_some_and(|effect| settings.fail_open_for.contains(&effect));
-        if !open {
+            || self.declared.is_some_and(|effect| settings.fail_open_for.contains(&effect));
+        if !open || guard.refused.holds(self.tool(), self.input()) {
             return Err(self.unavailable(guard, why));
         }
         guard.counts.failed_open.fetch_add(1, Ordering::Relaxed);
@@ -303,6 +317,11 @@ fn summarize(input: &serde_json::Value, log_inputs: bool) -> Result<String> {
         return Ok(text);
     }
     Ok(format!("[{} chars]", text.chars().count()))
+}
+
+/// A name for one asking.
+pub(super) fn asking() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// How long a check may take by default.

@@ -1,13 +1,14 @@
 //! The circuit breaker: an outage costs one time-out, not one for every call.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many failures in a row open it.
-const FAILURES: u32 = 5;
-/// It stays open this long, twice as long each time the Guardian is still away.
+/// So many misses in a row stop the asking.
+const MISSES: u32 = 5;
+/// The first pause. It doubles each time that the trial after it finds nobody either.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Short enough that a Guardian that is back is asked again soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Counts connect errors and time-outs, and nothing else.
 #[derive(Debug, Default)]
@@ -17,83 +18,122 @@ pub(super) struct Breaker {
 
 #[derive(Debug, Default)]
 struct State {
-    failures: u32,
-    paused_until: Option<Instant>,
+    misses: u32,
+    pause: Option<Pause>,
+    /// Counts the pauses, so that a call knows whether one has begun since it was admitted.
+    pauses: u64,
+}
+
+#[derive(Debug)]
+struct Pause {
+    until: Instant,
+    length: Duration,
+}
+
+/// The right to ask the Guardian now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admission {
+    pauses: u64,
 }
 
 impl Breaker {
-    /// Whether the Guardian may be asked now. After a pause one caller may try; the others learn of
-    /// it from the outcome.
-    pub(super) fn admits(&self) -> bool {
+    /// Whether the Guardian may be asked now. After a pause one caller may try; the others go by what
+    /// it finds.
+    pub(super) fn admit(&self) -> Option<Admission> {
         let mut state = self.lock();
-        match state.paused_until {
-            None => true,
-            Some(until) if Instant::now() < until => false,
-            Some(_) => {
-                let pause = pause_after(state.failures);
-                state.paused_until = Some(Instant::now() + pause);
-                true
+        if let Some(pause) = &mut state.pause {
+            let now = Instant::now();
+            if now < pause.until {
+                return None;
             }
+            // Nobody else tries until this caller knows, or has had as long again to find out.
+            pause.until = now + pause.length;
         }
+        Some(Admission { pauses: state.pauses })
     }
 
     /// Somebody answered.
     pub(super) fn reached(&self) {
         let mut state = self.lock();
-        *state = State::default();
+        state.misses = 0;
+        state.pause = None;
     }
 
-    /// Nobody answered.
-    pub(super) fn missed(&self) {
+    /// Nobody answered the call that was admitted so.
+    pub(super) fn missed(&self, admission: Admission) {
         let mut state = self.lock();
-        state.failures = state.failures.saturating_add(1);
-        if state.failures >= FAILURES {
-            state.paused_until = Some(Instant::now() + pause_after(state.failures));
+        // Calls that were on their way when a pause began tell of the same outage: one blip under
+        // load must not count as a long one.
+        if admission.pauses != state.pauses {
+            return;
         }
+        state.misses = state.misses.saturating_add(1);
+        let length = match &state.pause {
+            Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
+            None if state.misses >= MISSES => FIRST_PAUSE,
+            None => return,
+        };
+        state.pause = Some(Pause { until: Instant::now() + length, length });
+        state.pauses += 1;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn pause_after(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(FAILURES).min(6);
-    (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn miss(breaker: &Breaker, times: usize) {
+        let admissions: Vec<_> = (0..times).map(|_| breaker.admit().unwrap()).collect();
+        admissions.into_iter().for_each(|admission| breaker.missed(admission));
+    }
+
+    fn end_pause(breaker: &Breaker) {
+        breaker.lock().pause.as_mut().unwrap().until = Instant::now();
+    }
+
+    fn length(breaker: &Breaker) -> Duration {
+        breaker.lock().pause.as_ref().unwrap().length
+    }
+
     #[test]
     fn five_misses_in_a_row_stop_the_asking_and_one_answer_resumes_it() {
         let breaker = Breaker::default();
-        for _ in 0..4 {
-            breaker.missed();
-        }
-        assert!(breaker.admits());
-        breaker.missed();
-        assert!(!breaker.admits());
+        miss(&breaker, 4);
+        assert!(breaker.admit().is_some());
+        miss(&breaker, 1);
+        assert!(breaker.admit().is_none());
         breaker.reached();
-        assert!(breaker.admits());
+        assert!(breaker.admit().is_some());
     }
 
     #[test]
     fn after_the_pause_one_caller_may_try_and_the_others_wait() {
         let breaker = Breaker::default();
-        for _ in 0..5 {
-            breaker.missed();
-        }
-        breaker.lock().paused_until = Some(Instant::now());
-        assert!(breaker.admits());
-        assert!(!breaker.admits());
+        miss(&breaker, 5);
+        end_pause(&breaker);
+        assert!(breaker.admit().is_some());
+        assert!(breaker.admit().is_none());
     }
 
     #[test]
-    fn the_pause_grows_and_stops_growing() {
-        assert_eq!(pause_after(5), Duration::from_millis(500));
-        assert_eq!(pause_after(7), Duration::from_secs(2));
-        assert_eq!(pause_after(1000), Duration::from_secs(30));
+    fn a_hundred_calls_that_miss_at_once_are_one_outage() {
+        let breaker = Breaker::default();
+        miss(&breaker, 100);
+        assert_eq!(length(&breaker), FIRST_PAUSE);
+    }
+
+    #[test]
+    fn only_a_trial_that_finds_nobody_makes_the_pause_longer_and_never_too_long() {
+        let breaker = Breaker::default();
+        miss(&breaker, 5);
+        for expected in [1, 2, 4, 5, 5].map(Duration::from_secs) {
+            end_pause(&breaker);
+            miss(&breaker, 1);
+            assert_eq!(length(&breaker), expected);
+        }
     }
 }

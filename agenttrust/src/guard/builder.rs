@@ -8,6 +8,7 @@ use super::authorize::CHECK_LIMIT;
 use super::breaker::Breaker;
 use super::check::Unreported;
 use super::digest::unhex;
+use super::refused::Refused;
 use super::reporter::Reporter;
 use super::{AgentTrustGuard, GuardInner, PassCounts};
 use crate::client::AgentTrustClient;
@@ -80,14 +81,16 @@ impl AgentTrustGuardBuilder {
     /// Whether calls run unchecked while the Guardian cannot be reached; they do not by default.
     ///
     /// Unreachable means no connection, no answer in time, or a gateway in between that says so (502,
-    /// 503, 504). Never a denial, a wrong key, or an answer that cannot be read. Each such call is
-    /// logged at WARN and counted.
+    /// 503, 504). Never a denial, a wrong key, or an answer that cannot be read; and never a call that
+    /// the Guardian held or denied when this guard last asked, within 5 minutes. Each call that runs
+    /// unchecked is logged at WARN and counted.
     pub fn fail_open(mut self, open: bool) -> Self {
         self.settings.fail_open = open;
         self
     }
 
-    /// As [`fail_open`](Self::fail_open), for calls that declare one of these effects.
+    /// As [`fail_open`](Self::fail_open), for calls that declare one of these effects themselves; the
+    /// guard's own [`action_effect`](Self::action_effect) declares nothing.
     pub fn fail_open_for(mut self, effects: impl IntoIterator<Item = Effect>) -> Self {
         self.settings.fail_open_for.extend(effects);
         self
@@ -164,6 +167,7 @@ impl AgentTrustGuardBuilder {
                 session_id,
                 settings,
                 breaker: Breaker::default(),
+                refused: Refused::default(),
                 unreported: Unreported::default(),
                 counts: PassCounts::default(),
             }),
@@ -172,8 +176,8 @@ impl AgentTrustGuardBuilder {
 }
 
 fn default_key() -> Result<[u8; 32], String> {
-    if let Some(key) = std::env::var("AGENTTRUST_BINDING_KEY").ok().filter(|key| !key.is_empty()) {
-        return unhex(&key).ok_or_else(|| {
+    if let Some(key) = std::env::var_os("AGENTTRUST_BINDING_KEY").filter(|key| !key.is_empty()) {
+        return key.to_str().and_then(unhex).ok_or_else(|| {
             "AGENTTRUST_BINDING_KEY is not 64 hexadecimal digits; make one with `openssl rand -hex 32`"
                 .to_owned()
         });

@@ -15,6 +15,7 @@ mod denial;
 pub mod digest;
 mod outcome;
 mod permit;
+mod refused;
 mod reporter;
 mod scope;
 mod waiting;
@@ -34,6 +35,7 @@ pub use self::scope::{GlobalGuardAlreadySet, Scope};
 use self::breaker::Breaker;
 use self::builder::Settings;
 use self::check::Unreported;
+use self::refused::Refused;
 use self::reporter::Reporter;
 use crate::client::AgentTrustClient;
 use crate::error::Result;
@@ -70,6 +72,7 @@ struct GuardInner {
     session_id: String,
     settings: Settings,
     breaker: Breaker,
+    refused: Refused,
     reporter: Reporter,
     unreported: Unreported,
     counts: PassCounts,
@@ -130,7 +133,10 @@ impl AgentTrustGuard {
 
     /// Authorizes `action`, runs `call`, reports its outcome, and returns its output.
     ///
-    /// `call` is a future that has not been polled: nothing of it runs unless the action is allowed.
+    /// `call` is not polled unless the action is allowed. What it did when it was *made* is done,
+    /// though: `ready(delete(path))` has deleted before it comes here. An `async` block or a call of an
+    /// `async fn` does nothing when it is made; for anything else use [`run_with`](Self::run_with).
+    ///
     /// A denial comes back as the output's own error.
     ///
     /// # Errors
@@ -145,11 +151,28 @@ impl AgentTrustGuard {
         F: Future,
         F::Output: FromDenial + Outcome,
     {
+        self.run_with(action, || call).await
+    }
+
+    /// As [`run`](Self::run), and makes the future only once the action is allowed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`run`](Self::run).
+    pub async fn run_with<F>(&self, action: Action, call: impl FnOnce() -> F) -> F::Output
+    where
+        F: Future,
+        F::Output: FromDenial + Outcome,
+    {
         let permit = match self.authorize(action).await {
             Ok(permit) => permit,
             Err(denial) => return F::Output::from_denial(denial),
         };
-        let output = call.await;
+        let output = call().await;
         permit.finish(&output);
         output
     }
@@ -158,8 +181,8 @@ impl AgentTrustGuard {
     ///
     /// # Errors
     ///
-    /// Why a batch since the last flush was not taken. Its reports are lost: telemetry is best
-    /// effort.
+    /// Why a batch since the last flush was not taken (its reports are lost: telemetry is best effort),
+    /// or that 10 seconds were not enough; what is waiting is sent all the same.
     ///
     /// # Cancel safety
     ///

@@ -24,6 +24,8 @@ const BATCH: usize = 10;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// How long one batch may take to send.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
+/// How long a flush waits for the reports before it.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last drop of a guard waits for its reports.
 const DROP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -110,8 +112,14 @@ impl Reporter {
         let ended = || AgentTrustError::GuardianUnavailable {
             message: "the task that sends reports has ended; what was waiting is lost".to_owned(),
         };
-        running.queue.send(Message::Flush(done)).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        let queued = background::timeout(FLUSH_LIMIT, running.queue.send(Message::Flush(done)));
+        queued.await.map_err(|_| ended())?.map_err(|_| ended())?;
+        match background::timeout(FLUSH_LIMIT, answer).await {
+            Ok(answer) => answer.map_err(|_| ended())?,
+            Err(elapsed) => Err(AgentTrustError::GuardianUnavailable {
+                message: format!("reports are still being sent: {elapsed}"),
+            }),
+        }
     }
 
     /// How many reports are waiting, were dropped, and were not taken.

@@ -36,7 +36,8 @@ impl AgentTrustGuard {
     /// The guard of the running task, else the process-wide one, else none.
     #[must_use]
     pub fn current() -> Option<Self> {
-        let scoped = SCOPES.with_borrow(|scopes| scopes.last().cloned());
+        // A thread that is ending has no scopes any more.
+        let scoped = SCOPES.try_with(|scopes| scopes.borrow().last().cloned()).ok().flatten();
         scoped.or_else(|| GLOBAL.get().cloned())
     }
 
@@ -106,17 +107,23 @@ impl<F> fmt::Debug for Scope<F> {
 }
 
 /// Puts a guard on this thread's stack, and takes it off again when dropped.
-struct Entered;
+struct Entered {
+    entered: bool,
+}
 
 impl Entered {
     fn new(guard: AgentTrustGuard) -> Self {
-        SCOPES.with_borrow_mut(|scopes| scopes.push(guard));
-        Self
+        // In the destructor of a thread-local there may be no scopes left; none is put on, then.
+        let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push(guard)).is_ok();
+        Self { entered }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        if !self.entered {
+            return;
+        }
         // The guard is dropped outside of the borrow: its destructor may look for the current one.
         let left = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
         drop(left);

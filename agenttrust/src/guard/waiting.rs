@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::AgentTrustGuard;
-use super::authorize::{Check, Decision, Held, WhenUnreachable};
+use super::authorize::{Check, Decision, Held, WhenUnreachable, asking};
 use super::permit::Permit;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Approval, ApprovalStatus};
@@ -29,9 +29,15 @@ impl AgentTrustGuard {
             let waited = self.inner.client.approvals().wait(&held.approval_id, left()).await;
             let approval = match waited {
                 Ok(approval) => approval,
-                Err(AgentTrustError::Network(_)) => return Err(held.into()),
-                Err(error) if error.is_unreachable() => return Err(held.into()),
-                Err(error) => return Err(error),
+                // Whatever went wrong with asking, the approval is still there to be decided.
+                Err(error) if left().is_zero() || !may_pass(&error) => {
+                    tracing::warn!(%error, approval_id = held.approval_id, "stopped waiting");
+                    return Err(held.into());
+                }
+                Err(_) => {
+                    background::sleep(PAUSE.min(left())).await;
+                    continue;
+                }
             };
             match approval.status {
                 // A word of a newer gateway, or used up by another call: the check itself knows.
@@ -54,6 +60,11 @@ impl AgentTrustGuard {
                 Some(Ok(Decision::Held(next))) => {
                     self.disclose(check, &next.approval_id).await;
                     held = next;
+                    if left().is_zero() {
+                        return Err(held.into());
+                    }
+                    // A Guardian that holds anew what was approved must not be asked without a break.
+                    background::sleep(PAUSE.min(left())).await;
                 }
             }
         }
@@ -65,8 +76,10 @@ impl AgentTrustGuard {
         check: &Check,
         left: impl Fn() -> Duration,
     ) -> Option<Result<Decision>> {
+        // One name for all of it: an answer that got lost on its way may have used the approval up.
+        let asking = asking();
         loop {
-            match check.ask(&self.inner, WhenUnreachable::Block).await {
+            match check.ask(&self.inner, WhenUnreachable::Block, &asking).await {
                 Err(AgentTrustError::GuardianUnavailable { .. }) => {
                     if left().is_zero() {
                         return None;
@@ -90,6 +103,12 @@ impl AgentTrustGuard {
             tracing::warn!(%error, approval_id, "the approver was not shown the input");
         }
     }
+}
+
+/// Whether asking again may work: nobody was there, too many asked, or the gateway is in trouble.
+fn may_pass(error: &AgentTrustError) -> bool {
+    matches!(error, AgentTrustError::Network(_))
+        || error.status().is_some_and(|status| status == 429 || status >= 500)
 }
 
 fn refused(check: &Check, approval: &Approval) -> AgentTrustError {

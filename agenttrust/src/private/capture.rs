@@ -14,14 +14,16 @@ use crate::{AgentTrustError, CallOutcome, Outcome};
 
 pub use serde::Serialize;
 
+pub use super::exact::{Inexact, exact};
+
 /// One argument as JSON; `None` for an argument that is not an input.
-pub type Captured = Option<Result<Value, serde_json::Error>>;
+pub type Captured = Option<Result<Value, Inexact>>;
 
 /// The arguments of one call by name, taken before the check from the values the body then gets.
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct InputCapture {
     fields: Map<String, Value>,
-    refused: Option<&'static str>,
+    refused: Option<(&'static str, Inexact)>,
 }
 
 impl InputCapture {
@@ -35,24 +37,24 @@ impl InputCapture {
     pub fn add(&mut self, name: &'static str, value: Captured) {
         match value {
             Some(Ok(value)) => {
-                self.fields.insert(name.to_owned(), value);
+                // Two arguments of one name, which hygiene allows a macro to make.
+                if self.fields.insert(name.to_owned(), value).is_some() {
+                    self.refused.get_or_insert((name, Inexact::TwiceTheSameKey));
+                }
             }
-            Some(Err(_)) => {
-                self.refused.get_or_insert(name);
+            Some(Err(error)) => {
+                self.refused.get_or_insert((name, error));
             }
             None => {}
         }
     }
 
     /// The arguments, or a sentence that names the first one without a JSON form.
-    ///
-    /// The serialiser's own message may quote the value, and so is left out.
     pub(crate) fn into_parts(self) -> Result<Map<String, Value>, String> {
         match self.refused {
             None => Ok(self.fields),
-            Some(name) => Err(format!(
-                "the argument `{name}` has no JSON form (a map key that is not a string, a number \
-                 out of range, or an error of its own `Serialize`), so nothing could be checked \
+            Some((name, error)) => Err(format!(
+                "the argument `{name}` has no exact JSON form ({error}), so nothing could be checked \
                  against it: mend its `Serialize`, or leave it out with `skip({name})`"
             )),
         }
@@ -85,7 +87,7 @@ pub trait CaptureSerialize {
 
 impl<T: Serialize + ?Sized> CaptureSerialize for CaptureProbe<'_, T> {
     fn capture(&self) -> Captured {
-        Some(serde_json::to_value(self.0))
+        Some(exact(self.0))
     }
 }
 

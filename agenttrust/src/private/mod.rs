@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod capture;
+mod exact;
 
 pub use ::{core, std};
 

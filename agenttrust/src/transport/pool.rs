@@ -26,31 +26,32 @@ const POOLS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 #[derive(Clone, Debug)]
 pub(crate) struct PooledHttp {
     pools: Arc<Mutex<LruCache<(Id, Route), reqwest::Client>>>,
+    system_proxy: bool,
 }
 
 /// Whether a proxy of the environment may stand in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Route {
-    AsConfigured,
-    /// To this very machine: no proxy can reach it, and none should see the key.
+    Proxied,
+    /// Not asked for; or to this very machine, which no proxy can reach.
     Direct,
 }
 
 impl Route {
-    fn of(request: &Request<Bytes>) -> Self {
+    fn of(request: &Request<Bytes>, system_proxy: bool) -> Self {
         let host = request.uri().host().unwrap_or_default();
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let loopback = match address {
             Ok(address) => address.is_loopback(),
             Err(_) => host.eq_ignore_ascii_case("localhost"),
         };
-        if loopback { Self::Direct } else { Self::AsConfigured }
+        if loopback || !system_proxy { Self::Direct } else { Self::Proxied }
     }
 }
 
 impl PooledHttp {
-    pub(crate) fn new() -> Self {
-        Self { pools: Arc::new(Mutex::new(LruCache::new(POOLS))) }
+    pub(crate) fn new(system_proxy: bool) -> Self {
+        Self { pools: Arc::new(Mutex::new(LruCache::new(POOLS))), system_proxy }
     }
 
     fn client_of(&self, runtime: Id, route: Route) -> Result<reqwest::Client, reqwest::Error> {
@@ -104,7 +105,7 @@ impl PooledHttp {
         request: Request<Bytes>,
     ) -> Result<Response<reqwest::Body>, TransportError> {
         let sent = async {
-            let client = self.client_of(runtime, Route::of(&request))?;
+            let client = self.client_of(runtime, Route::of(&request, self.system_proxy))?;
             client.execute(reqwest::Request::try_from(request)?).await
         };
         match sent.await {
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     fn route(url: &str) -> Route {
-        Route::of(&Request::get(url).body(Bytes::new()).unwrap())
+        Route::of(&Request::get(url).body(Bytes::new()).unwrap(), true)
     }
 
     #[test]
@@ -130,7 +131,7 @@ mod tests {
             assert_eq!(route(url), Route::Direct, "{url}");
         }
         for url in ["https://example.com/", "http://10.0.0.1/", "http://localhost.evil.test/"] {
-            assert_eq!(route(url), Route::AsConfigured, "{url}");
+            assert_eq!(route(url), Route::Proxied, "{url}");
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Say {
     Answer(u16, Vec<(&'static str, &'static str)>, Value),
     /// Text that is no JSON.
     Garbage,
+    /// This status and a page, from a proxy in between.
+    Proxy(u16),
     /// Nothing: the transport fails like this.
     Fail(io::ErrorKind),
     /// Nothing, ever.
@@ -46,6 +48,8 @@ impl Say {
 #[derive(Default)]
 struct State {
     script: VecDeque<Say>,
+    /// What it says about approvals before it says that they are approved.
+    approvals: VecDeque<Say>,
     checks: Vec<(http::HeaderMap, Value)>,
     reports: Vec<(http::HeaderMap, Value)>,
     others: Vec<(String, Value)>,
@@ -65,6 +69,17 @@ impl Scripted {
         scripted
     }
 
+    /// Says these first when it is asked for an approval.
+    pub(crate) fn and_of_approvals(self, script: impl IntoIterator<Item = Say>) -> Self {
+        self.state.lock().unwrap().approvals.extend(script);
+        self
+    }
+
+    /// From now on says these to the checks.
+    pub(crate) fn now_says(&self, script: impl IntoIterator<Item = Say>) {
+        self.state.lock().unwrap().script = script.into_iter().collect();
+    }
+
     pub(crate) fn client(&self) -> AgentTrustClient {
         let state = Arc::clone(&self.state);
         AgentTrustClient::builder()
@@ -79,6 +94,10 @@ impl Scripted {
                                 response = response.header(name, value);
                             }
                             Ok(response.body(Full::new(Bytes::from(body.to_string()))).unwrap())
+                        }
+                        Say::Proxy(status) => {
+                            let page = Full::new(Bytes::from("<html>bad gateway</html>"));
+                            Ok(Response::builder().status(status).body(page).unwrap())
                         }
                         Say::Garbage => Ok(Response::new(Full::new(Bytes::from("<html>")))),
                         Say::Fail(kind) => Err(io::Error::new(kind, "scripted")),
@@ -138,6 +157,9 @@ fn receive(state: &mut State, request: &Request<Bytes>) -> Say {
         }
         _ => {
             state.others.push((format!("{} {}", request.method(), request.uri()), body));
+            if let Some(say) = state.approvals.pop_front() {
+                return say;
+            }
             Say::Answer(200, vec![], json!({ "id": "apr_1", "status": "approved" }))
         }
     }
