@@ -8,7 +8,7 @@ use syn::{Expr, Lit, LitStr};
 
 use crate::attr::{Attr, Effect, OnElevation};
 use crate::expand::{Expansion, allow_underscore};
-use crate::input::{Demand, Field, Input};
+use crate::input::{Demand, Field, Generic, Input};
 
 /// How long `on_elevation = "wait"` waits without a `wait`: as long as an approval is open by default.
 const DEFAULT_WAIT_SECONDS: u64 = 300;
@@ -29,13 +29,25 @@ impl Expansion {
             quote_spanned!(Span::mixed_site()=> .effect(#private::Effect::#variant))
         });
         let waits = self.on_elevation();
-        let action = quote_spanned! {Span::mixed_site()=>
-            #private::Action::new(#tool) #effect #(.scope(#scopes))* #waits
-        };
-        match &self.guarded.input {
-            Input::Fields(fields) if !fields.is_empty() => self.captured(&action, fields),
-            Input::Fields(_) | Input::Nothing => action,
+        let input = self.captures().then(
+            || quote_spanned!(Span::mixed_site()=> .captured(::core::clone::Clone::clone(&input))),
+        );
+        quote_spanned! {Span::mixed_site()=>
+            #private::Action::new(#tool) #effect #(.scope(#scopes))* #waits #input
         }
+    }
+
+    /// Whether anything of the call is captured.
+    pub(crate) fn captures(&self) -> bool {
+        match &self.guarded.input {
+            Input::Nothing => false,
+            Input::Captured { fields, generics, .. } => !fields.is_empty() || !generics.is_empty(),
+        }
+    }
+
+    /// Whether what was checked is compared with what is about to run.
+    pub(crate) fn compares(&self) -> bool {
+        matches!(&self.guarded.input, Input::Captured { strict: true, .. }) && self.captures()
     }
 
     fn on_elevation(&self) -> Option<TokenStream> {
@@ -75,17 +87,23 @@ impl Expansion {
     }
 
     // before:
-    //     Action::new("delete")
+    //     path: &str, T
     // after:
     //     {
     //         use the two traits of the probe;
     //         let mut capture = InputCapture::new();
     //         capture.add("path", (&CaptureProbe(&path)).capture());
-    //         Action::new("delete").captured(capture)
+    //         capture.add_type("<T>", type_name::<T>());
+    //         capture
     //     }
-    fn captured(&self, action: &TokenStream, fields: &[Field]) -> TokenStream {
+    pub(crate) fn capture(&self, demanding: bool) -> TokenStream {
         let private = &self.private;
-        let adds = fields.iter().map(|field| self.add(field));
+        let (fields, generics) = match &self.guarded.input {
+            Input::Nothing => (&[][..], &[][..]),
+            Input::Captured { fields, generics, .. } => (fields.as_slice(), generics.as_slice()),
+        };
+        let adds = fields.iter().map(|field| self.add(field, demanding));
+        let generics = generics.iter().map(|generic| self.add_generic(generic));
         quote_spanned! {Span::mixed_site()=>
             {
                 #[allow(unused_imports)]
@@ -93,15 +111,34 @@ impl Expansion {
                 #[allow(unused_mut)]
                 let mut capture = #private::InputCapture::new();
                 #(#adds)*
-                #action.captured(capture)
+                #(#generics)*
+                capture
             }
         }
     }
 
-    fn add(&self, field: &Field) -> TokenStream {
+    fn add_generic(&self, generic: &Generic) -> TokenStream {
+        let private = &self.private;
+        match generic {
+            Generic::Type(ident) => {
+                let name = format!("<{}>", ident.unraw());
+                quote_spanned! {Span::mixed_site()=>
+                    capture.add_type(#name, ::core::any::type_name::<#ident>());
+                }
+            }
+            Generic::Const(ident) => {
+                let name = format!("<{}>", ident.unraw());
+                quote_spanned! {Span::mixed_site()=>
+                    capture.add(#name, (&#private::CaptureProbe(&#ident)).capture());
+                }
+            }
+        }
+    }
+
+    fn add(&self, field: &Field, demanding: bool) -> TokenStream {
         let private = &self.private;
         let Field { ident, name, cfgs, demand } = field;
-        let demand = demand.map(|demand| self.demand(field, demand));
+        let demand = demand.filter(|_| demanding).map(|demand| self.demand(field, demand));
         let unused = allow_underscore(ident);
         quote_spanned! {Span::mixed_site()=>
             #(#cfgs)* #unused

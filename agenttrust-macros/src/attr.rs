@@ -271,7 +271,7 @@ impl Parse for AnyIdent {
 fn names(key: &Key, span: Span, input: ParseStream<'_>) -> Result<Names> {
     let mut idents: Vec<Ident> = Vec::new();
     for AnyIdent(ident) in list(key, span, input, "names of arguments")? {
-        if ident == "self" {
+        if ident == "self" && key.name != "skip" {
             return Err(Error::new(
                 ident.span(),
                 format!("`self` is never captured: remove it from `{}(..)`", key.name),

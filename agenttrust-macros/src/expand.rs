@@ -95,9 +95,11 @@ impl Expansion {
     // before:
     //     body
     // after:
-    //     let action = Action::new("delete").effect(..).captured(the arguments);
+    //     let input = the arguments;
+    //     let action = Action::new("delete").effect(..).captured(input.clone());
     //     let guard = None;
     //     let decision = authorize(guard, action).await;
+    //     let decision = unchanged(decision, &input, || the arguments); // destructive and admin
     //     match decision {
     //         Ok(permit) => {
     //             let output: O = body;
@@ -121,10 +123,24 @@ impl Expansion {
         let body = self.run();
         let denied = self.denied();
         let output_type = annotation(self.guarded.returns.output.as_ref());
+        let input = self.captures().then(|| {
+            let capture = self.capture(true);
+            quote_spanned!(Span::mixed_site()=> let input = #capture;)
+        });
+        // An argument may be shared (a `&Mutex`, a handle with state) and change while the Guardian,
+        // or a person, makes up their mind: what was checked must be what runs.
+        let compare = self.compares().then(|| {
+            let capture = self.capture(false);
+            quote_spanned! {Span::mixed_site()=>
+                let decision = #private::unchanged(decision, &input, || #capture);
+            }
+        });
         quote_spanned! {Span::mixed_site()=>
+            #input
             let action = #action;
             let guard = #guard;
             let decision = #decision;
+            #compare
             match decision {
                 ::core::result::Result::Ok(permit) => {
                     let output #output_type = #body;

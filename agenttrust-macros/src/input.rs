@@ -1,7 +1,7 @@
 //! Second stage: which arguments are the input that is checked, digested, and bound by an approval.
 
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Ident};
+use syn::{Attribute, GenericParam, Ident, Receiver, Signature};
 
 use crate::args::{Argument, Binding};
 use crate::attr::{Attr, Effect, Names};
@@ -12,8 +12,15 @@ use crate::suggest::did_you_mean;
 pub(crate) enum Input {
     /// `skip_all`: the call is checked by its name alone.
     Nothing,
-    /// These arguments, in the order of the parameters.
-    Fields(Vec<Field>),
+    /// These arguments, in the order of the parameters, and what the function is generic over.
+    Captured { fields: Vec<Field>, generics: Vec<Generic>, strict: bool },
+}
+
+/// A type or a constant that the caller chooses: `drop_table::<Users>()` is another call than
+/// `drop_table::<Drafts>()`.
+pub(crate) enum Generic {
+    Type(Ident),
+    Const(Ident),
 }
 
 /// One captured argument.
@@ -36,11 +43,12 @@ pub(crate) enum Demand {
 
 impl Input {
     /// Decides for every argument; an argument that nothing decides for is an error in `ctxt`.
-    pub(crate) fn plan(ctxt: &Ctxt, attr: &Attr, arguments: &[Argument]) -> Self {
+    pub(crate) fn plan(ctxt: &Ctxt, attr: &Attr, sig: &Signature, arguments: &[Argument]) -> Self {
         names_exist(ctxt, "skip", attr.skip.as_ref(), arguments);
         names_exist(ctxt, "input", attr.input.as_ref(), arguments);
         keys_agree(ctxt, attr);
         let strict = attr.effect.filter(|effect| effect.binds_every_argument());
+        self_is_decided(ctxt, attr, strict, sig.receiver());
         if let Some(span) = attr.skip_all {
             if let Some(effect) = strict {
                 let message = format!(
@@ -56,7 +64,11 @@ impl Input {
             return Self::Nothing;
         }
         let choice = Choice { ctxt, attr, strict };
-        Self::Fields(arguments.iter().flat_map(|argument| choice.fields(argument)).collect())
+        let fields = arguments.iter().flat_map(|argument| choice.fields(argument)).collect();
+        // `input(..)` on the weaker effects is all that is captured.
+        let chosen = attr.input.is_some() && strict.is_none();
+        let generics = if chosen { Vec::new() } else { generics(sig) };
+        Self::Captured { fields, generics, strict: strict.is_some() }
     }
 }
 
@@ -147,6 +159,39 @@ impl Choice<'_> {
     }
 }
 
+fn generics(sig: &Signature) -> Vec<Generic> {
+    let generic = |param: &GenericParam| match param {
+        GenericParam::Type(param) => Some(Generic::Type(param.ident.clone())),
+        GenericParam::Const(param) => Some(Generic::Const(param.ident.clone())),
+        GenericParam::Lifetime(_) => None,
+    };
+    sig.generics.params.iter().filter_map(generic).collect()
+}
+
+/// `self` is never captured, so where an approval binds every argument somebody has to say so.
+fn self_is_decided(ctxt: &Ctxt, attr: &Attr, strict: Option<Effect>, receiver: Option<&Receiver>) {
+    let named = attr.skip.iter().flat_map(|names| &names.idents).find(|name| *name == "self");
+    match (strict, receiver, named) {
+        (_, None, Some(name)) => {
+            ctxt.error(name.span(), "`skip(self)` names nothing: the function takes no `self`");
+        }
+        (None, Some(_), Some(name)) => ctxt.error(
+            name.span(),
+            "`self` is never captured, so `skip(self)` does nothing here: remove it",
+        ),
+        (Some(effect), Some(receiver), None) => ctxt.error(
+            receiver.self_token.span,
+            format!(
+                "`self` is never captured, and an approval for `effect = \"{}\"` binds every \
+                 argument: add `skip(self)`, and take what tells one `self` from another as an \
+                 argument",
+                effect.as_str()
+            ),
+        ),
+        (_, None, None) | (None, Some(_), None) | (Some(_), Some(_), Some(_)) => {}
+    }
+}
+
 fn keys_agree(ctxt: &Ctxt, attr: &Attr) {
     if let (Some(span), Some(_)) = (attr.skip_all, &attr.input) {
         ctxt.error(span, "`skip_all` contradicts `input(..)`: remove one of the two");
@@ -179,7 +224,7 @@ fn names_exist(ctxt: &Ctxt, key: &str, names: Option<&Names>, arguments: &[Argum
     let known: Vec<String> = bindings(arguments).map(Binding::name).collect();
     for ident in names.iter().flat_map(|names| &names.idents) {
         let name = ident.unraw().to_string();
-        if known.contains(&name) {
+        if known.contains(&name) || ident == "self" {
             continue;
         }
         let nearest = did_you_mean(&name, known.iter().map(String::as_str));

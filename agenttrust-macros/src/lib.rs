@@ -110,15 +110,21 @@ use proc_macro::TokenStream;
 /// `log_inputs(true)`.
 ///
 /// Without these keys, every argument that is `Serialize` is captured and every other one is left
-/// out; inside a generic function that goes by the bounds of the function. Never captured are `self`
-/// and what a framework hands in: arguments whose type is named `State`, `Extension`, or `*Context`.
+/// out; inside a generic function that goes by the bounds of the function. What the function is
+/// generic over is captured too, types by their name. Never captured are `self` and what a framework
+/// hands in: arguments whose type is named `State`, `Extension`, or `*Context`.
 ///
 /// - `input(a, b)` captures exactly these, and they must be `Serialize`.
 /// - `skip(a)` leaves `a` out.
 /// - `skip_all` leaves everything out: the call is checked by its name alone.
 ///
-/// For `destructive` and `admin`, every argument must be captured or named in `skip(..)`; one that is
-/// neither does not compile. An approval bound to less than was meant is never an accident.
+/// For `destructive` and `admin`, every argument, `self` included, must be captured or named in
+/// `skip(..)`; one that is neither does not compile. An approval bound to less than was meant is never
+/// an accident. And the arguments are captured once more just before the body: where they are shared
+/// and have changed since they were checked, the call is denied.
+///
+/// With the weaker effects, or none, an argument that is left out is not bound: should a policy hold
+/// such a call, the approver sees how far the approval reaches.
 ///
 /// ```
 /// # use agenttrust::{AgentTrustError, guarded};
@@ -226,8 +232,10 @@ use proc_macro::TokenStream;
 ///
 /// ```text
 /// async fn delete_rows(db: &Db, table: String) -> Result<u64, AgentTrustError> {
-///     let action = Action::new("delete_rows").effect(Effect::Destructive).captured(/* table */);
+///     let input = /* table */;
+///     let action = Action::new("delete_rows").effect(Effect::Destructive).captured(input.clone());
 ///     let decision = authorize(None, action).await;
+///     let decision = unchanged(decision, &input, || /* table */);
 ///     match decision {
 ///         Ok(permit) => {
 ///             let output = async move { /* the body */ }.await;

@@ -29,7 +29,7 @@ pub(crate) struct Guarded {
 pub(crate) fn validate(ctxt: &Ctxt, attr: Attr, mut function: Function) -> Option<Guarded> {
     let returns = Returns::read(&function.sig);
     let arguments = args::arguments(&function.sig);
-    let input = Input::plan(ctxt, &attr, &arguments);
+    let input = Input::plan(ctxt, &attr, &function.sig, &arguments);
     wait_needs_on_elevation(ctxt, &attr);
     tool_is_a_fixed_name(ctxt, &attr);
     function_can_be_wrapped(ctxt, &function);

@@ -32,7 +32,7 @@
 //!         get(|Path(name): Path<String>| async move { format!("the text of {name}") })
 //!             .delete(|Path(name): Path<String>| async move { format!("{name} is gone") }),
 //!     )
-//!     .route_layer(GuardLayer::http(guard));
+//!     .layer(GuardLayer::http(guard));
 //!
 //! // Checked as the tool `http/GET/files/{name}`, a read: allowed.
 //! let read = Request::get("/files/plan.txt").body(Body::empty())?;

@@ -88,6 +88,19 @@ async fn nothing_but_a_permission_runs_the_body() {
 }
 
 #[tokio::test]
+async fn a_slow_answer_counts_as_one_within_the_time_and_not_after_it() {
+    let scripted = Scripted::says([Say::Pause(Box::new(Say::allowed()))]);
+    let patient = |limit| {
+        AgentTrustGuard::builder(scripted.client(), "agent-1")
+            .timeout(Duration::from_millis(limit))
+            .build()
+    };
+    assert_eq!(run(&patient(5_000), Action::new("t")).await.1, 1);
+    let (output, ran) = run(&patient(1), Action::new("t")).await;
+    assert_eq!((output.unwrap_err().code(), ran), ("GUARDIAN_UNAVAILABLE", 0));
+}
+
+#[tokio::test]
 async fn fail_open_is_for_an_unreachable_guardian_and_nothing_else() {
     let open = [
         (Say::Fail(io::ErrorKind::ConnectionRefused), true),

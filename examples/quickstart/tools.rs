@@ -35,7 +35,7 @@ impl Tools {
         Ok(self.folder.write(name, text).await?)
     }
 
-    #[guarded(tool = "files_delete", effect = "destructive")]
+    #[guarded(tool = "files_delete", effect = "destructive", skip(self))]
     pub(crate) async fn delete(&self, name: &str) -> Result<(), ToolError> {
         Ok(self.folder.delete(name).await?)
     }

@@ -15,7 +15,7 @@ use crate::folder::Folder;
 pub(crate) fn website(folder: Folder, guard: AgentTrustGuard) -> Router {
     Router::new()
         .route("/files/{name}", get(read).delete(delete))
-        .route_layer(GuardLayer::http(guard))
+        .layer(GuardLayer::http(guard))
         .with_state(folder)
 }
 

@@ -14,9 +14,15 @@
 //! | method and route template | the tool, `http/DELETE/files/{name}` |
 //! | no template to be had | the tool `http/DELETE/(unmatched)`, guarded like any other |
 //!
-//! The template is axum's `MatchedPath` (feature `axum`; use `route_layer`, which runs after
-//! routing), else the one given with [`template`](HttpExtract::template). The raw path is never part
+//! The template is axum's `MatchedPath` (feature `axum`; without it, every tool is `(unmatched)`), else
+//! the one given with [`template`](HttpExtract::template). The raw path is never part
 //! of a tool's name: it holds identifiers, and it would make every resource a tool of its own.
+//!
+//! # Where to put it on an axum router
+//!
+//! As the **last** call, with `Router::layer`: it runs after routing, so it sees the template, and it
+//! covers every route so far and the fallback. What is added to the router afterwards is outside of
+//! it; `route_layer` leaves the fallback outside as well.
 //!
 //! # What an approval is bound to
 //!
@@ -63,7 +69,7 @@ impl GuardLayer<HttpExtract, HttpDeny> {
     /// # fn app(guard: AgentTrustGuard) -> Router {
     /// Router::new()
     ///     .route("/files/{name}", delete(|| async { "deleted" }))
-    ///     .route_layer(GuardLayer::http(guard))
+    ///     .layer(GuardLayer::http(guard))
     /// # }
     /// ```
     pub fn http(guard: AgentTrustGuard) -> Self {

@@ -33,7 +33,7 @@ fn files(calls: &Arc<AtomicUsize>) -> Router {
 async fn a_route_is_guarded_under_its_template() {
     let guardian = Guardian::new(Script::Allow);
     let calls = Arc::default();
-    let app = files(&calls).route_layer(GuardLayer::http(guardian.guard()));
+    let app = files(&calls).layer(GuardLayer::http(guardian.guard()));
     assert_eq!(status(&app, "GET", "/files/secret.txt").await, StatusCode::OK);
     assert_eq!(status(&app, "DELETE", "/files/secret.txt").await, StatusCode::OK);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
@@ -51,7 +51,7 @@ async fn a_route_is_guarded_under_its_template() {
 async fn the_matched_path_wins_over_a_template_of_the_users() {
     let guardian = Guardian::new(Script::Allow);
     let layer = GuardLayer::http(guardian.guard()).template("/elsewhere");
-    let app = files(&Arc::default()).route_layer(layer);
+    let app = files(&Arc::default()).layer(layer);
     status(&app, "GET", "/files/a").await;
     assert_eq!(guardian.checks()[0].tool, "http/GET/files/{name}");
 }
@@ -66,7 +66,7 @@ async fn a_call_that_is_not_permitted_never_runs_the_handler() {
     ] {
         let guardian = Guardian::new(script);
         let calls = Arc::default();
-        let app = files(&calls).route_layer(GuardLayer::http(guardian.guard()));
+        let app = files(&calls).layer(GuardLayer::http(guardian.guard()));
         assert_eq!(status(&app, "DELETE", "/files/a").await, expected, "{script:?}");
         assert_eq!(calls.load(Ordering::SeqCst), 0, "{script:?} ran the handler");
     }
@@ -75,7 +75,7 @@ async fn a_call_that_is_not_permitted_never_runs_the_handler() {
 #[tokio::test]
 async fn two_files_of_one_route_have_two_digests_and_one_file_has_one() {
     let guardian = Guardian::new(Script::Hold);
-    let app = files(&Arc::default()).route_layer(GuardLayer::http(guardian.guard()));
+    let app = files(&Arc::default()).layer(GuardLayer::http(guardian.guard()));
     for uri in ["/files/a", "/files/b", "/files/a"] {
         assert_eq!(status(&app, "DELETE", uri).await, StatusCode::FORBIDDEN);
     }
@@ -88,7 +88,7 @@ async fn two_files_of_one_route_have_two_digests_and_one_file_has_one() {
 #[tokio::test]
 async fn parameters_in_a_nested_prefix_are_bound_too() {
     let guardian = Guardian::new(Script::Hold);
-    let files = files(&Arc::default()).route_layer(GuardLayer::http(guardian.guard()));
+    let files = files(&Arc::default()).layer(GuardLayer::http(guardian.guard()));
     let app = Router::new().nest("/tenants/{tenant}", files);
     for uri in ["/tenants/one/files/a", "/tenants/two/files/a"] {
         assert_eq!(status(&app, "DELETE", uri).await, StatusCode::FORBIDDEN);
@@ -101,7 +101,7 @@ async fn parameters_in_a_nested_prefix_are_bound_too() {
 #[tokio::test]
 async fn parameters_that_a_rewrite_left_in_no_uri_are_bound_too() {
     let guardian = Guardian::new(Script::Hold);
-    let files = files(&Arc::default()).route_layer(GuardLayer::http(guardian.guard()));
+    let files = files(&Arc::default()).layer(GuardLayer::http(guardian.guard()));
     let tenants = Router::new().nest("/tenants/{tenant}", files);
     // The tenant comes from a header into the path that the second router matches and strips.
     let rewritten = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
@@ -157,7 +157,7 @@ async fn two_mounts_of_one_guarded_service_are_two_resources() {
 #[tokio::test]
 async fn encoded_slashes_stay_inside_their_parameter() {
     let guardian = Guardian::new(Script::Hold);
-    let app = files(&Arc::default()).route_layer(GuardLayer::http(guardian.guard()));
+    let app = files(&Arc::default()).layer(GuardLayer::http(guardian.guard()));
     for uri in ["/files/..%2Fa", "/files/a"] {
         assert_eq!(status(&app, "DELETE", uri).await, StatusCode::FORBIDDEN);
     }
@@ -170,7 +170,7 @@ async fn encoded_slashes_stay_inside_their_parameter() {
 async fn a_parameter_that_is_no_text_is_refused_without_asking() {
     let guardian = Guardian::new(Script::Allow);
     let calls = Arc::default();
-    let app = files(&calls).route_layer(GuardLayer::http(guardian.guard()));
+    let app = files(&calls).layer(GuardLayer::http(guardian.guard()));
     assert_eq!(status(&app, "DELETE", "/files/%ff").await, StatusCode::BAD_REQUEST);
     assert_eq!(guardian.checks().len(), 0);
     assert_eq!(calls.load(Ordering::SeqCst), 0);

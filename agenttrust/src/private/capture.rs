@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::{AgentTrustError, CallOutcome, Outcome};
+use crate::{AgentTrustError, CallOutcome, Outcome, Permit};
 
 pub use serde::Serialize;
 
@@ -35,18 +35,23 @@ impl InputCapture {
 
     /// Adds the argument `name`, or remembers that it has no JSON form.
     pub fn add(&mut self, name: &'static str, value: Captured) {
-        match value {
+        let fault = match value {
+            // Two arguments of one name, which hygiene allows a macro to make.
             Some(Ok(value)) => {
-                // Two arguments of one name, which hygiene allows a macro to make.
-                if self.fields.insert(name.to_owned(), value).is_some() {
-                    self.refused.get_or_insert((name, Inexact::TwiceTheSameKey));
-                }
+                let hidden = self.fields.insert(name.to_owned(), value);
+                hidden.map(|_| Inexact::TwiceTheSameKey)
             }
-            Some(Err(error)) => {
-                self.refused.get_or_insert((name, error));
-            }
-            None => {}
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        if let Some(fault) = fault {
+            self.refused.get_or_insert((name, fault));
         }
+    }
+
+    /// Adds a type that the caller chose, by its name.
+    pub fn add_type(&mut self, name: &'static str, ty: &'static str) {
+        self.add(name, Some(Ok(Value::from(ty))));
     }
 
     /// The arguments, or a sentence that names the first one without a JSON form.
@@ -101,6 +106,30 @@ impl<T: ?Sized> CaptureOpaque for &CaptureProbe<'_, T> {
     fn capture(&self) -> Captured {
         None
     }
+}
+
+/// The decision, unless the input is no longer what was checked.
+///
+/// # Errors
+///
+/// The denial; [`ActionDenied`](AgentTrustError::ActionDenied) for an input that has changed.
+pub fn unchanged(
+    decision: Result<Permit, AgentTrustError>,
+    checked: &InputCapture,
+    again: impl FnOnce() -> InputCapture,
+) -> Result<Permit, AgentTrustError> {
+    let permit = decision?;
+    if again() == *checked {
+        return Ok(permit);
+    }
+    let message = format!(
+        "tool {:?} did not run, because its input changed after it was checked; give it values of its \
+         own instead of shared ones",
+        permit.tool()
+    );
+    let check_id = permit.check_id().map(str::to_owned);
+    permit.finish_with(CallOutcome::failure("InputChanged"));
+    Err(AgentTrustError::ActionDenied { message, check_id })
 }
 
 /// Asks an output how it went: `(&OutcomeProbe(&output)).call_outcome()`.

@@ -116,7 +116,10 @@ fn counted<T: serde::Serialize, U>(
 #[tokio::test]
 async fn in_a_generic_function_capture_goes_by_the_bounds_that_were_written() {
     let check = check_of(async { counted(1, 2, "three") }).await;
-    assert_eq!(check["action_input_summary"], r#"{"any":"three","known":1}"#);
+    assert_eq!(
+        check["action_input_summary"],
+        r#"{"<T>":"i32","<U>":"i32","any":"three","known":1}"#
+    );
 }
 
 #[guarded]
@@ -154,4 +157,61 @@ async fn every_call_of_a_recursive_function_is_checked() {
     let scripted = Scripted::says([Say::allowed(), Say::allowed(), Say::denied()]);
     guard(&scripted).scope(countdown(5)).await.unwrap_err();
     assert_eq!(scripted.checks().len(), 3);
+}
+
+#[guarded(effect = "destructive")]
+async fn delete_shared(target: &std::sync::Mutex<String>) -> Output<String> {
+    Ok(target.lock().unwrap().clone())
+}
+
+#[tokio::test]
+async fn a_destructive_call_whose_input_changed_after_it_was_checked_does_not_run() {
+    let scripted = Scripted::says([Say::allowed()]);
+    let guard = guard(&scripted);
+    let target = std::sync::Mutex::new("/tmp/safe".to_owned());
+    let output = guard.scope(delete_shared(&target)).await.unwrap();
+    assert_eq!(output, "/tmp/safe");
+
+    // Changed between the check and the body: while the Guardian is being asked.
+    let mut call = std::pin::pin!(guard.scope(delete_shared(&target)));
+    scripted.now_says([Say::Pause(Box::new(Say::allowed()))]);
+    let once =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_pending()));
+    assert!(once.await);
+    *target.lock().unwrap() = "/etc/passwd".to_owned();
+    let denied = call.await.unwrap_err();
+    assert_eq!(denied.code(), "ACTION_DENIED");
+    assert!(denied.to_string().contains("changed after it was checked"), "{denied}");
+    guard.flush().await.unwrap();
+    assert_eq!(scripted.events()[1].0["error_type"], "InputChanged");
+}
+
+#[guarded(effect = "destructive")]
+async fn drop_table<T, const N: usize>() -> Output<()> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_function_is_generic_over_is_part_of_its_input() {
+    let users = check_of(drop_table::<String, 1>()).await;
+    let drafts = check_of(drop_table::<Vec<u8>, 1>()).await;
+    assert_eq!(users["action_input_summary"], r#"{"<N>":1,"<T>":"alloc::string::String"}"#);
+    assert_ne!(users["action_input_summary"], drafts["action_input_summary"]);
+}
+
+macro_rules! two_of_one_name {
+    ($target:ident) => {
+        #[guarded(effect = "destructive")]
+        async fn copy_delete(path: &str, $target: &str) -> Output<String> {
+            Ok(format!("{path} {}", $target))
+        }
+    };
+}
+two_of_one_name!(path);
+
+#[tokio::test]
+async fn two_arguments_of_one_name_are_refused_because_one_would_hide_the_other() {
+    let scripted = Scripted::says([Say::allowed()]);
+    let denied = guard(&scripted).scope(copy_delete("/tmp/safe", "/etc/passwd")).await.unwrap_err();
+    assert_eq!(denied.code(), "VALIDATION_ERROR");
 }

@@ -23,6 +23,8 @@ pub(crate) enum Say {
     Fail(io::ErrorKind),
     /// Nothing, ever.
     Silence,
+    /// This, after a moment.
+    Pause(Box<Say>),
 }
 
 impl Say {
@@ -87,6 +89,13 @@ impl Scripted {
             .service(tower::service_fn(move |request: Request<Bytes>| {
                 let say = receive(&mut state.lock().unwrap(), &request);
                 async move {
+                    let say = match say {
+                        Say::Pause(say) => {
+                            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                            *say
+                        }
+                        say => say,
+                    };
                     match say {
                         Say::Answer(status, headers, body) => {
                             let mut response = Response::builder().status(status);
@@ -101,7 +110,7 @@ impl Scripted {
                         }
                         Say::Garbage => Ok(Response::new(Full::new(Bytes::from("<html>")))),
                         Say::Fail(kind) => Err(io::Error::new(kind, "scripted")),
-                        Say::Silence => std::future::pending().await,
+                        Say::Silence | Say::Pause(_) => std::future::pending().await,
                     }
                 }
             }))

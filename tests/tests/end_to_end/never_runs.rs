@@ -34,13 +34,13 @@ struct Folder {
 }
 
 impl Folder {
-    #[guarded(tool = "file_delete", effect = "destructive")]
+    #[guarded(tool = "file_delete", effect = "destructive", skip(self))]
     async fn delete(&self, path: &str) -> Result<(), AgentTrustError> {
         self.runs.ran(path);
         Ok(())
     }
 
-    #[guarded(tool = "file_delete", effect = "destructive")]
+    #[guarded(tool = "file_delete", effect = "destructive", skip(self))]
     fn delete_now(&mut self, path: &str) -> Result<(), AgentTrustError> {
         self.runs.ran(path);
         Ok(())
@@ -52,7 +52,7 @@ fn folder(guard: AgentTrustGuard, runs: &Runs) -> Router {
     let handler = async |State(runs): State<Runs>, Path(name): Path<String>| runs.ran(&name);
     Router::new()
         .route("/files/{name}", delete(handler))
-        .route_layer(GuardLayer::http(guard))
+        .layer(GuardLayer::http(guard))
         .with_state(runs.clone())
 }
 

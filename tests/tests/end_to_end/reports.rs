@@ -59,7 +59,7 @@ fn app(guard: AgentTrustGuard, begun: UnboundedSender<()>) -> Router {
     Router::new()
         .route("/forever", get(forever))
         .route("/panic", get(async || -> &'static str { panic!("a panic, as it should be") }))
-        .route_layer(GuardLayer::http(guard))
+        .layer(GuardLayer::http(guard))
 }
 
 /// Runs `scenario` with a guard, and sees that it left exactly one report: one event at the door, which

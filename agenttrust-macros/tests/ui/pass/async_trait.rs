@@ -20,7 +20,7 @@ struct Tool;
 
 #[async_trait::async_trait]
 impl Work for Tool {
-    #[guarded(effect = "destructive")]
+    #[guarded(effect = "destructive", skip(self))]
     async fn required(&self, early: bool) -> Result<Box<dyn Work>, AgentTrustError> {
         if early {
             return Ok(Box::new(Tool));
