@@ -2,7 +2,8 @@
 //!
 //! The word of an operator or admin is final. Otherwise the strongest of what the caller hinted, what
 //! the program's manifest or an MCP annotation says, and what the first known verb in the tool's name
-//! says. So a hint can raise an effect and never lower it. With nothing at all: mutating.
+//! says. So a hint never lowers what other evidence says; where there is none, the hint alone decides,
+//! and a `frobnicate` that is hinted to read, reads. With nothing at all: mutating.
 //!
 //! | what the effect rests on | confidence |
 //! |---|---|
@@ -23,8 +24,10 @@
 //! | destructive | clear del delete destroy drop erase expunge kill nuke overwrite prune purge remove reset rm rmdir shred terminate truncate uninstall unlink wipe |
 //! | admin | authorize chgrp chmod chown configure demote elevate escalate grant impersonate passwd promote provision revoke setfacl sudo useradd userdel usermod |
 //!
-//! Of `server/tool` only the tool counts. Of `http/{METHOD}/{template}` only the method: `GET`, `HEAD`
-//! and `OPTIONS` read, `DELETE` is destructive, every other one mutating.
+//! Of `server/tool` only the tool counts. Of `http/{METHOD}/{template}` only the method, in capitals:
+//! `GET`, `HEAD` and `OPTIONS` read, `DELETE` is destructive, every other one mutating. `http/` before
+//! anything else may be a server of that name or a method that nobody knows: its last part counts, and
+//! it is mutating at least.
 
 mod verbs;
 
@@ -129,17 +132,23 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
 }
 
 fn effect_of_name(tool: &str) -> Option<Effect> {
-    if let Some((method, _template)) =
-        tool.strip_prefix("http/").and_then(|rest| rest.split_once('/'))
-    {
-        return Some(match method {
-            "GET" | "HEAD" | "OPTIONS" => Effect::Read,
-            "DELETE" => Effect::Destructive,
-            _ => Effect::Mutating,
-        });
+    match http_method(tool) {
+        Some("GET" | "HEAD" | "OPTIONS") => return Some(Effect::Read),
+        Some("DELETE") => return Some(Effect::Destructive),
+        Some(_) => return Some(Effect::Mutating),
+        None => {}
     }
-    let tool = tool.rsplit_once('/').map_or(tool, |(_server, tool)| tool);
-    verbs::first_in(tool)
+    let (server, name) = tool.rsplit_once('/').unwrap_or(("", tool));
+    let named = verbs::first_in(name);
+    if server.starts_with("http/") { named.max(Some(Effect::Mutating)) } else { named }
+}
+
+/// The method of an HTTP tool, `http/{METHOD}/{template}`; `None` for every other tool, those of an MCP
+/// server that is named `http` among them.
+pub(crate) fn http_method(tool: &str) -> Option<&str> {
+    let (method, _template) = tool.strip_prefix("http/")?.split_once('/')?;
+    let is_method = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_method.then_some(method)
 }
 
 #[cfg(test)]
@@ -174,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_evidence_wins_so_a_hint_never_lowers() {
+    fn the_strongest_evidence_wins_so_a_hint_lowers_no_other() {
         for (hint, manifest, annotation, strongest) in [
             (Effect::Read, Effect::Destructive, Effect::Mutating, Effect::Destructive),
             (Effect::Admin, Effect::Read, Effect::Read, Effect::Admin),
@@ -257,11 +266,33 @@ mod tests {
             ("http/DELETE/get/{id}", Effect::Destructive),
             ("http/DELETE/(unmatched)", Effect::Destructive),
             ("http/POST/delete", Effect::Mutating),
-            ("http/get/list", Effect::Mutating),
             ("http/PURGE/cache", Effect::Mutating),
         ] {
             assert_eq!(named(tool), effect, "{tool}");
         }
+    }
+
+    #[test]
+    fn a_server_named_http_hides_no_verb_behind_what_is_no_method() {
+        for (tool, effect) in [
+            ("http/foo/delete_all", Effect::Destructive),
+            ("http/delete_all", Effect::Destructive),
+            ("http/list", Effect::Read),
+            ("http/Foo/grant_role", Effect::Admin),
+            ("http//delete_all", Effect::Destructive),
+            // A method in small letters is one of its own, and a route's name tells nothing about it.
+            ("http/get/list", Effect::Mutating),
+            ("http/delete/list", Effect::Mutating),
+        ] {
+            assert_eq!(named(tool), effect, "{tool}");
+        }
+    }
+
+    #[test]
+    fn a_hint_is_all_there_is_for_a_name_without_a_verb() {
+        let hinted = Evidence { hint: Some(Effect::Read), ..NOTHING };
+        assert_eq!(classify(&hinted).effect, Effect::Read);
+        assert_eq!(classify(&NOTHING).effect, Effect::Mutating);
     }
 
     #[test]

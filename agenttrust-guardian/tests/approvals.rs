@@ -211,6 +211,39 @@ async fn vote_of_a_key_that_asks_afterwards_does_not_count() {
     api.approve(&one, &approval).await.ok();
     api.check(&one, &agent, "db_delete").await.held();
     assert_eq!(api.approve(&two, &approval).await.ok().body["status"], "pending");
+    assert_eq!(api.approval(&approval).await["approvals"], 1, "what is shown is what counts");
+}
+
+#[tokio::test]
+async fn vote_of_a_key_that_was_revoked_does_not_count() {
+    let api =
+        with_policies(r#"@id("hold") @elevate @quorum("2") permit (principal, action, resource);"#)
+            .await;
+    let (agent, key) = api.worker().await;
+    let made = api.post("/api/v1/keys", ADMIN, json!({ "role": "operator" })).await.ok();
+    let (gone, gone_id) = (made.text("key"), made.text("id"));
+    let (one, two) = (api.key(Role::Operator, &[]).await, api.key(Role::Operator, &[]).await);
+    let approval = api.check(&key, &agent, "db_delete").await.held();
+    api.approve(&gone, &approval).await.ok();
+    assert_eq!(api.approval(&approval).await["approvals"], 1);
+    let path = format!("/api/v1/keys/{gone_id}");
+    api.ask(axum::http::Method::DELETE, &path, ADMIN, None).await.ok();
+    assert_eq!(api.approval(&approval).await["approvals"], 0);
+    let answer = api.approve(&one, &approval).await.ok();
+    assert_eq!((&answer.body["status"], &answer.body["approvals"]), (&json!("pending"), &json!(1)));
+    assert_eq!(api.approve(&two, &approval).await.ok().body["status"], "approved");
+}
+
+#[tokio::test]
+async fn vote_of_the_embedded_owner_counts_though_its_key_is_in_no_table() {
+    let api =
+        with_policies(r#"@id("hold") @elevate @quorum("2") permit (principal, action, resource);"#)
+            .await;
+    let (agent, key) = api.worker().await;
+    let approval = api.check(&key, &agent, "db_delete").await.held();
+    api.guardian.client().approvals().approve(&approval, "the owner").await.unwrap();
+    assert_eq!(api.approval(&approval).await["approvals"], 1);
+    assert_eq!(api.approve(ADMIN, &approval).await.ok().body["status"], "approved");
 }
 
 #[tokio::test]
@@ -342,6 +375,8 @@ async fn disclosed_input_is_checked_shown_to_the_approver_and_dropped_when_decid
     assert!(api.approval(&approval).await["input"].is_null());
     let disclosure = json!({ "input": input, "r": commitment.opening });
     api.put(&path, &key, disclosure.clone()).await.ok();
+    let listed = api.get("/mcp/approvals", ADMIN).await.ok();
+    assert!(listed.body["approvals"][0]["input"].is_null(), "a list shows no inputs: {listed:?}");
     assert_eq!(api.approval(&approval).await["input"], input);
     assert_eq!(api.approval(&approval).await["input_digest"], commitment.digest);
     api.approve(ADMIN, &approval).await.ok();
@@ -350,4 +385,54 @@ async fn disclosed_input_is_checked_shown_to_the_approver_and_dropped_when_decid
     let bare = api.check_as(&key, body).await.held();
     let path = format!("/mcp/approvals/{bare}/input");
     api.put(&path, &key, json!({ "input": {}, "r": "" })).await.refused(409, "CONFLICT");
+}
+
+#[tokio::test]
+async fn input_that_nobody_could_read_is_refused_and_hides_nothing() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
+    for input in [deep, json!({ "text": "x".repeat(100_000) })] {
+        let commitment = digest_of(&input);
+        let headers = [(DIGEST, commitment.digest.as_str())];
+        let body = json!({ "agent_id": agent, "action_name": "db_delete" });
+        let approval = api.check_with(&key, &headers, body).await.held();
+        let disclosure = json!({ "input": input, "r": commitment.opening });
+        let path = format!("/mcp/approvals/{approval}/input");
+        let answer = api.put(&path, &key, disclosure).await;
+        assert_eq!(answer.refused(400, "VALIDATION_ERROR").body["details"]["field"], "input");
+        assert!(api.approval(&approval).await["input"].is_null());
+    }
+    let listed = api.get("/mcp/approvals", ADMIN).await.ok();
+    assert_eq!(listed.body["approvals"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn revoking_an_agent_answers_those_who_wait_for_its_approvals_and_records_each() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let waited_for = api.check(&key, &agent, "db_delete").await.held();
+    let approved = api.check(&key, &agent, "db_drop").await.held();
+    api.approve(ADMIN, &approved).await.ok();
+    let path = format!("/mcp/approvals/{waited_for}?wait=30");
+    let waiting = async {
+        let answer = api.get(&path, ADMIN).await.ok();
+        (answer.body["status"].clone(), Instant::now())
+    };
+    let revoking = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let path = format!("/api/v1/agents/{agent}/revoke");
+        api.post(&path, ADMIN, json!({})).await.ok();
+        Instant::now()
+    };
+    let ((status, answered), revoked) = tokio::join!(waiting, revoking);
+    assert_eq!(status, "expired");
+    assert!(answered.saturating_duration_since(revoked) < Duration::from_secs(1));
+    let rows = api.audit("approval.expired").await;
+    let mut expired: Vec<_> =
+        rows.iter().map(|row| row["body"]["approval_id"].as_str().unwrap()).collect();
+    expired.sort_unstable();
+    let mut both = [waited_for.as_str(), approved.as_str()];
+    both.sort_unstable();
+    assert_eq!(expired, both);
 }

@@ -214,22 +214,134 @@ async fn id_with_a_slash_dots_or_multi_byte_characters_is_opaque_and_stays_in_it
 }
 
 #[tokio::test]
-async fn ten_thousand_emoji_of_summary_are_cut_at_a_character() {
+async fn summary_of_200_emoji_is_kept_whole_and_a_longer_one_is_a_400() {
     let api = Api::new().await;
     let (agent, key) = api.worker().await;
-    let body = json!({
-        "agent_id": agent,
-        "action_name": "db_delete",
-        "action_input_summary": "🙂".repeat(10_000),
-    });
+    let body = |emoji: usize| {
+        json!({
+            "agent_id": agent,
+            "action_name": "db_delete",
+            "action_input_summary": "🙂".repeat(emoji),
+        })
+    };
+    let approval = api.check_as(&key, body(200)).await.held();
+    assert_eq!(api.approval(&approval).await["action_input_summary"], "🙂".repeat(200));
+    for emoji in [201, 10_000] {
+        names(&api.check_as(&key, body(emoji)).await, "action_input_summary");
+    }
+    let listed = api.get("/mcp/approvals", ADMIN).await.ok();
+    assert_eq!(listed.body["approvals"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn list_that_no_row_of_the_audit_could_hold_changes_nothing() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let rows = api.audit_rows().await;
+    // 500 of them made a row of more than 64 KiB, and 81 are more than 16 KiB.
+    for count in [500, 81] {
+        let long: Vec<String> = (0..count).map(|n| format!("{n:0>200}")).collect();
+        let body = json!({ "name": "x", "capabilities": long });
+        names(&api.post("/api/v1/agents", ADMIN, body).await, "capabilities");
+        let body = json!({ "mode": "restricted", "scope_ceiling": long });
+        let path = format!("/api/v1/agents/{agent}/floor");
+        names(&api.put(&path, ADMIN, body).await, "scope_ceiling");
+        let body = json!({ "agent_id": agent, "scopes": long });
+        names(&api.post("/api/v1/agent-tokens/issue", ADMIN, body).await, "scopes");
+        let body = json!({ "agent_id": agent, "server_id": "x", "scope_ceiling": long });
+        names(&api.post("/mcp/sessions/init", ADMIN, body).await, "scope_ceiling");
+    }
+    let body = json!({ "reason": "x".repeat(2_001) });
+    for what in ["suspend", "reactivate", "revoke"] {
+        let path = format!("/api/v1/agents/{agent}/{what}");
+        names(&api.post(&path, ADMIN, body.clone()).await, "reason");
+    }
+    assert_eq!(api.audit_rows().await, rows);
+    let agents = api.get("/api/v1/agents", ADMIN).await.ok();
+    assert_eq!(agents.body["agents"].as_array().unwrap().len(), 1);
+    api.check(&key, &agent, "web_search").await.allowed();
+    // What just fits is kept and recorded.
+    let most: Vec<String> = (0..80).map(|n| format!("{n:0>200}")).collect();
+    let body = json!({ "name": "x", "capabilities": most });
+    api.post("/api/v1/agents", ADMIN, body).await.ok();
+    assert_eq!(api.audit("agent.created").await.len(), 2);
+}
+
+#[tokio::test]
+async fn check_with_too_many_scopes_is_a_400_and_uses_no_approval() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let body = json!({ "agent_id": agent, "action_name": "db_delete" });
     let approval = api.check_as(&key, body.clone()).await.held();
-    let kept = api.approval(&approval).await["action_input_summary"].as_str().unwrap().to_owned();
-    assert_eq!(kept, "🙂".repeat(200));
-    // Bound to all of it, though: another end is another request.
-    let mut other = body.clone();
-    other["action_input_summary"] = json!(format!("{}!", "🙂".repeat(9_999)));
-    assert_ne!(api.check_as(&key, other).await.held(), approval);
-    assert_eq!(api.check_as(&key, body).await.held(), approval);
+    api.approve(ADMIN, &approval).await.ok();
+    let scopes = (0..320).map(|n| format!("{n:0>199}")).collect::<Vec<_>>().join(",");
+    let headers = [("agenttrust-scopes", scopes.as_str())];
+    let answer = api.check_with(&key, &headers, body.clone()).await;
+    answer.refused(400, "VALIDATION_ERROR");
+    assert!(answer.text("message").to_lowercase().contains("agenttrust-scopes"), "{answer:?}");
+    assert_eq!(api.approval(&approval).await["status"], "approved");
+    api.check_as(&key, body).await.allowed();
+}
+
+#[tokio::test]
+async fn floor_opens_only_when_that_is_what_was_said() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let path = format!("/api/v1/agents/{agent}/floor");
+    let floor = json!({ "mode": "supervised", "scope_ceiling": ["files:*"] });
+    let kept = api.put(&path, ADMIN, floor.clone()).await.ok();
+    assert_eq!(kept.body, floor);
+    for (body, field) in [
+        (json!({}), "mode"),
+        (json!({ "scope_ceiling": null }), "mode"),
+        (json!({ "mod": "supervised", "scope_ceiling": ["files:*"] }), "mod"),
+        (json!({ "mode": "supervised", "scope_ceilings": ["files:read"] }), "scope_ceilings"),
+        (json!({ "scope_ceiling": [] }), "scope_ceiling"),
+        (json!({ "mode": "supervised", "scope_ceiling": [] }), "scope_ceiling"),
+        (json!({ "mode": "open", "scope_ceiling": [] }), "scope_ceiling"),
+        // The ceiling that it has would be gone, and nobody said so.
+        (json!({ "mode": "supervised" }), "scope_ceiling"),
+        (json!({ "mode": "restricted" }), "scope_ceiling"),
+        (json!({ "mode": "lax" }), "mode"),
+    ] {
+        let answer = api.put(&path, ADMIN, body.clone()).await;
+        answer.refused(400, "VALIDATION_ERROR");
+        assert!(answer.text("message").contains(field), "{body}: {answer:?}");
+        api.check(&key, &agent, "web_search").await.denied("ceiling");
+    }
+    let dropped = json!({ "mode": "supervised", "scope_ceiling": null });
+    assert_eq!(api.put(&path, ADMIN, dropped.clone()).await.ok().body, dropped);
+    api.check(&key, &agent, "web_search").await.allowed();
+    let restricted = api.put(&path, ADMIN, json!({ "scope_ceiling": ["files:*"] })).await.ok();
+    assert_eq!(restricted.body["mode"], "restricted");
+    api.put(&path, ADMIN, json!({ "mode": "open" })).await.ok();
+    api.check(&key, &agent, "web_search").await.allowed();
+}
+
+#[tokio::test]
+async fn audit_is_walked_by_one_caller_at_a_time() {
+    let api = Api::new().await;
+    let walk = || api.get("/api/v1/audit/verify", ADMIN);
+    let answers = futures_util::future::join_all((0..8).map(|_| walk())).await;
+    let (walked, refused): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.status.is_success());
+    assert_eq!(walked.len(), 1, "{answers:?}");
+    refused.iter().for_each(|answer| {
+        answer.refused(429, "TOO_MANY");
+    });
+    walk().await.ok();
+    // An export that nobody reads is one, too, until its reader goes.
+    let export = Request::get("/api/v1/audit/export").header("X-API-Key", ADMIN);
+    let unread =
+        tower::ServiceExt::oneshot(api.guardian.router(), export.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+    assert_eq!(unread.status(), 200);
+    walk().await.refused(429, "TOO_MANY");
+    drop(unread);
+    walk().await.ok();
+    assert!(api.get("/api/v1/audit/export", ADMIN).await.status.is_success());
+    walk().await.ok();
 }
 
 #[tokio::test]

@@ -194,6 +194,59 @@ fn development_mode_has_its_key_and_stays_on_this_machine() {
 }
 
 #[test]
+fn development_mode_leaves_the_database_of_the_environment_alone() {
+    let (_folder, database) = folder();
+    let environment = [("AGENTTRUST_DATABASE", database.as_str())];
+    let served = Served::start(&["serve", "--dev", "--listen", "127.0.0.1:0"], &environment);
+    assert_eq!(served.ask("GET", "/api/v1/keys", "sk_test_dev", &Value::Null).0, 200);
+    assert!(!Path::new(&database).exists());
+    drop(served);
+    let served = Served::start(&["serve", "--listen", "127.0.0.1:0"], &environment);
+    first_key(&served);
+    assert!(Path::new(&database).exists(), "without --dev it is used");
+}
+
+#[test]
+fn admin_key_that_could_be_guessed_is_refused() {
+    for short in ["aaaaaaaa", "sk_test_dev", "with spaces in it"] {
+        let refused = program(
+            &["serve", "--listen", "127.0.0.1:0", "--database", "memory"],
+            &[("AGENTTRUST_ADMIN_KEY", short)],
+        )
+        .output()
+        .unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused.stderr);
+        assert!(said.contains("an admin key is at least 12"), "{said}");
+        assert!(!said.contains(short), "{said}");
+    }
+}
+
+#[test]
+fn second_guardian_on_one_database_is_refused_and_other_commands_are_not() {
+    let (folder, database) = folder();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", &database];
+    let mut served = Served::start(&arguments, &[]);
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&database, &link).unwrap();
+    for named in [database.as_str(), link.to_str().unwrap()] {
+        let refused = run(&["serve", "--listen", "127.0.0.1:0", "--database", named]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused.stderr);
+        assert!(said.contains("another Guardian is using it"), "{said}");
+        assert!(said.contains(&format!("{database}.lock")), "{said}");
+        assert!(refused.stdout.is_empty(), "no key was made");
+    }
+    assert!(run(&["keys", "list", "--database", &database]).status.success());
+    assert!(run(&["audit", "verify", "--database", &database]).status.success());
+    served.terminate();
+    assert_eq!(served.wait().0, Some(0));
+    // Neither a stop nor a sudden end leaves the lock behind.
+    drop(Served::start(&arguments, &[]));
+    drop(Served::start(&arguments, &[]));
+}
+
+#[test]
 fn broken_policies_refuse_to_start_naming_file_line_and_column() {
     let (folder, database) = folder();
     let policies = folder.path().join("policies");
@@ -317,6 +370,45 @@ fn audit_is_verified_and_exported_and_a_changed_row_is_named() {
     let broken = run(&["audit", "verify", "--database", &database]);
     assert_eq!(broken.status.code(), Some(1));
     assert!(text(&broken.stdout).contains("row 4"), "{}", text(&broken.stdout));
+}
+
+#[test]
+fn audit_of_what_is_no_guardians_database_is_not_called_whole_and_not_touched() {
+    let (folder, _) = folder();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("empty.db"), "").unwrap();
+    std::fs::write(
+        at("notes.txt"),
+        "no database at all, but long enough to be looked at".repeat(99),
+    )
+    .unwrap();
+    execute(&at("other.db"), "CREATE TABLE notes (text TEXT)");
+    execute(&at("emptied.db"), agenttrust_guardian::audit::SCHEMA);
+    for name in ["empty.db", "notes.txt", "other.db", "emptied.db"] {
+        let database = at(name);
+        let before = std::fs::read(&database).unwrap();
+        for what in ["verify", "export"] {
+            let refused = run(&["audit", what, "--database", &database]);
+            assert_eq!(refused.status.code(), Some(1), "{what} {name}");
+            assert!(refused.stdout.is_empty(), "{what} {name}");
+            let said = text(&refused.stderr);
+            assert!(said.contains(&database), "{what} {name}: {said}");
+        }
+        assert_eq!(std::fs::read(&database).unwrap(), before, "{name} was changed");
+    }
+}
+
+fn execute(database: &str, sql: &'static str) {
+    use sqlx::Connection;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(database).create_if_missing(true);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
 }
 
 fn tamper(database: &PathBuf) {

@@ -309,7 +309,7 @@ async fn supervised_session_holds_destructive_and_admin_whatever_the_policies_al
 // Effects.
 
 #[tokio::test]
-async fn effect_set_by_an_operator_is_final_and_a_hint_only_raises() {
+async fn effect_set_by_an_operator_is_final_else_the_strongest_evidence_counts() {
     let api = Api::new().await;
     let (agent, key) = api.worker().await;
     let hinted = async |tool: &str, effect: &str| {

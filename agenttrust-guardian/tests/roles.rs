@@ -111,6 +111,7 @@ fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<
         (_, "/mcp/approvals/{id}/input") => {
             Some(json!({ "input": { "table": "users" }, "r": world.digest }))
         }
+        (_, "/api/v1/agents/{id}/floor") => Some(json!({ "mode": "open" })),
         (_, "/api/v1/keys") => Some(json!({ "role": "operator" })),
         (_, "/api/v1/tools/{name}/effect") => Some(json!({ "effect": "read" })),
         _ => Some(json!({})),
@@ -130,12 +131,17 @@ async fn every_endpoint_is_open_to_exactly_the_roles_of_the_table() {
             let answer = world.api.ask(method.clone(), &path, &key, body).await;
             if *may {
                 assert!(answer.status.is_success(), "{role} {method} {route}: {answer:?}");
+            } else if role == Role::Gateway && OWN_APPROVAL.contains(route) {
+                answer.refused(404, "NOT_FOUND");
             } else {
                 answer.refused(403, "AUTH_DENIED");
             }
         }
     }
 }
+
+/// What a gateway may do with an approval that it asked for; to it there is no other.
+const OWN_APPROVAL: [&str; 2] = ["/mcp/approvals/{id}", "/mcp/approvals/{id}/input"];
 
 #[test]
 fn the_table_holds_every_endpoint_of_the_router() {
@@ -174,9 +180,16 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
                 assert_eq!(answer.ok().body["agents"].as_array().unwrap().len(), 2);
             }
             ("/mcp/approvals", _) => assert_eq!(answer.ok().body, json!({ "approvals": [] })),
-            // A token that is not the caller's is as good as none.
+            // What is not the caller's is as good as none, and whose it is stays untold.
             ("/api/v1/agent-tokens/introspect", _) => assert_eq!(answer.ok().body["active"], false),
-            ("/api/v1/agent-tokens/revoke", _) => {
+            (
+                "/api/v1/agent-tokens/revoke"
+                | "/mcp/sessions/{id}"
+                | "/mcp/approvals/{id}"
+                | "/mcp/approvals/{id}/input",
+                _,
+            ) => {
+                assert!(!answer.body.to_string().contains(&world.agent), "{answer:?}");
                 answer.refused(404, "NOT_FOUND");
             }
             _ => {
@@ -184,6 +197,64 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn x_agent_id_that_names_another_agent_is_forbidden() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let other = api.agent(&["*"]).await;
+    let body = json!({ "agent_id": agent, "action_name": "search" });
+    for key in [key.as_str(), ADMIN] {
+        let naming =
+            async |named: &str| api.check_with(key, &[("x-agent-id", named)], body.clone()).await;
+        naming(&agent).await.allowed();
+        naming("").await.allowed();
+        naming(&other).await.refused(403, "AUTH_DENIED");
+    }
+    // Also where the request itself names nobody.
+    let headers = [("x-agent-id", other.as_str())];
+    api.ask_with(Method::GET, "/api/v1/agents", &key, &headers, None)
+        .await
+        .refused(403, "AUTH_DENIED");
+    let init = json!({ "agent_id": agent, "server_id": "files" });
+    api.ask_with(Method::POST, "/mcp/sessions/init", ADMIN, &headers, Some(init))
+        .await
+        .refused(403, "AUTH_DENIED");
+    let two = [("x-agent-id", agent.as_str()), ("x-agent-id", other.as_str())];
+    api.check_with(ADMIN, &two, body).await.refused(400, "VALIDATION_ERROR");
+}
+
+#[tokio::test]
+async fn two_api_keys_in_one_request_are_none() {
+    let api = Api::new().await;
+    let auditor = api.key(Role::Auditor, &[]).await;
+    for second in [auditor.as_str(), ADMIN, ""] {
+        let headers = [("x-api-key", second)];
+        let answer = api.ask_with(Method::GET, "/api/v1/agents", ADMIN, &headers, None).await;
+        answer.refused(401, "AUTH_FAILED");
+    }
+    let headers = [("authorization", "Bearer sk_test_admin"), ("authorization", "Bearer x")];
+    let answer = api.ask_with(Method::GET, "/api/v1/agents", "", &headers, None).await;
+    answer.refused(401, "AUTH_FAILED");
+}
+
+#[tokio::test]
+async fn approvals_of_others_do_not_push_out_the_callers_own() {
+    let api = Api::new().await;
+    let (one, two) = (api.agent(&["*"]).await, api.agent(&["*"]).await);
+    let key = api.key(Role::Agent, &[&one, &two]).await;
+    let first = api.check(ADMIN, &one, "db_delete").await.held();
+    let second = api.check(ADMIN, &two, "db_delete").await.held();
+    for _ in 0..51 {
+        let other = api.agent(&["*"]).await;
+        for tool in 0..20 {
+            api.check(ADMIN, &other, &format!("delete_{tool}")).await.held();
+        }
+    }
+    let listed = api.get("/mcp/approvals", &key).await.ok().body;
+    let ids: Vec<_> = listed["approvals"].as_array().unwrap().iter().map(|a| &a["id"]).collect();
+    assert_eq!(ids, [&second, &first]);
 }
 
 #[tokio::test]

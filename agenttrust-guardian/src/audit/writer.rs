@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agenttrust::__private::background;
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::chain::{GENESIS, Hash, Link};
 use super::error::AuditError;
@@ -36,6 +36,8 @@ const INSERT: &str = "INSERT INTO audit (seq, at, kind, org_id, agent_id, actor,
 pub struct AuditLog {
     queue: mpsc::Sender<Message>,
     healthy: Arc<AtomicBool>,
+    /// One walk along the whole log at a time.
+    walks: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,7 @@ impl AuditLog {
             outage: None,
         };
         background::spawn(writer.run());
-        Ok(Self { queue, healthy })
+        Ok(Self { queue, healthy, walks: Arc::new(Semaphore::new(1)) })
     }
 
     /// Writes a record and returns its row's number once it is on disk.
@@ -127,6 +129,12 @@ impl AuditLog {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// Leave to read the whole log; `None` while somebody else does. Many who read it all at once would
+    /// keep the database from those who decide.
+    pub(crate) fn begin_walk(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.walks).try_acquire_owned().ok()
     }
 
     /// Waits until everything handed over before has been tried; [`is_healthy`](Self::is_healthy) then

@@ -7,7 +7,7 @@ use agenttrust::__private::background;
 use clap::Subcommand;
 
 use super::Where;
-use crate::audit;
+use crate::audit::{self, AuditError};
 use crate::error::GuardianError;
 
 /// What `agenttrust audit` is told.
@@ -35,11 +35,14 @@ impl Audit {
 }
 
 async fn verify(place: &Where) -> Result<ExitCode, GuardianError> {
-    let pool = place.open().await?.pool();
+    let pool = place.open_to_read().await?.pool();
     let found = background::spawn(async move { audit::verify(&pool).await })
         .await
         .map_err(|_| GuardianError::Unavailable("verifying the audit log panicked".to_owned()))?
         .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
+    if found.rows == 0 && found.fault.is_none() {
+        return Err(empty(place));
+    }
     let mut out = io::stdout().lock();
     let (code, said) = match &found.fault {
         None => (
@@ -58,10 +61,27 @@ async fn verify(place: &Where) -> Result<ExitCode, GuardianError> {
 }
 
 async fn export(place: &Where) -> Result<ExitCode, GuardianError> {
-    let pool = place.open().await?.pool();
-    background::spawn(async move { audit::export(&pool, BufWriter::new(io::stdout())).await })
+    let pool = place.open_to_read().await?.pool();
+    let exported = background::spawn(async move {
+        let rows = audit::list(&pool, 0, 1, None).await?.len();
+        audit::export(&pool, BufWriter::new(io::stdout())).await?;
+        Ok::<_, AuditError>(rows)
+    });
+    let rows = exported
         .await
         .map_err(|_| GuardianError::Unavailable("exporting the audit log panicked".to_owned()))?
         .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
+    if rows == 0 {
+        return Err(empty(place));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A Guardian's first act is a row, so a log without one was emptied, or never was its.
+fn empty(place: &Where) -> GuardianError {
+    GuardianError::Invalid(format!(
+        "the audit log in {} has no rows, and every Guardian writes one when it starts: it was \
+         emptied, or this is another database; name the one that `agenttrust serve` uses",
+        place.database
+    ))
 }

@@ -45,6 +45,12 @@ impl Where {
         let database = Database::parse(&self.database)?;
         Store::open_existing(&database).await
     }
+
+    /// Opens the database of another process to read its audit log, and changes nothing in it.
+    async fn open_to_read(&self) -> Result<Store, GuardianError> {
+        let database = Database::parse(&self.database)?;
+        Store::open_to_read(&database).await
+    }
 }
 
 /// Runs the program with the arguments of this process, and returns its exit code: 0 when it did what

@@ -1,5 +1,6 @@
 //! `agenttrust serve`.
 
+use std::env::VarError;
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -27,15 +28,10 @@ pub(super) struct Serve {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// The database: sqlite://PATH, a path, or memory
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "AGENTTRUST_DATABASE",
-        default_value = "agenttrust.db",
-        conflicts_with = "dev"
-    )]
-    database: String,
+    /// The database: sqlite://PATH, a path, or memory; else AGENTTRUST_DATABASE, else agenttrust.db
+    // Read from the environment by hand: one that is set there is no contradiction to --dev.
+    #[arg(long, value_name = "URL", conflicts_with = "dev")]
+    database: Option<String>,
     /// A folder of Cedar policies instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
@@ -128,14 +124,18 @@ impl Serve {
                 "DEVELOPMENT MODE: everything is in memory, the key {DEV_KEY} may do anything, and \
                  requests may be approved by whoever made them"
             );
-            return builder.admin_key(DEV_KEY).allow_self_approval(true).build().await;
+            return builder.development(DEV_KEY).build().await;
         }
         if self.allow_self_approval {
             tracing::warn!("self-approval is allowed: a key may decide what it asked for itself");
         }
-        builder = builder.database(&self.database).allow_self_approval(self.allow_self_approval);
-        let given = std::env::var("AGENTTRUST_ADMIN_KEY").ok().filter(|key| !key.is_empty());
-        if let Some(key) = given {
+        let database = match &self.database {
+            Some(database) => database.clone(),
+            None => from_environment("AGENTTRUST_DATABASE")?
+                .unwrap_or_else(|| "agenttrust.db".to_owned()),
+        };
+        builder = builder.database(database).allow_self_approval(self.allow_self_approval);
+        if let Some(key) = from_environment("AGENTTRUST_ADMIN_KEY")? {
             return builder.admin_key(key).build().await;
         }
         let guardian = builder.build().await?;
@@ -144,6 +144,17 @@ impl Serve {
             say(&format!("admin key, shown this once: {key}"))?;
         }
         Ok(guardian)
+    }
+}
+
+/// This variable, if it is set and not empty.
+fn from_environment(name: &str) -> Result<Option<String>, GuardianError> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(GuardianError::Invalid(format!("{name} is not UTF-8; set it again")))
+        }
     }
 }
 

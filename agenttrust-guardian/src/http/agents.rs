@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ pub(super) async fn create(
     public_key.as_deref().map_or(Ok(()), check_public_key)?;
     let capabilities = CapabilitySet::parse(&body.capabilities)
         .map_err(|error| ApiError::capability("capabilities", &error))?;
+    check_names("capabilities", &body.capabilities)?;
     state.ready_to_change()?;
 
     let now = state.clock.now();
@@ -99,11 +100,21 @@ pub(super) async fn revoke(
     check_text("reason", &reason)?;
     known(&state, &caller, &id)?;
     state.ready_to_change()?;
-    state.store.revoke_agent(id.clone(), reason.clone(), state.clock.now()).await?;
+    let now = state.clock.now();
+    state.store.revoke_agent(id.clone(), reason.clone(), now).await?;
     state.registry.agents.set_status(&id, AgentStatus::Revoked);
     state.registry.tokens.remove_of_agent(&id);
     state.registry.sessions.remove_of_agent(&id);
     state.note(record(&caller, "agent.revoked", &id, json!({ "reason": reason }))).await?;
+    let expired = state.store.approvals_expired_at(id.clone(), now).await?;
+    // All of them first: who waits should not wait for the audit.
+    for approval_id in &expired {
+        state.changes.announce(approval_id);
+    }
+    for approval_id in expired {
+        let about = json!({ "approval_id": approval_id });
+        state.note(record(&caller, "approval.expired", &id, about)).await?;
+    }
     Ok(Json(json!({ "status": "revoked" })))
 }
 
@@ -150,15 +161,24 @@ async fn set_status(
     Ok(Json(json!({ "status": status })))
 }
 
-/// The body of `PUT /api/v1/agents/{id}/floor`.
+/// The body of `PUT /api/v1/agents/{id}/floor`. A field that is misspelt or left out must not open a
+/// floor, so unknown fields are refused and a missing ceiling is told from `null`.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SetFloor {
     mode: Option<SessionMode>,
-    #[serde(default)]
-    scope_ceiling: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
+    scope_ceiling: Option<Option<Vec<String>>>,
+}
+
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Vec<String>>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// `PUT /api/v1/agents/{id}/floor`: what applies to every session of this agent.
+///
+/// `mode` may be left out beside a ceiling, which means restricted. Only `{"mode": "open"}` takes a
+/// floor away. An agent that has a ceiling keeps it unless another one or `null` is given.
 pub(super) async fn set_floor(
     state: App,
     caller: Caller,
@@ -167,10 +187,24 @@ pub(super) async fn set_floor(
 ) -> Result<Json<Value>, ApiError> {
     caller.need(Permission::SetFloors)?;
     let body: SetFloor = payload.json().await?;
-    let ceiling = body.scope_ceiling.filter(|ceiling| !ceiling.is_empty());
+    if body.mode == Some(SessionMode::Unknown) {
+        return Err(unknown_mode());
+    }
+    let silent = body.scope_ceiling.is_none();
+    let ceiling = body.scope_ceiling.flatten();
+    if ceiling.as_ref().is_some_and(Vec::is_empty) {
+        return Err(ApiError::invalid(
+            "scope_ceiling",
+            "is empty; give it scopes, or null for no ceiling",
+        ));
+    }
     let mode = match (body.mode, &ceiling) {
-        (Some(SessionMode::Unknown), _) => return Err(unknown_mode()),
-        (None, None) => SessionMode::Open,
+        (None, None) => {
+            return Err(ApiError::invalid(
+                "mode",
+                "is missing; use open, restricted or supervised, or give a scope_ceiling",
+            ));
+        }
         (None, Some(_)) => SessionMode::Restricted,
         (Some(SessionMode::Open), Some(_)) => return Err(open_with_ceiling()),
         (Some(SessionMode::Restricted), None) => return Err(restricted_without_ceiling()),
@@ -179,10 +213,17 @@ pub(super) async fn set_floor(
     check_names("scope_ceiling", ceiling.as_deref().unwrap_or_default())?;
     let floor = Limits::new(mode, ceiling.clone())
         .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
-    known(&state, &caller, &id)?;
+    let entry = known(&state, &caller, &id)?;
+    if silent && mode != SessionMode::Open && !entry.floor.ceiling().is_empty() {
+        return Err(ApiError::invalid(
+            "scope_ceiling",
+            "is missing, and this agent has a ceiling; repeat it, or give null to drop it",
+        ));
+    }
     state.ready_to_change()?;
     state.store.set_floor(id.clone(), mode, ceiling).await?;
-    let about = json!({ "mode": mode, "scope_ceiling": floor.ceiling() });
+    let shown = Some(floor.ceiling()).filter(|ceiling| !ceiling.is_empty());
+    let about = json!({ "mode": mode, "scope_ceiling": shown });
     state.registry.agents.set_floor(&id, floor);
     state.note(record(&caller, "agent.floor_set", &id, about.clone())).await?;
     Ok(Json(about))

@@ -17,13 +17,16 @@ use super::body::Payload;
 use super::params::{Id, Params};
 use super::{ApiError, App};
 use crate::audit::Record;
-use crate::names::check_name;
+use crate::names::{check_input, check_name};
 use crate::role::{Access, Permission};
 use crate::state::State;
 use crate::store::{ApprovalFilter, Decided, Vote};
 
 /// The longest that a request may wait, in seconds.
 const WAIT_MOST: u64 = 60;
+
+/// How many approvals one answer lists; the newest.
+const LISTED_MOST: usize = 1_000;
 
 /// `GET /mcp/approvals/{id}`, with `?wait=` held back until it changes.
 pub(super) async fn get(
@@ -62,7 +65,11 @@ pub(super) async fn get(
         let news = select(changed, select(lapsed, closed));
         match select(news, deadline.as_mut()).await {
             Either::Left(_) => approval = read(&state, &caller, access, &id).await?,
-            Either::Right(_) => break,
+            Either::Right(_) => {
+                // Not every change is announced in time to be heard.
+                approval = read(&state, &caller, access, &id).await?;
+                break;
+            }
         }
     }
     Ok(Json(approval))
@@ -89,13 +96,24 @@ pub(super) async fn list(
     {
         return Err(ApiError::not_bound(agent_id));
     }
-    let filter =
-        ApprovalFilter { status: status.transpose()?, agent_id: agent_id.map(str::to_owned) };
-    let org_id = caller.org_id().to_owned();
-    let mut approvals = state.store.approvals(org_id, filter, state.clock.now()).await?;
-    if access == Access::Own {
-        approvals.retain(|approval| caller.key.is_bound_to(&approval.agent_id));
+    let status = status.transpose()?;
+    let now = state.clock.now();
+    // Asked for agent by agent, because the store lists only so many: those of other agents must not
+    // push out the caller's own.
+    let of: Vec<Option<String>> = match (agent_id, access) {
+        (Some(agent_id), _) => vec![Some(agent_id.to_owned())],
+        (None, Access::Own) => caller.key.agents.iter().cloned().map(Some).collect(),
+        (None, _) => vec![None],
+    };
+    let mut approvals = Vec::new();
+    for agent_id in of {
+        let filter = ApprovalFilter { status, agent_id };
+        approvals.extend(state.store.approvals(caller.org_id().to_owned(), filter, now).await?);
     }
+    approvals.sort_by(|one: &Approval, other| {
+        (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
+    });
+    approvals.truncate(LISTED_MOST);
     Ok(Json(json!({ "approvals": approvals })))
 }
 
@@ -243,6 +261,7 @@ pub(super) async fn disclose(
             "approval {id:?} is not bound to an input, so there is none to show"
         )));
     };
+    check_input("input", &input)?;
     if !digest::opens(expected, &r, &input) {
         return Err(ApiError::invalid("input", "is not what the approval's digest commits to"));
     }
@@ -256,7 +275,8 @@ pub(super) async fn disclose(
     Ok(Json(json!({ "status": "disclosed" })))
 }
 
-/// The approval, if the caller may see it: of its agents, or one that it asked for itself.
+/// The approval, if the caller may see it: of its agents, or one that it asked for itself. To
+/// everybody else there is no such approval, so that an id tells nothing about whose it is.
 async fn read(
     state: &State,
     caller: &Caller,
@@ -272,5 +292,5 @@ async fn read(
     if state.store.is_asker(id.to_owned(), caller.key.id.clone()).await? {
         return Ok(approval);
     }
-    Err(ApiError::not_bound(&approval.agent_id))
+    Err(ApiError::unknown("approval", id))
 }

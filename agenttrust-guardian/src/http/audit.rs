@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::auth::Caller;
 use super::params::Params;
@@ -45,9 +46,16 @@ pub(super) async fn list(
 /// `GET /api/v1/audit/verify`.
 pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Value>, ApiError> {
     caller.need(Permission::ReadAudit)?;
+    let walk = begin_walk(&state)?;
     state.audit.flush().await;
     let pool = state.store.pool();
-    let found = background::spawn(async move { audit::verify(&pool).await })
+    // The walk goes on when the caller hangs up, and so must its leave.
+    let verified = background::spawn(async move {
+        let found = audit::verify(&pool).await;
+        drop(walk);
+        found
+    });
+    let found = verified
         .await
         .map_err(|_| ApiError::unavailable("verifying the audit log panicked"))?
         .map_err(unreadable)?;
@@ -63,10 +71,11 @@ pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Value>, Ap
 /// `GET /api/v1/audit/export`: the log as JSON lines, page by page as they are read.
 pub(super) async fn export(state: App, caller: Caller) -> Result<Response, ApiError> {
     caller.need(Permission::ReadAudit)?;
+    let walk = begin_walk(&state)?;
     state.audit.flush().await;
     let org_id = caller.org_id().to_owned();
-    let state = state.0;
-    let lines = stream::try_unfold((state, org_id, 0_u64), |(state, org_id, after)| async move {
+    let begin = (state.0, org_id, 0_u64, walk);
+    let lines = stream::try_unfold(begin, |(state, org_id, after, walk)| async move {
         let entries = page(&state, after, MAX_PAGE, None).await.map_err(broken)?;
         let Some(last) = entries.last().map(|entry| entry.seq) else {
             return Ok::<_, io::Error>(None);
@@ -76,7 +85,7 @@ pub(super) async fn export(state: App, caller: Caller) -> Result<Response, ApiEr
             serde_json::to_writer(&mut text, entry)?;
             text.write_all(b"\n")?;
         }
-        Ok(Some((Bytes::from(text), (state, org_id, last))))
+        Ok(Some((Bytes::from(text), (state, org_id, last, walk))))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
@@ -92,6 +101,15 @@ async fn page(
         .await
         .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
         .map_err(unreadable)
+}
+
+fn begin_walk(state: &State) -> Result<OwnedSemaphorePermit, ApiError> {
+    state.audit.begin_walk().ok_or_else(|| {
+        ApiError::too_many(
+            "the audit log is being verified or exported, which one caller at a time may do; \
+             try again in a moment",
+        )
+    })
 }
 
 fn unreadable(error: AuditError) -> ApiError {

@@ -1,4 +1,5 @@
-//! Who is calling: the API key in `X-API-Key`, or in `Authorization: Bearer`.
+//! Who is calling: the API key in `X-API-Key`, or in `Authorization: Bearer`. Whoever names an agent
+//! in `X-Agent-ID` speaks for that one and no other.
 
 use std::sync::Arc;
 
@@ -9,15 +10,21 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::ApiError;
+use crate::names::check_name;
 use crate::registry::Key;
 use crate::role::{Access, Permission, Role};
 use crate::secret::Fingerprint;
 use crate::state::State;
 
+/// The header that may name the agent.
+const AGENT_ID: &str = "X-Agent-ID";
+
 /// A caller with a key that works.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) key: Arc<Key>,
+    /// The agent that `X-Agent-ID` names; one that the key may name.
+    named: Option<String>,
 }
 
 impl Caller {
@@ -38,10 +45,18 @@ impl Caller {
         }
     }
 
-    /// As [`need`](Self::need), for this agent; 403 for an agent that the key is not bound to.
+    /// As [`need`](Self::need), for this agent; 403 for an agent that the key is not bound to, and
+    /// for another one than `X-Agent-ID` names.
     pub(super) fn need_for(&self, permission: Permission, agent_id: &str) -> Result<(), ApiError> {
-        match self.need(permission)? {
-            Access::Own if !self.key.is_bound_to(agent_id) => Err(ApiError::not_bound(agent_id)),
+        let access = self.need(permission)?;
+        if access == Access::Own && !self.key.is_bound_to(agent_id) {
+            return Err(ApiError::not_bound(agent_id));
+        }
+        match &self.named {
+            Some(named) if named != agent_id => Err(ApiError::forbidden(format!(
+                "{AGENT_ID} names agent {named:?} and the request is about {agent_id:?}; \
+                 name the same agent in both, or leave the header out"
+            ))),
             _ => Ok(()),
         }
     }
@@ -61,20 +76,52 @@ impl FromRequestParts<Arc<State>> for Caller {
             ApiError::unauthenticated("no API key; send one in the X-API-Key header")
         })?;
         let hash = Fingerprint::of(key.ok_or_else(|| ApiError::unauthenticated(UNKNOWN))?);
-        match state.key(hash).await {
-            Ok(Some(key)) => Ok(Self { key }),
-            Ok(None) => Err(ApiError::unauthenticated(UNKNOWN)),
+        let key = match state.key(hash).await {
+            Ok(Some(key)) => key,
+            Ok(None) => return Err(ApiError::unauthenticated(UNKNOWN)),
             // Unknown here and nobody to ask: as good as unknown.
             Err(error) => {
                 tracing::warn!(%error, "an unknown key could not be looked up");
-                Err(ApiError::unauthenticated(UNKNOWN))
+                return Err(ApiError::unauthenticated(UNKNOWN));
             }
+        };
+        let named = named(&parts.headers)?;
+        if let Some(agent_id) = &named
+            && key.role == Role::Agent
+            && !key.is_bound_to(agent_id)
+        {
+            return Err(ApiError::not_bound(agent_id));
         }
+        Ok(Self { key, named })
     }
+}
+
+/// The agent that `X-Agent-ID` names.
+fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(AGENT_ID).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(ApiError::invalid(AGENT_ID, "is there more than once; send it once"));
+    }
+    let Some(agent_id) = text(value) else {
+        return Err(ApiError::invalid(AGENT_ID, "holds more than printable ASCII characters"));
+    };
+    if agent_id.is_empty() {
+        return Ok(None);
+    }
+    check_name(AGENT_ID, agent_id)?;
+    Ok(Some(agent_id.to_owned()))
 }
 
 /// The key as presented; inside, `None` when it cannot be any key.
 fn presented(headers: &HeaderMap) -> Option<Option<&str>> {
+    // Of two keys, whoever is in between may have looked at the other one.
+    if [API_KEY, AUTHORIZATION.as_str()]
+        .iter()
+        .any(|name| headers.get_all(*name).iter().nth(1).is_some())
+    {
+        return Some(None);
+    }
     if let Some(value) = headers.get(API_KEY) {
         let key = text(value);
         if key != Some("") {

@@ -2,7 +2,7 @@
 
 use agenttrust::Effect;
 use agenttrust::model::headers::{ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, SCOPES};
-use agenttrust::model::{CheckRequest, CheckResult};
+use agenttrust::model::{CheckRequest, CheckResult, SUMMARY_MAX_CHARS};
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use super::auth::Caller;
 use super::body::{Payload, json};
 use super::{ApiError, App};
 use crate::names::{check_name, check_names};
-use crate::pipeline::{Answer, Check, decide};
+use crate::pipeline::{Answer, Check, decide, decide_again};
 use crate::role::Permission;
 
 /// `POST /api/v1/agenttrust/check`.
@@ -25,7 +25,9 @@ pub(super) async fn check(
 ) -> Result<Response, ApiError> {
     caller.need(Permission::Check)?;
     let bytes = payload.bytes().await?;
-    let check = read(caller, &headers, json(&bytes)?)?;
+    let body: CheckRequest = json(&bytes)?;
+    caller.need_for(Permission::Check, &body.agent_id)?;
+    let check = read(caller, &headers, body)?;
     let answer = match header(&headers, IDEMPOTENCY_KEY)? {
         None => decide(&state, &check).await?,
         Some(repeated) => {
@@ -39,7 +41,14 @@ pub(super) async fn check(
                     "was used for another check within the last minute; use a new one",
                 )
             })?;
-            place.get_or_try_init(|| decide(&state, &check)).await?.clone()
+            let mut first_time = false;
+            let first = place
+                .get_or_try_init(|| {
+                    first_time = true;
+                    decide(&state, &check)
+                })
+                .await?;
+            if first_time { first.clone() } else { decide_again(&state, &check, first).await? }
         }
     };
     Ok(respond(answer))
@@ -56,6 +65,14 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
         body.action_effect.map(|word| word.parse::<Effect>()).transpose().map_err(|error| {
             ApiError::invalid("action_effect", format!("is not known: {error}"))
         })?;
+    let summary = body.action_input_summary.filter(|summary| !summary.is_empty());
+    // Clients cut it themselves. A longer one would be bound beyond what an approver gets to see.
+    if summary.as_deref().is_some_and(|text| text.chars().count() > SUMMARY_MAX_CHARS) {
+        return Err(ApiError::invalid(
+            "action_input_summary",
+            format!("is too long; {SUMMARY_MAX_CHARS} characters is the most, so cut it"),
+        ));
+    }
     Ok(Check {
         key: caller.key,
         agent_id: body.agent_id,
@@ -65,7 +82,7 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
         source: body.action_source,
         scopes: header(headers, SCOPES)?.map(scopes).transpose()?,
         digest: header(headers, INPUT_DIGEST)?.map(digest).transpose()?,
-        summary: body.action_input_summary.filter(|summary| !summary.is_empty()),
+        summary,
     })
 }
 

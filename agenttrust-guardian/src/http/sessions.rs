@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{InitSessionRequest, Session, SessionMode, SessionSource};
+use agenttrust::model::{AgentStatus, InitSessionRequest, Session, SessionMode, SessionSource};
 use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,6 +35,12 @@ pub(super) async fn init(
     check_name("agent_id", &body.agent_id)?;
     check_name("server_id", &body.server_id)?;
     check_names("scope_ceiling", body.scope_ceiling.as_deref().unwrap_or_default())?;
+    if body.scope_ceiling.as_ref().is_some_and(Vec::is_empty) {
+        return Err(ApiError::invalid(
+            "scope_ceiling",
+            "is empty, which would allow nothing; give it scopes, or leave it out for no ceiling",
+        ));
+    }
     caller.need_for(Permission::InitSession, &body.agent_id)?;
     let agent = known(&state, &caller, &body.agent_id)?;
     active(&agent)?;
@@ -61,23 +67,29 @@ pub(super) async fn init(
 #[derive(Deserialize)]
 pub(super) struct InitApi {
     token: String,
+    /// A mode to tighten the session to.
+    #[serde(default)]
+    mode: Option<SessionMode>,
 }
 
 /// `POST /api/v1/agenttrust/api-sessions/init`: a session that reaches as far and lives as long as
-/// the token.
+/// the token, and is as strict as the session that the token was issued in.
 pub(super) async fn init_api(
     state: App,
     caller: Caller,
     payload: Payload,
 ) -> Result<Json<Session>, ApiError> {
     caller.need(Permission::InitApiSession)?;
-    let InitApi { token } = payload.json().await?;
+    let InitApi { token, mode } = payload.json().await?;
     check_name("token", &token)?;
+    if mode == Some(SessionMode::Unknown) {
+        return Err(unknown_mode());
+    }
     let token = state
         .registry
         .tokens
         .get(caller.org_id(), &Fingerprint::of(&token))
-        .ok_or_else(|| ApiError::unauthenticated("the token does not work; have one issued"))?;
+        .ok_or_else(no_such_token)?;
     caller.need_for(Permission::InitApiSession, &token.row.agent_id)?;
     let now = state.clock.now();
     if token.row.expires_at <= now {
@@ -85,17 +97,27 @@ pub(super) async fn init_api(
     }
     let agent = known(&state, &caller, &token.row.agent_id)?;
     active(&agent)?;
+    if !state.registry.works(&token, now) {
+        return Err(no_such_token());
+    }
+    let mut mode = stricter(mode.unwrap_or(SessionMode::Restricted), SessionMode::Restricted);
+    mode = stricter(mode, agent.floor.mode());
+    let mut expires_at = token.row.expires_at;
+    if let Some(outer) = state.registry.session_of(&token) {
+        mode = stricter(mode, outer.limits.mode());
+        expires_at = expires_at.min(outer.row.expires_at);
+    }
     let row = SessionRow {
         id: ids::new(SESSION_PREFIX),
         org_id: caller.org_id().to_owned(),
         agent_id: token.row.agent_id.clone(),
         source: SessionSource::Api,
         server_id: String::new(),
-        mode: stricter(SessionMode::Restricted, agent.floor.mode()),
+        mode,
         ceiling: Some(token.row.scopes.clone()),
         token_id: Some(token.row.id.clone()),
         created_at: now,
-        expires_at: token.row.expires_at,
+        expires_at,
         counts: no_counts(now),
     };
     open(&state, &caller, row).await
@@ -114,8 +136,9 @@ pub(super) async fn get(
     let agent_id = params.name("agent_id")?;
     if id.starts_with(SESSION_PREFIX) {
         let session = open_session(&state, caller.org_id(), &id).ok_or_else(unknown)?;
+        // Not "another agent's": an id tells nothing about whose it is.
         if access == Access::Own && !caller.key.is_bound_to(&session.row.agent_id) {
-            return Err(ApiError::not_bound(&session.row.agent_id));
+            return Err(unknown());
         }
         return Ok(Json(session.show()));
     }
@@ -151,7 +174,7 @@ pub(super) async fn get(
 /// The session of this id, if it is open now.
 pub(super) fn open_session(state: &State, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
     let now = state.clock.now();
-    state.registry.sessions.get(org_id, id).filter(|session| session.is_live(now))
+    state.registry.sessions.get(org_id, id).filter(|session| state.registry.is_open(session, now))
 }
 
 /// The mode and ceiling of a new session: what was asked for, if that only tightens the floor.
@@ -162,7 +185,6 @@ fn tightened(
 ) -> Result<(SessionMode, Option<Vec<String>>), ApiError> {
     let floor = &agent.floor;
     let id = &agent.agent.id;
-    let ceiling = ceiling.filter(|ceiling| !ceiling.is_empty());
     let mode = match (mode, &ceiling) {
         (Some(SessionMode::Unknown), _) => return Err(unknown_mode()),
         (Some(SessionMode::Open), _) if strictness(floor.mode()) > 0 => {
@@ -209,14 +231,39 @@ async fn open(state: &State, caller: &Caller, row: SessionRow) -> Result<Json<Se
     let entry = SessionEntry::new(row.clone())
         .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
     let entry = Arc::new(entry);
-    state.store.insert_session(row.clone()).await?;
+    if !state.store.insert_session(row.clone()).await? {
+        return Err(over(state, caller, &row));
+    }
     state.registry.sessions.insert(Arc::clone(&entry));
+    // A revocation that came after the row ended the row, and may have been through memory before
+    // the session was there.
+    let revoked = known(state, caller, &row.agent_id)?.agent.status == AgentStatus::Revoked;
+    if revoked || !state.registry.is_open(&entry, row.created_at) {
+        state.registry.sessions.remove(&row.id);
+        return Err(over(state, caller, &row));
+    }
     let record = Record::new("session.opened", caller.org_id())
         .agent(&row.agent_id)
         .actor(&caller.key.id)
         .body(about(&row));
     state.note(record).await?;
     Ok(Json(entry.show()))
+}
+
+/// Why a session cannot begin whose agent or token was good a moment ago.
+fn over(state: &State, caller: &Caller, row: &SessionRow) -> ApiError {
+    match known(state, caller, &row.agent_id).and_then(|agent| active(&agent)) {
+        Err(error) => error,
+        Ok(()) if row.token_id.is_some() => no_such_token(),
+        Ok(()) => ApiError::conflict(format!(
+            "agent {:?} was suspended or revoked meanwhile; see how it stands and try again",
+            row.agent_id
+        )),
+    }
+}
+
+fn no_such_token() -> ApiError {
+    ApiError::unauthenticated("the token does not work; have one issued")
 }
 
 fn about(row: &SessionRow) -> Value {

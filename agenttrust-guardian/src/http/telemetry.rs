@@ -99,6 +99,7 @@ pub(super) async fn report(
 
     let now = state.clock.now();
     let mut rows = Vec::with_capacity(body.events.len());
+    let mut believed = Vec::new();
     for (event, check_id) in body.events.into_iter().zip(check_ids) {
         let reported = Issued {
             key_id: caller.key.id.clone(),
@@ -107,8 +108,11 @@ pub(super) async fn report(
             tool: event.tool_name.clone(),
         };
         let verified = match (&check_id, event.stage()) {
-            (Some(check_id), Some(stage)) => {
-                state.registry.checks.verify(check_id, &reported, stage)
+            (Some(check_id), Some(stage))
+                if state.registry.checks.verify(check_id, &reported, stage) =>
+            {
+                believed.push((check_id.clone(), stage));
+                true
             }
             _ => false,
         };
@@ -131,7 +135,13 @@ pub(super) async fn report(
     }
     let outcomes: Vec<Record> = rows.iter().filter(|row| row.verified).map(outcome).collect();
     let processed = rows.len() as u64;
-    state.store.insert_events(rows).await?;
+    if let Err(error) = state.store.insert_events(rows).await {
+        // The caller will report again, and is to be believed then.
+        for (check_id, stage) in believed {
+            state.registry.checks.release(&check_id, stage);
+        }
+        return Err(error.into());
+    }
     for record in outcomes {
         // The report is kept in its own table either way; this row makes it part of the chain.
         if let Err(error) = state.audit.enqueue(record) {

@@ -17,7 +17,7 @@ use crate::audit::Record;
 use crate::capability::CapabilitySet;
 use crate::ids::{self, SESSION_PREFIX};
 use crate::names::{check_name, check_names, check_text};
-use crate::registry::{AgentEntry, TokenEntry};
+use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
 use crate::role::{Access, Permission};
 use crate::secret::{Fingerprint, Secret};
 use crate::state::State;
@@ -70,11 +70,20 @@ pub(super) async fn issue(
             body.agent_id
         )));
     }
+    if let Some(scope) = agent.floor.first_uncovered(&scopes) {
+        return Err(ApiError::forbidden(format!(
+            "scopes names {scope:?}, which is outside the floor of agent {:?}",
+            body.agent_id
+        )));
+    }
     let now = state.clock.now();
+    let mut expires_at = now.saturating_add(Duration::from_secs(body.ttl));
     let session_id = body.session_id.filter(|id| !id.is_empty());
     if let Some(id) = &session_id {
         check_name("session_id", id)?;
-        within_session(&state, &caller, id, &body.agent_id, &scopes)?;
+        if let Some(session) = within_session(&state, &caller, id, &body.agent_id, &scopes)? {
+            expires_at = expires_at.min(session.row.expires_at);
+        }
     }
     if state.registry.tokens.is_full(&body.agent_id, now) {
         return Err(ApiError::too_many(format!(
@@ -92,19 +101,27 @@ pub(super) async fn issue(
         agent_id: body.agent_id,
         scopes: body.scopes,
         audience: body.audience,
-        expires_at: now.saturating_add(Duration::from_secs(body.ttl)),
+        session_id,
+        expires_at,
     };
     let entry =
         TokenEntry::new(row.clone()).map_err(|error| ApiError::capability("scopes", &error))?;
-    state.store.insert_token(row.clone(), session_id, now).await?;
+    if !state.store.insert_token(row.clone(), now).await? {
+        active(&*known(&state, &caller, &row.agent_id)?)?;
+        return Err(ApiError::conflict(format!(
+            "agent {:?} was suspended or revoked meanwhile; see how it stands and try again",
+            row.agent_id
+        )));
+    }
     state.registry.tokens.insert(entry);
-    // An agent that was revoked meanwhile took this token with it only if the token was there.
+    // A revocation that came after the row ended the row, and may have been through memory before
+    // the token was there.
     if known(&state, &caller, &row.agent_id)?.agent.status == AgentStatus::Revoked {
-        state.store.revoke_token(row.id.clone(), now).await?;
         state.registry.tokens.remove(&row.hash);
         return Err(ApiError::agent_revoked(&row.agent_id));
     }
-    let about = json!({ "token_id": row.id, "scopes": row.scopes, "audience": row.audience, "ttl": body.ttl });
+    let about = json!({ "token_id": row.id, "scopes": row.scopes, "audience": row.audience, "ttl": body.ttl,
+                        "session_id": row.session_id });
     state.note(record(&caller, "token.issued", &row.agent_id, about)).await?;
 
     let mut token = Token::new(secret.expose(), row.agent_id);
@@ -148,18 +165,18 @@ pub(super) async fn introspect(
     result.guard_tier = Some("fast".to_owned());
     let hash = Fingerprint::of(&body.token);
     let found = live(&state, &caller, &hash)
-        .filter(|token| access == Access::Any || caller.key.is_bound_to(&token.row.agent_id));
+        .filter(|found| access == Access::Any || caller.key.is_bound_to(&found.agent.agent.id));
     match found {
         None => result.reasoning = Some("the token does not work".to_owned()),
-        Some(token) => {
-            let refused = refusal(&token, target.as_deref(), &required);
+        Some(found) => {
+            let refused = found.refusal(target.as_deref(), &required);
             result.active = refused.is_none();
             result.reasoning = Some(refused.unwrap_or_else(|| "the token works".to_owned()));
             if result.active {
-                result.agent_id = Some(token.row.agent_id.clone());
-                result.org_id = Some(token.row.org_id.clone());
-                result.scopes.clone_from(&token.row.scopes);
-                result.expires_at = Some(token.row.expires_at);
+                result.agent_id = Some(found.token.row.agent_id.clone());
+                result.org_id = Some(found.token.row.org_id.clone());
+                result.scopes = found.scopes();
+                result.expires_at = Some(found.token.row.expires_at);
                 result.confidence = Some(1.0);
             }
         }
@@ -202,23 +219,57 @@ pub(super) async fn revoke(
     Ok(Json(json!({ "status": "revoked" })))
 }
 
-/// The token with this fingerprint, if it works now.
-fn live(state: &State, caller: &Caller, hash: &Fingerprint) -> Option<Arc<TokenEntry>> {
-    let token = state.registry.tokens.get(caller.org_id(), hash)?;
-    let agent = state.registry.agents.get(caller.org_id(), &token.row.agent_id)?;
-    let works =
-        token.row.expires_at > state.clock.now() && agent.agent.status == AgentStatus::Active;
-    works.then_some(token)
+/// A token that works now, with all that narrows it.
+struct Working {
+    token: Arc<TokenEntry>,
+    agent: Arc<AgentEntry>,
+    session: Option<Arc<SessionEntry>>,
 }
 
-fn refusal(token: &TokenEntry, target: Option<&str>, required: &[String]) -> Option<String> {
-    if let Some(target) = target
-        && !token.is_for(target)
-    {
-        return Some(format!("the token is not for target {target:?}"));
+impl Working {
+    /// Whether it carries this scope now: the agent's floor may have been lowered since it was issued.
+    fn covers(&self, scope: &str) -> bool {
+        self.token.scopes.covers(scope)
+            && self.agent.capabilities.covers(scope)
+            && self.agent.floor.covers(scope)
+            && self.session.as_ref().is_none_or(|session| session.limits.covers(scope))
     }
-    let missing = required.iter().find(|scope| !token.scopes.covers(scope))?;
-    Some(format!("the token does not carry scope {missing:?}"))
+
+    /// Those of its scopes that it carries in full now.
+    fn scopes(&self) -> Vec<String> {
+        let in_full = |scope: &&String| {
+            CapabilitySet::parse(std::slice::from_ref(*scope)).is_ok_and(|scope| {
+                self.agent.capabilities.first_uncovered(&scope).is_none()
+                    && self.agent.floor.first_uncovered(&scope).is_none()
+                    && self
+                        .session
+                        .as_ref()
+                        .is_none_or(|session| session.limits.first_uncovered(&scope).is_none())
+            })
+        };
+        self.token.row.scopes.iter().filter(in_full).cloned().collect()
+    }
+
+    /// Why it does not do for this target and these scopes.
+    fn refusal(&self, target: Option<&str>, required: &[String]) -> Option<String> {
+        if let Some(target) = target
+            && !self.token.is_for(target)
+        {
+            return Some(format!("the token is not for target {target:?}"));
+        }
+        let missing = required.iter().find(|scope| !self.covers(scope))?;
+        Some(format!("the token does not carry scope {missing:?}"))
+    }
+}
+
+/// The token with this fingerprint, if it works now.
+fn live(state: &State, caller: &Caller, hash: &Fingerprint) -> Option<Working> {
+    let token = state.registry.tokens.get(caller.org_id(), hash)?;
+    let agent = state.registry.agents.get(caller.org_id(), &token.row.agent_id)?;
+    let works = state.registry.works(&token, state.clock.now())
+        && agent.agent.status == AgentStatus::Active;
+    let session = state.registry.session_of(&token);
+    works.then_some(Working { token, agent, session })
 }
 
 /// Refuses an agent that is not active.
@@ -233,16 +284,16 @@ pub(super) fn active(entry: &AgentEntry) -> Result<(), ApiError> {
     }
 }
 
-/// A token asked for inside an issued session reaches no further than that session.
+/// A token asked for inside an issued session, which is returned, reaches no further than it.
 fn within_session(
     state: &State,
     caller: &Caller,
     id: &str,
     agent_id: &str,
     scopes: &CapabilitySet,
-) -> Result<(), ApiError> {
+) -> Result<Option<Arc<SessionEntry>>, ApiError> {
     if !id.starts_with(SESSION_PREFIX) {
-        return Ok(());
+        return Ok(None);
     }
     let session = open_session(state, caller.org_id(), id)
         .filter(|session| session.row.agent_id == agent_id)
@@ -251,7 +302,7 @@ fn within_session(
         Some(scope) => Err(ApiError::forbidden(format!(
             "scopes names {scope:?}, which is outside the scope ceiling of session {id:?}"
         ))),
-        None => Ok(()),
+        None => Ok(Some(session)),
     }
 }
 

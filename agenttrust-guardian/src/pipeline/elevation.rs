@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{Approval, BoundTo, truncate_summary};
+use agenttrust::model::{Approval, BoundTo};
 
 use super::Check;
 use super::policy::counted;
 use super::session::Visit;
 use crate::ids;
 use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
-use crate::secret::Fingerprint;
 use crate::state::State;
 use crate::store::{Held, NewApproval, Settled};
 
@@ -126,7 +125,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
         effect: matter.facts.effect.as_str(),
         bound_to,
         bound_value,
-        summary: check.summary.as_deref().map(|text| truncate_summary(text).to_owned()),
+        summary: check.summary.clone(),
         reason,
         quorum: terms.quorum.max(1),
         window,
@@ -135,14 +134,12 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
     }
 }
 
-/// What of the input the approval is bound to. Of a summary its hash is compared, because only its
-/// first 200 characters are kept.
+/// What of the input the approval is bound to: of a summary every character, which is also what the
+/// approver sees.
 fn binding(check: &Check) -> (BoundTo, String) {
     match (&check.digest, &check.summary) {
         (Some(digest), _) => (BoundTo::Input, digest.clone()),
-        (None, Some(summary)) if counted(summary).is_none() => {
-            (BoundTo::Summary, Fingerprint::of(summary).to_hex())
-        }
+        (None, Some(summary)) if counted(summary).is_none() => (BoundTo::Summary, summary.clone()),
         (None, _) => (BoundTo::Name, String::new()),
     }
 }

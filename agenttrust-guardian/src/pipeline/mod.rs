@@ -5,6 +5,7 @@
 //! allow: the first step that denies ends the matter, and nobody is asked to approve what an approval
 //! would not allow.
 
+mod again;
 mod answer;
 mod audit;
 mod ceiling;
@@ -19,15 +20,17 @@ mod time_tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use agenttrust::Effect;
+use agenttrust::{Effect, Timestamp};
 
+pub(crate) use self::again::decide_again;
 pub(crate) use self::answer::Answer;
 use self::elevation::Ruling;
-use self::session::Entered;
+use self::session::{Entered, Visit};
+use crate::classify::Classification;
 use crate::http::ApiError;
 use crate::ids;
-use crate::policy::Verdict;
-use crate::registry::{Issued, Key};
+use crate::policy::{Facts, Verdict};
+use crate::registry::{AgentEntry, Issued, Key};
 use crate::state::State;
 
 /// One check as it was asked.
@@ -50,42 +53,71 @@ impl Check {
     }
 }
 
+/// What memory alone says about a check.
+#[derive(Debug)]
+struct Considered {
+    agent: Arc<AgentEntry>,
+    visit: Visit,
+    class: Classification,
+    verdict: Verdict,
+    now: Timestamp,
+}
+
+impl Considered {
+    fn facts<'a>(&'a self, check: &'a Check) -> Facts<'a> {
+        policy::facts(check, &self.agent, &self.visit, &self.class, self.now)
+    }
+}
+
 /// Decides one check.
 ///
 /// Whoever may not ask, or asks for nobody, gets an error; everything else is an answer, also when
 /// the database is down.
 pub(crate) async fn decide(state: &State, check: &Check) -> Result<Answer, ApiError> {
     let begun = Instant::now();
-    let now = state.clock.now();
-    let check_id = ids::new("chk_");
-    let agent = identity::agent(state, check)?;
-    let entered = session::enter(state, check, &agent, now)?;
-    let class = classify::of(state, check);
+    let considered = consider(state, check)?;
+    Ok(conclude(state, check, considered, begun).await)
+}
 
-    let (visit, refused) = match entered {
+/// The steps that read memory only.
+fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
+    let now = state.clock.now();
+    let agent = identity::agent(state, check)?;
+    let (visit, refused) = match session::enter(state, check, &agent, now)? {
         Entered::In(visit) => (visit, None),
         Entered::Refused { visit, reason } => (visit, Some(reason)),
     };
-    let facts = policy::facts(check, &agent, &visit, &class, now);
+    let class = classify::of(state, check);
     let verdict = identity::standing(&agent)
         .or(refused)
         .or_else(|| ceiling::outside(check, &agent, &visit))
         .map_or_else(
-            || state.policies.load().decide(&facts),
+            || state.policies.load().decide(&policy::facts(check, &agent, &visit, &class, now)),
             |reason| Verdict::Deny { policies: Vec::new(), reason },
         );
+    Ok(Considered { agent, visit, class, verdict, now })
+}
+
+/// The steps from the verdict on: the approval, the audit and the answer.
+async fn conclude(state: &State, check: &Check, considered: Considered, begun: Instant) -> Answer {
+    let check_id = ids::new("chk_");
+    let Considered { agent, visit, class, verdict, now } = considered;
+    let facts = policy::facts(check, &agent, &visit, &class, now);
     let matter =
         elevation::Matter { check, visit: &visit, facts: &facts, check_id: &check_id, now };
     let ruling = elevation::settle(state, &matter, verdict).await;
 
     visit.count(class.effect, matches!(ruling, Ruling::Denied { .. }), now);
     let ruling = audit::record(state, &matter, &class, ruling).await;
-    let issued = Issued {
-        key_id: check.key.id.clone(),
-        agent_id: check.agent_id.clone(),
-        session_id: check.session_id.clone().unwrap_or_default(),
-        tool: check.tool.clone(),
-    };
-    state.registry.checks.remember(check_id.clone(), issued);
-    Ok(answer::of(check, &class, ruling, check_id, begun.elapsed()))
+    // What was not allowed did not run, so no report that it did is believed.
+    if matches!(ruling, Ruling::Allowed { .. }) {
+        let issued = Issued {
+            key_id: check.key.id.clone(),
+            agent_id: check.agent_id.clone(),
+            session_id: check.session_id.clone().unwrap_or_default(),
+            tool: check.tool.clone(),
+        };
+        state.registry.checks.remember(check_id.clone(), issued);
+    }
+    answer::of(check, &class, ruling, check_id, begun.elapsed())
 }

@@ -105,6 +105,12 @@ pub(super) fn enter(
     if !session.is_live(now) {
         return Ok(refused(format!("session {id:?} has expired; begin a new one")));
     }
+    if !state.registry.is_open(&session, now) {
+        return Ok(refused(format!(
+            "session {id:?} is not open: the token that it was made from does not work any more; \
+             have another one issued and begin a new session"
+        )));
+    }
     if gateway && session.row.source != SessionSource::Api {
         return Err(outside_a_token());
     }

@@ -123,6 +123,8 @@ impl Rules {
             .map(|AuthorizationError::PolicyEvaluationError(error)| Broken {
                 id: error.policy_id().to_string(),
                 problem: error.inner().to_string(),
+                // One that is not on record might hold.
+                holds: self.notes.get(error.policy_id()).is_none_or(|note| note.terms.is_some()),
             })
             .collect();
         broken.sort_by(|a, b| a.id.cmp(&b.id));
@@ -154,26 +156,38 @@ impl Match<'_> {
 struct Broken {
     id: String,
     problem: String,
+    /// Whether it is `@elevate`.
+    holds: bool,
 }
 
 impl Answers<'_> {
-    /// The denial by a `forbid` that no approval lifts: one without `@elevate`, or one that may apply but
-    /// could not be evaluated.
+    /// The denial that no approval lifts: by a `forbid` without `@elevate`, by one that may apply but
+    /// could not be evaluated, or by an `@elevate` permit that could not be, because leaving it out
+    /// would lift its hold.
     fn denial(&self) -> Option<Verdict> {
         let firm = || self.forbids.iter().filter(|m| !m.holds());
-        if firm().next().is_none() && self.broken_forbids.is_empty() {
+        let broken_holds = || self.broken_permits.iter().filter(|broken| broken.holds);
+        if firm().next().is_none()
+            && self.broken_forbids.is_empty()
+            && broken_holds().next().is_none()
+        {
             return None;
         }
         let mut policies = ids(firm());
-        policies.extend(self.broken_forbids.iter().map(|broken| broken.id.clone()));
+        let broken = self.broken_forbids.iter().chain(broken_holds());
+        policies.extend(broken.map(|broken| broken.id.clone()));
         policies.sort();
         let mut parts = Vec::new();
         if firm().next().is_some() {
             parts.push(explain("denied", firm()));
         }
-        parts.extend(self.broken_forbids.iter().take(MAX_REASONS).map(|Broken { id, problem }| {
-            format!("denied because policy `{id}` forbids and could not be evaluated: {problem}")
-        }));
+        let mut tell = |verb: &str, Broken { id, problem, .. }: &Broken| {
+            parts.push(format!(
+                "denied because policy `{id}` {verb} and could not be evaluated: {problem}"
+            ));
+        };
+        self.broken_forbids.iter().take(MAX_REASONS).for_each(|broken| tell("forbids", broken));
+        broken_holds().take(MAX_REASONS).for_each(|broken| tell("asks for approval", broken));
         Some(Verdict::Deny { policies, reason: parts.join("; ") })
     }
 
@@ -185,7 +199,7 @@ impl Answers<'_> {
             };
         }
         let mut reason = format!("no policy permits this {} call", facts.effect);
-        for Broken { id, problem } in self.broken_permits.iter().take(MAX_REASONS) {
+        for Broken { id, problem, .. } in self.broken_permits.iter().take(MAX_REASONS) {
             reason.push_str(&format!("; policy `{id}` could not be evaluated: {problem}"));
         }
         Verdict::Deny { policies: Vec::new(), reason }

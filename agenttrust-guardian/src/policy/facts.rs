@@ -11,6 +11,12 @@ use cedar_policy::{
     Schema,
 };
 
+use crate::classify::http_method;
+
+/// The largest number that the policies are told. No input is longer, and the caller says how long it is:
+/// one that makes a policy's arithmetic overflow would choose which policies can be evaluated.
+const INPUT_CHARS_MOST: u64 = 1_000_000_000;
+
 /// What is known about a call when the policies are asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -36,7 +42,8 @@ pub struct Facts<'a> {
     pub ceiling: &'a [String],
     /// The scopes that the tool declares.
     pub scopes: &'a [String],
-    /// The length of the input in characters, when the check tells it.
+    /// The length of the input in characters, when the check tells it; the policies see at most
+    /// 1,000,000,000.
     pub input_chars: Option<u64>,
     /// When the check arrived, in seconds since 1970.
     pub now_unix_seconds: i64,
@@ -96,7 +103,7 @@ impl Facts<'_> {
             pairs.push(("session_id".to_owned(), text(session_id)));
         }
         if let Some(chars) = self.input_chars {
-            let chars = i64::try_from(chars).unwrap_or(i64::MAX);
+            let chars = i64::try_from(chars.min(INPUT_CHARS_MOST)).unwrap_or(i64::MAX);
             pairs.push(("input_chars".to_owned(), RestrictedExpression::new_long(chars)));
         }
         Context::from_pairs(pairs).map_err(|error| error.to_string())
@@ -162,7 +169,7 @@ fn percent(share: f64) -> i64 {
 
 /// The server of a proxied MCP tool, `server/tool`; an HTTP tool has none.
 fn server_of(tool: &str) -> Option<&str> {
-    if tool.starts_with("http/") {
+    if http_method(tool).is_some() {
         return None;
     }
     tool.rsplit_once('/').map(|(server, _tool)| server)

@@ -20,11 +20,12 @@
 //! Deny beats elevate beats allow.
 //!
 //! 1. A matching `forbid` without `@elevate` denies. So does any `forbid` that cannot be evaluated (an
-//!    overflow, say), which Cedar alone would skip.
+//!    overflow, say), which Cedar alone would skip, and any `@elevate` permit that cannot be: skipping
+//!    it would lift its hold.
 //! 2. A matching `forbid` or `permit` with `@elevate` holds the call, if the same call with
 //!    `context.approved` would be allowed; otherwise it is denied, because nobody is asked to approve the
 //!    impossible. Several merge to the strictest [`Terms`].
-//! 3. A matching `permit` allows. A `permit` that cannot be evaluated permits nothing.
+//! 3. A matching `permit` allows. A plain `permit` that cannot be evaluated permits nothing.
 //! 4. No match denies.
 //!
 //! An approved call is decided once more by [`PolicySet::decide_approved`]: `@elevate` forbids are

@@ -249,6 +249,34 @@ mod a_policy_that_cannot_be_evaluated {
     }
 
     #[test]
+    fn denies_when_it_asks_for_approval_because_leaving_it_out_would_lift_the_hold() {
+        let policies = set(&format!(
+            "@id(\"all\") permit (principal, action, resource); \
+             @id(\"ask\") @elevate permit (principal, action, resource) {OVERFLOW}"
+        ));
+        for verdict in [policies.decide(&FACTS), policies.decide_approved(&FACTS)] {
+            let (ids, reason) = denied(verdict);
+            assert_eq!(ids, ["ask"]);
+            assert!(
+                reason.contains("policy `ask` asks for approval and could not be evaluated"),
+                "{reason}"
+            );
+        }
+        allowed(policies.decide(&Facts { input_chars: None, ..FACTS }));
+    }
+
+    #[test]
+    fn a_count_of_characters_that_no_input_has_does_not_break_arithmetic() {
+        let policies = set("@id(\"all\") permit (principal, action, resource); \
+             @id(\"big\") forbid (principal, action, resource) \
+             when { context has input_chars && context.input_chars * 4 + 1 > 4000000000 };");
+        let (ids, reason) =
+            denied(policies.decide(&Facts { input_chars: Some(u64::MAX), ..FACTS }));
+        assert_eq!(ids, ["big"]);
+        assert!(!reason.contains("could not be evaluated"), "{reason}");
+    }
+
+    #[test]
     fn permits_nothing_when_it_permits_and_the_denial_says_which() {
         let broken = format!("@id(\"broken\") permit (principal, action, resource) {OVERFLOW}");
         let (_, reason) = denied(set(&broken).decide(&FACTS));
@@ -494,22 +522,5 @@ mod loading {
         );
         let missing = PolicySet::load_dir(&folder.path().join("nope")).unwrap_err();
         assert!(missing.to_string().contains("cannot be read"), "{missing}");
-    }
-}
-
-/// Not a promise: `cargo test -p agenttrust-guardian decide_speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints a measurement"]
-fn decide_speed() {
-    let words: Vec<String> = (0..10).map(|n| format!("files:action_{n}")).collect();
-    let policies = PolicySet::default_set();
-    for effect in Effect::ALL {
-        let facts = Facts { effect, capabilities: &words, session_id: Some("ats_1"), ..FACTS };
-        let rounds = 2_000;
-        let start = std::time::Instant::now();
-        for _ in 0..rounds {
-            std::hint::black_box(policies.decide(std::hint::black_box(&facts)));
-        }
-        println!("{effect}: {:?} a decision", start.elapsed() / rounds);
     }
 }

@@ -53,7 +53,8 @@ impl Checks {
     }
 
     /// Whether a report about this check is believed: given to the same key, agent, session and
-    /// tool, and the first of its stage. It counts as reported from here on.
+    /// tool, and the first of its stage. It counts as reported from here on, unless it is
+    /// [released](Self::release).
     pub(crate) fn verify(&self, check_id: &str, reported: &Issued, stage: Stage) -> bool {
         let mut by_id = lock(&self.by_id);
         let Some(entry) = by_id.peek_mut(check_id) else {
@@ -67,6 +68,16 @@ impl Checks {
             Stage::End => &mut entry.ended,
         };
         !std::mem::replace(seen, true)
+    }
+
+    /// Takes a report back that was believed and could not be kept, so that it may come again.
+    pub(crate) fn release(&self, check_id: &str, stage: Stage) {
+        if let Some(entry) = lock(&self.by_id).peek_mut(check_id) {
+            match stage {
+                Stage::Start => entry.started = false,
+                Stage::End => entry.ended = false,
+            }
+        }
     }
 }
 
@@ -92,5 +103,8 @@ mod tests {
         assert!(checks.verify("chk_1", &issued("search"), Stage::Start));
         assert!(checks.verify("chk_1", &issued("search"), Stage::End));
         assert!(!checks.verify("chk_1", &issued("search"), Stage::End));
+        checks.release("chk_1", Stage::End);
+        assert!(checks.verify("chk_1", &issued("search"), Stage::End));
+        assert!(!checks.verify("chk_1", &issued("search"), Stage::Start));
     }
 }

@@ -1,6 +1,6 @@
 //! The API keys: which fingerprint stands for whom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -43,17 +43,45 @@ impl fmt::Debug for Key {
 /// Every key that works, by its fingerprint.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    by_hash: RwLock<HashMap<Fingerprint, Arc<Key>>>,
+    kept: RwLock<Kept>,
     /// The key of this process's own client. It is in no database and survives a reload.
     own: RwLock<Option<Arc<Key>>>,
     version: AtomicI64,
     lookups: Mutex<(Option<Instant>, u32)>,
 }
 
+#[derive(Debug, Default)]
+struct Kept {
+    by_hash: HashMap<Fingerprint, Arc<Key>>,
+    /// The ids of revoked keys. A row that was read before its key was revoked may arrive after.
+    revoked: HashSet<String>,
+}
+
+impl Kept {
+    fn take_over(&mut self, rows: Vec<KeyRow>) {
+        for row in rows {
+            if row.revoked_at.is_some() {
+                self.revoked.insert(row.id);
+            } else if !self.revoked.contains(&row.id) {
+                let key = Key {
+                    id: row.id,
+                    org_id: row.org_id,
+                    role: row.role,
+                    agents: row.agents,
+                    hash: row.hash,
+                };
+                self.by_hash.insert(key.hash, Arc::new(key));
+            }
+        }
+    }
+}
+
 impl Keys {
     pub(super) fn new(version: i64, rows: Vec<KeyRow>) -> Self {
+        let mut kept = Kept::default();
+        kept.take_over(rows);
         Self {
-            by_hash: RwLock::new(working(rows)),
+            kept: RwLock::new(kept),
             own: RwLock::new(None),
             version: AtomicI64::new(version),
             lookups: Mutex::new((None, 0)),
@@ -62,13 +90,13 @@ impl Keys {
 
     /// The key that this fingerprint stands for.
     pub(crate) fn get(&self, hash: &Fingerprint) -> Option<Arc<Key>> {
-        let found = read(&self.by_hash).get(hash).cloned();
+        let found = read(&self.kept).by_hash.get(hash).cloned();
         found.or_else(|| read(&self.own).clone()).filter(|key| key.hash.is(hash))
     }
 
-    /// Takes over a key that is kept already.
+    /// Takes over a key that is kept already, unless it is known to be revoked by now.
     pub(crate) fn insert(&self, row: KeyRow) {
-        write(&self.by_hash).extend(working(vec![row]));
+        write(&self.kept).take_over(vec![row]);
     }
 
     pub(crate) fn set_own(&self, key: Key) {
@@ -76,7 +104,9 @@ impl Keys {
     }
 
     pub(crate) fn remove(&self, id: &str) {
-        write(&self.by_hash).retain(|_, key| key.id != id);
+        let mut kept = write(&self.kept);
+        kept.by_hash.retain(|_, key| key.id != id);
+        kept.revoked.insert(id.to_owned());
     }
 
     /// The version of the table that was last read.
@@ -98,16 +128,19 @@ impl Keys {
 
     /// Id and role of at most `most` keys, and how many there are in all.
     pub(crate) fn summary(&self, most: usize) -> (Vec<(String, Role)>, usize) {
-        let keys = read(&self.by_hash);
-        let mut listed: Vec<_> = keys.values().map(|key| (key.id.clone(), key.role)).collect();
+        let kept = read(&self.kept);
+        let mut listed: Vec<_> =
+            kept.by_hash.values().map(|key| (key.id.clone(), key.role)).collect();
         listed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         listed.truncate(most);
-        (listed, keys.len())
+        (listed, kept.by_hash.len())
     }
 
     /// Takes over what another process changed.
     pub(crate) fn replace(&self, version: i64, rows: Vec<KeyRow>) {
-        *write(&self.by_hash) = working(rows);
+        let mut kept = write(&self.kept);
+        kept.by_hash.clear();
+        kept.take_over(rows);
         self.version.store(version, Ordering::Release);
     }
 
@@ -125,18 +158,38 @@ impl Keys {
     }
 }
 
-fn working(rows: Vec<KeyRow>) -> HashMap<Fingerprint, Arc<Key>> {
-    rows.into_iter()
-        .filter(|row| row.revoked_at.is_none())
-        .map(|row| {
-            let key = Key {
-                id: row.id,
-                org_id: row.org_id,
-                role: row.role,
-                agents: row.agents,
-                hash: row.hash,
-            };
-            (key.hash, Arc::new(key))
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use agenttrust::Timestamp;
+
+    use super::*;
+
+    fn row() -> KeyRow {
+        KeyRow {
+            id: "key_1".to_owned(),
+            org_id: "org".to_owned(),
+            hash: Fingerprint::of("sk_live_1"),
+            role: Role::Admin,
+            agents: Vec::new(),
+            created_at: Timestamp::now(),
+            revoked_at: None,
+        }
+    }
+
+    #[test]
+    fn revoked_key_stays_revoked_whenever_its_row_was_read() {
+        let read_before = row();
+        let keys = Keys::new(1, vec![row()]);
+        assert!(keys.get(&read_before.hash).is_some());
+        keys.remove("key_1");
+        keys.insert(read_before.clone());
+        assert!(keys.get(&read_before.hash).is_none(), "looked up before it was revoked");
+        keys.replace(1, vec![read_before.clone()]);
+        assert!(keys.get(&read_before.hash).is_none(), "listed before it was revoked");
+
+        let keys = Keys::new(1, vec![row()]);
+        keys.replace(2, vec![KeyRow { revoked_at: Some(Timestamp::now()), ..row() }]);
+        keys.insert(read_before.clone());
+        assert!(keys.get(&read_before.hash).is_none(), "revoked by another process");
+    }
 }

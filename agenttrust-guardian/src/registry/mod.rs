@@ -8,6 +8,7 @@ mod agents;
 mod checks;
 mod keys;
 mod limits;
+mod live;
 mod repeats;
 mod sessions;
 mod tokens;

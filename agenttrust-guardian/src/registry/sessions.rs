@@ -160,6 +160,10 @@ impl Sessions {
         write(&self.by_id).retain(|_, session| session.row.agent_id != agent_id);
     }
 
+    pub(crate) fn remove(&self, id: &str) {
+        write(&self.by_id).remove(id);
+    }
+
     pub(crate) fn remove_of_token(&self, token_id: &str) {
         write(&self.by_id).retain(|_, session| session.row.token_id.as_deref() != Some(token_id));
     }

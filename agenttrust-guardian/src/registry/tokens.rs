@@ -31,31 +31,55 @@ impl TokenEntry {
     }
 }
 
-/// Every token that is not revoked, by its fingerprint.
+/// Every token that is not revoked.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    by_hash: RwLock<HashMap<Fingerprint, Arc<TokenEntry>>>,
+    kept: RwLock<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_hash: HashMap<Fingerprint, Arc<TokenEntry>>,
+    by_id: HashMap<String, Arc<TokenEntry>>,
+}
+
+impl Kept {
+    fn insert(&mut self, entry: TokenEntry) {
+        let entry = Arc::new(entry);
+        self.by_id.insert(entry.row.id.clone(), Arc::clone(&entry));
+        self.by_hash.insert(entry.row.hash, entry);
+    }
+
+    fn retain(&mut self, stays: impl Fn(&TokenRow) -> bool) {
+        self.by_hash.retain(|_, token| stays(&token.row));
+        self.by_id.retain(|_, token| stays(&token.row));
+    }
 }
 
 impl Tokens {
     pub(super) fn new(rows: Vec<TokenRow>) -> Result<Self, StoreError> {
-        let mut by_hash = HashMap::with_capacity(rows.len());
+        let mut kept = Kept::default();
         for row in rows {
-            by_hash.insert(row.hash, Arc::new(TokenEntry::new(row).map_err(unreadable)?));
+            kept.insert(TokenEntry::new(row).map_err(unreadable)?);
         }
-        Ok(Self { by_hash: RwLock::new(by_hash) })
+        Ok(Self { kept: RwLock::new(kept) })
     }
 
     /// The token with this fingerprint, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, hash: &Fingerprint) -> Option<Arc<TokenEntry>> {
-        let found = read(&self.by_hash).get(hash).cloned();
+        let found = read(&self.kept).by_hash.get(hash).cloned();
         found.filter(|token| token.row.hash.is(hash) && token.row.org_id == org_id)
+    }
+
+    /// The token with this id; it may have expired.
+    pub(super) fn by_id(&self, id: &str) -> Option<Arc<TokenEntry>> {
+        read(&self.kept).by_id.get(id).cloned()
     }
 
     /// Whether the agent has as many live tokens as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
-        let tokens = read(&self.by_hash);
-        tokens
+        let kept = read(&self.kept);
+        kept.by_id
             .values()
             .filter(|token| token.row.agent_id == agent_id && token.row.expires_at > now)
             .count()
@@ -63,19 +87,22 @@ impl Tokens {
     }
 
     pub(crate) fn insert(&self, entry: TokenEntry) {
-        write(&self.by_hash).insert(entry.row.hash, Arc::new(entry));
+        write(&self.kept).insert(entry);
     }
 
     pub(crate) fn remove(&self, hash: &Fingerprint) {
-        write(&self.by_hash).remove(hash);
+        let mut kept = write(&self.kept);
+        if let Some(token) = kept.by_hash.remove(hash) {
+            kept.by_id.remove(&token.row.id);
+        }
     }
 
     pub(crate) fn remove_of_agent(&self, agent_id: &str) {
-        write(&self.by_hash).retain(|_, token| token.row.agent_id != agent_id);
+        write(&self.kept).retain(|token| token.agent_id != agent_id);
     }
 
     /// Forgets what expired before `before`.
     pub(crate) fn prune(&self, before: Timestamp) {
-        write(&self.by_hash).retain(|_, token| token.row.expires_at >= before);
+        write(&self.kept).retain(|token| token.expires_at >= before);
     }
 }

@@ -18,12 +18,35 @@ const DENIALS_MOST: i64 = 3;
 /// ... within this time, and no more approvals are opened.
 const DENIALS_WITHIN: Duration = Duration::from_secs(600);
 
+/// The number of votes that count for the approval `$approval`. That of a revoked key does not. Nor
+/// does, unless `$own` is true, that of a key that approved first and asked afterwards.
+macro_rules! votes {
+    ($approval:literal, $own:literal) => {
+        concat!(
+            "(SELECT COUNT(*) FROM approval_votes v WHERE v.approval_id = ",
+            $approval,
+            // The key of this process's own client is in no table, and is never revoked.
+            " AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = v.key_id AND k.revoked_at IS NOT NULL) \
+             AND (",
+            $own,
+            " OR NOT EXISTS (SELECT 1 FROM approval_askers a \
+             WHERE a.approval_id = v.approval_id AND a.key_id = v.key_id)))"
+        )
+    };
+}
+pub(super) use votes;
+
 macro_rules! columns {
-    () => {
-        "id, org_id, agent_id, session_id, tool, effect, bound_to, bound_value, summary, reason, \
-         status, quorum, window_micros, single_use, created_at, expires_at, decided_at, decided_by, \
-         decided_by_key, input, (SELECT COUNT(*) FROM approval_votes v WHERE v.approval_id = \
-         approvals.id) AS votes"
+    ($input:literal, $own:literal) => {
+        concat!(
+            "id, org_id, agent_id, session_id, tool, effect, bound_to, bound_value, summary, reason, \
+             status, quorum, window_micros, single_use, created_at, expires_at, decided_at, \
+             decided_by, decided_by_key, ",
+            $input,
+            " AS input, ",
+            votes!("approvals.id", $own),
+            " AS votes"
+        )
     };
 }
 
@@ -37,13 +60,16 @@ const EXPIRE_SAME: &str = "UPDATE approvals SET status = 'expired', input = NULL
                            WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
                            AND effect = $5 AND bound_to = $6 AND bound_value = $7 \
                            AND status IN ('pending', 'approved') AND expires_at <= $8";
-// A denied one comes first, because deny beats everything; then one that can be used.
+// A denied one comes first, because deny beats everything; then one that can be used. What policy
+// demands now counts as well as what it demanded then: one approved with a smaller quorum, or longer
+// ago than the window that is wanted now, is passed over.
 const FIND_SAME: &str = concat!(
     "SELECT ",
-    columns!(),
+    columns!("input", "$11"),
     " FROM approvals WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
      AND effect = $5 AND bound_to = $6 AND bound_value = $7 AND expires_at > $8 \
-     AND (status IN ('pending', 'denied') OR (status = 'approved' AND quorum >= $9)) \
+     AND (status IN ('pending', 'denied') \
+     OR (status = 'approved' AND quorum >= $9 AND decided_at > $8 - $10)) \
      ORDER BY CASE status WHEN 'denied' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, created_at DESC \
      LIMIT 1"
 );
@@ -57,17 +83,21 @@ const CONSUME: &str = "UPDATE approvals SET status = 'consumed', uses = uses + 1
                        WHERE id = $1 AND status = 'approved' AND expires_at > $3";
 const USE: &str = "UPDATE approvals SET uses = uses + 1, used_by_check = $2, used_at = $3 \
                    WHERE id = $1 AND status = 'approved' AND expires_at > $3";
-const BY_ID: &str = concat!("SELECT ", columns!(), " FROM approvals WHERE id = $1 AND org_id = $2");
+const BY_ID: &str =
+    concat!("SELECT ", columns!("input", "$3"), " FROM approvals WHERE id = $1 AND org_id = $2");
 const IS_ASKER: &str =
     "SELECT COUNT(*) FROM approval_askers WHERE approval_id = $1 AND key_id = $2";
+// Without the inputs: one that is huge must not hide the others from the approver.
 const LIST: &str = concat!(
     "SELECT ",
-    columns!(),
+    columns!("NULL", "$4"),
     " FROM approvals WHERE org_id = $1 AND ($2 IS NULL OR agent_id = $2) \
      AND ($3 IS NULL OR status = $3) ORDER BY created_at DESC, id DESC LIMIT 1000"
 );
 const SET_INPUT: &str = "UPDATE approvals SET input = $2 \
                          WHERE id = $1 AND status = 'pending' AND expires_at > $3";
+const EXPIRED_AT: &str =
+    "SELECT id FROM approvals WHERE agent_id = $1 AND status = 'expired' AND expires_at = $2";
 const LAPSED: &str = "SELECT id, org_id, agent_id FROM approvals \
                       WHERE status IN ('pending', 'approved') AND expires_at <= $1 LIMIT 1000";
 const EXPIRE: &str = "UPDATE approvals SET status = 'expired', input = NULL \
@@ -132,13 +162,6 @@ pub(crate) struct ApprovalRow {
     pub(crate) quorum: u32,
     pub(crate) window: Duration,
     pub(crate) single_use: bool,
-}
-
-impl ApprovalRow {
-    /// Whether it is still within `window` of its decision.
-    fn stands_for(&self, window: Duration, now: Timestamp) -> bool {
-        self.approval.decided_at.is_some_and(|decided| decided.saturating_add(window) > now)
-    }
 }
 
 #[derive(FromRow)]
@@ -217,9 +240,10 @@ impl Raw {
 impl Store {
     /// Finds or opens the approval that a held check falls under, and uses it if it is approved.
     pub(crate) async fn settle(&self, held: Held) -> Result<Settled, StoreError> {
+        let own_votes = self.own_votes;
         self.run(move |pool| async move {
             let mut transaction = begin(&pool).await?;
-            let settled = settle(&mut transaction, held).await?;
+            let settled = settle(&mut transaction, held, own_votes).await?;
             transaction.commit().await?;
             Ok(settled)
         })
@@ -233,9 +257,10 @@ impl Store {
         org_id: String,
         now: Timestamp,
     ) -> Result<Option<ApprovalRow>, StoreError> {
+        let own_votes = self.own_votes;
         self.run(move |pool| async move {
             let mut connection = pool.acquire().await?;
-            find(&mut connection, &id, &org_id, now).await
+            find(&mut connection, &id, &org_id, own_votes, now).await
         })
         .await
     }
@@ -250,18 +275,21 @@ impl Store {
         .await
     }
 
-    /// The approvals of this organisation that pass the filter, newest first, at most 1,000.
+    /// The approvals of this organisation that pass the filter, newest first, at most 1,000; without
+    /// disclosed inputs.
     pub(crate) async fn approvals(
         &self,
         org_id: String,
         filter: ApprovalFilter,
         now: Timestamp,
     ) -> Result<Vec<Approval>, StoreError> {
+        let own_votes = self.own_votes;
         self.run(move |pool| async move {
             let rows: Vec<Raw> = sqlx::query_as(LIST)
                 .bind(org_id)
                 .bind(filter.agent_id)
                 .bind(filter.status.map(ApprovalStatus::as_str))
+                .bind(own_votes)
                 .fetch_all(&pool)
                 .await?;
             let mut approvals = Vec::with_capacity(rows.len());
@@ -291,6 +319,22 @@ impl Store {
                 .execute(&pool)
                 .await?;
             Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    /// The approvals of this agent that its revocation at `now` expired.
+    pub(crate) async fn approvals_expired_at(
+        &self,
+        agent_id: String,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        self.run(move |pool| async move {
+            sqlx::query_scalar(EXPIRED_AT)
+                .bind(agent_id)
+                .bind(now.unix_micros())
+                .fetch_all(&pool)
+                .await
         })
         .await
     }
@@ -328,16 +372,22 @@ pub(super) async fn find(
     connection: &mut SqliteConnection,
     id: &str,
     org_id: &str,
+    own_votes: bool,
     now: Timestamp,
 ) -> Result<Option<ApprovalRow>, sqlx::Error> {
-    let row: Option<Raw> =
-        sqlx::query_as(BY_ID).bind(id).bind(org_id).fetch_optional(connection).await?;
+    let row: Option<Raw> = sqlx::query_as(BY_ID)
+        .bind(id)
+        .bind(org_id)
+        .bind(own_votes)
+        .fetch_optional(connection)
+        .await?;
     row.map(|row| row.at(now)).transpose()
 }
 
 async fn settle(
     transaction: &mut Transaction<'static, Sqlite>,
     held: Held,
+    own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
     let Held { approval: wanted, asker, check_id, now } = held;
     let at = now.unix_micros();
@@ -362,10 +412,12 @@ async fn settle(
         .bind(&wanted.bound_value)
         .bind(at)
         .bind(i64::from(wanted.quorum))
+        .bind(micros(wanted.window))
+        .bind(own_votes)
         .fetch_optional(&mut **transaction)
         .await?;
     let Some(row) = same else {
-        return open(transaction, wanted, asker, now).await;
+        return open(transaction, wanted, asker, own_votes, now).await;
     };
     let row = row.at(now)?;
     match row.approval.status {
@@ -377,8 +429,7 @@ async fn settle(
                 .await?;
             Ok(Settled::Waiting(row))
         }
-        // What policy demands now counts as well as what it demanded then.
-        ApprovalStatus::Approved if row.stands_for(wanted.window, now) => {
+        ApprovalStatus::Approved => {
             let once = row.single_use || wanted.single_use;
             let done = sqlx::query(if once { CONSUME } else { USE })
                 .bind(&row.approval.id)
@@ -392,7 +443,6 @@ async fn settle(
                 Err(unreadable("status", "an approval changed inside its own transaction"))
             }
         }
-        ApprovalStatus::Approved => open(transaction, wanted, asker, now).await,
         _ => Ok(Settled::Denied(row)),
     }
 }
@@ -401,9 +451,10 @@ async fn open(
     transaction: &mut Transaction<'static, Sqlite>,
     wanted: NewApproval,
     asker: String,
+    own_votes: bool,
     now: Timestamp,
 ) -> Result<Settled, sqlx::Error> {
-    let since = now.unix_micros() - i64::try_from(DENIALS_WITHIN.as_micros()).unwrap_or(i64::MAX);
+    let since = now.unix_micros().saturating_sub(micros(DENIALS_WITHIN));
     let denials: i64 = sqlx::query_scalar(COUNT_DENIED)
         .bind(&wanted.agent_id)
         .bind(&wanted.tool)
@@ -434,15 +485,22 @@ async fn open(
         .bind(wanted.summary)
         .bind(wanted.reason)
         .bind(i64::from(wanted.quorum))
-        .bind(i64::try_from(wanted.window.as_micros()).unwrap_or(i64::MAX))
+        .bind(micros(wanted.window))
         .bind(wanted.single_use)
         .bind(now.unix_micros())
         .bind(wanted.expires_at.unix_micros())
         .execute(&mut **transaction)
         .await?;
     sqlx::query(ADD_ASKER).bind(&id).bind(asker).execute(&mut **transaction).await?;
-    match find(transaction, &id, &org_id, now).await? {
+    match find(transaction, &id, &org_id, own_votes, now).await? {
         Some(row) => Ok(Settled::Opened(row)),
         None => Err(sqlx::Error::RowNotFound),
     }
 }
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

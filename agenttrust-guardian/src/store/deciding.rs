@@ -4,17 +4,14 @@ use agenttrust::Timestamp;
 use agenttrust::model::ApprovalStatus;
 use sqlx::{Sqlite, Transaction};
 
-use super::approvals::{ApprovalRow, find};
+use super::approvals::{ApprovalRow, find, votes};
 use super::{Store, StoreError, begin};
 
 const IS_ASKER: &str =
     "SELECT COUNT(*) FROM approval_askers WHERE approval_id = $1 AND key_id = $2";
 const ADD_VOTE: &str = "INSERT INTO approval_votes (approval_id, key_id, decided_by, voted_at) \
                         VALUES ($1, $2, $3, $4) ON CONFLICT (approval_id, key_id) DO NOTHING";
-// A key that approved first and asked afterwards is an asker: its vote does not count.
-const COUNT_VOTES: &str = "SELECT COUNT(*) FROM approval_votes v WHERE v.approval_id = $1 AND ($2 \
-                           OR NOT EXISTS (SELECT 1 FROM approval_askers a \
-                           WHERE a.approval_id = v.approval_id AND a.key_id = v.key_id))";
+const COUNT_VOTES: &str = concat!("SELECT ", votes!("$1", "$2"));
 const DECIDE: &str = "UPDATE approvals SET status = $2, decided_at = $3, decided_by = $4, \
                       decided_by_key = $5, expires_at = $6, input = NULL \
                       WHERE id = $1 AND status = 'pending' AND expires_at > $3";
@@ -67,7 +64,8 @@ async fn decide(
     vote: Vote,
 ) -> Result<Decided, sqlx::Error> {
     let (id, org_id, now) = (&vote.approval_id, &vote.org_id, vote.now);
-    let Some(row) = find(transaction, id, org_id, now).await? else {
+    let own_votes = vote.allow_self;
+    let Some(row) = find(transaction, id, org_id, own_votes, now).await? else {
         return Ok(Decided::Unknown);
     };
     if row.approval.status != ApprovalStatus::Pending {
@@ -91,7 +89,7 @@ async fn decide(
             .await?;
         let votes: i64 = sqlx::query_scalar(COUNT_VOTES)
             .bind(id)
-            .bind(vote.allow_self)
+            .bind(own_votes)
             .fetch_one(&mut **transaction)
             .await?;
         if votes < i64::from(row.quorum) {
@@ -111,7 +109,7 @@ async fn decide(
         .bind(expires_at.unix_micros())
         .execute(&mut **transaction)
         .await?;
-    match find(transaction, id, org_id, now).await? {
+    match find(transaction, id, org_id, own_votes, now).await? {
         Some(row) => Ok(Decided::Done { row, own_request: asked > 0 }),
         None => Ok(Decided::Unknown),
     }

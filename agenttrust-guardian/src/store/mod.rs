@@ -9,6 +9,7 @@ mod agents;
 mod approvals;
 mod deciding;
 mod keys;
+mod lock;
 mod open;
 mod sessions;
 mod settings;
@@ -17,6 +18,7 @@ mod tokens;
 mod tools;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
@@ -46,9 +48,18 @@ pub(crate) enum StoreError {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pool: SqlitePool,
+    /// Whether the vote of a key that asked counts.
+    own_votes: bool,
+    /// Keeps a second Guardian off a database file.
+    lock: Option<Arc<lock::Lock>>,
 }
 
 impl Store {
+    /// Says whether the vote of a key that asked counts; it does not unless this is called.
+    pub(crate) fn with_own_votes(self, count: bool) -> Self {
+        Self { own_votes: count, ..self }
+    }
+
     /// The pool, for those who keep tables of their own in the same database.
     pub(crate) fn pool(&self) -> SqlitePool {
         self.pool.clone()
@@ -67,6 +78,9 @@ impl Store {
         let pool = self.pool.clone();
         // A panicked close leaves nothing that could be closed better.
         let _ = background::spawn(async move { pool.close().await }).await;
+        if let Some(lock) = &self.lock {
+            lock.release();
+        }
     }
 
     /// Runs `work` on the background runtime.

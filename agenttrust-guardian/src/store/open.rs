@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
+use sqlx::SqlitePool;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::Store;
+use super::lock::Lock;
 use crate::error::GuardianError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -19,6 +22,12 @@ const BUSY: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// Connections to a database file: one writes, the others read meanwhile.
 const CONNECTIONS: u32 = 4;
+
+const PANICKED: &str = "the task that opened it panicked";
+
+#[cfg(feature = "cli")]
+const AUDIT_TABLE: &str =
+    "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'audit'";
 
 /// Which database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +75,21 @@ impl Database {
         matches!(self, Self::File(_))
     }
 
+    /// The file, which must be there.
+    #[cfg(feature = "cli")]
+    fn existing(&self) -> Result<&Path, GuardianError> {
+        match self {
+            Self::File(path) if path.is_file() => Ok(path),
+            _ => Err(self.refused(
+                "there is no such file; name the database that `agenttrust serve` uses".to_owned(),
+            )),
+        }
+    }
+
+    fn refused(&self, reason: String) -> GuardianError {
+        GuardianError::Database { url: self.to_string(), reason }
+    }
+
     fn options(
         &self,
         make: bool,
@@ -102,43 +126,81 @@ impl fmt::Display for Database {
 }
 
 impl Store {
-    /// Opens `database`, makes it if it is not there, and brings its tables up to date.
+    /// Opens `database` for one Guardian, makes it if it is not there, and brings its tables up to
+    /// date. A database file is locked until the store is closed.
     pub(crate) async fn open(database: &Database) -> Result<Self, GuardianError> {
-        Self::open_or_make(database, true).await
+        let lock = match database {
+            Database::Memory => None,
+            Database::File(path) => {
+                make_private(path).map_err(|error| database.refused(error.to_string()))?;
+                Some(Lock::take(path).map_err(|error| database.refused(error))?)
+            }
+        };
+        let opened = Self::open_or_make(database, true).await?;
+        Ok(Self { lock: lock.map(Arc::new), ..opened })
+    }
+
+    /// Connections for the writer of the audit: where the database is a file, one of its own, so that
+    /// those who read never keep it waiting.
+    pub(crate) async fn writer_pool(
+        &self,
+        database: &Database,
+    ) -> Result<SqlitePool, GuardianError> {
+        match database {
+            Database::Memory => Ok(self.pool()),
+            Database::File(_) => SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(ACQUIRE)
+                .connect_with(self.pool.connect_options().as_ref().clone())
+                .await
+                .map_err(|error| database.refused(error.to_string())),
+        }
     }
 
     /// Opens `database`, which must be there already.
     #[cfg(feature = "cli")]
     pub(crate) async fn open_existing(database: &Database) -> Result<Self, GuardianError> {
-        let there = match database {
-            Database::Memory => false,
-            Database::File(path) => path.is_file(),
-        };
-        if !there {
-            return Err(GuardianError::Database {
-                url: database.to_string(),
-                reason: "there is no such file; name the database that `agenttrust serve` uses"
-                    .to_owned(),
-            });
-        }
+        database.existing()?;
         Self::open_or_make(database, false).await
     }
 
-    async fn open_or_make(database: &Database, make: bool) -> Result<Self, GuardianError> {
-        let url = database.to_string();
-        let refused = |reason: String| GuardianError::Database { url: url.clone(), reason };
-        let (pool, options) = database.options(make).map_err(|error| refused(error.to_string()))?;
-        if let (true, Database::File(path)) = (make, database) {
-            make_private(path).map_err(|error| refused(error.to_string()))?;
+    /// Opens `database`, which must be a Guardian's, and changes nothing in it.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn open_to_read(database: &Database) -> Result<Self, GuardianError> {
+        let options = SqliteConnectOptions::new()
+            .filename(database.existing()?)
+            .read_only(true)
+            .busy_timeout(BUSY);
+        let opened = background::spawn(async move {
+            let pool = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(ACQUIRE)
+                .connect_with(options)
+                .await?;
+            let tables: i64 = sqlx::query_scalar(AUDIT_TABLE).fetch_one(&pool).await?;
+            Ok::<_, sqlx::Error>((pool, tables))
+        });
+        match opened.await {
+            Ok(Ok((pool, 1))) => Ok(Self { pool, own_votes: false, lock: None }),
+            Ok(Ok(_)) => Err(database.refused(
+                "it holds no audit log; name the database that `agenttrust serve` uses".to_owned(),
+            )),
+            Ok(Err(error)) => Err(database.refused(error.to_string())),
+            Err(_) => Err(database.refused(PANICKED.to_owned())),
         }
+    }
+
+    async fn open_or_make(database: &Database, make: bool) -> Result<Self, GuardianError> {
+        let refused = |reason: String| database.refused(reason);
+        let (pool, options) = database.options(make).map_err(|error| refused(error.to_string()))?;
         let opened = background::spawn(async move {
             let pool = pool.connect_with(options).await.map_err(|error| error.to_string())?;
             MIGRATIONS.run(&pool).await.map_err(|error| explain(&error))?;
-            Ok(Self { pool })
+            Ok(Self { pool, own_votes: false, lock: None })
         });
         match opened.await {
             Ok(opened) => opened.map_err(refused),
-            Err(_) => Err(refused("the task that opened it panicked".to_owned())),
+            Err(_) => Err(refused(PANICKED.to_owned())),
         }
     }
 }

@@ -6,9 +6,13 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
 
+// One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
                       scope_ceiling, token_id, created_at, expires_at, last_activity_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9)";
+                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9 \
+                      WHERE EXISTS (SELECT 1 FROM agents WHERE id = $3 AND status = 'active') \
+                      AND ($8 IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = $8 \
+                      AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
 const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
                     created_at, expires_at, last_activity_at, total_calls, read_calls, write_calls, \
                     denied_calls FROM sessions WHERE ended_at IS NULL AND expires_at > $1";
@@ -94,10 +98,10 @@ impl TryFrom<Raw> for SessionRow {
 }
 
 impl Store {
-    /// Keeps a new session.
-    pub(crate) async fn insert_session(&self, session: SessionRow) -> Result<(), StoreError> {
+    /// Keeps a new session; `false` when its agent is not active any more, or its token does not work.
+    pub(crate) async fn insert_session(&self, session: SessionRow) -> Result<bool, StoreError> {
         self.run(move |pool| async move {
-            sqlx::query(INSERT)
+            let done = sqlx::query(INSERT)
                 .bind(session.id)
                 .bind(session.org_id)
                 .bind(session.agent_id)
@@ -109,8 +113,8 @@ impl Store {
                 .bind(session.created_at.unix_micros())
                 .bind(session.expires_at.unix_micros())
                 .execute(&pool)
-                .await
-                .map(drop)
+                .await?;
+            Ok(done.rows_affected() == 1)
         })
         .await
     }
@@ -150,6 +154,7 @@ impl Store {
         })
         .await
     }
+
     /// Forgets the sessions that expired before `before`.
     pub(crate) async fn prune_sessions(&self, before: Timestamp) -> Result<(), StoreError> {
         self.run(move |pool| async move {

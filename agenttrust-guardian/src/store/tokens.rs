@@ -6,10 +6,12 @@ use sqlx::FromRow;
 use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
 use crate::secret::Fingerprint;
 
+// One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO tokens (id, hash, org_id, agent_id, scopes, audience, session_id, \
-                      issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, expires_at FROM tokens \
-                    WHERE revoked_at IS NULL AND expires_at > $1";
+                      issued_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
+                      WHERE EXISTS (SELECT 1 FROM agents WHERE id = $4 AND status = 'active')";
+const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at \
+                    FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
 const REVOKE: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 const END_SESSIONS: &str =
     "UPDATE sessions SET ended_at = $2 WHERE token_id = $1 AND ended_at IS NULL";
@@ -24,6 +26,8 @@ pub(crate) struct TokenRow {
     pub(crate) agent_id: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) audience: Vec<String>,
+    /// The session that it was issued in.
+    pub(crate) session_id: Option<String>,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -35,6 +39,7 @@ struct Raw {
     agent_id: String,
     scopes: String,
     audience: String,
+    session_id: Option<String>,
     expires_at: i64,
 }
 
@@ -51,32 +56,32 @@ impl TryFrom<Raw> for TokenRow {
             id: raw.id,
             org_id: raw.org_id,
             agent_id: raw.agent_id,
+            session_id: raw.session_id,
         })
     }
 }
 
 impl Store {
-    /// Keeps a new token.
+    /// Keeps a new token; `false` when its agent is not active any more.
     pub(crate) async fn insert_token(
         &self,
         token: TokenRow,
-        session_id: Option<String>,
         issued_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.run(move |pool| async move {
-            sqlx::query(INSERT)
+            let done = sqlx::query(INSERT)
                 .bind(token.id)
                 .bind(token.hash.to_hex())
                 .bind(token.org_id)
                 .bind(token.agent_id)
                 .bind(to_json(&token.scopes))
                 .bind(to_json(&token.audience))
-                .bind(session_id)
+                .bind(token.session_id)
                 .bind(issued_at.unix_micros())
                 .bind(token.expires_at.unix_micros())
                 .execute(&pool)
-                .await
-                .map(drop)
+                .await?;
+            Ok(done.rows_affected() == 1)
         })
         .await
     }

@@ -1,0 +1,51 @@
+//! What is open now. A session that was made from a token works only as long as the token does, and a
+//! token that was issued in a session only as long as the session does.
+
+use std::sync::Arc;
+
+use agenttrust::Timestamp;
+
+use super::{Registry, SessionEntry, TokenEntry};
+use crate::ids::SESSION_PREFIX;
+
+/// How deep sessions may be made from tokens that were issued in sessions. Beyond it nothing is
+/// open, so that a look stays cheap.
+const NESTED_MOST: usize = 8;
+
+impl Registry {
+    /// Whether this session is open: neither it nor anything that it was made from is over.
+    pub(crate) fn is_open(&self, session: &Arc<SessionEntry>, now: Timestamp) -> bool {
+        let mut session = Arc::clone(session);
+        for _ in 0..NESTED_MOST {
+            if !session.is_live(now) {
+                return false;
+            }
+            let Some(token_id) = session.row.token_id.as_deref() else { return true };
+            let Some(token) = self.tokens.by_id(token_id) else { return false };
+            if token.row.expires_at <= now {
+                return false;
+            }
+            let Some(id) = issued_in(&token) else { return true };
+            let Some(outer) = self.sessions.get(&token.row.org_id, id) else { return false };
+            session = outer;
+        }
+        false
+    }
+
+    /// Whether this token works: neither it nor the session that it was issued in is over.
+    pub(crate) fn works(&self, token: &TokenEntry, now: Timestamp) -> bool {
+        token.row.expires_at > now
+            && (issued_in(token).is_none()
+                || self.session_of(token).is_some_and(|session| self.is_open(&session, now)))
+    }
+
+    /// The session that this token was issued in, if it was in one of ours and that is still known.
+    pub(crate) fn session_of(&self, token: &TokenEntry) -> Option<Arc<SessionEntry>> {
+        self.sessions.get(&token.row.org_id, issued_in(token)?)
+    }
+}
+
+/// The issued session that bounds this token; one that a caller named itself bounds nothing.
+fn issued_in(token: &TokenEntry) -> Option<&str> {
+    token.row.session_id.as_deref().filter(|id| id.starts_with(SESSION_PREFIX))
+}
