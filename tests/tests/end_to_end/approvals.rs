@@ -21,8 +21,8 @@ use crate::AGENTTRUST;
 const DOORS: [Door; 2] = [Door::Embedded, Door::Served(AGENTTRUST)];
 
 /// How long a call that waits may take to go on once it is approved. The Guardian answers a long
-/// poll at once; this leaves room for a slow machine, and none for polling by the half minute.
-const SOON: Duration = Duration::from_secs(3);
+/// poll at once; this leaves room for a slow machine, and none for sleeping through the half minute.
+const SOON: Duration = Duration::from_secs(15);
 
 type Output = Result<(), AgentTrustError>;
 
