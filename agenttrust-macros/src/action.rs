@@ -29,9 +29,15 @@ impl Expansion {
             quote_spanned!(Span::mixed_site()=> .effect(#private::Effect::#variant))
         });
         let waits = self.on_elevation();
-        let input = self.captures().then(
-            || quote_spanned!(Span::mixed_site()=> .captured(::core::clone::Clone::clone(&input))),
-        );
+        let input = self.captures().then(|| {
+            // Kept where it is compared with later.
+            let input = if self.compares() {
+                quote_spanned!(Span::mixed_site()=> ::core::clone::Clone::clone(&input))
+            } else {
+                quote_spanned!(Span::mixed_site()=> input)
+            };
+            quote_spanned!(Span::mixed_site()=> .captured(#input))
+        });
         quote_spanned! {Span::mixed_site()=>
             #private::Action::new(#tool) #effect #(.scope(#scopes))* #waits #input
         }

@@ -88,6 +88,21 @@ pub(super) struct Reason {
     reason: String,
 }
 
+/// Why the caller, who may, changes how this agent stands.
+async fn reason_to_change(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+    payload: Payload,
+) -> Result<String, ApiError> {
+    caller.need(Permission::SuspendAgents)?;
+    let Reason { reason } = payload.json_or_empty().await?;
+    check_text("reason", &reason)?;
+    known(state, caller, id)?;
+    state.ready_to_change()?;
+    Ok(reason)
+}
+
 /// `POST /api/v1/agents/{id}/revoke`: for good, with its tokens, sessions and approvals.
 pub(super) async fn revoke(
     state: App,
@@ -95,11 +110,7 @@ pub(super) async fn revoke(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<Value>, ApiError> {
-    caller.need(Permission::SuspendAgents)?;
-    let Reason { reason } = payload.json_or_empty().await?;
-    check_text("reason", &reason)?;
-    known(&state, &caller, &id)?;
-    state.ready_to_change()?;
+    let reason = reason_to_change(&state, &caller, &id, payload).await?;
     let now = state.clock.now();
     state.store.revoke_agent(id.clone(), reason.clone(), now).await?;
     state.registry.agents.set_status(&id, AgentStatus::Revoked);
@@ -146,11 +157,7 @@ async fn set_status(
     status: AgentStatus,
     kind: &'static str,
 ) -> Result<Json<Value>, ApiError> {
-    caller.need(Permission::SuspendAgents)?;
-    let Reason { reason } = payload.json_or_empty().await?;
-    check_text("reason", &reason)?;
-    known(&state, &caller, &id)?;
-    state.ready_to_change()?;
+    let reason = reason_to_change(&state, &caller, &id, payload).await?;
     if !state.store.set_agent_status(id.clone(), status).await? {
         return Err(ApiError::conflict(format!(
             "agent {id:?} is revoked, which is for good; register another one"

@@ -63,13 +63,11 @@ pub(super) async fn get(
         let lapsed = pin!(background::sleep(left));
         let closed = pin!(closing.changed());
         let news = select(changed, select(lapsed, closed));
-        match select(news, deadline.as_mut()).await {
-            Either::Left(_) => approval = read(&state, &caller, access, &id).await?,
-            Either::Right(_) => {
-                // Not every change is announced in time to be heard.
-                approval = read(&state, &caller, access, &id).await?;
-                break;
-            }
+        let over = matches!(select(news, deadline.as_mut()).await, Either::Right(_));
+        // At the deadline too: not every change is announced in time to be heard.
+        approval = read(&state, &caller, access, &id).await?;
+        if over {
+            break;
         }
     }
     Ok(Json(approval))

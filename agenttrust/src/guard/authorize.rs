@@ -139,10 +139,12 @@ impl Check {
                 )));
             }
             Input::Captured(input) => {
-                let commitment = digest::commit(&guard.settings.binding_key, &input)?;
+                let text = digest::canonical(&input)?;
+                let key = &guard.settings.binding_key;
+                let commitment = digest::commit_canonical(key, &input, &text)?;
                 options = options.input_digest(commitment.digest.clone());
                 if summary.is_none() {
-                    summary = Some(summarize(&input, guard.settings.log_inputs)?);
+                    summary = Some(summarize(text, guard.settings.log_inputs));
                 }
                 if guard.settings.disclose_on_elevation {
                     disclosure = Some(Disclosure { input, commitment });
@@ -248,10 +250,14 @@ impl Check {
                 check_id,
             }
         } else {
-            guard.refused.forget(tool, self.input());
+            if guard.settings.may_fail_open() {
+                guard.refused.forget(tool, self.input());
+            }
             return self.permit(guard, check_id, PermitBasis::Allowed);
         };
-        guard.refused.remember(tool, self.input());
+        if guard.settings.may_fail_open() {
+            guard.refused.remember(tool, self.input());
+        }
         if guard.settings.block_on_deny {
             return decision;
         }
@@ -311,12 +317,8 @@ impl Check {
 
 /// What is said about an input: its length, or the text (cut before it is sent) where that was asked
 /// for. Of the canonical form, so that it says the same whatever order the program's JSON maps keep.
-fn summarize(input: &serde_json::Value, log_inputs: bool) -> Result<String> {
-    let text = serde_json_canonicalizer::to_string(input)?;
-    if log_inputs {
-        return Ok(text);
-    }
-    Ok(format!("[{} chars]", text.chars().count()))
+fn summarize(canonical: String, log_inputs: bool) -> String {
+    if log_inputs { canonical } else { format!("[{} chars]", canonical.chars().count()) }
 }
 
 /// A name for one asking.

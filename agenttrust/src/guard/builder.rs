@@ -41,6 +41,13 @@ pub(super) struct Settings {
     pub(super) fault: Option<String>,
 }
 
+impl Settings {
+    /// Whether an outage may let any call through.
+    pub(super) fn may_fail_open(&self) -> bool {
+        self.fail_open || !self.fail_open_for.is_empty()
+    }
+}
+
 impl AgentTrustGuardBuilder {
     pub(super) fn new(client: AgentTrustClient, agent_id: &str) -> Self {
         Self {

@@ -47,7 +47,16 @@ impl std::fmt::Debug for Commitment {
 ///
 /// [`Validation`](AgentTrustError::Validation) when the input has no canonical form.
 pub fn commit(key: &[u8; 32], input: &Value) -> Result<Commitment> {
-    let encoded = encode(input)?;
+    commit_canonical(key, input, &canonical(input)?)
+}
+
+/// As [`commit`], for an `input` whose canonical form is there already.
+pub(super) fn commit_canonical(
+    key: &[u8; 32],
+    input: &Value,
+    canonical: &str,
+) -> Result<Commitment> {
+    let encoded = encode(input, canonical);
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
         .map_err(|error| AgentTrustError::invalid(error.to_string()))?;
     mac.update(&encoded);
@@ -69,9 +78,10 @@ pub fn commit(key: &[u8; 32], input: &Value) -> Result<Commitment> {
 /// ```
 #[must_use]
 pub fn opens(digest: &str, opening: &str, input: &Value) -> bool {
-    let (Some(opening), Ok(encoded)) = (unhex(opening), encode(input)) else {
+    let (Some(opening), Ok(canonical)) = (unhex(opening), canonical(input)) else {
         return false;
     };
+    let encoded = encode(input, &canonical);
     subtle::ConstantTimeEq::ct_eq(digest.as_bytes(), digest_of(&opening, &encoded).as_bytes())
         .into()
 }
@@ -86,16 +96,20 @@ fn digest_of(opening: &[u8; 32], encoded: &[u8]) -> String {
     hex(&digest)
 }
 
-fn encode(input: &Value) -> Result<Vec<u8>> {
-    let canonical = serde_json_canonicalizer::to_vec(input).map_err(|error| {
+/// The RFC 8785 form of `input`.
+pub(super) fn canonical(input: &Value) -> Result<String> {
+    serde_json_canonicalizer::to_string(input).map_err(|error| {
         AgentTrustError::invalid(format!(
             "the input has no canonical JSON form, so no approval could be bound to it: {error}"
         ))
-    })?;
+    })
+}
+
+fn encode(input: &Value, canonical: &str) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(canonical.len() + 8);
-    push(&mut encoded, &canonical);
+    push(&mut encoded, canonical.as_bytes());
     push_inexact_numbers(&mut encoded, input);
-    Ok(encoded)
+    encoded
 }
 
 fn push(encoded: &mut Vec<u8>, part: &[u8]) {
