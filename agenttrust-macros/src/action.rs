@@ -4,11 +4,12 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Expr, Lit, LitStr};
+use syn::{Expr, GenericArgument, Lit, LitStr, PathArguments, Type};
 
 use crate::attr::{Attr, Effect, OnElevation};
 use crate::expand::{Expansion, allow_underscore};
 use crate::input::{Demand, Field, Generic, Input};
+use crate::shape::peel;
 
 /// How long `on_elevation = "wait"` waits without a `wait`: as long as an approval is open by default.
 const DEFAULT_WAIT_SECONDS: u64 = 300;
@@ -17,17 +18,10 @@ impl Expansion {
     /// The call as an `Action`, with its input captured.
     pub(crate) fn action(&self) -> TokenStream {
         let private = &self.private;
-        let Attr { effect, scopes, .. } = &self.guarded.attr;
+        let scopes = self.scopes();
         let tool = self.tool();
-        let effect = effect.map(|effect| {
-            let variant = match effect {
-                Effect::Read => quote!(Read),
-                Effect::Mutating => quote!(Mutating),
-                Effect::Destructive => quote!(Destructive),
-                Effect::Admin => quote!(Admin),
-            };
-            quote_spanned!(Span::mixed_site()=> .effect(#private::Effect::#variant))
-        });
+        let effect =
+            self.effect().map(|effect| quote_spanned!(Span::mixed_site()=> .effect(#effect)));
         let waits = self.on_elevation();
         let input = self.captures().then(|| {
             // Kept where it is compared with later.
@@ -41,6 +35,25 @@ impl Expansion {
         quote_spanned! {Span::mixed_site()=>
             #private::Action::new(#tool) #effect #(.scope(#scopes))* #waits #input
         }
+    }
+
+    /// The effect that the user set, as a path.
+    pub(crate) fn effect(&self) -> Option<TokenStream> {
+        let private = &self.private;
+        self.guarded.attr.effect.map(|effect| {
+            let variant = match effect {
+                Effect::Read => quote!(Read),
+                Effect::Mutating => quote!(Mutating),
+                Effect::Destructive => quote!(Destructive),
+                Effect::Admin => quote!(Admin),
+            };
+            quote_spanned!(Span::mixed_site()=> #private::Effect::#variant)
+        })
+    }
+
+    /// The scopes that the user set.
+    pub(crate) fn scopes(&self) -> &[LitStr] {
+        self.guarded.attr.scopes.as_deref().unwrap_or_default()
     }
 
     /// Whether anything of the call is captured.
@@ -70,7 +83,7 @@ impl Expansion {
     }
 
     /// The tool's name: a literal as it is, a constant expression checked while the program is built.
-    fn tool(&self) -> TokenStream {
+    pub(crate) fn tool(&self) -> TokenStream {
         match &self.guarded.attr.tool {
             None => {
                 let ident = &self.guarded.function.sig.ident;
@@ -143,14 +156,21 @@ impl Expansion {
 
     fn add(&self, field: &Field, demanding: bool) -> TokenStream {
         let private = &self.private;
-        let Field { ident, name, cfgs, demand } = field;
-        let demand = demand.filter(|_| demanding).map(|demand| self.demand(field, demand));
+        let Field { ident, name, ty, cfgs, demand } = field;
+        let known = demand.is_some() && ty.as_ref().is_some_and(serializes);
+        let demand = demand.filter(|_| demanding && !known);
+        let demand = demand.map(|demand| self.demand(field, demand));
+        let value = if known {
+            quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#private::exact(&#ident)))
+        } else {
+            quote_spanned!(Span::mixed_site()=> (&#private::CaptureProbe(&#ident)).capture())
+        };
         let unused = allow_underscore(ident);
         quote_spanned! {Span::mixed_site()=>
             #(#cfgs)* #unused
             {
                 #demand
-                capture.add(#name, (&#private::CaptureProbe(&#ident)).capture());
+                capture.add(#name, #value);
             }
         }
     }
@@ -186,5 +206,33 @@ impl Expansion {
             fn must_be_captured<T: Serialize + ?::core::marker::Sized>(_: &T) {}
             must_be_captured(#value);
         }
+    }
+}
+
+/// Whether a type is surely `Serialize`, going by its name: then the compiler need not be asked in words
+/// of ours, which is what takes it longest. Should another type bear the name, it asks in its own.
+fn serializes(ty: &Type) -> bool {
+    const PLAIN: [&str; 18] = [
+        "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16",
+        "i32", "i64", "i128", "isize", "f32", "f64",
+    ];
+    const OF_OTHERS: [&str; 5] = ["Option", "Vec", "Box", "BTreeMap", "HashMap"];
+    match peel(ty) {
+        Type::Reference(ty) => serializes(&ty.elem),
+        Type::Slice(ty) => serializes(&ty.elem),
+        Type::Path(ty) if ty.path.segments.len() == 1 => {
+            let Some(segment) = ty.path.segments.first() else { return false };
+            match &segment.arguments {
+                PathArguments::None => PLAIN.iter().any(|name| segment.ident == name),
+                PathArguments::AngleBracketed(of) => OF_OTHERS
+                    .iter()
+                    .any(|name| segment.ident == name)
+                    && of.args.iter().all(
+                        |argument| matches!(argument, GenericArgument::Type(ty) if serializes(ty)),
+                    ),
+                PathArguments::Parenthesized(_) => false,
+            }
+        }
+        _ => false,
     }
 }

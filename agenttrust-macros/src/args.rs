@@ -7,7 +7,10 @@ use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, FnArg, Ident, Meta, Pat, PatIdent, PatType, Signature, Token, Type};
+use syn::{
+    Attribute, FnArg, GenericArgument, Ident, Meta, Pat, PatIdent, PatTupleStruct, PatType,
+    PathArguments, Signature, Token, Type,
+};
 
 /// One parameter other than `self`.
 pub(crate) struct Argument {
@@ -22,6 +25,8 @@ pub(crate) struct Argument {
 pub(crate) struct Binding {
     pub(crate) ident: Ident,
     pub(crate) mutability: Option<Token![mut]>,
+    /// The type, where the pattern lets it be known.
+    pub(crate) ty: Option<Type>,
     /// `#[cfg(..)]` of the parameter: whatever mentions the name must come and go with it.
     pub(crate) cfgs: Vec<Attribute>,
     /// Lint levels of the parameter, which are about the name the body sees.
@@ -48,7 +53,7 @@ pub(crate) fn arguments(sig: &Signature) -> Vec<Argument> {
 
 fn read(typed: &PatType) -> Argument {
     let mut names = Names { bindings: Vec::new(), opaque: None, lints: lints_of(&typed.attrs) };
-    names.read(&typed.pat, &cfgs_of(&typed.attrs));
+    names.read(&typed.pat, Some(&typed.ty), &cfgs_of(&typed.attrs));
     Argument {
         bindings: names.bindings,
         never_captured: never_captured(&typed.ty),
@@ -63,29 +68,30 @@ struct Names {
 }
 
 impl Names {
-    fn read(&mut self, pat: &Pat, cfgs: &[Attribute]) {
+    fn read(&mut self, pat: &Pat, ty: Option<&Type>, cfgs: &[Attribute]) {
         match pat {
             Pat::Ident(pat) => {
-                self.bind(pat, cfgs);
+                self.bind(pat, ty, cfgs);
                 if let Some((_, inner)) = &pat.subpat {
-                    self.read(inner, cfgs);
+                    self.read(inner, ty, cfgs);
                 }
             }
-            Pat::Or(pat) => pat.cases.iter().for_each(|case| self.read(case, cfgs)),
-            Pat::Guard(pat) => self.read(&pat.pat, cfgs),
-            Pat::Paren(pat) => self.read(&pat.pat, cfgs),
-            Pat::Reference(pat) => self.read(&pat.pat, cfgs),
-            Pat::Slice(pat) => pat.elems.iter().for_each(|element| self.read(element, cfgs)),
-            Pat::Tuple(pat) => pat.elems.iter().for_each(|element| self.read(element, cfgs)),
+            Pat::Or(pat) => pat.cases.iter().for_each(|case| self.read(case, ty, cfgs)),
+            Pat::Guard(pat) => self.read(&pat.pat, ty, cfgs),
+            Pat::Paren(pat) => self.read(&pat.pat, ty, cfgs),
+            Pat::Reference(pat) => self.read(&pat.pat, None, cfgs),
+            Pat::Slice(pat) => pat.elems.iter().for_each(|element| self.read(element, None, cfgs)),
+            Pat::Tuple(pat) => pat.elems.iter().for_each(|element| self.read(element, None, cfgs)),
             Pat::TupleStruct(pat) => {
-                pat.elems.iter().for_each(|element| self.read(element, cfgs));
+                let inner = ty.and_then(|ty| extracted(ty, pat));
+                pat.elems.iter().for_each(|element| self.read(element, inner, cfgs));
             }
-            Pat::Type(pat) => self.read(&pat.pat, cfgs),
+            Pat::Type(pat) => self.read(&pat.pat, Some(&pat.ty), cfgs),
             Pat::Struct(pat) => {
                 for field in &pat.fields {
                     let mut cfgs = cfgs.to_vec();
                     cfgs.extend(cfgs_of(&field.attrs));
-                    self.read(&field.pat, &cfgs);
+                    self.read(&field.pat, None, &cfgs);
                 }
             }
             Pat::Macro(_) | Pat::Verbatim(_) => self.opaque = Some(pat.span()),
@@ -94,7 +100,7 @@ impl Names {
         }
     }
 
-    fn bind(&mut self, pat: &PatIdent, cfgs: &[Attribute]) {
+    fn bind(&mut self, pat: &PatIdent, ty: Option<&Type>, cfgs: &[Attribute]) {
         // The cases of an or-pattern bind the same names.
         if self.bindings.iter().any(|known| known.ident == pat.ident) {
             return;
@@ -102,9 +108,29 @@ impl Names {
         self.bindings.push(Binding {
             ident: pat.ident.clone(),
             mutability: pat.mutability.filter(|_| pat.by_ref.is_none()),
+            ty: ty.cloned(),
             cfgs: cfgs.to_vec(),
             lints: self.lints.clone(),
         });
+    }
+}
+
+/// `T` of `Parameters(request): Parameters<T>`, and of the extractors that are made the same way.
+fn extracted<'a>(ty: &'a Type, pat: &PatTupleStruct) -> Option<&'a Type> {
+    const EXTRACTORS: [&str; 5] = ["Parameters", "Json", "Path", "Query", "Form"];
+    let Type::Path(ty) = ty else { return None };
+    let segment = ty.path.segments.last()?;
+    let is_extractor = EXTRACTORS.iter().any(|name| segment.ident == name);
+    let is_itself = pat.path.segments.last().is_some_and(|last| last.ident == segment.ident);
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    let mut arguments = arguments.args.iter();
+    match (arguments.next(), arguments.next()) {
+        (Some(GenericArgument::Type(inner)), None)
+            if is_extractor && is_itself && pat.elems.len() == 1 =>
+        {
+            Some(inner)
+        }
+        _ => None,
     }
 }
 
@@ -136,14 +162,16 @@ fn never_captured(ty: &Type) -> Option<String> {
     }
 }
 
-/// Takes `mut` and lint levels off the parameters: the names are bound again, right before the body,
-/// and both are about that second binding.
-pub(crate) fn plain_parameters(sig: &mut Signature) {
-    for argument in &mut sig.inputs {
-        if let FnArg::Typed(typed) = argument {
-            typed.attrs.retain(|attr| !is_lint(attr));
-            DropMut.visit_pat_mut(&mut typed.pat);
-        }
+/// Takes `mut` and lint levels off the parameters, but for the first `kept`: their names are bound
+/// again, right before the body, and both are about that second binding.
+pub(crate) fn plain_parameters(sig: &mut Signature, kept: usize) {
+    let typed = sig.inputs.iter_mut().filter_map(|argument| match argument {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    for typed in typed.skip(kept) {
+        typed.attrs.retain(|attr| !is_lint(attr));
+        DropMut.visit_pat_mut(&mut typed.pat);
     }
 }
 
@@ -166,7 +194,8 @@ pub(crate) fn find_attribute(attrs: &[Attribute], name: &str) -> Option<Span> {
     attrs.iter().find(|attr| is_or_becomes(attr, name)).map(|attr| attr.path().span())
 }
 
-fn is_or_becomes(attr: &Attribute, name: &str) -> bool {
+/// Whether `attr` is `name`, or a `cfg_attr` that may become it.
+pub(crate) fn is_or_becomes(attr: &Attribute, name: &str) -> bool {
     match &attr.meta {
         Meta::List(list) if list.path.is_ident("cfg_attr") => {
             let mut tokens = list.tokens.clone().into_iter();

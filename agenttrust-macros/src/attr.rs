@@ -14,7 +14,7 @@ use crate::duration;
 use crate::suggest::did_you_mean;
 
 /// The keys as the user set them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Attr {
     pub(crate) effect: Option<Effect>,
     pub(crate) tool: Option<Expr>,
@@ -22,7 +22,7 @@ pub(crate) struct Attr {
     pub(crate) skip: Option<Names>,
     pub(crate) skip_all: Option<Span>,
     pub(crate) input: Option<Names>,
-    pub(crate) scopes: Vec<LitStr>,
+    pub(crate) scopes: Option<Vec<LitStr>>,
     pub(crate) on_elevation: Option<OnElevation>,
     pub(crate) wait: Option<Wait>,
     pub(crate) on_denied: Option<Expr>,
@@ -46,12 +46,14 @@ pub(crate) enum OnElevation {
 }
 
 /// `wait = "5m"`.
+#[derive(Clone, Copy)]
 pub(crate) struct Wait {
     pub(crate) key: Span,
     pub(crate) seconds: u64,
 }
 
 /// `skip(a, b)` or `input(a, b)`.
+#[derive(Clone)]
 pub(crate) struct Names {
     pub(crate) key: Span,
     pub(crate) idents: Vec<Ident>,
@@ -179,7 +181,7 @@ impl Attr {
             "skip" => self.skip = Some(names(key, span, input)?),
             "input" => self.input = Some(names(key, span, input)?),
             "skip_all" => self.skip_all = Some(flag(key, span, input)?),
-            "scopes" => self.scopes = scopes(key, span, input)?,
+            "scopes" => self.scopes = Some(scopes(key, span, input)?),
             "on_elevation" => {
                 self.on_elevation = Some(on_elevation(&string(key, span, input)?)?);
             }
@@ -245,6 +247,13 @@ fn flag(key: &Key, span: Span, input: ParseStream<'_>) -> Result<Span> {
 
 fn list<T: Parse>(key: &Key, span: Span, input: ParseStream<'_>, of: &str) -> Result<Vec<T>> {
     if !input.peek(token::Paren) {
+        if key.name == "skip" && input.is_empty() {
+            return Err(Error::new(
+                span,
+                "`skip` takes names of arguments in parentheses: write `skip(db)` (alone, in \
+                 `#[guarded(skip)]`, it leaves a method out of a guarded `impl` block)",
+            ));
+        }
         return Err(usage(span, key, &format!("takes {of} in parentheses")));
     }
     let content;

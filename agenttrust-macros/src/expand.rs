@@ -10,13 +10,18 @@ use syn::{Ident, Result, Signature, Type};
 
 use crate::args::{self, Argument, Binding};
 use crate::attr::Attr;
+use crate::block;
 use crate::ctxt::Ctxt;
 use crate::function::{Body, Function};
+use crate::mention::mentions;
 use crate::shape::{Shape, nameable};
 use crate::valid::{Guarded, validate};
 
-/// The guarded function, or the errors and the item as it was, so that nothing else turns red.
+/// The guarded function or `impl` block, or the errors and the item as it was, so that nothing else turns red.
 pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    if block::is_block(&item) {
+        return block::guarded(arguments, item);
+    }
     match expand(arguments, item.clone()) {
         Ok(tokens) => tokens,
         Err(error) => {
@@ -29,7 +34,8 @@ pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream 
 fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let ctxt = Ctxt::new();
     let attr = Attr::parse(&ctxt, arguments);
-    let guarded = Function::parse(&ctxt, item).and_then(|function| validate(&ctxt, attr, function));
+    let guarded =
+        Function::parse(&ctxt, item).and_then(|function| validate(&ctxt, attr, function, None));
     ctxt.check()?;
     Ok(guarded.map_or_else(TokenStream::new, |guarded| Expansion::new(guarded).function()))
 }
@@ -42,7 +48,7 @@ pub(crate) struct Expansion {
 }
 
 impl Expansion {
-    fn new(guarded: Guarded) -> Self {
+    pub(crate) fn new(guarded: Guarded) -> Self {
         let private = match &guarded.attr.krate {
             Some(path) => quote!(#path::__private),
             None => quote!(::agenttrust::__private),
@@ -56,17 +62,19 @@ impl Expansion {
     // after:
     //     #[attribute]
     //     async fn delete(path: String) -> Result<(), Error> { #![inner] checked body }
-    fn function(&self) -> TokenStream {
+    pub(crate) fn function(&self) -> TokenStream {
         let Function { attrs, vis, defaultness, sig, .. } = &self.guarded.function;
         let Body { inner_attrs, .. } = &self.guarded.body;
         let mut sig: Signature = sig.clone();
-        args::plain_parameters(&mut sig);
+        args::plain_parameters(&mut sig, self.captured_as_they_are());
         let checked = match self.guarded.returns.shape {
             Shape::Sync | Shape::Async => self.checked(),
             Shape::Boxed => self.boxed(),
             Shape::ImplFuture => self.deferred(),
         };
-        let mut block = Group::new(Delimiter::Brace, quote!(#(#inner_attrs)* #checked));
+        let registration = self.registration();
+        let mut block =
+            Group::new(Delimiter::Brace, quote!(#(#inner_attrs)* #registration #checked));
         // Diagnostics about the whole function point at it, and not at the attribute.
         block.set_span(self.guarded.body.block.span());
         let allow = (self.guarded.returns.shape == Shape::ImplFuture)
@@ -95,24 +103,47 @@ impl Expansion {
     // before:
     //     body
     // after:
-    //     let input = the arguments;
-    //     let action = Action::new("delete").effect(..).captured(input.clone());
-    //     let guard = None;
-    //     let decision = authorize(guard, action).await;
-    //     let decision = unchanged(decision, &input, || the arguments); // destructive and admin
-    //     match decision {
-    //         Ok(permit) => {
-    //             let output: O = body;
-    //             permit.finish_with(how the output says it went);
-    //             output
-    //         }
-    //         Err(error) => O::from_denial(error),
-    //     }
+    //     let decision = {                   // in a block: nothing of the asking is kept for the body
+    //         let input = the arguments;
+    //         let action = Action::new("delete").effect(..).captured(input.clone());
+    //         let guard = None;
+    //         let decision = authorize(guard, action).await;
+    //         unchanged(decision, &input, || the arguments)    // destructive and admin
+    //     };
+    //     let permit = match decision {
+    //         Ok(permit) => permit,
+    //         Err(error) => return O::from_denial(error),
+    //     };
+    //     let output: O = body;
+    //     permit.finish_with(how the output says it went);
+    //     output
     fn checked(&self) -> TokenStream {
+        let private = &self.private;
+        let decision = self.decision();
+        let body = self.run();
+        let denied = self.denied();
+        let output_type = annotation(self.guarded.returns.output.as_ref());
+        quote_spanned! {Span::mixed_site()=>
+            let permit = match #decision {
+                ::core::result::Result::Ok(permit) => permit,
+                ::core::result::Result::Err(error) => return #denied,
+            };
+            let output #output_type = #body;
+            let outcome = {
+                use #private::{OutcomeAssumed as _, OutcomeKnown as _};
+                (&#private::OutcomeProbe(&output)).call_outcome()
+            };
+            #private::Permit::finish_with(permit, outcome);
+            output
+        }
+    }
+
+    /// May the call run? In a block of its own, so that nothing of the asking is kept while it runs.
+    fn decision(&self) -> TokenStream {
         let private = &self.private;
         let action = self.action();
         let guard = self.guard();
-        let decision = match self.guarded.returns.shape {
+        let asked = match self.guarded.returns.shape {
             Shape::Sync => quote_spanned! {Span::mixed_site()=>
                 #private::authorize_blocking(guard, action)
             },
@@ -120,38 +151,27 @@ impl Expansion {
                 #private::authorize(guard, action).await
             },
         };
-        let body = self.run();
-        let denied = self.denied();
-        let output_type = annotation(self.guarded.returns.output.as_ref());
         let input = self.captures().then(|| {
             let capture = self.capture(true);
             quote_spanned!(Span::mixed_site()=> let input = #capture;)
         });
         // An argument may be shared (a `&Mutex`, a handle with state) and change while the Guardian,
         // or a person, makes up their mind: what was checked must be what runs.
-        let compare = self.compares().then(|| {
+        let decision = if self.compares() {
             let capture = self.capture(false);
             quote_spanned! {Span::mixed_site()=>
-                let decision = #private::unchanged(decision, &input, || #capture);
+                let decision = #asked;
+                #private::unchanged(decision, &input, || #capture)
             }
-        });
+        } else {
+            asked
+        };
         quote_spanned! {Span::mixed_site()=>
-            #input
-            let action = #action;
-            let guard = #guard;
-            let decision = #decision;
-            #compare
-            match decision {
-                ::core::result::Result::Ok(permit) => {
-                    let output #output_type = #body;
-                    let outcome = {
-                        use #private::{OutcomeAssumed as _, OutcomeKnown as _};
-                        (&#private::OutcomeProbe(&output)).call_outcome()
-                    };
-                    #private::Permit::finish_with(permit, outcome);
-                    output
-                }
-                ::core::result::Result::Err(error) => #denied,
+            {
+                #input
+                let action = #action;
+                let guard = #guard;
+                #decision
             }
         }
     }
@@ -198,7 +218,7 @@ impl Expansion {
     // after:
     //     async move {
     //         if let Some(output) = None::<O> { return output; }   // `return` and `?` know their type
-    //         let mut path = path;
+    //         let _ = (&last, &first);                             // captured whole, and in this order
     //         let output: O = { statements };
     //         output
     //     }.await
@@ -213,7 +233,31 @@ impl Expansion {
                 }
             }
         });
-        quote_spanned!(Span::mixed_site()=> async move { #returns #block }.await)
+        // What a future captures is dropped in the order in which it is first spoken of, and the
+        // parameters of a function are dropped from the last to the first.
+        let captured = self.captured_as_they_are();
+        let captured =
+            self.guarded.arguments.iter().take(captured).flat_map(|it| &it.bindings).rev();
+        let captured = captured.map(|Binding { ident, cfgs, .. }| {
+            let unused = allow_underscore(ident);
+            quote_spanned!(Span::mixed_site()=> #(#cfgs)* #unused let _ = &#ident;)
+        });
+        quote_spanned!(Span::mixed_site()=> async move { #returns #(#captured)* #block }.await)
+    }
+
+    /// How many of the arguments reach the body as they are: the first ones, as far as the body
+    /// speaks of them. An async body keeps them in its future already, and a second binding would
+    /// keep them there twice. The others are bound again, all that follow, so that they are dropped
+    /// in the order of parameters.
+    fn captured_as_they_are(&self) -> usize {
+        if self.guarded.returns.shape != Shape::Async {
+            return 0;
+        }
+        let body = self.guarded.body.block.stream();
+        let is_spoken_of = |argument: &&Argument| {
+            argument.bindings.iter().all(|binding| mentions(&body, &binding.ident))
+        };
+        self.guarded.arguments.iter().take_while(is_spoken_of).count()
     }
 
     // before:
@@ -223,7 +267,8 @@ impl Expansion {
     //     let output: O = { statements };     // a value of its own, so that temporaries go first
     //     output
     fn block(&self) -> TokenStream {
-        let bindings = self.guarded.arguments.iter().flat_map(rebind);
+        let rebound = self.guarded.arguments.iter().skip(self.captured_as_they_are());
+        let bindings = rebound.flat_map(rebind);
         let block = &self.guarded.body.block;
         let body_type = annotation(self.guarded.returns.body.as_ref());
         // A body that ends in `panic!` or `todo!` makes neither lint's sense in the bare function.
@@ -284,7 +329,7 @@ impl Expansion {
 // after:
 //     #[cfg(unix)] #[allow(unused)] let mut path = path;  // inside, so that the body's use of it counts
 fn rebind(argument: &Argument) -> impl Iterator<Item = TokenStream> {
-    argument.bindings.iter().map(|Binding { ident, mutability, cfgs, lints }| {
+    argument.bindings.iter().map(|Binding { ident, mutability, cfgs, lints, .. }| {
         let unused = allow_underscore(ident);
         quote_spanned! {Span::mixed_site()=>
             #(#cfgs)* #(#lints)* #unused

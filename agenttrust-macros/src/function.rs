@@ -1,9 +1,10 @@
-//! First stage: the item below the attribute, which must be a function with a body.
+//! First stage: a function, as the item below the attribute or inside of a guarded `impl` block.
 //!
 //! The body stays a token group: nothing in it has to be understood, because all of it moves behind
 //! the check, and what is not parsed keeps its spans and cannot be lost.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, TokenStreamExt as _};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Error, Ident, LitStr, Result, Signature, Token, Visibility};
@@ -30,7 +31,7 @@ pub(crate) struct Body {
 impl Function {
     /// The function, or nothing but an error in `ctxt` saying what the item is instead.
     pub(crate) fn parse(ctxt: &Ctxt, item: TokenStream) -> Option<Self> {
-        match parse_function.parse2(item) {
+        match parse.parse2(item) {
             Ok(function) => Some(function),
             Err(error) => {
                 ctxt.push(error);
@@ -40,7 +41,43 @@ impl Function {
     }
 }
 
-fn parse_function(input: ParseStream<'_>) -> Result<Function> {
+/// The function as it was written.
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attrs, vis, defaultness, sig, body } = self;
+        tokens.append_all(attrs);
+        vis.to_tokens(tokens);
+        defaultness.to_tokens(tokens);
+        sig.to_tokens(tokens);
+        match body {
+            Some(body) => body.to_tokens(tokens),
+            None => <Token![;]>::default().to_tokens(tokens),
+        }
+    }
+}
+
+impl ToTokens for Body {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let mut inside = TokenStream::new();
+        inside.append_all(&self.inner_attrs);
+        inside.extend(self.block.stream());
+        let mut block = Group::new(Delimiter::Brace, inside);
+        block.set_span(self.block.span());
+        tokens.append(block);
+    }
+}
+
+/// Whether the next item is a function, with or without a body.
+pub(crate) fn is_next(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    ahead.call(Attribute::parse_outer).is_ok()
+        && ahead.parse::<Visibility>().is_ok()
+        && ahead.parse::<Option<Token![default]>>().is_ok()
+        && starts_function(&ahead)
+}
+
+/// The next item, which must be a function.
+pub(crate) fn parse(input: ParseStream<'_>) -> Result<Function> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
     let defaultness = input.parse()?;
@@ -74,17 +111,21 @@ fn not_a_function(input: ParseStream<'_>) -> Error {
     let span = input.span();
     let word = input.fork().call(Ident::parse_any).map(|word| word.to_string()).unwrap_or_default();
     let message = match word.as_str() {
-        "impl" | "trait" => format!(
-            "`#[guarded]` guards one function at a time, not a whole `{word}`: put it on each \
-             method that is a tool"
-        ),
+        "trait" => {
+            "`#[guarded]` guards functions and `impl` blocks, and not a whole `trait`: put it \
+                    on each method with a default body, and on the `impl` blocks of the trait"
+                .to_owned()
+        }
         "struct" | "enum" | "union" | "type" | "mod" | "static" | "const" | "use"
         | "macro_rules" | "extern" | "let" | "unsafe" => format!(
-            "`#[guarded]` guards functions and methods, and this is `{word}`: put it on the \
-             function that does the work"
+            "`#[guarded]` guards functions, methods and `impl` blocks, and this is `{word}`: put it on \
+             the function that does the work"
         ),
-        _ => "`#[guarded]` guards functions and methods: put it on the function that does the work"
-            .to_owned(),
+        _ => {
+            "`#[guarded]` guards functions, methods and `impl` blocks: put it on the function that \
+              does the work"
+                .to_owned()
+        }
     };
     Error::new(span, message)
 }

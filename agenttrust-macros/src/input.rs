@@ -1,7 +1,7 @@
 //! Second stage: which arguments are the input that is checked, digested, and bound by an approval.
 
 use syn::ext::IdentExt as _;
-use syn::{Attribute, GenericParam, Ident, Receiver, Signature};
+use syn::{Attribute, GenericParam, Ident, Receiver, Signature, Type};
 
 use crate::args::{Argument, Binding};
 use crate::attr::{Attr, Effect, Names};
@@ -27,6 +27,8 @@ pub(crate) enum Generic {
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) name: String,
+    /// The type, where the pattern lets it be known.
+    pub(crate) ty: Option<Type>,
     pub(crate) cfgs: Vec<Attribute>,
     /// Why the argument must be `Serialize`; `None` = it is left out when it is not.
     pub(crate) demand: Option<Demand>,
@@ -123,6 +125,7 @@ impl Choice<'_> {
         Some(Field {
             ident: binding.ident.clone(),
             name: binding.name(),
+            ty: binding.ty.clone(),
             cfgs: binding.cfgs.clone(),
             demand,
         })

@@ -6,13 +6,20 @@
 mod action;
 mod args;
 mod attr;
+mod block;
 mod ctxt;
 mod duration;
 mod expand;
 mod function;
+#[cfg(test)]
+mod fuzz_tests;
+mod inherit;
 mod input;
+mod mention;
+mod register;
 mod shape;
 mod suggest;
+mod tool_attr;
 mod valid;
 
 use proc_macro::TokenStream;

@@ -6,7 +6,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
-use syn::{Expr, Lit, Signature, Type};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Signature, Type};
 
 use crate::args::{self, Argument};
 use crate::attr::{Attr, OnElevation};
@@ -14,6 +14,7 @@ use crate::ctxt::Ctxt;
 use crate::function::{Body, Function};
 use crate::input::Input;
 use crate::shape::{self, Returns};
+use crate::tool_attr::ToolAttr;
 
 /// Everything the expansion needs to know, and nothing left to decide.
 pub(crate) struct Guarded {
@@ -23,17 +24,29 @@ pub(crate) struct Guarded {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) input: Input,
     pub(crate) returns: Returns,
+    /// What the guarded `impl` block around the function is generic over; `None` outside of one.
+    pub(crate) outer_generics: Option<Vec<Ident>>,
 }
 
 /// Applies every rule; what comes back may be expanded only if `ctxt` stayed without errors.
-pub(crate) fn validate(ctxt: &Ctxt, attr: Attr, mut function: Function) -> Option<Guarded> {
+///
+/// `block` is what the guarded `impl` block around the function is generic over, if there is one.
+pub(crate) fn validate(
+    ctxt: &Ctxt,
+    mut attr: Attr,
+    mut function: Function,
+    block: Option<&[Ident]>,
+) -> Option<Guarded> {
+    let neighbour = ToolAttr::read(&function.attrs);
+    attr.effect = attr.effect.or(neighbour.effect(ctxt, attr.effect));
+    attr.tool = attr.tool.or_else(|| neighbour.name.map(string));
     let returns = Returns::read(&function.sig);
     let arguments = args::arguments(&function.sig);
     let input = Input::plan(ctxt, &attr, &function.sig, &arguments);
     wait_needs_on_elevation(ctxt, &attr);
     tool_is_a_fixed_name(ctxt, &attr);
     function_can_be_wrapped(ctxt, &function);
-    output_can_carry_a_denial(ctxt, &attr, &function.sig, &returns);
+    output_can_carry_a_denial(ctxt, &attr, &function.sig, &returns, block.is_some());
     future_can_hold_the_arguments(ctxt, &function.sig, &returns);
     let body = function.body.take();
     if body.is_none() {
@@ -43,7 +56,12 @@ pub(crate) fn validate(ctxt: &Ctxt, attr: Attr, mut function: Function) -> Optio
              implementation, or give the method a default body",
         );
     }
-    Some(Guarded { attr, function, body: body?, arguments, input, returns })
+    let outer_generics = block.map(<[Ident]>::to_vec);
+    Some(Guarded { attr, function, body: body?, arguments, input, returns, outer_generics })
+}
+
+fn string(text: LitStr) -> Expr {
+    Expr::Lit(ExprLit { attrs: Vec::new(), lit: Lit::Str(text) })
 }
 
 fn wait_needs_on_elevation(ctxt: &Ctxt, attr: &Attr) {
@@ -124,19 +142,41 @@ fn function_can_be_wrapped(ctxt: &Ctxt, function: &Function) {
     }
 }
 
-fn output_can_carry_a_denial(ctxt: &Ctxt, attr: &Attr, sig: &Signature, returns: &Returns) {
+fn output_can_carry_a_denial(
+    ctxt: &Ctxt,
+    attr: &Attr,
+    sig: &Signature,
+    returns: &Returns,
+    in_block: bool,
+) {
     let span = returns.output_span(sig);
+    let leave_out = if in_block {
+        "; a method that is no tool is left out with `#[guarded(skip)]`"
+    } else {
+        ""
+    };
     let Some(output) = &returns.output else {
         if attr.on_denied.is_none() {
             ctxt.error(
                 span,
-                "a function that returns nothing cannot tell its caller that the call was not \
-                 allowed: return `Result<(), AgentTrustError>`, or say what to do with \
-                 `on_denied = |error| ..`",
+                format!(
+                    "a function that returns nothing cannot tell its caller that the call was not \
+                     allowed: return `Result<(), AgentTrustError>`, or say what to do with \
+                     `on_denied = |error| ..`{leave_out}"
+                ),
             );
         }
         return;
     };
+    if in_block && attr.on_denied.is_none() && is_bare_self(output) {
+        ctxt.error(
+            span,
+            format!(
+                "`Self` cannot carry a denial: return `Result<Self, AgentTrustError>`, or say what to \
+                 do with `on_denied = |error| ..`{leave_out}"
+            ),
+        );
+    }
     if matches!(shape::peel(output), Type::Never(_)) {
         ctxt.error(
             span,
@@ -151,6 +191,15 @@ fn output_can_carry_a_denial(ctxt: &Ctxt, attr: &Attr, sig: &Signature, returns:
              function `async`, or return `Pin<Box<dyn Future<Output = ..> + Send + '_>>` or \
              `impl Future<Output = ..>`",
         );
+    }
+}
+
+/// `Self`, or a reference to it: what a constructor or a builder's step returns.
+fn is_bare_self(ty: &Type) -> bool {
+    match shape::peel(ty) {
+        Type::Reference(ty) => is_bare_self(&ty.elem),
+        Type::Path(ty) => ty.path.is_ident("Self"),
+        _ => false,
     }
 }
 

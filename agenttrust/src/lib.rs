@@ -18,7 +18,10 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `macros` | yes | `#[guarded]` |
+//! | `schemars` | no | the JSON Schema of arguments in [`tools`] and [`manifest`] |
 //! | `reqwest` | yes | the HTTP transport; without it, give the client one with `service(..)` |
+//! | `axum` | no | denials as axum's `Response`, and `AgentTrustError` as a handler's error |
+//! | `rmcp` | no | denials as rmcp's `CallToolResult` and `ErrorData`, for MCP servers built on it |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -33,8 +36,10 @@ pub mod __private;
 pub mod blocking;
 pub mod client;
 mod error;
+mod foreign;
 pub mod guard;
 pub mod model;
+mod tools;
 pub mod transport;
 
 use __private as private;
@@ -55,6 +60,8 @@ pub use self::model::{
     ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, BoundTo, CheckRequest,
     CheckResult, CreateAgentRequest, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
     IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, PrivateKey, Session,
-    SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token,
+    SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token, ToolArgument,
+    ToolDeclaration, ToolManifest, ToolPlace,
 };
+pub use self::tools::{manifest, tools};
 pub use self::transport::{TransportError, TransportErrorKind};

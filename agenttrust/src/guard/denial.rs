@@ -4,8 +4,14 @@ use crate::error::AgentTrustError;
 
 /// Outputs that can carry a denial.
 ///
-/// Every `Result` whose error can be made from an [`AgentTrustError`] does. Implement `From` for your
-/// own error:
+/// Every `Result` whose error can be made from an [`AgentTrustError`] does: that error itself,
+/// `String`, `std::io::Error`, `Box<dyn Error>`, and with the features of those names
+///
+/// - `axum`: `Response`, alone or as the error, as an RFC 9457 problem;
+/// - `rmcp`: `CallToolResult`, alone or on either side of a `Result`, as a result with `isError: true`
+///   that the model can read, and every `Result<T, ErrorData>`.
+///
+/// Implement `From` for your own error:
 ///
 /// ```
 /// use agenttrust::{AgentTrustError, FromDenial};

@@ -26,6 +26,11 @@ impl CallOutcome {
 /// A `Result` failed when it is an `Err`, and its error's type is what is reported. Everything else
 /// that a tool plainly returns counts as success.
 ///
+/// Two kinds of output say more: an `http::Response` of status 400 or above failed, and so did, with
+/// the feature `rmcp`, a result of a tool that says `isError: true`. Inside of an `Ok`, `#[guarded]`
+/// looks for itself; `Result`'s own `outcome` cannot, so that with [`run`](crate::AgentTrustGuard::run)
+/// an `Ok` is a success whatever it holds.
+///
 /// ```
 /// use agenttrust::{CallOutcome, Outcome};
 ///

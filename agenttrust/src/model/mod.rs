@@ -14,6 +14,7 @@ mod system;
 mod telemetry;
 mod timestamp;
 mod token;
+mod tool;
 mod word;
 
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
@@ -25,6 +26,7 @@ pub use self::system::{ErrorBody, Health, HealthStatus};
 pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, TelemetryReport};
 pub use self::timestamp::Timestamp;
 pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
+pub use self::tool::{ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
 
 /// How many characters of an input summary travel at most (SDK guide, section 13).
 pub const SUMMARY_MAX_CHARS: usize = 200;

@@ -141,6 +141,19 @@ impl<O: ?Sized> fmt::Debug for OutcomeProbe<'_, O> {
     }
 }
 
+/// Found before everything else: what is in an `Ok` says itself how it went, and may say that it
+/// failed. The result of an MCP tool does, and an HTTP response.
+impl<T: Outcome, E> OutcomeProbe<'_, Result<T, E>> {
+    /// What is in the `Ok` says, and what an `Err` is.
+    #[must_use]
+    pub fn call_outcome(&self) -> CallOutcome {
+        match self.0 {
+            Ok(output) => output.outcome(),
+            Err(_) => self.0.outcome(),
+        }
+    }
+}
+
 /// Found first: the output says itself how it went.
 pub trait OutcomeKnown {
     /// What the output says.
@@ -232,5 +245,31 @@ mod tests {
         let failed: Result<(), std::io::Error> = Err(std::io::Error::other("no"));
         assert!(matches!((&OutcomeProbe(&failed)).call_outcome(), CallOutcome::Failure { .. }));
         assert!(matches!((&OutcomeProbe(&Handle)).call_outcome(), CallOutcome::Success));
+        assert!(matches!((&OutcomeProbe("text")).call_outcome(), CallOutcome::Success));
+        let borrowed = &failed;
+        assert!(matches!((&OutcomeProbe(&borrowed)).call_outcome(), CallOutcome::Failure { .. }));
+    }
+
+    fn of_anything<T>(output: &Result<T, std::fmt::Error>) -> CallOutcome {
+        (&OutcomeProbe(output)).call_outcome()
+    }
+
+    fn of_what_says<T: Outcome + ?Sized>(output: &Result<&T, std::fmt::Error>) -> CallOutcome {
+        (&OutcomeProbe(output)).call_outcome()
+    }
+
+    #[test]
+    fn a_failure_inside_an_ok_is_a_failure_where_the_type_is_known_to_say_so() {
+        let failure = || CallOutcome::failure("ToolError");
+        let answered: Result<CallOutcome, std::fmt::Error> = Ok(failure());
+        assert_eq!((&OutcomeProbe(&answered)).call_outcome(), failure());
+        assert_eq!(of_what_says(&Ok(&failure())), failure());
+        assert_eq!(of_what_says(&Ok("text")), CallOutcome::Success);
+        assert_eq!(of_what_says::<str>(&Err(std::fmt::Error)), CallOutcome::failure("Error"));
+        // Nothing is known of `T`, so it is not asked; the error still is.
+        assert_eq!(of_anything(&answered), CallOutcome::Success);
+        assert_eq!(of_anything::<Handle>(&Err(std::fmt::Error)), CallOutcome::failure("Error"));
+        let handle: Result<Handle, std::fmt::Error> = Ok(Handle);
+        assert_eq!((&OutcomeProbe(&handle)).call_outcome(), CallOutcome::Success);
     }
 }

@@ -4,25 +4,32 @@
 pub mod background;
 pub mod capture;
 mod exact;
+mod registered;
+
+use std::pin::Pin;
 
 pub use ::{core, std};
 
 pub use self::capture::*;
+pub use self::registered::*;
 pub use crate::error::AgentTrustError;
+pub use crate::foreign::Problem;
 pub use crate::guard::{Action, AgentTrustGuard, FromDenial, OnElevation, Outcome, Permit};
 pub use crate::model::Effect;
 
 /// Authorizes `action` with `guard`, else with the current one; without any, nothing runs.
 ///
+/// Boxed, because asking is large, and the future of a guarded function is kept by its caller.
+///
 /// # Errors
 ///
 /// Those of [`AgentTrustGuard::authorize`].
-pub async fn authorize(
-    guard: Option<AgentTrustGuard>,
-    action: Action,
-) -> Result<Permit, AgentTrustError> {
-    found(guard, &action)?.authorize(action).await
+pub fn authorize(guard: Option<AgentTrustGuard>, action: Action) -> Asking {
+    Box::pin(async move { found(guard, &action)?.authorize(action).await })
 }
+
+/// The future of [`authorize`].
+pub type Asking = Pin<Box<dyn Future<Output = Result<Permit, AgentTrustError>> + Send>>;
 
 /// As [`authorize`], from code that is not async.
 ///

@@ -1,0 +1,232 @@
+//! `#[guarded(..)]` on an `impl` block: every method guarded by the block's keys, or by its own.
+//!
+//! "Every" is the point: what is inside the block and not guarded has to say so, and what cannot be
+//! seen, because a macro makes it, is refused.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote};
+use syn::parse::{ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, GenericParam, Generics, Ident, ImplItem, ItemImpl, Meta, Result, ReturnType,
+    Signature, Token, Type,
+};
+
+use crate::args;
+use crate::attr::Attr;
+use crate::ctxt::Ctxt;
+use crate::expand::Expansion;
+use crate::function::{self, Function};
+use crate::inherit;
+use crate::shape::peel;
+use crate::valid::validate;
+
+/// An `impl` block, taken apart as far as its functions.
+struct Block {
+    /// Everything before the brace.
+    head: TokenStream,
+    inner_attrs: Vec<Attribute>,
+    items: Vec<Item>,
+    brace: Span,
+    /// Types and constants that the block is generic over.
+    generics: Vec<Ident>,
+}
+
+enum Item {
+    /// Behind the check, with the keys that the method sets itself.
+    Guarded(Function, Attr),
+    /// As it was written.
+    Plain(TokenStream),
+}
+
+/// Whether `item` is an `impl` block.
+pub(crate) fn is_block(item: &TokenStream) -> bool {
+    let starts_block = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        input.parse::<Option<Token![default]>>()?;
+        input.parse::<Option<Token![unsafe]>>()?;
+        let is_block = input.peek(Token![impl]);
+        input.parse::<TokenStream>()?;
+        Ok(is_block)
+    };
+    starts_block.parse2(item.clone()).unwrap_or(false)
+}
+
+// before:
+//     #[guarded(effect = "read")]
+//     impl Files { fn list(..) { body } #[guarded(skip)] fn new() -> Self { body } }
+// after:
+//     impl Files { fn list(..) { checked body } fn new() -> Self { body } }
+/// The block with its methods guarded, or the errors and the block without any guard.
+pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let ctxt = Ctxt::new();
+    let keys = Attr::parse(&ctxt, arguments);
+    let expanded = Block::parse(&ctxt, item.clone()).map(|block| block.expand(&ctxt, &keys));
+    match ctxt.check() {
+        Ok(()) => expanded.unwrap_or_default(),
+        Err(error) => {
+            let errors = error.into_compile_error();
+            let item = without_guards(item);
+            quote!(#errors #item)
+        }
+    }
+}
+
+impl Block {
+    fn parse(ctxt: &Ctxt, item: TokenStream) -> Option<Self> {
+        let mut head: Vec<TokenTree> = item.into_iter().collect();
+        let body = match head.pop() {
+            Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => body,
+            other => {
+                let span = other.map_or_else(Span::call_site, |token| token.span());
+                ctxt.error(span, "expected the body of the `impl` block");
+                return None;
+            }
+        };
+        let head: TokenStream = head.into_iter().collect();
+        // With nothing in its body, so that what cannot be read is read item by item below.
+        let generics = match syn::parse2::<ItemImpl>(quote!(#head {})) {
+            Ok(header) => generics(&header.generics),
+            Err(error) => {
+                ctxt.push(error);
+                return None;
+            }
+        };
+        let brace = body.span();
+        let items = |input: ParseStream<'_>| {
+            let inner_attrs = input.call(Attribute::parse_inner)?;
+            let mut items = Vec::new();
+            while !input.is_empty() {
+                items.push(read_item(ctxt, input)?);
+            }
+            Ok((inner_attrs, items))
+        };
+        match items.parse2(body.stream()) {
+            Ok((inner_attrs, items)) => Some(Self { head, inner_attrs, items, brace, generics }),
+            Err(error) => {
+                ctxt.push(error);
+                None
+            }
+        }
+    }
+
+    fn expand(self, ctxt: &Ctxt, keys: &Attr) -> TokenStream {
+        inherit::check_block(ctxt, keys, self.items.iter().filter_map(Item::signature));
+        let Self { head, inner_attrs, items, brace, generics } = self;
+        let items = items.into_iter().map(|item| match item {
+            Item::Plain(tokens) => tokens,
+            Item::Guarded(function, own) => {
+                let attr = inherit::merge(own, keys, &function);
+                validate(ctxt, attr, function, Some(&generics))
+                    .map_or_else(TokenStream::new, |guarded| Expansion::new(guarded).function())
+            }
+        });
+        let mut body = Group::new(Delimiter::Brace, quote!(#(#inner_attrs)* #(#items)*));
+        body.set_span(brace);
+        quote!(#head #body)
+    }
+}
+
+impl Item {
+    fn signature(&self) -> Option<&Signature> {
+        match self {
+            Self::Guarded(function, _) => Some(&function.sig),
+            Self::Plain(_) => None,
+        }
+    }
+}
+
+fn read_item(ctxt: &Ctxt, input: ParseStream<'_>) -> Result<Item> {
+    if function::is_next(input) {
+        return Ok(read_method(ctxt, function::parse(input)?));
+    }
+    let item: ImplItem = input.parse()?;
+    match &item {
+        ImplItem::Const(_) | ImplItem::Type(_) => {}
+        ImplItem::Macro(call) => ctxt.error(
+            call.mac.path.span(),
+            "the methods that this macro makes cannot be seen, and would not be guarded: move the \
+             call into an `impl` block of its own, with `#[guarded]` inside the macro",
+        ),
+        other => ctxt.error(
+            other.span(),
+            "this item cannot be read, so whether it has to be guarded is not known: move it into an \
+             `impl` block of its own",
+        ),
+    }
+    Ok(Item::Plain(item.into_token_stream()))
+}
+
+fn read_method(ctxt: &Ctxt, mut function: Function) -> Item {
+    let (own, rest): (Vec<_>, Vec<_>) =
+        function.attrs.drain(..).partition(|attr| args::is_or_becomes(attr, "guarded"));
+    function.attrs = rest;
+    if let Some(second) = own.get(1) {
+        ctxt.error(
+            second.path().span(),
+            "the method has two `#[guarded]`: merge the two attributes into one",
+        );
+    }
+    let keys = match own.first() {
+        None if makes_the_router(&function.sig) => {
+            return Item::Plain(function.into_token_stream());
+        }
+        None => TokenStream::new(),
+        Some(own) => match &own.meta {
+            Meta::Path(_) => TokenStream::new(),
+            Meta::List(list) if !list.path.is_ident("cfg_attr") => list.tokens.clone(),
+            _ => {
+                ctxt.error(
+                    own.path().span(),
+                    "a method's own keys cannot come and go inside a guarded `impl` block: write \
+                     `#[guarded(..)]` without a condition, or move the method to another block",
+                );
+                TokenStream::new()
+            }
+        },
+    };
+    if is_skip(&keys) {
+        return Item::Plain(function.into_token_stream());
+    }
+    let own = Attr::parse(ctxt, keys);
+    Item::Guarded(function, own)
+}
+
+/// `#[guarded(skip)]`, and nothing else in it.
+fn is_skip(keys: &TokenStream) -> bool {
+    let mut keys = keys.clone().into_iter();
+    let first = keys.next();
+    keys.next().is_none() && matches!(first, Some(TokenTree::Ident(word)) if word == "skip")
+}
+
+/// What `#[tool_router]` adds to the block when it stands above: it lists the tools and runs none.
+fn makes_the_router(sig: &Signature) -> bool {
+    let ReturnType::Type(_, output) = &sig.output else { return false };
+    let Type::Path(output) = peel(output) else { return false };
+    let is_router = output.path.segments.last().is_some_and(|last| last.ident == "ToolRouter");
+    is_router && sig.inputs.is_empty()
+}
+
+fn generics(generics: &Generics) -> Vec<Ident> {
+    generics
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            GenericParam::Type(param) => Some(param.ident.clone()),
+            GenericParam::Const(param) => Some(param.ident.clone()),
+            GenericParam::Lifetime(_) => None,
+        })
+        .collect()
+}
+
+/// The block as it was, but for the methods' own `#[guarded(..)]`, which would be expanded next and
+/// complain of what was already said.
+fn without_guards(item: TokenStream) -> TokenStream {
+    let Ok(mut block) = syn::parse2::<ItemImpl>(item.clone()) else { return item };
+    for item in &mut block.items {
+        if let ImplItem::Fn(method) = item {
+            method.attrs.retain(|attr| !args::is_or_becomes(attr, "guarded"));
+        }
+    }
+    block.into_token_stream()
+}

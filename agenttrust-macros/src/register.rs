@@ -1,0 +1,158 @@
+//! Last stage: what the program says of itself. Every guarded function is known from the moment the
+//! program is linked, called or not.
+//!
+//! What is registered is an item, and an item cannot speak of what the function around it is generic
+//! over: arguments whose type mentions that are registered by their name alone.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::visit::{self, Visit};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    BoundLifetimes, GenericParam, Ident, Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeMacro,
+};
+
+use crate::expand::Expansion;
+use crate::input::{Field, Input};
+
+impl Expansion {
+    // before:
+    //     #[guarded(effect = "read")]
+    //     fn list(folder: String) { .. }
+    // after, as the first item of the body:
+    //     inventory::submit! {
+    //         GuardedFunction { tool: "list", effect: Some(Read), arguments: &["folder"], .. }
+    //     }
+    pub(crate) fn registration(&self) -> TokenStream {
+        let private = &self.private;
+        let tool = self.tool();
+        let effect = match self.effect() {
+            Some(effect) => {
+                quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#effect))
+            }
+            None => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
+        };
+        let scopes = self.scopes();
+        let fields = match &self.guarded.input {
+            Input::Nothing => &[][..],
+            Input::Captured { fields, .. } => fields.as_slice(),
+        };
+        let arguments = fields.iter().map(|field| self.argument(field));
+        // Its own line, where `line!()` would say that of the attribute, which a whole block shares.
+        let line = u32::try_from(self.guarded.function.sig.ident.span().start().line).unwrap_or(0);
+        quote_spanned! {Span::mixed_site()=>
+            #private::inventory::submit! {
+                #private::GuardedFunction {
+                    tool: #tool,
+                    effect: #effect,
+                    scopes: &[#(#scopes),*],
+                    arguments: &[#(#arguments),*],
+                    module: ::core::module_path!(),
+                    file: ::core::file!(),
+                    line: #line,
+                }
+            }
+        }
+    }
+
+    fn argument(&self, field: &Field) -> TokenStream {
+        let private = &self.private;
+        let Field { name, cfgs, .. } = field;
+        let schema = self.schema(field);
+        quote_spanned! {Span::mixed_site()=>
+            #(#cfgs)* #private::GuardedArgument { name: #name, schema: #schema }
+        }
+    }
+
+    fn schema(&self, field: &Field) -> TokenStream {
+        let ty = field.ty.as_ref().filter(|_| cfg!(feature = "schemars"));
+        let Some(ty) = ty.and_then(|ty| self.nameable_in_an_item(ty)) else {
+            return quote_spanned!(Span::mixed_site()=> ::core::option::Option::None);
+        };
+        let private = &self.private;
+        quote_spanned! {Span::mixed_site()=>
+            ::core::option::Option::Some(|| {
+                #[allow(unused_imports)]
+                use #private::{SchemaKnown as _, SchemaUnknown as _};
+                (&#private::SchemaProbe::<#ty>::new()).schema()
+            })
+        }
+    }
+
+    /// The type as an item inside of the function may write it; `None` where it may not.
+    fn nameable_in_an_item(&self, ty: &Type) -> Option<Type> {
+        let params = self.guarded.function.sig.generics.params.iter();
+        let own = params.filter_map(|param| match param {
+            GenericParam::Type(param) => Some(&param.ident),
+            GenericParam::Const(param) => Some(&param.ident),
+            GenericParam::Lifetime(_) => None,
+        });
+        let mut unnameable = Unnameable {
+            generics: own.chain(self.guarded.outer_generics.iter().flatten()).collect(),
+            block_is_seen: self.guarded.outer_generics.is_some(),
+            found: false,
+        };
+        unnameable.visit_type(ty);
+        (!unnameable.found).then(|| {
+            let mut ty = ty.clone();
+            Anonymous.visit_type_mut(&mut ty);
+            ty
+        })
+    }
+}
+
+/// Looks for what only the function around an item can name.
+struct Unnameable<'a> {
+    generics: Vec<&'a Ident>,
+    block_is_seen: bool,
+    found: bool,
+}
+
+impl Unnameable<'_> {
+    fn is_generic(&self, ident: &Ident) -> bool {
+        if *ident == "Self" || self.generics.contains(&ident) {
+            return true;
+        }
+        // The attribute of a method does not see the block around it, so whatever is spelled as type
+        // parameters are is taken for one.
+        let text = ident.to_string();
+        let is_spelled_so = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+        !self.block_is_seen && is_spelled_so
+    }
+}
+
+impl<'ast> Visit<'ast> for Unnameable<'_> {
+    fn visit_path(&mut self, path: &'ast Path) {
+        let first = path.segments.first().filter(|_| path.leading_colon.is_none());
+        self.found |= first.is_some_and(|first| self.is_generic(&first.ident));
+        visit::visit_path(self, path);
+    }
+
+    fn visit_type_impl_trait(&mut self, _: &'ast TypeImplTrait) {
+        self.found = true;
+    }
+
+    fn visit_type_infer(&mut self, _: &'ast TypeInfer) {
+        self.found = true;
+    }
+
+    fn visit_type_macro(&mut self, _: &'ast TypeMacro) {
+        self.found = true;
+    }
+
+    fn visit_bound_lifetimes(&mut self, _: &'ast BoundLifetimes) {
+        self.found = true;
+    }
+}
+
+/// Takes the names off lifetimes, which an item cannot name either and need not.
+struct Anonymous;
+
+impl VisitMut for Anonymous {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident != "static" {
+            lifetime.ident = Ident::new("_", lifetime.ident.span());
+        }
+        visit_mut::visit_lifetime_mut(self, lifetime);
+    }
+}

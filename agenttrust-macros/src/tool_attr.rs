@@ -1,0 +1,145 @@
+//! First stage: what a `#[tool(..)]` or `#[rig_tool(..)]` that can still be seen says of the function.
+//!
+//! The attribute belongs to somebody else, so it is read and left as it is, and what cannot be read is
+//! theirs to complain about. Above `#[guarded]` it has already run and is gone.
+
+use proc_macro2::Span;
+use syn::parse::Parser as _;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Expr, Lit, LitBool, LitStr, Meta, Token};
+
+use crate::attr::Effect;
+use crate::ctxt::Ctxt;
+
+/// What was read, of every such attribute on the function.
+#[derive(Default)]
+pub(crate) struct ToolAttr {
+    /// `name = ".."`: what the tool is called by those who call it.
+    pub(crate) name: Option<LitStr>,
+    read_only: Option<LitBool>,
+    destructive: Option<LitBool>,
+}
+
+impl ToolAttr {
+    pub(crate) fn read(attrs: &[Attribute]) -> Self {
+        let mut found = Self::default();
+        for attr in attrs {
+            let is_tool = attr
+                .path()
+                .segments
+                .last()
+                .is_some_and(|segment| segment.ident == "tool" || segment.ident == "rig_tool");
+            if is_tool && let Meta::List(list) = &attr.meta {
+                found.read_keys(&metas(list));
+            }
+        }
+        found
+    }
+
+    fn read_keys(&mut self, keys: &[Meta]) {
+        for meta in keys {
+            match meta {
+                Meta::NameValue(pair) => {
+                    let Expr::Lit(value) = &pair.value else { continue };
+                    match &value.lit {
+                        Lit::Str(name) if pair.path.is_ident("name") => {
+                            self.name = Some(name.clone());
+                        }
+                        Lit::Bool(hint) => self.hint(&pair.path, hint.clone()),
+                        _ => {}
+                    }
+                }
+                Meta::List(list) if list.path.is_ident("annotations") => {
+                    self.read_hints(&metas(list));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn read_hints(&mut self, keys: &[Meta]) {
+        for meta in keys {
+            match meta {
+                Meta::NameValue(pair) => {
+                    if let Expr::Lit(value) = &pair.value
+                        && let Lit::Bool(hint) = &value.lit
+                    {
+                        self.hint(&pair.path, hint.clone());
+                    }
+                }
+                // A flag alone is `true`.
+                Meta::Path(path) => self.hint(path, LitBool::new(true, path.span())),
+                Meta::List(_) => {}
+            }
+        }
+    }
+
+    fn hint(&mut self, path: &syn::Path, hint: LitBool) {
+        if path.is_ident("read_only_hint") {
+            self.read_only = Some(hint);
+        } else if path.is_ident("destructive_hint") {
+            self.destructive = Some(hint);
+        }
+    }
+
+    /// The effect that the annotations say; an error in `ctxt` where they contradict each other, or
+    /// `explicit`, which is what the user set.
+    pub(crate) fn effect(&self, ctxt: &Ctxt, explicit: Option<Effect>) -> Option<Effect> {
+        let value = |hint: &Option<LitBool>| hint.as_ref().map(LitBool::value);
+        let contradiction = |hint: &Option<LitBool>, message: &str| {
+            ctxt.error(hint.as_ref().map_or_else(Span::call_site, LitBool::span), message);
+            None
+        };
+        match (value(&self.read_only), value(&self.destructive), explicit) {
+            (Some(true), Some(true), _) => contradiction(
+                &self.destructive,
+                "`destructive_hint = true` contradicts `read_only_hint = true`: remove the one that \
+                 is wrong",
+            ),
+            (Some(true), _, Some(effect)) if effect != Effect::Read => {
+                let message = format!(
+                    "`read_only_hint = true` tells callers that this tool changes nothing, and \
+                     `effect = \"{}\"` says that it does: correct the one that is wrong",
+                    effect.as_str()
+                );
+                contradiction(&self.read_only, &message)
+            }
+            (Some(false), _, Some(Effect::Read)) => contradiction(
+                &self.read_only,
+                "`read_only_hint = false` tells callers that this tool changes something, and \
+                 `effect = \"read\"` says that it does not: correct the one that is wrong",
+            ),
+            (_, Some(true), Some(effect @ (Effect::Read | Effect::Mutating))) => {
+                let message = format!(
+                    "`destructive_hint = true` tells callers that this tool may destroy something, \
+                     and `effect = \"{}\"` says that it does not: correct the one that is wrong",
+                    effect.as_str()
+                );
+                contradiction(&self.destructive, &message)
+            }
+            (_, Some(false), Some(Effect::Destructive)) => contradiction(
+                &self.destructive,
+                "`destructive_hint = false` tells callers that this tool destroys nothing, and \
+                 `effect = \"destructive\"` says that it does: correct the one that is wrong",
+            ),
+            (_, _, Some(_)) => None,
+            (_, _, None) => self.stated(),
+        }
+    }
+
+    /// The effect that the annotations say, contradictions aside.
+    pub(crate) fn stated(&self) -> Option<Effect> {
+        if self.read_only.as_ref().is_some_and(LitBool::value) {
+            return Some(Effect::Read);
+        }
+        let destroys = self.destructive.as_ref()?.value();
+        Some(if destroys { Effect::Destructive } else { Effect::Mutating })
+    }
+}
+
+/// The keys of an attribute's list; none where it is not a list of keys.
+fn metas(list: &syn::MetaList) -> Vec<Meta> {
+    let keys = Punctuated::<Meta, Token![,]>::parse_terminated;
+    keys.parse2(list.tokens.clone()).map_or_else(|_| Vec::new(), |keys| keys.into_iter().collect())
+}

@@ -1,0 +1,44 @@
+//! axum handlers: a denial is an RFC 9457 problem, the one that `agenttrust-tower` answers with too.
+
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+
+use super::Problem;
+use crate::error::AgentTrustError;
+use crate::guard::FromDenial;
+
+/// So that handlers which return a `Response`, alone or as the error of a `Result`, can carry a
+/// denial.
+///
+/// An RFC 9457 problem (`application/problem+json`) whose `code` is for programs:
+///
+/// | what happened | status | `code`, and what comes with it |
+/// |---|---|---|
+/// | denied | 403 | `ACTION_DENIED`, `check_id` |
+/// | an approval is needed | 403 | `ELEVATION_REQUIRED`, `approval_id` |
+/// | the approval expired undecided | 403 | `APPROVAL_EXPIRED`, `approval_id` |
+/// | the agent was revoked | 403 | `AGENT_REVOKED` |
+/// | the Guardian did not answer, or is overloaded | 503 | `GUARDIAN_UNAVAILABLE`, a `Retry-After` header |
+/// | the Guardian turned this server away, or was asked something wrong | 500 | `GUARD_MISCONFIGURED` |
+///
+/// What only an operator may know is logged and not said.
+impl From<AgentTrustError> for Response {
+    fn from(denial: AgentTrustError) -> Self {
+        Problem::of(denial).into_response(Problem::RETRY_AFTER, Body::from)
+    }
+}
+
+/// The problem that the denial is, as `From<AgentTrustError>` makes it.
+impl FromDenial for Response {
+    fn from_denial(denial: AgentTrustError) -> Self {
+        denial.into()
+    }
+}
+
+/// So that `Result<Json<T>, AgentTrustError>` is what a handler may return: the error becomes the
+/// same RFC 9457 problem as `Response::from`.
+impl IntoResponse for AgentTrustError {
+    fn into_response(self) -> Response {
+        self.into()
+    }
+}

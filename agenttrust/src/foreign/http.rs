@@ -1,0 +1,41 @@
+//! HTTP answers, whoever makes them: the status says how it went.
+
+use http::{Response, StatusCode};
+
+use crate::guard::{CallOutcome, Outcome};
+
+/// A status of 400 or above is a failure of the type `http 404`.
+impl Outcome for StatusCode {
+    fn outcome(&self) -> CallOutcome {
+        if self.as_u16() < 400 {
+            return CallOutcome::Success;
+        }
+        CallOutcome::failure(format!("http {}", self.as_u16()))
+    }
+}
+
+/// As its status says.
+impl<B> Outcome for Response<B> {
+    fn outcome(&self) -> CallOutcome {
+        self.status().outcome()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_400_or_above_is_a_failure_named_after_its_status() {
+        for (status, outcome) in [
+            (StatusCode::NO_CONTENT, CallOutcome::Success),
+            (StatusCode::NOT_MODIFIED, CallOutcome::Success),
+            (StatusCode::BAD_REQUEST, CallOutcome::failure("http 400")),
+            (StatusCode::BAD_GATEWAY, CallOutcome::failure("http 502")),
+        ] {
+            let mut response = Response::new("the body says nothing");
+            *response.status_mut() = status;
+            assert_eq!(response.outcome(), outcome);
+        }
+    }
+}

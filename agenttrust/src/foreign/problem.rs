@@ -1,0 +1,172 @@
+//! A denial as the maker of the call is told of it: what they may know, and what stays with the
+//! operator.
+
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::error::AgentTrustError;
+
+/// Why a call was not made, in words that are meant for whoever made it.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    reason: Reason,
+    detail: String,
+    /// Of the check or of the approval, whichever the reason goes with.
+    id: Option<String>,
+}
+
+/// What became of a call that was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    Refused,
+    Denied,
+    Held,
+    Expired,
+    Revoked,
+    Unavailable,
+    Misconfigured,
+}
+
+impl Problem {
+    /// How long callers are asked to stay away when the Guardian did not answer, if nobody says
+    /// otherwise.
+    pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+    /// A request that cannot be read as an action: nobody was asked.
+    #[must_use]
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self::new(Reason::Refused, reason.into(), None)
+    }
+
+    /// A call for which the guard gave no permit.
+    #[must_use]
+    pub fn of(denial: AgentTrustError) -> Self {
+        match denial {
+            AgentTrustError::ActionDenied { message, check_id } => {
+                Self::new(Reason::Denied, message, check_id)
+            }
+            AgentTrustError::ElevationRequired { message, approval_id } => {
+                Self::new(Reason::Held, message, Some(approval_id))
+            }
+            AgentTrustError::ApprovalExpired { message, approval_id } => {
+                Self::new(Reason::Expired, message, Some(approval_id))
+            }
+            AgentTrustError::AgentRevoked { message, .. } => {
+                Self::new(Reason::Revoked, message, None)
+            }
+            AgentTrustError::GuardianUnavailable { .. } | AgentTrustError::Network(_) => {
+                Self::unavailable()
+            }
+            other => match other.status() {
+                Some(429 | 500..) => Self::unavailable(),
+                _ => Self::misconfigured(&other),
+            },
+        }
+    }
+
+    /// The error's own words name hosts inside; the caller needs only to know to come back.
+    fn unavailable() -> Self {
+        let detail = "the Guardian that has to allow this call did not answer; \
+                      nothing was done, try again later";
+        Self::new(Reason::Unavailable, detail.to_owned(), None)
+    }
+
+    /// The Guardian answered, and it was this server it turned away: its key, its agent, its session.
+    /// A 401 or 404 here would send the caller to mend credentials and paths that are in order.
+    fn misconfigured(error: &AgentTrustError) -> Self {
+        tracing::error!(
+            code = error.code(),
+            status = error.status(),
+            error = %error,
+            "the Guardian would not check for this server; mend the guard's key, agent or session"
+        );
+        let detail = "this server could not have the call checked; \
+                      nothing was done, tell its operator";
+        Self::new(Reason::Misconfigured, detail.to_owned(), None)
+    }
+
+    fn new(reason: Reason, detail: String, id: Option<String>) -> Self {
+        Self { reason, detail, id }
+    }
+
+    /// As an RFC 9457 problem, with a body made from its JSON text.
+    pub fn into_response<B>(
+        self,
+        retry_after: Duration,
+        make_body: impl FnOnce(String) -> B,
+    ) -> Response<B> {
+        let status = self.reason.status();
+        let mut response = Response::new(make_body(self.into_json()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // The next decision may be another one.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, retry_after.as_secs().into());
+        }
+        response
+    }
+
+    /// `about:blank` and the status' own phrase, as RFC 9457 asks of problems without a page of
+    /// their own; programs go by `code`.
+    fn into_json(self) -> String {
+        let status = self.reason.status();
+        let for_programs = self.for_programs();
+        let mut members = Map::new();
+        let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
+        set("type", "about:blank".into());
+        set("title", status.canonical_reason().into());
+        set("status", status.as_u16().into());
+        set("detail", self.detail.into());
+        members.extend(for_programs);
+        Value::Object(members).to_string()
+    }
+
+    /// The code, and the id of the check or the approval.
+    pub(super) fn for_programs(&self) -> Map<String, Value> {
+        let id_name = match self.reason {
+            Reason::Held | Reason::Expired => "approval_id",
+            _ => "check_id",
+        };
+        let id = self.id.iter().map(|id| (id_name.to_owned(), Value::from(id.as_str())));
+        let code = ("code".to_owned(), Value::from(self.reason.code()));
+        std::iter::once(code).chain(id).collect()
+    }
+
+    #[cfg(feature = "rmcp")]
+    pub(super) fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    #[cfg(feature = "rmcp")]
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl Reason {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Refused => StatusCode::BAD_REQUEST,
+            Self::Denied | Self::Held | Self::Expired | Self::Revoked => StatusCode::FORBIDDEN,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Refused => "REQUEST_REFUSED",
+            Self::Denied => "ACTION_DENIED",
+            Self::Held => "ELEVATION_REQUIRED",
+            Self::Expired => "APPROVAL_EXPIRED",
+            Self::Revoked => "AGENT_REVOKED",
+            Self::Unavailable => "GUARDIAN_UNAVAILABLE",
+            Self::Misconfigured => "GUARD_MISCONFIGURED",
+        }
+    }
+}

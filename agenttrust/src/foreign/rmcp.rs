@@ -1,0 +1,200 @@
+//! MCP servers built on rmcp: a denial is the result of a tool that the model can read and act on.
+
+use std::any::Any;
+
+use rmcp::ErrorData;
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ContentBlock, ErrorCode, IntoContents, MetaObject,
+};
+use serde_json::Value;
+
+use super::Problem;
+use super::problem::Reason;
+use crate::error::AgentTrustError;
+use crate::guard::{CallOutcome, FromDenial, Outcome};
+
+/// Where `_meta` holds the code and the id of a denial, for programs.
+///
+/// Not in `structuredContent`: that has to be what the tool's own `outputSchema` says, and clients
+/// throw away a whole result, the model's text included, whose structured content is anything else.
+const META: &str = "agenttrust/denial";
+
+/// So that tools which return a `CallToolResult`, alone or as the error of a `Result`, can carry a
+/// denial.
+///
+/// `isError: true`, with a text that tells the model what happened, that nothing was done, and how to
+/// go on: for a call that is held the id of the approval, and not to retry before it is approved. For
+/// programs, `_meta["agenttrust/denial"]` holds the `code` and the `approval_id` or `check_id`.
+impl From<AgentTrustError> for CallToolResult {
+    fn from(denial: AgentTrustError) -> Self {
+        result(&Problem::of(denial))
+    }
+}
+
+/// The result that the denial is, as `From<AgentTrustError>` makes it.
+impl FromDenial for CallToolResult {
+    fn from_denial(denial: AgentTrustError) -> Self {
+        denial.into()
+    }
+}
+
+/// A complete response with the result that the denial is.
+impl FromDenial for CallToolResponse {
+    fn from_denial(denial: AgentTrustError) -> Self {
+        CallToolResult::from(denial).into()
+    }
+}
+
+/// `Ok` of a result that says `isError: true`, where `T` is `CallToolResult` or `CallToolResponse`: a
+/// model reads the results of its tools, and rarely the errors of a protocol.
+///
+/// No other `T` can say that it failed, so there it is an `Err`, with the same words, and the `code`
+/// and the `approval_id` or `check_id` as its data. Clients may keep that from the model; with
+/// `Result<T, AgentTrustError>`, `Result<T, CallToolResult>` or `Result<T, String>` it is a result with
+/// `isError: true` for every `T`.
+#[diagnostic::do_not_recommend]
+impl<T: 'static> FromDenial for Result<T, ErrorData> {
+    fn from_denial(denial: AgentTrustError) -> Self {
+        let problem = Problem::of(denial);
+        let mut output: Option<T> = None;
+        // By type at run time: one implementation for these two and one for all others would overlap.
+        let slot: &mut dyn Any = &mut output;
+        if let Some(slot) = slot.downcast_mut::<Option<CallToolResult>>() {
+            *slot = Some(result(&problem));
+        } else if let Some(slot) = slot.downcast_mut::<Option<CallToolResponse>>() {
+            *slot = Some(result(&problem).into());
+        }
+        output.ok_or_else(|| error(&problem))
+    }
+}
+
+/// So that tools which return `Result<_, AgentTrustError>` can be served: the error becomes a result
+/// with `isError: true` and the text for the model.
+impl IntoContents for AgentTrustError {
+    fn into_contents(self) -> Vec<ContentBlock> {
+        vec![ContentBlock::text(for_the_model(&Problem::of(self)))]
+    }
+}
+
+/// A result with `isError: true` is a failure of the type `ToolError`.
+impl Outcome for CallToolResult {
+    fn outcome(&self) -> CallOutcome {
+        if self.is_error == Some(true) {
+            return CallOutcome::failure("ToolError");
+        }
+        CallOutcome::Success
+    }
+}
+
+/// As the complete result says. A tool that asks its client for more, or started a task, has worked.
+impl Outcome for CallToolResponse {
+    fn outcome(&self) -> CallOutcome {
+        match self {
+            Self::Complete(result) => result.outcome(),
+            _ => CallOutcome::Success,
+        }
+    }
+}
+
+fn result(problem: &Problem) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(for_the_model(problem))]);
+    let mut meta = MetaObject::new();
+    meta.0.insert(META.to_owned(), Value::Object(problem.for_programs()));
+    result.meta = Some(meta);
+    result
+}
+
+fn error(problem: &Problem) -> ErrorData {
+    let code = match problem.reason() {
+        Reason::Unavailable | Reason::Misconfigured => ErrorCode::INTERNAL_ERROR,
+        Reason::Refused | Reason::Denied | Reason::Held | Reason::Expired | Reason::Revoked => {
+            ErrorCode::INVALID_REQUEST
+        }
+    };
+    let data = Value::Object(problem.for_programs());
+    ErrorData::new(code, for_the_model(problem), Some(data))
+}
+
+/// What happened, and how to go on. A model that is told only "no" tries again.
+fn for_the_model(problem: &Problem) -> String {
+    let how_to_go_on = match problem.reason() {
+        Reason::Refused => {
+            "Nothing was done. Do not repeat the call as it is; mend what is wrong with it."
+        }
+        Reason::Denied => {
+            "Nothing was done. Do not repeat the call and do not look for a way around; go on without \
+             it, or tell the person you work for."
+        }
+        Reason::Held => {
+            "Nothing was done. A person has to approve this first: do not retry until it is approved, \
+             then repeat the call with exactly the same arguments."
+        }
+        Reason::Expired => {
+            "Nothing was done, and nobody decided in time. Ask the person you work for whether it is \
+             still wanted before you repeat the call: that opens a new approval."
+        }
+        Reason::Revoked => "Nothing was done. Do not call any tool; tell the person you work for.",
+        Reason::Unavailable => {
+            "Do not repeat the call at once; tell the person you work for if it goes on like this."
+        }
+        Reason::Misconfigured => "Do not repeat the call.",
+    };
+    format!("{}. {how_to_go_on}", problem.detail())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denials() -> [AgentTrustError; 6] {
+        let message = "tool \"file_delete\" of http://10.0.0.7".to_owned();
+        let (approval_id, status) = ("apr_1".to_owned(), 401);
+        [
+            AgentTrustError::ActionDenied { message: message.clone(), check_id: None },
+            AgentTrustError::ElevationRequired {
+                message: message.clone(),
+                approval_id: approval_id.clone(),
+            },
+            AgentTrustError::ApprovalExpired { message: message.clone(), approval_id },
+            AgentTrustError::AgentRevoked { message: message.clone(), status },
+            AgentTrustError::GuardianUnavailable { message: message.clone() },
+            AgentTrustError::Authentication { message, status },
+        ]
+    }
+
+    fn text(content: Vec<ContentBlock>) -> String {
+        content.into_iter().next().unwrap().as_text().unwrap().text.clone()
+    }
+
+    #[test]
+    fn every_denial_says_that_nothing_was_done_and_how_to_go_on() {
+        let texts = denials().map(|denial| text(denial.into_contents()));
+        for text in &texts {
+            assert!(text.to_lowercase().contains("nothing was done"), "{text}");
+            assert!(text.contains("o not ") || text.contains("before you repeat"), "{text}");
+        }
+        // The last two are about the server, and what only its operator may know stays there.
+        assert_eq!(
+            texts.map(|text| text.contains("10.0.0.7")),
+            [true, true, true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn what_can_say_that_it_failed_carries_a_denial_as_a_result_and_the_rest_as_an_error() {
+        for denial in denials() {
+            let result: Result<CallToolResult, ErrorData> = FromDenial::from_denial(denial);
+            assert_eq!(result.unwrap().is_error, Some(true));
+        }
+        for denial in denials() {
+            let response: Result<CallToolResponse, ErrorData> = FromDenial::from_denial(denial);
+            assert_eq!(response.unwrap().outcome(), CallOutcome::failure("ToolError"));
+        }
+        let codes = denials().map(|denial| {
+            let value: Result<u8, ErrorData> = FromDenial::from_denial(denial);
+            value.unwrap_err().code
+        });
+        let (ours, theirs) = (ErrorCode::INTERNAL_ERROR, ErrorCode::INVALID_REQUEST);
+        assert_eq!(codes, [theirs, theirs, theirs, theirs, ours, ours]);
+    }
+}

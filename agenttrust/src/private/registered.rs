@@ -1,0 +1,90 @@
+//! What `#[guarded]` leaves behind for [`tools`](crate::tools): one entry a function, collected when the
+//! program is linked.
+
+use crate::model::Effect;
+
+pub use inventory;
+
+/// One guarded function, as its attribute describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardedFunction {
+    /// The tool's name.
+    pub tool: &'static str,
+    /// What the attribute says that a call does.
+    pub effect: Option<Effect>,
+    /// What the attribute says that a call needs.
+    pub scopes: &'static [&'static str],
+    /// What is captured of a call.
+    pub arguments: &'static [GuardedArgument],
+    /// Its module.
+    pub module: &'static str,
+    /// Its source file.
+    pub file: &'static str,
+    /// Its line, from 1.
+    pub line: u32,
+}
+
+inventory::collect!(GuardedFunction);
+
+/// One captured argument.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardedArgument {
+    /// Its name.
+    pub name: &'static str,
+    /// The JSON Schema of its type, made when it is asked for.
+    pub schema: Option<fn() -> Option<serde_json::Value>>,
+}
+
+#[cfg(feature = "schemars")]
+mod schema {
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    use schemars::{JsonSchema, SchemaGenerator};
+    use serde_json::Value;
+
+    /// Asks whether a type has a schema: `(&SchemaProbe::<T>::new()).schema()`.
+    pub struct SchemaProbe<T>(PhantomData<fn() -> T>);
+
+    impl<T> SchemaProbe<T> {
+        /// A question about `T`.
+        #[must_use]
+        #[expect(clippy::new_without_default, reason = "only the expansion asks")]
+        pub fn new() -> Self {
+            Self(PhantomData)
+        }
+    }
+
+    impl<T> fmt::Debug for SchemaProbe<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("SchemaProbe")
+        }
+    }
+
+    /// Found first: the type is `JsonSchema`.
+    pub trait SchemaKnown {
+        /// The schema of the type.
+        fn schema(&self) -> Option<Value>;
+    }
+
+    impl<T: JsonSchema> SchemaKnown for SchemaProbe<T> {
+        fn schema(&self) -> Option<Value> {
+            Some(SchemaGenerator::default().into_root_schema_for::<T>().to_value())
+        }
+    }
+
+    /// Found second: nothing is known of the type.
+    pub trait SchemaUnknown {
+        /// Nothing.
+        fn schema(&self) -> Option<Value>;
+    }
+
+    impl<T> SchemaUnknown for &SchemaProbe<T> {
+        fn schema(&self) -> Option<Value> {
+            None
+        }
+    }
+}
+
+#[cfg(feature = "schemars")]
+pub use self::schema::{SchemaKnown, SchemaProbe, SchemaUnknown};
