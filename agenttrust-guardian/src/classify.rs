@@ -5,6 +5,10 @@
 //! says. So a hint never lowers what other evidence says; where there is none, the hint alone decides,
 //! and a `frobnicate` that is hinted to read, reads. With nothing at all: mutating.
 //!
+//! A manifest that an operator or admin sends replaces what manifests said of its tools. One that an
+//! agent's or a gateway's key sends can only raise: its effect is taken where it is at least what is
+//! found without it, and is no evidence where it is not.
+//!
 //! | what the effect rests on | confidence |
 //! |---|---|
 //! | an operator's word, the manifest or an annotation | 1.0 |

@@ -39,6 +39,7 @@ mod error;
 mod guardian;
 mod http;
 mod ids;
+mod manifest;
 mod names;
 mod pipeline;
 pub mod policy;

@@ -6,6 +6,8 @@ use crate::http::ApiError;
 
 /// The longest name or id, in bytes.
 pub(crate) const NAME_MAX_BYTES: usize = 200;
+/// The longest place in a source (a file, a module), in bytes.
+const LINE_MAX_BYTES: usize = 1_000;
 /// The longest free text (a reason), in bytes.
 const TEXT_MAX_BYTES: usize = 2_000;
 /// The longest list of names ...
@@ -47,6 +49,18 @@ pub(crate) fn check_names<S: AsRef<str>>(field: &str, names: &[S]) -> Result<(),
     }
     for (place, name) in names.iter().enumerate() {
         check_name(&format!("{field}[{place}]"), name.as_ref())?;
+    }
+    Ok(())
+}
+
+/// Refuses a place in a source that is over 1,000 bytes long or holds a control character.
+pub(crate) fn check_line(field: &str, line: &str) -> Result<(), ApiError> {
+    if line.len() > LINE_MAX_BYTES {
+        let long = format!("is {} bytes long; {LINE_MAX_BYTES} is the most", line.len());
+        return Err(ApiError::invalid(field, long));
+    }
+    if line.chars().any(char::is_control) {
+        return Err(ApiError::invalid(field, "holds a control character; remove it"));
     }
     Ok(())
 }

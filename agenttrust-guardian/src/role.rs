@@ -58,7 +58,8 @@ impl Role {
                 | P::RevokeTokens
                 | P::ReadAgents
                 | P::ReadApprovals
-                | P::DiscloseInput,
+                | P::DiscloseInput
+                | P::DeclareTools,
             ) => Own,
             (Self::Agent, _) => No,
 
@@ -66,7 +67,7 @@ impl Role {
                 Self::Gateway,
                 P::Check | P::Report | P::InitApiSession | P::ReadSessions | P::IntrospectTokens,
             ) => Any,
-            (Self::Gateway, P::ReadApprovals | P::DiscloseInput) => Own,
+            (Self::Gateway, P::ReadApprovals | P::DiscloseInput | P::DeclareTools) => Own,
             (Self::Gateway, _) => No,
 
             (
@@ -75,6 +76,7 @@ impl Role {
                 | P::ReadSessions
                 | P::ReadApprovals
                 | P::ReadAudit
+                | P::ReadTools
                 | P::IntrospectTokens,
             ) => Any,
             (Self::Auditor, _) => No,
@@ -85,7 +87,9 @@ impl Role {
                 | P::SuspendAgents
                 | P::RevokeTokens
                 | P::SetFloors
-                | P::SetEffects,
+                | P::SetEffects
+                | P::DeclareTools
+                | P::RemoveTools,
             ) => Any,
             (Self::Operator, _) => No,
         }
@@ -126,6 +130,9 @@ pub(crate) enum Permission {
     SuspendAgents,
     SetFloors,
     SetEffects,
+    DeclareTools,
+    ReadTools,
+    RemoveTools,
     IssueTokens,
     IntrospectTokens,
     RevokeTokens,
@@ -149,6 +156,9 @@ impl fmt::Display for Permission {
             Self::SuspendAgents => "suspend or revoke agents",
             Self::SetFloors => "set the floor of an agent",
             Self::SetEffects => "set the effect of a tool",
+            Self::DeclareTools => "declare tools",
+            Self::ReadTools => "read declared tools",
+            Self::RemoveTools => "remove declared tools",
             Self::IssueTokens => "issue tokens",
             Self::IntrospectTokens => "introspect tokens",
             Self::RevokeTokens => "revoke tokens",
@@ -169,7 +179,8 @@ impl fmt::Display for Permission {
 pub(crate) enum Access {
     /// Not at all.
     No,
-    /// For the agents the key is bound to, and for what the key itself asked.
+    /// For the agents the key is bound to, and for what the key itself asked; what it declares can only
+    /// raise.
     Own,
     /// For every agent of the organisation.
     Any,

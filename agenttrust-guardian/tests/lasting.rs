@@ -10,6 +10,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use agenttrust_guardian::Role;
+use axum::http::Method;
 use serde_json::json;
 
 use self::support::{ADMIN, Answer, Api};
@@ -28,6 +29,19 @@ async fn everything_is_there_after_a_restart() {
         .await
         .ok();
     api.put("/api/v1/tools/frobnicate/effect", ADMIN, json!({ "effect": "admin" })).await.ok();
+    let tools = json!({ "tools": [
+        { "name": "tickle", "effect": "destructive", "scopes": ["fun:have"],
+          "arguments": [{ "name": "whom", "schema": { "type": "string", "maxLength": u64::MAX } }],
+          "places": [{ "module": "fun", "file": "src/fun.rs", "line": 7 }] },
+        { "name": "gone" },
+        { "name": "mine" },
+    ] });
+    api.put("/api/v1/tools", ADMIN, tools).await.ok();
+    let raised =
+        json!({ "tools": [{ "name": "mine", "effect": "admin", "scopes": ["fun:have"] }] });
+    api.put("/api/v1/tools", &key, raised).await.ok();
+    api.ask(Method::DELETE, "/api/v1/tools/gone", ADMIN, None).await.ok();
+    let tools = api.get("/api/v1/tools", ADMIN).await.ok().body;
     let token = api.token(&agent, &["search"]).await;
     let session = api.session(&key, &agent, json!({})).await.ok().text("session_id");
     api.check_in(&key, &agent, "search", &session).await.allowed();
@@ -50,6 +64,21 @@ async fn everything_is_there_after_a_restart() {
         let listed = api.get("/mcp/approvals?status=pending", ADMIN).await.ok();
         listed.body["approvals"][0]["id"].as_str().unwrap().to_owned()
     });
+    assert_eq!(api.get("/api/v1/tools", ADMIN).await.ok().body, tools);
+    for (tool, effect) in [("tickle", "destructive"), ("mine", "admin")] {
+        let answer = api.check(&key, &agent, tool).await;
+        answer.held();
+        assert_eq!(answer.body["action_effect"], effect, "{answer:?}");
+    }
+    // What an operator gave, an agent does not describe anew.
+    let other = json!([{ "module": "evil", "file": "src/evil.rs", "line": 1 }]);
+    let described = json!({ "tools": [{ "name": "tickle", "places": other }] });
+    api.put("/api/v1/tools", &key, described).await.ok();
+    assert_eq!(api.get("/api/v1/tools", ADMIN).await.ok().body, tools);
+    // What is declared after a restart is not taken for something older.
+    let lowered = json!({ "tools": [{ "name": "mine", "effect": "read" }] });
+    api.put("/api/v1/tools", ADMIN, lowered).await.ok();
+    api.check(&key, &agent, "mine").await.allowed();
     let body = json!({ "token": token });
     assert_eq!(api.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.body["active"], true);
     let shown = api.get(&format!("/mcp/sessions/{session}"), &key).await.ok();

@@ -39,6 +39,7 @@ impl World {
         let headers = [("agenttrust-input-digest", digest.digest.as_str())];
         let check = json!({ "agent_id": agent, "action_name": "db_delete" });
         let approval = api.check_with(&asker, &headers, check).await.held();
+        api.put("/api/v1/tools", ADMIN, json!({ "tools": [{ "name": "search" }] })).await.ok();
         let spare_key =
             api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
         Self { api, agent, token, session, approval, spare_key, digest: digest.opening }
@@ -77,6 +78,9 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/keys", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/keys", [NO, NO, NO, NO, OK]),
     ("delete", "/api/v1/keys/{id}", [NO, NO, NO, NO, OK]),
+    ("put", "/api/v1/tools", [OK, OK, NO, OK, OK]),
+    ("get", "/api/v1/tools", [NO, NO, OK, OK, OK]),
+    ("delete", "/api/v1/tools/{name}", [NO, NO, NO, OK, OK]),
     ("put", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),
     ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/verify", [NO, NO, OK, OK, OK]),
@@ -113,6 +117,7 @@ fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<
         }
         (_, "/api/v1/agents/{id}/floor") => Some(json!({ "mode": "open" })),
         (_, "/api/v1/keys") => Some(json!({ "role": "operator" })),
+        (_, "/api/v1/tools") => Some(json!({ "tools": [{ "name": "search" }] })),
         (_, "/api/v1/tools/{name}/effect") => Some(json!({ "effect": "read" })),
         _ => Some(json!({})),
     };
@@ -178,6 +183,10 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
             // What lists leaves out what is not the caller's.
             ("/api/v1/agents", _) => {
                 assert_eq!(answer.ok().body["agents"].as_array().unwrap().len(), 2);
+            }
+            // A tool is nobody's, and whatever an agent declares can only raise.
+            ("/api/v1/tools", _) => {
+                answer.ok();
             }
             ("/mcp/approvals", _) => assert_eq!(answer.ok().body, json!({ "approvals": [] })),
             // What is not the caller's is as good as none, and whose it is stays untold.

@@ -6,6 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Expr, GenericArgument, Lit, LitStr, PathArguments, Type};
 
+use crate::args;
 use crate::attr::{Attr, Effect, OnElevation};
 use crate::expand::{Expansion, allow_underscore};
 use crate::input::{Demand, Field, Generic, Input};
@@ -26,9 +27,9 @@ impl Expansion {
         let input = self.captures().then(|| {
             // Kept where it is compared with later.
             let input = if self.compares() {
-                quote_spanned!(Span::mixed_site()=> ::core::clone::Clone::clone(&input))
+                quote_spanned!(Span::mixed_site()=> ::core::clone::Clone::clone(&agenttrust_input))
             } else {
-                quote_spanned!(Span::mixed_site()=> input)
+                quote_spanned!(Span::mixed_site()=> agenttrust_input)
             };
             quote_spanned!(Span::mixed_site()=> .captured(#input))
         });
@@ -83,7 +84,14 @@ impl Expansion {
     }
 
     /// The tool's name: a literal as it is, a constant expression checked while the program is built.
-    pub(crate) fn tool(&self) -> TokenStream {
+    fn tool(&self) -> TokenStream {
+        self.tool_name(&quote_spanned! {Span::mixed_site()=>
+            const _: () = ::core::assert!(!TOOL.is_empty(), "the name of a tool is empty");
+        })
+    }
+
+    /// The tool's name, as an expression that is constant; `check` may speak of it as `TOOL`.
+    pub(crate) fn tool_name(&self, check: &TokenStream) -> TokenStream {
         match &self.guarded.attr.tool {
             None => {
                 let ident = &self.guarded.function.sig.ident;
@@ -96,8 +104,8 @@ impl Expansion {
                 let place = Span::mixed_site().located_at(tool.span());
                 quote_spanned! {place=>
                     {
-                        const TOOL: &'static str = #tool;
-                        const { ::core::assert!(!TOOL.is_empty(), "the name of a tool is empty") };
+                        const TOOL: &'static ::core::primitive::str = #tool;
+                        #check
                         TOOL
                     }
                 }
@@ -128,10 +136,10 @@ impl Expansion {
                 #[allow(unused_imports)]
                 use #private::{CaptureOpaque as _, CaptureSerialize as _};
                 #[allow(unused_mut)]
-                let mut capture = #private::InputCapture::new();
+                let mut agenttrust_capture = #private::InputCapture::new();
                 #(#adds)*
                 #(#generics)*
-                capture
+                agenttrust_capture
             }
         }
     }
@@ -142,13 +150,13 @@ impl Expansion {
             Generic::Type(ident) => {
                 let name = format!("<{}>", ident.unraw());
                 quote_spanned! {Span::mixed_site()=>
-                    capture.add_type(#name, ::core::any::type_name::<#ident>());
+                    agenttrust_capture.add_type(#name, ::core::any::type_name::<#ident>());
                 }
             }
             Generic::Const(ident) => {
                 let name = format!("<{}>", ident.unraw());
                 quote_spanned! {Span::mixed_site()=>
-                    capture.add(#name, (&#private::CaptureProbe(&#ident)).capture());
+                    agenttrust_capture.add(#name, (&#private::CaptureProbe(&#ident)).capture());
                 }
             }
         }
@@ -158,19 +166,25 @@ impl Expansion {
         let private = &self.private;
         let Field { ident, name, ty, cfgs, demand } = field;
         let known = demand.is_some() && ty.as_ref().is_some_and(serializes);
-        let demand = demand.filter(|_| demanding && !known);
-        let demand = demand.map(|demand| self.demand(field, demand));
+        let extractor = ty.as_ref().is_some_and(|ty| args::extractor(ty).is_some());
         let value = if known {
             quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#private::exact(&#ident)))
+        } else if extractor && demand.is_none() {
+            quote_spanned!(Span::mixed_site()=> {
+                use #private::{ExtractorDeref as _, ExtractorOpaque as _, ExtractorSerialize as _};
+                (&&#private::ExtractorProbe(&#ident)).capture()
+            })
         } else {
             quote_spanned!(Span::mixed_site()=> (&#private::CaptureProbe(&#ident)).capture())
         };
+        let demand = demand.filter(|_| demanding && !known);
+        let demand = demand.map(|demand| self.demand(field, demand));
         let unused = allow_underscore(ident);
         quote_spanned! {Span::mixed_site()=>
             #(#cfgs)* #unused
             {
                 #demand
-                capture.add(#name, #value);
+                agenttrust_capture.add(#name, #value);
             }
         }
     }
@@ -179,8 +193,8 @@ impl Expansion {
     // the argument into the compiler's message.
     fn demand(&self, field: &Field, demand: Demand) -> TokenStream {
         let private = &self.private;
-        let Field { ident, name, .. } = field;
-        let (message, label) = match demand {
+        let Field { ident, name, ty, .. } = field;
+        let (message, mut label) = match demand {
             Demand::Approval(effect) => (
                 format!(
                     "`{name}` cannot be captured, and an approval for `effect = \"{}\"` binds every \
@@ -196,6 +210,12 @@ impl Expansion {
                 "remove it from `input(..)`, or implement `Serialize` for `{Self}`".to_owned(),
             ),
         };
+        if let Some((extractor, _)) = ty.as_ref().and_then(args::extractor) {
+            label = format!(
+                "write `{extractor}({name}): {extractor}<..>` to capture what is inside of it, if that \
+                 is `Serialize`, or add `skip({name})`"
+            );
+        }
         let place = Span::mixed_site().located_at(ident.span());
         let value = quote_spanned!(place=> &#ident);
         quote_spanned! {Span::mixed_site()=>

@@ -8,8 +8,8 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, FnArg, GenericArgument, Ident, Meta, Pat, PatIdent, PatTupleStruct, PatType,
-    PathArguments, Signature, Token, Type,
+    Attribute, FnArg, GenericArgument, GenericParam, Generics, Ident, Meta, Pat, PatIdent,
+    PatTupleStruct, PatType, PathArguments, Signature, Token, Type,
 };
 
 /// One parameter other than `self`.
@@ -76,7 +76,8 @@ impl Names {
                     self.read(inner, ty, cfgs);
                 }
             }
-            Pat::Or(pat) => pat.cases.iter().for_each(|case| self.read(case, ty, cfgs)),
+            // Every case binds the same names.
+            Pat::Or(pat) => pat.cases.iter().take(1).for_each(|case| self.read(case, ty, cfgs)),
             Pat::Guard(pat) => self.read(&pat.pat, ty, cfgs),
             Pat::Paren(pat) => self.read(&pat.pat, ty, cfgs),
             Pat::Reference(pat) => self.read(&pat.pat, None, cfgs),
@@ -101,10 +102,6 @@ impl Names {
     }
 
     fn bind(&mut self, pat: &PatIdent, ty: Option<&Type>, cfgs: &[Attribute]) {
-        // The cases of an or-pattern bind the same names.
-        if self.bindings.iter().any(|known| known.ident == pat.ident) {
-            return;
-        }
         self.bindings.push(Binding {
             ident: pat.ident.clone(),
             mutability: pat.mutability.filter(|_| pat.by_ref.is_none()),
@@ -117,19 +114,21 @@ impl Names {
 
 /// `T` of `Parameters(request): Parameters<T>`, and of the extractors that are made the same way.
 fn extracted<'a>(ty: &'a Type, pat: &PatTupleStruct) -> Option<&'a Type> {
+    let (extractor, inner) = extractor(ty)?;
+    let is_itself = pat.path.segments.last().is_some_and(|last| last.ident == *extractor);
+    (is_itself && pat.elems.len() == 1).then_some(inner)
+}
+
+/// The name of an extractor, and what it extracts: `Json` and `File` of `Json<File>`.
+pub(crate) fn extractor(ty: &Type) -> Option<(&Ident, &Type)> {
     const EXTRACTORS: [&str; 5] = ["Parameters", "Json", "Path", "Query", "Form"];
     let Type::Path(ty) = ty else { return None };
     let segment = ty.path.segments.last()?;
     let is_extractor = EXTRACTORS.iter().any(|name| segment.ident == name);
-    let is_itself = pat.path.segments.last().is_some_and(|last| last.ident == segment.ident);
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
     let mut arguments = arguments.args.iter();
     match (arguments.next(), arguments.next()) {
-        (Some(GenericArgument::Type(inner)), None)
-            if is_extractor && is_itself && pat.elems.len() == 1 =>
-        {
-            Some(inner)
-        }
+        (Some(GenericArgument::Type(inner)), None) if is_extractor => Some((&segment.ident, inner)),
         _ => None,
     }
 }
@@ -147,6 +146,11 @@ fn lints_of(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| is_lint(attr)).cloned().collect()
 }
 
+/// What axum and rmcp hand in beside the input: it says who calls and by what request, and is another
+/// one each time, so that no approval bound to it would ever be found again.
+const HANDED_IN: [&str; 5] =
+    ["State", "Extension", "ConnectInfo", "RequestId", "RequestMetaObject"];
+
 /// The name of a type that is a context by convention: what a framework hands in, not what a
 /// caller asked for.
 fn never_captured(ty: &Type) -> Option<String> {
@@ -156,7 +160,7 @@ fn never_captured(ty: &Type) -> Option<String> {
         Type::Group(ty) => never_captured(&ty.elem),
         Type::Path(ty) => {
             let name = ty.path.segments.last()?.ident.unraw().to_string();
-            (name == "State" || name == "Extension" || name.ends_with("Context")).then_some(name)
+            (HANDED_IN.contains(&name.as_str()) || name.ends_with("Context")).then_some(name)
         }
         _ => None,
     }
@@ -187,6 +191,19 @@ impl VisitMut for DropMut {
 
     // A pattern holds no other pattern in its expressions that is a parameter's.
     fn visit_expr_mut(&mut self, _: &mut syn::Expr) {}
+}
+
+/// The types and constants that something is generic over.
+pub(crate) fn generics(generics: &Generics) -> Vec<Ident> {
+    generics
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            GenericParam::Type(param) => Some(param.ident.clone()),
+            GenericParam::Const(param) => Some(param.ident.clone()),
+            GenericParam::Lifetime(_) => None,
+        })
+        .collect()
 }
 
 /// Where the attribute `name` is among `attrs`, or one that may become it.

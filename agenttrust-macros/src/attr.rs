@@ -104,12 +104,12 @@ impl Effect {
     }
 }
 
-struct Key {
-    name: &'static str,
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
     usage: &'static str,
 }
 
-const KEYS: [Key; 11] = [
+pub(crate) const KEYS: [Key; 11] = [
     Key { name: "effect", usage: "effect = \"read\"" },
     Key { name: "tool", usage: "tool = \"db_delete\"" },
     Key { name: "guard", usage: "guard = self.guard" },

@@ -7,10 +7,7 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{
-    Attribute, GenericParam, Generics, Ident, ImplItem, ItemImpl, Meta, Result, ReturnType,
-    Signature, Token, Type,
-};
+use syn::{Attribute, Ident, ImplItem, ItemImpl, Meta, Result, ReturnType, Signature, Token, Type};
 
 use crate::args;
 use crate::attr::Attr;
@@ -34,7 +31,7 @@ struct Block {
 
 enum Item {
     /// Behind the check, with the keys that the method sets itself.
-    Guarded(Function, Attr),
+    Guarded(Box<Function>, Box<Attr>),
     /// As it was written.
     Plain(TokenStream),
 }
@@ -86,7 +83,7 @@ impl Block {
         let head: TokenStream = head.into_iter().collect();
         // With nothing in its body, so that what cannot be read is read item by item below.
         let generics = match syn::parse2::<ItemImpl>(quote!(#head {})) {
-            Ok(header) => generics(&header.generics),
+            Ok(header) => args::generics(&header.generics),
             Err(error) => {
                 ctxt.push(error);
                 return None;
@@ -116,8 +113,8 @@ impl Block {
         let items = items.into_iter().map(|item| match item {
             Item::Plain(tokens) => tokens,
             Item::Guarded(function, own) => {
-                let attr = inherit::merge(own, keys, &function);
-                validate(ctxt, attr, function, Some(&generics))
+                let attr = inherit::merge(*own, keys, &function);
+                validate(ctxt, attr, *function, Some(&generics))
                     .map_or_else(TokenStream::new, |guarded| Expansion::new(guarded).function())
             }
         });
@@ -189,7 +186,7 @@ fn read_method(ctxt: &Ctxt, mut function: Function) -> Item {
         return Item::Plain(function.into_token_stream());
     }
     let own = Attr::parse(ctxt, keys);
-    Item::Guarded(function, own)
+    Item::Guarded(Box::new(function), Box::new(own))
 }
 
 /// `#[guarded(skip)]`, and nothing else in it.
@@ -199,24 +196,17 @@ fn is_skip(keys: &TokenStream) -> bool {
     keys.next().is_none() && matches!(first, Some(TokenTree::Ident(word)) if word == "skip")
 }
 
-/// What `#[tool_router]` adds to the block when it stands above: it lists the tools and runs none.
+/// What `#[tool_router]` or `#[prompt_router]` adds to the block when it stands above: it lists the
+/// tools and runs none.
 fn makes_the_router(sig: &Signature) -> bool {
     let ReturnType::Type(_, output) = &sig.output else { return false };
     let Type::Path(output) = peel(output) else { return false };
-    let is_router = output.path.segments.last().is_some_and(|last| last.ident == "ToolRouter");
+    let is_router = output
+        .path
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "ToolRouter" || last.ident == "PromptRouter");
     is_router && sig.inputs.is_empty()
-}
-
-fn generics(generics: &Generics) -> Vec<Ident> {
-    generics
-        .params
-        .iter()
-        .filter_map(|param| match param {
-            GenericParam::Type(param) => Some(param.ident.clone()),
-            GenericParam::Const(param) => Some(param.ident.clone()),
-            GenericParam::Lifetime(_) => None,
-        })
-        .collect()
 }
 
 /// The block as it was, but for the methods' own `#[guarded(..)]`, which would be expanded next and

@@ -1,7 +1,8 @@
 //! Last stage: the function with its whole body behind the check.
 //!
 //! Every path is rooted, every name of ours is `mixed_site` and so invisible to the body, and all
-//! that is decided at run time is decided in `agenttrust::__private`.
+//! that is decided at run time is decided in `agenttrust::__private`. The names are long because a
+//! constant around the function would be meant by a short one: `let` does not shadow constants.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -124,17 +125,17 @@ impl Expansion {
         let denied = self.denied();
         let output_type = annotation(self.guarded.returns.output.as_ref());
         quote_spanned! {Span::mixed_site()=>
-            let permit = match #decision {
-                ::core::result::Result::Ok(permit) => permit,
-                ::core::result::Result::Err(error) => return #denied,
+            let agenttrust_permit = match #decision {
+                ::core::result::Result::Ok(agenttrust_permit) => agenttrust_permit,
+                ::core::result::Result::Err(agenttrust_error) => return #denied,
             };
-            let output #output_type = #body;
-            let outcome = {
+            let agenttrust_output #output_type = #body;
+            let agenttrust_outcome = {
                 use #private::{OutcomeAssumed as _, OutcomeKnown as _};
-                (&#private::OutcomeProbe(&output)).call_outcome()
+                (&#private::OutcomeProbe(&agenttrust_output)).call_outcome()
             };
-            #private::Permit::finish_with(permit, outcome);
-            output
+            #private::Permit::finish_with(agenttrust_permit, agenttrust_outcome);
+            agenttrust_output
         }
     }
 
@@ -145,23 +146,23 @@ impl Expansion {
         let guard = self.guard();
         let asked = match self.guarded.returns.shape {
             Shape::Sync => quote_spanned! {Span::mixed_site()=>
-                #private::authorize_blocking(guard, action)
+                #private::authorize_blocking(agenttrust_guard, agenttrust_action)
             },
             Shape::Async | Shape::Boxed | Shape::ImplFuture => quote_spanned! {Span::mixed_site()=>
-                #private::authorize(guard, action).await
+                #private::authorize(agenttrust_guard, agenttrust_action).await
             },
         };
         let input = self.captures().then(|| {
             let capture = self.capture(true);
-            quote_spanned!(Span::mixed_site()=> let input = #capture;)
+            quote_spanned!(Span::mixed_site()=> let agenttrust_input = #capture;)
         });
         // An argument may be shared (a `&Mutex`, a handle with state) and change while the Guardian,
         // or a person, makes up their mind: what was checked must be what runs.
         let decision = if self.compares() {
             let capture = self.capture(false);
             quote_spanned! {Span::mixed_site()=>
-                let decision = #asked;
-                #private::unchanged(decision, &input, || #capture)
+                let agenttrust_decision = #asked;
+                #private::unchanged(agenttrust_decision, &agenttrust_input, || #capture)
             }
         } else {
             asked
@@ -169,8 +170,8 @@ impl Expansion {
         quote_spanned! {Span::mixed_site()=>
             {
                 #input
-                let action = #action;
-                let guard = #guard;
+                let agenttrust_action = #action;
+                let agenttrust_guard = #guard;
                 #decision
             }
         }
@@ -207,8 +208,8 @@ impl Expansion {
         let future = self.run_sync();
         quote_spanned! {Span::mixed_site()=>
             {
-                let future = #future;
-                future.await
+                let agenttrust_future = #future;
+                agenttrust_future.await
             }
         }
     }
@@ -228,8 +229,10 @@ impl Expansion {
         let place = self.output_place();
         let returns = (!matches!(self.guarded.returns.body, Some(Type::ImplTrait(_)))).then(|| {
             quote_spanned! {place=>
-                if let ::core::option::Option::Some(output) = ::core::option::Option::None::<#output> {
-                    return output;
+                if let ::core::option::Option::Some(agenttrust_output) =
+                    ::core::option::Option::None::<#output>
+                {
+                    return agenttrust_output;
                 }
             }
         });
@@ -275,9 +278,9 @@ impl Expansion {
         quote_spanned! {Span::mixed_site()=>
             #(#bindings)*
             #[allow(clippy::diverging_sub_expression)]
-            let output #body_type = #block;
+            let agenttrust_output #body_type = #block;
             #[allow(unreachable_code)]
-            output
+            agenttrust_output
         }
     }
 
@@ -291,7 +294,7 @@ impl Expansion {
         let private = &self.private;
         let returns = &self.guarded.returns;
         let output = named(returns.output.as_ref());
-        let error = quote_spanned!(Span::mixed_site()=> error);
+        let error = quote_spanned!(Span::mixed_site()=> agenttrust_error);
         if let Some(on_denied) = &self.guarded.attr.on_denied {
             let place = Span::mixed_site().located_at(on_denied.span());
             return quote_spanned!(place=> #private::deny_with::<#output, _>(#error, #on_denied));

@@ -92,18 +92,18 @@ pub(crate) fn parse(input: ParseStream<'_>) -> Result<Function> {
 /// Whether `fn` follows after the words that may stand before it.
 fn starts_function(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
-    let qualifier = |ahead: ParseStream<'_>| {
-        ahead.peek(Token![const])
-            || ahead.peek(Token![async])
-            || ahead.peek(Token![unsafe])
-            || ahead.peek(Token![extern])
-            || ahead.peek(LitStr)
+    // Word by word: a `macro_rules!` may have passed the whole function on as one group.
+    let step = |ahead: ParseStream<'_>| -> Result<bool> {
+        let words = [
+            ahead.parse::<Option<Token![const]>>()?.is_some(),
+            ahead.parse::<Option<Token![async]>>()?.is_some(),
+            ahead.parse::<Option<Token![unsafe]>>()?.is_some(),
+            ahead.parse::<Option<Token![extern]>>()?.is_some(),
+            ahead.parse::<Option<LitStr>>()?.is_some(),
+        ];
+        Ok(words.contains(&true))
     };
-    while qualifier(&ahead) {
-        if ahead.parse::<TokenTree>().is_err() {
-            return false;
-        }
-    }
+    while step(&ahead).unwrap_or(false) {}
     ahead.peek(Token![fn])
 }
 
@@ -156,10 +156,13 @@ fn parse_body(input: ParseStream<'_>) -> Result<Option<Body>> {
 fn braced(group: Group) -> Option<Group> {
     match group.delimiter() {
         Delimiter::Brace => Some(group),
-        Delimiter::None => match group.stream().into_iter().next() {
-            Some(TokenTree::Group(inner)) => braced(inner),
-            _ => None,
-        },
+        Delimiter::None => {
+            let mut inside = group.stream().into_iter();
+            match (inside.next(), inside.next()) {
+                (Some(TokenTree::Group(inner)), None) => braced(inner),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }

@@ -8,6 +8,8 @@ mod args;
 mod attr;
 mod block;
 mod ctxt;
+#[cfg(test)]
+mod documented;
 mod duration;
 mod expand;
 mod function;
@@ -60,7 +62,7 @@ use proc_macro::TokenStream;
 /// `"read"`, `"mutating"`, `"destructive"` or `"admin"`: what a call does. The Guardian may find it
 /// stronger, never weaker; without the key it goes by the tool's name.
 ///
-/// `destructive` and `admin` calls are what people approve, so [every argument](#input-and-skip) of
+/// `destructive` and `admin` calls are what people approve, so [every argument](#what-is-captured) of
 /// theirs must be captured or skipped by name.
 ///
 /// ```
@@ -109,29 +111,26 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// ## `input` and `skip`
+/// ## `input`
 ///
-/// What is captured: names of arguments, as the body sees them (of `Parameters(request)` that is
-/// `request`). The captured values are what an approval is bound to. They stay in the process: the
-/// check carries their digest and their length, and their text only if the guard was built with
-/// `log_inputs(true)`.
+/// Exactly these arguments are captured, and they must be `Serialize`. Names are those that the body
+/// sees: of `Parameters(request)` that is `request`.
 ///
-/// Without these keys, every argument that is `Serialize` is captured and every other one is left
-/// out; inside a generic function that goes by the bounds of the function. What the function is
-/// generic over is captured too, types by their name. Never captured are `self` and what a framework
-/// hands in: arguments whose type is named `State`, `Extension`, or `*Context`.
+/// ```
+/// # use agenttrust::{AgentTrustError, guarded};
+/// #[guarded(input(path))]
+/// fn write(path: &str, content: &str) -> Result<(), AgentTrustError> {
+///     # let _ = (path, content);
+///     Ok(())
+/// }
+/// ```
 ///
-/// - `input(a, b)` captures exactly these, and they must be `Serialize`.
-/// - `skip(a)` leaves `a` out.
-/// - `skip_all` leaves everything out: the call is checked by its name alone.
+/// See [what is captured](#what-is-captured).
 ///
-/// For `destructive` and `admin`, every argument, `self` included, must be captured or named in
-/// `skip(..)`; one that is neither does not compile. An approval bound to less than was meant is never
-/// an accident. And the arguments are captured once more just before the body: where they are shared
-/// and have changed since they were checked, the call is denied.
+/// ## `skip`
 ///
-/// With the weaker effects, or none, an argument that is left out is not bound: should a policy hold
-/// such a call, the approver sees how far the approval reaches.
+/// These arguments are left out: handles, secrets, whatever an approval need not be bound to. A
+/// `destructive` or `admin` method has to say so of `self` too, which is never captured.
 ///
 /// ```
 /// # use agenttrust::{AgentTrustError, guarded};
@@ -141,13 +140,17 @@ use proc_macro::TokenStream;
 ///     # let _ = (db, user, role);
 ///     Ok(())
 /// }
+/// ```
 ///
-/// #[guarded(input(path))]
-/// fn write(path: &str, content: &str) -> Result<(), AgentTrustError> {
-///     # let _ = (path, content);
-///     Ok(())
-/// }
+/// Alone and without names, `#[guarded(skip)]` leaves a method out of a guarded
+/// [`impl` block](#impl-blocks).
 ///
+/// ## `skip_all`
+///
+/// Everything is left out: the call is checked by its name alone. Not for `destructive` and `admin`.
+///
+/// ```
+/// # use agenttrust::{AgentTrustError, guarded};
 /// #[guarded(effect = "read", skip_all)]
 /// fn search(query: &str) -> Result<(), AgentTrustError> {
 ///     # let _ = query;
@@ -168,13 +171,26 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// ## `on_elevation` and `wait`
+/// ## `on_elevation`
 ///
-/// What happens while an approval is pending: `"fail"`, the default, returns `ElevationRequired` with
-/// the approval's id at once; `"wait"` waits for the decision as long as `wait` says (`"30s"`,
-/// `"5m"`, `"1h"`, `"1m30s"`; five minutes by default), runs the body once it is approved, and
-/// returns `ElevationRequired` when the time is up. A function that is not async never waits inside
-/// an async runtime, whose thread it would block.
+/// What happens while an approval is pending. `"fail"`, the default, returns `ElevationRequired` with
+/// the approval's id at once. `"wait"` waits for the decision, runs the body once it is approved, and
+/// returns `ElevationRequired` when the time is up. A function that is not async never waits inside an
+/// async runtime, whose thread it would block: there it returns at once.
+///
+/// ```
+/// # use agenttrust::{AgentTrustError, guarded};
+/// #[guarded(effect = "destructive", on_elevation = "wait")]
+/// async fn drop_table(table: String) -> Result<(), AgentTrustError> {
+///     # let _ = table;
+///     Ok(())
+/// }
+/// ```
+///
+/// ## `wait`
+///
+/// How long `on_elevation = "wait"` waits: `"30s"`, `"5m"`, `"1h"`, `"1m30s"`; five minutes by default,
+/// as long as an approval is open by default.
 ///
 /// ```
 /// # use agenttrust::{AgentTrustError, guarded};
@@ -215,42 +231,221 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
+/// # What is captured
+///
+/// The captured arguments are what an approval is bound to: each under its own name, in the canonical
+/// JSON form of RFC 8785, taken in the order of the parameters and before the check, from the very values
+/// that the body then gets. They stay in the process: the check carries their digest and their
+/// length, and their text only if the guard was built with `log_inputs(true)`.
+///
+/// | argument | is captured |
+/// |---|---|
+/// | a value that is `Serialize` | yes; inside a generic function, if its bounds say so |
+/// | any other value: a handle, a connection | no; an error for `destructive` and `admin` |
+/// | `Parameters(request): Parameters<Request>`, `Json(file): Json<File>`, and other patterns | what the pattern binds |
+/// | `Parameters<T>`, `Json<T>`, `Path<T>`, `Query<T>` or `Form<T>` by a plain name | what is inside; `destructive` and `admin` ask for the pattern, where the extractor itself is not `Serialize` |
+/// | `State`, `Extension`, `ConnectInfo`, `RequestId`, `RequestMetaObject`, and types whose name ends in `Context` | never: they say who calls, not what for |
+/// | `self` | never |
+/// | `_`, which gives the body nothing | no |
+/// | what the function is generic over | yes: types by their name, constants by their value |
+///
+/// For `destructive` and `admin`, every argument, `self` included, is captured or named in
+/// [`skip(..)`](#skip); one that is neither does not compile. An approval bound to less than was meant is
+/// never an accident. And the arguments are captured once more just before the body: where they are
+/// shared and have changed since they were checked, the call is denied.
+///
+/// With the weaker effects, or none, an argument that is left out is not bound: should a policy hold
+/// such a call, the approver sees how far the approval reaches. An argument that is `Serialize` and has
+/// no exact JSON form (keys that come twice, `NaN`) denies the call, whatever its effect.
+///
+/// # `impl` blocks
+///
+/// On an `impl` block, inherent or of a trait, the attribute guards **every** method with the same keys.
+/// A method's own `#[guarded(..)]` overrides them key by key, and `#[guarded(skip)]` leaves it out.
+///
+/// ```
+/// # use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
+/// struct Files {
+///     guard: AgentTrustGuard,
+/// }
+///
+/// #[guarded(effect = "read", guard = self.guard, skip(self))]
+/// impl Files {
+///     #[guarded(skip)]
+///     fn new(guard: AgentTrustGuard) -> Self {
+///         Self { guard }
+///     }
+///
+///     async fn list(&self, folder: &str) -> Result<Vec<String>, AgentTrustError> {
+///         # let _ = folder;
+///         Ok(vec![])
+///     }
+///
+///     #[guarded(effect = "destructive")]
+///     async fn delete(&self, path: String) -> Result<(), AgentTrustError> {
+///         # let _ = path;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// The block's `skip(..)` holds for the methods that have such an argument. `tool` and `input(..)` are
+/// about one function, and so are not for blocks. Associated functions without `self` are guarded too.
+/// What a macro call inside the block would make cannot be seen, and does not compile; the function that
+/// `#[tool_router]` adds is left alone.
+///
+/// # Other attributes
+///
+/// The whole body runs behind the check wherever `#[guarded]` stands among these.
+///
+/// | attribute | order |
+/// |---|---|
+/// | `#[tool]` and `#[tool_router]` of rmcp, `#[rig_tool]` | either; below `#[guarded]` they are [read](#tools-of-a-framework) |
+/// | `#[async_trait]` | either, on the `impl` block; on a method, `#[guarded]` runs after it by itself |
+/// | `#[tracing::instrument]` | either; above `#[guarded]` its span holds the check too |
+/// | `#[tokio::main]`, `#[tokio::test]` | either; above `#[guarded]` the check comes before the runtime is started |
+/// | `#[axum::debug_handler]` | either |
+/// | `#[must_use]`, `#[deprecated]`, `#[inline]`, docs, lints | either |
+/// | `#[track_caller]` | not together |
+///
+/// ## Tools of a framework
+///
+/// Where a `#[tool(..)]` or `#[rig_tool(..)]` stands below `#[guarded]`, or in a guarded block, its `name`
+/// is the tool's name, and its annotations are its effect: `read_only_hint = true` is `read`,
+/// `destructive_hint = true` is `destructive`, `destructive_hint = false` is `mutating`. An explicit key
+/// comes first; an `effect` that contradicts the annotations does not compile, because callers would be
+/// told the opposite of what is checked. Above `#[guarded]` it has already run and cannot be seen: then
+/// the name is the function's, and the effect is what `effect` says.
+///
+/// Outputs of rmcp and axum carry a denial with the features of those names. A rig tool shows its model
+/// the reason with `on_denied`, since rig keeps the text of other errors back:
+/// `on_denied = |denial| Err(ToolExecutionError::refused(denial.to_string()))`.
+///
 /// # Supported functions
 ///
 /// | function | when the check is made |
 /// |---|---|
 /// | `fn` | on the call; the thread is parked meanwhile |
 /// | `async fn`, also in traits | when the future is first polled |
-/// | `fn .. -> Pin<Box<dyn Future>>`, `BoxFuture`, and what `#[async_trait]` leaves behind | when the future is first polled; **all** of the body runs inside it |
+/// | `fn .. -> Pin<Box<dyn Future>>`, `BoxFuture`, and what `#[async_trait]` and `#[tool]` leave behind | when the future is first polled; **all** of the body runs inside it |
 /// | `fn .. -> impl Future` | when the future is first polled; **all** of the body runs inside it |
 ///
-/// Free functions, methods with every form of `self`, and default methods of traits; generic ones,
-/// `unsafe` and `extern` ones; borrowed arguments, borrowed results, patterns, `impl Trait`, and
-/// `#[cfg]` on parameters.
+/// | of any of them | |
+/// |---|---|
+/// | free functions, methods with every form of `self`, default methods of traits, trait impls | yes |
+/// | recursion | yes; each call is checked |
+/// | type parameters, constants, `where`, `impl Trait` as argument and result | yes |
+/// | borrowed arguments, borrowed results, `&mut`, named lifetimes | yes |
+/// | patterns, `mut`, `ref`, `@`, `_`, `#[cfg]` on parameters | yes |
+/// | `unsafe fn`, `extern "C" fn` | yes |
+/// | `#![..]` inside the body; names of yours that hide `Ok`, `Result`, `std`, `agenttrust` | yes |
+/// | a module with `#![no_implicit_prelude]` | yes, but an argument of a type of your own has no `destructive`, `admin` or `input(..)` there |
 ///
-/// Not supported, each with a message of its own: `const fn`, `-> !`, `#[track_caller]`, methods
-/// without a body, items that are no functions, functions that return nothing (unless `on_denied`
-/// says what to do), a future inside of another output, and a `'static` future from borrowed
-/// arguments.
+/// | not supported | instead |
+/// |---|---|
+/// | `const fn` | remove `const`: nobody can be asked while the program is built |
+/// | `-> !` | return a `Result`, and diverge in the caller |
+/// | nothing returned, or what cannot carry a denial | return a `Result`, or say what to do with `on_denied` |
+/// | `#[track_caller]` | take a `&'static Location<'static>` |
+/// | a method without a body | guard its implementations, or give it a body |
+/// | a future inside of another output, or a hand-written future type | `async fn`, `Pin<Box<dyn Future>>`, `impl Future` |
+/// | a `'static` future from borrowed arguments | take owned values (`self: Arc<Self>`), or give the future a lifetime |
+/// | C-variadic functions | take a slice |
+/// | a `trait`, a `mod`, any other item | guard the functions inside |
 ///
-/// Put `#[guarded]` below attributes that only describe a function, and below `#[async_trait]`.
+/// # What a program can do
+///
+/// Every guarded function is known from the moment the program is linked, with its effect, scopes,
+/// captured arguments and place: `agenttrust::tools()` lists them, `agenttrust::manifest()` writes them
+/// as JSON, and a Guardian that is given this document goes by it. A function that is generic, or a
+/// method of a generic type, is one tool.
+///
+/// # What it costs
+///
+/// Beside `#[tracing::instrument]`, measured in one run by `scripts/cost-of-guarded`:
+///
+/// COSTS
 ///
 /// # What it expands to
 ///
+/// This function:
+///
+/// ```
+/// # use agenttrust::{AgentTrustError, guarded};
+/// # struct Db;
+/// # impl Db {
+/// #     async fn delete(&self, _: &str) -> Result<u64, AgentTrustError> {
+/// #         Ok(1)
+/// #     }
+/// # }
+/// #[guarded(effect = "destructive", scopes("db:write"), skip(db))]
+/// async fn delete_rows(db: &Db, table: String) -> Result<u64, AgentTrustError> {
+///     db.delete(&table).await
+/// }
+/// ```
+///
+/// becomes this one, but for the paths to what is named and a prefix that keeps our names apart from
+/// everybody's:
+///
 /// ```text
 /// async fn delete_rows(db: &Db, table: String) -> Result<u64, AgentTrustError> {
-///     let input = /* table */;
-///     let action = Action::new("delete_rows").effect(Effect::Destructive).captured(input.clone());
-///     let decision = authorize(None, action).await;
-///     let decision = unchanged(decision, &input, || /* table */);
-///     match decision {
-///         Ok(permit) => {
-///             let output = async move { /* the body */ }.await;
-///             permit.finish_with(/* how the output says it went */);
-///             output
+///     inventory::submit! {
+///         GuardedFunction {
+///             tool: "delete_rows",
+///             effect: Some(Effect::Destructive),
+///             scopes: &["db:write"],
+///             arguments: &[GuardedArgument { name: "table", schema: None }],
+///             module: module_path!(),
+///             file: file!(),
+///             line: 2u32,
 ///         }
-///         Err(error) => FromDenial::from_denial(error),
 ///     }
+///     let permit = match {
+///         let input = {
+///             #[allow(unused_imports)]
+///             use {CaptureOpaque as _, CaptureSerialize as _};
+///             #[allow(unused_mut)]
+///             let mut capture = InputCapture::new();
+///             { capture.add("table", Some(exact(&table))); }
+///             capture
+///         };
+///         let action = Action::new("delete_rows")
+///             .effect(Effect::Destructive)
+///             .scope("db:write")
+///             .captured(Clone::clone(&input));
+///         let guard = None;
+///         let decision = authorize(guard, action).await;
+///         unchanged(decision, &input, || {
+///             #[allow(unused_imports)]
+///             use {CaptureOpaque as _, CaptureSerialize as _};
+///             #[allow(unused_mut)]
+///             let mut capture = InputCapture::new();
+///             { capture.add("table", Some(exact(&table))); }
+///             capture
+///         })
+///     } {
+///         Ok(permit) => permit,
+///         Err(error) => return <Result<u64, AgentTrustError> as FromDenial>::from_denial(error),
+///     };
+///     let output: Result<u64, AgentTrustError> = async move {
+///         if let Some(output) = None::<Result<u64, AgentTrustError> > {
+///             return output;
+///         }
+///         let _ = &table;
+///         let _ = &db;
+///         #[allow(clippy::diverging_sub_expression)]
+///         let output: Result<u64, AgentTrustError> = {
+///             db.delete(&table).await
+///         };
+///         #[allow(unreachable_code)]
+///         output
+///     }.await;
+///     let outcome = {
+///         use {OutcomeAssumed as _, OutcomeKnown as _};
+///         (&OutcomeProbe(&output)).call_outcome()
+///     };
+///     Permit::finish_with(permit, outcome);
+///     output
 /// }
 /// ```
 ///

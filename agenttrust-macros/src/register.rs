@@ -8,10 +8,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{
-    BoundLifetimes, GenericParam, Ident, Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeMacro,
-};
+use syn::{BoundLifetimes, Ident, Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeMacro};
 
+use crate::args;
 use crate::expand::Expansion;
 use crate::input::{Field, Input};
 
@@ -25,7 +24,7 @@ impl Expansion {
     //     }
     pub(crate) fn registration(&self) -> TokenStream {
         let private = &self.private;
-        let tool = self.tool();
+        let tool = self.tool_name(&TokenStream::new());
         let effect = match self.effect() {
             Some(effect) => {
                 quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#effect))
@@ -81,14 +80,9 @@ impl Expansion {
 
     /// The type as an item inside of the function may write it; `None` where it may not.
     fn nameable_in_an_item(&self, ty: &Type) -> Option<Type> {
-        let params = self.guarded.function.sig.generics.params.iter();
-        let own = params.filter_map(|param| match param {
-            GenericParam::Type(param) => Some(&param.ident),
-            GenericParam::Const(param) => Some(&param.ident),
-            GenericParam::Lifetime(_) => None,
-        });
+        let own = args::generics(&self.guarded.function.sig.generics);
         let mut unnameable = Unnameable {
-            generics: own.chain(self.guarded.outer_generics.iter().flatten()).collect(),
+            generics: own.iter().chain(self.guarded.outer_generics.iter().flatten()).collect(),
             block_is_seen: self.guarded.outer_generics.is_some(),
             found: false,
         };

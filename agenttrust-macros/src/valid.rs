@@ -44,7 +44,7 @@ pub(crate) fn validate(
     let arguments = args::arguments(&function.sig);
     let input = Input::plan(ctxt, &attr, &function.sig, &arguments);
     wait_needs_on_elevation(ctxt, &attr);
-    tool_is_a_fixed_name(ctxt, &attr);
+    tool_is_a_fixed_name(ctxt, &attr, &function.sig, block.unwrap_or_default());
     function_can_be_wrapped(ctxt, &function);
     output_can_carry_a_denial(ctxt, &attr, &function.sig, &returns, block.is_some());
     future_can_hold_the_arguments(ctxt, &function.sig, &returns);
@@ -75,7 +75,7 @@ fn wait_needs_on_elevation(ctxt: &Ctxt, attr: &Attr) {
     }
 }
 
-fn tool_is_a_fixed_name(ctxt: &Ctxt, attr: &Attr) {
+fn tool_is_a_fixed_name(ctxt: &Ctxt, attr: &Attr, sig: &Signature, of_block: &[Ident]) {
     let Some(tool) = &attr.tool else { return };
     if let Expr::Lit(literal) = tool {
         match &literal.lit {
@@ -93,21 +93,29 @@ fn tool_is_a_fixed_name(ctxt: &Ctxt, attr: &Attr) {
                 "`tool` takes the name of the tool as a string: write `tool = \"db_delete\"`",
             ),
         }
-    } else if mentions_self(tool.to_token_stream()) {
+        return;
+    }
+    let params = args::generics(&sig.generics);
+    let is_open = |word: &Ident| {
+        word == "self" || word == "Self" || params.contains(word) || of_block.contains(word)
+    };
+    if let Some(word) = find_word(tool.to_token_stream(), &is_open) {
         ctxt.error(
             tool.span(),
-            "the name of a tool is fixed when the program is built, and `self` and `Self` are not: \
-             write a string or a `const`, and use `guard.run(Action::new(name), ..)` for a name \
-             made at run time",
+            format!(
+                "the name of a tool is fixed when the program is built, and `{word}` is not: write a \
+                 string or a `const`, and use `guard.run(Action::new(name), ..)` for a name made at \
+                 run time"
+            ),
         );
     }
 }
 
-fn mentions_self(tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == "self" || ident == "Self",
-        TokenTree::Group(group) => mentions_self(group.stream()),
-        _ => false,
+fn find_word(tokens: TokenStream, is_open: &impl Fn(&Ident) -> bool) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) => is_open(&ident).then_some(ident),
+        TokenTree::Group(group) => find_word(group.stream(), is_open),
+        _ => None,
     })
 }
 

@@ -54,6 +54,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/mcp/approvals/{id}/input", put(approvals::disclose))
         .route("/api/v1/keys", post(keys::create).get(keys::list))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route("/api/v1/tools", put(tools::declare).get(tools::list))
+        .route("/api/v1/tools/{name}", delete(tools::remove))
         .route("/api/v1/tools/{name}/effect", put(tools::set_effect))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/verify", get(audit::verify))

@@ -59,7 +59,7 @@ fn of(state: &State, matter: &Matter<'_>, class: &Classification, ruling: &Rulin
         "session_id": check.session_id,
         "session_mode": matter.visit.mode(),
         "source": check.source,
-        "scopes": check.scopes(),
+        "scopes": matter.facts.scopes,
         "input_digest": check.digest,
         "input_chars": matter.facts.input_chars,
         "policies": policies,

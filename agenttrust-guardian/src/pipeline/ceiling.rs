@@ -1,13 +1,16 @@
 //! How far the agent may go: its capabilities, then the ceilings of its session and floor.
 
-use super::Check;
 use super::session::Visit;
 use crate::registry::AgentEntry;
 
 /// Why the tool, or a scope that it declares, is out of the agent's reach.
-pub(super) fn outside(check: &Check, entry: &AgentEntry, visit: &Visit) -> Option<String> {
+pub(super) fn outside(
+    tool: &str,
+    scopes: &[String],
+    entry: &AgentEntry,
+    visit: &Visit,
+) -> Option<String> {
     let agent = &entry.agent.id;
-    let tool = &check.tool;
     if entry.capabilities.is_empty() {
         return Some(format!(
             "agent {agent:?} has no capabilities, so it may use no tool; \
@@ -20,13 +23,13 @@ pub(super) fn outside(check: &Check, entry: &AgentEntry, visit: &Visit) -> Optio
              register it with one that does"
         ));
     }
-    if let Some(scope) = check.scopes().iter().find(|scope| !entry.capabilities.covers(scope)) {
+    if let Some(scope) = scopes.iter().find(|scope| !entry.capabilities.covers(scope)) {
         return Some(format!(
             "tool {tool:?} declares scope {scope:?}, which no capability of agent {agent:?} covers; \
              register it with one that does"
         ));
     }
-    let names = || std::iter::once(tool).chain(check.scopes());
+    let names = || std::iter::once(tool).chain(scopes.iter().map(String::as_str));
     for limits in visit.limits() {
         if let Some(name) = names().find(|name| !limits.covers(name)) {
             return Some(format!(

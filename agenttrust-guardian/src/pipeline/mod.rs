@@ -13,6 +13,7 @@ mod classify;
 mod elevation;
 mod identity;
 mod policy;
+mod scopes;
 mod session;
 #[cfg(test)]
 mod time_tests;
@@ -47,25 +48,20 @@ pub(crate) struct Check {
     pub(crate) summary: Option<String>,
 }
 
-impl Check {
-    pub(crate) fn scopes(&self) -> &[String] {
-        self.scopes.as_deref().unwrap_or_default()
-    }
-}
-
 /// What memory alone says about a check.
 #[derive(Debug)]
 struct Considered {
     agent: Arc<AgentEntry>,
     visit: Visit,
     class: Classification,
+    scopes: Vec<String>,
     verdict: Verdict,
     now: Timestamp,
 }
 
 impl Considered {
     fn facts<'a>(&'a self, check: &'a Check) -> Facts<'a> {
-        policy::facts(check, &self.agent, &self.visit, &self.class, self.now)
+        policy::facts(check, &self.agent, &self.visit, &self.class, &self.scopes, self.now)
     }
 }
 
@@ -87,22 +83,27 @@ fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
         Entered::In(visit) => (visit, None),
         Entered::Refused { visit, reason } => (visit, Some(reason)),
     };
-    let class = classify::of(state, check);
+    let declared = state.registry.tools.declared(&check.key.org_id, &check.tool);
+    let class = classify::of(state, check, declared.as_deref());
+    let scopes = scopes::needed(check, declared.as_deref());
     let verdict = identity::standing(&agent)
         .or(refused)
-        .or_else(|| ceiling::outside(check, &agent, &visit))
+        .or_else(|| ceiling::outside(&check.tool, &scopes, &agent, &visit))
         .map_or_else(
-            || state.policies.load().decide(&policy::facts(check, &agent, &visit, &class, now)),
+            || {
+                let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
+                state.policies.load().decide(&facts)
+            },
             |reason| Verdict::Deny { policies: Vec::new(), reason },
         );
-    Ok(Considered { agent, visit, class, verdict, now })
+    Ok(Considered { agent, visit, class, scopes, verdict, now })
 }
 
 /// The steps from the verdict on: the approval, the audit and the answer.
 async fn conclude(state: &State, check: &Check, considered: Considered, begun: Instant) -> Answer {
     let check_id = ids::new("chk_");
-    let Considered { agent, visit, class, verdict, now } = considered;
-    let facts = policy::facts(check, &agent, &visit, &class, now);
+    let Considered { agent, visit, class, scopes, verdict, now } = considered;
+    let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
     let matter =
         elevation::Matter { check, visit: &visit, facts: &facts, check_id: &check_id, now };
     let ruling = elevation::settle(state, &matter, verdict).await;

@@ -14,6 +14,7 @@ pub(super) fn facts<'a>(
     entry: &'a AgentEntry,
     visit: &'a Visit,
     class: &Classification,
+    scopes: &'a [String],
     now: Timestamp,
 ) -> Facts<'a> {
     Facts {
@@ -27,7 +28,7 @@ pub(super) fn facts<'a>(
         session_id: check.session_id.as_deref(),
         session_mode: visit.mode(),
         ceiling: visit.ceiling(),
-        scopes: check.scopes(),
+        scopes,
         input_chars: check.summary.as_deref().map(input_chars),
         now_unix_seconds: now.unix_seconds(),
     }

@@ -40,7 +40,7 @@ pub struct Facts<'a> {
     pub session_mode: SessionMode,
     /// The session's scope ceiling; empty when it has none.
     pub ceiling: &'a [String],
-    /// The scopes that the tool declares.
+    /// The scopes that the tool declares, in the check or in its manifest.
     pub scopes: &'a [String],
     /// The length of the input in characters, when the check tells it; the policies see at most
     /// 1,000,000,000.

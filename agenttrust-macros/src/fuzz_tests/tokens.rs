@@ -193,15 +193,15 @@ fn token() -> impl Strategy<Value = Token> {
         2 => prop::sample::select(LITERALS).prop_map(|text| Token::Literal(text.to_owned())),
         5 => (mark, spacing).prop_map(|(mark, spacing)| Token::Mark(mark, spacing)),
     ];
-    leaf.prop_recursive(5, 48, 8, |inner| {
-        (delimiter(), prop::collection::vec(inner, 0..8))
+    leaf.prop_recursive(4, 24, 6, |inner| {
+        (delimiter(), prop::collection::vec(inner, 0..6))
             .prop_map(|(delimiter, inner)| Token::Group(delimiter, inner))
     })
 }
 
 /// Tokens that mean nothing together.
 pub(super) fn random() -> impl Strategy<Value = Tokens> {
-    prop::collection::vec(token(), 0..16).prop_map(Tokens)
+    prop::collection::vec(token(), 0..12).prop_map(Tokens)
 }
 
 /// One mistake.
@@ -235,7 +235,7 @@ pub(super) fn edits(
         2 => (at(), token()).prop_map(|(at, token)| Edit::Replace(at, Tokens(vec![token]))),
         2 => (at(), donor, at()).prop_map(|(at, donor, piece)| Edit::Splice(at, donor, piece)),
     ];
-    prop::collection::vec(edit, 1..5).boxed()
+    prop::collection::vec(edit, 1..4).boxed()
 }
 
 /// The tokens with every mistake made, one after the other.

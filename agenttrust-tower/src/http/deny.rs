@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use agenttrust::__private::Problem;
 use agenttrust::{CallOutcome, Outcome};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response};
+use http::Response;
 
-use super::problem::Problem;
 use crate::{Denial, DenyWith};
 
 /// Answers a denial with an RFC 9457 problem (`application/problem+json`), never with an error.
@@ -36,7 +35,7 @@ pub struct HttpDeny<M = StringBody> {
 impl HttpDeny {
     /// Bodies by `From<String>`, and 5 seconds of `Retry-After`.
     pub fn new() -> Self {
-        Self { body: StringBody, retry_after: Duration::from_secs(5) }
+        Self { body: StringBody, retry_after: Problem::RETRY_AFTER }
     }
 }
 
@@ -79,26 +78,16 @@ where
     fn context(&self, _request: &Req) -> Self::Context {}
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
-        let problem = Problem::of(denial);
-        let (status, transient) = (problem.status, problem.transient);
-        let mut response = Response::new(self.body.make_body(problem.into_json()));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        // The next decision may be another one.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if transient {
-            headers.insert(RETRY_AFTER, self.retry_after.as_secs().into());
-        }
-        Ok(response)
+        let problem = match denial {
+            Denial::Refused(reason) => Problem::refused(reason),
+            Denial::Blocked(error) => Problem::of(error),
+        };
+        Ok(problem.into_response(self.retry_after, |json| self.body.make_body(json)))
     }
 
     fn outcome(&self, result: &Result<Response<B>, Err>, _context: &Self::Context) -> CallOutcome {
         match result {
-            Ok(response) if response.status().as_u16() >= 400 => {
-                CallOutcome::failure(format!("http {}", response.status().as_u16()))
-            }
-            Ok(_) => CallOutcome::Success,
+            Ok(response) => response.outcome(),
             Err(_) => result.outcome(),
         }
     }

@@ -47,7 +47,6 @@ mod deny;
 mod extract;
 #[cfg(feature = "axum")]
 mod matched;
-mod problem;
 mod resource;
 mod template;
 

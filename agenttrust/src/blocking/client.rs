@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens};
+use super::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens, Tools};
 use super::wait;
 use crate::client as asynchronous;
 use crate::error::Result;
@@ -102,6 +102,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn telemetry(&self) -> Telemetry<'_> {
         Telemetry::new(&self.client)
+    }
+
+    /// Declaring what a program can do.
+    #[must_use]
+    pub fn tools(&self) -> Tools<'_> {
+        Tools::new(&self.client)
     }
 }
 

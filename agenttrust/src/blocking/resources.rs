@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::{
     ActionCheckRequest, Agent, Approval, CheckResult, CreateAgentRequest, InitSessionRequest,
     IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Session, TelemetryEvent,
-    TelemetryReceipt, Token,
+    TelemetryReceipt, Token, ToolDeclaration, ToolManifest,
 };
 
 /// Registering, listing and revoking agents; the async one is [`crate::client::Agents`].
@@ -318,5 +318,37 @@ impl<'a> Telemetry<'a> {
         wait(async move {
             client.telemetry().report_checked(&agent_id, &session_id, &events, &check_ids).await
         })
+    }
+}
+
+/// Declaring what a program can do; the async one is [`crate::client::Tools`].
+#[derive(Clone, Copy, Debug)]
+pub struct Tools<'a> {
+    client: &'a AgentTrustClient,
+}
+
+impl<'a> Tools<'a> {
+    pub(super) fn new(client: &'a AgentTrustClient) -> Self {
+        Self { client }
+    }
+
+    /// Declares the tools of a program and returns what is in force for them.
+    ///
+    /// # Errors
+    ///
+    /// As for the async [`declare`](crate::client::Tools::declare).
+    pub fn declare(&self, manifest: &ToolManifest) -> Result<Vec<ToolDeclaration>> {
+        let (client, manifest) = (self.client.clone(), manifest.clone());
+        wait(async move { client.tools().declare(&manifest).await })
+    }
+
+    /// Every tool that is declared in the key's organisation, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// As for the async [`list`](crate::client::Tools::list).
+    pub fn list(&self) -> Result<Vec<ToolDeclaration>> {
+        let client = self.client.clone();
+        wait(async move { client.tools().list().await })
     }
 }

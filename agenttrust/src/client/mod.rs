@@ -11,6 +11,7 @@ mod request;
 mod sessions;
 mod telemetry;
 mod tokens;
+mod tools;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use self::builder::AgentTrustClientBuilder;
 pub use self::sessions::Sessions;
 pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
+pub use self::tools::Tools;
 
 use self::cache::TokenCache;
 use crate::error::Result;
@@ -130,6 +132,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn telemetry(&self) -> Telemetry<'_> {
         Telemetry::new(self)
+    }
+
+    /// Declaring what a program can do.
+    #[must_use]
+    pub fn tools(&self) -> Tools<'_> {
+        Tools::new(self)
     }
 }
 

@@ -52,6 +52,7 @@ impl FromDenial for CallToolResponse {
 /// and the `approval_id` or `check_id` as its data. Clients may keep that from the model; with
 /// `Result<T, AgentTrustError>`, `Result<T, CallToolResult>` or `Result<T, String>` it is a result with
 /// `isError: true` for every `T`.
+// Not the way out for a `Result` with another error.
 #[diagnostic::do_not_recommend]
 impl<T: 'static> FromDenial for Result<T, ErrorData> {
     fn from_denial(denial: AgentTrustError) -> Self {

@@ -35,7 +35,8 @@ use crate::error::AgentTrustError;
     message = "`{Self}` cannot carry a denial",
     label = "a guarded call must be able to return a denial instead of this",
     note = "return a `Result` whose error implements `From<agenttrust::AgentTrustError>`",
-    note = "or build the output yourself: `#[guarded(on_denied = |error| ...)]`"
+    note = "or build the output yourself: `#[guarded(on_denied = |error| ...)]`",
+    note = "in a guarded `impl` block, a method that is no tool is left out with `#[guarded(skip)]`"
 )]
 pub trait FromDenial {
     /// The output of a call that did not happen.

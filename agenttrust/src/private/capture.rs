@@ -7,6 +7,7 @@
 //! function it goes by the bounds that the user wrote.
 
 use std::fmt;
+use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
@@ -103,6 +104,52 @@ pub trait CaptureOpaque {
 }
 
 impl<T: ?Sized> CaptureOpaque for &CaptureProbe<'_, T> {
+    fn capture(&self) -> Captured {
+        None
+    }
+}
+
+/// Asks an extractor, such as axum's `Json<File>`, for what is inside:
+/// `(&&ExtractorProbe(&value)).capture()`.
+pub struct ExtractorProbe<'a, T: ?Sized>(pub &'a T);
+
+impl<T: ?Sized> fmt::Debug for ExtractorProbe<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ExtractorProbe")
+    }
+}
+
+/// Found first: it is `Serialize` itself.
+pub trait ExtractorSerialize {
+    /// The value as JSON.
+    fn capture(&self) -> Captured;
+}
+
+impl<T: Serialize + ?Sized> ExtractorSerialize for &ExtractorProbe<'_, T> {
+    fn capture(&self) -> Captured {
+        Some(exact(self.0))
+    }
+}
+
+/// Found second: what it gives access to is.
+pub trait ExtractorDeref {
+    /// What is inside, as JSON.
+    fn capture(&self) -> Captured;
+}
+
+impl<T: Deref<Target: Serialize> + ?Sized> ExtractorDeref for &&ExtractorProbe<'_, T> {
+    fn capture(&self) -> Captured {
+        Some(exact(&**self.0))
+    }
+}
+
+/// Found third: nothing is known of it.
+pub trait ExtractorOpaque {
+    /// Nothing.
+    fn capture(&self) -> Captured;
+}
+
+impl<T: ?Sized> ExtractorOpaque for ExtractorProbe<'_, T> {
     fn capture(&self) -> Captured {
         None
     }
@@ -220,6 +267,22 @@ mod tests {
         capture.add("handle", (&CaptureProbe(&handle)).capture());
         let fields = capture.into_parts().expect("both strings have a JSON form");
         assert_eq!(Value::from(fields), serde_json::json!({"path": "a.txt", "borrowed": "a.txt"}));
+    }
+
+    #[test]
+    fn an_extractor_is_asked_for_itself_then_for_what_is_inside() {
+        struct Extractor<T>(T);
+        impl<T> Deref for Extractor<T> {
+            type Target = T;
+            fn deref(&self) -> &T {
+                &self.0
+            }
+        }
+        let inside = (&&ExtractorProbe(&Extractor("a.txt"))).capture();
+        assert_eq!(inside, Some(Ok(Value::from("a.txt"))));
+        assert_eq!((&&ExtractorProbe(&"a.txt")).capture(), Some(Ok(Value::from("a.txt"))));
+        assert_eq!((&&ExtractorProbe(&Extractor(Handle))).capture(), None);
+        assert_eq!((&&ExtractorProbe(&Handle)).capture(), None);
     }
 
     #[test]

@@ -215,3 +215,29 @@ async fn two_arguments_of_one_name_are_refused_because_one_would_hide_the_other(
     let denied = guard(&scripted).scope(copy_delete("/tmp/safe", "/etc/passwd")).await.unwrap_err();
     assert_eq!(denied.code(), "VALIDATION_ERROR");
 }
+
+/// As the extractors of axum are: not `Serialize`, and giving access to what is inside.
+struct Json<T>(T);
+
+impl<T> std::ops::Deref for Json<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+struct RequestId(u32);
+
+#[guarded]
+async fn extracted(file: Json<Vec<u32>>, handle: Json<Steps>, RequestId(id): RequestId) -> Output {
+    handle.step();
+    Ok(file[0] + id)
+}
+
+#[tokio::test]
+async fn an_extractor_by_a_plain_name_is_looked_into_and_a_request_id_never_captured() {
+    let call = extracted(Json(vec![7]), Json(Steps::default()), RequestId(1));
+    let check = check_of(call).await;
+    assert_eq!(check["action_input_summary"], r#"{"file":[7]}"#);
+}

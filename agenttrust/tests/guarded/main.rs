@@ -1,6 +1,7 @@
 //! What `#[guarded]` promises: the whole function runs behind the check, or not at all.
 
 mod asked;
+mod blocks;
 mod denied;
 mod names;
 #[path = "../scripted/mod.rs"]

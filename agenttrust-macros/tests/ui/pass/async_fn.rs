@@ -1,23 +1,27 @@
-//! `async fn`: nothing runs without a guard.
+//! `async fn`: what stands before and after an `.await`, and the early return.
 
 #![deny(warnings)]
 
+#[path = "../counting.rs"]
+mod counting;
+
 use agenttrust::{AgentTrustError, guarded};
+use counting::{run, step, steps};
 
 #[guarded]
 async fn tool(path: String) -> Result<usize, AgentTrustError> {
+    step();
     if path.is_empty() {
-        return Err(unreachable());
+        step();
+        return Ok(0);
     }
+    step();
     tokio::task::yield_now().await;
-    Err(unreachable())
+    step();
+    Ok(path.len())
 }
 
-fn unreachable() -> AgentTrustError {
-    unreachable!("ran without a guard")
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    tool("a.txt".to_owned()).await.unwrap_err();
+fn main() {
+    assert_eq!(steps(3).of(|| run(tool("a.txt".to_owned()))), 5);
+    assert_eq!(steps(2).of(|| run(tool(String::new()))), 0);
 }

@@ -1,23 +1,28 @@
-//! `fn`: nothing runs without a guard.
+//! `fn`: the first statement and the early return are behind the check, with a runtime around and without.
 
 #![deny(warnings)]
 
+#[path = "../counting.rs"]
+mod counting;
+
 use agenttrust::{AgentTrustError, guarded};
+use counting::{run, step, steps};
 
 #[guarded]
 fn tool(path: String) -> Result<usize, AgentTrustError> {
+    step();
     if path.is_empty() {
-        unreachable!("ran without a guard");
+        step();
+        return Ok(0);
     }
-    unreachable!("ran without a guard")
-}
-
-#[guarded]
-fn no_arguments() -> Result<usize, AgentTrustError> {
-    unreachable!("ran without a guard")
+    step();
+    let length = path.len();
+    step();
+    Ok(length)
 }
 
 fn main() {
-    tool("a.txt".to_owned()).unwrap_err();
-    no_arguments().unwrap_err();
+    assert_eq!(steps(3).of(|| tool("a.txt".to_owned())), 5);
+    assert_eq!(steps(2).of(|| tool(String::new())), 0);
+    assert_eq!(steps(3).of(|| run(async { tool("a.txt".to_owned()) })), 5);
 }

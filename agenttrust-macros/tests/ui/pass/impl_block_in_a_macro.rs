@@ -1,0 +1,58 @@
+//! An `impl` block that a `macro_rules!` wrote, its keys and methods given from outside.
+
+#![deny(warnings)]
+
+#[path = "../counting.rs"]
+mod counting;
+
+use agenttrust::{AgentTrustError, guarded};
+use counting::{run, step, steps};
+
+macro_rules! tools {
+    ($effect:literal, $ty:ident { $($method:item)* }) => {
+        #[guarded(effect = $effect)]
+        impl $ty {
+            $($method)*
+        }
+    };
+}
+
+struct Tool(u8);
+
+tools!("read", Tool {
+    fn sync(&self) -> Result<u8, AgentTrustError> {
+        step();
+        Ok(self.0)
+    }
+
+    async fn spun(self, by: u8) -> Result<u8, AgentTrustError> {
+        step();
+        tokio::task::yield_now().await;
+        step();
+        Ok(self.0 + by)
+    }
+});
+
+macro_rules! named {
+    ($($name:ident => $output:expr),*) => {
+        #[guarded]
+        impl Tool {
+            $(
+                fn $name(&mut self) -> Result<u8, AgentTrustError> {
+                    step();
+                    self.0 += 1;
+                    Ok($output)
+                }
+            )*
+        }
+    };
+}
+
+named!(one => 1, two => 1 + 1);
+
+fn main() {
+    assert_eq!(steps(1).of(|| Tool(1).sync()), 1);
+    assert_eq!(steps(2).of(|| run(Tool(1).spun(2))), 3);
+    assert_eq!(steps(1).of(|| Tool(1).one()), 1);
+    assert_eq!(steps(1).of(|| Tool(1).two()), 2);
+}

@@ -1,0 +1,80 @@
+//! Tools: telling the Guardian what a program can do, before it does it.
+
+use super::AgentTrustClient;
+use crate::error::Result;
+use crate::model::{ToolDeclaration, ToolManifest};
+
+/// See [`AgentTrustClient::tools`].
+#[derive(Clone, Copy, Debug)]
+pub struct Tools<'a> {
+    client: &'a AgentTrustClient,
+}
+
+impl<'a> Tools<'a> {
+    pub(super) fn new(client: &'a AgentTrustClient) -> Self {
+        Self { client }
+    }
+
+    /// Declares the tools of a program, wholly or not at all, and returns what is in force for them. The
+    /// running program's own are in [`manifest`](crate::manifest).
+    ///
+    /// From then on a check of a declared tool counts as what was declared at least, whatever its caller
+    /// hints, and needs the declared scopes too. Tools that the manifest does not name stay as they
+    /// are: several programs share an organisation.
+    ///
+    /// - With an operator's or admin's key, what is declared of a tool replaces what manifests declared of
+    ///   it before, and may be less.
+    /// - With an agent's or gateway's key it can only raise: scopes are added, and an effect counts where
+    ///   it is at least what the Guardian finds without it. `read` for a tool whose name says nothing
+    ///   stays a hint that each check gives for itself.
+    /// - An effect that an operator or admin set for the tool itself stays final.
+    ///
+    /// In the answer, [`effect`](ToolDeclaration::effect) is what a check counts as when its caller hints
+    /// nothing; `None` where the Guardian knows nothing, and such a check counts as mutating. Compare it
+    /// with what was declared to see where that did not win.
+    ///
+    /// ```no_run
+    /// use agenttrust::{Effect, ToolDeclaration, ToolManifest};
+    ///
+    /// # async fn example(client: agenttrust::AgentTrustClient) -> Result<(), agenttrust::AgentTrustError> {
+    /// let manifest = ToolManifest::new([
+    ///     ToolDeclaration::new("db_delete").effect(Effect::Destructive).scope("db:write"),
+    ///     ToolDeclaration::new("weather").effect(Effect::Read),
+    /// ]);
+    /// for tool in client.tools().declare(&manifest).await? {
+    ///     println!("{}: {:?}, {:?}", tool.name, tool.effect, tool.scopes);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::AgentTrustError::Validation) for a manifest that is too large or says two
+    /// things of one tool, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not
+    /// do this, [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no manifests.
+    pub async fn declare(&self, manifest: &ToolManifest) -> Result<Vec<ToolDeclaration>> {
+        // Declaring the same twice changes nothing the second time.
+        self.client.put("/api/v1/tools").json(manifest).repeatable().send().await?.list("tools")
+    }
+
+    /// Every tool that is declared in the key's organisation, ordered by name, with what is in force for
+    /// it. Needs the key of an auditor, operator or admin.
+    ///
+    /// ```no_run
+    /// # async fn example(client: agenttrust::AgentTrustClient) -> Result<(), agenttrust::AgentTrustError> {
+    /// for tool in client.tools().list().await? {
+    ///     let places: Vec<String> = tool.places.iter().map(ToString::to_string).collect();
+    ///     println!("{} at {}", tool.name, places.join(", "));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`declare`](Self::declare).
+    pub async fn list(&self) -> Result<Vec<ToolDeclaration>> {
+        self.client.get("/api/v1/tools").send().await?.list("tools")
+    }
+}

@@ -1,0 +1,158 @@
+//! What is asked of every neighbour, with a real Guardian that decides.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use agenttrust::{AgentTrustClient, AgentTrustGuard};
+use agenttrust_tests::bounded::here;
+use agenttrust_tests::house::{Door, House, Keys};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+/// How many statements the body of every tool counts.
+pub(crate) const STEPS: usize = 3;
+
+/// Counts the statements that ran. A handle: not `Serialize`, and so never an input.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Steps(Arc<AtomicUsize>);
+
+impl Steps {
+    pub(crate) fn step(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn taken(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What must be captured of a call with this path.
+pub(crate) type Input = fn(&str) -> Value;
+
+/// Who calls: an agent behind its guard, and the count of what ran for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    pub(crate) guard: AgentTrustGuard,
+    pub(crate) steps: Steps,
+}
+
+/// What the caller of a tool was told.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// It is done.
+    Done,
+    /// Why it is not, as the framework's own type says it.
+    No(String),
+}
+
+impl Told {
+    /// What a function tells its caller directly.
+    pub(crate) fn of<T, E: ToString>(output: Result<T, E>) -> Self {
+        output.map_or_else(|error| Self::No(error.to_string()), |_| Self::Done)
+    }
+
+    fn no(self) -> Result<String> {
+        match self {
+            Self::No(text) => Ok(text),
+            Self::Done => anyhow::bail!("the caller was told that it is done"),
+        }
+    }
+}
+
+/// A Guardian, and agents that come to it. All tools here are the tool `file_delete`, which the
+/// Guardian takes for destructive whatever they say themselves.
+pub(crate) struct Room {
+    house: House,
+}
+
+impl Room {
+    pub(crate) fn open() -> Result<Self> {
+        Ok(Self { house: House::open(Door::Embedded, Keys::AgentAndOperator)? })
+    }
+
+    /// An agent with these capabilities, and who decides about what it may.
+    pub(crate) async fn guest(&self, capabilities: &[&str]) -> Result<(Guest, AgentTrustClient)> {
+        let tenant = self.house.tenant(capabilities).await?;
+        // The approver is shown the input, and so is the test.
+        let guard = AgentTrustGuard::builder(tenant.client.clone(), &tenant.agent.id)
+            .log_inputs(true)
+            .build();
+        Ok((Guest { guard, steps: Steps::default() }, tenant.approver))
+    }
+
+    /// What the Guardian was told of how the calls of this agent went, oldest first.
+    pub(crate) async fn outcomes(&self, guest: &Guest) -> Result<Vec<Value>> {
+        guest.guard.close().await?;
+        self.house.admin().audited(guest.guard.agent_id(), "outcome").await
+    }
+
+    /// What the Guardian was asked for this agent, oldest first.
+    pub(crate) async fn decisions(&self, guest: &Guest) -> Result<Vec<Value>> {
+        self.house.admin().audited(guest.guard.agent_id(), "decision").await
+    }
+
+    /// Calls a tool that is denied, held, held for another input, and approved.
+    ///
+    /// `input` is what must be captured of a call with this path, and nothing else.
+    pub(crate) async fn asks_first(
+        &self,
+        tool: &str,
+        input: impl Fn(&str) -> Value,
+        call: impl AsyncFn(&Guest, &str) -> Result<Told>,
+    ) -> Result<()> {
+        self.asked_first(input, call).await.with_context(|| format!("{tool} does not hold"))
+    }
+
+    async fn asked_first(
+        &self,
+        input: impl Fn(&str) -> Value,
+        call: impl AsyncFn(&Guest, &str) -> Result<Told>,
+    ) -> Result<()> {
+        let (stranger, _) = self.guest(&["notes:read"]).await?;
+        let text = call(&stranger, "plan.txt").await?.no().context("denied")?;
+        ensure!(text.contains("is denied"), "a denied call is told {text:?}");
+        ensure!(stranger.steps.taken() == 0, "a denied body took {} steps", stranger.steps.taken());
+
+        let (guest, approver) = self.guest(&["file:*"]).await?;
+        let text = call(&guest, "plan.txt").await?.no().context("held")?;
+        let approval_id = approval_in(&text)?;
+        let approval = approver.approvals().get(&approval_id).await?;
+        let summary = approval.action_input_summary.context("the approver is shown no input")?;
+        let captured: Value = serde_json::from_str(&summary)?;
+        ensure!(captured == input("plan.txt"), "captured was {captured}");
+        approver.approvals().approve(&approval_id, "admin@company.com").await?;
+
+        let text = call(&guest, "secret.txt").await?.no().context("approved for another input")?;
+        ensure!(approval_in(&text)? != approval_id, "one approval is asked for two inputs");
+        ensure!(guest.steps.taken() == 0, "a held body took {} steps", guest.steps.taken());
+
+        let told = call(&guest, "plan.txt").await?;
+        ensure!(matches!(told, Told::Done), "an approved call is told {told:?}");
+        ensure!(guest.steps.taken() == STEPS, "the body took {} steps", guest.steps.taken());
+        let outcomes = self.outcomes(&guest).await?;
+        ensure!(outcomes.len() == 1, "one call that ran is reported as {outcomes:?}");
+        Ok(())
+    }
+}
+
+/// The id of the approval that whoever reads this text has to ask for.
+pub(crate) fn approval_in(text: &str) -> Result<String> {
+    let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let id = words.find(|word| word.starts_with("apr_"));
+    Ok(id.with_context(|| format!("no approval is named in {text:?}"))?.to_owned())
+}
+
+/// The input of a tool that takes the path and nothing else.
+pub(crate) fn only_the_path(path: &str) -> Value {
+    json!({ "path": path })
+}
+
+/// The guard of an agent with these capabilities, for a `static`: where nothing can be handed in.
+pub(crate) fn guard_of(capabilities: &'static [&'static str]) -> AgentTrustGuard {
+    std::thread::spawn(move || {
+        let room = Room::open().expect("a Guardian");
+        here(room.guest(capabilities)).expect("an agent").0.guard
+    })
+    .join()
+    .expect("a thread that ends")
+}
