@@ -119,7 +119,7 @@ impl Expansion {
     //     {
     //         use the two traits of the probe;
     //         let mut capture = InputCapture::new();
-    //         capture.add("path", (&CaptureProbe(&path)).capture());
+    //         capture.add("path", (&CaptureProbe(&path)).agenttrust_capture());
     //         capture.add_type("<T>", type_name::<T>());
     //         capture
     //     }
@@ -150,13 +150,13 @@ impl Expansion {
             Generic::Type(ident) => {
                 let name = format!("<{}>", ident.unraw());
                 quote_spanned! {Span::mixed_site()=>
-                    agenttrust_capture.add_type(#name, ::core::any::type_name::<#ident>());
+                    #private::InputCapture::add_type(&mut agenttrust_capture, #name, ::core::any::type_name::<#ident>());
                 }
             }
             Generic::Const(ident) => {
                 let name = format!("<{}>", ident.unraw());
                 quote_spanned! {Span::mixed_site()=>
-                    agenttrust_capture.add(#name, (&#private::CaptureProbe(&#ident)).capture());
+                    #private::InputCapture::add(&mut agenttrust_capture, #name, (&#private::CaptureProbe(&#ident)).agenttrust_capture());
                 }
             }
         }
@@ -172,10 +172,10 @@ impl Expansion {
         } else if extractor && demand.is_none() {
             quote_spanned!(Span::mixed_site()=> {
                 use #private::{ExtractorDeref as _, ExtractorOpaque as _, ExtractorSerialize as _};
-                (&&#private::ExtractorProbe(&#ident)).capture()
+                (&&#private::ExtractorProbe(&#ident)).agenttrust_capture()
             })
         } else {
-            quote_spanned!(Span::mixed_site()=> (&#private::CaptureProbe(&#ident)).capture())
+            quote_spanned!(Span::mixed_site()=> (&#private::CaptureProbe(&#ident)).agenttrust_capture())
         };
         let demand = demand.filter(|_| demanding && !known);
         let demand = demand.map(|demand| self.demand(field, demand));
@@ -184,7 +184,7 @@ impl Expansion {
             #(#cfgs)* #unused
             {
                 #demand
-                agenttrust_capture.add(#name, #value);
+                #private::InputCapture::add(&mut agenttrust_capture, #name, #value);
             }
         }
     }

@@ -132,7 +132,7 @@ impl Expansion {
             let agenttrust_output #output_type = #body;
             let agenttrust_outcome = {
                 use #private::{OutcomeAssumed as _, OutcomeKnown as _};
-                (&#private::OutcomeProbe(&agenttrust_output)).call_outcome()
+                (&#private::OutcomeProbe(&agenttrust_output)).agenttrust_outcome()
             };
             #private::Permit::finish_with(agenttrust_permit, agenttrust_outcome);
             agenttrust_output

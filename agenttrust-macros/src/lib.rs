@@ -406,7 +406,7 @@ use proc_macro::TokenStream;
 ///             use {CaptureOpaque as _, CaptureSerialize as _};
 ///             #[allow(unused_mut)]
 ///             let mut capture = InputCapture::new();
-///             { capture.add("table", Some(exact(&table))); }
+///             { InputCapture::add(&mut capture, "table", Some(exact(&table))); }
 ///             capture
 ///         };
 ///         let action = Action::new("delete_rows")
@@ -420,7 +420,7 @@ use proc_macro::TokenStream;
 ///             use {CaptureOpaque as _, CaptureSerialize as _};
 ///             #[allow(unused_mut)]
 ///             let mut capture = InputCapture::new();
-///             { capture.add("table", Some(exact(&table))); }
+///             { InputCapture::add(&mut capture, "table", Some(exact(&table))); }
 ///             capture
 ///         })
 ///     } {
@@ -442,7 +442,7 @@ use proc_macro::TokenStream;
 ///     }.await;
 ///     let outcome = {
 ///         use {OutcomeAssumed as _, OutcomeKnown as _};
-///         (&OutcomeProbe(&output)).call_outcome()
+///         (&OutcomeProbe(&output)).outcome()
 ///     };
 ///     Permit::finish_with(permit, outcome);
 ///     output

@@ -73,7 +73,7 @@ impl Expansion {
             ::core::option::Option::Some(|| {
                 #[allow(unused_imports)]
                 use #private::{SchemaKnown as _, SchemaUnknown as _};
-                (&#private::SchemaProbe::<#ty>::new()).schema()
+                (&#private::SchemaProbe::<#ty>::new()).agenttrust_schema()
             })
         }
     }

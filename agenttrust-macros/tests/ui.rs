@@ -1,9 +1,15 @@
-//! One mistake a file, with the exact words the compiler says about it; one shape a file that compiles
-//! and, without any guard installed, runs nothing of its body.
+//! One mistake a file, with the exact words the compiler says about it; one shape a file that compiles,
+//! of which nothing runs without a permission, and all of it with one.
+
+#[path = "ui/running.rs"]
+mod running;
 
 #[test]
-fn every_mistake_is_explained_and_every_shape_compiles() {
-    let cases = trybuild::TestCases::new();
-    cases.compile_fail("tests/ui/fail/*.rs");
-    cases.pass("tests/ui/pass/*.rs");
+fn every_mistake_is_explained() {
+    trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
+}
+
+#[test]
+fn every_shape_runs_with_a_permission_and_never_without() {
+    running::every_case_in("tests/ui/pass");
 }

@@ -65,7 +65,7 @@ fn build(cases: &[(String, PathBuf)]) -> PathBuf {
 }
 
 /// What this package depends on when it is tested, in the versions and with the profile of the
-/// workspace, so that nothing of it is built twice.
+/// workspace, so that what was built for its tests serves the cases too.
 fn manifest(cases: &[(String, PathBuf)]) -> String {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dependencies = section(own, "dev-dependencies");

@@ -5,6 +5,9 @@
 //! reference to it, so the expansion calls `(&Probe(&value)).method()` and gets the answer for
 //! types that implement the trait, and the fallback for those that do not. Inside a generic
 //! function it goes by the bounds that the user wrote.
+//!
+//! The methods have long names because they are called as methods: a blanket trait of the user's, with a
+//! method of the same name, would be in the way.
 
 use std::fmt;
 use std::ops::Deref;
@@ -76,7 +79,7 @@ impl fmt::Debug for InputCapture {
     }
 }
 
-/// Asks whether a value can be captured: `(&CaptureProbe(&value)).capture()`.
+/// Asks whether a value can be captured: `(&CaptureProbe(&value)).agenttrust_capture()`.
 pub struct CaptureProbe<'a, T: ?Sized>(pub &'a T);
 
 impl<T: ?Sized> fmt::Debug for CaptureProbe<'_, T> {
@@ -88,11 +91,11 @@ impl<T: ?Sized> fmt::Debug for CaptureProbe<'_, T> {
 /// Found first: the value is `Serialize`.
 pub trait CaptureSerialize {
     /// The value as JSON.
-    fn capture(&self) -> Captured;
+    fn agenttrust_capture(&self) -> Captured;
 }
 
 impl<T: Serialize + ?Sized> CaptureSerialize for CaptureProbe<'_, T> {
-    fn capture(&self) -> Captured {
+    fn agenttrust_capture(&self) -> Captured {
         Some(exact(self.0))
     }
 }
@@ -100,17 +103,17 @@ impl<T: Serialize + ?Sized> CaptureSerialize for CaptureProbe<'_, T> {
 /// Found second: nothing is known of the value.
 pub trait CaptureOpaque {
     /// Nothing.
-    fn capture(&self) -> Captured;
+    fn agenttrust_capture(&self) -> Captured;
 }
 
 impl<T: ?Sized> CaptureOpaque for &CaptureProbe<'_, T> {
-    fn capture(&self) -> Captured {
+    fn agenttrust_capture(&self) -> Captured {
         None
     }
 }
 
 /// Asks an extractor, such as axum's `Json<File>`, for what is inside:
-/// `(&&ExtractorProbe(&value)).capture()`.
+/// `(&&ExtractorProbe(&value)).agenttrust_capture()`.
 pub struct ExtractorProbe<'a, T: ?Sized>(pub &'a T);
 
 impl<T: ?Sized> fmt::Debug for ExtractorProbe<'_, T> {
@@ -122,11 +125,11 @@ impl<T: ?Sized> fmt::Debug for ExtractorProbe<'_, T> {
 /// Found first: it is `Serialize` itself.
 pub trait ExtractorSerialize {
     /// The value as JSON.
-    fn capture(&self) -> Captured;
+    fn agenttrust_capture(&self) -> Captured;
 }
 
 impl<T: Serialize + ?Sized> ExtractorSerialize for &ExtractorProbe<'_, T> {
-    fn capture(&self) -> Captured {
+    fn agenttrust_capture(&self) -> Captured {
         Some(exact(self.0))
     }
 }
@@ -134,11 +137,11 @@ impl<T: Serialize + ?Sized> ExtractorSerialize for &ExtractorProbe<'_, T> {
 /// Found second: what it gives access to is.
 pub trait ExtractorDeref {
     /// What is inside, as JSON.
-    fn capture(&self) -> Captured;
+    fn agenttrust_capture(&self) -> Captured;
 }
 
 impl<T: Deref<Target: Serialize> + ?Sized> ExtractorDeref for &&ExtractorProbe<'_, T> {
-    fn capture(&self) -> Captured {
+    fn agenttrust_capture(&self) -> Captured {
         Some(exact(&**self.0))
     }
 }
@@ -146,11 +149,11 @@ impl<T: Deref<Target: Serialize> + ?Sized> ExtractorDeref for &&ExtractorProbe<'
 /// Found third: nothing is known of it.
 pub trait ExtractorOpaque {
     /// Nothing.
-    fn capture(&self) -> Captured;
+    fn agenttrust_capture(&self) -> Captured;
 }
 
 impl<T: ?Sized> ExtractorOpaque for ExtractorProbe<'_, T> {
-    fn capture(&self) -> Captured {
+    fn agenttrust_capture(&self) -> Captured {
         None
     }
 }
@@ -179,7 +182,7 @@ pub fn unchanged(
     Err(AgentTrustError::ActionDenied { message, check_id })
 }
 
-/// Asks an output how it went: `(&OutcomeProbe(&output)).call_outcome()`.
+/// Asks an output how it went: `(&OutcomeProbe(&output)).agenttrust_outcome()`.
 pub struct OutcomeProbe<'a, O: ?Sized>(pub &'a O);
 
 impl<O: ?Sized> fmt::Debug for OutcomeProbe<'_, O> {
@@ -193,7 +196,7 @@ impl<O: ?Sized> fmt::Debug for OutcomeProbe<'_, O> {
 impl<T: Outcome, E> OutcomeProbe<'_, Result<T, E>> {
     /// What is in the `Ok` says, and what an `Err` is.
     #[must_use]
-    pub fn call_outcome(&self) -> CallOutcome {
+    pub fn agenttrust_outcome(&self) -> CallOutcome {
         match self.0 {
             Ok(output) => output.outcome(),
             Err(_) => self.0.outcome(),
@@ -204,11 +207,11 @@ impl<T: Outcome, E> OutcomeProbe<'_, Result<T, E>> {
 /// Found first: the output says itself how it went.
 pub trait OutcomeKnown {
     /// What the output says.
-    fn call_outcome(&self) -> CallOutcome;
+    fn agenttrust_outcome(&self) -> CallOutcome;
 }
 
 impl<O: Outcome + ?Sized> OutcomeKnown for OutcomeProbe<'_, O> {
-    fn call_outcome(&self) -> CallOutcome {
+    fn agenttrust_outcome(&self) -> CallOutcome {
         self.0.outcome()
     }
 }
@@ -216,11 +219,11 @@ impl<O: Outcome + ?Sized> OutcomeKnown for OutcomeProbe<'_, O> {
 /// Found second: the function returned, which is all that is known.
 pub trait OutcomeAssumed {
     /// Success.
-    fn call_outcome(&self) -> CallOutcome;
+    fn agenttrust_outcome(&self) -> CallOutcome;
 }
 
 impl<O: ?Sized> OutcomeAssumed for &OutcomeProbe<'_, O> {
-    fn call_outcome(&self) -> CallOutcome {
+    fn agenttrust_outcome(&self) -> CallOutcome {
         CallOutcome::Success
     }
 }
@@ -262,9 +265,9 @@ mod tests {
     fn a_serialize_value_is_captured_and_a_handle_is_left_out() {
         let mut capture = InputCapture::new();
         let (path, handle) = (String::from("a.txt"), Handle);
-        capture.add("path", (&CaptureProbe(&path)).capture());
-        capture.add("borrowed", (&CaptureProbe(&path.as_str())).capture());
-        capture.add("handle", (&CaptureProbe(&handle)).capture());
+        capture.add("path", (&CaptureProbe(&path)).agenttrust_capture());
+        capture.add("borrowed", (&CaptureProbe(&path.as_str())).agenttrust_capture());
+        capture.add("handle", (&CaptureProbe(&handle)).agenttrust_capture());
         let fields = capture.into_parts().expect("both strings have a JSON form");
         assert_eq!(Value::from(fields), serde_json::json!({"path": "a.txt", "borrowed": "a.txt"}));
     }
@@ -278,18 +281,21 @@ mod tests {
                 &self.0
             }
         }
-        let inside = (&&ExtractorProbe(&Extractor("a.txt"))).capture();
+        let inside = (&&ExtractorProbe(&Extractor("a.txt"))).agenttrust_capture();
         assert_eq!(inside, Some(Ok(Value::from("a.txt"))));
-        assert_eq!((&&ExtractorProbe(&"a.txt")).capture(), Some(Ok(Value::from("a.txt"))));
-        assert_eq!((&&ExtractorProbe(&Extractor(Handle))).capture(), None);
-        assert_eq!((&&ExtractorProbe(&Handle)).capture(), None);
+        assert_eq!(
+            (&&ExtractorProbe(&"a.txt")).agenttrust_capture(),
+            Some(Ok(Value::from("a.txt")))
+        );
+        assert_eq!((&&ExtractorProbe(&Extractor(Handle))).agenttrust_capture(), None);
+        assert_eq!((&&ExtractorProbe(&Handle)).agenttrust_capture(), None);
     }
 
     #[test]
     fn an_argument_without_json_form_is_named_and_its_own_message_kept_out() {
         let mut capture = InputCapture::new();
-        capture.add("secret", (&CaptureProbe(&Unspeakable)).capture());
-        capture.add("path", (&CaptureProbe(&"a.txt")).capture());
+        capture.add("secret", (&CaptureProbe(&Unspeakable)).agenttrust_capture());
+        capture.add("path", (&CaptureProbe(&"a.txt")).agenttrust_capture());
         let message = capture.into_parts().expect_err("one argument has no JSON form");
         assert!(message.contains("`secret`") && message.contains("skip(secret)"), "{message}");
         assert!(!message.contains("hunter2"), "{message}");
@@ -298,7 +304,7 @@ mod tests {
     #[test]
     fn debug_shows_names_and_no_values() {
         let mut capture = InputCapture::new();
-        capture.add("path", (&CaptureProbe(&"/home/ada/private.txt")).capture());
+        capture.add("path", (&CaptureProbe(&"/home/ada/private.txt")).agenttrust_capture());
         let shown = format!("{capture:?}");
         assert!(shown.contains("path") && !shown.contains("private.txt"), "{shown}");
     }
@@ -306,26 +312,32 @@ mod tests {
     #[test]
     fn an_output_that_says_how_it_went_is_believed_and_any_other_is_a_success() {
         let failed: Result<(), std::io::Error> = Err(std::io::Error::other("no"));
-        assert!(matches!((&OutcomeProbe(&failed)).call_outcome(), CallOutcome::Failure { .. }));
-        assert!(matches!((&OutcomeProbe(&Handle)).call_outcome(), CallOutcome::Success));
-        assert!(matches!((&OutcomeProbe("text")).call_outcome(), CallOutcome::Success));
+        assert!(matches!(
+            (&OutcomeProbe(&failed)).agenttrust_outcome(),
+            CallOutcome::Failure { .. }
+        ));
+        assert!(matches!((&OutcomeProbe(&Handle)).agenttrust_outcome(), CallOutcome::Success));
+        assert!(matches!((&OutcomeProbe("text")).agenttrust_outcome(), CallOutcome::Success));
         let borrowed = &failed;
-        assert!(matches!((&OutcomeProbe(&borrowed)).call_outcome(), CallOutcome::Failure { .. }));
+        assert!(matches!(
+            (&OutcomeProbe(&borrowed)).agenttrust_outcome(),
+            CallOutcome::Failure { .. }
+        ));
     }
 
     fn of_anything<T>(output: &Result<T, std::fmt::Error>) -> CallOutcome {
-        (&OutcomeProbe(output)).call_outcome()
+        (&OutcomeProbe(output)).agenttrust_outcome()
     }
 
     fn of_what_says<T: Outcome + ?Sized>(output: &Result<&T, std::fmt::Error>) -> CallOutcome {
-        (&OutcomeProbe(output)).call_outcome()
+        (&OutcomeProbe(output)).agenttrust_outcome()
     }
 
     #[test]
     fn a_failure_inside_an_ok_is_a_failure_where_the_type_is_known_to_say_so() {
         let failure = || CallOutcome::failure("ToolError");
         let answered: Result<CallOutcome, std::fmt::Error> = Ok(failure());
-        assert_eq!((&OutcomeProbe(&answered)).call_outcome(), failure());
+        assert_eq!((&OutcomeProbe(&answered)).agenttrust_outcome(), failure());
         assert_eq!(of_what_says(&Ok(&failure())), failure());
         assert_eq!(of_what_says(&Ok("text")), CallOutcome::Success);
         assert_eq!(of_what_says::<str>(&Err(std::fmt::Error)), CallOutcome::failure("Error"));
@@ -333,6 +345,6 @@ mod tests {
         assert_eq!(of_anything(&answered), CallOutcome::Success);
         assert_eq!(of_anything::<Handle>(&Err(std::fmt::Error)), CallOutcome::failure("Error"));
         let handle: Result<Handle, std::fmt::Error> = Ok(Handle);
-        assert_eq!((&OutcomeProbe(&handle)).call_outcome(), CallOutcome::Success);
+        assert_eq!((&OutcomeProbe(&handle)).agenttrust_outcome(), CallOutcome::Success);
     }
 }

@@ -43,7 +43,7 @@ mod schema {
     use schemars::{JsonSchema, SchemaGenerator};
     use serde_json::Value;
 
-    /// Asks whether a type has a schema: `(&SchemaProbe::<T>::new()).schema()`.
+    /// Asks whether a type has a schema: `(&SchemaProbe::<T>::new()).agenttrust_schema()`.
     pub struct SchemaProbe<T>(PhantomData<fn() -> T>);
 
     impl<T> SchemaProbe<T> {
@@ -64,11 +64,11 @@ mod schema {
     /// Found first: the type is `JsonSchema`.
     pub trait SchemaKnown {
         /// The schema of the type.
-        fn schema(&self) -> Option<Value>;
+        fn agenttrust_schema(&self) -> Option<Value>;
     }
 
     impl<T: JsonSchema> SchemaKnown for SchemaProbe<T> {
-        fn schema(&self) -> Option<Value> {
+        fn agenttrust_schema(&self) -> Option<Value> {
             Some(SchemaGenerator::default().into_root_schema_for::<T>().to_value())
         }
     }
@@ -76,11 +76,11 @@ mod schema {
     /// Found second: nothing is known of the type.
     pub trait SchemaUnknown {
         /// Nothing.
-        fn schema(&self) -> Option<Value>;
+        fn agenttrust_schema(&self) -> Option<Value>;
     }
 
     impl<T> SchemaUnknown for &SchemaProbe<T> {
-        fn schema(&self) -> Option<Value> {
+        fn agenttrust_schema(&self) -> Option<Value> {
             None
         }
     }

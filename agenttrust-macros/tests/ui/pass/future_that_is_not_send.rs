@@ -40,7 +40,7 @@ fn main() {
     let spawned = async |guard: &AgentTrustGuard| {
         let call = spun(Rc::new(RefCell::new(1)));
         let local = tokio::task::LocalSet::new();
-        local.run_until(tokio::task::spawn_local(guard.scope(call))).await.unwrap()
+        local.run_until(async { tokio::task::spawn_local(guard.scope(call)).await.unwrap() }).await
     };
     assert_eq!(steps(2).of_named(|guard| run(spawned(guard))).take(), 2);
 }

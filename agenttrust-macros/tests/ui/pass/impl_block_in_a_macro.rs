@@ -17,7 +17,27 @@ macro_rules! tools {
     };
 }
 
+macro_rules! works {
+    ($path:path, $ty:ty, $denied:expr) => {
+        #[guarded(on_denied = $denied)]
+        impl $path for $ty {
+            async fn work(&self) -> Result<u8, AgentTrustError> {
+                step();
+                tokio::task::yield_now().await;
+                step();
+                Ok(self.0)
+            }
+        }
+    };
+}
+
+trait Work {
+    async fn work(&self) -> Result<u8, AgentTrustError>;
+}
+
 struct Tool(u8);
+
+works!(Work, Tool, |error| Err(error));
 
 tools!("read", Tool {
     fn sync(&self) -> Result<u8, AgentTrustError> {
@@ -55,4 +75,5 @@ fn main() {
     assert_eq!(steps(2).of(|| run(Tool(1).spun(2))), 3);
     assert_eq!(steps(1).of(|| Tool(1).one()), 1);
     assert_eq!(steps(1).of(|| Tool(1).two()), 2);
+    assert_eq!(steps(2).of(|| run(Tool(1).work())), 1);
 }

@@ -19,6 +19,15 @@ fn sync(value: impl Display, make: impl FnOnce() -> u8) -> Result<String, AgentT
 }
 
 #[guarded]
+fn borrowed(
+    shown: &(impl Display + ?Sized),
+    rest: &mut impl Iterator<Item = u8>,
+) -> Result<String, AgentTrustError> {
+    step();
+    Ok(format!("{shown} {:?}", rest.next()))
+}
+
+#[guarded]
 async fn spun(
     values: impl IntoIterator<Item = impl Display>,
     done: impl AsyncFn() -> u8,
@@ -35,5 +44,6 @@ async fn spun(
 
 fn main() {
     assert_eq!(steps(2).of(|| sync("a", || 1)), "a 1");
+    assert_eq!(steps(1).of(|| borrowed("a", &mut [1].into_iter())), "a Some(1)");
     assert_eq!(steps(4).of(|| run(spun([1, 2], async || 3))), "12 3");
 }

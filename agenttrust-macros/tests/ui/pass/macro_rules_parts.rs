@@ -38,6 +38,28 @@ macro_rules! keyed {
 
 keyed!(spun, "read", concat!("sp", "un"), |error| Err(error), (first, _) => (u8, u8), first);
 
+macro_rules! of_output {
+    ($output:ty, $future:ty, $value:expr) => {
+        #[guarded]
+        fn output() -> $output {
+            step();
+            $value
+        }
+
+        #[guarded]
+        fn future() -> $future {
+            step();
+            Box::pin(async { $value })
+        }
+    };
+}
+
+of_output!(
+    Result<u8, AgentTrustError>,
+    Pin<Box<dyn Future<Output = Result<u8, AgentTrustError>> + Send>>,
+    Ok(7)
+);
+
 macro_rules! method {
     ($self:ident, $lifetime:lifetime, $body:expr) => {
         impl Holder {
@@ -59,6 +81,8 @@ fn main() {
     assert_eq!(steps(1).of(|| run(boxed("a.txt".to_owned()))), 5);
     assert_eq!(steps(1).of(|| run(spun((7, 8)))), 7);
     assert_eq!(steps(1).of(|| Holder("a".to_owned()).get("").map(str::to_owned)), "a");
+    assert_eq!(steps(1).of(output), 7);
+    assert_eq!(steps(1).of(|| run(future())), 7);
     let Check { body, .. } = &allowed(|| run(spun((7, 8)))).checks[0];
     assert_eq!((&body["action_name"], &body["action_effect"]), (&"spun".into(), &"read".into()));
 }
