@@ -7,14 +7,14 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Ident, Result, Signature, Type};
+use syn::{Ident, ReceiverKind, Result, Signature, Type};
 
 use crate::args::{self, Argument, Binding};
 use crate::attr::Attr;
 use crate::block;
 use crate::ctxt::Ctxt;
 use crate::function::{Body, Function};
-use crate::mention::mentions;
+use crate::mention::{mentions, uses};
 use crate::shape::{Shape, nameable};
 use crate::valid::{Guarded, validate};
 
@@ -124,11 +124,15 @@ impl Expansion {
         let body = self.run();
         let denied = self.denied();
         let output_type = annotation(self.guarded.returns.output.as_ref());
+        // Of the function Clippy says it already; a body that is no async block becomes a closure.
+        let once = (self.guarded.returns.shape != Shape::Async)
+            .then(|| quote_spanned!(Span::mixed_site()=> #[allow(clippy::result_large_err)]));
         quote_spanned! {Span::mixed_site()=>
             let agenttrust_permit = match #decision {
                 ::core::result::Result::Ok(agenttrust_permit) => agenttrust_permit,
                 ::core::result::Result::Err(agenttrust_error) => return #denied,
             };
+            #once
             let agenttrust_output #output_type = #body;
             let agenttrust_outcome = {
                 use #private::{OutcomeAssumed as _, OutcomeKnown as _};
@@ -258,7 +262,9 @@ impl Expansion {
         }
         let body = self.guarded.body.block.stream();
         let is_spoken_of = |argument: &&Argument| {
-            argument.bindings.iter().all(|binding| mentions(&body, &binding.ident))
+            let plainly =
+                |binding: &Binding| binding.mutability.is_none() && mentions(&body, &binding.ident);
+            argument.bindings.iter().all(plainly)
         };
         self.guarded.arguments.iter().take_while(is_spoken_of).count()
     }
@@ -270,18 +276,35 @@ impl Expansion {
     //     let output: O = { statements };     // a value of its own, so that temporaries go first
     //     output
     fn block(&self) -> TokenStream {
+        let receiver = self.owned_receiver();
         let rebound = self.guarded.arguments.iter().skip(self.captured_as_they_are());
         let bindings = rebound.flat_map(rebind);
         let block = &self.guarded.body.block;
         let body_type = annotation(self.guarded.returns.body.as_ref());
         // A body that ends in `panic!` or `todo!` makes neither lint's sense in the bare function.
         quote_spanned! {Span::mixed_site()=>
+            #receiver
             #(#bindings)*
             #[allow(clippy::diverging_sub_expression)]
             let agenttrust_output #body_type = #block;
             #[allow(unreachable_code)]
             agenttrust_output
         }
+    }
+
+    // before:
+    //     fn delete(self, ..)
+    // after:
+    //     let _ = &self;                      // captured whole, and not by the fields that are used
+    fn owned_receiver(&self) -> Option<TokenStream> {
+        let Guarded { returns, function, body, .. } = &self.guarded;
+        let receiver = function.sig.receiver()?;
+        let is_owned = !matches!(receiver.kind, ReceiverKind::Reference(..));
+        // An async body keeps `self` in its future anyway; a returned one drops it at the call.
+        let is_deferred = matches!(returns.shape, Shape::Boxed | Shape::ImplFuture);
+        let this = Ident::from(receiver.self_token);
+        let is_kept = is_deferred || uses(&body.block.stream(), &this);
+        (is_owned && is_kept).then(|| quote_spanned!(Span::mixed_site()=> let _ = &#this;))
     }
 
     // before:
@@ -333,10 +356,17 @@ impl Expansion {
 //     #[cfg(unix)] #[allow(unused)] let mut path = path;  // inside, so that the body's use of it counts
 fn rebind(argument: &Argument) -> impl Iterator<Item = TokenStream> {
     argument.bindings.iter().map(|Binding { ident, mutability, cfgs, lints, .. }| {
-        let unused = allow_underscore(ident);
+        let (minds, value) = match allow_underscore(ident) {
+            // On our use of the name alone: the body's is for Clippy to mind.
+            Some(unused) => (
+                Some(quote_spanned!(Span::mixed_site()=> #[allow(clippy::no_effect_underscore_binding)])),
+                quote_spanned!(Span::mixed_site()=> { #unused #ident }),
+            ),
+            None => (None, ident.to_token_stream()),
+        };
         quote_spanned! {Span::mixed_site()=>
-            #(#cfgs)* #(#lints)* #unused
-            let #mutability #ident = #ident;
+            #(#cfgs)* #(#lints)* #minds
+            let #mutability #ident = #value;
         }
     })
 }

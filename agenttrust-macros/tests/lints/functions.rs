@@ -36,6 +36,15 @@ struct Request {
     mode: (u32, u32),
 }
 
+/// An error that Clippy finds too large.
+pub struct Large(pub [u8; 200]);
+
+impl From<AgentTrustError> for Large {
+    fn from(_: AgentTrustError) -> Self {
+        Self([0; 200])
+    }
+}
+
 fn fallible() -> Output {
     Ok(1)
 }
@@ -383,6 +392,14 @@ mod warned {
         let mut local = 1;
         local = fallible()?;
         Ok(local)
+    }
+
+    #[cfg_attr(feature = "guarded", agenttrust::guarded)]
+    fn result_large_err(path: &str) -> Result<usize, Large> {
+        if path.is_empty() {
+            return Err(Large([1; 200]));
+        }
+        Ok(path.len())
     }
 
     #[cfg_attr(feature = "guarded", agenttrust::guarded)]
