@@ -394,7 +394,7 @@ use proc_macro::TokenStream;
 ///             tool: "delete_rows",
 ///             effect: Some(Effect::Destructive),
 ///             scopes: &["db:write"],
-///             arguments: &[GuardedArgument { name: "table", schema: None }],
+///             arguments: &[GuardedArgument { name: "table", schema: schema!(String) }],
 ///             module: module_path!(),
 ///             file: file!(),
 ///             line: 2u32,

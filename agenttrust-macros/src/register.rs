@@ -63,18 +63,13 @@ impl Expansion {
         }
     }
 
+    // A macro, because whether there are schemas is for the crate that collects them to say: with
+    // features of our own the two could be built to disagree.
     fn schema(&self, field: &Field) -> TokenStream {
-        let ty = field.ty.as_ref().filter(|_| cfg!(feature = "schemars"));
-        let Some(ty) = ty.and_then(|ty| self.nameable_in_an_item(ty)) else {
-            return quote_spanned!(Span::mixed_site()=> ::core::option::Option::None);
-        };
         let private = &self.private;
-        quote_spanned! {Span::mixed_site()=>
-            ::core::option::Option::Some(|| {
-                #[allow(unused_imports)]
-                use #private::{SchemaKnown as _, SchemaUnknown as _};
-                (&#private::SchemaProbe::<#ty>::new()).agenttrust_schema()
-            })
+        match field.ty.as_ref().and_then(|ty| self.nameable_in_an_item(ty)) {
+            Some(ty) => quote_spanned!(Span::mixed_site()=> #private::schema!(#ty)),
+            None => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
         }
     }
 

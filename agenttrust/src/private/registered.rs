@@ -35,8 +35,34 @@ pub struct GuardedArgument {
     pub schema: Option<fn() -> Option<serde_json::Value>>,
 }
 
+/// How the schema of a type is made, when there are schemas.
 #[cfg(feature = "schemars")]
-mod schema {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema {
+    ($ty:ty) => {
+        ::core::option::Option::Some(|| {
+            #[allow(unused_imports)]
+            use $crate::__private::{SchemaKnown as _, SchemaUnknown as _};
+            (&$crate::__private::SchemaProbe::<$ty>::new()).agenttrust_schema()
+        })
+    };
+}
+
+/// Nothing, without schemas.
+#[cfg(not(feature = "schemars"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema {
+    ($ty:ty) => {
+        ::core::option::Option::None
+    };
+}
+
+pub use __schema as schema;
+
+#[cfg(feature = "schemars")]
+mod probe {
     use std::fmt;
     use std::marker::PhantomData;
 
@@ -87,4 +113,4 @@ mod schema {
 }
 
 #[cfg(feature = "schemars")]
-pub use self::schema::{SchemaKnown, SchemaProbe, SchemaUnknown};
+pub use self::probe::{SchemaKnown, SchemaProbe, SchemaUnknown};
