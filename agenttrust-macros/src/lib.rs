@@ -362,9 +362,19 @@ use proc_macro::TokenStream;
 ///
 /// # What it costs
 ///
-/// Beside `#[tracing::instrument]`, measured in one run by `scripts/cost-of-guarded`:
+/// Beside `#[tracing::instrument]`, measured in one run by `scripts/cost-of-guarded`: the future of an
+/// async function with an argument of 1 KiB, and the processor time (median of 5) that the compiler takes
+/// for 500 functions of three arguments. Two cores, rustc 1.95, debug profile, no incremental build.
 ///
-/// COSTS
+/// | | future | `cargo check` | `cargo build` |
+/// |---|---|---|---|
+/// | bare | 2,050 bytes | 1.7 s | 3.8 s |
+/// | `#[tracing::instrument]` | 3,168 bytes | 5.4 s | 10.9 s |
+/// | `#[guarded(effect = "read")]` | 3,160 bytes | 5.1 s (0.95 ×) | 9.0 s (0.82 ×) |
+/// | `#[guarded(effect = "destructive")]` | 3,160 bytes | 6.0 s (1.11 ×) | 11.7 s (1.07 ×) |
+///
+/// An argument that the body changes (`mut`), and all that follow one which the body does not use, are
+/// kept once more. Each check costs one allocation beside its own work.
 ///
 /// # What it expands to
 ///

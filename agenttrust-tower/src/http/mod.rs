@@ -40,8 +40,8 @@
 //!
 //! # The outcome
 //!
-//! Reported when the response's head is there: a status of 400 or above is a failure of the type
-//! `http 404`, an error of the service one of its own type, everything else a success.
+//! Reported when the response's head is there: with [`HttpDeny`], a status of 400 or above is a failure
+//! of the type `http 404`, an error of the service one of its own type, everything else a success.
 
 mod deny;
 mod extract;

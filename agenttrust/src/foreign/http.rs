@@ -21,6 +21,13 @@ impl<B> Outcome for Response<B> {
     }
 }
 
+/// As the status says, which axum's handlers put in front of a body.
+impl<B> Outcome for (StatusCode, B) {
+    fn outcome(&self) -> CallOutcome {
+        self.0.outcome()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +43,7 @@ mod tests {
             let mut response = Response::new("the body says nothing");
             *response.status_mut() = status;
             assert_eq!(response.outcome(), outcome);
+            assert_eq!((status, "the body says nothing").outcome(), outcome);
         }
     }
 }

@@ -58,19 +58,20 @@ impl Problem {
                 Self::new(Reason::Revoked, message, None)
             }
             AgentTrustError::GuardianUnavailable { .. } | AgentTrustError::Network(_) => {
-                Self::unavailable()
+                Self::unavailable(&denial)
             }
             other => match other.status() {
-                Some(429 | 500..) => Self::unavailable(),
+                Some(429 | 500..) => Self::unavailable(&other),
                 _ => Self::misconfigured(&other),
             },
         }
     }
 
     /// The error's own words name hosts inside; the caller needs only to know to come back.
-    fn unavailable() -> Self {
+    fn unavailable(error: &AgentTrustError) -> Self {
+        tracing::warn!(error = %error, "a call was not made, because nobody could be asked");
         let detail = "the Guardian that has to allow this call did not answer; \
-                      nothing was done, try again later";
+                      the call was not made, try again later";
         Self::new(Reason::Unavailable, detail.to_owned(), None)
     }
 
@@ -84,7 +85,7 @@ impl Problem {
             "the Guardian would not check for this server; mend the guard's key, agent or session"
         );
         let detail = "this server could not have the call checked; \
-                      nothing was done, tell its operator";
+                      the call was not made, tell its operator";
         Self::new(Reason::Misconfigured, detail.to_owned(), None)
     }
 

@@ -22,7 +22,7 @@ const META: &str = "agenttrust/denial";
 /// So that tools which return a `CallToolResult`, alone or as the error of a `Result`, can carry a
 /// denial.
 ///
-/// `isError: true`, with a text that tells the model what happened, that nothing was done, and how to
+/// `isError: true`, with a text that tells the model what happened, that the call was not made, and how to
 /// go on: for a call that is held the id of the approval, and not to retry before it is approved. For
 /// programs, `_meta["agenttrust/denial"]` holds the `code` and the `approval_id` or `check_id`.
 impl From<AgentTrustError> for CallToolResult {
@@ -120,21 +120,23 @@ fn error(problem: &Problem) -> ErrorData {
 fn for_the_model(problem: &Problem) -> String {
     let how_to_go_on = match problem.reason() {
         Reason::Refused => {
-            "Nothing was done. Do not repeat the call as it is; mend what is wrong with it."
+            "This call was not made. Do not repeat it as it is; mend what is wrong with it."
         }
         Reason::Denied => {
-            "Nothing was done. Do not repeat the call and do not look for a way around; go on without \
+            "This call was not made. Do not repeat it and do not look for a way around; go on without \
              it, or tell the person you work for."
         }
         Reason::Held => {
-            "Nothing was done. A person has to approve this first: do not retry until it is approved, \
-             then repeat the call with exactly the same arguments."
+            "This call was not made. A person has to approve it first: do not retry until it is \
+             approved, then repeat the call with exactly the same arguments."
         }
         Reason::Expired => {
-            "Nothing was done, and nobody decided in time. Ask the person you work for whether it is \
+            "This call was not made, and nobody decided in time. Ask the person you work for whether it is \
              still wanted before you repeat the call: that opens a new approval."
         }
-        Reason::Revoked => "Nothing was done. Do not call any tool; tell the person you work for.",
+        Reason::Revoked => {
+            "This call was not made. Do not call any tool; tell the person you work for."
+        }
         Reason::Unavailable => {
             "Do not repeat the call at once; tell the person you work for if it goes on like this."
         }
@@ -168,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn every_denial_says_that_nothing_was_done_and_how_to_go_on() {
+    fn every_denial_says_that_the_call_was_not_made_and_how_to_go_on() {
         let texts = denials().map(|denial| text(denial.into_contents()));
         for text in &texts {
-            assert!(text.to_lowercase().contains("nothing was done"), "{text}");
+            assert!(text.contains("call was not made"), "{text}");
             assert!(text.contains("o not ") || text.contains("before you repeat"), "{text}");
         }
         // The last two are about the server, and what only its operator may know stays there.
