@@ -67,7 +67,7 @@ impl Expansion {
 
     /// Whether what was checked is compared with what is about to run.
     pub(crate) fn compares(&self) -> bool {
-        matches!(&self.guarded.input, Input::Captured { strict: true, .. }) && self.captures()
+        matches!(&self.guarded.input, Input::Captured { compared: true, .. }) && self.captures()
     }
 
     fn on_elevation(&self) -> Option<TokenStream> {
@@ -86,11 +86,11 @@ impl Expansion {
     /// The tool's name: a literal as it is, a constant expression checked while the program is built.
     fn tool(&self) -> TokenStream {
         self.tool_name(&quote_spanned! {Span::mixed_site()=>
-            const _: () = ::core::assert!(!TOOL.is_empty(), "the name of a tool is empty");
+            const _: () = ::core::assert!(!AGENTTRUST_TOOL.is_empty(), "the name of a tool is empty");
         })
     }
 
-    /// The tool's name, as an expression that is constant; `check` may speak of it as `TOOL`.
+    /// The tool's name, as an expression that is constant; `check` may speak of it as `AGENTTRUST_TOOL`.
     pub(crate) fn tool_name(&self, check: &TokenStream) -> TokenStream {
         match &self.guarded.attr.tool {
             None => {
@@ -104,9 +104,9 @@ impl Expansion {
                 let place = Span::mixed_site().located_at(tool.span());
                 quote_spanned! {place=>
                     {
-                        const TOOL: &'static ::core::primitive::str = #tool;
+                        const AGENTTRUST_TOOL: &'static ::core::primitive::str = #tool;
                         #check
-                        TOOL
+                        AGENTTRUST_TOOL
                     }
                 }
             }
@@ -153,6 +153,19 @@ impl Expansion {
                     #private::InputCapture::add_type(&mut agenttrust_capture, #name, ::core::any::type_name::<#ident>());
                 }
             }
+            Generic::SelfType => quote_spanned! {Span::mixed_site()=>
+                #private::InputCapture::add_type(
+                    &mut agenttrust_capture, "<Self>", ::core::any::type_name::<Self>()
+                );
+            },
+            Generic::TypeOf(ident) => {
+                let name = format!("<{}>", ident.unraw());
+                quote_spanned! {Span::mixed_site()=>
+                    #private::InputCapture::add_type(
+                        &mut agenttrust_capture, #name, ::core::any::type_name_of_val(&#ident)
+                    );
+                }
+            }
             Generic::Const(ident) => {
                 let name = format!("<{}>", ident.unraw());
                 quote_spanned! {Span::mixed_site()=>
@@ -168,7 +181,10 @@ impl Expansion {
         let known = demand.is_some() && ty.as_ref().is_some_and(serializes);
         let extractor = ty.as_ref().is_some_and(|ty| args::extractor(ty).is_some());
         let value = if known {
-            quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#private::exact(&#ident)))
+            // There, should another type bear the name of one that is known.
+            let place = Span::mixed_site().located_at(ident.span());
+            let exact = quote_spanned!(place=> #private::exact(&#ident));
+            quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#exact))
         } else if extractor && demand.is_none() {
             quote_spanned!(Span::mixed_site()=> {
                 use #private::{ExtractorDeref as _, ExtractorOpaque as _, ExtractorSerialize as _};
@@ -223,8 +239,8 @@ impl Expansion {
             trait Serialize {}
             #[diagnostic::do_not_recommend]
             impl<T: #private::Serialize + ?::core::marker::Sized> Serialize for T {}
-            fn must_be_captured<T: Serialize + ?::core::marker::Sized>(_: &T) {}
-            must_be_captured(#value);
+            fn agenttrust_must_be_captured<T: Serialize + ?::core::marker::Sized>(_: &T) {}
+            agenttrust_must_be_captured(#value);
         }
     }
 }

@@ -3,7 +3,8 @@
 //! A parameter `Parameters(Request { path, .. }): Parameters<Request>` gives the body `path` and
 //! nothing else, so `path` is what is captured, skipped, and bound by an approval.
 
-use proc_macro2::{Span, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
@@ -204,6 +205,18 @@ pub(crate) fn generics(generics: &Generics) -> Vec<Ident> {
             GenericParam::Lifetime(_) => None,
         })
         .collect()
+}
+
+/// Whether a signature has a `self`, or says `Self`: whether it stands in an `impl` block or a trait.
+pub(crate) fn speaks_of_self(sig: &Signature) -> bool {
+    fn says_self(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(word) => word == "self" || word == "Self",
+            TokenTree::Group(group) => says_self(group.stream()),
+            _ => false,
+        })
+    }
+    says_self(sig.to_token_stream())
 }
 
 /// Where the attribute `name` is among `attrs`, or one that may become it.

@@ -155,7 +155,13 @@ impl Attr {
         })?;
         let name = ident.to_string();
         let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            let nearest = did_you_mean(&name, KEYS.iter().map(|key| key.name));
+            let nearest = if name == "name" {
+                "; did you mean `tool`?".to_owned()
+            } else if Effect::NAMES.iter().any(|(effect, _)| *effect == name) {
+                format!("; did you mean `effect = \"{name}\"`?")
+            } else {
+                did_you_mean(&name, KEYS.iter().map(|key| key.name))
+            };
             let known: Vec<_> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();
             return Err(Error::new(
                 ident.span(),

@@ -7,7 +7,9 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Ident, ImplItem, ItemImpl, Meta, Result, ReturnType, Signature, Token, Type};
+use syn::{
+    Attribute, Ident, ImplItem, ItemImpl, Meta, Path, Result, ReturnType, Signature, Token, Type,
+};
 
 use crate::args;
 use crate::attr::Attr;
@@ -58,7 +60,7 @@ pub(crate) fn is_block(item: &TokenStream) -> bool {
 pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let ctxt = Ctxt::new();
     let keys = Attr::parse(&ctxt, arguments);
-    let expanded = Block::parse(&ctxt, item.clone()).map(|block| block.expand(&ctxt, &keys));
+    let expanded = Block::parse(&ctxt, &keys, item.clone()).map(|block| block.expand(&ctxt, &keys));
     match ctxt.check() {
         Ok(()) => expanded.unwrap_or_default(),
         Err(error) => {
@@ -70,7 +72,7 @@ pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream 
 }
 
 impl Block {
-    fn parse(ctxt: &Ctxt, item: TokenStream) -> Option<Self> {
+    fn parse(ctxt: &Ctxt, keys: &Attr, item: TokenStream) -> Option<Self> {
         let mut head: Vec<TokenTree> = item.into_iter().collect();
         let body = match head.pop() {
             Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => body,
@@ -83,7 +85,16 @@ impl Block {
         let head: TokenStream = head.into_iter().collect();
         // With nothing in its body, so that what cannot be read is read item by item below.
         let generics = match syn::parse2::<ItemImpl>(quote!(#head {})) {
-            Ok(header) => args::generics(&header.generics),
+            Ok(header) => {
+                if let Some(span) = args::find_attribute(&header.attrs, "guarded") {
+                    ctxt.error(
+                        span,
+                        "the block is guarded twice, and every call would be checked and reported \
+                         twice: merge the two attributes into one",
+                    );
+                }
+                args::generics(&header.generics)
+            }
             Err(error) => {
                 ctxt.push(error);
                 return None;
@@ -94,7 +105,7 @@ impl Block {
             let inner_attrs = input.call(Attribute::parse_inner)?;
             let mut items = Vec::new();
             while !input.is_empty() {
-                items.push(read_item(ctxt, input)?);
+                items.push(read_item(ctxt, keys, input)?);
             }
             Ok((inner_attrs, items))
         };
@@ -108,7 +119,7 @@ impl Block {
     }
 
     fn expand(self, ctxt: &Ctxt, keys: &Attr) -> TokenStream {
-        inherit::check_block(ctxt, keys, self.items.iter().filter_map(Item::signature));
+        inherit::check_block(ctxt, keys, self.items.iter().filter_map(Item::guarded));
         let Self { head, inner_attrs, items, brace, generics } = self;
         let items = items.into_iter().map(|item| match item {
             Item::Plain(tokens) => tokens,
@@ -125,17 +136,17 @@ impl Block {
 }
 
 impl Item {
-    fn signature(&self) -> Option<&Signature> {
+    fn guarded(&self) -> Option<(&Signature, &Attr)> {
         match self {
-            Self::Guarded(function, _) => Some(&function.sig),
+            Self::Guarded(function, own) => Some((&function.sig, own)),
             Self::Plain(_) => None,
         }
     }
 }
 
-fn read_item(ctxt: &Ctxt, input: ParseStream<'_>) -> Result<Item> {
+fn read_item(ctxt: &Ctxt, keys: &Attr, input: ParseStream<'_>) -> Result<Item> {
     if function::is_next(input) {
-        return Ok(read_method(ctxt, function::parse(input)?));
+        return Ok(read_method(ctxt, keys, function::parse(input)?));
     }
     let item: ImplItem = input.parse()?;
     match &item {
@@ -154,7 +165,7 @@ fn read_item(ctxt: &Ctxt, input: ParseStream<'_>) -> Result<Item> {
     Ok(Item::Plain(item.into_token_stream()))
 }
 
-fn read_method(ctxt: &Ctxt, mut function: Function) -> Item {
+fn read_method(ctxt: &Ctxt, block: &Attr, mut function: Function) -> Item {
     let (own, rest): (Vec<_>, Vec<_>) =
         function.attrs.drain(..).partition(|attr| args::is_or_becomes(attr, "guarded"));
     function.attrs = rest;
@@ -169,6 +180,13 @@ fn read_method(ctxt: &Ctxt, mut function: Function) -> Item {
             return Item::Plain(function.into_token_stream());
         }
         None => TokenStream::new(),
+        Some(own) if !is_ours(own, block) => {
+            ctxt.error(
+                own.path().span(),
+                "whose `guarded` this is cannot be seen from here: write `#[guarded(..)]`",
+            );
+            TokenStream::new()
+        }
         Some(own) => match &own.meta {
             Meta::Path(_) => TokenStream::new(),
             Meta::List(list) if !list.path.is_ident("cfg_attr") => list.tokens.clone(),
@@ -196,17 +214,30 @@ fn is_skip(keys: &TokenStream) -> bool {
     keys.next().is_none() && matches!(first, Some(TokenTree::Ident(word)) if word == "skip")
 }
 
+/// Whether the attribute is plainly ours: `#[guarded]`, `#[agenttrust::guarded]`, or by the way that
+/// `crate = ..` of the block names. A `#[cfg_attr(..)]` is told apart later.
+fn is_ours(attr: &Attribute, block: &Attr) -> bool {
+    let path = words(attr.path());
+    let by_crate = block
+        .krate
+        .as_ref()
+        .is_some_and(|krate| path.split_last().is_some_and(|(_, before)| before == words(krate)));
+    matches!(path.as_slice(), [_]) || path == ["agenttrust", "guarded"] || by_crate
+}
+
 /// What `#[tool_router]` or `#[prompt_router]` adds to the block when it stands above: it lists the
-/// tools and runs none.
+/// tools and runs none. Nobody writes all of that path by hand.
 fn makes_the_router(sig: &Signature) -> bool {
     let ReturnType::Type(_, output) = &sig.output else { return false };
     let Type::Path(output) = peel(output) else { return false };
-    let is_router = output
-        .path
-        .segments
-        .last()
-        .is_some_and(|last| last.ident == "ToolRouter" || last.ident == "PromptRouter");
-    is_router && sig.inputs.is_empty()
+    let path = words(&output.path);
+    let is_router = path == ["rmcp", "handler", "server", "router", "tool", "ToolRouter"]
+        || path == ["rmcp", "handler", "server", "router", "prompt", "PromptRouter"];
+    is_router && sig.inputs.is_empty() && sig.asyncness.is_none()
+}
+
+fn words(path: &Path) -> Vec<String> {
+    path.segments.iter().map(|segment| segment.ident.to_string()).collect()
 }
 
 /// The block as it was, but for the methods' own `#[guarded(..)]`, which would be expanded next and

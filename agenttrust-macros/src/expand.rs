@@ -105,9 +105,9 @@ impl Expansion {
     //     body
     // after:
     //     let decision = {                   // in a block: nothing of the asking is kept for the body
+    //         let guard = None;
     //         let input = the arguments;
     //         let action = Action::new("delete").effect(..).captured(input.clone());
-    //         let guard = None;
     //         let decision = authorize(guard, action).await;
     //         unchanged(decision, &input, || the arguments)    // destructive and admin
     //     };
@@ -173,9 +173,9 @@ impl Expansion {
         };
         quote_spanned! {Span::mixed_site()=>
             {
+                let agenttrust_guard = #guard;
                 #input
                 let agenttrust_action = #action;
-                let agenttrust_guard = #guard;
                 #decision
             }
         }
@@ -278,7 +278,9 @@ impl Expansion {
     fn block(&self) -> TokenStream {
         let receiver = self.owned_receiver();
         let rebound = self.guarded.arguments.iter().skip(self.captured_as_they_are());
-        let bindings = rebound.flat_map(rebind);
+        let bindings = rebound.flat_map(|argument| {
+            rebind(argument).chain(argument.bindings.iter().filter_map(|it| self.used_before(it)))
+        });
         let block = &self.guarded.body.block;
         let body_type = annotation(self.guarded.returns.body.as_ref());
         // A body that ends in `panic!` or `todo!` makes neither lint's sense in the bare function.
@@ -290,6 +292,16 @@ impl Expansion {
             #[allow(unreachable_code)]
             agenttrust_output
         }
+    }
+
+    /// An argument of which only `guard = ..` or `on_denied = ..` speaks is not an unused one.
+    fn used_before(&self, binding: &Binding) -> Option<TokenStream> {
+        let Attr { guard, on_denied, .. } = &self.guarded.attr;
+        let Binding { ident, cfgs, .. } = binding;
+        let mut before = guard.iter().chain(on_denied);
+        let is_used = before.any(|expr| uses(&expr.to_token_stream(), ident));
+        let unused = allow_underscore(ident);
+        is_used.then(|| quote_spanned!(Span::mixed_site()=> #(#cfgs)* #unused let _ = &#ident;))
     }
 
     // before:
@@ -343,9 +355,13 @@ impl Expansion {
         };
         let place = Span::mixed_site().located_at(guard.span());
         quote_spanned! {place=>
-            ::core::option::Option::Some(
-                <#private::AgentTrustGuard as ::core::clone::Clone>::clone(&#guard)
-            )
+            // A `match`, so that an `if` or a `?` in the expression knows no type but its own, and what
+            // it borrows for a moment lives until the guard is cloned.
+            match &#guard {
+                agenttrust_asked => ::core::option::Option::Some(
+                    <#private::AgentTrustGuard as ::core::clone::Clone>::clone(agenttrust_asked)
+                ),
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::tool_attr::ToolAttr;
 pub(crate) fn check_block<'a>(
     ctxt: &Ctxt,
     keys: &Attr,
-    methods: impl Iterator<Item = &'a Signature>,
+    methods: impl Iterator<Item = (&'a Signature, &'a Attr)>,
 ) {
     if let Some(tool) = &keys.tool {
         ctxt.error(
@@ -32,8 +32,10 @@ pub(crate) fn check_block<'a>(
     }
     let mut known: Vec<String> = Vec::new();
     let mut count = 0;
-    for sig in methods {
+    let mut waits = keys.on_elevation == Some(OnElevation::Wait);
+    for (sig, own) in methods {
         count += 1;
+        waits |= own.on_elevation == Some(OnElevation::Wait);
         known.extend(sig.receiver().map(|_| "self".to_owned()));
         let arguments = args::arguments(sig);
         known.extend(arguments.iter().flat_map(|argument| &argument.bindings).map(|b| b.name()));
@@ -45,6 +47,13 @@ pub(crate) fn check_block<'a>(
              remove `#[guarded]`",
         );
         return;
+    }
+    if let Some(wait) = keys.wait.filter(|_| !waits) {
+        ctxt.error(
+            wait.key,
+            "`wait` says how long to wait for an approval, and no method of this block waits: add \
+             `on_elevation = \"wait\"`, or remove `wait`",
+        );
     }
     for ident in keys.skip.iter().flat_map(|names| &names.idents) {
         let name = ident.unraw().to_string();

@@ -3,17 +3,19 @@
 use syn::ext::IdentExt as _;
 use syn::{Attribute, GenericParam, Ident, Receiver, Signature, Type};
 
-use crate::args::{Argument, Binding};
-use crate::attr::{Attr, Effect, Names};
+use crate::args::{self, Argument, Binding};
+use crate::attr::{Attr, Effect, Names, OnElevation};
 use crate::ctxt::Ctxt;
+use crate::shape::peel;
 use crate::suggest::did_you_mean;
 
 /// What is captured of one call.
 pub(crate) enum Input {
     /// `skip_all`: the call is checked by its name alone.
     Nothing,
-    /// These arguments, in the order of the parameters, and what the function is generic over.
-    Captured { fields: Vec<Field>, generics: Vec<Generic>, strict: bool },
+    /// These arguments, in the order of the parameters, and what the function is generic over. Whether
+    /// they are `compared` with what is about to run.
+    Captured { fields: Vec<Field>, generics: Vec<Generic>, compared: bool },
 }
 
 /// A type or a constant that the caller chooses: `drop_table::<Users>()` is another call than
@@ -21,6 +23,10 @@ pub(crate) enum Input {
 pub(crate) enum Generic {
     Type(Ident),
     Const(Ident),
+    /// What the `impl` block or the trait around a method is generic over.
+    SelfType,
+    /// The type that is behind an `impl Trait`, by the value.
+    TypeOf(Ident),
 }
 
 /// One captured argument.
@@ -45,7 +51,14 @@ pub(crate) enum Demand {
 
 impl Input {
     /// Decides for every argument; an argument that nothing decides for is an error in `ctxt`.
-    pub(crate) fn plan(ctxt: &Ctxt, attr: &Attr, sig: &Signature, arguments: &[Argument]) -> Self {
+    /// `block` is what the guarded `impl` block around the function is generic over, if there is one.
+    pub(crate) fn plan(
+        ctxt: &Ctxt,
+        attr: &Attr,
+        sig: &Signature,
+        arguments: &[Argument],
+        block: Option<&[Ident]>,
+    ) -> Self {
         names_exist(ctxt, "skip", attr.skip.as_ref(), arguments);
         names_exist(ctxt, "input", attr.input.as_ref(), arguments);
         keys_agree(ctxt, attr);
@@ -53,15 +66,17 @@ impl Input {
         self_is_decided(ctxt, attr, strict, sig.receiver());
         if let Some(span) = attr.skip_all {
             if let Some(effect) = strict {
+                let instead = if arguments.iter().any(|argument| !argument.bindings.is_empty()) {
+                    format!("name them, {}", skip_of(arguments))
+                } else {
+                    "remove it".to_owned()
+                };
                 let message = format!(
                     "`skip_all` would also leave out what is added later, and an approval for \
-                     `effect = \"{}\"` binds every argument: name them, {}",
+                     `effect = \"{}\"` binds every argument: {instead}",
                     effect.as_str(),
-                    skip_of(arguments)
                 );
-                if arguments.iter().any(|argument| !argument.bindings.is_empty()) {
-                    ctxt.error(span, message);
-                }
+                ctxt.error(span, message);
             }
             return Self::Nothing;
         }
@@ -69,8 +84,14 @@ impl Input {
         let fields = arguments.iter().flat_map(|argument| choice.fields(argument)).collect();
         // `input(..)` on the weaker effects is all that is captured.
         let chosen = attr.input.is_some() && strict.is_none();
-        let generics = if chosen { Vec::new() } else { generics(sig) };
-        Self::Captured { fields, generics, strict: strict.is_some() }
+        let mut generics = if chosen { Vec::new() } else { generics(sig) };
+        if strict.is_some() {
+            generics.extend(self_type_may_vary(sig, block).then_some(Generic::SelfType));
+            let opaque = bindings(arguments).filter(|binding| is_opaque(binding));
+            generics.extend(opaque.map(|binding| Generic::TypeOf(binding.ident.clone())));
+        }
+        let compared = strict.is_some() || attr.on_elevation == Some(OnElevation::Wait);
+        Self::Captured { fields, generics, compared }
     }
 }
 
@@ -162,6 +183,19 @@ impl Choice<'_> {
     }
 }
 
+/// Whether one method may be called on several types: one of a generic block, of a trait, or of a block
+/// that cannot be seen.
+fn self_type_may_vary(sig: &Signature, block: Option<&[Ident]>) -> bool {
+    match block {
+        Some(generics) => !generics.is_empty(),
+        None => args::speaks_of_self(sig),
+    }
+}
+
+fn is_opaque(binding: &Binding) -> bool {
+    binding.ty.as_ref().is_some_and(|ty| matches!(peel(ty), Type::ImplTrait(_)))
+}
+
 fn generics(sig: &Signature) -> Vec<Generic> {
     let generic = |param: &GenericParam| match param {
         GenericParam::Type(param) => Some(Generic::Type(param.ident.clone())),
@@ -227,6 +261,14 @@ fn names_exist(ctxt: &Ctxt, key: &str, names: Option<&Names>, arguments: &[Argum
     let known: Vec<String> = bindings(arguments).map(Binding::name).collect();
     for ident in names.iter().flat_map(|names| &names.idents) {
         let name = ident.unraw().to_string();
+        if known.iter().filter(|known| **known == name).count() > 1 {
+            ctxt.error(
+                ident.span(),
+                format!(
+                    "`{key}({name})` names two arguments, which a macro gave one name: give them two"
+                ),
+            );
+        }
         if known.contains(&name) || ident == "self" {
             continue;
         }

@@ -245,9 +245,9 @@ use proc_macro::TokenStream;
 /// | `Parameters(request): Parameters<Request>`, `Json(file): Json<File>`, and other patterns | what the pattern binds |
 /// | `Parameters<T>`, `Json<T>`, `Path<T>`, `Query<T>` or `Form<T>` by a plain name | what is inside; `destructive` and `admin` ask for the pattern, where the extractor itself is not `Serialize` |
 /// | `State`, `Extension`, `ConnectInfo`, `RequestId`, `RequestMetaObject`, and types whose name ends in `Context` | never: they say who calls, not what for |
-/// | `self` | never |
+/// | `self` | never; for `destructive` and `admin` its type is, where one method may be called on several |
 /// | `_`, which gives the body nothing | no |
-/// | what the function is generic over | yes: types by their name, constants by their value |
+/// | what the function is generic over | yes: types by their name, constants by their value; for `destructive` and `admin` also what its block is generic over, and the type behind an `impl Trait` |
 ///
 /// For `destructive` and `admin`, every argument, `self` included, is captured or named in
 /// [`skip(..)`](#skip); one that is neither does not compile. An approval bound to less than was meant is
@@ -257,6 +257,12 @@ use proc_macro::TokenStream;
 /// With the weaker effects, or none, an argument that is left out is not bound: should a policy hold
 /// such a call, the approver sees how far the approval reaches. An argument that is `Serialize` and has
 /// no exact JSON form (keys that come twice, `NaN`) denies the call, whatever its effect.
+///
+/// What a type's own `Serialize` leaves out, as `#[serde(skip)]` does, is not bound. A method without
+/// `self` that never says `Self`, guarded by itself, does not know the block it stands in: what that is
+/// generic over is bound only where the attribute is on the block. Capturing writes the whole input as
+/// JSON, for `destructive` and `admin` twice; `skip(..)` what is megabytes long, and take its hash as an
+/// argument instead.
 ///
 /// # `impl` blocks
 ///
@@ -292,17 +298,20 @@ use proc_macro::TokenStream;
 /// The block's `skip(..)` holds for the methods that have such an argument. `tool` and `input(..)` are
 /// about one function, and so are not for blocks. Associated functions without `self` are guarded too.
 /// What a macro call inside the block would make cannot be seen, and does not compile; the function that
-/// `#[tool_router]` adds is left alone.
+/// `#[tool_router]` adds is left alone. Default methods that a trait impl does not write down are those of
+/// the trait: guard them there.
 ///
 /// # Other attributes
 ///
-/// The whole body runs behind the check wherever `#[guarded]` stands among these.
+/// The whole body runs behind the check wherever `#[guarded]` stands among these. An attribute below it
+/// that changes what the function does, such as a cache, changes what the check stands in front of: its
+/// code is around the check.
 ///
 /// | attribute | order |
 /// |---|---|
 /// | `#[tool]` and `#[tool_router]` of rmcp, `#[rig_tool]` | either; below `#[guarded]` they are [read](#tools-of-a-framework) |
 /// | `#[async_trait]` | either, on the `impl` block; on a method, `#[guarded]` runs after it by itself |
-/// | `#[tracing::instrument]` | either; above `#[guarded]` its span holds the check too |
+/// | `#[tracing::instrument]` | either; below `#[guarded]` its span holds the check too |
 /// | `#[tokio::main]`, `#[tokio::test]` | either; above `#[guarded]` the check comes before the runtime is started |
 /// | `#[axum::debug_handler]` | either |
 /// | `#[must_use]`, `#[deprecated]`, `#[inline]`, docs, lints | either |
@@ -349,7 +358,8 @@ use proc_macro::TokenStream;
 /// | `#[track_caller]` | take a `&'static Location<'static>` |
 /// | a method without a body | guard its implementations, or give it a body |
 /// | a future inside of another output, or a hand-written future type | `async fn`, `Pin<Box<dyn Future>>`, `impl Future` |
-/// | a `'static` future from borrowed arguments | take owned values (`self: Arc<Self>`), or give the future a lifetime |
+/// | a `'static` future from borrowed arguments, or one that is `Send` from arguments that are not | take owned values (`self: Arc<Self>`), or give the future a lifetime |
+/// | a type alias of a boxed future | write `Pin<Box<dyn Future<Output = ..>>>` out: behind an alias the check is made on the call, and the report too |
 /// | C-variadic functions | take a slice |
 /// | a `trait`, a `mod`, any other item | guard the functions inside |
 ///
@@ -411,6 +421,7 @@ use proc_macro::TokenStream;
 ///         }
 ///     }
 ///     let permit = match {
+///         let guard = None;
 ///         let input = {
 ///             #[allow(unused_imports)]
 ///             use {CaptureOpaque as _, CaptureSerialize as _};
@@ -423,7 +434,6 @@ use proc_macro::TokenStream;
 ///             .effect(Effect::Destructive)
 ///             .scope("db:write")
 ///             .captured(Clone::clone(&input));
-///         let guard = None;
 ///         let decision = authorize(guard, action).await;
 ///         unchanged(decision, &input, || {
 ///             #[allow(unused_imports)]

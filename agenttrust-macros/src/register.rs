@@ -79,6 +79,7 @@ impl Expansion {
         let mut unnameable = Unnameable {
             generics: own.iter().chain(self.guarded.outer_generics.iter().flatten()).collect(),
             block_is_seen: self.guarded.outer_generics.is_some(),
+            is_method: args::speaks_of_self(&self.guarded.function.sig),
             found: false,
         };
         unnameable.visit_type(ty);
@@ -94,26 +95,42 @@ impl Expansion {
 struct Unnameable<'a> {
     generics: Vec<&'a Ident>,
     block_is_seen: bool,
+    is_method: bool,
     found: bool,
 }
 
 impl Unnameable<'_> {
-    fn is_generic(&self, ident: &Ident) -> bool {
+    fn is_generic(&self, path: &Path) -> bool {
+        // What the language and its library are made of, and is surely no type parameter.
+        const KNOWN: [&str; 26] = [
+            "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8",
+            "i16", "i32", "i64", "i128", "isize", "f32", "f64", "Option", "Vec", "Box", "Arc",
+            "HashMap", "BTreeMap", "HashSet", "BTreeSet",
+        ];
+        let Some(first) = path.segments.first().filter(|_| path.leading_colon.is_none()) else {
+            return false;
+        };
+        let ident = &first.ident;
         if *ident == "Self" || self.generics.contains(&ident) {
             return true;
         }
-        // The attribute of a method does not see the block around it, so whatever is spelled as type
-        // parameters are is taken for one.
+        if self.block_is_seen {
+            return false;
+        }
+        // The attribute of a method does not see the block around it, so of a method only what cannot
+        // be a type parameter is taken, and of a function what is not spelled like one.
         let text = ident.to_string();
-        let is_spelled_so = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-        !self.block_is_seen && is_spelled_so
+        if self.is_method {
+            let starts_small = text.starts_with(|c: char| c.is_ascii_lowercase());
+            return !KNOWN.contains(&text.as_str()) && !(starts_small && path.segments.len() > 1);
+        }
+        text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
     }
 }
 
 impl<'ast> Visit<'ast> for Unnameable<'_> {
     fn visit_path(&mut self, path: &'ast Path) {
-        let first = path.segments.first().filter(|_| path.leading_colon.is_none());
-        self.found |= first.is_some_and(|first| self.is_generic(&first.ident));
+        self.found |= self.is_generic(path);
         visit::visit_path(self, path);
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct ToolAttr {
     pub(crate) name: Option<LitStr>,
     read_only: Option<LitBool>,
     destructive: Option<LitBool>,
+    /// A hint whose value is not one that can be read here.
+    unreadable: Option<Span>,
 }
 
 impl ToolAttr {
@@ -42,12 +44,10 @@ impl ToolAttr {
             match meta {
                 Meta::NameValue(pair) => {
                     let Expr::Lit(value) = &pair.value else { continue };
-                    match &value.lit {
-                        Lit::Str(name) if pair.path.is_ident("name") => {
-                            self.name = Some(name.clone());
-                        }
-                        Lit::Bool(hint) => self.hint(&pair.path, hint.clone()),
-                        _ => {}
+                    if let Lit::Str(name) = &value.lit
+                        && pair.path.is_ident("name")
+                    {
+                        self.name = Some(name.clone());
                     }
                 }
                 Meta::List(list) if list.path.is_ident("annotations") => {
@@ -61,13 +61,11 @@ impl ToolAttr {
     fn read_hints(&mut self, keys: &[Meta]) {
         for meta in keys {
             match meta {
-                Meta::NameValue(pair) => {
-                    if let Expr::Lit(value) = &pair.value
-                        && let Lit::Bool(hint) = &value.lit
-                    {
-                        self.hint(&pair.path, hint.clone());
-                    }
-                }
+                Meta::NameValue(pair) => match as_bool(&pair.value) {
+                    Some(hint) => self.hint(&pair.path, hint),
+                    None if is_hint(&pair.path) => self.unreadable = Some(pair.value.span()),
+                    None => {}
+                },
                 // A flag alone is `true`.
                 Meta::Path(path) => self.hint(path, LitBool::new(true, path.span())),
                 Meta::List(_) => {}
@@ -86,6 +84,12 @@ impl ToolAttr {
     /// The effect that the annotations say; an error in `ctxt` where they contradict each other, or
     /// `explicit`, which is what the user set.
     pub(crate) fn effect(&self, ctxt: &Ctxt, explicit: Option<Effect>) -> Option<Effect> {
+        if let Some(span) = self.unreadable {
+            ctxt.error(
+                span,
+                "this hint is part of what the tool's effect is: write `true` or `false`",
+            );
+        }
         let value = |hint: &Option<LitBool>| hint.as_ref().map(LitBool::value);
         let contradiction = |hint: &Option<LitBool>, message: &str| {
             ctxt.error(hint.as_ref().map_or_else(Span::call_site, LitBool::span), message);
@@ -142,4 +146,18 @@ impl ToolAttr {
 fn metas(list: &syn::MetaList) -> Vec<Meta> {
     let keys = Punctuated::<Meta, Token![,]>::parse_terminated;
     keys.parse2(list.tokens.clone()).map_or_else(|_| Vec::new(), |keys| keys.into_iter().collect())
+}
+
+fn is_hint(path: &syn::Path) -> bool {
+    path.is_ident("read_only_hint") || path.is_ident("destructive_hint")
+}
+
+/// `true`, or `"true"`, which the framework takes for the same.
+fn as_bool(value: &Expr) -> Option<LitBool> {
+    let Expr::Lit(value) = value else { return None };
+    match &value.lit {
+        Lit::Bool(value) => Some(value.clone()),
+        Lit::Str(text) => text.value().parse().ok().map(|value| LitBool::new(value, text.span())),
+        _ => None,
+    }
 }

@@ -42,7 +42,7 @@ pub(crate) fn validate(
     attr.tool = attr.tool.or_else(|| neighbour.name.map(string));
     let returns = Returns::read(&function.sig);
     let arguments = args::arguments(&function.sig);
-    let input = Input::plan(ctxt, &attr, &function.sig, &arguments);
+    let input = Input::plan(ctxt, &attr, &function.sig, &arguments, block);
     wait_needs_on_elevation(ctxt, &attr);
     tool_is_a_fixed_name(ctxt, &attr, &function.sig, block.unwrap_or_default());
     function_can_be_wrapped(ctxt, &function);
@@ -163,6 +163,12 @@ fn output_can_carry_a_denial(
     } else {
         ""
     };
+    if let Some(Expr::Lit(literal)) = &attr.on_denied {
+        ctxt.error(
+            literal.span(),
+            "`on_denied` makes the output from the denial: write `on_denied = |error| ..`",
+        );
+    }
     let Some(output) = &returns.output else {
         if attr.on_denied.is_none() {
             ctxt.error(

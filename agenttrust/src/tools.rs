@@ -13,9 +13,9 @@ use crate::private::{GuardedArgument, GuardedFunction};
 /// Several functions may be one tool, when they say the same of it; then they are one entry with
 /// several places. Arguments are those that are captured; with the feature `schemars`, each whose type
 /// implements `JsonSchema` has its schema. The type of an argument that mentions `Self`, or what the
-/// function or its `impl` block is generic over, is not known at link time and has none; where
-/// `#[guarded]` stands on a method it does not see the block, and takes names in capitals for type
-/// parameters.
+/// function or its `impl` block is generic over, is not known at link time and has none. Where
+/// `#[guarded]` stands on a method it does not see the block, so there only types of the standard library
+/// and those with a path (`crate::Request`) have one; on the block it sees all.
 ///
 /// Tools that are guarded by a layer, or whose name is made at run time, are not listed.
 ///

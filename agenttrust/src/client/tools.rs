@@ -22,16 +22,21 @@ impl<'a> Tools<'a> {
     /// hints, and needs the declared scopes too. Tools that the manifest does not name stay as they
     /// are: several programs share an organisation.
     ///
-    /// - With an operator's or admin's key, what is declared of a tool replaces what manifests declared of
-    ///   it before, and may be less.
-    /// - With an agent's or gateway's key it can only raise: scopes are added, and an effect counts where
-    ///   it is at least what the Guardian finds without it. `read` for a tool whose name says nothing
-    ///   stays a hint that each check gives for itself.
-    /// - An effect that an operator or admin set for the tool itself stays final.
+    /// - With an operator's or admin's key, what is declared of a tool replaces what operators and admins
+    ///   declared of it before, and may be less.
+    /// - With an agent's key only names and effects are taken, of the tools that an active agent of the key
+    ///   may use; the others are left out, also of the answer. An effect counts where it raises what the
+    ///   Guardian finds without it: `read` for a tool whose name says nothing stays a hint that each check
+    ///   gives for itself. It is kept beside what operators declare and is worth a hint, so the
+    ///   [`confidence`](crate::model::CheckResult::confidence) of a check that it decides is 0.9. Scopes,
+    ///   arguments and places are not kept. An operator takes it back by removing the tool.
+    /// - A gateway's key declares nothing.
+    /// - An effect that an operator or admin set for the tool itself stays final, until they take it back.
     ///
     /// In the answer, [`effect`](ToolDeclaration::effect) is what a check counts as when its caller hints
     /// nothing; `None` where the Guardian knows nothing, and such a check counts as mutating. Compare it
-    /// with what was declared to see where that did not win.
+    /// with what was declared to see where that did not win. To an agent's key the answer says nothing
+    /// else of a tool.
     ///
     /// ```no_run
     /// use agenttrust::{Effect, ToolDeclaration, ToolManifest};
@@ -52,7 +57,9 @@ impl<'a> Tools<'a> {
     ///
     /// [`Validation`](crate::AgentTrustError::Validation) for a manifest that is too large or says two
     /// things of one tool, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not
-    /// do this, [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no manifests.
+    /// do this or whose agents are all suspended or revoked, [`Api`](crate::AgentTrustError::Api) with
+    /// status 409 when the organisation would have more tools than it may,
+    /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no manifests.
     pub async fn declare(&self, manifest: &ToolManifest) -> Result<Vec<ToolDeclaration>> {
         // Declaring the same twice changes nothing the second time.
         self.client.put("/api/v1/tools").json(manifest).repeatable().send().await?.list("tools")

@@ -41,5 +41,6 @@ fn main() {
     assert_eq!(steps(2).of(call), 11);
     captures(json!({ "user": "ada", "remember": true }), call);
     assert_eq!(steps(1).of(|| run(Db.copy(&Db, "users"))), 5);
-    captures(json!({ "table": "users" }), || run(Db.copy(&Db, "users")));
+    let of = std::any::type_name::<Db>();
+    captures(json!({ "<Self>": of, "table": "users" }), || run(Db.copy(&Db, "users")));
 }

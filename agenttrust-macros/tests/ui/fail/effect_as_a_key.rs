@@ -1,0 +1,8 @@
+use agenttrust::{AgentTrustError, guarded};
+
+#[guarded(read)]
+fn list() -> Result<(), AgentTrustError> {
+    Ok(())
+}
+
+fn main() {}
