@@ -1,18 +1,18 @@
 //! What a call does to the world, and how sure we are: an effect from all the evidence there is.
 //!
-//! The word of an operator or admin is final. Otherwise the strongest of what the caller hinted, what
-//! the program's manifest or an MCP annotation says, and what the first known verb in the tool's name
-//! says. So a hint never lowers what other evidence says; where there is none, the hint alone decides,
-//! and a `frobnicate` that is hinted to read, reads. With nothing at all: mutating.
+//! The effect that an operator or admin set is final. Otherwise the strongest of what the caller hinted,
+//! what an operator's or admin's manifest or an MCP annotation says, what the manifest of an agent's key
+//! raised it to, and what the first known verb in the tool's name says. So a hint never lowers what other
+//! evidence says; where there is none, the hint alone decides, and a `frobnicate` that is hinted to read,
+//! reads. With nothing at all: mutating.
 //!
-//! A manifest that an operator or admin sends replaces what manifests said of its tools. One that an
-//! agent's or a gateway's key sends can only raise: its effect is taken where it is at least what is
-//! found without it, and is no evidence where it is not.
+//! What an agent's key says of a tool is taken only where it raises what is found without it, and makes
+//! nobody surer than a hint does.
 //!
 //! | what the effect rests on | confidence |
 //! |---|---|
-//! | an operator's word, the manifest or an annotation | 1.0 |
-//! | the caller's hint | 0.9 |
+//! | an operator's word, an operator's manifest or an annotation | 1.0 |
+//! | the caller's hint, or an agent's manifest that says more than those | 0.9 |
 //! | the name only | 0.6 |
 //! | nothing | 0.3 |
 //!
@@ -46,8 +46,10 @@ pub struct Evidence<'a> {
     pub operator: Option<Effect>,
     /// What the caller of this check says.
     pub hint: Option<Effect>,
-    /// What the program's manifest says.
+    /// What the manifest of an operator or admin says.
     pub manifest: Option<Effect>,
+    /// What the manifest of an agent's key raised it to.
+    pub raised: Option<Effect>,
     /// What an MCP annotation that is present says.
     pub annotation: Option<Effect>,
 }
@@ -66,9 +68,9 @@ pub struct Classification {
 /// The best evidence that a classification rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Basis {
-    /// An operator's word, a manifest or an annotation.
+    /// An operator's word, an operator's manifest or an annotation.
     Registered,
-    /// The caller's hint.
+    /// The caller's hint, or an agent's manifest.
     Hinted,
     /// The tool's name.
     Name,
@@ -109,6 +111,7 @@ impl Basis {
 ///     operator: None,
 ///     hint: Some(Effect::Read),
 ///     manifest: None,
+///     raised: None,
 ///     annotation: None,
 /// };
 /// assert_eq!(classify(&understated).effect, Effect::Destructive);
@@ -121,9 +124,9 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
     }
     let registered = evidence.manifest.max(evidence.annotation);
     let named = effect_of_name(evidence.tool);
-    let basis = if registered.is_some() {
+    let basis = if registered.is_some() && registered >= evidence.raised {
         Basis::Registered
-    } else if evidence.hint.is_some() {
+    } else if evidence.hint.is_some() || evidence.raised.is_some() {
         Basis::Hinted
     } else if named.is_some() {
         Basis::Name
@@ -131,7 +134,8 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
         Basis::Default
     };
     // `None` orders below every effect, so the strongest word wins and a missing one never does.
-    let effect = registered.max(evidence.hint).max(named).unwrap_or(Effect::Mutating);
+    let effect =
+        registered.max(evidence.raised).max(evidence.hint).max(named).unwrap_or(Effect::Mutating);
     Classification { effect, confidence: basis.confidence(), basis }
 }
 
@@ -164,6 +168,7 @@ mod tests {
         operator: None,
         hint: None,
         manifest: None,
+        raised: None,
         annotation: None,
     };
 
@@ -178,6 +183,7 @@ mod tests {
             operator: Some(Effect::Read),
             hint: Some(Effect::Admin),
             manifest: Some(Effect::Admin),
+            raised: Some(Effect::Admin),
             annotation: Some(Effect::Admin),
         });
         assert_eq!(
@@ -223,6 +229,20 @@ mod tests {
             let found = classify(&evidence);
             assert!((found.confidence - confidence).abs() < f64::EPSILON, "{evidence:?}");
             assert_eq!(found.effect, effect, "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_agents_key_raised_is_worth_a_hint_and_lowers_nothing() {
+        for (manifest, raised, effect, basis) in [
+            (None, Effect::Admin, Effect::Admin, Basis::Hinted),
+            (Some(Effect::Read), Effect::Admin, Effect::Admin, Basis::Hinted),
+            (Some(Effect::Admin), Effect::Admin, Effect::Admin, Basis::Registered),
+            (Some(Effect::Admin), Effect::Destructive, Effect::Admin, Basis::Registered),
+        ] {
+            let hint = Some(Effect::Read);
+            let found = classify(&Evidence { manifest, raised: Some(raised), hint, ..NOTHING });
+            assert_eq!((found.effect, found.basis), (effect, basis), "{manifest:?} {raised}");
         }
     }
 

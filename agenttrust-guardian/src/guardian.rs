@@ -131,7 +131,7 @@ impl Guardian {
     }
 
     #[cfg(test)]
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &Arc<State> {
         &self.state
     }
 }

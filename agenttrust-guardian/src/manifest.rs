@@ -1,188 +1,276 @@
-//! What programs declare of their tools, and how one declaration joins what was declared before.
+//! What is known of an organisation's tools, and what changes it.
 //!
-//! What an operator or admin declares of a tool replaces whatever manifests said of it. What an agent's
-//! or a gateway's key declares can only raise: it adds scopes, and its effect counts where it is at
-//! least what the Guardian finds without it. A program that calls its own `frobnicate` a read is no more
-//! than a hint, and so is kept as nothing.
+//! Three words about one tool are kept apart, so that nobody overwrites another's:
+//!
+//! - the effect that an operator or admin *set*: final;
+//! - what an operator or admin *declared*: the latest declaration replaces the one before;
+//! - the effect that agents' keys *raised* it to: it only ever rises. A program that calls its own
+//!   `frobnicate` a read is no more than a hint, and so is kept as nothing.
+//!
+//! Every change is a list of [`Change`]s: the database keeps it, memory takes it over, the audit tells
+//! of it.
 
 mod read;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agenttrust::Effect;
-use agenttrust::model::{ToolArgument, ToolDeclaration, ToolPlace};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-pub(crate) use self::read::read;
-use crate::classify::{Evidence, classify};
-use crate::names::check_names;
+pub(crate) use self::read::{Sent, Tool, read};
+use crate::classify::{Basis, Classification, Evidence, classify};
 
-/// How many tools one organisation has at most ...
-const TOOLS_MOST: usize = 10_000;
-/// ... and how many bytes all of them have as JSON. They are in memory, and one answer lists them all.
+/// How many tools operators and admins have declared in one organisation at most ...
+const DECLARED_MOST: usize = 10_000;
+/// ... and how many bytes all of them have. They are in memory, and one answer lists them all.
 const BYTES_MOST: usize = 6 << 20;
+/// How many tools the keys of agents have raised in one organisation at most.
+const RAISED_MOST: usize = 1_000;
 
-/// Whose declaration it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Author {
-    /// An operator or admin: it replaces what was declared before.
-    Operator,
-    /// An agent or gateway: it can only raise.
-    Program,
-}
-
-/// What is declared of one tool.
+/// What an operator or admin declared of one tool.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Declared {
     pub(crate) effect: Option<Effect>,
     /// Ordered, none twice.
     pub(crate) scopes: Vec<String>,
-    pub(crate) arguments: Vec<ToolArgument>,
-    pub(crate) places: Vec<ToolPlace>,
-    /// Whether an operator or admin declared it. Arguments and places are for people who write policies,
-    /// and an agent shall not rewrite what an operator gave them.
-    pub(crate) vouched: bool,
+    pub(crate) arguments: Json,
+    pub(crate) places: Json,
 }
 
 impl Declared {
-    fn by_operator(said: &ToolDeclaration) -> Self {
-        Self {
-            effect: said.effect,
-            scopes: said.scopes.clone(),
-            arguments: said.arguments.clone(),
-            places: said.places.clone(),
-            vouched: true,
-        }
+    fn bytes(&self, tool: &str) -> usize {
+        let scopes: usize = self.scopes.iter().map(String::len).sum();
+        tool.len() + scopes + self.arguments.as_str().len() + self.places.as_str().len()
     }
 
-    fn by_program(stored: Option<&Self>, said: &ToolDeclaration) -> Result<Self, Full> {
-        let before = stored.and_then(|stored| stored.effect);
-        let found = classify(&Evidence {
-            tool: &said.name,
-            operator: None,
-            hint: None,
-            manifest: before,
+    /// Whether arguments and places are the same, which are for people who read them.
+    fn describes_as(&self, other: &Self) -> bool {
+        self.arguments == other.arguments && self.places == other.places
+    }
+}
+
+/// JSON that is handed on as it is. As a tree of values it would take many times its length.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Json(Box<RawValue>);
+
+impl Json {
+    /// This text, if it is JSON.
+    pub(crate) fn parse(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(Self)
+    }
+
+    fn of<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(Self)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+/// What is known of one tool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Known {
+    /// The effect that an operator or admin set.
+    pub(crate) set: Option<Effect>,
+    /// What an operator or admin declared.
+    pub(crate) declared: Option<Arc<Declared>>,
+    /// The effect that agents' keys raised it to.
+    pub(crate) raised: Option<Effect>,
+}
+
+impl Known {
+    /// The scopes that a check needs beside its own.
+    pub(crate) fn scopes(&self) -> &[String] {
+        self.declared.as_ref().map_or(&[], |declared| &declared.scopes)
+    }
+
+    /// What a call of `tool` does, when its caller hints this.
+    pub(crate) fn classify(&self, tool: &str, hint: Option<Effect>) -> Classification {
+        classify(&Evidence {
+            tool,
+            operator: self.set,
+            hint,
+            manifest: self.declared.as_ref().and_then(|declared| declared.effect),
+            raised: self.raised,
             annotation: None,
-        });
-        let Some(stored) = stored else {
-            let effect = said.effect.filter(|effect| *effect >= found.effect);
-            return Ok(Self { effect, vouched: false, ..Self::by_operator(said) });
-        };
-        let scopes: BTreeSet<&String> = stored.scopes.iter().chain(&said.scopes).collect();
-        let scopes: Vec<String> = scopes.into_iter().cloned().collect();
-        check_names("scopes", &scopes).map_err(|_| Full::Scopes { tool: said.name.clone() })?;
-        let describes = !stored.vouched;
-        Ok(Self {
-            effect: before.max(said.effect.filter(|effect| *effect >= found.effect)),
-            scopes,
-            arguments: latest(&stored.arguments, &said.arguments, describes),
-            places: latest(&stored.places, &said.places, describes),
-            vouched: stored.vouched,
         })
     }
 
-    /// As it is answered, with the effect that is in force.
-    pub(crate) fn as_declaration(&self, tool: &str, in_force: Option<Effect>) -> ToolDeclaration {
-        let mut declaration = ToolDeclaration::new(tool);
-        declaration.effect = in_force;
-        declaration.scopes.clone_from(&self.scopes);
-        declaration.arguments.clone_from(&self.arguments);
-        declaration.places.clone_from(&self.places);
-        declaration
+    /// What a call of `tool` counts as when its caller says nothing, as far as anything does.
+    pub(crate) fn in_force(&self, tool: &str) -> Option<Effect> {
+        let found = self.classify(tool, None);
+        (found.basis != Basis::Default).then_some(found.effect)
     }
 
-    fn bytes(&self, tool: &str) -> usize {
-        // Names, words and schemas always serialise.
-        serde_json::to_vec(&self.as_declaration(tool, self.effect)).map_or(0, |json| json.len())
+    /// Whether `GET /api/v1/tools` lists it: an effect that was only set is no declaration.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.declared.is_some() || self.raised.is_some()
+    }
+
+    /// Whether `effect` says more than what is known anyway. It must not lower what a tool that nothing
+    /// is known of counts as; saying as much already overrules a hint that says less.
+    fn is_raised_by(&self, tool: &str, effect: Effect) -> bool {
+        // Under an effect that was set, which may be taken back.
+        let found = Self { set: None, ..self.clone() }.classify(tool, None);
+        effect > found.effect || (effect == found.effect && found.basis == Basis::Default)
     }
 }
 
-fn latest<T: Clone>(before: &[T], said: &[T], may_change: bool) -> Vec<T> {
-    if may_change && !said.is_empty() { said.to_vec() } else { before.to_vec() }
+/// One tool of which something else is known from now on.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) tool: String,
+    pub(crate) before: Known,
+    pub(crate) after: Known,
 }
 
-/// Everything that is declared in one organisation, by the tool's name.
-#[derive(Clone, Debug, Default)]
+impl Change {
+    /// What was declared of the tool, before and after.
+    pub(crate) fn declared(&self) -> (Option<&Declared>, Option<&Declared>) {
+        (self.before.declared.as_deref(), self.after.declared.as_deref())
+    }
+
+    /// Whether arguments or places changed.
+    pub(crate) fn describes_anew(&self) -> bool {
+        match self.declared() {
+            (Some(before), Some(after)) => !before.describes_as(after),
+            (None, Some(after)) => {
+                after.arguments.as_str() != "[]" || after.places.as_str() != "[]"
+            }
+            (_, None) => false,
+        }
+    }
+}
+
+/// What is known of one organisation's tools, by name.
+#[derive(Debug, Default)]
 pub(crate) struct Manifest {
-    tools: BTreeMap<String, Arc<Declared>>,
-    bytes: usize,
+    tools: BTreeMap<String, Known>,
 }
 
 impl Manifest {
-    /// What is declared of this tool.
-    pub(crate) fn get(&self, tool: &str) -> Option<&Arc<Declared>> {
-        self.tools.get(tool)
+    /// What is known of this tool.
+    pub(crate) fn get(&self, tool: &str) -> Known {
+        self.tools.get(tool).cloned().unwrap_or_default()
     }
 
-    /// Every tool, ordered by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Declared)> {
-        self.tools.iter().map(|(tool, declared)| (tool.as_str(), declared.as_ref()))
+    /// Every tool of which anything is known, ordered by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Known)> {
+        self.tools.iter()
     }
 
-    /// Puts a tool in, or in the place of what was declared of it.
-    pub(crate) fn insert(&mut self, tool: String, declared: Declared) {
-        self.remove(&tool);
-        self.bytes = self.bytes.saturating_add(declared.bytes(&tool));
-        self.tools.insert(tool, Arc::new(declared));
-    }
-
-    /// Takes a tool out; whether it was there.
-    pub(crate) fn remove(&mut self, tool: &str) -> bool {
-        let removed = self.tools.remove(tool);
-        let bytes = removed.as_ref().map_or(0, |declared| declared.bytes(tool));
-        self.bytes = self.bytes.saturating_sub(bytes);
-        removed.is_some()
-    }
-
-    /// Takes in what was said of some tools; returns the names of those about which something changed.
-    /// Every other tool stays as it is. After an error this manifest is of no use any more.
-    pub(crate) fn declare(
-        &mut self,
-        said: &[ToolDeclaration],
-        author: Author,
-    ) -> Result<Vec<String>, Full> {
-        let (tools, bytes) = (self.tools.len(), self.bytes);
-        let mut changed = Vec::new();
-        for said in said {
-            let stored = self.tools.get(&said.name).map(Arc::as_ref);
-            let declared = match author {
-                Author::Operator => Declared::by_operator(said),
-                Author::Program => Declared::by_program(stored, said)?,
-            };
-            if stored != Some(&declared) {
-                self.insert(said.name.clone(), declared);
-                changed.push(said.name.clone());
+    /// What changes when an operator or admin declares these tools, each of them once.
+    pub(crate) fn declare(&self, sent: Vec<Sent>) -> Result<Vec<Change>, Full> {
+        let (mut tools, mut bytes) = (0, 0);
+        for (tool, known) in &self.tools {
+            if let Some(declared) = &known.declared {
+                tools += 1;
+                bytes += declared.bytes(tool);
             }
         }
-        if self.tools.len() > TOOLS_MOST.max(tools) {
-            return Err(Full::Tools);
+        let (tools_before, bytes_before) = (tools, bytes);
+        let mut changes = Vec::new();
+        for Sent { tool, declared } in sent {
+            let before = self.get(&tool);
+            tools += usize::from(before.declared.is_none());
+            bytes += declared.bytes(&tool);
+            bytes -= before.declared.as_ref().map_or(0, |declared| declared.bytes(&tool));
+            if before.declared.as_deref() != Some(&declared) {
+                let after = Known { declared: Some(Arc::new(declared)), ..before.clone() };
+                changes.push(Change { tool, before, after });
+            }
         }
-        if self.bytes > BYTES_MOST.max(bytes) {
+        // What is there already may always change to less.
+        if tools > DECLARED_MOST.max(tools_before) {
+            return Err(Full::Declared);
+        }
+        if bytes > BYTES_MOST.max(bytes_before) {
             return Err(Full::Bytes);
         }
-        Ok(changed)
+        Ok(changes)
+    }
+
+    /// What changes when an agent's key says that these tools, each of them once, do this.
+    pub(crate) fn raise(&self, said: Vec<(String, Effect)>) -> Result<Vec<Change>, Full> {
+        let mut raised = self.tools.values().filter(|known| known.raised.is_some()).count();
+        let mut changes = Vec::new();
+        for (tool, effect) in said {
+            let before = self.get(&tool);
+            if before.is_raised_by(&tool, effect) {
+                raised += usize::from(before.raised.is_none());
+                let after = Known { raised: Some(effect), ..before.clone() };
+                changes.push(Change { tool, before, after });
+            }
+        }
+        let grows = changes.iter().any(|change| change.before.raised.is_none());
+        if grows && raised > RAISED_MOST {
+            return Err(Full::Raised);
+        }
+        Ok(changes)
+    }
+
+    /// What changes when everything that was declared of a tool is forgotten; `None` when nothing was.
+    pub(crate) fn remove(&self, tool: &str) -> Option<Change> {
+        let before = self.get(tool);
+        let after = Known { set: before.set, ..Known::default() };
+        before.is_listed().then(|| Change { tool: tool.to_owned(), before, after })
+    }
+
+    /// What changes when an operator or admin sets the effect of a tool, or takes it back.
+    pub(crate) fn set(&self, tool: &str, effect: Option<Effect>) -> Change {
+        let before = self.get(tool);
+        let after = Known { set: effect, ..before.clone() };
+        Change { tool: tool.to_owned(), before, after }
+    }
+
+    /// Takes in one more word about a tool.
+    pub(crate) fn join(&mut self, tool: String, more: Known) {
+        let known = self.tools.entry(tool).or_default();
+        known.set = known.set.or(more.set);
+        known.declared = known.declared.take().or(more.declared);
+        known.raised = known.raised.or(more.raised);
+    }
+
+    /// Takes a change over.
+    pub(crate) fn apply(&mut self, Change { tool, after, .. }: Change) {
+        if after == Known::default() {
+            self.tools.remove(&tool);
+        } else {
+            self.tools.insert(tool, after);
+        }
     }
 }
 
-/// Why a manifest does not fit beside what is declared already.
+/// Why what is declared does not fit beside what is there already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
     #[error(
-        "the organisation would have more than {TOOLS_MOST} tools declared, which is the most; \
-         an operator can remove those that nobody uses, with DELETE /api/v1/tools/{{name}}"
+        "the organisation would have more than {DECLARED_MOST} tools declared, which is the most; \
+         remove those that nobody uses, with DELETE /api/v1/tools/{{name}}"
     )]
-    Tools,
+    Declared,
     #[error(
         "what the organisation's tools are declared with would be more than {BYTES_MOST} bytes, which \
-         is the most; leave out schemas, or have an operator remove tools that nobody uses, with \
+         is the most; leave out schemas, or remove tools that nobody uses, with \
          DELETE /api/v1/tools/{{name}}"
     )]
     Bytes,
     #[error(
-        "tool {tool:?} would have more scopes than a check may, because these join those that are \
-         declared already; have an operator declare the tool, which replaces them"
+        "the keys of agents would have raised the effect of more than {RAISED_MOST} tools of the \
+         organisation, which is the most; have an operator declare these tools, or remove those that \
+         nobody uses, with DELETE /api/v1/tools/{{name}}"
     )]
-    Scopes { tool: String },
+    Raised,
 }

@@ -88,7 +88,8 @@ pub(crate) fn check_input(field: &str, input: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn is_within(value: &Value, depth: usize) -> bool {
+/// Whether `value` nests at most this deep.
+pub(crate) fn is_within(value: &Value, depth: usize) -> bool {
     let Some(below) = depth.checked_sub(1) else { return false };
     match value {
         Value::Array(items) => items.iter().all(|item| is_within(item, below)),

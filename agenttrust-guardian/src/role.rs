@@ -67,7 +67,7 @@ impl Role {
                 Self::Gateway,
                 P::Check | P::Report | P::InitApiSession | P::ReadSessions | P::IntrospectTokens,
             ) => Any,
-            (Self::Gateway, P::ReadApprovals | P::DiscloseInput | P::DeclareTools) => Own,
+            (Self::Gateway, P::ReadApprovals | P::DiscloseInput) => Own,
             (Self::Gateway, _) => No,
 
             (
@@ -180,7 +180,7 @@ pub(crate) enum Access {
     /// Not at all.
     No,
     /// For the agents the key is bound to, and for what the key itself asked; what it declares can only
-    /// raise.
+    /// raise the effect of tools that these agents may use.
     Own,
     /// For every agent of the organisation.
     Any,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agenttrust::__private::background;
 use agenttrust::Timestamp;
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
@@ -10,6 +11,7 @@ use tokio::sync::{broadcast, watch};
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::http::ApiError;
+use crate::manifest::{Change, Manifest};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::secret::Fingerprint;
@@ -76,6 +78,33 @@ impl State {
         })
     }
 
+    /// Changes what is known of an organisation's tools as `plan` says: the database first, then memory,
+    /// then the audit. One change at a time, so that none is planned from what another one is about to
+    /// replace, and none overtakes another on its way to memory.
+    ///
+    /// It runs to its end, and lets the next one in, also when nobody asks for its outcome any more.
+    pub(crate) async fn change_tools(
+        self: &Arc<Self>,
+        key: &Key,
+        plan: impl FnOnce(&Manifest) -> Result<Planned, ApiError> + Send + 'static,
+    ) -> Result<(), ApiError> {
+        let (state, org_id, key_id) = (Arc::clone(self), key.org_id.clone(), key.id.clone());
+        let change = background::spawn(async move {
+            let _alone = state.registry.tools.change_alone().await;
+            let Planned { changes, records } = state.registry.tools.read(&org_id, plan)?;
+            if !changes.is_empty() {
+                let now = state.clock.now();
+                state.store.change_tools(org_id.clone(), changes.clone(), key_id, now).await?;
+                state.registry.tools.apply(org_id, changes);
+            }
+            for record in records {
+                state.note(record).await?;
+            }
+            Ok(())
+        });
+        change.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+
     /// Whether requests that wait should answer now.
     pub(crate) fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
@@ -137,6 +166,13 @@ impl State {
     }
 }
 
+/// A change of what is known of tools, and what the audit says of it.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) records: Vec<Record>,
+}
+
 /// Tells those who wait for an approval that it changed.
 #[derive(Debug)]
 pub(crate) struct Changes(broadcast::Sender<Arc<str>>);
@@ -158,5 +194,44 @@ impl Changes {
     /// Hears every change from here on.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<str>> {
         self.0.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agenttrust::Effect;
+
+    use super::*;
+    use crate::guardian::Guardian;
+
+    #[tokio::test]
+    async fn each_change_of_tools_begins_where_the_one_before_it_ended() {
+        let guardian = Guardian::builder().build().await.unwrap();
+        let state = guardian.state();
+        let key = Key {
+            id: "key_1".to_owned(),
+            org_id: DEFAULT_ORG.to_owned(),
+            role: crate::role::Role::Admin,
+            agents: Vec::new(),
+            hash: Fingerprint::of("sk_live_1"),
+        };
+        // Each sets the effect that follows the one that it finds.
+        let next = |manifest: &Manifest| {
+            let effects = Effect::ALL;
+            let now = manifest.get("frob").set;
+            let place = effects.iter().position(|effect| Some(*effect) == now);
+            let next = effects[place.map_or(0, |place| (place + 1) % effects.len())];
+            let record = Record::new("tool.effect_set", DEFAULT_ORG)
+                .body(serde_json::json!({ "before": now, "after": next }));
+            Ok(Planned { changes: vec![manifest.set("frob", Some(next))], records: vec![record] })
+        };
+        let all = (0..23).map(|_| state.change_tools(&key, next));
+        for done in futures_util::future::join_all(all).await {
+            done.unwrap();
+        }
+        let known = state.registry.tools.known(DEFAULT_ORG, "frob");
+        assert_eq!(known.set, Some(Effect::ALL[22 % Effect::ALL.len()]));
+        let kept = state.store.tools().await.unwrap();
+        assert_eq!(kept.into_iter().map(|row| row.known).collect::<Vec<_>>(), [known]);
     }
 }

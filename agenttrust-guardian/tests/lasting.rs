@@ -37,10 +37,13 @@ async fn everything_is_there_after_a_restart() {
         { "name": "mine" },
     ] });
     api.put("/api/v1/tools", ADMIN, tools).await.ok();
-    let raised =
-        json!({ "tools": [{ "name": "mine", "effect": "admin", "scopes": ["fun:have"] }] });
+    let raised = json!({ "tools": [
+        { "name": "mine", "effect": "admin" }, { "name": "gone", "effect": "admin" },
+    ] });
     api.put("/api/v1/tools", &key, raised).await.ok();
     api.ask(Method::DELETE, "/api/v1/tools/gone", ADMIN, None).await.ok();
+    api.put("/api/v1/tools/free/effect", ADMIN, json!({ "effect": "admin" })).await.ok();
+    api.ask(Method::DELETE, "/api/v1/tools/free/effect", ADMIN, None).await.ok();
     let tools = api.get("/api/v1/tools", ADMIN).await.ok().body;
     let token = api.token(&agent, &["search"]).await;
     let session = api.session(&key, &agent, json!({})).await.ok().text("session_id");
@@ -70,15 +73,10 @@ async fn everything_is_there_after_a_restart() {
         answer.held();
         assert_eq!(answer.body["action_effect"], effect, "{answer:?}");
     }
-    // What an operator gave, an agent does not describe anew.
-    let other = json!([{ "module": "evil", "file": "src/evil.rs", "line": 1 }]);
-    let described = json!({ "tools": [{ "name": "tickle", "places": other }] });
-    api.put("/api/v1/tools", &key, described).await.ok();
-    assert_eq!(api.get("/api/v1/tools", ADMIN).await.ok().body, tools);
-    // What is declared after a restart is not taken for something older.
-    let lowered = json!({ "tools": [{ "name": "mine", "effect": "read" }] });
-    api.put("/api/v1/tools", ADMIN, lowered).await.ok();
-    api.check(&key, &agent, "mine").await.allowed();
+    for tool in ["gone", "free"] {
+        let answer = api.check(&key, &agent, tool).await;
+        assert_eq!(answer.allowed().body["action_effect"], "mutating", "{answer:?}");
+    }
     let body = json!({ "token": token });
     assert_eq!(api.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.body["active"], true);
     let shown = api.get(&format!("/mcp/sessions/{session}"), &key).await.ok();

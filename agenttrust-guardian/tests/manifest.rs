@@ -1,7 +1,9 @@
-//! What programs declare of their tools: who may say how much, and what it does to a check. What is no
-//! manifest is in `manifest_bad_input.rs`.
+//! What operators and admins declare of tools, and what it does to a check. What agents' keys may say is
+//! in `manifest_agents.rs`, what is no manifest in `manifest_bad_input.rs`.
 
 mod support;
+
+use std::time::Duration;
 
 use agenttrust::model::{ToolArgument, ToolPlace};
 use agenttrust::{Effect, ToolDeclaration, ToolManifest};
@@ -69,16 +71,24 @@ async fn declared_effect_does_not_lower_what_the_name_says() {
 }
 
 #[tokio::test]
-async fn effect_that_an_operator_set_is_final_over_every_manifest() {
+async fn effect_that_an_operator_set_is_final_over_every_manifest_until_it_is_taken_back() {
     let api = Api::new().await;
     let (agent, key) = api.worker().await;
-    api.put("/api/v1/tools/frobnicate/effect", ADMIN, json!({ "effect": "read" })).await.ok();
+    let path = "/api/v1/tools/frobnicate/effect";
+    api.ask(Method::DELETE, path, ADMIN, None).await.refused(404, "NOT_FOUND");
+    api.put(path, ADMIN, json!({ "effect": "read" })).await.ok();
     for key in [ADMIN, &key] {
         let answer =
             declare(&api, key, json!([{ "name": "frobnicate", "effect": "admin" }])).await.ok();
         assert_eq!(answer.body["tools"][0]["effect"], "read", "the answer says who won");
         assert_eq!(counts_as(&api, &agent, "frobnicate", None).await, ("read".into(), 1.0));
     }
+    let operator = api.key(Role::Operator, &[]).await;
+    api.ask(Method::DELETE, path, &operator, None).await.ok();
+    assert_eq!(counts_as(&api, &agent, "frobnicate", None).await, ("admin".into(), 1.0));
+    let body = json!({ "tool": "frobnicate", "effect": "read" });
+    assert_eq!(api.audit("tool.effect_unset").await[0]["body"], body);
+    api.ask(Method::DELETE, path, ADMIN, None).await.refused(404, "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -166,14 +176,14 @@ async fn enforced_lists_only_what_the_check_itself_sent() {
     assert_eq!(answer.headers["agenttrust-enforced"], "scopes");
 }
 
-// Who may say how much.
+// What is kept.
 
 #[tokio::test]
 async fn tools_that_a_manifest_does_not_name_stay_as_they_are() {
     let api = Api::new().await;
     let (agent, key) = api.worker().await;
     declared(&api, ADMIN, json!([{ "name": "frob", "effect": "admin" }, { "name": "b" }])).await;
-    declared(&api, &key, json!([{ "name": "a" }])).await;
+    declared(&api, &key, json!([{ "name": "a", "effect": "admin" }, { "name": "d" }])).await;
     declared(&api, ADMIN, json!([{ "name": "c" }])).await;
     declared(&api, ADMIN, json!([])).await;
     assert_eq!(names(&list(&api).await), ["a", "b", "c", "frob"], "ordered by name");
@@ -204,115 +214,25 @@ async fn operators_manifest_replaces_what_manifests_said_of_a_tool() {
 }
 
 #[tokio::test]
-async fn manifest_of_an_agent_or_a_gateway_never_lowers_nor_removes() {
-    let api = Api::new().await;
-    let (agent, key) = api.worker().await;
-    let gateway = api.key(Role::Gateway, &[]).await;
-    declared(&api, ADMIN, json!([{ "name": "frob", "effect": "destructive", "scopes": ["b"] }]))
-        .await;
-    for key in [&key, &gateway] {
-        for said in
-            [json!({ "name": "frob", "effect": "read" }), json!({ "name": "frob", "scopes": [] })]
-        {
-            let answer = declare(&api, key, json!([said])).await.ok();
-            assert_eq!(answer.body["tools"][0]["effect"], "destructive", "{said}");
-            assert_eq!(answer.body["tools"][0]["scopes"], json!(["b"]), "{said}");
-        }
-    }
-    let found = counts_as(&api, &agent, "frob", Some("read")).await;
-    assert_eq!(found, ("destructive".into(), 1.0));
-}
-
-#[tokio::test]
-async fn manifest_of_an_agent_or_a_gateway_raises_the_effect_and_adds_scopes() {
-    for role in [Role::Agent, Role::Gateway] {
-        let api = Api::new().await;
-        let agent = api.agent(&["*"]).await;
-        let bound: &[&str] = if role == Role::Agent { &[&agent] } else { &[] };
-        let key = api.key(role, bound).await;
-        declared(&api, ADMIN, json!([{ "name": "frob", "effect": "read", "scopes": ["b"] }])).await;
-        let more = json!([{ "name": "frob", "effect": "destructive", "scopes": ["c", "a", "c"] }]);
-        let answer = declare(&api, &key, more).await.ok();
-        assert_eq!(answer.body["tools"][0]["effect"], "destructive");
-        assert_eq!(answer.body["tools"][0]["scopes"], json!(["a", "b", "c"]));
-        assert_eq!(counts_as(&api, &agent, "frob", None).await, ("destructive".into(), 1.0));
-        // Of a tool that nobody declared, too.
-        declared(&api, &key, json!([{ "name": "nic", "effect": "admin", "scopes": ["a"] }])).await;
-        assert_eq!(counts_as(&api, &agent, "nic", Some("read")).await, ("admin".into(), 1.0));
-        // And an operator can take it back.
-        declared(&api, ADMIN, json!([{ "name": "nic", "effect": "read" }])).await;
-        assert_eq!(counts_as(&api, &agent, "nic", None).await, ("read".into(), 1.0));
-    }
-}
-
-#[tokio::test]
-async fn an_agents_read_for_a_name_that_says_nothing_stays_a_hint() {
-    let api = Api::new().await;
-    let (agent, key) = api.worker().await;
-    let answer = declare(&api, &key, json!([{ "name": "frob", "effect": "read" }])).await.ok();
-    assert_eq!(answer.body["tools"][0].get("effect"), None, "its word did not win");
-    // Without a hint, which is how everybody else asks, it is not lowered, nor made certain.
-    assert_eq!(counts_as(&api, &agent, "frob", None).await, ("mutating".into(), 0.3));
-    assert_eq!(counts_as(&api, &agent, "frob", Some("read")).await, ("read".into(), 0.9));
-    // Where the name says as much, there is nothing to lower.
-    declared(&api, &key, json!([{ "name": "get_it", "effect": "read" }])).await;
-    assert_eq!(counts_as(&api, &agent, "get_it", None).await, ("read".into(), 1.0));
-}
-
-#[tokio::test]
-async fn an_agent_does_not_rewrite_how_an_operator_described_a_tool() {
-    let api = Api::new().await;
-    let (_, key) = api.worker().await;
-    let described = |argument: &str, line: u32| {
-        json!([{
-            "name": "frob", "scopes": [], "arguments": [{ "name": argument }],
-            "places": [{ "module": "m", "file": "m.rs", "line": line }],
-        }])
-    };
-    declared(&api, &key, described("a", 1)).await;
-    let answer = declare(&api, &key, described("b", 2)).await.ok();
-    assert_eq!(answer.body["tools"], described("b", 2), "the latest that anybody gave");
-    let answer = declare(&api, &key, json!([{ "name": "frob" }])).await.ok();
-    assert_eq!(answer.body["tools"], described("b", 2), "none given is none taken away");
-    declared(&api, ADMIN, described("c", 3)).await;
-    let answer = declare(&api, &key, described("d", 4)).await.ok();
-    assert_eq!(answer.body["tools"], described("c", 3));
-}
-
-#[tokio::test]
-async fn key_of_agents_that_are_not_active_declares_nothing() {
-    let api = Api::new().await;
-    let (one, two) = (api.agent(&["*"]).await, api.agent(&["*"]).await);
-    let key = api.key(Role::Agent, &[&one, &two]).await;
-    let tools = json!([{ "name": "search", "effect": "admin" }]);
-    api.post(&format!("/api/v1/agents/{one}/revoke"), ADMIN, json!({})).await.ok();
-    declared(&api, &key, json!([])).await;
-    api.post(&format!("/api/v1/agents/{two}/suspend"), ADMIN, json!({})).await.ok();
-    let answer = declare(&api, &key, tools.clone()).await;
-    answer.refused(403, "AUTH_DENIED");
-    assert!(answer.text("message").contains("no agent of this key is active"), "{answer:?}");
-    assert!(list(&api).await.is_empty());
-    api.post(&format!("/api/v1/agents/{two}/reactivate"), ADMIN, json!({})).await.ok();
-    declared(&api, &key, tools).await;
-}
-
-#[tokio::test]
 async fn of_declarations_at_once_none_is_lost() {
     let api = Api::new().await;
-    let (_, key) = api.worker().await;
-    let all = (0..20).map(|n| {
-        let tools = json!([
-            { "name": "shared", "scopes": [format!("scope_{n:02}")] },
-            { "name": format!("own_{n:02}") },
-        ]);
-        declare(&api, &key, tools)
-    });
+    let all = (0..20).map(|n| declare(&api, ADMIN, json!([{ "name": format!("own_{n:02}") }])));
     for answer in futures_util::future::join_all(all).await {
         answer.ok();
     }
-    let listed = list(&api).await;
-    assert_eq!(listed.len(), 21);
-    assert_eq!(listed[20]["scopes"].as_array().unwrap().len(), 20);
+    assert_eq!(list(&api).await.len(), 20);
+}
+
+#[tokio::test]
+async fn change_that_nobody_waits_for_any_more_keeps_no_other_waiting() {
+    let api = Api::new().await;
+    let mut forgotten = std::pin::pin!(declare(&api, ADMIN, json!([{ "name": "a" }])));
+    // Begun, and from here on neither asked for its outcome nor dropped.
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let _ = forgotten.as_mut().poll(&mut cx);
+    let next = declared(&api, ADMIN, json!([{ "name": "b" }]));
+    tokio::time::timeout(Duration::from_secs(30), next).await.expect("the next change is let in");
+    assert_eq!(names(&list(&api).await), ["a", "b"]);
 }
 
 #[tokio::test]
@@ -339,19 +259,35 @@ async fn audit_says_who_declared_how_many_and_what_changed() {
     let api = Api::new().await;
     let operator = api.post("/api/v1/keys", ADMIN, json!({ "role": "operator" })).await.ok();
     let key = operator.text("key");
-    let tools = json!([{ "name": "a", "effect": "read", "scopes": ["s"] }, { "name": "b" }]);
-    declared(&api, &key, tools.clone()).await;
-    declared(&api, &key, tools).await;
-    declared(&api, &key, json!([{ "name": "a" }, { "name": "b" }])).await;
+    let first = json!([{
+        "name": "a", "effect": "read", "scopes": ["s"], "arguments": [{ "name": "x" }],
+    }, { "name": "b" }]);
+    declared(&api, &key, first.clone()).await;
+    let described = json!([{ "name": "b", "arguments": [{ "name": "x" }] }]);
+    for tools in [
+        first,
+        json!([{ "name": "a", "scopes": ["s"] }, { "name": "b" }]),
+        json!([{ "name": "a", "scopes": ["t"] }]),
+        described,
+    ] {
+        declared(&api, &key, tools).await;
+    }
     let rows = api.audit("tools.declared").await;
     assert!(rows.iter().all(|row| row["actor"] == operator.text("id").as_str()));
     let bodies: Vec<&Value> = rows.iter().map(|row| &row["body"]).collect();
-    let body = |changed: Value| json!({ "tools": 2, "role": "operator", "changed": changed });
-    let a = json!({ "tool": "a", "effect": "read", "scopes": ["s"] });
-    let plain = |tool: &str| json!({ "tool": tool, "effect": null, "scopes": [] });
+    let body = |tools: usize, described: usize, changed: Value| json!({ "tools": tools, "role": "operator", "changed": changed, "described": described });
+    let effect = |before: Value, after: Value| json!({ "before": before, "after": after });
+    let (none, read) = (Value::Null, json!("read"));
+    let a = json!({ "tool": "a", "effect": effect(none.clone(), read.clone()), "scopes": ["s"] });
     assert_eq!(
         bodies,
-        [&body(json!([a, plain("b")])), &body(json!([])), &body(json!([plain("a")]))]
+        [
+            &body(2, 1, json!([a, { "tool": "b" }])),
+            // The second time nothing changed, and nothing is told.
+            &body(2, 1, json!([{ "tool": "a", "effect": effect(read, none) }])),
+            &body(1, 0, json!([{ "tool": "a", "scopes": ["t"] }])),
+            &body(1, 1, json!([])),
+        ]
     );
 }
 
@@ -415,7 +351,8 @@ async fn client_declares_and_lists() {
     let (_, key) = api.worker().await;
     let agents = api.guardian.client_with_key(&key).unwrap();
     let lower = ToolManifest::new([ToolDeclaration::new("db_delete").effect(Effect::Read)]);
-    assert_eq!(agents.tools().declare(&lower).await.unwrap(), [tool]);
+    let in_force = ToolDeclaration::new("db_delete").effect(Effect::Destructive);
+    assert_eq!(agents.tools().declare(&lower).await.unwrap(), [in_force]);
     let error = agents.tools().list().await.unwrap_err();
     assert_eq!(error.status(), Some(403), "{error}");
 }

@@ -183,23 +183,67 @@ async fn body_without_a_list_of_tools_is_a_400() {
 }
 
 #[tokio::test]
+async fn member_that_is_misspelt_is_a_400_naming_it() {
+    for (tool, field, word) in [
+        (json!({ "name": "frob", "efect": "admin", "scope": ["a"] }), "tools[1].efect", "`efect`"),
+        (
+            json!({ "name": "frob", "arguments": [{ "name": "x", "shema": {} }] }),
+            "tools[1].arguments[0].shema",
+            "`shema`",
+        ),
+        (
+            json!({ "name": "frob", "places": [{ "modul": "m", "file": "f", "line": 1 }] }),
+            "tools[1].places[0].modul",
+            "`modul`",
+        ),
+    ] {
+        refused(json!([tool]), field, word).await;
+    }
+}
+
+#[tokio::test]
+async fn schema_that_a_client_could_not_read_again_is_a_400() {
+    let nested = |depth: usize| {
+        let text = "[".repeat(depth) + &"]".repeat(depth);
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let tools = json!([{ "name": "frob", "arguments": [{ "name": "x", "schema": nested(65) }] }]);
+    refused(tools, "tools[1].arguments[0].schema", "deeper than 64").await;
+    let api = Api::new().await;
+    let body = |schema: &str| {
+        let arguments = format!(r#"[{{ "name": "x", "schema": {schema} }}]"#);
+        format!(r#"{{ "tools": [{{ "name": "frob", "arguments": {arguments} }}] }}"#)
+    };
+    let put = |schema: &str| {
+        axum::http::Request::put(TOOLS)
+            .header("X-API-Key", ADMIN)
+            .body(axum::body::Body::from(body(schema)))
+            .unwrap()
+    };
+    for bad in [&*("[".repeat(5_000) + &"]".repeat(5_000)), "1e999"] {
+        let answer = api.send(put(bad)).await;
+        answer.refused(400, "VALIDATION_ERROR");
+        assert_eq!(answer.body["details"]["field"], "tools[0].arguments[0].schema");
+    }
+    api.send(put(&nested(64).to_string())).await.ok();
+    assert_eq!(list(&api).await[0]["arguments"][0]["schema"], nested(64));
+}
+
+#[tokio::test]
 async fn an_organisation_has_at_most_10000_tools_and_the_refusal_says_what_to_do() {
     let api = Api::new().await;
-    let (_, key) = api.worker().await;
     for thousand in 0..10 {
         let tools: Vec<Value> =
             (0..1_000).map(|n| json!({ "name": format!("t{thousand}_{n}") })).collect();
-        declare(&api, &key, json!(tools)).await.ok();
+        declare(&api, ADMIN, json!(tools)).await.ok();
     }
     let rows = api.audit_rows().await;
-    for key in [&key, ADMIN] {
-        let answer = declare(&api, key, json!([{ "name": "t0_0" }, { "name": "more" }])).await;
-        answer.refused(409, "CONFLICT");
-        assert!(answer.text("message").contains("DELETE /api/v1/tools/{name}"), "{answer:?}");
-    }
+    let answer = declare(&api, ADMIN, json!([{ "name": "t0_0" }, { "name": "more" }])).await;
+    answer.refused(409, "CONFLICT");
+    assert!(answer.text("message").contains("DELETE /api/v1/tools/{name}"), "{answer:?}");
     assert_eq!(api.audit_rows().await, rows);
     assert_eq!(list(&api).await.len(), 10_000);
-    declare(&api, &key, json!([{ "name": "t0_0", "effect": "admin" }])).await.ok();
+    declare(&api, ADMIN, json!([{ "name": "t0_0", "effect": "admin" }])).await.ok();
     api.ask(Method::DELETE, "/api/v1/tools/t9_9", ADMIN, None).await.ok();
-    declare(&api, &key, json!([{ "name": "more" }])).await.ok();
+    declare(&api, ADMIN, json!([{ "name": "more" }])).await.ok();
 }

@@ -40,6 +40,7 @@ impl World {
         let check = json!({ "agent_id": agent, "action_name": "db_delete" });
         let approval = api.check_with(&asker, &headers, check).await.held();
         api.put("/api/v1/tools", ADMIN, json!({ "tools": [{ "name": "search" }] })).await.ok();
+        api.put("/api/v1/tools/search/effect", ADMIN, json!({ "effect": "read" })).await.ok();
         let spare_key =
             api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
         Self { api, agent, token, session, approval, spare_key, digest: digest.opening }
@@ -78,10 +79,11 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/keys", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/keys", [NO, NO, NO, NO, OK]),
     ("delete", "/api/v1/keys/{id}", [NO, NO, NO, NO, OK]),
-    ("put", "/api/v1/tools", [OK, OK, NO, OK, OK]),
+    ("put", "/api/v1/tools", [OK, NO, NO, OK, OK]),
     ("get", "/api/v1/tools", [NO, NO, OK, OK, OK]),
     ("delete", "/api/v1/tools/{name}", [NO, NO, NO, OK, OK]),
     ("put", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),
+    ("delete", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),
     ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/verify", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/export", [NO, NO, OK, OK, OK]),
@@ -184,7 +186,7 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
             ("/api/v1/agents", _) => {
                 assert_eq!(answer.ok().body["agents"].as_array().unwrap().len(), 2);
             }
-            // A tool is nobody's, and whatever an agent declares can only raise.
+            // A tool is nobody's, and an agent may raise what it may use.
             ("/api/v1/tools", _) => {
                 answer.ok();
             }

@@ -61,6 +61,12 @@ impl Caller {
         }
     }
 
+    /// The agents that the key is bound to; the one of them that `X-Agent-ID` names, if it names one.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &str> {
+        let spoken_for = |id: &&String| self.named.as_ref().is_none_or(|named| named == *id);
+        self.key.agents.iter().filter(spoken_for).map(String::as_str)
+    }
+
     /// The caller's organisation.
     pub(super) fn org_id(&self) -> &str {
         &self.key.org_id

@@ -14,6 +14,7 @@ mod params;
 mod sessions;
 mod telemetry;
 mod tokens;
+mod tool_effects;
 mod tools;
 
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/api/v1/tools", put(tools::declare).get(tools::list))
         .route("/api/v1/tools/{name}", delete(tools::remove))
-        .route("/api/v1/tools/{name}/effect", put(tools::set_effect))
+        .route("/api/v1/tools/{name}/effect", put(tool_effects::set).delete(tool_effects::unset))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))

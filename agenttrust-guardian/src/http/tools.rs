@@ -1,20 +1,22 @@
-//! Tools: what programs declare that they do, and what an operator or admin says; the latter is final.
+//! Tools as they are declared: by operators and admins, whose declarations hold, and by the keys of
+//! agents, which raise effects and do nothing else.
 
 use agenttrust::Effect;
-use agenttrust::model::{AgentStatus, ToolDeclaration};
+use agenttrust::model::AgentStatus;
 use axum::Json;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
 use super::{ApiError, App};
 use crate::audit::Record;
-use crate::manifest::{self, Author, Declared, Full, Manifest};
-use crate::role::{Access, Permission, Role};
-use crate::state::State;
-use crate::store::{Declaring, Kept};
+use crate::manifest::{self, Change, Declared, Full, Json as Text, Known, Manifest, Sent};
+use crate::registry::Key;
+use crate::role::{Access, Permission};
+use crate::state::{Planned, State};
 
 /// How many bytes of changes one row of the audit lists: with one more change it still fits.
 const LISTED_BYTES: usize = 32 << 10;
@@ -22,52 +24,76 @@ const LISTED_BYTES: usize = 32 << 10;
 /// The body of `PUT /api/v1/tools`. A list that is misspelt must not read as none.
 #[derive(Debug, Deserialize)]
 pub(super) struct Declare {
-    tools: Vec<ToolDeclaration>,
+    tools: Vec<manifest::Tool>,
 }
 
 /// `PUT /api/v1/tools`: takes in a manifest, wholly or not at all, and answers with what is in force for
 /// the tools that it names.
 ///
-/// It sets the tools that the manifest names and leaves every other one as it is, because several
+/// It changes the tools that the manifest names and leaves every other one as it is, because several
 /// programs share an organisation.
 pub(super) async fn declare(
     state: App,
     caller: Caller,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
-    let author = match caller.need(Permission::DeclareTools)? {
-        Access::Any => Author::Operator,
-        Access::Own | Access::No => Author::Program,
-    };
+) -> Result<Response, ApiError> {
+    let access = caller.need(Permission::DeclareTools)?;
     let Declare { tools } = payload.json().await?;
-    let said = manifest::read(tools)?;
-    has_an_active_agent(&state, &caller)?;
-    state.ready_to_change()?;
-    let named: Vec<String> = said.iter().map(|tool| tool.name.clone()).collect();
-    let org_id = caller.org_id().to_owned();
-    let changes = take_in(&state, &caller, said, author).await?;
-    // A manifest that changes nothing is recorded too: somebody said so.
-    for changed in listed(changes) {
-        let body = json!({ "tools": named.len(), "role": caller.key.role, "changed": changed });
-        let record = Record::new("tools.declared", &org_id).actor(&caller.key.id).body(body);
-        state.note(record).await?;
+    let sent = manifest::read(tools)?;
+    match access {
+        Access::Any => by_operator(&state, &caller, sent).await,
+        Access::Own | Access::No => by_agent(&state, &caller, sent).await,
     }
-    let manifest = state.registry.tools.manifest(&org_id);
-    let named = named
+}
+
+async fn by_operator(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Response, ApiError> {
+    state.ready_to_change()?;
+    let names: Vec<String> = sent.iter().map(|sent| sent.tool.clone()).collect();
+    let (key, named) = (caller.key.clone(), names.len());
+    let plan = move |manifest: &Manifest| planned(manifest.declare(sent), &key, named);
+    state.change_tools(&caller.key, plan).await?;
+    let tools: Vec<_> = names
+        .into_iter()
+        .map(|tool| {
+            let known = state.registry.tools.known(caller.org_id(), &tool);
+            (tool, known)
+        })
+        .collect();
+    Ok(listed(&tools))
+}
+
+/// Takes the effects of those tools that an agent of the key may use, and answers with these alone:
+/// whose tools the others are, and what is declared of them, stays untold.
+async fn by_agent(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Response, ApiError> {
+    let said = within_reach(state, caller, sent)?;
+    state.ready_to_change()?;
+    let names: Vec<String> = said.iter().map(|(tool, _)| tool.clone()).collect();
+    let said = said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
+    let (key, named) = (caller.key.clone(), names.len());
+    let plan = move |manifest: &Manifest| planned(manifest.raise(said), &key, named);
+    state.change_tools(&caller.key, plan).await?;
+    let tools: Vec<InForce<'_>> = names
         .iter()
-        .filter_map(|tool| manifest.get(tool).map(|declared| (tool.as_str(), declared.as_ref())));
-    Ok(in_force(&state, &org_id, named))
+        .map(|name| {
+            let effect = state.registry.tools.known(caller.org_id(), name).in_force(name);
+            InForce { name, effect }
+        })
+        .collect();
+    Ok(Json(Tools { tools }).into_response())
 }
 
 /// `GET /api/v1/tools`: everything that is declared in the organisation, ordered by name.
-pub(super) async fn list(state: App, caller: Caller) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(state: App, caller: Caller) -> Result<Response, ApiError> {
     caller.need(Permission::ReadTools)?;
-    let manifest = state.registry.tools.manifest(caller.org_id());
-    Ok(in_force(&state, caller.org_id(), manifest.iter()))
+    let all: Vec<_> = state.registry.tools.read(caller.org_id(), |manifest| {
+        let declared = manifest.iter().filter(|(_, known)| known.is_listed());
+        declared.map(|(tool, known)| (tool.clone(), known.clone())).collect()
+    });
+    Ok(listed(&all))
 }
 
-/// `DELETE /api/v1/tools/{name}`: forgets what manifests declared of a tool. An effect that an operator
-/// or admin set stays.
+/// `DELETE /api/v1/tools/{name}`: forgets what was declared of a tool, also by agents. An effect that an
+/// operator or admin set stays.
 pub(super) async fn remove(
     state: App,
     caller: Caller,
@@ -75,71 +101,57 @@ pub(super) async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     caller.need(Permission::RemoveTools)?;
     state.ready_to_change()?;
-    let org_id = caller.org_id().to_owned();
-    let removed = state.store.remove_tool(org_id.clone(), tool.clone()).await?;
-    let kept = removed.ok_or_else(|| ApiError::unknown("declared tool", &tool))?;
-    state.registry.tools.keep(org_id.clone(), kept);
-    let record =
-        Record::new("tool.removed", org_id).actor(&caller.key.id).body(json!({ "tool": tool }));
-    state.note(record).await?;
+    let key = caller.key.clone();
+    let plan = move |manifest: &Manifest| {
+        let change = manifest.remove(&tool);
+        let change = change.ok_or_else(|| ApiError::unknown("declared tool", &tool))?;
+        let record =
+            Record::new("tool.removed", &key.org_id).actor(&key.id).body(json!({ "tool": tool }));
+        Ok(Planned { changes: vec![change], records: vec![record] })
+    };
+    state.change_tools(&caller.key, plan).await?;
     Ok(Json(json!({ "status": "removed" })))
 }
 
-/// Refuses the key of agents that may do nothing at present: it could still raise what everybody's tools
-/// count as.
-fn has_an_active_agent(state: &State, caller: &Caller) -> Result<(), ApiError> {
-    let is_active = |id: &String| {
-        let agent = state.registry.agents.get(caller.org_id(), id);
-        agent.is_some_and(|entry| entry.agent.status == AgentStatus::Active)
-    };
-    if caller.key.role != Role::Agent || caller.key.agents.iter().any(is_active) {
-        return Ok(());
-    }
-    Err(ApiError::forbidden(
-        "no agent of this key is active, so it may declare no tools; \
-         have an operator reactivate one, or declare them with another key",
-    ))
-}
-
-/// Keeps a manifest; returns what it changed.
-async fn take_in(
+/// What is said of the tools that an active agent of the caller may use. 403 when none is active.
+fn within_reach(
     state: &State,
     caller: &Caller,
-    said: Vec<ToolDeclaration>,
-    author: Author,
-) -> Result<Vec<Value>, ApiError> {
-    let org_id = caller.org_id().to_owned();
-    let full = |full: Full| ApiError::conflict(full.to_string());
-    // Programs say the same at every start: what memory shows to change nothing needs no database.
-    let mut preview = Manifest::clone(&state.registry.tools.manifest(&org_id));
-    if preview.declare(&said, author).map_err(full)?.is_empty() {
-        return Ok(Vec::new());
+    sent: Vec<Sent>,
+) -> Result<Vec<(String, Option<Effect>)>, ApiError> {
+    let mut agents = Vec::new();
+    for id in caller.agents() {
+        let agent = state.registry.agents.get(caller.org_id(), id);
+        agents.extend(agent.filter(|entry| entry.agent.status == AgentStatus::Active));
     }
-    let (key_id, now) = (caller.key.id.clone(), state.clock.now());
-    let declaring = Declaring { org_id: org_id.clone(), said, author, key_id, now };
-    let kept = state.store.declare_tools(declaring).await?.map_err(full)?;
-    let changes = changes(&kept);
-    state.registry.tools.keep(org_id, kept);
-    Ok(changes)
+    if agents.is_empty() {
+        return Err(ApiError::forbidden(
+            "no agent of this key is active, so it may declare no tools; \
+             have an operator reactivate one, or declare them with another key",
+        ));
+    }
+    let may_use = |tool: &str| agents.iter().any(|entry| entry.capabilities.covers(tool));
+    let said = sent.into_iter().filter(|sent| may_use(&sent.tool));
+    Ok(said.map(|sent| (sent.tool, sent.declared.effect)).collect())
 }
 
-/// What changed, for the audit.
-fn changes(kept: &Kept) -> Vec<Value> {
-    let changed = kept.changed.iter();
-    changed
-        .filter_map(|tool| {
-            let declared = kept.manifest.get(tool)?;
-            Some(json!({ "tool": tool, "effect": declared.effect, "scopes": declared.scopes }))
-        })
-        .collect()
-}
-
-/// The changes as the rows of the audit list them; one row at least.
-fn listed(changes: Vec<Value>) -> Vec<Vec<Value>> {
-    let mut rows = vec![Vec::new()];
+/// The changes with what the audit says of them: nothing where there are none.
+fn planned(
+    changes: Result<Vec<Change>, Full>,
+    key: &Key,
+    named: usize,
+) -> Result<Planned, ApiError> {
+    let changes = changes.map_err(|full| ApiError::conflict(full.to_string()))?;
+    let described = changes.iter().filter(|change| change.describes_anew()).count();
+    let record = |changed| {
+        Record::new("tools.declared", &key.org_id).actor(&key.id).body(json!({
+            "tools": named, "role": key.role, "changed": changed, "described": described,
+        }))
+    };
+    let mut rows: Vec<Vec<Value>> = Vec::new();
     let mut bytes = 0;
-    for change in changes {
-        if bytes > LISTED_BYTES {
+    for change in changes.iter().filter_map(told) {
+        if rows.is_empty() || bytes > LISTED_BYTES {
             rows.push(Vec::new());
             bytes = 0;
         }
@@ -148,46 +160,82 @@ fn listed(changes: Vec<Value>) -> Vec<Vec<Value>> {
             row.push(change);
         }
     }
-    rows
+    if rows.is_empty() && !changes.is_empty() {
+        rows.push(Vec::new());
+    }
+    let records = rows.into_iter().map(record).collect();
+    Ok(Planned { changes, records })
 }
 
-fn in_force<'a>(
-    state: &State,
-    org_id: &str,
-    tools: impl Iterator<Item = (&'a str, &'a Declared)>,
-) -> Json<Value> {
-    let tools: Vec<ToolDeclaration> = tools
-        .map(|(tool, declared)| {
-            let effect = state.registry.tools.effect_in_force(org_id, tool, declared);
-            declared.as_declaration(tool, effect)
-        })
-        .collect();
-    Json(json!({ "tools": tools }))
+/// What a check could notice of a change, or that a tool is declared for the first time.
+fn told(change: &Change) -> Option<Value> {
+    let (before, after) = change.declared();
+    let mut told = Map::new();
+    if change.before.raised != change.after.raised {
+        let effect = json!({ "before": change.before.raised, "after": change.after.raised });
+        told.insert("effect".to_owned(), effect);
+    }
+    let [from, to] = [before, after].map(|declared| declared.and_then(|declared| declared.effect));
+    if from != to {
+        told.insert("effect".to_owned(), json!({ "before": from, "after": to }));
+    }
+    if change.before.scopes() != change.after.scopes() {
+        told.insert("scopes".to_owned(), json!(change.after.scopes()));
+    }
+    let is_new = before.is_none() && after.is_some();
+    if told.is_empty() && !is_new {
+        return None;
+    }
+    told.insert("tool".to_owned(), json!(change.tool));
+    Some(Value::Object(told))
 }
 
-/// The body of `PUT /api/v1/tools/{name}/effect`.
-#[derive(Debug, Deserialize)]
-pub(super) struct SetEffect {
-    effect: Effect,
+#[derive(Serialize)]
+struct Tools<T> {
+    tools: Vec<T>,
 }
 
-/// `PUT /api/v1/tools/{name}/effect`: final, whatever anybody declares.
-pub(super) async fn set_effect(
-    state: App,
-    caller: Caller,
-    Id(tool): Id,
-    payload: Payload,
-) -> Result<Json<Value>, ApiError> {
-    caller.need(Permission::SetEffects)?;
-    let SetEffect { effect } = payload.json().await?;
-    state.ready_to_change()?;
-    let (org_id, key_id) = (caller.org_id().to_owned(), caller.key.id.clone());
-    let now = state.clock.now();
-    state.store.set_tool_effect(org_id.clone(), tool.clone(), effect, key_id, now).await?;
-    state.registry.tools.set(org_id.clone(), tool.clone(), effect);
-    let record = Record::new("tool.effect_set", org_id)
-        .actor(&caller.key.id)
-        .body(json!({ "tool": tool, "effect": effect }));
-    state.note(record).await?;
-    Ok(Json(json!({ "tool": tool, "effect": effect })))
+/// One tool, as an agent's key is answered.
+#[derive(Serialize)]
+struct InForce<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<Effect>,
+}
+
+/// One tool, as those are answered who may read them all.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    in_force: InForce<'a>,
+    scopes: &'a [String],
+    arguments: Described<'a>,
+    places: Described<'a>,
+}
+
+/// A list that is there, or is empty.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Described<'a> {
+    Declared(&'a Text),
+    Not([(); 0]),
+}
+
+impl<'a> Described<'a> {
+    fn of(declared: Option<&'a Declared>, list: impl Fn(&'a Declared) -> &'a Text) -> Self {
+        declared.map_or(Self::Not([]), |declared| Self::Declared(list(declared)))
+    }
+}
+
+fn listed(tools: &[(String, Known)]) -> Response {
+    let tools = tools.iter().map(|(name, known)| {
+        let declared = known.declared.as_deref();
+        Listed {
+            in_force: InForce { name, effect: known.in_force(name) },
+            scopes: known.scopes(),
+            arguments: Described::of(declared, |declared| &declared.arguments),
+            places: Described::of(declared, |declared| &declared.places),
+        }
+    });
+    Json(Tools { tools: tools.collect() }).into_response()
 }

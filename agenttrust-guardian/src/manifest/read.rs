@@ -3,23 +3,82 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use agenttrust::model::{ToolArgument, ToolDeclaration, ToolPlace};
+use agenttrust::Effect;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::{Declared, Json};
 use crate::http::ApiError;
-use crate::names::{check_line, check_name, check_names};
+use crate::names::{check_line, check_name, check_names, is_within};
 
 /// How many tools one manifest has at most.
 const TOOLS_MOST: usize = 1_000;
 /// How many places one tool is defined in at most.
 const PLACES_MOST: usize = 64;
-/// How long the schemas of one tool are at most, as JSON, in bytes.
+/// How long the schemas of one tool are at most, as they are sent, in bytes.
 const SCHEMAS_MAX_BYTES: usize = 16 << 10;
+/// How deep a schema may nest. Whoever lists the tools must be able to read it.
+const SCHEMA_MAX_DEPTH: usize = 64;
+
+/// One tool of the body of `PUT /api/v1/tools`. A member that is misspelt must not read as none, here or
+/// below.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tool {
+    name: String,
+    effect: Option<Effect>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    arguments: Vec<Argument>,
+    #[serde(default)]
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Argument {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Box<RawValue>>,
+}
+
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    module: String,
+    file: String,
+    line: u32,
+}
+
+/// One tool as it was sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) tool: String,
+    pub(crate) declared: Declared,
+}
+
+impl TryFrom<Tool> for Sent {
+    type Error = ApiError;
+
+    fn try_from(tool: Tool) -> Result<Self, ApiError> {
+        let unreadable = |_| ApiError::invalid("tools", "hold what is no JSON; send them again");
+        let declared = Declared {
+            effect: tool.effect,
+            scopes: tool.scopes,
+            arguments: Json::of(&tool.arguments).map_err(unreadable)?,
+            places: Json::of(&tool.places).map_err(unreadable)?,
+        };
+        Ok(Self { tool: tool.name, declared })
+    }
+}
 
 /// The tools of a manifest, ordered by name and none twice, their scopes likewise.
 ///
 /// A tool that is there twice with one effect and the same scopes is one tool with more places; with
 /// anything else it is an error that names both places.
-pub(crate) fn read(tools: Vec<ToolDeclaration>) -> Result<Vec<ToolDeclaration>, ApiError> {
+pub(crate) fn read(tools: Vec<Tool>) -> Result<Vec<Sent>, ApiError> {
     if tools.len() > TOOLS_MOST {
         let many = format!(
             "has {} entries; {TOOLS_MOST} is the most, so send them in several manifests",
@@ -27,9 +86,9 @@ pub(crate) fn read(tools: Vec<ToolDeclaration>) -> Result<Vec<ToolDeclaration>, 
         );
         return Err(ApiError::invalid("tools", many));
     }
-    let mut by_name: BTreeMap<String, (usize, ToolDeclaration)> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, (usize, Tool)> = BTreeMap::new();
     for (index, mut tool) in tools.into_iter().enumerate() {
-        check(index, &tool)?;
+        check(index, &mut tool)?;
         tool.scopes.sort_unstable();
         tool.scopes.dedup();
         match by_name.entry(tool.name.clone()) {
@@ -40,15 +99,14 @@ pub(crate) fn read(tools: Vec<ToolDeclaration>) -> Result<Vec<ToolDeclaration>, 
                 let (first, kept) = taken.get_mut();
                 agree((*first, kept), (index, &tool))?;
                 join(kept, tool);
-                let (first, kept) = taken.get();
                 check_extent(*first, kept)?;
             }
         }
     }
-    Ok(by_name.into_values().map(|(_, tool)| tool).collect())
+    by_name.into_values().map(|(_, tool)| tool.try_into()).collect()
 }
 
-fn check(index: usize, tool: &ToolDeclaration) -> Result<(), ApiError> {
+fn check(index: usize, tool: &mut Tool) -> Result<(), ApiError> {
     check_name(&format!("tools[{index}].name"), &tool.name)?;
     let field = format!("tools[{index}].scopes");
     check_names(&field, &tool.scopes)?;
@@ -65,14 +123,26 @@ fn check(index: usize, tool: &ToolDeclaration) -> Result<(), ApiError> {
         check_line(&format!("tools[{index}].places[{place}].module"), &at.module)?;
         check_line(&format!("tools[{index}].places[{place}].file"), &at.file)?;
     }
-    check_extent(index, tool)
+    check_extent(index, tool)?;
+    for (place, argument) in tool.arguments.iter_mut().enumerate() {
+        if let Some(schema) = &mut argument.schema {
+            let field = format!("tools[{index}].arguments[{place}].schema");
+            *schema = compact(&field, schema)?;
+        }
+    }
+    Ok(())
 }
 
 /// Looks at what grows when two entries are joined.
-fn check_extent(index: usize, tool: &ToolDeclaration) -> Result<(), ApiError> {
+fn check_extent(index: usize, tool: &Tool) -> Result<(), ApiError> {
     let arguments: Vec<&str> = tool.arguments.iter().map(|given| given.name.as_str()).collect();
     check_names(&format!("tools[{index}].arguments"), &arguments)?;
-    let bytes: usize = tool.arguments.iter().map(schema_bytes).sum();
+    let bytes: usize = tool
+        .arguments
+        .iter()
+        .flat_map(|given| &given.schema)
+        .map(|schema| schema.get().len())
+        .sum();
     if bytes > SCHEMAS_MAX_BYTES {
         let long = format!(
             "have schemas of {bytes} bytes in all; {SCHEMAS_MAX_BYTES} is the most, so leave some out"
@@ -87,21 +157,24 @@ fn check_extent(index: usize, tool: &ToolDeclaration) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn schema_bytes(argument: &ToolArgument) -> usize {
-    argument.schema.as_ref().map_or(0, |schema| schema.to_string().len())
+/// The schema without spaces, as everybody can read it. Its tree lives only here, one at a time.
+fn compact(field: &str, schema: &RawValue) -> Result<Box<RawValue>, ApiError> {
+    let unreadable = |error| ApiError::invalid(field, format!("is not as it must be: {error}"));
+    let value: Value = serde_json::from_str(schema.get()).map_err(unreadable)?;
+    if !is_within(&value, SCHEMA_MAX_DEPTH) {
+        let deep = format!("is nested deeper than {SCHEMA_MAX_DEPTH}; leave it out");
+        return Err(ApiError::invalid(field, deep));
+    }
+    serde_json::value::to_raw_value(&value).map_err(unreadable)
 }
 
 /// Refuses two entries of one name that say different things.
-fn agree(
-    (first, one): (usize, &ToolDeclaration),
-    (index, other): (usize, &ToolDeclaration),
-) -> Result<(), ApiError> {
+fn agree((first, one): (usize, &Tool), (index, other): (usize, &Tool)) -> Result<(), ApiError> {
     let (at_first, at_other) = (place(first, one), place(index, other));
     let name = &one.name;
     if one.effect != other.effect {
-        let effect = |tool: &ToolDeclaration| {
-            tool.effect.map_or("not given", |effect| effect.as_str()).to_owned()
-        };
+        let effect =
+            |tool: &Tool| tool.effect.map_or("not given", |effect| effect.as_str()).to_owned();
         let differs = format!(
             "is {} at {at_other}, and that of the same tool {name:?} is {} at {at_first}; \
              give it one effect, or two names",
@@ -120,11 +193,12 @@ fn agree(
     Ok(())
 }
 
-fn place(index: usize, tool: &ToolDeclaration) -> String {
-    tool.places.first().map_or_else(|| format!("tools[{index}]"), ToolPlace::to_string)
+fn place(index: usize, tool: &Tool) -> String {
+    let first = tool.places.first();
+    first.map_or_else(|| format!("tools[{index}]"), |at| format!("{}:{}", at.file, at.line))
 }
 
-fn join(kept: &mut ToolDeclaration, more: ToolDeclaration) {
+fn join(kept: &mut Tool, more: Tool) {
     for argument in more.arguments {
         if !kept.arguments.iter().any(|known| known.name == argument.name) {
             kept.arguments.push(argument);

@@ -83,9 +83,9 @@ fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
         Entered::In(visit) => (visit, None),
         Entered::Refused { visit, reason } => (visit, Some(reason)),
     };
-    let declared = state.registry.tools.declared(&check.key.org_id, &check.tool);
-    let class = classify::of(state, check, declared.as_deref());
-    let scopes = scopes::needed(check, declared.as_deref());
+    let known = state.registry.tools.known(&check.key.org_id, &check.tool);
+    let class = classify::of(check, &known);
+    let scopes = scopes::needed(check, &known);
     let verdict = identity::standing(&agent)
         .or(refused)
         .or_else(|| ceiling::outside(&check.tool, &scopes, &agent, &visit))

@@ -53,7 +53,7 @@ impl Registry {
             tokens: Tokens::new(store.live_tokens(now).await?)?,
             sessions: Sessions::new(store.live_sessions(now).await?)?,
             adhoc: AdHoc::default(),
-            tools: Tools::new(store.tool_effects().await?, store.tool_manifests().await?),
+            tools: Tools::new(store.tools().await?),
             checks: Checks::default(),
             repeats: Repeats::default(),
         })

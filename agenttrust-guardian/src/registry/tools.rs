@@ -1,88 +1,55 @@
-//! What is known of the tools: the effects that an operator or admin set, and what programs declare.
+//! What is known of the tools: the effects that were set, and what was declared.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::RwLock;
 
-use agenttrust::Effect;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{read, write};
-use crate::classify::{Basis, Evidence, classify};
-use crate::manifest::{Declared, Manifest};
-use crate::store::Kept;
+use crate::manifest::{Change, Known, Manifest};
+use crate::store::ToolRow;
 
-/// Effects and manifests by organisation.
+/// What is known of tools, by organisation.
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
-    effects: RwLock<HashMap<String, HashMap<String, Effect>>>,
-    manifests: RwLock<HashMap<String, Versioned>>,
-}
-
-/// A manifest, and which change it is from.
-#[derive(Debug, Default)]
-struct Versioned {
-    version: i64,
-    manifest: Arc<Manifest>,
+    by_org: RwLock<HashMap<String, Manifest>>,
+    /// Held from the look at what is known until what changed is known.
+    changing: Mutex<()>,
 }
 
 impl Tools {
-    pub(super) fn new(
-        effects: Vec<((String, String), Effect)>,
-        manifests: HashMap<String, Manifest>,
-    ) -> Self {
-        let mut by_org: HashMap<String, HashMap<String, Effect>> = HashMap::new();
-        for ((org_id, tool), effect) in effects {
-            by_org.entry(org_id).or_default().insert(tool, effect);
+    pub(super) fn new(rows: Vec<ToolRow>) -> Self {
+        let mut by_org: HashMap<String, Manifest> = HashMap::new();
+        for ToolRow { org_id, tool, known } in rows {
+            by_org.entry(org_id).or_default().join(tool, known);
         }
-        // Every change that is still to come has a larger version than 0.
-        let manifests = manifests
-            .into_iter()
-            .map(|(org_id, kept)| (org_id, Versioned { version: 0, manifest: Arc::new(kept) }))
-            .collect();
-        Self { effects: RwLock::new(by_org), manifests: RwLock::new(manifests) }
+        Self { by_org: RwLock::new(by_org), changing: Mutex::default() }
     }
 
-    /// What an operator or admin set for this tool.
-    pub(crate) fn effect(&self, org_id: &str, tool: &str) -> Option<Effect> {
-        read(&self.effects).get(org_id)?.get(tool).copied()
+    /// What is known of this tool.
+    pub(crate) fn known(&self, org_id: &str, tool: &str) -> Known {
+        read(&self.by_org).get(org_id).map(|manifest| manifest.get(tool)).unwrap_or_default()
     }
 
-    pub(crate) fn set(&self, org_id: String, tool: String, effect: Effect) {
-        write(&self.effects).entry(org_id).or_default().insert(tool, effect);
-    }
-
-    /// What is declared of this tool.
-    pub(crate) fn declared(&self, org_id: &str, tool: &str) -> Option<Arc<Declared>> {
-        read(&self.manifests).get(org_id)?.manifest.get(tool).cloned()
-    }
-
-    /// Everything that is declared in this organisation.
-    pub(crate) fn manifest(&self, org_id: &str) -> Arc<Manifest> {
-        read(&self.manifests).get(org_id).map(|kept| Arc::clone(&kept.manifest)).unwrap_or_default()
-    }
-
-    /// Takes over an organisation's manifest after a change, unless a later one was here first.
-    pub(crate) fn keep(&self, org_id: String, kept: Kept) {
-        let mut manifests = write(&self.manifests);
-        let known = manifests.entry(org_id).or_default();
-        if known.version < kept.version {
-            *known = Versioned { version: kept.version, manifest: Arc::new(kept.manifest) };
+    /// Looks at everything that is known in this organisation. Checks may have to wait for `look`.
+    pub(crate) fn read<T>(&self, org_id: &str, look: impl FnOnce(&Manifest) -> T) -> T {
+        match read(&self.by_org).get(org_id) {
+            Some(manifest) => look(manifest),
+            None => look(&Manifest::default()),
         }
     }
 
-    /// What a call of this tool counts as when its caller says nothing, as far as anything does.
-    pub(crate) fn effect_in_force(
-        &self,
-        org_id: &str,
-        tool: &str,
-        declared: &Declared,
-    ) -> Option<Effect> {
-        let found = classify(&Evidence {
-            tool,
-            operator: self.effect(org_id, tool),
-            hint: None,
-            manifest: declared.effect,
-            annotation: None,
-        });
-        (found.basis != Basis::Default).then_some(found.effect)
+    /// Keeps every other change waiting until this is dropped.
+    pub(crate) async fn change_alone(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// Takes over changes that the database keeps by now.
+    pub(crate) fn apply(&self, org_id: String, changes: Vec<Change>) {
+        let mut by_org = write(&self.by_org);
+        let manifest = by_org.entry(org_id).or_default();
+        for change in changes {
+            manifest.apply(change);
+        }
     }
 }

@@ -10,7 +10,6 @@ mod approvals;
 mod deciding;
 mod keys;
 mod lock;
-mod manifest;
 mod open;
 mod sessions;
 mod settings;
@@ -29,11 +28,11 @@ pub(crate) use self::agents::AgentRow;
 pub(crate) use self::approvals::{ApprovalFilter, Held, NewApproval, Settled};
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::keys::KeyRow;
-pub(crate) use self::manifest::{Declaring, Kept};
 pub(crate) use self::open::Database;
 pub(crate) use self::sessions::{Counts, SessionRow};
 pub(crate) use self::telemetry::EventRow;
 pub(crate) use self::tokens::TokenRow;
+pub(crate) use self::tools::ToolRow;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -7,22 +7,12 @@ use super::{Store, StoreError};
 const KEYS_VERSION: &str = "SELECT value FROM settings WHERE name = 'keys_version'";
 const BUMP_KEYS_VERSION: &str =
     "UPDATE settings SET value = value + 1 WHERE name = 'keys_version' RETURNING value";
-const BUMP_TOOLS_VERSION: &str =
-    "UPDATE settings SET value = value + 1 WHERE name = 'tools_version' RETURNING value";
 
 /// Says that the keys changed; returns the new version.
 pub(super) async fn bump_keys_version(
     connection: &mut SqliteConnection,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(BUMP_KEYS_VERSION).fetch_one(connection).await
-}
-
-/// Says that what is declared of tools changed; returns the new version, by which memory tells the later
-/// of two changes.
-pub(super) async fn bump_tools_version(
-    connection: &mut SqliteConnection,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(BUMP_TOOLS_VERSION).fetch_one(connection).await
 }
 
 impl Store {
