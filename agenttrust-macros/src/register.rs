@@ -121,8 +121,9 @@ impl Unnameable<'_> {
         // be a type parameter is taken, and of a function what is not spelled like one.
         let text = ident.to_string();
         if self.is_method {
-            let starts_small = text.starts_with(|c: char| c.is_ascii_lowercase());
-            return !KNOWN.contains(&text.as_str()) && !(starts_small && path.segments.len() > 1);
+            let in_a_module =
+                path.segments.len() > 1 && text.starts_with(|c: char| c.is_ascii_lowercase());
+            return !(in_a_module || KNOWN.contains(&text.as_str()));
         }
         text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
     }
