@@ -4,13 +4,13 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Expr, GenericArgument, Lit, LitStr, PathArguments, Type};
+use syn::{Expr, Lit, LitStr};
 
 use crate::args;
 use crate::attr::{Attr, Effect, OnElevation};
 use crate::expand::{Expansion, allow_underscore};
 use crate::input::{Demand, Field, Generic, Input};
-use crate::shape::peel;
+use crate::known::serializes;
 
 /// How long `on_elevation = "wait"` waits without a `wait`: as long as an approval is open by default.
 const DEFAULT_WAIT_SECONDS: u64 = 300;
@@ -59,15 +59,13 @@ impl Expansion {
 
     /// Whether anything of the call is captured.
     pub(crate) fn captures(&self) -> bool {
-        match &self.guarded.input {
-            Input::Nothing => false,
-            Input::Captured { fields, generics, .. } => !fields.is_empty() || !generics.is_empty(),
-        }
+        let Input { fields, generics, .. } = &self.guarded.input;
+        !fields.is_empty() || !generics.is_empty()
     }
 
     /// Whether what was checked is compared with what is about to run.
     pub(crate) fn compares(&self) -> bool {
-        matches!(&self.guarded.input, Input::Captured { compared: true, .. }) && self.captures()
+        self.guarded.input.compared && self.captures()
     }
 
     fn on_elevation(&self) -> Option<TokenStream> {
@@ -125,10 +123,7 @@ impl Expansion {
     //     }
     pub(crate) fn capture(&self, demanding: bool) -> TokenStream {
         let private = &self.private;
-        let (fields, generics) = match &self.guarded.input {
-            Input::Nothing => (&[][..], &[][..]),
-            Input::Captured { fields, generics, .. } => (fields.as_slice(), generics.as_slice()),
-        };
+        let Input { fields, generics, .. } = &self.guarded.input;
         let adds = fields.iter().map(|field| self.add(field, demanding));
         let generics = generics.iter().map(|generic| self.add_generic(generic));
         quote_spanned! {Span::mixed_site()=>
@@ -242,33 +237,5 @@ impl Expansion {
             fn agenttrust_must_be_captured<T: Serialize + ?::core::marker::Sized>(_: &T) {}
             agenttrust_must_be_captured(#value);
         }
-    }
-}
-
-/// Whether a type is surely `Serialize`, going by its name: then the compiler need not be asked in words
-/// of ours, which is what takes it longest. Should another type bear the name, it asks in its own.
-fn serializes(ty: &Type) -> bool {
-    const PLAIN: [&str; 18] = [
-        "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16",
-        "i32", "i64", "i128", "isize", "f32", "f64",
-    ];
-    const OF_OTHERS: [&str; 5] = ["Option", "Vec", "Box", "BTreeMap", "HashMap"];
-    match peel(ty) {
-        Type::Reference(ty) => serializes(&ty.elem),
-        Type::Slice(ty) => serializes(&ty.elem),
-        Type::Path(ty) if ty.path.segments.len() == 1 => {
-            let Some(segment) = ty.path.segments.first() else { return false };
-            match &segment.arguments {
-                PathArguments::None => PLAIN.iter().any(|name| segment.ident == name),
-                PathArguments::AngleBracketed(of) => OF_OTHERS
-                    .iter()
-                    .any(|name| segment.ident == name)
-                    && of.args.iter().all(
-                        |argument| matches!(argument, GenericArgument::Type(ty) if serializes(ty)),
-                    ),
-                PathArguments::Parenthesized(_) => false,
-            }
-        }
-        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 //! A parameter `Parameters(Request { path, .. }): Parameters<Request>` gives the body `path` and
 //! nothing else, so `path` is what is captured, skipped, and bound by an approval.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
@@ -12,6 +12,8 @@ use syn::{
     Attribute, FnArg, GenericArgument, GenericParam, Generics, Ident, Meta, Pat, PatIdent,
     PatTupleStruct, PatType, PathArguments, Signature, Token, Type,
 };
+
+use crate::mention::find_word;
 
 /// One parameter other than `self`.
 pub(crate) struct Argument {
@@ -209,14 +211,7 @@ pub(crate) fn generics(generics: &Generics) -> Vec<Ident> {
 
 /// Whether a signature has a `self`, or says `Self`: whether it stands in an `impl` block or a trait.
 pub(crate) fn speaks_of_self(sig: &Signature) -> bool {
-    fn says_self(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(word) => word == "self" || word == "Self",
-            TokenTree::Group(group) => says_self(group.stream()),
-            _ => false,
-        })
-    }
-    says_self(sig.to_token_stream())
+    find_word(sig.to_token_stream(), &|word| word == "self" || word == "Self").is_some()
 }
 
 /// Where the attribute `name` is among `attrs`, or one that may become it.

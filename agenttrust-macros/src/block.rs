@@ -8,7 +8,8 @@ use quote::{ToTokens as _, quote};
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Ident, ImplItem, ItemImpl, Meta, Path, Result, ReturnType, Signature, Token, Type,
+    Attribute, Error, Ident, ImplItem, ItemImpl, Meta, Path, Result, ReturnType, Signature, Token,
+    Type,
 };
 
 use crate::args;
@@ -60,9 +61,15 @@ pub(crate) fn is_block(item: &TokenStream) -> bool {
 pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let ctxt = Ctxt::new();
     let keys = Attr::parse(&ctxt, arguments);
-    let expanded = Block::parse(&ctxt, &keys, item.clone()).map(|block| block.expand(&ctxt, &keys));
+    let expanded = match Block::parse(&ctxt, &keys, item.clone()) {
+        Ok(block) => block.expand(&ctxt, &keys),
+        Err(error) => {
+            ctxt.push(error);
+            TokenStream::new()
+        }
+    };
     match ctxt.check() {
-        Ok(()) => expanded.unwrap_or_default(),
+        Ok(()) => expanded,
         Err(error) => {
             let errors = error.into_compile_error();
             let item = without_guards(item);
@@ -72,35 +79,25 @@ pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream 
 }
 
 impl Block {
-    fn parse(ctxt: &Ctxt, keys: &Attr, item: TokenStream) -> Option<Self> {
+    fn parse(ctxt: &Ctxt, keys: &Attr, item: TokenStream) -> Result<Self> {
         let mut head: Vec<TokenTree> = item.into_iter().collect();
         let body = match head.pop() {
             Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => body,
             other => {
                 let span = other.map_or_else(Span::call_site, |token| token.span());
-                ctxt.error(span, "expected the body of the `impl` block");
-                return None;
+                return Err(Error::new(span, "expected the body of the `impl` block"));
             }
         };
         let head: TokenStream = head.into_iter().collect();
         // With nothing in its body, so that what cannot be read is read item by item below.
-        let generics = match syn::parse2::<ItemImpl>(quote!(#head {})) {
-            Ok(header) => {
-                if let Some(span) = args::find_attribute(&header.attrs, "guarded") {
-                    ctxt.error(
-                        span,
-                        "the block is guarded twice, and every call would be checked and reported \
-                         twice: merge the two attributes into one",
-                    );
-                }
-                args::generics(&header.generics)
-            }
-            Err(error) => {
-                ctxt.push(error);
-                return None;
-            }
-        };
-        let brace = body.span();
+        let header: ItemImpl = syn::parse2(quote!(#head {}))?;
+        if let Some(span) = args::find_attribute(&header.attrs, "guarded") {
+            ctxt.error(
+                span,
+                "the block is guarded twice, and every call would be checked and reported twice: \
+                 merge the two attributes into one",
+            );
+        }
         let items = |input: ParseStream<'_>| {
             let inner_attrs = input.call(Attribute::parse_inner)?;
             let mut items = Vec::new();
@@ -109,13 +106,9 @@ impl Block {
             }
             Ok((inner_attrs, items))
         };
-        match items.parse2(body.stream()) {
-            Ok((inner_attrs, items)) => Some(Self { head, inner_attrs, items, brace, generics }),
-            Err(error) => {
-                ctxt.push(error);
-                None
-            }
-        }
+        let (inner_attrs, items) = items.parse2(body.stream())?;
+        let generics = args::generics(&header.generics);
+        Ok(Self { head, inner_attrs, items, brace: body.span(), generics })
     }
 
     fn expand(self, ctxt: &Ctxt, keys: &Attr) -> TokenStream {

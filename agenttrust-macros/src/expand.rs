@@ -18,7 +18,8 @@ use crate::mention::{mentions, uses};
 use crate::shape::{Shape, nameable};
 use crate::valid::{Guarded, validate};
 
-/// The guarded function or `impl` block, or the errors and the item as it was, so that nothing else turns red.
+/// The guarded function or `impl` block, or the errors and the item as it was, so that nothing else
+/// turns red.
 pub(crate) fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if block::is_block(&item) {
         return block::guarded(arguments, item);
@@ -46,6 +47,8 @@ pub(crate) struct Expansion {
     pub(crate) guarded: Guarded,
     /// `::agenttrust::__private`, or where `crate = ..` says it is.
     pub(crate) private: TokenStream,
+    /// How many of the arguments reach an async body as they are.
+    captured_as_they_are: usize,
 }
 
 impl Expansion {
@@ -54,7 +57,8 @@ impl Expansion {
             Some(path) => quote!(#path::__private),
             None => quote!(::agenttrust::__private),
         };
-        Self { guarded, private }
+        let captured_as_they_are = captured_as_they_are(&guarded);
+        Self { guarded, private, captured_as_they_are }
     }
 
     // before:
@@ -67,7 +71,7 @@ impl Expansion {
         let Function { attrs, vis, defaultness, sig, .. } = &self.guarded.function;
         let Body { inner_attrs, .. } = &self.guarded.body;
         let mut sig: Signature = sig.clone();
-        args::plain_parameters(&mut sig, self.captured_as_they_are());
+        args::plain_parameters(&mut sig, self.captured_as_they_are);
         let checked = match self.guarded.returns.shape {
             Shape::Sync | Shape::Async => self.checked(),
             Shape::Boxed => self.boxed(),
@@ -242,31 +246,13 @@ impl Expansion {
         });
         // What a future captures is dropped in the order in which it is first spoken of, and the
         // parameters of a function are dropped from the last to the first.
-        let captured = self.captured_as_they_are();
-        let captured =
-            self.guarded.arguments.iter().take(captured).flat_map(|it| &it.bindings).rev();
+        let captured = self.guarded.arguments.iter().take(self.captured_as_they_are);
+        let captured = captured.flat_map(|argument| &argument.bindings).rev();
         let captured = captured.map(|Binding { ident, cfgs, .. }| {
             let unused = allow_underscore(ident);
             quote_spanned!(Span::mixed_site()=> #(#cfgs)* #unused let _ = &#ident;)
         });
         quote_spanned!(Span::mixed_site()=> async move { #returns #(#captured)* #block }.await)
-    }
-
-    /// How many of the arguments reach the body as they are: the first ones, as far as the body
-    /// speaks of them. An async body keeps them in its future already, and a second binding would
-    /// keep them there twice. The others are bound again, all that follow, so that they are dropped
-    /// in the order of parameters.
-    fn captured_as_they_are(&self) -> usize {
-        if self.guarded.returns.shape != Shape::Async {
-            return 0;
-        }
-        let body = self.guarded.body.block.stream();
-        let is_spoken_of = |argument: &&Argument| {
-            let plainly =
-                |binding: &Binding| binding.mutability.is_none() && mentions(&body, &binding.ident);
-            argument.bindings.iter().all(plainly)
-        };
-        self.guarded.arguments.iter().take_while(is_spoken_of).count()
     }
 
     // before:
@@ -277,7 +263,7 @@ impl Expansion {
     //     output
     fn block(&self) -> TokenStream {
         let receiver = self.owned_receiver();
-        let rebound = self.guarded.arguments.iter().skip(self.captured_as_they_are());
+        let rebound = self.guarded.arguments.iter().skip(self.captured_as_they_are);
         let bindings = rebound.flat_map(|argument| {
             rebind(argument).chain(argument.bindings.iter().filter_map(|it| self.used_before(it)))
         });
@@ -364,6 +350,23 @@ impl Expansion {
             }
         }
     }
+}
+
+/// How many of the arguments reach the body as they are: the first ones, as far as the body speaks of
+/// them. An async body keeps them in its future already, and a second binding would keep them there
+/// twice. The others are bound again, all that follow, so that they are dropped in the order of
+/// parameters.
+fn captured_as_they_are(guarded: &Guarded) -> usize {
+    if guarded.returns.shape != Shape::Async {
+        return 0;
+    }
+    let body = guarded.body.block.stream();
+    let is_spoken_of = |argument: &&Argument| {
+        let plainly =
+            |binding: &Binding| binding.mutability.is_none() && mentions(&body, &binding.ident);
+        argument.bindings.iter().all(plainly)
+    };
+    guarded.arguments.iter().take_while(is_spoken_of).count()
 }
 
 // before:

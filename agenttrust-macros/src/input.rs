@@ -9,13 +9,15 @@ use crate::ctxt::Ctxt;
 use crate::shape::peel;
 use crate::suggest::did_you_mean;
 
-/// What is captured of one call.
-pub(crate) enum Input {
-    /// `skip_all`: the call is checked by its name alone.
-    Nothing,
-    /// These arguments, in the order of the parameters, and what the function is generic over. Whether
-    /// they are `compared` with what is about to run.
-    Captured { fields: Vec<Field>, generics: Vec<Generic>, compared: bool },
+/// What is captured of one call; with `skip_all` nothing, and the call is checked by its name alone.
+#[derive(Default)]
+pub(crate) struct Input {
+    /// These arguments, in the order of the parameters.
+    pub(crate) fields: Vec<Field>,
+    /// What the function is generic over.
+    pub(crate) generics: Vec<Generic>,
+    /// Whether they are compared with what is about to run.
+    pub(crate) compared: bool,
 }
 
 /// A type or a constant that the caller chooses: `drop_table::<Users>()` is another call than
@@ -78,7 +80,7 @@ impl Input {
                 );
                 ctxt.error(span, message);
             }
-            return Self::Nothing;
+            return Self::default();
         }
         let choice = Choice { ctxt, attr, strict };
         let fields = arguments.iter().flat_map(|argument| choice.fields(argument)).collect();
@@ -91,7 +93,7 @@ impl Input {
             generics.extend(opaque.map(|binding| Generic::TypeOf(binding.ident.clone())));
         }
         let compared = strict.is_some() || attr.on_elevation == Some(OnElevation::Wait);
-        Self::Captured { fields, generics, compared }
+        Self { fields, generics, compared }
     }
 }
 

@@ -17,6 +17,7 @@ mod function;
 mod fuzz_tests;
 mod inherit;
 mod input;
+mod known;
 mod mention;
 mod register;
 mod shape;

@@ -1,6 +1,6 @@
 //! Second stage: does the body speak of a name? Asked of tokens, since the body is never parsed.
 //!
-//! The answer decides only how an argument reaches the body: one that is plainly used is captured as it
+//! For the body, the answer decides only how an argument reaches the body: one that is plainly used is captured as it
 //! is, any other is bound again, which costs a copy and keeps the compiler's word about unused names. So
 //! "no" is a safe answer.
 
@@ -17,6 +17,15 @@ pub(crate) fn mentions(body: &TokenStream, name: &Ident) -> bool {
 pub(crate) fn uses(body: &TokenStream, name: &Ident) -> bool {
     let name = name.unraw();
     mentions_in(body, &name, &format!("{{{name}"))
+}
+
+/// The first word that is `wanted`, however deep inside of groups.
+pub(crate) fn find_word(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) => wanted(&word).then_some(word),
+        TokenTree::Group(group) => find_word(group.stream(), wanted),
+        _ => None,
+    })
 }
 
 /// Whether `name` may be a new name somewhere in `body`, as in `for name in ..`, `|name|` or
@@ -36,15 +45,10 @@ fn binds(body: &TokenStream, name: &Ident, in_pattern: bool) -> bool {
 
 /// Whether what stands between these may be a pattern. An assignment looks like one.
 fn is_pattern(before: Option<&TokenTree>, after: &[TokenTree]) -> bool {
-    let is_word = |token: &TokenTree, words: &[&str]| matches!(token, TokenTree::Ident(word) if words.iter().any(|known| word == known));
-    let is = |token: Option<&TokenTree>, mark: char| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == mark);
-    let opens = is(before, '|') || before.is_some_and(|token| is_word(token, &["let", "for"]));
-    let is_equal = is(after.first(), '=') && !is(after.get(1), '=');
-    let closes = is_equal
-        || is(after.first(), '|')
-        || is(after.first(), '@')
-        || after.first().is_some_and(|token| is_word(token, &["in", "if"]));
-    opens || closes
+    let next = after.first();
+    let opens = is_mark(before, '|') || is_word(before, &["let", "for"]);
+    let is_equal = is_mark(next, '=') && !is_mark(after.get(1), '=');
+    opens || is_equal || is_mark(next, '|') || is_mark(next, '@') || is_word(next, &["in", "if"])
 }
 
 fn mentions_in(body: &TokenStream, name: &Ident, formatted: &str) -> bool {
@@ -61,16 +65,20 @@ fn mentions_in(body: &TokenStream, name: &Ident, formatted: &str) -> bool {
 
 /// Whether a word between these is a variable, and no field, method, path or new name.
 fn is_variable(before: Option<&[TokenTree]>, after: Option<&TokenTree>) -> bool {
-    let is = |token: Option<&TokenTree>, punct: char| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == punct);
     let mut before = before.unwrap_or_default().iter().rev();
     let (last, last_but_one) = (before.next(), before.next());
-    let follows_a_dot = is(last, '.') && !is(last_but_one, '.');
-    let is_new = matches!(
-        last, Some(TokenTree::Ident(word)) if *word == "let" || *word == "mut" || *word == "ref"
-    );
+    let follows_a_dot = is_mark(last, '.') && !is_mark(last_but_one, '.');
     // `&mut name` is a use, `let mut name` is not.
-    let is_new = is_new && !is(last_but_one, '&');
-    !follows_a_dot && !is_new && !is(after, ':')
+    let is_new = is_word(last, &["let", "mut", "ref"]) && !is_mark(last_but_one, '&');
+    !follows_a_dot && !is_new && !is_mark(after, ':')
+}
+
+fn is_mark(token: Option<&TokenTree>, mark: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == mark)
+}
+
+fn is_word(token: Option<&TokenTree>, words: &[&str]) -> bool {
+    matches!(token, Some(TokenTree::Ident(word)) if words.iter().any(|known| word == known))
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use syn::{BoundLifetimes, Ident, Lifetime, Path, Type, TypeImplTrait, TypeInfer,
 
 use crate::args;
 use crate::expand::Expansion;
-use crate::input::{Field, Input};
+use crate::input::Field;
+use crate::known::is_of_the_library;
 
 impl Expansion {
     // before:
@@ -32,11 +33,7 @@ impl Expansion {
             None => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
         };
         let scopes = self.scopes();
-        let fields = match &self.guarded.input {
-            Input::Nothing => &[][..],
-            Input::Captured { fields, .. } => fields.as_slice(),
-        };
-        let arguments = fields.iter().map(|field| self.argument(field));
+        let arguments = self.guarded.input.fields.iter().map(|field| self.argument(field));
         // Its own line, where `line!()` would say that of the attribute, which a whole block shares.
         let line = u32::try_from(self.guarded.function.sig.ident.span().start().line).unwrap_or(0);
         quote_spanned! {Span::mixed_site()=>
@@ -101,12 +98,6 @@ struct Unnameable<'a> {
 
 impl Unnameable<'_> {
     fn is_generic(&self, path: &Path) -> bool {
-        // What the language and its library are made of, and is surely no type parameter.
-        const KNOWN: [&str; 26] = [
-            "bool", "char", "str", "String", "u8", "u16", "u32", "u64", "u128", "usize", "i8",
-            "i16", "i32", "i64", "i128", "isize", "f32", "f64", "Option", "Vec", "Box", "Arc",
-            "HashMap", "BTreeMap", "HashSet", "BTreeSet",
-        ];
         let Some(first) = path.segments.first().filter(|_| path.leading_colon.is_none()) else {
             return false;
         };
@@ -123,7 +114,7 @@ impl Unnameable<'_> {
         if self.is_method {
             let in_a_module =
                 path.segments.len() > 1 && text.starts_with(|c: char| c.is_ascii_lowercase());
-            return !(in_a_module || KNOWN.contains(&text.as_str()));
+            return !(in_a_module || is_of_the_library(ident));
         }
         text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
     }

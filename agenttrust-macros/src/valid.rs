@@ -3,7 +3,6 @@
 //! The rule behind the rules: a function that is accepted runs wholly behind the check. What cannot
 //! is an error that says why, and what to write instead.
 
-use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Signature, Type};
@@ -13,6 +12,7 @@ use crate::attr::{Attr, OnElevation};
 use crate::ctxt::Ctxt;
 use crate::function::{Body, Function};
 use crate::input::Input;
+use crate::mention::find_word;
 use crate::shape::{self, Returns};
 use crate::tool_attr::ToolAttr;
 
@@ -109,14 +109,6 @@ fn tool_is_a_fixed_name(ctxt: &Ctxt, attr: &Attr, sig: &Signature, of_block: &[I
             ),
         );
     }
-}
-
-fn find_word(tokens: TokenStream, is_open: &impl Fn(&Ident) -> bool) -> Option<Ident> {
-    tokens.into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) => is_open(&ident).then_some(ident),
-        TokenTree::Group(group) => find_word(group.stream(), is_open),
-        _ => None,
-    })
 }
 
 fn function_can_be_wrapped(ctxt: &Ctxt, function: &Function) {
