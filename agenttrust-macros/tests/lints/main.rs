@@ -8,7 +8,13 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-const SOURCE: &str = include_str!("functions.rs");
+/// The files of the functions, each of them a module but for the first.
+const SOURCES: [(&str, &str); 4] = [
+    ("lib", include_str!("functions/lib.rs")),
+    ("clean", include_str!("functions/clean.rs")),
+    ("warned", include_str!("functions/warned.rs")),
+    ("exported", include_str!("functions/exported.rs")),
+];
 
 /// What a guarded function is not warned of any more, and why that cannot be otherwise.
 const LOST: &[(&str, &str)] = &[
@@ -53,7 +59,7 @@ fn write_crate() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lints");
     fs::create_dir_all(&folder).unwrap();
     let (functions, agenttrust) =
-        (ours.join("tests/lints/functions.rs"), ours.join("../agenttrust"));
+        (ours.join("tests/lints/functions/lib.rs"), ours.join("../agenttrust"));
     let manifest = format!(
         "[package]\nname = \"lints\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
          [lib]\npath = {functions:?}\n\n\
@@ -102,7 +108,8 @@ fn warning(message: &Value) -> Option<Warning> {
     let span = spans.iter().find(|span| span["is_primary"] == true).unwrap();
     let place = ["line_start", "column_start", "line_end", "column_end"];
     let place = place.map(|key| span[key].as_u64().unwrap());
-    let function = function_at(usize::try_from(place[0]).unwrap());
+    let file = Path::new(span["file_name"].as_str().unwrap()).file_stem().unwrap();
+    let function = function_at(file.to_str().unwrap(), usize::try_from(place[0]).unwrap());
     Some(Warning {
         lint,
         function,
@@ -111,15 +118,16 @@ fn warning(message: &Value) -> Option<Warning> {
     })
 }
 
-/// Module and function that `line` is in; for an attribute, those of the function below it.
-fn function_at(line: usize) -> String {
-    let lines: Vec<&str> = SOURCE.lines().collect();
+/// Module and function that `line` of `file` is in; for an attribute, those of the function below it.
+fn function_at(file: &str, line: usize) -> String {
+    let (_, source) = SOURCES.iter().find(|(name, _)| *name == file).unwrap();
+    let lines: Vec<&str> = source.lines().collect();
     let is_attribute = |text: &&&str| text.trim_start().starts_with("#[");
     let above = lines[line - 1..].iter().take_while(is_attribute).count();
     let mut before = lines[..line + above].iter().rev();
     let function = before.clone().find_map(|text| after_word(text, "fn"));
     let module = before.find_map(|text| after_word(text, "mod"));
-    format!("{}::{}", module.unwrap_or("crate"), function.unwrap_or("none"))
+    format!("{}::{}", module.unwrap_or(file), function.unwrap_or("none"))
 }
 
 /// The name behind `fn` or `mod`.
@@ -131,12 +139,13 @@ fn after_word<'a>(line: &'a str, word: &str) -> Option<&'a str> {
 
 /// Every function that is named after the lint which warns of it.
 fn named_after_lints() -> impl Iterator<Item = (String, String)> {
-    let start = SOURCE.find("mod warned").unwrap();
-    let first = SOURCE[..start].lines().count() + 1;
-    let numbered = SOURCE.lines().enumerate().skip(first);
-    numbered.filter_map(|(at, text)| {
+    let files = SOURCES.iter().filter(|(file, _)| ["warned", "exported"].contains(file));
+    let lines = files.flat_map(|(file, source)| {
+        source.lines().enumerate().map(move |(at, text)| (file, at + 1, text))
+    });
+    lines.filter_map(|(file, line, text)| {
         let name = after_word(text, "fn").filter(|name| *name != "documented")?;
-        Some((name.to_owned(), function_at(at + 1)))
+        Some((name.to_owned(), function_at(file, line)))
     })
 }
 
