@@ -30,7 +30,6 @@
 
 pub mod audit;
 mod builder;
-pub mod capability;
 pub mod classify;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -15,12 +15,12 @@ use super::body::Payload;
 use super::params::{Id, Params};
 use super::{ApiError, App};
 use crate::audit::Record;
-use crate::capability::CapabilitySet;
 use crate::ids;
 use crate::names::{check_name, check_names, check_text};
 use crate::registry::{AgentEntry, Limits};
 use crate::role::{Access, Permission};
 use crate::state::State;
+use agenttrust::model::CapabilitySet;
 
 /// `POST /api/v1/agents`.
 pub(super) async fn create(

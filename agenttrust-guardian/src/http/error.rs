@@ -8,9 +8,9 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::capability::CapabilityError;
 use crate::error::GuardianError;
 use crate::store::StoreError;
+use agenttrust::model::CapabilityError;
 
 /// An answer that is no success.
 #[derive(Clone, Debug)]

@@ -15,7 +15,6 @@ use super::params::{Id, Params};
 use super::tokens::active;
 use super::{ApiError, App};
 use crate::audit::Record;
-use crate::capability::CapabilitySet;
 use crate::ids::{self, SESSION_PREFIX};
 use crate::names::{check_name, check_names};
 use crate::registry::{AgentEntry, SessionEntry, stricter, strictness};
@@ -23,6 +22,7 @@ use crate::role::{Access, Permission};
 use crate::secret::Fingerprint;
 use crate::state::State;
 use crate::store::{Counts, SessionRow};
+use agenttrust::model::CapabilitySet;
 
 /// `POST /mcp/sessions/init`.
 pub(super) async fn init(

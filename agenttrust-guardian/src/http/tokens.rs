@@ -14,7 +14,6 @@ use super::body::Payload;
 use super::sessions::open_session;
 use super::{ApiError, App};
 use crate::audit::Record;
-use crate::capability::CapabilitySet;
 use crate::ids::{self, SESSION_PREFIX};
 use crate::names::{check_name, check_names, check_text};
 use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
@@ -22,6 +21,7 @@ use crate::role::{Access, Permission};
 use crate::secret::{Fingerprint, Secret};
 use crate::state::State;
 use crate::store::TokenRow;
+use agenttrust::model::CapabilitySet;
 
 /// The longest life of a token, in seconds.
 const TTL_MOST: u64 = 86_400;

@@ -43,8 +43,8 @@ mod tests {
     use agenttrust::model::Agent;
 
     use super::*;
-    use crate::capability::CapabilitySet;
     use crate::registry::Limits;
+    use agenttrust::model::CapabilitySet;
 
     #[test]
     fn only_an_active_agent_may_do_anything() {

@@ -6,8 +6,8 @@ use std::sync::{Arc, RwLock};
 use agenttrust::model::{Agent, AgentStatus};
 
 use super::{Limits, read, unreadable, write};
-use crate::capability::CapabilitySet;
 use crate::store::{AgentRow, StoreError};
+use agenttrust::model::CapabilitySet;
 
 /// One agent, its capabilities read once, and its floor.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use agenttrust::model::SessionMode;
 
-use crate::capability::{CapabilityError, CapabilitySet};
+use agenttrust::model::{CapabilityError, CapabilitySet};
 
 /// A mode and a ceiling.
 #[derive(Clone, Debug)]

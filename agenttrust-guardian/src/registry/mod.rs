@@ -75,7 +75,7 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 }
 
 /// The error for capabilities in the database that this version cannot have written.
-fn unreadable(error: crate::capability::CapabilityError) -> StoreError {
+fn unreadable(error: agenttrust::model::CapabilityError) -> StoreError {
     StoreError::Database(sqlx::Error::Decode(Box::new(error)))
 }
 

@@ -8,8 +8,8 @@ use agenttrust::model::Session;
 use agenttrust::{Effect, Timestamp};
 
 use super::{Limits, read, unreadable, write};
-use crate::capability::CapabilityError;
 use crate::store::{Counts, SessionRow, StoreError};
+use agenttrust::model::CapabilityError;
 
 /// How many sessions of one agent may be open at once.
 const OPEN_MOST: usize = 10_000;

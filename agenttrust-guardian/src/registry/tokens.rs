@@ -6,9 +6,9 @@ use std::sync::{Arc, RwLock};
 use agenttrust::Timestamp;
 
 use super::{read, unreadable, write};
-use crate::capability::{CapabilityError, CapabilitySet};
 use crate::secret::Fingerprint;
 use crate::store::{StoreError, TokenRow};
+use agenttrust::model::{CapabilityError, CapabilitySet};
 
 /// How many tokens of one agent may be live at once.
 const LIVE_MOST: usize = 10_000;

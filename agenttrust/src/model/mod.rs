@@ -7,6 +7,7 @@
 mod action;
 mod agent;
 mod approval;
+mod capability;
 mod effect;
 pub mod headers;
 mod session;
@@ -20,6 +21,7 @@ mod word;
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
 pub use self::approval::{Approval, ApprovalStatus, BoundTo};
+pub use self::capability::{CapabilityError, CapabilitySet};
 pub use self::effect::{Effect, UnknownEffect};
 pub use self::session::{InitSessionRequest, Session, SessionMode, SessionSource};
 pub use self::system::{ErrorBody, Health, HealthStatus};

@@ -30,7 +30,7 @@ const MAX_NAME_BYTES: usize = 256;
 /// The empty set covers nothing. Two sets are equal when they hold the same names in any order.
 ///
 /// ```
-/// use agenttrust_guardian::capability::CapabilitySet;
+/// use agenttrust::model::CapabilitySet;
 ///
 /// let agent = CapabilitySet::parse(&["web:search", "files:*"])?;
 /// assert!(agent.covers("web_search"));
@@ -39,7 +39,7 @@ const MAX_NAME_BYTES: usize = 256;
 ///
 /// let token = CapabilitySet::parse(&["files:read"])?;
 /// assert!(agent.covers_all_of(&token));
-/// # Ok::<(), agenttrust_guardian::capability::CapabilityError>(())
+/// # Ok::<(), agenttrust::model::CapabilityError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct CapabilitySet {
