@@ -1,39 +1,36 @@
-//! The one box of a call: the guard's answer on its way, and how long a ready service waits for it.
+//! The one box of a call: an answer on its way, and how long a ready service waits for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use agenttrust::{Action, AgentTrustError, AgentTrustGuard, Permit};
 use pin_project_lite::pin_project;
 
 /// How long the inner service's readiness is kept for an answer: longer than a check takes, shorter
 /// than anybody notices that a limit inside the guard has a slot less. An approval takes minutes.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-pub(crate) type Answer = Result<Permit, AgentTrustError>;
-
 /// The answer was not there within the time that a ready service is kept for it.
 pub(crate) struct TakesLong;
 
-/// The guard's answer on its way.
-pub(crate) type Asking = Pin<Box<dyn Ask + Send>>;
+/// An answer on its way.
+pub(crate) type Asking<A> = Pin<Box<dyn Ask<A> + Send>>;
 
-pub(crate) trait Ask {
+pub(crate) trait Ask<A> {
     /// The answer, or that it takes long. Not to be polled again once it said so.
-    fn poll_soon(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Answer, TakesLong>>;
+    fn poll_soon(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<A, TakesLong>>;
 
     /// The answer, however long it takes.
-    fn poll_answer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer>;
+    fn poll_answer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A>;
 }
 
-pub(crate) fn ask(guard: AgentTrustGuard, action: Action) -> Asking {
-    Box::pin(Patient {
-        answer: async move { guard.authorize(action).await },
-        // Any runtime may poll it, one without timers too.
-        patience: background::sleep(PATIENCE),
-    })
+pub(crate) fn ask<F>(answer: F) -> Asking<F::Output>
+where
+    F: Future + Send + 'static,
+{
+    // Any runtime may poll it, one without timers too.
+    Box::pin(Patient { answer, patience: background::sleep(PATIENCE) })
 }
 
 pin_project! {
@@ -46,12 +43,12 @@ pin_project! {
     }
 }
 
-impl<A, P> Ask for Patient<A, P>
+impl<F, P> Ask<F::Output> for Patient<F, P>
 where
-    A: Future<Output = Answer>,
+    F: Future,
     P: Future<Output = ()>,
 {
-    fn poll_soon(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Answer, TakesLong>> {
+    fn poll_soon(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, TakesLong>> {
         let this = self.project();
         if let Poll::Ready(answer) = this.answer.poll(cx) {
             return Poll::Ready(Ok(answer));
@@ -60,7 +57,7 @@ where
         Poll::Ready(Err(TakesLong))
     }
 
-    fn poll_answer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+    fn poll_answer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         self.project().answer.poll(cx)
     }
 }

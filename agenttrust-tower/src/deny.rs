@@ -1,8 +1,8 @@
-//! How a denial reaches the caller, and how an answer is judged: the two things only the protocol knows.
+//! How a denial reaches the caller, and how an answer is judged: what only the protocol knows.
 
 use std::borrow::Cow;
 
-use agenttrust::{AgentTrustError, CallOutcome, Outcome};
+use agenttrust::{AgentTrustError, CallOutcome, Outcome, Permit};
 
 /// Why the inner service was not called.
 #[derive(Debug)]
@@ -50,6 +50,31 @@ pub trait DenyWith<Req, Res, Err> {
     ///
     /// Answers with an error where that is how the protocol says no.
     fn deny(&self, denial: Denial, context: Self::Context) -> Result<Res, Err>;
+
+    /// Called with every request that is permitted, just before the inner service is: the place to leave
+    /// the permit's [`handle`](Permit::handle) for whoever answers it. By default does nothing.
+    fn permitted(&self, request: &mut Req, permit: &mut Permit) {
+        let _ = (request, permit);
+    }
+
+    /// Hands the outcome of a call that was made to its permit, and the answer to the caller.
+    ///
+    /// By default at once, with what [`outcome`](Self::outcome) says. An answer that goes on, such as a
+    /// streaming body, takes the permit along instead, and finishes it when it ends: see
+    /// [`http::FollowBody`](crate::http::FollowBody).
+    ///
+    /// # Errors
+    ///
+    /// The error of the inner service, as it is.
+    fn finish(
+        &self,
+        result: Result<Res, Err>,
+        permit: Permit,
+        context: Self::Context,
+    ) -> Result<Res, Err> {
+        permit.finish_with(self.outcome(&result, &context));
+        result
+    }
 
     /// Whether a call that was made worked, for its report.
     ///

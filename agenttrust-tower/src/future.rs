@@ -5,13 +5,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use agenttrust::{Action, AgentTrustGuard, Permit};
+use agenttrust::__private::Cover;
+use agenttrust::{AgentTrustError, Permit};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use crate::DenyWith;
-use crate::asking::ask;
-use crate::stage::{Decided, Parked, Stage};
+use crate::stage::{Decided, Stage};
+use crate::{Denial, DenyWith};
 
 pin_project! {
     /// The answer of a [`Guarded`](crate::Guarded) service on its way.
@@ -33,23 +33,32 @@ pin_project! {
     {
         deny: D,
         #[pin]
-        state: State<Stage<S, Req, D::Context>, S::Future, D::Context>,
+        state: State<Stage<S, Permit, AgentTrustError>, Parked<Req, D::Context>, S::Future, D::Context>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<B, F, C> {
-        Before { stage: B },
+    enum State<B, P, F, C> {
+        Refused { refused: Option<(Cow<'static, str>, C)> },
+        Before { stage: B, parked: Option<P> },
         // In this order: the inner future is dropped before the permit reports that it was.
-        Calling { #[pin] future: F, reporting: Option<Reporting<C>> },
+        Calling { #[pin] future: F, held: Option<Held<C>> },
     }
 }
 
+/// What a call is made with, once it may be.
+pub(crate) struct Parked<Req, C> {
+    pub(crate) request: Req,
+    pub(crate) context: C,
+    pub(crate) cover: Option<Cover>,
+}
+
 /// What the end of a call needs; none for a call that was passed unchecked.
-struct Reporting<C> {
+struct Held<C> {
     permit: Permit,
     context: C,
+    cover: Option<Cover>,
 }
 
 impl<S, Req, D> ResponseFuture<S, Req, D>
@@ -59,26 +68,18 @@ where
 {
     pub(crate) fn asking(
         deny: D,
-        guard: AgentTrustGuard,
-        action: Action,
-        ready: S,
-        request: Req,
-        context: D::Context,
+        stage: Stage<S, Permit, AgentTrustError>,
+        parked: Parked<Req, D::Context>,
     ) -> Self {
-        let stage = Stage::Authorizing {
-            asking: ask(guard, action),
-            parked: Parked { service: ready, request, context },
-        };
-        Self { deny, state: State::Before { stage } }
+        Self { deny, state: State::Before { stage, parked: Some(parked) } }
     }
 
     pub(crate) fn refusing(deny: D, reason: Cow<'static, str>, context: D::Context) -> Self {
-        let stage = Stage::Refused { reason, context };
-        Self { deny, state: State::Before { stage } }
+        Self { deny, state: State::Refused { refused: Some((reason, context)) } }
     }
 
     pub(crate) fn passing(deny: D, future: S::Future) -> Self {
-        Self { deny, state: State::Calling { future, reporting: None } }
+        Self { deny, state: State::Calling { future, held: None } }
     }
 }
 
@@ -93,40 +94,60 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Before { stage } => match ready!(stage.poll_decided(cx)) {
-                    Decided::Call { permit, ready } => {
-                        let Parked { mut service, request, context } = ready;
-                        let future = service.call(request);
-                        this.state.set(State::Calling {
-                            future,
-                            reporting: Some(Reporting { permit, context }),
-                        });
+                StateProj::Refused { refused } => {
+                    let (reason, context) = once(refused.take());
+                    return Poll::Ready(this.deny.deny(Denial::Refused(reason), context));
+                }
+                StateProj::Before { stage, parked } => {
+                    let decided = ready!(stage.poll_decided::<Req>(cx));
+                    let Parked { mut request, context, cover } = once(parked.take());
+                    match decided {
+                        Decided::Call { mut service, answer: mut permit } => {
+                            this.deny.permitted(&mut request, &mut permit);
+                            let future = {
+                                let _covering = cover.as_ref().map(Cover::enter);
+                                service.call(request)
+                            };
+                            let held = Some(Held { permit, context, cover });
+                            this.state.set(State::Calling { future, held });
+                        }
+                        Decided::Refuse(error) => {
+                            return Poll::Ready(this.deny.deny(Denial::Blocked(error), context));
+                        }
+                        Decided::Unready { answer: permit, error } => {
+                            return Poll::Ready(this.deny.finish(Err(error), permit, context));
+                        }
                     }
-                    Decided::Deny { denial, context } => {
-                        return Poll::Ready(this.deny.deny(denial, context));
-                    }
-                    Decided::Unready { permit, error, context } => {
-                        let result = Err(error);
-                        permit.finish_with(this.deny.outcome(&result, &context));
-                        return Poll::Ready(result);
-                    }
-                },
-                StateProj::Calling { future, reporting } => {
+                }
+                StateProj::Calling { future, held } => {
                     // In hand while the inner future is polled: if that panics, the permit is dropped
                     // by the unwinding and says so, whoever catches the panic further out.
-                    let in_hand = reporting.take();
-                    let Poll::Ready(result) = future.poll(cx) else {
-                        *reporting = in_hand;
+                    let in_hand = held.take();
+                    let polled = {
+                        let cover = in_hand.as_ref().and_then(|held| held.cover.as_ref());
+                        let _covering = cover.map(Cover::enter);
+                        future.poll(cx)
+                    };
+                    let Poll::Ready(result) = polled else {
+                        *held = in_hand;
                         return Poll::Pending;
                     };
-                    if let Some(Reporting { permit, context }) = in_hand {
-                        permit.finish_with(this.deny.outcome(&result, &context));
-                    }
-                    return Poll::Ready(result);
+                    let Some(Held { permit, context, .. }) = in_hand else {
+                        return Poll::Ready(result);
+                    };
+                    return Poll::Ready(this.deny.finish(result, permit, context));
                 }
             }
         }
     }
+}
+
+/// # Panics
+///
+/// When the future is polled after it had answered, which no executor does.
+pub(crate) fn once<T>(there: Option<T>) -> T {
+    #[expect(clippy::panic, reason = "as `Future` has it: not polled once ready")]
+    there.unwrap_or_else(|| panic!("a call was polled after it had answered"))
 }
 
 // Names the state and nothing else: requests and answers are not for logs.
@@ -137,7 +158,8 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Before { stage } => stage.name(),
+            State::Refused { .. } => "Refused",
+            State::Before { stage, .. } => stage.name(),
             State::Calling { .. } => "Calling",
         };
         f.debug_struct("ResponseFuture")

@@ -1,11 +1,14 @@
 //! The layer: a guard, what a request is, and how to say no.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-use agenttrust::AgentTrustGuard;
+use agenttrust::{AgentTrustGuard, Effect, OnElevation};
 use tower::Layer;
 
-use crate::{DenyAsError, Guarded, NoExtractor};
+use crate::refine::Refine;
+use crate::{DenyAsError, Guarded, NoExtractor, Only};
 
 /// Puts a guard around a service: every call is checked before it runs and reported after it ran.
 ///
@@ -40,30 +43,110 @@ pub struct GuardLayer<X, D> {
     guard: AgentTrustGuard,
     extract: X,
     deny: D,
+    refine: Arc<Refine>,
 }
 
 impl GuardLayer<NoExtractor, DenyAsError> {
     /// A layer that denies with the service's own error, still to be told what a request is:
     /// [`extract`](Self::extract).
     pub fn new(guard: AgentTrustGuard) -> Self {
-        Self { guard, extract: NoExtractor, deny: DenyAsError }
+        Self { guard, extract: NoExtractor, deny: DenyAsError, refine: Arc::default() }
     }
 }
 
 impl<X, D> GuardLayer<X, D> {
     /// Says which action a request is; replaces the extractor so far.
     pub fn extract<X2>(self, extract: X2) -> GuardLayer<X2, D> {
-        GuardLayer { guard: self.guard, extract, deny: self.deny }
+        self.map_extract(|_| extract)
     }
 
     /// Says how a denial reaches the caller; replaces the way so far.
     pub fn deny_with<D2>(self, deny: D2) -> GuardLayer<X, D2> {
-        GuardLayer { guard: self.guard, extract: self.extract, deny }
+        GuardLayer { guard: self.guard, extract: self.extract, deny, refine: self.refine }
     }
 
-    #[cfg(feature = "http")]
+    /// Guards only the requests that `guarded` picks. **All others pass unchecked and unreported.**
+    ///
+    /// ```
+    /// use agenttrust_tower::GuardLayer;
+    ///
+    /// # fn example(guard: agenttrust::AgentTrustGuard) {
+    /// let layer = GuardLayer::http(guard)
+    ///     .only(|request: &http::Request<String>| request.uri().path() != "/health");
+    /// # let _ = layer;
+    /// # }
+    /// ```
+    pub fn only<P>(self, guarded: P) -> GuardLayer<Only<X, P>, D> {
+        self.map_extract(|extract| Only::new(extract, guarded))
+    }
+
+    /// The tool of every call, instead of what the extractor names.
+    pub fn tool(self, tool: impl Into<Cow<'static, str>>) -> Self {
+        self.refined(|refine| refine.tool = Some(tool.into()))
+    }
+
+    /// The effect of every call, instead of what the extractor found. The Guardian may find it stronger.
+    pub fn effect(self, effect: Effect) -> Self {
+        self.refined(|refine| refine.effect = Some(effect))
+    }
+
+    /// Scopes that every call needs, beside those that the extractor found.
+    pub fn scopes<T: Into<Cow<'static, str>>>(self, scopes: impl IntoIterator<Item = T>) -> Self {
+        self.refined(|refine| refine.scopes.extend(scopes.into_iter().map(Into::into)))
+    }
+
+    /// What a call does that is held for approval: fail at once with the approval's id, which is what
+    /// extractors say that say nothing, or wait.
+    ///
+    /// While it waits, the inner service's readiness is given back; a time-out outside the guard bounds
+    /// the wait.
+    pub fn on_elevation(self, on_elevation: OnElevation) -> Self {
+        self.refined(|refine| refine.on_elevation = Some(on_elevation))
+    }
+
+    /// Lets one guarded call inside of each call run without asking again.
+    ///
+    /// Without this, a `#[guarded]` function under a layer asks once more, for itself. With it, while
+    /// the inner service runs, the layer's guard is the current one, and the first call of the same
+    /// tool by the same guard for the same agent, of an effect no stronger and with no other scopes, is
+    /// covered: it runs, and the layer alone reports. Give both the same name with
+    /// [`tool`](Self::tool). A task that the inner service spawns is outside of it.
+    ///
+    /// An approval is then bound to what the *layer* knows of the call, not to the arguments of the
+    /// function.
+    ///
+    /// ```
+    /// use agenttrust::{AgentTrustError, AgentTrustGuard, Effect, guarded};
+    /// use agenttrust_tower::GuardLayer;
+    /// use axum::{Router, routing::post};
+    ///
+    /// #[guarded(tool = "cache_clear", effect = "mutating")]
+    /// async fn clear() -> Result<&'static str, AgentTrustError> {
+    ///     Ok("cleared")
+    /// }
+    ///
+    /// # fn app(guard: AgentTrustGuard) -> Router {
+    /// let layer = GuardLayer::http(guard)
+    ///     .tool("cache_clear")
+    ///     .effect(Effect::Mutating)
+    ///     .covers_inner();
+    /// Router::new()
+    ///     .route("/clear", post(|| async { clear().await.map_err(|error| error.to_string()) }))
+    ///     .layer(layer)
+    /// # }
+    /// ```
+    pub fn covers_inner(self) -> Self {
+        self.refined(|refine| refine.covers_inner = true)
+    }
+
     pub(crate) fn map_extract<X2>(self, map: impl FnOnce(X) -> X2) -> GuardLayer<X2, D> {
-        GuardLayer { guard: self.guard, extract: map(self.extract), deny: self.deny }
+        let extract = map(self.extract);
+        GuardLayer { guard: self.guard, extract, deny: self.deny, refine: self.refine }
+    }
+
+    fn refined(mut self, change: impl FnOnce(&mut Refine)) -> Self {
+        change(Arc::make_mut(&mut self.refine));
+        self
     }
 }
 
@@ -75,13 +158,22 @@ where
     type Service = Guarded<S, X, D>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Guarded::new(inner, self.guard.clone(), self.extract.clone(), self.deny.clone())
+        Guarded {
+            inner,
+            guard: self.guard.clone(),
+            extract: self.extract.clone(),
+            deny: self.deny.clone(),
+            refine: Arc::clone(&self.refine),
+        }
     }
 }
 
 // Written out, because extractors are mostly closures, which have no `Debug`.
 impl<X, D> fmt::Debug for GuardLayer<X, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardLayer").field("guard", &self.guard).finish_non_exhaustive()
+        f.debug_struct("GuardLayer")
+            .field("guard", &self.guard)
+            .field("refine", &self.refine)
+            .finish_non_exhaustive()
     }
 }

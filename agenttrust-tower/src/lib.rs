@@ -81,17 +81,36 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod asking;
+#[cfg(feature = "http")]
+mod authenticate;
+#[cfg(feature = "axum")]
+pub mod axum;
+mod builder_ext;
 mod deny;
 mod extract;
 mod future;
+#[cfg(feature = "tonic")]
+pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;
+#[cfg(feature = "mcp-http")]
+pub mod mcp;
+mod only;
+mod refine;
 mod service;
 mod stage;
+#[cfg(feature = "tower-mcp")]
+pub mod tower_mcp;
 
+#[cfg(feature = "http")]
+pub use self::authenticate::{Authenticate, AuthenticateFuture, AuthenticateLayer};
+pub use self::builder_ext::ServiceBuilderExt;
 pub use self::deny::{Denial, DenyAsError, DenyWith};
 pub use self::extract::{ExtractAction, Extracted, NoExtractor};
 pub use self::future::ResponseFuture;
 pub use self::layer::GuardLayer;
+#[cfg(feature = "mcp-http")]
+pub use self::mcp::McpHttpLayer;
+pub use self::only::Only;
 pub use self::service::Guarded;

@@ -1,11 +1,17 @@
 //! The service: reads the action, asks, and hands everything else to the future.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{fmt, mem};
 
+use agenttrust::__private::Cover;
 use agenttrust::AgentTrustGuard;
 use tower::Service;
 
+use crate::asking::ask;
+use crate::future::Parked;
+use crate::refine::Refine;
+use crate::stage::Stage;
 use crate::{DenyWith, ExtractAction, Extracted, ResponseFuture};
 
 /// A service whose every call is checked before it runs and reported after it ran.
@@ -18,17 +24,14 @@ use crate::{DenyWith, ExtractAction, Extracted, ResponseFuture};
 /// clone takes its place.
 #[derive(Clone)]
 pub struct Guarded<S, X, D> {
-    inner: S,
-    guard: AgentTrustGuard,
-    extract: X,
-    deny: D,
+    pub(crate) inner: S,
+    pub(crate) guard: AgentTrustGuard,
+    pub(crate) extract: X,
+    pub(crate) deny: D,
+    pub(crate) refine: Arc<Refine>,
 }
 
 impl<S, X, D> Guarded<S, X, D> {
-    pub(crate) fn new(inner: S, guard: AgentTrustGuard, extract: X, deny: D) -> Self {
-        Self { inner, guard, extract, deny }
-    }
-
     /// The inner service. Calls made on it directly are not checked.
     pub fn get_ref(&self) -> &S {
         &self.inner
@@ -63,18 +66,16 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         match self.extract.extract(&request) {
             Extracted::Guard(action) => {
+                let action = self.refine.apply(action);
                 let context = self.deny.context(&request);
                 // The service that was polled ready goes with the call; its clone need not be ready.
                 let fresh = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, fresh);
-                ResponseFuture::asking(
-                    self.deny.clone(),
-                    self.guard.clone(),
-                    action,
-                    ready,
-                    request,
-                    context,
-                )
+                let cover = self.refine.covers_inner.then(|| Cover::of(&self.guard, &action));
+                let guard = self.guard.clone();
+                let asking = ask(async move { guard.authorize(action).await });
+                let stage = Stage::Asking { asking, service: ready };
+                ResponseFuture::asking(self.deny.clone(), stage, Parked { request, context, cover })
             }
             Extracted::Pass => ResponseFuture::passing(self.deny.clone(), self.inner.call(request)),
             Extracted::Refuse(reason) => {

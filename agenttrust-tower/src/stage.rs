@@ -1,58 +1,42 @@
-//! The way of a call up to the moment it may be made: authorizing, held, readying.
+//! The way of a call up to the moment it may be made: asking, held, readying.
+//!
+//! Every layer of this crate that has to wait for something before it calls its inner service goes
+//! this way: the guard for a permit, [`AuthenticateLayer`](crate::AuthenticateLayer) for the agent
+//! behind a token, the MCP layer for the end of a body.
 
-use std::borrow::Cow;
 use std::mem;
 use std::task::{Context, Poll};
 
-use agenttrust::{AgentTrustError, Permit};
 use tower::Service;
 
-use crate::Denial;
 use crate::asking::{Asking, TakesLong};
 
-/// A call that may not be made yet.
-pub(crate) struct Parked<S, Req, C> {
-    pub(crate) service: S,
-    pub(crate) request: Req,
-    pub(crate) context: C,
-}
-
-impl<S: Clone, Req, C> Parked<S, Req, C> {
-    /// Drops the ready service for a clone that is not, so that limits inside the guard serve others
-    /// for as long as this call waits.
-    fn give_back_readiness(&mut self) {
-        self.service = self.service.clone();
-    }
-}
-
-pub(crate) enum Stage<S, Req, C> {
-    /// Refused by the extractor: nobody is asked.
-    Refused { reason: Cow<'static, str>, context: C },
-    /// Asked; the service in `parked` is ready.
-    Authorizing { asking: Asking, parked: Parked<S, Req, C> },
-    /// Asked, and it takes long; the service in `parked` is not ready.
-    Held { asking: Asking, parked: Parked<S, Req, C> },
-    /// Permitted after the readiness was given back.
-    Readying { permit: Permit, parked: Parked<S, Req, C> },
-    /// Decided: the call is made or denied.
+/// A service whose call waits for an answer: `T` means call, `E` means do not.
+pub(crate) enum Stage<S, T, E> {
+    /// Asked; the service is ready.
+    Asking { asking: Asking<Result<T, E>>, service: S },
+    /// Asked, and it takes long; the service is not ready, so that limits inside serve others.
+    Held { asking: Asking<Result<T, E>>, service: S },
+    /// Answered after the readiness was given back.
+    Readying { answer: T, service: S },
+    /// Decided.
     Over,
 }
 
 /// What comes after the last stage.
-pub(crate) enum Decided<S, Req, C, E> {
-    /// Make the call; the service in `ready` is ready.
-    Call { permit: Permit, ready: Parked<S, Req, C> },
+pub(crate) enum Decided<S, T, E, SE> {
+    /// Make the call; the service is ready.
+    Call { service: S, answer: T },
     /// Do not make it.
-    Deny { denial: Denial, context: C },
-    /// It was permitted, but the service did not become ready again.
-    Unready { permit: Permit, error: E, context: C },
+    Refuse(E),
+    /// It may be made, but the service did not become ready again.
+    Unready { answer: T, error: SE },
 }
 
-impl<S, Req, C> Stage<S, Req, C> {
+impl<S, T, E> Stage<S, T, E> {
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Refused { .. } => "Refused",
-            Self::Authorizing { .. } => "Authorizing",
+            Self::Asking { .. } => "Authorizing",
             Self::Held { .. } => "Held",
             Self::Readying { .. } => "Readying",
             Self::Over => "Over",
@@ -62,66 +46,54 @@ impl<S, Req, C> Stage<S, Req, C> {
     /// # Panics
     ///
     /// When polled after it was ready, which no executor does.
-    pub(crate) fn poll_decided(
+    pub(crate) fn poll_decided<Req>(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Decided<S, Req, C, S::Error>>
+    ) -> Poll<Decided<S, T, E, S::Error>>
     where
         S: Service<Req> + Clone,
     {
         loop {
             // Taken out, so that a panic in here leaves nothing half-used behind.
             match mem::replace(self, Self::Over) {
-                Self::Refused { reason, context } => {
-                    return Poll::Ready(Decided::Deny { denial: Denial::Refused(reason), context });
-                }
-                Self::Authorizing { mut asking, mut parked } => {
-                    match asking.as_mut().poll_soon(cx) {
-                        Poll::Ready(Ok(Ok(permit))) => {
-                            return Poll::Ready(Decided::Call { permit, ready: parked });
-                        }
-                        Poll::Ready(Ok(Err(error))) => return Poll::Ready(blocked(error, parked)),
-                        Poll::Ready(Err(TakesLong)) => {
-                            parked.give_back_readiness();
-                            *self = Self::Held { asking, parked };
-                        }
-                        Poll::Pending => {
-                            *self = Self::Authorizing { asking, parked };
-                            return Poll::Pending;
-                        }
+                Self::Asking { mut asking, service } => match asking.as_mut().poll_soon(cx) {
+                    Poll::Ready(Ok(Ok(answer))) => {
+                        return Poll::Ready(Decided::Call { service, answer });
                     }
-                }
-                Self::Held { mut asking, parked } => match asking.as_mut().poll_answer(cx) {
-                    Poll::Ready(Ok(permit)) => *self = Self::Readying { permit, parked },
-                    Poll::Ready(Err(error)) => return Poll::Ready(blocked(error, parked)),
+                    Poll::Ready(Ok(Err(refusal))) => {
+                        return Poll::Ready(Decided::Refuse(refusal));
+                    }
+                    Poll::Ready(Err(TakesLong)) => {
+                        // The ready one is dropped for a clone that is not.
+                        let service = service.clone();
+                        *self = Self::Held { asking, service };
+                    }
                     Poll::Pending => {
-                        *self = Self::Held { asking, parked };
+                        *self = Self::Asking { asking, service };
                         return Poll::Pending;
                     }
                 },
-                Self::Readying { permit, mut parked } => match parked.service.poll_ready(cx) {
-                    Poll::Ready(Ok(())) => {
-                        return Poll::Ready(Decided::Call { permit, ready: parked });
+                Self::Held { mut asking, service } => match asking.as_mut().poll_answer(cx) {
+                    Poll::Ready(Ok(answer)) => *self = Self::Readying { answer, service },
+                    Poll::Ready(Err(refusal)) => return Poll::Ready(Decided::Refuse(refusal)),
+                    Poll::Pending => {
+                        *self = Self::Held { asking, service };
+                        return Poll::Pending;
                     }
+                },
+                Self::Readying { answer, mut service } => match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => return Poll::Ready(Decided::Call { service, answer }),
                     Poll::Ready(Err(error)) => {
-                        let Parked { context, .. } = parked;
-                        return Poll::Ready(Decided::Unready { permit, error, context });
+                        return Poll::Ready(Decided::Unready { answer, error });
                     }
                     Poll::Pending => {
-                        *self = Self::Readying { permit, parked };
+                        *self = Self::Readying { answer, service };
                         return Poll::Pending;
                     }
                 },
                 #[expect(clippy::panic, reason = "as `Future` has it: not polled once ready")]
-                Self::Over => panic!("a guarded call was polled after it had answered"),
+                Self::Over => panic!("a call was polled after it had answered"),
             }
         }
     }
-}
-
-fn blocked<S, Req, C, E>(
-    error: AgentTrustError,
-    parked: Parked<S, Req, C>,
-) -> Decided<S, Req, C, E> {
-    Decided::Deny { denial: Denial::Blocked(error), context: parked.context }
 }

@@ -53,8 +53,8 @@ pub use self::client::{
 };
 pub use self::error::{AgentTrustError, Result};
 pub use self::guard::{
-    Action, AgentTrustGuard, AgentTrustGuardBuilder, CallOutcome, FromDenial, GuardStats,
-    OnElevation, Outcome, Permit, PermitBasis,
+    Action, AgentIdentity, AgentTrustGuard, AgentTrustGuardBuilder, CallOutcome, FromDenial,
+    GuardStats, OnElevation, Outcome, Permit, PermitBasis, PermitHandle,
 };
 pub use self::model::{
     ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, BoundTo, CheckRequest,

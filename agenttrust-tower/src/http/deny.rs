@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use agenttrust::__private::Problem;
-use agenttrust::{CallOutcome, Outcome};
-use http::Response;
+use agenttrust::Permit;
+use http::{Request, Response};
 
+use super::body::FollowBody;
+use super::finish::{Asked, by_status, finish, hand_over};
 use crate::{Denial, DenyWith};
 
 /// Answers a denial with an RFC 9457 problem (`application/problem+json`), never with an error.
@@ -69,13 +71,16 @@ impl<M> HttpDeny<M> {
     }
 }
 
-impl<Req, B, Err, M> DenyWith<Req, Response<B>, Err> for HttpDeny<M>
+impl<R, B, Err, M> DenyWith<Request<R>, Response<B>, Err> for HttpDeny<M>
 where
     M: MakeBody<B>,
+    B: FollowBody,
 {
-    type Context = ();
+    type Context = Asked;
 
-    fn context(&self, _request: &Req) -> Self::Context {}
+    fn context(&self, request: &Request<R>) -> Self::Context {
+        Asked::of(request)
+    }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
         let problem = match denial {
@@ -85,11 +90,17 @@ where
         Ok(problem.into_response(self.retry_after, |json| self.body.make_body(json)))
     }
 
-    fn outcome(&self, result: &Result<Response<B>, Err>, _context: &Self::Context) -> CallOutcome {
-        match result {
-            Ok(response) => response.outcome(),
-            Err(_) => result.outcome(),
-        }
+    fn permitted(&self, request: &mut Request<R>, permit: &mut Permit) {
+        hand_over(request, permit);
+    }
+
+    fn finish(
+        &self,
+        result: Result<Response<B>, Err>,
+        permit: Permit,
+        asked: Self::Context,
+    ) -> Result<Response<B>, Err> {
+        finish(result, permit, asked, by_status)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The action of an HTTP request: the method says the effect, the route the tool, the URI the input.
 
-use agenttrust::{Action, Effect, OnElevation};
+use agenttrust::{Action, AgentIdentity, Effect};
 use http::{Method, Request};
 
 use super::resource::Resource;
@@ -14,13 +14,12 @@ const LONGEST_METHOD: usize = 32;
 #[derive(Debug, Clone)]
 pub struct HttpExtract<T = NoTemplate> {
     template: T,
-    on_elevation: OnElevation,
 }
 
 impl HttpExtract {
-    /// Takes the template from axum's router where there is one, and does not wait for approvals.
+    /// Takes the template from axum's router where there is one.
     pub fn new() -> Self {
-        Self { template: NoTemplate, on_elevation: OnElevation::Fail }
+        Self { template: NoTemplate }
     }
 }
 
@@ -47,17 +46,7 @@ impl<T> HttpExtract<T> {
     /// # let _ = (one, routed);
     /// ```
     pub fn template<T2>(self, template: T2) -> HttpExtract<T2> {
-        HttpExtract { template, on_elevation: self.on_elevation }
-    }
-
-    /// What a call does that needs an approval: answer with its id at once ([`OnElevation::Fail`],
-    /// the default), or wait for the decision.
-    ///
-    /// While it waits, the inner service's readiness is given back; a time-out outside the guard
-    /// bounds the wait.
-    pub fn on_elevation(mut self, on_elevation: OnElevation) -> Self {
-        self.on_elevation = on_elevation;
-        self
+        HttpExtract { template }
     }
 }
 
@@ -74,11 +63,9 @@ where
             Ok(resource) => resource,
             Err(reason) => return Extracted::refuse(reason),
         };
-        Action::new(self.tool(request))
-            .effect(effect(method))
-            .input(&resource.into_input())
-            .on_elevation(self.on_elevation)
-            .into()
+        let action =
+            Action::new(self.tool(request)).effect(effect(method)).input(&resource.into_input());
+        as_identified(action, request).into()
     }
 }
 
@@ -93,6 +80,14 @@ impl<T> HttpExtract<T> {
         }
         let template = self.template.route_template(request);
         tool(request.method(), template.as_deref())
+    }
+}
+
+/// The action of the agent that was known by its token, where somebody looked.
+pub(crate) fn as_identified<B>(action: Action, request: &Request<B>) -> Action {
+    match request.extensions().get::<AgentIdentity>() {
+        Some(identity) => action.principal(identity.clone()),
+        None => action,
     }
 }
 

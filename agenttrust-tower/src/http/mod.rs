@@ -40,20 +40,38 @@
 //!
 //! # The outcome
 //!
-//! Reported when the response's head is there: with [`HttpDeny`], a status of 400 or above is a failure
-//! of the type `http 404`, an error of the service one of its own type, everything else a success.
+//! With [`HttpDeny`], a status of 400 or above is a failure of the type `http 404`, an error of the
+//! service or of the body one of its own type, everything else a success. Reported when the body
+//! ends, fails or is dropped before its end (`Cancelled`), with the time to that point: see
+//! [`FollowBody`].
+//!
+//! # For the handler
+//!
+//! The request's extensions hold the [`PermitHandle`](agenttrust::PermitHandle) of the call, with
+//! which the handler can say how it went; with axum, `agenttrust_tower::axum::Permit` extracts it.
+//!
+//! # Whose call it is
+//!
+//! Where an [`AuthenticateLayer`](crate::AuthenticateLayer) outside of the guard left an
+//! [`AgentIdentity`](agenttrust::AgentIdentity) in the extensions, the call is checked as that agent in
+//! its session; else as the guard's own agent.
 
+pub(crate) mod body;
 mod deny;
 mod extract;
+pub(crate) mod finish;
 #[cfg(feature = "axum")]
 mod matched;
 mod resource;
 mod template;
 
-use agenttrust::{AgentTrustGuard, OnElevation};
+use agenttrust::AgentTrustGuard;
 
+pub use self::body::{FollowBody, Followed, Following};
 pub use self::deny::{HttpDeny, MakeBody, StringBody};
 pub use self::extract::HttpExtract;
+pub(crate) use self::extract::as_identified;
+pub use self::finish::Asked;
 pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
 
@@ -80,10 +98,5 @@ impl<T, D> GuardLayer<HttpExtract<T>, D> {
     /// The route template where no router left one: [`HttpExtract::template`].
     pub fn template<T2>(self, template: T2) -> GuardLayer<HttpExtract<T2>, D> {
         self.map_extract(|extract| extract.template(template))
-    }
-
-    /// What a held call does: [`HttpExtract::on_elevation`].
-    pub fn on_elevation(self, on_elevation: OnElevation) -> Self {
-        self.map_extract(|extract| extract.on_elevation(on_elevation))
     }
 }

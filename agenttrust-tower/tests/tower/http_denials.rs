@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use agenttrust_tower::GuardLayer;
-use agenttrust_tower::http::{HttpDeny, MakeBody};
+use agenttrust_tower::http::{FollowBody, HttpDeny, MakeBody};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
@@ -17,6 +17,7 @@ use crate::guardian::{Guardian, Script};
 async fn answered<M, B>(script: Script, deny: HttpDeny<M>) -> Response<B>
 where
     M: MakeBody<B> + Clone,
+    B: FollowBody,
 {
     let guardian = Guardian::new(script);
     let service = GuardLayer::http(guardian.guard()).deny_with(deny).layer(service_fn(

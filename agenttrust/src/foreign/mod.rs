@@ -10,4 +10,4 @@ mod problem;
 #[cfg(feature = "rmcp")]
 mod rmcp;
 
-pub use self::problem::Problem;
+pub use self::problem::{Problem, Reason};

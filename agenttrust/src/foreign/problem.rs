@@ -20,17 +20,34 @@ pub struct Problem {
 
 /// What became of a call that was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub enum Reason {
+    /// It cannot be read as an action, and nobody was asked.
     Refused,
+    /// The caller did not say who it is, or not in a way that works.
+    Unauthenticated,
+    /// The caller's token does not carry a scope that is required.
+    OutOfScope,
+    /// The Guardian said no.
     Denied,
+    /// It needs an approval.
     Held,
+    /// Nobody decided about its approval in time.
     Expired,
+    /// The agent was revoked.
     Revoked,
+    /// Nobody could be asked.
     Unavailable,
+    /// The Guardian turned this server away.
     Misconfigured,
 }
 
 impl Problem {
+    /// Where `_meta` of a tool's result holds the code and the id of a denial, for programs.
+    ///
+    /// Not in `structuredContent`: that has to be what the tool's own `outputSchema` says, and clients
+    /// throw away a whole result, the model's text included, whose structured content is anything else.
+    pub const META: &str = "agenttrust/denial";
+
     /// How long callers are asked to stay away when the Guardian did not answer, if nobody says
     /// otherwise.
     pub const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -39,6 +56,24 @@ impl Problem {
     #[must_use]
     pub fn refused(reason: impl Into<String>) -> Self {
         Self::new(Reason::Refused, reason.into(), None)
+    }
+
+    /// A call by somebody who is not known.
+    #[must_use]
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(Reason::Unauthenticated, detail.into(), None)
+    }
+
+    /// A call with a token that does not reach as far.
+    #[must_use]
+    pub fn out_of_scope(detail: impl Into<String>) -> Self {
+        Self::new(Reason::OutOfScope, detail.into(), None)
+    }
+
+    /// A call that came at a moment when this server has too much to do; `detail` says with what.
+    #[must_use]
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self::new(Reason::Unavailable, detail.into(), None)
     }
 
     /// A call for which the guard gave no permit.
@@ -128,7 +163,8 @@ impl Problem {
     }
 
     /// The code, and the id of the check or the approval.
-    pub(super) fn for_programs(&self) -> Map<String, Value> {
+    #[must_use]
+    pub fn for_programs(&self) -> Map<String, Value> {
         let id_name = match self.reason {
             Reason::Held | Reason::Expired => "approval_id",
             _ => "check_id",
@@ -138,13 +174,48 @@ impl Problem {
         std::iter::once(code).chain(id).collect()
     }
 
-    #[cfg(feature = "rmcp")]
-    pub(super) fn reason(&self) -> Reason {
+    /// What happened, and how to go on. A model that is told only "no" tries again.
+    #[must_use]
+    pub fn for_the_model(&self) -> String {
+        let how_to_go_on = match self.reason {
+            Reason::Refused => {
+                "This call was not made. Do not repeat it as it is; mend what is wrong with it."
+            }
+            Reason::Unauthenticated | Reason::OutOfScope => {
+                "This call was not made. Do not repeat it; tell the person you work for."
+            }
+            Reason::Denied => {
+                "This call was not made. Do not repeat it and do not look for a way around; go on \
+                 without it, or tell the person you work for."
+            }
+            Reason::Held => {
+                "This call was not made. A person has to approve it first: do not retry until it is \
+                 approved, then repeat the call with exactly the same arguments."
+            }
+            Reason::Expired => {
+                "This call was not made, and nobody decided in time. Ask the person you work for \
+                 whether it is still wanted before you repeat the call: that opens a new approval."
+            }
+            Reason::Revoked => {
+                "This call was not made. Do not call any tool; tell the person you work for."
+            }
+            Reason::Unavailable => {
+                "Do not repeat the call at once; tell the person you work for if it goes on like this."
+            }
+            Reason::Misconfigured => "Do not repeat the call.",
+        };
+        format!("{}. {how_to_go_on}", self.detail)
+    }
+
+    /// What happened to the call.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    #[cfg(feature = "rmcp")]
-    pub(super) fn detail(&self) -> &str {
+    /// What happened, in words for whoever made the call.
+    #[must_use]
+    pub fn detail(&self) -> &str {
         &self.detail
     }
 }
@@ -153,7 +224,10 @@ impl Reason {
     fn status(self) -> StatusCode {
         match self {
             Self::Refused => StatusCode::BAD_REQUEST,
-            Self::Denied | Self::Held | Self::Expired | Self::Revoked => StatusCode::FORBIDDEN,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::OutOfScope | Self::Denied | Self::Held | Self::Expired | Self::Revoked => {
+                StatusCode::FORBIDDEN
+            }
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -162,6 +236,8 @@ impl Reason {
     fn code(self) -> &'static str {
         match self {
             Self::Refused => "REQUEST_REFUSED",
+            Self::Unauthenticated => "AUTH_FAILED",
+            Self::OutOfScope => "INSUFFICIENT_SCOPE",
             Self::Denied => "ACTION_DENIED",
             Self::Held => "ELEVATION_REQUIRED",
             Self::Expired => "APPROVAL_EXPIRED",

@@ -9,15 +9,9 @@ use rmcp::model::{
 use serde_json::Value;
 
 use super::Problem;
-use super::problem::Reason;
+use super::Reason;
 use crate::error::AgentTrustError;
 use crate::guard::{CallOutcome, FromDenial, Outcome};
-
-/// Where `_meta` holds the code and the id of a denial, for programs.
-///
-/// Not in `structuredContent`: that has to be what the tool's own `outputSchema` says, and clients
-/// throw away a whole result, the model's text included, whose structured content is anything else.
-const META: &str = "agenttrust/denial";
 
 /// So that tools which return a `CallToolResult`, alone or as the error of a `Result`, can carry a
 /// denial.
@@ -73,7 +67,7 @@ impl<T: 'static> FromDenial for Result<T, ErrorData> {
 /// with `isError: true` and the text for the model.
 impl IntoContents for AgentTrustError {
     fn into_contents(self) -> Vec<ContentBlock> {
-        vec![ContentBlock::text(for_the_model(&Problem::of(self)))]
+        vec![ContentBlock::text(Problem::of(self).for_the_model())]
     }
 }
 
@@ -98,9 +92,9 @@ impl Outcome for CallToolResponse {
 }
 
 fn result(problem: &Problem) -> CallToolResult {
-    let mut result = CallToolResult::error(vec![ContentBlock::text(for_the_model(problem))]);
+    let mut result = CallToolResult::error(vec![ContentBlock::text(problem.for_the_model())]);
     let mut meta = MetaObject::new();
-    meta.0.insert(META.to_owned(), Value::Object(problem.for_programs()));
+    meta.0.insert(Problem::META.to_owned(), Value::Object(problem.for_programs()));
     result.meta = Some(meta);
     result
 }
@@ -108,41 +102,10 @@ fn result(problem: &Problem) -> CallToolResult {
 fn error(problem: &Problem) -> ErrorData {
     let code = match problem.reason() {
         Reason::Unavailable | Reason::Misconfigured => ErrorCode::INTERNAL_ERROR,
-        Reason::Refused | Reason::Denied | Reason::Held | Reason::Expired | Reason::Revoked => {
-            ErrorCode::INVALID_REQUEST
-        }
+        _ => ErrorCode::INVALID_REQUEST,
     };
     let data = Value::Object(problem.for_programs());
-    ErrorData::new(code, for_the_model(problem), Some(data))
-}
-
-/// What happened, and how to go on. A model that is told only "no" tries again.
-fn for_the_model(problem: &Problem) -> String {
-    let how_to_go_on = match problem.reason() {
-        Reason::Refused => {
-            "This call was not made. Do not repeat it as it is; mend what is wrong with it."
-        }
-        Reason::Denied => {
-            "This call was not made. Do not repeat it and do not look for a way around; go on without \
-             it, or tell the person you work for."
-        }
-        Reason::Held => {
-            "This call was not made. A person has to approve it first: do not retry until it is \
-             approved, then repeat the call with exactly the same arguments."
-        }
-        Reason::Expired => {
-            "This call was not made, and nobody decided in time. Ask the person you work for whether it is \
-             still wanted before you repeat the call: that opens a new approval."
-        }
-        Reason::Revoked => {
-            "This call was not made. Do not call any tool; tell the person you work for."
-        }
-        Reason::Unavailable => {
-            "Do not repeat the call at once; tell the person you work for if it goes on like this."
-        }
-        Reason::Misconfigured => "Do not repeat the call.",
-    };
-    format!("{}. {how_to_go_on}", problem.detail())
+    ErrorData::new(code, problem.for_the_model(), Some(data))
 }
 
 #[cfg(test)]

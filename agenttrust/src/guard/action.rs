@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::identity::AgentIdentity;
 use crate::model::Effect;
 use crate::private::capture::{self, InputCapture};
 
@@ -41,6 +42,7 @@ pub struct Action {
     pub(crate) summary: Option<String>,
     pub(crate) scopes: Vec<Cow<'static, str>>,
     pub(crate) on_elevation: OnElevation,
+    pub(crate) principal: Option<AgentIdentity>,
 }
 
 /// The captured input.
@@ -64,6 +66,7 @@ impl Action {
             summary: None,
             scopes: Vec::new(),
             on_elevation: OnElevation::Fail,
+            principal: None,
         }
     }
 
@@ -116,6 +119,19 @@ impl Action {
         self
     }
 
+    /// Asks as this agent, in its session, instead of the guard's own: see
+    /// [`acting_for`](crate::AgentTrustGuard::acting_for).
+    pub fn principal(mut self, identity: AgentIdentity) -> Self {
+        self.principal = Some(identity);
+        self
+    }
+
+    /// Names the tool anew.
+    pub fn named(mut self, tool: impl Into<Cow<'static, str>>) -> Self {
+        self.tool = tool.into();
+        self
+    }
+
     /// The input as the macro captured it, argument by argument.
     #[doc(hidden)]
     pub fn captured(mut self, capture: InputCapture) -> Self {
@@ -141,6 +157,7 @@ impl fmt::Debug for Action {
             .field("effect", &self.effect)
             .field("scopes", &self.scopes)
             .field("on_elevation", &self.on_elevation)
+            .field("principal", &self.principal)
             .finish_non_exhaustive()
     }
 }

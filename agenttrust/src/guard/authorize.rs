@@ -1,13 +1,13 @@
 //! Authorizing an action: the one place where a decision becomes a permit or an error.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::AgentTrustGuard;
 use super::action::{Action, Input, OnElevation};
+use super::cover;
 use super::digest::{self, Commitment};
 use super::permit::{Permit, PermitBasis};
-use super::{AgentTrustGuard, GuardInner};
 use crate::client::{CheckAnswer, CheckOptions};
 use crate::error::{AgentTrustError, Result};
 use crate::model::{CheckRequest, Effect, truncate_summary};
@@ -33,8 +33,15 @@ impl AgentTrustGuard {
     ///
     /// Dropped before it is done, nothing runs and nothing is reported; a check may have been made.
     pub async fn authorize(&self, action: Action) -> Result<Permit> {
-        let check = Check::prepare(&self.inner, action)?;
-        match check.ask(&self.inner, WhenUnreachable::AsBuilt, &asking()).await? {
+        self.acting_as(&action).ask_about(action).await
+    }
+
+    async fn ask_about(&self, action: Action) -> Result<Permit> {
+        if let Some(permit) = cover::permit(self, &action) {
+            return Ok(permit);
+        }
+        let check = Check::prepare(self, action)?;
+        match check.ask(self, WhenUnreachable::AsBuilt, &asking()).await? {
             Decision::Permit(permit) => Ok(permit),
             Decision::Denied { message, check_id } => {
                 Err(AgentTrustError::ActionDenied { message, check_id })
@@ -65,8 +72,22 @@ impl AgentTrustGuard {
         if tokio::runtime::Handle::try_current().is_ok() {
             action = action.on_elevation(OnElevation::Fail);
         }
-        let guard = self.clone();
-        background::block_on(async move { guard.authorize(action).await })?
+        let guard = self.acting_as(&action);
+        // Here, since what covers a call is known to the thread that makes it.
+        if let Some(permit) = cover::permit(&guard, &action) {
+            return Ok(permit);
+        }
+        background::block_on(async move { guard.ask_about(action).await })?
+    }
+
+    /// This guard, or the same one for the agent that the action names.
+    pub(super) fn acting_as(&self, action: &Action) -> Self {
+        action.principal.as_ref().map_or_else(|| self.clone(), |who| self.acting_for(who))
+    }
+
+    /// What the action declares, else what the guard does for those that declare nothing.
+    pub(super) fn effect_of(&self, action: &Action) -> Option<Effect> {
+        action.effect.or(self.shared.settings.default_effect)
     }
 }
 
@@ -116,19 +137,19 @@ pub(super) enum WhenUnreachable {
 }
 
 impl Check {
-    pub(super) fn prepare(guard: &GuardInner, action: Action) -> Result<Self> {
-        if let Some(fault) = &guard.settings.fault {
+    pub(super) fn prepare(guard: &AgentTrustGuard, action: Action) -> Result<Self> {
+        if let Some(fault) = &guard.shared.settings.fault {
             return Err(AgentTrustError::invalid(fault.clone()));
         }
+        let effect = guard.effect_of(&action);
         let tool = action.tool.into_owned();
         if tool.is_empty() {
             return Err(AgentTrustError::invalid(
                 "the tool's name is empty; name the tool that is about to be called",
             ));
         }
-        let effect = action.effect.or(guard.settings.default_effect);
         let mut options =
-            CheckOptions::default().timeout(guard.settings.timeout).scopes(action.scopes);
+            CheckOptions::default().timeout(guard.shared.settings.timeout).scopes(action.scopes);
         let mut summary = action.summary;
         let mut disclosure = None;
         match action.input {
@@ -140,24 +161,24 @@ impl Check {
             }
             Input::Captured(input) => {
                 let text = digest::canonical(&input)?;
-                let key = &guard.settings.binding_key;
+                let key = &guard.shared.settings.binding_key;
                 let commitment = digest::commit_canonical(key, &input, &text)?;
                 options = options.input_digest(commitment.digest.clone());
                 if summary.is_none() {
-                    summary = Some(summarize(text, guard.settings.log_inputs));
+                    summary = Some(summarize(text, guard.shared.settings.log_inputs));
                 }
-                if guard.settings.disclose_on_elevation {
+                if guard.shared.settings.disclose_on_elevation {
                     disclosure = Some(Disclosure { input, commitment });
                 }
             }
         }
         let body = CheckRequest {
-            session_id: Some(guard.session_id.clone()),
+            session_id: Some(guard.who.session_id.clone()),
             action_effect: effect.map(|effect| effect.as_str().to_owned()),
             action_input_summary: summary
                 .map(|summary| truncate_summary(&summary).to_owned())
                 .filter(|summary| !summary.is_empty()),
-            ..CheckRequest::new(&guard.agent_id, tool)
+            ..CheckRequest::new(&guard.who.agent_id, tool)
         };
         Ok(Self {
             body,
@@ -181,7 +202,7 @@ impl Check {
     /// answer and uses up nothing twice.
     pub(super) async fn ask(
         &self,
-        guard: &Arc<GuardInner>,
+        guard: &AgentTrustGuard,
         when_unreachable: WhenUnreachable,
         asking: &str,
     ) -> Result<Decision> {
@@ -189,18 +210,18 @@ impl Check {
             WhenUnreachable::AsBuilt => self.unreachable(guard, why),
             WhenUnreachable::Block => Err(self.unavailable(guard, why)),
         };
-        let Some(admission) = guard.breaker.admit() else {
+        let Some(admission) = guard.shared.breaker.admit() else {
             return unreachable(
                 "it did not answer the last calls and is given a pause; retry in a moment",
             );
         };
         let options = self.options.clone().idempotency_key(asking);
-        let answer = guard.client.actions().send(&self.body, &options).await;
+        let answer = guard.shared.client.actions().send(&self.body, &options).await;
         match &answer {
             Err(AgentTrustError::Network(error)) if error.is_unreachable() => {
-                guard.breaker.missed(admission);
+                guard.shared.breaker.missed(admission);
             }
-            _ => guard.breaker.reached(),
+            _ => guard.shared.breaker.reached(),
         }
         match answer {
             Ok(answer) => Ok(self.read(guard, answer)),
@@ -213,7 +234,7 @@ impl Check {
         }
     }
 
-    fn read(&self, guard: &Arc<GuardInner>, answer: CheckAnswer) -> Decision {
+    fn read(&self, guard: &AgentTrustGuard, answer: CheckAnswer) -> Decision {
         let CheckAnswer { result, scopes_enforced, .. } = answer;
         let tool = self.tool();
         let reason = result.reason.as_deref().unwrap_or("the Guardian gave no reason");
@@ -239,7 +260,7 @@ impl Check {
             Decision::Denied { message: format!("tool {tool:?} is denied: {reason}"), check_id }
         } else if !self.options.scopes.is_empty()
             && !scopes_enforced
-            && !guard.settings.trust_gateway_scopes
+            && !guard.shared.settings.trust_gateway_scopes
         {
             Decision::Denied {
                 message: format!(
@@ -250,15 +271,15 @@ impl Check {
                 check_id,
             }
         } else {
-            if guard.settings.may_fail_open() {
-                guard.refused.forget(tool, self.input());
+            if guard.shared.settings.may_fail_open() {
+                guard.shared.refused.forget(&guard.who, tool, self.input());
             }
             return self.permit(guard, check_id, PermitBasis::Allowed);
         };
-        if guard.settings.may_fail_open() {
-            guard.refused.remember(tool, self.input());
+        if guard.shared.settings.may_fail_open() {
+            guard.shared.refused.remember(&guard.who, tool, self.input());
         }
-        if guard.settings.block_on_deny {
+        if guard.shared.settings.block_on_deny {
             return decision;
         }
         let (Decision::Denied { message, check_id }
@@ -266,9 +287,9 @@ impl Check {
         else {
             return decision;
         };
-        guard.counts.not_blocked.fetch_add(1, Ordering::Relaxed);
+        guard.shared.counts.not_blocked.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
-            agent_id = guard.agent_id,
+            agent_id = guard.who.agent_id,
             tool,
             reason = message,
             "running a call that was not allowed, because the guard has `block_on_deny(false)`"
@@ -277,16 +298,16 @@ impl Check {
     }
 
     /// Nobody answered: blocked, unless the guard was built to go on.
-    fn unreachable(&self, guard: &Arc<GuardInner>, why: &str) -> Result<Decision> {
-        let settings = &guard.settings;
+    fn unreachable(&self, guard: &AgentTrustGuard, why: &str) -> Result<Decision> {
+        let settings = &guard.shared.settings;
         let open = settings.fail_open
             || self.declared.is_some_and(|effect| settings.fail_open_for.contains(&effect));
-        if !open || guard.refused.holds(self.tool(), self.input()) {
+        if !open || guard.shared.refused.holds(&guard.who, self.tool(), self.input()) {
             return Err(self.unavailable(guard, why));
         }
-        guard.counts.failed_open.fetch_add(1, Ordering::Relaxed);
+        guard.shared.counts.failed_open.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
-            agent_id = guard.agent_id,
+            agent_id = guard.who.agent_id,
             tool = self.tool(),
             reason = why,
             "running a call unchecked, because the guard fails open and the Guardian is away"
@@ -294,24 +315,24 @@ impl Check {
         Ok(self.permit(guard, None, PermitBasis::FailOpen))
     }
 
-    fn unavailable(&self, guard: &GuardInner, why: &str) -> AgentTrustError {
+    fn unavailable(&self, guard: &AgentTrustGuard, why: &str) -> AgentTrustError {
         AgentTrustError::GuardianUnavailable {
             message: format!(
                 "tool {:?} did not run, because the Guardian at {} could not be asked: {why}",
                 self.tool(),
-                guard.client.base_url(),
+                guard.shared.client.base_url(),
             ),
         }
     }
 
     fn permit(
         &self,
-        guard: &Arc<GuardInner>,
+        guard: &AgentTrustGuard,
         check_id: Option<String>,
         basis: PermitBasis,
     ) -> Decision {
         let tool = self.tool().to_owned();
-        Decision::Permit(Permit::new(Arc::clone(guard), tool, check_id, basis))
+        Decision::Permit(Permit::new(guard.clone(), tool, check_id, basis))
     }
 }
 

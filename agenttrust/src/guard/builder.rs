@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::authorize::CHECK_LIMIT;
 use super::breaker::Breaker;
-use super::check::Unreported;
 use super::digest::unhex;
 use super::refused::Refused;
 use super::reporter::Reporter;
-use super::{AgentTrustGuard, GuardInner, PassCounts};
+use super::{AgentTrustGuard, PassCounts, Shared, Who};
 use crate::client::AgentTrustClient;
 use crate::model::Effect;
 
@@ -167,15 +166,13 @@ impl AgentTrustGuardBuilder {
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         AgentTrustGuard {
-            inner: Arc::new(GuardInner {
-                reporter: Reporter::new(client.clone(), agent_id.clone(), session_id.clone()),
+            who: Arc::new(Who::new(agent_id, session_id)),
+            shared: Arc::new(Shared {
+                reporter: Reporter::new(client.clone()),
                 client,
-                agent_id,
-                session_id,
                 settings,
                 breaker: Breaker::default(),
                 refused: Refused::default(),
-                unreported: Unreported::default(),
                 counts: PassCounts::default(),
             }),
         }

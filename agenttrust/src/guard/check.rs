@@ -1,7 +1,7 @@
 //! The guide's own names: check before, report after (SDK guide, section 7).
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::AgentTrustGuard;
@@ -57,7 +57,7 @@ impl AgentTrustGuard {
         let permit = self.authorize(action.on_elevation(OnElevation::Fail)).await?;
         let (tool, check_id) = permit.into_check();
         if let Some(check_id) = check_id {
-            self.inner.unreported.remember(tool, check_id);
+            self.who.unreported.remember(tool, check_id);
         }
         Ok(())
     }
@@ -73,9 +73,10 @@ impl AgentTrustGuard {
 
     /// As [`report`](Self::report), with the type of the error.
     pub fn report_outcome(&self, tool: &str, outcome: CallOutcome, duration: Duration) {
-        let check_id = self.inner.unreported.take(tool);
-        let report = Report { tool: tool.to_owned(), duration, outcome, check_id };
-        self.inner.reporter.enqueue(report);
+        let check_id = self.who.unreported.take(tool);
+        let who = Arc::clone(&self.who);
+        let report = Report { who, tool: tool.to_owned(), duration, outcome, check_id };
+        self.shared.reporter.enqueue(report);
     }
 }
 

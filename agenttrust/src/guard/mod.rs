@@ -11,8 +11,11 @@ mod authorize;
 mod breaker;
 mod builder;
 mod check;
+mod cover;
 mod denial;
 pub mod digest;
+mod handle;
+mod identity;
 mod outcome;
 mod permit;
 mod refused;
@@ -27,7 +30,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::action::{Action, OnElevation};
 pub use self::builder::AgentTrustGuardBuilder;
+#[doc(hidden)]
+pub use self::cover::Cover;
 pub use self::denial::FromDenial;
+pub use self::handle::PermitHandle;
+pub use self::identity::AgentIdentity;
 pub use self::outcome::{CallOutcome, Outcome};
 pub use self::permit::{Permit, PermitBasis};
 pub use self::scope::{GlobalGuardAlreadySet, Scope};
@@ -63,18 +70,30 @@ use crate::error::Result;
 /// ```
 #[derive(Clone)]
 pub struct AgentTrustGuard {
-    inner: Arc<GuardInner>,
+    who: Arc<Who>,
+    shared: Arc<Shared>,
 }
 
-struct GuardInner {
-    client: AgentTrustClient,
+/// For whom a guard asks.
+struct Who {
     agent_id: String,
     session_id: String,
+    unreported: Unreported,
+}
+
+impl Who {
+    fn new(agent_id: String, session_id: String) -> Self {
+        Self { agent_id, session_id, unreported: Unreported::default() }
+    }
+}
+
+/// What is the same for whomever it asks.
+struct Shared {
+    client: AgentTrustClient,
     settings: Settings,
     breaker: Breaker,
     refused: Refused,
     reporter: Reporter,
-    unreported: Unreported,
     counts: PassCounts,
 }
 
@@ -116,19 +135,26 @@ impl AgentTrustGuard {
     /// The agent that this guard asks for.
     #[must_use]
     pub fn agent_id(&self) -> &str {
-        &self.inner.agent_id
+        &self.who.agent_id
     }
 
     /// The session that its checks and reports belong to.
     #[must_use]
     pub fn session_id(&self) -> &str {
-        &self.inner.session_id
+        &self.who.session_id
+    }
+
+    /// Whether both are one guard, asking for one agent in one session.
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+            && self.who.agent_id == other.who.agent_id
+            && self.who.session_id == other.who.session_id
     }
 
     /// The client that it asks through.
     #[must_use]
     pub fn client(&self) -> &AgentTrustClient {
-        &self.inner.client
+        &self.shared.client
     }
 
     /// Authorizes `action`, runs `call`, reports its outcome, and returns its output.
@@ -188,7 +214,7 @@ impl AgentTrustGuard {
     ///
     /// Dropped before it is done, the reports are sent all the same.
     pub async fn flush(&self) -> Result<()> {
-        self.inner.reporter.flush().await
+        self.shared.reporter.flush().await
     }
 
     /// Sends everything reported so far, as the last thing a guard does. A later report starts
@@ -208,10 +234,10 @@ impl AgentTrustGuard {
     /// What this guard did besides allowing and denying.
     #[must_use]
     pub fn stats(&self) -> GuardStats {
-        let (waiting, dropped, undelivered) = self.inner.reporter.stats();
+        let (waiting, dropped, undelivered) = self.shared.reporter.stats();
         GuardStats {
-            failed_open: self.inner.counts.failed_open.load(Ordering::Relaxed),
-            not_blocked: self.inner.counts.not_blocked.load(Ordering::Relaxed),
+            failed_open: self.shared.counts.failed_open.load(Ordering::Relaxed),
+            not_blocked: self.shared.counts.not_blocked.load(Ordering::Relaxed),
             reports_waiting: waiting,
             reports_dropped: dropped,
             reports_undelivered: undelivered,
@@ -222,8 +248,8 @@ impl AgentTrustGuard {
 impl fmt::Debug for AgentTrustGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentTrustGuard")
-            .field("agent_id", &self.inner.agent_id)
-            .field("session_id", &self.inner.session_id)
+            .field("agent_id", &self.who.agent_id)
+            .field("session_id", &self.who.session_id)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::GuardInner;
+use super::AgentTrustGuard;
+use super::handle::PermitHandle;
 use super::outcome::{CallOutcome, Outcome};
 use super::reporter::Report;
 
@@ -28,7 +29,7 @@ use super::reporter::Report;
 /// ```
 #[must_use = "a permit that is dropped at once reports its call as cancelled"]
 pub struct Permit {
-    guard: Arc<GuardInner>,
+    guard: AgentTrustGuard,
     /// Taken when the outcome is known.
     call: Option<Call>,
 }
@@ -39,6 +40,8 @@ struct Call {
     check_id: Option<String>,
     basis: PermitBasis,
     begun: Instant,
+    /// What else is known of it to whoever runs it.
+    handle: Option<PermitHandle>,
     /// A permit made during unwinding (in a destructor) is not ended by that panic.
     was_panicking: bool,
 }
@@ -53,17 +56,20 @@ pub enum PermitBasis {
     FailOpen,
     /// The Guardian did not allow it, and the guard was built with `block_on_deny(false)`.
     NotBlocked,
+    /// A layer around it was allowed the same call, and reports it.
+    Covered,
 }
 
 impl Permit {
     pub(super) fn new(
-        guard: Arc<GuardInner>,
+        guard: AgentTrustGuard,
         tool: String,
         check_id: Option<String>,
         basis: PermitBasis,
     ) -> Self {
         let was_panicking = std::thread::panicking();
-        let call = Call { tool, check_id, basis, begun: Instant::now(), was_panicking };
+        let call =
+            Call { tool, check_id, basis, begun: Instant::now(), handle: None, was_panicking };
         Self { guard, call: Some(call) }
     }
 
@@ -97,8 +103,22 @@ impl Permit {
     }
 
     /// As [`finish`](Self::finish), for outputs that are no [`Outcome`].
+    ///
+    /// What was said through a [`handle`](Self::handle) goes before `outcome`.
     pub fn finish_with(mut self, outcome: CallOutcome) {
-        self.report(outcome);
+        let said = self.call.as_ref().and_then(|call| call.handle.as_ref()?.said());
+        self.report(said.unwrap_or(outcome));
+    }
+
+    /// What whoever runs the call may know of its permit and say about its outcome, while the permit
+    /// itself stays with whoever asked.
+    pub fn handle(&mut self) -> PermitHandle {
+        let Some(call) = &mut self.call else {
+            return PermitHandle::default();
+        };
+        let agent_id = &self.guard.who.agent_id;
+        let new = || PermitHandle::new(&call.tool, call.check_id.as_deref(), call.basis, agent_id);
+        call.handle.get_or_insert_with(new).clone()
     }
 
     /// Gives up the permit for the tool and check that it stands for; `report` will name them.
@@ -107,8 +127,9 @@ impl Permit {
     }
 
     fn report(&mut self, outcome: CallOutcome) {
-        if let Some(call) = self.call.take() {
-            self.guard.reporter.enqueue(Report {
+        if let Some(call) = self.call.take().filter(|call| call.basis != PermitBasis::Covered) {
+            self.guard.shared.reporter.enqueue(Report {
+                who: Arc::clone(&self.guard.who),
                 tool: call.tool,
                 duration: call.begun.elapsed(),
                 outcome,

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
+use super::Who;
+
 const ACTIONS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// As long as an approval is pending by default.
 const REMEMBERED: Duration = Duration::from_secs(300);
@@ -16,8 +18,8 @@ pub(super) struct Refused {
     actions: Mutex<LruCache<Key, Instant>>,
 }
 
-/// A tool, and the digest or the summary of what it is given.
-type Key = (String, Option<String>);
+/// An agent, a tool, and the digest or the summary of what it is given.
+type Key = (String, String, Option<String>);
 
 impl Default for Refused {
     fn default() -> Self {
@@ -26,19 +28,19 @@ impl Default for Refused {
 }
 
 impl Refused {
-    pub(super) fn remember(&self, tool: &str, input: Option<&str>) {
-        self.lock().put(key(tool, input), Instant::now());
+    pub(super) fn remember(&self, who: &Who, tool: &str, input: Option<&str>) {
+        self.lock().put(key(who, tool, input), Instant::now());
     }
 
-    pub(super) fn forget(&self, tool: &str, input: Option<&str>) {
+    pub(super) fn forget(&self, who: &Who, tool: &str, input: Option<&str>) {
         let mut actions = self.lock();
         if !actions.is_empty() {
-            actions.pop(&key(tool, input));
+            actions.pop(&key(who, tool, input));
         }
     }
 
-    pub(super) fn holds(&self, tool: &str, input: Option<&str>) -> bool {
-        let at = self.lock().peek(&key(tool, input)).copied();
+    pub(super) fn holds(&self, who: &Who, tool: &str, input: Option<&str>) -> bool {
+        let at = self.lock().peek(&key(who, tool, input)).copied();
         at.is_some_and(|at| at.elapsed() < REMEMBERED)
     }
 
@@ -47,6 +49,6 @@ impl Refused {
     }
 }
 
-fn key(tool: &str, input: Option<&str>) -> Key {
-    (tool.to_owned(), input.map(str::to_owned))
+fn key(who: &Who, tool: &str, input: Option<&str>) -> Key {
+    (who.agent_id.clone(), tool.to_owned(), input.map(str::to_owned))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::Who;
 use super::outcome::CallOutcome;
 use crate::client::AgentTrustClient;
 use crate::error::{AgentTrustError, Result};
@@ -20,6 +21,8 @@ use crate::private::background;
 const QUEUE: usize = 1024;
 /// Reports in one batch.
 const BATCH: usize = 10;
+/// Batches that may be open, one for each agent and session; beyond it all are sent.
+const OPEN_BATCHES: usize = 64;
 /// How long the oldest report of a batch waits for the others.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// How long one batch may take to send.
@@ -31,6 +34,7 @@ const DROP_LIMIT: Duration = Duration::from_secs(2);
 
 /// What became of one call.
 pub(super) struct Report {
+    pub(super) who: Arc<Who>,
     pub(super) tool: String,
     pub(super) duration: Duration,
     pub(super) outcome: CallOutcome,
@@ -38,25 +42,25 @@ pub(super) struct Report {
 }
 
 enum Message {
-    Report(TelemetryEvent, Option<String>),
+    Report(Reported),
     /// Send everything that came before, then answer.
     Flush(oneshot::Sender<Result<()>>),
 }
 
+/// A report as it travels, and whose it is.
+struct Reported {
+    who: Arc<Who>,
+    event: TelemetryEvent,
+    check_id: Option<String>,
+}
+
 /// Where a guard's reports go.
 pub(super) struct Reporter {
-    /// Who and where: what the sending task starts with.
-    target: Target,
+    /// What the sending task starts with.
+    client: AgentTrustClient,
     /// Started with the first report: a guard that reports nothing costs no task.
     running: OnceLock<Running>,
     counts: Arc<Counts>,
-}
-
-#[derive(Clone)]
-struct Target {
-    client: AgentTrustClient,
-    agent_id: String,
-    session_id: String,
 }
 
 struct Running {
@@ -74,25 +78,21 @@ struct Counts {
 }
 
 impl Reporter {
-    pub(super) fn new(client: AgentTrustClient, agent_id: String, session_id: String) -> Self {
-        Self {
-            target: Target { client, agent_id, session_id },
-            running: OnceLock::new(),
-            counts: Arc::default(),
-        }
+    pub(super) fn new(client: AgentTrustClient) -> Self {
+        Self { client, running: OnceLock::new(), counts: Arc::default() }
     }
 
     /// Queues a report; a full queue drops and counts it.
     pub(super) fn enqueue(&self, report: Report) {
         let event = event_of(&report);
+        let Report { who, check_id, .. } = report;
         // Counted before it is queued, so that the count is never behind the sending task.
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        let message = Message::Report(event, report.check_id);
+        let message = Message::Report(Reported { who, event, check_id });
         if self.running().queue.try_send(message).is_err() {
             self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
             if self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
                 tracing::warn!(
-                    agent_id = self.target.agent_id,
                     "reports come faster than the Guardian takes them; dropping some, counting all"
                 );
             }
@@ -135,10 +135,10 @@ impl Reporter {
         self.running.get_or_init(|| {
             let (queue, messages) = mpsc::channel(QUEUE);
             let (ending, ended) = std_mpsc::channel::<()>();
-            let target = self.target.clone();
+            let client = self.client.clone();
             let counts = Arc::clone(&self.counts);
             background::spawn(async move {
-                send_all(messages, &target, &counts).await;
+                send_all(messages, &client, &counts).await;
                 drop(ending);
             });
             Running { queue, ended: Mutex::new(ended) }
@@ -162,25 +162,23 @@ impl Drop for Reporter {
         let (waiting, dropped, undelivered) = self.stats();
         if waiting > 0 {
             tracing::warn!(
-                agent_id = self.target.agent_id,
                 waiting,
                 "a guard was dropped with reports on their way; await `close()` to be sure of them"
             );
         }
         if dropped + undelivered > 0 {
-            tracing::warn!(
-                agent_id = self.target.agent_id,
-                dropped,
-                undelivered,
-                "reports of this guard were lost"
-            );
+            tracing::warn!(dropped, undelivered, "reports of this guard were lost");
         }
     }
 }
 
 /// Sends batches until the queue is closed and empty.
-async fn send_all(mut messages: mpsc::Receiver<Message>, target: &Target, counts: &Counts) {
-    let mut batch = Batch::default();
+async fn send_all(
+    mut messages: mpsc::Receiver<Message>,
+    client: &AgentTrustClient,
+    counts: &Counts,
+) {
+    let mut batches = Batches::default();
     let mut due: Option<Instant> = None;
     loop {
         let message = match due {
@@ -190,7 +188,7 @@ async fn send_all(mut messages: mpsc::Receiver<Message>, target: &Target, counts
                 match background::timeout(left, messages.recv()).await {
                     Ok(message) => message,
                     Err(_) => {
-                        batch.send(target, counts).await;
+                        batches.send_all(client, counts).await;
                         due = None;
                         continue;
                     }
@@ -198,49 +196,79 @@ async fn send_all(mut messages: mpsc::Receiver<Message>, target: &Target, counts
             }
         };
         match message {
-            Some(Message::Report(event, check_id)) => {
-                batch.events.push(event);
-                batch.check_ids.push(check_id);
-                if batch.events.len() >= BATCH {
-                    batch.send(target, counts).await;
+            Some(Message::Report(reported)) => {
+                batches.add(reported, client, counts).await;
+                if batches.are_empty() {
                     due = None;
                 } else {
                     due.get_or_insert_with(|| Instant::now() + INTERVAL);
                 }
             }
             Some(Message::Flush(done)) => {
-                batch.send(target, counts).await;
+                batches.send_all(client, counts).await;
                 due = None;
                 // Whoever asked may have stopped waiting.
-                let _ = done.send(batch.fault.take().map_or(Ok(()), Err));
+                let _ = done.send(batches.fault.take().map_or(Ok(()), Err));
             }
             None => {
-                batch.send(target, counts).await;
+                batches.send_all(client, counts).await;
                 return;
             }
         }
     }
 }
 
+/// What waits to be sent: one batch for each agent and session.
 #[derive(Default)]
-struct Batch {
-    events: Vec<TelemetryEvent>,
-    check_ids: Vec<Option<String>>,
+struct Batches {
+    open: Vec<Batch>,
     /// Why the last batch that failed was not taken, until a flush asks.
     fault: Option<AgentTrustError>,
 }
 
-impl Batch {
-    async fn send(&mut self, target: &Target, counts: &Counts) {
-        let events = std::mem::take(&mut self.events);
-        let check_ids = std::mem::take(&mut self.check_ids);
-        if events.is_empty() {
+struct Batch {
+    who: Arc<Who>,
+    events: Vec<TelemetryEvent>,
+    check_ids: Vec<Option<String>>,
+}
+
+impl Batches {
+    fn are_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Adds a report to its batch, and sends that if it is full; or all, if there are too many.
+    async fn add(&mut self, reported: Reported, client: &AgentTrustClient, counts: &Counts) {
+        let Reported { who, event, check_id } = reported;
+        let place = self.open.iter().position(|batch| batch.is_of(&who));
+        let mut batch = match place {
+            Some(place) => self.open.swap_remove(place),
+            None => Batch { who, events: Vec::new(), check_ids: Vec::new() },
+        };
+        batch.events.push(event);
+        batch.check_ids.push(check_id);
+        if batch.events.len() >= BATCH {
+            self.send(batch, client, counts).await;
             return;
         }
-        let telemetry = target.client.telemetry();
+        self.open.push(batch);
+        if self.open.len() > OPEN_BATCHES {
+            self.send_all(client, counts).await;
+        }
+    }
+
+    async fn send_all(&mut self, client: &AgentTrustClient, counts: &Counts) {
+        for batch in std::mem::take(&mut self.open) {
+            self.send(batch, client, counts).await;
+        }
+    }
+
+    async fn send(&mut self, batch: Batch, client: &AgentTrustClient, counts: &Counts) {
+        let Batch { who, events, check_ids } = batch;
+        let telemetry = client.telemetry();
         let sent = background::timeout(
             SEND_LIMIT,
-            telemetry.report_checked(&target.agent_id, &target.session_id, &events, &check_ids),
+            telemetry.report_checked(&who.agent_id, &who.session_id, &events, &check_ids),
         )
         .await
         .unwrap_or_else(|elapsed| Err(crate::TransportError::classify(elapsed.into()).into()));
@@ -250,6 +278,12 @@ impl Batch {
             tracing::debug!(%error, events = events.len(), "a batch of reports was not taken");
             self.fault = Some(error);
         }
+    }
+}
+
+impl Batch {
+    fn is_of(&self, who: &Who) -> bool {
+        self.who.agent_id == who.agent_id && self.who.session_id == who.session_id
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
@@ -10,11 +11,18 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::AgentTrustGuard;
+use super::cover::Cover;
 
 static GLOBAL: OnceLock<AgentTrustGuard> = OnceLock::new();
 
 thread_local! {
-    static SCOPES: RefCell<Vec<AgentTrustGuard>> = const { RefCell::new(Vec::new()) };
+    static SCOPES: RefCell<Vec<InScope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A guard in whose scope this thread is, and what it hands to one call in there.
+struct InScope {
+    guard: AgentTrustGuard,
+    cover: Option<Cover>,
 }
 
 /// The process already has a guard; the second one was not installed.
@@ -37,7 +45,8 @@ impl AgentTrustGuard {
     #[must_use]
     pub fn current() -> Option<Self> {
         // A thread that is ending has no scopes any more.
-        let scoped = SCOPES.try_with(|scopes| scopes.borrow().last().cloned()).ok().flatten();
+        let last = |scopes: &RefCell<Vec<InScope>>| Some(scopes.borrow().last()?.guard.clone());
+        let scoped = SCOPES.try_with(last).ok().flatten();
         scoped.or_else(|| GLOBAL.get().cloned())
     }
 
@@ -62,7 +71,7 @@ impl AgentTrustGuard {
 
     /// Runs `call` with this as the current guard of this thread.
     pub fn scope_sync<T>(&self, call: impl FnOnce() -> T) -> T {
-        let _entered = Entered::new(self.clone());
+        let _entered = Entered::new(self.clone(), None);
         call()
     }
 }
@@ -80,7 +89,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // Destructors inside the future see the same guard as its body did.
-            let _entered = Entered::new(this.guard.clone());
+            let _entered = Entered::new(this.guard.clone(), None);
             this.future.set(None);
         }
     }
@@ -91,7 +100,7 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let _entered = Entered::new(this.guard.clone());
+        let _entered = Entered::new(this.guard.clone(), None);
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
             // Only the destructor takes the future.
@@ -106,16 +115,35 @@ impl<F> fmt::Debug for Scope<F> {
     }
 }
 
+/// The first cover, from the inside out, that `fits`.
+pub(super) fn find_cover(fits: impl Fn(&Cover) -> bool) -> Option<Cover> {
+    let find = |scopes: &RefCell<Vec<InScope>>| {
+        let scopes = scopes.borrow();
+        scopes
+            .iter()
+            .rev()
+            .filter_map(|scope| scope.cover.as_ref())
+            .find(|cover| fits(cover))
+            .cloned()
+    };
+    SCOPES.try_with(find).ok().flatten()
+}
+
 /// Puts a guard on this thread's stack, and takes it off again when dropped.
-struct Entered {
+#[must_use = "the guard is off again when this is dropped"]
+#[derive(Debug)]
+pub struct Entered {
     entered: bool,
+    // It belongs to the thread whose stack it is on.
+    _not_send: PhantomData<*const ()>,
 }
 
 impl Entered {
-    fn new(guard: AgentTrustGuard) -> Self {
+    pub(super) fn new(guard: AgentTrustGuard, cover: Option<Cover>) -> Self {
         // In the destructor of a thread-local there may be no scopes left; none is put on, then.
-        let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push(guard)).is_ok();
-        Self { entered }
+        let entered =
+            SCOPES.try_with(|scopes| scopes.borrow_mut().push(InScope { guard, cover })).is_ok();
+        Self { entered, _not_send: PhantomData }
     }
 }
 

@@ -26,7 +26,7 @@ impl AgentTrustGuard {
         let begun = Instant::now();
         let left = || limit.saturating_sub(begun.elapsed());
         loop {
-            let waited = self.inner.client.approvals().wait(&held.approval_id, left()).await;
+            let waited = self.shared.client.approvals().wait(&held.approval_id, left()).await;
             let approval = match waited {
                 Ok(approval) => approval,
                 // Whatever went wrong with asking, the approval is still there to be decided.
@@ -79,7 +79,7 @@ impl AgentTrustGuard {
         // One name for all of it: an answer that got lost on its way may have used the approval up.
         let asking = asking();
         loop {
-            match check.ask(&self.inner, WhenUnreachable::Block, &asking).await {
+            match check.ask(self, WhenUnreachable::Block, &asking).await {
                 Err(AgentTrustError::GuardianUnavailable { .. }) => {
                     if left().is_zero() {
                         return None;
@@ -97,7 +97,7 @@ impl AgentTrustGuard {
         let Some(disclosure) = &check.disclosure else {
             return;
         };
-        let approvals = self.inner.client.approvals();
+        let approvals = self.shared.client.approvals();
         let opening = &disclosure.commitment.opening;
         if let Err(error) = approvals.disclose(approval_id, &disclosure.input, opening).await {
             tracing::warn!(%error, approval_id, "the approver was not shown the input");

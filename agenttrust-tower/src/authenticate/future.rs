@@ -1,0 +1,120 @@
+//! The future of an authenticated call: find out whose it is, then call.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use agenttrust::AgentIdentity;
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use super::refusal::{Challenge, Refusal};
+use crate::future::once;
+use crate::http::MakeBody;
+use crate::stage::{Decided, Stage};
+
+pin_project! {
+    /// The answer of an [`Authenticate`](crate::Authenticate) service on its way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it is safe at any time. A question about the token goes on, for whoever asks next.
+    pub struct AuthenticateFuture<S, B, M>
+    where
+        S: Service<Request<B>>,
+    {
+        challenge: Arc<Challenge>,
+        body: M,
+        #[pin]
+        state: State<Stage<S, AgentIdentity, Refusal>, Request<B>, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<G, Q, F> {
+        Refused { refusal: Option<Refusal> },
+        Before { stage: G, request: Option<Q> },
+        Calling { #[pin] future: F },
+    }
+}
+
+/// Lets a request in as the agent that is known.
+pub(super) fn admit<B>(request: &mut Request<B>, identity: AgentIdentity) {
+    // It is for this server, and for nobody that this server may hand the request on to.
+    request.headers_mut().remove(AUTHORIZATION);
+    request.extensions_mut().insert(identity);
+}
+
+impl<S: Service<Request<B>>, B, M> AuthenticateFuture<S, B, M> {
+    pub(super) fn refusing(refusal: Refusal, challenge: Arc<Challenge>, body: M) -> Self {
+        Self { challenge, body, state: State::Refused { refusal: Some(refusal) } }
+    }
+
+    pub(super) fn calling(future: S::Future, challenge: Arc<Challenge>, body: M) -> Self {
+        Self { challenge, body, state: State::Calling { future } }
+    }
+
+    pub(super) fn asking(
+        stage: Stage<S, AgentIdentity, Refusal>,
+        request: Request<B>,
+        challenge: Arc<Challenge>,
+        body: M,
+    ) -> Self {
+        Self { challenge, body, state: State::Before { stage, request: Some(request) } }
+    }
+}
+
+impl<S, B, M, R> Future for AuthenticateFuture<S, B, M>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    M: MakeBody<R>,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Refused { refusal } => {
+                    let refusal = once(refusal.take());
+                    let make_body = |json| this.body.make_body(json);
+                    return Poll::Ready(Ok(refusal.into_response(this.challenge, make_body)));
+                }
+                StateProj::Before { stage, request } => {
+                    match ready!(stage.poll_decided::<Request<B>>(cx)) {
+                        Decided::Call { mut service, answer: identity } => {
+                            let mut request = once(request.take());
+                            admit(&mut request, identity);
+                            this.state.set(State::Calling { future: service.call(request) });
+                        }
+                        Decided::Refuse(refusal) => {
+                            this.state.set(State::Refused { refusal: Some(refusal) });
+                        }
+                        Decided::Unready { error, .. } => return Poll::Ready(Err(error)),
+                    }
+                }
+                StateProj::Calling { future } => return future.poll(cx),
+            }
+        }
+    }
+}
+
+impl<S: Service<Request<B>>, B, M> fmt::Debug for AuthenticateFuture<S, B, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Refused { .. } => "Refused",
+            State::Before { stage, .. } => match stage {
+                Stage::Asking { .. } => "Asking",
+                _ => stage.name(),
+            },
+            State::Calling { .. } => "Calling",
+        };
+        f.debug_struct("AuthenticateFuture")
+            .field("state", &format_args!("{state}"))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! The service: reads the token, and goes on at once where its agent is known.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::Service;
+
+use super::bearer;
+use super::future::{AuthenticateFuture, admit};
+use super::refusal::Challenge;
+use super::tokens::{AtOnce, Tokens, answered};
+use crate::asking::ask;
+use crate::http::MakeBody;
+use crate::stage::Stage;
+
+/// A service that is called only for agents that are known by their tokens.
+///
+/// Made by an [`AuthenticateLayer`](crate::AuthenticateLayer).
+///
+/// # Clone
+///
+/// Clones share what they know of tokens. The inner service must be [`Clone`]: the one that was driven
+/// ready moves into the call, and a clone takes its place.
+#[derive(Clone)]
+pub struct Authenticate<S, M> {
+    pub(super) inner: S,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) challenge: Arc<Challenge>,
+    pub(super) body: M,
+}
+
+impl<S, M> Authenticate<S, M> {
+    /// The inner service. Calls made on it directly are not authenticated.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, mutably. Calls made on it directly are not authenticated.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the layer off; returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, M, B, R> Service<Request<B>> for Authenticate<S, M>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    M: MakeBody<R> + Clone,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = AuthenticateFuture<S, B, M>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let looked = bearer::token(request.headers()).map(|token| self.tokens.look(token));
+        match looked {
+            Err(refusal) | Ok(AtOnce::Known(Err(refusal))) => AuthenticateFuture::refusing(
+                refusal,
+                Arc::clone(&self.challenge),
+                self.body.clone(),
+            ),
+            Ok(AtOnce::Known(Ok(identity))) => {
+                admit(&mut request, identity);
+                let future = self.inner.call(request);
+                AuthenticateFuture::calling(future, Arc::clone(&self.challenge), self.body.clone())
+            }
+            Ok(AtOnce::Asking(answer)) => {
+                // The service that was polled ready goes with the call; its clone need not be ready.
+                let fresh = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, fresh);
+                let stage = Stage::Asking { asking: ask(answered(answer)), service: ready };
+                AuthenticateFuture::asking(
+                    stage,
+                    request,
+                    Arc::clone(&self.challenge),
+                    self.body.clone(),
+                )
+            }
+        }
+    }
+}
+
+impl<S: fmt::Debug, M> fmt::Debug for Authenticate<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticate")
+            .field("inner", &self.inner)
+            .field("audience", &self.tokens.audience)
+            .field("required", &self.tokens.required)
+            .finish_non_exhaustive()
+    }
+}

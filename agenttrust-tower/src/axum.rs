@@ -1,0 +1,75 @@
+//! axum: what a handler may know of its permit, and say about its outcome.
+//!
+//! Routes are read by [`GuardLayer::http`](crate::GuardLayer::http) itself; see
+//! [`http`](crate::http).
+
+use std::convert::Infallible;
+use std::ops::Deref;
+
+use agenttrust::PermitHandle;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+/// The permit that a handler runs under, as an extractor.
+///
+/// The permit itself stays with the layer, which reports the call; through this the handler names the
+/// check, and says what became of the call where the status does not:
+///
+/// ```
+/// use agenttrust_tower::axum::Permit;
+/// use axum::http::StatusCode;
+///
+/// async fn delete(permit: Permit) -> StatusCode {
+///     println!("{} for {}, check {:?}", permit.tool(), permit.agent_id(), permit.check_id());
+///     // Accepted, and yet nothing was deleted.
+///     permit.fail("QueueFull");
+///     StatusCode::ACCEPTED
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::delete(delete));
+/// ```
+///
+/// As `Option<Permit>` it is none where no guard was asked, be it that the route is outside of the
+/// layer or that the request passed.
+#[derive(Clone, Debug)]
+pub struct Permit(PermitHandle);
+
+impl Deref for Permit {
+    type Target = PermitHandle;
+
+    fn deref(&self) -> &PermitHandle {
+        &self.0
+    }
+}
+
+/// The route is not behind a guard, so that its handler, which asks for a permit, does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this route is not behind a guard; add the `GuardLayer` after it, or take an `Option<Permit>`"
+)]
+pub struct NoPermit;
+
+impl IntoResponse for NoPermit {
+    /// A 500: it is the server's mistake. What to mend is logged, not said.
+    fn into_response(self) -> Response {
+        tracing::error!(error = %self, "a handler was not called");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Permit {
+    type Rejection = NoPermit;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, NoPermit> {
+        parts.extensions.get::<PermitHandle>().cloned().map(Self).ok_or(NoPermit)
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Permit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<PermitHandle>().cloned().map(Self))
+    }
+}

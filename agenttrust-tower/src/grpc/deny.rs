@@ -1,0 +1,94 @@
+//! Denials and outcomes in gRPC: a status one way, the trailers the other.
+
+use agenttrust::__private::{Problem, Reason};
+use agenttrust::{Outcome, Permit};
+use http::{Request, Response, StatusCode};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
+
+use super::trailers::{TrailerJudge, outcome_in};
+use crate::http::FollowBody;
+use crate::http::body::Judge;
+use crate::http::finish::{Asked, finish, hand_over};
+use crate::{Denial, DenyWith};
+
+/// Answers a denial with a gRPC status and no message, never with an error of the service.
+///
+/// | what happened | status | `agenttrust-code`, and what comes with it |
+/// |---|---|---|
+/// | denied | 7 `PERMISSION_DENIED` | `ACTION_DENIED`, `agenttrust-check-id` |
+/// | an approval is needed | 7 `PERMISSION_DENIED` | `ELEVATION_REQUIRED`, `agenttrust-approval-id` |
+/// | the approval expired undecided | 7 `PERMISSION_DENIED` | `APPROVAL_EXPIRED`, `agenttrust-approval-id` |
+/// | the agent was revoked | 7 `PERMISSION_DENIED` | `AGENT_REVOKED` |
+/// | the call cannot be read | 3 `INVALID_ARGUMENT` | `REQUEST_REFUSED` |
+/// | the Guardian did not answer | 14 `UNAVAILABLE` | `GUARDIAN_UNAVAILABLE` |
+/// | the Guardian turned this server away | 13 `INTERNAL` | `GUARD_MISCONFIGURED` |
+///
+/// Code and id are metadata. Fits every body that has an empty form (`Default`), tonic's among them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GrpcDeny;
+
+impl<R, B, Err> DenyWith<Request<R>, Response<B>, Err> for GrpcDeny
+where
+    B: FollowBody + Default,
+{
+    type Context = Asked;
+
+    fn context(&self, request: &Request<R>) -> Self::Context {
+        Asked::of(request)
+    }
+
+    fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
+        let problem = match denial {
+            Denial::Refused(reason) => Problem::refused(reason),
+            Denial::Blocked(error) => Problem::of(error),
+        };
+        Ok(status(&problem).into_http())
+    }
+
+    fn permitted(&self, request: &mut Request<R>, permit: &mut Permit) {
+        hand_over(request, permit);
+    }
+
+    fn finish(
+        &self,
+        result: Result<Response<B>, Err>,
+        permit: Permit,
+        asked: Self::Context,
+    ) -> Result<Response<B>, Err> {
+        finish(result, permit, asked, judge)
+    }
+}
+
+fn status(problem: &Problem) -> Status {
+    let code = match problem.reason() {
+        Reason::Refused => Code::InvalidArgument,
+        Reason::Unauthenticated => Code::Unauthenticated,
+        Reason::OutOfScope | Reason::Denied | Reason::Held | Reason::Expired | Reason::Revoked => {
+            Code::PermissionDenied
+        }
+        Reason::Unavailable => Code::Unavailable,
+        Reason::Misconfigured => Code::Internal,
+    };
+    let mut metadata = MetadataMap::new();
+    for (name, value) in problem.for_programs() {
+        let key = match name.as_str() {
+            "approval_id" => "agenttrust-approval-id",
+            "check_id" => "agenttrust-check-id",
+            _ => "agenttrust-code",
+        };
+        // An id that no header can carry is in the message all the same.
+        if let Some(Ok(value)) = value.as_str().map(MetadataValue::try_from) {
+            metadata.insert(key, value);
+        }
+    }
+    Status::with_metadata(code, problem.detail(), metadata)
+}
+
+fn judge<B>(response: &Response<B>) -> Judge {
+    match outcome_in(response.headers()) {
+        Some(outcome) => Judge::Known(outcome),
+        None if response.status() == StatusCode::OK => Judge::Grpc(TrailerJudge::default()),
+        None => Judge::Known(response.outcome()),
+    }
+}

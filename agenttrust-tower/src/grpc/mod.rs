@@ -1,0 +1,78 @@
+//! gRPC: what a method does, how it is told no, and how its stream ended.
+//!
+//! [`GuardLayer::grpc`] fits tonic's servers and clients, and every other service over
+//! `http::Request<B>` and `http::Response<B2>` that speaks gRPC.
+//!
+//! # The action
+//!
+//! | of the call | becomes |
+//! |---|---|
+//! | `/files.v1.Files/DeleteFile` | the tool `grpc/files.v1.Files/DeleteFile` |
+//! | the table of [`GrpcExtract::effects`], else the first word of the method's name | the effect |
+//!
+//! | the name begins with | effect |
+//! |---|---|
+//! | `Get`, `List`, `Read`, `Search`, `Find`, `Query`, `Count`, `Describe`, `Watch`, `Check` | `read` |
+//! | `Delete`, `Remove`, `Drop`, `Purge`, `Truncate`, `Destroy`, `Kill` | `destructive` |
+//! | `Grant`, `Revoke`, `Configure`, `Admin` | `admin` |
+//! | anything else | `mutating` |
+//!
+//! What is no `POST` to `/package.Service/Method` is refused.
+//!
+//! # What an approval is bound to
+//!
+//! The authority and the method. **Not the messages**: they are a stream, which this layer does not
+//! read. Where an approval must cover what is in a message, guard the function that has read it
+//! (`#[agenttrust::guarded]`).
+//!
+//! # The outcome
+//!
+//! By the `grpc-status` of the head or of the trailers: `grpc NOT_FOUND` is a failure's type. A stream
+//! is reported when it ends, fails or is dropped before its end (`Cancelled`), with the time to that
+//! point; one that ends without a status is `grpc UNKNOWN`, as the protocol has it.
+
+mod deny;
+mod extract;
+mod trailers;
+
+use agenttrust::{AgentTrustGuard, Effect};
+
+pub use self::deny::GrpcDeny;
+pub use self::extract::GrpcExtract;
+pub(crate) use self::trailers::TrailerJudge;
+use crate::{GuardLayer, Guarded};
+
+impl GuardLayer<GrpcExtract, GrpcDeny> {
+    /// A layer for gRPC services, with the action and the denials of [`grpc`](crate::grpc).
+    ///
+    /// ```
+    /// use agenttrust::{AgentTrustGuard, Effect};
+    /// use agenttrust_tower::GuardLayer;
+    ///
+    /// # fn example(guard: AgentTrustGuard) {
+    /// let layer = GuardLayer::grpc(guard)
+    ///     .effects([("files.v1.Files/Archive", Effect::Destructive)])
+    ///     // Probes come from no agent.
+    ///     .only(|request: &http::Request<tonic::body::Body>| {
+    ///         !request.uri().path().starts_with("/grpc.health.v1.Health/")
+    ///     });
+    /// // tonic::transport::Server::builder().layer(layer).add_service(..)
+    /// # let _ = layer;
+    /// # }
+    /// ```
+    pub fn grpc(guard: AgentTrustGuard) -> Self {
+        GuardLayer::new(guard).extract(GrpcExtract::new()).deny_with(GrpcDeny)
+    }
+}
+
+impl<D> GuardLayer<GrpcExtract, D> {
+    /// What methods do whose names do not say it: [`GrpcExtract::effects`].
+    pub fn effects<M: Into<String>>(self, effects: impl IntoIterator<Item = (M, Effect)>) -> Self {
+        self.map_extract(|extract| extract.effects(effects))
+    }
+}
+
+/// So that a guarded service goes where tonic wants to know its name.
+impl<S: tonic::server::NamedService, X, D> tonic::server::NamedService for Guarded<S, X, D> {
+    const NAME: &'static str = S::NAME;
+}

@@ -1,0 +1,62 @@
+//! The end of a call over HTTP: at the head, where nothing follows it, else with the body.
+
+use agenttrust::{Outcome, Permit};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+
+use super::body::{FollowBody, Following, Judge};
+
+/// What has to be known of a request when its answer is there: the context of denials over HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Whether the answer has a body that anybody reads.
+    bodiless: bool,
+}
+
+impl Asked {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self { bodiless: matches!(*request.method(), Method::HEAD | Method::CONNECT) }
+    }
+}
+
+/// Leaves a permit's handle in the request, for the handler that is about to answer it.
+pub(crate) fn hand_over<B>(request: &mut Request<B>, permit: &mut Permit) {
+    request.extensions_mut().insert(permit.handle());
+}
+
+/// Gives the permit to the answer: its body takes it along, or the head is all there is.
+pub(crate) fn finish<B: FollowBody, E>(
+    result: Result<Response<B>, E>,
+    permit: Permit,
+    asked: Asked,
+    judge: impl FnOnce(&Response<B>) -> Judge,
+) -> Result<Response<B>, E> {
+    let response = match result {
+        Ok(response) => response,
+        Err(_) => {
+            permit.finish(&result);
+            return result;
+        }
+    };
+    let judge = judge(&response);
+    // Nobody polls the body of these, so that waiting for its end would report a cancelled call.
+    if asked.bodiless || is_bodiless(response.status()) {
+        permit.finish_with(judge.outcome());
+        return Ok(response);
+    }
+    let expected = content_length(response.headers());
+    Ok(response.map(|body| body.follow(Following::new(permit, judge, expected))))
+}
+
+/// The outcome by the status alone.
+pub(crate) fn by_status<B>(response: &Response<B>) -> Judge {
+    Judge::Known(response.outcome())
+}
+
+fn is_bodiless(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

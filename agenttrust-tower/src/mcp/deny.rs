@@ -1,0 +1,103 @@
+//! Denials that a model can read, and outcomes by the server's answer.
+
+use agenttrust::__private::{Problem, Reason};
+use agenttrust::Permit;
+use http::{HeaderMap, Request, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::message::{Kind, Message};
+use super::reply::judge;
+use super::rpc::{INTERNAL_ERROR, INVALID_REQUEST, answer};
+use crate::http::finish::{finish, hand_over};
+use crate::http::{Asked, FollowBody, MakeBody, StringBody};
+use crate::{Denial, DenyWith};
+
+/// From this revision on, a result says that it is one.
+const RESULT_TYPES: &str = "2026-07-28";
+
+/// Answers a denied call of a tool with a result that the model can read, and a denied read with an
+/// error of JSON-RPC: see [`mcp`](crate::mcp).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct McpDeny<M = StringBody> {
+    pub(super) body: M,
+}
+
+/// What an answer needs of its request.
+#[derive(Clone, Debug)]
+pub struct McpAsked {
+    id: Value,
+    tool: bool,
+    result_types: bool,
+    asked: Asked,
+}
+
+impl<R, B, Err, M> DenyWith<Request<R>, Response<B>, Err> for McpDeny<M>
+where
+    M: MakeBody<B>,
+    B: FollowBody,
+{
+    type Context = McpAsked;
+
+    fn context(&self, request: &Request<R>) -> McpAsked {
+        let (id, tool) = match request.extensions().get::<Message>() {
+            Some(Message::Guard(call)) => (call.id.clone(), call.kind == Kind::Tool),
+            _ => (Value::Null, false),
+        };
+        let result_types = says_result_types(request.headers());
+        McpAsked { id, tool, result_types, asked: Asked::of(request) }
+    }
+
+    fn deny(&self, denial: Denial, context: McpAsked) -> Result<Response<B>, Err> {
+        let problem = match denial {
+            Denial::Refused(reason) => Problem::refused(reason),
+            Denial::Blocked(error) => Problem::of(error),
+        };
+        let outcome = match context.tool {
+            true => ("result", result(&problem, context.result_types)),
+            false => ("error", error(&problem)),
+        };
+        let members = [("jsonrpc", "2.0".into()), ("id", context.id), outcome];
+        let members = members.map(|(name, value)| (name.to_owned(), value));
+        let body = Value::Object(Map::from_iter(members));
+        Ok(answer(StatusCode::OK, body, |json| self.body.make_body(json)))
+    }
+
+    fn permitted(&self, request: &mut Request<R>, permit: &mut Permit) {
+        hand_over(request, permit);
+    }
+
+    fn finish(
+        &self,
+        result: Result<Response<B>, Err>,
+        permit: Permit,
+        context: McpAsked,
+    ) -> Result<Response<B>, Err> {
+        finish(result, permit, context.asked, judge)
+    }
+}
+
+fn result(problem: &Problem, result_types: bool) -> Value {
+    let mut result = json!({
+        "content": [{ "type": "text", "text": problem.for_the_model() }],
+        "isError": true,
+        "_meta": { Problem::META: problem.for_programs() },
+    });
+    if result_types && let Some(result) = result.as_object_mut() {
+        result.insert("resultType".to_owned(), "complete".into());
+    }
+    result
+}
+
+fn error(problem: &Problem) -> Value {
+    let code = match problem.reason() {
+        Reason::Unavailable | Reason::Misconfigured => INTERNAL_ERROR,
+        _ => INVALID_REQUEST,
+    };
+    json!({ "code": code, "message": problem.for_the_model(), "data": problem.for_programs() })
+}
+
+/// Revisions are dates, and compare as such.
+fn says_result_types(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
+    version.is_some_and(|version| version >= RESULT_TYPES)
+}

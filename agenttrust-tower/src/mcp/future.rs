@@ -1,0 +1,99 @@
+//! The future of a message: read it, then call the guarded service.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use super::rpc::Rejection;
+use crate::future::once;
+use crate::http::MakeBody;
+use crate::stage::{Decided, Stage};
+
+pin_project! {
+    /// The answer of an [`McpHttp`](crate::mcp::McpHttp) service on its way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it is safe at any time: before the message was read nothing was asked, and afterwards it
+    /// is as for [`ResponseFuture`](crate::ResponseFuture).
+    pub struct McpHttpFuture<S, B, M>
+    where
+        S: Service<Request<B>>,
+    {
+        body: M,
+        #[pin]
+        state: State<Stage<S, Request<B>, Rejection>, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<G, F> {
+        Refused { rejection: Option<Rejection> },
+        Reading { stage: G },
+        Calling { #[pin] future: F },
+    }
+}
+
+impl<S: Service<Request<B>>, B, M> McpHttpFuture<S, B, M> {
+    pub(super) fn refusing(rejection: Rejection, body: M) -> Self {
+        Self { body, state: State::Refused { rejection: Some(rejection) } }
+    }
+
+    pub(super) fn reading(stage: Stage<S, Request<B>, Rejection>, body: M) -> Self {
+        Self { body, state: State::Reading { stage } }
+    }
+
+    pub(super) fn calling(future: S::Future, body: M) -> Self {
+        Self { body, state: State::Calling { future } }
+    }
+}
+
+impl<S, B, M, R> Future for McpHttpFuture<S, B, M>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    M: MakeBody<R>,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Refused { rejection } => {
+                    let rejection = once(rejection.take());
+                    let make_body = |json| this.body.make_body(json);
+                    return Poll::Ready(Ok(rejection.into_response(make_body)));
+                }
+                StateProj::Reading { stage } => {
+                    let next = match ready!(stage.poll_decided::<Request<B>>(cx)) {
+                        Decided::Call { mut service, answer: request } => {
+                            State::Calling { future: service.call(request) }
+                        }
+                        Decided::Refuse(rejection) => State::Refused { rejection: Some(rejection) },
+                        Decided::Unready { error, .. } => return Poll::Ready(Err(error)),
+                    };
+                    this.state.set(next);
+                }
+                StateProj::Calling { future } => return future.poll(cx),
+            }
+        }
+    }
+}
+
+impl<S: Service<Request<B>>, B, M> fmt::Debug for McpHttpFuture<S, B, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Refused { .. } => "Refused",
+            State::Reading { .. } => "Reading",
+            State::Calling { .. } => "Calling",
+        };
+        f.debug_struct("McpHttpFuture")
+            .field("state", &format_args!("{state}"))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,131 @@
+//! The layer: the guard, and how messages are taken in.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::{AgentTrustGuard, Effect, OnElevation};
+use tower::Layer;
+
+use super::deny::McpDeny;
+use super::extract::McpExtract;
+use super::message::Scope;
+use super::service::{Intake, McpHttp};
+use crate::http::StringBody;
+use crate::{GuardLayer, Guarded};
+
+/// Guards the tools of an MCP server over streamable HTTP: see [`mcp`](crate::mcp).
+///
+/// It is a [`GuardLayer`] behind a reader of messages, so readiness, cancellation and limits are as for
+/// that one; the readiness of the inner service is also given back where a body takes long to come.
+///
+/// The inner service takes requests of the same type as come in: a body that can be made from `Bytes`
+/// (axum's `Body`, `Full<Bytes>`).
+#[derive(Clone)]
+pub struct McpHttpLayer<M = StringBody> {
+    guard: GuardLayer<McpExtract, McpDeny<M>>,
+    intake: Intake,
+    body: M,
+}
+
+impl McpHttpLayer {
+    /// Guards `tools/call`; bodies of up to 1 MiB, which come within 30 seconds.
+    pub fn new(guard: AgentTrustGuard) -> Self {
+        let guard =
+            GuardLayer::new(guard).extract(McpExtract::default()).deny_with(McpDeny::default());
+        let intake =
+            Intake { limit: 1024 * 1024, within: Duration::from_secs(30), scope: Scope::default() };
+        Self { guard, intake, body: StringBody }
+    }
+}
+
+impl<M> McpHttpLayer<M> {
+    /// Tools as `name/tool`, so that those of several servers are told apart.
+    pub fn server(self, name: impl Into<String>) -> Self {
+        self.extract(|extract| extract.server = Some(name.into()))
+    }
+
+    /// What the tools do, by name. For those it says nothing of, the Guardian goes by what was declared
+    /// of the tool, else by its name.
+    pub fn effects(self, effects: impl Fn(&str) -> Option<Effect> + Send + Sync + 'static) -> Self {
+        self.extract(|extract| extract.effects = Some(Arc::new(effects)))
+    }
+
+    /// Guards `resources/read` as well, as a read of the tool `resources/read`.
+    pub fn resources(mut self) -> Self {
+        self.intake.scope.resources = true;
+        self
+    }
+
+    /// Guards `prompts/get` as well, as a read of the tool `prompts/get`.
+    pub fn prompts(mut self) -> Self {
+        self.intake.scope.prompts = true;
+        self
+    }
+
+    /// How long a message may be, in bytes.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.intake.limit = bytes;
+        self
+    }
+
+    /// How long a message may take to come.
+    pub fn read_within(mut self, within: Duration) -> Self {
+        self.intake.within = within;
+        self
+    }
+
+    /// Scopes that every call needs: [`GuardLayer::scopes`].
+    pub fn scopes<T: Into<Cow<'static, str>>>(
+        mut self,
+        scopes: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.guard = self.guard.scopes(scopes);
+        self
+    }
+
+    /// What a held call does: [`GuardLayer::on_elevation`].
+    pub fn on_elevation(mut self, on_elevation: OnElevation) -> Self {
+        self.guard = self.guard.on_elevation(on_elevation);
+        self
+    }
+
+    /// Lets a guarded function inside run without asking again: [`GuardLayer::covers_inner`].
+    pub fn covers_inner(mut self) -> Self {
+        self.guard = self.guard.covers_inner();
+        self
+    }
+
+    /// Makes the bodies of refusals and denials with `make`, for body types that are not
+    /// `From<String>`.
+    pub fn body_with<F: Clone>(self, make: F) -> McpHttpLayer<F> {
+        let guard = self.guard.deny_with(McpDeny { body: make.clone() });
+        McpHttpLayer { guard, intake: self.intake, body: make }
+    }
+
+    fn extract(mut self, change: impl FnOnce(&mut McpExtract)) -> Self {
+        self.guard = self.guard.map_extract(|mut extract| {
+            change(&mut extract);
+            extract
+        });
+        self
+    }
+}
+
+impl<S, M: Clone> Layer<S> for McpHttpLayer<M> {
+    type Service = McpHttp<Guarded<S, McpExtract, McpDeny<M>>, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        McpHttp::new(self.guard.layer(inner), self.intake, self.body.clone())
+    }
+}
+
+impl<M> fmt::Debug for McpHttpLayer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("McpHttpLayer")
+            .field("guard", &self.guard)
+            .field("intake", &self.intake)
+            .finish_non_exhaustive()
+    }
+}

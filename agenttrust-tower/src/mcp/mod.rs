@@ -1,0 +1,73 @@
+//! MCP over streamable HTTP, whatever serves it: a server of one's own, or a proxy in front of one that
+//! somebody else wrote.
+//!
+//! [`McpHttpLayer`] reads each message, guards the calls of tools, and hands on what it has read, so
+//! that what was checked is what runs. No MCP crate is needed.
+//!
+//! ```
+//! use agenttrust::{AgentTrustGuard, Effect};
+//! use agenttrust_tower::McpHttpLayer;
+//! use axum::{Router, routing::any};
+//!
+//! # fn app(guard: AgentTrustGuard) -> Router {
+//! let guarded = McpHttpLayer::new(guard)
+//!     .server("notes")
+//!     .effects(|tool| match tool {
+//!         "search" | "read" => Some(Effect::Read),
+//!         "purge" => Some(Effect::Destructive),
+//!         _ => None,
+//!     });
+//! // `any(..)` stands for the server: rmcp's `StreamableHttpService`, a proxy, a handler of one's own.
+//! Router::new().route("/mcp", any(|| async { "..." })).layer(guarded)
+//! # }
+//! ```
+//!
+//! # What is guarded
+//!
+//! | message | what becomes of it |
+//! |---|---|
+//! | `tools/call` | guarded, as the tool `name`, or `server/name` with [`server`](McpHttpLayer::server) |
+//! | `resources/read`, `prompts/get` | passes; guarded as reads of these names with [`resources`](McpHttpLayer::resources) and [`prompts`](McpHttpLayer::prompts) |
+//! | any other request or notification, and answers to the server's own requests | passes |
+//! | one of the guarded methods as a notification | refused: a denial could not be told |
+//! | what is not one JSON-RPC 2.0 message, batches, a key that comes twice | refused |
+//! | `Mcp-Method` or `Mcp-Name` that says something else than the body | refused |
+//! | `GET`, `DELETE`, `HEAD`, `OPTIONS` | passes: the server's own stream, the end of a session |
+//! | any other method of HTTP | refused |
+//!
+//! The input, which an approval is bound to, is all of `params` but `name` and `_meta`.
+//!
+//! # Answers
+//!
+//! A denied call of a tool is a `CallToolResult` with `isError: true`, which the model reads: what
+//! happened, how to go on, the id of the approval. For programs, `_meta["agenttrust/denial"]` holds the
+//! `code` and the id. A denied read is a JSON-RPC error with the same words. What is refused is a
+//! JSON-RPC error, with a status of 400 (413 for a body over the limit, 408 for one that does not come,
+//! 415 for one that is compressed).
+//!
+//! # The outcome
+//!
+//! By what the server answers, as plain JSON or as server-sent events: `isError: true` is a failure of
+//! the type `ToolError`, an error one of `JsonRpcError`. Reported when the answer is there, when the
+//! body ends without one (`NoReply`), or when it is dropped (`Cancelled`). Nothing of the answer is kept,
+//! however long it is. An answer that is compressed is judged by its status.
+
+mod deny;
+mod extract;
+mod future;
+mod headers;
+mod json;
+mod layer;
+mod message;
+mod read;
+mod reply;
+mod rpc;
+mod scan;
+mod service;
+
+pub use self::deny::McpDeny;
+pub use self::extract::McpExtract;
+pub use self::future::McpHttpFuture;
+pub use self::layer::McpHttpLayer;
+pub(crate) use self::reply::ReplyJudge;
+pub use self::service::McpHttp;

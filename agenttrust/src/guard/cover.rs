@@ -1,0 +1,80 @@
+//! Covering: a layer asked for a call, and the guarded function inside it need not ask again.
+//!
+//! Only a layer that was built to do so makes a [`Cover`], and only one guarded call can use it: the
+//! first of the same guard, agent, session and tool, whose effect is no stronger and whose scopes are
+//! among those that were asked for. Everything else asks for itself.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::AgentTrustGuard;
+use super::action::Action;
+use super::permit::{Permit, PermitBasis};
+use super::scope::{self, Entered};
+use crate::model::Effect;
+
+/// The right of one inner call to run under the permit of an outer one.
+#[derive(Clone)]
+pub struct Cover(Arc<Inner>);
+
+struct Inner {
+    guard: AgentTrustGuard,
+    tool: Cow<'static, str>,
+    effect: Option<Effect>,
+    scopes: Vec<Cow<'static, str>>,
+    used: AtomicBool,
+}
+
+impl Cover {
+    /// What `guard` is about to be asked, to be handed on once it said yes.
+    #[must_use]
+    pub fn of(guard: &AgentTrustGuard, action: &Action) -> Self {
+        Self(Arc::new(Inner {
+            guard: guard.acting_as(action),
+            tool: action.tool.clone(),
+            effect: guard.effect_of(action),
+            scopes: action.scopes.clone(),
+            used: AtomicBool::new(false),
+        }))
+    }
+
+    /// Makes the guard that was asked the current one of this thread, with this cover in hand, until
+    /// what is returned is dropped.
+    #[must_use]
+    pub fn enter(&self) -> Entered {
+        Entered::new(self.0.guard.clone(), Some(self.clone()))
+    }
+
+    fn covers(&self, guard: &AgentTrustGuard, action: &Action) -> bool {
+        let Self(outer) = self;
+        let no_stronger = match (guard.effect_of(action), outer.effect) {
+            // Both go by the name, which is the same; or the outer one was raised above it.
+            (None, _) => true,
+            (Some(inner), Some(outer)) => inner <= outer,
+            (Some(_), None) => false,
+        };
+        no_stronger
+            && outer.guard.is_same(guard)
+            && outer.tool == action.tool
+            && action.scopes.iter().all(|scope| outer.scopes.contains(scope))
+    }
+
+    fn take(&self) -> bool {
+        !self.0.used.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// The permit of a call that an outer one covers, if there is one and nobody had it yet.
+pub(super) fn permit(guard: &AgentTrustGuard, action: &Action) -> Option<Permit> {
+    scope::find_cover(|cover| cover.covers(guard, action) && cover.take())?;
+    // The outer permit reports, so this one is silent.
+    Some(Permit::new(guard.clone(), action.tool.to_string(), None, PermitBasis::Covered))
+}
+
+impl fmt::Debug for Cover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cover").field("tool", &self.0.tool).finish_non_exhaustive()
+    }
+}
