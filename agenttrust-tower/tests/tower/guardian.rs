@@ -55,6 +55,7 @@ struct State {
     script: HashMap<String, Script>,
     checks: Vec<Check>,
     events: Vec<Value>,
+    questions: usize,
 }
 
 impl Guardian {
@@ -71,14 +72,17 @@ impl Guardian {
     }
 
     pub(crate) fn guard(&self) -> AgentTrustGuard {
+        AgentTrustGuard::builder(self.client(), "agt_1").session_id("ses_1").build()
+    }
+
+    pub(crate) fn client(&self) -> AgentTrustClient {
         let guardian = self.clone();
-        let client = AgentTrustClient::builder()
+        AgentTrustClient::builder()
             .base_url("http://guardian.test")
             .api_key("sk_test_of_the_guard")
             .service(service_fn(move |request| guardian.clone().answer(request)))
             .build()
-            .expect("the settings are right");
-        AgentTrustGuard::builder(client, "agt_1").session_id("ses_1").build()
+            .expect("the settings are right")
     }
 
     /// Approves what is held, and whatever would be.
@@ -88,6 +92,11 @@ impl Guardian {
 
     pub(crate) fn checks(&self) -> Vec<Check> {
         self.state().checks.clone()
+    }
+
+    /// How often it was asked anything: about calls, and about tokens.
+    pub(crate) fn questions(&self) -> usize {
+        self.state().questions
     }
 
     /// Waits until `count` checks have arrived.
@@ -120,8 +129,30 @@ impl Guardian {
                 approved.wait_for(|approved| *approved).await.map_err(io::Error::other)?;
                 answer(200, json!({ "id": "apr_1", "status": "approved" }))
             }
+            "/api/v1/agent-tokens/introspect" => self.introspect(&request).await,
+            "/api/v1/agenttrust/api-sessions/init" => answer(
+                200,
+                json!({ "session_id": "ats_of_the_token", "agent_id": "agt_2", "source": "api" }),
+            ),
             unknown => panic!("the guard asked for {unknown}"),
         }
+    }
+
+    /// `at_good` works, and no other token does; silent where checks are.
+    async fn introspect(self, request: &Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
+        let script = {
+            let mut state = self.state();
+            state.questions += 1;
+            state.script[""]
+        };
+        if matches!(script, Script::Silent) {
+            return pending().await;
+        }
+        let body: Value = serde_json::from_slice(request.body())?;
+        if body["token"] != "at_good" {
+            return answer(200, json!({ "active": false }));
+        }
+        answer(200, json!({ "active": true, "agent_id": "agt_2", "scopes": ["files:read"] }))
     }
 
     async fn check(self, request: Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
@@ -130,6 +161,7 @@ impl Guardian {
         let digest = request.headers().get("agenttrust-input-digest");
         let script = {
             let mut state = self.state();
+            state.questions += 1;
             state.checks.push(Check {
                 effect: body["action_effect"].as_str().unwrap_or_default().to_owned(),
                 digest: digest.map(|digest| format!("{digest:?}")).unwrap_or_default(),
