@@ -10,21 +10,18 @@
 
 mod audit;
 mod cast;
-mod folder;
 mod tools;
-mod transcript;
 mod web;
 
 use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard};
 use agenttrust::{InitSessionRequest, SessionMode};
-use agenttrust_examples::Served;
+use agenttrust_examples::transcript::{scene, short, step};
+use agenttrust_examples::{Folder, Served};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use self::cast::Cast;
-use self::folder::Folder;
 use self::tools::{Tools, denial, held};
-use self::transcript::{scene, short, step};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

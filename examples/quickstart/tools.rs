@@ -5,9 +5,8 @@
 use std::io;
 
 use agenttrust::{AgentTrustError, guarded};
+use agenttrust_examples::Folder;
 use anyhow::{Context as _, bail};
-
-use crate::folder::Folder;
 
 /// A folder as an agent may use it.
 #[derive(Debug)]

@@ -1,12 +1,23 @@
-//! What the examples share: somewhere to run. What they show is in the examples themselves.
+//! What the examples share: somewhere to run, and something to do there. What they show is in the
+//! examples themselves.
 //!
 //! - `quickstart/` is the place to start: `cargo run --example quickstart`.
 //! - `guide_*.rs` make the calls of the SDK guide, section by section, async and blocking side by
 //!   side: `cargo run --example guide_7_guard`. Each needs no server; with `AGENTTRUST_URL` and
 //!   `AGENTTRUST_API_KEY` set it runs against that one.
+//! - `rig_agent/`, `openai_tool_loop/` and `a2a_executor/` are agents of the frameworks of those
+//!   names. Each takes an empty folder to work in as its argument, and makes one without it. The first
+//!   two play a script; with `OPENAI_API_KEY` or `OPENAI_BASE_URL` set they ask a real model.
 
+mod folder;
 mod guide;
+mod model;
+mod office;
 mod served;
+pub mod transcript;
 
+pub use self::folder::Folder;
 pub use self::guide::{Gateway, bot, gateway_or_env, run};
+pub use self::model::{ModelEndpoint, Turn};
+pub use self::office::Office;
 pub use self::served::Served;

@@ -21,9 +21,19 @@ impl Served {
     ///
     /// When the system gives no port.
     pub async fn on_loopback(router: Router) -> anyhow::Result<Self> {
+        Self::on_loopback_as(|_| router).await
+    }
+
+    /// As [`on_loopback`](Self::on_loopback), for a router that says where it is.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no port.
+    pub async fn on_loopback_as(router: impl FnOnce(&str) -> Router) -> anyhow::Result<Self> {
         let listener =
             TcpListener::bind("127.0.0.1:0").await.context("no free port to serve on")?;
         let url = format!("http://{}", listener.local_addr()?);
+        let router = router(&url);
         let (stop, stopped) = oneshot::channel();
         let server = axum::serve(listener, router).with_graceful_shutdown(async {
             // Told to stop, or nobody is left to tell: the end either way.

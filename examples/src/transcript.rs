@@ -1,4 +1,4 @@
-//! What the quickstart prints: scenes, and in each what was tried → what happened.
+//! What the examples print: scenes, and in each what was tried → what happened.
 
 use std::fmt::Display;
 
@@ -6,12 +6,14 @@ use std::fmt::Display;
 const WIDTH: usize = 98;
 const TRIED: usize = 33;
 
-pub(crate) fn scene(title: &str) {
+/// Begins a scene.
+pub fn scene(title: &str) {
     println!("\n{title}");
 }
 
-pub(crate) fn step(tried: &str, happened: impl Display) {
-    let column = format!("  {tried:<TRIED$} → ");
+/// One step of a scene: what was tried, and beside it, wrapped, what happened.
+pub fn step(tried: impl Display, happened: impl Display) {
+    let column = format!("  {:<TRIED$} → ", tried.to_string());
     let indent = column.chars().count();
     let mut line = column;
     let mut filled = indent;
@@ -30,7 +32,8 @@ pub(crate) fn step(tried: &str, happened: impl Display) {
 }
 
 /// The end of an id, enough to tell one from another: `apr_…4f2a9c`.
-pub(crate) fn short(id: &str) -> String {
+#[must_use]
+pub fn short(id: &str) -> String {
     match (id.split_once('_'), id.len()) {
         (Some((kind, name)), 12..) if name.is_ascii() => {
             format!("{kind}_…{}", &name[name.len().saturating_sub(6)..])

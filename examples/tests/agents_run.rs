@@ -1,0 +1,158 @@
+//! The agents of frameworks keep their promises: each is run as its reader would run it, in a folder
+//! whose files are looked at afterwards.
+//!
+//! `cargo test` builds the examples beside the tests; with `--test agents_run` alone it does not, so
+//! run `cargo build --examples` before.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// An example that has run, and the folder that it worked in.
+struct Run {
+    printed: String,
+    folder: TempDir,
+}
+
+impl Run {
+    /// Runs the built example with no model in its environment; it must end well.
+    async fn of(name: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut path: PathBuf = std::env::current_exe().expect("a test has a path");
+        path.pop();
+        path.set_file_name("examples");
+        path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        assert!(path.is_file(), "{} is not built; run `cargo build --examples`", path.display());
+        let mut command = Command::new(path);
+        for variable in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] {
+            command.env_remove(variable);
+        }
+        // What is on loopback is not for a proxy of the environment.
+        command.env("NO_PROXY", "127.0.0.1");
+        command.arg(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE, command.output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{name} did not end")).expect("it starts");
+        let printed = String::from_utf8(output.stdout).expect("it prints text");
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {}\n{printed}\n{complained}", output.status);
+        Self { printed, folder }
+    }
+
+    /// Each of these is in the transcript, in this order.
+    fn shows(&self, promised: &[&str]) {
+        // Long lines are wrapped into a column of their own: compare the words.
+        let words = self.printed.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut rest = words.as_str();
+        for promise in promised {
+            let at = rest.find(promise);
+            let at =
+                at.unwrap_or_else(|| panic!("no {promise:?} in its place in\n{}", self.printed));
+            rest = &rest[at + promise.len()..];
+        }
+        for line in self.printed.lines() {
+            assert!(line.chars().count() < 100, "too long for a README: {line}");
+        }
+    }
+
+    /// What the disk holds, whatever the transcript says.
+    fn left(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).expect("the folder is still there");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.expect("an entry").file_name().into_string().expect("a name")
+        };
+        let mut names: Vec<_> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_of_rig_agents_ask_first_and_a_denial_reaches_the_model() {
+    let run = Run::of("rig_agent").await;
+    run.shows(&[
+        "1. The librarian's functions are guarded",
+        "model calls read_file → {\"name\":\"plan.md\"} and is told → # Plan for spring",
+        "model calls delete_file → {\"name\":\"draft.md\"} and is told → tool \"delete_file\" needs \
+         approval apr_",
+        "model → I was told: tool \"delete_file\" needs approval apr_",
+        "operator approves it → apr_",
+        "model calls delete_file → {\"name\":\"draft.md\"} and is told → draft.md is gone",
+        "model calls delete_file → {\"name\":\"contract.txt\"} and is told → tool \"delete_file\" \
+         needs approval apr_",
+        "model calls publish_file → {\"name\":\"plan.md\"} and is told → tool \"publish_file\" is \
+         denied: agent \"agt_",
+        "model → I was told: tool \"publish_file\" is denied",
+        "has no capability that covers tool \"publish_file\"",
+        "written down of delete_file → hold, allow, hold, ok",
+        "written down of publish_file → deny",
+        "written down of read_file → allow, ok",
+        "4. The archivist's tools are not",
+        "model calls read_file → {\"name\":\"contract.txt\"} and is told → Lease",
+        "model calls shred_file → {\"name\":\"visitors.log\"} and is told → tool \"shred_file\" needs \
+         approval apr_",
+        "model → I was told: tool \"shred_file\" needs approval apr_",
+        "operator approves it → apr_",
+        "model calls shred_file → {\"name\":\"visitors.log\"} and is told → visitors.log is shredded",
+        "model calls broadcast_file → {\"name\":\"contract.txt\"} and is told → tool \
+         \"broadcast_file\" is denied: agent \"agt_",
+        "model → I was told: tool \"broadcast_file\" is denied",
+        "written down of broadcast_file → deny",
+        // It is guarded itself, and asked about where it is dispatched too.
+        "written down of read_file → allow, allow, ok, ok",
+        "written down of shred_file → hold, allow, ok",
+    ]);
+    assert_eq!(run.left(), ["contract.txt", "invoice-2026-03.csv", "plan.md"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_loop_runs_what_is_allowed_and_understood_and_nothing_else() {
+    let run = Run::of("openai_tool_loop").await;
+    run.shows(&[
+        "model calls read_file → {\"name\":\"plan.md\"} and is told → # Plan for spring",
+        "model calls delete_file → {\"name\":\"draft.md\"} and is told → tool \"delete_file\" needs \
+         approval apr_",
+        "model → I was told: tool \"delete_file\" needs approval apr_",
+        "operator approves it → apr_",
+        "model calls delete_file → {\"name\":\"draft.md\"} and is told → draft.md is gone",
+        "model calls delete_file → {\"name\":\"contract.txt\"} and is told → tool \"delete_file\" \
+         needs approval apr_",
+        "model calls publish_file → {\"name\":\"invoice-2026-03.csv\"} and is told → tool \
+         \"publish_file\" is denied: agent \"agt_",
+        "has no capability that covers tool \"publish_file\"",
+        "model calls delete_file → {\"name\":\"visitors.log\" and is told → the arguments of \
+         \"delete_file\" cannot be read, so it did not run: EOF",
+        "model calls delete_file → {\"name\":\"draft.md\",\"name\":\"visitors.log\"} and is told → the \
+         arguments of \"delete_file\" cannot be read, so it did not run: duplicate field `name`",
+        // Of what could not be read nobody was asked.
+        "delete_file → hold, allow, hold, ok publish_file → deny read_file → allow, ok",
+    ]);
+    assert_eq!(run.left(), ["contract.txt", "invoice-2026-03.csv", "plan.md", "visitors.log"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_a2a_task_waits_in_auth_required_until_its_approval() {
+    let run = Run::of("a2a_executor").await;
+    run.shows(&[
+        "visitor: read plan.md → TASK_STATE_COMPLETED: # Plan for spring",
+        "visitor watches: read plan.md → TASK_STATE_WORKING, an artifact, TASK_STATE_COMPLETED",
+        "visitor: delete draft.md → TASK_STATE_AUTH_REQUIRED: tool \"files_delete\" needs approval \
+         apr_",
+        "visitor: I say it is fine, go on → TASK_STATE_AUTH_REQUIRED",
+        "operator approves it → apr_",
+        "visitor: go on → TASK_STATE_COMPLETED: draft.md is gone",
+        "visitor: delete contract.txt → TASK_STATE_AUTH_REQUIRED",
+        "operator denies it → apr_",
+        "visitor: go on → TASK_STATE_REJECTED: tool \"files_delete\" is denied: approval apr_",
+        "visitor: publish plan.md → TASK_STATE_REJECTED: tool \"files_publish\" is denied: agent \
+         \"agt_",
+        "has no capability that covers tool \"files_publish\"",
+        "files_delete → hold, hold, allow, hold, deny, ok files_publish → deny files_read → allow, \
+         allow, ok, ok",
+    ]);
+    assert_eq!(run.left(), ["contract.txt", "invoice-2026-03.csv", "plan.md", "visitors.log"]);
+}
