@@ -40,6 +40,9 @@ pub(crate) struct Check {
     pub(crate) tool: String,
     pub(crate) effect: String,
     pub(crate) digest: String,
+    pub(crate) scopes: String,
+    pub(crate) agent_id: String,
+    pub(crate) session_id: String,
     /// Everything that was sent, to look for what should not have been.
     pub(crate) sent: String,
 }
@@ -119,7 +122,11 @@ impl Guardian {
             "/api/v1/agenttrust/check" => self.check(request).await,
             "/api/v1/telemetry/report" => {
                 let body: Value = serde_json::from_slice(request.body())?;
-                let events = body["events"].as_array().cloned().unwrap_or_default();
+                let mut events = body["events"].as_array().cloned().unwrap_or_default();
+                for event in &mut events {
+                    event["agent_id"] = body["agent_id"].clone();
+                    event["session_id"] = body["session_id"].clone();
+                }
                 let count = events.len();
                 self.state().events.extend(events);
                 answer(200, json!({ "accepted": true, "events_processed": count }))
@@ -158,13 +165,15 @@ impl Guardian {
     async fn check(self, request: Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
         let body: Value = serde_json::from_slice(request.body())?;
         let tool = body["action_name"].as_str().unwrap_or_default().to_owned();
-        let digest = request.headers().get("agenttrust-input-digest");
         let script = {
             let mut state = self.state();
             state.questions += 1;
             state.checks.push(Check {
                 effect: body["action_effect"].as_str().unwrap_or_default().to_owned(),
-                digest: digest.map(|digest| format!("{digest:?}")).unwrap_or_default(),
+                digest: header(&request, "agenttrust-input-digest"),
+                scopes: header(&request, "agenttrust-scopes"),
+                agent_id: body["agent_id"].as_str().unwrap_or_default().to_owned(),
+                session_id: body["session_id"].as_str().unwrap_or_default().to_owned(),
                 sent: format!("{request:?}"),
                 tool: tool.clone(),
             });
@@ -195,6 +204,11 @@ impl Guardian {
             Script::Nonsense => Ok(Response::new(Full::from("<html>"))),
         }
     }
+}
+
+fn header(request: &Request<Bytes>, name: &str) -> String {
+    let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
 }
 
 fn allowed() -> io::Result<Response<Full<Bytes>>> {

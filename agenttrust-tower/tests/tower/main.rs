@@ -2,11 +2,14 @@
 
 mod auto_traits;
 mod axum_routes;
+mod covers;
 mod denial;
 mod guardian;
 mod http_denials;
 mod http_requests;
 mod outcome;
+mod principal;
 mod readiness;
+mod refined;
 mod reports;
 mod waiting;

@@ -1,0 +1,98 @@
+//! A Guardian behind a door that counts who comes through.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use agenttrust::{Agent, AgentTrustClient, IssueTokenRequest, Token};
+use agenttrust_guardian::{Guardian, Role};
+use agenttrust_tests::admin::Admin;
+use agenttrust_tests::house::bot;
+use agenttrust_tests::socket::Socket;
+use anyhow::Result;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+
+const ADMIN_KEY: &str = "sk_live_admin_at_the_door";
+
+pub(crate) struct Door {
+    guardian: Guardian,
+    socket: Option<Socket>,
+    url: String,
+    seen: Seen,
+}
+
+/// How often each path was asked for.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Door {
+    pub(crate) fn open() -> Result<Self> {
+        let guardian = Guardian::builder().admin_key(ADMIN_KEY).build_blocking()?;
+        let seen = Seen::default();
+        let counted = guardian.router().layer(from_fn_with_state(seen.clone(), count));
+        let socket = Socket::serve(counted)?;
+        Ok(Self { guardian, url: socket.url(), socket: Some(socket), seen })
+    }
+
+    /// From now on nobody is there.
+    pub(crate) fn shut(&mut self) {
+        self.socket = None;
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
+        Admin::inside(self.guardian.router(), ADMIN_KEY)
+    }
+
+    /// An admin's client, which is not counted.
+    pub(crate) fn client(&self) -> Result<AgentTrustClient> {
+        Ok(self.guardian.client_with_key(ADMIN_KEY)?)
+    }
+
+    /// A client over the socket, with this key.
+    pub(crate) fn client_with_key(&self, key: &str) -> Result<AgentTrustClient> {
+        Ok(AgentTrustClient::builder().base_url(&self.url).api_key(key).build()?)
+    }
+
+    /// A client over the socket, with a gateway's key.
+    pub(crate) async fn gateway(&self) -> Result<AgentTrustClient> {
+        self.client_with_key(&self.admin().create_key(Role::Gateway, &[]).await?)
+    }
+
+    pub(crate) async fn agent(&self, capabilities: &[&str]) -> Result<Agent> {
+        Ok(self.client()?.agents().create(&bot(capabilities)).await?)
+    }
+
+    pub(crate) async fn token(
+        &self,
+        agent: &Agent,
+        scopes: &[&str],
+        audience: &[&str],
+        ttl: u64,
+    ) -> Result<Token> {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Ok(self
+            .client()?
+            .tokens()
+            .issue(&IssueTokenRequest {
+                agent_id: agent.id.clone(),
+                scope: owned(scopes),
+                audience: owned(audience),
+                ttl,
+            })
+            .await?)
+    }
+
+    /// How often tokens were looked into, and sessions made from them.
+    pub(crate) fn asked(&self) -> (usize, usize) {
+        let seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = |path: &str| seen.get(path).copied().unwrap_or_default();
+        (times("/api/v1/agent-tokens/introspect"), times("/api/v1/agenttrust/api-sessions/init"))
+    }
+}
+
+async fn count(State(seen): State<Seen>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    *seen.0.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default() += 1;
+    next.run(request).await
+}

@@ -1,0 +1,6 @@
+//! Agents known by their tokens, over real sockets, with a real Guardian that issues and revokes them.
+
+mod answers;
+mod door;
+mod remembered;
+mod site;

@@ -1,0 +1,116 @@
+//! What is remembered of tokens, for how long, and what a revocation does to it.
+
+use std::time::Duration;
+
+use agenttrust_tests::bounded::in_a_runtime;
+use anyhow::Result;
+use futures_util::future::try_join_all;
+use http::StatusCode;
+
+use crate::door::Door;
+use crate::site::Site;
+
+#[test]
+fn however_many_requests_come_at_once_a_token_is_asked_about_once() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        for _ in 0..3 {
+            let calls = (0..32).map(|_| site.get_as("/unguarded", &token));
+            for answer in try_join_all(calls).await? {
+                assert_eq!(answer.status, StatusCode::OK);
+            }
+        }
+        assert_eq!(door.asked(), (1, 1));
+        let sessions: std::collections::BTreeSet<_> = site
+            .visits
+            .all()
+            .into_iter()
+            .map(|(identity, _)| identity.session_id().to_owned())
+            .collect();
+        assert_eq!(sessions.len(), 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_token_that_does_not_work_is_not_asked_about_with_each_try() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        for _ in 0..5 {
+            let answer = site.get_as("/unguarded", "at_made_up").await?;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        }
+        // Tries that take seconds altogether may be asked about twice.
+        let (looked, opened) = door.asked();
+        assert!((1..=2).contains(&looked), "asked {looked} times");
+        assert_eq!(opened, 0);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_token_is_asked_about_again_after_a_while_and_keeps_its_session() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let gateway = door.gateway().await?;
+        let site = Site::open(&gateway, |layer| layer.cached_for(Duration::from_millis(50)))?;
+        for _ in 0..3 {
+            assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(door.asked(), (3, 1), "asked about three times, in one session");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_revoked_token_stops_working_within_what_is_remembered() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let gateway = door.gateway().await?;
+        let site = Site::open(&gateway, |layer| layer.cached_for(Duration::from_millis(50)))?;
+        assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
+        door.client()?.tokens().revoke(&token, "a test").await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::UNAUTHORIZED);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_guarded_call_with_a_revoked_token_stops_at_once_whatever_is_remembered() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        assert_eq!(site.get_as("/notes/one", &token).await?.status, StatusCode::OK);
+        door.client()?.tokens().revoke(&token, "a test").await?;
+        let answer = site.get_as("/notes/one", &token).await?;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(site.visits.all().len(), 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn nothing_is_remembered_past_the_end_of_a_token() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 2).await?.token;
+        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::UNAUTHORIZED);
+        Ok(())
+    })
+}
