@@ -87,6 +87,8 @@ mod future;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;
+#[cfg(feature = "rmcp")]
+pub mod rmcp;
 mod service;
 mod stage;
 
