@@ -98,6 +98,8 @@ mod layer;
 pub mod mcp;
 mod only;
 mod refine;
+#[cfg(feature = "rmcp")]
+pub mod rmcp;
 mod service;
 mod stage;
 #[cfg(feature = "tower-mcp")]
