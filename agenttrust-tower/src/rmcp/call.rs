@@ -2,13 +2,14 @@
 
 use std::pin::pin;
 
-use agenttrust::{Action, CallOutcome, FromDenial, Outcome};
+use agenttrust::{Action, AgentIdentity, CallOutcome, FromDenial, Outcome};
 use futures_util::future::{Either, select};
-use rmcp::ErrorData;
 use rmcp::model::{
     CallToolResponse, CustomRequest, GetPromptResponse, ReadResourceDirectoryResult,
     ReadResourceResponse,
 };
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
 
 use super::handler::GuardedHandler;
 
@@ -37,6 +38,20 @@ impl<H> GuardedHandler<H> {
             Err(_) => output.outcome(),
         });
         output
+    }
+}
+
+/// The action of the agent that was known by its token, where somebody looked: in front of rmcp's HTTP
+/// server, which hands on the head of the request that it came with, or in a handler outside of this
+/// one.
+pub(super) fn of_caller(action: Action, context: &RequestContext<RoleServer>) -> Action {
+    let head = context.extensions.get::<http::request::Parts>();
+    let identity = head
+        .and_then(|head| head.extensions.get::<AgentIdentity>())
+        .or_else(|| context.extensions.get::<AgentIdentity>());
+    match identity {
+        Some(identity) => action.principal(identity.clone()),
+        None => action,
     }
 }
 

@@ -32,6 +32,9 @@
 //! never a client's word; `#[tool_handler]` writes that method. A handler without one says the effects
 //! with [`effects`](GuardedHandler::effects), else each of its tools counts as destructive.
 //!
+//! Behind an `AuthenticateLayer` in front of rmcp's HTTP server, a call is checked as the agent of the
+//! request's token, in its session; else as the guard's own agent.
+//!
 //! A denial is a result with `isError: true` whose text the model can read, with the code and the id of
 //! the approval in `_meta`, under `agenttrust/denial`. A tool's own result with `isError: true` is
 //! reported as a failure, an `ErrorData` too.

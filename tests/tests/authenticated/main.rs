@@ -2,5 +2,6 @@
 
 mod answers;
 mod door;
+mod mcp;
 mod remembered;
 mod site;
