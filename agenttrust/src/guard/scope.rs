@@ -51,7 +51,10 @@ impl AgentTrustGuard {
     }
 
     /// Runs `future` with this as the current guard. What it spawns is outside: give the spawned
-    /// future a scope of its own.
+    /// future a scope of its own. So is what somebody else polls on its behalf: frameworks that drive
+    /// the tools of several runs together (a shared queue, an agent that is used twice at a time) poll
+    /// them in whichever run comes first. Name the guard there: `#[guarded(guard = ..)]`,
+    /// [`run`](Self::run).
     ///
     /// ```
     /// # use agenttrust::AgentTrustGuard;
