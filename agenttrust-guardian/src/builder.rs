@@ -17,6 +17,7 @@ use crate::guardian::Guardian;
 use crate::ids;
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
+use crate::revocations::Revocations;
 use crate::role::Role;
 use crate::secret::{Fingerprint, Secret};
 use crate::state::{Changes, DEFAULT_ORG, Settings, State};
@@ -177,6 +178,7 @@ impl GuardianBuilder {
             policies: ArcSwap::from_pointee(policies),
             audit,
             changes: Changes::new(),
+            revocations: Revocations::new(),
             clock,
             settings: Settings {
                 allow_self_approval: self.allow_self_approval,

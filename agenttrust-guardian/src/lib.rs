@@ -43,6 +43,7 @@ mod names;
 mod pipeline;
 pub mod policy;
 mod registry;
+mod revocations;
 mod role;
 mod secret;
 mod state;

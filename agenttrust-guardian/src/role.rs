@@ -65,7 +65,12 @@ impl Role {
 
             (
                 Self::Gateway,
-                P::Check | P::Report | P::InitApiSession | P::ReadSessions | P::IntrospectTokens,
+                P::Check
+                | P::Report
+                | P::InitApiSession
+                | P::ReadSessions
+                | P::IntrospectTokens
+                | P::WatchRevocations,
             ) => Any,
             (Self::Gateway, P::ReadApprovals | P::DiscloseInput) => Own,
             (Self::Gateway, _) => No,
@@ -77,7 +82,8 @@ impl Role {
                 | P::ReadApprovals
                 | P::ReadAudit
                 | P::ReadTools
-                | P::IntrospectTokens,
+                | P::IntrospectTokens
+                | P::WatchRevocations,
             ) => Any,
             (Self::Auditor, _) => No,
 
@@ -136,6 +142,7 @@ pub(crate) enum Permission {
     IssueTokens,
     IntrospectTokens,
     RevokeTokens,
+    WatchRevocations,
     InitSession,
     InitApiSession,
     ReadSessions,
@@ -162,6 +169,7 @@ impl fmt::Display for Permission {
             Self::IssueTokens => "issue tokens",
             Self::IntrospectTokens => "introspect tokens",
             Self::RevokeTokens => "revoke tokens",
+            Self::WatchRevocations => "watch revocations",
             Self::InitSession => "open a session",
             Self::InitApiSession => "open a session from a token",
             Self::ReadSessions => "read sessions",

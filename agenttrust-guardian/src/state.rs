@@ -14,6 +14,7 @@ use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
+use crate::revocations::Revocations;
 use crate::secret::Fingerprint;
 use crate::store::{Store, StoreError};
 
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) audit: AuditLog,
     pub(crate) changes: Changes,
+    pub(crate) revocations: Revocations,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) closing: watch::Sender<bool>,
@@ -116,6 +118,7 @@ impl State {
         if version != self.registry.keys.version() {
             // Read after the version: what changes in between is read again the next time.
             self.registry.keys.replace(version, self.store.keys().await?);
+            self.revocations.keys_changed();
             let record = Record::new("keys.reloaded", DEFAULT_ORG)
                 .body(serde_json::json!({ "keys": self.keys_in_brief() }));
             if let Err(error) = self.audit.enqueue(record) {

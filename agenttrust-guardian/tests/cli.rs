@@ -49,6 +49,24 @@ impl Served {
         ask(self.address, method, path, key, body)
     }
 
+    /// The stream of revocations, after it said that it is ready.
+    fn revocations(&self, key: &str) -> BufReader<TcpStream> {
+        let mut stream = BufReader::new(TcpStream::connect(self.address).unwrap());
+        // For the test that would hang.
+        stream.get_ref().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(
+            stream.get_mut(),
+            "GET /api/v1/revocations/stream HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n"
+        )
+        .unwrap();
+        let mut line = String::new();
+        while line != "event: ready\n" {
+            line.clear();
+            assert_ne!(stream.read_line(&mut line).unwrap(), 0, "there is no stream");
+        }
+        stream
+    }
+
     fn terminate(&self) {
         let done = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(done.success());
@@ -172,6 +190,36 @@ fn termination_finishes_what_is_under_way_and_takes_no_more() {
     assert_eq!((status, &approval["status"]), (200, &json!("pending")), "the wait was answered");
     assert_eq!(served.wait().0, Some(0));
     assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn termination_ends_open_streams_and_does_not_wait_for_them() {
+    let mut served = Served::start(&["serve", "--dev", "--listen", "127.0.0.1:0"], &[]);
+    let stream = served.revocations("sk_test_dev");
+    served.terminate();
+    ends_in_order(stream);
+    assert_eq!(served.wait().0, Some(0));
+}
+
+#[test]
+fn stream_ends_when_the_program_revokes_its_key() {
+    let (_folder, database) = folder();
+    let served = Served::start(&["serve", "--listen", "127.0.0.1:0", "--database", &database], &[]);
+    let admin = first_key(&served);
+    let (_, key) = served.ask("POST", "/api/v1/keys", &admin, &json!({ "role": "gateway" }));
+    let stream = served.revocations(key["key"].as_str().unwrap());
+    let id = key["id"].as_str().unwrap();
+    assert!(run(&["keys", "revoke", id, "--database", &database]).status.success());
+    ends_in_order(stream);
+}
+
+/// Nothing comes any more, and it was ended, not cut off.
+#[track_caller]
+fn ends_in_order(mut stream: BufReader<TcpStream>) {
+    const REST: &str = "data: {}\n\n\r\n0\r\n\r\n";
+    let mut rest = [0; REST.len()];
+    stream.read_exact(&mut rest).unwrap();
+    assert_eq!(String::from_utf8_lossy(&rest), REST);
 }
 
 #[test]

@@ -66,6 +66,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/agent-tokens/issue", [OK, NO, NO, NO, OK]),
     ("post", "/api/v1/agent-tokens/introspect", [OK, OK, OK, OK, OK]),
     ("post", "/api/v1/agent-tokens/revoke", [OK, NO, NO, OK, OK]),
+    ("get", "/api/v1/revocations/stream", [NO, OK, OK, OK, OK]),
     ("post", "/api/v1/agenttrust/check", [OK, OK, NO, NO, OK]),
     ("post", "/api/v1/agenttrust/api-sessions/init", [OK, OK, NO, NO, OK]),
     ("post", "/api/v1/telemetry/report", [OK, OK, NO, NO, OK]),

@@ -49,7 +49,7 @@ pub use agenttrust_macros::guarded;
 
 pub use self::client::{
     AgentTrustClient, AgentTrustClientBuilder, ApprovalFilter, CheckAnswer, CheckOptions,
-    IssueOptions,
+    IssueOptions, Revocations,
 };
 pub use self::error::{AgentTrustError, Result};
 pub use self::guard::{
@@ -59,9 +59,9 @@ pub use self::guard::{
 pub use self::model::{
     ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, BoundTo, CheckRequest,
     CheckResult, CreateAgentRequest, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
-    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, PrivateKey, Session,
-    SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token, ToolArgument,
-    ToolDeclaration, ToolManifest, ToolPlace,
+    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, PrivateKey, Revocation,
+    Session, SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token,
+    ToolArgument, ToolDeclaration, ToolManifest, ToolPlace,
 };
 pub use self::tools::{manifest, tools};
 pub use self::transport::{TransportError, TransportErrorKind};

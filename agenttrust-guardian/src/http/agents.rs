@@ -1,7 +1,7 @@
 //! Agents: registering, reading, suspending, revoking, and the floor under their sessions.
 
 use agenttrust::Agent;
-use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode};
+use agenttrust::model::{AgentStatus, CreateAgentRequest, Revocation, SessionMode};
 use axum::Json;
 use axum::http::StatusCode;
 use ed25519_dalek::VerifyingKey;
@@ -116,6 +116,7 @@ pub(super) async fn revoke(
     state.registry.agents.set_status(&id, AgentStatus::Revoked);
     state.registry.tokens.remove_of_agent(&id);
     state.registry.sessions.remove_of_agent(&id);
+    state.revocations.announce(caller.org_id(), Revocation::of_agent(&id));
     state.note(record(&caller, "agent.revoked", &id, json!({ "reason": reason }))).await?;
     let expired = state.store.approvals_expired_at(id.clone(), now).await?;
     // All of them first: who waits should not wait for the audit.
@@ -164,6 +165,9 @@ async fn set_status(
         )));
     }
     state.registry.agents.set_status(&id, status);
+    if status != AgentStatus::Active {
+        state.revocations.announce(caller.org_id(), Revocation::of_agent(&id));
+    }
     state.note(record(&caller, kind, &id, json!({ "reason": reason }))).await?;
     Ok(Json(json!({ "status": status })))
 }
@@ -232,6 +236,8 @@ pub(super) async fn set_floor(
     let shown = Some(floor.ceiling()).filter(|ceiling| !ceiling.is_empty());
     let about = json!({ "mode": mode, "scope_ceiling": shown });
     state.registry.agents.set_floor(&id, floor);
+    // Its tokens may carry less than before. Whether they do is for the next introspection to say.
+    state.revocations.announce(caller.org_id(), Revocation::of_agent(&id));
     state.note(record(&caller, "agent.floor_set", &id, about.clone())).await?;
     Ok(Json(about))
 }

@@ -96,6 +96,7 @@ pub(super) async fn revoke(
     let version =
         revoked.ok_or_else(|| ApiError::not_found(format!("there is no key {id:?} that works")))?;
     state.registry.keys.remove(&id);
+    state.revocations.keys_changed();
     state.registry.keys.advance(version);
     let record = Record::new("key.revoked", caller.org_id())
         .actor(&caller.key.id)

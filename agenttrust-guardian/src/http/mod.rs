@@ -11,6 +11,7 @@ mod finish;
 mod health;
 mod keys;
 mod params;
+mod revocations;
 mod sessions;
 mod telemetry;
 mod tokens;
@@ -43,6 +44,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/agent-tokens/issue", post(tokens::issue))
         .route("/api/v1/agent-tokens/introspect", post(tokens::introspect))
         .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
+        .route("/api/v1/revocations/stream", get(revocations::stream))
         .route("/api/v1/agenttrust/check", post(check::check))
         .route("/api/v1/agenttrust/api-sessions/init", post(sessions::init_api))
         .route("/api/v1/telemetry/report", post(telemetry::report))

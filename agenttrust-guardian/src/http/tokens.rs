@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agenttrust::model::{AgentStatus, IntrospectionResult, Token};
+use agenttrust::model::{AgentStatus, IntrospectionResult, Revocation, Token};
 use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -214,6 +214,14 @@ pub(super) async fn revoke(
     state.store.revoke_token(token.row.id.clone(), state.clock.now()).await?;
     state.registry.tokens.remove(&hash);
     state.registry.sessions.remove_of_token(&token.row.id);
+    let agent_id = &token.row.agent_id;
+    let revocation =
+        Revocation::of_token(hash.to_hex(), Some(token.row.id.clone()), agent_id.as_str());
+    state.revocations.announce(caller.org_id(), revocation);
+    // Tokens that were issued in a session of this one ended with it, and may be many.
+    if state.registry.has_orphaned_tokens(agent_id, state.clock.now()) {
+        state.revocations.announce(caller.org_id(), Revocation::of_agent(agent_id.as_str()));
+    }
     let about = json!({ "token_id": token.row.id, "reason": body.reason });
     state.note(record(&caller, "token.revoked", &token.row.agent_id, about)).await?;
     Ok(Json(json!({ "status": "revoked" })))

@@ -39,6 +39,12 @@ impl Registry {
                 || self.session_of(token).is_some_and(|session| self.is_open(&session, now)))
     }
 
+    /// Whether a token of this agent ended before its time, with the session that it was issued in.
+    pub(crate) fn has_orphaned_tokens(&self, agent_id: &str, now: Timestamp) -> bool {
+        let issued_in_one = self.tokens.of_agent(agent_id, |token| issued_in(token).is_some());
+        issued_in_one.iter().any(|token| token.row.expires_at > now && !self.works(token, now))
+    }
+
     /// The session that this token was issued in, if it was in one of ours and that is still known.
     pub(crate) fn session_of(&self, token: &TokenEntry) -> Option<Arc<SessionEntry>> {
         self.sessions.get(&token.row.org_id, issued_in(token)?)

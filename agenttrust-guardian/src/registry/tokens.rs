@@ -76,6 +76,17 @@ impl Tokens {
         read(&self.kept).by_id.get(id).cloned()
     }
 
+    /// Those tokens of this agent that `which` picks; some may have expired.
+    pub(super) fn of_agent(
+        &self,
+        agent_id: &str,
+        which: impl Fn(&TokenEntry) -> bool,
+    ) -> Vec<Arc<TokenEntry>> {
+        let kept = read(&self.kept);
+        let tokens = kept.by_id.values();
+        tokens.filter(|token| token.row.agent_id == agent_id && which(token)).cloned().collect()
+    }
+
     /// Whether the agent has as many live tokens as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
         let kept = read(&self.kept);

@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::time::Duration;
+
 use agenttrust_guardian::{Guardian, GuardianBuilder, Role};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -65,6 +68,37 @@ impl Answer {
     }
 }
 
+/// A stream of events, as the bytes that arrive.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    body: Body,
+}
+
+impl Stream {
+    /// What is said next, one event or comment; `None` once it is over.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        // Nothing here takes a second. This is for the test that would hang.
+        let frame = tokio::time::timeout(Duration::from_secs(30), self.body.frame());
+        let frame = frame.await.expect("the stream says nothing, and does not end")?;
+        let said = frame.unwrap().into_data().unwrap();
+        Some(String::from_utf8(said.to_vec()).unwrap())
+    }
+
+    /// The next revocation.
+    pub(crate) async fn revocation(&mut self) -> Value {
+        let said = self.next().await.expect("the stream is over");
+        let data = said.strip_prefix("event: revocation\ndata: ").expect(&said);
+        serde_json::from_str(data).unwrap()
+    }
+
+    /// The end of the stream.
+    #[track_caller]
+    pub(crate) fn over(&mut self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move { assert_eq!(self.next().await, None, "{caller}") }
+    }
+}
+
 /// A Guardian behind its router.
 pub(crate) struct Api {
     pub(crate) guardian: Guardian,
@@ -83,7 +117,12 @@ impl Api {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.guardian.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let bytes = if parts.headers["content-type"] == "text/event-stream" {
+            // It has no end; its first event says that it is there.
+            Stream { body }.next().await.unwrap().into()
+        } else {
+            to_bytes(body, usize::MAX).await.unwrap()
+        };
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
         Answer { status: parts.status, headers: parts.headers, body }
@@ -202,6 +241,18 @@ impl Api {
     pub(crate) async fn token(&self, agent: &str, scopes: &[&str]) -> String {
         let body = json!({ "agent_id": agent, "scopes": scopes });
         self.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
+    }
+
+    /// The stream of revocations, once it is ready.
+    pub(crate) async fn revocations(&self, key: &str) -> Stream {
+        let request = Request::get("/api/v1/revocations/stream").header("X-API-Key", key);
+        let response = self.guardian.router().oneshot(request.body(Body::empty()).unwrap()).await;
+        let (parts, body) = response.unwrap().into_parts();
+        assert_eq!(parts.status, 200);
+        assert_eq!(parts.headers["content-type"], "text/event-stream");
+        let mut stream = Stream { body };
+        assert_eq!(stream.next().await.unwrap(), "event: ready\ndata: {}\n\n");
+        stream
     }
 
     /// Every row of the audit of this kind.

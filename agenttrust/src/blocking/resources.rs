@@ -65,6 +65,9 @@ impl<'a> Agents<'a> {
 }
 
 /// Issuing, introspecting and revoking tokens; the async one is [`crate::client::Tokens`].
+///
+/// The stream of [`revocations`](crate::client::Tokens::revocations) has no mirror here: what listens
+/// while it serves is no blocking call. A plain thread can read the async one with any executor.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokens<'a> {
     client: &'a AgentTrustClient,

@@ -14,7 +14,7 @@ use super::AgentTrustClient;
 use crate::error::{AgentTrustError, Result};
 use crate::model::headers;
 use crate::private::background;
-use crate::transport::{TransportError, read_to_limit};
+use crate::transport::{TransportBody, TransportError, read_to_limit};
 
 /// The longest answer that is read.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
@@ -105,7 +105,24 @@ impl Call<'_> {
         .unwrap_or_else(|elapsed| Err(TransportError::classify(elapsed.into()).into()))
     }
 
+    /// Sends it, once, and returns the body of a 2xx answer as it comes in. It has no deadline: whoever
+    /// reads the body knows how long that may take.
+    pub(crate) async fn open(mut self, accept: &'static str) -> Result<TransportBody> {
+        let body = std::mem::replace(&mut self.body, Ok(Bytes::new()))?;
+        Ok(self.exchange(body, accept).await?.1)
+    }
+
     async fn attempt(&self, body: Bytes) -> Result<Answer> {
+        let (headers, body) = self.exchange(body, "application/json").await?;
+        Ok(Answer { headers, body: read_to_limit(body, ANSWER_LIMIT).await? })
+    }
+
+    /// Sends it and returns headers and body of the answer, if it is 2xx.
+    async fn exchange(
+        &self,
+        body: Bytes,
+        accept: &'static str,
+    ) -> Result<(HeaderMap, TransportBody)> {
         let inner = &*self.client.inner;
         let mut request = Request::builder()
             .method(self.method.clone())
@@ -117,18 +134,17 @@ impl Call<'_> {
         *request.headers_mut() = self.headers.clone();
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
         if let Some(key) = &inner.api_key {
             headers.insert(HeaderName::from_static(headers::API_KEY), key.clone());
         }
 
         let (head, body) = inner.transport.clone().oneshot(request).await?.into_parts();
-        let body = read_to_limit(body, ANSWER_LIMIT).await?;
         if head.status.is_success() {
-            Ok(Answer { headers: head.headers, body })
-        } else {
-            Err(AgentTrustError::from_answer(head.status.as_u16(), &body))
+            return Ok((head.headers, body));
         }
+        let body = read_to_limit(body, ANSWER_LIMIT).await?;
+        Err(AgentTrustError::from_answer(head.status.as_u16(), &body))
     }
 }
 

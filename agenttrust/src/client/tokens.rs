@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::AgentTrustClient;
 use super::cache::CacheKey;
+use super::{AgentTrustClient, Revocations};
 use crate::error::Result;
 use crate::model::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
 
@@ -114,5 +114,24 @@ impl<'a> Tokens<'a> {
         let body = json!({ "token": token, "reason": reason });
         self.client.post("/api/v1/agent-tokens/revoke").json(&body).send().await?;
         Ok(())
+    }
+
+    /// Every revocation from now on, for a gateway that caches what it found tokens to be worth. Once
+    /// this returns, none is missed until the stream ends; see [`Revocations`] for what a cache has to
+    /// do then.
+    ///
+    /// For keys of role gateway, auditor, operator and admin. An extension of our Guardian.
+    ///
+    /// # Errors
+    ///
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key of role agent,
+    /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that has no such stream, and
+    /// [`Api`](crate::AgentTrustError::Api) with status 429 where too many are open already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, no stream stays open.
+    pub async fn revocations(&self) -> Result<Revocations> {
+        Revocations::open(self.client).await
     }
 }

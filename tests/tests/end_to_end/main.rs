@@ -6,6 +6,7 @@ mod never_runs;
 mod official_python;
 mod official_rust;
 mod reports;
+mod revocations;
 mod runtimes;
 
 /// The program under test.

@@ -1,0 +1,204 @@
+//! The stream of revocations, as server-sent events: `ready` once nothing is missed any more, then a
+//! `revocation` for each. It ends with `lagged` for a reader that fell too far behind, and without a
+//! word when the reader's key is revoked or the Guardian stops.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use agenttrust::__private::background;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::stream::{self, StreamExt};
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+
+use super::auth::Caller;
+use super::{ApiError, App};
+use crate::registry::Key;
+use crate::revocations::{Listener, News, STREAMS_MOST};
+use crate::role::Permission;
+use crate::state::State;
+
+/// After so much silence a comment is sent, so that a reader can tell a dead connection from a quiet
+/// Guardian, and the Guardian a dead reader.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// `GET /api/v1/revocations/stream`.
+pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiError> {
+    caller.need(Permission::WatchRevocations)?;
+    let closing = state.closing();
+    if *closing.borrow() {
+        return Err(ApiError::unavailable("the Guardian is stopping; try again later"));
+    }
+    let listener = state.revocations.listen().ok_or_else(|| {
+        ApiError::too_many(format!(
+            "{STREAMS_MOST} streams of revocations are open, which is the most; close one, or try \
+             again later"
+        ))
+    })?;
+    let watch =
+        Watch { state: Arc::downgrade(&state), listener, closing, key: caller.key, beat: BEAT };
+    // It may have been revoked after it was looked up and before anybody listened for that.
+    if !watch.key_works() {
+        return Err(ApiError::unauthenticated("the API key was revoked; use another one"));
+    }
+    let events = stream::unfold(Some(watch), |watch| async {
+        let mut watch = watch?;
+        match watch.next().await {
+            Said::Next(bytes) => Some((bytes, Some(watch))),
+            Said::Last(bytes) => Some((bytes, None)),
+            Said::Nothing => None,
+        }
+    });
+    let events = stream::once(async { event("ready", &serde_json::json!({})) }).chain(events);
+    let headers = [
+        (CONTENT_TYPE.as_str(), "text/event-stream"),
+        (CACHE_CONTROL.as_str(), "no-store"),
+        // nginx would hold events back until it has enough of them.
+        ("x-accel-buffering", "no"),
+    ];
+    Ok((headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response())
+}
+
+/// One reader's stream. It keeps no Guardian alive that nobody else holds.
+struct Watch {
+    state: Weak<State>,
+    listener: Listener,
+    closing: watch::Receiver<bool>,
+    key: Arc<Key>,
+    beat: Duration,
+}
+
+/// What is said to the reader.
+enum Said {
+    Next(Bytes),
+    Last(Bytes),
+    Nothing,
+}
+
+impl Watch {
+    /// What is said next, as soon as there is something to say.
+    async fn next(&mut self) -> Said {
+        // One for all that is heard meanwhile: news of others is silence to this reader.
+        let mut beat = pin!(background::sleep(self.beat));
+        loop {
+            let news = {
+                let closed = pin!(async {
+                    // The other end lives as long as the Guardian, and so does the stream.
+                    let _ = self.closing.wait_for(|closing| *closing).await;
+                });
+                let heard = pin!(self.listener.news.recv());
+                match select(closed, select(heard, beat.as_mut())).await {
+                    Either::Left(_) => return Said::Nothing,
+                    Either::Right((Either::Left((news, _)), _)) => news,
+                    Either::Right((Either::Right(_), _)) => {
+                        return Said::Next(Bytes::from_static(b": nothing new\n\n"));
+                    }
+                }
+            };
+            match news.as_deref() {
+                Ok(News::Revoked(org_id, revocation)) if *org_id == self.key.org_id => {
+                    return Said::Next(event("revocation", revocation));
+                }
+                Ok(News::Keys) if !self.key_works() => return Said::Nothing,
+                Ok(News::Revoked(..) | News::Keys) => {}
+                Err(RecvError::Lagged(_)) => {
+                    return Said::Last(event("lagged", &serde_json::json!({})));
+                }
+                Err(RecvError::Closed) => return Said::Nothing,
+            }
+        }
+    }
+
+    /// Whether the reader's key is still one.
+    fn key_works(&self) -> bool {
+        let known = |state: Arc<State>| state.registry.keys.get(&self.key.hash);
+        self.state.upgrade().and_then(known).is_some_and(|key| key.id == self.key.id)
+    }
+}
+
+fn event(name: &str, data: &impl Serialize) -> Bytes {
+    // What is written here always can be: strings under names that are strings.
+    let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
+    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use agenttrust::model::Revocation;
+
+    use super::*;
+    use crate::builder::keep_key;
+    use crate::guardian::Guardian;
+    use crate::role::Role;
+    use crate::secret::Secret;
+    use crate::state::DEFAULT_ORG;
+
+    /// A Guardian and a gateway of this organisation that listens there.
+    async fn watch(org_id: &str, beat: Duration) -> (Guardian, Watch) {
+        let guardian = Guardian::in_memory().await.unwrap();
+        let state = guardian.state();
+        let hash = Secret::random("sk_live_").unwrap().fingerprint();
+        keep_key(state, org_id, Role::Gateway, Vec::new(), hash, "test").await.unwrap();
+        let watch = Watch {
+            state: Arc::downgrade(state),
+            listener: state.revocations.listen().unwrap(),
+            closing: state.closing(),
+            key: state.registry.keys.get(&hash).unwrap(),
+            beat,
+        };
+        (guardian, watch)
+    }
+
+    /// The agent that was named, else all that was said.
+    fn agent(said: Said) -> String {
+        let Said::Next(bytes) = said else { panic!("it is over") };
+        let said = String::from_utf8(bytes.to_vec()).unwrap();
+        said.split('"').rev().nth(1).unwrap_or(&said).to_owned()
+    }
+
+    #[tokio::test]
+    async fn reader_hears_of_its_own_organisation_only() {
+        let (guardian, mut watch) = watch("org_other", BEAT).await;
+        let revocations = &guardian.state().revocations;
+        revocations.announce(DEFAULT_ORG, Revocation::of_agent("agt_theirs"));
+        revocations.announce("org_other", Revocation::of_agent("agt_ours"));
+        assert_eq!(agent(watch.next().await), "agt_ours");
+    }
+
+    #[tokio::test]
+    async fn quiet_stream_still_says_that_it_is_there() {
+        let beat = Duration::from_millis(50);
+        let (guardian, mut watch) = watch(DEFAULT_ORG, beat).await;
+        assert_eq!(agent(watch.next().await), ": nothing new\n\n");
+        // News of others does not put it off.
+        let said = watch.next();
+        let others = async {
+            for _ in 0..100 {
+                guardian.state().revocations.announce("org_other", Revocation::Unknown);
+                tokio::time::sleep(beat / 5).await;
+            }
+        };
+        match select(pin!(said), pin!(others)).await {
+            Either::Left((said, _)) => assert_eq!(agent(said), ": nothing new\n\n"),
+            Either::Right(_) => panic!("nothing is said while there is news of others"),
+        }
+    }
+
+    #[tokio::test]
+    async fn stream_ends_when_another_process_revoked_its_key() {
+        let (guardian, mut watch) = watch(DEFAULT_ORG, BEAT).await;
+        let state = guardian.state();
+        let (id, now) = (watch.key.id.clone(), state.clock.now());
+        // The database is changed, and nobody tells this process.
+        state.store.revoke_key(id, DEFAULT_ORG.to_owned(), now).await.unwrap();
+        state.reload_keys().await.unwrap();
+        assert!(matches!(watch.next().await, Said::Nothing));
+    }
+}
