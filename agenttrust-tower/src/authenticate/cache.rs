@@ -125,3 +125,74 @@ impl Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn known(agent: &str) -> Known {
+        Known { identity: AgentIdentity::new(agent, "ats_1"), missing: None }
+    }
+
+    fn is_good(cache: &mut Cache, token: &str) -> bool {
+        matches!(cache.find(&Key::of(token), Instant::now()), Found::Good(_))
+    }
+
+    #[test]
+    fn made_up_tokens_push_out_no_real_ones_and_are_bounded() {
+        let (mut cache, now) = (Cache::new(), Instant::now());
+        cache.put_good(Key::of("at_good"), known("agt_1"), now + LONG, 0);
+        for n in 0..10_000 {
+            cache.put_bad(Key::of(&format!("at_{n}")), now);
+        }
+        assert!(is_good(&mut cache, "at_good"));
+        assert_eq!((cache.good.len(), cache.bad.len()), (1, BAD.get()));
+        for n in 0..10_000 {
+            cache.put_good(Key::of(&format!("at_{n}")), known("agt_1"), now + LONG, 0);
+        }
+        assert_eq!(cache.good.len(), GOOD.get());
+    }
+
+    #[test]
+    fn an_answer_that_was_asked_for_before_a_revocation_is_not_remembered() {
+        let (mut cache, now) = (Cache::new(), Instant::now());
+        let epoch = cache.epoch();
+        cache.forget_agent("agt_2");
+        cache.put_good(Key::of("at_1"), known("agt_1"), now + LONG, epoch);
+        assert!(!is_good(&mut cache, "at_1"));
+        cache.put_good(Key::of("at_1"), known("agt_1"), now + LONG, cache.epoch());
+        assert!(is_good(&mut cache, "at_1"));
+    }
+
+    #[test]
+    fn a_token_is_forgotten_by_its_digest_by_its_agent_or_with_all() {
+        let forgets = |forget: fn(&mut Cache)| {
+            let (mut cache, now) = (Cache::new(), Instant::now());
+            for (token, agent) in [("at_1", "agt_1"), ("at_2", "agt_1"), ("at_3", "agt_3")] {
+                cache.put_good(Key::of(token), known(agent), now + LONG, 0);
+            }
+            forget(&mut cache);
+            ["at_1", "at_2", "at_3"].map(|token| is_good(&mut cache, token))
+        };
+        let by_digest: fn(&mut Cache) =
+            |cache| cache.forget_token(&agenttrust::Revocation::token_sha256("at_1"));
+        assert_eq!(forgets(by_digest), [false, true, true]);
+        assert_eq!(forgets(|cache| cache.forget_agent("agt_1")), [false, false, true]);
+        assert_eq!(forgets(Cache::forget_all), [false; 3]);
+        assert_eq!(forgets(|cache| cache.forget_token("at_1")), [true; 3]);
+    }
+
+    #[test]
+    fn what_was_known_helps_to_ask_again_and_lets_nobody_in() {
+        let (mut cache, now) = (Cache::new(), Instant::now());
+        cache.put_good(Key::of("at_1"), known("agt_1"), now, 0);
+        let found = cache.find(&Key::of("at_1"), now);
+        assert!(matches!(found, Found::Nothing(Some(before)) if before.agent_id() == "agt_1"));
+        cache.put_bad(Key::of("at_1"), now);
+        assert!(matches!(cache.find(&Key::of("at_1"), now), Found::Bad));
+        let later = now + REMEMBERED_BAD;
+        assert!(matches!(cache.find(&Key::of("at_1"), later), Found::Nothing(None)));
+    }
+}

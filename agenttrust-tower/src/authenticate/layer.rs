@@ -8,7 +8,6 @@ use agenttrust::AgentTrustClient;
 use tower::Layer;
 
 use super::refusal::Challenge;
-use super::revoked;
 use super::service::Authenticate;
 use super::tokens::{CACHED_MOST, Tokens};
 use crate::http::StringBody;
@@ -148,7 +147,7 @@ impl<M> AuthenticateLayer<M> {
             self.cached_for,
         ));
         if self.follow_revocations {
-            revoked::follow(&tokens);
+            tokens.follow_revocations();
         }
         (tokens, Arc::new(challenge))
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use agenttrust::__private::{Problem, background};
@@ -12,10 +12,11 @@ use agenttrust::{
     AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest, IntrospectionResult,
     Timestamp,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::cache::{Cache, Found, Key, Known};
 use super::refusal::Refusal;
+use super::revoked;
 
 /// How long an answer is good for at most: so long a revoked token may go on working where no
 /// revocations are followed.
@@ -32,6 +33,8 @@ pub(super) struct Tokens {
     pub(super) required: Vec<String>,
     pub(super) cached_for: Duration,
     state: Mutex<State>,
+    /// Dropped with this: then nobody follows any more.
+    following: OnceLock<oneshot::Sender<()>>,
 }
 
 struct State {
@@ -55,7 +58,7 @@ impl Tokens {
         cached_for: Duration,
     ) -> Self {
         let state = Mutex::new(State { cache: Cache::new(), flights: HashMap::new() });
-        Self { client, audience, required, cached_for, state }
+        Self { client, audience, required, cached_for, state, following: OnceLock::new() }
     }
 
     /// What is known of `token`, or the answer on its way; one question at a time for each token.
@@ -89,8 +92,23 @@ impl Tokens {
         }
     }
 
-    pub(super) fn forget(&self, forget: impl FnOnce(&mut Cache)) {
-        forget(&mut self.state().cache);
+    /// Follows revocations from now on, for as long as this is there.
+    pub(super) fn follow_revocations(self: &Arc<Self>) {
+        let _ = self.following.set(revoked::follow(self));
+    }
+
+    /// Forgets the token with this SHA-256, in lower-case hexadecimal digits.
+    pub(super) fn forget_token(&self, hex: &str) {
+        self.state().cache.forget_token(hex);
+    }
+
+    /// Forgets every token of this agent.
+    pub(super) fn forget_agent(&self, agent_id: &str) {
+        self.state().cache.forget_agent(agent_id);
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.state().cache.forget_all();
     }
 
     /// Asks what a token is worth and opens a session with it; returns until when that may be believed.

@@ -1,6 +1,7 @@
 //! A Guardian behind a door that counts who comes through.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agenttrust::{Agent, AgentTrustClient, IssueTokenRequest, Token};
@@ -9,9 +10,11 @@ use agenttrust_tests::admin::Admin;
 use agenttrust_tests::house::bot;
 use agenttrust_tests::socket::Socket;
 use anyhow::Result;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use http_body_util::BodyExt;
 
 const ADMIN_KEY: &str = "sk_live_admin_at_the_door";
 
@@ -24,7 +27,12 @@ pub(crate) struct Door {
 
 /// How often each path was asked for.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<HashMap<String, usize>>>);
+struct Seen {
+    times: Arc<Mutex<HashMap<String, usize>>>,
+    open: Arc<AtomicUsize>,
+}
+
+const STREAM: &str = "/api/v1/revocations/stream";
 
 impl Door {
     pub(crate) fn open() -> Result<Self> {
@@ -85,14 +93,52 @@ impl Door {
 
     /// How often tokens were looked into, and sessions made from them.
     pub(crate) fn asked(&self) -> (usize, usize) {
-        let seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = |path: &str| seen.get(path).copied().unwrap_or_default();
-        (times("/api/v1/agent-tokens/introspect"), times("/api/v1/agenttrust/api-sessions/init"))
+        let looked = self.seen.times("/api/v1/agent-tokens/introspect");
+        (looked, self.seen.times("/api/v1/agenttrust/api-sessions/init"))
+    }
+
+    /// How often revocations were asked for.
+    pub(crate) fn streams(&self) -> usize {
+        self.seen.times(STREAM)
+    }
+
+    /// How many answers of the Guardian are still being read.
+    pub(crate) fn read_now(&self) -> usize {
+        self.seen.open.load(Ordering::SeqCst)
+    }
+}
+
+impl Seen {
+    fn times(&self, path: &str) -> usize {
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.get(path).copied().unwrap_or_default()
     }
 }
 
 async fn count(State(seen): State<Seen>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    *seen.0.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default() += 1;
-    next.run(request).await
+    *seen.times.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default() += 1;
+    let reading = Reading::of(&seen);
+    next.run(request).await.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _reading = &reading;
+            frame
+        }))
+    })
+}
+
+/// An answer that is being read.
+struct Reading(Arc<AtomicUsize>);
+
+impl Reading {
+    fn of(seen: &Seen) -> Self {
+        seen.open.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(&seen.open))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use agenttrust_tests::bounded::in_a_runtime;
+use agenttrust_tests::bounded::{in_a_runtime, until};
+use agenttrust_tower::AuthenticateLayer;
 use anyhow::Result;
 use futures_util::future::try_join_all;
 use http::StatusCode;
@@ -112,5 +113,78 @@ fn nothing_is_remembered_past_the_end_of_a_token() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(2_100)).await;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::UNAUTHORIZED);
         Ok(())
+    })
+}
+
+/// Asks until the answer has this status: a revocation travels.
+async fn becomes(site: &Site, token: &str, status: StatusCode) -> Result<()> {
+    until(&format!("{status}"), async || {
+        let answer = site.get_as("/unguarded", token).await?;
+        Ok((answer.status == status).then_some(()))
+    })
+    .await
+}
+
+#[test]
+fn where_revocations_are_followed_a_revoked_token_stops_working_at_once() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let other = door.agent(&["http/*"]).await?;
+        let revoked = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let kept = door.token(&agent, &["http/GET/x"], &[], 300).await?.token;
+        let others = door.token(&other, &["http/*"], &[], 300).await?.token;
+        let site = Site::open(&door.gateway().await?, AuthenticateLayer::follow_revocations)?;
+        // Asked twice without the Guardian being asked twice: followed, and remembered.
+        until("the stream is open", async || {
+            for token in [&revoked, &kept, &others] {
+                site.get_as("/unguarded", token).await?;
+            }
+            let before = door.asked();
+            for token in [&revoked, &kept, &others] {
+                assert_eq!(site.get_as("/unguarded", token).await?.status, StatusCode::OK);
+            }
+            Ok((door.streams() > 0 && door.asked() == before).then_some(()))
+        })
+        .await?;
+        let (asked, _) = door.asked();
+
+        door.client()?.tokens().revoke(&revoked, "a test").await?;
+        becomes(&site, &revoked, StatusCode::UNAUTHORIZED).await?;
+        assert_eq!(site.get_as("/unguarded", &kept).await?.status, StatusCode::OK);
+        assert_eq!(site.get_as("/unguarded", &others).await?.status, StatusCode::OK);
+        assert_eq!(door.asked().0, asked + 1, "only the revoked one was asked about again");
+
+        door.client()?.agents().revoke(&agent.id, "a test").await?;
+        becomes(&site, &kept, StatusCode::UNAUTHORIZED).await?;
+        assert_eq!(site.get_as("/unguarded", &others).await?.status, StatusCode::OK);
+        assert_eq!(door.asked().0, asked + 2, "only the revoked agent's was asked about again");
+        Ok(())
+    })
+}
+
+#[test]
+fn nobody_follows_for_a_layer_that_is_gone() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let site = Site::open(&door.gateway().await?, AuthenticateLayer::follow_revocations)?;
+        until("the stream is open", async || Ok((door.read_now() == 1).then_some(()))).await?;
+        drop(site);
+        until("the stream is closed", async || Ok((door.read_now() == 0).then_some(()))).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn when_the_stream_breaks_nothing_is_remembered() -> Result<()> {
+    in_a_runtime(async || {
+        let mut door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let site = Site::open(&door.gateway().await?, AuthenticateLayer::follow_revocations)?;
+        until("the stream is open", async || Ok((door.streams() > 0).then_some(()))).await?;
+        becomes(&site, &token, StatusCode::OK).await?;
+        door.shut();
+        becomes(&site, &token, StatusCode::SERVICE_UNAVAILABLE).await
     })
 }
