@@ -50,10 +50,24 @@
 //! The layer decides nothing. It turns a request into an [`Action`](agenttrust::Action)
 //! ([`ExtractAction`]), calls [`authorize`](agenttrust::AgentTrustGuard::authorize), runs the inner
 //! service while it holds the [`Permit`](agenttrust::Permit), and hands the outcome to it. A denial
-//! goes back in the protocol's own words ([`DenyWith`]). [`GuardLayer::http`] has both ready for
-//! HTTP; for everything else say what a request is with [`GuardLayer::extract`].
+//! goes back in the protocol's own words ([`DenyWith`]). One service does that for every protocol; what
+//! differs is what a request is and how it is told no:
+//!
+//! | for | start from | feature |
+//! |---|---|---|
+//! | HTTP: axum, hyper, any service over `http` types | [`GuardLayer::http`] | `http`; `axum` for its routes |
+//! | gRPC: tonic | `GuardLayer::grpc` | `tonic` |
+//! | MCP over HTTP, whoever serves it, a proxy too | `McpHttpLayer` | `mcp-http` |
+//! | servers of rmcp, on every transport | `handler.guarded(guard)` | `rmcp` |
+//! | servers and tools of tower-mcp | `GuardLayer::mcp_router`, `GuardLayer::mcp_tool` | `tower-mcp` |
+//! | any other service | [`GuardLayer::new`] and a closure | |
+//!
+//! Where many agents come to one server, an [`AuthenticateLayer`] outside of the guard makes each known
+//! by its token, and its calls are checked as its own.
 //!
 //! # Readiness, limits and time-outs
+//!
+//! This holds for every layer of this crate.
 //!
 //! - `poll_ready` is the inner service's and never carries a denial.
 //! - The service that was driven ready goes with the call and is the one that is called.
@@ -63,16 +77,21 @@
 //!   is driven ready. The price: calls that wait are not counted against the inner service's
 //!   backpressure.
 //! - A limit or a time-out *outside* the guard includes the check and the wait.
+//! - A retry *outside* asks again with each try; one *inside* makes its tries under one permit.
 //!
 //! # Cancellation
 //!
 //! See [`ResponseFuture`]: dropping it is safe at any time, and a permitted call that is dropped
-//! leaves exactly one report, `Cancelled`.
+//! leaves exactly one report, `Cancelled`. An answer over HTTP whose body goes on takes the permit along,
+//! and is reported when the body ends, fails or is dropped: see [`http::FollowBody`].
 //!
 //! # Features
 //!
-//! - `http` (default): the [`http`] module.
-//! - `axum`: route templates and path parameters as axum's router matched them.
+//! - `http` (default): the [`http`] module, and [`AuthenticateLayer`].
+//! - `axum`: route templates and path parameters as axum's router matched them, and the extractor
+//!   `Permit`.
+//! - `tonic`, `mcp-http`, `rmcp`, `tower-mcp`: the modules of these names (`grpc` and `mcp` for the first
+//!   two).
 
 #![cfg_attr(
     not(test),
