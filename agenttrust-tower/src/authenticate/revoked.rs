@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::{AgentTrustClient, AgentTrustError, Revocation};
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 use tokio::sync::oneshot;
 
 use super::tokens::Tokens;

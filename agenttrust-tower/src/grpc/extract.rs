@@ -7,7 +7,7 @@ use agenttrust::{Action, Effect};
 use http::{Method, Request};
 use serde_json::json;
 
-use crate::http::as_identified;
+use crate::http::extract::as_identified;
 use crate::{ExtractAction, Extracted};
 
 /// As long as a tool's name may be for a Guardian, with `grpc/` in front.

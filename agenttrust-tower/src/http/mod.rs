@@ -58,7 +58,7 @@
 
 pub(crate) mod body;
 mod deny;
-mod extract;
+pub(crate) mod extract;
 pub(crate) mod finish;
 #[cfg(feature = "axum")]
 mod matched;
@@ -70,7 +70,6 @@ use agenttrust::AgentTrustGuard;
 pub use self::body::{FollowBody, Followed, Following};
 pub use self::deny::{HttpDeny, MakeBody, StringBody};
 pub use self::extract::HttpExtract;
-pub(crate) use self::extract::as_identified;
 pub use self::finish::Asked;
 pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
