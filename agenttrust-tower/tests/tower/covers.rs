@@ -101,9 +101,12 @@ async fn the_second_call_asks_for_itself() {
     assert_eq!(counted(&guardian, &guard, covering, body).await, (3, 3));
 }
 
+/// One of several functions, called.
+type Calling = Pin<Box<dyn Future<Output = Result<(), AgentTrustError>> + Send>>;
+
 #[tokio::test]
 async fn what_reaches_further_asks_for_itself() {
-    let calls: [fn() -> Pin<Box<dyn Future<Output = Result<(), AgentTrustError>> + Send>>; 3] =
+    let calls: [fn() -> Calling; 3] =
         [|| Box::pin(another()), || Box::pin(clear_for_good()), || Box::pin(clear_with_scope())];
     for (place, call) in calls.into_iter().enumerate() {
         let (guardian, guard) = asked();

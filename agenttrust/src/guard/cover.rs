@@ -42,7 +42,6 @@ impl Cover {
 
     /// Makes the guard that was asked the current one of this thread, with this cover in hand, until
     /// what is returned is dropped.
-    #[must_use]
     pub fn enter(&self) -> Entered {
         Entered::new(self.0.guard.clone(), Some(self.clone()))
     }
