@@ -71,14 +71,17 @@ impl Guardian {
     }
 
     pub(crate) fn guard(&self) -> AgentTrustGuard {
+        AgentTrustGuard::builder(self.client(), "agt_1").session_id("ses_1").build()
+    }
+
+    pub(crate) fn client(&self) -> AgentTrustClient {
         let guardian = self.clone();
-        let client = AgentTrustClient::builder()
+        AgentTrustClient::builder()
             .base_url("http://guardian.test")
             .api_key("sk_test_of_the_guard")
             .service(service_fn(move |request| guardian.clone().answer(request)))
             .build()
-            .expect("the settings are right");
-        AgentTrustGuard::builder(client, "agt_1").session_id("ses_1").build()
+            .expect("the settings are right")
     }
 
     /// Approves what is held, and whatever would be.
