@@ -1,6 +1,7 @@
 //! A whole server.
 
 use agenttrust::{Action, AgentIdentity, CallOutcome, Effect, Outcome};
+use serde_json::Value;
 use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId};
 use tower_mcp::{RouterRequest, RouterResponse, ToolAnnotationsMap};
 
@@ -30,8 +31,13 @@ impl McpRouterExtract {
             Some(server) => format!("{server}/{}", params.name),
             None => params.name.clone(),
         };
-        let effect = effect(request, &params.name);
-        let action = Action::new(tool).effect(effect).input(&params.arguments);
+        let action = Action::new(tool).effect(effect(request, &params.name));
+        let action = match (&params.input_responses, &params.request_state) {
+            (None, None) => action.input(&params.arguments),
+            // The tool acts on the answers as it does on its arguments. An array, which arguments
+            // never are.
+            answers => action.input(&(&params.arguments, answers)),
+        };
         match request.extensions.get::<AgentIdentity>() {
             Some(identity) => action.principal(identity.clone()),
             None => action,
@@ -42,6 +48,9 @@ impl McpRouterExtract {
 impl ExtractAction<RouterRequest> for McpRouterExtract {
     fn extract(&self, request: &RouterRequest) -> Extracted {
         match &request.inner {
+            McpRequest::CallTool(params) if !is_arguments(&params.arguments) => {
+                Extracted::refuse("the arguments of a tool are an object")
+            }
             McpRequest::CallTool(params) => self.action(request, params).into(),
             McpRequest::Unknown { method, .. } if method.starts_with("tools/") => {
                 Extracted::refuse("the call of the tool cannot be read")
@@ -49,6 +58,11 @@ impl ExtractAction<RouterRequest> for McpRouterExtract {
             _ => Extracted::Pass,
         }
     }
+}
+
+/// As MCP has it: an object, or nothing.
+fn is_arguments(arguments: &Value) -> bool {
+    matches!(arguments, Value::Object(_) | Value::Null)
 }
 
 /// By the server's own annotations, with the defaults that MCP has.

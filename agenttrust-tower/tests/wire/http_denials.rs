@@ -147,6 +147,18 @@ async fn a_denial_does_not_wait_for_a_body_that_is_still_being_sent() {
 }
 
 #[tokio::test]
+async fn a_client_that_asks_before_it_sends_the_body_is_told_not_to() {
+    let calls = Counter::default();
+    let (router, _) = counted(Script::Deny, &calls);
+    let served = Served::router(router).await;
+    let mut connection = served.connect().await;
+    let lines = ["POST /files/a HTTP/1.1", "host: here", "expect: 100-continue"];
+    let answer = connection.ask(&lines, "some text").await;
+    assert_eq!(answer.status, 403, "{}", answer.head);
+    assert_eq!(calls.counted(), 0);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused_and_nobody_is_asked() {
     let calls = Counter::default();
     let (router, guardian) = counted(Script::Allow, &calls);

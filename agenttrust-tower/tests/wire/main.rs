@@ -13,4 +13,5 @@ mod http_reports;
 mod paths;
 mod permit;
 mod served;
+mod tower_mcp;
 mod watch;
