@@ -8,6 +8,9 @@ use tower_mcp::{RouterRequest, RouterResponse, ToolAnnotationsMap};
 use super::result::{denied, outcome};
 use crate::{Denial, DenyWith, ExtractAction, Extracted};
 
+/// As many bytes as a Guardian takes.
+const LONGEST_NAME: usize = 200;
+
 /// Reads the action of a request to a server: see [`tower_mcp`](crate::tower_mcp).
 #[derive(Clone, Debug, Default)]
 pub struct McpRouterExtract {
@@ -26,11 +29,20 @@ impl McpRouterExtract {
         self
     }
 
-    fn action(&self, request: &RouterRequest, params: &CallToolParams) -> Action {
+    fn read(&self, request: &RouterRequest, params: &CallToolParams) -> Extracted {
         let tool = match &self.server {
             Some(server) => format!("{server}/{}", params.name),
             None => params.name.clone(),
         };
+        if params.name.is_empty() || tool.len() > LONGEST_NAME || tool.contains(char::is_control) {
+            return Extracted::refuse(
+                "the name of a tool is 1 to 200 characters long, the server's included, and none of \
+                 them is a control character",
+            );
+        }
+        if !is_arguments(&params.arguments) {
+            return Extracted::refuse("the arguments of a tool are an object");
+        }
         let action = Action::new(tool).effect(effect(request, &params.name));
         let action = match (&params.input_responses, &params.request_state) {
             (None, None) => action.input(&params.arguments),
@@ -39,8 +51,8 @@ impl McpRouterExtract {
             answers => action.input(&(&params.arguments, answers)),
         };
         match request.extensions.get::<AgentIdentity>() {
-            Some(identity) => action.principal(identity.clone()),
-            None => action,
+            Some(identity) => action.principal(identity.clone()).into(),
+            None => action.into(),
         }
     }
 }
@@ -48,10 +60,7 @@ impl McpRouterExtract {
 impl ExtractAction<RouterRequest> for McpRouterExtract {
     fn extract(&self, request: &RouterRequest) -> Extracted {
         match &request.inner {
-            McpRequest::CallTool(params) if !is_arguments(&params.arguments) => {
-                Extracted::refuse("the arguments of a tool are an object")
-            }
-            McpRequest::CallTool(params) => self.action(request, params).into(),
+            McpRequest::CallTool(params) => self.read(request, params),
             McpRequest::Unknown { method, .. } if method.starts_with("tools/") => {
                 Extracted::refuse("the call of the tool cannot be read")
             }

@@ -3,8 +3,10 @@
 use agenttrust::AgentTrustGuard;
 use agenttrust_tower::GuardLayer;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Path;
 use axum::routing::delete;
+use http::Request;
 
 use crate::guardian::{Guardian, Script};
 use crate::served::Served;
@@ -55,6 +57,33 @@ async fn what_is_decoded_twice_or_written_in_another_case_is_another_input() {
         assert_ne!(digests[one], digests[other], "{} and {}", paths[one], paths[other]);
     }
     assert_eq!(digests[0], digests[4]);
+}
+
+#[tokio::test]
+async fn of_two_parameters_of_one_name_both_are_bound() {
+    let guardian = Guardian::new(Script::Allow);
+    let shown = |Path(ids): Path<Vec<(String, String)>>| async move { format!("{ids:?}") };
+    let files = Router::new().route("/files/{id}", delete(shown));
+    let tenants =
+        Router::new().nest("/tenants/{id}", files.layer(GuardLayer::http(guardian.guard())));
+    // The tenant is in a header, and in no URI that the guard sees.
+    let by_header = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
+        let tenant = request.headers()["x-tenant"].to_str().expect("text").to_owned();
+        let path = format!("/tenants/{tenant}{}", request.uri().path());
+        *request.uri_mut() = path.parse().expect("a path");
+        request
+    });
+    let app = Router::new().fallback_service(tower::Layer::layer(&by_header, tenants));
+    let served = Served::router(app).await;
+    let mut connection = served.connect().await;
+    for tenant in ["x-tenant: one", "x-tenant: two"] {
+        let lines = ["DELETE /files/a HTTP/1.1", "host: here", tenant];
+        let answer = connection.ask(&lines, "").await;
+        assert_eq!(answer.status, 200, "{}", answer.head);
+        assert!(answer.body.contains(r#"("id", "a")"#), "{}", answer.body);
+    }
+    let checks = guardian.checks();
+    assert_ne!(checks[0].digest, checks[1].digest);
 }
 
 #[tokio::test]

@@ -145,8 +145,12 @@ async fn what_a_client_answers_to_a_tool_is_part_of_the_input() {
 }
 
 #[tokio::test]
-async fn arguments_that_are_no_object_are_refused_and_nobody_is_asked() {
+async fn what_is_no_call_of_a_tool_is_refused_and_nobody_is_asked() {
     let watch = Watch::new(Guardian::new(Script::Allow));
+    for name in ["", "lo\nok", &"l".repeat(201)] {
+        let refused = called(&watch, json!({ "name": name })).await;
+        assert!(refused.to_string().contains("REQUEST_REFUSED"), "{refused}");
+    }
     for arguments in [json!([{ "a": 1 }, [null, "one"]]), json!("a"), json!(1)] {
         let refused = called(&watch, json!({ "name": "look", "arguments": arguments })).await;
         assert_eq!(refused["isError"], true, "{refused}");
