@@ -7,7 +7,7 @@ use agenttrust::{Action, Effect};
 use http::{Method, Request};
 use serde_json::json;
 
-use crate::http::as_identified;
+use crate::http::{as_identified, host};
 use crate::{ExtractAction, Extracted};
 
 /// A Guardian takes names of 200 bytes, and this one has `grpc/` in front.
@@ -86,12 +86,11 @@ impl<B> ExtractAction<Request<B>> for GrpcExtract {
             );
         };
         let authority = request.uri().authority().map(|authority| authority.as_str());
-        let host = request.headers().get(http::header::HOST).map(|host| host.as_bytes());
-        let input = json!({
-            "authority": authority,
-            "host": host.map(String::from_utf8_lossy),
-            "method": full_name,
-        });
+        let host = match host(request.headers()) {
+            Ok(host) => host,
+            Err(reason) => return Extracted::refuse(reason),
+        };
+        let input = json!({ "authority": authority, "host": host, "method": full_name });
         let action = Action::new(format!("grpc/{full_name}"))
             .effect(self.effect(full_name, method))
             .input(&input);

@@ -70,8 +70,11 @@ use agenttrust::AgentTrustGuard;
 pub use self::body::{FollowBody, Followed, Following};
 pub use self::deny::{HttpDeny, MakeBody, StringBody};
 pub use self::extract::HttpExtract;
+#[cfg(any(feature = "mcp-http", feature = "tonic"))]
 pub(crate) use self::extract::as_identified;
 pub use self::finish::Asked;
+#[cfg(feature = "tonic")]
+pub(crate) use self::resource::host;
 pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
 

@@ -1,11 +1,14 @@
 //! What is not permitted reaches no method of a gRPC service, whichever way its streams go.
 
+use agenttrust_tower::GuardLayer;
+use axum::Router;
+use axum::routing::post;
 use futures_util::{StreamExt, stream};
 use tonic::{Code, Status};
 
 use crate::grpc::{Client, Place, Words, serve};
 use crate::guardian::{Guardian, Script};
-use crate::served::Served;
+use crate::served::{Counter, Served};
 
 const CASES: [(Script, Code, &str); 6] = [
     (Script::Deny, Code::PermissionDenied, "ACTION_DENIED"),
@@ -100,4 +103,22 @@ async fn a_method_that_nobody_serves_is_guarded_by_a_layer_of_the_server() {
     assert_denied(&denied, Code::PermissionDenied, "ACTION_DENIED", "not served");
     assert_eq!(guardian.checks()[0].tool, "grpc/other.Service/DropAll");
     assert_eq!(guardian.checks()[0].effect, "destructive");
+}
+
+#[tokio::test]
+async fn of_two_hosts_none_is_asked_about() {
+    let guardian = Guardian::new(Script::Allow);
+    let calls = Counter::default();
+    let counter = calls.clone();
+    let router = Router::new()
+        .route("/test.Words/GetOne", post(async move || counter.count()))
+        .layer(GuardLayer::grpc(guardian.guard()));
+    let served = Served::router(router).await;
+    let mut connection = served.connect().await;
+    let line = "POST /test.Words/GetOne HTTP/1.1";
+    let refused = connection.ask(&[line, "host: here", "host: there"], "").await;
+    assert!(refused.head.contains("grpc-status: 3\r\n"), "{}", refused.head);
+    assert_eq!((guardian.checks().len(), calls.counted()), (0, 0));
+    let allowed = connection.ask(&[line, "host: here"], "").await;
+    assert_eq!((allowed.status, calls.counted()), (200, 1));
 }
