@@ -7,7 +7,8 @@ use agenttrust::{Action, Effect};
 use http::{Method, Request};
 use serde_json::json;
 
-use crate::http::{as_identified, host};
+use crate::http::extract::as_identified;
+use crate::http::resource::host;
 use crate::{ExtractAction, Extracted};
 
 /// A Guardian takes names of 200 bytes, and this one has `grpc/` in front.

@@ -58,11 +58,11 @@
 
 pub(crate) mod body;
 mod deny;
-mod extract;
+pub(crate) mod extract;
 pub(crate) mod finish;
 #[cfg(feature = "axum")]
 mod matched;
-mod resource;
+pub(crate) mod resource;
 mod template;
 
 use agenttrust::AgentTrustGuard;
@@ -70,11 +70,7 @@ use agenttrust::AgentTrustGuard;
 pub use self::body::{FollowBody, Followed, Following};
 pub use self::deny::{HttpDeny, MakeBody, StringBody};
 pub use self::extract::HttpExtract;
-#[cfg(any(feature = "mcp-http", feature = "tonic"))]
-pub(crate) use self::extract::as_identified;
 pub use self::finish::Asked;
-#[cfg(feature = "tonic")]
-pub(crate) use self::resource::host;
 pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
 

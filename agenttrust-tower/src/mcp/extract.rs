@@ -8,7 +8,7 @@ use agenttrust::{Action, Effect};
 use http::Request;
 
 use super::message::{Call, Kind, Message};
-use crate::http::as_identified;
+use crate::http::extract::as_identified;
 use crate::{ExtractAction, Extracted};
 
 /// Makes an action of a message that [`McpHttpLayer`](crate::McpHttpLayer) has read, and refuses every
