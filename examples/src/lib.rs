@@ -10,11 +10,14 @@
 //! - `rig_agent/`, `openai_tool_loop/` and `a2a_executor/` are agents of the frameworks of those
 //!   names. Each takes an empty folder to work in as its argument, and makes one without it. The first
 //!   two play a script; with `OPENAI_API_KEY` or `OPENAI_BASE_URL` set they ask a real model.
+//! - `axum_crud/`, `tonic_files/` and `tower_mcp_server/` are services of the frameworks of those names
+//!   behind a tower layer, with the clients that call them.
 
 mod folder;
 mod guide;
 mod model;
 mod office;
+mod outcomes;
 mod served;
 pub mod transcript;
 
@@ -22,4 +25,5 @@ pub use self::folder::Folder;
 pub use self::guide::{Gateway, bot, gateway_or_env, run};
 pub use self::model::{ModelEndpoint, Turn};
 pub use self::office::Office;
+pub use self::outcomes::{Outcome, outcomes};
 pub use self::served::Served;

@@ -8,15 +8,16 @@ use http::{Method, Request};
 use serde_json::json;
 
 use crate::http::extract::as_identified;
+use crate::http::resource::host;
 use crate::{ExtractAction, Extracted};
 
-/// As long as a tool's name may be for a Guardian, with `grpc/` in front.
-const LONGEST_PATH: usize = 250;
+/// A Guardian takes names of 200 bytes, and this one has `grpc/` in front.
+const LONGEST_NAME: usize = 195;
 
 const READ: [&str; 10] =
-    ["Get", "List", "Read", "Search", "Find", "Query", "Count", "Describe", "Watch", "Check"];
-const DESTRUCTIVE: [&str; 7] = ["Delete", "Remove", "Drop", "Purge", "Truncate", "Destroy", "Kill"];
-const ADMIN: [&str; 4] = ["Grant", "Revoke", "Configure", "Admin"];
+    ["get", "list", "read", "search", "find", "query", "count", "describe", "watch", "check"];
+const DESTRUCTIVE: [&str; 7] = ["delete", "remove", "drop", "purge", "truncate", "destroy", "kill"];
+const ADMIN: [&str; 4] = ["grant", "revoke", "configure", "admin"];
 
 /// Reads the action of a gRPC call: see [`grpc`](crate::grpc) for what becomes what.
 #[derive(Clone, Debug, Default)]
@@ -55,22 +56,24 @@ impl GrpcExtract {
         if let Some(effect) = self.effects.get(full_name) {
             return *effect;
         }
-        let begins = |words: &[&str]| words.iter().any(|word| begins_with_word(method, word));
-        if begins(&ADMIN) {
-            Effect::Admin
-        } else if begins(&DESTRUCTIVE) {
-            Effect::Destructive
-        } else if begins(&READ) {
-            Effect::Read
-        } else {
-            Effect::Mutating
+        let word = first_word(method).to_ascii_lowercase();
+        match word.as_str() {
+            word if ADMIN.contains(&word) => Effect::Admin,
+            word if DESTRUCTIVE.contains(&word) => Effect::Destructive,
+            word if READ.contains(&word) => Effect::Read,
+            _ => Effect::Mutating,
         }
     }
 }
 
-/// `GetFile` begins with the word `Get`, `Getaway` does not.
-fn begins_with_word(name: &str, word: &str) -> bool {
-    name.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
+/// `Get` of `GetFile`, `getFile`, `get_file` and `GET_FILE`; all of `Getaway`.
+fn first_word(name: &str) -> &str {
+    let upper = name.chars().take_while(char::is_ascii_uppercase).count();
+    let rest = name.get(upper..).unwrap_or_default();
+    let lower = rest.chars().take_while(char::is_ascii_lowercase).count();
+    // The last of several capitals begins the next word, where that goes on in small letters.
+    let length = if upper > 1 && lower > 0 { upper - 1 } else { upper + lower };
+    name.get(..length).unwrap_or(name)
 }
 
 impl<B> ExtractAction<Request<B>> for GrpcExtract {
@@ -80,16 +83,15 @@ impl<B> ExtractAction<Request<B>> for GrpcExtract {
         }
         let Some((full_name, method)) = method_of(request.uri().path()) else {
             return Extracted::refuse(
-                "the path of a gRPC call is /package.Service/Method, of at most 250 characters",
+                "the path of a gRPC call is /package.Service/Method, of at most 195 characters",
             );
         };
         let authority = request.uri().authority().map(|authority| authority.as_str());
-        let host = request.headers().get(http::header::HOST).map(|host| host.as_bytes());
-        let input = json!({
-            "authority": authority,
-            "host": host.map(String::from_utf8_lossy),
-            "method": full_name,
-        });
+        let host = match host(request.headers()) {
+            Ok(host) => host,
+            Err(reason) => return Extracted::refuse(reason),
+        };
+        let input = json!({ "authority": authority, "host": host, "method": full_name });
         let action = Action::new(format!("grpc/{full_name}"))
             .effect(self.effect(full_name, method))
             .input(&input);
@@ -100,7 +102,7 @@ impl<B> ExtractAction<Request<B>> for GrpcExtract {
 /// `package.Service/Method`, and the method alone. Names only: a path that a server might decode to
 /// another one is none.
 fn method_of(path: &str) -> Option<(&str, &str)> {
-    let full_name = path.strip_prefix('/').filter(|name| name.len() <= LONGEST_PATH)?;
+    let full_name = path.strip_prefix('/').filter(|name| name.len() <= LONGEST_NAME)?;
     let (service, method) = full_name.split_once('/')?;
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c))
@@ -124,6 +126,14 @@ mod tests {
             ("DeleteFile", Effect::Destructive),
             ("RevokeKey", Effect::Admin),
             ("SendMail", Effect::Mutating),
+            ("deleteFile", Effect::Destructive),
+            ("delete_file", Effect::Destructive),
+            ("DELETE_FILE", Effect::Destructive),
+            ("DELETEFile", Effect::Destructive),
+            ("GetURL", Effect::Read),
+            ("Get2", Effect::Read),
+            ("deleted", Effect::Mutating),
+            ("_delete", Effect::Mutating),
         ] {
             assert_eq!(extract.effect(&format!("a.B/{method}"), method), effect, "{method}");
         }

@@ -10,7 +10,7 @@
 //! | `/files.v1.Files/DeleteFile` | the tool `grpc/files.v1.Files/DeleteFile` |
 //! | the table of [`GrpcExtract::effects`], else the first word of the method's name | the effect |
 //!
-//! | the name begins with | effect |
+//! | the first word, in capitals or not | effect |
 //! |---|---|
 //! | `Get`, `List`, `Read`, `Search`, `Find`, `Query`, `Count`, `Describe`, `Watch`, `Check` | `read` |
 //! | `Delete`, `Remove`, `Drop`, `Purge`, `Truncate`, `Destroy`, `Kill` | `destructive` |

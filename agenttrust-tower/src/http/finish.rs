@@ -39,7 +39,8 @@ pub(crate) fn finish<B: FollowBody, E>(
         }
     };
     let judge = judge(&response);
-    // Nobody polls the body of these, so that waiting for its end would report a cancelled call.
+    // Whoever sends these drops their body unread, or should: to wait for its end would report a
+    // cancelled call.
     if asked.bodiless || is_bodiless(response.status()) {
         permit.finish_with(judge.outcome());
         return Ok(response);

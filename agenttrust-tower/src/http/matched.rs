@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, MatchedPath, OriginalUri, RawPathParams};
 use http::Request;
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 pub(super) fn template<B>(request: &Request<B>) -> Option<&str> {
@@ -27,16 +28,31 @@ pub(super) fn parameters<B>(
     if request.extensions().get::<OriginalUri>().is_none() {
         return Ok(None);
     }
-    let parameters: Map<_, _> = match raw_parameters(request) {
-        Poll::Ready(Ok(parameters)) => {
-            parameters.iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
-        }
+    let parameters = match raw_parameters(request) {
+        Poll::Ready(Ok(parameters)) => by_name(&parameters),
         Poll::Ready(Err(RawPathParamsRejection::MissingPathParams(_))) => return Ok(None),
         Poll::Ready(Err(rejection)) => return Err(rejection.body_text().into()),
         // It awaits nothing; should it ever, what it has not read is refused.
         Poll::Pending => return Err("the path parameters of the request cannot be read".into()),
     };
     Ok((!parameters.is_empty()).then_some(parameters))
+}
+
+/// A value by its name; all of them where nested routes have several of one name.
+fn by_name(parameters: &RawPathParams) -> Map<String, Value> {
+    let mut named = Map::new();
+    for (name, value) in parameters {
+        match named.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(value.into());
+            }
+            Entry::Occupied(mut taken) => match taken.get_mut() {
+                Value::Array(values) => values.push(value.into()),
+                first => *first = Value::Array(vec![first.take(), value.into()]),
+            },
+        }
+    }
+    named
 }
 
 /// axum hands its parameters out to extractors only, and an extractor takes the whole head: it gets

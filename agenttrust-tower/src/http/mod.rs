@@ -62,7 +62,7 @@ pub(crate) mod extract;
 pub(crate) mod finish;
 #[cfg(feature = "axum")]
 mod matched;
-mod resource;
+pub(crate) mod resource;
 mod template;
 
 use agenttrust::AgentTrustGuard;

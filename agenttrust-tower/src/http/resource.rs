@@ -50,7 +50,8 @@ impl Resource {
     }
 }
 
-fn host(headers: &HeaderMap) -> Result<Option<&str>, Cow<'static, str>> {
+/// The one `Host` header; the error is the reason why it cannot be read.
+pub(crate) fn host(headers: &HeaderMap) -> Result<Option<&str>, Cow<'static, str>> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
         return Ok(None);

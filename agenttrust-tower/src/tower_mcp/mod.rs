@@ -26,7 +26,7 @@
 //! | `readOnlyHint: true` of the server's own annotations | effect `read` |
 //! | `destructiveHint: false` | effect `mutating` |
 //! | anything else, as MCP has it | effect `destructive` |
-//! | the arguments | the input, which an approval is bound to |
+//! | the arguments, and the answers of a client that was asked for more | the input, which an approval is bound to |
 //!
 //! Every other request of the protocol passes: it calls no tool. A method that tower-mcp does not know
 //! is refused when it is one that would call a tool.

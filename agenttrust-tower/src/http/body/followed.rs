@@ -76,6 +76,8 @@ impl<B: Body<Data = Bytes>> Body for Followed<B> {
                         *this.left = this.left.map(|left| left.saturating_sub(length));
                     } else if let Some(trailers) = frame.trailers_ref() {
                         following.judge().trailers(trailers);
+                        // Nothing comes after them, and hyper does not ask whether anything does.
+                        over = true;
                     }
                 }
                 // Whoever sends the body may not ask again once it has what it knows to be all.

@@ -1,0 +1,17 @@
+//! What the layer promises, seen from the other end of a socket: real servers on this machine, real
+//! clients, and a Guardian that answers by script.
+
+mod ended_early;
+mod grpc;
+mod grpc_denials;
+mod grpc_reports;
+#[allow(dead_code, reason = "shared with the tests that use the rest of it")]
+#[path = "../tower/guardian.rs"]
+mod guardian;
+mod http_denials;
+mod http_reports;
+mod paths;
+mod permit;
+mod served;
+mod tower_mcp;
+mod watch;

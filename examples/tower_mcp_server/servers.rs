@@ -1,0 +1,39 @@
+//! Two servers of the same tools: over HTTP for many agents, and over stdio for one.
+
+use std::path::Path;
+
+use agenttrust::{AgentIdentity, AgentTrustClient, AgentTrustGuard};
+use agenttrust_tower::{AuthenticateLayer, GuardLayer};
+use anyhow::Context as _;
+use axum::Router;
+use tower_mcp::{HttpTransport, StdioTransport};
+
+use crate::tools;
+
+/// Over HTTP, every `tools/call` is checked as the agent behind the request's token.
+///
+/// `gateway` has a key of the role `gateway`.
+pub(crate) fn over_http(folder: &Path, gateway: AgentTrustClient) -> (Router, AgentTrustGuard) {
+    let guard = AgentTrustGuard::new(gateway.clone(), "files-server");
+    let router = HttpTransport::new(tools::all(folder))
+        // The tools are `files/list` and so on, so that those of another server are others.
+        .layer(GuardLayer::mcp_router(guard.clone()).server("files"))
+        // What a layer outside knows of a request, the one inside is told.
+        .bridge_extension::<AgentIdentity>()
+        // Nobody goes on in an MCP session that another agent opened.
+        .session_principal_from_extension(|agent: &AgentIdentity| agent.agent_id().to_owned())
+        .into_router_at("/mcp")
+        .layer(AuthenticateLayer::new(gateway).audience("files").realm("files"));
+    (router, guard)
+}
+
+/// Over stdio, there is one agent, whose key is in the environment; here one tool is guarded by itself.
+pub(crate) async fn over_stdio(folder: &Path) -> anyhow::Result<()> {
+    let agent = std::env::var("AGENTTRUST_AGENT_ID").context("AGENTTRUST_AGENT_ID is not set")?;
+    // AGENTTRUST_URL and AGENTTRUST_API_KEY
+    let guard = AgentTrustGuard::new(AgentTrustClient::from_env()?, &agent);
+    let router = tools::with_delete_guarded(folder, guard.clone());
+    StdioTransport::new(router).run().await?;
+    guard.close().await?;
+    Ok(())
+}
