@@ -52,6 +52,8 @@ async fn nothing_but_a_permission_runs_the_body() {
         Say::Answer(200, vec![], json!({})),
         Say::Answer(200, vec![], json!({ "allowed": "yes" })),
         Say::Answer(200, vec![], json!({ "allowed": null })),
+        Say::Answer(200, vec![], json!([true])),
+        Say::Answer(200, vec![], json!(true)),
         // Contradictions are read cautiously.
         Say::Answer(200, vec![], json!({ "allowed": true, "elevation_required": true })),
         Say::Answer(

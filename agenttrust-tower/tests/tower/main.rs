@@ -1,5 +1,6 @@
 //! What the layer promises, over a real client and guard that talk to a scripted Guardian.
 
+mod authenticate;
 mod auto_traits;
 mod axum_routes;
 mod covers;

@@ -159,8 +159,18 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body as it is; an empty one reads as `{}`.
+    /// The body, which is one object; an empty one reads as `{}`.
+    ///
+    /// Looked at before it is read: serde would take a list for the members of an object, in order, and
+    /// `[true]` is nobody's permission.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        match self.body.trim_ascii_start().first() {
+            None | Some(b'{') => self.read(),
+            Some(_) => Err(not_an_object().into()),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
         Ok(serde_json::from_slice(body)?)
     }
@@ -176,10 +186,14 @@ impl Answer {
 
     /// A list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
-        let mut value: Value = self.json()?;
+        let mut value: Value = self.read()?;
         if value.is_object() {
             value = value.get_mut(name).map(Value::take).unwrap_or_default();
         }
         Ok(serde_json::from_value::<Option<Vec<T>>>(value)?.unwrap_or_default())
     }
+}
+
+fn not_an_object() -> serde_json::Error {
+    serde::de::Error::custom("the answer is not a JSON object")
 }
