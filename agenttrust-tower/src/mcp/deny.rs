@@ -63,6 +63,8 @@ where
     }
 
     fn permitted(&self, request: &mut Request<R>, permit: &mut Permit) {
+        // The action has it: no input is kept twice for as long as a tool runs.
+        request.extensions_mut().remove::<Message>();
         hand_over(request, permit);
     }
 

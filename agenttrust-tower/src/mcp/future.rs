@@ -40,10 +40,6 @@ pin_project! {
 }
 
 impl<S: Service<Request<B>>, B, M> McpHttpFuture<S, B, M> {
-    pub(super) fn refusing(rejection: Rejection, body: M) -> Self {
-        Self { body, state: State::Refused { rejection: Some(rejection) } }
-    }
-
     pub(super) fn reading(stage: Stage<S, Request<B>, Rejection>, body: M) -> Self {
         Self { body, state: State::Reading { stage } }
     }

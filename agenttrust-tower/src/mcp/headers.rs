@@ -27,12 +27,12 @@ pub(super) fn agree(
 
 /// As it is, or as `=?base64?…?=` where it could not be a header as it is.
 fn says(value: &[u8], said: Option<&str>) -> bool {
-    let Some(said) = said else { return false };
-    if value == said.as_bytes() {
-        return true;
+    let Some(said) = said.map(str::as_bytes) else { return false };
+    match value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?=")) {
+        // Never as it is: a name that looks like this is another one to whoever decodes it.
+        Some(text) => STANDARD.decode(text).is_ok_and(|text| text == said),
+        None => value == said,
     }
-    let encoded = value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?="));
-    encoded.is_some_and(|text| STANDARD.decode(text).is_ok_and(|text| text == said.as_bytes()))
 }
 
 #[cfg(test)]
@@ -74,6 +74,9 @@ mod tests {
             let refused = agree(&headers(all), Some("tools/call"), Some("delete"));
             assert_eq!(refused.unwrap_err().code, HEADER_MISMATCH, "{all:?}");
         }
+        let looks_encoded = "=?base64?cmVhZA==?=";
+        let all = headers(&[("mcp-name", looks_encoded)]);
+        assert!(agree(&all, Some("tools/call"), Some(looks_encoded)).is_err());
         assert!(agree(&headers(&[("mcp-name", "x")]), Some("ping"), None).is_err());
         assert!(agree(&headers(&[("mcp-method", "ping")]), None, None).is_err());
     }

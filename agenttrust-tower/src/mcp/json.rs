@@ -1,81 +1,109 @@
 //! Reading JSON that means one thing only: a key that comes twice is none, whichever of the two the
 //! next reader would go by.
+//!
+//! Looked through first, and only then read by `serde_json` itself: how it hands out numbers is its own
+//! affair, and another one with its feature `arbitrary_precision`. And a value that is read takes many
+//! times the memory of its text, so that they are counted before there is any.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
-/// Reads a whole text. Nested at most 128 deep, as `serde_json` has it.
-pub(super) fn read(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice::<Exact>(text).map(|Exact(value)| value)
+/// What a text is.
+#[derive(Debug, PartialEq)]
+pub(super) enum Text {
+    Object(Map<String, Value>),
+    /// A list, which is not read.
+    List,
+    /// Any other value, which is not read.
+    Bare,
+    /// One that holds more values than may be, and is not read.
+    TooMany,
 }
 
-/// A value without a key that comes twice.
-struct Exact(Value);
-
-impl<'de> Deserialize<'de> for Exact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ExactVisitor).map(Self)
+/// Reads a whole text of at most so many values, all that are nested counted. Nested at most 128 deep, as
+/// `serde_json` has it.
+pub(super) fn read(text: &[u8], most: usize) -> Result<Text, serde_json::Error> {
+    let mut left = most.saturating_add(1);
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let looked = OneMeaning { left: &mut left }.deserialize(&mut reader);
+    match looked.and_then(|()| reader.end()) {
+        Err(_) if left == 0 => return Ok(Text::TooMany),
+        looked => looked?,
+    }
+    match text.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice(text).map(Text::Object),
+        Some(b'[') => Ok(Text::List),
+        _ => Ok(Text::Bare),
     }
 }
 
-struct ExactVisitor;
+/// A value without a key that comes twice. Nothing of it is kept.
+struct OneMeaning<'a> {
+    /// How many values there may be, and one more.
+    left: &'a mut usize,
+}
 
-impl<'de> Visitor<'de> for ExactVisitor {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for OneMeaning<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        *self.left = self.left.saturating_sub(1);
+        if *self.left == 0 {
+            return Err(D::Error::custom("more values than may be"));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneMeaning<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(OneMeaning { left: &mut *self.left })?.is_some() {}
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Exact(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut keys = HashSet::new();
         while let Some(key) = members.next_key::<String>()? {
-            if map.contains_key(&key) {
+            if !keys.insert(key) {
                 // Not the key itself: it may be part of an input.
                 return Err(A::Error::custom("a key comes twice in one object"));
             }
-            let Exact(value) = members.next_value()?;
-            map.insert(key, value);
+            members.next_value_seed(OneMeaning { left: &mut *self.left })?;
         }
-        Ok(Value::Object(map))
+        Ok(())
     }
 }
 
@@ -83,10 +111,32 @@ impl<'de> Visitor<'de> for ExactVisitor {
 mod tests {
     use super::*;
 
+    fn read(text: &[u8]) -> Result<Text, serde_json::Error> {
+        super::read(text, 1000)
+    }
+
     #[test]
     fn every_value_is_read_as_it_is() {
-        let text = r#"{"a":[1,-2,3.5,"x",true,null,{"b":{}}],"":0,"é":"\u00e9"}"#;
-        assert_eq!(read(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        let text = r#" {"a":[1,-2,3.5,"x",true,null,{"b":{}}],"":0,"é":"\u00e9"}"#;
+        let value = serde_json::from_str(text).unwrap();
+        assert_eq!(read(text.as_bytes()).unwrap(), Text::Object(value));
+    }
+
+    #[test]
+    fn what_is_no_object_is_not_read() {
+        assert_eq!(read(b" [1] ").unwrap(), Text::List);
+        assert_eq!(read(b"\n1").unwrap(), Text::Bare);
+    }
+
+    #[test]
+    fn values_are_counted_at_every_depth() {
+        for (text, values) in [("{}", 1), (r#"{"a":1}"#, 2), (r#"{"a":[[],{},"",{"b":0}]}"#, 7)] {
+            let with = |most| super::read(text.as_bytes(), most).unwrap();
+            assert_eq!(with(values - 1), Text::TooMany, "{text}");
+            assert_ne!(with(values), Text::TooMany, "{text}");
+        }
+        // Whatever follows, it is not read.
+        assert_eq!(super::read(b"[1,2,3,4", 3).unwrap(), Text::TooMany);
     }
 
     #[test]
@@ -101,7 +151,8 @@ mod tests {
     #[test]
     fn what_is_no_single_value_is_refused() {
         let deep = "[".repeat(200);
-        for text in ["", "{", "{}{}", "{} x", "nul", "1e999", "\u{feff}{}", &deep] {
+        let lone = r#"{"a":"\ud800"}"#;
+        for text in ["", "{", "{}{}", "{} x", "nul", "1e999", "\u{feff}{}", &deep, lone] {
             assert!(read(text.as_bytes()).is_err(), "{text}");
         }
         assert!(read(b"{\"a\":\"\xff\"}").is_err());

@@ -64,7 +64,12 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
-    /// How long a message may be, in bytes.
+    /// How long a message may be, in bytes. It may hold one JSON value for every 16 of them, and 1,024 in
+    /// any case, nested ones counted.
+    ///
+    /// While a message is read and asked about it takes three to four times its length, and at worst,
+    /// where it is made of nothing but short lists, thirty times this limit. How many there are at a time
+    /// is for a limit outside of the layer.
     pub fn limit(mut self, bytes: usize) -> Self {
         self.intake.limit = bytes;
         self

@@ -1,14 +1,20 @@
 //! One JSON-RPC message, and which of the guarded calls it is, if it is one.
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::headers;
-use super::json;
-use super::rpc::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Rejection};
+use super::json::{self, Text};
+use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Rejection};
 
 /// As long as the name of a tool may be for a Guardian; no method of MCP comes near.
 const LONGEST_NAME: usize = 256;
+/// All that a request or a notification is made of, and all that an answer is.
+const OF_A_REQUEST: [&str; 4] = ["jsonrpc", "id", "method", "params"];
+const OF_AN_ANSWER: [&str; 4] = ["jsonrpc", "id", "result", "error"];
+/// What servers go by in the `params` of guarded calls.
+const OF_PARAMS: [&str; 7] =
+    ["name", "uri", "arguments", "_meta", "task", "inputResponses", "requestState"];
 
 /// What is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,88 +78,132 @@ pub(super) enum Message {
     Pass,
 }
 
-/// Reads one message; returns it with what it is.
+/// Reads one message; returns it written anew, with what it is.
+///
+/// Whatever the next reader makes of JSON, it reads what was read here. `most` is how many values there
+/// may be.
 pub(super) fn read(
     text: &[u8],
+    most: usize,
     headers: &HeaderMap,
     scope: Scope,
-) -> Result<(Value, Message), Rejection> {
-    let value = json::read(text).map_err(|error| {
+) -> Result<(Vec<u8>, Message), Rejection> {
+    let text = json::read(text, most).map_err(|error| {
         Rejection::new(PARSE_ERROR, format!("the body is not one JSON text: {error}"))
     })?;
-    let message = match &value {
-        Value::Object(members) => classify(members, headers, scope)?,
-        Value::Array(_) => {
+    let mut members = match text {
+        Text::Object(members) => members,
+        Text::List => {
             return Err(invalid("batches are not accepted; send each message by itself"));
         }
-        _ => return Err(invalid("a message is a JSON object")),
+        Text::Bare => return Err(invalid("a message is a JSON object")),
+        Text::TooMany => {
+            let message = format!("a message holds at most {most} values, nested ones counted");
+            return Err(invalid(message).status(StatusCode::PAYLOAD_TOO_LARGE));
+        }
     };
-    Ok((value, message))
+    let found = classify(&members, headers, scope)?;
+    let anew = serde_json::to_vec(&members)
+        .map_err(|_| Rejection::new(INTERNAL_ERROR, "the message cannot be handed on"))?;
+    let Some((kind, name, id)) = found else { return Ok((anew, Message::Pass)) };
+    // Taken and not copied: an input may be all of a message.
+    let input = input(kind, members.remove("params"));
+    Ok((anew, Message::Guard(Call { kind, name, input, id })))
 }
+
+/// The kind, the name and the id of a guarded call.
+type Found = (Kind, String, Value);
 
 fn classify(
     members: &Map<String, Value>,
     headers: &HeaderMap,
     scope: Scope,
-) -> Result<Message, Rejection> {
-    if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-        return Err(invalid("a message says \"jsonrpc\": \"2.0\""));
-    }
+) -> Result<Option<Found>, Rejection> {
     let id = members.get("id").map(id).transpose()?;
     let told = |rejection: Rejection| rejection.id(id.clone().unwrap_or_default());
-    let method = match members.get("method") {
-        Some(Value::String(method)) if (1..=LONGEST_NAME).contains(&method.len()) => method,
-        Some(_) => {
-            return Err(told(invalid("a method is a text of at least 1 and at most 256 bytes")));
-        }
-        None => {
-            let answers = members.contains_key("result") != members.contains_key("error");
-            if id.is_none() || !answers {
-                return Err(told(invalid(
-                    "a message has a method, or an id with one of result and error",
-                )));
-            }
-            headers::agree(headers, None, None).map_err(told)?;
-            return Ok(Message::Pass);
-        }
-    };
-    if members.contains_key("result") || members.contains_key("error") {
-        // Whoever goes by one of them and not by the other would make something else of it.
-        return Err(told(invalid("a message with a method has neither result nor error")));
+    if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return Err(told(invalid("a message says \"jsonrpc\": \"2.0\"")));
     }
+    let Some(method) = members.get("method") else {
+        let answers = members.contains_key("result") != members.contains_key("error");
+        if id.is_none() || !answers {
+            let message = "a message has a method, or an id with one of result and error";
+            return Err(told(invalid(message)));
+        }
+        made_of(members, &OF_AN_ANSWER).map_err(told)?;
+        headers::agree(headers, None, None).map_err(told)?;
+        return Ok(None);
+    };
+    made_of(members, &OF_A_REQUEST).map_err(told)?;
+    let method = method_of(method).map_err(told)?;
     let params = match members.get("params") {
         None => None,
         Some(Value::Object(params)) => Some(params),
         Some(_) => return Err(told(Rejection::new(INVALID_PARAMS, "params is an object"))),
     };
     let Some(kind) = Kind::of(method) else {
-        headers::agree(headers, Some(method), None).map_err(told)?;
-        return Ok(Message::Pass);
+        headers::agree(headers, Some(method), about(params)).map_err(told)?;
+        return Ok(None);
     };
     let name = name(kind, params).map_err(told)?;
     headers::agree(headers, Some(method), Some(name)).map_err(told)?;
     if !scope.holds(kind) {
-        return Ok(Message::Pass);
+        return Ok(None);
     }
-    let Some(id) = id else {
-        return Err(invalid(format!("{method} is a request; send it with an id")));
+    match id {
+        Some(id) => Ok(Some((kind, name.to_owned(), id))),
+        None => Err(invalid(format!("{method} is a request; send it with an id"))),
+    }
+}
+
+/// Refuses all other members: a reader to whom `Method` is `method`, and there are such, would go by
+/// one that nobody has looked at here.
+fn made_of(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection> {
+    if members.keys().all(|key| known.contains(&key.as_str())) {
+        return Ok(());
+    }
+    Err(invalid(format!("a message like this one has no members but {}", known.join(", "))))
+}
+
+/// A method is a plain word, and the guarded ones are written in one way.
+fn method_of(method: &Value) -> Result<&str, Rejection> {
+    let plain = |method: &&str| {
+        (1..=LONGEST_NAME).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_graphic())
     };
-    let input = params.map(|params| input(kind, params)).unwrap_or_default();
-    Ok(Message::Guard(Call { kind, name: name.to_owned(), input, id }))
+    let Some(method) = method.as_str().filter(plain) else {
+        return Err(invalid("a method is a text of 1 to 256 visible ASCII letters"));
+    };
+    if Kind::of(method).is_none() && Kind::of(&method.to_ascii_lowercase()).is_some() {
+        return Err(invalid(
+            "methods are told apart by upper and lower case; write it as MCP does",
+        ));
+    }
+    Ok(method)
 }
 
 /// MCP: a text or a whole number, and never null.
 fn id(id: &Value) -> Result<Value, Rejection> {
     match id {
-        Value::String(text) if text.len() <= LONGEST_NAME => Ok(id.clone()),
-        Value::Number(number) if !number.is_f64() => Ok(id.clone()),
-        _ => Err(invalid("an id is a whole number, or a text of at most 256 bytes")),
+        Value::String(_) => Ok(id.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Ok(id.clone()),
+        _ => Err(invalid("an id is a text, or a whole number of at most 64 bits")),
     }
+}
+
+/// What `Mcp-Name` repeats of a message that is not guarded.
+fn about(params: Option<&Map<String, Value>>) -> Option<&str> {
+    let params = params?;
+    ["name", "uri", "taskId"].iter().find_map(|member| params.get(*member)?.as_str())
 }
 
 fn name(kind: Kind, params: Option<&Map<String, Value>>) -> Result<&str, Rejection> {
     let member = kind.named_by();
     let bad = |what: &str| Err(Rejection::new(INVALID_PARAMS, format!("params.{member} {what}")));
+    if !params.is_none_or(|params| params.keys().all(|key| is_unlike(key))) {
+        let message =
+            "a member of params is written almost like one of MCP's; write it as MCP does";
+        return Err(Rejection::new(INVALID_PARAMS, message));
+    }
     let name = params.and_then(|params| params.get(member)).and_then(Value::as_str);
     let Some(name) = name else { return bad("is missing, or no text") };
     // A URI is part of the input and not of a tool's name: it may be longer.
@@ -170,8 +220,15 @@ fn name(kind: Kind, params: Option<&Map<String, Value>>) -> Result<&str, Rejecti
     Ok(name)
 }
 
-fn input(kind: Kind, params: &Map<String, Value>) -> Value {
-    let mut input = params.clone();
+/// Whether nobody takes a member of `params` for one that it is not: `Name` for `name`, or `nameſ` and
+/// `name\0`, which are all the same to one reader of JSON or another.
+fn is_unlike(key: &str) -> bool {
+    let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
+    is_plain && !OF_PARAMS.iter().any(|known| key.eq_ignore_ascii_case(known) && key != *known)
+}
+
+fn input(kind: Kind, params: Option<Value>) -> Value {
+    let Some(Value::Object(mut input)) = params else { return Value::Object(Map::new()) };
     input.remove("_meta");
     if kind == Kind::Tool {
         input.remove("name");

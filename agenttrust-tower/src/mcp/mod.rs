@@ -30,12 +30,22 @@
 //! | `resources/read`, `prompts/get` | passes; guarded as reads of these names with [`resources`](McpHttpLayer::resources) and [`prompts`](McpHttpLayer::prompts) |
 //! | any other request or notification, and answers to the server's own requests | passes |
 //! | one of the guarded methods as a notification | refused: a denial could not be told |
-//! | what is not one JSON-RPC 2.0 message, batches, a key that comes twice | refused |
+//! | what is not one JSON-RPC 2.0 message, batches, a key that comes twice, a member that is not JSON-RPC's | refused |
+//! | a member of `params` of a guarded method that is written almost like one of MCP's: `Name`, `nameſ` | refused |
 //! | `Mcp-Method` or `Mcp-Name` that says something else than the body | refused |
-//! | `GET`, `DELETE`, `HEAD`, `OPTIONS` | passes: the server's own stream, the end of a session |
+//! | `GET`, `DELETE`, `HEAD`, `OPTIONS` | passes: the server's own stream, the end of a session; with a body, refused |
 //! | any other method of HTTP | refused |
 //!
-//! The input, which an approval is bound to, is all of `params` but `name` and `_meta`.
+//! The input, which an approval is bound to, is all of `params` but `name` and `_meta`. It is not the
+//! path and not the session: give each server a layer of its own, and a name.
+//!
+//! # What the server gets
+//!
+//! The message, written anew from what was read: JSON in UTF-8, as `application/json` where the client
+//! said so (another media type or character set is refused). So numbers that `serde_json` keeps as doubles
+//! arrive as those doubles. Gone are the headers that were true of the body before it (`Content-Encoding`,
+//! `Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, `Trailer`, `Transfer-Encoding`, `Expect`), and
+//! `Upgrade`: a connection that becomes something else is one that nobody looks into.
 //!
 //! # Answers
 //!
@@ -43,7 +53,10 @@
 //! happened, how to go on, the id of the approval. For programs, `_meta["agenttrust/denial"]` holds the
 //! `code` and the id. A denied read is a JSON-RPC error with the same words. What is refused is a
 //! JSON-RPC error, with a status of 400 (413 for a body over the limit, 408 for one that does not come,
-//! 415 for one that is compressed).
+//! 415 for one that is compressed or something else than JSON in UTF-8, 405 for another method). The
+//! connection can be used again afterwards, unless the answer says `Connection: close`: where a body did
+//! not come, or is more than 16 MiB over the limit, or was announced with `Expect: 100-continue` and not
+//! wanted.
 //!
 //! # The outcome
 //!

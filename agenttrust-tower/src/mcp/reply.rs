@@ -36,10 +36,13 @@ pub(super) fn judge<B>(response: &Response<B>) -> Judge {
     if !response.status().is_success() || is_compressed(headers) {
         return by_status();
     }
-    match media_type(headers) {
-        Some("application/json") => Judge::JsonRpc(ReplyJudge::new(None)),
-        Some("text/event-stream") => Judge::JsonRpc(ReplyJudge::new(Some(Line::Field(0)))),
-        _ => by_status(),
+    let media = media_type(headers).unwrap_or_default();
+    if media.eq_ignore_ascii_case("application/json") {
+        Judge::JsonRpc(ReplyJudge::new(None))
+    } else if media.eq_ignore_ascii_case("text/event-stream") {
+        Judge::JsonRpc(ReplyJudge::new(Some(Line::Field(0))))
+    } else {
+        by_status()
     }
 }
 
@@ -156,5 +159,16 @@ mod tests {
         let (first, second) = error.split_at(30);
         assert_eq!(outcome(false, &[first, second]), CallOutcome::failure("JsonRpcError"));
         assert_eq!(outcome(false, &["{\"id\":1,\"result\":{}}"]), CallOutcome::Success);
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_none() {
+        let answer = "{\"id\":1,\"result\":{\"content\":[{\"type\":\"text\"}]}}";
+        for cut in 0..answer.len() {
+            let (there, _) = answer.split_at(cut);
+            assert_eq!(outcome(false, &[there]), CallOutcome::failure("NoReply"), "{there}");
+            let event = format!("data: {there}");
+            assert_eq!(outcome(true, &[&event]), CallOutcome::failure("NoReply"), "{event}");
+        }
     }
 }

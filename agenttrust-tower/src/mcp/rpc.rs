@@ -1,6 +1,6 @@
 //! Errors and results of JSON-RPC 2.0, as answers over HTTP.
 
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -19,11 +19,14 @@ pub(super) struct Rejection {
     pub(super) message: String,
     /// The id of the request, where it could be read; else null, as JSON-RPC has it.
     pub(super) id: Value,
+    /// The body was not read to its end, so nothing can follow it on a connection of HTTP/1.
+    pub(super) closes: bool,
 }
 
 impl Rejection {
     pub(super) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, message: message.into(), id: Value::Null }
+        let (status, message) = (StatusCode::BAD_REQUEST, message.into());
+        Self { status, code, message, id: Value::Null, closes: false }
     }
 
     pub(super) fn status(mut self, status: StatusCode) -> Self {
@@ -36,11 +39,24 @@ impl Rejection {
         self
     }
 
+    pub(super) fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
     pub(super) fn into_response<B>(self, make_body: impl FnOnce(String) -> B) -> Response<B> {
-        let Self { status, code, message, id } = self;
+        let Self { status, code, message, id, closes } = self;
         let error = json!({ "code": code, "message": message });
         let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
-        answer(status, body, make_body)
+        let mut response = answer(status, body, make_body);
+        let headers = response.headers_mut();
+        if closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+        }
+        response
     }
 }
 

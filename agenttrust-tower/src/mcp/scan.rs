@@ -111,10 +111,12 @@ impl Scan {
         }
     }
 
-    /// What the text said, if it was the answer to a request: not one of the server's own messages.
+    /// What the text said, if it was the answer to a request, and all of it: not one of the server's own
+    /// messages.
     pub(super) fn reply(&self) -> Option<Reply> {
         let Seen { method, error, result, is_error } = self.seen;
-        match (method || self.lost, error, result, is_error) {
+        let is_whole = self.open.is_empty() && self.mode == Mode::Between;
+        match (method || self.lost || !is_whole, error, result, is_error) {
             (true, ..) | (_, false, false, _) => None,
             (_, true, ..) => Some(Reply::Error),
             (_, _, true, true) => Some(Reply::ToolError),

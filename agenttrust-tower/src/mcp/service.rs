@@ -6,15 +6,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::Body;
 use tower::Service;
 
 use super::future::McpHttpFuture;
 use super::message::{self, Message, Scope};
 use super::read;
-use super::rpc::{INTERNAL_ERROR, INVALID_REQUEST, Rejection};
+use super::rpc::Rejection;
 use crate::asking::ask;
 use crate::http::MakeBody;
 use crate::stage::Stage;
@@ -25,6 +28,14 @@ pub(super) struct Intake {
     pub(super) limit: usize,
     pub(super) within: Duration,
     pub(super) scope: Scope,
+}
+
+impl Intake {
+    /// A value that was read takes some hundred bytes, of which the shortest are two in the text: the
+    /// limit alone would be one of text and not of memory.
+    fn most_values(self) -> usize {
+        (self.limit / 16).max(1024)
+    }
 }
 
 /// Reads the messages that go to a guarded MCP server.
@@ -79,26 +90,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match *request.method() {
-            Method::POST => {
-                // The service that was polled ready goes with the call; its clone need not be ready.
-                let fresh = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, fresh);
-                let asking = ask(taken_in(request, self.intake));
-                McpHttpFuture::reading(Stage::Asking { asking, service: ready }, self.body.clone())
-            }
-            Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE => {
-                request.extensions_mut().insert(Message::Pass);
-                McpHttpFuture::calling(self.inner.call(request), self.body.clone())
-            }
-            _ => {
-                let message = "MCP over HTTP has POST, GET and DELETE";
-                let rejection =
-                    Rejection::new(INVALID_REQUEST, message).status(StatusCode::METHOD_NOT_ALLOWED);
-                McpHttpFuture::refusing(rejection, self.body.clone())
-            }
+        if is_bare(&request) {
+            request.headers_mut().remove(UPGRADE);
+            request.extensions_mut().insert(Message::Pass);
+            return McpHttpFuture::calling(self.inner.call(request), self.body.clone());
         }
+        // The service that was polled ready goes with the call; its clone need not be ready.
+        let fresh = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, fresh);
+        let asking = ask(taken_in(request, self.intake));
+        McpHttpFuture::reading(Stage::Asking { asking, service: ready }, self.body.clone())
     }
+}
+
+/// Whether there is nothing to read: no message comes with these methods.
+fn is_bare<B: Body>(request: &Request<B>) -> bool {
+    let method = request.method();
+    let bare = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
+    bare && request.body().is_end_stream()
 }
 
 /// The request with the message that was read from it, and nothing else in its body.
@@ -107,16 +116,45 @@ where
     B: Body + From<Bytes>,
 {
     let (mut head, body) = request.into_parts();
-    let text = read::read(&head.headers, body, intake.limit, intake.within).await?;
-    let (value, message) = message::read(&text, &head.headers, intake.scope)?;
-    drop(text);
-    // Written anew: whatever the next reader makes of JSON, it reads what was read here.
-    let text = serde_json::to_vec(&value)
-        .map_err(|_| Rejection::new(INTERNAL_ERROR, "the message cannot be handed on"))?;
-    head.headers.remove(TRANSFER_ENCODING);
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    let text = match read::read(&head, body, intake.limit, intake.within).await {
+        // From HTTP/2 on, a body that is not read is in nobody's way.
+        Err(rejection) if head.version > Version::HTTP_11 => {
+            return Err(Rejection { closes: false, ..rejection });
+        }
+        read => read?,
+    };
+    let (text, message) = match head.method {
+        Method::POST => message::read(&text, intake.most_values(), &head.headers, intake.scope)?,
+        _ => (Vec::new(), Message::Pass),
+    };
+    describe(&mut head.headers, text.len());
     head.extensions.insert(message);
     Ok(Request::from_parts(head, B::from(Bytes::from(text))))
+}
+
+/// Headers that say something of a body that is no longer there, or of the way that it came.
+const OF_THE_BODY_BEFORE: [HeaderName; 9] = [
+    CONTENT_ENCODING,
+    EXPECT,
+    TRAILER,
+    TRANSFER_ENCODING,
+    // A connection that becomes something else is one that nobody looks into.
+    UPGRADE,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+fn describe(headers: &mut HeaderMap, length: usize) {
+    for header in OF_THE_BODY_BEFORE {
+        headers.remove(header);
+    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    // Not where there was none: a browser sends such a request to anybody, and the server may know.
+    if headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
 }
 
 impl<S: fmt::Debug, M> fmt::Debug for McpHttp<S, M> {

@@ -1,0 +1,17 @@
+//! What the MCP layer promises, over real sockets, HTTP/1.1 and HTTP/2, with a scripted Guardian and a
+//! scripted server behind it.
+
+#[expect(dead_code, reason = "the tests of the other layer need more of it")]
+#[path = "../tower/guardian.rs"]
+mod guardian;
+
+mod answers;
+mod bodies;
+mod calls;
+mod connection;
+mod denials;
+mod heads;
+mod house;
+mod messages;
+mod smuggling;
+mod streams;

@@ -1,0 +1,94 @@
+//! A guard in front of an MCP server that somebody else wrote: a reverse proxy over streamable HTTP.
+//!
+//! ```sh
+//! PORT=3001 npx @modelcontextprotocol/server-everything streamableHttp   # a server, say this one
+//! cargo run --example mcp_proxy -- --upstream http://127.0.0.1:3001/mcp
+//! ```
+//!
+//! An agent says who it is with its token (`Authorization: Bearer at_...`; one is printed at the start).
+//! Whatever it asks for passes, except that each call of a tool is checked as that agent, under the name
+//! `everything/TOOL`, before the server sees it, and reported by what the server answered.
+//!
+//! - `guardian.rs` is who is asked: a Guardian of this process, or the one of `AGENTTRUST_URL`.
+//! - `upstream.rs` is the way to the server: to this one only, and without the agent's credentials.
+
+mod guardian;
+mod upstream;
+
+use std::net::SocketAddr;
+
+use agenttrust::AgentTrustGuard;
+use agenttrust_tower::{AuthenticateLayer, McpHttpLayer};
+use anyhow::{Context as _, bail};
+use axum::Router;
+use axum::routing::any;
+use reqwest::Url;
+use tokio::net::TcpListener;
+
+use self::guardian::Asked;
+use self::upstream::Upstream;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let wanted = Wanted::from_args(std::env::args().skip(1))?;
+    let upstream = Upstream::new(wanted.upstream)?;
+    let asked = Asked::from_env(&wanted.server).await?;
+    // Asks for the agents that it is shown tokens of, each in a session of its own.
+    let guard = AgentTrustGuard::builder(asked.client(), "mcp-proxy")
+        // Whoever approves sees what: the arguments of a held call, and of no other, go to the Guardian.
+        .disclose_on_elevation(true)
+        .build();
+
+    let proxy = Router::new()
+        .route("/mcp", any(upstream::forward))
+        .with_state(upstream)
+        // The layer that was added last runs first: who is it, and then, may they?
+        .layer(McpHttpLayer::new(guard.clone()).server(wanted.server))
+        .layer(AuthenticateLayer::new(asked.client()));
+
+    let listener = TcpListener::bind(wanted.listen)
+        .await
+        .with_context(|| format!("{} is not free to listen on", wanted.listen))?;
+    eprintln!("listening on http://{}/mcp", listener.local_addr()?);
+    tokio::select! {
+        served = axum::serve(listener, proxy) => served?,
+        // Not gracefully: the streams of a server have no end that could be waited for.
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    guard.close().await?;
+    Ok(())
+}
+
+/// What the command line asks for.
+struct Wanted {
+    upstream: Url,
+    /// What the Guardian knows the server as.
+    server: String,
+    listen: SocketAddr,
+}
+
+const USE: &str = "use mcp_proxy --upstream URL [--server NAME] [--listen ADDRESS:PORT]";
+
+impl Wanted {
+    fn from_args(mut args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        let (mut upstream, mut server) = (None, "everything".to_owned());
+        // On the loopback address: tokens travel in the clear until there is TLS in front of this.
+        let mut listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        while let Some(flag) = args.next() {
+            let value = args.next().with_context(|| format!("{flag} needs a value; {USE}"))?;
+            match flag.as_str() {
+                "--upstream" => {
+                    let url = value.parse().with_context(|| format!("{value:?} is no URL"))?;
+                    upstream = Some(url);
+                }
+                "--server" => server = value,
+                "--listen" => {
+                    listen = value.parse().with_context(|| format!("{value:?} is no address"))?;
+                }
+                _ => bail!("{flag:?} is not understood; {USE}"),
+            }
+        }
+        let upstream = upstream.with_context(|| format!("no server to guard; {USE}"))?;
+        Ok(Self { upstream, server, listen })
+    }
+}
