@@ -115,6 +115,8 @@ pub mod http;
 mod layer;
 #[cfg(feature = "mcp-http")]
 pub mod mcp;
+#[cfg(any(feature = "mcp-http", feature = "rmcp", feature = "tower-mcp"))]
+mod mcp_call;
 mod only;
 mod refine;
 #[cfg(feature = "rmcp")]

@@ -1,6 +1,5 @@
 //! The action of a message that was read.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use http::Request;
 
 use super::message::{Call, Kind, Message};
 use crate::http::extract::as_identified;
+use crate::mcp_call::{self, read};
 use crate::{ExtractAction, Extracted};
 
 /// Makes an action of a message that [`McpHttpLayer`](crate::McpHttpLayer) has read, and refuses every
@@ -23,32 +23,31 @@ pub struct McpExtract {
 pub(super) type Effects = Arc<dyn Fn(&str) -> Option<Effect> + Send + Sync>;
 
 impl McpExtract {
-    fn action(&self, call: &Call) -> Action {
-        let name: Cow<'static, str> = match call.kind {
-            Kind::Tool => call.name.clone().into(),
-            Kind::Resource => "resources/read".into(),
-            Kind::Prompt => "prompts/get".into(),
+    fn action(&self, call: &Call) -> Result<Action, &'static str> {
+        let (name, effect) = match call.kind {
+            Kind::Tool => {
+                (call.name.as_str(), self.effects.as_ref().and_then(|effects| effects(&call.name)))
+            }
+            Kind::Resource => (read::RESOURCE, Some(Effect::Read)),
+            Kind::Directory => (read::DIRECTORY, Some(Effect::Read)),
+            Kind::Prompt => (read::PROMPT, Some(Effect::Read)),
         };
-        let tool = match &self.server {
-            Some(server) => format!("{server}/{name}").into(),
-            None => name,
-        };
+        let tool = mcp_call::tool(self.server.as_deref(), name)?;
         let action = Action::new(tool).input(&call.input);
-        let effect = match call.kind {
-            Kind::Tool => self.effects.as_ref().and_then(|effects| effects(&call.name)),
-            Kind::Resource | Kind::Prompt => Some(Effect::Read),
-        };
-        match effect {
+        Ok(match effect {
             Some(effect) => action.effect(effect),
             None => action,
-        }
+        })
     }
 }
 
 impl<B> ExtractAction<Request<B>> for McpExtract {
     fn extract(&self, request: &Request<B>) -> Extracted {
         match request.extensions().get::<Message>() {
-            Some(Message::Guard(call)) => as_identified(self.action(call), request).into(),
+            Some(Message::Guard(call)) => match self.action(call) {
+                Ok(action) => as_identified(action, request).into(),
+                Err(reason) => Extracted::refuse(reason),
+            },
             Some(Message::Pass) => Extracted::Pass,
             None => Extracted::refuse("the request was not read by the MCP layer"),
         }

@@ -52,13 +52,14 @@ impl<M> McpHttpLayer<M> {
         self.extract(|extract| extract.effects = Some(Arc::new(effects)))
     }
 
-    /// Guards `resources/read` as well, as a read of the tool `resources/read`.
+    /// Guards `resources/read` and `resources/directory/read` as well, as reads of the tools
+    /// `mcp/resources/read` and `mcp/resources/directory/read`.
     pub fn resources(mut self) -> Self {
         self.intake.scope.resources = true;
         self
     }
 
-    /// Guards `prompts/get` as well, as a read of the tool `prompts/get`.
+    /// Guards `prompts/get` as well, as a read of the tool `mcp/prompts/get`.
     pub fn prompts(mut self) -> Self {
         self.intake.scope.prompts = true;
         self

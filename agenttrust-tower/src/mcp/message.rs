@@ -1,14 +1,16 @@
 //! One JSON-RPC message, and which of the guarded calls it is, if it is one.
 
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::headers;
 use super::json::{self, Text};
+use crate::mcp_call::LONGEST_NAME;
+
 use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Rejection};
 
-/// As long as the name of a tool may be for a Guardian; no method of MCP comes near.
-const LONGEST_NAME: usize = 256;
+/// No method of MCP comes near.
+const LONGEST_METHOD: usize = 256;
 /// All that a request or a notification is made of, and all that an answer is.
 const OF_A_REQUEST: [&str; 4] = ["jsonrpc", "id", "method", "params"];
 const OF_AN_ANSWER: [&str; 4] = ["jsonrpc", "id", "result", "error"];
@@ -21,6 +23,7 @@ const OF_PARAMS: [&str; 7] =
 pub(super) enum Kind {
     Tool,
     Resource,
+    Directory,
     Prompt,
 }
 
@@ -29,6 +32,7 @@ impl Kind {
         match method {
             "tools/call" => Some(Self::Tool),
             "resources/read" => Some(Self::Resource),
+            "resources/directory/read" => Some(Self::Directory),
             "prompts/get" => Some(Self::Prompt),
             _ => None,
         }
@@ -38,7 +42,7 @@ impl Kind {
     fn named_by(self) -> &'static str {
         match self {
             Self::Tool | Self::Prompt => "name",
-            Self::Resource => "uri",
+            Self::Resource | Self::Directory => "uri",
         }
     }
 }
@@ -54,7 +58,7 @@ impl Scope {
     fn holds(self, kind: Kind) -> bool {
         match kind {
             Kind::Tool => true,
-            Kind::Resource => self.resources,
+            Kind::Resource | Kind::Directory => self.resources,
             Kind::Prompt => self.prompts,
         }
     }
@@ -66,7 +70,7 @@ pub(super) struct Call {
     pub(super) kind: Kind,
     /// The tool's or the prompt's name, the resource's URI.
     pub(super) name: String,
-    /// All of `params` but `_meta`, and but the name of a tool.
+    /// All of `params` but `_meta`, and but the name of a tool: see [`input`].
     pub(super) input: Value,
     pub(super) id: Value,
 }
@@ -168,7 +172,7 @@ fn made_of(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection
 /// A method is a plain word, and the guarded ones are written in one way.
 fn method_of(method: &Value) -> Result<&str, Rejection> {
     let plain = |method: &&str| {
-        (1..=LONGEST_NAME).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_graphic())
+        (1..=LONGEST_METHOD).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_graphic())
     };
     let Some(method) = method.as_str().filter(plain) else {
         return Err(invalid("a method is a text of 1 to 256 visible ASCII letters"));
@@ -207,8 +211,8 @@ fn name(kind: Kind, params: Option<&Map<String, Value>>) -> Result<&str, Rejecti
     let name = params.and_then(|params| params.get(member)).and_then(Value::as_str);
     let Some(name) = name else { return bad("is missing, or no text") };
     // A URI is part of the input and not of a tool's name: it may be longer.
-    if name.is_empty() || (kind != Kind::Resource && name.len() > LONGEST_NAME) {
-        return bad("is empty, or longer than 256 bytes");
+    if name.is_empty() || (kind.named_by() == "name" && name.len() > LONGEST_NAME) {
+        return bad("is empty, or longer than 200 bytes");
     }
     if name.chars().any(char::is_control) {
         return bad("holds a control character");
@@ -227,18 +231,40 @@ fn is_unlike(key: &str) -> bool {
     is_plain && !OF_PARAMS.iter().any(|known| key.eq_ignore_ascii_case(known) && key != *known)
 }
 
+/// What is given, as everywhere that a call of MCP is read: an object, in an array with the answers of a
+/// repeated call and with whatever else there is, where there is any.
 fn input(kind: Kind, params: Option<Value>) -> Value {
-    let Some(Value::Object(mut input)) = params else { return Value::Object(Map::new()) };
-    input.remove("_meta");
-    if kind == Kind::Tool {
-        input.remove("name");
-        // Without arguments, with null and with none of them is the same call.
-        let none = input.get("arguments").is_none_or(Value::is_null);
-        if none {
-            input.insert("arguments".to_owned(), Value::Object(Map::new()));
+    let mut rest = match params {
+        Some(Value::Object(params)) => params,
+        _ => Map::new(),
+    };
+    rest.remove("_meta");
+    let given = match kind {
+        Kind::Tool => {
+            rest.remove("name");
+            arguments(&mut rest)
         }
+        Kind::Prompt => json!({ "name": rest.remove("name"), "arguments": arguments(&mut rest) }),
+        Kind::Resource => json!({ "uri": rest.remove("uri") }),
+        Kind::Directory => {
+            // Which page of it is read is not bound: all of it was asked for.
+            rest.remove("cursor");
+            json!({ "uri": rest.remove("uri") })
+        }
+    };
+    let [responses, state] =
+        ["inputResponses", "requestState"].map(|name| rest.remove(name).unwrap_or_default());
+    match (responses.is_null() && state.is_null(), rest.is_empty()) {
+        (true, true) => given,
+        (false, true) => Value::Array(vec![given, responses, state]),
+        (_, false) => Value::Array(vec![given, responses, state, Value::Object(rest)]),
     }
-    Value::Object(input)
+}
+
+/// Without arguments, with null and with none of them is the same call.
+fn arguments(rest: &mut Map<String, Value>) -> Value {
+    let arguments = rest.remove("arguments").filter(|arguments| !arguments.is_null());
+    arguments.unwrap_or_else(|| Value::Object(Map::new()))
 }
 
 fn invalid(message: impl Into<String>) -> Rejection {

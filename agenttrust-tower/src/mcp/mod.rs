@@ -27,7 +27,7 @@
 //! | message | what becomes of it |
 //! |---|---|
 //! | `tools/call` | guarded, as the tool `name`, or `server/name` with [`server`](McpHttpLayer::server) |
-//! | `resources/read`, `prompts/get` | passes; guarded as reads of these names with [`resources`](McpHttpLayer::resources) and [`prompts`](McpHttpLayer::prompts) |
+//! | `resources/read`, `resources/directory/read`, `prompts/get` | passes; guarded as reads of the tools `mcp/resources/read` and so on with [`resources`](McpHttpLayer::resources) and [`prompts`](McpHttpLayer::prompts) |
 //! | any other request or notification, and answers to the server's own requests | passes |
 //! | one of the guarded methods as a notification | refused: a denial could not be told |
 //! | what is not one JSON-RPC 2.0 message, batches, a key that comes twice, a member that is not JSON-RPC's | refused |

@@ -25,7 +25,7 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
         request: CallToolRequestParams,
         context: Context,
     ) -> Answered<CallToolResponse> {
-        let (action, ct) = (of_caller(self.tool_call(&request), &context), context.ct.clone());
+        let (action, ct) = (of_caller(self.tool_call(&request)?, &context), context.ct.clone());
         self.guard(action, ct.cancelled(), || self.inner.call_tool(request, context)).await
     }
 
@@ -37,7 +37,7 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
         if !self.resources {
             return self.inner.read_resource(request, context).await;
         }
-        let (action, ct) = (of_caller(self.resource_read(&request), &context), context.ct.clone());
+        let (action, ct) = (of_caller(self.resource_read(&request)?, &context), context.ct.clone());
         self.guard(action, ct.cancelled(), || self.inner.read_resource(request, context)).await
     }
 
@@ -49,7 +49,8 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
         if !self.resources {
             return self.inner.read_resource_directory(request, context).await;
         }
-        let (action, ct) = (of_caller(self.directory_read(&request), &context), context.ct.clone());
+        let (action, ct) =
+            (of_caller(self.directory_read(&request)?, &context), context.ct.clone());
         let read = || self.inner.read_resource_directory(request, context);
         self.guard(action, ct.cancelled(), read).await
     }
@@ -62,7 +63,7 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
         if !self.prompts {
             return self.inner.get_prompt(request, context).await;
         }
-        let (action, ct) = (of_caller(self.prompt_get(&request), &context), context.ct.clone());
+        let (action, ct) = (of_caller(self.prompt_get(&request)?, &context), context.ct.clone());
         self.guard(action, ct.cancelled(), || self.inner.get_prompt(request, context)).await
     }
 

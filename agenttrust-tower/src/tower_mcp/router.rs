@@ -1,15 +1,13 @@
 //! A whole server.
 
 use agenttrust::{Action, AgentIdentity, CallOutcome, Effect, Outcome};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId};
 use tower_mcp::{RouterRequest, RouterResponse, ToolAnnotationsMap};
 
 use super::result::{denied, outcome};
+use crate::mcp_call::{self, Answers};
 use crate::{Denial, DenyWith, ExtractAction, Extracted};
-
-/// As many bytes as a Guardian takes.
-const LONGEST_NAME: usize = 200;
 
 /// Reads the action of a request to a server: see [`tower_mcp`](crate::tower_mcp).
 #[derive(Clone, Debug, Default)]
@@ -30,26 +28,23 @@ impl McpRouterExtract {
     }
 
     fn read(&self, request: &RouterRequest, params: &CallToolParams) -> Extracted {
-        let tool = match &self.server {
-            Some(server) => format!("{server}/{}", params.name),
-            None => params.name.clone(),
+        let tool = match mcp_call::tool(self.server.as_deref(), &params.name) {
+            Ok(tool) => tool,
+            Err(reason) => return Extracted::refuse(reason),
         };
-        if params.name.is_empty() || tool.len() > LONGEST_NAME || tool.contains(char::is_control) {
-            return Extracted::refuse(
-                "the name of a tool is 1 to 200 characters long, the server's included, and none of \
-                 them is a control character",
-            );
-        }
-        if !is_arguments(&params.arguments) {
-            return Extracted::refuse("the arguments of a tool are an object");
-        }
+        let none = Value::Object(Map::new());
+        let arguments = match &params.arguments {
+            // As MCP has it: an object, or nothing.
+            Value::Null => &none,
+            Value::Object(_) => &params.arguments,
+            _ => return Extracted::refuse("the arguments of a tool are an object"),
+        };
         let action = Action::new(tool).effect(effect(request, &params.name));
-        let action = match (&params.input_responses, &params.request_state) {
-            (None, None) => action.input(&params.arguments),
-            // The tool acts on the answers as it does on its arguments. An array, which arguments
-            // never are.
-            answers => action.input(&(&params.arguments, answers)),
+        let answers = Answers {
+            responses: params.input_responses.as_ref(),
+            state: params.request_state.as_ref(),
         };
+        let action = mcp_call::with_input(action, arguments, answers);
         match request.extensions.get::<AgentIdentity>() {
             Some(identity) => action.principal(identity.clone()).into(),
             None => action.into(),
@@ -69,22 +64,14 @@ impl ExtractAction<RouterRequest> for McpRouterExtract {
     }
 }
 
-/// As MCP has it: an object, or nothing.
-fn is_arguments(arguments: &Value) -> bool {
-    matches!(arguments, Value::Object(_) | Value::Null)
-}
-
 /// By the server's own annotations, with the defaults that MCP has.
 fn effect(request: &RouterRequest, tool: &str) -> Effect {
     let annotations = request.extensions.get::<ToolAnnotationsMap>();
-    let Some(annotations) = annotations.and_then(|all| all.get(tool)) else {
-        return Effect::Destructive;
-    };
-    match (annotations.read_only_hint, annotations.destructive_hint) {
-        (true, _) => Effect::Read,
-        (false, false) => Effect::Mutating,
-        (false, true) => Effect::Destructive,
-    }
+    let annotations = annotations.and_then(|all| all.get(tool));
+    mcp_call::effect(
+        annotations.map(|annotations| annotations.read_only_hint),
+        annotations.map(|annotations| annotations.destructive_hint),
+    )
 }
 
 /// Denies with a result that the model can read.

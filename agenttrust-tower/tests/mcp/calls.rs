@@ -146,7 +146,7 @@ async fn resources_and_prompts_are_guarded_where_that_was_asked_for() {
     assert_eq!(house.heard().len(), 0);
     let asked: Vec<_> =
         house.guardian.checks().into_iter().map(|check| (check.tool, check.effect)).collect();
-    let expected = [("notes/resources/read", "read"), ("notes/prompts/get", "read")];
+    let expected = [("notes/mcp/resources/read", "read"), ("notes/mcp/prompts/get", "read")];
     assert_eq!(asked, expected.map(|(tool, effect)| (tool.to_owned(), effect.to_owned())));
 }
 

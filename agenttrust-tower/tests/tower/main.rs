@@ -9,6 +9,7 @@ mod denial;
 mod guardian;
 mod http_denials;
 mod http_requests;
+mod mcp_alike;
 mod outcome;
 mod principal;
 mod readiness;

@@ -1,0 +1,67 @@
+//! What a call over MCP is to the Guardian, whichever crate reads it: the same call is the same action,
+//! so that what is declared, allowed and approved of a tool holds however it is served.
+
+#[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
+use {agenttrust::Action, serde::Serialize};
+
+/// As many bytes as a Guardian takes of a name.
+pub(crate) const LONGEST_NAME: usize = 200;
+
+/// The tools that reads of what is no tool are asked about as.
+#[cfg(any(feature = "mcp-http", feature = "rmcp"))]
+pub(crate) mod read {
+    pub(crate) const RESOURCE: &str = "mcp/resources/read";
+    pub(crate) const DIRECTORY: &str = "mcp/resources/directory/read";
+    pub(crate) const PROMPT: &str = "mcp/prompts/get";
+}
+
+/// The tool's name to the Guardian, `server/name` where the server has one.
+///
+/// The error is the reason why it can have none.
+pub(crate) fn tool(server: Option<&str>, name: &str) -> Result<String, &'static str> {
+    let tool = match server {
+        Some(server) => format!("{server}/{name}"),
+        None => name.to_owned(),
+    };
+    if name.is_empty() || tool.len() > LONGEST_NAME || tool.contains(char::is_control) {
+        return Err(
+            "the name of a tool is 1 to 200 bytes long, the server's included, and none of them is a \
+             control character",
+        );
+    }
+    Ok(tool)
+}
+
+/// What a client adds when it repeats a call that asked for more.
+#[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answers<R, S> {
+    pub(crate) responses: Option<R>,
+    pub(crate) state: Option<S>,
+}
+
+/// Binds the action to what is given: the arguments of a tool, an object, and the answers.
+///
+/// With answers an array, which what is given never is: no arguments look like arguments with answers.
+/// A tool acts on them as it does on its arguments.
+#[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
+pub(crate) fn with_input<R: Serialize, S: Serialize>(
+    action: Action,
+    given: &impl Serialize,
+    answers: Answers<R, S>,
+) -> Action {
+    match (&answers.responses, &answers.state) {
+        (None, None) => action.input(given),
+        answers => action.input(&(given, answers.0, answers.1)),
+    }
+}
+
+/// What annotations say that a tool does, with MCP's own defaults for what they do not.
+#[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
+pub(crate) fn effect(read_only: Option<bool>, destructive: Option<bool>) -> agenttrust::Effect {
+    match (read_only, destructive) {
+        (Some(true), _) => agenttrust::Effect::Read,
+        (_, Some(false)) => agenttrust::Effect::Mutating,
+        _ => agenttrust::Effect::Destructive,
+    }
+}
