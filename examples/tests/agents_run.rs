@@ -4,72 +4,12 @@
 //! `cargo test` builds the examples beside the tests; with `--test agents_run` alone it does not, so
 //! run `cargo build --examples` before.
 
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
+#[path = "running/built.rs"]
+mod built;
+#[path = "running/run.rs"]
+mod run;
 
-use tempfile::TempDir;
-use tokio::process::Command;
-
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// An example that has run, and the folder that it worked in.
-struct Run {
-    printed: String,
-    folder: TempDir,
-}
-
-impl Run {
-    /// Runs the built example with no model in its environment; it must end well.
-    async fn of(name: &str) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let mut path: PathBuf = std::env::current_exe().expect("a test has a path");
-        path.pop();
-        path.set_file_name("examples");
-        path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-        assert!(path.is_file(), "{} is not built; run `cargo build --examples`", path.display());
-        let mut command = Command::new(path);
-        for variable in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] {
-            command.env_remove(variable);
-        }
-        // What is on loopback is not for a proxy of the environment.
-        command.env("NO_PROXY", "127.0.0.1");
-        command.arg(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, command.output()).await;
-        let output = output.unwrap_or_else(|_| panic!("{name} did not end")).expect("it starts");
-        let printed = String::from_utf8(output.stdout).expect("it prints text");
-        let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{name}: {}\n{printed}\n{complained}", output.status);
-        Self { printed, folder }
-    }
-
-    /// Each of these is in the transcript, in this order.
-    fn shows(&self, promised: &[&str]) {
-        // Long lines are wrapped into a column of their own: compare the words.
-        let words = self.printed.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut rest = words.as_str();
-        for promise in promised {
-            let at = rest.find(promise);
-            let at =
-                at.unwrap_or_else(|| panic!("no {promise:?} in its place in\n{}", self.printed));
-            rest = &rest[at + promise.len()..];
-        }
-        for line in self.printed.lines() {
-            assert!(line.chars().count() < 100, "too long for a README: {line}");
-        }
-    }
-
-    /// What the disk holds, whatever the transcript says.
-    fn left(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.folder.path()).expect("the folder is still there");
-        let name = |entry: std::io::Result<std::fs::DirEntry>| {
-            entry.expect("an entry").file_name().into_string().expect("a name")
-        };
-        let mut names: Vec<_> = entries.map(name).collect();
-        names.sort();
-        names
-    }
-}
+use self::run::Run;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_of_rig_agents_ask_first_and_a_denial_reaches_the_model() {
@@ -106,7 +46,7 @@ async fn tools_of_rig_agents_ask_first_and_a_denial_reaches_the_model() {
         "written down of read_file → allow, allow, ok, ok",
         "written down of shred_file → hold, allow, ok",
     ]);
-    assert_eq!(run.left(), ["contract.txt", "invoice-2026-03.csv", "plan.md"]);
+    assert_eq!(run.files(), ["contract.txt", "invoice-2026-03.csv", "plan.md"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +71,7 @@ async fn a_tool_loop_runs_what_is_allowed_and_understood_and_nothing_else() {
         // Of what could not be read nobody was asked.
         "delete_file → hold, allow, hold, ok publish_file → deny read_file → allow, ok",
     ]);
-    assert_eq!(run.left(), ["contract.txt", "invoice-2026-03.csv", "plan.md", "visitors.log"]);
+    assert_eq!(run.files(), ["contract.txt", "invoice-2026-03.csv", "plan.md", "visitors.log"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,5 +94,5 @@ async fn an_a2a_task_waits_in_auth_required_until_its_approval() {
         "files_delete → hold, hold, allow, hold, deny, ok files_publish → deny files_read → allow, \
          allow, ok, ok",
     ]);
-    assert_eq!(run.left(), ["contract.txt", "invoice-2026-03.csv", "plan.md", "visitors.log"]);
+    assert_eq!(run.files(), ["contract.txt", "invoice-2026-03.csv", "plan.md", "visitors.log"]);
 }

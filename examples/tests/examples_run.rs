@@ -3,13 +3,17 @@
 //! `cargo test` builds the examples beside the tests; with `--test examples_run` alone it does not,
 //! so run `cargo build --examples` before.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
+
+#[path = "running/built.rs"]
+mod built;
 
 use agenttrust_examples::Served;
 use agenttrust_guardian::{Guardian, Role};
 use tokio::process::Command;
+
+use self::built::example;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -22,24 +26,9 @@ fn guides() -> Vec<&'static str> {
         .collect()
 }
 
-/// The built example, with no Guardian in its environment.
-fn example(name: &str) -> Command {
-    let mut path: PathBuf = std::env::current_exe().expect("a test has a path");
-    path.pop();
-    path.set_file_name("examples");
-    path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is not built; run `cargo build --examples`", path.display());
-    let mut command = Command::new(path);
-    for variable in ["AGENTTRUST_URL", "AGENTTRUST_BASE_URL", "AGENTTRUST_API_KEY"] {
-        command.env_remove(variable);
-    }
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command
-}
-
 /// What it printed; it must have ended well.
 async fn transcript(name: &str, command: &mut Command) -> String {
-    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = tokio::time::timeout(PATIENCE, command.stdin(Stdio::null()).output()).await;
     let output = output.unwrap_or_else(|_| panic!("{name} did not end")).expect("it starts");
     let printed = String::from_utf8(output.stdout).expect("it prints text");
     let complained = String::from_utf8_lossy(&output.stderr);

@@ -1,6 +1,6 @@
 //! Programs that a test runs beside itself: an example, or a script with the official packages.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,28 +8,15 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
+mod built;
+
+pub(crate) use self::built::example;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `future` gives, or that it took too long.
 pub(crate) async fn in_time<F: Future>(what: &str, future: F) -> Result<F::Output> {
     tokio::time::timeout(PATIENCE, future).await.with_context(|| format!("{what} took too long"))
-}
-
-/// The built example, with no Guardian in its environment.
-pub(crate) fn example(name: &str) -> Command {
-    let mut path: PathBuf = std::env::current_exe().expect("a test has a path");
-    path.pop();
-    path.set_file_name("examples");
-    path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is not built; run `cargo build --examples`", path.display());
-    let mut command = Command::new(path);
-    for variable in
-        ["AGENTTRUST_URL", "AGENTTRUST_BASE_URL", "AGENTTRUST_API_KEY", "AGENTTRUST_AGENT_ID"]
-    {
-        command.env_remove(variable);
-    }
-    command.kill_on_drop(true);
-    command
 }
 
 /// A program with its pipes in our hands. It is killed with this.
