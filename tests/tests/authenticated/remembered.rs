@@ -15,13 +15,26 @@ use crate::site::Site;
 /// As long as an answer is remembered where nothing else is said.
 const CACHED_BY_DEFAULT: Duration = Duration::from_secs(30);
 
+/// A server that an agent comes to with its token, and which remembers as `layer` says.
+async fn scene(
+    ttl: u64,
+    layer: impl FnOnce(AuthenticateLayer) -> AuthenticateLayer,
+) -> Result<(Door, Site, String)> {
+    let door = Door::open()?;
+    let agent = door.agent(&["http/*"]).await?;
+    let token = door.token(&agent, &["http/*"], &[], ttl).await?.token;
+    let site = Site::open(&door.gateway().await?, layer)?;
+    Ok((door, site, token))
+}
+
+fn for_a_moment(layer: AuthenticateLayer) -> AuthenticateLayer {
+    layer.cached_for(Duration::from_millis(50))
+}
+
 #[test]
 fn however_many_requests_come_at_once_a_token_is_asked_about_once() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let agent = door.agent(&["http/*"]).await?;
-        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
-        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let (door, site, token) = scene(300, |layer| layer).await?;
         for _ in 0..3 {
             let calls = (0..32).map(|_| site.get_as("/unguarded", &token));
             for answer in try_join_all(calls).await? {
@@ -60,11 +73,7 @@ fn a_token_that_does_not_work_is_not_asked_about_with_each_try() -> Result<()> {
 #[test]
 fn a_token_is_asked_about_again_after_a_while_and_keeps_its_session() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let agent = door.agent(&["http/*"]).await?;
-        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
-        let gateway = door.gateway().await?;
-        let site = Site::open(&gateway, |layer| layer.cached_for(Duration::from_millis(50)))?;
+        let (door, site, token) = scene(300, for_a_moment).await?;
         for _ in 0..3 {
             assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -77,11 +86,7 @@ fn a_token_is_asked_about_again_after_a_while_and_keeps_its_session() -> Result<
 #[test]
 fn a_revoked_token_stops_working_within_what_is_remembered() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let agent = door.agent(&["http/*"]).await?;
-        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
-        let gateway = door.gateway().await?;
-        let site = Site::open(&gateway, |layer| layer.cached_for(Duration::from_millis(50)))?;
+        let (door, site, token) = scene(300, for_a_moment).await?;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
         door.client()?.tokens().revoke(&token, "a test").await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -93,10 +98,7 @@ fn a_revoked_token_stops_working_within_what_is_remembered() -> Result<()> {
 #[test]
 fn a_guarded_call_with_a_revoked_token_stops_at_once_whatever_is_remembered() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let agent = door.agent(&["http/*"]).await?;
-        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
-        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let (door, site, token) = scene(300, |layer| layer).await?;
         assert_eq!(site.get_as("/notes/one", &token).await?.status, StatusCode::OK);
         door.client()?.tokens().revoke(&token, "a test").await?;
         let answer = site.get_as("/notes/one", &token).await?;
@@ -109,10 +111,7 @@ fn a_guarded_call_with_a_revoked_token_stops_at_once_whatever_is_remembered() ->
 #[test]
 fn nothing_is_remembered_past_the_end_of_a_token() -> Result<()> {
     in_a_runtime(async || {
-        let door = Door::open()?;
-        let agent = door.agent(&["http/*"]).await?;
-        let token = door.token(&agent, &["http/*"], &[], 2).await?.token;
-        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let (_door, site, token) = scene(2, |layer| layer).await?;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::OK);
         tokio::time::sleep(Duration::from_millis(2_100)).await;
         assert_eq!(site.get_as("/unguarded", &token).await?.status, StatusCode::UNAUTHORIZED);
@@ -182,10 +181,7 @@ fn nobody_follows_for_a_layer_that_is_gone() -> Result<()> {
 #[test]
 fn when_the_stream_breaks_nothing_is_remembered() -> Result<()> {
     in_a_runtime(async || {
-        let mut door = Door::open()?;
-        let agent = door.agent(&["http/*"]).await?;
-        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
-        let site = Site::open(&door.gateway().await?, AuthenticateLayer::follow_revocations)?;
+        let (mut door, site, token) = scene(300, AuthenticateLayer::follow_revocations).await?;
         until("the stream is open", async || Ok((door.streams() > 0).then_some(()))).await?;
         becomes(&site, &token, StatusCode::OK).await?;
         door.shut();
