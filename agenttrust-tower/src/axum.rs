@@ -43,10 +43,12 @@ impl Deref for Permit {
     }
 }
 
-/// The route is not behind a guard, so that its handler, which asks for a permit, does not run.
+/// No permit came with the request, so that its handler, which asks for one, does not run: the route is
+/// not behind a guard, or the guard denies in a way of its own, which hands no permit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this route is not behind a guard; add the `GuardLayer` after it, or take an `Option<Permit>`"
+    "no permit came with this request; add `GuardLayer::http` after the route, keep its way to deny, or \
+     take an `Option<Permit>`"
 )]
 pub struct NoPermit;
 

@@ -1,9 +1,9 @@
 //! The future of a guarded call: decide, call while holding the permit, report.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{fmt, mem};
 
 use agenttrust::__private::Cover;
 use agenttrust::{AgentTrustError, Permit};
@@ -43,7 +43,7 @@ pin_project! {
         Refused { refused: Option<(Cow<'static, str>, C)> },
         Before { stage: B, parked: Option<P> },
         // In this order: the inner future is dropped before the permit reports that it was.
-        Calling { #[pin] future: F, held: Option<Held<C>> },
+        Calling { #[pin] future: F, held: Holding<C> },
     }
 }
 
@@ -54,7 +54,16 @@ pub(crate) struct Parked<Req, C> {
     pub(crate) cover: Option<Cover>,
 }
 
-/// What the end of a call needs; none for a call that was passed unchecked.
+/// What is held while the inner service is called.
+enum Holding<C> {
+    /// Nothing: the call was passed unchecked.
+    Passed,
+    Permit(Held<C>),
+    /// Nothing any more: it has answered, or panicked.
+    Over,
+}
+
+/// What the end of a call needs.
 struct Held<C> {
     permit: Permit,
     context: C,
@@ -79,7 +88,7 @@ where
     }
 
     pub(crate) fn passing(deny: D, future: S::Future) -> Self {
-        Self { deny, state: State::Calling { future, held: None } }
+        Self { deny, state: State::Calling { future, held: Holding::Passed } }
     }
 }
 
@@ -103,12 +112,13 @@ where
                     let Parked { mut request, context, cover } = once(parked.take());
                     match decided {
                         Decided::Call { mut service, answer: mut permit } => {
+                            let cover = cover.map(|cover| cover.under(&mut permit));
                             this.deny.permitted(&mut request, &mut permit);
                             let future = {
                                 let _covering = cover.as_ref().map(Cover::enter);
                                 service.call(request)
                             };
-                            let held = Some(Held { permit, context, cover });
+                            let held = Holding::Permit(Held { permit, context, cover });
                             this.state.set(State::Calling { future, held });
                         }
                         Decided::Refuse(error) => {
@@ -122,14 +132,19 @@ where
                 StateProj::Calling { future, held } => {
                     // In hand while the inner future is polled: if that panics, the permit is dropped
                     // by the unwinding and says so, whoever catches the panic further out.
-                    let in_hand = held.take();
+                    let in_hand = match mem::replace(held, Holding::Over) {
+                        Holding::Passed => None,
+                        Holding::Permit(held) => Some(held),
+                        // Not once more: its permit is spent.
+                        Holding::Over => once(None),
+                    };
                     let polled = {
                         let cover = in_hand.as_ref().and_then(|held| held.cover.as_ref());
                         let _covering = cover.map(Cover::enter);
                         future.poll(cx)
                     };
                     let Poll::Ready(result) = polled else {
-                        *held = in_hand;
+                        *held = in_hand.map_or(Holding::Passed, Holding::Permit);
                         return Poll::Pending;
                     };
                     let Some(Held { permit, context, .. }) = in_hand else {

@@ -106,11 +106,14 @@ impl<X, D> GuardLayer<X, D> {
 
     /// Lets one guarded call inside of each call run without asking again.
     ///
-    /// Without this, a `#[guarded]` function under a layer asks once more, for itself. With it, while
-    /// the inner service runs, the layer's guard is the current one, and the first call of the same
-    /// tool by the same guard for the same agent, of an effect no stronger and with no other scopes, is
-    /// covered: it runs, and the layer alone reports. Give both the same name with
-    /// [`tool`](Self::tool). A task that the inner service spawns is outside of it.
+    /// Without this, a `#[guarded]` function under a layer asks once more, for itself (as the same agent,
+    /// where the layer asked for one that is known by its token). With it, while the inner service
+    /// runs, the layer's guard is the current one, and the first call of the same tool by the same
+    /// guard for the same agent, of an effect no stronger and with no other scopes, is covered: it runs,
+    /// and the layer alone reports. Give both the same name with [`tool`](Self::tool). A task that the
+    /// inner service spawns on a runtime is outside of it; whatever is polled inside of the call is not,
+    /// tasks of a `LocalSet` that is run in there among them. A layer that passed because the Guardian
+    /// was away, or because its guard does not block, covers nothing.
     ///
     /// An approval is then bound to what the *layer* knows of the call, not to the arguments of the
     /// function.

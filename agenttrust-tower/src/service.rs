@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::{fmt, mem};
 
 use agenttrust::__private::Cover;
-use agenttrust::AgentTrustGuard;
+use agenttrust::{Action, AgentTrustGuard};
 use tower::Service;
 
 use crate::asking::ask;
@@ -48,6 +48,17 @@ impl<S, X, D> Guarded<S, X, D> {
     }
 }
 
+impl<S, X, D> Guarded<S, X, D> {
+    /// What the inner service is entered with: a cover where the layer was built for it; else, where it
+    /// is another agent's call, that agent's guard alone, so that functions inside ask as that agent too.
+    fn covering(&self, action: &Action) -> Option<Cover> {
+        if self.refine.covers_inner {
+            return Some(Cover::of(&self.guard, action));
+        }
+        action.identity().map(|_| Cover::of(&self.guard, action).spent())
+    }
+}
+
 impl<S, X, D, Req> Service<Req> for Guarded<S, X, D>
 where
     S: Service<Req> + Clone,
@@ -71,7 +82,7 @@ where
                 // The service that was polled ready goes with the call; its clone need not be ready.
                 let fresh = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, fresh);
-                let cover = self.refine.covers_inner.then(|| Cover::of(&self.guard, &action));
+                let cover = self.covering(&action);
                 let guard = self.guard.clone();
                 let asking = ask(async move { guard.authorize(action).await });
                 let stage = Stage::Asking { asking, service: ready };

@@ -4,10 +4,13 @@ mod scripted;
 
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use agenttrust::{Action, AgentTrustError, AgentTrustGuard, Effect, OnElevation, PermitBasis};
+use agenttrust::{
+    Action, AgentTrustClient, AgentTrustError, AgentTrustGuard, Effect, OnElevation, PermitBasis,
+};
 use futures_util::FutureExt;
 use scripted::{Say, Scripted};
 use serde_json::json;
@@ -486,4 +489,42 @@ async fn the_guard_of_the_task_is_found_before_the_one_of_the_process() {
     named("global").set_global().unwrap();
     assert!(named("second").set_global().is_err());
     assert_eq!(current().as_deref(), Some("global"));
+}
+
+#[tokio::test]
+async fn what_was_denied_stays_so_when_failing_open_however_much_was_denied_since() {
+    let denials = (0..=1_024).map(|_| Say::denied());
+    let away = Say::Fail(io::ErrorKind::ConnectionRefused);
+    let scripted = Scripted::says(denials.chain([away]));
+    let guard = AgentTrustGuard::builder(scripted.client(), "agent-1").fail_open(true).build();
+    let ask = |input: usize| guard.authorize(Action::new("files_delete").input(&input));
+    for input in 0..=1_024 {
+        ask(input).await.unwrap_err();
+    }
+    ask(0).await.expect_err("it was denied a moment ago");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_transport_loses_one_batch_and_not_all_that_come_after() {
+    let reported = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reported);
+    let client = AgentTrustClient::builder()
+        .base_url("http://guardian.test")
+        .service(tower::service_fn(move |_: http::Request<bytes::Bytes>| {
+            let counted = Arc::clone(&counted);
+            async move {
+                assert!(counted.fetch_add(1, Ordering::SeqCst) > 0, "the first one panics");
+                let answer = http_body_util::Full::<bytes::Bytes>::from("{}");
+                Ok::<_, io::Error>(http::Response::new(answer))
+            }
+        }))
+        .build()
+        .unwrap();
+    let guard = AgentTrustGuard::new(client, "agent-1");
+    guard.report("t", true, 1);
+    guard.flush().await.expect_err("the first batch is lost");
+    guard.report("t", true, 1);
+    guard.flush().await.expect("the second is not");
+    assert_eq!(guard.stats().reports_waiting, 0);
+    assert_eq!((guard.stats().reports_undelivered, reported.load(Ordering::SeqCst)), (1, 2));
 }

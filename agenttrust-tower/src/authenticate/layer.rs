@@ -13,9 +13,11 @@ use super::tokens::{CACHED_MOST, Tokens};
 use crate::http::StringBody;
 
 /// Makes the agent behind a request's token known: `Authorization: Bearer at_…` becomes an
-/// [`AgentIdentity`](agenttrust::AgentIdentity) in the request's extensions, and a
-/// [`GuardLayer`](crate::GuardLayer) inside of this one checks as that agent, in a session of that
-/// token.
+/// [`AgentIdentity`](agenttrust::AgentIdentity) in the request's extensions, and the guards of this crate
+/// for HTTP, gRPC and MCP, inside of this one, check as that agent, in a session of that token. An
+/// extractor of your own says so itself, with
+/// [`principal_in`](agenttrust::Action::principal_in); a guard made by
+/// [`gateway`](agenttrust::AgentTrustGuard::gateway) makes sure that nothing is asked as the server.
 ///
 /// ```
 /// use agenttrust::{AgentTrustClient, AgentTrustGuard};
@@ -24,7 +26,7 @@ use crate::http::StringBody;
 ///
 /// # fn app(client: AgentTrustClient) -> Router {
 /// // A client whose key has the role `gateway`: it may ask for every agent whose token it was shown.
-/// let guard = AgentTrustGuard::new(client.clone(), "gateway");
+/// let guard = AgentTrustGuard::gateway(client.clone()).build();
 /// Router::new()
 ///     .route("/files/{name}", get(|| async { "the text" }))
 ///     .layer(GuardLayer::http(guard))

@@ -7,15 +7,16 @@ use agenttrust::{Action, Effect};
 use http::{Method, Request};
 use serde_json::json;
 
-use crate::http::extract::as_identified;
 use crate::http::resource::host;
 use crate::{ExtractAction, Extracted};
 
 /// A Guardian takes names of 200 bytes, and this one has `grpc/` in front.
 const LONGEST_NAME: usize = 195;
 
-const READ: [&str; 10] =
-    ["get", "list", "read", "search", "find", "query", "count", "describe", "watch", "check"];
+const READ: [&str; 9] =
+    ["get", "list", "read", "search", "find", "query", "count", "describe", "watch"];
+/// What is between two things that one method does.
+const AND: [&str; 3] = ["and", "or", "then"];
 const DESTRUCTIVE: [&str; 7] = ["delete", "remove", "drop", "purge", "truncate", "destroy", "kill"];
 const ADMIN: [&str; 4] = ["grant", "revoke", "configure", "admin"];
 
@@ -56,14 +57,37 @@ impl GrpcExtract {
         if let Some(effect) = self.effects.get(full_name) {
             return *effect;
         }
-        let word = first_word(method).to_ascii_lowercase();
-        match word.as_str() {
-            word if ADMIN.contains(&word) => Effect::Admin,
-            word if DESTRUCTIVE.contains(&word) => Effect::Destructive,
-            word if READ.contains(&word) => Effect::Read,
-            _ => Effect::Mutating,
+        let words: Vec<String> = words(method).map(str::to_ascii_lowercase).collect();
+        let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+        if any(&ADMIN) {
+            Effect::Admin
+        } else if any(&DESTRUCTIVE) {
+            Effect::Destructive
+        } else if only_reads(&words) {
+            Effect::Read
+        } else {
+            Effect::Mutating
         }
     }
+}
+
+/// Whether a method begins with a word for reading, and with each thing that it does beside.
+fn only_reads(words: &[String]) -> bool {
+    let reads = |word: Option<&String>| word.is_some_and(|word| READ.contains(&word.as_str()));
+    let beside = |word: &String| AND.contains(&word.as_str());
+    reads(words.first())
+        && words.iter().enumerate().all(|(at, word)| !beside(word) || reads(words.get(at + 1)))
+}
+
+/// `Get`, `File` and `Text` of `GetFileText`, `get_file_text` and `GET_FILE_TEXT`.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+        let word = first_word(rest);
+        rest = rest.get(word.len()..).unwrap_or_default();
+        (!word.is_empty()).then_some(word)
+    })
 }
 
 /// `Get` of `GetFile`, `getFile`, `get_file` and `GET_FILE`; all of `Getaway`.
@@ -95,7 +119,7 @@ impl<B> ExtractAction<Request<B>> for GrpcExtract {
         let action = Action::new(format!("grpc/{full_name}"))
             .effect(self.effect(full_name, method))
             .input(&input);
-        as_identified(action, request).into()
+        action.principal_in(request.extensions()).into()
     }
 }
 
@@ -115,10 +139,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_word_of_a_method_says_what_it_does() {
+    fn the_words_of_a_method_say_what_it_does() {
         let extract = GrpcExtract::new().effects([("/a.B/GetAway", Effect::Admin)]);
         for (method, effect) in [
             ("GetFile", Effect::Read),
+            ("GetFileAndListTags", Effect::Read),
+            ("GetAndDelete", Effect::Destructive),
+            ("FindOneAndDelete", Effect::Destructive),
+            ("list_then_purge", Effect::Destructive),
+            ("GetDeleted", Effect::Read),
+            ("GetAndIncrement", Effect::Mutating),
+            ("ReadOrCreate", Effect::Mutating),
+            ("ListAnd", Effect::Mutating),
+            ("GetAndGrant", Effect::Admin),
+            ("CheckOut", Effect::Mutating),
             ("Get", Effect::Read),
             ("Getaway", Effect::Mutating),
             ("GetAway", Effect::Admin),
@@ -133,7 +167,7 @@ mod tests {
             ("GetURL", Effect::Read),
             ("Get2", Effect::Read),
             ("deleted", Effect::Mutating),
-            ("_delete", Effect::Mutating),
+            ("_delete", Effect::Destructive),
         ] {
             assert_eq!(extract.effect(&format!("a.B/{method}"), method), effect, "{method}");
         }

@@ -8,13 +8,13 @@
 //! | of the call | becomes |
 //! |---|---|
 //! | `/files.v1.Files/DeleteFile` | the tool `grpc/files.v1.Files/DeleteFile` |
-//! | the table of [`GrpcExtract::effects`], else the first word of the method's name | the effect |
+//! | the table of [`GrpcExtract::effects`], else the words of the method's name | the effect |
 //!
-//! | the first word, in capitals or not | effect |
+//! | the words, in capitals or not; of several rows the first | effect |
 //! |---|---|
-//! | `Get`, `List`, `Read`, `Search`, `Find`, `Query`, `Count`, `Describe`, `Watch`, `Check` | `read` |
-//! | `Delete`, `Remove`, `Drop`, `Purge`, `Truncate`, `Destroy`, `Kill` | `destructive` |
-//! | `Grant`, `Revoke`, `Configure`, `Admin` | `admin` |
+//! | `Grant`, `Revoke`, `Configure` or `Admin` anywhere | `admin` |
+//! | `Delete`, `Remove`, `Drop`, `Purge`, `Truncate`, `Destroy` or `Kill` anywhere: `FindAndDelete` | `destructive` |
+//! | `Get`, `List`, `Read`, `Search`, `Find`, `Query`, `Count`, `Describe` or `Watch` first, and nothing else after an `And` | `read` |
 //! | anything else | `mutating` |
 //!
 //! What is no `POST` to `/package.Service/Method` is refused.

@@ -1,6 +1,6 @@
 //! The action of an HTTP request: the method says the effect, the route the tool, the URI the input.
 
-use agenttrust::{Action, AgentIdentity, Effect};
+use agenttrust::{Action, Effect};
 use http::{Method, Request};
 
 use super::resource::Resource;
@@ -56,6 +56,12 @@ where
 {
     fn extract(&self, request: &Request<B>) -> Extracted {
         let method = request.method();
+        if is_almost_standard(method) {
+            return Extracted::refuse(
+                "the method of the request differs from one of HTTP's own by upper and lower case alone; \
+                 write it in capitals",
+            );
+        }
         if method.as_str().len() > LONGEST_METHOD {
             return Extracted::refuse("the method of the request is longer than 32 characters");
         }
@@ -65,7 +71,7 @@ where
         };
         let action =
             Action::new(self.tool(request)).effect(effect(method)).input(&resource.into_input());
-        as_identified(action, request).into()
+        action.principal_in(request.extensions()).into()
     }
 }
 
@@ -83,12 +89,21 @@ impl<T> HttpExtract<T> {
     }
 }
 
-/// The action of the agent that was known by its token, where somebody looked.
-pub(crate) fn as_identified<B>(action: Action, request: &Request<B>) -> Action {
-    match request.extensions().get::<AgentIdentity>() {
-        Some(identity) => action.principal(identity.clone()),
-        None => action,
-    }
+/// Methods are told apart by case, and there are servers that do not: to those `delete` is `DELETE`.
+fn is_almost_standard(method: &Method) -> bool {
+    let standard = [
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::DELETE,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::TRACE,
+        Method::CONNECT,
+    ];
+    let almost = |known: &Method| known.as_str().eq_ignore_ascii_case(method.as_str());
+    standard.iter().any(|known| known != method && almost(known))
 }
 
 fn effect(method: &Method) -> Effect {

@@ -43,7 +43,11 @@
 //! With [`HttpDeny`], a status of 400 or above is a failure of the type `http 404`, an error of the
 //! service or of the body one of its own type, everything else a success. Reported when the body
 //! ends, fails or is dropped before its end (`Cancelled`), with the time to that point: see
-//! [`FollowBody`].
+//! [`FollowBody`]. Answers to `HEAD` and `CONNECT`, and those that switch protocols (`101`), are reported
+//! at the head: what becomes of the connection afterwards, a WebSocket say, is not followed.
+//!
+//! A way to deny of your own (`deny_with`) goes by the `Result` alone, at the head: it knows neither
+//! statuses nor bodies, and leaves the handler no permit to speak through.
 //!
 //! # For the handler
 //!
@@ -54,11 +58,13 @@
 //!
 //! Where an [`AuthenticateLayer`](crate::AuthenticateLayer) outside of the guard left an
 //! [`AgentIdentity`](agenttrust::AgentIdentity) in the extensions, the call is checked as that agent in
-//! its session; else as the guard's own agent.
+//! its session, and so are guarded functions inside; else as the guard's own agent. A guard made by
+//! [`AgentTrustGuard::gateway`] has none, and makes no call that nobody was known for. An extractor of
+//! your own names the agent with [`principal_in`](agenttrust::Action::principal_in).
 
 pub(crate) mod body;
 mod deny;
-pub(crate) mod extract;
+mod extract;
 pub(crate) mod finish;
 #[cfg(feature = "axum")]
 mod matched;

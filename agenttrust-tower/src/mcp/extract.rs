@@ -7,7 +7,6 @@ use agenttrust::{Action, Effect};
 use http::Request;
 
 use super::message::{Call, Kind, Message};
-use crate::http::extract::as_identified;
 use crate::mcp_call::{self, read};
 use crate::{ExtractAction, Extracted};
 
@@ -45,7 +44,7 @@ impl<B> ExtractAction<Request<B>> for McpExtract {
     fn extract(&self, request: &Request<B>) -> Extracted {
         match request.extensions().get::<Message>() {
             Some(Message::Guard(call)) => match self.action(call) {
-                Ok(action) => as_identified(action, request).into(),
+                Ok(action) => action.principal_in(request.extensions()).into(),
                 Err(reason) => Extracted::refuse(reason),
             },
             Some(Message::Pass) => Extracted::Pass,

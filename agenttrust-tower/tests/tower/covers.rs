@@ -219,3 +219,66 @@ async fn a_covered_permit_says_so() {
     assert_eq!(service.oneshot("request").await.expect("allowed"), PermitBasis::Covered);
     assert_eq!(guardian.checks().len(), 1);
 }
+
+static PURGED: AtomicUsize = AtomicUsize::new(0);
+
+/// It declares nothing: a Guardian would find it destructive by its name.
+#[guarded(tool = "purge_all")]
+async fn purge_all() -> Result<(), AgentTrustError> {
+    PURGED.fetch_add(1, Ordering::SeqCst);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_layer_that_passed_while_the_guardian_was_away_covers_nothing() {
+    let guardian = Guardian::new(Script::Unreachable);
+    let guard =
+        AgentTrustGuard::builder(guardian.client(), "agt_1").fail_open_for([Effect::Read]).build();
+    guard.scope(purge_all()).await.expect_err("it declares no read");
+    let extract: fn(&&'static str) -> Action = |_| Action::new("purge_all").effect(Effect::Read);
+    let service = GuardLayer::new(guard)
+        .extract(extract)
+        .covers_inner()
+        .layer(service_fn(|_: &'static str| async { purge_all().await.map_err(BoxError::from) }));
+    service.oneshot("request").await.expect_err("nobody was asked about the function");
+    assert_eq!(PURGED.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_covered_check_leaves_its_report_to_the_layer() {
+    let (guardian, guard) = asked();
+    let inside = guard.clone();
+    let body = move || {
+        let guard = inside.clone();
+        async move {
+            guard.check_with_effect("cache_clear", "all", "read").await?;
+            guard.report("cache_clear", true, 1);
+            // The second is one of its own.
+            guard.check_with_effect("cache_clear", "all", "read").await?;
+            guard.report("cache_clear", true, 1);
+            Ok(())
+        }
+    };
+    let covering = layer(guard.clone()).covers_inner();
+    assert_eq!(counted(&guardian, &guard, covering, body).await, (2, 2));
+}
+
+#[tokio::test]
+async fn what_a_covered_call_says_of_itself_is_said_of_the_layers() {
+    let (guardian, guard) = asked();
+    let inside = guard.clone();
+    let service = layer(guard.clone()).covers_inner().layer(service_fn(move |_: &'static str| {
+        let guard = inside.clone();
+        async move {
+            let action = Action::new("cache_clear").effect(Effect::Mutating);
+            let mut permit = guard.authorize(action).await?;
+            permit.handle().fail("CacheBusy");
+            permit.finish(&());
+            Ok::<_, BoxError>(())
+        }
+    }));
+    service.oneshot("request").await.expect("allowed");
+    let events = guardian.events(&guard).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["error_type"], "CacheBusy");
+}

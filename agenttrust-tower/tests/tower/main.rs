@@ -5,7 +5,6 @@ mod auto_traits;
 mod axum_routes;
 mod covers;
 mod denial;
-#[expect(dead_code, reason = "shared with the other tests, which need more of it")]
 mod guardian;
 mod http_denials;
 mod http_requests;

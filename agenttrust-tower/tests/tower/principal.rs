@@ -1,8 +1,10 @@
 //! Calls of agents that are known by their tokens: checked and reported as theirs, in their sessions.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use agenttrust::{Action, AgentIdentity, AgentTrustError, guarded};
+use agenttrust::{Action, AgentIdentity, AgentTrustError, AgentTrustGuard, guarded};
 use agenttrust_tower::GuardLayer;
 use http::{Request, Response};
 use tower::{BoxError, Layer, ServiceExt, service_fn};
@@ -121,4 +123,61 @@ async fn what_one_agent_was_refused_is_not_held_against_another() {
     assert!(ask(7).await.is_err(), "it was denied a moment ago");
     assert!(ask(8).await.is_ok(), "nobody ever denied it to this one");
     drop(away);
+}
+
+#[tokio::test]
+async fn a_function_inside_any_layer_asks_as_the_agent_that_called() {
+    let guardian = Guardian::new(Script::Allow);
+    let service = GuardLayer::http(guardian.guard()).layer(service_fn(|_| async {
+        read().await?;
+        Ok::<_, BoxError>(Response::new(String::new()))
+    }));
+    service.oneshot(request(Some(identity(7)))).await.expect("allowed");
+    let asked: Vec<_> =
+        guardian.checks().into_iter().map(|check| (check.tool, check.agent_id)).collect();
+    let expected = [("http/GET/(unmatched)", "agt_7"), ("files_read", "agt_7")];
+    assert_eq!(asked, expected.map(|(tool, agent)| (tool.to_owned(), agent.to_owned())));
+}
+
+#[tokio::test]
+async fn an_extractor_of_ones_own_names_the_agent_that_was_left_in_the_request() {
+    let guardian = Guardian::new(Script::Allow);
+    let service = GuardLayer::http(guardian.guard())
+        .extract(|request: &Request<String>| {
+            Action::new("files_write").input(request.body()).principal_in(request.extensions())
+        })
+        .layer(service_fn(|_| async { Ok::<_, BoxError>(Response::new(String::new())) }));
+    for who in [Some(identity(7)), None] {
+        service.clone().oneshot(request(who)).await.expect("allowed");
+    }
+    let agents: Vec<_> = guardian.checks().into_iter().map(|check| check.agent_id).collect();
+    assert_eq!(agents, ["agt_7", "agt_1"]);
+}
+
+#[tokio::test]
+async fn a_gateway_makes_no_call_that_nobody_is_known_for() {
+    let guardian = Guardian::new(Script::Allow);
+    let guard = AgentTrustGuard::gateway(guardian.client()).fail_open(true).build();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let inner = service_fn({
+        let ran = Arc::clone(&ran);
+        move |_: Request<String>| {
+            ran.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, BoxError>(Response::new(String::new())) }
+        }
+    });
+    let service = GuardLayer::http(guard.clone()).layer(inner);
+    let answer = service.clone().oneshot(request(None)).await.expect("an answer");
+    assert_eq!(answer.status(), 500, "it is the server's mistake");
+    // An extractor that forgets whose call it is, as well.
+    let forgetful = GuardLayer::http(guard.clone())
+        .extract(|_: &Request<String>| Action::new("files_write"))
+        .layer(service.get_ref().clone());
+    let answer = forgetful.oneshot(request(Some(identity(7)))).await.expect("an answer");
+    assert_eq!(answer.status(), 500);
+    guard.check("files_read", "").await.expect_err("it asks for no agent of its own");
+    assert_eq!((ran.load(Ordering::SeqCst), guardian.questions()), (0, 0));
+
+    let answer = service.oneshot(request(Some(identity(7)))).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), ran.load(Ordering::SeqCst)), (200, 1));
 }

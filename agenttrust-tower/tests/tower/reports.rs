@@ -1,7 +1,9 @@
 //! Every permitted call leaves exactly one report of the right kind, however it ends.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use agenttrust_tower::GuardLayer;
 use futures_util::FutureExt;
 use serde_json::Value;
-use tower::{BoxError, Layer, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_test::mock;
 
 use crate::guardian::{Guardian, Script, by_word, called, eventually};
@@ -153,4 +155,37 @@ async fn a_call_polled_without_a_runtime_of_its_own_is_still_decided() {
     eventually("the thread is stuck", || polling.is_finished()).await;
     assert!(polling.join().expect("no panic"));
     assert_eq!(guardian.events(&guard).await.len(), 1);
+}
+
+/// As no executor does: but what was permitted once must not happen twice.
+#[tokio::test]
+async fn a_call_that_has_answered_or_panicked_does_not_go_on_when_it_is_polled_again() {
+    for panics in [false, true] {
+        let guardian = Guardian::new(Script::Allow);
+        let guard = guardian.guard();
+        let happened = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&happened);
+        let mut service =
+            GuardLayer::new(guard.clone()).extract(by_word).layer(service_fn(move |_: String| {
+                let counted = Arc::clone(&counted);
+                std::future::poll_fn(move |_| {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    assert!(!panics, "in the middle");
+                    Poll::Ready(Ok::<_, BoxError>("done".to_owned()))
+                })
+            }));
+        let mut call = Box::pin(service.call("send_mail".to_owned()));
+        let mut poll = || {
+            catch_unwind(AssertUnwindSafe(|| {
+                call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+            }))
+        };
+        while matches!(poll(), Ok(false)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(happened.load(Ordering::SeqCst), 1);
+        poll().expect_err("it is over");
+        assert_eq!(happened.load(Ordering::SeqCst), 1, "it happened again, with no permit");
+        assert_eq!(guardian.events(&guard).await.len(), 1);
+    }
 }

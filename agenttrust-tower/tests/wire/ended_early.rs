@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::io;
 
-use agenttrust::AgentTrustGuard;
+use agenttrust::{AgentTrustGuard, CallOutcome};
 use agenttrust_tower::GuardLayer;
+use agenttrust_tower::axum::Permit;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Sse;
@@ -18,7 +19,7 @@ use crate::watch::{Gate, Watch, assert_failure, chunk};
 
 /// Streams that end when `gate` opens: `/broken` with an error.
 fn streams(gate: &Gate, guard: &AgentTrustGuard) -> Router {
-    let (whole, events, broken) = (gate.clone(), gate.clone(), gate.clone());
+    let [whole, events, broken, said] = [(); 4].map(|()| gate.clone());
     Router::new()
         .route(
             "/stream",
@@ -38,6 +39,14 @@ fn streams(gate: &Gate, guard: &AgentTrustGuard) -> Router {
             get(async move || {
                 let error = io::Error::other("the disk is gone, with a secret in it");
                 Body::from_stream(broken.between(Ok("first"), Err(error)))
+            }),
+        )
+        .route(
+            "/said",
+            get(async move |permit: Permit| {
+                permit.outcome(CallOutcome::Success);
+                let error = io::Error::other("the disk is gone");
+                Body::from_stream(said.between(Ok("first"), Err(error)))
             }),
         )
         .layer(GuardLayer::http(guard.clone()))
@@ -61,6 +70,18 @@ async fn a_body_that_fails_is_reported_by_the_type_of_its_error() {
         assert_failure(&report, "Error");
         assert!(!report.to_string().contains("secret"), "{report}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_fails_has_failed_whatever_the_handler_had_said_by_then() {
+    let watch = Watch::new(Guardian::new(Script::Allow));
+    let gate = Gate::closed();
+    let served = Served::router(streams(&gate, &watch.guard)).await;
+    let request = VERSIONS[0].client().get(served.url("/said")).send();
+    let response = request.await.expect("an answer");
+    gate.open();
+    response.bytes().await.expect_err("it fails");
+    assert_failure(&watch.report().await, "Error");
 }
 
 #[tokio::test]

@@ -126,6 +126,29 @@ impl Action {
         self
     }
 
+    /// Asks as the agent that a layer outside left in a request's extensions, if it left one: see
+    /// [`AgentIdentity`]. For extractors of one's own; those of `agenttrust-tower` do it themselves.
+    ///
+    /// ```
+    /// use agenttrust::Action;
+    ///
+    /// fn extract(request: &http::Request<Vec<u8>>) -> Action {
+    ///     Action::new("files_write").input(request.body()).principal_in(request.extensions())
+    /// }
+    /// ```
+    pub fn principal_in(self, extensions: &http::Extensions) -> Self {
+        match extensions.get::<AgentIdentity>() {
+            Some(identity) => self.principal(identity.clone()),
+            None => self,
+        }
+    }
+
+    /// The agent that is asked for, where it is not the guard's own.
+    #[must_use]
+    pub fn identity(&self) -> Option<&AgentIdentity> {
+        self.principal.as_ref()
+    }
+
     /// Names the tool anew.
     pub fn named(mut self, tool: impl Into<Cow<'static, str>>) -> Self {
         self.tool = tool.into();

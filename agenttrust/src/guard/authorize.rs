@@ -141,6 +141,14 @@ impl Check {
         if let Some(fault) = &guard.shared.settings.fault {
             return Err(AgentTrustError::invalid(fault.clone()));
         }
+        if guard.who.agent_id.is_empty() {
+            return Err(AgentTrustError::invalid(format!(
+                "tool {:?} did not run, because nobody knows whose call it is, and this guard asks for \
+                 no agent of its own; authenticate outside of the guard, and let the action name the \
+                 agent with `principal` or `principal_in`",
+                action.tool
+            )));
+        }
         let effect = guard.effect_of(&action);
         let tool = action.tool.into_owned();
         if tool.is_empty() {

@@ -35,6 +35,8 @@ pub(super) struct Settings {
     pub(super) disclose_on_elevation: bool,
     pub(super) trust_gateway_scopes: bool,
     pub(super) timeout: Duration,
+    /// Asks for agents that are known by their tokens, and for none of its own.
+    pub(super) gateway: bool,
     pub(super) binding_key: [u8; 32],
     /// A setting that makes no sense: what every call says instead of running.
     pub(super) fault: Option<String>,
@@ -62,11 +64,18 @@ impl AgentTrustGuardBuilder {
                 disclose_on_elevation: false,
                 trust_gateway_scopes: false,
                 timeout: CHECK_LIMIT,
+                gateway: false,
                 binding_key: [0; 32],
                 fault: None,
             },
             binding_key: None,
         }
+    }
+
+    pub(super) fn gateway(client: AgentTrustClient) -> Self {
+        let mut builder = Self::new(client, "");
+        builder.settings.gateway = true;
+        builder
     }
 
     /// The session that checks and reports belong to; a random UUID by default.
@@ -158,7 +167,7 @@ impl AgentTrustGuardBuilder {
             Ok(key) => settings.binding_key = key,
             Err(fault) => settings.fault = Some(fault),
         }
-        if agent_id.is_empty() {
+        if agent_id.is_empty() && !settings.gateway {
             settings.fault =
                 Some("the guard's agent id is empty; give the id of a registered agent".to_owned());
         }

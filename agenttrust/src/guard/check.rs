@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::AgentTrustGuard;
 use super::action::{Action, OnElevation};
 use super::outcome::CallOutcome;
+use super::permit::PermitBasis;
 use super::reporter::Report;
 use crate::error::{AgentTrustError, Result};
 
@@ -55,9 +56,12 @@ impl AgentTrustGuard {
 
     async fn check_action(&self, action: Action) -> Result<()> {
         let permit = self.authorize(action.on_elevation(OnElevation::Fail)).await?;
+        let covered = permit.basis() == PermitBasis::Covered;
         let (tool, check_id) = permit.into_check();
-        if let Some(check_id) = check_id {
-            self.who.unreported.remember(tool, check_id);
+        if covered {
+            self.who.unreported.remember(tool, Unheard::Covered);
+        } else if let Some(check_id) = check_id {
+            self.who.unreported.remember(tool, Unheard::Check(check_id));
         }
         Ok(())
     }
@@ -65,7 +69,9 @@ impl AgentTrustGuard {
     /// Reports a tool call: whether it worked, and how many milliseconds it took. Never waits and
     /// never fails.
     ///
-    /// It is counted to the oldest [`check`](Self::check) of that tool that no report came for yet.
+    /// It is counted to the oldest [`check`](Self::check) of that tool that no report came for yet, by
+    /// this guard or a clone of it: what [`acting_for`](Self::acting_for) returns is another one each
+    /// time.
     pub fn report(&self, tool: &str, success: bool, duration_ms: u64) {
         let outcome = if success { CallOutcome::Success } else { CallOutcome::failure("Error") };
         self.report_outcome(tool, outcome, Duration::from_millis(duration_ms));
@@ -73,7 +79,12 @@ impl AgentTrustGuard {
 
     /// As [`report`](Self::report), with the type of the error.
     pub fn report_outcome(&self, tool: &str, outcome: CallOutcome, duration: Duration) {
-        let check_id = self.who.unreported.take(tool);
+        let check_id = match self.who.unreported.take(tool) {
+            Some(Unheard::Check(check_id)) => Some(check_id),
+            // The layer that covered it reports it.
+            Some(Unheard::Covered) => return,
+            None => None,
+        };
         let who = Arc::clone(&self.who);
         let report = Report { who, tool: tool.to_owned(), duration, outcome, check_id };
         self.shared.reporter.enqueue(report);
@@ -83,21 +94,29 @@ impl AgentTrustGuard {
 /// The checks that `check` made and `report` has not named yet.
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
-    checks: Mutex<VecDeque<(String, String)>>,
+    checks: Mutex<VecDeque<(String, Unheard)>>,
+}
+
+/// A check that was made, and what its report is for.
+#[derive(Debug)]
+enum Unheard {
+    Check(String),
+    /// Covered by a layer, so that nobody is to be told.
+    Covered,
 }
 
 impl Unreported {
-    fn remember(&self, tool: String, check_id: String) {
+    fn remember(&self, tool: String, check: Unheard) {
         let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         if checks.len() >= UNREPORTED {
             checks.pop_front();
         }
-        checks.push_back((tool, check_id));
+        checks.push_back((tool, check));
     }
 
-    fn take(&self, tool: &str) -> Option<String> {
+    fn take(&self, tool: &str) -> Option<Unheard> {
         let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         let at = checks.iter().position(|(checked, _)| checked == tool)?;
-        checks.remove(at).map(|(_, check_id)| check_id)
+        checks.remove(at).map(|(_, check)| check)
     }
 }

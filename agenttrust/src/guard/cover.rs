@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::AgentTrustGuard;
 use super::action::Action;
+use super::handle::PermitHandle;
 use super::permit::{Permit, PermitBasis};
 use super::scope::{self, Entered};
 use crate::model::Effect;
@@ -25,6 +26,8 @@ struct Inner {
     effect: Option<Effect>,
     scopes: Vec<Cow<'static, str>>,
     used: AtomicBool,
+    /// The outer permit's: what the inner call says of itself is said of the outer one.
+    handle: OnceLock<PermitHandle>,
 }
 
 impl Cover {
@@ -37,7 +40,27 @@ impl Cover {
             effect: guard.effect_of(action),
             scopes: action.scopes.clone(),
             used: AtomicBool::new(false),
+            handle: OnceLock::new(),
         }))
+    }
+
+    /// A cover that covers nothing: whoever enters it has the guard that was asked, and asks.
+    #[must_use]
+    pub fn spent(self) -> Self {
+        self.0.used.store(true, Ordering::Release);
+        self
+    }
+
+    /// Hands on that `permit` is there. One that nobody gave, be it that the Guardian was away, covers
+    /// nothing: what the inner call declares of itself may be more than may run unasked.
+    #[must_use]
+    pub fn under(self, permit: &mut Permit) -> Self {
+        if permit.basis() != PermitBasis::Allowed {
+            return self.spent();
+        }
+        // Set once: a cover is of one call.
+        let _ = self.0.handle.set(permit.handle());
+        self
     }
 
     /// Makes the guard that was asked the current one of this thread, with this cover in hand, until
@@ -67,9 +90,9 @@ impl Cover {
 
 /// The permit of a call that an outer one covers, if there is one and nobody had it yet.
 pub(super) fn permit(guard: &AgentTrustGuard, action: &Action) -> Option<Permit> {
-    scope::find_cover(|cover| cover.covers(guard, action) && cover.take())?;
-    // The outer permit reports, so this one is silent.
-    Some(Permit::new(guard.clone(), action.tool.to_string(), None, PermitBasis::Covered))
+    let cover = scope::find_cover(|cover| cover.covers(guard, action) && cover.take())?;
+    let handle = cover.0.handle.get().cloned();
+    Some(Permit::covered(guard.clone(), action.tool.to_string(), handle))
 }
 
 impl fmt::Debug for Cover {

@@ -132,7 +132,26 @@ impl AgentTrustGuard {
         AgentTrustGuardBuilder::new(client, agent_id)
     }
 
-    /// The agent that this guard asks for.
+    /// Starts a guard of a server that many agents come to: it asks for each of them, known by its
+    /// [`AgentIdentity`], and for none of its own.
+    ///
+    /// A call that comes with no identity is not made, whatever the key may do: a layer that was
+    /// forgotten, or put in the wrong place, does not make everybody the server. `client` has a key of
+    /// the role `gateway`.
+    ///
+    /// ```
+    /// # use agenttrust::{Action, AgentTrustClient, AgentTrustGuard};
+    /// # async fn example(client: AgentTrustClient) {
+    /// let guard = AgentTrustGuard::gateway(client).build();
+    /// let nobodys = guard.authorize(Action::new("files_read")).await;
+    /// assert!(nobodys.is_err());
+    /// # }
+    /// ```
+    pub fn gateway(client: AgentTrustClient) -> AgentTrustGuardBuilder {
+        AgentTrustGuardBuilder::gateway(client)
+    }
+
+    /// The agent that this guard asks for; empty for a [`gateway`](Self::gateway).
     #[must_use]
     pub fn agent_id(&self) -> &str {
         &self.who.agent_id

@@ -73,6 +73,19 @@ impl Permit {
         Self { guard, call: Some(call) }
     }
 
+    /// The permit of a call that an outer one covers: silent, since the outer one reports.
+    pub(super) fn covered(
+        guard: AgentTrustGuard,
+        tool: String,
+        outer: Option<PermitHandle>,
+    ) -> Self {
+        let mut permit = Self::new(guard, tool, None, PermitBasis::Covered);
+        if let Some(call) = &mut permit.call {
+            call.handle = outer;
+        }
+        permit
+    }
+
     /// The id of the check behind this permit; none when the Guardian was not asked.
     #[must_use]
     pub fn check_id(&self) -> Option<&str> {
@@ -108,6 +121,12 @@ impl Permit {
     pub fn finish_with(mut self, outcome: CallOutcome) {
         let said = self.call.as_ref().and_then(|call| call.handle.as_ref()?.said());
         self.report(said.unwrap_or(outcome));
+    }
+
+    /// Reports `outcome`, whatever was said through a handle: the call broke off after that.
+    #[doc(hidden)]
+    pub fn broke_off(mut self, outcome: CallOutcome) {
+        self.report(outcome);
     }
 
     /// What whoever runs the call may know of its permit and say about its outcome, while the permit

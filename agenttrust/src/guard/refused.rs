@@ -15,7 +15,14 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 /// The actions that the Guardian did not allow when it was last asked.
 #[derive(Debug)]
 pub(super) struct Refused {
-    actions: Mutex<LruCache<Key, Instant>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    actions: LruCache<Key, Instant>,
+    /// When one was last pushed out that should have been remembered longer.
+    lost: Option<Instant>,
 }
 
 /// An agent, a tool, and the digest or the summary of what it is given.
@@ -23,29 +30,36 @@ type Key = (String, String, Option<String>);
 
 impl Default for Refused {
     fn default() -> Self {
-        Self { actions: Mutex::new(LruCache::new(ACTIONS)) }
+        Self { kept: Mutex::new(Kept { actions: LruCache::new(ACTIONS), lost: None }) }
     }
 }
 
 impl Refused {
     pub(super) fn remember(&self, who: &Who, tool: &str, input: Option<&str>) {
-        self.lock().put(key(who, tool, input), Instant::now());
+        let mut kept = self.lock();
+        let key = key(who, tool, input);
+        let pushed_out = kept.actions.push(key.clone(), Instant::now());
+        if pushed_out.is_some_and(|(other, at)| other != key && at.elapsed() < REMEMBERED) {
+            kept.lost = Some(Instant::now());
+        }
     }
 
     pub(super) fn forget(&self, who: &Who, tool: &str, input: Option<&str>) {
-        let mut actions = self.lock();
+        let actions = &mut self.lock().actions;
         if !actions.is_empty() {
             actions.pop(&key(who, tool, input));
         }
     }
 
     pub(super) fn holds(&self, who: &Who, tool: &str, input: Option<&str>) -> bool {
-        let at = self.lock().peek(&key(who, tool, input)).copied();
+        let kept = self.lock();
+        // One that cannot be remembered any more may be this one.
+        let at = kept.actions.peek(&key(who, tool, input)).copied().max(kept.lost);
         at.is_some_and(|at| at.elapsed() < REMEMBERED)
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Key, Instant>> {
-        self.actions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,7 +15,7 @@ use super::outcome::CallOutcome;
 use crate::client::AgentTrustClient;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{TelemetryEvent, TelemetryEventType, Timestamp};
-use crate::private::background;
+use crate::private::background::{self, BlockError};
 
 /// Reports that may wait.
 const QUEUE: usize = 1024;
@@ -264,24 +264,29 @@ impl Batches {
     }
 
     async fn send(&mut self, batch: Batch, client: &AgentTrustClient, counts: &Counts) {
-        let Batch { who, events, check_ids } = batch;
-        let telemetry = client.telemetry();
-        let sent = background::timeout(
-            SEND_LIMIT,
-            telemetry.report_checked(&who.agent_id, &who.session_id, &events, &check_ids),
-        )
-        .await
-        .unwrap_or_else(|elapsed| Err(crate::TransportError::classify(elapsed.into()).into()));
-        counts.waiting.fetch_sub(events.len(), Ordering::Relaxed);
+        let events = batch.events.len();
+        // On a task of its own: a transport that panics loses this batch, and not all that come after.
+        let sending = background::spawn(batch.send(client.clone()));
+        let sent = sending.await.unwrap_or_else(|_| Err(BlockError::Panicked.into()));
+        counts.waiting.fetch_sub(events, Ordering::Relaxed);
         if let Err(error) = sent {
-            counts.undelivered.fetch_add(events.len() as u64, Ordering::Relaxed);
-            tracing::debug!(%error, events = events.len(), "a batch of reports was not taken");
+            counts.undelivered.fetch_add(events as u64, Ordering::Relaxed);
+            tracing::debug!(%error, events, "a batch of reports was not taken");
             self.fault = Some(error);
         }
     }
 }
 
 impl Batch {
+    async fn send(self, client: AgentTrustClient) -> Result<()> {
+        let Self { who, events, check_ids } = self;
+        let telemetry = client.telemetry();
+        let sending = telemetry.report_checked(&who.agent_id, &who.session_id, &events, &check_ids);
+        let sent = background::timeout(SEND_LIMIT, sending).await;
+        sent.unwrap_or_else(|elapsed| Err(crate::TransportError::classify(elapsed.into()).into()))
+            .map(drop)
+    }
+
     fn is_of(&self, who: &Who) -> bool {
         self.who.agent_id == who.agent_id && self.who.session_id == who.session_id
     }

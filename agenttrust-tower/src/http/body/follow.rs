@@ -87,8 +87,9 @@ impl Following {
         self.permit.finish_with(self.judge.outcome());
     }
 
+    /// The body broke off, which goes before whatever the handler had said by then.
     pub(super) fn fail(self, outcome: CallOutcome) {
-        self.permit.finish_with(outcome);
+        self.permit.broke_off(outcome);
     }
 }
 
