@@ -25,7 +25,7 @@ use self::notes::{Note, Notes};
 /// `gateway` has a key of the role `gateway`, which may ask about every agent whose token it was shown
 /// and about nobody else.
 fn guarded(notes: &Notes, gateway: AgentTrustClient) -> (Router, AgentTrustGuard) {
-    let guard = AgentTrustGuard::new(gateway.clone(), "notes-service");
+    let guard = AgentTrustGuard::gateway(gateway.clone()).build();
     let router = notes
         .router()
         .layer(GuardLayer::http(guard.clone()))

@@ -89,7 +89,7 @@ fn each_agent_calls_the_tools_of_a_server_as_itself() -> Result<()> {
         for guarded in [Guarded::InFront, Guarded::AroundTheHandler] {
             let door = Door::open()?;
             let gateway = door.gateway().await?;
-            let guard = AgentTrustGuard::new(gateway.clone(), "the-server-itself");
+            let guard = AgentTrustGuard::gateway(gateway.clone()).build();
             let runs = Runs::default();
             let router = server(&runs, &guard, guarded).layer(AuthenticateLayer::new(gateway));
             let socket = Socket::serve(router)?;

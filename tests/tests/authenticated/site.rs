@@ -44,7 +44,7 @@ impl Site {
         layer: impl FnOnce(AuthenticateLayer) -> AuthenticateLayer,
     ) -> Result<Self> {
         let visits = Visits::default();
-        let guard = AgentTrustGuard::new(gateway.clone(), "the-gateway-itself");
+        let guard = AgentTrustGuard::gateway(gateway.clone()).build();
         let router = Router::new()
             .route("/notes/{name}", get(visit).delete(visit))
             .with_state(visits.clone())
