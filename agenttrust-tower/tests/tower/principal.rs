@@ -181,3 +181,15 @@ async fn a_gateway_makes_no_call_that_nobody_is_known_for() {
     let answer = service.oneshot(request(Some(identity(7)))).await.expect("an answer");
     assert_eq!((answer.status().as_u16(), ran.load(Ordering::SeqCst)), (200, 1));
 }
+
+#[tokio::test]
+async fn a_known_agent_covers_nothing_by_itself() {
+    let guardian = Guardian::new(Script::Allow);
+    let service =
+        GuardLayer::http(guardian.guard()).tool("files_read").layer(service_fn(|_| async {
+            read().await?;
+            Ok::<_, BoxError>(Response::new(String::new()))
+        }));
+    service.oneshot(request(Some(identity(7)))).await.expect("allowed");
+    assert_eq!(guardian.checks().len(), 2, "the layer was not built to cover");
+}
