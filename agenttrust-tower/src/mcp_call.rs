@@ -69,6 +69,21 @@ pub(crate) fn with_input<R: Serialize, S: Serialize>(
     }
 }
 
+/// The same of a call that asks for a task, and says how long to keep it.
+#[cfg(feature = "tower-mcp")]
+pub(crate) fn with_task<R: Serialize, S: Serialize>(
+    action: Action,
+    given: &impl Serialize,
+    answers: Answers<R, S>,
+    task: &impl Serialize,
+) -> Action {
+    #[derive(Serialize)]
+    struct Rest<'a, T> {
+        task: &'a T,
+    }
+    action.input(&(given, answers.responses, answers.state, Rest { task }))
+}
+
 /// The input of an update of a task.
 #[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
 #[derive(Debug, Serialize)]
