@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse as _;
 use axum::routing::any;
@@ -27,35 +27,40 @@ use tokio::process::Command;
 
 use self::running::{Running, example, in_time, node_with_the_peers};
 
+/// An agent that may use two tools, and a token of it for that server.
+async fn agent(guardian: &Guardian, name: &str, server: &str) -> Result<(String, String)> {
+    let admin = guardian.client();
+    let agent = CreateAgentRequest {
+        name: name.to_owned(),
+        capabilities: vec![
+            "everything/echo".to_owned(),
+            "everything/trigger-long-running-operation".to_owned(),
+        ],
+        ..Default::default()
+    };
+    let agent = admin.agents().create(&agent).await?;
+    let token = IssueTokenRequest {
+        agent_id: agent.id.clone(),
+        scope: agent.capabilities,
+        audience: vec![server.to_owned()],
+        ttl: 600,
+    };
+    Ok((agent.id, admin.tokens().issue(&token).await?.token))
+}
+
 /// A Guardian on a socket, which shows what is reported to it.
 struct House {
     served: Served,
     gateway_key: String,
     token: String,
     reports: Arc<Mutex<Vec<Value>>>,
-    _guardian: Guardian,
+    guardian: Guardian,
 }
 
 impl House {
     async fn open() -> Result<Self> {
         let guardian = Guardian::in_memory().await?;
-        let admin = guardian.client();
-        let agent = CreateAgentRequest {
-            name: "visitor".to_owned(),
-            capabilities: vec![
-                "everything/echo".to_owned(),
-                "everything/trigger-long-running-operation".to_owned(),
-            ],
-            ..Default::default()
-        };
-        let agent = admin.agents().create(&agent).await?;
-        let token = IssueTokenRequest {
-            agent_id: agent.id,
-            scope: agent.capabilities,
-            audience: Vec::new(),
-            ttl: 600,
-        };
-        let token = admin.tokens().issue(&token).await?.token;
+        let (_, token) = agent(&guardian, "visitor", "everything").await?;
         let gateway_key = guardian.create_key(Role::Gateway, &[]).await?;
         let reports = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&reports);
@@ -77,7 +82,7 @@ impl House {
             }
         });
         let served = Served::on_loopback(guardian.router().layer(watched)).await?;
-        Ok(Self { served, gateway_key, token, reports, _guardian: guardian })
+        Ok(Self { served, gateway_key, token, reports, guardian })
     }
 
     /// The proxy in front of a server, and where it listens.
@@ -194,6 +199,8 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
     let house = House::open().await?;
     let (mirror, seen) = mirror().await?;
     let (_proxy, url) = house.proxy(&format!("{}/here?x=1", mirror.url())).await?;
+    let opened = sent(&url, Method::POST, &house.token, None).await?;
+    ensure!(opened.headers()["mcp-session-id"] == "s1", "{opened:?}");
     let answer = reqwest::Client::new()
         .post(format!("{url}?x=2"))
         .bearer_auth(&house.token)
@@ -217,8 +224,8 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
         "the upstream is the one that was named: {answer}"
     );
     let seen = seen.lock().expect("no panic").clone();
-    ensure!(seen.len() == 1, "{seen:?}");
-    let mut names: Vec<_> = seen[0].keys().map(|name| name.as_str()).collect();
+    ensure!(seen.len() == 2, "{seen:?}");
+    let mut names: Vec<_> = seen[1].keys().map(|name| name.as_str()).collect();
     names.sort_unstable();
     let expected = [
         "accept",
@@ -229,8 +236,84 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
         "mcp-session-id",
     ];
     ensure!(names == expected, "{names:?}");
-    ensure!(house.reported(1).await? == [("everything/echo".to_owned(), "success".to_owned())]);
+    let reported = house.reported(2).await?;
+    ensure!(reported[1] == ("everything/echo".to_owned(), "success".to_owned()), "{reported:?}");
     Ok(())
+}
+
+/// Sends a call of `echo`, or what has no body, in this session.
+async fn sent(
+    url: &str,
+    method: Method,
+    token: &str,
+    session: Option<&str>,
+) -> Result<reqwest::Response> {
+    let mut request = reqwest::Client::new().request(method.clone(), url).bearer_auth(token);
+    if let Some(session) = session {
+        request = request.header("mcp-session-id", session);
+    }
+    if method == Method::POST {
+        request = request.body(call("echo").to_string());
+    }
+    Ok(request.send().await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_used_and_ended_by_the_agent_that_opened_it_and_by_no_other() -> Result<()> {
+    let house = House::open().await?;
+    let (_, other) = agent(&house.guardian, "other", "everything").await?;
+    let (mirror, seen) = mirror().await?;
+    let (_proxy, url) = house.proxy(mirror.url()).await?;
+    let heard = || seen.lock().expect("no panic").len();
+    ensure!(sent(&url, Method::POST, &house.token, None).await?.status().is_success());
+    // It is told of the same session, and does not get it by that.
+    ensure!(sent(&url, Method::POST, &other, None).await?.status().is_success());
+    ensure!(heard() == 2, "{}", heard());
+
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        for (token, session) in [(&other, "s1"), (&other, "s2"), (&house.token, "s2")] {
+            let answer = sent(&url, method.clone(), token, Some(session)).await?;
+            ensure!(answer.status() == StatusCode::NOT_FOUND, "{method} {session}: {answer:?}");
+            let answer: Value = serde_json::from_slice(&answer.bytes().await?)?;
+            ensure!(answer["error"]["code"] == -32001 && answer["id"].is_null(), "{answer}");
+        }
+        let both = reqwest::Client::new().request(method.clone(), &url).bearer_auth(&house.token);
+        let both = both.header("mcp-session-id", "s1").header("mcp-session-id", "s2").send();
+        ensure!(both.await?.status() == StatusCode::NOT_FOUND, "{method} in two sessions");
+    }
+    ensure!(heard() == 2, "the server heard of it");
+
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let answer = sent(&url, method.clone(), &house.token, Some("s1")).await?;
+        ensure!(answer.status().is_success(), "{method}: {answer:?}");
+    }
+    ensure!(heard() == 5, "{}", heard());
+    let ended = sent(&url, Method::POST, &house.token, Some("s1")).await?;
+    ensure!(ended.status() == StatusCode::NOT_FOUND && heard() == 5, "it goes on: {ended:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_another_server_and_one_that_was_revoked_are_none_here() -> Result<()> {
+    let house = House::open().await?;
+    let (mirror, seen) = mirror().await?;
+    let (_proxy, url) = house.proxy(mirror.url()).await?;
+    let (_, elsewhere) = agent(&house.guardian, "elsewhere", "filesystem").await?;
+    let refused = sent(&url, Method::GET, &elsewhere, None).await?;
+    ensure!(refused.status() == StatusCode::UNAUTHORIZED, "{refused:?}");
+    ensure!(seen.lock().expect("no panic").is_empty(), "the server heard of it");
+
+    let (id, token) = agent(&house.guardian, "leaving", "everything").await?;
+    ensure!(sent(&url, Method::GET, &token, None).await?.status().is_success());
+    house.guardian.client().agents().revoke(&id, "it left").await?;
+    // What was known of it a moment ago is forgotten when the Guardian says so, and not after 30 seconds.
+    let refused = async {
+        while sent(&url, Method::GET, &token, None).await?.status() != StatusCode::UNAUTHORIZED {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), refused).await?
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,6 +378,21 @@ async fn without_a_guardian_in_the_environment_it_brings_one_and_a_token_to_try_
         let answer = sent.body(call(tool).to_string()).send().await?.bytes().await?;
         let answer: Value = serde_json::from_slice(&answer)?;
         ensure!(answer["result"]["isError"].is_null() == allowed, "{tool}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_how_it_is_used_where_that_is_asked() -> Result<()> {
+    for (name, args) in [
+        ("mcp_proxy", &["--help"][..]),
+        ("mcp_proxy", &["--upstream", "http://127.0.0.1:9", "-h"]),
+        ("mcp_rmcp_server", &["-h"]),
+        ("tower_mcp_server", &["--help"]),
+    ] {
+        let output = in_time("its end", example(name).args(args).output()).await??;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && said.starts_with(&format!("use {name} ")), "{said}");
     }
     Ok(())
 }
