@@ -5,122 +5,26 @@
 //! test skips and says so.
 
 #[expect(dead_code, reason = "a server over stdio needs more of it")]
+#[path = "../running/mod.rs"]
 mod running;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+mod house;
+mod sessions;
 
-use agenttrust::{CreateAgentRequest, IssueTokenRequest};
+use std::path::Path;
+
 use agenttrust_examples::Served;
-use agenttrust_guardian::{Guardian, Role};
 use anyhow::{Context as _, Result, ensure};
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::any;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use self::house::{House, call, mirror, sent};
 use self::running::{Running, example, in_time, node_with_the_peers};
-
-/// An agent that may use two tools, and a token of it for that server.
-async fn agent(guardian: &Guardian, name: &str, server: &str) -> Result<(String, String)> {
-    let admin = guardian.client();
-    let agent = CreateAgentRequest {
-        name: name.to_owned(),
-        capabilities: vec![
-            "everything/echo".to_owned(),
-            "everything/trigger-long-running-operation".to_owned(),
-        ],
-        ..Default::default()
-    };
-    let agent = admin.agents().create(&agent).await?;
-    let token = IssueTokenRequest {
-        agent_id: agent.id.clone(),
-        scope: agent.capabilities,
-        audience: vec![server.to_owned()],
-        ttl: 600,
-    };
-    Ok((agent.id, admin.tokens().issue(&token).await?.token))
-}
-
-/// A Guardian on a socket, which shows what is reported to it.
-struct House {
-    served: Served,
-    gateway_key: String,
-    token: String,
-    reports: Arc<Mutex<Vec<Value>>>,
-    guardian: Guardian,
-}
-
-impl House {
-    async fn open() -> Result<Self> {
-        let guardian = Guardian::in_memory().await?;
-        let (_, token) = agent(&guardian, "visitor", "everything").await?;
-        let gateway_key = guardian.create_key(Role::Gateway, &[]).await?;
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&reports);
-        let watched = from_fn(move |request: Request, next: Next| {
-            let seen = Arc::clone(&seen);
-            async move {
-                if request.uri().path() != "/api/v1/telemetry/report" {
-                    return next.run(request).await;
-                }
-                let (head, body) = request.into_parts();
-                let text = to_bytes(body, usize::MAX).await.expect("a whole report");
-                let report: Value = serde_json::from_slice(&text).expect("JSON");
-                let answer = next.run(Request::from_parts(head, Body::from(text))).await;
-                if answer.status().is_success() {
-                    let events = report["events"].as_array().cloned().unwrap_or_default();
-                    seen.lock().expect("no panic").extend(events);
-                }
-                answer
-            }
-        });
-        let served = Served::on_loopback(guardian.router().layer(watched)).await?;
-        Ok(Self { served, gateway_key, token, reports, guardian })
-    }
-
-    /// The proxy in front of a server, and where it listens.
-    async fn proxy(&self, upstream: &str) -> Result<(Running, String)> {
-        let mut command = example("mcp_proxy");
-        command.args(["--upstream", upstream]);
-        command
-            .env("AGENTTRUST_URL", self.served.url())
-            .env("AGENTTRUST_API_KEY", &self.gateway_key);
-        started(&mut command).await
-    }
-
-    /// Waits for so many reports; returns tool and outcome of each.
-    async fn reported(&self, count: usize) -> Result<Vec<(String, String)>> {
-        let all = async {
-            loop {
-                let reports = self.reports.lock().expect("no panic").clone();
-                if reports.len() >= count {
-                    return reports;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        };
-        let reports = in_time("the reports", all).await?;
-        let outcome = |report: &Value| match &report["success"] {
-            Value::Bool(true) => "success".to_owned(),
-            _ => report["error_type"].as_str().unwrap_or("?").to_owned(),
-        };
-        let tool = |report: &Value| report["tool_name"].as_str().unwrap_or("?").to_owned();
-        Ok(reports.iter().map(|report| (tool(report), outcome(report))).collect())
-    }
-}
-
-async fn started(command: &mut Command) -> Result<(Running, String)> {
-    let mut running = Running::start(command)?;
-    let line = running.said("listening on ").await?;
-    Ok((running, line.trim_start_matches("listening on ").to_owned()))
-}
 
 /// The "everything" server on a free port, and its URL.
 async fn everything(mut node: Command) -> Result<(Running, String)> {
@@ -170,30 +74,6 @@ async fn the_official_client_and_server_work_through_it_and_only_what_is_allowed
     Ok(())
 }
 
-/// A server of our own that says what it was sent.
-async fn mirror() -> Result<(Served, Arc<Mutex<Vec<HeaderMap>>>)> {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let remembered = Arc::clone(&seen);
-    let mirror = any(move |request: Request| {
-        let (head, body) = request.into_parts();
-        remembered.lock().expect("no panic").push(head.headers);
-        async move {
-            let text = to_bytes(body, usize::MAX).await.expect("a body");
-            let message: Value = serde_json::from_slice(&text).unwrap_or_default();
-            let result = json!({ "uri": head.uri.to_string(), "params": message["params"] });
-            let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
-            let headers = [("set-cookie", "a=b"), ("server", "x"), ("mcp-session-id", "s1")];
-            (headers, axum::Json(answer))
-        }
-    });
-    Ok((Served::on_loopback(Router::new().fallback(mirror)).await?, seen))
-}
-
-fn call(tool: &str) -> Value {
-    let params = json!({ "name": tool, "arguments": { "message": "x" } });
-    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<()> {
     let house = House::open().await?;
@@ -239,81 +119,6 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
     let reported = house.reported(2).await?;
     ensure!(reported[1] == ("everything/echo".to_owned(), "success".to_owned()), "{reported:?}");
     Ok(())
-}
-
-/// Sends a call of `echo`, or what has no body, in this session.
-async fn sent(
-    url: &str,
-    method: Method,
-    token: &str,
-    session: Option<&str>,
-) -> Result<reqwest::Response> {
-    let mut request = reqwest::Client::new().request(method.clone(), url).bearer_auth(token);
-    if let Some(session) = session {
-        request = request.header("mcp-session-id", session);
-    }
-    if method == Method::POST {
-        request = request.body(call("echo").to_string());
-    }
-    Ok(request.send().await?)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_used_and_ended_by_the_agent_that_opened_it_and_by_no_other() -> Result<()> {
-    let house = House::open().await?;
-    let (_, other) = agent(&house.guardian, "other", "everything").await?;
-    let (mirror, seen) = mirror().await?;
-    let (_proxy, url) = house.proxy(mirror.url()).await?;
-    let heard = || seen.lock().expect("no panic").len();
-    ensure!(sent(&url, Method::POST, &house.token, None).await?.status().is_success());
-    // It is told of the same session, and does not get it by that.
-    ensure!(sent(&url, Method::POST, &other, None).await?.status().is_success());
-    ensure!(heard() == 2, "{}", heard());
-
-    for method in [Method::POST, Method::GET, Method::DELETE] {
-        for (token, session) in [(&other, "s1"), (&other, "s2"), (&house.token, "s2")] {
-            let answer = sent(&url, method.clone(), token, Some(session)).await?;
-            ensure!(answer.status() == StatusCode::NOT_FOUND, "{method} {session}: {answer:?}");
-            let answer: Value = serde_json::from_slice(&answer.bytes().await?)?;
-            ensure!(answer["error"]["code"] == -32001 && answer["id"].is_null(), "{answer}");
-        }
-        let both = reqwest::Client::new().request(method.clone(), &url).bearer_auth(&house.token);
-        let both = both.header("mcp-session-id", "s1").header("mcp-session-id", "s2").send();
-        ensure!(both.await?.status() == StatusCode::NOT_FOUND, "{method} in two sessions");
-    }
-    ensure!(heard() == 2, "the server heard of it");
-
-    for method in [Method::POST, Method::GET, Method::DELETE] {
-        let answer = sent(&url, method.clone(), &house.token, Some("s1")).await?;
-        ensure!(answer.status().is_success(), "{method}: {answer:?}");
-    }
-    ensure!(heard() == 5, "{}", heard());
-    let ended = sent(&url, Method::POST, &house.token, Some("s1")).await?;
-    ensure!(ended.status() == StatusCode::NOT_FOUND && heard() == 5, "it goes on: {ended:?}");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_for_another_server_and_one_that_was_revoked_are_none_here() -> Result<()> {
-    let house = House::open().await?;
-    let (mirror, seen) = mirror().await?;
-    let (_proxy, url) = house.proxy(mirror.url()).await?;
-    let (_, elsewhere) = agent(&house.guardian, "elsewhere", "filesystem").await?;
-    let refused = sent(&url, Method::GET, &elsewhere, None).await?;
-    ensure!(refused.status() == StatusCode::UNAUTHORIZED, "{refused:?}");
-    ensure!(seen.lock().expect("no panic").is_empty(), "the server heard of it");
-
-    let (id, token) = agent(&house.guardian, "leaving", "everything").await?;
-    ensure!(sent(&url, Method::GET, &token, None).await?.status().is_success());
-    house.guardian.client().agents().revoke(&id, "it left").await?;
-    // What was known of it a moment ago is forgotten when the Guardian says so, and not after 30 seconds.
-    let refused = async {
-        while sent(&url, Method::GET, &token, None).await?.status() != StatusCode::UNAUTHORIZED {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        Ok(())
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(10), refused).await?
 }
 
 #[tokio::test(flavor = "multi_thread")]
