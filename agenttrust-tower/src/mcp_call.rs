@@ -1,6 +1,9 @@
 //! What a call over MCP is to the Guardian, whichever crate reads it: the same call is the same action,
 //! so that what is declared, allowed and approved of a tool holds however it is served.
 
+use std::sync::Arc;
+
+use agenttrust::Effect;
 #[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
 use {agenttrust::Action, serde::Serialize};
 
@@ -14,6 +17,16 @@ pub(crate) mod read {
     pub(crate) const DIRECTORY: &str = "mcp/resources/directory/read";
     pub(crate) const PROMPT: &str = "mcp/prompts/get";
 }
+
+/// The tool that answers to a task are asked about as: the tool that made the task goes on with them, and
+/// does whatever they say. Which one that was, the request does not tell.
+pub(crate) const TASK_UPDATE: &str = "mcp/tasks/update";
+
+/// What such an update does, where nobody said otherwise: it may be anything.
+pub(crate) const EFFECT_OF_AN_UPDATE: Effect = Effect::Destructive;
+
+/// Says what a tool does, by its name without the server's.
+pub(crate) type Effects = Arc<dyn Fn(&str) -> Option<Effect> + Send + Sync>;
 
 /// The tool's name to the Guardian, `server/name` where the server has one.
 ///
@@ -56,12 +69,36 @@ pub(crate) fn with_input<R: Serialize, S: Serialize>(
     }
 }
 
+/// The same of a call that asks for a task, and says how long to keep it.
+#[cfg(feature = "tower-mcp")]
+pub(crate) fn with_task<R: Serialize, S: Serialize>(
+    action: Action,
+    given: &impl Serialize,
+    answers: Answers<R, S>,
+    task: &impl Serialize,
+) -> Action {
+    #[derive(Serialize)]
+    struct Rest<'a, T> {
+        task: &'a T,
+    }
+    action.input(&(given, answers.responses, answers.state, Rest { task }))
+}
+
+/// The input of an update of a task.
+#[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskUpdate<'a, R> {
+    pub(crate) task_id: &'a str,
+    pub(crate) input_responses: &'a R,
+}
+
 /// What annotations say that a tool does, with MCP's own defaults for what they do not.
 #[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
-pub(crate) fn effect(read_only: Option<bool>, destructive: Option<bool>) -> agenttrust::Effect {
+pub(crate) fn effect(read_only: Option<bool>, destructive: Option<bool>) -> Effect {
     match (read_only, destructive) {
-        (Some(true), _) => agenttrust::Effect::Read,
-        (_, Some(false)) => agenttrust::Effect::Mutating,
-        _ => agenttrust::Effect::Destructive,
+        (Some(true), _) => Effect::Read,
+        (_, Some(false)) => Effect::Mutating,
+        _ => Effect::Destructive,
     }
 }

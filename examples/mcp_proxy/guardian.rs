@@ -13,7 +13,8 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// Asks the Guardian of `AGENTTRUST_URL`, with a key of the role `gateway` in `AGENTTRUST_API_KEY`;
-    /// without a URL one of this process, and prints a token of an agent to try it with.
+    /// without a URL one of this process, and prints a token of an agent to try it with: for that only, since
+    /// whoever reads what we print has it. In earnest a token goes to its agent and nowhere else.
     pub(crate) async fn from_env(server: &str) -> anyhow::Result<Self> {
         let set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
         if set("AGENTTRUST_URL") {
@@ -32,12 +33,12 @@ impl Asked {
         let token = IssueTokenRequest {
             agent_id: agent.id,
             scope: agent.capabilities,
-            audience: Vec::new(),
-            ttl: 3600,
+            audience: vec![server.to_owned()],
+            ttl: 600,
         };
         let token = admin.tokens().issue(&token).await?;
         eprintln!(
-            "an agent that may use {}: Authorization: Bearer {}",
+            "for trying only, and for 10 minutes, an agent that may use {}: Authorization: Bearer {}",
             tools.join(", "),
             token.token
         );

@@ -5,36 +5,46 @@
 //! cargo run --example mcp_proxy -- --upstream http://127.0.0.1:3001/mcp
 //! ```
 //!
-//! An agent says who it is with its token (`Authorization: Bearer at_...`; one is printed at the start).
+//! An agent says who it is with its token (`Authorization: Bearer at_...`; one to try it with is printed at
+//! the start), which has to be for this server: its audience is `everything`, or whatever `--server` says.
 //! Whatever it asks for passes, except that each call of a tool is checked as that agent, under the name
 //! `everything/TOOL`, before the server sees it, and reported by what the server answered.
 //!
 //! - `guardian.rs` is who is asked: a Guardian of this process, or the one of `AGENTTRUST_URL`.
+//! - `sessions.rs` keeps each MCP session to the agent that opened it.
 //! - `upstream.rs` is the way to the server: to this one only, and without the agent's credentials.
 
 mod guardian;
+mod sessions;
 mod upstream;
 
 use std::net::SocketAddr;
 
 use agenttrust::AgentTrustGuard;
+use agenttrust_examples::asks_for_help;
 use agenttrust_tower::{AuthenticateLayer, McpHttpLayer};
 use anyhow::{Context as _, bail};
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use reqwest::Url;
 use tokio::net::TcpListener;
 
 use self::guardian::Asked;
+use self::sessions::Sessions;
 use self::upstream::Upstream;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    if asks_for_help() {
+        println!("{USE}");
+        return Ok(());
+    }
     let wanted = Wanted::from_args(std::env::args().skip(1))?;
     let upstream = Upstream::new(wanted.upstream)?;
     let asked = Asked::from_env(&wanted.server).await?;
     // Asks for the agents that it is shown tokens of, each in a session of its own.
-    let guard = AgentTrustGuard::builder(asked.client(), "mcp-proxy")
+    let guard = AgentTrustGuard::gateway(asked.client())
         // Whoever approves sees what: the arguments of a held call, and of no other, go to the Guardian.
         .disclose_on_elevation(true)
         .build();
@@ -42,9 +52,11 @@ async fn main() -> anyhow::Result<()> {
     let proxy = Router::new()
         .route("/mcp", any(upstream::forward))
         .with_state(upstream)
-        // The layer that was added last runs first: who is it, and then, may they?
-        .layer(McpHttpLayer::new(guard.clone()).server(wanted.server))
-        .layer(AuthenticateLayer::new(asked.client()));
+        // The layer that was added last runs first: who is it, is the session theirs, and then, may they?
+        .layer(McpHttpLayer::new(guard.clone()).server(wanted.server.clone()))
+        .layer(from_fn_with_state(Sessions::new(), sessions::of_their_agents))
+        // A token for another server is none here, and a revoked one is none from that moment on.
+        .layer(AuthenticateLayer::new(asked.client()).audience(wanted.server).follow_revocations());
 
     let listener = TcpListener::bind(wanted.listen)
         .await

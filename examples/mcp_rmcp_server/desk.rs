@@ -1,10 +1,12 @@
 //! The operator's desk: shows what is held, and approves it where that is wanted.
 
 use std::collections::HashSet;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use agenttrust::{AgentTrustClient, AgentTrustError, Approval, ApprovalFilter, ApprovalStatus};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 use tokio::task::JoinHandle;
 
 /// How often it looks.
@@ -18,9 +20,14 @@ pub(crate) struct Desk {
 impl Desk {
     /// With `approve`, everything that is held is approved once it was shown: for trying things out
     /// alone. Without it, the command that approves is shown instead.
-    pub(crate) fn open(operator: AgentTrustClient, url: &str, key: &str, approve: bool) -> Self {
-        let how = How { url: url.to_owned(), key: key.to_owned(), approve };
-        Self { watching: tokio::spawn(watch(operator, how)) }
+    pub(crate) fn open(
+        operator: AgentTrustClient,
+        url: &str,
+        key: &str,
+        approve: bool,
+    ) -> io::Result<Self> {
+        let how = How { url: url.to_owned(), key: header_file(key)?, approve };
+        Ok(Self { watching: tokio::spawn(watch(operator, how)) })
     }
 }
 
@@ -32,8 +39,22 @@ impl Drop for Desk {
 
 struct How {
     url: String,
-    key: String,
+    /// The header that makes somebody an operator, for `curl -H @FILE`.
+    key: NamedTempFile,
     approve: bool,
+}
+
+/// The operator's key in a file of its own, which nobody but our account can read, and not in the log: a
+/// client keeps the log of its servers (stderr), and the agent that is guarded here may well be able to
+/// read that, and would approve its own calls.
+///
+/// Whoever can read the file can approve, and so could an agent that runs programs as the same account.
+/// In earnest, the operator's key is on another machine, or another account's, and one approves from there.
+fn header_file(key: &str) -> io::Result<NamedTempFile> {
+    // It is made with the mode 0600, and removed at the end.
+    let mut file = NamedTempFile::with_prefix("operator-")?;
+    writeln!(file, "X-API-Key: {key}")?;
+    Ok(file)
 }
 
 async fn watch(operator: AgentTrustClient, how: How) {
@@ -73,8 +94,9 @@ async fn decide(operator: &AgentTrustClient, how: &How, approval: &Approval, inp
     if !how.approve {
         let How { url, key, .. } = how;
         eprintln!(
-            "  to approve it:\n  curl -X POST -H 'X-API-Key: {key}' -H 'Content-Type: application/json' \
-             -d '{{\"decided_by\":\"me\"}}' {url}/mcp/approvals/{id}/approve"
+            "  to approve it:\n  curl -X POST -H '@{}' -H 'Content-Type: application/json' \
+             -d '{{\"decided_by\":\"me\"}}' {url}/mcp/approvals/{id}/approve",
+            key.path().display()
         );
         return;
     }

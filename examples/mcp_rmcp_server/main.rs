@@ -21,6 +21,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use agenttrust_examples::asks_for_help;
 use agenttrust_tower::rmcp::{GuardedHandler, GuardedHandlerExt as _};
 use anyhow::{Context as _, bail};
 use rmcp::ServiceExt as _;
@@ -35,6 +36,10 @@ use self::guardian::Asked;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    if asks_for_help() {
+        println!("{USE}");
+        return Ok(());
+    }
     let wanted = Wanted::from_args(std::env::args().skip(1))?;
     let files = match wanted.folder {
         Some(folder) => Files::of_folder(folder)?,
@@ -95,6 +100,8 @@ enum Transport {
     Http,
 }
 
+const USE: &str = "use mcp_rmcp_server [--stdio | --http] [--approve] [FOLDER]";
+
 impl Wanted {
     fn from_args(args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let mut wanted = Self { transport: Transport::Stdio, approve: false, folder: None };
@@ -103,10 +110,9 @@ impl Wanted {
                 "--stdio" => wanted.transport = Transport::Stdio,
                 "--http" => wanted.transport = Transport::Http,
                 "--approve" => wanted.approve = true,
-                _ if arg.starts_with('-') || wanted.folder.is_some() => bail!(
-                    "{arg:?} is not understood; use mcp_rmcp_server [--stdio | --http] [--approve] \
-                     [FOLDER]"
-                ),
+                _ if arg.starts_with('-') || wanted.folder.is_some() => {
+                    bail!("{arg:?} is not understood; {USE}")
+                }
                 _ => wanted.folder = Some(arg.into()),
             }
         }

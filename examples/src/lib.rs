@@ -15,6 +15,7 @@
 //! - `axum_crud/`, `tonic_files/` and `tower_mcp_server/` are services of the frameworks of those names
 //!   behind a tower layer, with the clients that call them.
 
+mod args;
 mod folder;
 mod guide;
 mod model;
@@ -23,6 +24,7 @@ mod outcomes;
 mod served;
 pub mod transcript;
 
+pub use self::args::asks_for_help;
 pub use self::folder::Folder;
 pub use self::guide::{Gateway, bot, gateway_or_env, run};
 pub use self::model::{ModelEndpoint, Turn};

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use agenttrust::{AgentTrustClient, CreateAgentRequest, IssueTokenRequest};
 use agenttrust_examples::transcript::{scene, short, step};
-use agenttrust_examples::{Served, outcomes};
+use agenttrust_examples::{Served, asks_for_help, outcomes};
 use agenttrust_guardian::{Guardian, Role};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
@@ -25,14 +25,20 @@ use tower_mcp::client::{HttpClientTransport, McpClient, StdioClientTransport};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    if asks_for_help() {
+        println!("{USE}");
+        return Ok(());
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => story(TempDir::with_prefix("files-")?.path()).await,
         [folder] => story(Path::new(folder)).await,
         ["stdio", folder] => servers::over_stdio(Path::new(folder)).await,
-        _ => bail!("run it with a folder, with `stdio` and a folder, or without arguments"),
+        _ => bail!("{USE}"),
     }
 }
+
+const USE: &str = "use tower_mcp_server [FOLDER], or tower_mcp_server stdio FOLDER";
 
 async fn story(folder: &Path) -> anyhow::Result<()> {
     for name in ["draft.md", "old.md", "plan.md"] {

@@ -1,11 +1,14 @@
 //! Two servers of the same tools: over HTTP for many agents, and over stdio for one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use agenttrust::{AgentIdentity, AgentTrustClient, AgentTrustGuard};
 use agenttrust_tower::{AuthenticateLayer, GuardLayer};
 use anyhow::Context as _;
 use axum::Router;
+use tower::ServiceBuilder;
+use tower::timeout::TimeoutLayer;
 use tower_mcp::{HttpTransport, StdioTransport};
 
 use crate::tools;
@@ -14,10 +17,15 @@ use crate::tools;
 ///
 /// `gateway` has a key of the role `gateway`.
 pub(crate) fn over_http(folder: &Path, gateway: AgentTrustClient) -> (Router, AgentTrustGuard) {
-    let guard = AgentTrustGuard::new(gateway.clone(), "files-server");
-    let router = HttpTransport::new(tools::all(folder))
+    let guard = AgentTrustGuard::gateway(gateway.clone()).build();
+    let layers = ServiceBuilder::new()
+        // For the check and the tool together.
+        .layer(TimeoutLayer::new(Duration::from_secs(60)))
         // The tools are `files/list` and so on, so that those of another server are others.
-        .layer(GuardLayer::mcp_router(guard.clone()).server("files"))
+        .layer(GuardLayer::mcp_router(guard.clone()).server("files"));
+    let router = HttpTransport::new(tools::all(folder))
+        // Once, with all layers: a second `.layer(..)` would take the place of this one, and of its guard.
+        .layer(layers)
         // What a layer outside knows of a request, the one inside is told.
         .bridge_extension::<AgentIdentity>()
         // Nobody goes on in an MCP session that another agent opened.

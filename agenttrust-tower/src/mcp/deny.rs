@@ -15,8 +15,8 @@ use crate::{Denial, DenyWith};
 /// From this revision on, a result says that it is one.
 const RESULT_TYPES: &str = "2026-07-28";
 
-/// Answers a denied call of a tool with a result that the model can read, and a denied read with an
-/// error of JSON-RPC: see [`mcp`](crate::mcp).
+/// Answers a denied call of a tool with a result that the model can read, and whatever else is denied with
+/// an error of JSON-RPC: see [`mcp`](crate::mcp).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct McpDeny<M = StringBody> {
     pub(super) body: M,
@@ -26,6 +26,7 @@ pub struct McpDeny<M = StringBody> {
 #[derive(Clone, Debug)]
 pub struct McpAsked {
     id: Value,
+    /// Whether the client waits for what a tool says, and reads a result as that.
     tool: bool,
     result_types: bool,
     asked: Asked,
@@ -40,7 +41,9 @@ where
 
     fn context(&self, request: &Request<R>) -> McpAsked {
         let (id, tool) = match request.extensions().get::<Message>() {
-            Some(Message::Guard(call)) => (call.id.clone(), call.kind == Kind::Tool),
+            Some(Message::Guard(call)) => {
+                (call.id.clone(), call.kind == Kind::Tool && !call.as_task)
+            }
             _ => (Value::Null, false),
         };
         let result_types = says_result_types(request.headers());

@@ -1,13 +1,12 @@
 //! The action of a message that was read.
 
 use std::fmt;
-use std::sync::Arc;
 
 use agenttrust::{Action, Effect};
 use http::Request;
 
 use super::message::{Call, Kind, Message};
-use crate::mcp_call::{self, read};
+use crate::mcp_call::{self, EFFECT_OF_AN_UPDATE, Effects, TASK_UPDATE, read};
 use crate::{ExtractAction, Extracted};
 
 /// Makes an action of a message that [`McpHttpLayer`](crate::McpHttpLayer) has read, and refuses every
@@ -16,10 +15,8 @@ use crate::{ExtractAction, Extracted};
 pub struct McpExtract {
     pub(super) server: Option<String>,
     pub(super) effects: Option<Effects>,
+    pub(super) tasks: Option<Effect>,
 }
-
-/// Says what a tool does.
-pub(super) type Effects = Arc<dyn Fn(&str) -> Option<Effect> + Send + Sync>;
 
 impl McpExtract {
     fn action(&self, call: &Call) -> Result<Action, &'static str> {
@@ -30,6 +27,7 @@ impl McpExtract {
             Kind::Resource => (read::RESOURCE, Some(Effect::Read)),
             Kind::Directory => (read::DIRECTORY, Some(Effect::Read)),
             Kind::Prompt => (read::PROMPT, Some(Effect::Read)),
+            Kind::Update => (TASK_UPDATE, Some(self.tasks.unwrap_or(EFFECT_OF_AN_UPDATE))),
         };
         let tool = mcp_call::tool(self.server.as_deref(), name)?;
         let action = Action::new(tool).input(&call.input);

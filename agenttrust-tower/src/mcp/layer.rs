@@ -22,6 +22,12 @@ use crate::{GuardLayer, Guarded};
 ///
 /// The inner service takes requests of the same type as come in: a body that can be made from `Bytes`
 /// (axum's `Body`, `Full<Bytes>`).
+///
+/// Each call is checked as the agent that makes it. Two things that pass are not: **an MCP session is not
+/// bound to the agent that opened it**, so that another one who knows its id can read its streams, answer
+/// in its name and end it, unless the server behind or something in front of it looks; and what a client
+/// answers to the server's own requests (`sampling/createMessage`, `elicitation/create`, `roots/list`)
+/// passes unchecked, though the tool that asked acts on it.
 #[derive(Clone)]
 pub struct McpHttpLayer<M = StringBody> {
     guard: GuardLayer<McpExtract, McpDeny<M>>,
@@ -30,7 +36,7 @@ pub struct McpHttpLayer<M = StringBody> {
 }
 
 impl McpHttpLayer {
-    /// Guards `tools/call`; bodies of up to 1 MiB, which come within 30 seconds.
+    /// Guards `tools/call` and `tasks/update`; bodies of up to 1 MiB, which come within 30 seconds.
     pub fn new(guard: AgentTrustGuard) -> Self {
         let guard =
             GuardLayer::new(guard).extract(McpExtract::default()).deny_with(McpDeny::default());
@@ -50,6 +56,12 @@ impl<M> McpHttpLayer<M> {
     /// of the tool, else by its name.
     pub fn effects(self, effects: impl Fn(&str) -> Option<Effect> + Send + Sync + 'static) -> Self {
         self.extract(|extract| extract.effects = Some(Arc::new(effects)))
+    }
+
+    /// What `tasks/update` does, which is guarded as the tool `mcp/tasks/update`: the answers in it let a
+    /// tool go on that asked for more. Destructive, where nothing is said here.
+    pub fn tasks(self, effect: Effect) -> Self {
+        self.extract(|extract| extract.tasks = Some(effect))
     }
 
     /// Guards `resources/read` and `resources/directory/read` as well, as reads of the tools

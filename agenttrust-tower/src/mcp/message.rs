@@ -15,8 +15,8 @@ const LONGEST_METHOD: usize = 256;
 const OF_A_REQUEST: [&str; 4] = ["jsonrpc", "id", "method", "params"];
 const OF_AN_ANSWER: [&str; 4] = ["jsonrpc", "id", "result", "error"];
 /// What servers go by in the `params` of guarded calls.
-const OF_PARAMS: [&str; 7] =
-    ["name", "uri", "arguments", "_meta", "task", "inputResponses", "requestState"];
+const OF_PARAMS: [&str; 8] =
+    ["name", "uri", "taskId", "arguments", "_meta", "task", "inputResponses", "requestState"];
 
 /// What is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Resource,
     Directory,
     Prompt,
+    /// Answers to a task, with which its tool goes on.
+    Update,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             "resources/read" => Some(Self::Resource),
             "resources/directory/read" => Some(Self::Directory),
             "prompts/get" => Some(Self::Prompt),
+            "tasks/update" => Some(Self::Update),
             _ => None,
         }
     }
@@ -43,11 +46,12 @@ impl Kind {
         match self {
             Self::Tool | Self::Prompt => "name",
             Self::Resource | Self::Directory => "uri",
+            Self::Update => "taskId",
         }
     }
 }
 
-/// Which kinds are guarded beside tools, which always are.
+/// Which kinds are guarded beside tools and what they go on with, which always are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scope {
     pub(super) resources: bool,
@@ -57,7 +61,7 @@ pub(super) struct Scope {
 impl Scope {
     fn holds(self, kind: Kind) -> bool {
         match kind {
-            Kind::Tool => true,
+            Kind::Tool | Kind::Update => true,
             Kind::Resource | Kind::Directory => self.resources,
             Kind::Prompt => self.prompts,
         }
@@ -68,8 +72,10 @@ impl Scope {
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) kind: Kind,
-    /// The tool's or the prompt's name, the resource's URI.
+    /// The tool's or the prompt's name, the resource's URI, the task's id.
     pub(super) name: String,
+    /// Whether the client waits for a task and not for what the tool says (MCP 2025-11-25).
+    pub(super) as_task: bool,
     /// All of `params` but `_meta`, and but the name of a tool: see [`input`].
     pub(super) input: Value,
     pub(super) id: Value,
@@ -111,8 +117,11 @@ pub(super) fn read(
         .map_err(|_| Rejection::new(INTERNAL_ERROR, "the message cannot be handed on"))?;
     let Some((kind, name, id)) = found else { return Ok((anew, Message::Pass)) };
     // Taken and not copied: an input may be all of a message.
-    let input = input(kind, members.remove("params"));
-    Ok((anew, Message::Guard(Call { kind, name, input, id })))
+    let params = members.remove("params");
+    let task = params.as_ref().and_then(|params| params.get("task"));
+    let as_task = task.is_some_and(|task| !task.is_null());
+    let input = input(kind, params);
+    Ok((anew, Message::Guard(Call { kind, name, as_task, input, id })))
 }
 
 /// The kind, the name and the id of a guarded call.
@@ -129,9 +138,14 @@ fn classify(
         return Err(told(invalid("a message says \"jsonrpc\": \"2.0\"")));
     }
     let Some(method) = members.get("method") else {
-        let answers = members.contains_key("result") != members.contains_key("error");
-        if id.is_none() || !answers {
-            let message = "a message has a method, or an id with one of result and error";
+        let answers = match (members.contains_key("result"), members.contains_key("error")) {
+            (true, false) => id.is_some(),
+            // Since 2025-11-25 also without an id: what it answers could not be read.
+            (false, true) => true,
+            _ => false,
+        };
+        if !answers {
+            let message = "a message has a method, an id with a result, or an error";
             return Err(told(invalid(message)));
         }
         made_of(members, &OF_AN_ANSWER).map_err(told)?;
@@ -210,16 +224,19 @@ fn name(kind: Kind, params: Option<&Map<String, Value>>) -> Result<&str, Rejecti
     }
     let name = params.and_then(|params| params.get(member)).and_then(Value::as_str);
     let Some(name) = name else { return bad("is missing, or no text") };
-    // A URI is part of the input and not of a tool's name: it may be longer.
+    // A URI and a task's id are part of the input and not of a tool's name: they may be longer.
     if name.is_empty() || (kind.named_by() == "name" && name.len() > LONGEST_NAME) {
         return bad("is empty, or longer than 200 bytes");
     }
     if name.chars().any(char::is_control) {
         return bad("holds a control character");
     }
-    let arguments = params.and_then(|params| params.get("arguments"));
-    if arguments.is_some_and(|arguments| !arguments.is_object() && !arguments.is_null()) {
-        return Err(Rejection::new(INVALID_PARAMS, "params.arguments is an object"));
+    for member in ["arguments", "inputResponses"] {
+        let given = params.and_then(|params| params.get(member));
+        if given.is_some_and(|given| !given.is_object() && !given.is_null()) {
+            let message = format!("params.{member} is an object");
+            return Err(Rejection::new(INVALID_PARAMS, message));
+        }
     }
     Ok(name)
 }
@@ -242,9 +259,16 @@ fn input(kind: Kind, params: Option<Value>) -> Value {
     let given = match kind {
         Kind::Tool => {
             rest.remove("name");
-            arguments(&mut rest)
+            object(&mut rest, "arguments")
         }
-        Kind::Prompt => json!({ "name": rest.remove("name"), "arguments": arguments(&mut rest) }),
+        Kind::Prompt => {
+            let name = rest.remove("name");
+            json!({ "name": name, "arguments": object(&mut rest, "arguments") })
+        }
+        Kind::Update => {
+            let task = rest.remove("taskId");
+            json!({ "taskId": task, "inputResponses": object(&mut rest, "inputResponses") })
+        }
         Kind::Resource => json!({ "uri": rest.remove("uri") }),
         Kind::Directory => {
             // Which page of it is read is not bound: all of it was asked for.
@@ -261,10 +285,10 @@ fn input(kind: Kind, params: Option<Value>) -> Value {
     }
 }
 
-/// Without arguments, with null and with none of them is the same call.
-fn arguments(rest: &mut Map<String, Value>) -> Value {
-    let arguments = rest.remove("arguments").filter(|arguments| !arguments.is_null());
-    arguments.unwrap_or_else(|| Value::Object(Map::new()))
+/// Without arguments, with null and with none of them is the same call; and so with answers.
+fn object(rest: &mut Map<String, Value>, member: &str) -> Value {
+    let given = rest.remove(member).filter(|given| !given.is_null());
+    given.unwrap_or_else(|| Value::Object(Map::new()))
 }
 
 fn invalid(message: impl Into<String>) -> Rejection {

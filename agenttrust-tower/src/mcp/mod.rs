@@ -28,6 +28,7 @@
 //! |---|---|
 //! | `tools/call` | guarded, as the tool `name`, or `server/name` with [`server`](McpHttpLayer::server) |
 //! | `resources/read`, `resources/directory/read`, `prompts/get` | passes; guarded as reads of the tools `mcp/resources/read` and so on with [`resources`](McpHttpLayer::resources) and [`prompts`](McpHttpLayer::prompts) |
+//! | `tasks/update` | guarded, as the tool `mcp/tasks/update`, destructive unless [`tasks`](McpHttpLayer::tasks) says otherwise: with the answers in it a tool goes on that asked for more |
 //! | any other request or notification, and answers to the server's own requests | passes |
 //! | one of the guarded methods as a notification | refused: a denial could not be told |
 //! | what is not one JSON-RPC 2.0 message, batches, a key that comes twice, a member that is not JSON-RPC's | refused |
@@ -36,8 +37,9 @@
 //! | `GET`, `DELETE`, `HEAD`, `OPTIONS` | passes: the server's own stream, the end of a session; with a body, refused |
 //! | any other method of HTTP | refused |
 //!
-//! The input, which an approval is bound to, is all of `params` but `name` and `_meta`. It is not the
-//! path and not the session: give each server a layer of its own, and a name.
+//! The input, which an approval is bound to, is all of `params` but `name` and `_meta`; of an update it is
+//! `{"taskId": .., "inputResponses": {..}}`. It is not the path and not the session: give each server a
+//! layer of its own, and a name.
 //!
 //! # What the server gets
 //!
@@ -51,8 +53,9 @@
 //!
 //! A denied call of a tool is a `CallToolResult` with `isError: true`, which the model reads: what
 //! happened, how to go on, the id of the approval. For programs, `_meta["agenttrust/denial"]` holds the
-//! `code` and the id. A denied read is a JSON-RPC error with the same words. What is refused is a
-//! JSON-RPC error, with a status of 400 (413 for a body over the limit, 408 for one that does not come,
+//! `code` and the id. A denied read or update is a JSON-RPC error with the same words, and so is a denied call
+//! with `params.task` (MCP 2025-11-25): its client waits for a task, and reads no other result. What is
+//! refused is a JSON-RPC error, with a status of 400 (413 for a body over the limit, 408 for one that does not come,
 //! 415 for one that is compressed or something else than JSON in UTF-8, 405 for another method). The
 //! connection can be used again afterwards, unless the answer says `Connection: close`: where a body did
 //! not come, or is more than 16 MiB over the limit, or was announced with `Expect: 100-continue` and not
@@ -62,8 +65,22 @@
 //!
 //! By what the server answers, as plain JSON or as server-sent events: `isError: true` is a failure of
 //! the type `ToolError`, an error one of `JsonRpcError`. Reported when the answer is there, when the
-//! body ends without one (`NoReply`), or when it is dropped (`Cancelled`). Nothing of the answer is kept,
-//! however long it is. An answer that is compressed is judged by its status.
+//! body ends without one (`NoReply`), or when it is dropped (`Cancelled`). A status of success with neither
+//! JSON nor events (202, 204) is no answer to a call: `NoReply` too. Nothing of the answer is kept, however
+//! long it is. An answer that is compressed is judged by its status.
+//!
+//! # Limits
+//!
+//! - **Sessions are not bound to agents.** Whoever knows the id of an MCP session (`Mcp-Session-Id`) can
+//!   send in it, listen to its streams and end it, each call checked as the caller's own. Bind it where
+//!   several agents come to one server, as the example `mcp_proxy` does.
+//! - **Answers to the server's own requests** (`sampling/createMessage`, `elicitation/create`,
+//!   `roots/list`) pass unchecked, though the tool that asked acts on them.
+//! - **`Mcp-Param-*`** (MCP 2026-07-28), which repeat single arguments for those on the way, are not
+//!   compared with the body and are no part of the input. Do not route by them behind the layer.
+//! - **Streamable HTTP only.** With HTTP+SSE of 2024-11-05 a server answers in another stream than the one
+//!   that the call was sent in: calls are checked, but clients of that do not read a denial, and the
+//!   outcome is that there was no answer.
 
 mod deny;
 mod extract;

@@ -21,6 +21,8 @@ pub(crate) struct ReplyJudge {
 enum Line {
     /// So many bytes of `data:` were there.
     Field(usize),
+    /// At the very beginning, where so many bytes of a byte-order mark were there.
+    Mark(usize),
     /// In the data of the event.
     Data,
     /// In another field, or in a comment.
@@ -28,22 +30,29 @@ enum Line {
 }
 
 const DATA: &[u8] = b"data:";
+/// A stream may begin with it, and it is no part of its first line.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How to judge an answer: by what is in it, where that can be read, else by its status.
+/// How to judge an answer: by what is in it, where that can be read, else by its status; and a good status
+/// is none of a call where nothing in the answer can speak of it.
 pub(super) fn judge<B>(response: &Response<B>) -> Judge {
-    let by_status = || Judge::Known(response.outcome());
     let headers = response.headers();
-    if !response.status().is_success() || is_compressed(headers) {
-        return by_status();
-    }
     let media = media_type(headers).unwrap_or_default();
-    if media.eq_ignore_ascii_case("application/json") {
-        Judge::JsonRpc(ReplyJudge::new(None))
-    } else if media.eq_ignore_ascii_case("text/event-stream") {
-        Judge::JsonRpc(ReplyJudge::new(Some(Line::Field(0))))
+    let events = media.eq_ignore_ascii_case("text/event-stream");
+    if !response.status().is_success() {
+        Judge::Known(response.outcome())
+    } else if !events && !media.eq_ignore_ascii_case("application/json") {
+        Judge::Known(no_reply())
+    } else if is_compressed(headers) {
+        Judge::Known(response.outcome())
     } else {
-        by_status()
+        Judge::JsonRpc(ReplyJudge::new(events.then_some(Line::Mark(0))))
     }
+}
+
+/// Whether the tool did anything, nobody knows.
+fn no_reply() -> CallOutcome {
+    CallOutcome::failure("NoReply")
 }
 
 impl ReplyJudge {
@@ -66,7 +75,7 @@ impl ReplyJudge {
             Some(Reply::Success) => CallOutcome::Success,
             Some(Reply::ToolError) => CallOutcome::failure("ToolError"),
             Some(Reply::Error) => CallOutcome::failure("JsonRpcError"),
-            None => CallOutcome::failure("NoReply"),
+            None => no_reply(),
         }
     }
 
@@ -78,14 +87,27 @@ impl ReplyJudge {
         if byte == b'\n' || byte == b'\r' {
             match line {
                 // An empty line ends an event.
-                Line::Field(0) => self.end_event(),
+                Line::Field(0) | Line::Mark(0) => self.end_event(),
                 // Between two lines of data there is a line break, which is white space.
                 Line::Data => self.scan.push(b'\n'),
-                Line::Field(_) | Line::Other => {}
+                Line::Field(_) | Line::Mark(_) | Line::Other => {}
             }
             return Line::Field(0);
         }
+        // Where there is no mark, the stream begins with its first field.
+        let line = if line == Line::Mark(0) && MARK.first() != Some(&byte) {
+            Line::Field(0)
+        } else {
+            line
+        };
         match line {
+            Line::Mark(place) if MARK.get(place) == Some(&byte) => {
+                if place + 1 == MARK.len() {
+                    Line::Field(0)
+                } else {
+                    Line::Mark(place + 1)
+                }
+            }
             Line::Data => {
                 self.scan.push(byte);
                 Line::Data
@@ -97,7 +119,7 @@ impl ReplyJudge {
                     Line::Field(place + 1)
                 }
             }
-            Line::Field(_) | Line::Other => Line::Other,
+            Line::Field(_) | Line::Mark(_) | Line::Other => Line::Other,
         }
     }
 
@@ -122,7 +144,7 @@ mod tests {
     use super::*;
 
     fn outcome(events: bool, pieces: &[&str]) -> CallOutcome {
-        let mut judge = ReplyJudge::new(events.then_some(Line::Field(0)));
+        let mut judge = ReplyJudge::new(events.then_some(Line::Mark(0)));
         for piece in pieces {
             judge.data(piece.as_bytes());
         }
@@ -149,8 +171,26 @@ mod tests {
             let (first, second) = stream.split_at(cut);
             assert_eq!(outcome(true, &[first, second]), CallOutcome::Success, "{cut}");
         }
-        let mut judge = ReplyJudge::new(Some(Line::Field(0)));
+        let mut judge = ReplyJudge::new(Some(Line::Mark(0)));
         assert!(judge.data(stream.as_bytes()));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_at_the_beginning_and_nowhere_else() {
+        let answer = "data: {\"id\":1,\"result\":{}}\n\n";
+        let marked = format!("\u{feff}{answer}").into_bytes();
+        for cut in 0..marked.len() {
+            let mut judge = ReplyJudge::new(Some(Line::Mark(0)));
+            let (first, second) = marked.split_at(cut);
+            judge.data(first);
+            judge.data(second);
+            assert_eq!(judge.outcome(), CallOutcome::Success, "{cut}");
+        }
+        for before in ["\u{feff}\u{feff}", "\n\u{feff}", "\u{feee}"] {
+            let outcome = outcome(true, &[&format!("{before}{answer}")]);
+            assert_eq!(outcome, CallOutcome::failure("NoReply"), "{before:?}");
+        }
+        assert_eq!(outcome(true, &[&format!("\u{feff}\n{answer}")]), CallOutcome::Success);
     }
 
     #[test]

@@ -6,18 +6,21 @@ use agenttrust::{Action, Effect};
 use rmcp::model::{
     CallToolRequestParams, GetPromptRequestParams, InputResponses, JsonObject,
     ReadResourceDirectoryRequestParams, ReadResourceRequestParams, ToolAnnotations,
+    UpdateTaskParams,
 };
 use rmcp::{ErrorData, ServerHandler};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::handler::GuardedHandler;
-use crate::mcp_call::{self, Answers, read};
+use crate::mcp_call::{self, Answers, TASK_UPDATE, TaskUpdate, read};
 
 /// The methods that a guarded handler checks.
 pub(super) const CALL_TOOL: &str = "tools/call";
 pub(super) const READ_RESOURCE: &str = "resources/read";
 pub(super) const READ_DIRECTORY: &str = "resources/directory/read";
 pub(super) const GET_PROMPT: &str = "prompts/get";
+pub(super) const UPDATE_TASK: &str = "tasks/update";
 
 /// The action of a request, or why it can have none.
 type Read = Result<Action, ErrorData>;
@@ -47,6 +50,13 @@ impl<H: ServerHandler> GuardedHandler<H> {
         self.read(read::PROMPT, input, answers)
     }
 
+    /// Answers to a task. Which tool goes on with them, nobody says.
+    pub(super) fn task_update(&self, request: &UpdateTaskParams) -> Read {
+        let UpdateTaskParams { task_id, input_responses, .. } = request;
+        let given = TaskUpdate { task_id, input_responses };
+        self.action(TASK_UPDATE, self.tasks, &given, answers(&None, &None))
+    }
+
     /// A read of what is no tool: asked about as one whose name begins with `mcp/`.
     fn read<const N: usize>(
         &self,
@@ -54,12 +64,19 @@ impl<H: ServerHandler> GuardedHandler<H> {
         input: [(&str, Value); N],
         answers: Given<'_>,
     ) -> Read {
-        let input = input.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let input = input.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let input: Map<_, _> = input.collect();
         self.action(name, Effect::Read, &input, answers)
     }
 
     /// The one place where an action is made, whatever it is of.
-    fn action(&self, name: &str, effect: Effect, given: &JsonObject, answers: Given<'_>) -> Read {
+    fn action(
+        &self,
+        name: &str,
+        effect: Effect,
+        given: &impl Serialize,
+        answers: Given<'_>,
+    ) -> Read {
         let tool = mcp_call::tool(self.server.as_deref(), name)
             .map_err(|reason| ErrorData::invalid_params(reason, None))?;
         let action = Action::new(tool).effect(effect).on_elevation(self.on_elevation);
@@ -77,7 +94,7 @@ impl<H: ServerHandler> GuardedHandler<H> {
     /// Whether requests of this method are checked, so that none may go past the check.
     pub(super) fn checks(&self, method: &str) -> bool {
         match method {
-            CALL_TOOL => true,
+            CALL_TOOL | UPDATE_TASK => true,
             READ_RESOURCE | READ_DIRECTORY => self.resources,
             GET_PROMPT => self.prompts,
             _ => false,

@@ -77,7 +77,7 @@ macro_rules! always_success {
     )* };
 }
 
-always_success!(ReadResourceResponse, ReadResourceDirectoryResult, GetPromptResponse);
+always_success!(ReadResourceResponse, ReadResourceDirectoryResult, GetPromptResponse, ());
 
 /// Nobody reads it, rmcp answers no cancelled request; it is here to be logged.
 fn never_made() -> ErrorData {

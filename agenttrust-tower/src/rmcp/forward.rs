@@ -1,4 +1,4 @@
-//! The handler's methods: three kinds go through the guard, all others are the inner handler's.
+//! The handler's methods: four kinds go through the guard, all others are the inner handler's.
 //!
 //! Every method is here. One that were not would answer with rmcp's default instead of the inner
 //! handler's own; a test compares this file with the trait.
@@ -65,6 +65,11 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
         }
         let (action, ct) = (of_caller(self.prompt_get(&request)?, &context), context.ct.clone());
         self.guard(action, ct.cancelled(), || self.inner.get_prompt(request, context)).await
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, context: Context) -> Answered<()> {
+        let (action, ct) = (of_caller(self.task_update(&request)?, &context), context.ct.clone());
+        self.guard(action, ct.cancelled(), || self.inner.update_task(request, context)).await
     }
 
     // What rmcp cannot read as a request of a guarded method comes here, and a handler that reads it
@@ -205,10 +210,6 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
 
     async fn get_task(&self, request: GetTaskParams, context: Context) -> Answered<GetTaskResult> {
         self.inner.get_task(request, context).await
-    }
-
-    async fn update_task(&self, request: UpdateTaskParams, context: Context) -> Answered<()> {
-        self.inner.update_task(request, context).await
     }
 
     async fn cancel_task(&self, request: CancelTaskParams, context: Context) -> Answered<()> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use agenttrust::{AgentTrustGuard, Effect, OnElevation};
 use rmcp::ServerHandler;
 
+use crate::mcp_call::{EFFECT_OF_AN_UPDATE, Effects};
+
 /// Puts a guard around a handler: [`guarded`](Self::guarded).
 pub trait GuardedHandlerExt: ServerHandler {
     /// This handler, with every `tools/call` checked before it runs and reported after it ran.
@@ -33,9 +35,6 @@ pub trait GuardedHandlerExt: ServerHandler {
 
 impl<H: ServerHandler> GuardedHandlerExt for H {}
 
-/// What a tool does, as its server's author says it.
-pub(super) type Effects = Arc<dyn Fn(&str) -> Option<Effect> + Send + Sync>;
-
 /// A handler whose tools are checked before they run and reported after they ran; everything else is
 /// the inner handler's own. See the [module](crate::rmcp) for what is asked, and of what.
 ///
@@ -52,6 +51,7 @@ pub struct GuardedHandler<H> {
     pub(super) on_elevation: OnElevation,
     pub(super) resources: bool,
     pub(super) prompts: bool,
+    pub(super) tasks: Effect,
 }
 
 impl<H> GuardedHandler<H> {
@@ -65,6 +65,7 @@ impl<H> GuardedHandler<H> {
             on_elevation: OnElevation::Fail,
             resources: false,
             prompts: false,
+            tasks: EFFECT_OF_AN_UPDATE,
         }
     }
 
@@ -130,6 +131,15 @@ impl<H> GuardedHandler<H> {
         self
     }
 
+    /// What `tasks/update` does, which is guarded as the tool `mcp/tasks/update`; destructive, where
+    /// nothing is said here. The answers in it let a tool go on that asked for more, and are its input:
+    /// `{"taskId": .., "inputResponses": {..}}`. A denial is a protocol error, as for
+    /// [`resources`](Self::resources).
+    pub fn tasks(mut self, effect: Effect) -> Self {
+        self.tasks = effect;
+        self
+    }
+
     /// The inner handler. Calls made on it directly are not checked.
     pub fn get_ref(&self) -> &H {
         &self.inner
@@ -155,6 +165,7 @@ impl<H> fmt::Debug for GuardedHandler<H> {
             .field("on_elevation", &self.on_elevation)
             .field("resources", &self.resources)
             .field("prompts", &self.prompts)
+            .field("tasks", &self.tasks)
             .finish_non_exhaustive()
     }
 }

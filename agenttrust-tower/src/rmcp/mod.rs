@@ -23,6 +23,7 @@
 //! | the tool's name | the tool, as it is, or `server/name` with [`server`](GuardedHandler::server) |
 //! | `arguments`; none are `{}` | the input: an approval is for exactly these |
 //! | the answers and state of a repeated call | part of the input, where there are any |
+//! | `tasks/update` | the tool `mcp/tasks/update`, destructive unless [`tasks`](GuardedHandler::tasks) says otherwise |
 //! | `_meta` (progress tokens, traces) | nothing |
 //! | `readOnlyHint: true` | the effect `read` |
 //! | `destructiveHint: false` | the effect `mutating` |
@@ -49,8 +50,10 @@
 //! - **Repeated calls**: a tool that asks its client for more (`InputRequiredResult`) has worked, and
 //!   the call that is repeated with the answers is another one: checked again, with the answers as a
 //!   part of what is approved.
-//! - **Tasks**: a call that starts a task has worked once there is one. What is asked of the task later
-//!   (`tasks/get`, `tasks/update`, `tasks/cancel`) passes unchecked.
+//! - **Tasks**: a call that starts a task has worked once there is one. A tool that asked for more goes
+//!   on with the answers of a `tasks/update`, so that one is guarded too, as the destructive tool
+//!   `mcp/tasks/update` ([`tasks`](GuardedHandler::tasks) says otherwise), with the task and the answers
+//!   as its input. `tasks/get` and `tasks/cancel` pass unchecked.
 //! - **Routers outside**: rmcp's [`Router`](rmcp::handler::server::router::Router) answers for its own
 //!   tools before the handler inside of it is asked. Give the tools to the handler instead.
 //! - **Resources and prompts** are guarded where that is asked for:

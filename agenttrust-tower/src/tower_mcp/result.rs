@@ -1,22 +1,36 @@
-//! Denials as results of a tool, and results as outcomes.
+//! Denials as results of a tool or as errors, and results as outcomes.
 
-use agenttrust::__private::Problem;
+use agenttrust::__private::{Problem, Reason};
 use agenttrust::CallOutcome;
 use serde_json::{Map, Value};
-use tower_mcp::CallToolResult;
+use tower_mcp::{CallToolResult, ErrorCode, JsonRpcError};
 
 use crate::Denial;
 
-/// A result with `isError: true` that tells the model what happened and how to go on.
-pub(super) fn denied(denial: Denial) -> CallToolResult {
-    let problem = match denial {
+/// Why a call was not made, in words for whoever made it.
+pub(super) fn problem(denial: Denial) -> Problem {
+    match denial {
         Denial::Refused(reason) => Problem::refused(reason),
         Denial::Blocked(error) => Problem::of(error),
-    };
+    }
+}
+
+/// A result with `isError: true` that tells the model what happened and how to go on.
+pub(super) fn denied(problem: &Problem) -> CallToolResult {
     let mut result = CallToolResult::error(problem.for_the_model());
     let meta = [(Problem::META.to_owned(), Value::Object(problem.for_programs()))];
     result.meta = Some(Value::Object(Map::from_iter(meta)));
     result
+}
+
+/// The same where nobody would read a tool's result.
+pub(super) fn error(problem: &Problem) -> JsonRpcError {
+    let code = match problem.reason() {
+        Reason::Unavailable | Reason::Misconfigured => ErrorCode::InternalError,
+        _ => ErrorCode::InvalidRequest,
+    };
+    JsonRpcError::new(code, problem.for_the_model())
+        .with_data(Value::Object(problem.for_programs()))
 }
 
 pub(super) fn outcome(result: &CallToolResult) -> CallOutcome {

@@ -1,22 +1,27 @@
 //! A whole server.
 
+use std::fmt;
+use std::sync::Arc;
+
 use agenttrust::{Action, AgentIdentity, CallOutcome, Effect, Outcome};
 use serde_json::{Map, Value};
-use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId};
+use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId, UpdateTaskParams};
 use tower_mcp::{RouterRequest, RouterResponse, ToolAnnotationsMap};
 
-use super::result::{denied, outcome};
-use crate::mcp_call::{self, Answers};
+use super::result::{denied, error, outcome, problem};
+use crate::mcp_call::{self, Answers, EFFECT_OF_AN_UPDATE, Effects, TASK_UPDATE, TaskUpdate};
 use crate::{Denial, DenyWith, ExtractAction, Extracted};
 
 /// Reads the action of a request to a server: see [`tower_mcp`](crate::tower_mcp).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct McpRouterExtract {
     server: Option<String>,
+    effects: Option<Effects>,
+    tasks: Option<Effect>,
 }
 
 impl McpRouterExtract {
-    /// Tools by their own names.
+    /// Tools by their own names, with the effects that their annotations say.
     pub fn new() -> Self {
         Self::default()
     }
@@ -27,45 +32,90 @@ impl McpRouterExtract {
         self
     }
 
-    fn read(&self, request: &RouterRequest, params: &CallToolParams) -> Extracted {
-        let tool = match mcp_call::tool(self.server.as_deref(), &params.name) {
-            Ok(tool) => tool,
-            Err(reason) => return Extracted::refuse(reason),
-        };
+    /// What each tool does, by its name without the server's. It goes before what the annotations say;
+    /// `None` leaves it to them.
+    pub fn effects(
+        mut self,
+        effects: impl Fn(&str) -> Option<Effect> + Send + Sync + 'static,
+    ) -> Self {
+        self.effects = Some(Arc::new(effects));
+        self
+    }
+
+    /// What `tasks/update` does; destructive, where nothing is said here.
+    pub fn tasks(mut self, effect: Effect) -> Self {
+        self.tasks = Some(effect);
+        self
+    }
+
+    fn call(&self, request: &RouterRequest, params: &CallToolParams) -> Result<Action, Reason> {
+        let tool = mcp_call::tool(self.server.as_deref(), &params.name)?;
         let none = Value::Object(Map::new());
         let arguments = match &params.arguments {
             // As MCP has it: an object, or nothing.
             Value::Null => &none,
             Value::Object(_) => &params.arguments,
-            _ => return Extracted::refuse("the arguments of a tool are an object"),
+            _ => return Err("the arguments of a tool are an object"),
         };
-        let action = Action::new(tool).effect(effect(request, &params.name));
+        let action = Action::new(tool).effect(self.effect(request, &params.name));
         let answers = Answers {
             responses: params.input_responses.as_ref(),
             state: params.request_state.as_ref(),
         };
-        let action = mcp_call::with_input(action, arguments, answers);
-        match request.extensions.get::<AgentIdentity>() {
-            Some(identity) => action.principal(identity.clone()).into(),
-            None => action.into(),
+        Ok(match &params.task {
+            None => mcp_call::with_input(action, arguments, answers),
+            Some(task) => mcp_call::with_task(action, arguments, answers, task),
+        })
+    }
+
+    fn update(&self, params: &UpdateTaskParams) -> Result<Action, Reason> {
+        let tool = mcp_call::tool(self.server.as_deref(), TASK_UPDATE)?;
+        let UpdateTaskParams { task_id, input_responses, .. } = params;
+        let effect = self.tasks.unwrap_or(EFFECT_OF_AN_UPDATE);
+        Ok(Action::new(tool).effect(effect).input(&TaskUpdate { task_id, input_responses }))
+    }
+
+    fn effect(&self, request: &RouterRequest, tool: &str) -> Effect {
+        let said = self.effects.as_ref().and_then(|effects| effects(tool));
+        said.unwrap_or_else(|| annotated(request, tool))
+    }
+}
+
+/// Why a request can have no action.
+type Reason = &'static str;
+
+impl ExtractAction<RouterRequest> for McpRouterExtract {
+    fn extract(&self, request: &RouterRequest) -> Extracted {
+        let action = match &request.inner {
+            McpRequest::CallTool(params) => self.call(request, params),
+            McpRequest::UpdateTask(params) => self.update(params),
+            McpRequest::Unknown { method, .. } if method.starts_with("tools/") => {
+                Err("the call of the tool cannot be read")
+            }
+            McpRequest::Unknown { method, .. } if method == "tasks/update" => {
+                Err("the update of the task cannot be read")
+            }
+            _ => return Extracted::Pass,
+        };
+        match (action, request.extensions.get::<AgentIdentity>()) {
+            (Ok(action), Some(identity)) => action.principal(identity.clone()).into(),
+            (Ok(action), None) => action.into(),
+            (Err(reason), _) => Extracted::refuse(reason),
         }
     }
 }
 
-impl ExtractAction<RouterRequest> for McpRouterExtract {
-    fn extract(&self, request: &RouterRequest) -> Extracted {
-        match &request.inner {
-            McpRequest::CallTool(params) => self.read(request, params),
-            McpRequest::Unknown { method, .. } if method.starts_with("tools/") => {
-                Extracted::refuse("the call of the tool cannot be read")
-            }
-            _ => Extracted::Pass,
-        }
+impl fmt::Debug for McpRouterExtract {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("McpRouterExtract")
+            .field("server", &self.server)
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
     }
 }
 
 /// By the server's own annotations, with the defaults that MCP has.
-fn effect(request: &RouterRequest, tool: &str) -> Effect {
+fn annotated(request: &RouterRequest, tool: &str) -> Effect {
     let annotations = request.extensions.get::<ToolAnnotationsMap>();
     let annotations = annotations.and_then(|all| all.get(tool));
     mcp_call::effect(
@@ -74,22 +124,42 @@ fn effect(request: &RouterRequest, tool: &str) -> Effect {
     )
 }
 
-/// Denies with a result that the model can read.
+/// Denies a call of a tool with a result that the model can read, and whatever else is denied with an
+/// error of JSON-RPC.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct McpRouterDeny;
 
+/// What an answer needs of its request.
+#[derive(Clone, Debug)]
+pub struct McpRouterAsked {
+    id: RequestId,
+    /// Whether the client reads a result as what a tool says.
+    tool: bool,
+}
+
 impl<E> DenyWith<RouterRequest, RouterResponse, E> for McpRouterDeny {
-    type Context = RequestId;
+    type Context = McpRouterAsked;
 
-    fn context(&self, request: &RouterRequest) -> RequestId {
-        request.id.clone()
+    fn context(&self, request: &RouterRequest) -> McpRouterAsked {
+        let tool = match &request.inner {
+            // With `task`, it waits for a task that was made, and takes no other result.
+            McpRequest::CallTool(params) => params.task.is_none(),
+            McpRequest::Unknown { method, .. } => method.starts_with("tools/"),
+            _ => false,
+        };
+        McpRouterAsked { id: request.id.clone(), tool }
     }
 
-    fn deny(&self, denial: Denial, id: RequestId) -> Result<RouterResponse, E> {
-        Ok(RouterResponse { id, inner: Ok(McpResponse::CallTool(denied(denial))) })
+    fn deny(&self, denial: Denial, asked: McpRouterAsked) -> Result<RouterResponse, E> {
+        let problem = problem(denial);
+        let inner = match asked.tool {
+            true => Ok(McpResponse::CallTool(denied(&problem))),
+            false => Err(error(&problem)),
+        };
+        Ok(RouterResponse { id: asked.id, inner })
     }
 
-    fn outcome(&self, result: &Result<RouterResponse, E>, _id: &RequestId) -> CallOutcome {
+    fn outcome(&self, result: &Result<RouterResponse, E>, _: &McpRouterAsked) -> CallOutcome {
         match result {
             Ok(RouterResponse { inner: Ok(McpResponse::CallTool(result)), .. }) => outcome(result),
             Ok(RouterResponse { inner: Ok(_), .. }) => CallOutcome::Success,

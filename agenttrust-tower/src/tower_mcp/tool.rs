@@ -3,10 +3,11 @@
 use agenttrust::{Action, AgentIdentity, CallOutcome, Outcome};
 use tower_mcp::{CallToolResult, ToolRequest};
 
-use super::result::{denied, outcome};
+use super::result::{denied, outcome, problem};
 use crate::{Denial, DenyWith, ExtractAction, Extracted};
 
-/// Reads the action of a call of one tool: see [`tower_mcp`](crate::tower_mcp).
+/// Reads the action of a call of one tool: see [`tower_mcp`](crate::tower_mcp). Its input is the arguments
+/// and nothing else.
 #[derive(Clone, Debug)]
 pub struct McpToolExtract {
     tool: String,
@@ -39,7 +40,7 @@ impl<E> DenyWith<ToolRequest, CallToolResult, E> for McpToolDeny {
     fn context(&self, _request: &ToolRequest) -> Self::Context {}
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<CallToolResult, E> {
-        Ok(denied(denial))
+        Ok(denied(&problem(denial)))
     }
 
     fn outcome(&self, result: &Result<CallToolResult, E>, _context: &Self::Context) -> CallOutcome {

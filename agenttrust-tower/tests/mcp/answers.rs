@@ -12,11 +12,19 @@ use crate::guardian::Script;
 use crate::house::{House, tools_call};
 
 /// What is reported of a call that is answered with this, and what the caller got.
-async fn reported(version: Version, status: u16, kind: &'static str, text: &str) -> Value {
-    let text = text.to_owned();
+async fn reported(
+    version: Version,
+    status: u16,
+    kind: impl Into<Option<&'static str>>,
+    text: &str,
+) -> Value {
+    let (kind, text) = (kind.into(), text.to_owned());
     let expected = text.clone();
     let answer = move |_: &_, _: &_| {
-        let response = Response::builder().status(status).header("content-type", kind);
+        let mut response = Response::builder().status(status);
+        if let Some(kind) = kind {
+            response = response.header("content-type", kind);
+        }
         response.body(Body::from(text.clone())).expect("the head is right")
     };
     let house = House::answering(Script::Allow, |layer| layer, Arc::new(answer)).await;
@@ -58,7 +66,6 @@ async fn an_answer_is_reported_by_what_it_says_plain_or_as_an_event() {
 async fn an_answer_that_is_none_is_reported_by_its_status() {
     let version = Version::HTTP_11;
     for (status, kind, text, said) in [
-        (202, "text/plain", "", json!([true, null])),
         (
             404,
             "application/json",
@@ -78,4 +85,31 @@ async fn an_answer_that_is_none_is_reported_by_its_status() {
         let got = reported(version, status, kind, text).await;
         assert_eq!(got, said, "{status} {kind} {text}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_nothing_of_the_call_is_no_success() {
+    let good = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    for version in VERSIONS {
+        for (status, kind, text) in [
+            (202, None, ""),
+            (202, Some("text/plain"), "Accepted"),
+            (204, None, ""),
+            (204, Some("application/json"), ""),
+            // What it is, nobody said.
+            (200, None, good),
+            (200, Some("text/html"), good),
+        ] {
+            let got = reported(version, status, kind, text).await;
+            assert_eq!(got, json!([false, "NoReply"]), "{status} {kind:?} {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_events_is_none_of_them() {
+    let failed = r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true}}"#;
+    let events = format!("\u{feff}data: {failed}\n\n");
+    let got = reported(Version::HTTP_11, 200, "text/event-stream", &events).await;
+    assert_eq!(got, json!([false, "ToolError"]));
 }

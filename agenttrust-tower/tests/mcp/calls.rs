@@ -164,6 +164,9 @@ async fn everything_else_of_the_protocol_passes_unasked() {
             json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } }),
             json!({ "jsonrpc": "2.0", "id": 4, "result": { "roots": [] } }),
             json!({ "jsonrpc": "2.0", "id": 5, "error": { "code": -1, "message": "no" } }),
+            // To a message whose id could not be read.
+            json!({ "jsonrpc": "2.0", "error": { "code": -32700, "message": "what?" } }),
+            json!({ "jsonrpc": "2.0", "id": 6, "method": "tasks/get", "params": { "taskId": "t" } }),
         ];
         for message in &messages {
             assert_eq!(connection.post(message).await.status, 200, "{message}");

@@ -88,3 +88,26 @@ async fn one_tool_that_is_denied_is_no_matter_to_the_next() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_client_that_waits_for_a_task_is_told_by_an_error() {
+    let house = House::open(Script::Deny).await;
+    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let call = |task: Value| {
+        let mut call = tools_call(7, "delete", json!({}));
+        call["params"]["task"] = task;
+        call
+    };
+    // A result would be read as that of a task that was made, and cannot be.
+    let denied = connection.post(&call(json!({ "ttl": 60_000 }))).await;
+    assert_eq!(denied.status, 200);
+    let denied = denied.json();
+    assert_eq!((&denied["id"], denied.get("result")), (&json!(7), None), "{denied}");
+    assert_eq!(denied["error"]["code"], -32600);
+    assert_eq!(denied["error"]["data"]["code"], "ACTION_DENIED");
+    let message = denied["error"]["message"].as_str().expect("words");
+    assert!(message.contains("it is not covered"), "{message}");
+    // Without one it is a call like any other.
+    assert_eq!(connection.post(&call(Value::Null)).await.json()["result"]["isError"], true);
+    assert_eq!(house.heard().len(), 0, "it ran");
+}

@@ -15,3 +15,4 @@ mod house;
 mod messages;
 mod smuggling;
 mod streams;
+mod tasks;

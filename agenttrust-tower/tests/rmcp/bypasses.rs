@@ -59,8 +59,8 @@ fn malformed() -> [Option<Value>; 4] {
     ]
 }
 
-const GUARDED: [&str; 4] =
-    ["tools/call", "resources/read", "resources/directory/read", "prompts/get"];
+const GUARDED: [&str; 5] =
+    ["tools/call", "resources/read", "resources/directory/read", "prompts/get", "tasks/update"];
 
 #[tokio::test]
 async fn a_malformed_request_of_a_guarded_method_never_reaches_the_handler() {

@@ -138,7 +138,6 @@ async fn every_request_that_is_no_call_is_the_inner_handlers_without_asking() {
         list_tools(None),
         on_custom_request(CustomRequest::new("files/defragment", None)),
         get_task(GetTaskParams::new("task_1")),
-        update_task(UpdateTaskParams::new("task_1", InputResponses::new())),
         cancel_task(CancelTaskParams::new("task_1")),
         list_skills(None),
         get_skill(GetSkillRequestParams::new("skill://one/SKILL.md")),

@@ -14,3 +14,4 @@ mod forwarded_source;
 mod inputs;
 mod reports;
 mod server;
+mod tasks;

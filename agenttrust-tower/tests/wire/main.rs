@@ -14,4 +14,6 @@ mod paths;
 mod permit;
 mod served;
 mod tower_mcp;
+mod tower_mcp_http;
+mod tower_mcp_tasks;
 mod watch;

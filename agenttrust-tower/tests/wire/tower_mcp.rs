@@ -112,6 +112,26 @@ async fn one_tool_is_guarded_and_its_neighbours_are_not() {
     assert_eq!((checks[0].tool.as_str(), checks[0].effect.as_str()), ("purge", "admin"));
 }
 
+#[tokio::test]
+async fn what_is_said_of_a_tool_goes_before_its_annotations() {
+    let watch = Watch::new(Guardian::new(Script::Allow));
+    let calls = Counter::default();
+    let layer =
+        GuardLayer::mcp_router(watch.guard.clone()).server("tools").effects(|tool| match tool {
+            "look" => Some(Effect::Admin),
+            "wipe" => Some(Effect::Mutating),
+            _ => None,
+        });
+    let transport = ChannelTransport::layer(router(&calls), layer);
+    let client = McpClient::connect(transport).await.expect("it is there");
+    client.initialize("test", "1.0.0").await.expect("this passes");
+    for (tool, effect) in [("look", "admin"), ("wipe", "mutating"), ("note", "mutating")] {
+        client.call_tool(tool, json!({})).await.expect("a result");
+        let check = watch.guardian.checks().pop().expect("it was asked about");
+        assert_eq!((check.tool, check.effect.as_str()), (format!("tools/{tool}"), effect));
+    }
+}
+
 /// Calls `wipe` with these parameters, without a client in between.
 async fn called(watch: &Watch, params: Value) -> Value {
     let params = serde_json::from_value(params).expect("parameters of a call");

@@ -5,117 +5,26 @@
 //! test skips and says so.
 
 #[expect(dead_code, reason = "a server over stdio needs more of it")]
+#[path = "../running/mod.rs"]
 mod running;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+mod house;
+mod sessions;
 
-use agenttrust::{CreateAgentRequest, IssueTokenRequest};
+use std::path::Path;
+
 use agenttrust_examples::Served;
-use agenttrust_guardian::{Guardian, Role};
 use anyhow::{Context as _, Result, ensure};
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::any;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use self::house::{House, call, mirror, sent};
 use self::running::{Running, example, in_time, node_with_the_peers};
-
-/// A Guardian on a socket, which shows what is reported to it.
-struct House {
-    served: Served,
-    gateway_key: String,
-    token: String,
-    reports: Arc<Mutex<Vec<Value>>>,
-    _guardian: Guardian,
-}
-
-impl House {
-    async fn open() -> Result<Self> {
-        let guardian = Guardian::in_memory().await?;
-        let admin = guardian.client();
-        let agent = CreateAgentRequest {
-            name: "visitor".to_owned(),
-            capabilities: vec![
-                "everything/echo".to_owned(),
-                "everything/trigger-long-running-operation".to_owned(),
-            ],
-            ..Default::default()
-        };
-        let agent = admin.agents().create(&agent).await?;
-        let token = IssueTokenRequest {
-            agent_id: agent.id,
-            scope: agent.capabilities,
-            audience: Vec::new(),
-            ttl: 600,
-        };
-        let token = admin.tokens().issue(&token).await?.token;
-        let gateway_key = guardian.create_key(Role::Gateway, &[]).await?;
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&reports);
-        let watched = from_fn(move |request: Request, next: Next| {
-            let seen = Arc::clone(&seen);
-            async move {
-                if request.uri().path() != "/api/v1/telemetry/report" {
-                    return next.run(request).await;
-                }
-                let (head, body) = request.into_parts();
-                let text = to_bytes(body, usize::MAX).await.expect("a whole report");
-                let report: Value = serde_json::from_slice(&text).expect("JSON");
-                let answer = next.run(Request::from_parts(head, Body::from(text))).await;
-                if answer.status().is_success() {
-                    let events = report["events"].as_array().cloned().unwrap_or_default();
-                    seen.lock().expect("no panic").extend(events);
-                }
-                answer
-            }
-        });
-        let served = Served::on_loopback(guardian.router().layer(watched)).await?;
-        Ok(Self { served, gateway_key, token, reports, _guardian: guardian })
-    }
-
-    /// The proxy in front of a server, and where it listens.
-    async fn proxy(&self, upstream: &str) -> Result<(Running, String)> {
-        let mut command = example("mcp_proxy");
-        command.args(["--upstream", upstream]);
-        command
-            .env("AGENTTRUST_URL", self.served.url())
-            .env("AGENTTRUST_API_KEY", &self.gateway_key);
-        started(&mut command).await
-    }
-
-    /// Waits for so many reports; returns tool and outcome of each.
-    async fn reported(&self, count: usize) -> Result<Vec<(String, String)>> {
-        let all = async {
-            loop {
-                let reports = self.reports.lock().expect("no panic").clone();
-                if reports.len() >= count {
-                    return reports;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        };
-        let reports = in_time("the reports", all).await?;
-        let outcome = |report: &Value| match &report["success"] {
-            Value::Bool(true) => "success".to_owned(),
-            _ => report["error_type"].as_str().unwrap_or("?").to_owned(),
-        };
-        let tool = |report: &Value| report["tool_name"].as_str().unwrap_or("?").to_owned();
-        Ok(reports.iter().map(|report| (tool(report), outcome(report))).collect())
-    }
-}
-
-async fn started(command: &mut Command) -> Result<(Running, String)> {
-    let mut running = Running::start(command)?;
-    let line = running.said("listening on ").await?;
-    Ok((running, line.trim_start_matches("listening on ").to_owned()))
-}
 
 /// The "everything" server on a free port, and its URL.
 async fn everything(mut node: Command) -> Result<(Running, String)> {
@@ -165,35 +74,13 @@ async fn the_official_client_and_server_work_through_it_and_only_what_is_allowed
     Ok(())
 }
 
-/// A server of our own that says what it was sent.
-async fn mirror() -> Result<(Served, Arc<Mutex<Vec<HeaderMap>>>)> {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let remembered = Arc::clone(&seen);
-    let mirror = any(move |request: Request| {
-        let (head, body) = request.into_parts();
-        remembered.lock().expect("no panic").push(head.headers);
-        async move {
-            let text = to_bytes(body, usize::MAX).await.expect("a body");
-            let message: Value = serde_json::from_slice(&text).unwrap_or_default();
-            let result = json!({ "uri": head.uri.to_string(), "params": message["params"] });
-            let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
-            let headers = [("set-cookie", "a=b"), ("server", "x"), ("mcp-session-id", "s1")];
-            (headers, axum::Json(answer))
-        }
-    });
-    Ok((Served::on_loopback(Router::new().fallback(mirror)).await?, seen))
-}
-
-fn call(tool: &str) -> Value {
-    let params = json!({ "name": tool, "arguments": { "message": "x" } });
-    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<()> {
     let house = House::open().await?;
     let (mirror, seen) = mirror().await?;
     let (_proxy, url) = house.proxy(&format!("{}/here?x=1", mirror.url())).await?;
+    let opened = sent(&url, Method::POST, &house.token, None).await?;
+    ensure!(opened.headers()["mcp-session-id"] == "s1", "{opened:?}");
     let answer = reqwest::Client::new()
         .post(format!("{url}?x=2"))
         .bearer_auth(&house.token)
@@ -217,8 +104,8 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
         "the upstream is the one that was named: {answer}"
     );
     let seen = seen.lock().expect("no panic").clone();
-    ensure!(seen.len() == 1, "{seen:?}");
-    let mut names: Vec<_> = seen[0].keys().map(|name| name.as_str()).collect();
+    ensure!(seen.len() == 2, "{seen:?}");
+    let mut names: Vec<_> = seen[1].keys().map(|name| name.as_str()).collect();
     names.sort_unstable();
     let expected = [
         "accept",
@@ -229,7 +116,8 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
         "mcp-session-id",
     ];
     ensure!(names == expected, "{names:?}");
-    ensure!(house.reported(1).await? == [("everything/echo".to_owned(), "success".to_owned())]);
+    let reported = house.reported(2).await?;
+    ensure!(reported[1] == ("everything/echo".to_owned(), "success".to_owned()), "{reported:?}");
     Ok(())
 }
 
@@ -295,6 +183,21 @@ async fn without_a_guardian_in_the_environment_it_brings_one_and_a_token_to_try_
         let answer = sent.body(call(tool).to_string()).send().await?.bytes().await?;
         let answer: Value = serde_json::from_slice(&answer)?;
         ensure!(answer["result"]["isError"].is_null() == allowed, "{tool}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_how_it_is_used_where_that_is_asked() -> Result<()> {
+    for (name, args) in [
+        ("mcp_proxy", &["--help"][..]),
+        ("mcp_proxy", &["--upstream", "http://127.0.0.1:9", "-h"]),
+        ("mcp_rmcp_server", &["-h"]),
+        ("tower_mcp_server", &["--help"]),
+    ] {
+        let output = in_time("its end", example(name).args(args).output()).await??;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && said.starts_with(&format!("use {name} ")), "{said}");
     }
     Ok(())
 }
