@@ -100,10 +100,10 @@
 //! # #[cfg(feature = "http")]
 //! # fn example(router: McpRouter, client: AgentTrustClient) -> axum::Router {
 //! // A client whose key has the role `gateway`.
-//! let guard = AgentTrustGuard::new(client.clone(), "gateway");
+//! let guard = AgentTrustGuard::gateway(client.clone()).build();
 //! HttpTransport::new(router)
 //!     .layer(GuardLayer::mcp_router(guard).server("files"))
-//!     // Without this the guard inside does not see the agent, and asks as its own.
+//!     // Without this the guard inside does not see the agent, and makes no call.
 //!     .bridge_extension::<AgentIdentity>()
 //!     // Without this another agent that knows a session's id can go on in it.
 //!     .session_principal_from_extension(|agent: &AgentIdentity| agent.agent_id().to_owned())
