@@ -92,7 +92,8 @@ async fn a_gateway_that_does_not_answer_is_given_the_time_that_was_said() {
 
 #[tokio::test]
 async fn settings_that_no_token_can_meet_let_nobody_in_and_say_what_to_mend() {
-    let cases: [(fn(AuthenticateLayer) -> AuthenticateLayer, &str); 4] = [
+    type Set = fn(AuthenticateLayer) -> AuthenticateLayer;
+    let cases: [(Set, &str); 4] = [
         (|layer| layer.audience(""), "audience"),
         (|layer| layer.audience(" "), "audience"),
         (|layer| layer.required_scopes([""]), "required scope"),
