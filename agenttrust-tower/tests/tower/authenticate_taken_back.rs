@@ -121,18 +121,22 @@ async fn what_is_forgotten_is_asked_about_again_and_goes_on_in_its_session() {
 }
 
 #[tokio::test]
-async fn revocations_while_a_token_is_looked_into_open_no_more_sessions_of_it() {
-    let (gateway, site) = followed().await;
-    for told in [of_token("at_another"), json!({ "kind": "of a newer gateway" })] {
+async fn a_token_that_may_have_been_taken_back_while_it_was_looked_into_is_asked_about_again() {
+    for (told, times) in [
+        (of_token("at_another"), 1),
+        (json!({ "kind": "agent", "agent_id": "agt_3" }), 1),
+        (json!({ "kind": "agent", "agent_id": "agt_2" }), 2),
+        (json!({ "kind": "of a newer gateway" }), 2),
+    ] {
+        let (gateway, site) = followed().await;
         gateway.hold_back();
-        let (asked, _) = gateway.asked();
         let call = comes(&site, "at_good");
-        if asked == 0 {
-            gateway.was_asked(1).await;
-        }
+        gateway.was_asked(1).await;
         gateway.tell(told.clone()).await;
         gateway.let_through();
         assert_eq!(call.await.expect("no panic"), StatusCode::OK, "{told}");
-        assert_eq!(gateway.asked().1, 1, "{told}");
+        assert_eq!(gateway.asked(), (times, 1), "{told}: in one session");
+        assert_eq!(visit(&site, "at_good").await.0, StatusCode::OK, "{told}");
+        assert_eq!(gateway.asked(), (times, 1), "{told}: remembered");
     }
 }
