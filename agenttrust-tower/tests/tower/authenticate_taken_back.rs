@@ -13,6 +13,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, ServiceBuilder};
 
 use crate::gateway::{Gateway, Site, visit, visited};
+use crate::guardian::eventually;
 
 fn of_token(token: &str) -> Value {
     json!({ "kind": "token", "token_sha256": Revocation::token_sha256(token), "agent_id": "agt_2" })
@@ -61,7 +62,8 @@ async fn full() -> (Gateway, JoinHandle<StatusCode>, impl Sized) {
     // Until the readiness of the service inside is given back.
     let taken = place.acquire_owned().await.expect("never closed");
     gateway.let_through();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    eventually("no session was opened", || gateway.asked().1 == 1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     (gateway, call, taken)
 }
 
