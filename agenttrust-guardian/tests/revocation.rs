@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agenttrust_guardian::Role;
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -200,6 +201,41 @@ async fn session_mode_and_ceiling_that_mean_nothing_are_refused() {
     assert_eq!(api.post(INIT, ADMIN, body).await.ok().body["mode"], "supervised");
     let body = json!({ "token": token, "mode": "open" });
     assert_eq!(api.post(INIT, ADMIN, body).await.ok().body["mode"], "restricted");
+}
+
+#[tokio::test]
+async fn a_token_has_one_session_for_one_key_however_often_it_is_asked_for() {
+    let api = Api::new().await;
+    let agent = api.agent(&["*"]).await;
+    let token = api.token(&agent, &["search"]).await;
+    let (one, other) = (api.key(Role::Gateway, &[]).await, api.key(Role::Gateway, &[]).await);
+    let open = async |key: &str, body: Value| api.post(INIT, key, body).await.ok();
+    let first = open(&one, json!({ "token": token })).await;
+    api.check_in(&one, &agent, "search", &first.text("session_id")).await.allowed();
+    let again = open(&one, json!({ "token": token })).await;
+    assert_eq!(again.body["session_id"], first.body["session_id"]);
+    assert_eq!(again.body["total_calls"], 1, "as it stands now");
+
+    // Another key's, another mode's and another token's are other ones.
+    let supervised = json!({ "token": token, "mode": "supervised" });
+    let another = api.token(&agent, &["search"]).await;
+    let mut ids = vec![first.text("session_id")];
+    ids.push(open(&other, json!({ "token": token })).await.text("session_id"));
+    ids.push(open(&one, supervised.clone()).await.text("session_id"));
+    ids.push(open(&one, json!({ "token": another })).await.text("session_id"));
+    assert_eq!(open(&one, supervised).await.text("session_id"), ids[2]);
+    let different: std::collections::HashSet<_> = ids.iter().collect();
+    assert_eq!(different.len(), 4, "{ids:?}");
+
+    // A floor that was tightened since is kept to.
+    floor(&api, &agent, json!({ "mode": "supervised" })).await;
+    let strict = open(&one, json!({ "token": token })).await;
+    assert_eq!(
+        (&strict.body["mode"], strict.text("session_id")),
+        (&json!("supervised"), ids.remove(2))
+    );
+    api.post(REVOKE, ADMIN, json!({ "token": token })).await.ok();
+    api.post(INIT, &one, json!({ "token": token })).await.refused(401, "AUTH_FAILED");
 }
 
 #[tokio::test]

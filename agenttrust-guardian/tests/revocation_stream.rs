@@ -175,20 +175,42 @@ async fn stream_ends_when_the_guardian_closes_or_is_gone() {
 async fn too_many_streams_are_refused_until_one_is_closed() {
     let api = Api::new().await;
     let mut streams = Vec::new();
-    for _ in 0..64 {
-        streams.push(api.revocations(ADMIN).await);
+    for _ in 0..15 {
+        let gateway = api.key(Role::Gateway, &[]).await;
+        for _ in 0..4 {
+            streams.push(api.revocations(&gateway).await);
+        }
+    }
+    let keys = api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok();
+    let mut of_auditor = Vec::new();
+    for _ in 0..4 {
+        of_auditor.push(api.revocations(&keys.text("key")).await);
     }
     let refused = api.get(STREAM, ADMIN).await;
     refused.refused(429, "TOO_MANY");
     assert!(refused.text("message").contains("64 streams"), "{refused:?}");
     streams.pop();
-    drop(api.revocations(ADMIN).await);
-    // One that has said its last word has no place either, even if nobody looks at it any more.
-    let keys = api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok();
-    streams.push(api.revocations(&keys.text("key")).await);
+    streams.push(api.revocations(ADMIN).await);
     api.get(STREAM, ADMIN).await.refused(429, "TOO_MANY");
+    // One that has said its last word has no place either, even if nobody looks at it any more.
     let path = format!("/api/v1/keys/{}", keys.text("id"));
     api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
-    streams.last_mut().unwrap().over().await;
+    of_auditor.last_mut().unwrap().over().await;
     drop(api.revocations(ADMIN).await);
+}
+
+#[tokio::test]
+async fn streams_of_one_key_leave_places_for_others() {
+    let api = Api::new().await;
+    let (one, other) = (api.key(Role::Gateway, &[]).await, api.key(Role::Gateway, &[]).await);
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(api.revocations(&one).await);
+    }
+    let refused = api.get(STREAM, &one).await;
+    refused.refused(429, "TOO_MANY");
+    assert!(refused.text("message").contains("a key of its own"), "{refused:?}");
+    drop(api.revocations(&other).await);
+    streams.pop();
+    drop(api.revocations(&one).await);
 }

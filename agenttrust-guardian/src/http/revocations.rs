@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::auth::Caller;
 use super::{ApiError, App};
 use crate::registry::Key;
-use crate::revocations::{Listener, News, STREAMS_MOST};
+use crate::revocations::{Full, Listener, News, STREAMS_MOST, STREAMS_OF_KEY_MOST};
 use crate::role::Permission;
 use crate::state::State;
 
@@ -36,12 +36,7 @@ pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiEr
     if *closing.borrow() {
         return Err(ApiError::unavailable("the Guardian is stopping; try again later"));
     }
-    let listener = state.revocations.listen().ok_or_else(|| {
-        ApiError::too_many(format!(
-            "{STREAMS_MOST} streams of revocations are open, which is the most; close one, or try \
-             again later"
-        ))
-    })?;
+    let listener = state.revocations.listen(&caller.key.id).map_err(too_many)?;
     let watch =
         Watch { state: Arc::downgrade(&state), listener, closing, key: caller.key, beat: BEAT };
     // It may have been revoked after it was looked up and before anybody listened for that.
@@ -64,6 +59,19 @@ pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiEr
         ("x-accel-buffering", "no"),
     ];
     Ok((headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response())
+}
+
+fn too_many(full: Full) -> ApiError {
+    ApiError::too_many(match full {
+        Full::ForAll => format!(
+            "{STREAMS_MOST} streams of revocations are open, which is the most; close one, or try \
+             again later"
+        ),
+        Full::ForThisKey => format!(
+            "{STREAMS_OF_KEY_MOST} streams of revocations are open for this key, which is the most; \
+             close one, or give each server a key of its own"
+        ),
+    })
 }
 
 /// One reader's stream. It keeps no Guardian alive that nobody else holds.
@@ -148,7 +156,7 @@ mod tests {
         keep_key(state, org_id, Role::Gateway, Vec::new(), hash, "test").await.unwrap();
         let watch = Watch {
             state: Arc::downgrade(state),
-            listener: state.revocations.listen().unwrap(),
+            listener: state.revocations.listen("key_test").unwrap(),
             closing: state.closing(),
             key: state.registry.keys.get(&hash).unwrap(),
             beat,

@@ -74,6 +74,9 @@ pub(super) struct InitApi {
 
 /// `POST /api/v1/agenttrust/api-sessions/init`: a session that reaches as far and lives as long as
 /// the token, and is as strict as the session that the token was issued in.
+///
+/// Asked again with the same key, it is the session that is open already: a server that asks for each
+/// request, or that forgot, must not fill up the agent's sessions.
 pub(super) async fn init_api(
     state: App,
     caller: Caller,
@@ -106,6 +109,15 @@ pub(super) async fn init_api(
     if let Some(outer) = state.registry.session_of(&token) {
         mode = stricter(mode, outer.limits.mode());
         expires_at = expires_at.min(outer.row.expires_at);
+    }
+    let opened = state.registry.sessions.opened_from(&token.row.id, &caller.key.id);
+    let same = opened.iter().find(|session| {
+        session.row.mode == mode
+            && session.row.expires_at == expires_at
+            && state.registry.is_open(session, now)
+    });
+    if let Some(session) = same {
+        return Ok(Json(session.show()));
     }
     let row = SessionRow {
         id: ids::new(SESSION_PREFIX),
@@ -230,7 +242,7 @@ async fn open(state: &State, caller: &Caller, row: SessionRow) -> Result<Json<Se
     state.ready_to_change()?;
     let entry = SessionEntry::new(row.clone())
         .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
-    let entry = Arc::new(entry);
+    let entry = Arc::new(entry.opened_with(&caller.key.id));
     if !state.store.insert_session(row.clone()).await? {
         return Err(over(state, caller, &row));
     }

@@ -8,8 +8,8 @@ use super::refusal::Refusal;
 
 /// What every token of a Guardian begins with.
 const PREFIX: &str = "at_";
-/// The longest token that is looked into.
-const LONGEST: usize = 512;
+/// The longest token that is looked into, in bytes: a Guardian takes none that is longer.
+const LONGEST: usize = 200;
 
 /// The token; it is looked into only when it can be one.
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
@@ -67,11 +67,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_token_is_not_looked_into() {
-        let long = format!("Bearer at_{}", "a".repeat(600));
+        let long = format!("Bearer at_{}", "a".repeat(198));
         for value in ["Bearer", "Bearer ", "Bearer sk_live_1", "Bearer at_", "Bearer at_a b", &long]
         {
             assert!(matches!(read(&[value]), Err(Refusal::Inactive)), "{value}");
         }
+    }
+
+    #[test]
+    fn a_token_that_is_as_long_as_they_get_is_looked_into() {
+        let longest = format!("at_{}", "a".repeat(197));
+        assert_eq!(read(&[&format!("Bearer {longest}")]).unwrap(), longest);
     }
 
     #[test]

@@ -1,38 +1,24 @@
 //! What is known of tokens for a while: whose they are, or that they do not work.
 //!
-//! Keyed by the digest of the token, so that no token is kept; both sides bounded, each by itself, so
-//! that made-up tokens push out no real ones.
+//! Both sides are bounded, each by itself, so that made-up tokens push out no real ones; and so is what
+//! one agent has of it, so that many tokens of one push out none of others.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use agenttrust::AgentIdentity;
+use agenttrust::{AgentIdentity, Timestamp};
 use lru::LruCache;
-use sha2::{Digest, Sha256};
 
+use super::forgotten::{Forgotten, Heard, Moment, Since};
+use super::key::Key;
 use super::refusal::Refusal;
 
 const GOOD: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 const BAD: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// How many tokens of one agent are known.
+const GOOD_OF_ONE: usize = 256;
 /// How long it is remembered that a token does not work.
 const REMEMBERED_BAD: Duration = Duration::from_secs(2);
-
-/// The SHA-256 of a token.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key([u8; 32]);
-
-impl Key {
-    pub(super) fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
-    }
-
-    /// The lower-case hexadecimal form, as revocations name tokens.
-    fn is_hex(&self, hex: &str) -> bool {
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let digits = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
-        digits.eq(hex.chars())
-    }
-}
 
 /// The agent behind a token, and what its token lacks of what is required here.
 #[derive(Clone, Debug)]
@@ -54,6 +40,14 @@ struct Good {
     until: Instant,
 }
 
+impl Good {
+    /// A machine that was suspended did not count that time, but its clock on the wall tells.
+    fn is_good(&self, now: Instant) -> bool {
+        let over = |expiry| expiry <= Timestamp::now();
+        now < self.until && !self.known.identity.expires_at().is_some_and(over)
+    }
+}
+
 pub(super) enum Found {
     /// Good for now.
     Good(Known),
@@ -66,18 +60,17 @@ pub(super) enum Found {
 pub(super) struct Cache {
     good: LruCache<Key, Good>,
     bad: LruCache<Key, Instant>,
-    /// How often something was forgotten: what was asked before then is not to be remembered.
-    epoch: u64,
+    heard: Heard,
 }
 
 impl Cache {
     pub(super) fn new() -> Self {
-        Self { good: LruCache::new(GOOD), bad: LruCache::new(BAD), epoch: 0 }
+        Self { good: LruCache::new(GOOD), bad: LruCache::new(BAD), heard: Heard::default() }
     }
 
     pub(super) fn find(&mut self, key: &Key, now: Instant) -> Found {
         if let Some(good) = self.good.get(key) {
-            if now < good.until {
+            if good.is_good(now) {
                 return Found::Good(good.known.clone());
             }
             return Found::Nothing(Some(good.known.identity.clone()));
@@ -88,15 +81,39 @@ impl Cache {
         }
     }
 
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
+    /// By what was heard so far: what is asked from here on knows of it.
+    pub(super) fn moment(&self) -> Moment {
+        self.heard.now()
     }
 
-    pub(super) fn put_good(&mut self, key: Key, known: Known, until: Instant, epoch: u64) {
-        if epoch == self.epoch {
-            self.bad.pop(&key);
-            self.good.put(key, Good { known, until });
+    /// What was heard of a token since it was asked about.
+    pub(super) fn since(&self, asked: Moment, key: &Key, agent_id: &str) -> Since {
+        self.heard.since(asked, key, agent_id)
+    }
+
+    /// Remembers whose a token is. What was taken back since it was asked about lets nobody in, and is
+    /// kept to ask again by: its session can be gone on with.
+    ///
+    /// There is nothing newer about the token: it is asked about once at a time.
+    pub(super) fn put_good(
+        &mut self,
+        key: Key,
+        known: Known,
+        until: Instant,
+        asked: Moment,
+    ) -> Since {
+        let agent_id = known.identity.agent_id().to_owned();
+        let since = self.heard.since(asked, &key, &agent_id);
+        let until = if since == Since::Nothing { until } else { until.min(Instant::now()) };
+        self.bad.pop(&key);
+        self.good.put(key, Good { known, until });
+        // The most recently used come first.
+        let of_agent = |(_, good): &(&Key, &Good)| good.known.identity.agent_id() == agent_id;
+        let too_many = self.good.iter().filter(of_agent).nth(GOOD_OF_ONE).map(|(key, _)| *key);
+        if let Some(key) = too_many {
+            self.good.pop(&key);
         }
+        since
     }
 
     pub(super) fn put_bad(&mut self, key: Key, now: Instant) {
@@ -104,25 +121,15 @@ impl Cache {
         self.bad.put(key, now + REMEMBERED_BAD);
     }
 
-    pub(super) fn forget_token(&mut self, hex: &str) {
-        self.forget(|key, _| key.is_hex(hex));
-    }
-
-    pub(super) fn forget_agent(&mut self, agent_id: &str) {
-        self.forget(|_, known| known.identity.agent_id() == agent_id);
-    }
-
-    pub(super) fn forget_all(&mut self) {
-        self.forget(|_, _| true);
-    }
-
-    fn forget(&mut self, which: impl Fn(&Key, &Known) -> bool) {
-        self.epoch += 1;
-        let found = self.good.iter().filter(|(key, good)| which(key, &good.known));
-        let keys: Vec<Key> = found.map(|(key, _)| *key).collect();
-        for key in keys {
-            self.good.pop(&key);
+    /// Asks again about what this concerns. Whose a token was, and in which session, is kept for that.
+    pub(super) fn forget(&mut self, forgotten: Forgotten) {
+        let now = Instant::now();
+        for (key, good) in &mut self.good {
+            if forgotten.concerns(key, good.known.identity.agent_id()) {
+                good.until = good.until.min(now);
+            }
         }
+        self.heard.add(forgotten);
     }
 }
 
@@ -136,63 +143,112 @@ mod tests {
         Known { identity: AgentIdentity::new(agent, "ats_1"), missing: None }
     }
 
+    fn put(cache: &mut Cache, token: &str, agent: &str) {
+        let asked = cache.moment();
+        cache.put_good(Key::of(token), known(agent), Instant::now() + LONG, asked);
+    }
+
     fn is_good(cache: &mut Cache, token: &str) -> bool {
         matches!(cache.find(&Key::of(token), Instant::now()), Found::Good(_))
+    }
+
+    fn session(cache: &mut Cache, token: &str) -> Option<String> {
+        match cache.find(&Key::of(token), Instant::now()) {
+            Found::Nothing(before) => before.map(|before| before.session_id().to_owned()),
+            _ => None,
+        }
     }
 
     #[test]
     fn made_up_tokens_push_out_no_real_ones_and_are_bounded() {
         let (mut cache, now) = (Cache::new(), Instant::now());
-        cache.put_good(Key::of("at_good"), known("agt_1"), now + LONG, 0);
+        put(&mut cache, "at_good", "agt_1");
         for n in 0..10_000 {
             cache.put_bad(Key::of(&format!("at_{n}")), now);
         }
         assert!(is_good(&mut cache, "at_good"));
         assert_eq!((cache.good.len(), cache.bad.len()), (1, BAD.get()));
-        for n in 0..10_000 {
-            cache.put_good(Key::of(&format!("at_{n}")), known("agt_1"), now + LONG, 0);
+        for n in 0..5_000 {
+            put(&mut cache, &format!("at_{n}"), &format!("agt_{}", n % 100));
         }
         assert_eq!(cache.good.len(), GOOD.get());
     }
 
     #[test]
-    fn an_answer_that_was_asked_for_before_a_revocation_is_not_remembered() {
-        let (mut cache, now) = (Cache::new(), Instant::now());
-        let epoch = cache.epoch();
-        cache.forget_agent("agt_2");
-        cache.put_good(Key::of("at_1"), known("agt_1"), now + LONG, epoch);
-        assert!(!is_good(&mut cache, "at_1"));
-        cache.put_good(Key::of("at_1"), known("agt_1"), now + LONG, cache.epoch());
+    fn many_tokens_of_one_agent_push_out_its_own_and_no_others() {
+        let mut cache = Cache::new();
+        put(&mut cache, "at_other", "agt_other");
+        put(&mut cache, "at_used", "agt_1");
+        for n in 0..5_000 {
+            put(&mut cache, &format!("at_{n}"), "agt_1");
+            assert!(is_good(&mut cache, "at_used"));
+        }
+        assert!(is_good(&mut cache, "at_other"));
+        assert!(is_good(&mut cache, "at_4999") && !is_good(&mut cache, "at_0"));
+        assert_eq!(cache.good.len(), 1 + GOOD_OF_ONE);
+    }
+
+    #[test]
+    fn an_answer_that_was_asked_for_before_its_revocation_lets_nobody_in() {
+        for named in [Forgotten::Token(Key::of("at_1")), Forgotten::Agent("agt_1".to_owned())] {
+            let mut cache = Cache::new();
+            let (asked, until) = (cache.moment(), Instant::now() + LONG);
+            cache.forget(named);
+            let since = cache.put_good(Key::of("at_1"), known("agt_1"), until, asked);
+            assert_eq!(since, Since::Named);
+            assert!(!is_good(&mut cache, "at_1"));
+            assert_eq!(session(&mut cache, "at_1").as_deref(), Some("ats_1"));
+            put(&mut cache, "at_1", "agt_1");
+            assert!(is_good(&mut cache, "at_1"));
+        }
+    }
+
+    #[test]
+    fn revocations_of_others_stop_nothing_from_being_remembered() {
+        let mut cache = Cache::new();
+        let (asked, until) = (cache.moment(), Instant::now() + LONG);
+        cache.forget(Forgotten::Agent("agt_2".to_owned()));
+        cache.forget(Forgotten::Token(Key::of("at_2")));
+        cache.put_good(Key::of("at_1"), known("agt_1"), until, asked);
         assert!(is_good(&mut cache, "at_1"));
     }
 
     #[test]
-    fn a_token_is_forgotten_by_its_digest_by_its_agent_or_with_all() {
-        let forgets = |forget: fn(&mut Cache)| {
-            let (mut cache, now) = (Cache::new(), Instant::now());
-            for (token, agent) in [("at_1", "agt_1"), ("at_2", "agt_1"), ("at_3", "agt_3")] {
-                cache.put_good(Key::of(token), known(agent), now + LONG, 0);
+    fn a_token_is_forgotten_by_its_digest_by_its_agent_or_with_all_and_keeps_its_session() {
+        let tokens = ["at_1", "at_2", "at_3"];
+        let forgets = |forgotten: Forgotten| {
+            let mut cache = Cache::new();
+            for (token, agent) in tokens.into_iter().zip(["agt_1", "agt_1", "agt_3"]) {
+                put(&mut cache, token, agent);
             }
-            forget(&mut cache);
-            ["at_1", "at_2", "at_3"].map(|token| is_good(&mut cache, token))
+            cache.forget(forgotten);
+            tokens.map(|token| match session(&mut cache, token).as_deref() {
+                Some("ats_1") => false,
+                _ => is_good(&mut cache, token),
+            })
         };
-        let by_digest: fn(&mut Cache) =
-            |cache| cache.forget_token(&agenttrust::Revocation::token_sha256("at_1"));
-        assert_eq!(forgets(by_digest), [false, true, true]);
-        assert_eq!(forgets(|cache| cache.forget_agent("agt_1")), [false, false, true]);
-        assert_eq!(forgets(Cache::forget_all), [false; 3]);
-        assert_eq!(forgets(|cache| cache.forget_token("at_1")), [true; 3]);
+        assert_eq!(forgets(Forgotten::Token(Key::of("at_1"))), [false, true, true]);
+        assert_eq!(forgets(Forgotten::Agent("agt_1".to_owned())), [false, false, true]);
+        assert_eq!(forgets(Forgotten::All), [false; 3]);
     }
 
     #[test]
     fn what_was_known_helps_to_ask_again_and_lets_nobody_in() {
         let (mut cache, now) = (Cache::new(), Instant::now());
-        cache.put_good(Key::of("at_1"), known("agt_1"), now, 0);
-        let found = cache.find(&Key::of("at_1"), now);
-        assert!(matches!(found, Found::Nothing(Some(before)) if before.agent_id() == "agt_1"));
+        cache.put_good(Key::of("at_1"), known("agt_1"), now, cache.moment());
+        assert_eq!(session(&mut cache, "at_1").as_deref(), Some("ats_1"));
         cache.put_bad(Key::of("at_1"), now);
         assert!(matches!(cache.find(&Key::of("at_1"), now), Found::Bad));
         let later = now + REMEMBERED_BAD;
         assert!(matches!(cache.find(&Key::of("at_1"), later), Found::Nothing(None)));
+    }
+
+    #[test]
+    fn a_token_that_ended_while_the_machine_slept_is_asked_about_again() {
+        let mut cache = Cache::new();
+        let mut known = known("agt_1");
+        known.identity = known.identity.with_expiry(Timestamp::now());
+        cache.put_good(Key::of("at_1"), known, Instant::now() + LONG, cache.moment());
+        assert!(!is_good(&mut cache, "at_1"));
     }
 }

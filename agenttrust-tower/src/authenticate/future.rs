@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::refusal::{Challenge, Refusal};
+use super::tokens::{Answer, Tokens};
 use crate::future::once;
 use crate::http::MakeBody;
 use crate::stage::{Decided, Stage};
@@ -29,7 +30,7 @@ pin_project! {
         challenge: Arc<Challenge>,
         body: M,
         #[pin]
-        state: State<Stage<S, AgentIdentity, Refusal>, Request<B>, S::Future>,
+        state: State<Stage<S, Answer, Refusal>, Request<B>, S::Future>,
     }
 }
 
@@ -37,7 +38,7 @@ pin_project! {
     #[project = StateProj]
     enum State<G, Q, F> {
         Refused { refusal: Option<Refusal> },
-        Before { stage: G, request: Option<Q> },
+        Before { stage: G, request: Option<Q>, tokens: Arc<Tokens> },
         Calling { #[pin] future: F },
     }
 }
@@ -59,12 +60,13 @@ impl<S: Service<Request<B>>, B, M> AuthenticateFuture<S, B, M> {
     }
 
     pub(super) fn asking(
-        stage: Stage<S, AgentIdentity, Refusal>,
+        stage: Stage<S, Answer, Refusal>,
         request: Request<B>,
+        tokens: Arc<Tokens>,
         challenge: Arc<Challenge>,
         body: M,
     ) -> Self {
-        Self { challenge, body, state: State::Before { stage, request: Some(request) } }
+        Self { challenge, body, state: State::Before { stage, request: Some(request), tokens } }
     }
 }
 
@@ -84,13 +86,19 @@ where
                     let make_body = |json| this.body.make_body(json);
                     return Poll::Ready(Ok(refusal.into_response(this.challenge, make_body)));
                 }
-                StateProj::Before { stage, request } => {
+                StateProj::Before { stage, request, tokens } => {
                     match ready!(stage.poll_decided::<Request<B>>(cx)) {
-                        Decided::Call { mut service, answer: identity } => {
-                            let mut request = once(request.take());
-                            admit(&mut request, identity);
-                            this.state.set(State::Calling { future: service.call(request) });
-                        }
+                        // Looked at once more: it may have waited minutes for the service.
+                        Decided::Call { mut service, answer } => match tokens.still(answer) {
+                            Ok(identity) => {
+                                let mut request = once(request.take());
+                                admit(&mut request, identity);
+                                this.state.set(State::Calling { future: service.call(request) });
+                            }
+                            Err(refusal) => {
+                                this.state.set(State::Refused { refusal: Some(refusal) });
+                            }
+                        },
                         Decided::Refuse(refusal) => {
                             this.state.set(State::Refused { refusal: Some(refusal) });
                         }

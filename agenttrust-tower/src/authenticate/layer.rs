@@ -7,10 +7,15 @@ use std::time::Duration;
 use agenttrust::AgentTrustClient;
 use tower::Layer;
 
+use super::question::{CACHED_MOST, Question};
 use super::refusal::Challenge;
 use super::service::Authenticate;
-use super::tokens::{CACHED_MOST, Tokens};
+use super::tokens::Tokens;
+use super::wanted::Wanted;
 use crate::http::StringBody;
+
+/// How long finding out about a token may take where nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes the agent behind a request's token known: `Authorization: Bearer at_…` becomes an
 /// [`AgentIdentity`](agenttrust::AgentIdentity) in the request's extensions, and the guards of this crate
@@ -49,17 +54,32 @@ use crate::http::StringBody;
 /// | it expired, was revoked, is for another audience or never was | 401 | `invalid_token` |
 /// | more than one `Authorization` header | 400 | `invalid_request` |
 /// | it lacks one of the [`required_scopes`](Self::required_scopes) | 403 | `insufficient_scope` |
-/// | the Guardian did not answer | 503 | |
+/// | the Guardian did not answer in [time](Self::timeout), or not a moment ago | 503 | |
+/// | what was said of the token may not hold any more, or more of them come than can be looked into | 503 | |
 /// | the Guardian turned this server away | 500 | |
+/// | the layer is set up so that it can let nobody in | 500 | |
+///
+/// The last is for an empty [`audience`](Self::audience), for a required scope that no token can carry,
+/// and for a request that a guard has already permitted: a [`GuardLayer`](crate::GuardLayer) outside of
+/// this layer did not ask for the agent of the token. A line at `ERROR` says what to mend, once.
+///
+/// After a question that nobody answered, tokens that have to be asked about are turned away for half a
+/// second, and for up to 5 seconds where the trial after it goes the same way. Who is known is let in
+/// meanwhile.
 ///
 /// # What is remembered
 ///
 /// Whose a token is, for at most 30 seconds and never past its expiry; that one does not work, for 2
 /// seconds. A revoked token therefore stops working within that time, and with
 /// [`follow_revocations`](Self::follow_revocations) at once. (Every call is also checked in the token's
-/// session, which the Guardian ends with the token, so a guarded call stops at once either way.) However
-/// many requests come with one token, it is asked about once at a time. No token is kept, only its
-/// SHA-256; at most 4,096 good and 1,024 bad ones are known, and 256 are looked into at a time.
+/// session, which the Guardian ends with the token, so a guarded call stops at once either way.) A
+/// request that has to wait, for the answer or for the service inside, is let in by no answer that was
+/// taken back meanwhile or is older than 30 seconds.
+///
+/// However many requests come with one token, it is asked about once at a time, and in one session for
+/// as long as it is known. No token is kept, only its SHA-256; at most 4,096 good and 1,024 bad ones are
+/// known, 256 of them of one agent, and 256 that are not known are looked into at a time: one that
+/// worked before is asked about however many made-up ones there are.
 ///
 /// # Readiness
 ///
@@ -67,9 +87,9 @@ use crate::http::StringBody;
 #[derive(Clone)]
 pub struct AuthenticateLayer<M = StringBody> {
     client: AgentTrustClient,
-    audience: Option<String>,
-    required: Vec<String>,
+    wanted: Wanted,
     cached_for: Duration,
+    timeout: Duration,
     follow_revocations: bool,
     realm: String,
     resource_metadata: Option<String>,
@@ -84,9 +104,9 @@ impl AuthenticateLayer {
     pub fn new(client: AgentTrustClient) -> Self {
         Self {
             client,
-            audience: None,
-            required: Vec::new(),
+            wanted: Wanted::default(),
             cached_for: CACHED_MOST,
+            timeout: TIMEOUT,
             follow_revocations: false,
             realm: "agents".to_owned(),
             resource_metadata: None,
@@ -97,14 +117,17 @@ impl AuthenticateLayer {
 }
 
 impl<M> AuthenticateLayer<M> {
-    /// Scopes that a token has to carry; one that carries `files:*` carries `files:read`.
+    /// Scopes that a token has to carry; one that carries `files:*` carries `files:read`. With one that
+    /// is no scope (empty, or with a `*` in the middle) nobody is let in, and the log says so.
     pub fn required_scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.changed(|layer| layer.required.extend(scopes.into_iter().map(Into::into)))
+        self.changed(|layer| layer.wanted.scopes.extend(scopes.into_iter().map(Into::into)))
     }
 
     /// What a token has to be for. One that was issued for no audience in particular is for any.
+    ///
+    /// With an empty one nobody is let in, and the log says so: it is a setting that was forgotten.
     pub fn audience(self, audience: impl Into<String>) -> Self {
-        self.changed(|layer| layer.audience = Some(audience.into()))
+        self.changed(|layer| layer.wanted.audience = Some(audience.into()))
     }
 
     /// How long it is remembered whose a token is: at most 30 seconds, which it is by default.
@@ -112,22 +135,30 @@ impl<M> AuthenticateLayer<M> {
         self.changed(|layer| layer.cached_for = cached_for.min(CACHED_MOST))
     }
 
+    /// How long finding out about a token may take, its session included: 5 seconds by default.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.changed(|layer| layer.timeout = timeout)
+    }
+
     /// Follows the Guardian's stream of revocations, so that nothing is remembered of a token or an agent
     /// that was revoked.
     ///
     /// While the stream is down, whatever was remembered before is forgotten once and then remembered as
-    /// without it. A gateway that has no such stream is asked again every now and then.
+    /// without it. A gateway that has no such stream is asked again every now and then. Our Guardian
+    /// holds four streams open for one key: a layer takes one, so give each server a key of its own.
     pub fn follow_revocations(self) -> Self {
         self.changed(|layer| layer.follow_revocations = true)
     }
 
-    /// The realm in `WWW-Authenticate`: `agents` by default.
+    /// The realm in `WWW-Authenticate`: `agents` by default. Quotes, backslashes and whatever is not
+    /// printable ASCII are left out of it.
     pub fn realm(self, realm: impl Into<String>) -> Self {
         self.changed(|layer| layer.realm = realm.into())
     }
 
     /// Where it is described how to get a token (RFC 9728), as MCP's authorization has it; named in
-    /// `WWW-Authenticate`.
+    /// `WWW-Authenticate`. Give it as a URL is written, percent-encoded: quotes, backslashes and whatever
+    /// is not printable ASCII are left out of it.
     pub fn resource_metadata(self, url: impl Into<String>) -> Self {
         self.changed(|layer| layer.resource_metadata = Some(url.into()))
     }
@@ -141,13 +172,13 @@ impl<M> AuthenticateLayer<M> {
 
     fn start(&self) -> (Arc<Tokens>, Arc<Challenge>) {
         let challenge =
-            Challenge::new(&self.realm, self.resource_metadata.as_deref(), &self.required);
-        let tokens = Arc::new(Tokens::new(
-            self.client.clone(),
-            self.audience.clone(),
-            self.required.clone(),
-            self.cached_for,
-        ));
+            Challenge::new(&self.realm, self.resource_metadata.as_deref(), &self.wanted.scopes);
+        let question = Question {
+            client: self.client.clone(),
+            wanted: self.wanted.clone(),
+            cached_for: self.cached_for,
+        };
+        let tokens = Arc::new(Tokens::new(question, self.timeout));
         if self.follow_revocations {
             tokens.follow_revocations();
         }
@@ -158,9 +189,9 @@ impl<M> AuthenticateLayer<M> {
     pub fn body_with<F>(self, make: F) -> AuthenticateLayer<F> {
         AuthenticateLayer {
             client: self.client,
-            audience: self.audience,
-            required: self.required,
+            wanted: self.wanted,
             cached_for: self.cached_for,
+            timeout: self.timeout,
             follow_revocations: self.follow_revocations,
             realm: self.realm,
             resource_metadata: self.resource_metadata,
@@ -188,9 +219,10 @@ impl<M> fmt::Debug for AuthenticateLayer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticateLayer")
             .field("client", &self.client)
-            .field("audience", &self.audience)
-            .field("required", &self.required)
+            .field("audience", &self.wanted.audience)
+            .field("required", &self.wanted.scopes)
             .field("cached_for", &self.cached_for)
+            .field("timeout", &self.timeout)
             .field("follow_revocations", &self.follow_revocations)
             .finish_non_exhaustive()
     }

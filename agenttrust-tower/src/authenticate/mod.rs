@@ -2,12 +2,16 @@
 
 mod bearer;
 mod cache;
+mod forgotten;
 mod future;
+mod key;
 mod layer;
+mod question;
 mod refusal;
 mod revoked;
 mod service;
 mod tokens;
+mod wanted;
 
 pub use self::future::AuthenticateFuture;
 pub use self::layer::AuthenticateLayer;

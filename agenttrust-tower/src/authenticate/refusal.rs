@@ -1,6 +1,7 @@
 //! Why a request is not let in, and how it is told (RFC 6750, section 3).
 
 use agenttrust::__private::Problem;
+use agenttrust::__private::background::Elapsed;
 use agenttrust::AgentTrustError;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response};
@@ -16,6 +17,8 @@ pub(super) enum Refusal {
     Inactive,
     /// The token works and does not carry this scope.
     OutOfScope(String),
+    /// Nobody answered for the Guardian.
+    Away(Problem),
     /// The Guardian could not be asked, or turned this server away.
     Guardian(Problem),
 }
@@ -28,8 +31,42 @@ impl Refusal {
         Self::Guardian(Problem::busy(detail))
     }
 
+    /// The Guardian did not answer a moment ago, and is not asked for another one.
+    pub(super) fn away() -> Self {
+        let detail = "the Guardian that knows the token of the request did not answer a moment ago; \
+                      try again later";
+        Self::Guardian(Problem::busy(detail))
+    }
+
+    /// What was said of the token may not hold any more.
+    pub(super) fn stale() -> Self {
+        let detail = "what was known of the token of the request was taken back while the request \
+                      waited; try again";
+        Self::Guardian(Problem::busy(detail))
+    }
+
+    /// Asking came to no answer, as the log says.
+    pub(super) fn lost() -> Self {
+        let detail = "the token of the request could not be looked into; try again later";
+        Self::Guardian(Problem::busy(detail))
+    }
+
+    /// This server is set up so that nobody can be let in, as the log says.
+    pub(super) fn out_of_order() -> Self {
+        let detail = "this server is not set up to tell whose a request is; \
+                      the call was not made, tell its operator";
+        Self::Guardian(Problem::set_up_wrong(detail))
+    }
+
+    pub(super) fn late(elapsed: &Elapsed) -> Self {
+        let message = format!("the Guardian was asked about a token and gave {elapsed}");
+        Self::Away(Problem::of(AgentTrustError::GuardianUnavailable { message }))
+    }
+
     pub(super) fn of(error: AgentTrustError) -> Self {
-        Self::Guardian(Problem::of(error))
+        let away = matches!(&error, AgentTrustError::Network(error) if error.is_unreachable());
+        let problem = Problem::of(error);
+        if away { Self::Away(problem) } else { Self::Guardian(problem) }
     }
 
     /// The response; `challenge` is what every challenge begins with.
@@ -59,7 +96,7 @@ impl Refusal {
                     Some(format!("{error}, scope=\"{}\"", challenge.scope)),
                 )
             }
-            Self::Guardian(problem) => (problem, None),
+            Self::Away(problem) | Self::Guardian(problem) => (problem, None),
         };
         let mut response = problem.into_response(Problem::RETRY_AFTER, make_body);
         if let Some(error) = challenged {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use agenttrust::{AgentTrustClient, AgentTrustError, Revocation};
+use agenttrust::{AgentTrustClient, AgentTrustError};
 use futures_util::future::select;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ const PAUSE_MOST: Duration = Duration::from_secs(30);
 /// Follows for as long as what is returned is kept.
 pub(super) fn follow(tokens: &Arc<Tokens>) -> oneshot::Sender<()> {
     let (kept, dropped) = oneshot::channel();
-    let (client, tokens) = (tokens.client.clone(), Arc::downgrade(tokens));
+    let (client, tokens) = (tokens.question.client.clone(), Arc::downgrade(tokens));
     background::spawn(async move {
         // Nothing is ever sent: it ends when nobody is left to tell.
         select(pin!(follow_on(client, tokens)), dropped).await;
@@ -53,12 +53,7 @@ async fn follow_once(
     *pause = PAUSE;
     while let Some(revocation) = revocations.next().await {
         let revocation = revocation?;
-        forget(tokens, |tokens| match &revocation {
-            Revocation::Token { token_sha256, .. } => tokens.forget_token(token_sha256),
-            Revocation::Agent { agent_id, .. } => tokens.forget_agent(agent_id),
-            // Of a newer Guardian: whatever it says, it may concern anybody.
-            _ => tokens.forget_all(),
-        });
+        forget(tokens, |tokens| tokens.forget(&revocation));
     }
     Ok(())
 }

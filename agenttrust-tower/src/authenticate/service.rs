@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use agenttrust::PermitHandle;
 use http::{Request, Response};
 use tower::Service;
 
@@ -63,7 +64,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let looked = bearer::token(request.headers()).map(|token| self.tokens.look(token));
+        let looked = if request.extensions().get::<PermitHandle>().is_some() {
+            Err(self.tokens.wrong_order())
+        } else {
+            bearer::token(request.headers()).map(|token| self.tokens.look(token))
+        };
         match looked {
             Err(refusal) | Ok(AtOnce::Known(Err(refusal))) => AuthenticateFuture::refusing(
                 refusal,
@@ -83,6 +88,7 @@ where
                 AuthenticateFuture::asking(
                     stage,
                     request,
+                    Arc::clone(&self.tokens),
                     Arc::clone(&self.challenge),
                     self.body.clone(),
                 )
@@ -95,8 +101,8 @@ impl<S: fmt::Debug, M> fmt::Debug for Authenticate<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticate")
             .field("inner", &self.inner)
-            .field("audience", &self.tokens.audience)
-            .field("required", &self.tokens.required)
+            .field("audience", &self.tokens.question.wanted.audience)
+            .field("required", &self.tokens.question.wanted.scopes)
             .finish_non_exhaustive()
     }
 }

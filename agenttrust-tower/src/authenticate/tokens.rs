@@ -2,36 +2,34 @@
 //! while.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use agenttrust::__private::{Problem, background};
-use agenttrust::model::CapabilitySet;
-use agenttrust::{
-    AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest, IntrospectionResult,
-    Timestamp,
-};
+use agenttrust::__private::{Breaker, background};
+use agenttrust::{AgentIdentity, Revocation, Timestamp};
 use tokio::sync::{oneshot, watch};
 
-use super::cache::{Cache, Found, Key, Known};
+use super::cache::{Cache, Found};
+use super::forgotten::{Forgotten, Moment, Since};
+use super::key::Key;
+use super::question::{CACHED_MOST, Question, Worth};
 use super::refusal::Refusal;
 use super::revoked;
 
-/// How long an answer is good for at most: so long a revoked token may go on working where no
-/// revocations are followed.
-pub(super) const CACHED_MOST: Duration = Duration::from_secs(30);
-/// How many tokens are looked into at a time.
-const FLIGHTS_MOST: usize = 256;
-
-pub(super) type Verdict = Result<AgentIdentity, Refusal>;
+/// How many tokens that nobody knows are looked into at a time ...
+const STRANGERS_MOST: usize = 256;
+/// ... and how often one of them, where it is taken back again and again meanwhile.
+const ASKED_MOST: usize = 3;
 
 /// What one layer knows of tokens.
 pub(super) struct Tokens {
-    pub(super) client: AgentTrustClient,
-    pub(super) audience: Option<String>,
-    pub(super) required: Vec<String>,
-    pub(super) cached_for: Duration,
+    pub(super) question: Question,
+    /// How long a question may take.
+    timeout: Duration,
+    breaker: Breaker,
+    /// Nobody can be let in: the layer is set up wrong, which was said.
+    out_of_order: bool,
+    wrong_order: Once,
     state: Mutex<State>,
     /// Dropped with this: then nobody follows any more.
     following: OnceLock<oneshot::Sender<()>>,
@@ -40,29 +38,57 @@ pub(super) struct Tokens {
 struct State {
     cache: Cache,
     /// The questions on their way.
-    flights: HashMap<Key, watch::Receiver<Option<Verdict>>>,
+    flights: HashMap<Key, Flight>,
+}
+
+struct Flight {
+    /// About a token that did not work here before.
+    stranger: bool,
+    answer: OnItsWay,
+}
+
+type OnItsWay = watch::Receiver<Option<Result<Answer, Refusal>>>;
+
+/// Whose a token is, as the Guardian said it when it was asked.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    identity: AgentIdentity,
+    key: Key,
+    asked: Moment,
+    asked_at: Instant,
+    ends_at: Option<Timestamp>,
 }
 
 /// What there is to say of a token at once.
 pub(super) enum AtOnce {
-    Known(Verdict),
+    Known(Result<AgentIdentity, Refusal>),
     /// The Guardian is being asked.
-    Asking(watch::Receiver<Option<Verdict>>),
+    Asking(OnItsWay),
 }
 
 impl Tokens {
-    pub(super) fn new(
-        client: AgentTrustClient,
-        audience: Option<String>,
-        required: Vec<String>,
-        cached_for: Duration,
-    ) -> Self {
-        let state = Mutex::new(State { cache: Cache::new(), flights: HashMap::new() });
-        Self { client, audience, required, cached_for, state, following: OnceLock::new() }
+    pub(super) fn new(question: Question, timeout: Duration) -> Self {
+        let fault = question.wanted.fault();
+        if let Some(fault) = &fault {
+            tracing::error!("an AuthenticateLayer lets nobody in: {fault}");
+        }
+        Self {
+            question,
+            timeout,
+            // With every question as slow as the time-out, the first that nobody answers is enough.
+            breaker: Breaker::after(1),
+            out_of_order: fault.is_some(),
+            wrong_order: Once::new(),
+            state: Mutex::new(State { cache: Cache::new(), flights: HashMap::new() }),
+            following: OnceLock::new(),
+        }
     }
 
     /// What is known of `token`, or the answer on its way; one question at a time for each token.
     pub(super) fn look(self: &Arc<Self>, token: &str) -> AtOnce {
+        if self.out_of_order {
+            return AtOnce::Known(Err(Refusal::out_of_order()));
+        }
         let key = Key::of(token);
         let mut state = self.state();
         let before = match state.cache.find(&key, Instant::now()) {
@@ -70,25 +96,82 @@ impl Tokens {
             Found::Bad => return AtOnce::Known(Err(Refusal::Inactive)),
             Found::Nothing(before) => before,
         };
-        let epoch = state.cache.epoch();
-        let in_flight = state.flights.len();
-        match state.flights.entry(key) {
-            Entry::Occupied(flight) => AtOnce::Asking(flight.get().clone()),
-            Entry::Vacant(_) if in_flight >= FLIGHTS_MOST => AtOnce::Known(Err(Refusal::busy())),
-            Entry::Vacant(place) => {
-                let (answer, answered) = watch::channel(None);
-                place.insert(answered.clone());
-                let (tokens, token) = (Arc::clone(self), token.to_owned());
-                // Not on the request's own task: others wait for it when that one is given up.
-                background::spawn(async move {
-                    let landed = Landed { tokens: &tokens, key };
-                    let verdict = tokens.ask(&token, before.as_ref()).await;
-                    tokens.remember(key, &verdict, epoch);
-                    drop(landed);
-                    answer.send_replace(Some(verdict.and_then(|(known, _)| known.admitted())));
-                });
-                AtOnce::Asking(answered)
+        if let Some(flight) = state.flights.get(&key) {
+            return AtOnce::Asking(flight.answer.clone());
+        }
+        // Those that worked before are as many as are remembered, and no flood keeps them out.
+        let stranger = before.is_none();
+        if stranger && state.strangers() >= STRANGERS_MOST {
+            return AtOnce::Known(Err(Refusal::busy()));
+        }
+        let Some(admission) = self.breaker.admit() else {
+            return AtOnce::Known(Err(Refusal::away()));
+        };
+        let (answer, answered) = watch::channel(None);
+        state.flights.insert(key, Flight { stranger, answer: answered.clone() });
+        let (tokens, token) = (Arc::clone(self), token.to_owned());
+        // Not on the request's own task: others wait for it when that one is given up.
+        background::spawn(async move {
+            let landed = Landed { tokens: &tokens, key };
+            let asking = tokens.ask(key, &token, before);
+            let verdict = match background::timeout(tokens.timeout, asking).await {
+                Ok(verdict) => verdict,
+                Err(elapsed) => Err(Refusal::late(&elapsed)),
+            };
+            match &verdict {
+                Err(Refusal::Away(_)) => tokens.breaker.missed(admission),
+                _ => tokens.breaker.reached(),
             }
+            drop(landed);
+            answer.send_replace(Some(verdict));
+        });
+        AtOnce::Asking(answered)
+    }
+
+    /// Asks what a token is worth, and again if it was taken back meanwhile: whoever came in between
+    /// waits for this answer too, and must not be let in by one of before.
+    async fn ask(
+        &self,
+        key: Key,
+        token: &str,
+        mut before: Option<AgentIdentity>,
+    ) -> Result<Answer, Refusal> {
+        for _ in 0..ASKED_MOST {
+            let asked = self.state().cache.moment();
+            let worth = match self.question.ask(token, before.as_ref()).await {
+                Ok(worth) => worth,
+                Err(refusal) => {
+                    // That nobody answered says nothing of the token.
+                    if matches!(refusal, Refusal::Inactive) {
+                        self.state().cache.put_bad(key, Instant::now());
+                    }
+                    return Err(refusal);
+                }
+            };
+            let Worth { known, asked_at, until, ends_at } = worth;
+            let since = self.state().cache.put_good(key, known.clone(), until, asked);
+            if since == Since::Nothing {
+                let identity = known.admitted()?;
+                return Ok(Answer { identity, key, asked, asked_at, ends_at });
+            }
+            before = Some(known.identity);
+        }
+        Err(Refusal::stale())
+    }
+
+    /// The agent that was asked for, if the answer still holds: between it and the call, a request may
+    /// have waited long for a place.
+    pub(super) fn still(&self, answer: Answer) -> Result<AgentIdentity, Refusal> {
+        let Answer { identity, key, asked, asked_at, ends_at } = answer;
+        if ends_at.is_some_and(|end| end <= Timestamp::now()) {
+            return Err(Refusal::Inactive);
+        }
+        match self.state().cache.since(asked, &key, identity.agent_id()) {
+            Since::Named => Err(Refusal::Inactive),
+            // It may work; a 401 would have its holder throw it away.
+            Since::Perhaps => Err(Refusal::stale()),
+            Since::Nothing if asked_at.elapsed() > CACHED_MOST => Err(Refusal::stale()),
+            Since::Nothing => Ok(identity),
         }
     }
 
@@ -97,103 +180,48 @@ impl Tokens {
         let _ = self.following.set(revoked::follow(self));
     }
 
-    /// Forgets the token with this SHA-256, in lower-case hexadecimal digits.
-    pub(super) fn forget_token(&self, hex: &str) {
-        self.state().cache.forget_token(hex);
-    }
-
-    /// Forgets every token of this agent.
-    pub(super) fn forget_agent(&self, agent_id: &str) {
-        self.state().cache.forget_agent(agent_id);
+    /// Forgets what this revocation concerns.
+    pub(super) fn forget(&self, revocation: &Revocation) {
+        let forgotten = match revocation {
+            Revocation::Token { token_sha256, agent_id, .. } => {
+                match Key::from_hex(token_sha256) {
+                    Some(key) => Forgotten::Token(key),
+                    // Which of them is not said in a way that can be read.
+                    None if !agent_id.is_empty() => Forgotten::Agent(agent_id.clone()),
+                    None => Forgotten::All,
+                }
+            }
+            Revocation::Agent { agent_id, .. } => Forgotten::Agent(agent_id.clone()),
+            // Of a newer Guardian: whatever it says, it may concern anybody.
+            _ => Forgotten::All,
+        };
+        self.state().cache.forget(forgotten);
     }
 
     pub(super) fn forget_all(&self) {
-        self.state().cache.forget_all();
+        self.state().cache.forget(Forgotten::All);
     }
 
-    /// Asks what a token is worth and opens a session with it; returns until when that may be believed.
-    ///
-    /// `before` is whose it was when it was last asked about: its session is still open, as the token
-    /// still works.
-    async fn ask(
-        &self,
-        token: &str,
-        before: Option<&AgentIdentity>,
-    ) -> Result<(Known, Instant), Refusal> {
-        let asked_at = Instant::now();
-        let request = IntrospectTokenRequest {
-            token: token.to_owned(),
-            target: self.audience.clone(),
-            // Asked without scopes: an inactive token and one that lacks a scope are told apart here.
-            required_scopes: Vec::new(),
-        };
-        let worth = self.client.tokens().introspect(&request).await.map_err(Refusal::of)?;
-        let agent_id = match &worth.agent_id {
-            Some(agent_id) if worth.active && !agent_id.is_empty() => agent_id,
-            _ => return Err(Refusal::Inactive),
-        };
-        let before = before.filter(|before| {
-            before.agent_id() == agent_id && before.expires_at() == worth.expires_at
+    /// A guard ran before it was known whose the request is. Said once, and each is refused.
+    pub(super) fn wrong_order(&self) -> Refusal {
+        self.wrong_order.call_once(|| {
+            tracing::error!(
+                "a guard ran outside of an AuthenticateLayer, and so not for the agent of the token: \
+                 the layers are in the wrong order; add the AuthenticateLayer to a router after the \
+                 guard's layer, so that it runs first"
+            );
         });
-        let session_id = match before {
-            Some(before) => before.session_id().to_owned(),
-            None => self.session(token, agent_id).await?,
-        };
-        let until = asked_at + self.good_for(worth.expires_at);
-        let missing = self.missing(&worth);
-        let mut identity = AgentIdentity::new(agent_id, session_id).with_scopes(worth.scopes);
-        if let Some(org_id) = worth.org_id {
-            identity = identity.with_org_id(org_id);
-        }
-        if let Some(expires_at) = worth.expires_at {
-            identity = identity.with_expiry(expires_at);
-        }
-        Ok((Known { identity, missing }, until))
-    }
-
-    async fn session(&self, token: &str, agent_id: &str) -> Result<String, Refusal> {
-        let session = match self.client.sessions().init_api_session(token).await {
-            Ok(session) => session,
-            // It worked a moment ago, and our own key was in order: so it is the token.
-            Err(
-                AgentTrustError::Authentication { .. }
-                | AgentTrustError::TokenExpired { .. }
-                | AgentTrustError::AgentRevoked { .. },
-            ) => return Err(Refusal::Inactive),
-            Err(error) => return Err(Refusal::of(error)),
-        };
-        if session.session_id.is_empty() || session.agent_id != agent_id {
-            tracing::error!(agent_id, "the Guardian opened a session that is not this agent's");
-            return Err(Refusal::Inactive);
-        }
-        Ok(session.session_id)
-    }
-
-    /// Never past the token's own end, by a clock that nobody sets back.
-    fn good_for(&self, expires_at: Option<Timestamp>) -> Duration {
-        let left = expires_at.map(|expiry| Timestamp::now().until(expiry));
-        left.map_or(self.cached_for, |left| left.min(self.cached_for))
-    }
-
-    /// The first scope that is required here and that the token does not carry.
-    fn missing(&self, worth: &IntrospectionResult) -> Option<String> {
-        // Scopes that cannot be read carry nothing.
-        let carried = CapabilitySet::parse(&worth.scopes).unwrap_or_default();
-        self.required.iter().find(|scope| !carried.covers(scope)).cloned()
-    }
-
-    fn remember(&self, key: Key, verdict: &Result<(Known, Instant), Refusal>, epoch: u64) {
-        let cache = &mut self.state().cache;
-        match verdict {
-            Ok((known, until)) => cache.put_good(key, known.clone(), *until, epoch),
-            Err(Refusal::Inactive) => cache.put_bad(key, Instant::now()),
-            // That nobody answered says nothing of the token.
-            Err(_) => {}
-        }
+        Refusal::out_of_order()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn strangers(&self) -> usize {
+        self.flights.values().filter(|flight| flight.stranger).count()
     }
 }
 
@@ -210,16 +238,14 @@ impl Drop for Landed<'_> {
 }
 
 /// The answer that is on its way.
-pub(super) async fn answered(mut answer: watch::Receiver<Option<Verdict>>) -> Verdict {
+pub(super) async fn answered(mut answer: OnItsWay) -> Result<Answer, Refusal> {
     match answer.wait_for(Option::is_some).await.as_deref() {
         Ok(Some(verdict)) => verdict.clone(),
         _ => {
             tracing::error!(
                 "looking into a token panicked; the panic was printed where it happened"
             );
-            Err(Refusal::Guardian(Problem::busy(
-                "the token of the request could not be looked into; try again later",
-            )))
+            Err(Refusal::lost())
         }
     }
 }

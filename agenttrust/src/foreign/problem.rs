@@ -76,6 +76,13 @@ impl Problem {
         Self::new(Reason::Unavailable, detail.into(), None)
     }
 
+    /// A call that this server cannot let through because of how it is set up; `detail` is for whoever
+    /// made the call, who can only tell its operator. What is to be mended belongs in the log.
+    #[must_use]
+    pub fn set_up_wrong(detail: impl Into<String>) -> Self {
+        Self::new(Reason::Misconfigured, detail.into(), None)
+    }
+
     /// A call for which the guard gave no permit.
     #[must_use]
     pub fn of(denial: AgentTrustError) -> Self {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many misses in a row stop the asking.
+/// So many misses in a row stop the asking of a guard.
 const MISSES: u32 = 5;
 /// The first pause. It doubles each time that the trial after it finds nobody either.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -11,9 +11,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Counts connect errors and time-outs, and nothing else.
-#[derive(Debug, Default)]
-pub(super) struct Breaker {
+#[derive(Debug)]
+pub struct Breaker {
+    /// So many misses in a row stop the asking.
+    most: u32,
     state: Mutex<State>,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::after(MISSES)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -32,14 +40,20 @@ struct Pause {
 
 /// The right to ask the Guardian now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Admission {
+pub struct Admission {
     pauses: u64,
 }
 
 impl Breaker {
+    /// One that stops the asking after so many misses in a row.
+    #[must_use]
+    pub fn after(misses: u32) -> Self {
+        Self { most: misses, state: Mutex::default() }
+    }
+
     /// Whether the Guardian may be asked now. After a pause one caller may try; the others go by what
     /// it finds.
-    pub(super) fn admit(&self) -> Option<Admission> {
+    pub fn admit(&self) -> Option<Admission> {
         let mut state = self.lock();
         if let Some(pause) = &mut state.pause {
             let now = Instant::now();
@@ -53,14 +67,14 @@ impl Breaker {
     }
 
     /// Somebody answered.
-    pub(super) fn reached(&self) {
+    pub fn reached(&self) {
         let mut state = self.lock();
         state.misses = 0;
         state.pause = None;
     }
 
     /// Nobody answered the call that was admitted so.
-    pub(super) fn missed(&self, admission: Admission) {
+    pub fn missed(&self, admission: Admission) {
         let mut state = self.lock();
         // Calls that were on their way when a pause began tell of the same outage: one blip under
         // load must not count as a long one.
@@ -70,7 +84,7 @@ impl Breaker {
         state.misses = state.misses.saturating_add(1);
         let length = match &state.pause {
             Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
-            None if state.misses >= MISSES => FIRST_PAUSE,
+            None if state.misses >= self.most => FIRST_PAUSE,
             None => return,
         };
         state.pause = Some(Pause { until: Instant::now() + length, length });

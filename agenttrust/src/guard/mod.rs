@@ -29,6 +29,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::action::{Action, OnElevation};
+#[doc(hidden)]
+pub use self::breaker::Breaker;
 pub use self::builder::AgentTrustGuardBuilder;
 #[doc(hidden)]
 pub use self::cover::Cover;
@@ -39,7 +41,6 @@ pub use self::outcome::{CallOutcome, Outcome};
 pub use self::permit::{Permit, PermitBasis};
 pub use self::scope::{GlobalGuardAlreadySet, Scope};
 
-use self::breaker::Breaker;
 use self::builder::Settings;
 use self::check::Unreported;
 use self::refused::Refused;

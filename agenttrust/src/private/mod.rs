@@ -14,7 +14,9 @@ pub use self::capture::*;
 pub use self::registered::*;
 pub use crate::error::AgentTrustError;
 pub use crate::foreign::{Problem, Reason};
-pub use crate::guard::{Action, AgentTrustGuard, Cover, FromDenial, OnElevation, Outcome, Permit};
+pub use crate::guard::{
+    Action, AgentTrustGuard, Breaker, Cover, FromDenial, OnElevation, Outcome, Permit,
+};
 pub use crate::model::Effect;
 
 /// Authorizes `action` with `guard`, else with the current one; without any, nothing runs.

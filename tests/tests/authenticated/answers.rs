@@ -72,7 +72,7 @@ fn without_a_token_that_works_nobody_is_let_in() -> Result<()> {
             "resource_metadata=\"https://notes.example/.well-known/oauth-protected-resource\"";
 
         let (good, revoked) = (format!("Bearer {good}"), format!("Bearer {revoked}"));
-        let long = format!("Bearer at_{}", "a".repeat(5_000));
+        let [long, longer] = [300, 5_000].map(|many| format!("Bearer at_{}", "a".repeat(many)));
         for (credentials, status, error) in [
             (&[][..], StatusCode::UNAUTHORIZED, None),
             (&["Basic YWRhOnNlY3JldA=="], StatusCode::UNAUTHORIZED, None),
@@ -85,6 +85,7 @@ fn without_a_token_that_works_nobody_is_let_in() -> Result<()> {
             ),
             (&[revoked.as_str()], StatusCode::UNAUTHORIZED, Some("invalid_token")),
             (&[long.as_str()], StatusCode::UNAUTHORIZED, Some("invalid_token")),
+            (&[longer.as_str()], StatusCode::UNAUTHORIZED, Some("invalid_token")),
             (&[&good, "Bearer at_another"], StatusCode::BAD_REQUEST, Some("invalid_request")),
         ] {
             let answer = site.get("/unguarded", credentials).await?;
@@ -130,6 +131,21 @@ fn a_token_that_lacks_a_scope_is_told_which_and_one_for_another_audience_does_no
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert!(site.visits.all().is_empty());
         assert_eq!(site.get_as("/unguarded", &writer).await?.status, StatusCode::OK);
+        Ok(())
+    })
+}
+
+#[test]
+fn where_the_audience_was_left_empty_no_token_for_elsewhere_is_let_in() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let elsewhere = door.token(&agent, &["http/*"], &["mail"], 300).await?.token;
+        let site = Site::open(&door.gateway().await?, |layer| layer.audience(""))?;
+        let answer = site.get_as("/unguarded", &elsewhere).await?;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.problem["code"], "GUARD_MISCONFIGURED");
+        assert!(site.visits.all().is_empty());
         Ok(())
     })
 }
