@@ -1,7 +1,7 @@
 //! What a guarded handler promises, over rmcp's own client and a scripted Guardian.
 
 // The Guardian of the layer's tests; not all that it can do is needed here.
-#[allow(dead_code, reason = "shared with the tests of the layer")]
+#[expect(dead_code, reason = "shared with the tests of the layer")]
 #[path = "../tower/guardian.rs"]
 mod guardian;
 

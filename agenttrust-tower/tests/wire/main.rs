@@ -5,7 +5,7 @@ mod ended_early;
 mod grpc;
 mod grpc_denials;
 mod grpc_reports;
-#[allow(dead_code, reason = "shared with the tests that use the rest of it")]
+#[expect(dead_code, reason = "shared with the tests that use the rest of it")]
 #[path = "../tower/guardian.rs"]
 mod guardian;
 mod http_denials;
