@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use agenttrust::__private::Problem;
 use agenttrust::{AgentTrustError, CallOutcome, Outcome, Permit};
 
 /// Why the inner service was not called.
@@ -11,6 +12,16 @@ pub enum Denial {
     Refused(Cow<'static, str>),
     /// The guard gave no permit: denied, held for an approval, or the Guardian did not answer.
     Blocked(AgentTrustError),
+}
+
+/// What whoever made the call is told, in every protocol.
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Refused(reason) => Self::refused(reason),
+            Denial::Blocked(error) => Self::of(error),
+        }
+    }
 }
 
 impl From<Denial> for AgentTrustError {

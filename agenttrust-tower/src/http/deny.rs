@@ -83,10 +83,7 @@ where
     }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
-        let problem = match denial {
-            Denial::Refused(reason) => Problem::refused(reason),
-            Denial::Blocked(error) => Problem::of(error),
-        };
+        let problem = Problem::from(denial);
         Ok(problem.into_response(self.retry_after, |json| self.body.make_body(json)))
     }
 

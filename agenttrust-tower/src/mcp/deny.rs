@@ -51,10 +51,7 @@ where
     }
 
     fn deny(&self, denial: Denial, context: McpAsked) -> Result<Response<B>, Err> {
-        let problem = match denial {
-            Denial::Refused(reason) => Problem::refused(reason),
-            Denial::Blocked(error) => Problem::of(error),
-        };
+        let problem = Problem::from(denial);
         let outcome = match context.tool {
             true => ("result", result(&problem, context.result_types)),
             false => ("error", error(&problem)),

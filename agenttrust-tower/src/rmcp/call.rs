@@ -49,10 +49,7 @@ pub(super) fn of_caller(action: Action, context: &RequestContext<RoleServer>) ->
     let identity = head
         .and_then(|head| head.extensions.get::<AgentIdentity>())
         .or_else(|| context.extensions.get::<AgentIdentity>());
-    match identity {
-        Some(identity) => action.principal(identity.clone()),
-        None => action,
-    }
+    action.principal(identity.cloned())
 }
 
 /// What a guarded request is answered with, and whether that says that it worked.

@@ -5,16 +5,6 @@ use agenttrust::CallOutcome;
 use serde_json::{Map, Value};
 use tower_mcp::{CallToolResult, ErrorCode, JsonRpcError};
 
-use crate::Denial;
-
-/// Why a call was not made, in words for whoever made it.
-pub(super) fn problem(denial: Denial) -> Problem {
-    match denial {
-        Denial::Refused(reason) => Problem::refused(reason),
-        Denial::Blocked(error) => Problem::of(error),
-    }
-}
-
 /// A result with `isError: true` that tells the model what happened and how to go on.
 pub(super) fn denied(problem: &Problem) -> CallToolResult {
     let mut result = CallToolResult::error(problem.for_the_model());

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use agenttrust::__private::Problem;
 use agenttrust::{Action, AgentIdentity, CallOutcome, Effect, Outcome};
 use serde_json::{Map, Value};
 use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId, UpdateTaskParams};
 use tower_mcp::{RouterRequest, RouterResponse, ToolAnnotationsMap};
 
-use super::result::{denied, error, outcome, problem};
+use super::result::{denied, error, outcome};
 use crate::mcp_call::{self, Answers, EFFECT_OF_AN_UPDATE, Effects, TASK_UPDATE, TaskUpdate};
 use crate::{Denial, DenyWith, ExtractAction, Extracted};
 
@@ -97,10 +98,11 @@ impl ExtractAction<RouterRequest> for McpRouterExtract {
             }
             _ => return Extracted::Pass,
         };
-        match (action, request.extensions.get::<AgentIdentity>()) {
-            (Ok(action), Some(identity)) => action.principal(identity.clone()).into(),
-            (Ok(action), None) => action.into(),
-            (Err(reason), _) => Extracted::refuse(reason),
+        match action {
+            Ok(action) => {
+                action.principal(request.extensions.get::<AgentIdentity>().cloned()).into()
+            }
+            Err(reason) => Extracted::refuse(reason),
         }
     }
 }
@@ -151,7 +153,7 @@ impl<E> DenyWith<RouterRequest, RouterResponse, E> for McpRouterDeny {
     }
 
     fn deny(&self, denial: Denial, asked: McpRouterAsked) -> Result<RouterResponse, E> {
-        let problem = problem(denial);
+        let problem = Problem::from(denial);
         let inner = match asked.tool {
             true => Ok(McpResponse::CallTool(denied(&problem))),
             false => Err(error(&problem)),

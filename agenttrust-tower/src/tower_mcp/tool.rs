@@ -1,9 +1,10 @@
 //! One tool.
 
+use agenttrust::__private::Problem;
 use agenttrust::{Action, AgentIdentity, CallOutcome, Outcome};
 use tower_mcp::{CallToolResult, ToolRequest};
 
-use super::result::{denied, outcome, problem};
+use super::result::{denied, outcome};
 use crate::{Denial, DenyWith, ExtractAction, Extracted};
 
 /// Reads the action of a call of one tool: see [`tower_mcp`](crate::tower_mcp). Its input is the arguments
@@ -23,10 +24,7 @@ impl McpToolExtract {
 impl ExtractAction<ToolRequest> for McpToolExtract {
     fn extract(&self, request: &ToolRequest) -> Extracted {
         let action = Action::new(self.tool.clone()).input(&request.args);
-        match request.ctx.extension::<AgentIdentity>() {
-            Some(identity) => action.principal(identity.clone()).into(),
-            None => action.into(),
-        }
+        action.principal(request.ctx.extension::<AgentIdentity>().cloned()).into()
     }
 }
 
@@ -40,7 +38,7 @@ impl<E> DenyWith<ToolRequest, CallToolResult, E> for McpToolDeny {
     fn context(&self, _request: &ToolRequest) -> Self::Context {}
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<CallToolResult, E> {
-        Ok(denied(&problem(denial)))
+        Ok(denied(&Problem::from(denial)))
     }
 
     fn outcome(&self, result: &Result<CallToolResult, E>, _context: &Self::Context) -> CallOutcome {

@@ -121,8 +121,10 @@ impl Action {
 
     /// Asks as this agent, in its session, instead of the guard's own: see
     /// [`acting_for`](crate::AgentTrustGuard::acting_for).
-    pub fn principal(mut self, identity: AgentIdentity) -> Self {
-        self.principal = Some(identity);
+    ///
+    /// With `None`, where nobody is known, it stays as it is.
+    pub fn principal(mut self, identity: impl Into<Option<AgentIdentity>>) -> Self {
+        self.principal = identity.into().or(self.principal);
         self
     }
 
@@ -137,10 +139,7 @@ impl Action {
     /// }
     /// ```
     pub fn principal_in(self, extensions: &http::Extensions) -> Self {
-        match extensions.get::<AgentIdentity>() {
-            Some(identity) => self.principal(identity.clone()),
-            None => self,
-        }
+        self.principal(extensions.get::<AgentIdentity>().cloned())
     }
 
     /// The agent that is asked for, where it is not the guard's own.
