@@ -21,7 +21,7 @@ use self::support::postgres::Fresh;
 const AGENTS: usize = 4;
 const CLIENTS: usize = 12;
 /// When a round is killed, in milliseconds after its load began.
-const KILLED_AFTER: std::ops::Range<u64> = 30..500;
+const KILLED_AFTER: std::ops::Range<u64> = 30..900;
 /// How many used approvals of a round, and how many of all rounds before, are tried again.
 const TRIED_AGAIN: (usize, usize) = (24, 8);
 
@@ -369,9 +369,9 @@ async fn kill(database: String, rounds: usize) {
     println!("{:?}: {proven:?}", begun.elapsed());
     assert_eq!(proven.kills, rounds);
     // Fewer would mean that the load was none.
-    assert!(proven.durable >= 20 * rounds, "{proven:?}");
-    assert!(proven.decided >= 5 * rounds, "{proven:?}");
-    assert!(proven.used >= 4 * rounds, "{proven:?}");
+    assert!(proven.durable >= 10 * rounds, "{proven:?}");
+    assert!(proven.decided >= 3 * rounds, "{proven:?}");
+    assert!(proven.used >= 3 * rounds, "{proven:?}");
     assert!(proven.unused >= rounds / 5, "{proven:?}");
 }
 

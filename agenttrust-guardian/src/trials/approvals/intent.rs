@@ -128,7 +128,7 @@ impl ReferenceStateMachine for Lifecycle {
         let meeting = pick().prop_flat_map(move |pick| {
             let one = prop_oneof![
                 20 => intent(Just(pick).boxed()),
-                1 => revocation.clone(),
+                1 => (0..OPERATORS).prop_map(Intent::RevokeKey),
             ];
             vec(one, 2..=6)
         });

@@ -123,7 +123,7 @@ impl World {
         let steps: Vec<(&Act, &Said)> = acts.iter().zip(&said).collect();
         self.model = explain(&self.model, &self.model, &steps).unwrap_or_else(|| {
             panic!(
-                "no order of these steps gives these answers: {steps:#?}\nfrom {:#?}",
+                "no order of these steps gives these answers: {steps:?}\nfrom {:?}",
                 self.model
             )
         });
