@@ -213,7 +213,7 @@ struct Trial {
 
 impl Trial {
     async fn new(database: String, random: Random) -> Self {
-        let served = Served::start(&database);
+        let served = Served::start(&database, &[]);
         let body = json!({ "role": "operator" });
         let operator = served.caller().sure("POST", "/api/v1/keys", ADMIN, &body).await;
         Self {
@@ -231,7 +231,7 @@ impl Trial {
 
     async fn round(&mut self) {
         let told = self.load_and_kill().await;
-        self.served = Served::start(&self.database);
+        self.served = Served::start(&self.database, &[]);
         let caller = self.served.caller();
         let verified = caller.sure("GET", "/api/v1/audit/verify", ADMIN, &Value::Null).await;
         assert_eq!(verified["ok"], true, "{verified}");

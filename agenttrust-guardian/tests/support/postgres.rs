@@ -1,5 +1,6 @@
 //! A PostgreSQL database of one test's own: made fresh, and dropped with it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection};
@@ -40,6 +41,18 @@ impl Fresh {
     pub(crate) fn url(&self) -> String {
         let (server, _) = self.server.rsplit_once('/').expect("a URL that names a database");
         format!("{server}/{}", self.name)
+    }
+
+    /// How a Guardian finds it by way of a proxy.
+    pub(crate) fn url_by(&self, proxy: SocketAddr) -> String {
+        self.url().replace(&self.address(), &proxy.to_string())
+    }
+
+    /// Host and port of the server.
+    pub(crate) fn address(&self) -> String {
+        let (_, server) = self.server.split_once("://").expect("a URL");
+        let (server, _) = server.rsplit_once('/').expect("a URL that names a database");
+        server.rsplit('@').next().unwrap_or(server).to_owned()
     }
 }
 

@@ -19,9 +19,10 @@ pub(crate) struct Served {
 
 impl Served {
     /// Starts one on this database, whose admin key is [`ADMIN`].
-    pub(crate) fn start(database: &str) -> Self {
+    pub(crate) fn start(database: &str, more: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(["serve", "--listen", "127.0.0.1:0", "--database", database])
+            .args(more)
             .env_remove("AGENTTRUST_DATABASE")
             .env("AGENTTRUST_ADMIN_KEY", ADMIN)
             .env("AGENTTRUST_LOG", "error")

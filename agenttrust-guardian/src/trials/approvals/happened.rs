@@ -16,7 +16,7 @@ const NEEDED: [(&str, u64); 11] = [
     ("held", 200),
     ("allowed", 100),
     ("denied by a decision", 20),
-    ("denied after three decisions", 1),
+    ("denied after three decisions", 5),
     ("denied to a revoked agent", 20),
     ("approved", 100),
     ("vote counted", 200),

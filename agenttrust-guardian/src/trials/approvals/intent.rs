@@ -96,9 +96,11 @@ pub(super) enum Transition {
     Restart,
 }
 
-/// Who is left: all that can be told before the answers are there.
+/// Who is left, and in which mood they decide: all that can be told before the answers are there.
 #[derive(Clone, Debug)]
 pub(super) struct Living {
+    /// How likely a decision is a yes.
+    kind: f64,
     operators: BTreeSet<usize>,
     agents: BTreeSet<usize>,
 }
@@ -112,22 +114,26 @@ impl ReferenceStateMachine for Lifecycle {
     type Transition = Transition;
 
     fn init_state() -> BoxedStrategy<Living> {
-        Just(Living { operators: (0..OPERATORS).collect(), agents: (0..AGENTS).collect() }).boxed()
+        let (operators, agents) = ((0..OPERATORS).collect(), (0..AGENTS).collect());
+        let everybody = Living { kind: 0.95, operators, agents };
+        let moody = prop_oneof![3 => Just(0.95), 1 => Just(0.3)];
+        moody.prop_map(move |kind| Living { kind, ..everybody.clone() }).boxed()
     }
 
-    fn transitions(_: &Living) -> BoxedStrategy<Transition> {
+    fn transitions(living: &Living) -> BoxedStrategy<Transition> {
+        let kind = living.kind;
         let revocation = prop_oneof![
             5 => (0..OPERATORS).prop_map(Intent::RevokeKey),
             1 => (0..AGENTS).prop_map(Intent::RevokeAgent),
         ];
         let alone = prop_oneof![
-            8 => intent(pick().boxed()),
-            1 => revocation.clone(),
+            24 => intent(pick().boxed(), kind),
+            1 => revocation,
         ];
         // Steps that meet: all about one approval, or all the same check.
         let meeting = pick().prop_flat_map(move |pick| {
             let one = prop_oneof![
-                20 => intent(Just(pick).boxed()),
+                20 => intent(Just(pick).boxed(), kind),
                 1 => (0..OPERATORS).prop_map(Intent::RevokeKey),
             ];
             vec(one, 2..=6)
@@ -170,15 +176,15 @@ fn intents(transition: &Transition) -> &[Intent] {
     }
 }
 
-fn intent(pick: BoxedStrategy<Pick>) -> BoxedStrategy<Intent> {
+fn intent(pick: BoxedStrategy<Pick>, kind: f64) -> BoxedStrategy<Intent> {
     let check = (asker(), ask()).prop_map(|(who, ask)| Intent::Check { who, ask });
     let again = (proptest::option::weighted(0.3, asker()), pick.clone(), twist())
         .prop_map(|(who, pick, twist)| Intent::Again { who, pick, twist });
-    let decide = (decider(), pick.clone(), prop::bool::weighted(0.85))
+    let decide = (decider(), pick.clone(), prop::bool::weighted(kind))
         .prop_map(|(who, pick, approve)| Intent::Decide { who, pick, approve });
     let disclose = (pick, prop::bool::weighted(0.8))
         .prop_map(|(pick, honest)| Intent::Disclose { pick, honest });
-    prop_oneof![3 => check, 5 => again, 8 => decide, 1 => disclose].boxed()
+    prop_oneof![2 => check, 5 => again, 10 => decide, 1 => disclose].boxed()
 }
 
 fn select<T: Clone + std::fmt::Debug + 'static>(from: &[T]) -> impl Strategy<Value = T> + use<T> {
