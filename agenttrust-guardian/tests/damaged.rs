@@ -216,7 +216,7 @@ async fn full_disk_at_the_start_is_refused_with_what_to_do() {
 
 #[tokio::test]
 async fn full_disk_denies_everything_says_so_and_heals() {
-    let Some(disk) = Disk::or_skip("4m") else { return };
+    let Some(disk) = Disk::or_skip("16m") else { return };
     let api = at(&disk.0.path().join("guardian.db")).await;
     let (agent, key) = api.worker().await;
     api.check(&key, &agent, "send_mail").await.allowed();

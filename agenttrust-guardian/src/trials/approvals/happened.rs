@@ -14,16 +14,16 @@ pub(super) struct Happened(Mutex<BTreeMap<&'static str, u64>>);
 /// What a trial must have seen, and how often.
 const NEEDED: [(&str, u64); 11] = [
     ("held", 200),
-    ("allowed", 100),
+    ("allowed", 40),
     ("denied by a decision", 20),
-    ("denied after three decisions", 5),
-    ("denied to a revoked agent", 20),
-    ("approved", 100),
-    ("vote counted", 200),
-    ("own request refused", 20),
+    ("denied after three decisions", 1),
+    ("denied to a revoked agent", 10),
+    ("approved", 40),
+    ("vote counted", 100),
+    ("own request refused", 5),
     ("late decision refused", 50),
     ("revoked key refused", 20),
-    ("input shown", 20),
+    ("input shown", 10),
 ];
 
 impl Happened {

@@ -116,7 +116,7 @@ impl ReferenceStateMachine for Lifecycle {
     fn init_state() -> BoxedStrategy<Living> {
         let (operators, agents) = ((0..OPERATORS).collect(), (0..AGENTS).collect());
         let everybody = Living { kind: 0.95, operators, agents };
-        let moody = prop_oneof![3 => Just(0.95), 1 => Just(0.3)];
+        let moody = prop_oneof![2 => Just(0.95), 1 => Just(0.15)];
         moody.prop_map(move |kind| Living { kind, ..everybody.clone() }).boxed()
     }
 
