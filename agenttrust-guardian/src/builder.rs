@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::error::GuardianError;
+use crate::following::{self, Following};
 use crate::guardian::Guardian;
 use crate::ids;
 use crate::policy::PolicySet;
@@ -40,6 +41,7 @@ const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct GuardianBuilder {
     database: String,
+    replica: String,
     policies: Policies,
     admin_keys: Vec<Secret>,
     /// Whether a key that everybody knows may be an admin key.
@@ -60,6 +62,7 @@ impl Default for GuardianBuilder {
     fn default() -> Self {
         Self {
             database: "memory".to_owned(),
+            replica: "replica".to_owned(),
             policies: Policies::Default,
             admin_keys: Vec::new(),
             development: false,
@@ -71,9 +74,17 @@ impl Default for GuardianBuilder {
 }
 
 impl GuardianBuilder {
-    /// The database: `memory` (the default), `sqlite://PATH` or a path.
+    /// The database: `memory` (the default), `sqlite://PATH` or a path, or
+    /// `postgres://USER@HOST/NAME` for several Guardians that act as one.
     pub fn database(mut self, url: impl Into<String>) -> Self {
         self.database = url.into();
+        self
+    }
+
+    /// The name of this Guardian among those on one PostgreSQL; `replica` unless it is said. Each
+    /// name has an audit log of its own, which a Guardian that is started again goes on with.
+    pub fn replica(mut self, name: impl Into<String>) -> Self {
+        self.replica = name.into();
         self
     }
 
@@ -158,9 +169,14 @@ impl GuardianBuilder {
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
-        let writer = store.writer_pool(&database).await?;
-        let audit = AuditLog::start(writer).await.map_err(|error| refused(error.to_string()))?;
+        let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
+        let writer = store.writer(&database).await?;
+        let audit = AuditLog::start(writer, log.clone())
+            .await
+            .map_err(|error| refused(error.to_string()))?;
         let clock = Clock::default();
+        // Before memory is loaded: what changes in between is read once more.
+        let seen = store.newest_change().await?;
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
@@ -179,12 +195,15 @@ impl GuardianBuilder {
             audit,
             changes: Changes::new(),
             revocations: Revocations::new(),
+            following: Following::from(seen),
             clock,
             settings: Settings {
                 allow_self_approval: self.allow_self_approval,
                 approval_ttl: self.approval_ttl,
                 session_ttl: self.session_ttl,
                 shared_database: database.is_shared(),
+                has_replicas: database.has_replicas(),
+                log,
             },
             closing: watch::Sender::new(false),
         });
@@ -199,6 +218,7 @@ impl GuardianBuilder {
             ensure_admin(&state, secret, self.development).await?;
         }
         tending::start(&state);
+        following::start(&state);
         Guardian::new(state, own)
     }
 }
@@ -260,9 +280,8 @@ pub(crate) async fn keep_key(
         created_at: state.clock.now(),
         revoked_at: None,
     };
-    let version = state.store.insert_key(row.clone()).await?;
-    state.registry.keys.insert(row.clone());
-    state.registry.keys.advance(version);
+    state.store.insert_key(row.clone()).await?;
+    state.catch_up().await?;
     let record = Record::new("key.created", &row.org_id)
         .actor(actor)
         .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents }));

@@ -39,6 +39,7 @@ pub mod classify;
 pub mod cli;
 mod clock;
 mod error;
+mod following;
 mod guardian;
 mod http;
 mod ids;

@@ -242,15 +242,6 @@ impl Manifest {
         known.declared = known.declared.take().or(more.declared);
         known.raised = known.raised.or(more.raised);
     }
-
-    /// Takes a change over.
-    pub(crate) fn apply(&mut self, Change { tool, after, .. }: Change) {
-        if after == Known::default() {
-            self.tools.remove(&tool);
-        } else {
-            self.tools.insert(tool, after);
-        }
-    }
 }
 
 /// Why what is declared does not fit beside what is there already.

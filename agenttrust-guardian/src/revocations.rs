@@ -21,6 +21,8 @@ pub(crate) enum News {
     Revoked(String, Revocation),
     /// Keys were revoked, or may have been.
     Keys,
+    /// More was taken back than can be told.
+    Uncounted,
 }
 
 /// What tells it, and the places for those who listen.
@@ -54,6 +56,11 @@ impl Revocations {
     /// Says that keys were revoked, or may have been. Memory must say so already.
     pub(crate) fn keys_changed(&self) {
         self.tell(News::Keys);
+    }
+
+    /// Says that something may have been taken back that nobody can name. Memory must know of it already.
+    pub(crate) fn lost_count(&self) {
+        self.tell(News::Uncounted);
     }
 
     fn tell(&self, news: News) {

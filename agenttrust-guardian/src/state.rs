@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
+use crate::following::Following;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
 use crate::policy::PolicySet;
@@ -21,6 +22,9 @@ use crate::store::{Store, StoreError};
 /// The organisation of a Guardian that was told of no other.
 pub(crate) const DEFAULT_ORG: &str = "org_default";
 
+/// How often a change of tools is planned before giving up on being first.
+const PLANS_MOST: usize = 10;
+
 /// What the builder set.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -29,6 +33,10 @@ pub(crate) struct Settings {
     pub(crate) session_ttl: Duration,
     /// Whether another process can change the database.
     pub(crate) shared_database: bool,
+    /// Whether other Guardians may be at work on it.
+    pub(crate) has_replicas: bool,
+    /// Which audit log this Guardian writes.
+    pub(crate) log: String,
 }
 
 /// What every request shares.
@@ -40,6 +48,7 @@ pub(crate) struct State {
     pub(crate) audit: AuditLog,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
+    pub(crate) following: Following,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) closing: watch::Sender<bool>,
@@ -82,27 +91,36 @@ impl State {
 
     /// Changes what is known of an organisation's tools as `plan` says: the database first, then memory,
     /// then the audit. One change at a time, so that none is planned from what another one is about to
-    /// replace, and none overtakes another on its way to memory.
+    /// replace; should another replica come first, it is planned anew.
     ///
     /// It runs to its end, and lets the next one in, also when nobody asks for its outcome any more.
     pub(crate) async fn change_tools(
         self: &Arc<Self>,
         key: &Key,
-        plan: impl FnOnce(&Manifest) -> Result<Planned, ApiError> + Send + 'static,
+        plan: impl Fn(&Manifest) -> Result<Planned, ApiError> + Send + 'static,
     ) -> Result<(), ApiError> {
         let (state, org_id, key_id) = (Arc::clone(self), key.org_id.clone(), key.id.clone());
         let change = background::spawn(async move {
             let _alone = state.registry.tools.change_alone().await;
-            let Planned { changes, records } = state.registry.tools.read(&org_id, plan)?;
-            if !changes.is_empty() {
-                let now = state.clock.now();
-                state.store.change_tools(org_id.clone(), changes.clone(), key_id, now).await?;
-                state.registry.tools.apply(org_id, changes);
+            for _ in 0..PLANS_MOST {
+                let seen = state.catch_up().await?;
+                let Planned { changes, records } = state.registry.tools.read(&org_id, &plan)?;
+                if !changes.is_empty() {
+                    let (org_id, key_id) = (org_id.clone(), key_id.clone());
+                    let now = state.clock.now();
+                    if !state.store.change_tools(org_id, changes, key_id, now, seen).await? {
+                        continue;
+                    }
+                    state.catch_up().await?;
+                }
+                for record in records {
+                    state.note(record).await?;
+                }
+                return Ok(());
             }
-            for record in records {
-                state.note(record).await?;
-            }
-            Ok(())
+            Err(ApiError::conflict(
+                "others keep changing the tools of this organisation; try again in a moment",
+            ))
         });
         change.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
@@ -112,24 +130,7 @@ impl State {
         self.closing.subscribe()
     }
 
-    /// Takes over the keys that another process made or revoked.
-    pub(crate) async fn reload_keys(&self) -> Result<(), StoreError> {
-        let version = self.store.keys_version().await?;
-        if version != self.registry.keys.version() {
-            // Read after the version: what changes in between is read again the next time.
-            self.registry.keys.replace(version, self.store.keys().await?);
-            self.revocations.keys_changed();
-            let record = Record::new("keys.reloaded", DEFAULT_ORG)
-                .body(serde_json::json!({ "keys": self.keys_in_brief() }));
-            if let Err(error) = self.audit.enqueue(record) {
-                tracing::warn!(%error, "a change of keys could not be recorded");
-            }
-        }
-        Ok(())
-    }
-
-    /// The keys as the audit lists them. Keys that another process makes are recorded by this: the
-    /// audit has one writer.
+    /// The keys as the audit lists them.
     pub(crate) fn keys_in_brief(&self) -> serde_json::Value {
         const LISTED: usize = 200;
         let (keys, count) = self.registry.keys.summary(LISTED);
@@ -150,9 +151,8 @@ impl State {
             if let Err(error) = self.audit.enqueue(record) {
                 tracing::warn!(%error, approval_id = id, "an expiry could not be recorded");
             }
-            self.changes.announce(&id);
         }
-        Ok(())
+        self.catch_up().await.map(drop)
     }
 
     /// Keeps the session counters that changed.

@@ -50,16 +50,17 @@ async fn tend(state: Weak<State>) {
 
 async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     let now = state.clock.now();
+    if state.settings.shared_database {
+        state.catch_up().await?;
+    }
     state.expire_approvals(now).await?;
     state.save_counters().await?;
-    if state.settings.shared_database {
-        state.reload_keys().await?;
-    }
     if prune {
         let over = before(now, OVER_KEPT);
         state.registry.tokens.prune(over);
         state.registry.sessions.prune(over);
         state.store.prune_tokens(over).await?;
+        state.store.prune_changes(over).await?;
         let history = before(now, HISTORY_KEPT);
         state.store.prune_telemetry(history).await?;
         state.store.prune_sessions(history).await?;

@@ -37,12 +37,10 @@ mod record;
 mod writer;
 
 pub use self::error::AuditError;
-pub use self::read::{Fault, MAX_PAGE, Verification, export, list, verify};
+pub use self::read::{Fault, MAX_PAGE, Verification};
+pub(crate) use self::read::{export, list, verify};
 pub use self::record::{Entry, MAX_BODY_BYTES, Record};
 pub use self::writer::AuditLog;
-
-/// The SQLite tables of the log, as the migration `0002_audit.sql` makes them.
-pub const SCHEMA: &str = include_str!("../../migrations/sqlite/0002_audit.sql");
 
 #[cfg(test)]
 mod tests;

@@ -5,20 +5,30 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqlitePool};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::chain::{GENESIS, Hash, Link};
 use super::error::AuditError;
 use super::record::{Entry, Stored, hex};
+use crate::store::{Db, query};
 
 /// How many entries [`list`] returns at most.
 pub const MAX_PAGE: u32 = 1_000;
 
-const PAGE: &str = "SELECT * FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-const PAGE_OF_AGENT: &str =
-    "SELECT * FROM audit WHERE agent_id = ?3 AND seq > ?1 ORDER BY seq LIMIT ?2";
-const LAST: &str = "SELECT max(seq) FROM audit";
+macro_rules! page {
+    ($where:literal) => {
+        concat!(
+            "SELECT seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit \
+             WHERE log = $1 AND seq > $2",
+            $where,
+            " ORDER BY seq LIMIT $3"
+        )
+    };
+}
+
+const PAGE: &str = page!("");
+const PAGE_OF_AGENT: &str = page!(" AND agent_id = $4");
+const LAST: &str = "SELECT seq FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
 
 /// Up to `limit` (at most [`MAX_PAGE`]) entries after number `after_seq`, in their order; of one agent
 /// when `agent_id` names one.
@@ -30,17 +40,16 @@ const LAST: &str = "SELECT max(seq) FROM audit";
 /// # Cancel safety
 ///
 /// May be dropped at any time.
-pub async fn list(
-    pool: &SqlitePool,
+pub(crate) async fn list(
+    db: &Db,
+    log: &str,
     after_seq: u64,
     limit: u32,
     agent_id: Option<&str>,
 ) -> Result<Vec<Entry>, AuditError> {
     let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
-    let rows = page(pool, after, limit.clamp(1, MAX_PAGE), agent_id).await?;
-    rows.iter()
-        .map(|row| Stored::try_from(row).map(Entry::from).map_err(AuditError::unreadable))
-        .collect()
+    let rows = page(db, log, after, limit.clamp(1, MAX_PAGE), agent_id).await?;
+    rows.into_iter().map(|found| found.row.map(Entry::from).map_err(AuditError::unreadable)).collect()
 }
 
 /// What a walk along the chain found.
@@ -74,14 +83,15 @@ pub struct Fault {
 /// # Cancel safety
 ///
 /// May be dropped at any time.
-pub async fn verify(pool: &SqlitePool) -> Result<Verification, AuditError> {
+pub(crate) async fn verify(db: &Db,
+    log: &str) -> Result<Verification, AuditError> {
     let mut walk = Walk { rows: 0, head: GENESIS };
     let mut fault = None;
-    let last = last_seq(pool).await?;
+    let last = last_seq(db, log).await?;
     // From the very lowest number, so that a row put before the first is seen.
     let mut after = i64::MIN;
     'pages: while after < last {
-        let rows = page(pool, after, MAX_PAGE, None).await?;
+        let rows = page(db, log, after, MAX_PAGE, None).await?;
         if rows.is_empty() {
             let seq = walk.rows + 1;
             fault = Some(Fault {
@@ -90,8 +100,8 @@ pub async fn verify(pool: &SqlitePool) -> Result<Verification, AuditError> {
             });
             break;
         }
-        for row in &rows {
-            after = row.try_get("seq").map_err(AuditError::unreadable)?;
+        for Found { seq, row } in rows {
+            after = seq;
             if after > last {
                 break 'pages;
             }
@@ -114,17 +124,18 @@ pub async fn verify(pool: &SqlitePool) -> Result<Verification, AuditError> {
 /// # Cancel safety
 ///
 /// Dropped early, `out` holds the first lines.
-pub async fn export(pool: &SqlitePool, mut out: impl Write) -> Result<(), AuditError> {
+pub(crate) async fn export(db: &Db,
+    log: &str, mut out: impl Write) -> Result<(), AuditError> {
     let unwritten = |error| AuditError::Export(Arc::new(error));
-    let last = last_seq(pool).await?;
+    let last = last_seq(db, log).await?;
     let mut after = i64::MIN;
     while after < last {
-        let rows = page(pool, after, MAX_PAGE, None).await?;
+        let rows = page(db, log, after, MAX_PAGE, None).await?;
         if rows.is_empty() {
             break;
         }
-        for row in &rows {
-            let row = Stored::try_from(row).map_err(AuditError::unreadable)?;
+        for found in rows {
+            let row = found.row.map_err(AuditError::unreadable)?;
             after = row.seq;
             if after > last {
                 break;
@@ -145,7 +156,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn step(&mut self, seq: i64, row: &SqliteRow) -> Result<(), Fault> {
+    fn step(&mut self, seq: i64, row: Result<Stored, sqlx::Error>) -> Result<(), Fault> {
         let expected = self.rows + 1;
         let Ok(number) = u64::try_from(seq) else {
             return Err(Fault {
@@ -168,7 +179,7 @@ impl Walk {
             });
         }
         let fault = |what: String| Fault { seq: number, what };
-        let row = Stored::try_from(row).map_err(|error| {
+        let row = row.map_err(|error| {
             fault(format!("row {number} was changed: it cannot be read ({error})"))
         })?;
         let hash = Link::from(&row).hash();
@@ -188,21 +199,38 @@ impl Walk {
     }
 }
 
-async fn last_seq(pool: &SqlitePool) -> Result<i64, AuditError> {
-    let last: Option<i64> =
-        sqlx::query_scalar(LAST).fetch_one(pool).await.map_err(AuditError::unreadable)?;
-    Ok(last.unwrap_or(i64::MIN))
+/// A row, as far as it can be read.
+struct Found {
+    seq: i64,
+    row: Result<Stored, sqlx::Error>,
+}
+
+impl<'r, R: Row> FromRow<'r, R> for Found
+where
+    Stored: FromRow<'r, R>,
+    &'static str: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self { seq: row.try_get("seq")?, row: Stored::from_row(row) })
+    }
+}
+
+async fn last_seq(db: &Db, log: &str) -> Result<i64, AuditError> {
+    let last: Option<(i64,)> =
+        query(LAST).bind(log).fetch_optional(db).await.map_err(AuditError::unreadable)?;
+    Ok(last.map_or(i64::MIN, |(seq,)| seq))
 }
 
 async fn page(
-    pool: &SqlitePool,
+    db: &Db,
+    log: &str,
     after: i64,
     limit: u32,
     agent_id: Option<&str>,
-) -> Result<Vec<SqliteRow>, AuditError> {
-    let query = match agent_id {
-        None => sqlx::query(PAGE).bind(after).bind(limit),
-        Some(agent_id) => sqlx::query(PAGE_OF_AGENT).bind(after).bind(limit).bind(agent_id),
-    };
-    query.fetch_all(pool).await.map_err(AuditError::unreadable)
+) -> Result<Vec<Found>, AuditError> {
+    let page = query(if agent_id.is_some() { PAGE_OF_AGENT } else { PAGE });
+    let page = page.bind(log).bind(after).bind(i64::from(limit));
+    let page = if let Some(agent_id) = agent_id { page.bind(agent_id) } else { page };
+    page.fetch_all(db).await.map_err(AuditError::unreadable)
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::FromRow;
 
 use super::error::AuditError;
 
@@ -117,7 +116,7 @@ pub struct Entry {
 }
 
 /// A row as it is stored: what [`Entry`] shows and what the chain is checked against.
-#[derive(Debug)]
+#[derive(Debug, FromRow)]
 pub(super) struct Stored {
     pub(super) seq: i64,
     pub(super) at: String,
@@ -128,24 +127,6 @@ pub(super) struct Stored {
     pub(super) body: String,
     pub(super) prev_hash: Vec<u8>,
     pub(super) hash: Vec<u8>,
-}
-
-impl TryFrom<&SqliteRow> for Stored {
-    type Error = sqlx::Error;
-
-    fn try_from(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            seq: row.try_get("seq")?,
-            at: row.try_get("at")?,
-            kind: row.try_get("kind")?,
-            org_id: row.try_get("org_id")?,
-            agent_id: row.try_get("agent_id")?,
-            actor: row.try_get("actor")?,
-            body: row.try_get("body")?,
-            prev_hash: row.try_get("prev_hash")?,
-            hash: row.try_get("hash")?,
-        })
-    }
 }
 
 impl From<Stored> for Entry {

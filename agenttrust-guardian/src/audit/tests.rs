@@ -6,7 +6,34 @@ use serde_json::json;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
-use super::*;
+use super::{AuditError, AuditLog, Entry, MAX_BODY_BYTES, Record, Verification};
+use crate::store::Db;
+
+const SCHEMA: &str = concat!(
+    include_str!("../../migrations/sqlite/0002_audit.sql"),
+    "ALTER TABLE audit ADD COLUMN log TEXT NOT NULL DEFAULT '';"
+);
+
+async fn start(pool: &SqlitePool) -> Result<AuditLog, AuditError> {
+    AuditLog::start(Db::Sqlite(pool.clone()), String::new()).await
+}
+
+async fn list(
+    pool: &SqlitePool,
+    after: u64,
+    limit: u32,
+    agent_id: Option<&str>,
+) -> Result<Vec<Entry>, AuditError> {
+    super::list(&Db::Sqlite(pool.clone()), "", after, limit, agent_id).await
+}
+
+async fn verify(pool: &SqlitePool) -> Result<Verification, AuditError> {
+    super::verify(&Db::Sqlite(pool.clone()), "").await
+}
+
+async fn export(pool: &SqlitePool, out: impl std::io::Write) -> Result<(), AuditError> {
+    super::export(&Db::Sqlite(pool.clone()), "", out).await
+}
 
 async fn memory() -> SqlitePool {
     let pool = SqlitePoolOptions::new()
@@ -42,7 +69,7 @@ async fn run(pool: &SqlitePool, sql: &'static str) {
 /// A log of ten rows whose triggers are gone, as somebody with the file in hand could have it.
 async fn tampered(sql: &'static str) -> Verification {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     for n in 1..=10 {
         log.append(record(n)).await.unwrap();
     }
@@ -58,7 +85,7 @@ async fn an_appended_row_is_in_the_database_when_append_returns() {
     let folder = tempfile::tempdir().unwrap();
     let pool = file(&folder).await;
     run(&pool, SCHEMA).await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     assert_eq!(log.append(record(1)).await.unwrap(), 1);
     // Another connection sees it: it is committed.
     let entries = list(&pool, 0, 10, None).await.unwrap();
@@ -80,7 +107,7 @@ async fn the_chain_goes_on_after_a_restart() {
     run(&file(&folder).await, SCHEMA).await;
     for n in 1..=3 {
         let pool = file(&folder).await;
-        let log = AuditLog::start(pool.clone()).await.unwrap();
+        let log = start(&pool).await.unwrap();
         assert_eq!(log.append(record(n)).await.unwrap(), n as u64);
         log.close().await;
         assert_eq!(verify(&pool).await.unwrap().rows, n as u64);
@@ -90,7 +117,7 @@ async fn the_chain_goes_on_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn group_commit_keeps_one_gapless_order_under_64_concurrent_appends() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     let writers: Vec<_> = (0..64)
         .map(|writer| {
             let log = log.clone();
@@ -126,7 +153,7 @@ async fn group_commit_keeps_one_gapless_order_under_64_concurrent_appends() {
 #[tokio::test]
 async fn enqueued_rows_are_written_before_close_returns() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     for n in 0..1_000 {
         log.enqueue(record(n)).unwrap();
     }
@@ -142,7 +169,7 @@ async fn enqueued_rows_are_written_before_close_returns() {
 #[tokio::test]
 async fn the_last_clone_dropped_writes_what_waits() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     log.enqueue(record(1)).unwrap();
     drop(log);
     for _ in 0..200 {
@@ -157,7 +184,7 @@ async fn the_last_clone_dropped_writes_what_waits() {
 #[tokio::test]
 async fn a_full_queue_refuses_instead_of_waiting() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     // The pool's only connection is taken, so the writer cannot get on.
     let held = pool.acquire().await.unwrap();
     let refused = (0..10_000).map(|n| log.enqueue(record(n))).find_map(Result::err);
@@ -173,7 +200,7 @@ const DISK_FULL: &str = "CREATE TRIGGER disk_full BEFORE INSERT ON audit WHEN NE
 #[tokio::test]
 async fn a_failed_write_answers_every_waiter_with_an_error_and_the_chain_goes_on() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     log.append(record(1)).await.unwrap();
     log.append(record(2)).await.unwrap();
     run(&pool, DISK_FULL).await;
@@ -214,7 +241,7 @@ async fn a_failed_write_answers_every_waiter_with_an_error_and_the_chain_goes_on
 #[tokio::test]
 async fn rows_taken_before_an_outage_are_written_after_it_without_being_asked() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     run(&pool, &*DISK_FULL.replace("> 2", "> 0").leak()).await;
     log.enqueue(record(7)).unwrap();
     log.flush().await;
@@ -235,8 +262,8 @@ async fn rows_taken_before_an_outage_are_written_after_it_without_being_asked() 
 async fn a_second_writer_on_the_same_database_continues_the_same_chain() {
     let folder = tempfile::tempdir().unwrap();
     run(&file(&folder).await, SCHEMA).await;
-    let server = AuditLog::start(file(&folder).await).await.unwrap();
-    let command_line = AuditLog::start(file(&folder).await).await.unwrap();
+    let server = start(&file(&folder).await).await.unwrap();
+    let command_line = start(&file(&folder).await).await.unwrap();
     for n in 0..20 {
         let (a, b) = tokio::join!(server.append(record(n)), command_line.append(record(n)));
         assert_ne!(a.unwrap(), b.unwrap());
@@ -248,7 +275,7 @@ async fn a_second_writer_on_the_same_database_continues_the_same_chain() {
 #[tokio::test]
 async fn a_running_log_notices_that_its_tail_was_removed_and_stops() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     for n in 1..=3 {
         log.append(record(n)).await.unwrap();
     }
@@ -261,7 +288,7 @@ async fn a_running_log_notices_that_its_tail_was_removed_and_stops() {
 #[tokio::test]
 async fn the_database_itself_refuses_to_change_or_remove_a_row() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     log.append(record(1)).await.unwrap();
     for sql in ["UPDATE audit SET body = '{}'", "DELETE FROM audit"] {
         let error = sqlx::raw_sql(sql).execute(&pool).await.unwrap_err();
@@ -342,15 +369,15 @@ async fn an_added_row_is_named() {
 #[tokio::test]
 async fn a_row_rewritten_with_a_fresh_hash_breaks_the_chain_at_the_next() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     for n in 1..=3 {
         log.append(record(n)).await.unwrap();
     }
     log.close().await;
     let rows = sqlx::query("SELECT * FROM audit WHERE seq = 2").fetch_all(&pool).await.unwrap();
-    let mut row = record::Stored::try_from(&rows[0]).unwrap();
+    let mut row = <super::record::Stored as sqlx::FromRow<'_, _>>::from_row(&rows[0]).unwrap();
     row.body = r#"{"n":99}"#.to_owned();
-    let hash = chain::Link::from(&row).hash();
+    let hash = super::chain::Link::from(&row).hash();
     run(&pool, "DROP TRIGGER audit_rows_never_change;").await;
     sqlx::query("UPDATE audit SET body = ?1, hash = ?2 WHERE seq = 2")
         .bind(&row.body)
@@ -372,7 +399,7 @@ async fn an_empty_log_is_whole() {
 #[tokio::test]
 async fn pages_follow_one_another_and_an_agents_rows_can_be_picked() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     for n in 0..1_200 {
         log.enqueue(record(n)).unwrap();
     }
@@ -391,7 +418,7 @@ async fn pages_follow_one_another_and_an_agents_rows_can_be_picked() {
 #[tokio::test]
 async fn the_export_is_one_json_object_a_row_from_which_the_hash_can_be_made_again() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     for n in 0..1_100 {
         log.enqueue(record(n).body(json!({ "text": "é \" \\ \n", "b": [1.5, null], "a": n })))
             .unwrap();
@@ -405,10 +432,10 @@ async fn the_export_is_one_json_object_a_row_from_which_the_hash_can_be_made_aga
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
     assert_eq!(lines.len(), 1_100);
-    let mut prev_hash = chain::GENESIS;
+    let mut prev_hash = super::chain::GENESIS;
     for (seq, line) in (1_i64..).zip(&lines) {
         let body = serde_json_canonicalizer::to_string(&line["body"]).unwrap();
-        let link = chain::Link {
+        let link = super::chain::Link {
             seq,
             prev_hash: &prev_hash,
             at: line["at"].as_str().unwrap(),
@@ -419,14 +446,14 @@ async fn the_export_is_one_json_object_a_row_from_which_the_hash_can_be_made_aga
             body: &body,
         };
         prev_hash = link.hash();
-        assert_eq!(line["hash"], record::hex(&prev_hash));
+        assert_eq!(line["hash"], super::record::hex(&prev_hash));
     }
 }
 
 #[tokio::test]
 async fn a_body_that_is_too_long_is_refused_and_leaves_the_log_healthy() {
     let pool = memory().await;
-    let log = AuditLog::start(pool.clone()).await.unwrap();
+    let log = start(&pool).await.unwrap();
     let long = record(1).body(json!("x".repeat(MAX_BODY_BYTES)));
     assert!(matches!(log.append(long.clone()).await, Err(AuditError::TooLong { .. })));
     assert!(matches!(log.enqueue(long), Err(AuditError::TooLong { .. })));
@@ -437,6 +464,6 @@ async fn a_body_that_is_too_long_is_refused_and_leaves_the_log_healthy() {
 async fn a_database_without_the_table_is_refused_at_the_start() {
     let pool =
         SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
-    let error = AuditLog::start(pool).await.unwrap_err();
+    let error = start(&pool).await.unwrap_err();
     assert!(matches!(error, AuditError::Unreadable(_)), "{error}");
 }

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::chain::{GENESIS, Hash, Link};
 use super::error::AuditError;
 use super::record::{Prepared, Record};
+use crate::store::{Db, Transaction, query};
 
 /// How many rows may wait; beyond that `enqueue` refuses and `append` waits.
 const QUEUE: usize = 4_096;
@@ -22,10 +23,10 @@ const BATCH: usize = 256;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-const TAIL: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
-const HASH_AT: &str = "SELECT hash FROM audit WHERE seq = ?1";
-const INSERT: &str = "INSERT INTO audit (seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const TAIL: &str = "SELECT seq, hash FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
+const HASH_AT: &str = "SELECT seq, hash FROM audit WHERE log = $1 AND seq = $2";
+const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, actor, body, prev_hash, \
+                      hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// The audit log, open for writing. Cloning shares it; it closes with its last clone.
 ///
@@ -69,14 +70,15 @@ impl AuditLog {
     /// # Errors
     ///
     /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say.
-    pub async fn start(pool: SqlitePool) -> Result<Self, AuditError> {
-        let mut connection = pool.acquire().await.map_err(AuditError::unreadable)?;
-        let tail = Tail::read(&mut connection).await.map_err(AuditError::unreadable)?;
-        drop(connection);
+    pub(crate) async fn start(db: Db, log: String) -> Result<Self, AuditError> {
+        let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
+        let tail = Tail::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
+        drop(transaction);
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let writer = Writer {
-            pool,
+            db,
+            log,
             messages,
             healthy: Arc::clone(&healthy),
             last: tail,
@@ -173,39 +175,53 @@ struct Tail {
 }
 
 impl Tail {
-    async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        match sqlx::query(TAIL).fetch_optional(connection).await? {
+    async fn read(transaction: &mut Transaction, log: &str) -> Result<Self, sqlx::Error> {
+        match query(TAIL).bind(log).fetch_optional::<Raw>(transaction).await? {
             None => Ok(Self { seq: 0, hash: GENESIS }),
-            Some(row) => Ok(Self { seq: row.try_get("seq")?, hash: hash_of(&row)? }),
+            Some(row) => Ok(Self { seq: row.seq, hash: row.hash()? }),
         }
     }
 
     /// # Errors
     ///
     /// [`AuditError::Tampered`] when this row is no longer the one that it was.
-    async fn still_stands(self, connection: &mut SqliteConnection) -> Result<(), AuditError> {
+    async fn still_stands(
+        self,
+        transaction: &mut Transaction,
+        log: &str,
+    ) -> Result<(), AuditError> {
         if self.seq == 0 {
             return Ok(());
         }
-        let row = sqlx::query(HASH_AT)
+        let row: Option<Raw> = query(HASH_AT)
+            .bind(log)
             .bind(self.seq)
-            .fetch_optional(connection)
+            .fetch_optional(transaction)
             .await
             .map_err(AuditError::unwritable)?;
-        match row.as_ref().map(hash_of).transpose().map_err(AuditError::unwritable)? {
+        match row.as_ref().map(Raw::hash).transpose().map_err(AuditError::unwritable)? {
             Some(hash) if hash == self.hash => Ok(()),
             _ => Err(AuditError::Tampered { seq: u64::try_from(self.seq).unwrap_or(0) }),
         }
     }
 }
 
-fn hash_of(row: &sqlx::sqlite::SqliteRow) -> Result<Hash, sqlx::Error> {
-    let bytes: Vec<u8> = row.try_get("hash")?;
-    Hash::try_from(bytes.as_slice()).map_err(|error| sqlx::Error::Decode(error.into()))
+#[derive(FromRow)]
+struct Raw {
+    seq: i64,
+    hash: Vec<u8>,
+}
+
+impl Raw {
+    fn hash(&self) -> Result<Hash, sqlx::Error> {
+        Hash::try_from(self.hash.as_slice()).map_err(|error| sqlx::Error::Decode(error.into()))
+    }
 }
 
 struct Writer {
-    pool: SqlitePool,
+    db: Db,
+    /// Which log it writes.
+    log: String,
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
     /// The last row that this writer committed, or found at the start.
@@ -303,10 +319,12 @@ impl Writer {
         &mut self,
         rows: impl Iterator<Item = &'a Prepared>,
     ) -> Result<u64, AuditError> {
-        let mut transaction =
-            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(AuditError::unwritable)?;
-        self.last.still_stands(&mut transaction).await?;
-        let mut tail = Tail::read(&mut transaction).await.map_err(AuditError::unwritable)?;
+        let mut transaction = self.db.begin().await.map_err(AuditError::unwritable)?;
+        // Should two replicas go by one name, they take turns.
+        transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
+        self.last.still_stands(&mut transaction, &self.log).await?;
+        let mut tail =
+            Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let first = u64::try_from(tail.seq).unwrap_or(0) + 1;
         let at = now();
         for row in rows {
@@ -322,7 +340,8 @@ impl Writer {
                 body: &row.body,
             };
             let hash = link.hash();
-            sqlx::query(INSERT)
+            query(INSERT)
+                .bind(&self.log)
                 .bind(seq)
                 .bind(&at)
                 .bind(row.kind)
@@ -332,7 +351,7 @@ impl Writer {
                 .bind(&row.body)
                 .bind(&tail.hash[..])
                 .bind(&hash[..])
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await
                 .map_err(AuditError::unwritable)?;
             tail = Tail { seq, hash };

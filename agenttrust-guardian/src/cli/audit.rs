@@ -35,8 +35,8 @@ impl Audit {
 }
 
 async fn verify(place: &Where) -> Result<ExitCode, GuardianError> {
-    let pool = place.open_to_read().await?.pool();
-    let found = background::spawn(async move { audit::verify(&pool).await })
+    let db = place.open_to_read().await?.db();
+    let found = background::spawn(async move { audit::verify(&db, "").await })
         .await
         .map_err(|_| GuardianError::Unavailable("verifying the audit log panicked".to_owned()))?
         .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
@@ -61,10 +61,10 @@ async fn verify(place: &Where) -> Result<ExitCode, GuardianError> {
 }
 
 async fn export(place: &Where) -> Result<ExitCode, GuardianError> {
-    let pool = place.open_to_read().await?.pool();
+    let db = place.open_to_read().await?.db();
     let exported = background::spawn(async move {
-        let rows = audit::list(&pool, 0, 1, None).await?.len();
-        audit::export(&pool, BufWriter::new(io::stdout())).await?;
+        let rows = audit::list(&db, "", 0, 1, None).await?.len();
+        audit::export(&db, "", BufWriter::new(io::stdout())).await?;
         Ok::<_, AuditError>(rows)
     });
     let rows = exported

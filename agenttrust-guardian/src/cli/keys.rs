@@ -1,19 +1,23 @@
-//! `agenttrust keys`. A Guardian that runs on the same database follows within a second, and records
-//! it: the audit has one writer, and that is the Guardian.
+//! `agenttrust keys`. A Guardian that runs on the same database follows within a second.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use agenttrust::Timestamp;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::Where;
+use crate::audit::{AuditError, AuditLog, Record};
 use crate::error::GuardianError;
 use crate::ids;
 use crate::role::Role;
 use crate::secret::Secret;
 use crate::state::DEFAULT_ORG;
-use crate::store::KeyRow;
+use crate::store::{Db, KeyRow, Store};
+
+/// Who did it, in the audit.
+const BY: &str = "agenttrust keys";
 
 /// What `agenttrust keys` is told.
 #[derive(Debug, Subcommand)]
@@ -83,7 +87,10 @@ async fn create(role: Role, agents: Vec<String>, place: &Where) -> Result<(), Gu
         created_at: Timestamp::now(),
         revoked_at: None,
     };
+    let record = Record::new("key.created", &row.org_id)
+        .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents, "by": BY }));
     store.insert_key(row).await?;
+    note(&store, record).await?;
     store.close().await;
     print(|out| writeln!(out, "{}", secret.expose()))
 }
@@ -108,11 +115,29 @@ async fn list(place: &Where) -> Result<(), GuardianError> {
 async fn revoke(id: String, place: &Where) -> Result<(), GuardianError> {
     let store = place.open().await?;
     let revoked = store.revoke_key(id.clone(), DEFAULT_ORG.to_owned(), Timestamp::now()).await?;
-    store.close().await;
-    if revoked.is_none() {
+    if !revoked {
         return Err(GuardianError::Invalid(format!("there is no key {id:?} that works")));
     }
+    let record = Record::new("key.revoked", DEFAULT_ORG).body(json!({ "key_id": id, "by": BY }));
+    note(&store, record).await?;
+    store.close().await;
     print(|out| writeln!(out, "{id} is revoked"))
+}
+
+/// Records what was done here: a Guardian that runs on the same database only follows it.
+async fn note(store: &Store, record: Record) -> Result<(), GuardianError> {
+    let unrecorded = |error: AuditError| {
+        GuardianError::Unavailable(format!("it was done, and could not be recorded: {error}"))
+    };
+    // The one log of a database file, else one of its own.
+    let log = match store.db() {
+        Db::Sqlite(_) => "",
+        Db::Postgres(_) => "agenttrust keys",
+    };
+    let audit = AuditLog::start(store.db(), log.to_owned()).await.map_err(unrecorded)?;
+    audit.append(record).await.map_err(unrecorded)?;
+    audit.close().await;
+    Ok(())
 }
 
 fn print(

@@ -1,7 +1,7 @@
 //! Agents: registering, reading, suspending, revoking, and the floor under their sessions.
 
 use agenttrust::Agent;
-use agenttrust::model::{AgentStatus, CreateAgentRequest, Revocation, SessionMode};
+use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode};
 use axum::Json;
 use axum::http::StatusCode;
 use ed25519_dalek::VerifyingKey;
@@ -51,8 +51,7 @@ pub(super) async fn create(
     agent.metadata = body.metadata;
     agent.created_at = Some(now);
     state.store.insert_agent(agent.clone(), now).await?;
-    let entry = AgentEntry { agent: agent.clone(), capabilities, floor: Limits::none() };
-    state.registry.agents.insert(entry);
+    state.catch_up().await?;
     let about = json!({ "name": agent.name, "capabilities": agent.capabilities });
     state.note(record(&caller, "agent.created", &agent.id, about)).await?;
     Ok((StatusCode::CREATED, Json(agent)))
@@ -112,11 +111,9 @@ pub(super) async fn revoke(
 ) -> Result<Json<Value>, ApiError> {
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
     let now = state.clock.now();
-    state.store.revoke_agent(id.clone(), reason.clone(), now).await?;
-    state.registry.agents.set_status(&id, AgentStatus::Revoked);
-    state.registry.tokens.remove_of_agent(&id);
-    state.registry.sessions.remove_of_agent(&id);
-    state.revocations.announce(caller.org_id(), Revocation::of_agent(&id));
+    let org_id = caller.org_id().to_owned();
+    state.store.revoke_agent(org_id, id.clone(), reason.clone(), now).await?;
+    state.catch_up().await?;
     state.note(record(&caller, "agent.revoked", &id, json!({ "reason": reason }))).await?;
     let expired = state.store.approvals_expired_at(id.clone(), now).await?;
     // All of them first: who waits should not wait for the audit.
@@ -159,15 +156,13 @@ async fn set_status(
     kind: &'static str,
 ) -> Result<Json<Value>, ApiError> {
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
-    if !state.store.set_agent_status(id.clone(), status).await? {
+    let (org_id, now) = (caller.org_id().to_owned(), state.clock.now());
+    if !state.store.set_agent_status(org_id, id.clone(), status, now).await? {
         return Err(ApiError::conflict(format!(
             "agent {id:?} is revoked, which is for good; register another one"
         )));
     }
-    state.registry.agents.set_status(&id, status);
-    if status != AgentStatus::Active {
-        state.revocations.announce(caller.org_id(), Revocation::of_agent(&id));
-    }
+    state.catch_up().await?;
     state.note(record(&caller, kind, &id, json!({ "reason": reason }))).await?;
     Ok(Json(json!({ "status": status })))
 }
@@ -232,12 +227,11 @@ pub(super) async fn set_floor(
         ));
     }
     state.ready_to_change()?;
-    state.store.set_floor(id.clone(), mode, ceiling).await?;
+    let (org_id, now) = (caller.org_id().to_owned(), state.clock.now());
+    state.store.set_floor(org_id, id.clone(), mode, ceiling, now).await?;
     let shown = Some(floor.ceiling()).filter(|ceiling| !ceiling.is_empty());
     let about = json!({ "mode": mode, "scope_ceiling": shown });
-    state.registry.agents.set_floor(&id, floor);
-    // Its tokens may carry less than before. Whether they do is for the next introspection to say.
-    state.revocations.announce(caller.org_id(), Revocation::of_agent(&id));
+    state.catch_up().await?;
     state.note(record(&caller, "agent.floor_set", &id, about.clone())).await?;
     Ok(Json(about))
 }

@@ -48,10 +48,10 @@ pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Value>, Ap
     caller.need(Permission::ReadAudit)?;
     let walk = begin_walk(&state)?;
     state.audit.flush().await;
-    let pool = state.store.pool();
+    let (db, log) = (state.store.db(), state.settings.log.clone());
     // The walk goes on when the caller hangs up, and so must its leave.
     let verified = background::spawn(async move {
-        let found = audit::verify(&pool).await;
+        let found = audit::verify(&db, &log).await;
         drop(walk);
         found
     });
@@ -96,8 +96,8 @@ async fn page(
     limit: u32,
     agent_id: Option<String>,
 ) -> Result<Vec<Entry>, ApiError> {
-    let pool = state.store.pool();
-    background::spawn(async move { audit::list(&pool, after, limit, agent_id.as_deref()).await })
+    let (db, log) = (state.store.db(), state.settings.log.clone());
+    background::spawn(async move { audit::list(&db, &log, after, limit, agent_id.as_deref()).await })
         .await
         .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
         .map_err(unreadable)

@@ -92,12 +92,10 @@ pub(super) async fn revoke(
     caller.need(Permission::ManageKeys)?;
     state.ready_to_change()?;
     let now = state.clock.now();
-    let revoked = state.store.revoke_key(id.clone(), caller.org_id().to_owned(), now).await?;
-    let version =
-        revoked.ok_or_else(|| ApiError::not_found(format!("there is no key {id:?} that works")))?;
-    state.registry.keys.remove(&id);
-    state.revocations.keys_changed();
-    state.registry.keys.advance(version);
+    if !state.store.revoke_key(id.clone(), caller.org_id().to_owned(), now).await? {
+        return Err(ApiError::not_found(format!("there is no key {id:?} that works")));
+    }
+    state.catch_up().await?;
     let record = Record::new("key.revoked", caller.org_id())
         .actor(&caller.key.id)
         .body(json!({ "key_id": id }));

@@ -21,8 +21,10 @@ mod tools;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
 pub(crate) use self::error::ApiError;
@@ -34,7 +36,6 @@ type App = axum::extract::State<Arc<State>>;
 /// Every endpoint.
 pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new()
-        .route("/health", get(health::health))
         .route("/api/v1/agents", post(agents::create).get(agents::list))
         .route("/api/v1/agents/{id}", get(agents::get))
         .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
@@ -45,7 +46,6 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/agent-tokens/introspect", post(tokens::introspect))
         .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
         .route("/api/v1/revocations/stream", get(revocations::stream))
-        .route("/api/v1/agenttrust/check", post(check::check))
         .route("/api/v1/agenttrust/api-sessions/init", post(sessions::init_api))
         .route("/api/v1/telemetry/report", post(telemetry::report))
         .route("/mcp/sessions/init", post(sessions::init))
@@ -63,10 +63,24 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
+        .route_layer(from_fn_with_state(Arc::clone(&state), in_touch))
+        // These two answer all the same: a check with a denial.
+        .route("/health", get(health::health))
+        .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(finish::finish))
         .with_state(state)
+}
+
+/// Refuses what would be answered from a memory that others may have overtaken.
+async fn in_touch(state: App, request: Request, next: Next) -> Result<Response, ApiError> {
+    if state.is_in_touch() {
+        return Ok(next.run(request).await);
+    }
+    Err(ApiError::unavailable(
+        "this Guardian is out of touch with its database; try again, or ask another replica",
+    ))
 }
 
 async fn unknown_route(uri: Uri) -> ApiError {

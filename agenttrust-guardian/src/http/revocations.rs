@@ -116,7 +116,7 @@ impl Watch {
                 }
                 Ok(News::Keys) if !self.key_works() => return Said::Nothing,
                 Ok(News::Revoked(..) | News::Keys) => {}
-                Err(RecvError::Lagged(_)) => {
+                Ok(News::Uncounted) | Err(RecvError::Lagged(_)) => {
                     return Said::Last(event("lagged", &serde_json::json!({})));
                 }
                 Err(RecvError::Closed) => return Said::Nothing,
@@ -206,7 +206,7 @@ mod tests {
         let (id, now) = (watch.key.id.clone(), state.clock.now());
         // The database is changed, and nobody tells this process.
         state.store.revoke_key(id, DEFAULT_ORG.to_owned(), now).await.unwrap();
-        state.reload_keys().await.unwrap();
+        state.catch_up().await.unwrap();
         assert!(matches!(watch.next().await, Said::Nothing));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{AgentStatus, InitSessionRequest, Session, SessionMode, SessionSource};
+use agenttrust::model::{InitSessionRequest, Session, SessionMode, SessionSource};
 use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -58,7 +58,9 @@ pub(super) async fn init(
         token_id: None,
         created_at: now,
         expires_at,
+        ended: false,
         counts: no_counts(now),
+        opened_by: Some(caller.key.id.clone()),
     };
     open(&state, &caller, row).await
 }
@@ -130,7 +132,9 @@ pub(super) async fn init_api(
         token_id: Some(token.row.id.clone()),
         created_at: now,
         expires_at,
+        ended: false,
         counts: no_counts(now),
+        opened_by: Some(caller.key.id.clone()),
     };
     open(&state, &caller, row).await
 }
@@ -240,20 +244,16 @@ async fn open(state: &State, caller: &Caller, row: SessionRow) -> Result<Json<Se
         )));
     }
     state.ready_to_change()?;
-    let entry = SessionEntry::new(row.clone())
-        .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
-    let entry = Arc::new(entry.opened_with(&caller.key.id));
     if !state.store.insert_session(row.clone()).await? {
         return Err(over(state, caller, &row));
     }
-    state.registry.sessions.insert(Arc::clone(&entry));
-    // A revocation that came after the row ended the row, and may have been through memory before
-    // the session was there.
-    let revoked = known(state, caller, &row.agent_id)?.agent.status == AgentStatus::Revoked;
-    if revoked || !state.registry.is_open(&entry, row.created_at) {
-        state.registry.sessions.remove(&row.id);
+    state.catch_up().await?;
+    // Meanwhile somebody may have revoked the agent or the token, and the session with it.
+    let entry = state.registry.sessions.get(caller.org_id(), &row.id);
+    let open = |entry: &Arc<SessionEntry>| state.registry.is_open(entry, row.created_at);
+    let Some(entry) = entry.filter(open) else {
         return Err(over(state, caller, &row));
-    }
+    };
     let record = Record::new("session.opened", caller.org_id())
         .agent(&row.agent_id)
         .actor(&caller.key.id)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agenttrust::model::{AgentStatus, IntrospectionResult, Revocation, Token};
+use agenttrust::model::{AgentStatus, IntrospectionResult, Token};
 use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -103,9 +103,8 @@ pub(super) async fn issue(
         audience: body.audience,
         session_id,
         expires_at,
+        revoked: false,
     };
-    let entry =
-        TokenEntry::new(row.clone()).map_err(|error| ApiError::capability("scopes", &error))?;
     if !state.store.insert_token(row.clone(), now).await? {
         active(&*known(&state, &caller, &row.agent_id)?)?;
         return Err(ApiError::conflict(format!(
@@ -113,11 +112,9 @@ pub(super) async fn issue(
             row.agent_id
         )));
     }
-    state.registry.tokens.insert(entry);
-    // A revocation that came after the row ended the row, and may have been through memory before
-    // the token was there.
+    state.catch_up().await?;
+    // Meanwhile somebody may have revoked the agent, and the token with it.
     if known(&state, &caller, &row.agent_id)?.agent.status == AgentStatus::Revoked {
-        state.registry.tokens.remove(&row.hash);
         return Err(ApiError::agent_revoked(&row.agent_id));
     }
     let about = json!({ "token_id": row.id, "scopes": row.scopes, "audience": row.audience, "ttl": body.ttl,
@@ -211,17 +208,8 @@ pub(super) async fn revoke(
         .filter(|token| access == Access::Any || caller.key.is_bound_to(&token.row.agent_id))
         .ok_or_else(|| ApiError::not_found("there is no such token that works"))?;
     state.ready_to_change()?;
-    state.store.revoke_token(token.row.id.clone(), state.clock.now()).await?;
-    state.registry.tokens.remove(&hash);
-    state.registry.sessions.remove_of_token(&token.row.id);
-    let agent_id = &token.row.agent_id;
-    let revocation =
-        Revocation::of_token(hash.to_hex(), Some(token.row.id.clone()), agent_id.as_str());
-    state.revocations.announce(caller.org_id(), revocation);
-    // Tokens that were issued in a session of this one ended with it, and may be many.
-    if state.registry.has_orphaned_tokens(agent_id, state.clock.now()) {
-        state.revocations.announce(caller.org_id(), Revocation::of_agent(agent_id.as_str()));
-    }
+    state.store.revoke_token(token.row.clone(), state.clock.now()).await?;
+    state.catch_up().await?;
     let about = json!({ "token_id": token.row.id, "reason": body.reason });
     state.note(record(&caller, "token.revoked", &token.row.agent_id, about)).await?;
     Ok(Json(json!({ "status": "revoked" })))

@@ -34,7 +34,7 @@ pub(super) async fn set(
     let record = record(&caller, "tool.effect_set", answer.clone());
     let plan = move |manifest: &Manifest| {
         let changes = vec![manifest.set(&tool, Some(effect))];
-        Ok(Planned { changes, records: vec![record] })
+        Ok(Planned { changes, records: vec![record.clone()] })
     };
     state.change_tools(&caller.key, plan).await?;
     Ok(Json(answer))

@@ -50,7 +50,7 @@ async fn by_operator(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Re
     state.ready_to_change()?;
     let names: Vec<String> = sent.iter().map(|sent| sent.tool.clone()).collect();
     let (key, named) = (caller.key.clone(), names.len());
-    let plan = move |manifest: &Manifest| planned(manifest.declare(sent), &key, named);
+    let plan = move |manifest: &Manifest| planned(manifest.declare(sent.clone()), &key, named);
     state.change_tools(&caller.key, plan).await?;
     let tools: Vec<_> = names
         .into_iter()
@@ -68,9 +68,9 @@ async fn by_agent(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Respo
     let said = within_reach(state, caller, sent)?;
     state.ready_to_change()?;
     let names: Vec<String> = said.iter().map(|(tool, _)| tool.clone()).collect();
-    let said = said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
+    let said: Vec<_> = said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
     let (key, named) = (caller.key.clone(), names.len());
-    let plan = move |manifest: &Manifest| planned(manifest.raise(said), &key, named);
+    let plan = move |manifest: &Manifest| planned(manifest.raise(said.clone()), &key, named);
     state.change_tools(&caller.key, plan).await?;
     let tools: Vec<InForce<'_>> = names
         .iter()

@@ -53,7 +53,7 @@ struct Place {
 }
 
 /// One tool as it was sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) tool: String,
     pub(crate) declared: Declared,

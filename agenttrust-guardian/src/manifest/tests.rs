@@ -8,6 +8,17 @@ fn sent(tool: serde_json::Value) -> Sent {
     tool.try_into().unwrap()
 }
 
+impl Manifest {
+    /// Takes a change over.
+    fn apply(&mut self, Change { tool, after, .. }: Change) {
+        if after == Known::default() {
+            self.tools.remove(&tool);
+        } else {
+            self.tools.insert(tool, after);
+        }
+    }
+}
+
 fn keep(manifest: &mut Manifest, changes: Vec<Change>) {
     for change in changes {
         manifest.apply(change);

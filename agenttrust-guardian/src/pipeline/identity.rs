@@ -40,7 +40,7 @@ pub(super) fn standing(entry: &AgentEntry) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use agenttrust::model::Agent;
+    use agenttrust::model::{Agent, SessionMode};
 
     use super::*;
     use crate::registry::Limits;
@@ -57,7 +57,8 @@ mod tests {
             let mut agent = Agent::new("agt_1", "one");
             agent.status = status;
             let capabilities = CapabilitySet::default();
-            let entry = AgentEntry { agent, capabilities, floor: Limits::none() };
+            let floor = Limits::new(SessionMode::Open, None).unwrap();
+            let entry = AgentEntry { agent, capabilities, floor };
             assert_eq!(standing(&entry).is_none(), may, "{status}");
         }
     }

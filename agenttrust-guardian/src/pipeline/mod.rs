@@ -86,7 +86,8 @@ fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
     let known = state.registry.tools.known(&check.key.org_id, &check.tool);
     let class = classify::of(check, &known);
     let scopes = scopes::needed(check, &known);
-    let verdict = identity::standing(&agent)
+    let verdict = out_of_touch(state)
+        .or_else(|| identity::standing(&agent))
         .or(refused)
         .or_else(|| ceiling::outside(&check.tool, &scopes, &agent, &visit))
         .map_or_else(
@@ -97,6 +98,15 @@ fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
             |reason| Verdict::Deny { policies: Vec::new(), reason },
         );
     Ok(Considered { agent, visit, class, scopes, verdict, now })
+}
+
+/// Why nothing at all is allowed at present.
+fn out_of_touch(state: &State) -> Option<String> {
+    (!state.is_in_touch()).then(|| {
+        "this Guardian is out of touch with its database, so it does not know what was revoked; \
+         try again, or ask another replica"
+            .to_owned()
+    })
 }
 
 /// The steps from the verdict on: the approval, the audit and the answer.

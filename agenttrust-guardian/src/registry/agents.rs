@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use agenttrust::model::{Agent, AgentStatus};
+use agenttrust::model::{Agent, CapabilityError, CapabilitySet};
 
 use super::{Limits, read, unreadable, write};
 use crate::store::{AgentRow, StoreError};
-use agenttrust::model::CapabilitySet;
 
 /// One agent, its capabilities read once, and its floor.
 #[derive(Clone, Debug)]
@@ -15,6 +14,16 @@ pub(crate) struct AgentEntry {
     pub(crate) agent: Agent,
     pub(crate) capabilities: CapabilitySet,
     pub(crate) floor: Limits,
+}
+
+impl AgentEntry {
+    pub(crate) fn new(row: AgentRow) -> Result<Self, CapabilityError> {
+        Ok(Self {
+            capabilities: CapabilitySet::parse(&row.agent.capabilities)?,
+            floor: Limits::new(row.floor_mode, row.floor_ceiling)?,
+            agent: row.agent,
+        })
+    }
 }
 
 /// Every agent by its id.
@@ -27,14 +36,15 @@ impl Agents {
     pub(super) fn new(rows: Vec<AgentRow>) -> Result<Self, StoreError> {
         let mut by_id = HashMap::with_capacity(rows.len());
         for row in rows {
-            let entry = AgentEntry {
-                capabilities: CapabilitySet::parse(&row.agent.capabilities).map_err(unreadable)?,
-                floor: Limits::new(row.floor_mode, row.floor_ceiling).map_err(unreadable)?,
-                agent: row.agent,
-            };
+            let entry = AgentEntry::new(row).map_err(unreadable)?;
             by_id.insert(entry.agent.id.clone(), Arc::new(entry));
         }
         Ok(Self { by_id: RwLock::new(by_id) })
+    }
+
+    /// Takes over all of `other` instead of what is here.
+    pub(super) fn replace(&self, other: Self) {
+        super::replace(&self.by_id, other.by_id);
     }
 
     /// The agent with this id, if it is of this organisation.
@@ -57,24 +67,5 @@ impl Agents {
 
     pub(crate) fn insert(&self, entry: AgentEntry) {
         write(&self.by_id).insert(entry.agent.id.clone(), Arc::new(entry));
-    }
-
-    /// Sets the status, unless the agent is revoked, which is for good.
-    pub(crate) fn set_status(&self, id: &str, status: AgentStatus) {
-        self.change(id, |entry| {
-            if entry.agent.status != AgentStatus::Revoked {
-                entry.agent.status = status;
-            }
-        });
-    }
-
-    pub(crate) fn set_floor(&self, id: &str, floor: Limits) {
-        self.change(id, |entry| entry.floor = floor);
-    }
-
-    fn change(&self, id: &str, change: impl FnOnce(&mut AgentEntry)) {
-        if let Some(entry) = write(&self.by_id).get_mut(id) {
-            change(Arc::make_mut(entry));
-        }
     }
 }

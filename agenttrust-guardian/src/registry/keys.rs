@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
@@ -46,7 +45,6 @@ pub(crate) struct Keys {
     kept: RwLock<Kept>,
     /// The key of this process's own client. It is in no database and survives a reload.
     own: RwLock<Option<Arc<Key>>>,
-    version: AtomicI64,
     lookups: Mutex<(Option<Instant>, u32)>,
 }
 
@@ -61,6 +59,7 @@ impl Kept {
     fn take_over(&mut self, rows: Vec<KeyRow>) {
         for row in rows {
             if row.revoked_at.is_some() {
+                self.by_hash.remove(&row.hash);
                 self.revoked.insert(row.id);
             } else if !self.revoked.contains(&row.id) {
                 let key = Key {
@@ -77,13 +76,12 @@ impl Kept {
 }
 
 impl Keys {
-    pub(super) fn new(version: i64, rows: Vec<KeyRow>) -> Self {
+    pub(super) fn new(rows: Vec<KeyRow>) -> Self {
         let mut kept = Kept::default();
         kept.take_over(rows);
         Self {
             kept: RwLock::new(kept),
             own: RwLock::new(None),
-            version: AtomicI64::new(version),
             lookups: Mutex::new((None, 0)),
         }
     }
@@ -103,29 +101,6 @@ impl Keys {
         *write(&self.own) = Some(Arc::new(key));
     }
 
-    pub(crate) fn remove(&self, id: &str) {
-        let mut kept = write(&self.kept);
-        kept.by_hash.retain(|_, key| key.id != id);
-        kept.revoked.insert(id.to_owned());
-    }
-
-    /// The version of the table that was last read.
-    pub(crate) fn version(&self) -> i64 {
-        self.version.load(Ordering::Acquire)
-    }
-
-    /// Says that this process made the change that led to `version`. If others made changes as well,
-    /// the version stays behind, and the table is read again.
-    pub(crate) fn advance(&self, version: i64) {
-        // A failed exchange is that other case.
-        let _ = self.version.compare_exchange(
-            version.saturating_sub(1),
-            version,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
-    }
-
     /// Id and role of at most `most` keys, and how many there are in all.
     pub(crate) fn summary(&self, most: usize) -> (Vec<(String, Role)>, usize) {
         let kept = read(&self.kept);
@@ -136,12 +111,11 @@ impl Keys {
         (listed, kept.by_hash.len())
     }
 
-    /// Takes over what another process changed.
-    pub(crate) fn replace(&self, version: i64, rows: Vec<KeyRow>) {
+    /// Takes over these keys instead of those that are here.
+    pub(super) fn replace(&self, rows: Vec<KeyRow>) {
         let mut kept = write(&self.kept);
         kept.by_hash.clear();
         kept.take_over(rows);
-        self.version.store(version, Ordering::Release);
     }
 
     /// Whether an unknown key is worth a look into the database now. Bounded, so that guessing keys
@@ -178,17 +152,19 @@ mod tests {
 
     #[test]
     fn revoked_key_stays_revoked_whenever_its_row_was_read() {
-        let read_before = row();
-        let keys = Keys::new(1, vec![row()]);
+        let (read_before, revoked) =
+            (row(), KeyRow { revoked_at: Some(Timestamp::now()), ..row() });
+        let keys = Keys::new(vec![row()]);
         assert!(keys.get(&read_before.hash).is_some());
-        keys.remove("key_1");
+        keys.insert(revoked.clone());
+        assert!(keys.get(&read_before.hash).is_none());
         keys.insert(read_before.clone());
         assert!(keys.get(&read_before.hash).is_none(), "looked up before it was revoked");
-        keys.replace(1, vec![read_before.clone()]);
+        keys.replace(vec![read_before.clone()]);
         assert!(keys.get(&read_before.hash).is_none(), "listed before it was revoked");
 
-        let keys = Keys::new(1, vec![row()]);
-        keys.replace(2, vec![KeyRow { revoked_at: Some(Timestamp::now()), ..row() }]);
+        let keys = Keys::new(vec![row()]);
+        keys.replace(vec![revoked]);
         keys.insert(read_before.clone());
         assert!(keys.get(&read_before.hash).is_none(), "revoked by another process");
     }

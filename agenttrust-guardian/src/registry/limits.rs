@@ -5,13 +5,13 @@ use agenttrust::model::SessionMode;
 use agenttrust::model::{CapabilityError, CapabilitySet};
 
 /// A mode and a ceiling.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Limits {
     mode: SessionMode,
     ceiling: Option<Ceiling>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Ceiling {
     names: Vec<String>,
     set: CapabilitySet,
@@ -32,11 +32,6 @@ impl Limits {
             None => None,
         };
         Ok(Self { mode, ceiling })
-    }
-
-    /// No limits: the floor that an agent begins with.
-    pub(crate) fn none() -> Self {
-        Self { mode: SessionMode::Open, ceiling: None }
     }
 
     pub(crate) fn mode(&self) -> SessionMode {

@@ -49,7 +49,7 @@ impl Registry {
     pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<Self, StoreError> {
         Ok(Self {
             agents: Agents::new(store.agents().await?)?,
-            keys: Keys::new(store.keys_version().await?, store.keys().await?),
+            keys: Keys::new(store.keys().await?),
             tokens: Tokens::new(store.live_tokens(now).await?)?,
             sessions: Sessions::new(store.live_sessions(now).await?)?,
             adhoc: AdHoc::default(),
@@ -57,6 +57,19 @@ impl Registry {
             checks: Checks::default(),
             repeats: Repeats::default(),
         })
+    }
+}
+
+impl Registry {
+    /// Reads everything anew that the database holds and that still matters at `now`.
+    pub(crate) async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let fresh = Self::load(store, now).await?;
+        self.keys.replace(store.keys().await?);
+        self.agents.replace(fresh.agents);
+        self.tokens.replace(fresh.tokens);
+        self.sessions.replace(fresh.sessions);
+        self.tools.replace_all(fresh.tools);
+        Ok(())
     }
 }
 
@@ -74,8 +87,13 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Puts what is behind `fresh` behind `lock`.
+fn replace<T>(lock: &RwLock<T>, fresh: RwLock<T>) {
+    *write(lock) = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
+}
+
 /// The error for capabilities in the database that this version cannot have written.
-fn unreadable(error: agenttrust::model::CapabilityError) -> StoreError {
+pub(crate) fn unreadable(error: agenttrust::model::CapabilityError) -> StoreError {
     StoreError::Database(sqlx::Error::Decode(Box::new(error)))
 }
 

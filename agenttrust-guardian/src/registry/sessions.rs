@@ -90,8 +90,6 @@ pub(crate) struct SessionEntry {
     pub(crate) row: SessionRow,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
-    /// The key that it was opened with, until the next start.
-    key_id: Option<String>,
 }
 
 impl SessionEntry {
@@ -100,14 +98,7 @@ impl SessionEntry {
             limits: Limits::new(row.mode, row.ceiling.clone())?,
             counters: Counters::from_counts(row.counts),
             row,
-            key_id: None,
         })
-    }
-
-    /// As opened with this key.
-    pub(crate) fn opened_with(mut self, key_id: &str) -> Self {
-        self.key_id = Some(key_id.to_owned());
-        self
     }
 
     pub(crate) fn is_live(&self, now: Timestamp) -> bool {
@@ -146,6 +137,11 @@ impl Sessions {
         Ok(Self { by_id: RwLock::new(by_id) })
     }
 
+    /// Takes over all of `other` instead of what is here.
+    pub(super) fn replace(&self, other: Self) {
+        super::replace(&self.by_id, other.by_id);
+    }
+
     /// The session with this id, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
         read(&self.by_id).get(id).filter(|session| session.row.org_id == org_id).cloned()
@@ -156,7 +152,7 @@ impl Sessions {
         let sessions = read(&self.by_id);
         let from = |session: &&Arc<SessionEntry>| {
             session.row.token_id.as_deref() == Some(token_id)
-                && session.key_id.as_deref() == Some(key_id)
+                && session.row.opened_by.as_deref() == Some(key_id)
         };
         sessions.values().filter(from).cloned().collect()
     }

@@ -65,6 +65,11 @@ impl Tokens {
         Ok(Self { kept: RwLock::new(kept) })
     }
 
+    /// Takes over all of `other` instead of what is here.
+    pub(super) fn replace(&self, other: Self) {
+        super::replace(&self.kept, other.kept);
+    }
+
     /// The token with this fingerprint, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, hash: &Fingerprint) -> Option<Arc<TokenEntry>> {
         let found = read(&self.kept).by_hash.get(hash).cloned();

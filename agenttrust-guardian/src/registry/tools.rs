@@ -6,7 +6,7 @@ use std::sync::RwLock;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{read, write};
-use crate::manifest::{Change, Known, Manifest};
+use crate::manifest::{Known, Manifest};
 use crate::store::ToolRow;
 
 /// What is known of tools, by organisation.
@@ -44,12 +44,17 @@ impl Tools {
         self.changing.lock().await
     }
 
-    /// Takes over changes that the database keeps by now.
-    pub(crate) fn apply(&self, org_id: String, changes: Vec<Change>) {
-        let mut by_org = write(&self.by_org);
-        let manifest = by_org.entry(org_id).or_default();
-        for change in changes {
-            manifest.apply(change);
+    /// Takes over what the database keeps of this organisation's tools by now.
+    pub(crate) fn replace(&self, org_id: &str, rows: Vec<ToolRow>) {
+        let mut manifest = Manifest::default();
+        for ToolRow { tool, known, .. } in rows {
+            manifest.join(tool, known);
         }
+        write(&self.by_org).insert(org_id.to_owned(), manifest);
+    }
+
+    /// Takes over all of `other` instead of what is here.
+    pub(super) fn replace_all(&self, other: Self) {
+        super::replace(&self.by_org, other.by_org);
     }
 }

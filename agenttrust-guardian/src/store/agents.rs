@@ -4,13 +4,17 @@ use agenttrust::Timestamp;
 use agenttrust::model::{Agent, AgentStatus, SessionMode};
 use sqlx::FromRow;
 
-use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
+use super::changes::{Kind, note};
+use super::db::query;
+use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 
 const INSERT: &str = "INSERT INTO agents (id, org_id, name, framework, public_key, status, \
                       capabilities, metadata, floor_mode, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)";
 const LIST: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
                     floor_mode, floor_ceiling, created_at FROM agents ORDER BY created_at, id";
+const BY_ID: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
+                     floor_mode, floor_ceiling, created_at FROM agents WHERE id = $1";
 const SET_STATUS: &str = "UPDATE agents SET status = $2 WHERE id = $1 AND status <> 'revoked'";
 const REVOKE: &str = "UPDATE agents SET status = 'revoked', revoked_at = $2, revoked_for = $3 \
                       WHERE id = $1 AND status <> 'revoked'";
@@ -77,10 +81,11 @@ impl Store {
         agent: Agent,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            sqlx::query(INSERT)
-                .bind(agent.id)
-                .bind(agent.org_id)
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            query(INSERT)
+                .bind(&agent.id)
+                .bind(&agent.org_id)
                 .bind(agent.name)
                 .bind(agent.framework)
                 .bind(agent.public_key)
@@ -88,18 +93,28 @@ impl Store {
                 .bind(to_json(&agent.capabilities))
                 .bind(to_json(&agent.metadata))
                 .bind(now.unix_micros())
-                .execute(&pool)
-                .await
-                .map(drop)
+                .execute(&mut transaction)
+                .await?;
+            note(&mut transaction, Kind::Agent, &agent.org_id, &agent.id, now).await?;
+            transaction.commit().await
         })
         .await
     }
 
     /// Every agent, oldest first.
     pub(crate) async fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
-        self.run(|pool| async move {
-            let rows: Vec<Raw> = sqlx::query_as(LIST).fetch_all(&pool).await?;
+        self.run(|db| async move {
+            let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
             rows.into_iter().map(AgentRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// The agent with this id.
+    pub(crate) async fn agent(&self, id: String) -> Result<Option<AgentRow>, StoreError> {
+        self.run(move |db| async move {
+            let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
+            row.map(AgentRow::try_from).transpose()
         })
         .await
     }
@@ -107,13 +122,22 @@ impl Store {
     /// Suspends or reactivates an agent; `false` when it is revoked.
     pub(crate) async fn set_agent_status(
         &self,
+        org_id: String,
         id: String,
         status: AgentStatus,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.run(move |pool| async move {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&id).await?;
             let done =
-                sqlx::query(SET_STATUS).bind(id).bind(status.as_str()).execute(&pool).await?;
-            Ok(done.rows_affected() == 1)
+                query(SET_STATUS).bind(&id).bind(status.as_str()).execute(&mut transaction).await?;
+            if done == 0 {
+                return Ok(false);
+            }
+            note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }
@@ -121,17 +145,20 @@ impl Store {
     /// Revokes an agent with everything that was given to it, in one step.
     pub(crate) async fn revoke_agent(
         &self,
+        org_id: String,
         id: String,
         reason: String,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            let now = now.unix_micros();
-            let mut transaction = begin(&pool).await?;
-            sqlx::query(REVOKE).bind(&id).bind(now).bind(reason).execute(&mut *transaction).await?;
+        self.run(move |db| async move {
+            let at = now.unix_micros();
+            let mut transaction = db.begin().await?;
+            transaction.lock(&id).await?;
+            query(REVOKE).bind(&id).bind(at).bind(reason).execute(&mut transaction).await?;
             for statement in [REVOKE_TOKENS, END_SESSIONS, EXPIRE_APPROVALS] {
-                sqlx::query(statement).bind(&id).bind(now).execute(&mut *transaction).await?;
+                query(statement).bind(&id).bind(at).execute(&mut transaction).await?;
             }
+            note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
             transaction.commit().await
         })
         .await
@@ -140,18 +167,22 @@ impl Store {
     /// Sets an agent's floor.
     pub(crate) async fn set_floor(
         &self,
+        org_id: String,
         id: String,
         mode: SessionMode,
         ceiling: Option<Vec<String>>,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            sqlx::query(SET_FLOOR)
-                .bind(id)
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            query(SET_FLOOR)
+                .bind(&id)
                 .bind(mode.as_str())
                 .bind(ceiling.as_ref().map(to_json))
-                .execute(&pool)
-                .await
-                .map(drop)
+                .execute(&mut transaction)
+                .await?;
+            note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
+            transaction.commit().await
         })
         .await
     }

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, ApprovalStatus, BoundTo};
-use sqlx::{FromRow, Sqlite, SqliteConnection, Transaction};
+use sqlx::FromRow;
 
-use super::{Store, StoreError, begin, from_json, from_micros, unreadable};
+use super::changes::{Kind, note};
+use super::db::{Target, query};
+use super::{Store, StoreError, Transaction, from_json, from_micros, unreadable};
 
 /// How many approvals of one agent may be pending at once.
 const PENDING_MOST: i64 = 20;
@@ -241,9 +243,16 @@ impl Store {
     /// Finds or opens the approval that a held check falls under, and uses it if it is approved.
     pub(crate) async fn settle(&self, held: Held) -> Result<Settled, StoreError> {
         let own_votes = self.own_votes;
-        self.run(move |pool| async move {
-            let mut transaction = begin(&pool).await?;
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            // Two checks at once must not open two approvals, or use one twice.
+            transaction.lock(&held.approval.agent_id).await?;
+            let now = held.now;
             let settled = settle(&mut transaction, held, own_votes).await?;
+            if let Settled::Opened(row) | Settled::Used(row) = &settled {
+                let approval = &row.approval;
+                note(&mut transaction, Kind::Approval, &approval.org_id, &approval.id, now).await?;
+            }
             transaction.commit().await?;
             Ok(settled)
         })
@@ -258,18 +267,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<ApprovalRow>, StoreError> {
         let own_votes = self.own_votes;
-        self.run(move |pool| async move {
-            let mut connection = pool.acquire().await?;
-            find(&mut connection, &id, &org_id, own_votes, now).await
+        self.run(move |db| async move {
+            find(&db, &id, &org_id, own_votes, now).await
         })
         .await
     }
 
     /// Whether this key asked under this approval.
     pub(crate) async fn is_asker(&self, id: String, key_id: String) -> Result<bool, StoreError> {
-        self.run(move |pool| async move {
-            let asked: i64 =
-                sqlx::query_scalar(IS_ASKER).bind(id).bind(key_id).fetch_one(&pool).await?;
+        self.run(move |db| async move {
+            let (asked,): (i64,) = query(IS_ASKER).bind(id).bind(key_id).fetch_one(&db).await?;
             Ok(asked > 0)
         })
         .await
@@ -284,13 +291,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Approval>, StoreError> {
         let own_votes = self.own_votes;
-        self.run(move |pool| async move {
-            let rows: Vec<Raw> = sqlx::query_as(LIST)
+        self.run(move |db| async move {
+            let rows: Vec<Raw> = query(LIST)
                 .bind(org_id)
                 .bind(filter.agent_id)
                 .bind(filter.status.map(ApprovalStatus::as_str))
                 .bind(own_votes)
-                .fetch_all(&pool)
+                .fetch_all(&db)
                 .await?;
             let mut approvals = Vec::with_capacity(rows.len());
             for row in rows {
@@ -311,14 +318,14 @@ impl Store {
         input: String,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.run(move |pool| async move {
-            let done = sqlx::query(SET_INPUT)
+        self.run(move |db| async move {
+            let done = query(SET_INPUT)
                 .bind(id)
                 .bind(input)
                 .bind(now.unix_micros())
-                .execute(&pool)
+                .execute(&db)
                 .await?;
-            Ok(done.rows_affected() == 1)
+            Ok(done == 1)
         })
         .await
     }
@@ -329,12 +336,10 @@ impl Store {
         agent_id: String,
         now: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
-        self.run(move |pool| async move {
-            sqlx::query_scalar(EXPIRED_AT)
-                .bind(agent_id)
-                .bind(now.unix_micros())
-                .fetch_all(&pool)
-                .await
+        self.run(move |db| async move {
+            let ids: Vec<(String,)> =
+                query(EXPIRED_AT).bind(agent_id).bind(now.unix_micros()).fetch_all(&db).await?;
+            Ok(ids.into_iter().map(|(id,)| id).collect())
         })
         .await
     }
@@ -345,21 +350,24 @@ impl Store {
         &self,
         now: Timestamp,
     ) -> Result<Vec<(String, String, String)>, StoreError> {
-        self.run(move |pool| async move {
-            let now = now.unix_micros();
+        self.run(move |db| async move {
+            let at = now.unix_micros();
             let lapsed: Vec<(String, String, String)> =
-                sqlx::query_as(LAPSED).bind(now).fetch_all(&pool).await?;
+                query(LAPSED).bind(at).fetch_all(&db).await?;
             if lapsed.is_empty() {
                 return Ok(lapsed);
             }
-            let mut transaction = begin(&pool).await?;
+            let mut transaction = db.begin().await?;
             let mut expired = Vec::with_capacity(lapsed.len());
             for row in lapsed {
                 let done =
-                    sqlx::query(EXPIRE).bind(&row.0).bind(now).execute(&mut *transaction).await?;
-                if done.rows_affected() == 1 {
+                    query(EXPIRE).bind(&row.0).bind(at).execute(&mut transaction).await?;
+                if done == 1 {
                     expired.push(row);
                 }
+            }
+            for (id, org_id, _) in &expired {
+                note(&mut transaction, Kind::Approval, org_id, id, now).await?;
             }
             transaction.commit().await?;
             Ok(expired)
@@ -368,30 +376,30 @@ impl Store {
     }
 }
 
-pub(super) async fn find(
-    connection: &mut SqliteConnection,
+pub(super) async fn find<'t>(
+    on: impl Into<Target<'t>>,
     id: &str,
     org_id: &str,
     own_votes: bool,
     now: Timestamp,
 ) -> Result<Option<ApprovalRow>, sqlx::Error> {
-    let row: Option<Raw> = sqlx::query_as(BY_ID)
+    let row: Option<Raw> = query(BY_ID)
         .bind(id)
         .bind(org_id)
         .bind(own_votes)
-        .fetch_optional(connection)
+        .fetch_optional(on)
         .await?;
     row.map(|row| row.at(now)).transpose()
 }
 
 async fn settle(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction,
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
     let Held { approval: wanted, asker, check_id, now } = held;
     let at = now.unix_micros();
-    sqlx::query(EXPIRE_SAME)
+    query(EXPIRE_SAME)
         .bind(&wanted.org_id)
         .bind(&wanted.agent_id)
         .bind(&wanted.session_id)
@@ -400,9 +408,9 @@ async fn settle(
         .bind(wanted.bound_to.as_str())
         .bind(&wanted.bound_value)
         .bind(at)
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
-    let same: Option<Raw> = sqlx::query_as(FIND_SAME)
+    let same: Option<Raw> = query(FIND_SAME)
         .bind(&wanted.org_id)
         .bind(&wanted.agent_id)
         .bind(&wanted.session_id)
@@ -414,7 +422,7 @@ async fn settle(
         .bind(i64::from(wanted.quorum))
         .bind(micros(wanted.window))
         .bind(own_votes)
-        .fetch_optional(&mut **transaction)
+        .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = same else {
         return open(transaction, wanted, asker, own_votes, now).await;
@@ -422,22 +430,22 @@ async fn settle(
     let row = row.at(now)?;
     match row.approval.status {
         ApprovalStatus::Pending => {
-            sqlx::query(ADD_ASKER)
+            query(ADD_ASKER)
                 .bind(&row.approval.id)
                 .bind(asker)
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
             Ok(Settled::Waiting(row))
         }
         ApprovalStatus::Approved => {
             let once = row.single_use || wanted.single_use;
-            let done = sqlx::query(if once { CONSUME } else { USE })
+            let done = query(if once { CONSUME } else { USE })
                 .bind(&row.approval.id)
                 .bind(check_id)
                 .bind(at)
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
-            if done.rows_affected() == 1 {
+            if done == 1 {
                 Ok(Settled::Used(row))
             } else {
                 Err(unreadable("status", "an approval changed inside its own transaction"))
@@ -448,32 +456,32 @@ async fn settle(
 }
 
 async fn open(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction,
     wanted: NewApproval,
     asker: String,
     own_votes: bool,
     now: Timestamp,
 ) -> Result<Settled, sqlx::Error> {
     let since = now.unix_micros().saturating_sub(micros(DENIALS_WITHIN));
-    let denials: i64 = sqlx::query_scalar(COUNT_DENIED)
+    let (denials,): (i64,) = query(COUNT_DENIED)
         .bind(&wanted.agent_id)
         .bind(&wanted.tool)
         .bind(since)
-        .fetch_one(&mut **transaction)
+        .fetch_one(&mut *transaction)
         .await?;
     if denials >= DENIALS_MOST {
         return Ok(Settled::TooManyDenials);
     }
-    let pending: i64 = sqlx::query_scalar(COUNT_PENDING)
+    let (pending,): (i64,) = query(COUNT_PENDING)
         .bind(&wanted.agent_id)
         .bind(now.unix_micros())
-        .fetch_one(&mut **transaction)
+        .fetch_one(&mut *transaction)
         .await?;
     if pending >= PENDING_MOST {
         return Ok(Settled::TooManyPending);
     }
     let (id, org_id) = (wanted.id.clone(), wanted.org_id.clone());
-    sqlx::query(INSERT)
+    query(INSERT)
         .bind(wanted.id)
         .bind(wanted.org_id)
         .bind(wanted.agent_id)
@@ -489,10 +497,10 @@ async fn open(
         .bind(wanted.single_use)
         .bind(now.unix_micros())
         .bind(wanted.expires_at.unix_micros())
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
-    sqlx::query(ADD_ASKER).bind(&id).bind(asker).execute(&mut **transaction).await?;
-    match find(transaction, &id, &org_id, own_votes, now).await? {
+    query(ADD_ASKER).bind(&id).bind(asker).execute(&mut *transaction).await?;
+    match find(&mut *transaction, &id, &org_id, own_votes, now).await? {
         Some(row) => Ok(Settled::Opened(row)),
         None => Err(sqlx::Error::RowNotFound),
     }

@@ -2,10 +2,11 @@
 
 use agenttrust::Timestamp;
 use agenttrust::model::ApprovalStatus;
-use sqlx::{Sqlite, Transaction};
 
 use super::approvals::{ApprovalRow, find, votes};
-use super::{Store, StoreError, begin};
+use super::changes::{Kind, note};
+use super::db::query;
+use super::{Store, StoreError, Transaction};
 
 const IS_ASKER: &str =
     "SELECT COUNT(*) FROM approval_askers WHERE approval_id = $1 AND key_id = $2";
@@ -49,9 +50,13 @@ pub(crate) enum Decided {
 impl Store {
     /// Counts a vote, and decides if it is enough.
     pub(crate) async fn decide(&self, vote: Vote) -> Result<Decided, StoreError> {
-        self.run(move |pool| async move {
-            let mut transaction = begin(&pool).await?;
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            let (org_id, now) = (vote.org_id.clone(), vote.now);
             let decided = decide(&mut transaction, vote).await?;
+            if let Decided::Counted { row, .. } | Decided::Done { row, .. } = &decided {
+                note(&mut transaction, Kind::Approval, &org_id, &row.approval.id, now).await?;
+            }
             transaction.commit().await?;
             Ok(decided)
         })
@@ -60,37 +65,42 @@ impl Store {
 }
 
 async fn decide(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction,
     vote: Vote,
 ) -> Result<Decided, sqlx::Error> {
     let (id, org_id, now) = (&vote.approval_id, &vote.org_id, vote.now);
     let own_votes = vote.allow_self;
-    let Some(row) = find(transaction, id, org_id, own_votes, now).await? else {
+    let Some(seen) = find(&mut *transaction, id, org_id, own_votes, now).await? else {
+        return Ok(Decided::Unknown);
+    };
+    transaction.lock(&seen.approval.agent_id).await?;
+    // Looked at again, because others may have had the lock meanwhile.
+    let Some(row) = find(&mut *transaction, id, org_id, own_votes, now).await? else {
         return Ok(Decided::Unknown);
     };
     if row.approval.status != ApprovalStatus::Pending {
         return Ok(Decided::Late(row));
     }
-    let asked: i64 = sqlx::query_scalar(IS_ASKER)
+    let (asked,): (i64,) = query(IS_ASKER)
         .bind(id)
         .bind(&vote.key_id)
-        .fetch_one(&mut **transaction)
+        .fetch_one(&mut *transaction)
         .await?;
     if asked > 0 && !vote.allow_self {
         return Ok(Decided::OwnRequest);
     }
     let (status, expires_at) = if vote.approve {
-        sqlx::query(ADD_VOTE)
+        query(ADD_VOTE)
             .bind(id)
             .bind(&vote.key_id)
             .bind(&vote.decided_by)
             .bind(now.unix_micros())
-            .execute(&mut **transaction)
+            .execute(&mut *transaction)
             .await?;
-        let votes: i64 = sqlx::query_scalar(COUNT_VOTES)
+        let (votes,): (i64,) = query(COUNT_VOTES)
             .bind(id)
             .bind(own_votes)
-            .fetch_one(&mut **transaction)
+            .fetch_one(&mut *transaction)
             .await?;
         if votes < i64::from(row.quorum) {
             return Ok(Decided::Counted { row, votes: u32::try_from(votes).unwrap_or(0) });
@@ -100,16 +110,16 @@ async fn decide(
         // A denial holds for the rest of the window that the request had.
         (ApprovalStatus::Denied, row.approval.expires_at.unwrap_or(now))
     };
-    sqlx::query(DECIDE)
+    query(DECIDE)
         .bind(id)
         .bind(status.as_str())
         .bind(now.unix_micros())
         .bind(&vote.decided_by)
         .bind(&vote.key_id)
         .bind(expires_at.unix_micros())
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
-    match find(transaction, id, org_id, own_votes, now).await? {
+    match find(&mut *transaction, id, org_id, own_votes, now).await? {
         Some(row) => Ok(Decided::Done { row, own_request: asked > 0 }),
         None => Ok(Decided::Unknown),
     }

@@ -3,8 +3,9 @@
 use agenttrust::Timestamp;
 use sqlx::FromRow;
 
-use super::settings::bump_keys_version;
-use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
+use super::changes::{Kind, note};
+use super::db::query;
+use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::role::Role;
 use crate::secret::Fingerprint;
 
@@ -14,6 +15,8 @@ const LIST: &str = "SELECT id, org_id, hash, role, agents, created_at, revoked_a
                     ORDER BY created_at, id";
 const BY_HASH: &str = "SELECT id, org_id, hash, role, agents, created_at, revoked_at FROM keys \
                        WHERE hash = $1";
+const BY_ID: &str = "SELECT id, org_id, hash, role, agents, created_at, revoked_at FROM keys \
+                     WHERE id = $1";
 const REVOKE: &str = "UPDATE keys SET revoked_at = $3 \
                       WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL";
 
@@ -58,31 +61,39 @@ impl TryFrom<Raw> for KeyRow {
 }
 
 impl Store {
-    /// Keeps a new key; returns the version of the table with it.
-    pub(crate) async fn insert_key(&self, key: KeyRow) -> Result<i64, StoreError> {
-        self.run(|pool| async move {
-            let mut transaction = begin(&pool).await?;
-            sqlx::query(INSERT)
-                .bind(key.id)
-                .bind(key.org_id)
+    /// Keeps a new key.
+    pub(crate) async fn insert_key(&self, key: KeyRow) -> Result<(), StoreError> {
+        self.run(|db| async move {
+            let mut transaction = db.begin().await?;
+            query(INSERT)
+                .bind(&key.id)
+                .bind(&key.org_id)
                 .bind(key.hash.to_hex())
                 .bind(key.role.as_str())
                 .bind(to_json(&key.agents))
                 .bind(key.created_at.unix_micros())
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            let version = bump_keys_version(&mut transaction).await?;
-            transaction.commit().await?;
-            Ok(version)
+            note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
+            transaction.commit().await
         })
         .await
     }
 
     /// Every key, revoked ones too, oldest first.
     pub(crate) async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        self.run(|pool| async move {
-            let rows: Vec<Raw> = sqlx::query_as(LIST).fetch_all(&pool).await?;
+        self.run(|db| async move {
+            let rows: Vec<Raw> = query(LIST).fetch_all(&db).await?;
             rows.into_iter().map(KeyRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// The key with this id.
+    pub(crate) async fn key(&self, id: String) -> Result<Option<KeyRow>, StoreError> {
+        self.run(move |db| async move {
+            let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
+            row.map(KeyRow::try_from).transpose()
         })
         .await
     }
@@ -92,36 +103,35 @@ impl Store {
         &self,
         hash: Fingerprint,
     ) -> Result<Option<KeyRow>, StoreError> {
-        self.run(move |pool| async move {
+        self.run(move |db| async move {
             let row: Option<Raw> =
-                sqlx::query_as(BY_HASH).bind(hash.to_hex()).fetch_optional(&pool).await?;
+                query(BY_HASH).bind(hash.to_hex()).fetch_optional(&db).await?;
             row.map(KeyRow::try_from).transpose()
         })
         .await
     }
 
-    /// Revokes a key; returns the version of the table without it, `None` when there is no such key
-    /// that works.
+    /// Revokes a key; `false` when there is no such key that works.
     pub(crate) async fn revoke_key(
         &self,
         id: String,
         org_id: String,
         now: Timestamp,
-    ) -> Result<Option<i64>, StoreError> {
-        self.run(move |pool| async move {
-            let mut transaction = begin(&pool).await?;
-            let done = sqlx::query(REVOKE)
-                .bind(id)
-                .bind(org_id)
+    ) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            let done = query(REVOKE)
+                .bind(&id)
+                .bind(&org_id)
                 .bind(now.unix_micros())
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            if done.rows_affected() == 0 {
-                return Ok(None);
+            if done == 0 {
+                return Ok(false);
             }
-            let version = bump_keys_version(&mut transaction).await?;
+            note(&mut transaction, Kind::Key, &org_id, &id, now).await?;
             transaction.commit().await?;
-            Ok(Some(version))
+            Ok(true)
         })
         .await
     }

@@ -1,38 +1,45 @@
 //! The database: the truth that memory is loaded from.
 //!
 //! One file a table. Every statement is a `const` with `$1` parameters that SQLite and PostgreSQL
-//! both understand; ids come from the program. All of it runs on the background runtime, because a
+//! both understand ([`db`] sends it to either); ids come from the program. All of it runs on the background runtime, because a
 //! handler may be polled on a runtime without timers, or on none. A transaction therefore also
 //! always runs to its end, whatever becomes of the request that began it.
 
 mod agents;
 mod approvals;
+mod changes;
+mod database;
+mod db;
 mod deciding;
 mod keys;
 mod lock;
 mod open;
 mod sessions;
-mod settings;
 mod telemetry;
 mod tokens;
 mod tools;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
-use sqlx::{Sqlite, SqlitePool, Transaction};
 
 pub(crate) use self::agents::AgentRow;
 pub(crate) use self::approvals::{ApprovalFilter, Held, NewApproval, Settled};
+pub(crate) use self::changes::{Changed, Kind, Listener};
+pub(crate) use self::database::Database;
+pub(crate) use self::db::{Db, Transaction, query};
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::keys::KeyRow;
-pub(crate) use self::open::Database;
 pub(crate) use self::sessions::{Counts, SessionRow};
 pub(crate) use self::telemetry::EventRow;
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::ToolRow;
+
+/// How long the database may take for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,9 @@ pub(crate) enum StoreError {
     /// It said so.
     #[error("the database did not answer: {0}")]
     Database(#[from] sqlx::Error),
+    /// It said nothing, for longer than anybody waits. What was asked may have been done.
+    #[error("the database said nothing for {} seconds", PATIENCE.as_secs())]
+    Silent,
     /// The task that was asking died.
     #[error("the database task stopped before it answered")]
     Stopped,
@@ -48,7 +58,7 @@ pub(crate) enum StoreError {
 /// A handle to the database; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    pool: SqlitePool,
+    db: Db,
     /// Whether the vote of a key that asked counts.
     own_votes: bool,
     /// Keeps a second Guardian off a database file.
@@ -61,48 +71,43 @@ impl Store {
         Self { own_votes: count, ..self }
     }
 
-    /// The pool, for those who keep tables of their own in the same database.
-    pub(crate) fn pool(&self) -> SqlitePool {
-        self.pool.clone()
+    /// The database, for those who keep tables of their own in it.
+    pub(crate) fn db(&self) -> Db {
+        self.db.clone()
     }
 
     /// Whether the database answers.
     pub(crate) async fn is_alive(&self) -> bool {
         const PING: &str = "SELECT 1";
-        self.run(|pool| async move { sqlx::query(PING).execute(&pool).await.map(drop) })
+        self.run(|db| async move { query(PING).execute(&db).await.map(drop) })
             .await
             .is_ok()
     }
 
     /// Closes every connection; everything after that is an error.
     pub(crate) async fn close(&self) {
-        let pool = self.pool.clone();
+        let db = self.db.clone();
         // A panicked close leaves nothing that could be closed better.
-        let _ = background::spawn(async move { pool.close().await }).await;
+        let _ = background::spawn(async move { db.close().await }).await;
         if let Some(lock) = &self.lock {
             lock.release();
         }
     }
 
-    /// Runs `work` on the background runtime.
+    /// Runs `work` on the background runtime, for as long as an answer may take.
     async fn run<T, F, W>(&self, work: F) -> Result<T, StoreError>
     where
-        F: FnOnce(SqlitePool) -> W,
+        F: FnOnce(Db) -> W,
         W: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
         T: Send + 'static,
     {
-        let work = work(self.pool.clone());
+        let work = tokio::time::timeout(PATIENCE, work(self.db.clone()));
         match background::spawn(work).await {
-            Ok(done) => done.map_err(StoreError::Database),
+            Ok(Ok(done)) => done.map_err(StoreError::Database),
+            Ok(Err(_)) => Err(StoreError::Silent),
             Err(_) => Err(StoreError::Stopped),
         }
     }
-}
-
-/// A transaction that writes, and says so at once: one that starts by reading could not be upgraded
-/// once another writer is ahead of it.
-async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-    pool.begin_with("BEGIN IMMEDIATE").await
 }
 
 /// Reads a column that holds JSON.

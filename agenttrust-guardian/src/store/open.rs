@@ -1,208 +1,188 @@
-//! Opening a database: which one, how careful, and bringing its tables up to date.
+//! Opening a database: how careful, and bringing its tables up to date.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use sqlx::SqlitePool;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 
-use super::Store;
+use super::database::Database;
+use super::db::{Db, query};
 use super::lock::Lock;
+use super::{Store, StoreError};
 use crate::error::GuardianError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a statement waits for another writer.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a request waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// Connections to a database file: one writes, the others read meanwhile.
-const CONNECTIONS: u32 = 4;
+const TO_FILE: u32 = 4;
+/// Connections of one replica to PostgreSQL.
+const TO_POSTGRES: u32 = 8;
 
-const PANICKED: &str = "the task that opened it panicked";
-
+/// Whether it holds an audit log.
 #[cfg(feature = "cli")]
-const AUDIT_TABLE: &str =
-    "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'audit'";
-
-/// Which database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Database {
-    /// SQLite in memory: gone with the Guardian.
-    Memory,
-    /// An SQLite file, made if it is not there.
-    File(PathBuf),
-}
-
-impl Database {
-    /// Reads `memory`, `sqlite::memory:`, `sqlite://path`, `sqlite:path` or a path.
-    pub(crate) fn parse(url: &str) -> Result<Self, GuardianError> {
-        if url == "memory" {
-            return Ok(Self::Memory);
-        }
-        if let Some((scheme, _)) = url.split_once("://")
-            && scheme != "sqlite"
-        {
-            let advice = if scheme.starts_with("postgres") {
-                "PostgreSQL is not served by this version; use sqlite://PATH"
-            } else {
-                "use memory or sqlite://PATH"
-            };
-            return Err(GuardianError::UnsupportedDatabase(format!(
-                "the database scheme {scheme:?} is not supported: {advice}"
-            )));
-        }
-        let path =
-            url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
-        match path {
-            "" => Err(GuardianError::UnsupportedDatabase(
-                "the database URL names no file: use memory or sqlite://PATH".to_owned(),
-            )),
-            ":memory:" => Ok(Self::Memory),
-            path if path.contains('?') => Err(GuardianError::UnsupportedDatabase(format!(
-                "the database URL {url:?} carries options, and none are supported: remove them"
-            ))),
-            path => Ok(Self::File(PathBuf::from(path))),
-        }
-    }
-
-    /// Whether another process can write to it as well.
-    pub(crate) fn is_shared(&self) -> bool {
-        matches!(self, Self::File(_))
-    }
-
-    /// The file, which must be there.
-    #[cfg(feature = "cli")]
-    fn existing(&self) -> Result<&Path, GuardianError> {
-        match self {
-            Self::File(path) if path.is_file() => Ok(path),
-            _ => Err(self.refused(
-                "there is no such file; name the database that `agenttrust serve` uses".to_owned(),
-            )),
-        }
-    }
-
-    fn refused(&self, reason: String) -> GuardianError {
-        GuardianError::Database { url: self.to_string(), reason }
-    }
-
-    fn options(
-        &self,
-        make: bool,
-    ) -> Result<(SqlitePoolOptions, SqliteConnectOptions), sqlx::Error> {
-        let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE);
-        Ok(match self {
-            // The one connection *is* the database, so it is never given up.
-            Self::Memory => (
-                pool.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None),
-                "sqlite::memory:".parse::<SqliteConnectOptions>()?.foreign_keys(true),
-            ),
-            Self::File(path) => (
-                pool.max_connections(CONNECTIONS),
-                SqliteConnectOptions::new()
-                    .filename(path)
-                    .create_if_missing(make)
-                    .foreign_keys(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    // An answered decision must survive a power cut.
-                    .synchronous(SqliteSynchronous::Full)
-                    .busy_timeout(BUSY),
-            ),
-        })
-    }
-}
-
-impl fmt::Display for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory"),
-            Self::File(path) => write!(f, "sqlite://{}", path.display()),
-        }
-    }
-}
+const AUDIT_THERE: &str = "SELECT log FROM audit LIMIT 1";
+/// An answered decision must survive a crash of the server, whatever its default. One that waits for
+/// more than that is left as it is.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+                       WHERE current_setting('synchronous_commit') = 'off'";
 
 impl Store {
     /// Opens `database` for one Guardian, makes it if it is not there, and brings its tables up to
     /// date. A database file is locked until the store is closed.
     pub(crate) async fn open(database: &Database) -> Result<Self, GuardianError> {
         let lock = match database {
-            Database::Memory => None,
+            Database::Memory | Database::Postgres(_) => None,
             Database::File(path) => {
                 make_private(path).map_err(|error| database.refused(error.to_string()))?;
                 Some(Lock::take(path).map_err(|error| database.refused(error))?)
             }
         };
-        let opened = Self::open_or_make(database, true).await?;
+        let opened = Self::migrated(database, true).await?;
         Ok(Self { lock: lock.map(Arc::new), ..opened })
-    }
-
-    /// Connections for the writer of the audit: where the database is a file, one of its own, so that
-    /// those who read never keep it waiting.
-    pub(crate) async fn writer_pool(
-        &self,
-        database: &Database,
-    ) -> Result<SqlitePool, GuardianError> {
-        match database {
-            Database::Memory => Ok(self.pool()),
-            Database::File(_) => SqlitePoolOptions::new()
-                .max_connections(1)
-                .acquire_timeout(ACQUIRE)
-                .connect_with(self.pool.connect_options().as_ref().clone())
-                .await
-                .map_err(|error| database.refused(error.to_string())),
-        }
     }
 
     /// Opens `database`, which must be there already.
     #[cfg(feature = "cli")]
     pub(crate) async fn open_existing(database: &Database) -> Result<Self, GuardianError> {
-        database.existing()?;
-        Self::open_or_make(database, false).await
+        if !database.has_replicas() {
+            database.existing()?;
+        }
+        Self::migrated(database, false).await
     }
 
     /// Opens `database`, which must be a Guardian's, and changes nothing in it.
     #[cfg(feature = "cli")]
     pub(crate) async fn open_to_read(database: &Database) -> Result<Self, GuardianError> {
-        let options = SqliteConnectOptions::new()
-            .filename(database.existing()?)
-            .read_only(true)
-            .busy_timeout(BUSY);
-        let opened = background::spawn(async move {
-            let pool = SqlitePoolOptions::new()
-                .max_connections(1)
-                .acquire_timeout(ACQUIRE)
-                .connect_with(options)
-                .await?;
-            let tables: i64 = sqlx::query_scalar(AUDIT_TABLE).fetch_one(&pool).await?;
-            Ok::<_, sqlx::Error>((pool, tables))
-        });
-        match opened.await {
-            Ok(Ok((pool, 1))) => Ok(Self { pool, own_votes: false, lock: None }),
-            Ok(Ok(_)) => Err(database.refused(
-                "it holds no audit log; name the database that `agenttrust serve` uses".to_owned(),
-            )),
-            Ok(Err(error)) => Err(database.refused(error.to_string())),
-            Err(_) => Err(database.refused(PANICKED.to_owned())),
+        let db = match database {
+            Database::Memory | Database::File(_) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(database.existing()?)
+                    .read_only(true)
+                    .busy_timeout(BUSY);
+                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await?
+            }
+            Database::Postgres(options) => {
+                let options =
+                    careful(options).options([("default_transaction_read_only", "on")]);
+                let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+                connected(database, async { pool.connect_with(options).await.map(Db::Postgres) })
+                    .await?
+            }
+        };
+        let store = Self { db, own_votes: false, lock: None };
+        let there = store
+            .run(|db| async move { query(AUDIT_THERE).fetch_optional::<(String,)>(&db).await })
+            .await;
+        match there {
+            Ok(_) => Ok(store),
+            Err(StoreError::Database(sqlx::Error::Database(error))) => Err(database.refused(format!(
+                "it holds no audit log of this version ({error}); name the database that \
+                 `agenttrust serve` uses"
+            ))),
+            Err(error) => Err(database.refused(error.to_string())),
         }
     }
 
-    async fn open_or_make(database: &Database, make: bool) -> Result<Self, GuardianError> {
-        let refused = |reason: String| database.refused(reason);
-        let (pool, options) = database.options(make).map_err(|error| refused(error.to_string()))?;
-        let opened = background::spawn(async move {
-            let pool = pool.connect_with(options).await.map_err(|error| error.to_string())?;
-            MIGRATIONS.run(&pool).await.map_err(|error| explain(&error))?;
-            Ok(Self { pool, own_votes: false, lock: None })
-        });
-        match opened.await {
-            Ok(opened) => opened.map_err(refused),
-            Err(_) => Err(refused(PANICKED.to_owned())),
+    /// A connection of its own for the writer of the audit, so that those who read never keep it waiting.
+    pub(crate) async fn writer(&self, database: &Database) -> Result<Db, GuardianError> {
+        match (database, &self.db) {
+            (Database::File(_), Db::Sqlite(pool)) => {
+                let options = pool.connect_options().as_ref().clone();
+                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await
+            }
+            (Database::Postgres(options), _) => {
+                let pool = to_postgres(1).connect_with(careful(options));
+                connected(database, async { pool.await.map(Db::Postgres) }).await
+            }
+            _ => Ok(self.db()),
         }
     }
+
+    async fn migrated(database: &Database, make: bool) -> Result<Self, GuardianError> {
+        let db = match database {
+            Database::Memory => {
+                // The one connection *is* the database, so it is never given up.
+                let pool = SqlitePoolOptions::new()
+                    .acquire_timeout(ACQUIRE)
+                    .max_connections(1)
+                    .min_connections(1)
+                    .idle_timeout(None)
+                    .max_lifetime(None);
+                let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await?
+            }
+            Database::File(path) => {
+                let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE).max_connections(TO_FILE);
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .create_if_missing(make)
+                    .foreign_keys(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    // An answered decision must survive a power cut.
+                    .synchronous(SqliteSynchronous::Full)
+                    .busy_timeout(BUSY);
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await?
+            }
+            Database::Postgres(options) => {
+                let pool = to_postgres(TO_POSTGRES).connect_with(careful(options));
+                connected(database, async { pool.await.map(Db::Postgres) }).await?
+            }
+        };
+        let migrating = db.clone();
+        let migrated = background::spawn(async move {
+            match &migrating {
+                Db::Sqlite(pool) => SQLITE.run(pool).await,
+                Db::Postgres(pool) => POSTGRES.run(pool).await,
+            }
+        });
+        match migrated.await {
+            Ok(Ok(())) => Ok(Self { db, own_votes: false, lock: None }),
+            Ok(Err(error)) => Err(database.refused(explain(&error))),
+            Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
+        }
+    }
+}
+
+/// Connects on the background runtime, which outlives the caller's.
+async fn connected(
+    database: &Database,
+    connect: impl Future<Output = Result<Db, sqlx::Error>> + Send + 'static,
+) -> Result<Db, GuardianError> {
+    match background::spawn(connect).await {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(error)) => Err(database.refused(error.to_string())),
+        Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
+    }
+}
+
+/// No statement, no wait for a lock and no idle transaction outlives whoever waits for it.
+fn careful(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().options([
+        ("statement_timeout", "8000"),
+        ("lock_timeout", "8000"),
+        ("idle_in_transaction_session_timeout", "15000"),
+    ])
+}
+
+fn to_postgres(most: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE).after_connect(
+        |connection, _| {
+            Box::pin(async move { sqlx::query(DURABLE).execute(connection).await.map(drop) })
+        },
+    )
 }
 
 /// Makes the file, if it is not there, so that only its owner can read what people approve. SQLite
@@ -232,36 +212,5 @@ fn explain(error: &MigrateError) -> String {
              it belongs to another program or build: use another database"
         ),
         other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_way_to_name_a_database_is_read() {
-        for memory in ["memory", "sqlite::memory:", "sqlite://:memory:", ":memory:"] {
-            assert_eq!(Database::parse(memory).unwrap(), Database::Memory, "{memory}");
-        }
-        for (url, path) in [
-            ("sqlite:///var/at.db", "/var/at.db"),
-            ("sqlite://at.db", "at.db"),
-            ("sqlite:at.db", "at.db"),
-            ("data/at.db", "data/at.db"),
-        ] {
-            assert_eq!(Database::parse(url).unwrap(), Database::File(path.into()), "{url}");
-        }
-    }
-
-    #[test]
-    fn postgres_is_refused_with_the_way_out() {
-        for url in ["postgres://localhost/x", "postgresql://localhost/x"] {
-            let error = Database::parse(url).unwrap_err().to_string();
-            assert!(error.contains("PostgreSQL is not served"), "{error}");
-        }
-        assert!(Database::parse("mysql://x").is_err());
-        assert!(Database::parse("sqlite://").is_err());
-        assert!(Database::parse("sqlite://a.db?mode=ro").is_err());
     }
 }

@@ -4,18 +4,24 @@ use agenttrust::Timestamp;
 use agenttrust::model::{SessionMode, SessionSource};
 use sqlx::FromRow;
 
-use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
+use super::changes::{Kind, note};
+use super::db::query;
+use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
-                      scope_ceiling, token_id, created_at, expires_at, last_activity_at) \
-                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9 \
+                      scope_ceiling, token_id, created_at, expires_at, last_activity_at, \
+                      opened_by) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $11 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $3 AND status = 'active') \
                       AND ($8 IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = $8 \
                       AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
 const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                    created_at, expires_at, last_activity_at, total_calls, read_calls, write_calls, \
-                    denied_calls FROM sessions WHERE ended_at IS NULL AND expires_at > $1";
+                    created_at, expires_at, ended_at, last_activity_at, total_calls, read_calls, \
+                    write_calls, denied_calls, opened_by FROM sessions \
+                    WHERE ended_at IS NULL AND expires_at > $1";
+const BY_ID: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
+                     created_at, expires_at, ended_at, last_activity_at, total_calls, read_calls, \
+                     write_calls, denied_calls, opened_by FROM sessions WHERE id = $1";
 const COUNT: &str = "UPDATE sessions SET total_calls = $2, read_calls = $3, write_calls = $4, \
                      denied_calls = $5, last_activity_at = $6 WHERE id = $1";
 
@@ -34,7 +40,10 @@ pub(crate) struct SessionRow {
     pub(crate) token_id: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    pub(crate) ended: bool,
     pub(crate) counts: Counts,
+    /// The key that it was opened with.
+    pub(crate) opened_by: Option<String>,
 }
 
 /// The counters of a session. They count checks.
@@ -64,6 +73,8 @@ struct Raw {
     read_calls: i64,
     write_calls: i64,
     denied_calls: i64,
+    ended_at: Option<i64>,
+    opened_by: Option<String>,
 }
 
 impl TryFrom<Raw> for SessionRow {
@@ -88,6 +99,8 @@ impl TryFrom<Raw> for SessionRow {
                 denied: raw.denied_calls.unsigned_abs(),
                 last_activity_at: from_micros("last_activity_at", raw.last_activity_at)?,
             },
+            ended: raw.ended_at.is_some(),
+            opened_by: raw.opened_by,
             id: raw.id,
             org_id: raw.org_id,
             agent_id: raw.agent_id,
@@ -100,11 +113,13 @@ impl TryFrom<Raw> for SessionRow {
 impl Store {
     /// Keeps a new session; `false` when its agent is not active any more, or its token does not work.
     pub(crate) async fn insert_session(&self, session: SessionRow) -> Result<bool, StoreError> {
-        self.run(move |pool| async move {
-            let done = sqlx::query(INSERT)
-                .bind(session.id)
-                .bind(session.org_id)
-                .bind(session.agent_id)
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&session.agent_id).await?;
+            let done = query(INSERT)
+                .bind(&session.id)
+                .bind(&session.org_id)
+                .bind(&session.agent_id)
                 .bind(session.source.as_str())
                 .bind(session.server_id)
                 .bind(session.mode.as_str())
@@ -112,9 +127,25 @@ impl Store {
                 .bind(session.token_id)
                 .bind(session.created_at.unix_micros())
                 .bind(session.expires_at.unix_micros())
-                .execute(&pool)
+                .bind(session.opened_by)
+                .execute(&mut transaction)
                 .await?;
-            Ok(done.rows_affected() == 1)
+            if done == 0 {
+                return Ok(false);
+            }
+            let (org_id, id) = (&session.org_id, &session.id);
+            note(&mut transaction, Kind::Session, org_id, id, session.created_at).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The session with this id.
+    pub(crate) async fn session(&self, id: String) -> Result<Option<SessionRow>, StoreError> {
+        self.run(move |db| async move {
+            let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
+            row.map(SessionRow::try_from).transpose()
         })
         .await
     }
@@ -124,9 +155,9 @@ impl Store {
         &self,
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        self.run(move |pool| async move {
+        self.run(move |db| async move {
             let rows: Vec<Raw> =
-                sqlx::query_as(LIVE).bind(now.unix_micros()).fetch_all(&pool).await?;
+                query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
             rows.into_iter().map(SessionRow::try_from).collect()
         })
         .await
@@ -137,17 +168,17 @@ impl Store {
         &self,
         counted: Vec<(String, Counts)>,
     ) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            let mut transaction = begin(&pool).await?;
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
             for (id, counts) in counted {
-                sqlx::query(COUNT)
+                query(COUNT)
                     .bind(id)
                     .bind(counts.total.cast_signed())
                     .bind(counts.reads.cast_signed())
                     .bind(counts.writes.cast_signed())
                     .bind(counts.denied.cast_signed())
                     .bind(counts.last_activity_at.unix_micros())
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await?;
             }
             transaction.commit().await
@@ -157,8 +188,8 @@ impl Store {
 
     /// Forgets the sessions that expired before `before`.
     pub(crate) async fn prune_sessions(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            sqlx::query(PRUNE).bind(before.unix_micros()).execute(&pool).await.map(drop)
+        self.run(move |db| async move {
+            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
         })
         .await
     }

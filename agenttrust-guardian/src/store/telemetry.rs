@@ -2,7 +2,8 @@
 
 use agenttrust::Timestamp;
 
-use super::{Store, StoreError, begin};
+use super::db::query;
+use super::{Store, StoreError};
 
 const INSERT: &str = "INSERT INTO telemetry (id, org_id, agent_id, session_id, key_id, event_type, \
                       tool, duration_ms, success, error_type, happened_at, received_at, check_id, \
@@ -31,10 +32,10 @@ pub(crate) struct EventRow {
 impl Store {
     /// Keeps a batch, all of it or nothing.
     pub(crate) async fn insert_events(&self, events: Vec<EventRow>) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            let mut transaction = begin(&pool).await?;
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
             for event in events {
-                sqlx::query(INSERT)
+                query(INSERT)
                     .bind(event.id)
                     .bind(event.org_id)
                     .bind(event.agent_id)
@@ -49,7 +50,7 @@ impl Store {
                     .bind(event.received_at.unix_micros())
                     .bind(event.check_id)
                     .bind(event.verified)
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await?;
             }
             transaction.commit().await
@@ -59,8 +60,8 @@ impl Store {
 
     /// Forgets what was received before `before`.
     pub(crate) async fn prune_telemetry(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            sqlx::query(PRUNE).bind(before.unix_micros()).execute(&pool).await.map(drop)
+        self.run(move |db| async move {
+            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
         })
         .await
     }

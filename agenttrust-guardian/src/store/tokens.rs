@@ -3,15 +3,19 @@
 use agenttrust::Timestamp;
 use sqlx::FromRow;
 
-use super::{Store, StoreError, begin, from_json, from_micros, to_json, unreadable};
+use super::changes::{Kind, note};
+use super::db::query;
+use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::secret::Fingerprint;
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO tokens (id, hash, org_id, agent_id, scopes, audience, session_id, \
                       issued_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $4 AND status = 'active')";
-const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at \
-                    FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
+const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
+                    revoked_at FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
+const BY_ID: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
+                     revoked_at FROM tokens WHERE id = $1";
 const REVOKE: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 const END_SESSIONS: &str =
     "UPDATE sessions SET ended_at = $2 WHERE token_id = $1 AND ended_at IS NULL";
@@ -29,6 +33,7 @@ pub(crate) struct TokenRow {
     /// The session that it was issued in.
     pub(crate) session_id: Option<String>,
     pub(crate) expires_at: Timestamp,
+    pub(crate) revoked: bool,
 }
 
 #[derive(FromRow)]
@@ -41,6 +46,7 @@ struct Raw {
     audience: String,
     session_id: Option<String>,
     expires_at: i64,
+    revoked_at: Option<i64>,
 }
 
 impl TryFrom<Raw> for TokenRow {
@@ -53,6 +59,7 @@ impl TryFrom<Raw> for TokenRow {
             scopes: from_json("scopes", &raw.scopes)?,
             audience: from_json("audience", &raw.audience)?,
             expires_at: from_micros("expires_at", raw.expires_at)?,
+            revoked: raw.revoked_at.is_some(),
             id: raw.id,
             org_id: raw.org_id,
             agent_id: raw.agent_id,
@@ -68,45 +75,67 @@ impl Store {
         token: TokenRow,
         issued_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.run(move |pool| async move {
-            let done = sqlx::query(INSERT)
-                .bind(token.id)
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&token.agent_id).await?;
+            let done = query(INSERT)
+                .bind(&token.id)
                 .bind(token.hash.to_hex())
-                .bind(token.org_id)
-                .bind(token.agent_id)
+                .bind(&token.org_id)
+                .bind(&token.agent_id)
                 .bind(to_json(&token.scopes))
                 .bind(to_json(&token.audience))
                 .bind(token.session_id)
                 .bind(issued_at.unix_micros())
                 .bind(token.expires_at.unix_micros())
-                .execute(&pool)
+                .execute(&mut transaction)
                 .await?;
-            Ok(done.rows_affected() == 1)
+            if done == 0 {
+                return Ok(false);
+            }
+            note(&mut transaction, Kind::Token, &token.org_id, &token.id, issued_at).await?;
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }
 
     /// The tokens that work at `now`.
     pub(crate) async fn live_tokens(&self, now: Timestamp) -> Result<Vec<TokenRow>, StoreError> {
-        self.run(move |pool| async move {
+        self.run(move |db| async move {
             let rows: Vec<Raw> =
-                sqlx::query_as(LIVE).bind(now.unix_micros()).fetch_all(&pool).await?;
+                query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
             rows.into_iter().map(TokenRow::try_from).collect()
         })
         .await
     }
 
+    /// The token with this id.
+    pub(crate) async fn token(&self, id: String) -> Result<Option<TokenRow>, StoreError> {
+        self.run(move |db| async move {
+            let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
+            row.map(TokenRow::try_from).transpose()
+        })
+        .await
+    }
+
     /// Revokes a token and ends the sessions that were made from it, in one step.
-    pub(crate) async fn revoke_token(&self, id: String, now: Timestamp) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            let mut transaction = begin(&pool).await?;
+    pub(crate) async fn revoke_token(
+        &self,
+        token: TokenRow,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&token.agent_id).await?;
             for statement in [REVOKE, END_SESSIONS] {
-                sqlx::query(statement)
-                    .bind(&id)
+                query(statement)
+                    .bind(&token.id)
                     .bind(now.unix_micros())
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await?;
             }
+            note(&mut transaction, Kind::Token, &token.org_id, &token.id, now).await?;
             transaction.commit().await
         })
         .await
@@ -114,8 +143,8 @@ impl Store {
 
     /// Forgets the tokens that expired before `before`.
     pub(crate) async fn prune_tokens(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.run(move |pool| async move {
-            sqlx::query(PRUNE).bind(before.unix_micros()).execute(&pool).await.map(drop)
+        self.run(move |db| async move {
+            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
         })
         .await
     }

@@ -3,23 +3,30 @@
 use std::sync::Arc;
 
 use agenttrust::{Effect, Timestamp};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
-use super::{Store, StoreError, begin, from_json, to_json, unreadable};
+use super::changes::{Kind, note};
+use super::db::query;
+use super::{Store, StoreError, Transaction, from_json, to_json, unreadable};
 use crate::manifest::{Change, Declared, Json, Known};
+
+const UNSEEN: &str =
+    "SELECT COUNT(*) FROM changes WHERE seq > $1 AND org_id = $2 AND kind = 'tools'";
 
 const SET: &str = "INSERT INTO tool_effects (org_id, tool, effect, set_by, set_at) \
                    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (org_id, tool) DO UPDATE \
                    SET effect = excluded.effect, set_by = excluded.set_by, set_at = excluded.set_at";
 const UNSET: &str = "DELETE FROM tool_effects WHERE org_id = $1 AND tool = $2";
-const ALL_SET: &str = "SELECT org_id, tool, effect FROM tool_effects";
+const EFFECTS_SET: &str =
+    "SELECT org_id, tool, effect FROM tool_effects WHERE $1 IS NULL OR org_id = $1";
 
 const RAISE: &str = "INSERT INTO tool_raised (org_id, tool, effect, raised_by, raised_at) \
                      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (org_id, tool) DO UPDATE \
                      SET effect = excluded.effect, raised_by = excluded.raised_by, \
                      raised_at = excluded.raised_at";
 const LOWER: &str = "DELETE FROM tool_raised WHERE org_id = $1 AND tool = $2";
-const ALL_RAISED: &str = "SELECT org_id, tool, effect FROM tool_raised";
+const RAISED: &str =
+    "SELECT org_id, tool, effect FROM tool_raised WHERE $1 IS NULL OR org_id = $1";
 
 const DECLARE: &str = "INSERT INTO tool_manifest (org_id, tool, effect, scopes, arguments, places, \
                        declared_by, declared_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
@@ -28,8 +35,8 @@ const DECLARE: &str = "INSERT INTO tool_manifest (org_id, tool, effect, scopes, 
                        places = excluded.places, declared_by = excluded.declared_by, \
                        declared_at = excluded.declared_at";
 const REMOVE: &str = "DELETE FROM tool_manifest WHERE org_id = $1 AND tool = $2";
-const ALL_DECLARED: &str =
-    "SELECT org_id, tool, effect, scopes, arguments, places FROM tool_manifest";
+const DECLARED: &str = "SELECT org_id, tool, effect, scopes, arguments, places FROM tool_manifest \
+                        WHERE $1 IS NULL OR org_id = $1";
 
 #[derive(FromRow)]
 struct Raw {
@@ -67,18 +74,26 @@ impl TryFrom<Raw> for ToolRow {
 }
 
 impl Store {
-    /// Keeps changes of what is known of tools, all of them or none.
+    /// Keeps changes of what is known of tools, all of them or none; `false` when something was changed
+    /// that whoever planned these had not seen, whose last change was number `seen`.
     pub(crate) async fn change_tools(
         &self,
         org_id: String,
         changes: Vec<Change>,
         key_id: String,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.run(|pool| async move {
-            let mut transaction = begin(&pool).await?;
+        seen: i64,
+    ) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&org_id).await?;
+            let (unseen,): (i64,) =
+                query(UNSEEN).bind(seen).bind(&org_id).fetch_one(&mut transaction).await?;
+            if unseen > 0 {
+                return Ok(false);
+            }
             for Change { tool, before, after } in &changes {
-                let mut row = Row { connection: &mut transaction, org_id: &org_id, tool };
+                let mut row = Row { transaction: &mut transaction, org_id: &org_id, tool };
                 if before.set != after.set {
                     row.effect(SET, UNSET, after.set, &key_id, now).await?;
                 }
@@ -89,27 +104,38 @@ impl Store {
                     row.declared(after.declared.as_deref(), &key_id, now).await?;
                 }
             }
-            transaction.commit().await
+            note(&mut transaction, Kind::Tools, &org_id, "", now).await?;
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }
 
     /// Everything that is known of tools.
     pub(crate) async fn tools(&self) -> Result<Vec<ToolRow>, StoreError> {
-        self.run(|pool| async move {
+        self.tools_where(None).await
+    }
+
+    /// Everything that is known of this organisation's tools.
+    pub(crate) async fn tools_of(&self, org_id: String) -> Result<Vec<ToolRow>, StoreError> {
+        self.tools_where(Some(org_id)).await
+    }
+
+    async fn tools_where(&self, org_id: Option<String>) -> Result<Vec<ToolRow>, StoreError> {
+        self.run(move |db| async move {
             let mut rows = Vec::new();
-            let declared: Vec<Raw> = sqlx::query_as(ALL_DECLARED).fetch_all(&pool).await?;
+            let declared: Vec<Raw> = query(DECLARED).bind(&org_id).fetch_all(&db).await?;
             for raw in declared {
                 rows.push(raw.try_into()?);
             }
             let set: Vec<(String, String, String)> =
-                sqlx::query_as(ALL_SET).fetch_all(&pool).await?;
+                query(EFFECTS_SET).bind(&org_id).fetch_all(&db).await?;
             for (org_id, tool, word) in set {
                 let known = Known { set: Some(effect(&word)?), ..Known::default() };
                 rows.push(ToolRow { org_id, tool, known });
             }
             let raised: Vec<(String, String, String)> =
-                sqlx::query_as(ALL_RAISED).fetch_all(&pool).await?;
+                query(RAISED).bind(&org_id).fetch_all(&db).await?;
             for (org_id, tool, word) in raised {
                 let known = Known { raised: Some(effect(&word)?), ..Known::default() };
                 rows.push(ToolRow { org_id, tool, known });
@@ -122,7 +148,7 @@ impl Store {
 
 /// The rows of one tool.
 struct Row<'a> {
-    connection: &'a mut SqliteConnection,
+    transaction: &'a mut Transaction,
     org_id: &'a str,
     tool: &'a str,
 }
@@ -137,13 +163,13 @@ impl Row<'_> {
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
         let Some(effect) = effect else { return self.forget(forget).await };
-        sqlx::query(keep)
+        query(keep)
             .bind(self.org_id)
             .bind(self.tool)
             .bind(effect.as_str())
             .bind(key_id)
             .bind(now.unix_micros())
-            .execute(&mut *self.connection)
+            .execute(&mut *self.transaction)
             .await
             .map(drop)
     }
@@ -155,7 +181,7 @@ impl Row<'_> {
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
         let Some(declared) = declared else { return self.forget(REMOVE).await };
-        sqlx::query(DECLARE)
+        query(DECLARE)
             .bind(self.org_id)
             .bind(self.tool)
             .bind(declared.effect.map(|effect| effect.as_str()))
@@ -164,16 +190,16 @@ impl Row<'_> {
             .bind(declared.places.as_str())
             .bind(key_id)
             .bind(now.unix_micros())
-            .execute(&mut *self.connection)
+            .execute(&mut *self.transaction)
             .await
             .map(drop)
     }
 
     async fn forget(&mut self, forget: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::query(forget)
+        query(forget)
             .bind(self.org_id)
             .bind(self.tool)
-            .execute(&mut *self.connection)
+            .execute(&mut *self.transaction)
             .await
             .map(drop)
     }

@@ -1,0 +1,229 @@
+//! Memory follows the database: what changed there, whoever changed it, is read here in the order of the
+//! commits, and nowhere else does memory change. So a Guardian never goes on with what another one took
+//! back, and two changes at once leave every memory as they leave the database.
+
+use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use agenttrust::__private::background;
+use agenttrust::model::{AgentStatus, Revocation};
+use tokio::sync::Mutex;
+
+use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
+use crate::state::State;
+use crate::store::{Changed, Kind, Listener, StoreError};
+
+/// A replica that has not heard from the database for this long denies: others may have taken
+/// something back meanwhile.
+const OUT_OF_TOUCH: Duration = Duration::from_secs(2);
+
+/// How long to wait before listening again, after it did not work.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Catches up whenever another replica says that it changed something, and tells the streams when this
+/// one is out of touch. Ends with the Guardian.
+pub(crate) fn start(state: &Arc<State>) {
+    if state.settings.has_replicas {
+        background::spawn(listen(Arc::downgrade(state)));
+        background::spawn(keep_in_touch(Arc::downgrade(state)));
+    }
+}
+
+async fn listen(state: Weak<State>) {
+    while let Some(listener) = state.upgrade().filter(|state| !*state.closing.borrow()) {
+        match listener.store.listen().await {
+            Ok(Some(heard)) => hear(&state, heard).await,
+            Ok(None) => return,
+            Err(error) => tracing::warn!(%error, "changes of other replicas cannot be listened for"),
+        }
+        drop(listener);
+        background::sleep(LISTEN_AGAIN).await;
+    }
+}
+
+async fn hear(state: &Weak<State>, mut listener: Listener) {
+    loop {
+        if let Err(error) = listener.heard().await {
+            tracing::warn!(%error, "changes of other replicas are not heard of; looking for them");
+            return;
+        }
+        let Some(state) = state.upgrade().filter(|state| !*state.closing.borrow()) else { return };
+        if let Err(error) = state.catch_up().await {
+            tracing::warn!(%error, "changes of other replicas cannot be read; trying again");
+        }
+    }
+}
+
+async fn keep_in_touch(state: Weak<State>) {
+    let mut in_touch = true;
+    loop {
+        background::sleep(OUT_OF_TOUCH / 8).await;
+        let Some(state) = state.upgrade().filter(|state| !*state.closing.borrow()) else { return };
+        let now_in_touch = state.is_in_touch();
+        if in_touch && !now_in_touch {
+            tracing::error!("the database does not answer: everything is denied until it does");
+            // Whoever relies on being told of revocations would not be.
+            state.revocations.lost_count();
+        } else if !in_touch && now_in_touch {
+            tracing::warn!("the database answers again");
+        }
+        in_touch = now_in_touch;
+    }
+}
+
+/// How far memory has followed.
+#[derive(Debug)]
+pub(crate) struct Following {
+    /// The number of the last change that memory knows of. Held while memory catches up.
+    seen: Mutex<i64>,
+    since: Instant,
+    /// When the database last answered, in milliseconds after `since`.
+    heard: AtomicU64,
+}
+
+impl Following {
+    /// Memory was loaded when `seen` was the newest change, or later.
+    pub(crate) fn from(seen: i64) -> Self {
+        Self { seen: Mutex::new(seen), since: Instant::now(), heard: AtomicU64::new(0) }
+    }
+
+    fn heard_at(&self, asked: Instant) {
+        let after = asked.saturating_duration_since(self.since).as_millis();
+        self.heard.fetch_max(u64::try_from(after).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    fn silent_for(&self) -> Duration {
+        let heard = Duration::from_millis(self.heard.load(Ordering::Acquire));
+        self.since.elapsed().saturating_sub(heard)
+    }
+}
+
+impl State {
+    /// Whether memory may be decided by: whether, where there are replicas, the database told what they
+    /// changed up to a moment ago.
+    pub(crate) fn is_in_touch(&self) -> bool {
+        !self.settings.has_replicas || self.following.silent_for() < OUT_OF_TOUCH
+    }
+
+    /// Brings memory up to what is committed; returns the number of the last change.
+    ///
+    /// Whoever changed something calls it before answering, so that the next request knows of it.
+    pub(crate) async fn catch_up(&self) -> Result<i64, StoreError> {
+        let mut seen = self.following.seen.lock().await;
+        loop {
+            let asked = Instant::now();
+            let changes = self.store.changes_since(*seen).await?;
+            let Some(first) = changes.first() else {
+                self.following.heard_at(asked);
+                return Ok(*seen);
+            };
+            if first.seq != *seen + 1 {
+                // Away for longer than changes are kept.
+                *seen = self.start_over().await?;
+                continue;
+            }
+            for change in changes {
+                let seq = change.seq;
+                self.follow(change).await?;
+                *seen = seq;
+            }
+        }
+    }
+
+    async fn start_over(&self) -> Result<i64, StoreError> {
+        let newest = self.store.newest_change().await?;
+        self.registry.reload(&self.store, self.clock.now()).await?;
+        self.revocations.lost_count();
+        tracing::warn!("too much was changed elsewhere to be followed: memory was read anew");
+        Ok(newest)
+    }
+
+    async fn follow(&self, change: Changed) -> Result<(), StoreError> {
+        let Changed { kind, org_id, id, .. } = change;
+        match kind {
+            Kind::Agent => self.follow_agent(&org_id, id).await,
+            Kind::Key => self.follow_key(id).await,
+            Kind::Token => self.follow_token(id).await,
+            Kind::Session => self.follow_session(id).await,
+            Kind::Tools => {
+                self.registry.tools.replace(&org_id, self.store.tools_of(org_id.clone()).await?);
+                Ok(())
+            }
+            Kind::Policies => Ok(()),
+            Kind::Approval => {
+                self.changes.announce(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn follow_agent(&self, org_id: &str, id: String) -> Result<(), StoreError> {
+        let Some(row) = self.store.agent(id.clone()).await? else { return Ok(()) };
+        let before = self.registry.agents.get(org_id, &id);
+        let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
+        let (status, floor) = (entry.agent.status, entry.floor.clone());
+        self.registry.agents.insert(entry);
+        let Some(before) = before else { return Ok(()) };
+        if status == AgentStatus::Revoked {
+            self.registry.tokens.remove_of_agent(&id);
+            self.registry.sessions.remove_of_agent(&id);
+        }
+        let lost_standing =
+            status != AgentStatus::Active && status != before.agent.status;
+        // Its tokens may carry less than before. Whether they do is for the next introspection to say.
+        if lost_standing || before.floor != floor {
+            self.revocations.announce(org_id, Revocation::of_agent(&id));
+        }
+        Ok(())
+    }
+
+    async fn follow_key(&self, id: String) -> Result<(), StoreError> {
+        let Some(row) = self.store.key(id).await? else { return Ok(()) };
+        let revoked = row.revoked_at.is_some();
+        self.registry.keys.insert(row);
+        if revoked {
+            self.revocations.keys_changed();
+        }
+        Ok(())
+    }
+
+    async fn follow_token(&self, id: String) -> Result<(), StoreError> {
+        let Some(row) = self.store.token(id).await? else { return Ok(()) };
+        let (org_id, agent_id) = (row.org_id.clone(), row.agent_id.clone());
+        let (token_id, hash) = (row.id.clone(), row.hash);
+        if !row.revoked {
+            let entry = TokenEntry::new(row).map_err(crate::registry::unreadable)?;
+            self.registry.tokens.insert(entry);
+            return Ok(());
+        }
+        self.registry.tokens.remove(&hash);
+        self.registry.sessions.remove_of_token(&token_id);
+        if self.is_revoked(&org_id, &agent_id) {
+            return Ok(());
+        }
+        let revocation = Revocation::of_token(hash.to_hex(), Some(token_id), agent_id.as_str());
+        self.revocations.announce(&org_id, revocation);
+        // Tokens that were issued in a session of this one ended with it, and may be many.
+        if self.registry.has_orphaned_tokens(&agent_id, self.clock.now()) {
+            self.revocations.announce(&org_id, Revocation::of_agent(agent_id.as_str()));
+        }
+        Ok(())
+    }
+
+    async fn follow_session(&self, id: String) -> Result<(), StoreError> {
+        let Some(row) = self.store.session(id).await? else { return Ok(()) };
+        if row.ended {
+            self.registry.sessions.remove(&row.id);
+        } else {
+            let entry = SessionEntry::new(row).map_err(crate::registry::unreadable)?;
+            self.registry.sessions.insert(Arc::new(entry));
+        }
+        Ok(())
+    }
+
+    fn is_revoked(&self, org_id: &str, agent_id: &str) -> bool {
+        let agent = self.registry.agents.get(org_id, agent_id);
+        agent.is_some_and(|entry| entry.agent.status == AgentStatus::Revoked)
+    }
+}

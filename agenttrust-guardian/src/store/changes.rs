@@ -1,0 +1,157 @@
+//! What changed, in the order in which it was committed: how a Guardian's memory follows its database,
+//! and how several Guardians on one database follow each other.
+//!
+//! Every transaction that changes what memory holds ends with one row here. Its number is drawn
+//! from a row of `settings` that stays locked until the transaction ends, so numbers become visible
+//! in their order and without a gap: whoever has seen number 7 will never be shown a late number 6.
+
+use agenttrust::Timestamp;
+use sqlx::FromRow;
+use sqlx::postgres::PgListener;
+
+use super::db::{CHANNEL, Db, query};
+use super::{Store, StoreError, Transaction, unreadable};
+
+const NEXT: &str = "UPDATE settings SET value = value + 1 WHERE name = 'changes' RETURNING value";
+const NEWEST: &str = "SELECT value FROM settings WHERE name = 'changes'";
+const ADD: &str =
+    "INSERT INTO changes (seq, kind, org_id, id, made_at) VALUES ($1, $2, $3, $4, $5)";
+const SINCE: &str =
+    "SELECT seq, kind, org_id, id FROM changes WHERE seq > $1 ORDER BY seq LIMIT 1000";
+const PRUNE: &str = "DELETE FROM changes WHERE made_at < $1";
+
+/// What a change is of. Its particulars are read from the table that it was made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Agent,
+    Key,
+    Token,
+    Session,
+    Tools,
+    Policies,
+    Approval,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Agent,
+        Self::Key,
+        Self::Token,
+        Self::Session,
+        Self::Tools,
+        Self::Policies,
+        Self::Approval,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Key => "key",
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Tools => "tools",
+            Self::Policies => "policies",
+            Self::Approval => "approval",
+        }
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) seq: i64,
+    pub(crate) kind: Kind,
+    pub(crate) org_id: String,
+    pub(crate) id: String,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    seq: i64,
+    kind: String,
+    org_id: String,
+    id: String,
+}
+
+/// Says what this transaction changed. The last thing that it does: from here on others who change
+/// something wait for it.
+pub(super) async fn note(
+    transaction: &mut Transaction,
+    kind: Kind,
+    org_id: &str,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let (seq,): (i64,) = query(NEXT).fetch_one(&mut *transaction).await?;
+    query(ADD)
+        .bind(seq)
+        .bind(kind.as_str())
+        .bind(org_id)
+        .bind(id)
+        .bind(now.unix_micros())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.notify().await
+}
+
+impl Store {
+    /// The number of the newest change.
+    pub(crate) async fn newest_change(&self) -> Result<i64, StoreError> {
+        let newest: (i64,) = self.run(|db| async move { query(NEWEST).fetch_one(&db).await }).await?;
+        Ok(newest.0)
+    }
+
+    /// Up to 1,000 changes after number `seen`, in their order.
+    pub(crate) async fn changes_since(&self, seen: i64) -> Result<Vec<Changed>, StoreError> {
+        self.run(move |db| async move {
+            let rows: Vec<Raw> = query(SINCE).bind(seen).fetch_all(&db).await?;
+            rows.into_iter().map(Changed::try_from).collect()
+        })
+        .await
+    }
+
+    /// Forgets changes made before `before`.
+    pub(crate) async fn prune_changes(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+        })
+        .await
+    }
+}
+
+/// Hears that something was changed, by whichever replica.
+#[derive(Debug)]
+pub(crate) struct Listener(PgListener);
+
+impl Listener {
+    /// Returns once something may have been changed. What was missed while the connection was lost is
+    /// never heard of: whoever listens looks now and then all the same.
+    pub(crate) async fn heard(&mut self) -> Result<(), StoreError> {
+        self.0.recv().await?;
+        // One look is enough for all that came with it.
+        while self.0.next_buffered().is_some() {}
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Listens for changes; `None` on SQLite, which tells of none.
+    pub(crate) async fn listen(&self) -> Result<Option<Listener>, StoreError> {
+        let Db::Postgres(pool) = self.db() else { return Ok(None) };
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(Some(Listener(listener)))
+    }
+}
+
+impl TryFrom<Raw> for Changed {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == raw.kind)
+            .ok_or_else(|| unreadable("kind", "not what a change is of"))?;
+        Ok(Self { seq: raw.seq, kind, org_id: raw.org_id, id: raw.id })
+    }
+}

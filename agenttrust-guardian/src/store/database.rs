@@ -1,0 +1,144 @@
+//! Which database, as a URL names it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::error::GuardianError;
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub(crate) enum Database {
+    /// SQLite in memory: gone with the Guardian.
+    Memory,
+    /// An SQLite file, made if it is not there.
+    File(PathBuf),
+    /// PostgreSQL, for several replicas.
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Database {
+    /// Reads `memory`, `sqlite::memory:`, `sqlite://path`, `sqlite:path`, a path, or
+    /// `postgres://user@host/name`.
+    pub(crate) fn parse(url: &str) -> Result<Self, GuardianError> {
+        if url == "memory" {
+            return Ok(Self::Memory);
+        }
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            None | Some("sqlite") => {}
+            Some("postgres" | "postgresql") => return Self::postgres(url),
+            Some(scheme) => {
+                return Err(GuardianError::UnsupportedDatabase(format!(
+                    "the database scheme {scheme:?} is not supported: use memory, sqlite://PATH or \
+                     postgres://USER@HOST/NAME"
+                )));
+            }
+        }
+        let path =
+            url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
+        match path {
+            "" => Err(GuardianError::UnsupportedDatabase(
+                "the database URL names no file: use memory or sqlite://PATH".to_owned(),
+            )),
+            ":memory:" => Ok(Self::Memory),
+            path if path.contains('?') => Err(GuardianError::UnsupportedDatabase(format!(
+                "the database URL {url:?} carries options, and none are supported: remove them"
+            ))),
+            path => Ok(Self::File(PathBuf::from(path))),
+        }
+    }
+
+    fn postgres(url: &str) -> Result<Self, GuardianError> {
+        // The URL may hold a password, so no part of it is repeated.
+        let options = PgConnectOptions::from_str(url).map_err(|error| {
+            GuardianError::UnsupportedDatabase(format!(
+                "the PostgreSQL URL cannot be read ({error}): write \
+                 postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=verify-full beyond this machine"
+            ))
+        })?;
+        Ok(Self::Postgres(Box::new(options.application_name("agenttrust"))))
+    }
+
+    /// Whether another process can write to it as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self, Self::Memory)
+    }
+
+    /// Whether other Guardians may be at work on it.
+    pub(crate) fn has_replicas(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// The SQLite file, which must be there.
+    #[cfg(feature = "cli")]
+    pub(super) fn existing(&self) -> Result<&Path, GuardianError> {
+        match self {
+            Self::File(path) if path.is_file() => Ok(path),
+            _ => Err(self.refused(
+                "there is no such file; name the database that `agenttrust serve` uses".to_owned(),
+            )),
+        }
+    }
+
+    pub(super) fn refused(&self, reason: String) -> GuardianError {
+        GuardianError::Database { url: self.to_string(), reason }
+    }
+}
+
+/// As a URL, without password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::File(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(options) => write!(
+                f,
+                "postgres://{}@{}:{}/{}",
+                options.get_username(),
+                options.get_host(),
+                options.get_port(),
+                options.get_database().unwrap_or_default()
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_name_a_database_is_read() {
+        for memory in ["memory", "sqlite::memory:", "sqlite://:memory:", ":memory:"] {
+            assert!(matches!(Database::parse(memory), Ok(Database::Memory)), "{memory}");
+        }
+        for (url, path) in [
+            ("sqlite:///var/at.db", "/var/at.db"),
+            ("sqlite://at.db", "at.db"),
+            ("sqlite:at.db", "at.db"),
+            ("data/at.db", "data/at.db"),
+        ] {
+            match Database::parse(url) {
+                Ok(Database::File(found)) => assert_eq!(found, Path::new(path), "{url}"),
+                other => panic!("{url}: {other:?}"),
+            }
+        }
+        for url in ["postgres://me@there:5433/at", "postgresql://me:secret@there:5433/at"] {
+            let database = Database::parse(url).unwrap();
+            assert!(database.has_replicas());
+            assert_eq!(database.to_string(), "postgres://me@there:5433/at");
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_with_the_way_out_and_without_its_password() {
+        for url in ["mysql://x", "sqlite://", "sqlite://a.db?mode=ro"] {
+            let error = Database::parse(url).unwrap_err().to_string();
+            assert!(error.contains("sqlite://PATH") || error.contains("remove them"), "{error}");
+        }
+        let error = Database::parse("postgres://me:hunter2@there:port/at").unwrap_err().to_string();
+        assert!(error.contains("USER:PASSWORD@HOST:PORT") && !error.contains("hunter2"), "{error}");
+    }
+}
