@@ -49,7 +49,7 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) settings: Settings,
     pub(crate) closing: watch::Sender<bool>,
 }
