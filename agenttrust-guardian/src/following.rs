@@ -2,8 +2,8 @@
 //! commits, and nowhere else does memory change. So a Guardian never goes on with what another one took
 //! back, and two changes at once leave every memory as they leave the database.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agenttrust::__private::background;
@@ -35,7 +35,9 @@ async fn listen(state: Weak<State>) {
         match listener.store.listen().await {
             Ok(Some(heard)) => hear(&state, heard).await,
             Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "changes of other replicas cannot be listened for"),
+            Err(error) => {
+                tracing::warn!(%error, "changes of other replicas cannot be listened for")
+            }
         }
         drop(listener);
         background::sleep(LISTEN_AGAIN).await;
@@ -174,8 +176,7 @@ impl State {
             self.registry.tokens.remove_of_agent(&id);
             self.registry.sessions.remove_of_agent(&id);
         }
-        let lost_standing =
-            status != AgentStatus::Active && status != before.agent.status;
+        let lost_standing = status != AgentStatus::Active && status != before.agent.status;
         // Its tokens may carry less than before. Whether they do is for the next introspection to say.
         if lost_standing || before.floor != floor {
             self.revocations.announce(org_id, Revocation::of_agent(&id));

@@ -97,10 +97,20 @@ impl Ask {
 /// One step of somebody.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    Check { who: Who, ask: Ask },
-    Decide { who: Who, approval: usize, approve: bool },
+    Check {
+        who: Who,
+        ask: Ask,
+    },
+    Decide {
+        who: Who,
+        approval: usize,
+        approve: bool,
+    },
     /// Shows the approver the input, or another one.
-    Disclose { approval: usize, honest: bool },
+    Disclose {
+        approval: usize,
+        honest: bool,
+    },
     RevokeKey(usize),
     RevokeAgent(usize),
 }
@@ -141,6 +151,8 @@ pub(super) struct Approval {
     pub(super) decided: Option<(Who, Duration)>,
     pub(super) uses: u32,
     pub(super) shown: bool,
+    /// Whether it ever was.
+    pub(super) was_shown: bool,
 }
 
 impl Approval {
@@ -262,6 +274,7 @@ impl Model {
             decided: None,
             uses: 0,
             shown: false,
+            was_shown: false,
         });
         Said::Held(fresh.to_owned())
     }
@@ -319,6 +332,7 @@ impl Model {
             Said::Refused(409)
         } else {
             found.shown = true;
+            found.was_shown = true;
             Said::Done
         }
     }

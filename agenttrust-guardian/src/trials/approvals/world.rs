@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use agenttrust::Timestamp;
 use agenttrust::guard::digest::{Commitment, commit};
 use agenttrust::model::ApprovalStatus;
 use agenttrust::model::headers::INPUT_DIGEST;
-use agenttrust::Timestamp;
 use axum::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -49,6 +49,8 @@ struct Known {
 /// A Guardian and its model.
 pub(super) struct World {
     url: String,
+    /// The name of its audit log, where logs have names.
+    replica: String,
     start: Timestamp,
     api: Arc<Api>,
     known: Arc<Known>,
@@ -57,9 +59,9 @@ pub(super) struct World {
     happened: &'static Happened,
 }
 
-async fn open(url: &str, at: Timestamp) -> Arc<Api> {
+async fn open(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
     let set = PolicySet::parse("trial.cedar", POLICIES).unwrap();
-    let api = Api::with(|builder| builder.database(url).policy_set(set)).await;
+    let api = Api::with(|builder| builder.database(url).replica(replica).policy_set(set)).await;
     // Time passes only as the trial says, so that the model knows it to the microsecond.
     api.guardian.state().clock.stop_at(at);
     Arc::new(api)
@@ -69,7 +71,8 @@ impl World {
     pub(super) fn new(url: String, happened: &'static Happened) -> Self {
         RUNTIME.block_on(async {
             let start = Timestamp::now();
-            let api = open(&url, start).await;
+            let replica = crate::ids::new("life_");
+            let api = open(&url, &replica, start).await;
             let mut agents = Vec::new();
             let mut keys = BTreeMap::new();
             for who in 0..AGENTS {
@@ -82,12 +85,13 @@ impl World {
                 keys.insert(Who::Operator(who), key(&api, Role::Operator, &[]).await);
             }
             let listed = api.get("/api/v1/keys", ADMIN).await.ok().body;
-            let admin = listed["keys"].as_array().unwrap().iter().find(|key| key["role"] == "admin");
+            let admin =
+                listed["keys"].as_array().unwrap().iter().find(|key| key["role"] == "admin");
             let id = admin.unwrap()["id"].as_str().unwrap().to_owned();
             keys.insert(Who::Admin, Held { id, secret: ADMIN.to_owned() });
             let known = Arc::new(Known { agents, keys });
             let (model, evidence) = Default::default();
-            Self { url, start, api, known, model, evidence, happened }
+            Self { url, replica, start, api, known, model, evidence, happened }
         })
     }
 
@@ -103,7 +107,8 @@ impl World {
             }
             Transition::Restart => RUNTIME.block_on(async {
                 self.api.guardian.close().await;
-                self.api = open(&self.url, self.start.saturating_add(self.model.now)).await;
+                let now = self.start.saturating_add(self.model.now);
+                self.api = open(&self.url, &self.replica, now).await;
             }),
         }
     }
@@ -112,7 +117,8 @@ impl World {
         let acts: Vec<Act> = intents.iter().filter_map(|one| one.resolve(&self.model)).collect();
         let said = RUNTIME.block_on(async {
             let tasks = acts.iter().map(|act| {
-                let (api, known, act) = (Arc::clone(&self.api), Arc::clone(&self.known), act.clone());
+                let (api, known, act) =
+                    (Arc::clone(&self.api), Arc::clone(&self.known), act.clone());
                 let target = self.target(&act);
                 tokio::spawn(async move { perform(&api, &known, &act, target).await })
             });
@@ -122,10 +128,7 @@ impl World {
         acts.iter().zip(&said).for_each(|(act, said)| self.happened.count(act, said));
         let steps: Vec<(&Act, &Said)> = acts.iter().zip(&said).collect();
         self.model = explain(&self.model, &self.model, &steps).unwrap_or_else(|| {
-            panic!(
-                "no order of these steps gives these answers: {steps:?}\nfrom {:?}",
-                self.model
-            )
+            panic!("no order of these steps gives these answers: {steps:?}\nfrom {:?}", self.model)
         });
     }
 
@@ -141,8 +144,12 @@ impl World {
     /// Fails unless the approvals are what the model says, and the audit proves what was answered.
     pub(super) fn must_agree(&mut self) {
         RUNTIME.block_on(async {
-            let listed = self.api.get("/mcp/approvals", ADMIN).await.ok().body;
-            let listed = listed["approvals"].as_array().unwrap();
+            let mut listed = Vec::new();
+            for agent in &self.known.agents {
+                let path = format!("/mcp/approvals?agent_id={agent}");
+                let found = self.api.get(&path, ADMIN).await.ok().body;
+                listed.extend(found["approvals"].as_array().unwrap().clone());
+            }
             assert_eq!(listed.len(), self.model.approvals.len());
             for approval in &self.model.approvals {
                 let seen = listed.iter().find(|seen| seen["id"] == *approval.id).unwrap();
@@ -161,7 +168,8 @@ impl World {
                 for (field, expected) in expected.as_object().unwrap() {
                     assert_eq!(&seen[field], expected, "{field} of {seen} and {approval:?}");
                 }
-                if let Input::Digest(input) | Input::Both(input) = ask.input {
+                if approval.was_shown {
+                    let input = ask.bound().1;
                     let seen = self.api.approval(&approval.id).await;
                     let shown = if approval.status(now) == ApprovalStatus::Pending && approval.shown
                     {
@@ -238,7 +246,8 @@ async fn perform(api: &Api, known: &Known, act: &Act, target: Option<(String, As
                 return Said::Refused(answer.status.as_u16());
             }
             let status = ApprovalStatus::from_word(&answer.text("status")).unwrap();
-            let votes = answer.body["approvals"].as_u64().map(|votes| u32::try_from(votes).unwrap());
+            let votes =
+                answer.body["approvals"].as_u64().map(|votes| u32::try_from(votes).unwrap());
             Said::Status(status, votes)
         }
         Act::Disclose { honest, .. } => {
@@ -290,19 +299,21 @@ async fn check(api: &Api, known: &Known, secret: &str, ask: Ask) -> Said {
         return Said::Held(answer.text("approval_id"));
     }
     let reason = answer.text("reason");
-    Said::Denied(if reason.contains("is revoked, which is for good")
-        || reason.contains("was revoked or suspended while it asked")
-    {
-        Denial::Revoked
-    } else if reason.contains("was denied, which holds until") {
-        Denial::Standing(answer.text("approval_id"))
-    } else if reason.contains("approvals pending, which is the most") {
-        Denial::TooManyPending
-    } else if reason.contains("3 times within 10 minutes") {
-        Denial::TooManyDenials
-    } else {
-        panic!("denied for no reason that the model knows: {reason}")
-    })
+    Said::Denied(
+        if reason.contains("is revoked, which is for good")
+            || reason.contains("was revoked or suspended while it asked")
+        {
+            Denial::Revoked
+        } else if reason.contains("was denied, which holds until") {
+            Denial::Standing(answer.text("approval_id"))
+        } else if reason.contains("approvals pending, which is the most") {
+            Denial::TooManyPending
+        } else if reason.contains("3 times within 10 minutes") {
+            Denial::TooManyDenials
+        } else {
+            panic!("denied for no reason that the model knows: {reason}")
+        },
+    )
 }
 
 fn done(answer: &Answer) -> Said {
