@@ -1,6 +1,7 @@
 //! The Guardian as HTTP: one file a resource, and what they share.
 
 mod agents;
+mod answers;
 mod approvals;
 mod audit;
 mod auth;
@@ -10,6 +11,7 @@ mod error;
 mod finish;
 mod health;
 mod keys;
+pub(crate) mod openapi;
 mod params;
 mod revocations;
 mod sessions;
@@ -35,6 +37,7 @@ type App = axum::extract::State<Arc<State>>;
 pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/health", get(health::health))
+        .route("/openapi.json", get(openapi::document))
         .route("/api/v1/agents", post(agents::create).get(agents::list))
         .route("/api/v1/agents/{id}", get(agents::get))
         .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
