@@ -2,6 +2,7 @@
 
 mod audit;
 mod keys;
+mod openapi;
 mod serve;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Print the OpenAPI document that a Guardian serves at /openapi.json
+    Openapi,
 }
 
 /// Which database.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
             Command::Serve(serve) => serve.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Audit(audit) => audit.run().await,
+            Command::Openapi => openapi::print(),
         }
     });
     match done {

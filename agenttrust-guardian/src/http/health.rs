@@ -1,11 +1,15 @@
-//! How the Guardian is. The one endpoint without a key.
+//! How the Guardian is. Needs no key.
 
 use agenttrust::model::{Health, HealthStatus};
 use axum::Json;
 
 use super::App;
 
-/// `GET /health`.
+/// How the Guardian is
+#[utoipa::path(
+    get, path = "/health", operation_id = "get_health", tag = "operations", security(()),
+    responses((status = 200, description = "It answers; `status` says whether everything works", body = Health)),
+)]
 pub(super) async fn health(state: App) -> Json<Health> {
     let status = match (state.store.is_alive().await, state.audit.is_healthy()) {
         (true, true) => HealthStatus::Healthy,

@@ -1,6 +1,7 @@
 //! The Guardian as HTTP: one file a resource, and what they share.
 
 mod agents;
+mod answers;
 mod approvals;
 mod audit;
 mod auth;
@@ -10,6 +11,7 @@ mod error;
 mod finish;
 mod health;
 mod keys;
+pub(crate) mod openapi;
 mod params;
 mod revocations;
 mod sessions;
@@ -64,7 +66,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
         .route_layer(from_fn_with_state(Arc::clone(&state), in_touch))
-        // These two answer all the same: a check with a denial.
+        // These answer all the same: a check with a denial.
+        .route("/openapi.json", get(openapi::document))
         .route("/health", get(health::health))
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
