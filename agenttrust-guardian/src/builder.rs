@@ -14,7 +14,9 @@ use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::guardian::Guardian;
+use crate::health::Pulse;
 use crate::ids;
+use crate::metrics::Metrics;
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -47,6 +49,7 @@ pub struct GuardianBuilder {
     allow_self_approval: bool,
     approval_ttl: Duration,
     session_ttl: Duration,
+    replica: Option<String>,
 }
 
 #[derive(Clone)]
@@ -66,6 +69,7 @@ impl Default for GuardianBuilder {
             allow_self_approval: false,
             approval_ttl: APPROVAL_TTL,
             session_ttl: SESSION_TTL,
+            replica: None,
         }
     }
 }
@@ -118,6 +122,12 @@ impl GuardianBuilder {
     /// How long an issued session lives that no token bounds; a day by default.
     pub fn session_ttl(mut self, ttl: Duration) -> Self {
         self.session_ttl = ttl;
+        self
+    }
+
+    /// The name of this Guardian among those that share its database; none by default.
+    pub fn replica(mut self, name: impl Into<String>) -> Self {
+        self.replica = Some(name.into());
         self
     }
 
@@ -186,10 +196,13 @@ impl GuardianBuilder {
                 session_ttl: self.session_ttl,
                 shared_database: database.is_shared(),
             },
+            metrics: Metrics::new(),
+            pulse: Pulse::default(),
             closing: watch::Sender::new(false),
         });
         let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
             "policies": state.policies.load().ids().collect::<Vec<_>>(),
             "keys": state.keys_in_brief(),

@@ -10,8 +10,10 @@ use tokio::sync::{broadcast, watch};
 
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
+use crate::health::Pulse;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
+use crate::metrics::{ApprovalEvent, Metrics};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -42,6 +44,8 @@ pub(crate) struct State {
     pub(crate) revocations: Revocations,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) pulse: Pulse,
     pub(crate) closing: watch::Sender<bool>,
 }
 
@@ -150,6 +154,7 @@ impl State {
             if let Err(error) = self.audit.enqueue(record) {
                 tracing::warn!(%error, approval_id = id, "an expiry could not be recorded");
             }
+            self.metrics.approval(ApprovalEvent::Expired);
             self.changes.announce(&id);
         }
         Ok(())

@@ -10,6 +10,7 @@ mod error;
 mod finish;
 mod health;
 mod keys;
+mod metrics;
 mod params;
 mod revocations;
 mod sessions;
@@ -22,10 +23,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
 
 pub(crate) use self::error::ApiError;
+use crate::metrics::count;
 use crate::state::State;
 
 /// What every handler is given.
@@ -35,6 +37,7 @@ type App = axum::extract::State<Arc<State>>;
 pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/health", get(health::health))
+        .route("/metrics", get(metrics::read))
         .route("/api/v1/agents", post(agents::create).get(agents::list))
         .route("/api/v1/agents/{id}", get(agents::get))
         .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
@@ -66,7 +69,14 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(finish::finish))
+        .layer(from_fn_with_state(Arc::clone(&state), count))
         .with_state(state)
+}
+
+/// The numbers alone, for whoever can reach them.
+#[cfg(feature = "cli")]
+pub(crate) fn metrics_router(state: Arc<State>) -> Router {
+    Router::new().route("/metrics", get(metrics::open)).fallback(unknown_route).with_state(state)
 }
 
 async fn unknown_route(uri: Uri) -> ApiError {

@@ -120,5 +120,7 @@ async fn conclude(state: &State, check: &Check, considered: Considered, begun: I
         };
         state.registry.checks.remember(check_id.clone(), issued);
     }
-    answer::of(check, &class, ruling, check_id, begun.elapsed())
+    let took = begun.elapsed();
+    state.metrics.checked(ruling.decision(), class.effect, took);
+    answer::of(check, &class, ruling, check_id, took)
 }
