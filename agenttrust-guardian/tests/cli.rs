@@ -97,12 +97,7 @@ impl Drop for Served {
 
 fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(PROGRAM);
-    command
-        .args(arguments)
-        .env_remove("AGENTTRUST_ADMIN_KEY")
-        .env_remove("AGENTTRUST_DATABASE")
-        .env_remove("AGENTTRUST_LOG")
-        .envs(environment.iter().copied());
+    command.args(arguments).env_clear().envs(environment.iter().copied());
     command
 }
 
