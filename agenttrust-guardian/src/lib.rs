@@ -42,6 +42,8 @@ mod ids;
 mod manifest;
 mod metrics;
 mod names;
+#[cfg(feature = "otel")]
+mod otel;
 mod pipeline;
 pub mod policy;
 mod registry;

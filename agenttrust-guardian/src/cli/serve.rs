@@ -26,9 +26,42 @@ pub(super) async fn run(flags: Flags) -> Result<ExitCode, GuardianError> {
         say(config.to_toml().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
-    log::start(&config.log, config.log_format, None)?;
-    serve(&config).await?;
+    export(&config).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Serves, with spans for a collector where there is one.
+#[cfg(feature = "otel")]
+async fn export(config: &Config) -> Result<(), GuardianError> {
+    if collector().is_none() {
+        log::start(&config.log, config.log_format, None)?;
+        return serve(config).await;
+    }
+    let exporter = crate::otel::Exporter::start(&config.replica)?;
+    log::start(&config.log, config.log_format, Some(exporter.layer()))?;
+    let served = serve(config).await;
+    exporter.close().await;
+    served
+}
+
+/// Serves, and says so where somebody waits for spans.
+#[cfg(not(feature = "otel"))]
+async fn export(config: &Config) -> Result<(), GuardianError> {
+    log::start(&config.log, config.log_format, None)?;
+    if let Some(variable) = collector() {
+        tracing::warn!(
+            "{variable} is set, and this program was built without the feature `otel`: \
+             no spans are exported"
+        );
+    }
+    serve(config).await
+}
+
+/// The variable that names a collector.
+fn collector() -> Option<&'static str> {
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 async fn serve(config: &Config) -> Result<(), GuardianError> {

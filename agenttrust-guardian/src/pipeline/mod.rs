@@ -15,6 +15,7 @@ mod identity;
 mod policy;
 mod scopes;
 mod session;
+pub(crate) mod span;
 #[cfg(test)]
 mod time_tests;
 
