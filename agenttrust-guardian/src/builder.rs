@@ -15,7 +15,9 @@ use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::following::{self, Following};
 use crate::guardian::Guardian;
+use crate::health::Pulse;
 use crate::ids;
+use crate::metrics::Metrics;
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -205,10 +207,13 @@ impl GuardianBuilder {
                 has_replicas: database.has_replicas(),
                 log,
             },
+            metrics: Metrics::new(),
+            pulse: Pulse::default(),
             closing: watch::Sender::new(false),
         });
         let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
             "policies": state.policies.load().ids().collect::<Vec<_>>(),
             "keys": state.keys_in_brief(),

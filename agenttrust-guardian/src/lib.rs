@@ -37,10 +37,14 @@ mod clock;
 mod error;
 mod following;
 mod guardian;
+mod health;
 mod http;
 mod ids;
 mod manifest;
+mod metrics;
 mod names;
+#[cfg(feature = "otel")]
+mod otel;
 mod pipeline;
 pub mod policy;
 mod registry;

@@ -82,6 +82,7 @@ impl Role {
                 | P::ReadApprovals
                 | P::ReadAudit
                 | P::ReadTools
+                | P::ReadMetrics
                 | P::IntrospectTokens
                 | P::WatchRevocations,
             ) => Any,
@@ -151,6 +152,7 @@ pub(crate) enum Permission {
     DiscloseInput,
     ManageKeys,
     ReadAudit,
+    ReadMetrics,
 }
 
 impl fmt::Display for Permission {
@@ -178,6 +180,7 @@ impl fmt::Display for Permission {
             Self::DiscloseInput => "disclose an input",
             Self::ManageKeys => "manage keys",
             Self::ReadAudit => "read the audit",
+            Self::ReadMetrics => "read the metrics",
         })
     }
 }

@@ -11,8 +11,10 @@ use tokio::sync::{broadcast, watch};
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::following::Following;
+use crate::health::Pulse;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
+use crate::metrics::{ApprovalEvent, Metrics};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -51,6 +53,8 @@ pub(crate) struct State {
     pub(crate) following: Following,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) pulse: Pulse,
     pub(crate) closing: watch::Sender<bool>,
 }
 
@@ -151,6 +155,7 @@ impl State {
             if let Err(error) = self.audit.enqueue(record) {
                 tracing::warn!(%error, approval_id = id, "an expiry could not be recorded");
             }
+            self.metrics.approval(ApprovalEvent::Expired);
         }
         self.catch_up().await.map(drop)
     }

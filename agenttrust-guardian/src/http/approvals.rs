@@ -20,6 +20,7 @@ use super::body::Payload;
 use super::params::{Id, Params};
 use super::{ApiError, App};
 use crate::audit::Record;
+use crate::metrics::ApprovalEvent;
 use crate::names::{check_input, check_name};
 use crate::role::{Access, Permission};
 use crate::state::State;
@@ -236,6 +237,8 @@ async fn decide(
         Decided::Counted { row, votes } => (row.approval, "approval.vote", false, votes),
         Decided::Done { row, own_request } => {
             let kind = if approve { "approval.approved" } else { "approval.denied" };
+            let event = if approve { ApprovalEvent::Approved } else { ApprovalEvent::Denied };
+            state.metrics.approval(event);
             let votes = row.approval.approvals.unwrap_or(0);
             (row.approval, kind, own_request, votes)
         }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, PartialSchema};
+use tracing::Instrument;
 
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
@@ -19,8 +20,9 @@ use super::body::{Payload, json};
 use super::openapi::header as documented;
 use super::{ApiError, App};
 use crate::names::{check_name, check_names};
-use crate::pipeline::{Answer, Check, decide, decide_again};
+use crate::pipeline::{Answer, Check, decide, decide_again, span};
 use crate::role::Permission;
+use crate::state::State;
 
 /// What a check may carry in its headers, where a gateway that knows none of it is not disturbed.
 struct Carried;
@@ -74,11 +76,26 @@ pub(super) async fn check(
     let body: CheckRequest = json(&bytes)?;
     caller.need_for(Permission::Check, &body.agent_id)?;
     let check = read(caller, &headers, body)?;
-    let answer = match header(&headers, IDEMPOTENCY_KEY)? {
-        None => decide(&state, &check).await?,
+    let span = span::begin(&state, &check);
+    #[cfg(feature = "otel")]
+    crate::otel::follow(&span, &headers);
+    let answer = answer(&state, &check, &headers, &bytes).instrument(span.clone()).await?;
+    span::end(&span, &answer);
+    Ok(respond(answer))
+}
+
+/// Decides the check, or says again what was said to its idempotency key.
+async fn answer(
+    state: &State,
+    check: &Check,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+) -> Result<Answer, ApiError> {
+    Ok(match header(headers, IDEMPOTENCY_KEY)? {
+        None => decide(state, check).await?,
         Some(repeated) => {
             check_name("Idempotency-Key", repeated)?;
-            let body = fingerprint(&check, &bytes);
+            let body = fingerprint(check, bytes);
             let now = state.clock.now();
             let found = state.registry.repeats.find(&check.key.id, repeated, body, now);
             let place = found.ok_or_else(|| {
@@ -91,13 +108,12 @@ pub(super) async fn check(
             let first = place
                 .get_or_try_init(|| {
                     first_time = true;
-                    decide(&state, &check)
+                    decide(state, check)
                 })
                 .await?;
-            if first_time { first.clone() } else { decide_again(&state, &check, first).await? }
+            if first_time { first.clone() } else { decide_again(state, check, first).await? }
         }
-    };
-    Ok(respond(answer))
+    })
 }
 
 fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, ApiError> {

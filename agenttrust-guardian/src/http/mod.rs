@@ -11,6 +11,7 @@ mod error;
 mod finish;
 mod health;
 mod keys;
+mod metrics;
 pub(crate) mod openapi;
 mod params;
 mod revocations;
@@ -30,6 +31,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
 pub(crate) use self::error::ApiError;
+use crate::metrics::count;
 use crate::state::State;
 
 /// What every handler is given.
@@ -68,11 +70,13 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&state), in_touch))
         // These answer all the same: a check with a denial.
         .route("/openapi.json", get(openapi::document))
+        .route("/metrics", get(metrics::read))
         .route("/health", get(health::health))
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(finish::finish))
+        .layer(from_fn_with_state(Arc::clone(&state), count))
         .with_state(state)
 }
 
@@ -84,6 +88,12 @@ async fn in_touch(state: App, request: Request, next: Next) -> Result<Response, 
     Err(ApiError::unavailable(
         "this Guardian is out of touch with its database; try again, or ask another replica",
     ))
+}
+
+/// The numbers alone, for whoever can reach them.
+#[cfg(feature = "cli")]
+pub(crate) fn metrics_router(state: Arc<State>) -> Router {
+    Router::new().route("/metrics", get(metrics::open)).fallback(unknown_route).with_state(state)
 }
 
 async fn unknown_route(uri: Uri) -> ApiError {

@@ -19,7 +19,7 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 
 use super::answers::refusal;
 use super::{
-    agents, approvals, audit, check, health, keys, revocations, sessions, telemetry, tokens,
+    agents, approvals, audit, check, health, keys, metrics, revocations, sessions, telemetry, tokens,
     tool_effects, tools,
 };
 
@@ -33,6 +33,7 @@ use super::{
     paths(
         health::health,
         document,
+        metrics::read,
         check::check,
         agents::create,
         agents::list,

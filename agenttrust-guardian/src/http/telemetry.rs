@@ -173,7 +173,7 @@ pub(super) async fn report(
         });
     }
     let outcomes: Vec<Record> = rows.iter().filter(|row| row.verified).map(outcome).collect();
-    let processed = rows.len() as u64;
+    let (processed, verified) = (rows.len() as u64, outcomes.len() as u64);
     if let Err(error) = state.store.insert_events(rows).await {
         // The caller will report again, and is to be believed then.
         for (check_id, stage) in believed {
@@ -181,6 +181,7 @@ pub(super) async fn report(
         }
         return Err(error.into());
     }
+    state.metrics.reported(processed, verified);
     for record in outcomes {
         // The report is kept in its own table either way; this row makes it part of the chain.
         if let Err(error) = state.audit.enqueue(record) {

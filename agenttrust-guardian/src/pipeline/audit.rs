@@ -44,14 +44,12 @@ pub(super) async fn record(
 
 fn of(state: &State, matter: &Matter<'_>, class: &Classification, ruling: &Ruling) -> Record {
     let check = matter.check;
-    let (decision, policies, reason) = match ruling {
-        Ruling::Allowed { policies, reason, .. } => ("allow", policies, reason),
-        Ruling::Denied { policies, reason, .. } => ("deny", policies, reason),
-        Ruling::Held { policies, reason, .. } => ("hold", policies, reason),
-    };
+    let (Ruling::Allowed { policies, reason, .. }
+    | Ruling::Denied { policies, reason, .. }
+    | Ruling::Held { policies, reason, .. }) = ruling;
     let mut body = json!({
         "check_id": matter.check_id,
-        "decision": decision,
+        "decision": ruling.decision().as_str(),
         "tool": check.tool,
         "effect": class.effect,
         "confidence": class.confidence,

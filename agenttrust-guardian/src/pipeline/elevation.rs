@@ -9,6 +9,7 @@ use super::Check;
 use super::policy::counted;
 use super::session::Visit;
 use crate::ids;
+use crate::metrics::{ApprovalEvent, Decision};
 use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
 use crate::state::State;
 use crate::store::{Held, NewApproval, Settled};
@@ -32,6 +33,15 @@ pub(super) enum Ruling {
 }
 
 impl Ruling {
+    /// It in a word.
+    pub(super) fn decision(&self) -> Decision {
+        match self {
+            Self::Allowed { .. } => Decision::Allow,
+            Self::Denied { .. } => Decision::Deny,
+            Self::Held { .. } => Decision::Hold,
+        }
+    }
+
     pub(super) fn denied(reason: impl Into<String>) -> Self {
         Self::Denied { policies: Vec::new(), reason: reason.into(), approval: None }
     }
@@ -84,6 +94,7 @@ fn ruling(
     let (agent, tool) = (&matter.check.agent_id, &matter.check.tool);
     match settled {
         Settled::Opened(row) => {
+            state.metrics.approval(ApprovalEvent::Opened);
             let approval = Box::new(row.approval);
             Ruling::Held { policies, reason, approval, new: true }
         }
@@ -92,6 +103,7 @@ fn ruling(
             Ruling::Held { policies, reason, approval, new: false }
         }
         Settled::Used(row) => {
+            state.metrics.approval(ApprovalEvent::Used);
             state.changes.announce(&row.approval.id);
             let reason = format!("approved as {}: {reason}", row.approval.id);
             Ruling::Allowed { policies, reason, approval: Some(Box::new(row.approval)) }

@@ -15,6 +15,7 @@ mod identity;
 mod policy;
 mod scopes;
 mod session;
+pub(crate) mod span;
 #[cfg(test)]
 mod time_tests;
 
@@ -130,5 +131,7 @@ async fn conclude(state: &State, check: &Check, considered: Considered, begun: I
         };
         state.registry.checks.remember(check_id.clone(), issued);
     }
-    answer::of(check, &class, ruling, check_id, begun.elapsed())
+    let took = begun.elapsed();
+    state.metrics.checked(ruling.decision(), class.effect, took);
+    answer::of(check, &class, ruling, check_id, took)
 }

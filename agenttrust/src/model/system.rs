@@ -1,5 +1,7 @@
 //! Health and errors.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::word::wire_words;
@@ -34,13 +36,21 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<String>,
+    /// How its parts are, such as `database` and `audit`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checks: BTreeMap<String, HealthStatus>,
 }
 
 impl Health {
     /// An answer of `status` by `service` in `version`.
     #[must_use]
     pub fn new(status: HealthStatus, service: &str, version: &str) -> Self {
-        Self { status, service: Some(service.to_owned()), version: Some(version.to_owned()) }
+        Self {
+            status,
+            service: Some(service.to_owned()),
+            version: Some(version.to_owned()),
+            checks: BTreeMap::new(),
+        }
     }
 }
 
