@@ -1,31 +1,97 @@
-//! What time it is, in one place, so that a test of a five-minute rule does not take five minutes.
+//! What time it is, in one place.
+//!
+//! The system's clock is set ahead and back by people and by NTP. Here, time never goes back and never
+//! stands still: what is left to a token, a session or an approval only ever gets less, by at least the
+//! time that really passes. A clock that was set ahead makes things end early, which is the safe side;
+//! set back again, it is followed from where it was, until the Guardian's clock is overtaken.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use agenttrust::Timestamp;
 
 /// The Guardian's clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clock {
-    #[cfg(test)]
-    ahead_micros: std::sync::atomic::AtomicI64,
+    source: Source,
+    /// The most that the system's clock was ever ahead of the steady one, in microseconds.
+    lead: AtomicI64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { source: Source::default(), lead: AtomicI64::new(i64::MIN) }
+    }
 }
 
 impl Clock {
-    /// The present.
+    /// The present: never before one that was given before, whichever way the system's clock is set.
     pub(crate) fn now(&self) -> Timestamp {
-        #[cfg(test)]
-        {
-            let ahead = self.ahead_micros.load(std::sync::atomic::Ordering::SeqCst);
-            let ahead = std::time::Duration::from_micros(ahead.unsigned_abs());
-            Timestamp::now().saturating_add(ahead)
-        }
-        #[cfg(not(test))]
-        Timestamp::now()
+        // The system's clock first: a thread that is held up between the two readings then reads a lead
+        // that is too small, which is ignored, and not one that is too large, which would stay.
+        let system = self.source.system();
+        let steady = self.source.steady();
+        let lead = system.saturating_sub(steady);
+        let lead = self.lead.fetch_max(lead, Ordering::AcqRel).max(lead);
+        point_in_time(steady.saturating_add(lead))
     }
 
-    /// Moves the present ahead.
-    #[cfg(test)]
-    pub(crate) fn advance(&self, by: std::time::Duration) {
-        let by = i64::try_from(by.as_micros()).unwrap();
-        self.ahead_micros.fetch_add(by, std::sync::atomic::Ordering::SeqCst);
+    /// Never gives a present before `at` from here on: what was written down has happened.
+    pub(crate) fn not_before(&self, at: Timestamp) {
+        let lead = at.unix_micros().saturating_sub(self.source.steady());
+        self.lead.fetch_max(lead, Ordering::AcqRel);
+    }
+
+    /// By how much the present is ahead of what the system's clock says.
+    pub(crate) fn ahead(&self) -> Duration {
+        let system = self.source.system();
+        point_in_time(system).until(self.now())
     }
 }
+
+/// Beyond the calendar is its end, where everything is over.
+fn point_in_time(micros: i64) -> Timestamp {
+    Timestamp::from_unix_micros(micros)
+        .unwrap_or_else(|| Timestamp::now().saturating_add(Duration::MAX))
+}
+
+/// The two clocks of the machine, in microseconds; a test moves them by hand.
+#[derive(Debug)]
+struct Source {
+    start: std::time::Instant,
+    #[cfg(test)]
+    by_hand: by_hand::Offsets,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self {
+            start: std::time::Instant::now(),
+            #[cfg(test)]
+            by_hand: by_hand::Offsets::default(),
+        }
+    }
+}
+
+impl Source {
+    /// What the system says that the time is, since 1970.
+    fn system(&self) -> i64 {
+        let now = Timestamp::now().unix_micros();
+        #[cfg(test)]
+        let now = self.by_hand.system(now);
+        now
+    }
+
+    /// How long this clock has run; nobody can set it.
+    fn steady(&self) -> i64 {
+        let run = i64::try_from(self.start.elapsed().as_micros()).unwrap_or(i64::MAX);
+        #[cfg(test)]
+        let run = self.by_hand.steady(run);
+        run
+    }
+}
+
+#[cfg(test)]
+mod by_hand;
+#[cfg(test)]
+mod tests;

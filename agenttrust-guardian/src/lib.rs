@@ -28,6 +28,10 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+// The trials use what the end-to-end tests share, which names this crate.
+#[cfg(test)]
+extern crate self as agenttrust_guardian;
+
 pub mod audit;
 mod builder;
 pub mod classify;
@@ -54,6 +58,8 @@ mod secret;
 mod state;
 mod store;
 mod tending;
+#[cfg(test)]
+mod trials;
 
 pub use self::builder::GuardianBuilder;
 pub use self::error::GuardianError;

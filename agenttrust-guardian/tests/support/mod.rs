@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod postgres;
+
 use std::time::Duration;
 
 use agenttrust_guardian::{Guardian, GuardianBuilder, Role};

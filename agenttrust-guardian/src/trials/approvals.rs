@@ -1,0 +1,122 @@
+//! The life of approvals against a model of it: any number of agents, deciders and consumers, one after
+//! the other and at once, while time passes, keys are revoked and the Guardian restarts.
+//!
+//! What steps taken at once lead to is known only afterwards. So the model follows the Guardian: the
+//! answers to such steps must be those that the model gives to them in some order. Whether an answer was
+//! right is then read once more from the audit log alone.
+
+mod evidence;
+mod happened;
+mod intent;
+mod model;
+mod world;
+
+use std::marker::PhantomData;
+use std::time::Instant;
+
+use proptest::test_runner::{Config, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+
+use self::happened::Happened;
+use self::intent::{Lifecycle, Living, Transition};
+use self::world::World;
+use super::support::postgres::Fresh;
+
+/// Where a Guardian keeps its approvals; gone when dropped.
+trait Place {
+    fn fresh() -> Self;
+    fn url(&self) -> String;
+    /// What happened in all lives there.
+    fn happened() -> &'static Happened;
+}
+
+struct SqliteFile(tempfile::TempDir);
+
+impl Place for SqliteFile {
+    fn fresh() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn url(&self) -> String {
+        self.0.path().join("guardian.db").to_str().unwrap().to_owned()
+    }
+
+    fn happened() -> &'static Happened {
+        static HERE: Happened = Happened::new();
+        &HERE
+    }
+}
+
+impl Place for Fresh {
+    fn fresh() -> Self {
+        Self::or_skip().expect("the server was there when the trial began")
+    }
+
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+
+    fn happened() -> &'static Happened {
+        static HERE: Happened = Happened::new();
+        &HERE
+    }
+}
+
+/// The machine on one kind of database.
+struct Machine<P>(PhantomData<P>);
+
+impl<P: Place + 'static> StateMachineTest for Machine<P> {
+    type SystemUnderTest = (World, P);
+    type Reference = Lifecycle;
+
+    fn init_test(_: &Living) -> Self::SystemUnderTest {
+        let place = P::fresh();
+        (World::new(place.url(), P::happened()), place)
+    }
+
+    fn apply(
+        (mut world, place): Self::SystemUnderTest,
+        _: &Living,
+        transition: Transition,
+    ) -> Self::SystemUnderTest {
+        world.take(transition);
+        world.must_agree();
+        (world, place)
+    }
+
+    fn teardown((world, _): Self::SystemUnderTest, _: Living) {
+        world.end();
+    }
+}
+
+/// Runs `cases` lives of 30 to 50 steps.
+fn try_by_force<P: Place + 'static>(cases: u32) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    };
+    let begun = Instant::now();
+    let lives = Lifecycle::sequential_strategy(30..=50);
+    TestRunner::new(config.clone())
+        .run(&lives, |(living, transitions, seen)| {
+            Machine::<P>::test_sequential(config.clone(), living, transitions, seen);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    println!("{cases} lives in {:?}: {:?}", begun.elapsed(), P::happened());
+    P::happened().must_mean_something();
+}
+
+#[test]
+fn approvals_keep_every_promise_on_sqlite() {
+    try_by_force::<SqliteFile>(64);
+}
+
+#[test]
+fn approvals_keep_every_promise_on_postgres() {
+    if Fresh::or_skip().is_some() {
+        try_by_force::<Fresh>(64);
+    }
+}

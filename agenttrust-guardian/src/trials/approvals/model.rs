@@ -1,0 +1,325 @@
+//! What the protocol says becomes of approvals: in memory, one step at a time, as plainly as it goes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use agenttrust::model::{ApprovalStatus, BoundTo};
+
+/// How long an approval may be pending.
+const PENDING: Duration = Duration::from_secs(300);
+/// What the policies grant to an approval that is bound to the input, and what all others get.
+const WINDOW: Duration = Duration::from_secs(600);
+const WINDOW_LOOSE: Duration = Duration::from_secs(300);
+/// How many different keys have to approve.
+const QUORUM: u32 = 2;
+const PENDING_MOST: usize = 20;
+const DENIALS_MOST: usize = 3;
+const DENIALS_WITHIN: Duration = Duration::from_secs(600);
+
+/// The holder of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Who {
+    /// One agent.
+    Agent(usize),
+    /// A program that speaks for every agent.
+    Fleet,
+    /// May ask and decide.
+    Admin,
+    /// May decide.
+    Operator(usize),
+}
+
+impl Who {
+    fn may_ask_for(self, agent: usize) -> bool {
+        match self {
+            Self::Agent(own) => own == agent,
+            Self::Fleet | Self::Admin => true,
+            Self::Operator(_) => false,
+        }
+    }
+
+    fn may_decide(self) -> bool {
+        matches!(self, Self::Admin | Self::Operator(_))
+    }
+}
+
+/// What a check says of the tool's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    Silent,
+    Counted,
+    Summary(u8),
+    Digest(u8),
+    /// A digest and a summary: the digest counts.
+    Both(u8),
+}
+
+/// One check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) agent: usize,
+    /// 0 is none.
+    pub(super) session: u8,
+    pub(super) tool: u8,
+    /// Whether the caller says that the effect is `admin`; else it is `destructive`.
+    pub(super) admin: bool,
+    pub(super) input: Input,
+}
+
+impl Ask {
+    /// What of the input is bound.
+    pub(super) fn bound(self) -> (BoundTo, u8) {
+        match self.input {
+            Input::Silent | Input::Counted => (BoundTo::Name, 0),
+            Input::Summary(n) => (BoundTo::Summary, n),
+            Input::Digest(n) | Input::Both(n) => (BoundTo::Input, n),
+        }
+    }
+
+    fn falls_under(self, other: Self) -> bool {
+        self.agent == other.agent
+            && self.session == other.session
+            && self.tool == other.tool
+            && self.admin == other.admin
+            && self.bound() == other.bound()
+    }
+
+    fn window(self) -> Duration {
+        if self.bound().0 == BoundTo::Input { WINDOW } else { WINDOW_LOOSE }
+    }
+
+    /// Whether an approval of this serves once.
+    pub(super) fn once(self) -> bool {
+        !self.admin || self.bound().0 != BoundTo::Input
+    }
+}
+
+/// One step of somebody.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    Check { who: Who, ask: Ask },
+    Decide { who: Who, approval: usize, approve: bool },
+    /// Shows the approver the input, or another one.
+    Disclose { approval: usize, honest: bool },
+    RevokeKey(usize),
+    RevokeAgent(usize),
+}
+
+/// What the Guardian says to a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Allowed, by the approval of this id.
+    Allowed(String),
+    Held(String),
+    Denied(Denial),
+    /// What an approval is after a vote, and how many votes count if the answer tells.
+    Status(ApprovalStatus, Option<u32>),
+    Done,
+    /// An error of this status.
+    Refused(u16),
+}
+
+/// Why a check is denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Denial {
+    Revoked,
+    /// The approval of this id was denied.
+    Standing(String),
+    TooManyPending,
+    TooManyDenials,
+}
+
+/// One approval.
+#[derive(Clone, Debug)]
+pub(super) struct Approval {
+    pub(super) id: String,
+    pub(super) ask: Ask,
+    askers: BTreeSet<Who>,
+    votes: BTreeSet<Who>,
+    status: ApprovalStatus,
+    expires: Duration,
+    pub(super) decided: Option<(Who, Duration)>,
+    pub(super) uses: u32,
+    pub(super) shown: bool,
+}
+
+impl Approval {
+    pub(super) fn status(&self, now: Duration) -> ApprovalStatus {
+        match self.status {
+            ApprovalStatus::Pending | ApprovalStatus::Approved if self.expires <= now => {
+                ApprovalStatus::Expired
+            }
+            status => status,
+        }
+    }
+
+    /// Whether a check that falls under it gets its word.
+    fn speaks(&self, now: Duration) -> bool {
+        match self.status(now) {
+            ApprovalStatus::Pending | ApprovalStatus::Approved => true,
+            ApprovalStatus::Denied => self.expires > now,
+            _ => false,
+        }
+    }
+}
+
+/// Everything that there is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Model {
+    /// Since the beginning.
+    pub(super) now: Duration,
+    pub(super) approvals: Vec<Approval>,
+    revoked_keys: BTreeSet<Who>,
+    revoked_agents: BTreeSet<usize>,
+}
+
+impl Model {
+    /// The votes on this approval that count: of keys that work and did not ask.
+    pub(super) fn votes(&self, approval: &Approval) -> u32 {
+        let count = |who: &&Who| !self.revoked_keys.contains(who) && !approval.askers.contains(who);
+        u32::try_from(approval.votes.iter().filter(count).count()).unwrap()
+    }
+
+    pub(super) fn is_revoked(&self, who: Who) -> bool {
+        self.revoked_keys.contains(&who)
+    }
+
+    /// Takes a step and says what the answer must be. `fresh` is the id that a new approval gets.
+    /// `admitted` is a key that works no more and was looked at when it did.
+    pub(super) fn step(&mut self, act: &Act, fresh: &str, admitted: bool) -> Said {
+        match *act {
+            Act::Check { who, ask } => self.check(who, ask, fresh),
+            Act::Decide { who, .. } if self.is_revoked(who) && !admitted => Said::Refused(401),
+            Act::Decide { who, approval, approve } => self.decide(who, approval, approve),
+            Act::Disclose { approval, honest } => self.disclose(approval, honest),
+            Act::RevokeKey(operator) => {
+                if self.revoked_keys.insert(Who::Operator(operator)) {
+                    Said::Done
+                } else {
+                    Said::Refused(404)
+                }
+            }
+            Act::RevokeAgent(agent) => {
+                self.revoked_agents.insert(agent);
+                let now = self.now;
+                for approval in self.approvals.iter_mut().filter(|one| one.ask.agent == agent) {
+                    if approval.status != ApprovalStatus::Denied && approval.speaks(now) {
+                        approval.status = ApprovalStatus::Expired;
+                        approval.shown = false;
+                    }
+                }
+                Said::Done
+            }
+        }
+    }
+
+    fn check(&mut self, who: Who, ask: Ask, fresh: &str) -> Said {
+        let now = self.now;
+        if !who.may_ask_for(ask.agent) {
+            return Said::Refused(403);
+        }
+        if self.revoked_agents.contains(&ask.agent) {
+            return Said::Denied(Denial::Revoked);
+        }
+        let mut same = self.approvals.iter_mut().filter(|one| one.ask.falls_under(ask));
+        if let Some(approval) = same.find(|one| one.speaks(now)) {
+            let id = approval.id.clone();
+            return match approval.status {
+                ApprovalStatus::Pending => {
+                    approval.askers.insert(who);
+                    Said::Held(id)
+                }
+                ApprovalStatus::Approved => {
+                    approval.uses += 1;
+                    if ask.once() {
+                        approval.status = ApprovalStatus::Consumed;
+                    }
+                    Said::Allowed(id)
+                }
+                _ => Said::Denied(Denial::Standing(id)),
+            };
+        }
+        let of_agent = || self.approvals.iter().filter(|one| one.ask.agent == ask.agent);
+        let denials = of_agent().filter(|one| {
+            one.ask.tool == ask.tool
+                && one.status == ApprovalStatus::Denied
+                && one.decided.is_some_and(|(_, at)| at + DENIALS_WITHIN > now)
+        });
+        if denials.count() >= DENIALS_MOST {
+            return Said::Denied(Denial::TooManyDenials);
+        }
+        let pending = of_agent().filter(|one| one.status(now) == ApprovalStatus::Pending);
+        if pending.count() >= PENDING_MOST {
+            return Said::Denied(Denial::TooManyPending);
+        }
+        self.approvals.push(Approval {
+            id: fresh.to_owned(),
+            ask,
+            askers: BTreeSet::from([who]),
+            votes: BTreeSet::new(),
+            status: ApprovalStatus::Pending,
+            expires: now + PENDING,
+            decided: None,
+            uses: 0,
+            shown: false,
+        });
+        Said::Held(fresh.to_owned())
+    }
+
+    fn decide(&mut self, who: Who, approval: usize, approve: bool) -> Said {
+        if !who.may_decide() {
+            return Said::Refused(403);
+        }
+        let now = self.now;
+        let found = &self.approvals[approval];
+        let (status, asked) = (found.status(now), found.askers.contains(&who));
+        if status != ApprovalStatus::Pending {
+            let was_approved = match status {
+                ApprovalStatus::Approved | ApprovalStatus::Consumed => Some(true),
+                ApprovalStatus::Denied => Some(false),
+                _ => None,
+            };
+            let said_so = found.decided.is_some_and(|(by, _)| by == who);
+            return if was_approved == Some(approve) && said_so {
+                Said::Status(status, None)
+            } else {
+                Said::Refused(409)
+            };
+        }
+        if asked {
+            return Said::Refused(403);
+        }
+        if approve {
+            self.approvals[approval].votes.insert(who);
+        }
+        let votes = self.votes(&self.approvals[approval]);
+        let found = &mut self.approvals[approval];
+        if approve && votes < QUORUM {
+            return Said::Status(ApprovalStatus::Pending, Some(votes));
+        }
+        found.decided = Some((who, now));
+        found.shown = false;
+        if approve {
+            found.status = ApprovalStatus::Approved;
+            found.expires = now + found.ask.window();
+        } else {
+            found.status = ApprovalStatus::Denied;
+        }
+        Said::Status(found.status, Some(votes))
+    }
+
+    fn disclose(&mut self, approval: usize, honest: bool) -> Said {
+        let now = self.now;
+        let found = &mut self.approvals[approval];
+        if found.ask.bound().0 != BoundTo::Input {
+            Said::Refused(409)
+        } else if !honest {
+            Said::Refused(400)
+        } else if found.status(now) != ApprovalStatus::Pending {
+            Said::Refused(409)
+        } else {
+            found.shown = true;
+            Said::Done
+        }
+    }
+}
