@@ -40,13 +40,13 @@ impl Ruling {
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
     let (terms, policies, reason) = match verdict {
-        Verdict::Allow { policies, reason } => {
+        Verdict::Allow { policies, reason, .. } => {
             return Ruling::Allowed { policies, reason, approval: None };
         }
         Verdict::Deny { policies, reason } => {
             return Ruling::Denied { policies, reason, approval: None };
         }
-        Verdict::Hold { terms, policies, reason } => (terms, policies, reason),
+        Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
     };
     // Policies may have been reloaded since the verdict: an approval is worth what they say now.
     match state.policies.load().decide_approved(matter.facts) {

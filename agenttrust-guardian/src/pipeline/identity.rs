@@ -56,8 +56,7 @@ mod tests {
         ] {
             let mut agent = Agent::new("agt_1", "one");
             agent.status = status;
-            let capabilities = CapabilitySet::default();
-            let entry = AgentEntry { agent, capabilities, floor: Limits::none() };
+            let entry = AgentEntry::new(agent, CapabilitySet::default(), Limits::none());
             assert_eq!(standing(&entry).is_none(), may, "{status}");
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use cedar_policy::{AuthorizationError, Authorizer, Entities, PolicyId, Request};
 
+use super::annotations::Rate;
 use super::facts::Facts;
-use super::verdict::{Terms, Verdict};
+use super::verdict::{Limit, Terms, Verdict};
 
 /// How many policies a reason spells out; all of them are in the verdict's list.
 const MAX_REASONS: usize = 3;
@@ -27,6 +28,7 @@ pub(super) struct Note {
     pub(super) reason: Option<String>,
     /// `Some` when the policy is `@elevate`.
     pub(super) terms: Option<Terms>,
+    pub(super) limit: Option<Rate>,
 }
 
 impl Rules {
@@ -48,7 +50,8 @@ impl Rules {
             return first.allow_or_unmatched(facts);
         }
         match self.approved(facts, &entities) {
-            Verdict::Allow { .. } => Verdict::Hold {
+            Verdict::Allow { limits, .. } => Verdict::Hold {
+                limits,
                 terms: holding
                     .iter()
                     .filter_map(|m| m.note.terms)
@@ -123,8 +126,15 @@ impl Rules {
             .map(|AuthorizationError::PolicyEvaluationError(error)| Broken {
                 id: error.policy_id().to_string(),
                 problem: error.inner().to_string(),
-                // One that is not on record might hold.
-                holds: self.notes.get(error.policy_id()).is_none_or(|note| note.terms.is_some()),
+                binds: self.notes.get(error.policy_id()).map_or(
+                    // One that is not on record might hold.
+                    Some("asks for approval"),
+                    |note| match note {
+                        Note { terms: Some(_), .. } => Some("asks for approval"),
+                        Note { limit: Some(_), .. } => Some("limits how often it permits"),
+                        Note { .. } => None,
+                    },
+                ),
             })
             .collect();
         broken.sort_by(|a, b| a.id.cmp(&b.id));
@@ -150,31 +160,36 @@ impl Match<'_> {
     fn holds(&self) -> bool {
         self.note.terms.is_some()
     }
+
+    fn limit(&self) -> Option<Limit> {
+        let Rate { most, within, per } = self.note.limit?;
+        Some(Limit { policy: self.id.to_owned(), most, within, per })
+    }
 }
 
 /// A policy that could not be evaluated for this call.
 struct Broken {
     id: String,
     problem: String,
-    /// Whether it is `@elevate`.
-    holds: bool,
+    /// What it does beside permitting, which leaving it out would lift.
+    binds: Option<&'static str>,
 }
 
 impl Answers<'_> {
     /// The denial that no approval lifts: by a `forbid` without `@elevate`, by one that may apply but
-    /// could not be evaluated, or by an `@elevate` permit that could not be, because leaving it out
-    /// would lift its hold.
+    /// could not be evaluated, or by a permit with `@elevate` or `@limit` that could not be, because
+    /// leaving it out would lift its hold or its limit.
     fn denial(&self) -> Option<Verdict> {
         let firm = || self.forbids.iter().filter(|m| !m.holds());
-        let broken_holds = || self.broken_permits.iter().filter(|broken| broken.holds);
+        let broken_binds = || self.broken_permits.iter().filter(|broken| broken.binds.is_some());
         if firm().next().is_none()
             && self.broken_forbids.is_empty()
-            && broken_holds().next().is_none()
+            && broken_binds().next().is_none()
         {
             return None;
         }
         let mut policies = ids(firm());
-        let broken = self.broken_forbids.iter().chain(broken_holds());
+        let broken = self.broken_forbids.iter().chain(broken_binds());
         policies.extend(broken.map(|broken| broken.id.clone()));
         policies.sort();
         let mut parts = Vec::new();
@@ -187,7 +202,9 @@ impl Answers<'_> {
             ));
         };
         self.broken_forbids.iter().take(MAX_REASONS).for_each(|broken| tell("forbids", broken));
-        broken_holds().take(MAX_REASONS).for_each(|broken| tell("asks for approval", broken));
+        broken_binds()
+            .take(MAX_REASONS)
+            .for_each(|broken| tell(broken.binds.unwrap_or_default(), broken));
         Some(Verdict::Deny { policies, reason: parts.join("; ") })
     }
 
@@ -196,6 +213,7 @@ impl Answers<'_> {
             return Verdict::Allow {
                 policies: ids(self.permits.iter()),
                 reason: explain("allowed", self.permits.iter()),
+                limits: self.permits.iter().filter_map(Match::limit).collect(),
             };
         }
         let mut reason = format!("no policy permits this {} call", facts.effect);

@@ -124,9 +124,10 @@ impl Loader {
         let parsed = parse(file, text)?;
         let mut renamed = cedar_policy::PolicySet::new();
         for (number, Parsed { policy, offset }) in (1_usize..).zip(parsed) {
-            let annotations = Annotations::read(policy.annotations())
+            let annotations = Annotations::read(policy.effect(), policy.annotations())
                 .map_err(|problem| PolicyError::at(file, text, offset, problem))?;
-            let id = annotations.id.unwrap_or_else(|| format!("{}#{number}", file_name(file)));
+            let id =
+                annotations.id.clone().unwrap_or_else(|| format!("{}#{number}", file_name(file)));
             let Position { line, column } = Position::of(text, offset);
             let place = format!("{file}:{line}:{column}");
             if let Some(first) = self.places.insert(id.clone(), place) {
@@ -140,8 +141,9 @@ impl Loader {
             renamed.add(policy.clone()).map_err(|error| {
                 PolicyError::at(file, text, offset, sentence(&error.to_string()))
             })?;
-            let note = Note { reason: annotations.reason, terms: annotations.terms };
-            self.found.push(Found { policy, note, shadow: annotations.shadow });
+            let Annotations { reason, terms, limit, shadow, id: _ } = annotations;
+            let note = Note { reason, terms, limit };
+            self.found.push(Found { policy, note, shadow });
         }
         validate(file, text, &renamed)
     }

@@ -11,6 +11,7 @@
 //! | `@quorum("2")` | with `@elevate`: how many approvers it takes |
 //! | `@window("10m")` | with `@elevate`: an approval stands this long, for more than one use |
 //! | `@single_use` | with `@elevate`: an approval serves one call, whatever the window |
+//! | `@limit("60/1m")` | on a `permit`: it permits this many calls in this time, for each agent; `"60/1m per session"` for each session |
 //! | `@shadow` | never enforced; [`PolicySet::shadow`] tells what would change |
 //!
 //! Any other annotation is refused: one with a typo would silently guard nothing.
@@ -20,12 +21,12 @@
 //! Deny beats elevate beats allow.
 //!
 //! 1. A matching `forbid` without `@elevate` denies. So does any `forbid` that cannot be evaluated (an
-//!    overflow, say), which Cedar alone would skip, and any `@elevate` permit that cannot be: skipping
-//!    it would lift its hold.
+//!    overflow, say), which Cedar alone would skip, and any permit with `@elevate` or `@limit` that cannot
+//!    be: skipping it would lift its hold or its limit.
 //! 2. A matching `forbid` or `permit` with `@elevate` holds the call, if the same call with
 //!    `context.approved` would be allowed; otherwise it is denied, because nobody is asked to approve the
 //!    impossible. Several merge to the strictest [`Terms`].
-//! 3. A matching `permit` allows. A plain `permit` that cannot be evaluated permits nothing.
+//! 3. A matching `permit` allows, within the `@limit` of every one that matches. A plain `permit` that cannot be evaluated permits nothing.
 //! 4. No match denies.
 //!
 //! An approved call is decided once more by [`PolicySet::decide_approved`]: `@elevate` forbids are
@@ -48,7 +49,7 @@ use std::sync::Arc;
 
 pub use self::error::PolicyError;
 pub use self::facts::Facts;
-pub use self::verdict::{DEFAULT_WINDOW, Terms, Verdict};
+pub use self::verdict::{DEFAULT_WINDOW, Limit, Per, Terms, Verdict};
 
 use self::decide::Rules;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agenttrust::Effect;
-use agenttrust::model::SessionMode;
+use agenttrust::model::{SessionMode, SessionSource};
 
 use super::*;
 
@@ -11,11 +11,13 @@ const FACTS: Facts<'_> = Facts {
     org: "org_1",
     agent_id: "agt_1",
     agent_name: "librarian",
+    groups: &[],
     capabilities: &[],
     tool: "delete_file",
     effect: Effect::Destructive,
     confidence: 0.6,
     session_id: None,
+    session_source: None,
     session_mode: SessionMode::Open,
     ceiling: &[],
     scopes: &[],
@@ -40,14 +42,14 @@ fn denied(verdict: Verdict) -> (Vec<String>, String) {
 
 fn held(verdict: Verdict) -> (Terms, Vec<String>, String) {
     match verdict {
-        Verdict::Hold { terms, policies, reason } => (terms, policies, reason),
+        Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
         other => panic!("not held: {other:?}"),
     }
 }
 
 fn allowed(verdict: Verdict) -> (Vec<String>, String) {
     match verdict {
-        Verdict::Allow { policies, reason } => (policies, reason),
+        Verdict::Allow { policies, reason, .. } => (policies, reason),
         other => panic!("not allowed: {other:?}"),
     }
 }
@@ -223,6 +225,45 @@ mod held_or_denied {
     }
 }
 
+mod limits {
+    use super::*;
+
+    fn limits(verdict: Verdict) -> Vec<Limit> {
+        match verdict {
+            Verdict::Allow { limits, .. } | Verdict::Hold { limits, .. } => limits,
+            Verdict::Deny { .. } => panic!("denied: {verdict:?}"),
+        }
+    }
+
+    fn limit(policy: &str, most: u32, seconds: u64, per: Per) -> Limit {
+        Limit { policy: policy.to_owned(), most, within: Duration::from_secs(seconds), per }
+    }
+
+    #[test]
+    fn of_every_permit_that_matches_are_told() {
+        let policies = set(r#"
+            @id("b") @limit("2/1h per session") permit (principal, action, resource);
+            @id("a") @limit("60/1m") permit (principal, action, resource);
+            @id("c") permit (principal, action, resource);
+            @id("d") @limit("1/1s") permit (principal, action == Action::"read", resource);"#);
+        let expected = [limit("a", 60, 60, Per::Agent), limit("b", 2, 3_600, Per::Session)];
+        assert_eq!(limits(policies.decide(&FACTS)), expected);
+        assert_eq!(limits(policies.decide_approved(&FACTS)), expected);
+        assert_eq!(limits(PolicySet::default_set().decide(&FACTS)), []);
+    }
+
+    #[test]
+    fn of_a_held_call_are_those_that_hold_once_it_is_approved() {
+        let policies = set(r#"
+            @id("ask") @elevate @limit("3/1d") permit (principal, action, resource);
+            @id("then") @limit("9/1d") permit (principal, action, resource) when { context.approved };"#);
+        let verdict = policies.decide(&FACTS);
+        assert!(matches!(verdict, Verdict::Hold { .. }));
+        let expected = [limit("ask", 3, 86_400, Per::Agent), limit("then", 9, 86_400, Per::Agent)];
+        assert_eq!(limits(verdict), expected);
+    }
+}
+
 mod a_policy_that_cannot_be_evaluated {
     use super::*;
 
@@ -266,6 +307,23 @@ mod a_policy_that_cannot_be_evaluated {
     }
 
     #[test]
+    fn denies_when_it_limits_because_leaving_it_out_would_lift_the_limit() {
+        let policies = set(&format!(
+            "@id(\"all\") permit (principal, action, resource); \
+             @id(\"few\") @limit(\"1/1d\") permit (principal, action, resource) {OVERFLOW}"
+        ));
+        for verdict in [policies.decide(&FACTS), policies.decide_approved(&FACTS)] {
+            let (ids, reason) = denied(verdict);
+            assert_eq!(ids, ["few"]);
+            assert!(
+                reason.contains("policy `few` limits how often it permits and could not be"),
+                "{reason}"
+            );
+        }
+        allowed(policies.decide(&Facts { input_chars: None, ..FACTS }));
+    }
+
+    #[test]
     fn a_count_of_characters_that_no_input_has_does_not_break_arithmetic() {
         let policies = set("@id(\"all\") permit (principal, action, resource); \
              @id(\"big\") forbid (principal, action, resource) \
@@ -295,17 +353,22 @@ mod what_a_policy_can_see {
     #[test]
     fn agent_tool_session_and_call() {
         let words = ["files:read".to_owned()];
+        let groups = ["night shift".to_owned(), "ops".to_owned()];
         let facts = Facts {
             tool: "github/delete_repo",
             capabilities: &words,
             scopes: &words,
             ceiling: &words,
             session_id: Some("ats_1"),
+            session_source: Some(SessionSource::Api),
+            groups: &groups,
             ..FACTS
         };
         for condition in [
             r#"principal == Agent::"agt_1""#,
             r#"principal in Org::"org_1""#,
+            r#"principal in Group::"ops" && principal in Group::"night shift""#,
+            r#"!(principal in Group::"Ops") && !(principal in Group::"org_1")"#,
             r#"principal.name == "librarian""#,
             r#"principal.capabilities.contains("files:read")"#,
             r#"resource == Tool::"github/delete_repo""#,
@@ -314,6 +377,11 @@ mod what_a_policy_can_see {
             r#"resource has server && resource.server == "github""#,
             r#"context.session_mode == "open""#,
             r#"context has session_id && context.session_id == "ats_1""#,
+            r#"context has session && context.session == Session::"ats_1""#,
+            r#"context has session && context.session.issued && context.session.source == "api""#,
+            r#"context has session && context.session.mode == context.session_mode"#,
+            r#"context has session && context.session.ceiling == context.ceiling"#,
+            r#"!(context has delegation)"#,
             r#"context.scopes.contains("files:read") && context.ceiling.contains("files:read")"#,
             r#"context has input_chars && context.input_chars < 2"#,
             r#"context.confidence == 60"#,
@@ -326,6 +394,27 @@ mod what_a_policy_can_see {
                 set(&format!("permit (principal, action, resource) unless {{ {condition} }};"));
             denied(negated.decide(&facts));
         }
+    }
+
+    #[test]
+    fn a_session_that_the_caller_named_itself_is_not_issued() {
+        let policies = set(r#"permit (principal, action, resource)
+               when { context has session && !context.session.issued && context.session.source == "caller" };"#);
+        allowed(policies.decide(&Facts { session_id: Some("mine"), ..FACTS }));
+        denied(policies.decide(&FACTS));
+        let issued =
+            Facts { session_id: Some("ats_1"), session_source: Some(SessionSource::Mcp), ..FACTS };
+        denied(policies.decide(&issued));
+    }
+
+    #[test]
+    fn a_policy_may_speak_of_delegations_before_there_are_any() {
+        let policies = set(r#"permit (principal, action, resource);
+               @id("deep") forbid (principal, action, resource)
+               when { context has delegation && context.delegation.depth > 2
+                      && context.delegation.from in Group::"contractors"
+                      && context.delegation.scope.contains("files:*") };"#);
+        allowed(policies.decide(&FACTS));
     }
 
     #[test]

@@ -4,17 +4,34 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use agenttrust::model::{Agent, AgentStatus};
+use serde_json::Value;
 
 use super::{Limits, read, unreadable, write};
 use crate::store::{AgentRow, StoreError};
 use agenttrust::model::CapabilitySet;
 
-/// One agent, its capabilities read once, and its floor.
+/// The entry of an agent's metadata that lists the groups it is in.
+pub(crate) const GROUPS: &str = "groups";
+
+/// One agent, its capabilities and groups read once, and its floor.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentEntry {
     pub(crate) agent: Agent,
     pub(crate) capabilities: CapabilitySet,
+    pub(crate) groups: Vec<String>,
     pub(crate) floor: Limits,
+}
+
+impl AgentEntry {
+    pub(crate) fn new(agent: Agent, capabilities: CapabilitySet, floor: Limits) -> Self {
+        // Looked at when the agent is registered; one that is kept from before that was may be anything.
+        let named = agent.metadata.get(GROUPS).and_then(Value::as_array);
+        let mut groups: Vec<String> =
+            named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        Self { agent, capabilities, groups, floor }
+    }
 }
 
 /// Every agent by its id.
@@ -27,11 +44,9 @@ impl Agents {
     pub(super) fn new(rows: Vec<AgentRow>) -> Result<Self, StoreError> {
         let mut by_id = HashMap::with_capacity(rows.len());
         for row in rows {
-            let entry = AgentEntry {
-                capabilities: CapabilitySet::parse(&row.agent.capabilities).map_err(unreadable)?,
-                floor: Limits::new(row.floor_mode, row.floor_ceiling).map_err(unreadable)?,
-                agent: row.agent,
-            };
+            let capabilities = CapabilitySet::parse(&row.agent.capabilities).map_err(unreadable)?;
+            let floor = Limits::new(row.floor_mode, row.floor_ceiling).map_err(unreadable)?;
+            let entry = AgentEntry::new(row.agent, capabilities, floor);
             by_id.insert(entry.agent.id.clone(), Arc::new(entry));
         }
         Ok(Self { by_id: RwLock::new(by_id) })
