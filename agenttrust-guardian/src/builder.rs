@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use arc_swap::ArcSwap;
+use agenttrust::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::guardian::Guardian;
 use crate::ids;
+use crate::policies::{Origin, Policies, brief};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -40,7 +41,7 @@ const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct GuardianBuilder {
     database: String,
-    policies: Policies,
+    policies: Source,
     admin_keys: Vec<Secret>,
     /// Whether a key that everybody knows may be an admin key.
     development: bool,
@@ -50,7 +51,7 @@ pub struct GuardianBuilder {
 }
 
 #[derive(Clone)]
-enum Policies {
+enum Source {
     Default,
     Folder(PathBuf),
     Set(PolicySet),
@@ -60,7 +61,7 @@ impl Default for GuardianBuilder {
     fn default() -> Self {
         Self {
             database: "memory".to_owned(),
-            policies: Policies::Default,
+            policies: Source::Default,
             admin_keys: Vec::new(),
             development: false,
             allow_self_approval: false,
@@ -77,15 +78,16 @@ impl GuardianBuilder {
         self
     }
 
-    /// A folder of Cedar policies instead of the built-in ones.
+    /// A folder of Cedar policies instead of the built-in ones. It is looked at twice a second; what changes
+    /// there is in force about a second later, unless it is not valid.
     pub fn policies(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.policies = Policies::Folder(folder.into());
+        self.policies = Source::Folder(folder.into());
         self
     }
 
-    /// A set of policies instead of the built-in ones.
+    /// A set of policies instead of the built-in ones, until the API is told of another one.
     pub fn policy_set(mut self, set: PolicySet) -> Self {
-        self.policies = Policies::Set(set);
+        self.policies = Source::Set(set);
         self
     }
 
@@ -153,14 +155,14 @@ impl GuardianBuilder {
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
         }
-        let policies = self.policies.load()?;
+        let clock = Clock::default();
+        let policies = self.policies.load(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let writer = store.writer_pool(&database).await?;
         let audit = AuditLog::start(writer).await.map_err(|error| refused(error.to_string()))?;
-        let clock = Clock::default();
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
@@ -175,7 +177,7 @@ impl GuardianBuilder {
         let state = Arc::new(State {
             store,
             registry,
-            policies: ArcSwap::from_pointee(policies),
+            policies,
             audit,
             changes: Changes::new(),
             revocations: Revocations::new(),
@@ -191,7 +193,7 @@ impl GuardianBuilder {
         let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "allow_self_approval": self.allow_self_approval,
-            "policies": state.policies.load().ids().collect::<Vec<_>>(),
+            "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
         }));
         state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
@@ -203,12 +205,12 @@ impl GuardianBuilder {
     }
 }
 
-impl Policies {
-    fn load(self) -> Result<PolicySet, GuardianError> {
+impl Source {
+    fn load(self, now: Timestamp) -> Result<Policies, GuardianError> {
         match self {
-            Self::Default => Ok(PolicySet::default_set()),
-            Self::Set(set) => Ok(set),
-            Self::Folder(folder) => PolicySet::load_dir(&folder)
+            Self::Default => Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now)),
+            Self::Set(set) => Ok(Policies::of_set(set, Origin::Program, now)),
+            Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }
     }

@@ -41,6 +41,7 @@ mod ids;
 mod manifest;
 mod names;
 mod pipeline;
+mod policies;
 pub mod policy;
 mod registry;
 mod revocations;

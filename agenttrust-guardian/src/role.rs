@@ -82,6 +82,7 @@ impl Role {
                 | P::ReadApprovals
                 | P::ReadAudit
                 | P::ReadTools
+                | P::ReadPolicies
                 | P::IntrospectTokens
                 | P::WatchRevocations,
             ) => Any,
@@ -150,6 +151,8 @@ pub(crate) enum Permission {
     DecideApprovals,
     DiscloseInput,
     ManageKeys,
+    ReadPolicies,
+    ManagePolicies,
     ReadAudit,
 }
 
@@ -177,6 +180,8 @@ impl fmt::Display for Permission {
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",
             Self::ManageKeys => "manage keys",
+            Self::ReadPolicies => "read policies",
+            Self::ManagePolicies => "manage policies",
             Self::ReadAudit => "read the audit",
         })
     }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
-use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
-use crate::policy::PolicySet;
+use crate::policies::Policies;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
 use crate::secret::Fingerprint;
@@ -36,7 +35,7 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
-    pub(crate) policies: ArcSwap<PolicySet>,
+    pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,

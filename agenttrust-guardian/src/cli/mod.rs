@@ -2,6 +2,7 @@
 
 mod audit;
 mod keys;
+mod policy;
 mod serve;
 
 use std::process::ExitCode;
@@ -26,6 +27,9 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Check, test, replay and format policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
         match program.command {
             Command::Serve(serve) => serve.run().await,
             Command::Keys(keys) => keys.run().await,
+            Command::Policy(policy) => policy.run().await,
             Command::Audit(audit) => audit.run().await,
         }
     });

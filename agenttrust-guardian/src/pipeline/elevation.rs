@@ -5,9 +5,9 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, BoundTo};
 
-use super::Check;
 use super::policy::counted;
 use super::session::Visit;
+use super::{Check, Said};
 use crate::ids;
 use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
 use crate::state::State;
@@ -19,6 +19,7 @@ pub(super) struct Matter<'a> {
     pub(super) check: &'a Check,
     pub(super) visit: &'a Visit,
     pub(super) facts: &'a Facts<'a>,
+    pub(super) said: Option<&'a Said>,
     pub(super) check_id: &'a str,
     pub(super) now: Timestamp,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cedar_policy::Effect;
 
-use super::verdict::{Per, Terms};
+use super::verdict::{Limit, Per, Terms};
 
 /// Every annotation that means something here.
 const KNOWN: [&str; 8] =
@@ -35,6 +35,13 @@ pub(super) struct Rate {
     pub(super) most: u32,
     pub(super) within: Duration,
     pub(super) per: Per,
+}
+
+impl Rate {
+    /// This, as the limit of the policy with this id.
+    pub(super) fn of(self, policy: &str) -> Limit {
+        Limit { policy: policy.to_owned(), most: self.most, within: self.within, per: self.per }
+    }
 }
 
 impl Annotations {

@@ -438,9 +438,44 @@ mod shadow_policies {
         "#);
         allowed(policies.decide(&FACTS));
         allowed(policies.decide_approved(&FACTS));
-        assert_eq!(denied(policies.shadow(&FACTS).unwrap()).0, ["trial"]);
+        let shadow = policies.shadow(&FACTS).unwrap();
+        assert_eq!(shadow.changed_by, ["trial"]);
+        assert_eq!(denied(shadow.verdict).0, ["trial"]);
         assert!(!policies.ids().any(|id| id == "trial"));
         assert_eq!(PolicySet::default_set().shadow(&FACTS), None);
+    }
+
+    #[test]
+    fn count_as_changing_something_only_where_each_alone_would() {
+        let changed = |text: &str| set(text).shadow(&FACTS).unwrap().changed_by;
+        // Held by the first; the second holds it on the same terms, the third on others, the rest not at all.
+        let held = changed(
+            r#"@id("hold") @elevate permit (principal, action, resource);
+               @id("same") @shadow @elevate permit (principal, action, resource);
+               @id("two") @shadow @elevate @quorum("2") permit (principal, action, resource);
+               @id("later") @shadow forbid (principal, action, resource) when { context.approved };
+               @id("plain") @shadow permit (principal, action, resource);
+               @id("other") @shadow forbid (principal, action == Action::"read", resource);"#,
+        );
+        assert_eq!(held, ["later", "two"]);
+        // It is the reason of the change, though the answer names the forbid.
+        let permitted = changed(
+            r#"@id("ask") @elevate forbid (principal, action, resource);
+               @id("permit") @shadow permit (principal, action, resource);"#,
+        );
+        assert_eq!(permitted, ["permit"]);
+        // One that cannot be evaluated denies.
+        let broken = changed(
+            r#"permit (principal, action, resource);
+               @id("broken") @shadow forbid (principal, action, resource)
+               when { context.now + 9223372036854775807 > 0 };"#,
+        );
+        assert_eq!(broken, ["broken"]);
+        let denied = changed(
+            r#"@id("never") forbid (principal, action, resource);
+               @id("too") @shadow forbid (principal, action, resource);"#,
+        );
+        assert_eq!(denied, [""; 0]);
     }
 
     #[test]
@@ -601,6 +636,41 @@ mod loading {
         }
         let error = PolicySet::load_dir(folder.path()).unwrap_err().to_string();
         assert!(error.contains("a.cedar:1:1") && error.contains("b.cedar:1:1"), "{error}");
+    }
+
+    #[test]
+    fn a_set_tells_what_is_in_it() {
+        let policies = set(
+            "@id(\"a\") @reason(\"why\") @limit(\"2/1h\")\npermit (principal, action, resource);\n\
+             \n  @elevate @shadow forbid (principal, action, resource);",
+        );
+        let [built_in, a, second] = policies.list() else { panic!("{:?}", policies.list()) };
+        assert_eq!(built_in.id, "supervised-hold");
+        assert_eq!((a.id.as_str(), a.place.as_str()), ("a", "test.cedar:1:1"));
+        assert!(a.permits && !a.shadow && a.terms.is_none());
+        assert_eq!(a.reason.as_deref(), Some("why"));
+        assert_eq!(a.limit.as_ref().unwrap().most, 2);
+        assert_eq!((second.id.as_str(), second.place.as_str()), ("test.cedar#2", "test.cedar:4:3"));
+        assert!(!second.permits && second.shadow && second.terms == Some(Terms::default()));
+    }
+
+    #[test]
+    fn the_same_files_are_the_same_set_wherever_they_are() {
+        let files = |names: [&str; 2]| {
+            let text = |n| format!("@id(\"{n}\") permit (principal, action, resource);");
+            names.map(|name| (name.to_owned(), text(name))).to_vec()
+        };
+        let one = PolicySet::of_files(files(["b.cedar", "a.cedar"])).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files(["a.cedar", "b.cedar"]) {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        std::fs::write(folder.path().join(".#a.cedar"), "not saved yet").unwrap();
+        let read = PolicySet::load_dir(folder.path()).unwrap();
+        assert_eq!(one.sha256(), read.sha256());
+        assert_eq!(one.sha256().len(), 64);
+        let other = PolicySet::of_files(files(["b.cedar", "c.cedar"])).unwrap();
+        assert_ne!(one.sha256(), other.sha256());
     }
 
     #[test]

@@ -37,6 +37,38 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The word for it: `allow`, `deny` or `hold`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow { .. } => "allow",
+            Self::Deny { .. } => "deny",
+            Self::Hold { .. } => "hold",
+        }
+    }
+
+    /// The ids of the policies that decided, sorted; empty when none matched.
+    #[must_use]
+    pub fn policies(&self) -> &[String] {
+        match self {
+            Self::Allow { policies, .. }
+            | Self::Deny { policies, .. }
+            | Self::Hold { policies, .. } => policies,
+        }
+    }
+
+    /// Why, naming the policies and their `@reason`.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Allow { reason, .. } | Self::Deny { reason, .. } | Self::Hold { reason, .. } => {
+                reason
+            }
+        }
+    }
+}
+
 /// What an approval takes and how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
