@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use arc_swap::ArcSwap;
+use agenttrust::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -18,6 +18,7 @@ use crate::guardian::Guardian;
 use crate::health::Pulse;
 use crate::ids;
 use crate::metrics::Metrics;
+use crate::policies::{Origin, Policies, brief};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -44,7 +45,7 @@ const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
 pub struct GuardianBuilder {
     database: String,
     replica: String,
-    policies: Policies,
+    policies: Source,
     admin_keys: Vec<Secret>,
     /// Whether a key that everybody knows may be an admin key.
     development: bool,
@@ -54,7 +55,7 @@ pub struct GuardianBuilder {
 }
 
 #[derive(Clone)]
-enum Policies {
+enum Source {
     Default,
     Folder(PathBuf),
     Set(PolicySet),
@@ -65,7 +66,7 @@ impl Default for GuardianBuilder {
         Self {
             database: "memory".to_owned(),
             replica: "replica".to_owned(),
-            policies: Policies::Default,
+            policies: Source::Default,
             admin_keys: Vec::new(),
             development: false,
             allow_self_approval: false,
@@ -90,15 +91,16 @@ impl GuardianBuilder {
         self
     }
 
-    /// A folder of Cedar policies instead of the built-in ones.
+    /// A folder of Cedar policies instead of the built-in ones. It is looked at twice a second; what changes
+    /// there is in force about a second later, unless it is not valid.
     pub fn policies(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.policies = Policies::Folder(folder.into());
+        self.policies = Source::Folder(folder.into());
         self
     }
 
-    /// A set of policies instead of the built-in ones.
+    /// A set of policies instead of the built-in ones, until the API is told of another one.
     pub fn policy_set(mut self, set: PolicySet) -> Self {
-        self.policies = Policies::Set(set);
+        self.policies = Source::Set(set);
         self
     }
 
@@ -166,7 +168,8 @@ impl GuardianBuilder {
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
         }
-        let policies = self.policies.load()?;
+        let clock = Clock::default();
+        let policies = self.policies.load(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
@@ -176,7 +179,6 @@ impl GuardianBuilder {
         let audit = AuditLog::start(writer, log.clone())
             .await
             .map_err(|error| refused(error.to_string()))?;
-        let clock = Clock::default();
         // Before memory is loaded: what changes in between is read once more.
         let seen = store.newest_change().await?;
         let registry = Registry::load(&store, clock.now())
@@ -193,7 +195,7 @@ impl GuardianBuilder {
         let state = Arc::new(State {
             store,
             registry,
-            policies: ArcSwap::from_pointee(policies),
+            policies,
             audit,
             changes: Changes::new(),
             revocations: Revocations::new(),
@@ -215,7 +217,7 @@ impl GuardianBuilder {
             "version": env!("CARGO_PKG_VERSION"),
             "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
-            "policies": state.policies.load().ids().collect::<Vec<_>>(),
+            "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
         }));
         state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
@@ -228,12 +230,12 @@ impl GuardianBuilder {
     }
 }
 
-impl Policies {
-    fn load(self) -> Result<PolicySet, GuardianError> {
+impl Source {
+    fn load(self, now: Timestamp) -> Result<Policies, GuardianError> {
         match self {
-            Self::Default => Ok(PolicySet::default_set()),
-            Self::Set(set) => Ok(set),
-            Self::Folder(folder) => PolicySet::load_dir(&folder)
+            Self::Default => Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now)),
+            Self::Set(set) => Ok(Policies::of_set(set, Origin::Program, now)),
+            Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }
     }

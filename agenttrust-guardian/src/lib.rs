@@ -50,6 +50,7 @@ mod names;
 #[cfg(feature = "otel")]
 mod otel;
 mod pipeline;
+mod policies;
 pub mod policy;
 mod registry;
 mod revocations;

@@ -83,6 +83,7 @@ impl Role {
                 | P::ReadAudit
                 | P::ReadTools
                 | P::ReadMetrics
+                | P::ReadPolicies
                 | P::IntrospectTokens
                 | P::WatchRevocations,
             ) => Any,
@@ -151,6 +152,8 @@ pub(crate) enum Permission {
     DecideApprovals,
     DiscloseInput,
     ManageKeys,
+    ReadPolicies,
+    ManagePolicies,
     ReadAudit,
     ReadMetrics,
 }
@@ -179,6 +182,8 @@ impl fmt::Display for Permission {
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",
             Self::ManageKeys => "manage keys",
+            Self::ReadPolicies => "read policies",
+            Self::ManagePolicies => "manage policies",
             Self::ReadAudit => "read the audit",
             Self::ReadMetrics => "read the metrics",
         })

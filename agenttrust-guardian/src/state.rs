@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
-use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
 use crate::audit::{AuditLog, Record};
@@ -15,7 +14,7 @@ use crate::health::Pulse;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
 use crate::metrics::{ApprovalEvent, Metrics};
-use crate::policy::PolicySet;
+use crate::policies::Policies;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
 use crate::secret::Fingerprint;
@@ -46,7 +45,7 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
-    pub(crate) policies: ArcSwap<PolicySet>,
+    pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,

@@ -6,6 +6,7 @@ mod keys;
 mod openapi;
 mod listen;
 mod log;
+mod policy;
 mod serve;
 mod stop;
 mod tls;
@@ -32,6 +33,9 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Check, test, replay and format policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -85,6 +89,7 @@ pub fn main() -> ExitCode {
         match program.command {
             Command::Serve(flags) => serve::run(*flags).await,
             Command::Keys(keys) => keys.run().await,
+            Command::Policy(policy) => policy.run().await,
             Command::Audit(audit) => audit.run().await,
             Command::Openapi => openapi::print(),
         }

@@ -19,7 +19,7 @@ use super::{ApiError, App};
 use crate::audit::Record;
 use crate::ids;
 use crate::names::{check_name, check_names, check_text};
-use crate::registry::{AgentEntry, Limits};
+use crate::registry::{AgentEntry, GROUPS, Limits, groups_of};
 use crate::role::{Access, Permission};
 use crate::state::State;
 use agenttrust::model::CapabilitySet;
@@ -47,6 +47,7 @@ pub(super) async fn create(
     let capabilities = CapabilitySet::parse(&body.capabilities)
         .map_err(|error| ApiError::capability("capabilities", &error))?;
     check_names("capabilities", &body.capabilities)?;
+    check_groups(body.metadata.get(GROUPS))?;
     state.ready_to_change()?;
 
     let now = state.clock.now();
@@ -60,9 +61,27 @@ pub(super) async fn create(
     agent.created_at = Some(now);
     state.store.insert_agent(agent.clone(), now).await?;
     state.catch_up().await?;
-    let about = json!({ "name": agent.name, "capabilities": agent.capabilities });
+    let about = json!({
+        "name": agent.name,
+        "capabilities": agent.capabilities,
+        "groups": groups_of(&agent),
+    });
     state.note(record(&caller, "agent.created", &agent.id, about)).await?;
     Ok((StatusCode::CREATED, Json(agent)))
+}
+
+/// Refuses groups that policies could not name.
+fn check_groups(groups: Option<&Value>) -> Result<(), ApiError> {
+    const FIELD: &str = "metadata.groups";
+    let Some(groups) = groups else { return Ok(()) };
+    let names = groups
+        .as_array()
+        .and_then(|groups| groups.iter().map(Value::as_str).collect::<Option<Vec<&str>>>())
+        .ok_or_else(|| {
+            let example = r#"is not a list of names; send one such as ["ops"], or leave it out"#;
+            ApiError::invalid(FIELD, example)
+        })?;
+    check_names(FIELD, &names)
 }
 
 /// The answer of `GET /api/v1/agents`.

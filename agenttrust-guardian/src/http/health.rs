@@ -20,7 +20,12 @@ pub(super) async fn health(state: App) -> (StatusCode, Json<Health>) {
     // Without either of them no decision can be recorded.
     let database = vital(state.is_in_touch() && state.pulse.of(&state.store).await);
     let audit = vital(state.audit.is_healthy());
-    let checks = [("database", database), ("audit", audit)];
+    // The set in force may not be the one that somebody meant to be.
+    let policies = match state.policies.trouble() {
+        None => HealthStatus::Healthy,
+        Some(_) => HealthStatus::Degraded,
+    };
+    let checks = [("database", database), ("audit", audit), ("policies", policies)];
 
     let worst = [HealthStatus::Unhealthy, HealthStatus::Degraded]
         .into_iter()

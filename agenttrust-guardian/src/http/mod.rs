@@ -14,6 +14,7 @@ mod keys;
 mod metrics;
 pub(crate) mod openapi;
 mod params;
+mod policies;
 mod revocations;
 mod sessions;
 mod telemetry;
@@ -64,6 +65,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/tools", put(tools::declare).get(tools::list))
         .route("/api/v1/tools/{name}", delete(tools::remove))
         .route("/api/v1/tools/{name}/effect", put(tool_effects::set).delete(tool_effects::unset))
+        .route("/api/v1/policies", get(policies::get).put(policies::put))
+        .route("/api/v1/policies/reload", post(policies::reload))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))

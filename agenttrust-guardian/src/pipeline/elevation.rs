@@ -5,9 +5,9 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, BoundTo};
 
-use super::Check;
 use super::policy::counted;
 use super::session::Visit;
+use super::{Check, Said};
 use crate::ids;
 use crate::metrics::{ApprovalEvent, Decision};
 use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
@@ -20,6 +20,7 @@ pub(super) struct Matter<'a> {
     pub(super) check: &'a Check,
     pub(super) visit: &'a Visit,
     pub(super) facts: &'a Facts<'a>,
+    pub(super) said: Option<&'a Said>,
     pub(super) check_id: &'a str,
     pub(super) now: Timestamp,
 }
@@ -50,13 +51,13 @@ impl Ruling {
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
     let (terms, policies, reason) = match verdict {
-        Verdict::Allow { policies, reason } => {
+        Verdict::Allow { policies, reason, .. } => {
             return Ruling::Allowed { policies, reason, approval: None };
         }
         Verdict::Deny { policies, reason } => {
             return Ruling::Denied { policies, reason, approval: None };
         }
-        Verdict::Hold { terms, policies, reason } => (terms, policies, reason),
+        Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
     };
     // Policies may have been reloaded since the verdict: an approval is worth what they say now.
     match state.policies.load().decide_approved(matter.facts) {
