@@ -176,11 +176,15 @@ impl GuardianBuilder {
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
         let writer = store.writer(&database).await?;
-        let audit = AuditLog::start(writer, log.clone())
+        let clock = Arc::new(Clock::default());
+        let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock))
             .await
             .map_err(|error| refused(error.to_string()))?;
         // Before memory is loaded: what changes in between is read once more.
         let seen = store.newest_change().await?;
+        if let Some(at) = store.last_change_made().await? {
+            clock.not_before(at);
+        }
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;

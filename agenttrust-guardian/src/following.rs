@@ -133,6 +133,9 @@ impl State {
 
     async fn start_over(&self) -> Result<i64, StoreError> {
         let newest = self.store.newest_change().await?;
+        if let Some(at) = self.store.last_change_made().await? {
+            self.clock.not_before(at);
+        }
         self.registry.reload(&self.store, self.clock.now()).await?;
         self.revocations.lost_count();
         tracing::warn!("too much was changed elsewhere to be followed: memory was read anew");
@@ -140,7 +143,9 @@ impl State {
     }
 
     async fn follow(&self, change: Changed) -> Result<(), StoreError> {
-        let Changed { kind, org_id, id, .. } = change;
+        let Changed { kind, org_id, id, made_at, .. } = change;
+        // A replica whose clock is behind would let things live longer than the one that made them.
+        self.clock.not_before(made_at);
         match kind {
             Kind::Agent => self.follow_agent(&org_id, id).await,
             Kind::Key => self.follow_key(id).await,

@@ -50,7 +50,7 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     pub(crate) pulse: Pulse,

@@ -1,5 +1,6 @@
 //! The log against a real database: order, durability, and every way of tampering.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -15,7 +16,7 @@ const SCHEMA: &str = concat!(
 );
 
 async fn start(pool: &SqlitePool) -> Result<AuditLog, AuditError> {
-    AuditLog::start(Db::Sqlite(pool.clone()), String::new()).await
+    AuditLog::start(Db::Sqlite(pool.clone()), String::new(), Arc::default()).await
 }
 
 async fn list(

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::chain::{GENESIS, Hash, Link};
 use super::error::AuditError;
 use super::record::{Prepared, Record};
+use crate::clock::Clock;
 use crate::store::{Db, Transaction, query};
 
 /// How many rows may wait; beyond that `enqueue` refuses and `append` waits.
@@ -24,6 +25,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
 const TAIL: &str = "SELECT seq, hash FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
+const NEWEST: &str = "SELECT at FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
 const HASH_AT: &str = "SELECT seq, hash FROM audit WHERE log = $1 AND seq = $2";
 const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, actor, body, prev_hash, \
                       hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -70,15 +72,28 @@ impl AuditLog {
     /// # Errors
     ///
     /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say.
-    pub(crate) async fn start(db: Db, log: String) -> Result<Self, AuditError> {
+    pub(crate) async fn start(
+        db: Db,
+        log: String,
+        clock: Arc<Clock>,
+    ) -> Result<Self, AuditError> {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
         let tail = Tail::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
+        let newest: Option<(String,)> = query(NEWEST)
+            .bind(&log)
+            .fetch_optional(&mut transaction)
+            .await
+            .map_err(AuditError::unreadable)?;
         drop(transaction);
+        if let Some(at) = newest.and_then(|(at,)| at.parse().ok()) {
+            clock.not_before(at);
+        }
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let writer = Writer {
             db,
             log,
+            clock,
             messages,
             healthy: Arc::clone(&healthy),
             last: tail,
@@ -227,6 +242,7 @@ struct Writer {
     db: Db,
     /// Which log it writes.
     log: String,
+    clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
     /// The last row that this writer committed, or found at the start.
@@ -331,7 +347,7 @@ impl Writer {
         let mut tail =
             Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let first = u64::try_from(tail.seq).unwrap_or(0) + 1;
-        let at = now();
+        let at = self.now();
         for row in rows {
             let seq = tail.seq + 1;
             let link = Link {
@@ -366,6 +382,11 @@ impl Writer {
         Ok(first)
     }
 
+    /// Always six decimals, so that the text sorts as the time does.
+    fn now(&self) -> String {
+        format!("{:.6}", self.clock.now())
+    }
+
     fn succeeded(&mut self) {
         if let Some(outage) = self.outage.take() {
             tracing::warn!(
@@ -389,7 +410,8 @@ impl Writer {
                 tracing::error!(%error, "the audit log cannot be written, so checks are denied");
                 let org_id =
                     rows.first().map(|waiting| waiting.row.org_id.clone()).unwrap_or_default();
-                self.outage = Some(Outage { since: now(), org_id, refused, retry: RETRY_FIRST });
+                let since = self.now();
+                self.outage = Some(Outage { since, org_id, refused, retry: RETRY_FIRST });
             }
         }
     }
@@ -401,9 +423,4 @@ impl Outage {
         let body = serde_json::json!({ "since": self.since, "refused": self.refused });
         Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }
-}
-
-/// Always six decimals, so that the text sorts as the time does.
-fn now() -> String {
-    format!("{:.6}", jiff::Timestamp::now())
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use agenttrust::Timestamp;
 use clap::Subcommand;
@@ -134,7 +135,7 @@ async fn note(store: &Store, record: Record) -> Result<(), GuardianError> {
         Db::Sqlite(_) => "",
         Db::Postgres(_) => "agenttrust keys",
     };
-    let audit = AuditLog::start(store.db(), log.to_owned()).await.map_err(unrecorded)?;
+    let audit = AuditLog::start(store.db(), log.to_owned(), Arc::default()).await.map_err(unrecorded)?;
     audit.append(record).await.map_err(unrecorded)?;
     audit.close().await;
     Ok(())

@@ -115,6 +115,9 @@ fn ruling(
             let reason = format!("approval {} was denied, which holds{until}", row.approval.id);
             Ruling::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
         }
+        Settled::Inactive => Ruling::denied(format!(
+            "agent {agent:?} was revoked or suspended while it asked; an operator can tell which"
+        )),
         Settled::TooManyPending => Ruling::denied(format!(
             "agent {agent:?} has 20 approvals pending, which is the most; have some decided first"
         )),

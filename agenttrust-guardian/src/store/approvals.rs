@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{Approval, ApprovalStatus, BoundTo};
+use agenttrust::model::{AgentStatus, Approval, ApprovalStatus, BoundTo};
 use sqlx::FromRow;
 
 use super::changes::{Kind, note};
@@ -58,6 +58,7 @@ const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, t
                       $9, $10, 'pending', $11, $12, $13, $14, $15)";
 const ADD_ASKER: &str = "INSERT INTO approval_askers (approval_id, key_id) VALUES ($1, $2) \
                          ON CONFLICT (approval_id, key_id) DO NOTHING";
+const STANDING: &str = "SELECT status FROM agents WHERE id = $1";
 const EXPIRE_SAME: &str = "UPDATE approvals SET status = 'expired', input = NULL \
                            WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
                            AND effect = $5 AND bound_to = $6 AND bound_value = $7 \
@@ -144,6 +145,8 @@ pub(crate) enum Settled {
     Used(ApprovalRow),
     /// One was denied, and the denial still holds.
     Denied(ApprovalRow),
+    /// The agent lost its standing while it asked.
+    Inactive,
     /// The agent has as many pending as it may have.
     TooManyPending,
     /// This tool was denied to this agent too often of late.
@@ -399,6 +402,12 @@ async fn settle(
 ) -> Result<Settled, sqlx::Error> {
     let Held { approval: wanted, asker, check_id, now } = held;
     let at = now.unix_micros();
+    // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
+    let (standing,): (String,) =
+        query(STANDING).bind(&wanted.agent_id).fetch_one(&mut *transaction).await?;
+    if standing != AgentStatus::Active.as_str() {
+        return Ok(Settled::Inactive);
+    }
     query(EXPIRE_SAME)
         .bind(&wanted.org_id)
         .bind(&wanted.agent_id)

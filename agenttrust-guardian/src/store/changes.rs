@@ -10,14 +10,15 @@ use sqlx::FromRow;
 use sqlx::postgres::PgListener;
 
 use super::db::{CHANNEL, Db, query};
-use super::{Store, StoreError, Transaction, unreadable};
+use super::{Store, StoreError, Transaction, from_micros, unreadable};
 
 const NEXT: &str = "UPDATE settings SET value = value + 1 WHERE name = 'changes' RETURNING value";
 const NEWEST: &str = "SELECT value FROM settings WHERE name = 'changes'";
+const LAST_MADE: &str = "SELECT MAX(made_at) FROM changes";
 const ADD: &str =
     "INSERT INTO changes (seq, kind, org_id, id, made_at) VALUES ($1, $2, $3, $4, $5)";
 const SINCE: &str =
-    "SELECT seq, kind, org_id, id FROM changes WHERE seq > $1 ORDER BY seq LIMIT 1000";
+    "SELECT seq, kind, org_id, id, made_at FROM changes WHERE seq > $1 ORDER BY seq LIMIT 1000";
 const PRUNE: &str = "DELETE FROM changes WHERE made_at < $1";
 
 /// What a change is of. Its particulars are read from the table that it was made in.
@@ -63,6 +64,7 @@ pub(crate) struct Changed {
     pub(crate) kind: Kind,
     pub(crate) org_id: String,
     pub(crate) id: String,
+    pub(crate) made_at: Timestamp,
 }
 
 #[derive(FromRow)]
@@ -71,6 +73,7 @@ struct Raw {
     kind: String,
     org_id: String,
     id: String,
+    made_at: i64,
 }
 
 /// Says what this transaction changed. The last thing that it does: from here on others who change
@@ -99,6 +102,15 @@ impl Store {
     pub(crate) async fn newest_change(&self) -> Result<i64, StoreError> {
         let newest: (i64,) = self.run(|db| async move { query(NEWEST).fetch_one(&db).await }).await?;
         Ok(newest.0)
+    }
+
+    /// When the last change was made that is not forgotten yet.
+    pub(crate) async fn last_change_made(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.run(|db| async move {
+            let (made_at,): (Option<i64>,) = query(LAST_MADE).fetch_one(&db).await?;
+            made_at.map(|at| from_micros("made_at", at)).transpose()
+        })
+        .await
     }
 
     /// Up to 1,000 changes after number `seen`, in their order.
@@ -152,6 +164,7 @@ impl TryFrom<Raw> for Changed {
             .into_iter()
             .find(|kind| kind.as_str() == raw.kind)
             .ok_or_else(|| unreadable("kind", "not what a change is of"))?;
-        Ok(Self { seq: raw.seq, kind, org_id: raw.org_id, id: raw.id })
+        let made_at = from_micros("made_at", raw.made_at)?;
+        Ok(Self { seq: raw.seq, kind, org_id: raw.org_id, id: raw.id, made_at })
     }
 }

@@ -14,6 +14,7 @@ mod deciding;
 mod keys;
 mod lock;
 mod open;
+mod refusal;
 mod sessions;
 mod telemetry;
 mod tokens;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -14,7 +14,7 @@ use sqlx::sqlite::{
 use super::database::Database;
 use super::db::{Db, query};
 use super::lock::Lock;
-use super::{Store, StoreError};
+use super::{Store, StoreError, refusal};
 use crate::error::GuardianError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -32,6 +32,9 @@ const TO_POSTGRES: u32 = 8;
 /// Whether it holds an audit log.
 #[cfg(feature = "cli")]
 const AUDIT_THERE: &str = "SELECT log FROM audit LIMIT 1";
+/// Whether a file has tables, and no record of ours.
+const FOREIGN: &str = "SELECT COUNT(*) > COALESCE(SUM(name = '_sqlx_migrations'), 0) * COUNT(*) \
+                       FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
 /// An answered decision must survive a crash of the server, whatever its default. One that waits for
 /// more than that is left as it is.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
@@ -143,14 +146,23 @@ impl Store {
         };
         let migrating = db.clone();
         let migrated = background::spawn(async move {
-            match &migrating {
-                Db::Sqlite(pool) => SQLITE.run(pool).await,
+            let migrated = match &migrating {
+                Db::Sqlite(pool) => {
+                    // Ours beside theirs would be in the way of both.
+                    let foreign: bool = sqlx::query_scalar(FOREIGN).fetch_one(pool).await?;
+                    if foreign {
+                        return Ok(Err(refusal::FOREIGN.to_owned()));
+                    }
+                    SQLITE.run(pool).await
+                }
                 Db::Postgres(pool) => POSTGRES.run(pool).await,
-            }
+            };
+            Ok::<_, sqlx::Error>(migrated.map_err(|error| refusal::of_tables(&error)))
         });
         match migrated.await {
-            Ok(Ok(())) => Ok(Self { db, own_votes: false, lock: None }),
-            Ok(Err(error)) => Err(database.refused(explain(&error))),
+            Ok(Ok(Ok(()))) => Ok(Self { db, own_votes: false, lock: None }),
+            Ok(Ok(Err(reason))) => Err(database.refused(reason)),
+            Ok(Err(error)) => Err(database.refused(refusal::of(&error))),
             Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
         }
     }
@@ -163,7 +175,7 @@ async fn connected(
 ) -> Result<Db, GuardianError> {
     match background::spawn(connect).await {
         Ok(Ok(db)) => Ok(db),
-        Ok(Err(error)) => Err(database.refused(error.to_string())),
+        Ok(Err(error)) => Err(database.refused(refusal::of(&error))),
         Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
     }
 }
@@ -199,18 +211,4 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn make_private(_: &Path) -> std::io::Result<()> {
     Ok(())
-}
-
-fn explain(error: &MigrateError) -> String {
-    match error {
-        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => format!(
-            "it was written by a newer agenttrust (its schema has version {version}); \
-             upgrade this program or use another database"
-        ),
-        MigrateError::VersionMismatch(version) => format!(
-            "its schema version {version} is not the one of agenttrust; \
-             it belongs to another program or build: use another database"
-        ),
-        other => other.to_string(),
-    }
 }

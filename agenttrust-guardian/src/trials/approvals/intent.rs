@@ -128,13 +128,13 @@ impl ReferenceStateMachine for Lifecycle {
         ];
         let alone = prop_oneof![
             24 => intent(pick().boxed(), kind),
-            1 => revocation,
+            1 => revocation.clone(),
         ];
         // Steps that meet: all about one approval, or all the same check.
         let meeting = pick().prop_flat_map(move |pick| {
             let one = prop_oneof![
                 20 => intent(Just(pick).boxed(), kind),
-                1 => (0..OPERATORS).prop_map(Intent::RevokeKey),
+                1 => revocation.clone(),
             ];
             vec(one, 2..=6)
         });

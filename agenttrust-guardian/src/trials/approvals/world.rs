@@ -290,7 +290,9 @@ async fn check(api: &Api, known: &Known, secret: &str, ask: Ask) -> Said {
         return Said::Held(answer.text("approval_id"));
     }
     let reason = answer.text("reason");
-    Said::Denied(if reason.contains("is revoked, which is for good") {
+    Said::Denied(if reason.contains("is revoked, which is for good")
+        || reason.contains("was revoked or suspended while it asked")
+    {
         Denial::Revoked
     } else if reason.contains("was denied, which holds until") {
         Denial::Standing(answer.text("approval_id"))
