@@ -168,7 +168,7 @@ impl GuardianBuilder {
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
         }
-        let clock = Clock::default();
+        let clock = Arc::new(Clock::default());
         let policies = self.policies.load(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
@@ -176,7 +176,6 @@ impl GuardianBuilder {
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
         let writer = store.writer(&database).await?;
-        let clock = Arc::new(Clock::default());
         let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock))
             .await
             .map_err(|error| refused(error.to_string()))?;

@@ -2,8 +2,8 @@
 //! commits, and nowhere else does memory change. So a Guardian never goes on with what another one took
 //! back, and two changes at once leave every memory as they leave the database.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agenttrust::__private::background;
@@ -35,7 +35,9 @@ async fn listen(state: Weak<State>) {
         match listener.store.listen().await {
             Ok(Some(heard)) => hear(&state, heard).await,
             Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "changes of other replicas cannot be listened for"),
+            Err(error) => {
+                tracing::warn!(%error, "changes of other replicas cannot be listened for")
+            }
         }
         drop(listener);
         background::sleep(LISTEN_AGAIN).await;

@@ -316,7 +316,10 @@ fn broken_policies_refuse_to_start_naming_file_line_and_column() {
 fn unusable_addresses_and_databases_are_refused_with_what_to_do() {
     for (arguments, says) in [
         (["serve", "--listen", "nonsense", "--database", "memory"], "nonsense"),
-        (["serve", "--listen", "127.0.0.1:0", "--database", "postgres://x@127.0.0.1:1/y"], "cannot be opened"),
+        (
+            ["serve", "--listen", "127.0.0.1:0", "--database", "postgres://x@127.0.0.1:1/y"],
+            "cannot be opened",
+        ),
         (["audit", "verify", "--database", "/nowhere/at.db", "-q"], "unexpected argument"),
     ] {
         let refused = run(&arguments);

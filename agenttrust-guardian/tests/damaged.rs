@@ -100,10 +100,13 @@ async fn database_of_another_program_is_refused_and_left_alone() {
     for (name, tables) in [
         ("same", "CREATE TABLE agents (id TEXT)"),
         ("other", "CREATE TABLE recipes (id TEXT)"),
-        ("migrated", "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, \
+        (
+            "migrated",
+            "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, \
           description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, \
           success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL); \
-          INSERT INTO _sqlx_migrations VALUES (1, 'init', CURRENT_TIMESTAMP, TRUE, x'00', 0)"),
+          INSERT INTO _sqlx_migrations VALUES (1, 'init', CURRENT_TIMESTAMP, TRUE, x'00', 0)",
+        ),
     ] {
         let path = folder.path().join(name);
         let mut other = connection(&path).await;
@@ -126,7 +129,8 @@ async fn damage_inside_is_refused_or_answered_and_never_a_panic() {
     // The same damage every time.
     let mut random = 7_u64;
     let mut next = |bound: usize| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(random >> 33).unwrap() % bound
     };
     let (mut refused, mut served) = (0, 0);
@@ -153,7 +157,8 @@ async fn damage_inside_is_refused_or_answered_and_never_a_panic() {
             Ok(guardian) => {
                 let api = Api { guardian };
                 let agents = api.get("/api/v1/agents", ADMIN).await;
-                let agent = agents.body["agents"][0]["id"].as_str().unwrap_or("agt_none").to_owned();
+                let agent =
+                    agents.body["agents"][0]["id"].as_str().unwrap_or("agt_none").to_owned();
                 for tool in ["search", "send_mail", "db_delete"] {
                     let answer = api.check(ADMIN, &agent, tool).await;
                     assert!(matches!(answer.status.as_u16(), 200 | 404), "{round}: {answer:?}");

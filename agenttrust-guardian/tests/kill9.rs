@@ -138,7 +138,10 @@ impl Client {
         let held = self.check(&tool, None).await?;
         self.decide(held["approval_id"].as_str().expect("it is held"), "deny").await?;
         let denied = self.check(&tool, None).await?;
-        assert_eq!((&denied["allowed"], &denied["elevation_required"]), (&json!(false), &json!(false)));
+        assert_eq!(
+            (&denied["allowed"], &denied["elevation_required"]),
+            (&json!(false), &json!(false))
+        );
         Some(())
     }
 
@@ -173,14 +176,10 @@ impl Client {
     }
 }
 
-async fn check(
-    caller: &Caller,
-    agent: &Agent,
-    tool: &str,
-    digest: Option<&str>,
-) -> Option<Value> {
+async fn check(caller: &Caller, agent: &Agent, tool: &str, digest: Option<&str>) -> Option<Value> {
     let body = json!({ "agent_id": agent.id, "session_id": "s", "action_name": tool });
-    let headers: Vec<_> = digest.iter().map(|digest| ("AgentTrust-Input-Digest", *digest)).collect();
+    let headers: Vec<_> =
+        digest.iter().map(|digest| ("AgentTrust-Input-Digest", *digest)).collect();
     let path = "/api/v1/agenttrust/check";
     let (status, answer) = caller.ask("POST", path, &agent.key, &headers, &body).await?;
     assert_eq!(status, 200, "{answer}");
@@ -238,7 +237,10 @@ impl Trial {
         self.proven.rows = verified["rows"].as_u64().unwrap();
         self.read_audit(&caller).await;
         for check_id in &told.durable {
-            assert!(self.audited.contains(check_id), "{check_id} was answered and is not in the audit");
+            assert!(
+                self.audited.contains(check_id),
+                "{check_id} was answered and is not in the audit"
+            );
         }
         for approval in &told.decided {
             assert!(

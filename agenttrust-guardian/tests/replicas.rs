@@ -36,10 +36,8 @@ struct Pair {
 impl Pair {
     async fn or_skip() -> Option<Self> {
         let database = Fresh::or_skip()?;
-        let proxies = [
-            Proxy::before(database.address()).await,
-            Proxy::before(database.address()).await,
-        ];
+        let proxies =
+            [Proxy::before(database.address()).await, Proxy::before(database.address()).await];
         let start = |which: usize| {
             let url = database.url_by(proxies[which].address);
             tokio::task::block_in_place(|| Served::start(&url, &["--replica", NAMES[which]]))
@@ -171,7 +169,10 @@ impl Latencies {
         self.0.sort_by_key(|(kind, took)| (*kind, *took));
         for same in self.0.chunk_by(|one, other| one.0 == other.0) {
             let (kind, longest) = same[same.len() - 1];
-            println!("{how}: {kind}: {longest:?} at most, {:?} in the middle", same[same.len() / 2].1);
+            println!(
+                "{how}: {kind}: {longest:?} at most, {:?} in the middle",
+                same[same.len() / 2].1
+            );
         }
         let mut all: Vec<Duration> = self.0.iter().map(|(_, took)| *took).collect();
         all.sort_unstable();
@@ -214,8 +215,7 @@ async fn measure(pair: &Pair, latencies: &mut Latencies) {
 
     let path = "/api/v1/tools/frobnicate/effect";
     near.0.sure("PUT", path, ADMIN, &json!({ "effect": "admin" })).await;
-    let is_held =
-        || async { far.check(&agent, "frobnicate").await["elevation_required"] == true };
+    let is_held = || async { far.check(&agent, "frobnicate").await["elevation_required"] == true };
     took("effect set", until("an effect is known", is_held).await);
     near.0.sure("PUT", path, ADMIN, &json!({ "effect": "read" })).await;
     took("effect set", until("an effect is known", || far.allows(&agent, "frobnicate")).await);
@@ -290,15 +290,15 @@ async fn part(pair: &Pair, wire: Wire) {
     near.revoke_agent(&bad).await;
     near.revoke_key(&keyless.key_id).await;
     near.approve(&operator, &approval).await;
-    let answers = join_all(["search", "send_mail", "db_delete", "db_drop"].repeat(3).into_iter().map(
-        async |tool| {
+    let answers = join_all(
+        ["search", "send_mail", "db_delete", "db_drop"].repeat(3).into_iter().map(async |tool| {
             let begun = Instant::now();
             let (status, answer) = far.try_check(&good, tool).await.expect("it answers");
             assert_eq!(status, 200, "{answer}");
             assert!(begun.elapsed() < NEVER, "{tool} hangs");
             answer
-        },
-    ));
+        }),
+    );
     for answer in answers.await {
         assert_eq!(answer["allowed"], false, "{answer}");
     }
@@ -361,9 +361,8 @@ async fn race(replicas: [Replica; 2], agent: Agent, operator: String) -> [Told; 
         if decided.is_none() {
             break;
         }
-        let asks = [0, 1, 0, 1].map(async |which: usize| {
-            (which, replicas[which].try_check(&agent, &tool).await)
-        });
+        let asks = [0, 1, 0, 1]
+            .map(async |which: usize| (which, replicas[which].try_check(&agent, &tool).await));
         let mut gone = false;
         for (which, answer) in join_all(asks).await {
             let Some((status, answer)) = answer else {

@@ -49,7 +49,9 @@ pub(crate) async fn list(
 ) -> Result<Vec<Entry>, AuditError> {
     let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
     let rows = page(db, log, after, limit.clamp(1, MAX_PAGE), agent_id).await?;
-    rows.into_iter().map(|found| found.row.map(Entry::from).map_err(AuditError::unreadable)).collect()
+    rows.into_iter()
+        .map(|found| found.row.map(Entry::from).map_err(AuditError::unreadable))
+        .collect()
 }
 
 /// What a walk along the chain found.
@@ -83,8 +85,7 @@ pub struct Fault {
 /// # Cancel safety
 ///
 /// May be dropped at any time.
-pub(crate) async fn verify(db: &Db,
-    log: &str) -> Result<Verification, AuditError> {
+pub(crate) async fn verify(db: &Db, log: &str) -> Result<Verification, AuditError> {
     let mut walk = Walk { rows: 0, head: GENESIS };
     let mut fault = None;
     let last = last_seq(db, log).await?;
@@ -124,8 +125,7 @@ pub(crate) async fn verify(db: &Db,
 /// # Cancel safety
 ///
 /// Dropped early, `out` holds the first lines.
-pub(crate) async fn export(db: &Db,
-    log: &str, mut out: impl Write) -> Result<(), AuditError> {
+pub(crate) async fn export(db: &Db, log: &str, mut out: impl Write) -> Result<(), AuditError> {
     let unwritten = |error| AuditError::Export(Arc::new(error));
     let last = last_seq(db, log).await?;
     let mut after = i64::MIN;

@@ -72,11 +72,7 @@ impl AuditLog {
     /// # Errors
     ///
     /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say.
-    pub(crate) async fn start(
-        db: Db,
-        log: String,
-        clock: Arc<Clock>,
-    ) -> Result<Self, AuditError> {
+    pub(crate) async fn start(db: Db, log: String, clock: Arc<Clock>) -> Result<Self, AuditError> {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
         let tail = Tail::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
         let newest: Option<(String,)> = query(NEWEST)

@@ -3,9 +3,9 @@
 mod audit;
 mod config;
 mod keys;
-mod openapi;
 mod listen;
 mod log;
+mod openapi;
 mod policy;
 mod serve;
 mod stop;

@@ -145,10 +145,12 @@ async fn page(
     agent_id: Option<String>,
 ) -> Result<Vec<Entry>, ApiError> {
     let (db, log) = (state.store.db(), state.settings.log.clone());
-    background::spawn(async move { audit::list(&db, &log, after, limit, agent_id.as_deref()).await })
-        .await
-        .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
-        .map_err(unreadable)
+    background::spawn(
+        async move { audit::list(&db, &log, after, limit, agent_id.as_deref()).await },
+    )
+    .await
+    .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
+    .map_err(unreadable)
 }
 
 fn begin_walk(state: &State) -> Result<OwnedSemaphorePermit, ApiError> {

@@ -19,8 +19,8 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 
 use super::answers::refusal;
 use super::{
-    agents, approvals, audit, check, health, keys, metrics, revocations, sessions, telemetry, tokens,
-    tool_effects, tools,
+    agents, approvals, audit, check, health, keys, metrics, revocations, sessions, telemetry,
+    tokens, tool_effects, tools,
 };
 
 #[derive(OpenApi)]

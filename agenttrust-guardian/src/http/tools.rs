@@ -83,7 +83,8 @@ async fn by_agent(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Respo
     let said = within_reach(state, caller, sent)?;
     state.ready_to_change()?;
     let names: Vec<String> = said.iter().map(|(tool, _)| tool.clone()).collect();
-    let said: Vec<_> = said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
+    let said: Vec<_> =
+        said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
     let (key, named) = (caller.key.clone(), names.len());
     let plan = move |manifest: &Manifest| planned(manifest.raise(said.clone()), &key, named);
     state.change_tools(&caller.key, plan).await?;

@@ -79,11 +79,7 @@ impl Keys {
     pub(super) fn new(rows: Vec<KeyRow>) -> Self {
         let mut kept = Kept::default();
         kept.take_over(rows);
-        Self {
-            kept: RwLock::new(kept),
-            own: RwLock::new(None),
-            lookups: Mutex::new((None, 0)),
-        }
+        Self { kept: RwLock::new(kept), own: RwLock::new(None), lookups: Mutex::new((None, 0)) }
     }
 
     /// The key that this fingerprint stands for.

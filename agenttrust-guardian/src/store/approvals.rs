@@ -270,10 +270,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<ApprovalRow>, StoreError> {
         let own_votes = self.own_votes;
-        self.run(move |db| async move {
-            find(&db, &id, &org_id, own_votes, now).await
-        })
-        .await
+        self.run(move |db| async move { find(&db, &id, &org_id, own_votes, now).await }).await
     }
 
     /// Whether this key asked under this approval.
@@ -322,12 +319,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.run(move |db| async move {
-            let done = query(SET_INPUT)
-                .bind(id)
-                .bind(input)
-                .bind(now.unix_micros())
-                .execute(&db)
-                .await?;
+            let done =
+                query(SET_INPUT).bind(id).bind(input).bind(now.unix_micros()).execute(&db).await?;
             Ok(done == 1)
         })
         .await
@@ -363,8 +356,7 @@ impl Store {
             let mut transaction = db.begin().await?;
             let mut expired = Vec::with_capacity(lapsed.len());
             for row in lapsed {
-                let done =
-                    query(EXPIRE).bind(&row.0).bind(at).execute(&mut transaction).await?;
+                let done = query(EXPIRE).bind(&row.0).bind(at).execute(&mut transaction).await?;
                 if done == 1 {
                     expired.push(row);
                 }
@@ -386,12 +378,8 @@ pub(super) async fn find<'t>(
     own_votes: bool,
     now: Timestamp,
 ) -> Result<Option<ApprovalRow>, sqlx::Error> {
-    let row: Option<Raw> = query(BY_ID)
-        .bind(id)
-        .bind(org_id)
-        .bind(own_votes)
-        .fetch_optional(on)
-        .await?;
+    let row: Option<Raw> =
+        query(BY_ID).bind(id).bind(org_id).bind(own_votes).fetch_optional(on).await?;
     row.map(|row| row.at(now)).transpose()
 }
 
@@ -439,11 +427,7 @@ async fn settle(
     let row = row.at(now)?;
     match row.approval.status {
         ApprovalStatus::Pending => {
-            query(ADD_ASKER)
-                .bind(&row.approval.id)
-                .bind(asker)
-                .execute(&mut *transaction)
-                .await?;
+            query(ADD_ASKER).bind(&row.approval.id).bind(asker).execute(&mut *transaction).await?;
             Ok(Settled::Waiting(row))
         }
         ApprovalStatus::Approved => {

@@ -100,7 +100,8 @@ pub(super) async fn note(
 impl Store {
     /// The number of the newest change.
     pub(crate) async fn newest_change(&self) -> Result<i64, StoreError> {
-        let newest: (i64,) = self.run(|db| async move { query(NEWEST).fetch_one(&db).await }).await?;
+        let newest: (i64,) =
+            self.run(|db| async move { query(NEWEST).fetch_one(&db).await }).await?;
         Ok(newest.0)
     }
 

@@ -46,10 +46,15 @@ impl<'t> From<&'t mut Transaction> for Target<'t> {
 }
 
 /// What a row of either is read into.
-pub(crate) trait Read: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+pub(crate) trait Read:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
 
-impl<T> Read for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
-{}
+impl<T> Read for T where
+    T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
 
 /// A value for a parameter.
 #[derive(Clone, Debug)]
@@ -165,9 +170,7 @@ impl Db {
     /// upgraded once another writer is ahead of it.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         match self {
-            Self::Sqlite(pool) => {
-                pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
-            }
+            Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
             Self::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
         }
     }

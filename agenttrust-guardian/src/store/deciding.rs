@@ -64,10 +64,7 @@ impl Store {
     }
 }
 
-async fn decide(
-    transaction: &mut Transaction,
-    vote: Vote,
-) -> Result<Decided, sqlx::Error> {
+async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sqlx::Error> {
     let (id, org_id, now) = (&vote.approval_id, &vote.org_id, vote.now);
     let own_votes = vote.allow_self;
     let Some(seen) = find(&mut *transaction, id, org_id, own_votes, now).await? else {
@@ -81,11 +78,8 @@ async fn decide(
     if row.approval.status != ApprovalStatus::Pending {
         return Ok(Decided::Late(row));
     }
-    let (asked,): (i64,) = query(IS_ASKER)
-        .bind(id)
-        .bind(&vote.key_id)
-        .fetch_one(&mut *transaction)
-        .await?;
+    let (asked,): (i64,) =
+        query(IS_ASKER).bind(id).bind(&vote.key_id).fetch_one(&mut *transaction).await?;
     if asked > 0 && !vote.allow_self {
         return Ok(Decided::OwnRequest);
     }
@@ -97,11 +91,8 @@ async fn decide(
             .bind(now.unix_micros())
             .execute(&mut *transaction)
             .await?;
-        let (votes,): (i64,) = query(COUNT_VOTES)
-            .bind(id)
-            .bind(own_votes)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let (votes,): (i64,) =
+            query(COUNT_VOTES).bind(id).bind(own_votes).fetch_one(&mut *transaction).await?;
         if votes < i64::from(row.quorum) {
             return Ok(Decided::Counted { row, votes: u32::try_from(votes).unwrap_or(0) });
         }

@@ -104,8 +104,7 @@ impl Store {
         hash: Fingerprint,
     ) -> Result<Option<KeyRow>, StoreError> {
         self.run(move |db| async move {
-            let row: Option<Raw> =
-                query(BY_HASH).bind(hash.to_hex()).fetch_optional(&db).await?;
+            let row: Option<Raw> = query(BY_HASH).bind(hash.to_hex()).fetch_optional(&db).await?;
             row.map(KeyRow::try_from).transpose()
         })
         .await

@@ -80,9 +80,7 @@ impl Store {
     /// Whether the database answers.
     pub(crate) async fn is_alive(&self) -> bool {
         const PING: &str = "SELECT 1";
-        self.run(|db| async move { query(PING).execute(&db).await.map(drop) })
-            .await
-            .is_ok()
+        self.run(|db| async move { query(PING).execute(&db).await.map(drop) }).await.is_ok()
     }
 
     /// Closes every connection; everything after that is an error.

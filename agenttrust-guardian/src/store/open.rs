@@ -7,9 +7,7 @@ use std::time::Duration;
 use agenttrust::__private::background;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::database::Database;
 use super::db::{Db, query};
@@ -74,11 +72,11 @@ impl Store {
                     .read_only(true)
                     .busy_timeout(BUSY);
                 let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
-                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await?
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                    .await?
             }
             Database::Postgres(options) => {
-                let options =
-                    careful(options).options([("default_transaction_read_only", "on")]);
+                let options = careful(options).options([("default_transaction_read_only", "on")]);
                 let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
                 connected(database, async { pool.connect_with(options).await.map(Db::Postgres) })
                     .await?
@@ -90,10 +88,12 @@ impl Store {
             .await;
         match there {
             Ok(_) => Ok(store),
-            Err(StoreError::Database(sqlx::Error::Database(error))) => Err(database.refused(format!(
-                "it holds no audit log of this version ({error}); name the database that \
+            Err(StoreError::Database(sqlx::Error::Database(error))) => {
+                Err(database.refused(format!(
+                    "it holds no audit log of this version ({error}); name the database that \
                  `agenttrust serve` uses"
-            ))),
+                )))
+            }
             Err(error) => Err(database.refused(error.to_string())),
         }
     }
@@ -104,7 +104,8 @@ impl Store {
             (Database::File(_), Db::Sqlite(pool)) => {
                 let options = pool.connect_options().as_ref().clone();
                 let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
-                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                    .await
             }
             (Database::Postgres(options), _) => {
                 let pool = to_postgres(1).connect_with(careful(options));
@@ -125,10 +126,12 @@ impl Store {
                     .idle_timeout(None)
                     .max_lifetime(None);
                 let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
-                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await?
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                    .await?
             }
             Database::File(path) => {
-                let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE).max_connections(TO_FILE);
+                let pool =
+                    SqlitePoolOptions::new().acquire_timeout(ACQUIRE).max_connections(TO_FILE);
                 let options = SqliteConnectOptions::new()
                     .filename(path)
                     .create_if_missing(make)
@@ -137,7 +140,8 @@ impl Store {
                     // An answered decision must survive a power cut.
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(BUSY);
-                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) }).await?
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                    .await?
             }
             Database::Postgres(options) => {
                 let pool = to_postgres(TO_POSTGRES).connect_with(careful(options));

@@ -20,8 +20,10 @@ pub(super) fn of(error: &sqlx::Error) -> String {
     if code.as_deref() == Some(TABLE_THERE) {
         return FOREIGN.to_owned();
     }
-    let sqlite = error.as_database_error().and_then(|error| error.try_downcast_ref::<SqliteError>());
-    let code = sqlite.and_then(|error| sqlx::error::DatabaseError::code(error)?.parse::<i32>().ok());
+    let sqlite =
+        error.as_database_error().and_then(|error| error.try_downcast_ref::<SqliteError>());
+    let code =
+        sqlite.and_then(|error| sqlx::error::DatabaseError::code(error)?.parse::<i32>().ok());
     match code.map(|code| code & 0xff) {
         Some(NO_DATABASE) => {
             "it is no SQLite database; name another file, or one that is not there yet".to_owned()

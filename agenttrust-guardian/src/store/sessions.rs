@@ -156,8 +156,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, StoreError> {
         self.run(move |db| async move {
-            let rows: Vec<Raw> =
-                query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
+            let rows: Vec<Raw> = query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
             rows.into_iter().map(SessionRow::try_from).collect()
         })
         .await

@@ -103,8 +103,7 @@ impl Store {
     /// The tokens that work at `now`.
     pub(crate) async fn live_tokens(&self, now: Timestamp) -> Result<Vec<TokenRow>, StoreError> {
         self.run(move |db| async move {
-            let rows: Vec<Raw> =
-                query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
+            let rows: Vec<Raw> = query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
             rows.into_iter().map(TokenRow::try_from).collect()
         })
         .await

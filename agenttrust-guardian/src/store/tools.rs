@@ -25,8 +25,7 @@ const RAISE: &str = "INSERT INTO tool_raised (org_id, tool, effect, raised_by, r
                      SET effect = excluded.effect, raised_by = excluded.raised_by, \
                      raised_at = excluded.raised_at";
 const LOWER: &str = "DELETE FROM tool_raised WHERE org_id = $1 AND tool = $2";
-const RAISED: &str =
-    "SELECT org_id, tool, effect FROM tool_raised WHERE $1 IS NULL OR org_id = $1";
+const RAISED: &str = "SELECT org_id, tool, effect FROM tool_raised WHERE $1 IS NULL OR org_id = $1";
 
 const DECLARE: &str = "INSERT INTO tool_manifest (org_id, tool, effect, scopes, arguments, places, \
                        declared_by, declared_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \

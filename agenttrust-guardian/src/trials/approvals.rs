@@ -91,12 +91,8 @@ impl<P: Place + 'static> StateMachineTest for Machine<P> {
 
 /// Runs `cases` lives of 30 to 50 steps.
 fn try_by_force<P: Place + 'static>(cases: u32) {
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_time: 60_000,
-        ..Config::default()
-    };
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_time: 60_000, ..Config::default() };
     let begun = Instant::now();
     let lives = Lifecycle::sequential_strategy(30..=50);
     TestRunner::new(config.clone())

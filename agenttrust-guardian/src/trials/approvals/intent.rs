@@ -50,11 +50,25 @@ pub(super) enum Twist {
 /// A step as it is drawn.
 #[derive(Clone, Debug)]
 pub(super) enum Intent {
-    Check { who: Who, ask: Ask },
+    Check {
+        who: Who,
+        ask: Ask,
+    },
     /// The check that an approval was opened for, or one that differs from it.
-    Again { who: Option<Who>, pick: Pick, twist: Twist },
-    Decide { who: Who, pick: Pick, approve: bool },
-    Disclose { pick: Pick, honest: bool },
+    Again {
+        who: Option<Who>,
+        pick: Pick,
+        twist: Twist,
+    },
+    Decide {
+        who: Who,
+        pick: Pick,
+        approve: bool,
+    },
+    Disclose {
+        pick: Pick,
+        honest: bool,
+    },
     RevokeKey(usize),
     RevokeAgent(usize),
 }
@@ -219,9 +233,8 @@ fn decider() -> impl Strategy<Value = Who> {
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    (0..AGENTS, 0..3_u8, 0..2_u8, any::<bool>(), input()).prop_map(
-        |(agent, session, tool, admin, input)| Ask { agent, session, tool, admin, input },
-    )
+    (0..AGENTS, 0..3_u8, 0..2_u8, any::<bool>(), input())
+        .prop_map(|(agent, session, tool, admin, input)| Ask { agent, session, tool, admin, input })
 }
 
 fn input() -> impl Strategy<Value = Input> {

@@ -97,10 +97,20 @@ impl Ask {
 /// One step of somebody.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    Check { who: Who, ask: Ask },
-    Decide { who: Who, approval: usize, approve: bool },
+    Check {
+        who: Who,
+        ask: Ask,
+    },
+    Decide {
+        who: Who,
+        approval: usize,
+        approve: bool,
+    },
     /// Shows the approver the input, or another one.
-    Disclose { approval: usize, honest: bool },
+    Disclose {
+        approval: usize,
+        honest: bool,
+    },
     RevokeKey(usize),
     RevokeAgent(usize),
 }

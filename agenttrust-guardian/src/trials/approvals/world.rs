@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use agenttrust::Timestamp;
 use agenttrust::guard::digest::{Commitment, commit};
 use agenttrust::model::ApprovalStatus;
 use agenttrust::model::headers::INPUT_DIGEST;
-use agenttrust::Timestamp;
 use axum::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -82,7 +82,8 @@ impl World {
                 keys.insert(Who::Operator(who), key(&api, Role::Operator, &[]).await);
             }
             let listed = api.get("/api/v1/keys", ADMIN).await.ok().body;
-            let admin = listed["keys"].as_array().unwrap().iter().find(|key| key["role"] == "admin");
+            let admin =
+                listed["keys"].as_array().unwrap().iter().find(|key| key["role"] == "admin");
             let id = admin.unwrap()["id"].as_str().unwrap().to_owned();
             keys.insert(Who::Admin, Held { id, secret: ADMIN.to_owned() });
             let known = Arc::new(Known { agents, keys });
@@ -112,7 +113,8 @@ impl World {
         let acts: Vec<Act> = intents.iter().filter_map(|one| one.resolve(&self.model)).collect();
         let said = RUNTIME.block_on(async {
             let tasks = acts.iter().map(|act| {
-                let (api, known, act) = (Arc::clone(&self.api), Arc::clone(&self.known), act.clone());
+                let (api, known, act) =
+                    (Arc::clone(&self.api), Arc::clone(&self.known), act.clone());
                 let target = self.target(&act);
                 tokio::spawn(async move { perform(&api, &known, &act, target).await })
             });
@@ -122,10 +124,7 @@ impl World {
         acts.iter().zip(&said).for_each(|(act, said)| self.happened.count(act, said));
         let steps: Vec<(&Act, &Said)> = acts.iter().zip(&said).collect();
         self.model = explain(&self.model, &self.model, &steps).unwrap_or_else(|| {
-            panic!(
-                "no order of these steps gives these answers: {steps:?}\nfrom {:?}",
-                self.model
-            )
+            panic!("no order of these steps gives these answers: {steps:?}\nfrom {:?}", self.model)
         });
     }
 
@@ -238,7 +237,8 @@ async fn perform(api: &Api, known: &Known, act: &Act, target: Option<(String, As
                 return Said::Refused(answer.status.as_u16());
             }
             let status = ApprovalStatus::from_word(&answer.text("status")).unwrap();
-            let votes = answer.body["approvals"].as_u64().map(|votes| u32::try_from(votes).unwrap());
+            let votes =
+                answer.body["approvals"].as_u64().map(|votes| u32::try_from(votes).unwrap());
             Said::Status(status, votes)
         }
         Act::Disclose { honest, .. } => {
@@ -290,19 +290,21 @@ async fn check(api: &Api, known: &Known, secret: &str, ask: Ask) -> Said {
         return Said::Held(answer.text("approval_id"));
     }
     let reason = answer.text("reason");
-    Said::Denied(if reason.contains("is revoked, which is for good")
-        || reason.contains("was revoked or suspended while it asked")
-    {
-        Denial::Revoked
-    } else if reason.contains("was denied, which holds until") {
-        Denial::Standing(answer.text("approval_id"))
-    } else if reason.contains("approvals pending, which is the most") {
-        Denial::TooManyPending
-    } else if reason.contains("3 times within 10 minutes") {
-        Denial::TooManyDenials
-    } else {
-        panic!("denied for no reason that the model knows: {reason}")
-    })
+    Said::Denied(
+        if reason.contains("is revoked, which is for good")
+            || reason.contains("was revoked or suspended while it asked")
+        {
+            Denial::Revoked
+        } else if reason.contains("was denied, which holds until") {
+            Denial::Standing(answer.text("approval_id"))
+        } else if reason.contains("approvals pending, which is the most") {
+            Denial::TooManyPending
+        } else if reason.contains("3 times within 10 minutes") {
+            Denial::TooManyDenials
+        } else {
+            panic!("denied for no reason that the model knows: {reason}")
+        },
+    )
 }
 
 fn done(answer: &Answer) -> Said {
