@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use arc_swap::ArcSwap;
+use agenttrust::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -15,7 +15,10 @@ use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::following::{self, Following};
 use crate::guardian::Guardian;
+use crate::health::Pulse;
 use crate::ids;
+use crate::metrics::Metrics;
+use crate::policies::{Origin, Policies, brief};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -42,7 +45,7 @@ const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
 pub struct GuardianBuilder {
     database: String,
     replica: String,
-    policies: Policies,
+    policies: Source,
     admin_keys: Vec<Secret>,
     /// Whether a key that everybody knows may be an admin key.
     development: bool,
@@ -52,7 +55,7 @@ pub struct GuardianBuilder {
 }
 
 #[derive(Clone)]
-enum Policies {
+enum Source {
     Default,
     Folder(PathBuf),
     Set(PolicySet),
@@ -63,7 +66,7 @@ impl Default for GuardianBuilder {
         Self {
             database: "memory".to_owned(),
             replica: "replica".to_owned(),
-            policies: Policies::Default,
+            policies: Source::Default,
             admin_keys: Vec::new(),
             development: false,
             allow_self_approval: false,
@@ -88,15 +91,16 @@ impl GuardianBuilder {
         self
     }
 
-    /// A folder of Cedar policies instead of the built-in ones.
+    /// A folder of Cedar policies instead of the built-in ones. It is looked at twice a second; what changes
+    /// there is in force about a second later, unless it is not valid.
     pub fn policies(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.policies = Policies::Folder(folder.into());
+        self.policies = Source::Folder(folder.into());
         self
     }
 
-    /// A set of policies instead of the built-in ones.
+    /// A set of policies instead of the built-in ones, until the API is told of another one.
     pub fn policy_set(mut self, set: PolicySet) -> Self {
-        self.policies = Policies::Set(set);
+        self.policies = Source::Set(set);
         self
     }
 
@@ -164,14 +168,14 @@ impl GuardianBuilder {
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
         }
-        let policies = self.policies.load()?;
+        let clock = Arc::new(Clock::default());
+        let policies = self.policies.load(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
         let writer = store.writer(&database).await?;
-        let clock = Arc::new(Clock::default());
         let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock))
             .await
             .map_err(|error| refused(error.to_string()))?;
@@ -194,7 +198,7 @@ impl GuardianBuilder {
         let state = Arc::new(State {
             store,
             registry,
-            policies: ArcSwap::from_pointee(policies),
+            policies,
             audit,
             changes: Changes::new(),
             revocations: Revocations::new(),
@@ -208,12 +212,15 @@ impl GuardianBuilder {
                 has_replicas: database.has_replicas(),
                 log,
             },
+            metrics: Metrics::new(),
+            pulse: Pulse::default(),
             closing: watch::Sender::new(false),
         });
         let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
-            "policies": state.policies.load().ids().collect::<Vec<_>>(),
+            "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
         }));
         state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
@@ -226,12 +233,12 @@ impl GuardianBuilder {
     }
 }
 
-impl Policies {
-    fn load(self) -> Result<PolicySet, GuardianError> {
+impl Source {
+    fn load(self, now: Timestamp) -> Result<Policies, GuardianError> {
         match self {
-            Self::Default => Ok(PolicySet::default_set()),
-            Self::Set(set) => Ok(set),
-            Self::Folder(folder) => PolicySet::load_dir(&folder)
+            Self::Default => Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now)),
+            Self::Set(set) => Ok(Policies::of_set(set, Origin::Program, now)),
+            Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }
     }

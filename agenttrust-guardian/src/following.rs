@@ -169,16 +169,17 @@ impl State {
         let Some(row) = self.store.agent(id.clone()).await? else { return Ok(()) };
         let before = self.registry.agents.get(org_id, &id);
         let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
-        let (status, floor) = (entry.agent.status, entry.floor.clone());
+        let status = entry.agent.status;
         self.registry.agents.insert(entry);
         let Some(before) = before else { return Ok(()) };
         if status == AgentStatus::Revoked {
             self.registry.tokens.remove_of_agent(&id);
             self.registry.sessions.remove_of_agent(&id);
         }
-        let lost_standing = status != AgentStatus::Active && status != before.agent.status;
+        let reactivated =
+            status == AgentStatus::Active && before.agent.status != AgentStatus::Active;
         // Its tokens may carry less than before. Whether they do is for the next introspection to say.
-        if lost_standing || before.floor != floor {
+        if !reactivated {
             self.revocations.announce(org_id, Revocation::of_agent(&id));
         }
         Ok(())

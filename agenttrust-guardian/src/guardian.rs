@@ -83,6 +83,12 @@ impl Guardian {
         self.router.clone()
     }
 
+    /// The numbers of this Guardian alone, for whoever can reach them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn metrics_router(&self) -> Router {
+        http::metrics_router(Arc::clone(&self.state))
+    }
+
     /// Makes an API key and returns it; only its hash is kept. A key of role [`Role::Agent`] is bound
     /// to `agents`; every other role takes none.
     ///

@@ -41,11 +41,16 @@ mod clock;
 mod error;
 mod following;
 mod guardian;
+mod health;
 mod http;
 mod ids;
 mod manifest;
+mod metrics;
 mod names;
+#[cfg(feature = "otel")]
+mod otel;
 mod pipeline;
+mod policies;
 pub mod policy;
 mod registry;
 mod revocations;

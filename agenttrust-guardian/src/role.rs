@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// What an API key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Role {
@@ -82,6 +82,8 @@ impl Role {
                 | P::ReadApprovals
                 | P::ReadAudit
                 | P::ReadTools
+                | P::ReadMetrics
+                | P::ReadPolicies
                 | P::IntrospectTokens
                 | P::WatchRevocations,
             ) => Any,
@@ -150,7 +152,10 @@ pub(crate) enum Permission {
     DecideApprovals,
     DiscloseInput,
     ManageKeys,
+    ReadPolicies,
+    ManagePolicies,
     ReadAudit,
+    ReadMetrics,
 }
 
 impl fmt::Display for Permission {
@@ -177,7 +182,10 @@ impl fmt::Display for Permission {
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",
             Self::ManageKeys => "manage keys",
+            Self::ReadPolicies => "read policies",
+            Self::ManagePolicies => "manage policies",
             Self::ReadAudit => "read the audit",
+            Self::ReadMetrics => "read the metrics",
         })
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
-use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::following::Following;
+use crate::health::Pulse;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
-use crate::policy::PolicySet;
+use crate::metrics::{ApprovalEvent, Metrics};
+use crate::policies::Policies;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
 use crate::secret::Fingerprint;
@@ -44,13 +45,15 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Registry,
-    pub(crate) policies: ArcSwap<PolicySet>,
+    pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
     pub(crate) clock: Arc<Clock>,
     pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) pulse: Pulse,
     pub(crate) closing: watch::Sender<bool>,
 }
 
@@ -151,6 +154,7 @@ impl State {
             if let Err(error) = self.audit.enqueue(record) {
                 tracing::warn!(%error, approval_id = id, "an expiry could not be recorded");
             }
+            self.metrics.approval(ApprovalEvent::Expired);
         }
         self.catch_up().await.map(drop)
     }

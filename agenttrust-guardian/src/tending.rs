@@ -1,5 +1,5 @@
-//! What happens by itself, now and then: counters are kept, approvals lapse, keys of other processes
-//! arrive, old rows go. It ends with the Guardian.
+//! What happens by itself, now and then: counters are kept, approvals lapse, policies and keys of other
+//! processes arrive, old rows go. It ends with the Guardian.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -36,6 +36,10 @@ async fn tend(state: Weak<State>) {
             return;
         }
         beats += 1;
+        // A trouble of the policies tells of itself.
+        if let Err(error) = state.watch_policies().await {
+            tracing::debug!(message = error.message(), "the policy folder could not be looked at");
+        }
         match beat(&state, beats.is_multiple_of(BEATS_BETWEEN_PRUNING)).await {
             Ok(()) => troubled = false,
             // Once a trouble, not twice a second.

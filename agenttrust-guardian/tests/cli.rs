@@ -97,12 +97,7 @@ impl Drop for Served {
 
 fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(PROGRAM);
-    command
-        .args(arguments)
-        .env_remove("AGENTTRUST_ADMIN_KEY")
-        .env_remove("AGENTTRUST_DATABASE")
-        .env_remove("AGENTTRUST_LOG")
-        .envs(environment.iter().copied());
+    command.args(arguments).env_clear().envs(environment.iter().copied());
     command
 }
 
@@ -321,7 +316,10 @@ fn broken_policies_refuse_to_start_naming_file_line_and_column() {
 fn unusable_addresses_and_databases_are_refused_with_what_to_do() {
     for (arguments, says) in [
         (["serve", "--listen", "nonsense", "--database", "memory"], "nonsense"),
-        (["serve", "--listen", "127.0.0.1:0", "--database", "postgres://x/y"], "PostgreSQL"),
+        (
+            ["serve", "--listen", "127.0.0.1:0", "--database", "postgres://x@127.0.0.1:1/y"],
+            "cannot be opened",
+        ),
         (["audit", "verify", "--database", "/nowhere/at.db", "-q"], "unexpected argument"),
     ] {
         let refused = run(&arguments);

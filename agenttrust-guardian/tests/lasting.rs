@@ -205,12 +205,13 @@ async fn database_file_is_for_its_owner_only() {
 }
 
 #[tokio::test]
-async fn postgres_and_broken_databases_are_refused_with_what_to_do() {
+async fn unreachable_and_broken_databases_are_refused_with_what_to_do() {
     let open = async |url: &str| {
         let built = agenttrust_guardian::Guardian::builder().database(url).build().await;
         built.unwrap_err().to_string()
     };
-    assert!(open("postgres://localhost/x").await.contains("PostgreSQL is not served"));
+    let said = open("postgres://me:hunter2@127.0.0.1:1/at").await;
+    assert!(said.contains("postgres://me@127.0.0.1:1/at") && !said.contains("hunter2"), "{said}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.db");
     std::fs::write(&path, "this is no database, whatever its name says ".repeat(100)).unwrap();

@@ -93,7 +93,8 @@ impl TryFrom<Record> for Prepared {
 }
 
 /// A row of the log.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct Entry {
     /// Its number; the first is 1.
     pub seq: u64,
@@ -104,8 +105,10 @@ pub struct Entry {
     /// The organisation that it happened in.
     pub org_id: String,
     /// The agent that it is about.
+    #[schema(required = true)]
     pub agent_id: Option<String>,
     /// The id of the key that did it.
+    #[schema(required = true)]
     pub actor: Option<String>,
     /// The particulars. Hashed is their RFC 8785 form, which a reader can make again from this.
     pub body: Value,

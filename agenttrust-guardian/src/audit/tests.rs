@@ -351,15 +351,15 @@ async fn reordered_rows_are_named() {
 async fn an_added_row_is_named() {
     for (sql, seq) in [
         (
-            "INSERT INTO audit SELECT 11, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit WHERE seq = 10",
+            "INSERT INTO audit (seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash) SELECT 11, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit WHERE seq = 10",
             11,
         ),
         (
-            "INSERT INTO audit SELECT 0, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit WHERE seq = 1",
+            "INSERT INTO audit (seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash) SELECT 0, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit WHERE seq = 1",
             0,
         ),
         (
-            "INSERT INTO audit SELECT -9, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit WHERE seq = 1",
+            "INSERT INTO audit (seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash) SELECT -9, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit WHERE seq = 1",
             0,
         ),
     ] {

@@ -144,6 +144,11 @@ impl AuditLog {
         self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
     }
 
+    /// How many records wait to be taken by the writer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
     /// Leave to read the whole log; `None` while somebody else does. Many who read it all at once would
     /// keep the database from those who decide.
     pub(crate) fn begin_walk(&self) -> Option<OwnedSemaphorePermit> {

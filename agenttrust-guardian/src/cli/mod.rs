@@ -1,8 +1,15 @@
 //! The `agenttrust` program: serves a Guardian and looks after its keys and its audit.
 
 mod audit;
+mod config;
 mod keys;
+mod listen;
+mod log;
+mod openapi;
+mod policy;
 mod serve;
+mod stop;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -22,13 +29,18 @@ struct Program {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a Guardian over HTTP
-    Serve(serve::Serve),
+    Serve(Box<config::Flags>),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Check, test, replay and format policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Print the OpenAPI document that a Guardian serves at /openapi.json
+    Openapi,
 }
 
 /// Which database.
@@ -65,35 +77,27 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    log_to_stderr();
+    // A Guardian reads how to log with its other settings.
+    if !matches!(program.command, Command::Serve(_)) {
+        log::start_from_environment();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the operating system gave no threads: {error}")),
     };
     let done = runtime.block_on(async {
         match program.command {
-            Command::Serve(serve) => serve.run().await,
+            Command::Serve(flags) => serve::run(*flags).await,
             Command::Keys(keys) => keys.run().await,
+            Command::Policy(policy) => policy.run().await,
             Command::Audit(audit) => audit.run().await,
+            Command::Openapi => openapi::print(),
         }
     });
     match done {
         Ok(code) => code,
         Err(error) => failed(&error.to_string()),
     }
-}
-
-fn log_to_stderr() {
-    use tracing_subscriber::EnvFilter;
-
-    let filter =
-        EnvFilter::try_from_env("AGENTTRUST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Somebody who embeds this program may log already; then theirs stays.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .try_init();
 }
 
 fn failed(why: &str) -> ExitCode {

@@ -1,18 +1,15 @@
 //! `agenttrust serve`.
 
-use std::env::VarError;
 use std::io::Write;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
-use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
-use futures_util::future::{Either, select};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use axum_server::Control;
 
+use super::config::{Config, Flags};
+use super::listen::{Addresses, Listening};
+use super::tls::Identity;
+use super::{log, stop};
 use crate::error::GuardianError;
 use crate::guardian::Guardian;
 use crate::role::Role;
@@ -22,140 +19,150 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// The key that `--dev` knows.
 const DEV_KEY: &str = "sk_test_dev";
 
-/// What `agenttrust serve` is told.
-#[derive(Debug, Args)]
-pub(super) struct Serve {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: String,
-    /// The database: sqlite://PATH, a path, or memory; else AGENTTRUST_DATABASE, else agenttrust.db
-    // Read from the environment by hand: one that is set there is no contradiction to --dev.
-    #[arg(long, value_name = "URL", conflicts_with = "dev")]
-    database: Option<String>,
-    /// A folder of Cedar policies instead of the built-in ones
-    #[arg(long, value_name = "DIR")]
-    policies: Option<PathBuf>,
-    /// Let a key decide its own requests; each such decision is marked in the audit
-    #[arg(long)]
-    allow_self_approval: bool,
-    /// Try things out: in memory, key sk_test_dev, self-approval; only on a loopback address
-    #[arg(long)]
-    dev: bool,
+/// Serves a Guardian until the program is told to stop.
+pub(super) async fn run(flags: Flags) -> Result<ExitCode, GuardianError> {
+    let config = Config::read(&flags)?;
+    if flags.print_config {
+        say(config.to_toml().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    export(&config).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
-impl Serve {
-    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
-        let addresses = self.addresses()?;
-        let exposed = addresses.iter().any(|address| !address.ip().is_loopback());
-        if self.dev && exposed {
-            return Err(GuardianError::Invalid(format!(
-                "--dev has a key that everybody knows, so it does not listen on {}; \
-                 use a loopback address such as 127.0.0.1:8080",
-                self.listen
-            )));
-        }
-        // Before the database: a first key is printed once, so nothing may fail after it was made.
-        let listener = TcpListener::bind(addresses.as_slice())
-            .await
-            .map_err(|error| self.cannot_listen(&error.to_string()))?;
-        let address =
-            listener.local_addr().map_err(|error| self.cannot_listen(&error.to_string()))?;
-        let guardian = self.guardian().await?;
-        if exposed {
-            tracing::warn!(%address, "listening beyond this machine without TLS: keys travel in the clear");
-        }
-        say(&format!("listening on http://{address}"))?;
-
-        let (stop, stopping) = watch::channel(false);
-        let told = guardian.clone();
-        tokio::spawn(async move {
-            stop_signal().await;
-            tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
-            told.hurry();
-            stop.send_replace(true);
-        });
-        let mut drained = stopping.clone();
-        let server =
-            axum::serve(listener, guardian.router()).with_graceful_shutdown(told_to_stop(stopping));
-        let server = pin!(std::future::IntoFuture::into_future(server));
-        let overdue = pin!(async move {
-            // The sender lives in the task above until it has sent.
-            let _ = drained.wait_for(|stop| *stop).await;
-            tokio::time::sleep(DRAIN).await;
-        });
-        let served = match select(server, overdue).await {
-            Either::Left((served, _)) => served,
-            Either::Right(_) => {
-                tracing::warn!("requests were still under way and are cut off");
-                Ok(())
-            }
-        };
-        guardian.close().await;
-        served.map_err(|error| GuardianError::Unavailable(format!("serving ended: {error}")))?;
-        Ok(ExitCode::SUCCESS)
+/// Serves, with spans for a collector where there is one.
+#[cfg(feature = "otel")]
+async fn export(config: &Config) -> Result<(), GuardianError> {
+    if collector().is_none() {
+        log::start(&config.log, config.log_format, None)?;
+        return serve(config).await;
     }
-
-    fn addresses(&self) -> Result<Vec<SocketAddr>, GuardianError> {
-        let addresses: Vec<SocketAddr> = self
-            .listen
-            .to_socket_addrs()
-            .map_err(|error| self.cannot_listen(&error.to_string()))?
-            .collect();
-        if addresses.is_empty() {
-            return Err(self.cannot_listen("it names no address"));
-        }
-        Ok(addresses)
-    }
-
-    fn cannot_listen(&self, why: &str) -> GuardianError {
-        GuardianError::Invalid(format!(
-            "cannot listen on {}: {why}; give --listen an address such as 127.0.0.1:8080",
-            self.listen
-        ))
-    }
-
-    async fn guardian(&self) -> Result<Guardian, GuardianError> {
-        let mut builder = Guardian::builder();
-        if let Some(folder) = &self.policies {
-            builder = builder.policies(folder);
-        }
-        if self.dev {
-            tracing::warn!(
-                "DEVELOPMENT MODE: everything is in memory, the key {DEV_KEY} may do anything, and \
-                 requests may be approved by whoever made them"
-            );
-            return builder.development(DEV_KEY).build().await;
-        }
-        if self.allow_self_approval {
-            tracing::warn!("self-approval is allowed: a key may decide what it asked for itself");
-        }
-        let database = match &self.database {
-            Some(database) => database.clone(),
-            None => from_environment("AGENTTRUST_DATABASE")?
-                .unwrap_or_else(|| "agenttrust.db".to_owned()),
-        };
-        builder = builder.database(database).allow_self_approval(self.allow_self_approval);
-        if let Some(key) = from_environment("AGENTTRUST_ADMIN_KEY")? {
-            return builder.admin_key(key).build().await;
-        }
-        let guardian = builder.build().await?;
-        if !guardian.has_admin_key().await? {
-            let key = guardian.create_key(Role::Admin, &[]).await?;
-            say(&format!("admin key, shown this once: {key}"))?;
-        }
-        Ok(guardian)
-    }
+    let exporter = crate::otel::Exporter::start(&config.replica)?;
+    log::start(&config.log, config.log_format, Some(exporter.layer()))?;
+    let served = serve(config).await;
+    exporter.close().await;
+    served
 }
 
-/// This variable, if it is set and not empty.
-fn from_environment(name: &str) -> Result<Option<String>, GuardianError> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => {
-            Err(GuardianError::Invalid(format!("{name} is not UTF-8; set it again")))
-        }
+/// Serves, and says so where somebody waits for spans.
+#[cfg(not(feature = "otel"))]
+async fn export(config: &Config) -> Result<(), GuardianError> {
+    log::start(&config.log, config.log_format, None)?;
+    if let Some(variable) = collector() {
+        tracing::warn!(
+            "{variable} is set, and this program was built without the feature `otel`: \
+             no spans are exported"
+        );
     }
+    serve(config).await
+}
+
+/// The variable that names a collector.
+fn collector() -> Option<&'static str> {
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+async fn serve(config: &Config) -> Result<(), GuardianError> {
+    let addresses = Addresses::find("listen", &config.listen)?;
+    if config.dev && addresses.exposed() {
+        return Err(GuardianError::Invalid(format!(
+            "--dev has a key that everybody knows, so it does not listen on {}; \
+             use a loopback address such as 127.0.0.1:8080",
+            config.listen
+        )));
+    }
+    // Before the database: a first key is printed once, so nothing may fail after it was made.
+    let tls = config.tls.clone().map(|(certificate, key)| Identity::new(certificate, key).serve());
+    let tls = tls.transpose()?;
+    let listening = addresses.bind().await?;
+    let metrics = match &config.metrics_listen {
+        Some(text) => Some(Addresses::find("metrics-listen", text)?.bind().await?),
+        None => None,
+    };
+    let guardian = guardian(config).await?;
+
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    if listening.exposed && tls.is_none() {
+        tracing::warn!(
+            address = %listening.address,
+            "listening beyond this machine without TLS: keys travel in the clear"
+        );
+    }
+    say(&format!("listening on {scheme}://{}", listening.address))?;
+
+    let control = Control::new();
+    let told = (guardian.clone(), control.clone());
+    tokio::spawn(async move {
+        stop::signal().await;
+        tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
+        let (guardian, control) = told;
+        guardian.hurry();
+        control.graceful_shutdown(Some(DRAIN));
+    });
+    if let Some(metrics) = metrics {
+        serve_metrics(metrics, &guardian, &control)?;
+    }
+    let served = listening.serve(guardian.router(), tls, &control).await;
+    if control.connection_count() > 0 {
+        tracing::warn!("requests were still under way and are cut off");
+    }
+    guardian.close().await;
+    served.map_err(|error| GuardianError::Unavailable(format!("serving ended: {error}")))
+}
+
+/// Serves the numbers, and nothing else, to whoever asks.
+fn serve_metrics(
+    listening: Listening,
+    guardian: &Guardian,
+    control: &Control,
+) -> Result<(), GuardianError> {
+    if listening.exposed {
+        tracing::warn!(
+            address = %listening.address,
+            "metrics are served beyond this machine, to whoever asks"
+        );
+    }
+    say(&format!("metrics on http://{}/metrics", listening.address))?;
+    let (router, control) = (guardian.metrics_router(), control.clone());
+    tokio::spawn(async move {
+        if let Err(error) = listening.serve(router, None, &control).await {
+            tracing::error!(%error, "metrics are served no more");
+        }
+    });
+    Ok(())
+}
+
+async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
+    let mut builder = Guardian::builder()
+        .approval_ttl(config.approval_ttl)
+        .session_ttl(config.session_ttl)
+        .replica(&config.replica);
+    if let Some(folder) = &config.policies {
+        builder = builder.policies(folder);
+    }
+    if config.dev {
+        tracing::warn!(
+            "DEVELOPMENT MODE: everything is in memory, the key {DEV_KEY} may do anything, and \
+             requests may be approved by whoever made them"
+        );
+        return builder.development(DEV_KEY).build().await;
+    }
+    if config.allow_self_approval {
+        tracing::warn!("self-approval is allowed: a key may decide what it asked for itself");
+    }
+    builder =
+        builder.database(config.database.as_str()).allow_self_approval(config.allow_self_approval);
+    if let Some(key) = &config.admin_key {
+        return builder.admin_key(key.expose()).build().await;
+    }
+    let guardian = builder.build().await?;
+    if !guardian.has_admin_key().await? {
+        let key = guardian.create_key(Role::Admin, &[]).await?;
+        say(&format!("admin key, shown this once: {key}"))?;
+    }
+    Ok(guardian)
 }
 
 fn say(line: &str) -> Result<(), GuardianError> {
@@ -163,38 +170,4 @@ fn say(line: &str) -> Result<(), GuardianError> {
     writeln!(out, "{line}")
         .and_then(|()| out.flush())
         .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
-}
-
-async fn told_to_stop(mut stopping: watch::Receiver<bool>) {
-    // Without its sender nobody can say stop any more, which is as good as having said it.
-    let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-async fn stop_signal() {
-    let interrupt = pin!(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    });
-    select(interrupt, pin!(terminated())).await;
-}
-
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be heard; use ctrl-c");
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending::<()>().await;
 }

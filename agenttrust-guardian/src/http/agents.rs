@@ -6,10 +6,12 @@ use axum::Json;
 use axum::http::StatusCode;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
+use super::answers::{Conflict, Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -17,12 +19,18 @@ use super::{ApiError, App};
 use crate::audit::Record;
 use crate::ids;
 use crate::names::{check_name, check_names, check_text};
-use crate::registry::{AgentEntry, Limits};
+use crate::registry::{AgentEntry, GROUPS, Limits, groups_of};
 use crate::role::{Access, Permission};
 use crate::state::State;
 use agenttrust::model::CapabilitySet;
+use agenttrust::model::schema::{Capability, Name};
 
-/// `POST /api/v1/agents`.
+/// Register an agent
+#[utoipa::path(
+    post, path = "/api/v1/agents", operation_id = "create_agent", tag = "agents",
+    request_body = CreateAgentRequest,
+    responses((status = 201, description = "The agent", body = Agent), Conflict, Unavailable),
+)]
 pub(super) async fn create(
     state: App,
     caller: Caller,
@@ -39,6 +47,7 @@ pub(super) async fn create(
     let capabilities = CapabilitySet::parse(&body.capabilities)
         .map_err(|error| ApiError::capability("capabilities", &error))?;
     check_names("capabilities", &body.capabilities)?;
+    check_groups(body.metadata.get(GROUPS))?;
     state.ready_to_change()?;
 
     let now = state.clock.now();
@@ -52,38 +61,75 @@ pub(super) async fn create(
     agent.created_at = Some(now);
     state.store.insert_agent(agent.clone(), now).await?;
     state.catch_up().await?;
-    let about = json!({ "name": agent.name, "capabilities": agent.capabilities });
+    let about = json!({
+        "name": agent.name,
+        "capabilities": agent.capabilities,
+        "groups": groups_of(&agent),
+    });
     state.note(record(&caller, "agent.created", &agent.id, about)).await?;
     Ok((StatusCode::CREATED, Json(agent)))
 }
 
-/// `GET /api/v1/agents`: those that the caller may see.
+/// Refuses groups that policies could not name.
+fn check_groups(groups: Option<&Value>) -> Result<(), ApiError> {
+    const FIELD: &str = "metadata.groups";
+    let Some(groups) = groups else { return Ok(()) };
+    let names = groups
+        .as_array()
+        .and_then(|groups| groups.iter().map(Value::as_str).collect::<Option<Vec<&str>>>())
+        .ok_or_else(|| {
+            let example = r#"is not a list of names; send one such as ["ops"], or leave it out"#;
+            ApiError::invalid(FIELD, example)
+        })?;
+    check_names(FIELD, &names)
+}
+
+/// The answer of `GET /api/v1/agents`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Agents {
+    agents: Vec<Agent>,
+}
+
+/// List the agents that the caller may see
+#[utoipa::path(
+    get, path = "/api/v1/agents", operation_id = "list_agents", tag = "agents",
+    params(("org_id" = Option<String>, Query, description = "The caller's own organisation; no other is reached")),
+    responses((status = 200, description = "The agents", body = Agents)),
+)]
 pub(super) async fn list(
     state: App,
     caller: Caller,
     params: Params,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Agents>, ApiError> {
     let access = caller.need(Permission::ReadAgents)?;
     own_org(&caller, params.text("org_id"))?;
     let entries = state.registry.agents.list(caller.org_id());
-    let agents: Vec<&Agent> = entries
+    let agents = entries
         .iter()
         .map(|entry| &entry.agent)
         .filter(|agent| access == Access::Any || caller.key.is_bound_to(&agent.id))
+        .cloned()
         .collect();
-    Ok(Json(json!({ "agents": agents })))
+    Ok(Json(Agents { agents }))
 }
 
-/// `GET /api/v1/agents/{id}`.
+/// Read an agent
+#[utoipa::path(
+    get, path = "/api/v1/agents/{id}", operation_id = "get_agent", tag = "agents",
+    params(("id" = Name, Path, description = "The agent")),
+    responses((status = 200, description = "The agent", body = Agent), NotFound),
+)]
 pub(super) async fn get(state: App, caller: Caller, Id(id): Id) -> Result<Json<Agent>, ApiError> {
     caller.need_for(Permission::ReadAgents, &id)?;
     Ok(Json(known(&state, &caller, &id)?.agent.clone()))
 }
 
 /// The body of the three below.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct Reason {
+    /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     reason: String,
 }
 
@@ -102,13 +148,19 @@ async fn reason_to_change(
     Ok(reason)
 }
 
-/// `POST /api/v1/agents/{id}/revoke`: for good, with its tokens, sessions and approvals.
+/// Revoke an agent for good, with its tokens, sessions and approvals
+#[utoipa::path(
+    post, path = "/api/v1/agents/{id}/revoke", operation_id = "revoke_agent", tag = "agents",
+    params(("id" = Name, Path, description = "The agent")),
+    request_body = Option<Reason>,
+    responses((status = 200, description = "It is revoked", body = Done), NotFound, Unavailable),
+)]
 pub(super) async fn revoke(
     state: App,
     caller: Caller,
     Id(id): Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
     let now = state.clock.now();
     let org_id = caller.org_id().to_owned();
@@ -124,26 +176,42 @@ pub(super) async fn revoke(
         let about = json!({ "approval_id": approval_id });
         state.note(record(&caller, "approval.expired", &id, about)).await?;
     }
-    Ok(Json(json!({ "status": "revoked" })))
+    Ok(Json(Done { status: "revoked" }))
 }
 
-/// `POST /api/v1/agents/{id}/suspend`.
+/// Suspend an agent
+#[utoipa::path(
+    post, path = "/api/v1/agents/{id}/suspend", operation_id = "suspend_agent", tag = "agents",
+    params(("id" = Name, Path, description = "The agent")),
+    request_body = Option<Reason>,
+    responses(
+        (status = 200, description = "It is suspended", body = Done), NotFound, Conflict, Unavailable,
+    ),
+)]
 pub(super) async fn suspend(
     state: App,
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     set_status(state, caller, id, payload, AgentStatus::Suspended, "agent.suspended").await
 }
 
-/// `POST /api/v1/agents/{id}/reactivate`.
+/// Lift the suspension of an agent
+#[utoipa::path(
+    post, path = "/api/v1/agents/{id}/reactivate", operation_id = "reactivate_agent", tag = "agents",
+    params(("id" = Name, Path, description = "The agent")),
+    request_body = Option<Reason>,
+    responses(
+        (status = 200, description = "It is active", body = Done), NotFound, Conflict, Unavailable,
+    ),
+)]
 pub(super) async fn reactivate(
     state: App,
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     set_status(state, caller, id, payload, AgentStatus::Active, "agent.reactivated").await
 }
 
@@ -154,7 +222,7 @@ async fn set_status(
     payload: Payload,
     status: AgentStatus,
     kind: &'static str,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
     let (org_id, now) = (caller.org_id().to_owned(), state.clock.now());
     if !state.store.set_agent_status(org_id, id.clone(), status, now).await? {
@@ -164,16 +232,19 @@ async fn set_status(
     }
     state.catch_up().await?;
     state.note(record(&caller, kind, &id, json!({ "reason": reason }))).await?;
-    Ok(Json(json!({ "status": status })))
+    Ok(Json(Done { status: status.as_str() }))
 }
 
 /// The body of `PUT /api/v1/agents/{id}/floor`. A field that is misspelt or left out must not open a
 /// floor, so unknown fields are refused and a missing ceiling is told from `null`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetFloor {
+    /// May be left out beside a ceiling, which means restricted.
     mode: Option<SessionMode>,
+    /// The most that any session of the agent allows; `null` for no ceiling.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<Capability>>, min_items = 1, max_items = 256)]
     scope_ceiling: Option<Option<Vec<String>>>,
 }
 
@@ -181,16 +252,30 @@ fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Vec<String>
     Option::deserialize(from).map(Some)
 }
 
-/// `PUT /api/v1/agents/{id}/floor`: what applies to every session of this agent.
+/// The floor of an agent, as it was set.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Floor {
+    mode: SessionMode,
+    #[schema(required = true)]
+    scope_ceiling: Option<Vec<String>>,
+}
+
+/// Set what applies to every session of an agent
 ///
 /// `mode` may be left out beside a ceiling, which means restricted. Only `{"mode": "open"}` takes a
 /// floor away. An agent that has a ceiling keeps it unless another one or `null` is given.
+#[utoipa::path(
+    put, path = "/api/v1/agents/{id}/floor", operation_id = "set_floor", tag = "agents",
+    params(("id" = Name, Path, description = "The agent")),
+    request_body = SetFloor,
+    responses((status = 200, description = "The floor", body = Floor), NotFound, Conflict, Unavailable),
+)]
 pub(super) async fn set_floor(
     state: App,
     caller: Caller,
     Id(id): Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Floor>, ApiError> {
     caller.need(Permission::SetFloors)?;
     let body: SetFloor = payload.json().await?;
     if body.mode == Some(SessionMode::Unknown) {
@@ -229,11 +314,12 @@ pub(super) async fn set_floor(
     state.ready_to_change()?;
     let (org_id, now) = (caller.org_id().to_owned(), state.clock.now());
     state.store.set_floor(org_id, id.clone(), mode, ceiling, now).await?;
-    let shown = Some(floor.ceiling()).filter(|ceiling| !ceiling.is_empty());
-    let about = json!({ "mode": mode, "scope_ceiling": shown });
+    let shown = Some(floor.ceiling().to_vec()).filter(|ceiling| !ceiling.is_empty());
+    let answer = Floor { mode, scope_ceiling: shown };
+    let about = json!({ "mode": answer.mode, "scope_ceiling": answer.scope_ceiling });
     state.catch_up().await?;
-    state.note(record(&caller, "agent.floor_set", &id, about.clone())).await?;
-    Ok(Json(about))
+    state.note(record(&caller, "agent.floor_set", &id, about)).await?;
+    Ok(Json(answer))
 }
 
 /// The agent of this id in the caller's organisation.

@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::guard::digest;
+use agenttrust::model::schema::{Name, NameOrEmpty};
 use agenttrust::model::{Approval, ApprovalStatus};
 use axum::Json;
 use futures_util::future::{Either, select};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::ToSchema;
 
+use super::answers::{Conflict, Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
 use super::{ApiError, App};
 use crate::audit::Record;
+use crate::metrics::ApprovalEvent;
 use crate::names::{check_input, check_name};
 use crate::role::{Access, Permission};
 use crate::state::State;
@@ -28,7 +32,17 @@ const WAIT_MOST: u64 = 60;
 /// How many approvals one answer lists; the newest.
 const LISTED_MOST: usize = 1_000;
 
-/// `GET /mcp/approvals/{id}`, with `?wait=` held back until it changes.
+/// Read an approval
+///
+/// With `wait`, a pending one is answered when it changes, or after that many seconds.
+#[utoipa::path(
+    get, path = "/mcp/approvals/{id}", operation_id = "get_approval", tag = "approvals",
+    params(
+        ("id" = Name, Path, description = "The approval"),
+        ("wait" = Option<u64>, Query, maximum = 60, description = "How long to wait for a change, in seconds"),
+    ),
+    responses((status = 200, description = "The approval", body = Approval), NotFound, Unavailable),
+)]
 pub(super) async fn get(
     state: App,
     caller: Caller,
@@ -73,12 +87,27 @@ pub(super) async fn get(
     Ok(Json(approval))
 }
 
-/// `GET /mcp/approvals`, filtered by `?status=` and `?agent_id=`.
+/// The answer of `GET /mcp/approvals`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Approvals {
+    /// At most 1,000, the newest first.
+    approvals: Vec<Approval>,
+}
+
+/// List the approvals that the caller may see
+#[utoipa::path(
+    get, path = "/mcp/approvals", operation_id = "list_approvals", tag = "approvals",
+    params(
+        ("status" = Option<ApprovalStatus>, Query, description = "Those that stand so"),
+        ("agent_id" = Option<NameOrEmpty>, Query, description = "Those of this agent"),
+    ),
+    responses((status = 200, description = "The approvals", body = Approvals), Unavailable),
+)]
 pub(super) async fn list(
     state: App,
     caller: Caller,
     params: Params,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Approvals>, ApiError> {
     let access = caller.need(Permission::ReadApprovals)?;
     let status = params.text("status").map(|word| {
         ApprovalStatus::from_word(word).ok_or_else(|| {
@@ -112,34 +141,66 @@ pub(super) async fn list(
         (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
     });
     approvals.truncate(LISTED_MOST);
-    Ok(Json(json!({ "approvals": approvals })))
+    Ok(Json(Approvals { approvals }))
 }
 
-/// `POST /mcp/approvals/{id}/approve`.
+/// Approve a held action
+#[utoipa::path(
+    post, path = "/mcp/approvals/{id}/approve", operation_id = "approve", tag = "approvals",
+    params(("id" = Name, Path, description = "The approval")),
+    request_body = Option<Decision>,
+    responses(
+        (status = 200, description = "Where it stands now", body = DecisionAnswer), NotFound, Conflict, Unavailable,
+    ),
+)]
 pub(super) async fn approve(
     state: App,
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DecisionAnswer>, ApiError> {
     decide(state, caller, id, payload, true).await
 }
 
-/// `POST /mcp/approvals/{id}/deny`.
+/// Deny a held action
+#[utoipa::path(
+    post, path = "/mcp/approvals/{id}/deny", operation_id = "deny", tag = "approvals",
+    params(("id" = Name, Path, description = "The approval")),
+    request_body = Option<Decision>,
+    responses(
+        (status = 200, description = "Where it stands now", body = DecisionAnswer), NotFound, Conflict, Unavailable,
+    ),
+)]
 pub(super) async fn deny(
     state: App,
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DecisionAnswer>, ApiError> {
     decide(state, caller, id, payload, false).await
 }
 
 /// The body of the two above.
-#[derive(Debug, Deserialize)]
-struct Decision {
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Decision {
+    /// Who decides, in the caller's words. Recorded beside the key, which says who it really was.
     #[serde(default)]
+    #[schema(value_type = Option<NameOrEmpty>)]
     decided_by: Option<String>,
+}
+
+/// The answer of the two above.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DecisionAnswer {
+    status: ApprovalStatus,
+    /// How many have approved so far; absent when the decision was made before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    approvals: Option<u32>,
+    /// How many it takes; absent when the decision was made before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    quorum: Option<u32>,
 }
 
 async fn decide(
@@ -148,7 +209,7 @@ async fn decide(
     Id(id): Id,
     payload: Payload,
     approve: bool,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DecisionAnswer>, ApiError> {
     caller.need(Permission::DecideApprovals)?;
     let Decision { decided_by } = payload.json_or_empty().await?;
     let decided_by = decided_by.filter(|name| !name.is_empty());
@@ -176,6 +237,8 @@ async fn decide(
         Decided::Counted { row, votes } => (row.approval, "approval.vote", false, votes),
         Decided::Done { row, own_request } => {
             let kind = if approve { "approval.approved" } else { "approval.denied" };
+            let event = if approve { ApprovalEvent::Approved } else { ApprovalEvent::Denied };
+            state.metrics.approval(event);
             let votes = row.approval.approvals.unwrap_or(0);
             (row.approval, kind, own_request, votes)
         }
@@ -200,23 +263,28 @@ async fn decide(
             "quorum": approval.quorum,
         }));
     state.note(record).await?;
-    Ok(Json(json!({
-        "status": approval.status,
-        "approvals": votes,
-        "quorum": approval.quorum,
-    })))
+    Ok(Json(DecisionAnswer {
+        status: approval.status,
+        approvals: Some(votes),
+        quorum: approval.quorum,
+    }))
 }
 
 /// The same word from the same key once more changes nothing and is no error: its first answer may
 /// have been lost on the way.
-fn late(caller: &Caller, approval: Approval, approve: bool) -> Result<Json<Value>, ApiError> {
+fn late(
+    caller: &Caller,
+    approval: Approval,
+    approve: bool,
+) -> Result<Json<DecisionAnswer>, ApiError> {
     let same = match approval.status {
         ApprovalStatus::Approved | ApprovalStatus::Consumed => approve,
         ApprovalStatus::Denied => !approve,
         _ => false,
     };
     if same && approval.decided_by_key.as_deref() == Some(&caller.key.id) {
-        return Ok(Json(json!({ "status": approval.status })));
+        let status = approval.status;
+        return Ok(Json(DecisionAnswer { status, approvals: None, quorum: None }));
     }
     Err(ApiError::conflict(match approval.status {
         ApprovalStatus::Expired => {
@@ -236,21 +304,32 @@ fn own_request(id: &str) -> ApiError {
 }
 
 /// The body of `PUT /mcp/approvals/{id}/input`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Disclosure {
+    /// The input; at most 64 KiB as JSON, nested at most 32 deep.
+    #[schema(value_type = Value)]
     input: Value,
     /// What opens the digest for this one input.
     r: String,
 }
 
-/// `PUT /mcp/approvals/{id}/input`: shows the approver what the digest commits to. What opens the
-/// digest is looked at and not kept.
+/// Show the approver what the digest commits to
+///
+/// What opens the digest is looked at and not kept.
+#[utoipa::path(
+    put, path = "/mcp/approvals/{id}/input", operation_id = "disclose_input", tag = "approvals",
+    params(("id" = Name, Path, description = "The approval")),
+    request_body = Disclosure,
+    responses(
+        (status = 200, description = "The approver is shown it", body = Done), NotFound, Conflict, Unavailable,
+    ),
+)]
 pub(super) async fn disclose(
     state: App,
     caller: Caller,
     Id(id): Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let access = caller.need(Permission::DiscloseInput)?;
     let Disclosure { input, r } = payload.json().await?;
     let approval = read(&state, &caller, access, &id).await?;
@@ -270,7 +349,7 @@ pub(super) async fn disclose(
             "approval {id:?} is not pending any more, so nobody needs its input"
         )));
     }
-    Ok(Json(json!({ "status": "disclosed" })))
+    Ok(Json(Done { status: "disclosed" }))
 }
 
 /// The approval, if the caller may see it: of its agents, or one that it asked for itself. To

@@ -3,15 +3,18 @@
 use std::io::{self, Write};
 
 use agenttrust::__private::background;
+use agenttrust::model::schema::NameOrEmpty;
 use axum::Json;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 
+use super::answers::{TooMany, Unavailable};
 use super::auth::Caller;
 use super::params::Params;
 use super::{ApiError, App};
@@ -22,12 +25,30 @@ use crate::state::State;
 /// How many entries an answer has, unless the caller asks for another number.
 const PAGE: u32 = 100;
 
-/// `GET /api/v1/audit`, from `?after=` on, `?limit=` many, of `?agent_id=`.
+/// The answer of `GET /api/v1/audit`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditPage {
+    entries: Vec<Entry>,
+    /// What to ask for `after` next; `null` when nothing is left.
+    #[schema(required = true)]
+    next_after: Option<u64>,
+}
+
+/// Read the audit log
+#[utoipa::path(
+    get, path = "/api/v1/audit", operation_id = "list_audit", tag = "audit",
+    params(
+        ("after" = Option<u64>, Query, description = "The number of the entry before the first one wanted"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless said"),
+        ("agent_id" = Option<NameOrEmpty>, Query, description = "Only what is about this agent"),
+    ),
+    responses((status = 200, description = "The entries", body = AuditPage), Unavailable),
+)]
 pub(super) async fn list(
     state: App,
     caller: Caller,
     params: Params,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<AuditPage>, ApiError> {
     caller.need(Permission::ReadAudit)?;
     let after: u64 = params.number("after")?.unwrap_or(0);
     let limit: u32 = params.number("limit")?.unwrap_or(PAGE);
@@ -37,14 +58,37 @@ pub(super) async fn list(
     let agent_id = params.name("agent_id")?.map(str::to_owned);
     state.audit.flush().await;
     let entries = page(&state, after, limit, agent_id).await?;
-    let next = entries.last().map(|entry| entry.seq);
-    let entries: Vec<Entry> =
-        entries.into_iter().filter(|entry| entry.org_id == caller.org_id()).collect();
-    Ok(Json(json!({ "entries": entries, "next_after": next })))
+    let next_after = entries.last().map(|entry| entry.seq);
+    let entries = entries.into_iter().filter(|entry| entry.org_id == caller.org_id()).collect();
+    Ok(Json(AuditPage { entries, next_after }))
 }
 
-/// `GET /api/v1/audit/verify`.
-pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Value>, ApiError> {
+/// Whether the audit log is as it was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Verification {
+    ok: bool,
+    /// How many rows were read.
+    rows: u64,
+    /// The hash of the last row, in hexadecimal.
+    head: String,
+    /// The first fault.
+    #[schema(required = true)]
+    fault: Option<AuditFault>,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditFault {
+    seq: u64,
+    what: String,
+}
+
+/// Verify the audit log
+#[utoipa::path(
+    get, path = "/api/v1/audit/verify", operation_id = "verify_audit", tag = "audit",
+    responses((status = 200, description = "What was found", body = Verification), TooMany, Unavailable),
+)]
+pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Verification>, ApiError> {
     caller.need(Permission::ReadAudit)?;
     let walk = begin_walk(&state)?;
     state.audit.flush().await;
@@ -59,16 +103,20 @@ pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Value>, Ap
         .await
         .map_err(|_| ApiError::unavailable("verifying the audit log panicked"))?
         .map_err(unreadable)?;
-    let fault = found.fault.map(|fault| json!({ "seq": fault.seq, "what": fault.what }));
-    Ok(Json(json!({
-        "ok": fault.is_none(),
-        "rows": found.rows,
-        "head": found.head,
-        "fault": fault,
-    })))
+    let fault = found.fault.map(|fault| AuditFault { seq: fault.seq, what: fault.what });
+    Ok(Json(Verification { ok: fault.is_none(), rows: found.rows, head: found.head, fault }))
 }
 
-/// `GET /api/v1/audit/export`: the log as JSON lines, page by page as they are read.
+/// Export the audit log as JSON lines
+///
+/// Page by page as they are read.
+#[utoipa::path(
+    get, path = "/api/v1/audit/export", operation_id = "export_audit", tag = "audit",
+    responses(
+        (status = 200, description = "An entry a line", body = String, content_type = "application/x-ndjson"),
+        TooMany, Unavailable,
+    ),
+)]
 pub(super) async fn export(state: App, caller: Caller) -> Result<Response, ApiError> {
     caller.need(Permission::ReadAudit)?;
     let walk = begin_walk(&state)?;

@@ -2,21 +2,69 @@
 
 use agenttrust::Effect;
 use agenttrust::model::headers::{ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, SCOPES};
+use agenttrust::model::schema::NameOrEmpty;
 use agenttrust::model::{CheckRequest, CheckResult, SUMMARY_MAX_CHARS};
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::{IntoParams, PartialSchema};
 
+use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::{Payload, json};
+use super::openapi::header as documented;
 use super::{ApiError, App};
 use crate::names::{check_name, check_names};
-use crate::pipeline::{Answer, Check, decide, decide_again};
+use crate::pipeline::{Answer, Check, decide, decide_again, span};
 use crate::role::Permission;
+use crate::state::State;
 
-/// `POST /api/v1/agenttrust/check`.
+/// What a check may carry in its headers, where a gateway that knows none of it is not disturbed.
+struct Carried;
+
+impl IntoParams for Carried {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let digest =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9A-Fa-f]{64})?$"));
+        let list = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^( *[^, ][^,]{0,197} *(, *[^, ][^,]{0,197} *){0,255})?$"));
+        vec![
+            documented(
+                INPUT_DIGEST,
+                "The digest of the input, 64 hexadecimal digits; an approval is bound to it",
+                digest,
+            ),
+            documented(SCOPES, "The scopes that the tool declares, separated by commas", list),
+            documented(
+                IDEMPOTENCY_KEY,
+                "A name for this check: within a minute, the same check under it is decided once",
+                NameOrEmpty::schema(),
+            ),
+        ]
+    }
+}
+
+/// Check whether an agent may run a tool
+///
+/// A denial is an answer and no error: `allowed` is false, and `reason` says why.
+#[utoipa::path(
+    post, path = "/api/v1/agenttrust/check", operation_id = "check", tag = "check",
+    params(Carried),
+    request_body = CheckRequest,
+    responses(
+        (
+            status = 200, description = "The decision", body = CheckResult,
+            headers(("agenttrust-enforced" = String, description = "Which of `digest` and `scopes` were taken into account")),
+        ),
+        NotFound, Unavailable,
+    ),
+)]
 pub(super) async fn check(
     state: App,
     caller: Caller,
@@ -28,11 +76,26 @@ pub(super) async fn check(
     let body: CheckRequest = json(&bytes)?;
     caller.need_for(Permission::Check, &body.agent_id)?;
     let check = read(caller, &headers, body)?;
-    let answer = match header(&headers, IDEMPOTENCY_KEY)? {
-        None => decide(&state, &check).await?,
+    let span = span::begin(&state, &check);
+    #[cfg(feature = "otel")]
+    crate::otel::follow(&span, &headers);
+    let answer = answer(&state, &check, &headers, &bytes).instrument(span.clone()).await?;
+    span::end(&span, &answer);
+    Ok(respond(answer))
+}
+
+/// Decides the check, or says again what was said to its idempotency key.
+async fn answer(
+    state: &State,
+    check: &Check,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+) -> Result<Answer, ApiError> {
+    Ok(match header(headers, IDEMPOTENCY_KEY)? {
+        None => decide(state, check).await?,
         Some(repeated) => {
             check_name("Idempotency-Key", repeated)?;
-            let body = fingerprint(&check, &bytes);
+            let body = fingerprint(check, bytes);
             let now = state.clock.now();
             let found = state.registry.repeats.find(&check.key.id, repeated, body, now);
             let place = found.ok_or_else(|| {
@@ -45,13 +108,12 @@ pub(super) async fn check(
             let first = place
                 .get_or_try_init(|| {
                     first_time = true;
-                    decide(&state, &check)
+                    decide(state, check)
                 })
                 .await?;
-            if first_time { first.clone() } else { decide_again(&state, &check, first).await? }
+            if first_time { first.clone() } else { decide_again(state, check, first).await? }
         }
-    };
-    Ok(respond(answer))
+    })
 }
 
 fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, ApiError> {

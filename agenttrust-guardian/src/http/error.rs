@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::error::GuardianError;
+use crate::policy::PolicyError;
 use crate::store::StoreError;
 use agenttrust::model::CapabilityError;
 
@@ -47,6 +48,20 @@ impl ApiError {
         } else {
             Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message).with(details)
         }
+    }
+
+    /// 400: policies that are not usable; the sentence begins with file, line and column.
+    pub(crate) fn policies(error: &PolicyError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", error.to_string())
+            .with(super::policies::place(error))
+    }
+
+    /// 409: the policies of the folder are not usable.
+    pub(crate) fn policies_stay(error: &PolicyError) -> Self {
+        Self::conflict(format!(
+            "the policies stay as they are, because the folder's are not usable: {error}"
+        ))
+        .with(super::policies::place(error))
     }
 
     /// 401: no key, or none that works.

@@ -1,16 +1,57 @@
-//! How the Guardian is. The one endpoint without a key.
+//! How the Guardian is. The one endpoint without a key, so it tells nothing but words of its own.
+
+use std::time::Duration;
 
 use agenttrust::model::{Health, HealthStatus};
 use axum::Json;
+use axum::http::StatusCode;
 
 use super::App;
 
-/// `GET /health`.
-pub(super) async fn health(state: App) -> Json<Health> {
-    let status = match (state.store.is_alive().await, state.audit.is_healthy()) {
-        (true, true) => HealthStatus::Healthy,
-        // Reads of memory still work, and every decision is a denial.
-        (false, _) | (_, false) => HealthStatus::Degraded,
+/// How far the Guardian's clock may be ahead of the machine's before that is worth telling.
+const CLOCK_AHEAD_MOST: Duration = Duration::from_secs(60);
+
+/// How the Guardian is
+///
+/// 503 where every check is denied, so that others are asked instead.
+#[utoipa::path(
+    get, path = "/health", operation_id = "get_health", tag = "operations", security(()),
+    responses(
+        (status = 200, description = "Checks are decided; `status` says whether everything works", body = Health),
+        (status = 503, description = "Every check is denied; `checks` says why", body = Health),
+    ),
+)]
+pub(super) async fn health(state: App) -> (StatusCode, Json<Health>) {
+    // Without either of them no decision can be recorded.
+    let database = vital(state.is_in_touch() && state.pulse.of(&state.store).await);
+    let audit = vital(state.audit.is_healthy());
+    // The set in force may not be the one that somebody meant to be.
+    let policies = match state.policies.trouble() {
+        None => HealthStatus::Healthy,
+        Some(_) => HealthStatus::Degraded,
     };
-    Json(Health::new(status, "agenttrust-guardian", env!("CARGO_PKG_VERSION")))
+    // Set back under a running Guardian: what it issues ends earlier than others think.
+    let clock = if state.clock.ahead() > CLOCK_AHEAD_MOST {
+        HealthStatus::Degraded
+    } else {
+        HealthStatus::Healthy
+    };
+    let checks =
+        [("database", database), ("audit", audit), ("policies", policies), ("clock", clock)];
+
+    let worst = [HealthStatus::Unhealthy, HealthStatus::Degraded]
+        .into_iter()
+        .find(|bad| checks.iter().any(|(_, status)| status == bad))
+        .unwrap_or(HealthStatus::Healthy);
+    let code = match worst {
+        HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    let mut health = Health::new(worst, "agenttrust-guardian", env!("CARGO_PKG_VERSION"));
+    health.checks = checks.map(|(name, status)| (name.to_owned(), status)).into();
+    (code, Json(health))
+}
+
+fn vital(works: bool) -> HealthStatus {
+    if works { HealthStatus::Healthy } else { HealthStatus::Unhealthy }
 }

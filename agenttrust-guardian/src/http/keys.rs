@@ -3,10 +3,13 @@
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
+use utoipa::ToSchema;
 
 use agenttrust::Timestamp;
+use agenttrust::model::schema::Name;
 
+use super::answers::{Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
@@ -19,24 +22,30 @@ use crate::secret::Secret;
 use crate::store::KeyRow;
 
 /// The body of `POST /api/v1/keys`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct CreateKey {
+    #[schema(value_type = Role)]
     role: String,
+    /// The agents that a key of role `agent` is bound to; keys of other roles are bound to none.
     #[serde(default)]
+    #[schema(value_type = Vec<Name>, max_items = 256)]
     agents: Vec<String>,
 }
 
 /// A key as callers see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
 pub(super) struct KeyView {
     id: String,
     org_id: String,
     role: Role,
     agents: Vec<String>,
     created_at: Timestamp,
+    #[schema(required = true)]
     revoked_at: Option<Timestamp>,
     /// The key itself, in the one answer that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     key: Option<String>,
 }
 
@@ -54,7 +63,12 @@ impl From<KeyRow> for KeyView {
     }
 }
 
-/// `POST /api/v1/keys`.
+/// Make a key
+#[utoipa::path(
+    post, path = "/api/v1/keys", operation_id = "create_key", tag = "keys",
+    request_body = CreateKey,
+    responses((status = 201, description = "The key, shown this once", body = KeyView), Unavailable),
+)]
 pub(super) async fn create(
     state: App,
     caller: Caller,
@@ -74,21 +88,31 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// `GET /api/v1/keys`.
-pub(super) async fn list(state: App, caller: Caller) -> Result<Json<Value>, ApiError> {
+/// The answer of `GET /api/v1/keys`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Keys {
+    keys: Vec<KeyView>,
+}
+
+/// List the keys of the organisation
+#[utoipa::path(
+    get, path = "/api/v1/keys", operation_id = "list_keys", tag = "keys",
+    responses((status = 200, description = "The keys, without what is secret", body = Keys), Unavailable),
+)]
+pub(super) async fn list(state: App, caller: Caller) -> Result<Json<Keys>, ApiError> {
     caller.need(Permission::ManageKeys)?;
     let mut keys = state.store.keys().await?;
     keys.retain(|key| key.org_id == caller.org_id());
-    let keys: Vec<KeyView> = keys.into_iter().map(KeyView::from).collect();
-    Ok(Json(json!({ "keys": keys })))
+    Ok(Json(Keys { keys: keys.into_iter().map(KeyView::from).collect() }))
 }
 
-/// `DELETE /api/v1/keys/{id}`.
-pub(super) async fn revoke(
-    state: App,
-    caller: Caller,
-    Id(id): Id,
-) -> Result<Json<Value>, ApiError> {
+/// Revoke a key
+#[utoipa::path(
+    delete, path = "/api/v1/keys/{id}", operation_id = "revoke_key", tag = "keys",
+    params(("id" = Name, Path, description = "The id of the key")),
+    responses((status = 200, description = "It is revoked", body = Done), NotFound, Unavailable),
+)]
+pub(super) async fn revoke(state: App, caller: Caller, Id(id): Id) -> Result<Json<Done>, ApiError> {
     caller.need(Permission::ManageKeys)?;
     state.ready_to_change()?;
     let now = state.clock.now();
@@ -100,5 +124,5 @@ pub(super) async fn revoke(
         .actor(&caller.key.id)
         .body(json!({ "key_id": id }));
     state.note(record).await?;
-    Ok(Json(json!({ "status": "revoked" })))
+    Ok(Json(Done { status: "revoked" }))
 }

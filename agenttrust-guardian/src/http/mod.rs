@@ -1,6 +1,7 @@
 //! The Guardian as HTTP: one file a resource, and what they share.
 
 mod agents;
+mod answers;
 mod approvals;
 mod audit;
 mod auth;
@@ -10,7 +11,10 @@ mod error;
 mod finish;
 mod health;
 mod keys;
+mod metrics;
+pub(crate) mod openapi;
 mod params;
+mod policies;
 mod revocations;
 mod sessions;
 mod telemetry;
@@ -28,6 +32,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
 pub(crate) use self::error::ApiError;
+use crate::metrics::count;
 use crate::state::State;
 
 /// What every handler is given.
@@ -60,16 +65,21 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/tools", put(tools::declare).get(tools::list))
         .route("/api/v1/tools/{name}", delete(tools::remove))
         .route("/api/v1/tools/{name}/effect", put(tool_effects::set).delete(tool_effects::unset))
+        .route("/api/v1/policies", get(policies::get).put(policies::put))
+        .route("/api/v1/policies/reload", post(policies::reload))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
         .route_layer(from_fn_with_state(Arc::clone(&state), in_touch))
-        // These two answer all the same: a check with a denial.
+        // These answer all the same: a check with a denial.
+        .route("/openapi.json", get(openapi::document))
+        .route("/metrics", get(metrics::read))
         .route("/health", get(health::health))
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(finish::finish))
+        .layer(from_fn_with_state(Arc::clone(&state), count))
         .with_state(state)
 }
 
@@ -81,6 +91,12 @@ async fn in_touch(state: App, request: Request, next: Next) -> Result<Response, 
     Err(ApiError::unavailable(
         "this Guardian is out of touch with its database; try again, or ask another replica",
     ))
+}
+
+/// The numbers alone, for whoever can reach them.
+#[cfg(feature = "cli")]
+pub(crate) fn metrics_router(state: Arc<State>) -> Router {
+    Router::new().route("/metrics", get(metrics::open)).fallback(unknown_route).with_state(state)
 }
 
 async fn unknown_route(uri: Uri) -> ApiError {

@@ -18,6 +18,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
+use super::answers::{TooMany, Unavailable};
 use super::auth::Caller;
 use super::{ApiError, App};
 use crate::registry::Key;
@@ -29,7 +30,17 @@ use crate::state::State;
 /// Guardian, and the Guardian a dead reader.
 const BEAT: Duration = Duration::from_secs(15);
 
-/// `GET /api/v1/revocations/stream`.
+/// Follow what is revoked
+///
+/// `ready` once nothing is missed any more, then a `revocation` for each. The stream has no end; a
+/// comment every 15 seconds says that it is alive.
+#[utoipa::path(
+    get, path = "/api/v1/revocations/stream", operation_id = "watch_revocations", tag = "tokens",
+    responses(
+        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        TooMany, Unavailable,
+    ),
+)]
 pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiError> {
     caller.need(Permission::WatchRevocations)?;
     let closing = state.closing();

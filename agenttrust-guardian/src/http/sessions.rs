@@ -7,8 +7,10 @@ use agenttrust::model::{InitSessionRequest, Session, SessionMode, SessionSource}
 use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::agents::{known, open_with_ceiling, restricted_without_ceiling, unknown_mode};
+use super::answers::{Conflict, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -23,8 +25,20 @@ use crate::secret::Fingerprint;
 use crate::state::State;
 use crate::store::{Counts, SessionRow};
 use agenttrust::model::CapabilitySet;
+use agenttrust::model::schema::{Name, NameOrEmpty};
 
-/// `POST /mcp/sessions/init`.
+/// Begin a session with a server
+///
+/// A mode and a ceiling only tighten the floor of the agent. A ceiling alone means restricted;
+/// restricted needs one, and open takes none.
+#[utoipa::path(
+    post, path = "/mcp/sessions/init", operation_id = "init_session", tag = "sessions",
+    request_body = InitSessionRequest,
+    responses(
+        (status = 200, description = "The session", body = Session),
+        NotFound, Conflict, TooMany, Unavailable,
+    ),
+)]
 pub(super) async fn init(
     state: App,
     caller: Caller,
@@ -66,19 +80,33 @@ pub(super) async fn init(
 }
 
 /// The body of `POST /api/v1/agenttrust/api-sessions/init`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InitApiSession)]
 pub(super) struct InitApi {
+    /// The token, `at_…`.
+    #[schema(value_type = Name)]
     token: String,
     /// A mode to tighten the session to.
     #[serde(default)]
     mode: Option<SessionMode>,
 }
 
-/// `POST /api/v1/agenttrust/api-sessions/init`: a session that reaches as far and lives as long as
-/// the token, and is as strict as the session that the token was issued in.
+/// Begin a session from a token
+///
+/// It reaches as far and lives as long as the token, and is as strict as the session that the token was
+/// issued in.
 ///
 /// Asked again with the same key, it is the session that is open already: a server that asks for each
 /// request, or that forgot, must not fill up the agent's sessions.
+#[utoipa::path(
+    post, path = "/api/v1/agenttrust/api-sessions/init", operation_id = "init_api_session",
+    tag = "sessions",
+    request_body = InitApi,
+    responses(
+        (status = 200, description = "The session", body = Session),
+        NotFound, Conflict, TooMany, Unavailable,
+    ),
+)]
 pub(super) async fn init_api(
     state: App,
     caller: Caller,
@@ -139,8 +167,17 @@ pub(super) async fn init_api(
     open(&state, &caller, row).await
 }
 
-/// `GET /mcp/sessions/{id}`; of an ad-hoc session `?agent_id=` says whose, if more than one uses the
-/// id.
+/// Read a session
+///
+/// Of an ad-hoc session `agent_id` says whose, if more than one agent uses the id.
+#[utoipa::path(
+    get, path = "/mcp/sessions/{id}", operation_id = "get_session", tag = "sessions",
+    params(
+        ("id" = Name, Path, description = "The session"),
+        ("agent_id" = Option<NameOrEmpty>, Query, description = "The agent whose session it is"),
+    ),
+    responses((status = 200, description = "The session", body = Session), NotFound, Conflict),
+)]
 pub(super) async fn get(
     state: App,
     caller: Caller,

@@ -4,14 +4,20 @@
 use agenttrust::Timestamp;
 use agenttrust::model::TelemetryReceipt;
 use agenttrust::model::headers::CHECK_IDS;
+use agenttrust::model::schema::{Name, NameOrEmpty};
 use axum::Json;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use super::agents::known;
+use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
+use super::openapi::header;
 use super::{ApiError, App};
 use crate::audit::Record;
 use crate::ids;
@@ -24,27 +30,44 @@ use crate::store::EventRow;
 const EVENTS_MOST: usize = 1_000;
 
 /// The body of `POST /api/v1/telemetry/report`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = TelemetryReport)]
 pub(super) struct Report {
+    /// The agent whose calls these were.
+    #[schema(value_type = Name)]
     agent_id: String,
+    /// The session that they ran in.
     #[serde(default)]
+    #[schema(value_type = Option<NameOrEmpty>)]
     session_id: Option<String>,
+    /// The events, oldest first.
+    #[schema(max_items = 1000)]
     events: Vec<Event>,
 }
 
 /// One event. The published clients report more kinds than the protocol lists, some of them without a
 /// tool.
-#[derive(Debug, Deserialize)]
-struct Event {
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = TelemetryEvent)]
+pub(super) struct Event {
+    /// `tool_start`, `tool_end`, `tool_error`, or any other word.
+    #[schema(value_type = Name)]
     event_type: String,
+    /// The tool; must be there with the three words above.
     #[serde(default)]
+    #[schema(value_type = NameOrEmpty)]
     tool_name: String,
+    /// How long it ran, in milliseconds.
     #[serde(default)]
     duration_ms: u64,
+    /// Whether it worked.
     #[serde(default)]
     success: bool,
+    /// The type of the error, never its message.
     #[serde(default)]
+    #[schema(value_type = Option<NameOrEmpty>)]
     error_type: Option<String>,
+    /// When it ended.
     #[serde(default)]
     timestamp: Option<Timestamp>,
 }
@@ -73,7 +96,23 @@ impl Event {
     }
 }
 
-/// `POST /api/v1/telemetry/report`.
+/// What a report may carry in its headers.
+struct Carried;
+
+impl IntoParams for Carried {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let said = "One check id for each event, `-` for none, separated by commas";
+        vec![header(CHECK_IDS, said, ObjectBuilder::new().schema_type(Type::String))]
+    }
+}
+
+/// Report what ran
+#[utoipa::path(
+    post, path = "/api/v1/telemetry/report", operation_id = "report_telemetry", tag = "telemetry",
+    params(Carried),
+    request_body = Report,
+    responses((status = 200, description = "The receipt", body = TelemetryReceipt), NotFound, Unavailable),
+)]
 pub(super) async fn report(
     state: App,
     caller: Caller,
@@ -134,7 +173,7 @@ pub(super) async fn report(
         });
     }
     let outcomes: Vec<Record> = rows.iter().filter(|row| row.verified).map(outcome).collect();
-    let processed = rows.len() as u64;
+    let (processed, verified) = (rows.len() as u64, outcomes.len() as u64);
     if let Err(error) = state.store.insert_events(rows).await {
         // The caller will report again, and is to be believed then.
         for (check_id, stage) in believed {
@@ -142,6 +181,7 @@ pub(super) async fn report(
         }
         return Err(error.into());
     }
+    state.metrics.reported(processed, verified);
     for record in outcomes {
         // The report is kept in its own table either way; this row makes it part of the chain.
         if let Err(error) = state.audit.enqueue(record) {

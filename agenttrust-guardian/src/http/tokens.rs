@@ -7,8 +7,10 @@ use agenttrust::model::{AgentStatus, IntrospectionResult, Token};
 use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::agents::known;
+use super::answers::{Conflict, Done, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::sessions::open_session;
@@ -22,21 +24,33 @@ use crate::secret::{Fingerprint, Secret};
 use crate::state::State;
 use crate::store::TokenRow;
 use agenttrust::model::CapabilitySet;
+use agenttrust::model::schema::{Capability, Name, NameOrEmpty};
 
 /// The longest life of a token, in seconds.
 const TTL_MOST: u64 = 86_400;
 
 /// The body of `POST /api/v1/agent-tokens/issue`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = IssueToken)]
 pub(super) struct Issue {
+    /// The agent that the token speaks for.
+    #[schema(value_type = Name)]
     agent_id: String,
+    /// What it may be used for.
     #[serde(default)]
+    #[schema(value_type = Vec<Capability>, max_items = 256)]
     scopes: Vec<String>,
+    /// Where it may be used; empty means anywhere.
     #[serde(default)]
+    #[schema(value_type = Vec<Name>, max_items = 256)]
     audience: Vec<String>,
+    /// How long it lives, in seconds.
     #[serde(default = "five_minutes")]
+    #[schema(minimum = 1, maximum = 86400, default = 300)]
     ttl: u64,
+    /// A session that it reaches no further than.
     #[serde(default)]
+    #[schema(value_type = Option<NameOrEmpty>)]
     session_id: Option<String>,
 }
 
@@ -44,7 +58,15 @@ fn five_minutes() -> u64 {
     300
 }
 
-/// `POST /api/v1/agent-tokens/issue`.
+/// Issue a token
+#[utoipa::path(
+    post, path = "/api/v1/agent-tokens/issue", operation_id = "issue_token", tag = "tokens",
+    request_body = Issue,
+    responses(
+        (status = 200, description = "The token, shown this once", body = Token),
+        NotFound, Conflict, TooMany, Unavailable,
+    ),
+)]
 pub(super) async fn issue(
     state: App,
     caller: Caller,
@@ -131,19 +153,31 @@ pub(super) async fn issue(
 }
 
 /// The body of `POST /api/v1/agent-tokens/introspect`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = IntrospectToken)]
 pub(super) struct Introspect {
+    /// The token.
+    #[schema(value_type = Name)]
     token: String,
+    /// Where it is about to be used; at most 2,000 bytes of UTF-8.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     target: Option<String>,
+    /// The scopes that it must carry to be active.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     required_scopes: Option<Vec<String>>,
 }
 
-/// `POST /api/v1/agent-tokens/introspect`.
+/// Ask what a token is worth now
 ///
 /// A token that does not work is answered the same whether it expired, was revoked, is another
 /// agent's or never was.
+#[utoipa::path(
+    post, path = "/api/v1/agent-tokens/introspect", operation_id = "introspect_token", tag = "tokens",
+    request_body = Introspect,
+    responses((status = 200, description = "What it is worth", body = IntrospectionResult)),
+)]
 pub(super) async fn introspect(
     state: App,
     caller: Caller,
@@ -183,19 +217,29 @@ pub(super) async fn introspect(
 }
 
 /// The body of `POST /api/v1/agent-tokens/revoke`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RevokeToken)]
 pub(super) struct Revoke {
+    /// The token.
+    #[schema(value_type = Name)]
     token: String,
+    /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     reason: String,
 }
 
-/// `POST /api/v1/agent-tokens/revoke`: the token and the sessions made from it.
+/// Revoke a token and the sessions made from it
+#[utoipa::path(
+    post, path = "/api/v1/agent-tokens/revoke", operation_id = "revoke_token", tag = "tokens",
+    request_body = Revoke,
+    responses((status = 200, description = "It is revoked", body = Done), NotFound, Unavailable),
+)]
 pub(super) async fn revoke(
     state: App,
     caller: Caller,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let access = caller.need(Permission::RevokeTokens)?;
     let body: Revoke = payload.json().await?;
     check_name("token", &body.token)?;
@@ -212,7 +256,7 @@ pub(super) async fn revoke(
     state.catch_up().await?;
     let about = json!({ "token_id": token.row.id, "reason": body.reason });
     state.note(record(&caller, "token.revoked", &token.row.agent_id, about)).await?;
-    Ok(Json(json!({ "status": "revoked" })))
+    Ok(Json(Done { status: "revoked" }))
 }
 
 /// A token that works now, with all that narrows it.

@@ -1,10 +1,13 @@
 //! The effect of a tool that an operator or admin sets: final, whatever anybody declares.
 
 use agenttrust::Effect;
+use agenttrust::model::schema::{Name, effect_in_a_request};
 use axum::Json;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::answers::{Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
@@ -15,23 +18,37 @@ use crate::role::Permission;
 use crate::state::Planned;
 
 /// The body of `PUT /api/v1/tools/{name}/effect`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct SetEffect {
+    #[schema(schema_with = effect_in_a_request)]
     effect: Effect,
 }
 
-/// `PUT /api/v1/tools/{name}/effect`.
+/// The effect of a tool, as it was set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ToolEffect {
+    tool: String,
+    effect: Effect,
+}
+
+/// Set the effect of a tool, whatever anybody declares
+#[utoipa::path(
+    put, path = "/api/v1/tools/{name}/effect", operation_id = "set_tool_effect", tag = "tools",
+    params(("name" = Name, Path, description = "The tool")),
+    request_body = SetEffect,
+    responses((status = 200, description = "The effect", body = ToolEffect), Unavailable),
+)]
 pub(super) async fn set(
     state: App,
     caller: Caller,
     Id(tool): Id,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ToolEffect>, ApiError> {
     caller.need(Permission::SetEffects)?;
     let SetEffect { effect } = payload.json().await?;
     state.ready_to_change()?;
-    let answer = json!({ "tool": tool, "effect": effect });
-    let record = record(&caller, "tool.effect_set", answer.clone());
+    let answer = ToolEffect { tool: tool.clone(), effect };
+    let record = record(&caller, "tool.effect_set", json!({ "tool": tool, "effect": effect }));
     let plan = move |manifest: &Manifest| {
         let changes = vec![manifest.set(&tool, Some(effect))];
         Ok(Planned { changes, records: vec![record.clone()] })
@@ -40,13 +57,19 @@ pub(super) async fn set(
     Ok(Json(answer))
 }
 
-/// `DELETE /api/v1/tools/{name}/effect`: from now on the tool counts as what is declared of it, hinted
-/// and named.
+/// Unset the effect of a tool
+///
+/// From now on the tool counts as what is declared of it, hinted and named.
+#[utoipa::path(
+    delete, path = "/api/v1/tools/{name}/effect", operation_id = "unset_tool_effect", tag = "tools",
+    params(("name" = Name, Path, description = "The tool")),
+    responses((status = 200, description = "It is unset", body = Done), NotFound, Unavailable),
+)]
 pub(super) async fn unset(
     state: App,
     caller: Caller,
     Id(tool): Id,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     caller.need(Permission::SetEffects)?;
     state.ready_to_change()?;
     let key = caller.key.clone();
@@ -60,7 +83,7 @@ pub(super) async fn unset(
         Ok(Planned { changes: vec![change], records })
     };
     state.change_tools(&key, plan).await?;
-    Ok(Json(json!({ "status": "unset" })))
+    Ok(Json(Done { status: "unset" }))
 }
 
 fn record(caller: &Caller, kind: &'static str, body: Value) -> Record {

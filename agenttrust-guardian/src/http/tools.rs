@@ -2,12 +2,15 @@
 //! agents, which raise effects and do nothing else.
 
 use agenttrust::Effect;
-use agenttrust::model::AgentStatus;
+use agenttrust::model::schema::Name;
+use agenttrust::model::{AgentStatus, ToolManifest};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
+use super::answers::{Conflict, Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
@@ -22,16 +25,28 @@ use crate::state::{Planned, State};
 const LISTED_BYTES: usize = 32 << 10;
 
 /// The body of `PUT /api/v1/tools`. A list that is misspelt must not read as none.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DeclareTools)]
 pub(super) struct Declare {
+    /// The tools; those of one name must agree in effect and scopes, and are one tool.
+    #[schema(max_items = 1000)]
     tools: Vec<manifest::Tool>,
 }
 
-/// `PUT /api/v1/tools`: takes in a manifest, wholly or not at all, and answers with what is in force for
-/// the tools that it names.
+/// Declare tools
+///
+/// Takes in a manifest, wholly or not at all, and answers with what is in force for the tools that it
+/// names. The key of an agent is answered with the effects alone.
 ///
 /// It changes the tools that the manifest names and leaves every other one as it is, because several
 /// programs share an organisation.
+#[utoipa::path(
+    put, path = "/api/v1/tools", operation_id = "declare_tools", tag = "tools",
+    request_body = Declare,
+    responses(
+        (status = 200, description = "What is in force", body = ToolManifest), Conflict, Unavailable,
+    ),
+)]
 pub(super) async fn declare(
     state: App,
     caller: Caller,
@@ -83,7 +98,11 @@ async fn by_agent(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Respo
     Ok(Json(Tools { tools }).into_response())
 }
 
-/// `GET /api/v1/tools`: everything that is declared in the organisation, ordered by name.
+/// List everything that is declared in the organisation, ordered by name
+#[utoipa::path(
+    get, path = "/api/v1/tools", operation_id = "list_tools", tag = "tools",
+    responses((status = 200, description = "What is in force", body = ToolManifest)),
+)]
 pub(super) async fn list(state: App, caller: Caller) -> Result<Response, ApiError> {
     caller.need(Permission::ReadTools)?;
     let all: Vec<_> = state.registry.tools.read(caller.org_id(), |manifest| {
@@ -93,13 +112,19 @@ pub(super) async fn list(state: App, caller: Caller) -> Result<Response, ApiErro
     Ok(listed(&all))
 }
 
-/// `DELETE /api/v1/tools/{name}`: forgets what was declared of a tool, also by agents. An effect that an
-/// operator or admin set stays.
+/// Forget what was declared of a tool, also by agents
+///
+/// An effect that an operator or admin set stays.
+#[utoipa::path(
+    delete, path = "/api/v1/tools/{name}", operation_id = "remove_tool", tag = "tools",
+    params(("name" = Name, Path, description = "The tool")),
+    responses((status = 200, description = "It is forgotten", body = Done), NotFound, Unavailable),
+)]
 pub(super) async fn remove(
     state: App,
     caller: Caller,
     Id(tool): Id,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     caller.need(Permission::RemoveTools)?;
     state.ready_to_change()?;
     let key = caller.key.clone();
@@ -111,7 +136,7 @@ pub(super) async fn remove(
         Ok(Planned { changes: vec![change], records: vec![record] })
     };
     state.change_tools(&caller.key, plan).await?;
-    Ok(Json(json!({ "status": "removed" })))
+    Ok(Json(Done { status: "removed" }))
 }
 
 /// What is said of the tools that an active agent of the caller may use. 403 when none is active.

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use agenttrust::Effect;
+use agenttrust::model::schema::{Name, effect_in_a_request};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
 
 use super::{Declared, Json};
 use crate::http::ApiError;
-use crate::names::{check_line, check_name, check_names, is_within};
+use crate::names::{NAME_MAX_BYTES, check_line, check_name, check_names, is_within};
 
 /// How many tools one manifest has at most.
 const TOOLS_MOST: usize = 1_000;
@@ -23,33 +27,67 @@ const SCHEMA_MAX_DEPTH: usize = 64;
 
 /// One tool of the body of `PUT /api/v1/tools`. A member that is misspelt must not read as none, here or
 /// below.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeclaredTool)]
 pub(crate) struct Tool {
+    /// The name, as it is checked.
+    #[schema(value_type = Name)]
     name: String,
+    /// What a call does.
+    #[schema(schema_with = effect_or_null)]
     effect: Option<Effect>,
+    /// Scopes that the agent needs beside the tool itself.
     #[serde(default)]
+    #[schema(schema_with = scopes)]
     scopes: Vec<String>,
+    /// What a call is given; their schemas are at most 16 KiB in all, nested at most 64 deep.
     #[serde(default)]
     arguments: Vec<Argument>,
+    /// Where the program defines it.
     #[serde(default)]
+    #[schema(max_items = 64)]
     places: Vec<Place>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeclaredArgument)]
 struct Argument {
+    #[schema(value_type = Name)]
     name: String,
+    /// The JSON Schema of its type.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     schema: Option<Box<RawValue>>,
 }
 
-#[derive(Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DeclaredPlace)]
 struct Place {
+    #[schema(max_length = 1000, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     module: String,
+    #[schema(max_length = 1000, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     file: String,
     line: u32,
+}
+
+fn effect_or_null() -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let effect = OneOfBuilder::new().item(null).item(effect_in_a_request());
+    RefOr::T(Schema::OneOf(effect.build()))
+}
+
+/// The scopes of a tool, which travel with a check as a list with commas.
+fn scopes() -> RefOr<Schema> {
+    const NO_SPACE: &str = r"[^\s,\u0000-\u001F\u007F-\u009F]";
+    const WITHIN: &str = r"[^,\u0000-\u001F\u007F-\u009F]";
+    let scope = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(NAME_MAX_BYTES))
+        .pattern(Some(format!("^{NO_SPACE}({WITHIN}*{NO_SPACE})?$")));
+    RefOr::T(Schema::Array(ArrayBuilder::new().items(scope).max_items(Some(256)).build()))
 }
 
 /// One tool as it was sent.

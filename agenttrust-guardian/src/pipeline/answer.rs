@@ -7,12 +7,16 @@ use agenttrust::model::CheckResult;
 use super::Check;
 use super::elevation::Ruling;
 use crate::classify::Classification;
+use crate::metrics::Decision;
 
 /// The answer to a check: its body, and what the `AgentTrust-Enforced` header lists.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) result: CheckResult,
     pub(crate) enforced: Option<&'static str>,
+    pub(crate) decision: Decision,
+    /// The policies that it comes from.
+    pub(crate) policies: Vec<String>,
 }
 
 /// Puts the answer together.
@@ -23,22 +27,23 @@ pub(super) fn of(
     check_id: String,
     took: Duration,
 ) -> Answer {
-    let (allowed, held, reason, approval_id) = match ruling {
-        Ruling::Allowed { reason, approval, .. } => (true, false, reason, approval.map(|a| a.id)),
-        Ruling::Denied { reason, approval, .. } => (false, false, reason, approval.map(|a| a.id)),
-        Ruling::Held { reason, approval, .. } => (false, true, reason, Some(approval.id)),
+    let decision = ruling.decision();
+    let (policies, reason, approval) = match ruling {
+        Ruling::Allowed { policies, reason, approval }
+        | Ruling::Denied { policies, reason, approval } => (policies, reason, approval),
+        Ruling::Held { policies, reason, approval, .. } => (policies, reason, Some(approval)),
     };
     let mut result = CheckResult::default();
-    result.allowed = allowed;
+    result.allowed = decision == Decision::Allow;
     result.check_id = Some(check_id);
     result.confidence = Some(class.confidence);
     result.guard_tier = Some("fast".to_owned());
     result.latency_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     result.reason = Some(reason);
-    result.elevation_required = Some(held);
-    result.approval_id = approval_id;
+    result.elevation_required = Some(decision == Decision::Hold);
+    result.approval_id = approval.map(|approval| approval.id);
     result.action_effect = Some(class.effect);
-    Answer { result, enforced: enforced(check) }
+    Answer { result, enforced: enforced(check), decision, policies }
 }
 
 /// What of the request's extensions was taken into account.

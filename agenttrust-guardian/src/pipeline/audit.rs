@@ -2,13 +2,19 @@
 
 use agenttrust::Effect;
 use agenttrust::model::{Approval, SessionMode};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::Said;
 use super::elevation::{Matter, Ruling};
 use crate::audit::Record;
 use crate::classify::Classification;
-use crate::policy::Verdict;
+use crate::policy::Facts;
 use crate::state::State;
+
+/// How many bytes of lists the facts of a row have at most ...
+const FACTS_MAX_BYTES: usize = 16 << 10;
+/// ... and how many bytes of ids of policies. A row has an end, and one that does not fit is a denial.
+const IDS_MAX_BYTES: usize = 8 << 10;
 
 /// Records the ruling. One that cannot be recorded becomes a denial.
 ///
@@ -20,7 +26,7 @@ pub(super) async fn record(
     class: &Classification,
     ruling: Ruling,
 ) -> Ruling {
-    let record = of(state, matter, class, &ruling);
+    let record = of(matter, class, &ruling);
     let plain = class.effect == Effect::Read
         && matter.visit.mode() != SessionMode::Supervised
         && !matches!(ruling, Ruling::Held { .. })
@@ -42,16 +48,14 @@ pub(super) async fn record(
     }
 }
 
-fn of(state: &State, matter: &Matter<'_>, class: &Classification, ruling: &Ruling) -> Record {
+fn of(matter: &Matter<'_>, class: &Classification, ruling: &Ruling) -> Record {
     let check = matter.check;
-    let (decision, policies, reason) = match ruling {
-        Ruling::Allowed { policies, reason, .. } => ("allow", policies, reason),
-        Ruling::Denied { policies, reason, .. } => ("deny", policies, reason),
-        Ruling::Held { policies, reason, .. } => ("hold", policies, reason),
-    };
+    let (Ruling::Allowed { policies, reason, .. }
+    | Ruling::Denied { policies, reason, .. }
+    | Ruling::Held { policies, reason, .. }) = ruling;
     let mut body = json!({
         "check_id": matter.check_id,
-        "decision": decision,
+        "decision": ruling.decision().as_str(),
         "tool": check.tool,
         "effect": class.effect,
         "confidence": class.confidence,
@@ -62,7 +66,7 @@ fn of(state: &State, matter: &Matter<'_>, class: &Classification, ruling: &Rulin
         "scopes": matter.facts.scopes,
         "input_digest": check.digest,
         "input_chars": matter.facts.input_chars,
-        "policies": policies,
+        "policies": listed(policies),
         "reason": reason,
     });
     if let Some(body) = body.as_object_mut() {
@@ -73,19 +77,48 @@ fn of(state: &State, matter: &Matter<'_>, class: &Classification, ruling: &Rulin
         if let Ruling::Held { new, .. } = ruling {
             body.insert("approval_opened".to_owned(), json!(new));
         }
-        if let Some(verdict) = state.policies.load().shadow(matter.facts) {
-            let shadow = match verdict {
-                Verdict::Allow { .. } => "allow",
-                Verdict::Deny { .. } => "deny",
-                Verdict::Hold { .. } => "hold",
-            };
-            body.insert("shadow".to_owned(), json!(shadow));
+        // `null` where the policies were not asked.
+        body.insert("verdict".to_owned(), json!(matter.said.map(|said| said.verdict)));
+        if let Some(Said { shadow, .. }) = matter.said {
+            if let Some(facts) = facts(matter.facts) {
+                body.insert("facts".to_owned(), facts);
+            }
+            if let Some(shadow) = shadow {
+                body.insert("shadow".to_owned(), json!(shadow.verdict.as_str()));
+            }
         }
     }
     Record::new("decision", &check.key.org_id)
         .agent(&check.agent_id)
         .actor(&check.key.id)
         .body(body)
+}
+
+/// What else the policies were told, so that others can be asked about the same check later. Lists that
+/// would not fit into a row are left out with all of it.
+fn facts(facts: &Facts<'_>) -> Option<Value> {
+    let lists = [facts.groups, facts.capabilities, facts.ceiling];
+    let bytes: usize = lists.iter().flat_map(|list| list.iter()).map(String::len).sum();
+    (bytes <= FACTS_MAX_BYTES).then(|| {
+        json!({
+            "agent_name": facts.agent_name,
+            "groups": facts.groups,
+            "capabilities": facts.capabilities,
+            "ceiling": facts.ceiling,
+            "session_source": facts.session_source,
+            "now": facts.now_unix_seconds,
+        })
+    })
+}
+
+/// The first of these ids, as many as a row has room for.
+fn listed(ids: &[String]) -> &[String] {
+    let mut bytes = 0;
+    let fits = ids.iter().take_while(|id| {
+        bytes += id.len();
+        bytes <= IDS_MAX_BYTES
+    });
+    ids.get(..fits.count()).unwrap_or_default()
 }
 
 fn approval_of(ruling: &Ruling) -> Option<&Approval> {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, BoundTo};
 
-use super::Check;
 use super::policy::counted;
 use super::session::Visit;
+use super::{Check, Said};
 use crate::ids;
+use crate::metrics::{ApprovalEvent, Decision};
 use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
 use crate::state::State;
 use crate::store::{Held, NewApproval, Settled};
@@ -19,6 +20,7 @@ pub(super) struct Matter<'a> {
     pub(super) check: &'a Check,
     pub(super) visit: &'a Visit,
     pub(super) facts: &'a Facts<'a>,
+    pub(super) said: Option<&'a Said>,
     pub(super) check_id: &'a str,
     pub(super) now: Timestamp,
 }
@@ -32,6 +34,15 @@ pub(super) enum Ruling {
 }
 
 impl Ruling {
+    /// It in a word.
+    pub(super) fn decision(&self) -> Decision {
+        match self {
+            Self::Allowed { .. } => Decision::Allow,
+            Self::Denied { .. } => Decision::Deny,
+            Self::Held { .. } => Decision::Hold,
+        }
+    }
+
     pub(super) fn denied(reason: impl Into<String>) -> Self {
         Self::Denied { policies: Vec::new(), reason: reason.into(), approval: None }
     }
@@ -40,13 +51,13 @@ impl Ruling {
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
     let (terms, policies, reason) = match verdict {
-        Verdict::Allow { policies, reason } => {
+        Verdict::Allow { policies, reason, .. } => {
             return Ruling::Allowed { policies, reason, approval: None };
         }
         Verdict::Deny { policies, reason } => {
             return Ruling::Denied { policies, reason, approval: None };
         }
-        Verdict::Hold { terms, policies, reason } => (terms, policies, reason),
+        Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
     };
     // Policies may have been reloaded since the verdict: an approval is worth what they say now.
     match state.policies.load().decide_approved(matter.facts) {
@@ -84,6 +95,7 @@ fn ruling(
     let (agent, tool) = (&matter.check.agent_id, &matter.check.tool);
     match settled {
         Settled::Opened(row) => {
+            state.metrics.approval(ApprovalEvent::Opened);
             let approval = Box::new(row.approval);
             Ruling::Held { policies, reason, approval, new: true }
         }
@@ -92,6 +104,7 @@ fn ruling(
             Ruling::Held { policies, reason, approval, new: false }
         }
         Settled::Used(row) => {
+            state.metrics.approval(ApprovalEvent::Used);
             state.changes.announce(&row.approval.id);
             let reason = format!("approved as {}: {reason}", row.approval.id);
             Ruling::Allowed { policies, reason, approval: Some(Box::new(row.approval)) }

@@ -58,7 +58,7 @@ mod tests {
             agent.status = status;
             let capabilities = CapabilitySet::default();
             let floor = Limits::new(SessionMode::Open, None).unwrap();
-            let entry = AgentEntry { agent, capabilities, floor };
+            let entry = AgentEntry { agent, capabilities, groups: Vec::new(), floor };
             assert_eq!(standing(&entry).is_none(), may, "{status}");
         }
     }

@@ -10,11 +10,14 @@ mod answer;
 mod audit;
 mod ceiling;
 mod classify;
+#[cfg(test)]
+mod differential;
 mod elevation;
 mod identity;
 mod policy;
 mod scopes;
 mod session;
+pub(crate) mod span;
 #[cfg(test)]
 mod time_tests;
 
@@ -30,7 +33,7 @@ use self::session::{Entered, Visit};
 use crate::classify::Classification;
 use crate::http::ApiError;
 use crate::ids;
-use crate::policy::{Facts, Verdict};
+use crate::policy::{Facts, Shadow, Verdict};
 use crate::registry::{AgentEntry, Issued, Key};
 use crate::state::State;
 
@@ -56,7 +59,17 @@ struct Considered {
     class: Classification,
     scopes: Vec<String>,
     verdict: Verdict,
+    said: Option<Said>,
     now: Timestamp,
+}
+
+/// What the policies said of a check that came before them.
+#[derive(Debug)]
+struct Said {
+    /// Whether they allow, deny or hold it.
+    verdict: &'static str,
+    /// What `@shadow` policies would change about that.
+    shadow: Option<Shadow>,
 }
 
 impl Considered {
@@ -86,18 +99,21 @@ fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
     let known = state.registry.tools.known(&check.key.org_id, &check.tool);
     let class = classify::of(check, &known);
     let scopes = scopes::needed(check, &known);
-    let verdict = out_of_touch(state)
+    let refused = out_of_touch(state)
         .or_else(|| identity::standing(&agent))
         .or(refused)
-        .or_else(|| ceiling::outside(&check.tool, &scopes, &agent, &visit))
-        .map_or_else(
-            || {
-                let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
-                state.policies.load().decide(&facts)
-            },
-            |reason| Verdict::Deny { policies: Vec::new(), reason },
-        );
-    Ok(Considered { agent, visit, class, scopes, verdict, now })
+        .or_else(|| ceiling::outside(&check.tool, &scopes, &agent, &visit));
+    let (verdict, said) = match refused {
+        Some(reason) => (Verdict::Deny { policies: Vec::new(), reason }, None),
+        None => {
+            let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
+            let policies = state.policies.load();
+            let verdict = policies.decide(&facts);
+            let said = Said { verdict: verdict.as_str(), shadow: policies.shadow(&facts) };
+            (verdict, Some(said))
+        }
+    };
+    Ok(Considered { agent, visit, class, scopes, verdict, said, now })
 }
 
 /// Why nothing at all is allowed at present.
@@ -112,12 +128,16 @@ fn out_of_touch(state: &State) -> Option<String> {
 /// The steps from the verdict on: the approval, the audit and the answer.
 async fn conclude(state: &State, check: &Check, considered: Considered, begun: Instant) -> Answer {
     let check_id = ids::new("chk_");
-    let Considered { agent, visit, class, scopes, verdict, now } = considered;
+    let Considered { agent, visit, class, scopes, verdict, said, now } = considered;
     let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
+    let said = said.as_ref();
     let matter =
-        elevation::Matter { check, visit: &visit, facts: &facts, check_id: &check_id, now };
+        elevation::Matter { check, visit: &visit, facts: &facts, said, check_id: &check_id, now };
     let ruling = elevation::settle(state, &matter, verdict).await;
 
+    if let Some(Said { shadow: Some(shadow), .. }) = said {
+        state.policies.count(shadow);
+    }
     visit.count(class.effect, matches!(ruling, Ruling::Denied { .. }), now);
     let ruling = audit::record(state, &matter, &class, ruling).await;
     // What was not allowed did not run, so no report that it did is believed.
@@ -130,5 +150,7 @@ async fn conclude(state: &State, check: &Check, considered: Considered, begun: I
         };
         state.registry.checks.remember(check_id.clone(), issued);
     }
-    answer::of(check, &class, ruling, check_id, begun.elapsed())
+    let took = begun.elapsed();
+    state.metrics.checked(ruling.decision(), class.effect, took);
+    answer::of(check, &class, ruling, check_id, took)
 }

@@ -44,6 +44,14 @@ impl Visit {
         }
     }
 
+    /// What the session was made from; `None` for one that the Guardian did not issue.
+    pub(super) fn source(&self) -> Option<SessionSource> {
+        match &self.session {
+            Session::Issued(session) => Some(session.row.source),
+            Session::None | Session::AdHoc(_) => None,
+        }
+    }
+
     /// Every limit that holds here; each must be kept.
     pub(super) fn limits(&self) -> impl Iterator<Item = &Limits> {
         let issued = match &self.session {

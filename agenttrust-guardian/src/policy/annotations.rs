@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use super::verdict::Terms;
+use cedar_policy::Effect;
+
+use super::verdict::{Limit, Per, Terms};
 
 /// Every annotation that means something here.
-const KNOWN: [&str; 7] = ["id", "reason", "elevate", "quorum", "window", "single_use", "shadow"];
+const KNOWN: [&str; 8] =
+    ["id", "reason", "elevate", "quorum", "window", "single_use", "limit", "shadow"];
 
 /// How long an `@id` or a `@reason` is at most, in characters: both travel in answers.
 const MAX_ID_CHARS: usize = 100;
@@ -13,6 +16,7 @@ const MAX_REASON_CHARS: usize = 400;
 
 const MAX_QUORUM: u32 = 20;
 const MAX_WINDOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const MAX_LIMIT: u32 = 1_000_000;
 
 /// What the annotations of one policy say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,16 +25,33 @@ pub(super) struct Annotations {
     pub(super) reason: Option<String>,
     /// `Some` when the policy is `@elevate`.
     pub(super) terms: Option<Terms>,
+    pub(super) limit: Option<Rate>,
     pub(super) shadow: bool,
 }
 
+/// What `@limit` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rate {
+    pub(super) most: u32,
+    pub(super) within: Duration,
+    pub(super) per: Per,
+}
+
+impl Rate {
+    /// This, as the limit of the policy with this id.
+    pub(super) fn of(self, policy: &str) -> Limit {
+        Limit { policy: policy.to_owned(), most: self.most, within: self.within, per: self.per }
+    }
+}
+
 impl Annotations {
-    /// Reads the annotations of one policy.
+    /// Reads the annotations of one policy, which permits or forbids.
     ///
     /// # Errors
     ///
     /// A sentence, without a place, when one is unknown, has a bad value, or means nothing here.
     pub(super) fn read<'a>(
+        policy: Effect,
         pairs: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, String> {
         let mut read = Self::default();
@@ -45,7 +66,8 @@ impl Annotations {
                 "single_use" => single_use = flag(name, value)?,
                 "shadow" => read.shadow = flag(name, value)?,
                 "quorum" => quorum = Some(count(value)?),
-                "window" => window = Some(duration(value)?),
+                "window" => window = Some(window_of(value)?),
+                "limit" => read.limit = Some(rate(value)?),
                 unknown => return Err(unknown_annotation(unknown)),
             }
         }
@@ -64,6 +86,11 @@ impl Annotations {
             return Err(format!(
                 "`@{idle}` does nothing without `@elevate`; add `@elevate`, or remove `@{idle}`"
             ));
+        }
+        if policy == Effect::Forbid && read.limit.is_some() {
+            return Err("`@limit` says how often a `permit` permits, and this is a `forbid`; put it on the \
+                        `permit`, or remove it"
+                .to_owned());
         }
         Ok(read)
     }
@@ -93,39 +120,63 @@ fn flag(name: &str, value: &str) -> Result<bool, String> {
 }
 
 fn count(value: &str) -> Result<u32, String> {
-    match value.parse::<u32>() {
-        Ok(count @ 1..=MAX_QUORUM) if value.bytes().all(|byte| byte.is_ascii_digit()) => Ok(count),
-        _ => Err(format!(
+    let count = number(value).and_then(|count| u32::try_from(count).ok());
+    count.filter(|count| (1..=MAX_QUORUM).contains(count)).ok_or_else(|| {
+        format!(
             "`@quorum({value:?})` is not a number of approvers; write one from 1 to {MAX_QUORUM}, as in \
              `@quorum(\"2\")`"
-        )),
-    }
+        )
+    })
 }
 
-fn duration(value: &str) -> Result<Duration, String> {
-    let bad = || {
+fn window_of(value: &str) -> Result<Duration, String> {
+    duration(value).ok_or_else(|| {
         format!(
             "`@window({value:?})` is not a time span; write a whole number and s, m, h or d, from \"1s\" \
              to \"30d\", as in `@window(\"10m\")`"
         )
+    })
+}
+
+fn rate(value: &str) -> Result<Rate, String> {
+    let read = || {
+        let (rate, per) = match value.split_once(" per ") {
+            None => (value, Per::Agent),
+            Some((rate, "agent")) => (rate, Per::Agent),
+            Some((rate, "session")) => (rate, Per::Session),
+            Some(_) => return None,
+        };
+        let (most, within) = rate.split_once('/')?;
+        let most = number(most)?.try_into().ok().filter(|most| (1..=MAX_LIMIT).contains(most))?;
+        Some(Rate { most, within: duration(within)?, per })
     };
-    let unit = value.chars().next_back().ok_or_else(bad)?;
+    read().ok_or_else(|| {
+        format!(
+            "`@limit({value:?})` is not a number of calls (1 to {MAX_LIMIT}) in a time span (\"1s\" to \
+             \"30d\"); write it as in `@limit(\"60/1m\")`, which counts for each agent, or \
+             `@limit(\"60/1m per session\")`"
+        )
+    })
+}
+
+/// A whole number and `s`, `m`, `h` or `d`: from one second to [`MAX_WINDOW`].
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.chars().next_back()?;
     let seconds: u64 = match unit {
         's' => 1,
         'm' => 60,
         'h' => 60 * 60,
         'd' => 24 * 60 * 60,
-        _ => return Err(bad()),
+        _ => return None,
     };
-    let number = value.trim_end_matches(unit);
-    if number.len() + 1 != value.len() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(bad());
-    }
-    let number: u64 = number.parse().map_err(|_| bad())?;
-    match number.checked_mul(seconds).map(Duration::from_secs) {
-        Some(window) if !window.is_zero() && window <= MAX_WINDOW => Ok(window),
-        _ => Err(bad()),
-    }
+    let span = Duration::from_secs(number(text.strip_suffix(unit)?)?.checked_mul(seconds)?);
+    (!span.is_zero() && span <= MAX_WINDOW).then_some(span)
+}
+
+/// A whole number in digits and nothing else.
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
 }
 
 fn unknown_annotation(name: &str) -> String {
@@ -160,7 +211,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Annotations, String> {
-        Annotations::read(pairs.iter().copied())
+        Annotations::read(Effect::Permit, pairs.iter().copied())
     }
 
     #[test]
@@ -207,6 +258,19 @@ mod tests {
             ("window", "99999999999999999999d"),
             ("window", "10 m"),
             ("window", "10é"),
+            ("limit", ""),
+            ("limit", "60"),
+            ("limit", "0/1m"),
+            ("limit", "60/0m"),
+            ("limit", "1000001/1m"),
+            ("limit", "4294967297/1m"),
+            ("limit", "60/31d"),
+            ("limit", "-1/1m"),
+            ("limit", "60/1m per tool"),
+            ("limit", "60/1m per session "),
+            ("limit", "60/1m  per session"),
+            ("limit", "60 / 1m"),
+            ("limit", "60/1m/1m"),
             ("elevate", "true"),
             ("shadow", "no"),
             ("single_use", "1"),
@@ -236,6 +300,26 @@ mod tests {
         }
         let error = read(&[("documentation", "")]).unwrap_err();
         assert!(error.contains("known are @id, @reason"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_is_a_count_in_a_time_for_each_agent_or_session() {
+        let seconds = Duration::from_secs;
+        for (value, most, within, per) in [
+            ("60/1m", 60, seconds(60), Per::Agent),
+            ("60/1m per agent", 60, seconds(60), Per::Agent),
+            ("1/30d per session", 1, seconds(30 * 24 * 3_600), Per::Session),
+            ("1000000/1s", 1_000_000, seconds(1), Per::Agent),
+        ] {
+            assert_eq!(read(&[("limit", value)]).unwrap().limit, Some(Rate { most, within, per }));
+        }
+    }
+
+    #[test]
+    fn a_limit_belongs_on_a_permit() {
+        let limit = [("limit", "60/1m")];
+        let error = Annotations::read(Effect::Forbid, limit.into_iter()).unwrap_err();
+        assert!(error.contains("put it on the `permit`"), "{error}");
     }
 
     #[test]

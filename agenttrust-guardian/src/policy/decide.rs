@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{AuthorizationError, Authorizer, Entities, PolicyId, Request};
+use cedar_policy::{
+    AuthorizationError, Authorizer, Effect, Entities, EntityUid, Policy, PolicyId, Request,
+};
 
+use super::annotations::Rate;
 use super::facts::Facts;
-use super::verdict::{Terms, Verdict};
+use super::index::Index;
+use super::verdict::{Limit, Terms, Verdict};
 
 /// How many policies a reason spells out; all of them are in the verdict's list.
 const MAX_REASONS: usize = 3;
@@ -14,11 +18,11 @@ const MAX_REASONS: usize = 3;
 ///
 /// Cedar answers one question about one set and, once a `forbid` matches, no longer tells which
 /// `permit`s did. Kept apart, each half tells everything that matched in it.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Rules {
-    pub(super) forbids: cedar_policy::PolicySet,
-    pub(super) permits: cedar_policy::PolicySet,
-    pub(super) notes: BTreeMap<PolicyId, Note>,
+    forbids: Index,
+    permits: Index,
+    notes: BTreeMap<PolicyId, Note>,
 }
 
 /// What the annotations of a policy say, beside its id.
@@ -27,113 +31,151 @@ pub(super) struct Note {
     pub(super) reason: Option<String>,
     /// `Some` when the policy is `@elevate`.
     pub(super) terms: Option<Terms>,
+    pub(super) limit: Option<Rate>,
+}
+
+/// A call in the form in which it is put to Cedar.
+pub(super) struct Question<'a> {
+    pub(super) facts: &'a Facts<'a>,
+    entities: Entities,
+    principals: Vec<EntityUid>,
+    resource: EntityUid,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn new(facts: &'a Facts<'a>) -> Result<Self, String> {
+        Ok(Self {
+            facts,
+            entities: facts.entities()?,
+            principals: facts.principals()?,
+            resource: facts.resource()?,
+        })
+    }
 }
 
 impl Rules {
-    pub(super) fn decide(&self, facts: &Facts<'_>) -> Verdict {
-        let entities = match facts.entities() {
-            Ok(entities) => entities,
-            Err(problem) => return unaskable(&problem),
+    /// Adds a policy, whose id must be new.
+    pub(super) fn add(&mut self, policy: &Policy, note: Note) -> Result<(), String> {
+        let half = match policy.effect() {
+            Effect::Permit => &mut self.permits,
+            Effect::Forbid => &mut self.forbids,
         };
-        let first = match self.ask(facts, &entities, false) {
-            Ok(answers) => answers,
-            Err(problem) => return unaskable(&problem),
-        };
-        if let Some(denial) = first.denial() {
-            return denial;
-        }
-        let holding: Vec<&Match<'_>> =
-            first.forbids.iter().chain(&first.permits).filter(|m| m.holds()).collect();
-        if holding.is_empty() {
-            return first.allow_or_unmatched(facts);
-        }
-        match self.approved(facts, &entities) {
-            Verdict::Allow { .. } => Verdict::Hold {
-                terms: holding
-                    .iter()
-                    .filter_map(|m| m.note.terms)
-                    .reduce(Terms::strictest)
-                    .unwrap_or_default(),
-                policies: ids(holding.iter().copied()),
-                reason: explain("held", holding.iter().copied()),
-            },
-            Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
-                Verdict::Deny {
-                    policies,
-                    reason: format!("{reason} (an approval would not change that)"),
-                }
-            }
-        }
-    }
-
-    pub(super) fn decide_approved(&self, facts: &Facts<'_>) -> Verdict {
-        match facts.entities() {
-            Ok(entities) => self.approved(facts, &entities),
-            Err(problem) => unaskable(&problem),
-        }
+        half.add(policy)?;
+        self.notes.insert(policy.id().clone(), note);
+        Ok(())
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         self.notes.keys().map(AsRef::as_ref)
     }
 
-    fn approved(&self, facts: &Facts<'_>, entities: &Entities) -> Verdict {
-        match self.ask(facts, entities, true) {
-            // A `forbid` that holds is switched off by the approval, so only the others deny.
-            Ok(answers) => answers.denial().unwrap_or_else(|| answers.allow_or_unmatched(facts)),
-            Err(problem) => unaskable(&problem),
-        }
+    pub(super) fn decide(&self, facts: &Facts<'_>) -> Verdict {
+        let decided = Question::new(facts).and_then(|question| {
+            let plain = self.ask(&question, false)?;
+            verdict(facts, &plain, || self.ask(&question, true))
+        });
+        decided.unwrap_or_else(|problem| unaskable(&problem))
     }
 
-    fn ask(
+    pub(super) fn decide_approved(&self, facts: &Facts<'_>) -> Verdict {
+        Question::new(facts)
+            .and_then(|question| self.ask(&question, true))
+            .map_or_else(|problem| unaskable(&problem), |answers| answers.approved(facts))
+    }
+
+    /// Everything that matches, or cannot be evaluated.
+    pub(super) fn ask(
         &self,
-        facts: &Facts<'_>,
-        entities: &Entities,
+        question: &Question<'_>,
         approved: bool,
     ) -> Result<Answers<'_>, String> {
-        let request = facts.request(approved)?;
-        let (forbids, broken_forbids) = self.matches(&self.forbids, &request, entities)?;
-        let (permits, broken_permits) = self.matches(&self.permits, &request, entities)?;
-        Ok(Answers { forbids, broken_forbids, permits, broken_permits })
+        let request = question.facts.request(approved)?;
+        let mut answers = Answers::default();
+        let (matched, broken) = (&mut answers.forbids, &mut answers.broken_forbids);
+        self.collect(&self.forbids, question, &request, matched, broken)?;
+        let (matched, broken) = (&mut answers.permits, &mut answers.broken_permits);
+        self.collect(&self.permits, question, &request, matched, broken)?;
+        answers.sort();
+        Ok(answers)
     }
 
-    fn matches(
-        &self,
-        half: &cedar_policy::PolicySet,
+    fn collect<'a>(
+        &'a self,
+        half: &Index,
+        question: &Question<'_>,
         request: &Request,
-        entities: &Entities,
-    ) -> Result<(Vec<Match<'_>>, Vec<Broken>), String> {
-        if half.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
+        matched: &mut Vec<Match<'a>>,
+        broken: &mut Vec<Broken>,
+    ) -> Result<(), String> {
+        let Question { facts, entities, principals, resource } = question;
+        for policies in half.candidates(facts.effect, resource, principals) {
+            let response = Authorizer::new().is_authorized(request, policies, entities);
+            for id in response.diagnostics().reason() {
+                // Every policy has a note; one without would be a bug that must not permit.
+                let Some((id, note)) = self.notes.get_key_value(id) else {
+                    return Err(format!("policy `{id}` matched but is not on record"));
+                };
+                matched.push(Match { id: id.as_ref(), note });
+            }
+            for error in response.diagnostics().errors() {
+                let AuthorizationError::PolicyEvaluationError(error) = error;
+                broken.push(Broken {
+                    id: error.policy_id().to_string(),
+                    problem: error.inner().to_string(),
+                    binds: self.notes.get(error.policy_id()).map_or(
+                        // One that is not on record might hold.
+                        Some("asks for approval"),
+                        |note| match note {
+                            Note { terms: Some(_), .. } => Some("asks for approval"),
+                            Note { limit: Some(_), .. } => Some("limits how often it permits"),
+                            Note { .. } => None,
+                        },
+                    ),
+                });
+            }
         }
-        let response = Authorizer::new().is_authorized(request, half, entities);
-        let mut matched = Vec::new();
-        for id in response.diagnostics().reason() {
-            // Every policy of both halves has a note; one without would be a bug that must not permit.
-            let Some((id, note)) = self.notes.get_key_value(id) else {
-                return Err(format!("policy `{id}` matched but is not on record"));
-            };
-            matched.push(Match { id: id.as_ref(), note });
-        }
-        // Cedar's order is that of a hash map; reasons and the audit should not change from run to run.
-        matched.sort_by_key(|m| m.id);
-        let mut broken: Vec<Broken> = response
-            .diagnostics()
-            .errors()
-            .map(|AuthorizationError::PolicyEvaluationError(error)| Broken {
-                id: error.policy_id().to_string(),
-                problem: error.inner().to_string(),
-                // One that is not on record might hold.
-                holds: self.notes.get(error.policy_id()).is_none_or(|note| note.terms.is_some()),
-            })
-            .collect();
-        broken.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok((matched, broken))
+        Ok(())
     }
 }
 
+/// What the policies say of a call that was not approved, from all that match it as it is and, where
+/// that matters, once it is approved.
+pub(super) fn verdict<'a>(
+    facts: &Facts<'_>,
+    plain: &Answers<'_>,
+    approved: impl FnOnce() -> Result<Answers<'a>, String>,
+) -> Result<Verdict, String> {
+    if let Some(denial) = plain.denial() {
+        return Ok(denial);
+    }
+    let holding: Vec<&Match<'_>> =
+        plain.forbids.iter().chain(&plain.permits).filter(|m| m.holds()).collect();
+    if holding.is_empty() {
+        return Ok(plain.allow_or_unmatched(facts));
+    }
+    Ok(match approved()?.approved(facts) {
+        Verdict::Allow { limits, .. } => Verdict::Hold {
+            limits,
+            terms: holding
+                .iter()
+                .filter_map(|m| m.note.terms)
+                .reduce(Terms::strictest)
+                .unwrap_or_default(),
+            policies: ids(holding.iter().copied()),
+            reason: explain("held", holding.iter().copied()),
+        },
+        Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
+            Verdict::Deny {
+                policies,
+                reason: format!("{reason} (an approval would not change that)"),
+            }
+        }
+    })
+}
+
 /// Everything that matched, or could not be evaluated, in both halves.
-struct Answers<'a> {
+#[derive(Clone, Default)]
+pub(super) struct Answers<'a> {
     forbids: Vec<Match<'a>>,
     broken_forbids: Vec<Broken>,
     permits: Vec<Match<'a>>,
@@ -141,6 +183,7 @@ struct Answers<'a> {
 }
 
 /// A policy that applies to this call.
+#[derive(Clone)]
 struct Match<'a> {
     id: &'a str,
     note: &'a Note,
@@ -150,31 +193,74 @@ impl Match<'_> {
     fn holds(&self) -> bool {
         self.note.terms.is_some()
     }
+
+    fn limit(&self) -> Option<Limit> {
+        self.note.limit.map(|rate| rate.of(self.id))
+    }
 }
 
 /// A policy that could not be evaluated for this call.
+#[derive(Clone)]
 struct Broken {
     id: String,
     problem: String,
-    /// Whether it is `@elevate`.
-    holds: bool,
+    /// What it does beside permitting, which leaving it out would lift.
+    binds: Option<&'static str>,
 }
 
-impl Answers<'_> {
+impl<'a> Answers<'a> {
+    /// The ids of all of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        let matched = self.forbids.iter().chain(&self.permits).map(|m| m.id);
+        let broken = self.broken_forbids.iter().chain(&self.broken_permits);
+        matched.chain(broken.map(|broken| broken.id.as_str()))
+    }
+
+    /// These, and of `others` the ones that are `wanted`.
+    pub(super) fn with(&self, others: &Answers<'a>, wanted: impl Fn(&str) -> bool) -> Answers<'a> {
+        let mut all = self.clone();
+        let add = |to: &mut Vec<Match<'a>>, from: &[Match<'a>]| {
+            to.extend(from.iter().filter(|m| wanted(m.id)).cloned());
+        };
+        add(&mut all.forbids, &others.forbids);
+        add(&mut all.permits, &others.permits);
+        let add = |to: &mut Vec<Broken>, from: &[Broken]| {
+            to.extend(from.iter().filter(|broken| wanted(&broken.id)).cloned());
+        };
+        add(&mut all.broken_forbids, &others.broken_forbids);
+        add(&mut all.broken_permits, &others.broken_permits);
+        all.sort();
+        all
+    }
+
+    /// Cedar's order is that of a hash map; reasons and the audit should not change from run to run.
+    fn sort(&mut self) {
+        self.forbids.sort_by_key(|m| m.id);
+        self.permits.sort_by_key(|m| m.id);
+        self.broken_forbids.sort_by(|a, b| a.id.cmp(&b.id));
+        self.broken_permits.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+
+    /// What these say of a call that was approved: a `forbid` that holds is switched off by the approval,
+    /// so only the others deny.
+    fn approved(&self, facts: &Facts<'_>) -> Verdict {
+        self.denial().unwrap_or_else(|| self.allow_or_unmatched(facts))
+    }
+
     /// The denial that no approval lifts: by a `forbid` without `@elevate`, by one that may apply but
-    /// could not be evaluated, or by an `@elevate` permit that could not be, because leaving it out
-    /// would lift its hold.
+    /// could not be evaluated, or by a permit with `@elevate` or `@limit` that could not be, because
+    /// leaving it out would lift its hold or its limit.
     fn denial(&self) -> Option<Verdict> {
         let firm = || self.forbids.iter().filter(|m| !m.holds());
-        let broken_holds = || self.broken_permits.iter().filter(|broken| broken.holds);
+        let broken_binds = || self.broken_permits.iter().filter(|broken| broken.binds.is_some());
         if firm().next().is_none()
             && self.broken_forbids.is_empty()
-            && broken_holds().next().is_none()
+            && broken_binds().next().is_none()
         {
             return None;
         }
         let mut policies = ids(firm());
-        let broken = self.broken_forbids.iter().chain(broken_holds());
+        let broken = self.broken_forbids.iter().chain(broken_binds());
         policies.extend(broken.map(|broken| broken.id.clone()));
         policies.sort();
         let mut parts = Vec::new();
@@ -187,7 +273,9 @@ impl Answers<'_> {
             ));
         };
         self.broken_forbids.iter().take(MAX_REASONS).for_each(|broken| tell("forbids", broken));
-        broken_holds().take(MAX_REASONS).for_each(|broken| tell("asks for approval", broken));
+        broken_binds()
+            .take(MAX_REASONS)
+            .for_each(|broken| tell(broken.binds.unwrap_or_default(), broken));
         Some(Verdict::Deny { policies, reason: parts.join("; ") })
     }
 
@@ -196,6 +284,7 @@ impl Answers<'_> {
             return Verdict::Allow {
                 policies: ids(self.permits.iter()),
                 reason: explain("allowed", self.permits.iter()),
+                limits: self.permits.iter().filter_map(Match::limit).collect(),
             };
         }
         let mut reason = format!("no policy permits this {} call", facts.effect);
@@ -228,7 +317,7 @@ fn explain<'a>(verb: &str, matches: impl Iterator<Item = &'a Match<'a>>) -> Stri
     format!("{verb} by {}", parts.join("; "))
 }
 
-fn unaskable(problem: &str) -> Verdict {
+pub(super) fn unaskable(problem: &str) -> Verdict {
     Verdict::Deny {
         policies: Vec::new(),
         reason: format!("the policies could not be asked about this call: {problem}"),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use agenttrust::Effect;
-use agenttrust::model::SessionMode;
+use agenttrust::model::{SessionMode, SessionSource};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
     Schema,
@@ -17,6 +17,9 @@ use crate::classify::http_method;
 /// one that makes a policy's arithmetic overflow would choose which policies can be evaluated.
 const INPUT_CHARS_MOST: u64 = 1_000_000_000;
 
+/// The source of a session that the Guardian did not issue.
+const OF_THE_CALLER: &str = "caller";
+
 /// What is known about a call when the policies are asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -26,6 +29,8 @@ pub struct Facts<'a> {
     pub agent_id: &'a str,
     /// The agent's name.
     pub agent_name: &'a str,
+    /// The groups that the agent was registered in.
+    pub groups: &'a [String],
     /// The agent's capabilities, as registered.
     pub capabilities: &'a [String],
     /// The tool's name.
@@ -36,6 +41,8 @@ pub struct Facts<'a> {
     pub confidence: f64,
     /// The session's id; `None` when the check named none.
     pub session_id: Option<&'a str>,
+    /// Where the session comes from; `None` for one that the Guardian did not issue.
+    pub session_source: Option<SessionSource>,
     /// The session's mode.
     pub session_mode: SessionMode,
     /// The session's scope ceiling; empty when it has none.
@@ -50,16 +57,32 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The agent and the tool.
+    /// What the scope of a policy may name for it to be about this agent: the agent and all that it is in.
+    pub(super) fn principals(&self) -> Result<Vec<EntityUid>, String> {
+        let names = Vocabulary::get()?;
+        let mut principals = vec![uid(&names.agent, self.agent_id), uid(&names.org, self.org)];
+        principals.extend(self.groups.iter().map(|group| uid(&names.group, group)));
+        Ok(principals)
+    }
+
+    /// The tool, which is in nothing.
+    pub(super) fn resource(&self) -> Result<EntityUid, String> {
+        Ok(uid(&Vocabulary::get()?.tool, self.tool))
+    }
+
+    /// The agent, what it is in, the tool and the session.
     pub(super) fn entities(&self) -> Result<Entities, String> {
         let names = Vocabulary::get()?;
+        let org = uid(&names.org, self.org);
+        let groups: HashSet<EntityUid> =
+            self.groups.iter().map(|group| uid(&names.group, group)).collect();
         let agent = Entity::new(
             uid(&names.agent, self.agent_id),
             HashMap::from([
                 ("name".to_owned(), text(self.agent_name)),
                 ("capabilities".to_owned(), texts(self.capabilities)),
             ]),
-            HashSet::from([uid(&names.org, self.org)]),
+            groups.iter().cloned().chain([org.clone()]).collect(),
         );
         let mut about = HashMap::from([
             ("name".to_owned(), text(self.tool)),
@@ -69,8 +92,27 @@ impl Facts<'_> {
             about.insert("server".to_owned(), text(server));
         }
         let tool = Entity::new(uid(&names.tool, self.tool), about, HashSet::new());
-        let both = [agent.map_err(|e| e.to_string())?, tool.map_err(|e| e.to_string())?];
-        Entities::from_entities(both, None).map_err(|error| error.to_string())
+        let mut all = vec![agent, tool];
+        all.extend(
+            groups
+                .into_iter()
+                .map(|group| Entity::new(group, HashMap::new(), HashSet::from([org.clone()]))),
+        );
+        if let Some(session_id) = self.session_id {
+            let source = self.session_source.map_or(OF_THE_CALLER, SessionSource::as_str);
+            let about = HashMap::from([
+                ("mode".to_owned(), text(self.session_mode.as_str())),
+                ("source".to_owned(), text(source)),
+                ("ceiling".to_owned(), texts(self.ceiling)),
+                (
+                    "issued".to_owned(),
+                    RestrictedExpression::new_bool(self.session_source.is_some()),
+                ),
+            ]);
+            all.push(Entity::new(uid(&names.session, session_id), about, HashSet::new()));
+        }
+        let all = all.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+        Entities::from_entities(all, None).map_err(|error| error.to_string())
     }
 
     /// The question itself. It is not validated against the schema each time: a test shows that every
@@ -88,6 +130,7 @@ impl Facts<'_> {
     }
 
     fn context(&self, approved: bool) -> Result<Context, String> {
+        let names = Vocabulary::get()?;
         if self.session_mode == SessionMode::Unknown {
             return Err("the session's mode is not one that this Guardian knows".to_owned());
         }
@@ -101,6 +144,8 @@ impl Facts<'_> {
         ];
         if let Some(session_id) = self.session_id {
             pairs.push(("session_id".to_owned(), text(session_id)));
+            let session = uid(&names.session, session_id);
+            pairs.push(("session".to_owned(), RestrictedExpression::new_entity_uid(session)));
         }
         if let Some(chars) = self.input_chars {
             let chars = i64::try_from(chars.min(INPUT_CHARS_MOST)).unwrap_or(i64::MAX);
@@ -115,7 +160,9 @@ pub(super) struct Vocabulary {
     pub(super) schema: Schema,
     agent: EntityTypeName,
     org: EntityTypeName,
+    group: EntityTypeName,
     tool: EntityTypeName,
+    session: EntityTypeName,
     action: EntityTypeName,
 }
 
@@ -139,7 +186,9 @@ impl Vocabulary {
             schema,
             agent: name("Agent")?,
             org: name("Org")?,
+            group: name("Group")?,
             tool: name("Tool")?,
+            session: name("Session")?,
             action: name("Action")?,
         })
     }
@@ -197,11 +246,13 @@ mod tests {
                     org: "org::\"1\"",
                     agent_id: "",
                     agent_name: "name",
+                    groups: list,
                     capabilities: list,
                     tool,
                     effect,
                     confidence: f64::NAN,
                     session_id,
+                    session_source: input_chars.map(|_| SessionSource::Api),
                     session_mode: SessionMode::Restricted,
                     ceiling: list,
                     scopes: list,

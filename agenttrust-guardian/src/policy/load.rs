@@ -1,18 +1,19 @@
 //! From files to rules: parse, name, read annotations, validate — all or nothing.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Effect, Policy, PolicyId, ValidationMode, ValidationWarning, Validator};
 
-use super::Inner;
+use sha2::{Digest, Sha256};
+
 use super::annotations::Annotations;
-use super::decide::{Note, Rules};
+use super::decide::Note;
 use super::error::{PolicyError, Position};
 use super::facts::Vocabulary;
-use super::nesting;
+use super::{About, Inner, nesting};
 
 /// How long one policy file is at most, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -23,6 +24,12 @@ const SUPERVISED: (&str, &str) =
 
 /// Loads every `*.cedar` file of a folder, sorted by name.
 pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
+    let sources = paths(folder)?.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    texts(&sources)
+}
+
+/// The `*.cedar` files of a folder, sorted by name.
+pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     let name = folder.display().to_string();
     let unreadable = |error: std::io::Error| {
         PolicyError::in_file(
@@ -33,7 +40,7 @@ pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "cedar") {
+        if is_policy_file(&path) {
             paths.push(path);
         }
     }
@@ -44,11 +51,18 @@ pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
         ));
     }
     paths.sort();
-    let sources = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    texts(&sources)
+    Ok(paths)
 }
 
-fn read(path: &Path) -> Result<(String, String), PolicyError> {
+/// Whether this is one of `*.cedar`: like a shell, without what begins with a dot, where editors keep what
+/// is not saved yet.
+pub(super) fn is_policy_file(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "cedar")
+}
+
+/// The name and the text of a policy file.
+pub(super) fn read(path: &Path) -> Result<(String, String), PolicyError> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| {
         PolicyError::in_file(
@@ -108,6 +122,8 @@ fn build(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
 
 #[derive(Default)]
 struct Loader {
+    /// Of all the files, each with its length before it.
+    hash: Sha256,
     found: Vec<Found>,
     /// Where each id was given first.
     places: HashMap<String, String>,
@@ -116,19 +132,33 @@ struct Loader {
 struct Found {
     policy: Policy,
     note: Note,
-    shadow: bool,
+    about: About,
 }
 
 impl Loader {
     fn add(&mut self, file: &str, text: &str) -> Result<(), PolicyError> {
+        for part in [file_name(file), text] {
+            self.hash.update((part.len() as u64).to_be_bytes());
+            self.hash.update(part);
+        }
         let parsed = parse(file, text)?;
         let mut renamed = cedar_policy::PolicySet::new();
         for (number, Parsed { policy, offset }) in (1_usize..).zip(parsed) {
-            let annotations = Annotations::read(policy.annotations())
+            let annotations = Annotations::read(policy.effect(), policy.annotations())
                 .map_err(|problem| PolicyError::at(file, text, offset, problem))?;
-            let id = annotations.id.unwrap_or_else(|| format!("{}#{number}", file_name(file)));
+            let id =
+                annotations.id.clone().unwrap_or_else(|| format!("{}#{number}", file_name(file)));
             let Position { line, column } = Position::of(text, offset);
             let place = format!("{file}:{line}:{column}");
+            let about = About {
+                id: id.clone(),
+                place: format!("{}:{line}:{column}", file_name(file)),
+                permits: policy.effect() == Effect::Permit,
+                reason: annotations.reason.clone(),
+                terms: annotations.terms,
+                limit: annotations.limit.map(|rate| rate.of(&id)),
+                shadow: annotations.shadow,
+            };
             if let Some(first) = self.places.insert(id.clone(), place) {
                 let problem = format!(
                     "the id `{id}` is already given at {first}; give each policy its own @id"
@@ -140,41 +170,31 @@ impl Loader {
             renamed.add(policy.clone()).map_err(|error| {
                 PolicyError::at(file, text, offset, sentence(&error.to_string()))
             })?;
-            let note = Note { reason: annotations.reason, terms: annotations.terms };
-            self.found.push(Found { policy, note, shadow: annotations.shadow });
+            let Annotations { reason, terms, limit, .. } = annotations;
+            self.found.push(Found { policy, note: Note { reason, terms, limit }, about });
         }
         validate(file, text, &renamed)
     }
 
     fn finish(self) -> Result<Inner, PolicyError> {
-        let mut enforced = Rules::default();
-        let mut shadow = Vec::new();
-        for found in self.found {
-            if found.shadow { shadow.push(found) } else { put(&mut enforced, found)? }
+        let mut inner = Inner { sha256: hex(&self.hash.finalize()), ..Inner::default() };
+        for Found { policy, note, about } in self.found {
+            let rules = if about.shadow {
+                inner.shadow.get_or_insert_default()
+            } else {
+                &mut inner.enforced
+            };
+            rules
+                .add(&policy, note)
+                .map_err(|problem| PolicyError::in_file(&about.place, sentence(&problem)))?;
+            inner.listed.push(about);
         }
-        let with_shadow = if shadow.is_empty() {
-            None
-        } else {
-            let mut rules = enforced.clone();
-            for found in shadow {
-                put(&mut rules, found)?;
-            }
-            Some(rules)
-        };
-        Ok(Inner { enforced, with_shadow })
+        Ok(inner)
     }
 }
 
-fn put(rules: &mut Rules, Found { policy, note, .. }: Found) -> Result<(), PolicyError> {
-    let id = policy.id().clone();
-    let half = match policy.effect() {
-        Effect::Permit => &mut rules.permits,
-        Effect::Forbid => &mut rules.forbids,
-    };
-    half.add(policy)
-        .map_err(|error| PolicyError::in_file(id.as_ref(), sentence(&error.to_string())))?;
-    rules.notes.insert(id, note);
-    Ok(())
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A policy and where its text starts.

@@ -11,6 +11,7 @@
 //! | `@quorum("2")` | with `@elevate`: how many approvers it takes |
 //! | `@window("10m")` | with `@elevate`: an approval stands this long, for more than one use |
 //! | `@single_use` | with `@elevate`: an approval serves one call, whatever the window |
+//! | `@limit("60/1m")` | on a `permit`: it permits this many calls in this time, for each agent; `"60/1m per session"` for each session |
 //! | `@shadow` | never enforced; [`PolicySet::shadow`] tells what would change |
 //!
 //! Any other annotation is refused: one with a typo would silently guard nothing.
@@ -20,12 +21,12 @@
 //! Deny beats elevate beats allow.
 //!
 //! 1. A matching `forbid` without `@elevate` denies. So does any `forbid` that cannot be evaluated (an
-//!    overflow, say), which Cedar alone would skip, and any `@elevate` permit that cannot be: skipping
-//!    it would lift its hold.
+//!    overflow, say), which Cedar alone would skip, and any permit with `@elevate` or `@limit` that cannot
+//!    be: skipping it would lift its hold or its limit.
 //! 2. A matching `forbid` or `permit` with `@elevate` holds the call, if the same call with
 //!    `context.approved` would be allowed; otherwise it is denied, because nobody is asked to approve the
 //!    impossible. Several merge to the strictest [`Terms`].
-//! 3. A matching `permit` allows. A plain `permit` that cannot be evaluated permits nothing.
+//! 3. A matching `permit` allows, within the `@limit` of every one that matches. A plain `permit` that cannot be evaluated permits nothing.
 //! 4. No match denies.
 //!
 //! An approved call is decided once more by [`PolicySet::decide_approved`]: `@elevate` forbids are
@@ -38,9 +39,14 @@ mod annotations;
 mod decide;
 mod error;
 mod facts;
+#[cfg(feature = "cli")]
+mod format;
+mod index;
 mod load;
 mod nesting;
+mod shadow;
 mod verdict;
+mod watch;
 
 use std::fmt;
 use std::path::Path;
@@ -48,9 +54,13 @@ use std::sync::Arc;
 
 pub use self::error::PolicyError;
 pub use self::facts::Facts;
-pub use self::verdict::{DEFAULT_WINDOW, Terms, Verdict};
+pub use self::shadow::Shadow;
+pub use self::verdict::{DEFAULT_WINDOW, Limit, Per, Terms, Verdict};
 
 use self::decide::Rules;
+#[cfg(feature = "cli")]
+pub(crate) use self::format::{Formatted, format_dir};
+pub(crate) use self::watch::Look;
 
 /// A validated set of policies, ready to decide. Cloning shares it.
 ///
@@ -79,8 +89,30 @@ pub struct PolicySet {
 #[derive(Default)]
 struct Inner {
     enforced: Rules,
-    /// The enforced rules with the shadow policies added; absent when there are none of those.
-    with_shadow: Option<Rules>,
+    /// The `@shadow` policies; absent when there are none.
+    shadow: Option<Rules>,
+    /// All of them, in the order of the files.
+    listed: Vec<About>,
+    sha256: String,
+}
+
+/// What a set tells of one of its policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its `@id`, else `file#n`.
+    pub id: String,
+    /// Where it begins, as `file:line:column`.
+    pub place: String,
+    /// Whether it is a `permit`; else it is a `forbid`.
+    pub permits: bool,
+    /// Its `@reason`.
+    pub reason: Option<String>,
+    /// What an approval takes, when it is `@elevate`.
+    pub terms: Option<Terms>,
+    /// Its `@limit`.
+    pub limit: Option<Limit>,
+    /// Whether it is `@shadow`, and so not enforced.
+    pub shadow: bool,
 }
 
 impl PolicySet {
@@ -95,7 +127,8 @@ impl PolicySet {
         })
     }
 
-    /// Reads every `*.cedar` file of the folder, in the order of their names: all or nothing.
+    /// Reads every `*.cedar` file of the folder, in the order of their names: all or nothing. Those whose
+    /// names begin with a dot are left alone.
     ///
     /// # Errors
     ///
@@ -114,6 +147,16 @@ impl PolicySet {
         load::texts(&[(name.to_owned(), text.to_owned())]).map(Self::new)
     }
 
+    /// Reads a set from files with these names and texts, as if they were in a folder: all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load_dir`](Self::load_dir).
+    pub fn of_files(mut files: Vec<(String, String)>) -> Result<Self, PolicyError> {
+        files.sort();
+        load::texts(&files).map(Self::new)
+    }
+
     /// Decides a call that has not been approved.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Verdict {
@@ -126,16 +169,29 @@ impl PolicySet {
         self.inner.enforced.decide_approved(facts)
     }
 
-    /// What [`decide`](Self::decide) would answer if `@shadow` policies were enforced; `None` when there
-    /// are none.
+    /// What [`decide`](Self::decide) would answer if `@shadow` policies were enforced, and which of them
+    /// change it; `None` when there are none.
     #[must_use]
-    pub fn shadow(&self, facts: &Facts<'_>) -> Option<Verdict> {
-        self.inner.with_shadow.as_ref().map(|rules| rules.decide(facts))
+    pub fn shadow(&self, facts: &Facts<'_>) -> Option<Shadow> {
+        let shadow = self.inner.shadow.as_ref()?;
+        Some(shadow::shadow(&self.inner.enforced, shadow, facts))
     }
 
     /// The ids of the enforced policies, sorted; the built-in `supervised-hold` is among them.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.inner.enforced.ids()
+    }
+
+    /// Every policy, `@shadow` ones included, in the order of the files; the built-in one is the first.
+    pub fn list(&self) -> &[About] {
+        &self.inner.listed
+    }
+
+    /// The SHA-256 of the names and texts of all files, in hexadecimal: two sets that are the same have
+    /// the same one.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.inner.sha256
     }
 
     fn new(inner: Inner) -> Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agenttrust::Effect;
-use agenttrust::model::SessionMode;
+use agenttrust::model::{SessionMode, SessionSource};
 
 use super::*;
 
@@ -11,11 +11,13 @@ const FACTS: Facts<'_> = Facts {
     org: "org_1",
     agent_id: "agt_1",
     agent_name: "librarian",
+    groups: &[],
     capabilities: &[],
     tool: "delete_file",
     effect: Effect::Destructive,
     confidence: 0.6,
     session_id: None,
+    session_source: None,
     session_mode: SessionMode::Open,
     ceiling: &[],
     scopes: &[],
@@ -40,14 +42,14 @@ fn denied(verdict: Verdict) -> (Vec<String>, String) {
 
 fn held(verdict: Verdict) -> (Terms, Vec<String>, String) {
     match verdict {
-        Verdict::Hold { terms, policies, reason } => (terms, policies, reason),
+        Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
         other => panic!("not held: {other:?}"),
     }
 }
 
 fn allowed(verdict: Verdict) -> (Vec<String>, String) {
     match verdict {
-        Verdict::Allow { policies, reason } => (policies, reason),
+        Verdict::Allow { policies, reason, .. } => (policies, reason),
         other => panic!("not allowed: {other:?}"),
     }
 }
@@ -223,6 +225,45 @@ mod held_or_denied {
     }
 }
 
+mod limits {
+    use super::*;
+
+    fn limits(verdict: Verdict) -> Vec<Limit> {
+        match verdict {
+            Verdict::Allow { limits, .. } | Verdict::Hold { limits, .. } => limits,
+            Verdict::Deny { .. } => panic!("denied: {verdict:?}"),
+        }
+    }
+
+    fn limit(policy: &str, most: u32, seconds: u64, per: Per) -> Limit {
+        Limit { policy: policy.to_owned(), most, within: Duration::from_secs(seconds), per }
+    }
+
+    #[test]
+    fn of_every_permit_that_matches_are_told() {
+        let policies = set(r#"
+            @id("b") @limit("2/1h per session") permit (principal, action, resource);
+            @id("a") @limit("60/1m") permit (principal, action, resource);
+            @id("c") permit (principal, action, resource);
+            @id("d") @limit("1/1s") permit (principal, action == Action::"read", resource);"#);
+        let expected = [limit("a", 60, 60, Per::Agent), limit("b", 2, 3_600, Per::Session)];
+        assert_eq!(limits(policies.decide(&FACTS)), expected);
+        assert_eq!(limits(policies.decide_approved(&FACTS)), expected);
+        assert_eq!(limits(PolicySet::default_set().decide(&FACTS)), []);
+    }
+
+    #[test]
+    fn of_a_held_call_are_those_that_hold_once_it_is_approved() {
+        let policies = set(r#"
+            @id("ask") @elevate @limit("3/1d") permit (principal, action, resource);
+            @id("then") @limit("9/1d") permit (principal, action, resource) when { context.approved };"#);
+        let verdict = policies.decide(&FACTS);
+        assert!(matches!(verdict, Verdict::Hold { .. }));
+        let expected = [limit("ask", 3, 86_400, Per::Agent), limit("then", 9, 86_400, Per::Agent)];
+        assert_eq!(limits(verdict), expected);
+    }
+}
+
 mod a_policy_that_cannot_be_evaluated {
     use super::*;
 
@@ -266,6 +307,23 @@ mod a_policy_that_cannot_be_evaluated {
     }
 
     #[test]
+    fn denies_when_it_limits_because_leaving_it_out_would_lift_the_limit() {
+        let policies = set(&format!(
+            "@id(\"all\") permit (principal, action, resource); \
+             @id(\"few\") @limit(\"1/1d\") permit (principal, action, resource) {OVERFLOW}"
+        ));
+        for verdict in [policies.decide(&FACTS), policies.decide_approved(&FACTS)] {
+            let (ids, reason) = denied(verdict);
+            assert_eq!(ids, ["few"]);
+            assert!(
+                reason.contains("policy `few` limits how often it permits and could not be"),
+                "{reason}"
+            );
+        }
+        allowed(policies.decide(&Facts { input_chars: None, ..FACTS }));
+    }
+
+    #[test]
     fn a_count_of_characters_that_no_input_has_does_not_break_arithmetic() {
         let policies = set("@id(\"all\") permit (principal, action, resource); \
              @id(\"big\") forbid (principal, action, resource) \
@@ -295,17 +353,22 @@ mod what_a_policy_can_see {
     #[test]
     fn agent_tool_session_and_call() {
         let words = ["files:read".to_owned()];
+        let groups = ["night shift".to_owned(), "ops".to_owned()];
         let facts = Facts {
             tool: "github/delete_repo",
             capabilities: &words,
             scopes: &words,
             ceiling: &words,
             session_id: Some("ats_1"),
+            session_source: Some(SessionSource::Api),
+            groups: &groups,
             ..FACTS
         };
         for condition in [
             r#"principal == Agent::"agt_1""#,
             r#"principal in Org::"org_1""#,
+            r#"principal in Group::"ops" && principal in Group::"night shift""#,
+            r#"!(principal in Group::"Ops") && !(principal in Group::"org_1")"#,
             r#"principal.name == "librarian""#,
             r#"principal.capabilities.contains("files:read")"#,
             r#"resource == Tool::"github/delete_repo""#,
@@ -314,6 +377,11 @@ mod what_a_policy_can_see {
             r#"resource has server && resource.server == "github""#,
             r#"context.session_mode == "open""#,
             r#"context has session_id && context.session_id == "ats_1""#,
+            r#"context has session && context.session == Session::"ats_1""#,
+            r#"context has session && context.session.issued && context.session.source == "api""#,
+            r#"context has session && context.session.mode == context.session_mode"#,
+            r#"context has session && context.session.ceiling == context.ceiling"#,
+            r#"!(context has delegation)"#,
             r#"context.scopes.contains("files:read") && context.ceiling.contains("files:read")"#,
             r#"context has input_chars && context.input_chars < 2"#,
             r#"context.confidence == 60"#,
@@ -326,6 +394,27 @@ mod what_a_policy_can_see {
                 set(&format!("permit (principal, action, resource) unless {{ {condition} }};"));
             denied(negated.decide(&facts));
         }
+    }
+
+    #[test]
+    fn a_session_that_the_caller_named_itself_is_not_issued() {
+        let policies = set(r#"permit (principal, action, resource)
+               when { context has session && !context.session.issued && context.session.source == "caller" };"#);
+        allowed(policies.decide(&Facts { session_id: Some("mine"), ..FACTS }));
+        denied(policies.decide(&FACTS));
+        let issued =
+            Facts { session_id: Some("ats_1"), session_source: Some(SessionSource::Mcp), ..FACTS };
+        denied(policies.decide(&issued));
+    }
+
+    #[test]
+    fn a_policy_may_speak_of_delegations_before_there_are_any() {
+        let policies = set(r#"permit (principal, action, resource);
+               @id("deep") forbid (principal, action, resource)
+               when { context has delegation && context.delegation.depth > 2
+                      && context.delegation.from in Group::"contractors"
+                      && context.delegation.scope.contains("files:*") };"#);
+        allowed(policies.decide(&FACTS));
     }
 
     #[test]
@@ -349,9 +438,44 @@ mod shadow_policies {
         "#);
         allowed(policies.decide(&FACTS));
         allowed(policies.decide_approved(&FACTS));
-        assert_eq!(denied(policies.shadow(&FACTS).unwrap()).0, ["trial"]);
+        let shadow = policies.shadow(&FACTS).unwrap();
+        assert_eq!(shadow.changed_by, ["trial"]);
+        assert_eq!(denied(shadow.verdict).0, ["trial"]);
         assert!(!policies.ids().any(|id| id == "trial"));
         assert_eq!(PolicySet::default_set().shadow(&FACTS), None);
+    }
+
+    #[test]
+    fn count_as_changing_something_only_where_each_alone_would() {
+        let changed = |text: &str| set(text).shadow(&FACTS).unwrap().changed_by;
+        // Held by the first; the second holds it on the same terms, the third on others, the rest not at all.
+        let held = changed(
+            r#"@id("hold") @elevate permit (principal, action, resource);
+               @id("same") @shadow @elevate permit (principal, action, resource);
+               @id("two") @shadow @elevate @quorum("2") permit (principal, action, resource);
+               @id("later") @shadow forbid (principal, action, resource) when { context.approved };
+               @id("plain") @shadow permit (principal, action, resource);
+               @id("other") @shadow forbid (principal, action == Action::"read", resource);"#,
+        );
+        assert_eq!(held, ["later", "two"]);
+        // It is the reason of the change, though the answer names the forbid.
+        let permitted = changed(
+            r#"@id("ask") @elevate forbid (principal, action, resource);
+               @id("permit") @shadow permit (principal, action, resource);"#,
+        );
+        assert_eq!(permitted, ["permit"]);
+        // One that cannot be evaluated denies.
+        let broken = changed(
+            r#"permit (principal, action, resource);
+               @id("broken") @shadow forbid (principal, action, resource)
+               when { context.now + 9223372036854775807 > 0 };"#,
+        );
+        assert_eq!(broken, ["broken"]);
+        let denied = changed(
+            r#"@id("never") forbid (principal, action, resource);
+               @id("too") @shadow forbid (principal, action, resource);"#,
+        );
+        assert_eq!(denied, [""; 0]);
     }
 
     #[test]
@@ -512,6 +636,41 @@ mod loading {
         }
         let error = PolicySet::load_dir(folder.path()).unwrap_err().to_string();
         assert!(error.contains("a.cedar:1:1") && error.contains("b.cedar:1:1"), "{error}");
+    }
+
+    #[test]
+    fn a_set_tells_what_is_in_it() {
+        let policies = set(
+            "@id(\"a\") @reason(\"why\") @limit(\"2/1h\")\npermit (principal, action, resource);\n\
+             \n  @elevate @shadow forbid (principal, action, resource);",
+        );
+        let [built_in, a, second] = policies.list() else { panic!("{:?}", policies.list()) };
+        assert_eq!(built_in.id, "supervised-hold");
+        assert_eq!((a.id.as_str(), a.place.as_str()), ("a", "test.cedar:1:1"));
+        assert!(a.permits && !a.shadow && a.terms.is_none());
+        assert_eq!(a.reason.as_deref(), Some("why"));
+        assert_eq!(a.limit.as_ref().unwrap().most, 2);
+        assert_eq!((second.id.as_str(), second.place.as_str()), ("test.cedar#2", "test.cedar:4:3"));
+        assert!(!second.permits && second.shadow && second.terms == Some(Terms::default()));
+    }
+
+    #[test]
+    fn the_same_files_are_the_same_set_wherever_they_are() {
+        let files = |names: [&str; 2]| {
+            let text = |n| format!("@id(\"{n}\") permit (principal, action, resource);");
+            names.map(|name| (name.to_owned(), text(name))).to_vec()
+        };
+        let one = PolicySet::of_files(files(["b.cedar", "a.cedar"])).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files(["a.cedar", "b.cedar"]) {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        std::fs::write(folder.path().join(".#a.cedar"), "not saved yet").unwrap();
+        let read = PolicySet::load_dir(folder.path()).unwrap();
+        assert_eq!(one.sha256(), read.sha256());
+        assert_eq!(one.sha256().len(), 64);
+        let other = PolicySet::of_files(files(["b.cedar", "c.cedar"])).unwrap();
+        assert_ne!(one.sha256(), other.sha256());
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum Verdict {
         policies: Vec<String>,
         /// Why, naming the policies and their `@reason`.
         reason: String,
+        /// What the call counts towards; each must have room for it.
+        limits: Vec<Limit>,
     },
     /// It may not run, and no approval would change that.
     Deny {
@@ -30,7 +32,41 @@ pub enum Verdict {
         policies: Vec<String>,
         /// Why, naming the policies and their `@reason`.
         reason: String,
+        /// What the call counts towards once it is approved; each must have room for it.
+        limits: Vec<Limit>,
     },
+}
+
+impl Verdict {
+    /// The word for it: `allow`, `deny` or `hold`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow { .. } => "allow",
+            Self::Deny { .. } => "deny",
+            Self::Hold { .. } => "hold",
+        }
+    }
+
+    /// The ids of the policies that decided, sorted; empty when none matched.
+    #[must_use]
+    pub fn policies(&self) -> &[String] {
+        match self {
+            Self::Allow { policies, .. }
+            | Self::Deny { policies, .. }
+            | Self::Hold { policies, .. } => policies,
+        }
+    }
+
+    /// Why, naming the policies and their `@reason`.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Allow { reason, .. } | Self::Deny { reason, .. } | Self::Hold { reason, .. } => {
+                reason
+            }
+        }
+    }
 }
 
 /// What an approval takes and how far it reaches.
@@ -63,6 +99,39 @@ impl Terms {
             quorum: self.quorum.max(other.quorum),
             window,
             single_use: self.single_use || other.single_use,
+        }
+    }
+}
+
+/// How often a `permit` permits: its `@limit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The id of the policy whose limit it is.
+    pub policy: String,
+    /// How many calls are permitted ...
+    pub most: u32,
+    /// ... within this time; whole seconds, at least one.
+    pub within: Duration,
+    /// What has a count of its own.
+    pub per: Per,
+}
+
+/// What a [`Limit`] counts for each of apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Per {
+    /// All calls of an agent.
+    Agent,
+    /// The calls of an agent in one session; those without a session count as one.
+    Session,
+}
+
+impl Per {
+    /// The word for it: `agent` or `session`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Session => "session",
         }
     }
 }

@@ -4,15 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use agenttrust::model::{Agent, CapabilityError, CapabilitySet};
+use serde_json::Value;
 
 use super::{Limits, read, unreadable, write};
 use crate::store::{AgentRow, StoreError};
 
-/// One agent, its capabilities read once, and its floor.
+/// The entry of an agent's metadata that lists the groups it is in.
+pub(crate) const GROUPS: &str = "groups";
+
+/// One agent, its capabilities and groups read once, and its floor.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentEntry {
     pub(crate) agent: Agent,
     pub(crate) capabilities: CapabilitySet,
+    pub(crate) groups: Vec<String>,
     pub(crate) floor: Limits,
 }
 
@@ -20,10 +25,22 @@ impl AgentEntry {
     pub(crate) fn new(row: AgentRow) -> Result<Self, CapabilityError> {
         Ok(Self {
             capabilities: CapabilitySet::parse(&row.agent.capabilities)?,
+            groups: groups_of(&row.agent),
             floor: Limits::new(row.floor_mode, row.floor_ceiling)?,
             agent: row.agent,
         })
     }
+}
+
+/// The groups that an agent's metadata puts it in, sorted. They were looked at when the agent was
+/// registered; metadata that is kept from before that was may be anything.
+pub(crate) fn groups_of(agent: &Agent) -> Vec<String> {
+    let named = agent.metadata.get(GROUPS).and_then(Value::as_array);
+    let mut groups: Vec<String> =
+        named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
 }
 
 /// Every agent by its id.

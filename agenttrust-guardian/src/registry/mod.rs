@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use agenttrust::Timestamp;
 
 pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
-pub(crate) use self::agents::{AgentEntry, Agents};
+pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, groups_of};
 pub(crate) use self::checks::{Checks, Issued, Stage};
 pub(crate) use self::keys::{Key, Keys};
 pub(crate) use self::limits::{Limits, stricter, strictness};

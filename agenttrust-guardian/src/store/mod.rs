@@ -100,8 +100,8 @@ impl Store {
         W: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
         T: Send + 'static,
     {
-        let work = tokio::time::timeout(PATIENCE, work(self.db.clone()));
-        match background::spawn(work).await {
+        let work = work(self.db.clone());
+        match background::spawn(async { tokio::time::timeout(PATIENCE, work).await }).await {
             Ok(Ok(done)) => done.map_err(StoreError::Database),
             Ok(Err(_)) => Err(StoreError::Silent),
             Err(_) => Err(StoreError::Stopped),

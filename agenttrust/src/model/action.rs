@@ -25,22 +25,29 @@ pub struct ActionCheckRequest {
 
 /// The body of `POST /api/v1/agenttrust/check`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckRequest {
     /// The agent about to act.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub agent_id: String,
     /// The session; absent and empty mean none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<super::schema::NameOrEmpty>))]
     pub session_id: Option<String>,
     /// The tool about to be called.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub action_name: String,
     /// The caller's hint; the Guardian may find it stronger, never weaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = super::schema::effect_in_a_request))]
     pub action_effect: Option<String>,
     /// Where the action comes from; `api`.
     #[serde(default = "api")]
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name, default = "api"))]
     pub action_source: String,
     /// What is said about the input, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub action_input_summary: Option<String>,
 }
 
@@ -75,33 +82,43 @@ where
 
 /// The Guardian's answer to a check.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct CheckResult {
     /// Whether the action may run; absent reads as `false`.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub allowed: bool,
     /// Names this check in the audit trail and in telemetry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub check_id: Option<String>,
     /// How sure the classification is, 0 to 1.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub confidence: Option<f64>,
     /// `fast`, `spot` or `deep`.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub guard_tier: Option<String>,
     /// How long the answer took, in milliseconds.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub latency_ms: Option<u64>,
     /// Why, and what to do about it.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reason: Option<String>,
     /// Whether an approval would let it run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub elevation_required: Option<bool>,
     /// The approval that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub approval_id: Option<String>,
     /// The effect that the Guardian decided by.
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub action_effect: Option<Effect>,
 }

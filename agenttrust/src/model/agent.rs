@@ -23,33 +23,42 @@ wire_words! {
 
 /// A registered agent (SDK guide, section 3).
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Agent {
     /// Opaque id.
     pub id: String,
     /// The name it was registered under.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
     /// The organisation it belongs to.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
     /// What it is built with, `custom` by default.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub framework: String,
     /// Ed25519 public key, PKIX PEM; empty when the gateway keeps none.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub public_key: String,
     /// Whether it may act.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: AgentStatus,
     /// The tools and scopes it may use.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub capabilities: Vec<String>,
     /// Whatever was registered with it.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true, value_type = Object))]
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// When it was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(required = true, nullable = false))]
     pub created_at: Option<Timestamp>,
     /// The private key that the client generated, present once: in the answer to `create`.
     ///
@@ -111,23 +120,29 @@ impl fmt::Debug for PrivateKey {
 /// assert_eq!(request.framework, "custom");
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateAgentRequest {
     /// A name for people.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub name: String,
     /// What the agent is built with.
     #[serde(default = "custom")]
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name, default = "custom"))]
     pub framework: String,
     /// The tools and scopes it may use; none means that it may use no tool.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Capability>, max_items = 256))]
     pub capabilities: Vec<String>,
     /// Whatever should be kept with it.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// The organisation; absent means that of the API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
     /// Its Ed25519 public key, PKIX PEM; absent means that the client generates a key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<super::schema::PublicKey>))]
     pub public_key: Option<String>,
 }
 

@@ -37,62 +37,81 @@ wire_words! {
 
 /// A request for a person's word on one action (SDK guide, section 9).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Approval {
     /// Opaque id.
     pub id: String,
     /// The session of the held check; empty when it had none.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub session_id: String,
     /// The agent that asked.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
     /// That agent's organisation.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
     /// The tool.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub action_name: String,
     /// The effect that the Guardian decided by.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true, value_type = super::effect::Effect))]
     pub action_effect: String,
     /// Where it stands.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: ApprovalStatus,
     /// When the action was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
     /// When it expires: as pending, or (once approved) as usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
     /// Who the deciding caller said it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub decided_by: Option<String>,
     /// The id of the key that decided: who it really was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub decided_by_key: Option<String>,
     /// When it was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub decided_at: Option<Timestamp>,
     /// Why the action was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reason: Option<String>,
     /// What the caller said about the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub action_input_summary: Option<String>,
     /// What of the input the approval is bound to.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub bound_to: BoundTo,
     /// The digest that it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub input_digest: Option<String>,
     /// The input itself, if it was disclosed and nobody has decided yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub input: Option<serde_json::Value>,
     /// How many distinct approvers it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub quorum: Option<u32>,
     /// How many have approved so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub approvals: Option<u32>,
 }

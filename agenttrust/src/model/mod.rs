@@ -11,6 +11,8 @@ mod capability;
 mod effect;
 pub mod headers;
 mod revocation;
+#[cfg(feature = "openapi")]
+pub mod schema;
 mod session;
 mod system;
 mod telemetry;

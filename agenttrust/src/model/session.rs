@@ -35,74 +35,96 @@ wire_words! {
 
 /// A session and its counters.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Session {
     /// Opaque id.
     pub session_id: String,
     /// The agent that it belongs to.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
     /// That agent's organisation.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub org_id: String,
     /// What it was made from.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub source: SessionSource,
     /// The server that it is with.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub server_id: String,
     /// The delegation that it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub delegation_id: Option<String>,
     /// The federation provider that vouched for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub provider_id: Option<String>,
     /// That provider's issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub issuer: Option<String>,
     /// How far that provider is trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub trust_level: Option<String>,
     /// What it lets its agent do.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub mode: SessionMode,
     /// The actions that it lists as allowed.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub allowed_actions: Vec<String>,
     /// The most that it allows; empty means no ceiling of its own.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub scope_ceiling: Vec<String>,
     /// Checks so far.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub total_calls: u64,
     /// Checks of reads so far.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub read_calls: u64,
     /// Checks of anything stronger so far.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub write_calls: u64,
     /// Checks that were not allowed so far.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub denied_calls: u64,
     /// When it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
     /// When it was last used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub last_activity_at: Option<Timestamp>,
 }
 
 /// The body of `POST /mcp/sessions/init`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InitSessionRequest {
     /// The agent that the session belongs to.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub agent_id: String,
     /// The server that it is with.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name))]
     pub server_id: String,
     /// A mode to tighten the session to; absent means the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<SessionMode>,
     /// The most that it should allow; absent means the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<super::schema::Capability>>, min_items = 1, max_items = 256))]
     pub scope_ceiling: Option<Vec<String>>,
 }

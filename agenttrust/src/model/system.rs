@@ -1,5 +1,7 @@
 //! Health and errors.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::word::wire_words;
@@ -19,37 +21,54 @@ wire_words! {
 
 /// The answer of `GET /health`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Health {
     /// How it is.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: HealthStatus,
     /// What answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub service: Option<String>,
     /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub version: Option<String>,
+    /// How its parts are, such as `database` and `audit`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checks: BTreeMap<String, HealthStatus>,
 }
 
 impl Health {
     /// An answer of `status` by `service` in `version`.
     #[must_use]
     pub fn new(status: HealthStatus, service: &str, version: &str) -> Self {
-        Self { status, service: Some(service.to_owned()), version: Some(version.to_owned()) }
+        Self {
+            status,
+            service: Some(service.to_owned()),
+            version: Some(version.to_owned()),
+            checks: BTreeMap::new(),
+        }
     }
 }
 
 /// The body of every answer that is not 2xx.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ApiError))]
 pub struct ErrorBody {
     /// A code for programs, such as `VALIDATION_ERROR`.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub error: String,
     /// A sentence for people.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub message: String,
     /// More for programs, such as the field at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object, nullable = false))]
     pub details: Option<serde_json::Value>,
 }

@@ -54,13 +54,16 @@ pub struct TelemetryReport {
 
 /// The answer to a telemetry report.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct TelemetryReceipt {
     /// Whether the batch was taken.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub accepted: bool,
     /// How many events it held.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub events_processed: u64,
 }
 

@@ -9,27 +9,34 @@ use super::timestamp::Timestamp;
 /// A short-lived opaque token (SDK guide, section 4). It is no JWT: only the Guardian can say what it
 /// is worth. `Debug` hides the secret.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Token {
     /// The secret itself, `at_…`.
     pub token: String,
     /// A name for it that is not secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub token_id: Option<String>,
     /// The agent that it speaks for.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
     /// What it may be used for.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub scopes: Vec<String>,
     /// Where it may be used; empty means anywhere.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub audience: Vec<String>,
     /// When it was issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub issued_at: Option<Timestamp>,
     /// When it stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
 }
 
@@ -108,33 +115,43 @@ impl fmt::Debug for IntrospectTokenRequest {
 
 /// What a token is worth right now.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct IntrospectionResult {
     /// Whether it may be used as asked; absent reads as `false`.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub active: bool,
     /// The agent that it speaks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub agent_id: Option<String>,
     /// That agent's organisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub org_id: Option<String>,
     /// What it may be used for.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub scopes: Vec<String>,
     /// When it stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
     /// Why it is or is not active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub reasoning: Option<String>,
     /// Which tier of the Guardian answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub guard_tier: Option<String>,
     /// How sure it is, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub confidence: Option<f64>,
     /// How long the answer took, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub latency_ms: Option<u64>,
 }

@@ -12,10 +12,12 @@ use super::effect::Effect;
 ///
 /// `Display` writes it as JSON, a line a member, as a file that people read and compare.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ToolManifest {
     /// The tools, ordered by name; no name comes twice.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tools: Vec<ToolDeclaration>,
 }
 
@@ -44,12 +46,14 @@ impl fmt::Display for ToolManifest {
 /// assert_eq!(tool.name, "db_delete");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ToolDeclaration {
     /// The name, as it is checked.
     pub name: String,
     /// What a call does; `None` where the program does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub effect: Option<Effect>,
     /// Scopes that the agent needs beside the tool itself, ordered.
     #[serde(default)]
@@ -86,12 +90,14 @@ impl ToolDeclaration {
 
 /// One argument of a tool.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ToolArgument {
     /// The name, as the body of the tool sees it.
     pub name: String,
     /// The JSON Schema of its type, where the program knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub schema: Option<Value>,
 }
 
@@ -112,6 +118,7 @@ impl ToolArgument {
 
 /// Where in a program's source something is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ToolPlace {
     /// The module path.

@@ -39,6 +39,21 @@ macro_rules! wire_words {
             }
         }
 
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                // `unknown` is what a reader makes of other words. Nobody sends it.
+                super::schema::word(&[$( $word, )+])
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($name))
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self::$default

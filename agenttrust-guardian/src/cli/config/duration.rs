@@ -1,0 +1,52 @@
+//! Time spans as people write them: a whole number and a unit.
+
+use std::time::Duration;
+
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+/// The longest that is taken.
+const MOST: Duration = Duration::from_secs(365 * 86_400);
+
+/// Reads `90s`, `5m`, `12h` or `1d`.
+pub(super) fn read(text: &str) -> Option<Duration> {
+    let unit = text.chars().next_back()?;
+    let (_, seconds) = UNITS.into_iter().find(|(letter, _)| *letter == unit)?;
+    let number = text.strip_suffix(unit)?;
+    if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let span = Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?);
+    (!span.is_zero() && span <= MOST).then_some(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_number_with_a_unit_is_a_time_span() {
+        for (text, seconds) in
+            [("1s", 1), ("90s", 90), ("5m", 300), ("12h", 43_200), ("1d", 86_400)]
+        {
+            assert_eq!(read(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "5",
+            "m",
+            "0s",
+            "-1s",
+            "+1s",
+            "1.5h",
+            "5 m",
+            "5M",
+            "1h30m",
+            "366d",
+            "99999999999999999999d",
+            "400000000000000000d",
+            "5µ",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The file of settings: TOML, every key one that is known.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::found::{Found, Origin};
+use super::known::{self, Kind, Known};
+use crate::error::GuardianError;
+
+/// What the file sets.
+#[derive(Default)]
+pub(super) struct File(Vec<(&'static Known, Found)>);
+
+impl File {
+    /// This setting, if the file holds it.
+    pub(super) fn get(&self, known: &Known) -> Option<&Found> {
+        self.0.iter().find(|(other, _)| other.name == known.name).map(|(_, found)| found)
+    }
+}
+
+/// Reads the file. What it holds beyond settings is an error that names the line.
+pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
+    // Larger than any file of settings, and small enough for a device that never ends.
+    const MOST: u64 = 1 << 20;
+    let text = read_at_most(path, MOST).map_err(|why| {
+        GuardianError::Invalid(format!(
+            "the settings in {} cannot be read: {why}; name a TOML file with --config",
+            path.display()
+        ))
+    })?;
+    let page = Page { path: path.to_owned(), text: &text };
+    // The message only: the whole error quotes the line, which may hold a secret.
+    let table = DeTable::parse(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        page.wrong(start, &format!("this is not TOML: {}", error.message().replace('\n', ", ")))
+    })?;
+    let mut file = File::default();
+    for (key, value) in table.into_inner() {
+        let known = known::ALL.into_iter().find(|known| known.name == key.get_ref().as_ref());
+        let known = known.ok_or_else(|| page.unknown(key.span().start, key.get_ref()))?;
+        let at = value.span().start;
+        let text = match (known.kind, value.into_inner()) {
+            (Kind::Switch, DeValue::Boolean(on)) => on.to_string(),
+            (Kind::Text | Kind::Url | Kind::Secret, DeValue::String(text)) => text.into_owned(),
+            (kind, other) => {
+                let wanted = if kind == Kind::Switch { "true or false" } else { "a string" };
+                let is = other.type_str();
+                return Err(
+                    page.wrong(at, &format!("{} is of type {is}; write {wanted}", known.name))
+                );
+            }
+        };
+        if text.is_empty() {
+            return Err(page.wrong(at, &format!("{} is empty; set it or leave it out", known.name)));
+        }
+        let origin = Origin::File(page.path.clone(), page.place(at).0);
+        file.0.push((known, Found { text, origin }));
+    }
+    Ok(file)
+}
+
+fn read_at_most(path: &Path, most: u64) -> Result<String, String> {
+    use std::io::Read;
+
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let read = file.take(most + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if read as u64 > most { Err(format!("it is larger than {most} bytes")) } else { Ok(text) }
+}
+
+/// The file, to say where in it something is wrong.
+struct Page<'a> {
+    path: PathBuf,
+    text: &'a str,
+}
+
+impl Page<'_> {
+    /// Line and column of this byte, from 1.
+    fn place(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+
+    fn wrong(&self, byte: usize, what: &str) -> GuardianError {
+        let (line, column) = self.place(byte);
+        GuardianError::Invalid(format!("{}:{line}:{column}: {what}", self.path.display()))
+    }
+
+    fn unknown(&self, byte: usize, key: &str) -> GuardianError {
+        let near = known::ALL.iter().map(|known| (distance(key, known.name), known.name)).min();
+        let advice = match near {
+            Some((distance, name)) if distance <= 2.max(name.len() / 3) => {
+                format!("did you mean {name:?}?")
+            }
+            _ => {
+                let names: Vec<&str> = known::ALL.iter().map(|known| known.name).collect();
+                format!("known are {}", names.join(", "))
+            }
+        };
+        self.wrong(byte, &format!("there is no setting {key:?}; {advice}"))
+    }
+}
+
+/// How many letters to add, remove or change to make one word of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (place, from) in a.chars().enumerate() {
+        let mut diagonal = place;
+        let mut left = place + 1;
+        let mut next = vec![left];
+        for (to, above) in b.chars().zip(row.iter().skip(1)) {
+            left = (diagonal + usize::from(from != to)).min(left + 1).min(above + 1);
+            diagonal = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,58 @@
+//! Logging: to standard error, a line an event, as text or as JSON.
+
+mod lines;
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use self::lines::OneLine;
+use crate::error::GuardianError;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// A layer of its own on top of the log.
+pub(super) type Beside = Option<Box<dyn Layer<Registry> + Send + Sync>>;
+
+/// Logs what `filter` lets through.
+pub(super) fn start(filter: &str, format: Format, beside: Beside) -> Result<(), GuardianError> {
+    let filter = EnvFilter::builder().parse(filter).map_err(|error| {
+        GuardianError::Invalid(format!(
+            "log is {filter:?}, which is no filter: {error}; write a level such as info, or info,sqlx=debug"
+        ))
+    })?;
+    let coloured = std::io::stderr().is_terminal();
+    let log = match format {
+        Format::Text => tracing_subscriber::fmt::layer()
+            .with_ansi(coloured)
+            .with_writer(OneLine { coloured })
+            .with_filter(filter)
+            .boxed(),
+        Format::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(std::io::stderr)
+            .with_filter(filter)
+            .boxed(),
+    };
+    // Somebody who embeds this program may log already; then theirs stays.
+    let _ = tracing_subscriber::registry().with(beside).with(log).try_init();
+    Ok(())
+}
+
+/// Logs as `AGENTTRUST_LOG` says, for the commands that read no other settings.
+pub(super) fn start_from_environment() {
+    let filter = std::env::var("AGENTTRUST_LOG").unwrap_or_default();
+    if start(&filter, Format::Text, None).is_err() || filter.is_empty() {
+        // A command that repairs something is not refused over its log.
+        let _ = start("info", Format::Text, None);
+    }
+}

@@ -1,0 +1,227 @@
+//! Golden cases: what a set of policies is to say of known calls.
+//!
+//! ```toml
+//! [[case]]
+//! name = "nobody deletes at night without a second pair of eyes"
+//! tool = "db_delete"
+//! groups = ["night shift"]
+//! [case.expect]
+//! decision = "hold"
+//! policies = ["two-at-night"]
+//! reason = "second pair of eyes"
+//! quorum = 2
+//! ```
+//!
+//! Only the policies are asked: capabilities and ceilings are facts that they may look at.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use agenttrust::Effect;
+use agenttrust::model::{SessionMode, SessionSource};
+use serde::Deserialize;
+
+use super::say;
+use crate::error::GuardianError;
+use crate::manifest::Known;
+use crate::policy::{Facts, PolicySet, Verdict};
+use crate::state::DEFAULT_ORG;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+/// One call, and what is to come of it. What is left out is as it is for a plain agent that names no
+/// session.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    tool: String,
+    /// Left out: what the tool's name says.
+    effect: Option<Effect>,
+    confidence: Option<f64>,
+    #[serde(default = "agent_id")]
+    agent: String,
+    #[serde(default)]
+    agent_name: String,
+    #[serde(default = "org")]
+    org: String,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    capabilities: Vec<String>,
+    session: Option<String>,
+    /// Left out: the session is one that the caller named itself.
+    session_source: Option<SessionSource>,
+    #[serde(default = "open")]
+    session_mode: SessionMode,
+    #[serde(default)]
+    ceiling: Vec<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    input_chars: Option<u64>,
+    /// In seconds since 1970.
+    #[serde(default)]
+    now: i64,
+    expect: Expect,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    decision: Decision,
+    /// The policies that decide, in any order; left out: whichever.
+    policies: Option<Vec<String>>,
+    /// A part of the reason.
+    reason: Option<String>,
+    /// How many approvers it takes.
+    quorum: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Allow,
+    Deny,
+    Hold,
+}
+
+fn agent_id() -> String {
+    "agt_example".to_owned()
+}
+
+fn org() -> String {
+    DEFAULT_ORG.to_owned()
+}
+
+const fn open() -> SessionMode {
+    SessionMode::Open
+}
+
+/// Asks the set about every case and prints what differs.
+pub(super) fn test(set: &PolicySet, place: &Path) -> Result<ExitCode, GuardianError> {
+    let mut count = 0_usize;
+    let mut failed = 0_usize;
+    for file in files(place)? {
+        for case in read(&file)?.case {
+            count += 1;
+            let verdict = case.decide(set);
+            let differences = case.expect.differences(&verdict);
+            if differences.is_empty() {
+                continue;
+            }
+            failed += 1;
+            say(&format!("{}: {:?} came out otherwise", file.display(), case.name))?;
+            for (what, expected, actual) in differences {
+                say(&format!("  {what}: expected {expected}, and it is {actual}"))?;
+            }
+        }
+    }
+    if count == 0 {
+        return Err(GuardianError::Invalid(format!(
+            "{} holds no case, so nothing was tested; write one",
+            place.display()
+        )));
+    }
+    say(&format!("{count} cases, {failed} of them came out otherwise than expected"))?;
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Case {
+    fn decide(&self, set: &PolicySet) -> Verdict {
+        let named = Known::default().classify(&self.tool, self.effect);
+        set.decide(&Facts {
+            org: &self.org,
+            agent_id: &self.agent,
+            agent_name: &self.agent_name,
+            groups: &self.groups,
+            capabilities: &self.capabilities,
+            tool: &self.tool,
+            effect: self.effect.unwrap_or(named.effect),
+            confidence: self.confidence.unwrap_or(named.confidence),
+            session_id: self.session.as_deref(),
+            session_source: self.session_source,
+            session_mode: self.session_mode,
+            ceiling: &self.ceiling,
+            scopes: &self.scopes,
+            input_chars: self.input_chars,
+            now_unix_seconds: self.now,
+        })
+    }
+}
+
+impl Expect {
+    /// What, as expected, as it is.
+    fn differences(&self, verdict: &Verdict) -> Vec<(&'static str, String, String)> {
+        let mut differences = Vec::new();
+        let decision = match self.decision {
+            Decision::Allow => "allow",
+            Decision::Deny => "deny",
+            Decision::Hold => "hold",
+        };
+        if decision != verdict.as_str() {
+            let actual = format!("{}: {}", verdict.as_str(), verdict.reason());
+            differences.push(("decision", decision.to_owned(), actual));
+        }
+        if let Some(policies) = &self.policies {
+            let mut policies = policies.clone();
+            policies.sort();
+            if policies != verdict.policies() {
+                let actual = format!("{:?}", verdict.policies());
+                differences.push(("policies", format!("{policies:?}"), actual));
+            }
+        }
+        if let Some(reason) = &self.reason
+            && !verdict.reason().contains(reason.as_str())
+        {
+            let actual = format!("{:?}", verdict.reason());
+            differences.push(("reason", format!("a text with {reason:?}"), actual));
+        }
+        if let Some(quorum) = self.quorum {
+            let actual = match verdict {
+                Verdict::Hold { terms, .. } => Some(terms.quorum),
+                Verdict::Allow { .. } | Verdict::Deny { .. } => None,
+            };
+            if actual != Some(quorum) {
+                let actual = actual.map_or("none".to_owned(), |quorum| quorum.to_string());
+                differences.push(("quorum", quorum.to_string(), actual));
+            }
+        }
+        differences
+    }
+}
+
+fn files(place: &Path) -> Result<Vec<PathBuf>, GuardianError> {
+    if !place.is_dir() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(place).map_err(|error| unreadable(place, &error))? {
+        let path = entry.map_err(|error| unreadable(place, &error))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml" || extension == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<Cases, GuardianError> {
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+    let cases = if file.extension().is_some_and(|extension| extension == "json") {
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    } else {
+        toml::from_str(&text).map_err(|error| error.to_string())
+    };
+    cases.map_err(|problem| GuardianError::Invalid(format!("{}: {problem}", file.display())))
+}
+
+fn unreadable(place: &Path, error: &std::io::Error) -> GuardianError {
+    GuardianError::Invalid(format!(
+        "{} cannot be read ({error}); name a TOML or JSON file of cases, or a folder of such files",
+        place.display()
+    ))
+}

@@ -1,0 +1,176 @@
+//! The OpenAPI document, made from the handlers and from the objects that they take and send.
+//!
+//! A handler says in its `#[utoipa::path(…)]` what is its own. What is so wherever a key is needed is
+//! added here to every endpoint that does not say `security(())`. A handler that is not listed here is
+//! missed by `tests/openapi.rs`, which compares the document with the router.
+
+use std::sync::LazyLock;
+
+use agenttrust::model::ErrorBody;
+use agenttrust::model::schema::NameOrEmpty;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{OneOf, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, RefOr, Required, Schema};
+use utoipa::{Modify, OpenApi, PartialSchema};
+
+use super::answers::refusal;
+use super::{
+    agents, approvals, audit, check, health, keys, metrics, revocations, sessions, telemetry,
+    tokens, tool_effects, tools,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "AgentTrust Guardian",
+        description = "Decides whether an AI agent may run a tool. Unknown members of a body and unknown \
+                       parameters are ignored, except where a schema refuses them."
+    ),
+    paths(
+        health::health,
+        document,
+        metrics::read,
+        check::check,
+        agents::create,
+        agents::list,
+        agents::get,
+        agents::revoke,
+        agents::suspend,
+        agents::reactivate,
+        agents::set_floor,
+        tokens::issue,
+        tokens::introspect,
+        tokens::revoke,
+        revocations::stream,
+        sessions::init,
+        sessions::init_api,
+        sessions::get,
+        telemetry::report,
+        approvals::list,
+        approvals::get,
+        approvals::approve,
+        approvals::deny,
+        approvals::disclose,
+        keys::create,
+        keys::list,
+        keys::revoke,
+        tools::declare,
+        tools::list,
+        tools::remove,
+        tool_effects::set,
+        tool_effects::unset,
+        audit::list,
+        audit::verify,
+        audit::export,
+    ),
+    components(schemas(ErrorBody)),
+    security(("api_key" = []), ("bearer" = [])),
+    modifiers(&Keyed),
+    tags(
+        (name = "check", description = "May this agent do this?"),
+        (name = "agents", description = "Who acts, and the floor under their sessions"),
+        (name = "tokens", description = "Opaque tokens that speak for an agent"),
+        (name = "sessions", description = "One agent's dealings with one server"),
+        (name = "approvals", description = "A person's word on a held action"),
+        (name = "telemetry", description = "What ran, and how it went"),
+        (name = "tools", description = "What is declared of tools"),
+        (name = "keys", description = "API keys"),
+        (name = "audit", description = "The hash-chained log of everything decided and changed"),
+        (name = "operations", description = "The Guardian itself"),
+    ),
+)]
+struct Document;
+
+/// Made once: it is the same for every caller.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| text().into());
+
+/// The OpenAPI document of the Guardian, as JSON.
+pub(crate) fn text() -> String {
+    // What is written here always can be: strings and numbers under names that are strings.
+    Document::openapi().to_pretty_json().unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// This document
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "get_openapi", tag = "operations", security(()),
+    responses((status = 200, description = "This document", body = Object, content_type = "application/json")),
+)]
+pub(super) async fn document() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone())
+}
+
+/// What is so wherever a key is needed.
+struct Keyed;
+
+impl Modify for Keyed {
+    fn modify(&self, document: &mut Description) {
+        let components = document.components.get_or_insert_default();
+        let key = ApiKeyValue::with_description("X-API-Key", "An API key, `sk_live_…`");
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some("The same API key".to_owned());
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        for path in document.paths.paths.values_mut() {
+            let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete];
+            for operation in operations.into_iter().flatten() {
+                if operation.security.is_none() {
+                    keyed(operation);
+                }
+                if let Some(RefOr::T(body)) = &mut operation.request_body {
+                    for content in body.content.values_mut() {
+                        if let RefOr::T(content) = content
+                            && let Some(RefOr::T(Schema::OneOf(one_of))) = &content.schema
+                            && let Some(given) = unless_null(one_of)
+                        {
+                            content.schema = Some(given);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn keyed(operation: &mut Operation) {
+    let mut refusals = vec![
+        refusal("400", "The request is not as it must be; `details.field` names what is at fault"),
+        refusal("401", "No API key, or none that works"),
+        refusal("403", "A key of this role may not do this, or not for this agent"),
+    ];
+    if operation.request_body.is_some() {
+        refusals.push(refusal("413", "The body is larger than 1 MiB"));
+    }
+    for (status, refusal) in refusals {
+        operation.responses.responses.entry(status).or_insert(refusal);
+    }
+    let said = "The agent that the caller speaks for and no other; a key may name only its own";
+    let header = header("X-Agent-ID", said, NameOrEmpty::schema());
+    operation.parameters.get_or_insert_default().push(RefOr::T(header));
+}
+
+/// What a body is that may be left out: utoipa says `null` for that, which is not taken.
+fn unless_null(one_of: &OneOf) -> Option<RefOr<Schema>> {
+    let is_null = |item: &&RefOr<Schema>| {
+        let null = Type::Null.into();
+        matches!(item, RefOr::T(Schema::Object(object)) if object.schema_type == null)
+    };
+    match one_of.items.iter().filter(|item| !is_null(item)).collect::<Vec<_>>()[..] {
+        [given] => Some(given.clone()),
+        _ => None,
+    }
+}
+
+/// A header that may be sent.
+pub(super) fn header(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
+}

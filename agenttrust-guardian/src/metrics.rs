@@ -1,0 +1,211 @@
+//! What is counted, for Prometheus. Labels come from this program only: never the name of a tool, an agent
+//! or an organisation, of which callers can make up any number.
+
+mod latency;
+mod requests;
+
+use std::fmt;
+use std::time::Duration;
+
+use agenttrust::Effect;
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use self::latency::Latency;
+pub(crate) use self::requests::{Requests, count};
+use crate::state::State;
+
+/// What [`Metrics::render`] writes.
+pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+/// One label and its value.
+type Label = (&'static str, &'static str);
+
+/// How a check was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Allow,
+    Deny,
+    Hold,
+}
+
+impl Decision {
+    const ALL: [Self; 3] = [Self::Allow, Self::Deny, Self::Hold];
+
+    /// The word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+/// What became of an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApprovalEvent {
+    Opened,
+    Approved,
+    Denied,
+    Expired,
+    Used,
+}
+
+impl ApprovalEvent {
+    const ALL: [Self; 5] = [Self::Opened, Self::Approved, Self::Denied, Self::Expired, Self::Used];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Used => "used",
+        }
+    }
+}
+
+/// Everything that is counted. Counting a check is a few atomic additions.
+pub(crate) struct Metrics {
+    registry: Registry,
+    checks: [[Counter; Effect::ALL.len()]; Decision::ALL.len()],
+    latency: Latency,
+    approvals: [Counter; ApprovalEvent::ALL.len()],
+    verified: Counter,
+    unverified: Counter,
+    pub(crate) requests: Requests,
+    audit_healthy: Gauge,
+    audit_waiting: Gauge,
+    policies: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("agenttrust");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Which Guardian this is", version);
+
+        let checks = Family::<[Label; 2], Counter>::default();
+        let counted = Decision::ALL.map(|decision| {
+            Effect::ALL.map(|effect| {
+                let labels = [("decision", decision.as_str()), ("effect", effect.as_str())];
+                checks.get_or_create(&labels).clone()
+            })
+        });
+        registry.register(
+            "checks",
+            "Checks answered, by decision and by the effect of the tool",
+            checks,
+        );
+        let latency = Latency::default();
+        let help = "How long checks took from the end of their request to their answer";
+        registry.register("check_duration_seconds", help, latency.clone());
+
+        let approvals = Family::<[Label; 1], Counter>::default();
+        let help = "What became of approvals at this Guardian";
+        let approved = ApprovalEvent::ALL
+            .map(|event| approvals.get_or_create(&[("event", event.as_str())]).clone());
+        registry.register("approvals", help, approvals);
+
+        let reports = Family::<[Label; 1], Counter>::default();
+        let verified = reports.get_or_create(&[("verified", "true")]).clone();
+        let unverified = reports.get_or_create(&[("verified", "false")]).clone();
+        let help = "Events reported, by whether they belong to a check that was allowed here";
+        registry.register("reports", help, reports);
+
+        let requests = Requests::register(&mut registry);
+
+        let (audit_healthy, audit_waiting, policies) = <(Gauge, Gauge, Gauge)>::default();
+        let help = "Whether the audit log can be written: 1, or 0 and every check is denied";
+        registry.register("audit_healthy", help, audit_healthy.clone());
+        let help = "Rows that wait to be written to the audit log";
+        registry.register("audit_waiting", help, audit_waiting.clone());
+        registry.register("policies", "Policies that are in force", policies.clone());
+        Self {
+            registry,
+            checks: counted,
+            latency,
+            approvals: approved,
+            verified,
+            unverified,
+            requests,
+            audit_healthy,
+            audit_waiting,
+            policies,
+        }
+    }
+
+    /// Counts a check that was answered.
+    pub(crate) fn checked(&self, decision: Decision, effect: Effect, took: Duration) {
+        let counter =
+            self.checks.get(decision as usize).and_then(|effects| effects.get(effect as usize));
+        if let Some(counter) = counter {
+            counter.inc();
+        }
+        self.latency.observe(took);
+    }
+
+    /// Counts what became of an approval.
+    pub(crate) fn approval(&self, event: ApprovalEvent) {
+        if let Some(counter) = self.approvals.get(event as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts events that were reported, and how many of them are believed.
+    pub(crate) fn reported(&self, events: u64, verified: u64) {
+        self.verified.inc_by(verified);
+        self.unverified.inc_by(events.saturating_sub(verified));
+    }
+
+    /// Everything as text, and what `state` is like at present.
+    pub(crate) fn render(&self, state: &State) -> Result<String, fmt::Error> {
+        self.audit_healthy.set(state.audit.is_healthy().into());
+        self.audit_waiting.set(i64::try_from(state.audit.waiting()).unwrap_or(i64::MAX));
+        let policies = state.policies.load().ids().count();
+        self.policies.set(i64::try_from(policies).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_has_the_counter_of_its_name() {
+        let metrics = Metrics::new();
+        for (place, decision) in Decision::ALL.into_iter().enumerate() {
+            assert_eq!(decision as usize, place);
+            for (place, effect) in Effect::ALL.into_iter().enumerate() {
+                assert_eq!(effect as usize, place);
+                metrics.checked(decision, effect, Duration::ZERO);
+            }
+        }
+        for (place, event) in ApprovalEvent::ALL.into_iter().enumerate() {
+            assert_eq!(event as usize, place);
+            metrics.approval(event);
+        }
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &metrics.registry).unwrap();
+        let zero = text.lines().filter(|line| {
+            line.ends_with(" 0")
+                && (line.starts_with("agenttrust_checks")
+                    || line.starts_with("agenttrust_approvals"))
+        });
+        assert_eq!(zero.count(), 0, "{text}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Spans for an OpenTelemetry collector, over OTLP and HTTP. Where to, with which headers and how many of
+//! them is said by OpenTelemetry's own variables, `OTEL_EXPORTER_OTLP_ENDPOINT` first of all.
+
+use axum::http::HeaderMap;
+use opentelemetry::KeyValue;
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::Registry;
+
+use crate::error::GuardianError;
+use crate::pipeline::span::TARGET;
+
+/// The name of this service, unless `OTEL_SERVICE_NAME` is set.
+const SERVICE: &str = "agenttrust-guardian";
+
+/// Sends spans until it is closed.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    provider: SdkTracerProvider,
+}
+
+impl Exporter {
+    /// An exporter for the Guardian of this name.
+    pub(crate) fn start(replica: &str) -> Result<Self, GuardianError> {
+        let exporter = SpanExporter::builder().with_http().build().map_err(|error| {
+            GuardianError::Invalid(format!(
+                "spans cannot be exported: {error}; look at the variables that begin with OTEL_"
+            ))
+        })?;
+        let mut resource = Resource::builder().with_attributes([
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.instance.id", replica.to_owned()),
+        ]);
+        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+            resource = resource.with_service_name(SERVICE);
+        }
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource.build())
+            .build();
+        Ok(Self { provider })
+    }
+
+    /// What hands the spans of checks over, and no others.
+    pub(crate) fn layer(&self) -> Box<dyn Layer<Registry> + Send + Sync> {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.provider.tracer(SERVICE))
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter_fn(|of| of.is_span() && of.target() == TARGET))
+            .boxed()
+    }
+
+    /// Sends what is left.
+    pub(crate) async fn close(self) {
+        // It waits for the collector.
+        let closed = tokio::task::spawn_blocking(move || self.provider.shutdown()).await;
+        if let Ok(Err(error)) = closed {
+            tracing::warn!(%error, "the last spans could not be exported");
+        }
+    }
+}
+
+/// Makes this span, which was not entered yet, a child of the caller's.
+pub(crate) fn follow(span: &Span, headers: &HeaderMap) {
+    if span.is_disabled() {
+        return;
+    }
+    let context = TraceContextPropagator::new().extract(&Headers(headers));
+    if context.span().span_context().is_valid() {
+        // Nobody exports it; then it has no parent either.
+        let _ = span.set_parent(context);
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(|name| name.as_str()).collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! The pipeline against a naive reference: the same policies, requests and state, the same answer.
+//!
+//! The seed is fixed, so that a failure is one tomorrow; `AGENTTRUST_SEED` gives other cases. What differs
+//! is told with the seed, the policies and the request.
+
+mod chance;
+mod policies;
+mod reference;
+mod world;
+
+use axum::http::Method;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use self::chance::Chance;
+use self::policies::Written;
+use self::reference::{Alone, Answer, Expected};
+use self::world::{Case, World};
+use super::consider;
+use crate::http::ApiError;
+use crate::policy::{Limit, PolicySet, Verdict};
+
+/// How many cases must have agreed.
+const CASES: usize = 100_000;
+
+/// Half of them on each of this machine's two processors.
+const THREADS: u64 = 2;
+const WORLDS: usize = 5;
+const SETS: usize = 60;
+const CHECKS: usize = 168;
+
+/// So many checks of a world also go all the way, through the router.
+const ALL_THE_WAY: usize = 60;
+
+/// What was compared.
+#[derive(Debug, Default)]
+struct Tally {
+    cases: usize,
+    all_the_way: usize,
+    refused: usize,
+    allowed: usize,
+    held: usize,
+    denied: usize,
+    denied_by_policy: usize,
+    broken: usize,
+    shadowed: usize,
+}
+
+#[test]
+fn the_pipeline_and_a_naive_reference_agree_on_100_000_cases() {
+    let seed = std::env::var("AGENTTRUST_SEED").map_or(2_026, |seed| seed.parse().unwrap());
+    let threads: Vec<_> = (0..THREADS).map(|n| std::thread::spawn(move || run(seed + n))).collect();
+    let mut sum = Tally::default();
+    for thread in threads {
+        let tally = thread.join().unwrap();
+        sum.cases += tally.cases;
+        sum.all_the_way += tally.all_the_way;
+        sum.refused += tally.refused;
+        sum.allowed += tally.allowed;
+        sum.held += tally.held;
+        sum.denied += tally.denied;
+        sum.denied_by_policy += tally.denied_by_policy;
+        sum.broken += tally.broken;
+        sum.shadowed += tally.shadowed;
+    }
+    println!("seed {seed}: {sum:?}");
+    assert!(sum.cases >= CASES, "too few cases: {sum:?}");
+    // Cases that all come out alike would prove little.
+    for (what, count) in [
+        ("allowed", sum.allowed),
+        ("held", sum.held),
+        ("denied by a policy", sum.denied_by_policy),
+        ("denied because a policy is broken", sum.broken),
+        ("with shadow policies", sum.shadowed),
+    ] {
+        assert!(count > CASES / 50, "too few are {what}: {sum:?}");
+    }
+    assert!(sum.refused > 100 && sum.all_the_way >= 500, "{sum:?}");
+}
+
+fn run(seed: u64) -> Tally {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut tally = Tally::default();
+        for n in 0..WORLDS {
+            let mut chance = Chance::new(seed.wrapping_mul(1_000_003).wrapping_add(n as u64));
+            let world = World::new(&mut chance).await;
+            for set in 0..SETS {
+                let written = load(&mut chance, &world);
+                let alone = Alone::of(&written);
+                for check in 0..CHECKS {
+                    let case = world.case(&mut chance);
+                    let told = || told(seed, &written, &case, &world);
+                    let expected = compare(&world, &alone, &case, &mut tally, &told);
+                    if set >= SETS - ALL_THE_WAY && check == 0 {
+                        go_all_the_way(&world, &case, &expected, &told).await;
+                        tally.all_the_way += 1;
+                    }
+                }
+            }
+        }
+        tally
+    })
+}
+
+/// Puts a set in force that the validator takes, as a reload does.
+fn load(chance: &mut Chance, world: &World) -> Vec<Written> {
+    loop {
+        let written = policies::write(chance, world);
+        let text: String = written.iter().map(|policy| policy.text.as_str()).collect();
+        match PolicySet::parse("generated.cedar", &text) {
+            Ok(set) => {
+                world.guardian.state().policies.store(set.into());
+                return written;
+            }
+            Err(error) => assert!(error.to_string().contains("impossible"), "{error}\n{text}"),
+        }
+    }
+}
+
+fn compare(
+    world: &World,
+    policies: &[Alone<'_>],
+    case: &Case,
+    tally: &mut Tally,
+    told: &dyn Fn() -> String,
+) -> Answer {
+    let state = world.guardian.state();
+    let expected = reference::answer(world, policies, case, state.clock.now().unix_seconds());
+    tally.cases += 1;
+    let considered = match consider(state, &case.check) {
+        Ok(considered) => considered,
+        Err(error) => {
+            tally.refused += 1;
+            assert_eq!(Expected::Error(status(error)), expected.plain, "{}", told());
+            return expected;
+        }
+    };
+    assert_eq!(seen(&considered.verdict), expected.plain, "{}", told());
+    assert_eq!(Some(considered.class.effect), expected.effect, "{}", told());
+    match &considered.verdict {
+        Verdict::Allow { .. } => tally.allowed += 1,
+        Verdict::Hold { .. } => tally.held += 1,
+        Verdict::Deny { policies, reason } => {
+            tally.denied += 1;
+            tally.denied_by_policy += usize::from(!policies.is_empty());
+            tally.broken += usize::from(reason.contains("could not be evaluated"));
+        }
+    }
+    let asked = considered.said.is_some();
+    assert_eq!(asked, expected.approved.is_some(), "{}", told());
+    if let Some(approved) = &expected.approved {
+        let again = state.policies.load().decide_approved(&considered.facts(&case.check));
+        assert_eq!(seen(&again), *approved, "approved: {}", told());
+    }
+    let shadow = considered.said.and_then(|said| said.shadow);
+    assert_eq!(shadow.as_ref().map(|shadow| seen(&shadow.verdict)), expected.shadow, "{}", told());
+    tally.shadowed += usize::from(shadow.is_some());
+    expected
+}
+
+/// Asks the same over the router, and looks at what a client sees.
+async fn go_all_the_way(world: &World, case: &Case, expected: &Answer, told: &dyn Fn() -> String) {
+    let asker = &world.askers[case.asker];
+    if !asker.own_org || case.check.scopes.is_some() {
+        // A key that is nowhere, and scopes that travel in a header.
+        return;
+    }
+    let check = &case.check;
+    let body = json!({
+        "agent_id": check.agent_id,
+        "session_id": check.session_id,
+        "action_name": check.tool,
+        "action_effect": check.hint,
+        "action_input_summary": check.summary,
+    });
+    let path = "/api/v1/agenttrust/check";
+    let (status, answer) = world.send(Method::POST, path, &asker.secret, body).await;
+    let (allowed, held, policies) = match &expected.plain {
+        Expected::Error(expected) => return assert_eq!(status, *expected, "{answer}\n{}", told()),
+        Expected::Allow { policies, .. } => (true, false, policies),
+        Expected::Hold { policies, .. } => (false, true, policies),
+        Expected::Deny { policies } => (false, false, policies),
+    };
+    assert_eq!(status, 200, "{answer}\n{}", told());
+    assert_eq!(answer["allowed"], allowed, "{answer}\n{}", told());
+    assert_eq!(answer["elevation_required"], held, "{answer}\n{}", told());
+    assert_eq!(answer["approval_id"] != Value::Null, held, "{answer}\n{}", told());
+    let reason = answer["reason"].as_str().unwrap();
+    for id in policies.iter().take(1) {
+        assert!(reason.contains(&format!("policy `{id}`")), "{answer}\n{}", told());
+    }
+}
+
+fn seen(verdict: &Verdict) -> Expected {
+    let limits = |limits: &[Limit]| {
+        limits.iter().map(|limit| format!("{}: {}", limit.policy, limit.most)).collect()
+    };
+    let policies = verdict.policies().to_vec();
+    match verdict {
+        Verdict::Allow { limits: all, .. } => Expected::Allow { policies, limits: limits(all) },
+        Verdict::Deny { .. } => Expected::Deny { policies },
+        Verdict::Hold { limits: all, terms, .. } => Expected::Hold {
+            policies,
+            limits: limits(all),
+            terms: (terms.quorum, terms.window.map(|window| window.as_secs()), terms.single_use),
+        },
+    }
+}
+
+fn status(error: ApiError) -> u16 {
+    error.into_response().status().as_u16()
+}
+
+fn told(seed: u64, written: &[Written], case: &Case, world: &World) -> String {
+    let policies: String = written.iter().map(|policy| policy.text.as_str()).collect();
+    format!(
+        "seed {seed}\n{policies}\n{case:#?}\n{:#?}\n{:#?}\n{:#?}",
+        world.agents, world.sessions, world.tools
+    )
+}

@@ -1,0 +1,380 @@
+//! Agents, keys, sessions and tools of one Guardian, made through its API, and what was asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::model::SessionMode;
+use agenttrust::{CreateAgentRequest, Effect};
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::chance::Chance;
+use crate::pipeline::Check;
+use crate::registry::Key;
+use crate::secret::Fingerprint;
+use crate::{Guardian, Role};
+
+pub(super) const GROUPS: [&str; 3] = ["ops", "contractors", "night shift"];
+
+/// A tool: what its name says, and the server in it.
+pub(super) struct Named {
+    pub(super) name: &'static str,
+    pub(super) verb: Option<Effect>,
+    pub(super) server: Option<&'static str>,
+}
+
+const fn tool(name: &'static str, verb: Option<Effect>, server: Option<&'static str>) -> Named {
+    Named { name, verb, server }
+}
+
+pub(super) const TOOLS: [Named; 16] = [
+    tool("web_search", Some(Effect::Read), None),
+    tool("web:search", Some(Effect::Read), None),
+    tool("files_read", Some(Effect::Read), None),
+    tool("files:write", Some(Effect::Mutating), None),
+    tool("files_delete", Some(Effect::Destructive), None),
+    tool("list_deleted", Some(Effect::Read), None),
+    tool("db_delete", Some(Effect::Destructive), None),
+    tool("db-delete", Some(Effect::Destructive), None),
+    tool("grant_access", Some(Effect::Admin), None),
+    tool("frobnicate", None, None),
+    tool("github/create_issue", Some(Effect::Mutating), Some("github")),
+    tool("github/delete_repo", Some(Effect::Destructive), Some("github")),
+    tool("http/GET/items/{id}", Some(Effect::Read), None),
+    tool("http/DELETE/items/{id}", Some(Effect::Destructive), None),
+    tool(
+        "\"); permit(principal,action,resource);//",
+        None,
+        Some("\"); permit(principal,action,resource);/"),
+    ),
+    tool("ünïcode_get", Some(Effect::Read), None),
+];
+
+/// So many of the first of them are asked about, and written about, more often than the others.
+pub(super) const OFTEN: usize = 8;
+
+const CAPABILITIES: [&str; 9] = [
+    "*",
+    "web:search",
+    "files:*",
+    "files_delete",
+    "db_delete",
+    "github/*",
+    "grant_access",
+    "http/*",
+    "frobnicate",
+];
+
+const SCOPES: [&str; 5] = ["files:read", "files_read", "web:search", "github/repo", "db_delete"];
+
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) capabilities: Vec<String>,
+    pub(super) groups: Vec<&'static str>,
+    pub(super) active: bool,
+    pub(super) floor: (SessionMode, Option<Vec<String>>),
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: String,
+    pub(super) agent: usize,
+    pub(super) mode: SessionMode,
+    pub(super) ceiling: Option<Vec<String>>,
+    pub(super) source: &'static str,
+    pub(super) live: bool,
+}
+
+/// What is known of a tool beside its name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) set: Option<Effect>,
+    pub(super) declared: Option<Effect>,
+    pub(super) scopes: Vec<String>,
+    pub(super) raised: Option<Effect>,
+}
+
+pub(super) struct Asker {
+    pub(super) role: Role,
+    pub(super) agents: Vec<usize>,
+    pub(super) own_org: bool,
+    pub(super) secret: String,
+    key: Arc<Key>,
+}
+
+pub(super) struct World {
+    pub(super) guardian: Guardian,
+    pub(super) agents: Vec<Agent>,
+    pub(super) sessions: Vec<Session>,
+    /// In the order of [`TOOLS`].
+    pub(super) tools: Vec<Known>,
+    pub(super) askers: Vec<Asker>,
+}
+
+/// One check, as it is asked and as it is told to the reference.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) asker: usize,
+    /// `None` for one that does not exist.
+    pub(super) agent: Option<usize>,
+    pub(super) tool: usize,
+    pub(super) session: Option<Place>,
+    pub(super) check: Check,
+}
+
+/// The session that a case names.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// By an id of the caller's.
+    Own(&'static str),
+    Issued(usize),
+    /// An id as if it had been issued.
+    Unknown(&'static str),
+}
+
+const TTL: Duration = Duration::from_secs(24 * 3_600);
+
+impl World {
+    pub(super) async fn new(chance: &mut Chance) -> Self {
+        let guardian = Guardian::builder().session_ttl(TTL).build().await.unwrap();
+        let admin = guardian.create_key(Role::Admin, &[]).await.unwrap();
+        let mut world = Self {
+            guardian,
+            agents: Vec::new(),
+            sessions: Vec::new(),
+            tools: Vec::new(),
+            askers: Vec::new(),
+        };
+        for n in 0..6 {
+            world.register(chance, n).await;
+        }
+        for _ in 0..2 {
+            world.open(chance, &admin).await;
+        }
+        // Those are over, and the next ones are not.
+        world.guardian.state().clock.advance(TTL + Duration::from_secs(1));
+        world.sessions.iter_mut().for_each(|session| session.live = false);
+        for _ in 0..12 {
+            world.open(chance, &admin).await;
+        }
+        world.know(chance, &admin).await;
+        world.change(chance, &admin).await;
+        world.hire(chance, admin).await;
+        world
+    }
+
+    async fn register(&mut self, chance: &mut Chance, n: usize) {
+        let mut capabilities: Vec<String> = match chance.below(12) {
+            0 => Vec::new(),
+            1..=9 => vec!["*".to_owned()],
+            _ => chance.some(&CAPABILITIES[1..], 6).iter().map(ToString::to_string).collect(),
+        };
+        capabilities.dedup();
+        let groups = chance.some(&GROUPS, 2);
+        let name = (*chance.of(&["worker", "librarian", "\" || true"])).to_owned() + &n.to_string();
+        let request = CreateAgentRequest {
+            name: name.clone(),
+            capabilities: capabilities.clone(),
+            metadata: json!({ "groups": groups }).as_object().unwrap().clone(),
+            ..Default::default()
+        };
+        let id = self.guardian.client().agents().create(&request).await.unwrap().id;
+        let floor = (SessionMode::Open, None);
+        self.agents.push(Agent { id, name, capabilities, groups, active: true, floor });
+    }
+
+    /// Opens a session, in one of the two ways that there are.
+    async fn open(&mut self, chance: &mut Chance, admin: &str) {
+        let agent = chance.below(self.agents.len());
+        let Agent { id, capabilities, .. } = &self.agents[agent];
+        let ceiling = Some(chance.some(capabilities, 3)).filter(|ceiling| !ceiling.is_empty());
+        let (answer, mode, ceiling, source) = if chance.one_in(2) {
+            let Some(scopes) = ceiling else { return };
+            let body = json!({ "agent_id": id, "scopes": scopes });
+            let token = self.send(Method::POST, "/api/v1/agent-tokens/issue", admin, body).await.1;
+            let body = json!({ "token": token["token"] });
+            let path = "/api/v1/agenttrust/api-sessions/init";
+            let answer = self.send(Method::POST, path, admin, body).await;
+            (answer, SessionMode::Restricted, Some(scopes), "api")
+        } else {
+            let mode = match (chance.below(3), &ceiling) {
+                (0, Some(_)) => SessionMode::Restricted,
+                (1, None) => SessionMode::Open,
+                _ => SessionMode::Supervised,
+            };
+            let body = json!({
+                "agent_id": id, "server_id": "files", "mode": mode, "scope_ceiling": ceiling,
+            });
+            (self.send(Method::POST, "/mcp/sessions/init", admin, body).await, mode, ceiling, "mcp")
+        };
+        assert_eq!(answer.0, 200, "{answer:?}");
+        let id = answer.1["session_id"].as_str().unwrap().to_owned();
+        self.sessions.push(Session { id, agent, mode, ceiling, source, live: true });
+    }
+
+    /// Declares tools, and sets the effect of some.
+    async fn know(&mut self, chance: &mut Chance, admin: &str) {
+        let raiser = self.guardian.create_key(Role::Agent, &[&self.agents[0].id]).await.unwrap();
+        for Named { name, verb, .. } in &TOOLS {
+            let mut known = Known::default();
+            if chance.one_in(3) {
+                known.declared = chance.one_in(2).then(|| *chance.of(&Effect::ALL));
+                known.scopes = chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect();
+                let tool =
+                    json!({ "name": name, "effect": known.declared, "scopes": known.scopes });
+                let body = json!({ "tools": [tool] });
+                assert_eq!(self.send(Method::PUT, "/api/v1/tools", admin, body).await.0, 200);
+            }
+            let covered = self.agents[0].capabilities.iter().any(|name| name == "*");
+            if covered && known.declared.is_none() && chance.one_in(4) {
+                let effect = *chance.of(&[Effect::Destructive, Effect::Admin]);
+                let body = json!({ "tools": [{ "name": name, "effect": effect }] });
+                assert_eq!(self.send(Method::PUT, "/api/v1/tools", &raiser, body).await.0, 200);
+                // What says no more than the name is not kept.
+                known.raised = Some(effect).filter(|effect| Some(*effect) > *verb);
+            }
+            if chance.one_in(6) {
+                let effect = *chance.of(&Effect::ALL);
+                known.set = Some(effect);
+                let path = format!("/api/v1/tools/{}/effect", escaped(name));
+                let body = json!({ "effect": effect });
+                assert_eq!(self.send(Method::PUT, &path, admin, body).await.0, 200);
+            }
+            self.tools.push(known);
+        }
+    }
+
+    /// Gives some agents a floor, and takes some out of service.
+    async fn change(&mut self, chance: &mut Chance, admin: &str) {
+        for n in 0..self.agents.len() {
+            let id = self.agents[n].id.clone();
+            let ceiling = Some(chance.some(&CAPABILITIES, 3)).filter(|ceiling| !ceiling.is_empty());
+            let floor = match (chance.below(8), ceiling) {
+                (0, Some(ceiling)) => Some((SessionMode::Restricted, Some(ceiling))),
+                (1, ceiling) => Some((SessionMode::Supervised, ceiling)),
+                _ => None,
+            };
+            if let Some((mode, ceiling)) = floor {
+                let body = json!({ "mode": mode, "scope_ceiling": ceiling });
+                let path = format!("/api/v1/agents/{id}/floor");
+                assert_eq!(self.send(Method::PUT, &path, admin, body).await.0, 200);
+                let ceiling = ceiling.map(|names| names.iter().map(ToString::to_string).collect());
+                self.agents[n].floor = (mode, ceiling);
+            }
+            // The first one stays, so that there is always somebody.
+            if n > 0 && chance.one_in(10) {
+                let path = format!("/api/v1/agents/{id}/suspend");
+                assert_eq!(self.send(Method::POST, &path, admin, json!({})).await.0, 200);
+                self.agents[n].active = false;
+            }
+        }
+    }
+
+    /// Makes keys of every role.
+    async fn hire(&mut self, chance: &mut Chance, admin: String) {
+        let mut secrets = vec![(Role::Admin, Vec::new(), admin)];
+        for role in [Role::Agent, Role::Agent, Role::Gateway, Role::Auditor, Role::Operator] {
+            let mut bound = Vec::new();
+            if role == Role::Agent {
+                bound = chance.some(&[0, 1, 2, 3, 4], 4);
+                bound.push(5);
+            }
+            let ids: Vec<&str> =
+                bound.iter().map(|n: &usize| self.agents[*n].id.as_str()).collect();
+            secrets.push((
+                role,
+                bound.clone(),
+                self.guardian.create_key(role, &ids).await.unwrap(),
+            ));
+        }
+        for (role, agents, secret) in secrets {
+            let key = self.guardian.state().registry.keys.get(&Fingerprint::of(&secret)).unwrap();
+            self.askers.push(Asker { role, agents, own_org: true, secret, key });
+        }
+        let secret = "sk_of_another_org".to_owned();
+        let key = Key {
+            id: "key_other".to_owned(),
+            org_id: "org_other".to_owned(),
+            role: Role::Admin,
+            agents: Vec::new(),
+            hash: Fingerprint::of(&secret),
+        };
+        let (role, agents, key) = (Role::Admin, Vec::new(), Arc::new(key));
+        self.askers.push(Asker { role, agents, own_org: false, secret, key });
+    }
+
+    pub(super) fn case(&self, chance: &mut Chance) -> Case {
+        // Mostly those who may ask at all.
+        let asker = match chance.below(60) {
+            n @ 0..=5 => 1 + n % 2,
+            6..=8 => 3,
+            9 => 4 + chance.below(3),
+            _ => 0,
+        };
+        let agent = (!chance.one_in(100)).then(|| chance.below(self.agents.len()));
+        let tools = if chance.one_in(2) { OFTEN } else { TOOLS.len() };
+        let tool = chance.below(tools);
+        let session = match chance.below(20) {
+            0..=7 => None,
+            8..=10 => Some(Place::Own(*chance.of(&["mine", "yours"]))),
+            11 if chance.one_in(3) => Some(Place::Unknown("ats_never")),
+            12 => Some(Place::Issued(chance.below(self.sessions.len()))),
+            // One of the agent's own, if it has one.
+            _ => {
+                let over = chance.one_in(20);
+                let own = |n: &usize| {
+                    Some(self.sessions[*n].agent) == agent && (self.sessions[*n].live || over)
+                };
+                let own: Vec<usize> = (0..self.sessions.len()).filter(own).collect();
+                (!own.is_empty()).then(|| Place::Issued(*chance.of(&own)))
+            }
+        };
+        let id = match &session {
+            None => None,
+            Some(Place::Own(id) | Place::Unknown(id)) => Some((*id).to_owned()),
+            Some(Place::Issued(n)) => Some(self.sessions[*n].id.clone()),
+        };
+        let check = Check {
+            key: Arc::clone(&self.askers[asker].key),
+            agent_id: agent.map_or("agt_nobody".to_owned(), |n| self.agents[n].id.clone()),
+            session_id: id,
+            tool: TOOLS[tool].name.to_owned(),
+            hint: chance.one_in(3).then(|| *chance.of(&Effect::ALL)),
+            source: "api".to_owned(),
+            scopes: chance
+                .one_in(4)
+                .then(|| chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect()),
+            digest: None,
+            summary: match chance.below(4) {
+                0 => Some("[0 chars]".to_owned()),
+                1 => Some(format!("[{} chars]", chance.below(300))),
+                2 => Some("ünder a hundred".to_owned()),
+                _ => None,
+            },
+        };
+        Case { asker, agent, tool, session, check }
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: Value,
+    ) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path).header("x-api-key", key);
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let response = self.guardian.router().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap())
+    }
+}
+
+fn escaped(segment: &str) -> String {
+    segment.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
