@@ -193,6 +193,7 @@ async fn measure(pair: &Pair, latencies: &mut Latencies) {
     took("key revoked", until("a revoked key is refused", refused).await);
 
     let agent = far.agent().await;
+    until("a new agent", || near.allows(&agent, "search")).await;
     let body = json!({ "agent_id": agent.id, "scopes": ["search"] });
     let issued = near.post("/api/v1/agent-tokens/issue", body).await;
     let token = json!({ "token": issued["token"] });
