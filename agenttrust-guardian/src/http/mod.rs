@@ -62,6 +62,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/mcp/approvals/{id}/input", put(approvals::disclose))
         .route("/api/v1/keys", post(keys::create).get(keys::list))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route("/api/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/api/v1/tools", put(tools::declare).get(tools::list))
         .route("/api/v1/tools/{name}", delete(tools::remove))
         .route("/api/v1/tools/{name}/effect", put(tool_effects::set).delete(tool_effects::unset))

@@ -137,8 +137,7 @@ impl Watch {
 
     /// Whether the reader's key is still one.
     fn key_works(&self) -> bool {
-        let known = |state: Arc<State>| state.registry.keys.get(&self.key.hash);
-        self.state.upgrade().and_then(known).is_some_and(|key| key.id == self.key.id)
+        self.state.upgrade().is_some_and(|state| state.registry.keys.has(&self.key.id))
     }
 }
 
@@ -169,7 +168,7 @@ mod tests {
             state: Arc::downgrade(state),
             listener: state.revocations.listen("key_test").unwrap(),
             closing: state.closing(),
-            key: state.registry.keys.get(&hash).unwrap(),
+            key: state.registry.keys.get(&hash, state.clock.now()).unwrap(),
             beat,
         };
         (guardian, watch)

@@ -292,7 +292,9 @@ impl World {
             ));
         }
         for (role, agents, secret) in secrets {
-            let key = self.guardian.state().registry.keys.get(&Fingerprint::of(&secret)).unwrap();
+            let state = self.guardian.state();
+            let hash = Fingerprint::of(&secret);
+            let key = state.registry.keys.get(&hash, state.clock.now()).unwrap();
             self.askers.push(Asker { role, agents, own_org: true, secret, key });
         }
         let secret = "sk_of_another_org".to_owned();
@@ -301,7 +303,6 @@ impl World {
             org_id: "org_other".to_owned(),
             role: Role::Admin,
             agents: Vec::new(),
-            hash: Fingerprint::of(&secret),
         };
         let (role, agents, key) = (Role::Admin, Vec::new(), Arc::new(key));
         self.askers.push(Asker { role, agents, own_org: false, secret, key });
