@@ -27,6 +27,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
 use axum::routing::{delete, get, post, put};
 
+pub(crate) use self::body::whole;
 pub(crate) use self::error::ApiError;
 use crate::state::State;
 
