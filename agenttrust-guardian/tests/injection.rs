@@ -91,10 +91,6 @@ impl World {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    async fn last(&self, kind: &str) -> Value {
-        self.api.audit(kind).await.pop().unwrap()["body"].clone()
-    }
-
     async fn held(&self, more: Value) -> (Answer, Value) {
         let mut body = json!({
             "agent_id": self.agent, "action_name": "run", "action_effect": "destructive",
@@ -144,7 +140,7 @@ impl World {
             "action_source" => {
                 let body = json!({ "agent_id": agent, "action_name": "read", place: value });
                 let answer = api.check_as(ADMIN, body).await;
-                (answer, self.last("decision").await["source"].clone())
+                (answer, self.last_of("decision", "source").await)
             }
             "server_id" => {
                 let answer = api.session(ADMIN, agent, json!({ place: value })).await;
@@ -196,7 +192,7 @@ impl World {
                     if !answer.status.is_success() || verb == "revoke" {
                         return (answer, self.last_of(kind, "reason").await);
                     }
-                    assert_eq!(self.last(kind).await["reason"], value);
+                    assert_eq!(self.last_of(kind, "reason").await, value);
                 }
                 unreachable!()
             }
@@ -247,8 +243,7 @@ impl World {
                 let answer = api.put(&path, ADMIN, json!({ "effect": "admin" })).await;
                 let shown = answer.body["tool"].clone();
                 if answer.status.is_success() {
-                    let body = json!({ "agent_id": agent, "action_name": value });
-                    let checked = api.check_as(ADMIN, body).await;
+                    let checked = api.check_in(ADMIN, agent, value, "by its own name").await;
                     assert_eq!(checked.body["action_effect"], "admin", "{place} {value:?}");
                     let id = checked.held();
                     api.approve(&self.operator, &id).await.ok();
@@ -477,11 +472,11 @@ async fn header_that_means_something_elsewhere_is_a_name_or_a_refusal() {
     let before = world.tables().await;
     let body = json!({ "agent_id": world.agent, "action_name": "read" });
     for value in NAMES.iter().filter(|value| value.is_ascii()) {
-        let sent = |name: &'static str| world.api.check_with(ADMIN, &[(name, value)], body.clone());
-        sent("idempotency-key").await;
-        let twice = [("idempotency-key", *value)];
-        world.api.check_with(ADMIN, &twice, body.clone()).await.allowed();
-        world.api.check_with(ADMIN, &[("agenttrust-scopes", value)], body.clone()).await.allowed();
+        let sent =
+            async |name: &str| world.api.check_with(ADMIN, &[(name, value)], body.clone()).await;
+        sent("idempotency-key").await.allowed();
+        sent("idempotency-key").await.allowed();
+        sent("agenttrust-scopes").await.allowed();
         sent("agenttrust-input-digest").await.refused(400, "VALIDATION_ERROR");
         sent("x-agent-id").await.refused(403, "AUTH_DENIED");
         let report = json!({ "agent_id": world.agent, "events": [{ "event_type": "note" }] });

@@ -51,8 +51,8 @@ impl Served {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
-    /// Something of everything, so that what is made up can meet what is there.
-    async fn fill(&self) {
+    /// Something of everything, so that what is made up can meet what is there; answers with a token.
+    async fn fill(&self) -> String {
         let body = json!({ "name": "worker", "capabilities": ["*"] });
         let agent = self.ask("POST", "/api/v1/agents", "", Some(body)).await["id"].clone();
         for tool in 0..10 {
@@ -67,6 +67,9 @@ impl Served {
         self.ask("POST", "/mcp/sessions/init", "", Some(body)).await;
         let body = json!({ "tools": [{ "name": "search", "effect": "read" }] });
         self.ask("PUT", "/api/v1/tools", "", Some(body)).await;
+        let body = json!({ "agent_id": agent, "scopes": ["*"], "ttl": 3600 });
+        let token = self.ask("POST", "/api/v1/agent-tokens/issue", "", Some(body)).await;
+        token["token"].as_str().unwrap().to_owned()
     }
 }
 
@@ -82,7 +85,7 @@ async fn whatever_is_made_up_from_the_document_is_answered_as_the_document_says(
     let Some(schemathesis) = schemathesis() else { return };
     let served = Served::start();
     let own = served.ask("GET", "/api/v1/keys", "", None).await["keys"][0]["id"].clone();
-    served.fill().await;
+    let token = served.fill().await;
     let document = served.ask("GET", "/openapi.json", "", None).await;
     let paths = document["paths"].as_object().unwrap().values();
     let operations: usize = paths.map(|path| path.as_object().unwrap().len()).sum();
@@ -98,6 +101,7 @@ async fn whatever_is_made_up_from_the_document_is_answered_as_the_document_says(
         .current_dir(kept.path())
         .env("SCHEMATHESIS_HOOKS", folder.join("hooks.py"))
         .env("AGENTTRUST_API_KEY", KEY)
+        .env("AGENTTRUST_TOKEN", token)
         .env("AGENTTRUST_OWN_KEY", own.as_str().unwrap())
         .stdin(Stdio::null())
         .output()

@@ -24,7 +24,7 @@ def before_call(context, case, kwargs):
         ids["id"] = "key_of_somebody_else"
     # A pending approval is waited for as long as was asked.
     query = case.query or {}
-    if isinstance(query.get("wait"), int) and 1 < query["wait"] <= 60:
+    if str(query.get("wait")).isdecimal() and 1 < int(query["wait"]) <= 60:
         query["wait"] = 1
 
 
