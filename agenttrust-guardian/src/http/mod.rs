@@ -31,6 +31,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
+pub(crate) use self::body::whole;
 pub(crate) use self::error::ApiError;
 use crate::metrics::count;
 use crate::state::State;
