@@ -64,11 +64,13 @@ async fn checks_approvals_reports_and_requests_are_counted() {
     ] {
         has(&text, line);
     }
+    let rows = api.audit_rows().await;
+    has(&metrics(&api).await, &format!("agenttrust_audit_rows_total {rows}"));
     assert!(text.contains("agenttrust_build_info{version=\""), "{text}");
     assert!(!text.contains("agenttrust_policies 0"), "{text}");
     has(
         &metrics(&api).await,
-        "agenttrust_http_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"} 1",
+        "agenttrust_http_requests_total{method=\"GET\",route=\"/metrics\",status=\"200\"} 2",
     );
 }
 
