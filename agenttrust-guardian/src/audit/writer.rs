@@ -1,7 +1,7 @@
 //! The one task that writes, and the handle by which everybody reaches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use agenttrust::__private::background;
@@ -39,6 +39,8 @@ const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, a
 pub struct AuditLog {
     queue: mpsc::Sender<Message>,
     healthy: Arc<AtomicBool>,
+    /// Rows on disk since the start.
+    written: Arc<AtomicU64>,
     /// One walk along the whole log at a time.
     walks: Arc<Semaphore>,
 }
@@ -86,18 +88,20 @@ impl AuditLog {
         }
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
+        let written = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             db,
             log,
             clock,
             messages,
             healthy: Arc::clone(&healthy),
+            written: Arc::clone(&written),
             last: tail,
             owed: Vec::new(),
             outage: None,
         };
         background::spawn(writer.run());
-        Ok(Self { queue, healthy, walks: Arc::new(Semaphore::new(1)) })
+        Ok(Self { queue, healthy, written, walks: Arc::new(Semaphore::new(1)) })
     }
 
     /// Writes a record and returns its row's number once it is on disk.
@@ -142,6 +146,11 @@ impl AuditLog {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// How many rows were written since the start.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// How many records wait to be taken by the writer.
@@ -241,6 +250,7 @@ struct Writer {
     clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
     /// The last row that this writer committed, or found at the start.
     last: Tail,
     /// Rows that were taken by `enqueue` and could not be written yet.
@@ -309,6 +319,8 @@ impl Writer {
             match self.commit(rows.iter().map(|waiting| &waiting.row).chain(&resumed)).await {
                 Ok(first) => {
                     self.succeeded();
+                    let count = rows.len() + usize::from(resumed.is_some());
+                    self.written.fetch_add(count as u64, Ordering::Relaxed);
                     for (seq, waiting) in (first..).zip(rows) {
                         waiting.answer(Ok(seq));
                     }
