@@ -158,7 +158,7 @@ async fn a_bad_set_is_refused_with_its_place_and_the_old_one_stays() {
     );
     for (text, line, column, said) in [
         ("\n permit (principal, action resource);", 2, 28, "unexpected"),
-        (r#"permit (principal, action == Action::"raed", resource);"#, 1, 1, "raed"),
+        (r#"permit (principal, action == Action::"raed", resource);"#, 1, 30, "raed"),
         ("permit (principal, action, resource)\nwhen { context.nme == 1 };", 2, 8, "nme"),
         ("\n@elevte permit (principal, action, resource);", 2, 1, "did you mean `@elevate`"),
         (r#"  @limit("x") permit (principal, action, resource);"#, 1, 3, "@limit"),

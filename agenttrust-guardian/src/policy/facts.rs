@@ -17,6 +17,9 @@ use crate::classify::http_method;
 /// one that makes a policy's arithmetic overflow would choose which policies can be evaluated.
 const INPUT_CHARS_MOST: u64 = 1_000_000_000;
 
+/// What a policy can speak about, as a Cedar schema with comments: every policy is validated against it.
+pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
+
 /// The source of a session that the Guardian did not issue.
 const OF_THE_CALLER: &str = "caller";
 
@@ -178,9 +181,8 @@ impl Vocabulary {
     }
 
     fn parse() -> Result<Self, String> {
-        let text = include_str!("../../policies/schema.cedarschema");
         let (schema, _warnings) =
-            Schema::from_cedarschema_str(text).map_err(|error| error.to_string())?;
+            Schema::from_cedarschema_str(SCHEMA).map_err(|error| error.to_string())?;
         let name = |name| EntityTypeName::from_str(name).map_err(|error| error.to_string());
         Ok(Self {
             schema,

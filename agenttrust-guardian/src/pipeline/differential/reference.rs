@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use agenttrust::Effect;
 use agenttrust::model::SessionMode;
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, Response,
+};
 use serde_json::{Value, json};
 
 use super::policies::Written;
@@ -122,17 +124,14 @@ pub(super) fn answer(world: &World, policies: &[Alone<'_>], case: &Case, now: i6
         input_chars: case.check.summary.as_deref().map(length),
         now,
     };
-    let plain = Asked::new(&call, false);
-    let approved = Asked::new(&call, true);
-    let enforced = |alone: &&Alone<'_>| !alone.written.shadow;
-    let enforced: Vec<&Alone<'_>> = policies.iter().filter(enforced).collect();
-    let all: Vec<&Alone<'_>> = policies.iter().collect();
-    let shadow = all.len() > enforced.len();
+    let outcomes = Outcomes::of(&call, policies);
+    let enforced = |written: &Written| !written.shadow;
+    let shadow = policies.iter().any(|alone| alone.written.shadow);
     Answer {
         effect: Some(effect),
-        plain: decide(&call, &enforced, &plain, &approved),
-        approved: Some(decide_approved(&call, &enforced, &approved)),
-        shadow: shadow.then(|| decide(&call, &all, &plain, &approved)),
+        plain: decide(&call, &outcomes, enforced),
+        approved: Some(decide_approved(&call, &outcomes, enforced)),
+        shadow: shadow.then(|| decide(&call, &outcomes, |_| true)),
     }
 }
 
@@ -203,69 +202,89 @@ struct Call<'a> {
     now: i64,
 }
 
-/// The call as Cedar is asked about it.
-struct Asked {
-    request: Request,
-    entities: Entities,
+/// What became of one policy that was asked about the call as it is, and as it is once approved.
+struct Outcome<'a> {
+    written: &'a Written,
+    plain: Response,
+    approved: Response,
 }
 
-impl Asked {
-    fn new(call: &Call<'_>, approved: bool) -> Self {
-        let uid = |kind: &str, id: &str| json!({ "type": kind, "id": id });
-        let tool = &TOOLS[call.tool];
-        let org = uid("Org", "org_default");
-        let mut parents: Vec<Value> = call.agent.groups.iter().map(|id| uid("Group", id)).collect();
-        let mut entities: Vec<Value> = parents
-            .iter()
-            .map(|group| json!({ "uid": group, "attrs": {}, "parents": [org] }))
-            .collect();
-        parents.push(org);
-        let mut about = json!({ "name": tool.name, "effect": call.effect });
-        if let Some(server) = tool.server {
-            about["server"] = json!(server);
-        }
-        entities.push(json!({ "uid": uid("Tool", tool.name), "attrs": about, "parents": [] }));
+/// What became of all of them.
+struct Outcomes<'a>(Vec<Outcome<'a>>);
+
+impl<'a> Outcomes<'a> {
+    fn of(call: &Call<'_>, policies: &[Alone<'a>]) -> Self {
+        let (entities, [plain, approved]) = asked(call);
+        let ask = |set: &PolicySet, request: &Request| {
+            Authorizer::new().is_authorized(request, set, &entities)
+        };
+        let outcome = |Alone { written, set }: &Alone<'a>| Outcome {
+            written,
+            plain: ask(set, &plain),
+            approved: ask(set, &approved),
+        };
+        Self(policies.iter().map(outcome).collect())
+    }
+}
+
+/// The call as Cedar is asked about it: as it is, and once it is approved.
+fn asked(call: &Call<'_>) -> (Entities, [Request; 2]) {
+    let uid = |kind: &str, id: &str| json!({ "type": kind, "id": id });
+    let tool = &TOOLS[call.tool];
+    let org = uid("Org", "org_default");
+    let mut parents: Vec<Value> = call.agent.groups.iter().map(|id| uid("Group", id)).collect();
+    let mut entities: Vec<Value> = parents
+        .iter()
+        .map(|group| json!({ "uid": group, "attrs": {}, "parents": [org] }))
+        .collect();
+    parents.push(org);
+    let mut about = json!({ "name": tool.name, "effect": call.effect });
+    if let Some(server) = tool.server {
+        about["server"] = json!(server);
+    }
+    entities.push(json!({ "uid": uid("Tool", tool.name), "attrs": about, "parents": [] }));
+    entities.push(json!({
+        "uid": uid("Agent", &call.agent.id),
+        "attrs": { "name": call.agent.name, "capabilities": call.agent.capabilities },
+        "parents": parents,
+    }));
+    let mut context = json!({
+        "session_mode": call.mode,
+        "scopes": call.scopes,
+        "ceiling": call.ceiling,
+        "confidence": call.confidence,
+        "now": call.now,
+    });
+    if let Some(id) = call.session_id {
         entities.push(json!({
-            "uid": uid("Agent", &call.agent.id),
-            "attrs": { "name": call.agent.name, "capabilities": call.agent.capabilities },
-            "parents": parents,
+            "uid": uid("Session", id),
+            "attrs": {
+                "mode": call.mode,
+                "ceiling": call.ceiling,
+                "source": call.session.map_or("caller", |session| session.source),
+                "issued": call.session.is_some(),
+            },
+            "parents": [],
         }));
-        let mut context = json!({
-            "session_mode": call.mode,
-            "scopes": call.scopes,
-            "ceiling": call.ceiling,
-            "confidence": call.confidence,
-            "approved": approved,
-            "now": call.now,
-        });
-        if let Some(id) = call.session_id {
-            entities.push(json!({
-                "uid": uid("Session", id),
-                "attrs": {
-                    "mode": call.mode,
-                    "ceiling": call.ceiling,
-                    "source": call.session.map_or("caller", |session| session.source),
-                    "issued": call.session.is_some(),
-                },
-                "parents": [],
-            }));
-            context["session_id"] = json!(id);
-            context["session"] = json!({ "__entity": uid("Session", id) });
-        }
-        if let Some(chars) = call.input_chars {
-            context["input_chars"] = json!(chars);
-        }
-        let entity = |value: Value| EntityUid::from_json(value).unwrap();
-        let request = Request::new(
+        context["session_id"] = json!(id);
+        context["session"] = json!({ "__entity": uid("Session", id) });
+    }
+    if let Some(chars) = call.input_chars {
+        context["input_chars"] = json!(chars);
+    }
+    let entity = |value: Value| EntityUid::from_json(value).unwrap();
+    let requests = [false, true].map(|approved| {
+        context["approved"] = json!(approved);
+        Request::new(
             entity(uid("Agent", &call.agent.id)),
             EntityUid::from_str(&format!("Action::\"{}\"", call.effect)).unwrap(),
             entity(uid("Tool", tool.name)),
-            Context::from_json_value(context, None).unwrap(),
+            Context::from_json_value(context.clone(), None).unwrap(),
             None,
-        );
-        let entities = Entities::from_json_value(Value::Array(entities), None).unwrap();
-        Self { request: request.unwrap(), entities }
-    }
+        )
+        .unwrap()
+    });
+    (Entities::from_json_value(Value::Array(entities), None).unwrap(), requests)
 }
 
 /// Policies by what they do to a call.
@@ -278,10 +297,18 @@ struct Sorted {
     limits: Vec<String>,
 }
 
-fn sort(call: &Call<'_>, policies: &[&Alone<'_>], asked: &Asked) -> Sorted {
+fn sort(
+    call: &Call<'_>,
+    Outcomes(outcomes): &Outcomes<'_>,
+    wanted: impl Fn(&Written) -> bool,
+    is_approved: bool,
+) -> Sorted {
     let mut sorted = Sorted::default();
-    for Alone { written, set } in policies {
-        let response = Authorizer::new().is_authorized(&asked.request, set, &asked.entities);
+    for Outcome { written, plain, approved } in outcomes {
+        if !wanted(written) {
+            continue;
+        }
+        let response = if is_approved { approved } else { plain };
         let id = written.id.clone();
         let matched = if written.permits {
             response.decision() == Decision::Allow
@@ -312,12 +339,12 @@ fn sort(call: &Call<'_>, policies: &[&Alone<'_>], asked: &Asked) -> Sorted {
     sorted
 }
 
-fn decide(call: &Call<'_>, policies: &[&Alone<'_>], plain: &Asked, approved: &Asked) -> Expected {
-    let sorted = sort(call, policies, plain);
+fn decide(call: &Call<'_>, outcomes: &Outcomes<'_>, wanted: impl Fn(&Written) -> bool) -> Expected {
+    let sorted = sort(call, outcomes, &wanted, false);
     if !sorted.denying.is_empty() || sorted.holding.is_empty() {
         return allowed_or_denied(sorted);
     }
-    match decide_approved(call, policies, approved) {
+    match decide_approved(call, outcomes, wanted) {
         Expected::Allow { limits, .. } => {
             let all = || sorted.holding.iter().map(|(_, terms)| *terms);
             let windows = || all().map(|(_, window, _)| window);
@@ -334,8 +361,12 @@ fn decide(call: &Call<'_>, policies: &[&Alone<'_>], plain: &Asked, approved: &As
     }
 }
 
-fn decide_approved(call: &Call<'_>, policies: &[&Alone<'_>], approved: &Asked) -> Expected {
-    allowed_or_denied(sort(call, policies, approved))
+fn decide_approved(
+    call: &Call<'_>,
+    outcomes: &Outcomes<'_>,
+    wanted: impl Fn(&Written) -> bool,
+) -> Expected {
+    allowed_or_denied(sort(call, outcomes, wanted, true))
 }
 
 fn allowed_or_denied(sorted: Sorted) -> Expected {

@@ -170,7 +170,7 @@ impl World {
     async fn register(&mut self, chance: &mut Chance, n: usize) {
         let mut capabilities: Vec<String> = match chance.below(12) {
             0 => Vec::new(),
-            1..=9 => vec!["*".to_owned()],
+            1..=10 => vec!["*".to_owned()],
             _ => chance.some(&CAPABILITIES[1..], 6).iter().map(ToString::to_string).collect(),
         };
         capabilities.dedup();
