@@ -176,7 +176,7 @@ async fn a_bad_set_is_refused_with_its_place_and_the_old_one_stays() {
             "already given at a.cedar:1:1",
         ),
         ("permit (principal == ?principal, action, resource);", 1, 1, "slot"),
-        (deep.as_str(), 1, 109, "nests too deep"),
+        (deep.as_str(), 1, 108, "nests too deep"),
     ] {
         let answer = put(&api, &[("a.cedar", ALL), ("b.cedar", text)]).await;
         answer.refused(400, "VALIDATION_ERROR");

@@ -453,46 +453,6 @@ mod cost {
             allowed(policies.decide(&facts));
         }
     }
-
-    #[test]
-    fn tmp_measure() {
-        let facts = Facts { tool: "tool_7", effect: Effect::Read, ..FACTS };
-        for count in [10, 1_000] {
-            let policies = about_tools(count);
-            let _ = policies.decide(&facts);
-            let begun = std::time::Instant::now();
-            for _ in 0..2_000 {
-                let _ = policies.decide(&facts);
-            }
-            println!("{count} policies: {:?} a decision", begun.elapsed() / 2_000);
-            let all: cedar_policy::PolicySet = {
-                let mut s = cedar_policy::PolicySet::new();
-                for n in 0..count {
-                    let t = format!(
-                        "forbid (principal, action, resource == Tool::\"tool_{n}\") when {{ context.session_mode == \"restricted\" && resource.name like \"*{n}*\" }};"
-                    );
-                    s.add(
-                        cedar_policy::Policy::parse(
-                            Some(cedar_policy::PolicyId::new(n.to_string())),
-                            t,
-                        )
-                        .unwrap(),
-                    )
-                    .unwrap();
-                }
-                s
-            };
-            let begun = std::time::Instant::now();
-            for _ in 0..200 {
-                let _ = cedar_policy::Authorizer::new().is_authorized(
-                    &facts.request(false).unwrap(),
-                    &all,
-                    &facts.entities().unwrap(),
-                );
-            }
-            println!("{count} policies, no index: {:?} a question", begun.elapsed() / 200);
-        }
-    }
 }
 
 mod shadow_policies {

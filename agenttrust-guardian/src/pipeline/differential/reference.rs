@@ -2,14 +2,12 @@
 //! asked alone, nothing is looked up, kept or skipped, and nothing is taken from the Guardian but the ids
 //! that it gave out.
 
-use std::str::FromStr;
-
 use agenttrust::Effect;
 use agenttrust::model::SessionMode;
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, Response,
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityUid, PolicySet, Request,
+    Response, RestrictedExpression,
 };
-use serde_json::{Value, json};
 
 use super::policies::Written;
 use super::world::{Agent, Asker, Case, Known, Place, Session, TOOLS, World};
@@ -41,6 +39,8 @@ pub(super) enum Expected {
 pub(super) struct Answer {
     pub(super) effect: Option<Effect>,
     pub(super) plain: Expected,
+    /// Whether the policies decide.
+    pub(super) was_asked: bool,
     pub(super) approved: Option<Expected>,
     pub(super) shadow: Option<Expected>,
 }
@@ -58,10 +58,18 @@ impl<'a> Alone<'a> {
     }
 }
 
-pub(super) fn answer(world: &World, policies: &[Alone<'_>], case: &Case, now: i64) -> Answer {
+/// The answer; what would become of the call once approved only when that is `wanted`.
+pub(super) fn answer(
+    world: &World,
+    policies: &[Alone<'_>],
+    case: &Case,
+    now: i64,
+    wanted: bool,
+) -> Answer {
     let error = |status| Answer {
         effect: None,
         plain: Expected::Error(status),
+        was_asked: false,
         approved: None,
         shadow: None,
     };
@@ -94,6 +102,7 @@ pub(super) fn answer(world: &World, policies: &[Alone<'_>], case: &Case, now: i6
     let denied = Answer {
         effect: Some(effect),
         plain: Expected::Deny { policies: Vec::new() },
+        was_asked: false,
         approved: None,
         shadow: None,
     };
@@ -124,13 +133,14 @@ pub(super) fn answer(world: &World, policies: &[Alone<'_>], case: &Case, now: i6
         input_chars: case.check.summary.as_deref().map(length),
         now,
     };
-    let outcomes = Outcomes::of(&call, policies);
+    let outcomes = Outcomes::of(&call, policies, wanted);
     let enforced = |written: &Written| !written.shadow;
     let shadow = policies.iter().any(|alone| alone.written.shadow);
     Answer {
         effect: Some(effect),
         plain: decide(&call, &outcomes, enforced),
-        approved: Some(decide_approved(&call, &outcomes, enforced)),
+        was_asked: true,
+        approved: wanted.then(|| decide_approved(&call, &outcomes, enforced)),
         shadow: shadow.then(|| decide(&call, &outcomes, |_| true)),
     }
 }
@@ -202,89 +212,125 @@ struct Call<'a> {
     now: i64,
 }
 
-/// What became of one policy that was asked about the call as it is, and as it is once approved.
-struct Outcome<'a> {
-    written: &'a Written,
-    plain: Response,
-    approved: Response,
+/// What became of each policy that was asked about the call as it is and, where somebody wants to know,
+/// as it is once approved.
+struct Outcomes<'a> {
+    plain: Vec<(&'a Written, Response)>,
+    approved: Vec<(&'a Written, Response)>,
 }
-
-/// What became of all of them.
-struct Outcomes<'a>(Vec<Outcome<'a>>);
 
 impl<'a> Outcomes<'a> {
-    fn of(call: &Call<'_>, policies: &[Alone<'a>]) -> Self {
-        let (entities, [plain, approved]) = asked(call);
-        let ask = |set: &PolicySet, request: &Request| {
-            Authorizer::new().is_authorized(request, set, &entities)
+    fn of(call: &Call<'_>, policies: &[Alone<'a>], with_approved: bool) -> Self {
+        let entities = entities(call);
+        let ask = |approved| {
+            let request = request(call, approved);
+            let ask = |Alone { written, set }: &Alone<'a>| {
+                (*written, Authorizer::new().is_authorized(&request, set, &entities))
+            };
+            policies.iter().map(ask).collect()
         };
-        let outcome = |Alone { written, set }: &Alone<'a>| Outcome {
-            written,
-            plain: ask(set, &plain),
-            approved: ask(set, &approved),
-        };
-        Self(policies.iter().map(outcome).collect())
+        let plain: Vec<(&Written, Response)> = ask(false);
+        let held = is_held_by_supervision(call)
+            || policies.iter().any(|alone| alone.written.elevate.is_some());
+        let approved = if held || with_approved { ask(true) } else { Vec::new() };
+        Self { plain, approved }
     }
 }
 
-/// The call as Cedar is asked about it: as it is, and once it is approved.
-fn asked(call: &Call<'_>) -> (Entities, [Request; 2]) {
-    let uid = |kind: &str, id: &str| json!({ "type": kind, "id": id });
+fn uid(kind: &str, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.parse().unwrap(), EntityId::new(id))
+}
+
+fn text(value: impl Into<String>) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.into())
+}
+
+fn texts(values: &[String]) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.iter().map(text))
+}
+
+fn long(value: i64) -> RestrictedExpression {
+    RestrictedExpression::new_long(value)
+}
+
+fn truth(value: bool) -> RestrictedExpression {
+    RestrictedExpression::new_bool(value)
+}
+
+fn entity<const N: usize>(
+    uid: EntityUid,
+    attributes: [(&str, Option<RestrictedExpression>); N],
+    parents: impl IntoIterator<Item = EntityUid>,
+) -> Entity {
+    let attributes =
+        attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Entity::new(uid, attributes.collect(), parents.into_iter().collect()).unwrap()
+}
+
+fn entities(call: &Call<'_>) -> Entities {
     let tool = &TOOLS[call.tool];
     let org = uid("Org", "org_default");
-    let mut parents: Vec<Value> = call.agent.groups.iter().map(|id| uid("Group", id)).collect();
-    let mut entities: Vec<Value> = parents
-        .iter()
-        .map(|group| json!({ "uid": group, "attrs": {}, "parents": [org] }))
-        .collect();
-    parents.push(org);
-    let mut about = json!({ "name": tool.name, "effect": call.effect });
-    if let Some(server) = tool.server {
-        about["server"] = json!(server);
-    }
-    entities.push(json!({ "uid": uid("Tool", tool.name), "attrs": about, "parents": [] }));
-    entities.push(json!({
-        "uid": uid("Agent", &call.agent.id),
-        "attrs": { "name": call.agent.name, "capabilities": call.agent.capabilities },
-        "parents": parents,
-    }));
-    let mut context = json!({
-        "session_mode": call.mode,
-        "scopes": call.scopes,
-        "ceiling": call.ceiling,
-        "confidence": call.confidence,
-        "now": call.now,
-    });
+    let groups = || call.agent.groups.iter().map(|id| uid("Group", id));
+    let mut entities: Vec<Entity> =
+        groups().map(|group| entity(group, [], [org.clone()])).collect();
+    entities.push(entity(
+        uid("Tool", tool.name),
+        [
+            ("name", Some(text(tool.name))),
+            ("effect", Some(text(call.effect.as_str()))),
+            ("server", tool.server.map(text)),
+        ],
+        [],
+    ));
+    entities.push(entity(
+        uid("Agent", &call.agent.id),
+        [
+            ("name", Some(text(&call.agent.name))),
+            ("capabilities", Some(texts(&call.agent.capabilities))),
+        ],
+        groups().chain([org.clone()]),
+    ));
     if let Some(id) = call.session_id {
-        entities.push(json!({
-            "uid": uid("Session", id),
-            "attrs": {
-                "mode": call.mode,
-                "ceiling": call.ceiling,
-                "source": call.session.map_or("caller", |session| session.source),
-                "issued": call.session.is_some(),
-            },
-            "parents": [],
-        }));
-        context["session_id"] = json!(id);
-        context["session"] = json!({ "__entity": uid("Session", id) });
+        entities.push(entity(
+            uid("Session", id),
+            [
+                ("mode", Some(text(call.mode.as_str()))),
+                ("ceiling", Some(texts(&call.ceiling))),
+                ("source", Some(text(call.session.map_or("caller", |session| session.source)))),
+                ("issued", Some(truth(call.session.is_some()))),
+            ],
+            [],
+        ));
     }
-    if let Some(chars) = call.input_chars {
-        context["input_chars"] = json!(chars);
-    }
-    let entity = |value: Value| EntityUid::from_json(value).unwrap();
-    let requests = [false, true].map(|approved| {
-        context["approved"] = json!(approved);
-        Request::new(
-            entity(uid("Agent", &call.agent.id)),
-            EntityUid::from_str(&format!("Action::\"{}\"", call.effect)).unwrap(),
-            entity(uid("Tool", tool.name)),
-            Context::from_json_value(context.clone(), None).unwrap(),
-            None,
-        )
-        .unwrap()
-    });
-    (Entities::from_json_value(Value::Array(entities), None).unwrap(), requests)
+    Entities::from_entities(entities, None).unwrap()
+}
+
+fn request(call: &Call<'_>, approved: bool) -> Request {
+    let session = call.session_id.map(|id| uid("Session", id));
+    let context = [
+        ("session_mode", Some(text(call.mode.as_str()))),
+        ("session_id", call.session_id.map(text)),
+        ("session", session.map(RestrictedExpression::new_entity_uid)),
+        ("scopes", Some(texts(&call.scopes))),
+        ("ceiling", Some(texts(&call.ceiling))),
+        ("input_chars", call.input_chars.map(|chars| long(i64::try_from(chars).unwrap()))),
+        ("confidence", Some(long(call.confidence))),
+        ("approved", Some(truth(approved))),
+        ("now", Some(long(call.now))),
+    ];
+    let context = context.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Request::new(
+        uid("Agent", &call.agent.id),
+        uid("Action", call.effect.as_str()),
+        uid("Tool", TOOLS[call.tool].name),
+        Context::from_pairs(context).unwrap(),
+        None,
+    )
+    .unwrap()
+}
+
+fn is_held_by_supervision(call: &Call<'_>) -> bool {
+    call.mode == SessionMode::Supervised && call.effect >= Effect::Destructive
 }
 
 /// Policies by what they do to a call.
@@ -299,16 +345,11 @@ struct Sorted {
 
 fn sort(
     call: &Call<'_>,
-    Outcomes(outcomes): &Outcomes<'_>,
+    outcomes: &[(&Written, Response)],
     wanted: impl Fn(&Written) -> bool,
-    is_approved: bool,
 ) -> Sorted {
     let mut sorted = Sorted::default();
-    for Outcome { written, plain, approved } in outcomes {
-        if !wanted(written) {
-            continue;
-        }
-        let response = if is_approved { approved } else { plain };
+    for (written, response) in outcomes.iter().filter(|(written, _)| wanted(written)) {
         let id = written.id.clone();
         let matched = if written.permits {
             response.decision() == Decision::Allow
@@ -329,7 +370,7 @@ fn sort(
             }
         }
     }
-    if call.mode == SessionMode::Supervised && call.effect >= Effect::Destructive {
+    if is_held_by_supervision(call) {
         sorted.holding.push(("supervised-hold".to_owned(), (1, None, true)));
     }
     sorted.denying.sort();
@@ -340,7 +381,7 @@ fn sort(
 }
 
 fn decide(call: &Call<'_>, outcomes: &Outcomes<'_>, wanted: impl Fn(&Written) -> bool) -> Expected {
-    let sorted = sort(call, outcomes, &wanted, false);
+    let sorted = sort(call, &outcomes.plain, &wanted);
     if !sorted.denying.is_empty() || sorted.holding.is_empty() {
         return allowed_or_denied(sorted);
     }
@@ -366,7 +407,7 @@ fn decide_approved(
     outcomes: &Outcomes<'_>,
     wanted: impl Fn(&Written) -> bool,
 ) -> Expected {
-    allowed_or_denied(sort(call, outcomes, wanted, true))
+    allowed_or_denied(sort(call, &outcomes.approved, wanted))
 }
 
 fn allowed_or_denied(sorted: Sorted) -> Expected {
