@@ -95,12 +95,11 @@ impl Facts<'_> {
             about.insert("server".to_owned(), text(server));
         }
         let tool = Entity::new(uid(&names.tool, self.tool), about, HashSet::new());
-        let mut all = vec![agent, tool];
-        all.extend(
-            groups
-                .into_iter()
-                .map(|group| Entity::new(group, HashMap::new(), HashSet::from([org.clone()]))),
-        );
+        let mut all = vec![agent.map_err(|e| e.to_string())?, tool.map_err(|e| e.to_string())?];
+        for group in groups {
+            let group = Entity::new(group, HashMap::new(), HashSet::from([org.clone()]));
+            all.push(group.map_err(|e| e.to_string())?);
+        }
         if let Some(session_id) = self.session_id {
             let source = self.session_source.map_or(OF_THE_CALLER, SessionSource::as_str);
             let about = HashMap::from([
@@ -112,9 +111,9 @@ impl Facts<'_> {
                     RestrictedExpression::new_bool(self.session_source.is_some()),
                 ),
             ]);
-            all.push(Entity::new(uid(&names.session, session_id), about, HashSet::new()));
+            let session = Entity::new(uid(&names.session, session_id), about, HashSet::new());
+            all.push(session.map_err(|e| e.to_string())?);
         }
-        let all = all.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
         Entities::from_entities(all, None).map_err(|error| error.to_string())
     }
 

@@ -9,7 +9,7 @@ use cedar_policy::{
     Response, RestrictedExpression,
 };
 
-use super::policies::Written;
+use super::policies::{Terms, Written};
 use super::world::{Agent, Asker, Case, Known, Place, Session, TOOLS, World};
 use crate::Role;
 
@@ -25,7 +25,6 @@ pub(super) enum Expected {
     Deny {
         policies: Vec<String>,
     },
-    /// With quorum, window in seconds and single use.
     Hold {
         policies: Vec<String>,
         limits: Vec<String>,
@@ -338,7 +337,7 @@ fn is_held_by_supervision(call: &Call<'_>) -> bool {
 struct Sorted {
     /// No approval lifts these.
     denying: Vec<String>,
-    holding: Vec<(String, (u32, Option<u64>, bool))>,
+    holding: Vec<(String, Terms)>,
     permitting: Vec<String>,
     limits: Vec<String>,
 }
