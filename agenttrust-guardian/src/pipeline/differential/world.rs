@@ -170,7 +170,7 @@ impl World {
     async fn register(&mut self, chance: &mut Chance, n: usize) {
         let mut capabilities: Vec<String> = match chance.below(12) {
             0 => Vec::new(),
-            1..=9 => vec!["*".to_owned()],
+            1..=10 => vec!["*".to_owned()],
             _ => chance.some(&CAPABILITIES[1..], 6).iter().map(ToString::to_string).collect(),
         };
         capabilities.dedup();
@@ -321,7 +321,7 @@ impl World {
         let tool = chance.below(tools);
         let session = match chance.below(20) {
             0..=7 => None,
-            8..=10 => Some(Place::Own(*chance.of(&["mine", "yours"]))),
+            8..=10 => Some(Place::Own(chance.of(&["mine", "yours"]))),
             11 if chance.one_in(3) => Some(Place::Unknown("ats_never")),
             12 => Some(Place::Issued(chance.below(self.sessions.len()))),
             // One of the agent's own, if it has one.
