@@ -202,8 +202,9 @@ async fn note(store: &Store, record: Record) -> Result<(), GuardianError> {
         Db::Sqlite(_) => "",
         Db::Postgres(_) => "agenttrust keys",
     };
-    let audit =
-        AuditLog::start(store.db(), log.to_owned(), Arc::default()).await.map_err(unrecorded)?;
+    let audit = AuditLog::start(store.db(), log.to_owned(), Arc::default(), None)
+        .await
+        .map_err(unrecorded)?;
     audit.append(record).await.map_err(unrecorded)?;
     audit.close().await;
     Ok(())

@@ -31,7 +31,7 @@ pub(crate) use self::agents::AgentRow;
 pub(crate) use self::approvals::{ApprovalFilter, Held, NewApproval, Settled};
 pub(crate) use self::changes::{Changed, Kind, Listener};
 pub(crate) use self::database::Database;
-pub(crate) use self::db::{Db, Transaction, query};
+pub(crate) use self::db::{Db, Target, Transaction, query};
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::sessions::{Counts, SessionRow};
