@@ -320,7 +320,7 @@ impl World {
         let tool = chance.below(tools);
         let session = match chance.below(20) {
             0..=7 => None,
-            8..=10 => Some(Place::Own(chance.of(&["mine", "yours"]))),
+            8..=10 => Some(Place::Own(if chance.one_in(2) { "mine" } else { "yours" })),
             11 if chance.one_in(3) => Some(Place::Unknown("ats_never")),
             12 => Some(Place::Issued(chance.below(self.sessions.len()))),
             // One of the agent's own, if it has one.
