@@ -14,6 +14,7 @@ mod deciding;
 mod keys;
 mod lock;
 mod open;
+mod policies;
 mod refusal;
 mod sessions;
 mod telemetry;
@@ -51,6 +52,9 @@ pub(crate) enum StoreError {
     /// It said nothing, for longer than anybody waits. What was asked may have been done.
     #[error("the database said nothing for {} seconds", PATIENCE.as_secs())]
     Silent,
+    /// What changed there could not be taken over.
+    #[error("{0}")]
+    NotFollowed(String),
     /// The task that was asking died.
     #[error("the database task stopped before it answered")]
     Stopped,
