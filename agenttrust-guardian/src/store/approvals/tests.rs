@@ -3,7 +3,7 @@
 use agenttrust::Agent;
 
 use super::*;
-use crate::store::{Database, Decided, Vote};
+use crate::store::Database;
 
 const ORG: &str = "org_1";
 
@@ -15,6 +15,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         session_id: String::new(),
         tool: "db_delete".to_owned(),
         effect: "destructive",
+        scopes: Vec::new(),
         bound_to: BoundTo::Input,
         bound_value: "a".repeat(64),
         summary: None,
