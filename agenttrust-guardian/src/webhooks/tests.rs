@@ -150,7 +150,11 @@ async fn receiver_that_never_answers_holds_up_nobody_else() {
 async fn two_replicas_tell_each_message_once() {
     let Some(database) = Fresh::or_skip() else { return };
     let mut receiver = Receiver::answering(&[200]).await;
-    let (one, two) = (open(&database.url()).await, open(&database.url()).await);
+    let open = async |name: &str| {
+        let url = database.url();
+        Api::with(|it| it.database(url).replica(name).allow_private_targets(true)).await
+    };
+    let (one, two) = (open("one").await, open("two").await);
     let webhook = register(&one, &receiver.url()).await;
     let (agent, key) = one.worker().await;
     two.guardian.state().catch_up().await.unwrap();
