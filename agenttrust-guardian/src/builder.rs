@@ -10,7 +10,9 @@ use agenttrust::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::audit::{AuditLog, Record};
+use crate::audit::{
+    AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, Notes, Record, Signing,
+};
 use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::following::{self, Following};
@@ -55,6 +57,14 @@ pub struct GuardianBuilder {
     approval_ttl: Duration,
     session_ttl: Duration,
     allow_private_targets: bool,
+    audit: AuditFiles,
+}
+
+/// Where the audit is signed by and noted, outside of the database.
+#[derive(Clone, Default)]
+struct AuditFiles {
+    key: Option<PathBuf>,
+    checkpoints: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -76,6 +86,7 @@ impl Default for GuardianBuilder {
             approval_ttl: APPROVAL_TTL,
             session_ttl: SESSION_TTL,
             allow_private_targets: false,
+            audit: AuditFiles::default(),
         }
     }
 }
@@ -147,6 +158,21 @@ impl GuardianBuilder {
         self
     }
 
+    /// The file of the Ed25519 key that signs checkpoints of the audit; it is made when it is not there.
+    /// Unless it is said, that is a file beside an SQLite database (`agenttrust.db.audit-key`), and else a
+    /// key that ends with this Guardian. Replicas on one PostgreSQL should have the same one.
+    pub fn audit_key(mut self, file: impl Into<PathBuf>) -> Self {
+        self.audit.key = Some(file.into());
+        self
+    }
+
+    /// The file in which checkpoints of the audit are noted outside of the database, one a line. Unless it
+    /// is said, that is a file beside an SQLite database (`agenttrust.db.checkpoints`), and else none.
+    pub fn audit_checkpoints(mut self, file: impl Into<PathBuf>) -> Self {
+        self.audit.checkpoints = Some(file.into());
+        self
+    }
+
     /// Opens the database, reads the policies and starts the Guardian.
     ///
     /// # Errors
@@ -187,7 +213,8 @@ impl GuardianBuilder {
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
         let writer = store.writer(&database).await?;
-        let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock))
+        let signing = self.audit.signing(&database)?;
+        let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock), Some(signing))
             .await
             .map_err(|error| refused(error.to_string()))?;
         // Before memory is loaded: what changes in between is read once more.
@@ -199,13 +226,13 @@ impl GuardianBuilder {
             .await
             .map_err(|error| refused(error.to_string()))?;
         let own = Secret::random("sk_own_")?;
-        registry.keys.set_own(Key {
+        let own_key = Key {
             id: "key_own".to_owned(),
             org_id: DEFAULT_ORG.to_owned(),
             role: Role::Admin,
             agents: Vec::new(),
-            hash: own.fingerprint(),
-        });
+        };
+        registry.keys.set_own(own.fingerprint(), own_key);
         let state = Arc::new(State {
             store,
             registry,
@@ -235,6 +262,7 @@ impl GuardianBuilder {
             "allow_private_targets": self.allow_private_targets,
             "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
+            "audit_key": state.audit.key().map(|key| key.to_string()),
         }));
         state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
         for secret in &self.admin_keys {
@@ -244,6 +272,27 @@ impl GuardianBuilder {
         following::start(&state);
         webhooks::start(&state);
         Guardian::new(state, own)
+    }
+}
+
+impl AuditFiles {
+    fn signing(&self, database: &Database) -> Result<Signing, GuardianError> {
+        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
+        let key = match self.key.clone().or_else(|| database.beside(AUDIT_KEY)) {
+            Some(path) => AuditKey::at(&path).map_err(refused)?,
+            None => {
+                if database.has_replicas() {
+                    tracing::warn!(
+                        "no audit key is set, so checkpoints are signed by one that ends with this \
+                         Guardian; set audit-key to the same file for every replica"
+                    );
+                }
+                AuditKey::random()?
+            }
+        };
+        let notes = self.checkpoints.clone().or_else(|| database.beside(AUDIT_CHECKPOINTS));
+        let notes = notes.map(|path| Notes::open(&path)).transpose().map_err(refused)?;
+        Ok(Signing::new(key, notes))
     }
 }
 
@@ -303,6 +352,9 @@ pub(crate) async fn keep_key(
         agents,
         created_at: state.clock.now(),
         revoked_at: None,
+        old: None,
+        rotated_at: None,
+        last_used_at: None,
     };
     state.store.insert_key(row.clone()).await?;
     state.catch_up().await?;

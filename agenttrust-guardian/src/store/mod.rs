@@ -34,8 +34,8 @@ pub(crate) use self::approvals::{
 };
 pub(crate) use self::changes::{Changed, Kind, Listener};
 pub(crate) use self::database::Database;
-pub(crate) use self::db::{Db, Transaction, query};
-pub(crate) use self::keys::KeyRow;
+pub(crate) use self::db::{Db, Target, Transaction, query};
+pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::outbox::{DeliveryRow, Ended, Leased};
 pub(crate) use self::sessions::{Counts, SessionRow};
 pub(crate) use self::telemetry::EventRow;
