@@ -20,6 +20,7 @@ use crate::guardian::Guardian;
 use crate::health::Pulse;
 use crate::ids;
 use crate::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::policies::{Origin, Policies, brief};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
@@ -29,6 +30,7 @@ use crate::secret::{Fingerprint, Secret};
 use crate::state::{Changes, DEFAULT_ORG, Settings, State};
 use crate::store::{Database, KeyRow, Store};
 use crate::tending;
+use crate::webhooks;
 
 /// The shortest admin key that is taken, in characters.
 const ADMIN_KEY_MIN: usize = 12;
@@ -54,6 +56,7 @@ pub struct GuardianBuilder {
     allow_self_approval: bool,
     approval_ttl: Duration,
     session_ttl: Duration,
+    allow_private_targets: bool,
     audit: AuditFiles,
 }
 
@@ -82,6 +85,7 @@ impl Default for GuardianBuilder {
             allow_self_approval: false,
             approval_ttl: APPROVAL_TTL,
             session_ttl: SESSION_TTL,
+            allow_private_targets: false,
             audit: AuditFiles::default(),
         }
     }
@@ -125,7 +129,7 @@ impl GuardianBuilder {
     #[cfg(feature = "cli")]
     pub(crate) fn development(mut self, key: &str) -> Self {
         self.development = true;
-        self.admin_key(key).allow_self_approval(true)
+        self.admin_key(key).allow_self_approval(true).allow_private_targets(true)
     }
 
     /// Whether a key that asked may decide its own request; off by default. Where it is on, each
@@ -144,6 +148,13 @@ impl GuardianBuilder {
     /// How long an issued session lives that no token bounds; a day by default.
     pub fn session_ttl(mut self, ttl: Duration) -> Self {
         self.session_ttl = ttl;
+        self
+    }
+
+    /// Whether the Guardian may call this machine and private networks, for webhooks say; off by default.
+    /// Where it is on, this machine may be called without TLS.
+    pub fn allow_private_targets(mut self, allow: bool) -> Self {
+        self.allow_private_targets = allow;
         self
     }
 
@@ -241,12 +252,14 @@ impl GuardianBuilder {
             },
             metrics: Metrics::new(),
             pulse: Pulse::default(),
+            outbound: Outbound::new(self.allow_private_targets),
             closing: watch::Sender::new(false),
         });
         let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
+            "allow_private_targets": self.allow_private_targets,
             "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
             "audit_key": state.audit.key().map(|key| key.to_string()),
@@ -257,6 +270,7 @@ impl GuardianBuilder {
         }
         tending::start(&state);
         following::start(&state);
+        webhooks::start(&state);
         Guardian::new(state, own)
     }
 }
@@ -374,6 +388,7 @@ impl fmt::Debug for GuardianBuilder {
             .field("database", &self.database)
             .field("admin_keys", &self.admin_keys.len())
             .field("allow_self_approval", &self.allow_self_approval)
+            .field("allow_private_targets", &self.allow_private_targets)
             .field("approval_ttl", &self.approval_ttl)
             .field("session_ttl", &self.session_ttl)
             .finish_non_exhaustive()

@@ -178,6 +178,12 @@ pub(super) async fn report(
             verified,
         });
     }
+    let ended: Vec<(String, bool)> = believed
+        .iter()
+        .zip(rows.iter().filter(|row| row.verified))
+        .filter(|((_, stage), _)| *stage == Stage::End)
+        .map(|((check_id, _), row)| (check_id.clone(), row.success))
+        .collect();
     let outcomes: Vec<Record> = rows.iter().filter(|row| row.verified).map(outcome).collect();
     let (processed, verified) = (rows.len() as u64, outcomes.len() as u64);
     if let Err(error) = state.store.insert_events(rows).await {
@@ -186,6 +192,9 @@ pub(super) async fn report(
             state.registry.checks.release(&check_id, stage);
         }
         return Err(error.into());
+    }
+    for (check_id, success) in ended {
+        state.store.settle_outcome(check_id, success, now).await?;
     }
     state.metrics.reported(processed, verified);
     for record in outcomes {
