@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::audit::{AuditLog, Record};
+use crate::checks::CheckIds;
 use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::following::{self, Following};
@@ -187,6 +188,9 @@ impl GuardianBuilder {
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
+        let checks = CheckIds::open(&store).await?;
+        // From here on, whoever sets the clock opens no budget early.
+        clock.undisturbed();
         let own = Secret::random("sk_own_")?;
         registry.keys.set_own(Key {
             id: "key_own".to_owned(),
@@ -200,6 +204,7 @@ impl GuardianBuilder {
             registry,
             policies,
             audit,
+            checks,
             changes: Changes::new(),
             revocations: Revocations::new(),
             following: Following::from(seen),

@@ -31,11 +31,13 @@
 //! tail that is not the one it wrote, and stops writing.
 
 mod chain;
+mod counting;
 mod error;
 mod read;
 mod record;
 mod writer;
 
+pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
 pub use self::read::{Fault, MAX_PAGE, Verification};
 pub(crate) use self::read::{export, list, verify};

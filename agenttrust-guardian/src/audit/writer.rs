@@ -1,7 +1,7 @@
 //! The one task that writes, and the handle by which everybody reaches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use agenttrust::__private::background;
@@ -9,6 +9,7 @@ use sqlx::FromRow;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::chain::{GENESIS, Hash, Link};
+use super::counting;
 use super::error::AuditError;
 use super::record::{Prepared, Record};
 use crate::clock::Clock;
@@ -39,6 +40,8 @@ const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, a
 pub struct AuditLog {
     queue: mpsc::Sender<Message>,
     healthy: Arc<AtomicBool>,
+    /// Bursts of denials told of since the start.
+    bursts: Arc<AtomicU64>,
     /// One walk along the whole log at a time.
     walks: Arc<Semaphore>,
 }
@@ -86,18 +89,20 @@ impl AuditLog {
         }
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
+        let bursts = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             db,
             log,
             clock,
             messages,
             healthy: Arc::clone(&healthy),
+            bursts: Arc::clone(&bursts),
             last: tail,
             owed: Vec::new(),
             outage: None,
         };
         background::spawn(writer.run());
-        Ok(Self { queue, healthy, walks: Arc::new(Semaphore::new(1)) })
+        Ok(Self { queue, healthy, bursts, walks: Arc::new(Semaphore::new(1)) })
     }
 
     /// Writes a record and returns its row's number once it is on disk.
@@ -142,6 +147,11 @@ impl AuditLog {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// How many bursts of denials this log told of since the start.
+    pub(crate) fn bursts(&self) -> u64 {
+        self.bursts.load(Ordering::Relaxed)
     }
 
     /// How many records wait to be taken by the writer.
@@ -241,6 +251,7 @@ struct Writer {
     clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
+    bursts: Arc<AtomicU64>,
     /// The last row that this writer committed, or found at the start.
     last: Tail,
     /// Rows that were taken by `enqueue` and could not be written yet.
@@ -344,7 +355,9 @@ impl Writer {
             Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let first = u64::try_from(tail.seq).unwrap_or(0) + 1;
         let at = self.now();
-        for row in rows {
+        let rows: Vec<&Prepared> = rows.collect();
+        let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
+        for row in rows.into_iter().chain(&told) {
             let seq = tail.seq + 1;
             let link = Link {
                 seq,
@@ -374,6 +387,7 @@ impl Writer {
             tail = Tail { seq, hash };
         }
         transaction.commit().await.map_err(AuditError::unwritable)?;
+        self.bursts.fetch_add(told.len() as u64, Ordering::Relaxed);
         self.last = tail;
         Ok(first)
     }

@@ -9,6 +9,7 @@ use agenttrust::Timestamp;
 use agenttrust::model::{AgentStatus, Approval, ApprovalStatus, BoundTo};
 use sqlx::FromRow;
 
+use super::budgets::{self, Charge, Spent};
 use super::changes::{Kind, note};
 use super::db::{Target, query};
 use super::{Store, StoreError, Transaction, from_json, from_micros, unreadable};
@@ -132,6 +133,10 @@ pub(crate) struct Held {
     pub(crate) asker: String,
     pub(crate) check_id: String,
     pub(crate) now: Timestamp,
+    /// What it counts towards once it is approved, ...
+    pub(crate) charges: Vec<Charge>,
+    /// ... and when, by the clock of the budgets.
+    pub(crate) charged_at: Timestamp,
 }
 
 /// What a held check gets.
@@ -145,6 +150,8 @@ pub(crate) enum Settled {
     Used(ApprovalRow),
     /// One was denied, and the denial still holds.
     Denied(ApprovalRow),
+    /// One was approved and is not used: the call has no room in a budget.
+    OutOfBudget(Spent),
     /// The agent lost its standing while it asked.
     Inactive,
     /// The agent has as many pending as it may have.
@@ -250,8 +257,15 @@ impl Store {
             let mut transaction = db.begin().await?;
             // Two checks at once must not open two approvals, or use one twice.
             transaction.lock(&held.approval.agent_id).await?;
-            let now = held.now;
+            let (now, charged_at) = (held.now, held.charged_at);
+            let charges = held.charges.clone();
             let settled = settle(&mut transaction, held, own_votes).await?;
+            if let Settled::Used(_) = &settled
+                && let Some(spent) = budgets::take(&mut transaction, charges, charged_at).await?
+            {
+                // Nothing is committed, so the approval stays as it was.
+                return Ok(Settled::OutOfBudget(spent));
+            }
             if let Settled::Opened(row) | Settled::Used(row) = &settled {
                 let approval = &row.approval;
                 note(&mut transaction, Kind::Approval, &approval.org_id, &approval.id, now).await?;
@@ -388,7 +402,7 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held { approval: wanted, asker, check_id, now } = held;
+    let Held { approval: wanted, asker, check_id, now, .. } = held;
     let at = now.unix_micros();
     // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
     let (standing,): (String,) =

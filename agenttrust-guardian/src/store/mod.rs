@@ -7,14 +7,18 @@
 
 mod agents;
 mod approvals;
+mod budgets;
 mod changes;
+pub(crate) mod counts;
 mod database;
 mod db;
 mod deciding;
+pub(crate) mod denials;
 mod keys;
 mod lock;
 mod open;
 mod refusal;
+mod secrets;
 mod sessions;
 mod telemetry;
 mod tokens;
@@ -29,13 +33,15 @@ use agenttrust::Timestamp;
 
 pub(crate) use self::agents::AgentRow;
 pub(crate) use self::approvals::{ApprovalFilter, Held, NewApproval, Settled};
+pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::changes::{Changed, Kind, Listener};
+pub(crate) use self::counts::Counts;
 pub(crate) use self::database::Database;
 pub(crate) use self::db::{Db, Transaction, query};
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::keys::KeyRow;
-pub(crate) use self::sessions::{Counts, SessionRow};
-pub(crate) use self::telemetry::EventRow;
+pub(crate) use self::sessions::SessionRow;
+pub(crate) use self::telemetry::{EventRow, Stage};
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::ToolRow;
 
