@@ -10,7 +10,9 @@ use agenttrust::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::audit::{AuditLog, Record};
+use crate::audit::{
+    AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, Notes, Record, Signing,
+};
 use crate::checks::CheckIds;
 use crate::clock::Clock;
 use crate::error::GuardianError;
@@ -53,6 +55,14 @@ pub struct GuardianBuilder {
     allow_self_approval: bool,
     approval_ttl: Duration,
     session_ttl: Duration,
+    audit: AuditFiles,
+}
+
+/// Where the audit is signed by and noted, outside of the database.
+#[derive(Clone, Default)]
+struct AuditFiles {
+    key: Option<PathBuf>,
+    checkpoints: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -73,6 +83,7 @@ impl Default for GuardianBuilder {
             allow_self_approval: false,
             approval_ttl: APPROVAL_TTL,
             session_ttl: SESSION_TTL,
+            audit: AuditFiles::default(),
         }
     }
 }
@@ -137,6 +148,21 @@ impl GuardianBuilder {
         self
     }
 
+    /// The file of the Ed25519 key that signs checkpoints of the audit; it is made when it is not there.
+    /// Unless it is said, that is a file beside an SQLite database (`agenttrust.db.audit-key`), and else a
+    /// key that ends with this Guardian. Replicas on one PostgreSQL should have the same one.
+    pub fn audit_key(mut self, file: impl Into<PathBuf>) -> Self {
+        self.audit.key = Some(file.into());
+        self
+    }
+
+    /// The file in which checkpoints of the audit are noted outside of the database, one a line. Unless it
+    /// is said, that is a file beside an SQLite database (`agenttrust.db.checkpoints`), and else none.
+    pub fn audit_checkpoints(mut self, file: impl Into<PathBuf>) -> Self {
+        self.audit.checkpoints = Some(file.into());
+        self
+    }
+
     /// Opens the database, reads the policies and starts the Guardian.
     ///
     /// # Errors
@@ -177,7 +203,8 @@ impl GuardianBuilder {
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
         let writer = store.writer(&database).await?;
-        let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock))
+        let signing = self.audit.signing(&database)?;
+        let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock), Some(signing))
             .await
             .map_err(|error| refused(error.to_string()))?;
         // Before memory is loaded: what changes in between is read once more.
@@ -192,13 +219,13 @@ impl GuardianBuilder {
         // From here on, whoever sets the clock opens no budget early.
         clock.undisturbed();
         let own = Secret::random("sk_own_")?;
-        registry.keys.set_own(Key {
+        let own_key = Key {
             id: "key_own".to_owned(),
             org_id: DEFAULT_ORG.to_owned(),
             role: Role::Admin,
             agents: Vec::new(),
-            hash: own.fingerprint(),
-        });
+        };
+        registry.keys.set_own(own.fingerprint(), own_key);
         let state = Arc::new(State {
             store,
             registry,
@@ -227,6 +254,7 @@ impl GuardianBuilder {
             "allow_self_approval": self.allow_self_approval,
             "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
+            "audit_key": state.audit.key().map(|key| key.to_string()),
         }));
         state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
         for secret in &self.admin_keys {
@@ -235,6 +263,27 @@ impl GuardianBuilder {
         tending::start(&state);
         following::start(&state);
         Guardian::new(state, own)
+    }
+}
+
+impl AuditFiles {
+    fn signing(&self, database: &Database) -> Result<Signing, GuardianError> {
+        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
+        let key = match self.key.clone().or_else(|| database.beside(AUDIT_KEY)) {
+            Some(path) => AuditKey::at(&path).map_err(refused)?,
+            None => {
+                if database.has_replicas() {
+                    tracing::warn!(
+                        "no audit key is set, so checkpoints are signed by one that ends with this \
+                         Guardian; set audit-key to the same file for every replica"
+                    );
+                }
+                AuditKey::random()?
+            }
+        };
+        let notes = self.checkpoints.clone().or_else(|| database.beside(AUDIT_CHECKPOINTS));
+        let notes = notes.map(|path| Notes::open(&path)).transpose().map_err(refused)?;
+        Ok(Signing::new(key, notes))
     }
 }
 
@@ -294,6 +343,9 @@ pub(crate) async fn keep_key(
         agents,
         created_at: state.clock.now(),
         revoked_at: None,
+        old: None,
+        rotated_at: None,
+        last_used_at: None,
     };
     state.store.insert_key(row.clone()).await?;
     state.catch_up().await?;

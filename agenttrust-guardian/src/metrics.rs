@@ -82,6 +82,7 @@ pub(crate) struct Metrics {
     budgets_exhausted: Counter,
     denial_bursts: Counter,
     pub(crate) requests: Requests,
+    audit_rows: Counter,
     audit_healthy: Gauge,
     audit_waiting: Gauge,
     policies: Gauge,
@@ -129,6 +130,9 @@ impl Metrics {
 
         let requests = Requests::register(&mut registry);
 
+        let audit_rows = Counter::default();
+        let help = "Rows written to the audit log since this Guardian started";
+        registry.register("audit_rows", help, audit_rows.clone());
         let (audit_healthy, audit_waiting, policies) = <(Gauge, Gauge, Gauge)>::default();
         let help = "Whether the audit log can be written: 1, or 0 and every check is denied";
         registry.register("audit_healthy", help, audit_healthy.clone());
@@ -145,6 +149,7 @@ impl Metrics {
             budgets_exhausted,
             denial_bursts,
             requests,
+            audit_rows,
             audit_healthy,
             audit_waiting,
             policies,
@@ -181,6 +186,7 @@ impl Metrics {
 
     /// Everything as text, and what `state` is like at present.
     pub(crate) fn render(&self, state: &State) -> Result<String, fmt::Error> {
+        self.audit_rows.inner().store(state.audit.written(), Ordering::Relaxed);
         self.audit_healthy.set(state.audit.is_healthy().into());
         self.denial_bursts.inner().store(state.audit.bursts(), Ordering::Relaxed);
         self.audit_waiting.set(i64::try_from(state.audit.waiting()).unwrap_or(i64::MAX));

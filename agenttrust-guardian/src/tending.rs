@@ -58,6 +58,7 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
         state.catch_up().await?;
     }
     state.expire_approvals(now).await?;
+    state.save_uses().await?;
     if prune {
         let over = before(now, OVER_KEPT);
         state.registry.tokens.prune(over);

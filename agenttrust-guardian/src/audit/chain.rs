@@ -8,8 +8,15 @@ const DOMAIN: &[u8] = b"agenttrust.audit.v1";
 
 pub(super) type Hash = [u8; 32];
 
-/// What stands before the first row.
-pub(super) const GENESIS: Hash = [0; 32];
+const LOG_DOMAIN: &[u8] = b"agenttrust.audit.log.v1";
+
+/// What stands before the first row of a log: its name, so that no row can be moved to another one.
+pub(super) fn genesis(log: &str) -> Hash {
+    if log.is_empty() {
+        return [0; 32];
+    }
+    Sha256::new().chain_update(LOG_DOMAIN).chain_update(log).finalize().into()
+}
 
 /// Everything that a row's hash covers.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +80,7 @@ mod tests {
 
     const LINK: Link<'_> = Link {
         seq: 1,
-        prev_hash: &GENESIS,
+        prev_hash: &[0; 32],
         at: "2026-01-02T03:04:05.000006Z",
         kind: "decision",
         org_id: "org_1",
@@ -107,6 +114,13 @@ mod tests {
             }
         }
         assert_eq!(hex(&LINK.hash()), hex(&Sha256::digest(bytes)));
+    }
+
+    #[test]
+    fn each_log_begins_with_its_name() {
+        assert_eq!(genesis(""), [0; 32]);
+        assert_eq!(genesis("one")[..], Sha256::digest(b"agenttrust.audit.log.v1one")[..]);
+        assert_ne!(genesis("one"), genesis("two"));
     }
 
     #[test]

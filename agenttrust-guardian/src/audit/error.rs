@@ -1,5 +1,6 @@
 //! What can go wrong with the log; whoever sees one while deciding denies.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The audit log could not take or give a row.
@@ -11,6 +12,14 @@ pub enum AuditError {
         "the audit log cannot be written ({0}); check that the database's disk is writable and has room"
     )]
     Unwritable(#[source] Arc<sqlx::Error>),
+    /// The database did not answer. The row may be in the log: that is found out before the next one
+    /// is written.
+    #[error(
+        "the audit log cannot be written: the database said nothing for {} seconds; check that it runs \
+         and can be reached",
+        super::PATIENCE.as_secs()
+    )]
+    Silent,
     /// An earlier write did not succeed and none has since.
     #[error(
         "the audit log cannot be written at present; the Guardian's log says why, and it tries again by itself"
@@ -31,12 +40,67 @@ pub enum AuditError {
     Closed,
     /// The last row in the database is not the one that this log wrote.
     #[error(
-        "the audit log was changed from outside at row {seq}; keep the database as it is and run \
-         `agenttrust audit verify`"
+        "the audit log{} was changed from outside at row {seq}; keep the database as it is and run \
+         `agenttrust audit verify`",
+        named(log)
     )]
     Tampered {
+        /// Which log; empty on SQLite.
+        log: String,
         /// The row that is gone or different.
         seq: u64,
+    },
+    /// A checkpoint says that the log had come further, or elsewhere, than the database has it.
+    #[error(
+        "the audit log{} had come to row {seq} by {at}, says a checkpoint in {place}, and the database \
+         has no such row: rows were removed from its end, or it is an older copy; run `agenttrust \
+         audit verify`, and move {place} away only if you put the older copy there yourself",
+        named(log)
+    )]
+    Truncated {
+        /// Which log; empty on SQLite.
+        log: String,
+        /// The row that is gone or different.
+        seq: u64,
+        /// When the checkpoint was signed.
+        at: String,
+        /// Where it was noted.
+        place: String,
+    },
+    /// The file of the audit key cannot be used.
+    #[error(
+        "the audit key {path} cannot be used: {reason}; name a file with --audit-key that can be read, \
+         or one in a folder where it can be made", path = path.display()
+    )]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// What is in the way.
+        reason: String,
+        /// What the system said.
+        source: Option<Arc<std::io::Error>>,
+    },
+    /// The file in which checkpoints are noted cannot be used.
+    #[error(
+        "the checkpoints in {path} cannot be used ({source}); name a file with --audit-checkpoints that \
+         can be added to", path = path.display()
+    )]
+    Notes {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// A log that is not whole is not shortened.
+    #[error(
+        "the audit log{} is not whole ({what}), so nothing of it is removed; keep the database as it is",
+        named(log)
+    )]
+    Broken {
+        /// Which log; empty on SQLite.
+        log: String,
+        /// What is wrong with it.
+        what: String,
     },
     /// The record's body is longer than a row takes.
     #[error(
@@ -77,4 +141,9 @@ impl AuditError {
     pub(super) fn unreadable(error: sqlx::Error) -> Self {
         Self::Unreadable(Arc::new(error))
     }
+}
+
+/// The name of a log in the middle of a sentence: the only one needs none.
+pub(super) fn named(log: &str) -> String {
+    if log.is_empty() { String::new() } else { format!(" {log:?}") }
 }

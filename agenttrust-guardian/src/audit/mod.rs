@@ -31,18 +31,37 @@
 //! tail that is not the one it wrote, and stops writing.
 
 mod chain;
+mod checkpoint;
 mod counting;
 mod error;
+mod key;
+mod notes;
 mod read;
 mod record;
+mod signing;
+mod tail;
 mod writer;
 
+use std::time::Duration;
+
+pub use self::checkpoint::{Checkpoint, Says};
 pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
+pub(crate) use self::key::AuditKey;
+pub use self::key::{InvalidPublicKey, PublicKey};
+pub(crate) use self::notes::Notes;
 pub use self::read::{Fault, MAX_PAGE, Verification};
 pub(crate) use self::read::{export, list, verify};
 pub use self::record::{Entry, MAX_BODY_BYTES, Record};
+pub(crate) use self::signing::Signing;
 pub use self::writer::AuditLog;
+
+/// What the names of the key and of the noted checkpoints end with, beside a database file.
+pub(crate) const AUDIT_KEY: &str = ".audit-key";
+pub(crate) const AUDIT_CHECKPOINTS: &str = ".checkpoints";
+
+/// How long the database may take to keep a row.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use super::chain::{GENESIS, Hash, Link};
+use super::chain::{Hash, Link, genesis};
 use super::error::AuditError;
 use super::record::{Entry, Stored, hex};
 use crate::store::{Db, query};
@@ -18,7 +18,7 @@ pub const MAX_PAGE: u32 = 1_000;
 macro_rules! page {
     ($where:literal) => {
         concat!(
-            "SELECT seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit \
+            "SELECT log, seq, at, kind, org_id, agent_id, actor, body, prev_hash, hash FROM audit \
              WHERE log = $1 AND seq > $2",
             $where,
             " ORDER BY seq LIMIT $3"
@@ -86,7 +86,7 @@ pub struct Fault {
 ///
 /// May be dropped at any time.
 pub(crate) async fn verify(db: &Db, log: &str) -> Result<Verification, AuditError> {
-    let mut walk = Walk { rows: 0, head: GENESIS };
+    let mut walk = Walk { rows: 0, head: genesis(log) };
     let mut fault = None;
     let last = last_seq(db, log).await?;
     // From the very lowest number, so that a row put before the first is seen.

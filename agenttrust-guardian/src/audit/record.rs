@@ -106,6 +106,8 @@ impl TryFrom<Record> for Prepared {
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = AuditEntry)]
 pub struct Entry {
+    /// Which log it is of: empty on SQLite, which has one; on PostgreSQL the name of its replica.
+    pub log: String,
     /// Its number; the first is 1.
     pub seq: u64,
     /// When it was written, in RFC 3339.
@@ -131,6 +133,7 @@ pub struct Entry {
 /// A row as it is stored: what [`Entry`] shows and what the chain is checked against.
 #[derive(Debug, FromRow)]
 pub(super) struct Stored {
+    pub(super) log: String,
     pub(super) seq: i64,
     pub(super) at: String,
     pub(super) kind: String,
@@ -145,6 +148,7 @@ pub(super) struct Stored {
 impl From<Stored> for Entry {
     fn from(row: Stored) -> Self {
         Self {
+            log: row.log,
             seq: u64::try_from(row.seq).unwrap_or(0),
             at: row.at,
             kind: row.kind,
@@ -161,4 +165,13 @@ impl From<Stored> for Entry {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads what [`hex`] wrote, and only that.
+pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    (hex(&bytes) == text).then_some(bytes)
 }

@@ -12,11 +12,12 @@ use crate::store::Db;
 
 const SCHEMA: &str = concat!(
     include_str!("../../migrations/sqlite/0002_audit.sql"),
-    "ALTER TABLE audit ADD COLUMN log TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE audit ADD COLUMN log TEXT NOT NULL DEFAULT '';",
+    include_str!("../../migrations/sqlite/0006_audit_checkpoints.sql")
 );
 
 async fn start(pool: &SqlitePool) -> Result<AuditLog, AuditError> {
-    AuditLog::start(Db::Sqlite(pool.clone()), String::new(), Arc::default()).await
+    AuditLog::start(Db::Sqlite(pool.clone()), String::new(), Arc::default(), None).await
 }
 
 async fn list(
@@ -282,7 +283,7 @@ async fn a_running_log_notices_that_its_tail_was_removed_and_stops() {
     }
     run(&pool, "DROP TRIGGER audit_rows_never_go; DELETE FROM audit WHERE seq = 3;").await;
     let error = log.append(record(4)).await.unwrap_err();
-    assert!(matches!(error, AuditError::Tampered { seq: 3 }), "{error}");
+    assert!(matches!(error, AuditError::Tampered { seq: 3, .. }), "{error}");
     assert!(!log.is_healthy());
 }
 
@@ -433,7 +434,7 @@ async fn the_export_is_one_json_object_a_row_from_which_the_hash_can_be_made_aga
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
     assert_eq!(lines.len(), 1_100);
-    let mut prev_hash = super::chain::GENESIS;
+    let mut prev_hash = super::chain::genesis("");
     for (seq, line) in (1_i64..).zip(&lines) {
         let body = serde_json_canonicalizer::to_string(&line["body"]).unwrap();
         let link = super::chain::Link {

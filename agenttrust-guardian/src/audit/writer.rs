@@ -5,14 +5,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use agenttrust::__private::background;
-use sqlx::FromRow;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::chain::{GENESIS, Hash, Link};
+use super::chain::Link;
+use super::checkpoint::Checkpoint;
 use super::counting;
 use super::error::AuditError;
+use super::key::PublicKey;
 use super::record::{Prepared, Record};
+use super::signing::Signing;
+use super::tail::Tail;
+use super::{PATIENCE, notes};
 use crate::clock::Clock;
+use crate::state::DEFAULT_ORG;
 use crate::store::{Db, Transaction, query};
 
 /// How many rows may wait; beyond that `enqueue` refuses and `append` waits.
@@ -25,9 +31,7 @@ const BATCH: usize = 256;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-const TAIL: &str = "SELECT seq, hash FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
 const NEWEST: &str = "SELECT at FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
-const HASH_AT: &str = "SELECT seq, hash FROM audit WHERE log = $1 AND seq = $2";
 const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, actor, body, prev_hash, \
                       hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
@@ -42,6 +46,11 @@ pub struct AuditLog {
     healthy: Arc<AtomicBool>,
     /// Bursts of denials told of since the start.
     bursts: Arc<AtomicU64>,
+    /// Rows on disk since the start.
+    written: Arc<AtomicU64>,
+    key: Option<PublicKey>,
+    /// The last row that is known to be in the log.
+    reached: watch::Receiver<Tail>,
     /// One walk along the whole log at a time.
     walks: Arc<Semaphore>,
 }
@@ -72,11 +81,23 @@ impl Waiting {
 impl AuditLog {
     /// Opens the log in a database that has its table, and starts its writer on the background runtime.
     ///
+    /// With `signing`, what was noted outside of the database is compared with it first, and checkpoints
+    /// are signed from here on.
+    ///
     /// # Errors
     ///
-    /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say.
-    pub(crate) async fn start(db: Db, log: String, clock: Arc<Clock>) -> Result<Self, AuditError> {
+    /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say, and
+    /// [`AuditError::Truncated`] when the log ends before a checkpoint of it.
+    pub(crate) async fn start(
+        db: Db,
+        log: String,
+        clock: Arc<Clock>,
+        signing: Option<Signing>,
+    ) -> Result<Self, AuditError> {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
+        if let Some(signing) = &signing {
+            notes::compare(&mut transaction, &log, signing).await?;
+        }
         let tail = Tail::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
         let newest: Option<(String,)> = query(NEWEST)
             .bind(&log)
@@ -90,6 +111,9 @@ impl AuditLog {
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let bursts = Arc::new(AtomicU64::new(0));
+        let written = Arc::new(AtomicU64::new(0));
+        let (last, reached) = watch::channel(tail);
+        let key = signing.as_ref().map(|signing| signing.key.public());
         let writer = Writer {
             db,
             log,
@@ -97,12 +121,26 @@ impl AuditLog {
             messages,
             healthy: Arc::clone(&healthy),
             bursts: Arc::clone(&bursts),
-            last: tail,
+            written: Arc::clone(&written),
+            last,
+            signing,
             owed: Vec::new(),
             outage: None,
+            doubt: None,
         };
         background::spawn(writer.run());
-        Ok(Self { queue, healthy, bursts, walks: Arc::new(Semaphore::new(1)) })
+        let walks = Arc::new(Semaphore::new(1));
+        Ok(Self { queue, healthy, bursts, written, key, reached, walks })
+    }
+
+    /// The public half of the key that signs checkpoints, if any are signed.
+    pub(crate) fn key(&self) -> Option<PublicKey> {
+        self.key
+    }
+
+    /// The last row that is known to be in the log.
+    pub(super) fn reached(&self) -> Tail {
+        *self.reached.borrow()
     }
 
     /// Writes a record and returns its row's number once it is on disk.
@@ -154,6 +192,11 @@ impl AuditLog {
         self.bursts.load(Ordering::Relaxed)
     }
 
+    /// How many rows were written since the start.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
     /// How many records wait to be taken by the writer.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity().saturating_sub(self.queue.capacity())
@@ -193,57 +236,6 @@ impl AuditLog {
     }
 }
 
-/// The end of the chain.
-#[derive(Clone, Copy, Debug)]
-struct Tail {
-    seq: i64,
-    hash: Hash,
-}
-
-impl Tail {
-    async fn read(transaction: &mut Transaction, log: &str) -> Result<Self, sqlx::Error> {
-        match query(TAIL).bind(log).fetch_optional::<Raw>(transaction).await? {
-            None => Ok(Self { seq: 0, hash: GENESIS }),
-            Some(row) => Ok(Self { seq: row.seq, hash: row.hash()? }),
-        }
-    }
-
-    /// # Errors
-    ///
-    /// [`AuditError::Tampered`] when this row is no longer the one that it was.
-    async fn still_stands(
-        self,
-        transaction: &mut Transaction,
-        log: &str,
-    ) -> Result<(), AuditError> {
-        if self.seq == 0 {
-            return Ok(());
-        }
-        let row: Option<Raw> = query(HASH_AT)
-            .bind(log)
-            .bind(self.seq)
-            .fetch_optional(transaction)
-            .await
-            .map_err(AuditError::unwritable)?;
-        match row.as_ref().map(Raw::hash).transpose().map_err(AuditError::unwritable)? {
-            Some(hash) if hash == self.hash => Ok(()),
-            _ => Err(AuditError::Tampered { seq: u64::try_from(self.seq).unwrap_or(0) }),
-        }
-    }
-}
-
-#[derive(FromRow)]
-struct Raw {
-    seq: i64,
-    hash: Vec<u8>,
-}
-
-impl Raw {
-    fn hash(&self) -> Result<Hash, sqlx::Error> {
-        Hash::try_from(self.hash.as_slice()).map_err(|error| sqlx::Error::Decode(error.into()))
-    }
-}
-
 struct Writer {
     db: Db,
     /// Which log it writes.
@@ -252,20 +244,26 @@ struct Writer {
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
     bursts: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
     /// The last row that this writer committed, or found at the start.
-    last: Tail,
+    last: watch::Sender<Tail>,
+    signing: Option<Signing>,
     /// Rows that were taken by `enqueue` and could not be written yet.
     owed: Vec<Waiting>,
     /// Since when nothing could be written.
     outage: Option<Outage>,
+    /// A commit that was asked for and not answered.
+    doubt: Option<Doubt>,
 }
 
-struct Outage {
-    since: String,
-    /// The organisation of the first record that was not written; the `audit.resumed` row goes there.
-    org_id: String,
-    refused: u64,
-    retry: Duration,
+/// A commit of which nobody knows yet whether it was done.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// The row before its first one, and its last one.
+    before: Tail,
+    tail: Tail,
+    /// How many of its rows are owed: the first of those that are.
+    owed: Option<usize>,
 }
 
 impl Writer {
@@ -273,12 +271,8 @@ impl Writer {
         let mut batch = Vec::with_capacity(BATCH);
         let mut closing = Vec::new();
         loop {
-            let received = self.receive(&mut batch).await;
-            let ended = received == Some(0);
-            if ended && self.owed.is_empty() {
-                return;
-            }
-            self.handle(&mut batch, &mut closing).await;
+            let ended = self.receive(&mut batch).await == Some(0);
+            self.handle(&mut batch, &mut closing, ended).await;
             if ended {
                 if !self.owed.is_empty() {
                     tracing::error!(
@@ -291,17 +285,23 @@ impl Writer {
         }
     }
 
-    /// Waits for messages, during an outage only until it is time to try again (`None`).
+    /// Waits for messages; during an outage, or with a checkpoint to sign, only until that is due (`None`).
     async fn receive(&mut self, batch: &mut Vec<Message>) -> Option<usize> {
-        match &self.outage {
+        let checkpoint = self.signing.as_ref().and_then(Signing::due_at);
+        let retry = self.outage.as_ref().map(|outage| Instant::now() + outage.retry);
+        match retry.or(checkpoint) {
             None => Some(self.messages.recv_many(batch, BATCH).await),
-            Some(outage) => {
-                tokio::time::timeout(outage.retry, self.messages.recv_many(batch, BATCH)).await.ok()
-            }
+            Some(due) => timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok(),
         }
     }
 
-    async fn handle(&mut self, batch: &mut Vec<Message>, closing: &mut Vec<oneshot::Sender<()>>) {
+    async fn handle(
+        &mut self,
+        batch: &mut Vec<Message>,
+        closing: &mut Vec<oneshot::Sender<()>>,
+        ended: bool,
+    ) {
+        let settled = timeout(PATIENCE, self.settle()).await.unwrap_or_else(|_| self.silent());
         let mut rows = std::mem::take(&mut self.owed);
         let mut flushed = Vec::new();
         for message in batch.drain(..) {
@@ -315,11 +315,25 @@ impl Writer {
             }
         }
         let resumed = self.outage.as_ref().and_then(Outage::resumed);
-        if !rows.is_empty() || resumed.is_some() {
+        let more = rows.len() as u64;
+        let sign = self.signing.as_ref().is_some_and(|signing| {
+            signing.is_due(more) || ended && (signing.is_behind() || more > 0)
+        });
+        if !rows.is_empty() || resumed.is_some() || sign {
             // The notice goes last: callers wait for the numbers of the rows before it.
-            match self.commit(rows.iter().map(|waiting| &waiting.row).chain(&resumed)).await {
+            let written = match settled {
+                Ok(()) => {
+                    let all = rows.iter().map(|waiting| &waiting.row).chain(&resumed);
+                    let written = timeout(PATIENCE, self.commit(all, sign)).await;
+                    written.unwrap_or_else(|_| self.silent())
+                }
+                Err(error) => Err(error),
+            };
+            match written {
                 Ok(first) => {
                     self.succeeded();
+                    let count = rows.len() + usize::from(resumed.is_some());
+                    self.written.fetch_add(count as u64, Ordering::Relaxed);
                     for (seq, waiting) in (first..).zip(rows) {
                         waiting.answer(Ok(seq));
                     }
@@ -328,6 +342,9 @@ impl Writer {
                     self.failed(&error, &rows);
                     let (asked, owed) = rows.into_iter().partition(|row| row.answer.is_some());
                     self.owed = owed;
+                    if let Some(doubt) = &mut self.doubt {
+                        doubt.owed.get_or_insert(self.owed.len());
+                    }
                     for waiting in asked {
                         waiting.answer(Err(error.clone()));
                     }
@@ -340,29 +357,84 @@ impl Writer {
         }
     }
 
-    /// Writes rows in one transaction; returns the number of the first.
+    /// Gives up on a connection whose far end is silent: it may never say that it is gone.
+    fn silent<T>(&mut self) -> Result<T, AuditError> {
+        self.db = self.db.afresh();
+        Err(AuditError::Silent)
+    }
+
+    /// Finds out what became of a commit that was not answered, so that its rows are there once.
+    async fn settle(&mut self) -> Result<(), AuditError> {
+        let Some(Doubt { before, tail, owed }) = self.doubt else { return Ok(()) };
+        let mut transaction = self.db.begin().await.map_err(AuditError::unwritable)?;
+        // Held by the other one for as long as it may still be done.
+        transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
+        let done =
+            tail.is_there(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
+        self.doubt = None;
+        if done {
+            self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
+            let rows = u64::try_from(tail.seq - before.seq).unwrap_or(0);
+            self.advance(tail, rows, None);
+            if let Some(outage) = &mut self.outage {
+                outage.written_unanswered = Some((before.seq + 1, tail.seq));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes rows in one transaction, and a checkpoint of them if asked to; returns the number of the
+    /// first.
     ///
     /// The tail is read inside it: another process (the command line, say) may have written in between.
     async fn commit<'a>(
         &mut self,
         rows: impl Iterator<Item = &'a Prepared>,
+        sign: bool,
     ) -> Result<u64, AuditError> {
         let mut transaction = self.db.begin().await.map_err(AuditError::unwritable)?;
         // Should two replicas go by one name, they take turns.
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
-        self.last.still_stands(&mut transaction, &self.log).await?;
-        let mut tail =
+        let (last, key) = (*self.last.borrow(), self.signing.as_ref().map(|own| own.key.public()));
+        last.still_stands(&mut transaction, &self.log, key).await?;
+        let before =
             Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
-        let first = u64::try_from(tail.seq).unwrap_or(0) + 1;
+        let first = u64::try_from(before.seq).unwrap_or(0) + 1;
         let at = self.now();
         let rows: Vec<&Prepared> = rows.collect();
         let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
-        for row in rows.into_iter().chain(&told) {
+        let rows = rows.into_iter().chain(&told);
+        let tail = self.insert(&mut transaction, before, &at, rows).await?;
+        let checkpoint = match &self.signing {
+            Some(signing) if sign => Some(signing.sign(&self.log, tail, at)),
+            _ => None,
+        };
+        if let Some(checkpoint) = &checkpoint {
+            checkpoint.keep(&mut transaction).await.map_err(AuditError::unwritable)?;
+        }
+        self.doubt = Some(Doubt { before, tail, owed: None });
+        transaction.commit().await.map_err(AuditError::unwritable)?;
+        self.doubt = None;
+        self.advance(tail, u64::try_from(tail.seq - before.seq).unwrap_or(0), checkpoint.as_ref());
+        self.written.fetch_add(told.len() as u64, Ordering::Relaxed);
+        self.bursts.fetch_add(told.len() as u64, Ordering::Relaxed);
+        Ok(first)
+    }
+
+    /// Adds rows after this tail; returns the new one.
+    async fn insert<'a>(
+        &self,
+        transaction: &mut Transaction,
+        mut tail: Tail,
+        at: &str,
+        rows: impl Iterator<Item = &'a Prepared>,
+    ) -> Result<Tail, AuditError> {
+        for row in rows {
             let seq = tail.seq + 1;
             let link = Link {
                 seq,
                 prev_hash: &tail.hash,
-                at: &at,
+                at,
                 kind: row.kind,
                 org_id: &row.org_id,
                 agent_id: row.agent_id.as_deref(),
@@ -373,7 +445,7 @@ impl Writer {
             query(INSERT)
                 .bind(&self.log)
                 .bind(seq)
-                .bind(&at)
+                .bind(at)
                 .bind(row.kind)
                 .bind(&row.org_id)
                 .bind(&row.agent_id)
@@ -381,15 +453,20 @@ impl Writer {
                 .bind(&row.body)
                 .bind(&tail.hash[..])
                 .bind(&hash[..])
-                .execute(&mut transaction)
+                .execute(&mut *transaction)
                 .await
                 .map_err(AuditError::unwritable)?;
             tail = Tail { seq, hash };
         }
-        transaction.commit().await.map_err(AuditError::unwritable)?;
-        self.bursts.fetch_add(told.len() as u64, Ordering::Relaxed);
-        self.last = tail;
-        Ok(first)
+        Ok(tail)
+    }
+
+    /// Remembers that the log has come this far.
+    fn advance(&mut self, tail: Tail, rows: u64, checkpoint: Option<&Checkpoint>) {
+        self.last.send_replace(tail);
+        if let Some(signing) = &mut self.signing {
+            signing.committed(rows, checkpoint);
+        }
     }
 
     /// Always six decimals, so that the text sorts as the time does.
@@ -418,19 +495,39 @@ impl Writer {
             }
             None => {
                 tracing::error!(%error, "the audit log cannot be written, so checks are denied");
-                let org_id =
-                    rows.first().map(|waiting| waiting.row.org_id.clone()).unwrap_or_default();
+                let org_id = rows
+                    .first()
+                    .map_or_else(|| DEFAULT_ORG.to_owned(), |waiting| waiting.row.org_id.clone());
                 let since = self.now();
-                self.outage = Some(Outage { since, org_id, refused, retry: RETRY_FIRST });
+                self.outage = Some(Outage {
+                    since,
+                    org_id,
+                    refused,
+                    written_unanswered: None,
+                    retry: RETRY_FIRST,
+                });
             }
         }
     }
 }
 
+struct Outage {
+    since: String,
+    /// The organisation of the first record that was not written; the `audit.resumed` row goes there.
+    org_id: String,
+    refused: u64,
+    /// The first and the last row that turned out to be written although nobody was told so.
+    written_unanswered: Option<(i64, i64)>,
+    retry: Duration,
+}
+
 impl Outage {
     /// The row that tells the gap.
     fn resumed(&self) -> Option<Prepared> {
-        let body = serde_json::json!({ "since": self.since, "refused": self.refused });
+        let mut body = serde_json::json!({ "since": self.since, "refused": self.refused });
+        if let Some((first, last)) = self.written_unanswered {
+            body["written_unanswered"] = serde_json::json!({ "first": first, "last": last });
+        }
         Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }
 }

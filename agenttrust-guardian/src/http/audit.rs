@@ -50,7 +50,9 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Json<AuditPage>, ApiError> {
     caller.need(Permission::ReadAudit)?;
-    let after: u64 = params.number("after")?.unwrap_or(0);
+    let after: i64 = params.number("after")?.unwrap_or(0);
+    let after = u64::try_from(after)
+        .map_err(|_| ApiError::invalid("after", "is not a whole number in range"))?;
     let limit: u32 = params.number("limit")?.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(ApiError::invalid("limit", format!("is {limit}; it is from 1 to {MAX_PAGE}")));
@@ -113,7 +115,7 @@ pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Verificati
 #[utoipa::path(
     get, path = "/api/v1/audit/export", operation_id = "export_audit", tag = "audit",
     responses(
-        (status = 200, description = "An entry a line", body = String, content_type = "application/x-ndjson"),
+        (status = 200, description = "An entry a line", body = Entry, content_type = "application/x-ndjson"),
         TooMany, Unavailable,
     ),
 )]

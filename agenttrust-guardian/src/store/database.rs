@@ -71,6 +71,14 @@ impl Database {
         matches!(self, Self::Postgres(_))
     }
 
+    /// A file beside the SQLite file, by whichever link that was named; else there is none.
+    pub(crate) fn beside(&self, ending: &str) -> Option<PathBuf> {
+        let Self::File(path) = self else { return None };
+        let mut path = path.canonicalize().unwrap_or_else(|_| path.clone()).into_os_string();
+        path.push(ending);
+        Some(path.into())
+    }
+
     /// The SQLite file, which must be there.
     #[cfg(feature = "cli")]
     pub(super) fn existing(&self) -> Result<&Path, GuardianError> {

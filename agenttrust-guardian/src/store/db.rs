@@ -175,6 +175,18 @@ impl Db {
         }
     }
 
+    /// The same database by connections that are yet to be made. In SQLite no connection hangs, and in
+    /// memory the one there is is the database.
+    pub(crate) fn afresh(&self) -> Self {
+        match self {
+            Self::Sqlite(pool) => Self::Sqlite(pool.clone()),
+            Self::Postgres(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Self::Postgres(pool.options().clone().connect_lazy_with(options))
+            }
+        }
+    }
+
     /// Closes every connection.
     pub(crate) async fn close(&self) {
         match self {

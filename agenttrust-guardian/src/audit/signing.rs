@@ -1,0 +1,70 @@
+//! When a checkpoint is due, and where it goes.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::checkpoint::{Checkpoint, Says};
+use super::key::AuditKey;
+use super::notes::Notes;
+use super::tail::Tail;
+
+/// After how many rows a checkpoint is signed, and after how long if there was any row.
+const EVERY_ROWS: u64 = 1_000;
+const EVERY: Duration = Duration::from_secs(60);
+
+/// What signs the checkpoints of a log.
+#[derive(Debug)]
+pub(crate) struct Signing {
+    pub(super) key: AuditKey,
+    pub(super) notes: Option<Notes>,
+    /// How many rows no checkpoint covers yet, and since when.
+    uncovered: u64,
+    since: Option<Instant>,
+    /// Whether one was signed since the start.
+    begun: bool,
+}
+
+impl Signing {
+    pub(crate) fn new(key: AuditKey, notes: Option<Notes>) -> Self {
+        Self { key, notes, uncovered: 0, since: None, begun: false }
+    }
+
+    /// When the next one is due; `None` while everything is covered.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.since.map(|since| since + EVERY)
+    }
+
+    /// Whether one is due, now or once `more` rows are written.
+    pub(super) fn is_due(&self, more: u64) -> bool {
+        let rows = self.uncovered + more;
+        let late = self.due_at().is_some_and(|due| due <= Instant::now());
+        rows > 0 && (!self.begun || late || rows >= EVERY_ROWS)
+    }
+
+    /// Whether there are rows that no checkpoint covers.
+    pub(super) fn is_behind(&self) -> bool {
+        self.uncovered > 0
+    }
+
+    pub(super) fn sign(&self, log: &str, tail: Tail, at: String) -> Checkpoint {
+        Checkpoint::sign(&self.key, Says::Reached, log, (tail.seq, tail.hash), at)
+    }
+
+    /// Counts rows that are in the log, and notes the checkpoint that was written with them.
+    pub(super) fn committed(&mut self, rows: u64, checkpoint: Option<&Checkpoint>) {
+        self.uncovered += rows;
+        match checkpoint {
+            Some(checkpoint) => {
+                (self.uncovered, self.since, self.begun) = (0, None, true);
+                if let Some(notes) = &mut self.notes {
+                    notes.add(checkpoint);
+                }
+            }
+            None if self.uncovered > 0 => {
+                self.since.get_or_insert_with(Instant::now);
+            }
+            None => {}
+        }
+    }
+}
