@@ -21,6 +21,7 @@ use crate::guardian::Guardian;
 use crate::health::Pulse;
 use crate::ids;
 use crate::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::policies::{Origin, Policies, brief};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
@@ -30,6 +31,7 @@ use crate::secret::{Fingerprint, Secret};
 use crate::state::{Changes, DEFAULT_ORG, Settings, State};
 use crate::store::{Database, KeyRow, Store};
 use crate::tending;
+use crate::webhooks;
 
 /// The shortest admin key that is taken, in characters.
 const ADMIN_KEY_MIN: usize = 12;
@@ -55,6 +57,7 @@ pub struct GuardianBuilder {
     allow_self_approval: bool,
     approval_ttl: Duration,
     session_ttl: Duration,
+    allow_private_targets: bool,
     audit: AuditFiles,
 }
 
@@ -83,6 +86,7 @@ impl Default for GuardianBuilder {
             allow_self_approval: false,
             approval_ttl: APPROVAL_TTL,
             session_ttl: SESSION_TTL,
+            allow_private_targets: false,
             audit: AuditFiles::default(),
         }
     }
@@ -126,7 +130,7 @@ impl GuardianBuilder {
     #[cfg(feature = "cli")]
     pub(crate) fn development(mut self, key: &str) -> Self {
         self.development = true;
-        self.admin_key(key).allow_self_approval(true)
+        self.admin_key(key).allow_self_approval(true).allow_private_targets(true)
     }
 
     /// Whether a key that asked may decide its own request; off by default. Where it is on, each
@@ -145,6 +149,13 @@ impl GuardianBuilder {
     /// How long an issued session lives that no token bounds; a day by default.
     pub fn session_ttl(mut self, ttl: Duration) -> Self {
         self.session_ttl = ttl;
+        self
+    }
+
+    /// Whether the Guardian may call this machine and private networks, for webhooks say; off by default.
+    /// Where it is on, this machine may be called without TLS.
+    pub fn allow_private_targets(mut self, allow: bool) -> Self {
+        self.allow_private_targets = allow;
         self
     }
 
@@ -246,12 +257,14 @@ impl GuardianBuilder {
             },
             metrics: Metrics::new(),
             pulse: Pulse::default(),
+            outbound: Outbound::new(self.allow_private_targets),
             closing: watch::Sender::new(false),
         });
         let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
+            "allow_private_targets": self.allow_private_targets,
             "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
             "audit_key": state.audit.key().map(|key| key.to_string()),
@@ -262,6 +275,7 @@ impl GuardianBuilder {
         }
         tending::start(&state);
         following::start(&state);
+        webhooks::start(&state);
         Guardian::new(state, own)
     }
 }
@@ -364,6 +378,7 @@ impl fmt::Debug for GuardianBuilder {
             .field("database", &self.database)
             .field("admin_keys", &self.admin_keys.len())
             .field("allow_self_approval", &self.allow_self_approval)
+            .field("allow_private_targets", &self.allow_private_targets)
             .field("approval_ttl", &self.approval_ttl)
             .field("session_ttl", &self.session_ttl)
             .finish_non_exhaustive()

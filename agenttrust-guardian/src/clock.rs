@@ -23,7 +23,11 @@ pub(crate) struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { source: Source::default(), lead: AtomicI64::new(i64::MIN), first_lead: OnceLock::new() }
+        Self {
+            source: Source::default(),
+            lead: AtomicI64::new(i64::MIN),
+            first_lead: OnceLock::new(),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::health::Pulse;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
 use crate::metrics::{ApprovalEvent, Metrics};
+use crate::outbound::Outbound;
 use crate::policies::Policies;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -56,6 +57,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     pub(crate) pulse: Pulse,
+    pub(crate) outbound: Outbound,
     pub(crate) closing: watch::Sender<bool>,
 }
 

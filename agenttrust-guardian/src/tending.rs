@@ -14,7 +14,7 @@ use crate::store::StoreError;
 const BEAT: Duration = Duration::from_millis(500);
 /// Every so many beats, old rows go.
 const BEATS_BETWEEN_PRUNING: u64 = 1_200;
-/// How long reports and ended sessions are kept in the database.
+/// How long reports, ended sessions, approvals that are over and deliveries are kept in the database.
 const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// How long a token or session that is over stays in memory, so that its end can be told from a wrong id.
 const OVER_KEPT: Duration = Duration::from_secs(3_600);
@@ -70,6 +70,8 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
         let history = before(now, HISTORY_KEPT);
         state.store.prune_telemetry(history).await?;
         state.store.prune_sessions(history).await?;
+        state.store.prune_deliveries(history).await?;
+        while state.store.prune_approvals(history).await? > 0 {}
     }
     Ok(())
 }

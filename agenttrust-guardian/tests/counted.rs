@@ -181,7 +181,8 @@ async fn floor_holds_in_every_kind_of_session_and_one_that_was_not_issued_is_den
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_lets_exactly_so_many_through_however_many_ask_at_once() {
-    let policy = r#"@id("few") @reason("be slow") @limit("60/1h") permit (principal, action, resource);"#;
+    let policy =
+        r#"@id("few") @reason("be slow") @limit("60/1h") permit (principal, action, resource);"#;
     for site in Site::all(policy).await {
         let (agent, key) = site.agent(&["*"]).await;
         let body = json!({ "agent_id": agent, "action_name": "search" });
@@ -314,7 +315,8 @@ async fn a_report_is_believed_by_whichever_guardian_it_reaches_and_once() {
             report(api, &key, &agent, "tool_end", &again).await.ok();
         }
         let outcomes = site.audit("outcome").await;
-        let of: HashSet<_> = outcomes.iter().map(|row| row["body"]["check_id"].to_string()).collect();
+        let of: HashSet<_> =
+            outcomes.iter().map(|row| row["body"]["check_id"].to_string()).collect();
         assert_eq!((outcomes.len(), of.len()), (2, 2));
     }
 }

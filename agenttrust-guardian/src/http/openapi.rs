@@ -19,8 +19,8 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 
 use super::answers::refusal;
 use super::{
-    agents, approvals, audit, check, health, keys, metrics, revocations, sessions, telemetry,
-    tokens, tool_effects, tools,
+    agents, approval_list, approvals, audit, check, health, keys, metrics, revocations, sessions,
+    telemetry, tokens, tool_effects, tools, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -50,7 +50,7 @@ use super::{
         sessions::init_api,
         sessions::get,
         telemetry::report,
-        approvals::list,
+        approval_list::list,
         approvals::get,
         approvals::approve,
         approvals::deny,
@@ -64,6 +64,10 @@ use super::{
         tools::remove,
         tool_effects::set,
         tool_effects::unset,
+        webhooks::create,
+        webhooks::list,
+        webhooks::remove,
+        webhooks::deliveries,
         audit::list,
         audit::verify,
         audit::export,
@@ -77,6 +81,7 @@ use super::{
         (name = "tokens", description = "Opaque tokens that speak for an agent"),
         (name = "sessions", description = "One agent's dealings with one server"),
         (name = "approvals", description = "A person's word on a held action"),
+        (name = "webhooks", description = "Who is told of approvals, signed as Standard Webhooks has it"),
         (name = "telemetry", description = "What ran, and how it went"),
         (name = "tools", description = "What is declared of tools"),
         (name = "keys", description = "API keys"),

@@ -65,9 +65,11 @@ pub(super) fn exhausted(state: &State, spent: Spent) -> Ruling {
         format!("session {session_id:?}")
     };
     let set = state.policies.load();
-    let why = set.list().iter().find(|about| about.id == policy).and_then(|about| {
-        about.reason.as_ref().map(|reason| format!(": {reason}"))
-    });
+    let why = set
+        .list()
+        .iter()
+        .find(|about| about.id == policy)
+        .and_then(|about| about.reason.as_ref().map(|reason| format!(": {reason}")));
     let reason = format!(
         "denied by policy `{policy}`{}; it permits {most} calls in {} to {whose}, which are used up until {}",
         why.unwrap_or_default(),

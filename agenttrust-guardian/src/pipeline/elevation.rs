@@ -144,6 +144,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
         session_id: check.session_id.clone().unwrap_or_default(),
         tool: check.tool.clone(),
         effect: matter.facts.effect.as_str(),
+        scopes: bound_scopes(matter.facts.scopes),
         bound_to,
         bound_value,
         summary: check.summary.clone(),
@@ -157,7 +158,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
 
 /// What of the input the approval is bound to: of a summary every character, which is also what the
 /// approver sees.
-fn binding(check: &Check) -> (BoundTo, String) {
+pub(super) fn binding(check: &Check) -> (BoundTo, String) {
     match (&check.digest, &check.summary) {
         (Some(digest), _) => (BoundTo::Input, digest.clone()),
         (None, Some(summary)) if counted(summary).is_none() => (BoundTo::Summary, summary.clone()),
@@ -165,9 +166,17 @@ fn binding(check: &Check) -> (BoundTo, String) {
     }
 }
 
+/// The same list for the same set of scopes.
+pub(super) fn bound_scopes(scopes: &[String]) -> Vec<String> {
+    let mut scopes = scopes.to_vec();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes
+}
+
 /// How long and how often an approval serves: more than once within five minutes only where the
 /// whole input is bound.
-fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
+pub(super) fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
     let window = terms.window.unwrap_or(DEFAULT_WINDOW);
     if bound_to == BoundTo::Input {
         (window, terms.single_use)

@@ -251,7 +251,8 @@ async fn budget_opens_again_when_its_time_has_passed_and_not_because_the_clock_w
 }
 
 #[tokio::test]
-async fn denials_are_told_of_again_after_five_quiet_minutes_and_not_because_the_clock_was_set_back() {
+async fn denials_are_told_of_again_after_five_quiet_minutes_and_not_because_the_clock_was_set_back()
+{
     let world = World::with_policies("forbid (principal, action, resource);").await;
     let deny = async |times: usize| {
         for _ in 0..times {

@@ -22,10 +22,7 @@ pub(crate) struct SessionEntry {
 
 impl SessionEntry {
     pub(crate) fn new(row: SessionRow) -> Result<Self, CapabilityError> {
-        Ok(Self {
-            limits: Limits::new(row.mode, row.ceiling.clone())?,
-            row,
-        })
+        Ok(Self { limits: Limits::new(row.mode, row.ceiling.clone())?, row })
     }
 
     pub(crate) fn is_live(&self, now: Timestamp) -> bool {

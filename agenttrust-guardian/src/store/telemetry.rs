@@ -2,6 +2,7 @@
 
 use agenttrust::Timestamp;
 
+use super::approvals::settle_outcome;
 use super::db::query;
 use super::{Store, StoreError, Transaction};
 
@@ -88,6 +89,12 @@ impl Store {
                 if insert(&mut transaction, event).await? == 0 {
                     event.verified = false;
                     insert(&mut transaction, event).await?;
+                }
+                if let EventRow { verified: true, stage: Some(Stage::End), .. } = event
+                    && let Some(check_id) = &event.check_id
+                {
+                    let (success, now) = (event.success, event.received_at);
+                    settle_outcome(&mut transaction, check_id, success, now).await?;
                 }
             }
             transaction.commit().await?;
