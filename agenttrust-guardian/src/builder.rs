@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::audit::{
     AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, Notes, Record, Signing,
 };
+use crate::checks::CheckIds;
 use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::following::{self, Following};
@@ -225,6 +226,9 @@ impl GuardianBuilder {
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
+        let checks = CheckIds::open(&store).await?;
+        // From here on, whoever sets the clock opens no budget early.
+        clock.undisturbed();
         let own = Secret::random("sk_own_")?;
         let own_key = Key {
             id: "key_own".to_owned(),
@@ -238,6 +242,7 @@ impl GuardianBuilder {
             registry,
             policies,
             audit,
+            checks,
             changes: Changes::new(),
             revocations: Revocations::new(),
             following: Following::from(seen),

@@ -34,6 +34,7 @@ extern crate self as agenttrust_guardian;
 
 pub mod audit;
 mod builder;
+mod checks;
 pub mod classify;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,5 +1,5 @@
-//! What happens by itself, now and then: counters are kept, approvals lapse, policies and keys of other
-//! processes arrive, old rows go. It ends with the Guardian.
+//! What happens by itself, now and then: approvals lapse, policies and keys of other processes arrive,
+//! old rows go. It ends with the Guardian.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use agenttrust::Timestamp;
 use crate::state::State;
 use crate::store::StoreError;
 
-/// How often approvals are looked through and counters kept.
+/// How often approvals are looked through.
 const BEAT: Duration = Duration::from_millis(500);
 /// Every so many beats, old rows go.
 const BEATS_BETWEEN_PRUNING: u64 = 1_200;
@@ -55,7 +55,6 @@ async fn tend(state: Weak<State>) {
 async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     let now = state.clock.now();
     state.expire_approvals(now).await?;
-    state.save_counters().await?;
     state.save_uses().await?;
     if prune {
         let over = before(now, OVER_KEPT);
@@ -63,6 +62,8 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
         state.registry.sessions.prune(over);
         state.store.prune_tokens(over).await?;
         state.store.prune_changes(over).await?;
+        state.store.prune_denials(over).await?;
+        state.prune_budgets().await?;
         let history = before(now, HISTORY_KEPT);
         state.store.prune_telemetry(history).await?;
         state.store.prune_sessions(history).await?;
