@@ -32,6 +32,7 @@
 
 mod chain;
 mod checkpoint;
+mod counting;
 mod error;
 mod key;
 mod notes;
@@ -44,6 +45,7 @@ mod writer;
 use std::time::Duration;
 
 pub use self::checkpoint::{Checkpoint, Says};
+pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
 pub(crate) use self::key::AuditKey;
 pub use self::key::{InvalidPublicKey, PublicKey};
