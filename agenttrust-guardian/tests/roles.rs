@@ -109,6 +109,8 @@ const TABLE: &[(&str, &str, May)] = &[
     ("put", "/api/v1/policies", [NO, NO, NO, NO, OK]),
     ("post", "/api/v1/policies/reload", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/logs", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/checkpoints", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/verify", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/export", [NO, NO, OK, OK, OK]),
 ];

@@ -17,10 +17,8 @@ macro_rules! of {
 }
 
 const NEWEST: &str = of!("audit_checkpoints", " ORDER BY seq DESC LIMIT 1");
-const NEWEST_FIRST: &str =
-    of!("audit_checkpoints", " AND seq < $2 ORDER BY seq DESC LIMIT $3");
-const OLDEST_FIRST: &str =
-    of!("audit_checkpoints", " AND seq > $2 ORDER BY seq LIMIT $3");
+const NEWEST_FIRST: &str = of!("audit_checkpoints", " AND seq < $2 ORDER BY seq DESC LIMIT $3");
+const OLDEST_FIRST: &str = of!("audit_checkpoints", " AND seq > $2 ORDER BY seq LIMIT $3");
 const CUT: &str = of!("audit_cuts", " ORDER BY seq DESC LIMIT 1");
 const INSERT: &str = "INSERT INTO audit_checkpoints (log, seq, hash, at, key, signature) \
                       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
@@ -138,7 +136,7 @@ pub(super) async fn newest<'t>(
 }
 
 /// Where a log begins now, if rows were let go.
-pub(super) async fn cut<'t>(
+pub(crate) async fn cut<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
 ) -> Result<Option<Checkpoint>, sqlx::Error> {
@@ -147,7 +145,7 @@ pub(super) async fn cut<'t>(
 }
 
 /// Those before row `before`, the newest first.
-pub(super) async fn before<'t>(
+pub(crate) async fn before<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
     before: i64,

@@ -41,7 +41,8 @@ pub enum AuditError {
     /// The last row in the database is not the one that this log wrote.
     #[error(
         "the audit log{} was changed from outside at row {seq}; keep the database as it is and run \
-         `agenttrust audit verify`", named(log)
+         `agenttrust audit verify`",
+        named(log)
     )]
     Tampered {
         /// Which log; empty on SQLite.
@@ -137,7 +138,7 @@ impl AuditError {
         Self::Unwritable(Arc::new(error))
     }
 
-    pub(super) fn unreadable(error: sqlx::Error) -> Self {
+    pub(crate) fn unreadable(error: sqlx::Error) -> Self {
         Self::Unreadable(Arc::new(error))
     }
 }

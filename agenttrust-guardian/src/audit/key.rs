@@ -53,18 +53,16 @@ impl AuditKey {
     }
 
     fn make(path: &Path) -> Result<Self, AuditError> {
-        let unmade = |reason: String| AuditError::Key {
-            path: path.to_owned(),
-            reason,
-            source: None,
-        };
+        let unmade =
+            |reason: String| AuditError::Key { path: path.to_owned(), reason, source: None };
         let key = Self::random().map_err(|error| unmade(error.to_string()))?;
         let pem = key.0.to_pkcs8_pem(LineEnding::LF).map_err(|error| unmade(error.to_string()))?;
         // Under another name first: whoever sees the file sees a whole key.
         let mut draft = path.as_os_str().to_owned();
         draft.push(format!(".{}", std::process::id()));
         let draft = PathBuf::from(draft);
-        let made = write_new(&draft, pem.as_bytes()).and_then(|()| std::fs::hard_link(&draft, path));
+        let made =
+            write_new(&draft, pem.as_bytes()).and_then(|()| std::fs::hard_link(&draft, path));
         // A draft that stays is of no use to anybody who may not read the key.
         let _ = std::fs::remove_file(&draft);
         match made {
@@ -190,7 +188,8 @@ mod tests {
     fn file_that_holds_no_key_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("at.audit-key");
-        for text in ["", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+        for text in ["", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+        {
             std::fs::write(&path, text).unwrap();
             let error = AuditKey::at(&path).unwrap_err().to_string();
             assert!(error.contains("at.audit-key") && error.contains("no Ed25519 key"), "{error}");

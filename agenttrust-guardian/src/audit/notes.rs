@@ -49,10 +49,11 @@ impl Notes {
 
     /// Adds a line. That it cannot be written stops nobody: the database holds the checkpoint, too.
     pub(super) fn add(&mut self, checkpoint: &Checkpoint) {
-        let written = serde_json::to_vec(checkpoint).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            self.file.write_all(&line)
-        });
+        let written =
+            serde_json::to_vec(checkpoint).map_err(io::Error::from).and_then(|mut line| {
+                line.push(b'\n');
+                self.file.write_all(&line)
+            });
         match written {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
@@ -64,10 +65,6 @@ impl Notes {
             }
             Err(_) => {}
         }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 }
 
@@ -100,8 +97,7 @@ pub(super) async fn compare(
     signing: &Signing,
 ) -> Result<(), AuditError> {
     let own = Some(signing.key.public());
-    let kept =
-        checkpoint::newest(&mut *transaction, log).await.map_err(AuditError::unreadable)?;
+    let kept = checkpoint::newest(&mut *transaction, log).await.map_err(AuditError::unreadable)?;
     let kept = kept.filter(|kept| kept.signer() == own).map(|kept| (kept, "the database".into()));
     let noted = match &signing.notes {
         None => None,

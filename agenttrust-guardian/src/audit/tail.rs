@@ -52,9 +52,7 @@ impl Tail {
         log: &str,
         key: Option<PublicKey>,
     ) -> Result<(), AuditError> {
-        if self.seq == 0
-            || self.is_there(transaction, log).await.map_err(AuditError::unwritable)?
-        {
+        if self.seq == 0 || self.is_there(transaction, log).await.map_err(AuditError::unwritable)? {
             return Ok(());
         }
         let cut = checkpoint::cut(transaction, log).await.map_err(AuditError::unwritable)?;
@@ -65,10 +63,7 @@ impl Tail {
         if cut.as_ref().is_some_and(signed) {
             return Ok(());
         }
-        Err(AuditError::Tampered {
-            log: log.to_owned(),
-            seq: u64::try_from(self.seq).unwrap_or(0),
-        })
+        Err(AuditError::Tampered { log: log.to_owned(), seq: u64::try_from(self.seq).unwrap_or(0) })
     }
 }
 

@@ -11,10 +11,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::chain::Link;
 use super::checkpoint::Checkpoint;
 use super::error::AuditError;
-use super::key::PublicKey;
+use super::key::AuditKey;
 use super::record::{Prepared, Record};
 use super::signing::Signing;
 use super::tail::Tail;
+use super::verify::Own;
 use super::{PATIENCE, notes};
 use crate::clock::Clock;
 use crate::state::DEFAULT_ORG;
@@ -43,7 +44,7 @@ const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, a
 pub struct AuditLog {
     queue: mpsc::Sender<Message>,
     healthy: Arc<AtomicBool>,
-    key: Option<PublicKey>,
+    key: Option<AuditKey>,
     /// The last row that is known to be in the log.
     reached: watch::Receiver<Tail>,
     /// One walk along the whole log at a time.
@@ -106,7 +107,7 @@ impl AuditLog {
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let (last, reached) = watch::channel(tail);
-        let key = signing.as_ref().map(|signing| signing.key.public());
+        let key = signing.as_ref().map(|signing| signing.key.clone());
         let writer = Writer {
             db,
             log,
@@ -123,14 +124,15 @@ impl AuditLog {
         Ok(Self { queue, healthy, key, reached, walks: Arc::new(Semaphore::new(1)) })
     }
 
-    /// The public half of the key that signs checkpoints, if any are signed.
-    pub(crate) fn key(&self) -> Option<PublicKey> {
-        self.key
+    /// The key that signs checkpoints, if any are signed.
+    pub(crate) fn key(&self) -> Option<&AuditKey> {
+        self.key.as_ref()
     }
 
-    /// The last row that is known to be in the log.
-    pub(super) fn reached(&self) -> Tail {
-        *self.reached.borrow()
+    /// What is known here of this log, by its name, whatever the database says.
+    pub(crate) fn own(&self, log: &str) -> Own {
+        let key = self.key().map(AuditKey::public);
+        Own { log: log.to_owned(), key, reached: *self.reached.borrow() }
     }
 
     /// Writes a record and returns its row's number once it is on disk.
@@ -269,9 +271,7 @@ impl Writer {
         let retry = self.outage.as_ref().map(|outage| Instant::now() + outage.retry);
         match retry.or(checkpoint) {
             None => Some(self.messages.recv_many(batch, BATCH).await),
-            Some(due) => {
-                timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok()
-            }
+            Some(due) => timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok(),
         }
     }
 
@@ -504,3 +504,7 @@ impl Outage {
         Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

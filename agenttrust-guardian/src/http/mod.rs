@@ -68,6 +68,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/policies", get(policies::get).put(policies::put))
         .route("/api/v1/policies/reload", post(policies::reload))
         .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/logs", get(audit::logs))
+        .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
         .route_layer(from_fn_with_state(Arc::clone(&state), in_touch))

@@ -64,6 +64,8 @@ use super::{
         tool_effects::set,
         tool_effects::unset,
         audit::list,
+        audit::logs,
+        audit::checkpoints,
         audit::verify,
         audit::export,
     ),
