@@ -228,13 +228,13 @@ impl GuardianBuilder {
             .await
             .map_err(|error| refused(error.to_string()))?;
         let own = Secret::random("sk_own_")?;
-        registry.keys.set_own(Key {
+        let own_key = Key {
             id: "key_own".to_owned(),
             org_id: DEFAULT_ORG.to_owned(),
             role: Role::Admin,
             agents: Vec::new(),
-            hash: own.fingerprint(),
-        });
+        };
+        registry.keys.set_own(own.fingerprint(), own_key);
         let state = Arc::new(State {
             store,
             registry,
@@ -352,6 +352,9 @@ pub(crate) async fn keep_key(
         agents,
         created_at: state.clock.now(),
         revoked_at: None,
+        old: None,
+        rotated_at: None,
+        last_used_at: None,
     };
     state.store.insert_key(row.clone()).await?;
     state.catch_up().await?;

@@ -12,10 +12,12 @@ use tower::ServiceExt;
 use crate::builder::{GuardianBuilder, keep_key};
 use crate::error::GuardianError;
 use crate::http;
-use crate::names::check_names;
+use crate::names::{check_name, check_names};
 use crate::role::Role;
 use crate::secret::Secret;
 use crate::state::{DEFAULT_ORG, State};
+#[cfg(feature = "cli")]
+use crate::store::KeyRow;
 
 /// A running Guardian. Clones share it; it ends with the last of them and of their clients.
 ///
@@ -101,10 +103,31 @@ impl Guardian {
     ///
     /// Dropped early, a key may have been made that nobody knows.
     pub async fn create_key(&self, role: Role, agents: &[&str]) -> Result<String, GuardianError> {
+        self.create_key_in(DEFAULT_ORG, role, agents).await
+    }
+
+    /// [`create_key`](Self::create_key) for another organisation than `org_default`. There is nothing
+    /// else to an organisation: it begins with its first key, and its keys reach nothing of any other.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create_key`](Self::create_key), and for a name that cannot be an organisation's.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`create_key`](Self::create_key).
+    pub async fn create_key_in(
+        &self,
+        org_id: &str,
+        role: Role,
+        agents: &[&str],
+    ) -> Result<String, GuardianError> {
+        check_name("org_id", org_id)
+            .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
         let agents: Vec<String> = agents.iter().map(|&agent| agent.to_owned()).collect();
-        check_key_agents(&self.state, DEFAULT_ORG, role, &agents)?;
+        check_key_agents(&self.state, org_id, role, &agents)?;
         let secret = Secret::random("sk_live_")?;
-        keep_key(&self.state, DEFAULT_ORG, role, agents, secret.fingerprint(), "owner").await?;
+        keep_key(&self.state, org_id, role, agents, secret.fingerprint(), "owner").await?;
         Ok(secret.expose().to_owned())
     }
 
@@ -112,7 +135,8 @@ impl Guardian {
     #[cfg(feature = "cli")]
     pub(crate) async fn has_admin_key(&self) -> Result<bool, GuardianError> {
         let keys = self.state.store.keys().await?;
-        Ok(keys.iter().any(|key| key.role == Role::Admin && key.revoked_at.is_none()))
+        let works = |key: &&KeyRow| key.org_id == DEFAULT_ORG && key.revoked_at.is_none();
+        Ok(keys.iter().filter(works).any(|key| key.role == Role::Admin))
     }
 
     /// Tells requests that wait to answer now, because the Guardian is about to close.
@@ -131,6 +155,9 @@ impl Guardian {
         self.state.closing.send_replace(true);
         if let Err(error) = self.state.save_counters().await {
             tracing::warn!(%error, "session counters could not be kept");
+        }
+        if let Err(error) = self.state.save_uses().await {
+            tracing::warn!(%error, "when keys were last used could not be kept");
         }
         self.state.audit.close().await;
         self.state.store.close().await;

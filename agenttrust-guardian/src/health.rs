@@ -46,3 +46,25 @@ fn ask(store: &Store) -> Shared<BoxFuture<'static, bool>> {
     });
     asked.map(|alive| alive.unwrap_or(false)).boxed().shared()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Database;
+
+    #[tokio::test]
+    async fn database_is_asked_once_a_second_however_many_want_to_know() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let pulse = Pulse::default();
+        assert!(pulse.of(&store).await);
+        store.close().await;
+        let asked = pulse.0.lock().unwrap().as_ref().unwrap().asked;
+        let all = (0..1_000).map(|_| pulse.of(&store));
+        let answers = futures_util::future::join_all(all).await;
+        if asked.elapsed() < HOLDS {
+            assert!(answers.into_iter().all(|alive| alive), "the answer of a moment ago holds");
+        }
+        tokio::time::sleep(HOLDS).await;
+        assert!(!pulse.of(&store).await, "it does not hold for longer");
+    }
+}

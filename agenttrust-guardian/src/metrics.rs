@@ -5,6 +5,7 @@ mod latency;
 mod requests;
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use agenttrust::Effect;
@@ -79,6 +80,7 @@ pub(crate) struct Metrics {
     verified: Counter,
     unverified: Counter,
     pub(crate) requests: Requests,
+    audit_rows: Counter,
     audit_healthy: Gauge,
     audit_waiting: Gauge,
     policies: Gauge,
@@ -120,6 +122,9 @@ impl Metrics {
 
         let requests = Requests::register(&mut registry);
 
+        let audit_rows = Counter::default();
+        let help = "Rows written to the audit log since this Guardian started";
+        registry.register("audit_rows", help, audit_rows.clone());
         let (audit_healthy, audit_waiting, policies) = <(Gauge, Gauge, Gauge)>::default();
         let help = "Whether the audit log can be written: 1, or 0 and every check is denied";
         registry.register("audit_healthy", help, audit_healthy.clone());
@@ -134,6 +139,7 @@ impl Metrics {
             verified,
             unverified,
             requests,
+            audit_rows,
             audit_healthy,
             audit_waiting,
             policies,
@@ -165,6 +171,7 @@ impl Metrics {
 
     /// Everything as text, and what `state` is like at present.
     pub(crate) fn render(&self, state: &State) -> Result<String, fmt::Error> {
+        self.audit_rows.inner().store(state.audit.written(), Ordering::Relaxed);
         self.audit_healthy.set(state.audit.is_healthy().into());
         self.audit_waiting.set(i64::try_from(state.audit.waiting()).unwrap_or(i64::MAX));
         let policies = state.policies.load().ids().count();

@@ -65,11 +65,14 @@ pub(crate) fn check_line(field: &str, line: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Refuses a text for people that is over 2,000 bytes long.
+/// Refuses a text for people that is over 2,000 bytes long, or holds what no database keeps as text.
 pub(crate) fn check_text(field: &str, text: &str) -> Result<(), ApiError> {
     if text.len() > TEXT_MAX_BYTES {
         let long = format!("is {} bytes long; {TEXT_MAX_BYTES} is the most", text.len());
         return Err(ApiError::invalid(field, long));
+    }
+    if text.contains('\0') {
+        return Err(ApiError::invalid(field, "holds a NUL character; remove it"));
     }
     Ok(())
 }

@@ -63,14 +63,15 @@ impl State {
     /// The key that this fingerprint stands for. One that is not known here may have been made by
     /// another process a moment ago.
     pub(crate) async fn key(&self, hash: Fingerprint) -> Result<Option<Arc<Key>>, StoreError> {
-        let known = self.registry.keys.get(&hash);
+        let now = self.clock.now();
+        let known = self.registry.keys.get(&hash, now);
         if known.is_some() || !self.settings.shared_database || !self.registry.keys.may_look_up() {
             return Ok(known);
         }
         if let Some(row) = self.store.key_by_hash(hash).await? {
             self.registry.keys.insert(row);
         }
-        Ok(self.registry.keys.get(&hash))
+        Ok(self.registry.keys.get(&hash, now))
     }
 
     /// Refuses a change that could not be recorded afterwards.
@@ -161,6 +162,12 @@ impl State {
         self.catch_up().await.map(drop)
     }
 
+    /// Keeps when keys were last used.
+    pub(crate) async fn save_uses(&self) -> Result<(), StoreError> {
+        let used = self.registry.keys.take_used();
+        if used.is_empty() { Ok(()) } else { self.store.keys_used(used).await }
+    }
+
     /// Keeps the session counters that changed.
     pub(crate) async fn save_counters(&self) -> Result<(), StoreError> {
         let unsaved = self.registry.sessions.take_unsaved();
@@ -222,7 +229,6 @@ mod tests {
             org_id: DEFAULT_ORG.to_owned(),
             role: crate::role::Role::Admin,
             agents: Vec::new(),
-            hash: Fingerprint::of("sk_live_1"),
         };
         // Each sets the effect that follows the one that it finds.
         let next = |manifest: &Manifest| {

@@ -63,6 +63,7 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     }
     state.expire_approvals(now).await?;
     state.save_counters().await?;
+    state.save_uses().await?;
     if prune {
         let over = before(now, OVER_KEPT);
         state.registry.tokens.prune(over);

@@ -477,3 +477,47 @@ async fn hostile_strings_are_only_strings() {
     let agents: Value = api.get("/api/v1/agents", ADMIN).await.ok().body;
     assert_eq!(agents["agents"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn parameter_or_header_that_is_there_twice_is_refused() {
+    let api = Api::new().await;
+    let agent = api.agent(&["*"]).await;
+    for path in ["/api/v1/audit?limit=1&limit=2", "/mcp/approvals?agent_id=a&agent_id=b"] {
+        let field = if path.contains("limit") { "limit" } else { "agent_id" };
+        names(&api.get(path, ADMIN).await, field);
+    }
+    let report = json!({ "agent_id": agent, "events": [{ "event_type": "note" }] });
+    let path = "/api/v1/telemetry/report";
+    let twice = [("agenttrust-check-ids", "-"), ("agenttrust-check-ids", "chk_1")];
+    let answer = api.ask_with(Method::POST, path, ADMIN, &twice, Some(report.clone())).await;
+    names(&answer, "agenttrust-check-ids");
+    // Empty is as good as absent, as in every other header.
+    let empty = [("agenttrust-check-ids", "")];
+    let none = json!({ "agent_id": agent, "events": [] });
+    for body in [none, report] {
+        api.ask_with(Method::POST, path, ADMIN, &empty, Some(body)).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn whole_number_may_be_written_as_json_schema_lets_it_and_no_larger_than_can_be_kept() {
+    let api = Api::new().await;
+    let agent = api.agent(&["*"]).await;
+    let token = json!({ "agent_id": agent, "scopes": [], "ttl": 60.0 });
+    api.post("/api/v1/agent-tokens/issue", ADMIN, token).await.ok();
+    let report = |duration: &str| {
+        format!(
+            r#"{{"agent_id": "{agent}", "events": [{{"event_type": "note", "duration_ms": {duration}}}]}}"#
+        )
+    };
+    let path = "/api/v1/telemetry/report";
+    for good in ["12", "12.0", "9223372036854775807"] {
+        raw(&api, Method::POST, path, report(good)).await.ok();
+    }
+    for bad in ["12.5", "-1", "9223372036854775808", "null", "\"12\""] {
+        names(&raw(&api, Method::POST, path, report(bad)).await, "events[0].duration_ms");
+    }
+    for bad in ["-1", "9223372036854775808", "1.0", "x"] {
+        names(&api.get(&format!("/api/v1/audit?after={bad}"), ADMIN).await, "after");
+    }
+}

@@ -475,3 +475,13 @@ fn tamper(database: &PathBuf) {
         connection.close().await.unwrap();
     });
 }
+
+#[test]
+fn openapi_prints_the_document_that_is_served() {
+    let printed = run(&["openapi"]);
+    assert!(printed.status.success());
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let served = Served::start(&["serve", "--dev", "--listen", "127.0.0.1:0"], &[]);
+    assert_eq!(served.ask("GET", "/openapi.json", "", &Value::Null), (200, printed.clone()));
+    assert_eq!(printed["info"]["version"], env!("CARGO_PKG_VERSION"));
+}

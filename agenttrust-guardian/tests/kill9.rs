@@ -338,9 +338,12 @@ impl Trial {
         }
     }
 
-    /// The program's own word on the log, once nobody writes to it.
+    /// The program's own word on a file's log, once nobody writes to it.
     fn end(mut self) -> Proven {
         self.served.kill();
+        if self.database.starts_with("postgres") {
+            return self.proven;
+        }
         let verified = Command::new(PROGRAM)
             .args(["audit", "verify", "--database", &self.database])
             .output()

@@ -158,7 +158,7 @@ async fn a_bad_set_is_refused_with_its_place_and_the_old_one_stays() {
     );
     for (text, line, column, said) in [
         ("\n permit (principal, action resource);", 2, 28, "unexpected"),
-        (r#"permit (principal, action == Action::"raed", resource);"#, 1, 1, "raed"),
+        (r#"permit (principal, action == Action::"raed", resource);"#, 1, 30, "raed"),
         ("permit (principal, action, resource)\nwhen { context.nme == 1 };", 2, 8, "nme"),
         ("\n@elevte permit (principal, action, resource);", 2, 1, "did you mean `@elevate`"),
         (r#"  @limit("x") permit (principal, action, resource);"#, 1, 3, "@limit"),
@@ -176,7 +176,7 @@ async fn a_bad_set_is_refused_with_its_place_and_the_old_one_stays() {
             "already given at a.cedar:1:1",
         ),
         ("permit (principal == ?principal, action, resource);", 1, 1, "slot"),
-        (deep.as_str(), 1, 109, "nests too deep"),
+        (deep.as_str(), 1, 108, "nests too deep"),
     ] {
         let answer = put(&api, &[("a.cedar", ALL), ("b.cedar", text)]).await;
         answer.refused(400, "VALIDATION_ERROR");

@@ -1,7 +1,7 @@
 //! The one task that writes, and the handle by which everybody reaches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use agenttrust::__private::background;
@@ -44,6 +44,8 @@ const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, a
 pub struct AuditLog {
     queue: mpsc::Sender<Message>,
     healthy: Arc<AtomicBool>,
+    /// Rows on disk since the start.
+    written: Arc<AtomicU64>,
     key: Option<AuditKey>,
     /// The last row that is known to be in the log.
     reached: watch::Receiver<Tail>,
@@ -106,6 +108,7 @@ impl AuditLog {
         }
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
+        let written = Arc::new(AtomicU64::new(0));
         let (last, reached) = watch::channel(tail);
         let key = signing.as_ref().map(|signing| signing.key.clone());
         let writer = Writer {
@@ -114,6 +117,7 @@ impl AuditLog {
             clock,
             messages,
             healthy: Arc::clone(&healthy),
+            written: Arc::clone(&written),
             last,
             signing,
             owed: Vec::new(),
@@ -121,7 +125,7 @@ impl AuditLog {
             doubt: None,
         };
         background::spawn(writer.run());
-        Ok(Self { queue, healthy, key, reached, walks: Arc::new(Semaphore::new(1)) })
+        Ok(Self { queue, healthy, written, key, reached, walks: Arc::new(Semaphore::new(1)) })
     }
 
     /// The key that signs checkpoints, if any are signed.
@@ -179,6 +183,11 @@ impl AuditLog {
         self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
     }
 
+    /// How many rows were written since the start.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
     /// How many records wait to be taken by the writer.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity().saturating_sub(self.queue.capacity())
@@ -225,6 +234,7 @@ struct Writer {
     clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
     /// The last row that this writer committed, or found at the start.
     last: watch::Sender<Tail>,
     signing: Option<Signing>,
@@ -312,6 +322,8 @@ impl Writer {
             match written {
                 Ok(first) => {
                     self.succeeded();
+                    let count = rows.len() + usize::from(resumed.is_some());
+                    self.written.fetch_add(count as u64, Ordering::Relaxed);
                     for (seq, waiting) in (first..).zip(rows) {
                         waiting.answer(Ok(seq));
                     }
@@ -354,6 +366,7 @@ impl Writer {
             self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
             let rows = u64::try_from(tail.seq - before.seq).unwrap_or(0);
             self.advance(tail, rows, None);
+            self.written.fetch_add(rows, Ordering::Relaxed);
             if let Some(outage) = &mut self.outage {
                 outage.written_unanswered = Some((before.seq + 1, tail.seq));
             }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agenttrust::Timestamp;
 use clap::Subcommand;
@@ -12,10 +13,11 @@ use super::{KEYS_LOG, Where};
 use crate::audit::{AuditError, AuditLog, Record};
 use crate::error::GuardianError;
 use crate::ids;
+use crate::names::check_name;
 use crate::role::Role;
 use crate::secret::Secret;
 use crate::state::DEFAULT_ORG;
-use crate::store::{Db, KeyRow, Store};
+use crate::store::{AgentRow, Db, KeyRow, Rotation, Store};
 
 /// Who did it, in the audit.
 const BY: &str = "agenttrust keys";
@@ -31,6 +33,20 @@ pub(super) enum Keys {
         /// The agent that an agent key is bound to; may be given several times
         #[arg(long = "agent", value_name = "ID")]
         agents: Vec<String>,
+        /// The organisation that it is of; its first key makes it
+        #[arg(long, value_name = "ID", default_value = DEFAULT_ORG)]
+        org: String,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Give a key another secret and print it, once; the one before works on for a while
+    Rotate {
+        /// The id of the key, key_…
+        id: String,
+        /// How long the secret that it has now still works, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400,
+              value_parser = clap::value_parser!(u64).range(..=2_592_000))]
+        overlap: u64,
         #[command(flatten)]
         place: Where,
     },
@@ -51,7 +67,8 @@ pub(super) enum Keys {
 impl Keys {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Create { role, agents, place } => create(role, agents, &place).await?,
+            Self::Create { role, agents, org, place } => create(role, agents, org, &place).await?,
+            Self::Rotate { id, overlap, place } => rotate(id, overlap, &place).await?,
             Self::List { place } => list(&place).await?,
             Self::Revoke { id, place } => revoke(id, &place).await?,
         }
@@ -59,7 +76,14 @@ impl Keys {
     }
 }
 
-async fn create(role: Role, agents: Vec<String>, place: &Where) -> Result<(), GuardianError> {
+async fn create(
+    role: Role,
+    agents: Vec<String>,
+    org_id: String,
+    place: &Where,
+) -> Result<(), GuardianError> {
+    check_name("--org", &org_id)
+        .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
     match (role, agents.as_slice()) {
         (Role::Agent, []) => {
             return Err(GuardianError::Invalid(
@@ -75,18 +99,24 @@ async fn create(role: Role, agents: Vec<String>, place: &Where) -> Result<(), Gu
     }
     let store = place.open().await?;
     let known = store.agents().await?;
-    if let Some(unknown) = agents.iter().find(|id| known.iter().all(|row| row.agent.id != **id)) {
-        return Err(GuardianError::Invalid(format!("there is no agent {unknown:?}")));
+    let is = |row: &AgentRow, id: &str| row.agent.id == id && row.agent.org_id == org_id;
+    if let Some(unknown) = agents.iter().find(|id| !known.iter().any(|row| is(row, id))) {
+        return Err(GuardianError::Invalid(format!(
+            "there is no agent {unknown:?} in organisation {org_id:?}"
+        )));
     }
     let secret = Secret::random("sk_live_")?;
     let row = KeyRow {
         id: ids::new("key_"),
-        org_id: DEFAULT_ORG.to_owned(),
+        org_id,
         hash: secret.fingerprint(),
         role,
         agents,
         created_at: Timestamp::now(),
         revoked_at: None,
+        old: None,
+        rotated_at: None,
+        last_used_at: None,
     };
     let record = Record::new("key.created", &row.org_id)
         .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents, "by": BY }));
@@ -107,22 +137,59 @@ async fn list(place: &Where) -> Result<(), GuardianError> {
                 None => "works".to_owned(),
             };
             let agents = key.agents.join(",");
-            writeln!(out, "{}\t{}\t{}\t{state}\t{agents}", key.id, key.role, key.created_at)?;
+            let used = match key.last_used_at {
+                Some(at) => format!("last used {at}"),
+                None => "never used".to_owned(),
+            };
+            let (id, role, org, made) = (&key.id, key.role, &key.org_id, key.created_at);
+            writeln!(out, "{id}\t{role}\t{made}\t{state}\t{used}\t{org}\t{agents}")?;
         }
         Ok(())
     })
 }
 
+async fn rotate(id: String, overlap: u64, place: &Where) -> Result<(), GuardianError> {
+    let store = place.open().await?;
+    let org_id = org_of(&store, &id).await?;
+    let secret = Secret::random("sk_live_")?;
+    let now = Timestamp::now();
+    let rotation = Rotation {
+        id: id.clone(),
+        org_id: org_id.clone(),
+        hash: secret.fingerprint(),
+        old_until: now.saturating_add(Duration::from_secs(overlap)),
+        now,
+    };
+    if !store.rotate_key(rotation).await? {
+        return Err(no_such_key(&id));
+    }
+    let body = json!({ "key_id": id, "overlap": overlap, "by": BY });
+    note(&store, Record::new("key.rotated", org_id).body(body)).await?;
+    store.close().await;
+    print(|out| writeln!(out, "{}", secret.expose()))
+}
+
 async fn revoke(id: String, place: &Where) -> Result<(), GuardianError> {
     let store = place.open().await?;
-    let revoked = store.revoke_key(id.clone(), DEFAULT_ORG.to_owned(), Timestamp::now()).await?;
+    let org_id = org_of(&store, &id).await?;
+    let revoked = store.revoke_key(id.clone(), org_id.clone(), Timestamp::now()).await?;
     if !revoked {
-        return Err(GuardianError::Invalid(format!("there is no key {id:?} that works")));
+        return Err(no_such_key(&id));
     }
-    let record = Record::new("key.revoked", DEFAULT_ORG).body(json!({ "key_id": id, "by": BY }));
+    let record = Record::new("key.revoked", org_id).body(json!({ "key_id": id, "by": BY }));
     note(&store, record).await?;
     store.close().await;
     print(|out| writeln!(out, "{id} is revoked"))
+}
+
+/// The organisation of a key. Whoever has the database looks after all of them.
+async fn org_of(store: &Store, id: &str) -> Result<String, GuardianError> {
+    let row = store.key(id.to_owned()).await?;
+    row.map(|row| row.org_id).ok_or_else(|| no_such_key(id))
+}
+
+fn no_such_key(id: &str) -> GuardianError {
+    GuardianError::Invalid(format!("there is no key {id:?} that works"))
 }
 
 /// Records what was done here: a Guardian that runs on the same database only follows it.

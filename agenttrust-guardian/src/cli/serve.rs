@@ -99,15 +99,17 @@ async fn serve(config: &Config) -> Result<(), GuardianError> {
         tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
         let (guardian, control) = told;
         guardian.hurry();
-        control.graceful_shutdown(Some(DRAIN));
+        control.graceful_shutdown(None);
+        tokio::time::sleep(DRAIN).await;
+        if control.connection_count() > 0 {
+            tracing::warn!("requests were still under way and are cut off");
+            control.shutdown();
+        }
     });
     if let Some(metrics) = metrics {
         serve_metrics(metrics, &guardian, &control)?;
     }
     let served = listening.serve(guardian.router(), tls, &control).await;
-    if control.connection_count() > 0 {
-        tracing::warn!("requests were still under way and are cut off");
-    }
     guardian.close().await;
     served.map_err(|error| GuardianError::Unavailable(format!("serving ended: {error}")))
 }

@@ -29,7 +29,11 @@ use agenttrust::model::schema::{Capability, Name};
 #[utoipa::path(
     post, path = "/api/v1/agents", operation_id = "create_agent", tag = "agents",
     request_body = CreateAgentRequest,
-    responses((status = 201, description = "The agent", body = Agent), Conflict, Unavailable),
+    responses((
+            status = 201, description = "The agent", body = Agent,
+            links(("read" = (operation_id = "get_agent", parameters(("id" = "$response.body#/id")))), ("check" = (operation_id = "check", request_body = json!({ "agent_id": "$response.body#/id" }))), ("issue a token" = (operation_id = "issue_token", request_body = json!({ "agent_id": "$response.body#/id" }))), ("begin a session" = (operation_id = "init_session", request_body = json!({ "agent_id": "$response.body#/id" })))),
+        ),
+        Conflict, Unavailable),
 )]
 pub(super) async fn create(
     state: App,
@@ -129,7 +133,7 @@ pub(super) async fn get(state: App, caller: Caller, Id(id): Id) -> Result<Json<A
 pub(super) struct Reason {
     /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
     #[serde(default)]
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Json<AuditPage>, ApiError> {
     caller.need(Permission::ReadAudit)?;
-    let after: u64 = params.number("after")?.unwrap_or(0);
+    let after = number(&params, "after")?.unwrap_or(0);
     let limit = limit(&params)?;
     let agent_id = params.name("agent_id")?.map(str::to_owned);
     let log = log(&state, &params)?;
@@ -146,8 +146,8 @@ pub(super) async fn checkpoints(
     params: Params,
 ) -> Result<Json<AuditCheckpoints>, ApiError> {
     caller.need(Permission::ReadAudit)?;
-    let before: Option<u64> = params.number("before")?;
-    let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+    let before = number(&params, "before")?.and_then(|before| i64::try_from(before).ok());
+    let before = before.unwrap_or(i64::MAX);
     let (limit, log) = (limit(&params)?, log(&state, &params)?);
     let (cut, checkpoints) = read(&state, move |db| async move {
         let cut = audit::cut(&db, &log).await.map_err(AuditError::unreadable)?;
@@ -246,7 +246,7 @@ impl From<audit::Verification> for AuditLogVerification {
     get, path = "/api/v1/audit/export", operation_id = "export_audit", tag = "audit",
     params(("log" = Option<NameOrEmpty>, Query, description = "Only this log")),
     responses(
-        (status = 200, description = "An entry a line", body = String, content_type = "application/x-ndjson"),
+        (status = 200, description = "An entry a line", body = Entry, content_type = "application/x-ndjson"),
         TooMany, Unavailable,
     ),
 )]
@@ -288,6 +288,13 @@ pub(super) async fn export(
 /// The log that is asked for, else the one that this Guardian writes.
 fn log(state: &State, params: &Params) -> Result<String, ApiError> {
     Ok(params.name("log")?.unwrap_or(&state.settings.log).to_owned())
+}
+
+/// The number of a row.
+fn number(params: &Params, name: &str) -> Result<Option<u64>, ApiError> {
+    let number: Option<i64> = params.number(name)?;
+    let outside = |_| ApiError::invalid(name, "is not a whole number in range");
+    number.map(|number| u64::try_from(number).map_err(outside)).transpose()
 }
 
 fn limit(params: &Params) -> Result<u32, ApiError> {

@@ -8,7 +8,9 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 
 use super::ApiError;
 
@@ -92,6 +94,18 @@ pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
+/// A whole number, written as JSON Schema lets an integer be written: `300` or `300.0`.
+pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Result<N, D::Error> {
+    /// From here on a floating point number does not say any more which one is meant.
+    const INEXACT: f64 = 9_007_199_254_740_992.0;
+    let number = Number::deserialize(from)?;
+    let exact = |number: &f64| number.fract() == 0.0 && (0.0..INEXACT).contains(number);
+    let whole = number.as_u64().or_else(|| number.as_f64().filter(exact).map(|whole| whole as u64));
+    whole
+        .and_then(|whole| N::try_from(whole).ok())
+        .ok_or_else(|| D::Error::custom(format!("{number} is not a whole number in range")))
+}
+
 fn missing_field(said: &str) -> Option<&str> {
     said.strip_prefix("missing field `")?.split('`').next()
 }
@@ -109,8 +123,6 @@ fn is_too_long(error: &axum::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -118,6 +130,28 @@ mod tests {
         name: String,
         #[serde(default)]
         events: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Counted {
+        #[serde(deserialize_with = "whole")]
+        line: u32,
+    }
+
+    #[test]
+    fn whole_number_may_be_written_with_a_fraction_of_zero() {
+        let line = |number: &str| {
+            let body = format!("{{\"line\": {number}}}");
+            json::<Counted>(body.as_bytes()).map(|read| read.line).ok()
+        };
+        assert_eq!(line("300"), Some(300));
+        assert_eq!(line("300.0"), Some(300));
+        assert_eq!(line("4294967295.0"), Some(u32::MAX));
+        for bad in
+            ["300.5", "-1", "-1.0", "4294967296", "1e300", "9007199254740993.0", "\"3\"", "null"]
+        {
+            assert_eq!(line(bad), None, "{bad}");
+        }
     }
 
     #[derive(Debug, Deserialize)]

@@ -18,8 +18,9 @@ use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::{Payload, json};
 use super::openapi::header as documented;
+use super::params::header;
 use super::{ApiError, App};
-use crate::names::{check_name, check_names};
+use crate::names::{check_name, check_names, check_text};
 use crate::pipeline::{Answer, Check, decide, decide_again, span};
 use crate::role::Permission;
 use crate::state::State;
@@ -61,6 +62,7 @@ impl IntoParams for Carried {
         (
             status = 200, description = "The decision", body = CheckResult,
             headers(("agenttrust-enforced" = String, description = "Which of `digest` and `scopes` were taken into account")),
+            links(("wait" = (operation_id = "get_approval", parameters(("id" = "$response.body#/approval_id")))), ("approve" = (operation_id = "approve", parameters(("id" = "$response.body#/approval_id")))), ("deny" = (operation_id = "deny", parameters(("id" = "$response.body#/approval_id")))), ("disclose" = (operation_id = "disclose_input", parameters(("id" = "$response.body#/approval_id"))))),
         ),
         NotFound, Unavailable,
     ),
@@ -129,6 +131,7 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
         })?;
     let summary = body.action_input_summary.filter(|summary| !summary.is_empty());
     // Clients cut it themselves. A longer one would be bound beyond what an approver gets to see.
+    summary.as_deref().map_or(Ok(()), |text| check_text("action_input_summary", text))?;
     if summary.as_deref().is_some_and(|text| text.chars().count() > SUMMARY_MAX_CHARS) {
         return Err(ApiError::invalid(
             "action_input_summary",
@@ -146,21 +149,6 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
         digest: header(headers, INPUT_DIGEST)?.map(digest).transpose()?,
         summary,
     })
-}
-
-/// This header, if it is there and not empty.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(ApiError::invalid(name, "is there more than once; send it once"));
-    }
-    let text = value
-        .to_str()
-        .map_err(|_| ApiError::invalid(name, "holds more than printable ASCII characters"))?;
-    Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }
 
 fn scopes(list: &str) -> Result<Vec<String>, ApiError> {

@@ -31,6 +31,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
+pub(crate) use self::body::whole;
 pub(crate) use self::error::ApiError;
 use crate::metrics::count;
 use crate::state::State;
@@ -62,6 +63,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/mcp/approvals/{id}/input", put(approvals::disclose))
         .route("/api/v1/keys", post(keys::create).get(keys::list))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route("/api/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/api/v1/tools", put(tools::declare).get(tools::list))
         .route("/api/v1/tools/{name}", delete(tools::remove))
         .route("/api/v1/tools/{name}/effect", put(tool_effects::set).delete(tool_effects::unset))

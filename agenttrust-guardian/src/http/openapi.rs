@@ -58,6 +58,7 @@ use super::{
         keys::create,
         keys::list,
         keys::revoke,
+        keys::rotate,
         tools::declare,
         tools::list,
         tools::remove,

@@ -1,9 +1,10 @@
-//! What stands in the path and in the query.
+//! What stands in the path, in the query and in the headers.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::ApiError;
@@ -53,9 +54,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let query = Query::<HashMap<String, String>>::from_request_parts(parts, state).await;
-        let Query(params) =
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Query(sent) =
             query.map_err(|_| ApiError::invalid("query", "cannot be read; encode it again"))?;
+        let mut params = HashMap::with_capacity(sent.len());
+        for (name, value) in sent {
+            // Of two values, whoever is in between may have looked at the other one.
+            if params.contains_key(&name) {
+                return Err(ApiError::invalid(&name, "is there more than once; send it once"));
+            }
+            params.insert(name, value);
+        }
         Ok(Self(params))
     }
+}
+
+/// This header, if it is there and not empty.
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(ApiError::invalid(name, "is there more than once; send it once"));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| ApiError::invalid(name, "holds more than printable ASCII characters"))?;
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }

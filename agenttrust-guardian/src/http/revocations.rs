@@ -17,6 +17,7 @@ use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use super::answers::{TooMany, Unavailable};
 use super::auth::Caller;
@@ -30,6 +31,15 @@ use crate::state::State;
 /// Guardian, and the Guardian a dead reader.
 const BEAT: Duration = Duration::from_secs(15);
 
+/// One event of the stream.
+#[derive(Debug, ToSchema)]
+pub(super) struct RevocationEvent {
+    #[schema(value_type = String, pattern = "^(ready|revocation|lagged)$")]
+    event: &'static str,
+    /// JSON: of a `revocation` its `kind` and what it is of, else `{}`.
+    data: String,
+}
+
 /// Follow what is revoked
 ///
 /// `ready` once nothing is missed any more, then a `revocation` for each. The stream has no end; a
@@ -37,7 +47,7 @@ const BEAT: Duration = Duration::from_secs(15);
 #[utoipa::path(
     get, path = "/api/v1/revocations/stream", operation_id = "watch_revocations", tag = "tokens",
     responses(
-        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events", body = RevocationEvent, content_type = "text/event-stream"),
         TooMany, Unavailable,
     ),
 )]
@@ -137,15 +147,15 @@ impl Watch {
 
     /// Whether the reader's key is still one.
     fn key_works(&self) -> bool {
-        let known = |state: Arc<State>| state.registry.keys.get(&self.key.hash);
-        self.state.upgrade().and_then(known).is_some_and(|key| key.id == self.key.id)
+        self.state.upgrade().is_some_and(|state| state.registry.keys.has(&self.key.id))
     }
 }
 
-fn event(name: &str, data: &impl Serialize) -> Bytes {
+fn event(event: &'static str, data: &impl Serialize) -> Bytes {
     // What is written here always can be: strings under names that are strings.
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
-    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+    let RevocationEvent { event, data } = RevocationEvent { event, data };
+    Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
 }
 
 #[cfg(test)]
@@ -169,7 +179,7 @@ mod tests {
             state: Arc::downgrade(state),
             listener: state.revocations.listen("key_test").unwrap(),
             closing: state.closing(),
-            key: state.registry.keys.get(&hash).unwrap(),
+            key: state.registry.keys.get(&hash, state.clock.now()).unwrap(),
             beat,
         };
         (guardian, watch)

@@ -35,7 +35,10 @@ use agenttrust::model::schema::{Name, NameOrEmpty};
     post, path = "/mcp/sessions/init", operation_id = "init_session", tag = "sessions",
     request_body = InitSessionRequest,
     responses(
-        (status = 200, description = "The session", body = Session),
+        (
+            status = 200, description = "The session", body = Session,
+            links(("read" = (operation_id = "get_session", parameters(("id" = "$response.body#/session_id"))))),
+        ),
         NotFound, Conflict, TooMany, Unavailable,
     ),
 )]
@@ -103,7 +106,10 @@ pub(super) struct InitApi {
     tag = "sessions",
     request_body = InitApi,
     responses(
-        (status = 200, description = "The session", body = Session),
+        (
+            status = 200, description = "The session", body = Session,
+            links(("read" = (operation_id = "get_session", parameters(("id" = "$response.body#/session_id"))))),
+        ),
         NotFound, Conflict, TooMany, Unavailable,
     ),
 )]

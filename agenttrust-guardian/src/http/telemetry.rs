@@ -7,7 +7,7 @@ use agenttrust::model::headers::CHECK_IDS;
 use agenttrust::model::schema::{Name, NameOrEmpty};
 use axum::Json;
 use axum::http::HeaderMap;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -16,8 +16,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::agents::known;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
-use super::body::Payload;
-use super::openapi::header;
+use super::body::{Payload, whole};
+use super::openapi::header as documented;
+use super::params::header;
 use super::{ApiError, App};
 use crate::audit::Record;
 use crate::ids;
@@ -58,7 +59,7 @@ pub(super) struct Event {
     #[schema(value_type = NameOrEmpty)]
     tool_name: String,
     /// How long it ran, in milliseconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "milliseconds")]
     duration_ms: u64,
     /// Whether it worked.
     #[serde(default)]
@@ -70,6 +71,11 @@ pub(super) struct Event {
     /// When it ended.
     #[serde(default)]
     timestamp: Option<Timestamp>,
+}
+
+/// As much as the database can keep.
+fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    whole(from).map(i64::unsigned_abs)
 }
 
 impl Event {
@@ -102,7 +108,7 @@ struct Carried;
 impl IntoParams for Carried {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let said = "One check id for each event, `-` for none, separated by commas";
-        vec![header(CHECK_IDS, said, ObjectBuilder::new().schema_type(Type::String))]
+        vec![documented(CHECK_IDS, said, ObjectBuilder::new().schema_type(Type::String))]
     }
 }
 
@@ -193,12 +199,9 @@ pub(super) async fn report(
 
 /// One check id for each event, `-` for none; without the header, none at all.
 fn check_ids(headers: &HeaderMap, events: usize) -> Result<Vec<Option<String>>, ApiError> {
-    let Some(value) = headers.get(CHECK_IDS) else {
+    let Some(list) = header(headers, CHECK_IDS)? else {
         return Ok(vec![None; events]);
     };
-    let list = value
-        .to_str()
-        .map_err(|_| ApiError::invalid(CHECK_IDS, "holds more than printable ASCII characters"))?;
     let ids: Vec<Option<String>> = list
         .split(',')
         .map(str::trim)

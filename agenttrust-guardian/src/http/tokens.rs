@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::agents::known;
 use super::answers::{Conflict, Done, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
-use super::body::Payload;
+use super::body::{Payload, whole};
 use super::sessions::open_session;
 use super::{ApiError, App};
 use crate::audit::Record;
@@ -45,7 +45,7 @@ pub(super) struct Issue {
     #[schema(value_type = Vec<Name>, max_items = 256)]
     audience: Vec<String>,
     /// How long it lives, in seconds.
-    #[serde(default = "five_minutes")]
+    #[serde(default = "five_minutes", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 86400, default = 300)]
     ttl: u64,
     /// A session that it reaches no further than.
@@ -63,7 +63,10 @@ fn five_minutes() -> u64 {
     post, path = "/api/v1/agent-tokens/issue", operation_id = "issue_token", tag = "tokens",
     request_body = Issue,
     responses(
-        (status = 200, description = "The token, shown this once", body = Token),
+        (
+            status = 200, description = "The token, shown this once", body = Token,
+            links(("introspect" = (operation_id = "introspect_token", request_body = json!({ "token": "$response.body#/token" }))), ("revoke" = (operation_id = "revoke_token", request_body = json!({ "token": "$response.body#/token" }))), ("begin a session" = (operation_id = "init_api_session", request_body = json!({ "token": "$response.body#/token" })))),
+        ),
         NotFound, Conflict, TooMany, Unavailable,
     ),
 )]
@@ -161,7 +164,7 @@ pub(super) struct Introspect {
     token: String,
     /// Where it is about to be used; at most 2,000 bytes of UTF-8.
     #[serde(default)]
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     target: Option<String>,
     /// The scopes that it must carry to be active.
     #[serde(default)]
@@ -225,7 +228,7 @@ pub(super) struct Revoke {
     token: String,
     /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
     #[serde(default)]
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,
 }
 

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use agenttrust::Effect;
-use agenttrust::model::schema::{Name, effect_in_a_request};
+use agenttrust::model::schema::{Name, optional_effect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 use super::{Declared, Json};
-use crate::http::ApiError;
+use crate::http::{ApiError, whole};
 use crate::names::{NAME_MAX_BYTES, check_line, check_name, check_names, is_within};
 
 /// How many tools one manifest has at most.
@@ -35,7 +35,7 @@ pub(crate) struct Tool {
     #[schema(value_type = Name)]
     name: String,
     /// What a call does.
-    #[schema(schema_with = effect_or_null)]
+    #[schema(schema_with = optional_effect)]
     effect: Option<Effect>,
     /// Scopes that the agent needs beside the tool itself.
     #[serde(default)]
@@ -70,13 +70,9 @@ struct Place {
     module: String,
     #[schema(max_length = 1000, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     file: String,
+    #[serde(deserialize_with = "whole")]
+    #[schema(format = "uint32", maximum = 4294967295_u64)]
     line: u32,
-}
-
-fn effect_or_null() -> RefOr<Schema> {
-    let null = ObjectBuilder::new().schema_type(Type::Null);
-    let effect = OneOfBuilder::new().item(null).item(effect_in_a_request());
-    RefOr::T(Schema::OneOf(effect.build()))
 }
 
 /// The scopes of a tool, which travel with a check as a list with commas.

@@ -52,4 +52,5 @@ pub(crate) fn end(span: &Span, answer: &Answer) {
     if let Some(approval_id) = &result.approval_id {
         span.record("agenttrust.approval_id", approval_id.as_str());
     }
+    span.in_scope(|| tracing::debug!(target: TARGET, "decided"));
 }

@@ -83,6 +83,17 @@ impl Rules {
             .map_or_else(|problem| unaskable(&problem), |answers| answers.approved(facts))
     }
 
+    /// How many policies a call is put to.
+    #[cfg(test)]
+    pub(super) fn candidates(&self, facts: &Facts<'_>) -> usize {
+        let Question { principals, resource, .. } = Question::new(facts).unwrap();
+        let of = |half: &Index| -> usize {
+            let candidates = half.candidates(facts.effect, &resource, &principals);
+            candidates.map(|policies| policies.policies().count()).sum()
+        };
+        of(&self.forbids) + of(&self.permits)
+    }
+
     /// Everything that matches, or cannot be evaluated.
     pub(super) fn ask(
         &self,

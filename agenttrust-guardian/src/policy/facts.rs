@@ -17,6 +17,9 @@ use crate::classify::http_method;
 /// one that makes a policy's arithmetic overflow would choose which policies can be evaluated.
 const INPUT_CHARS_MOST: u64 = 1_000_000_000;
 
+/// What a policy can speak about, as a Cedar schema with comments: every policy is validated against it.
+pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
+
 /// The source of a session that the Guardian did not issue.
 const OF_THE_CALLER: &str = "caller";
 
@@ -92,12 +95,11 @@ impl Facts<'_> {
             about.insert("server".to_owned(), text(server));
         }
         let tool = Entity::new(uid(&names.tool, self.tool), about, HashSet::new());
-        let mut all = vec![agent, tool];
-        all.extend(
-            groups
-                .into_iter()
-                .map(|group| Entity::new(group, HashMap::new(), HashSet::from([org.clone()]))),
-        );
+        let mut all = vec![agent.map_err(|e| e.to_string())?, tool.map_err(|e| e.to_string())?];
+        for group in groups {
+            let group = Entity::new(group, HashMap::new(), HashSet::from([org.clone()]));
+            all.push(group.map_err(|e| e.to_string())?);
+        }
         if let Some(session_id) = self.session_id {
             let source = self.session_source.map_or(OF_THE_CALLER, SessionSource::as_str);
             let about = HashMap::from([
@@ -109,9 +111,9 @@ impl Facts<'_> {
                     RestrictedExpression::new_bool(self.session_source.is_some()),
                 ),
             ]);
-            all.push(Entity::new(uid(&names.session, session_id), about, HashSet::new()));
+            let session = Entity::new(uid(&names.session, session_id), about, HashSet::new());
+            all.push(session.map_err(|e| e.to_string())?);
         }
-        let all = all.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
         Entities::from_entities(all, None).map_err(|error| error.to_string())
     }
 
@@ -178,9 +180,8 @@ impl Vocabulary {
     }
 
     fn parse() -> Result<Self, String> {
-        let text = include_str!("../../policies/schema.cedarschema");
         let (schema, _warnings) =
-            Schema::from_cedarschema_str(text).map_err(|error| error.to_string())?;
+            Schema::from_cedarschema_str(SCHEMA).map_err(|error| error.to_string())?;
         let name = |name| EntityTypeName::from_str(name).map_err(|error| error.to_string());
         Ok(Self {
             schema,

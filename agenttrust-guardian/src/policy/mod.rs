@@ -1,7 +1,7 @@
 //! Policies: Cedar decides, annotations say what a decision means here.
 //!
-//! A policy is Cedar text, validated strictly against `policies/schema.cedarschema`. The action is the
-//! call's effect, the principal the agent, the resource the tool. Beyond Cedar, annotations:
+//! A policy is Cedar text, validated strictly against the published [`SCHEMA`]. The action is the call's
+//! effect, the principal the agent, the resource the tool. Beyond Cedar, annotations:
 //!
 //! | annotation | meaning |
 //! |---|---|
@@ -33,6 +33,12 @@
 //! switched off, everything else holds. An author may write `unless { context.approved }` too, but
 //! need not.
 //!
+//! # What a decision costs
+//!
+//! A call is put only to policies whose scope (the head, before `when`) names its effect, its tool, its
+//! agent or what that is in, or nothing. So a thousand policies about other tools cost nothing, and a
+//! condition such as `resource.name like "github/*"` costs every call.
+//!
 //! The rule for supervised sessions (`policies/supervised.cedar`) is part of every set.
 
 mod annotations;
@@ -53,7 +59,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::error::PolicyError;
-pub use self::facts::Facts;
+pub use self::facts::{Facts, SCHEMA};
 pub use self::shadow::Shadow;
 pub use self::verdict::{DEFAULT_WINDOW, Limit, Per, Terms, Verdict};
 

@@ -427,6 +427,34 @@ mod what_a_policy_can_see {
     }
 }
 
+mod cost {
+    use super::*;
+
+    /// So many policies about one tool each, and one about all.
+    fn about_tools(count: usize) -> PolicySet {
+        let mut text =
+            r#"@id("all") permit (principal, action == Action::"read", resource);"#.to_owned();
+        for n in 0..count {
+            text += &format!(
+                "@id(\"tool-{n}\") forbid (principal, action, resource == Tool::\"tool_{n}\") \
+                 when {{ context.session_mode == \"restricted\" && resource.name like \"*{n}*\" }};\n"
+            );
+        }
+        set(&text)
+    }
+
+    #[test]
+    fn follows_the_policies_that_can_matter_not_all_that_there_are() {
+        let facts = Facts { tool: "tool_7", effect: Effect::Read, ..FACTS };
+        for count in [10, 300] {
+            let policies = about_tools(count);
+            assert_eq!(policies.list().len(), count + 2);
+            assert_eq!(policies.inner.enforced.candidates(&facts), 2);
+            allowed(policies.decide(&facts));
+        }
+    }
+}
+
 mod shadow_policies {
     use super::*;
 

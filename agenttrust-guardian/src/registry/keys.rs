@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
+
+use agenttrust::Timestamp;
 
 use super::{lock, read, write};
 use crate::role::Role;
@@ -12,6 +15,8 @@ use crate::store::KeyRow;
 
 /// How many unknown keys a second are worth a look into the database.
 const LOOKUPS_A_SECOND: u32 = 20;
+/// When a key was last used is kept once in so many microseconds.
+const USE_KEPT_EVERY: i64 = 60_000_000;
 
 /// One API key that works.
 #[derive(Clone)]
@@ -20,7 +25,6 @@ pub(crate) struct Key {
     pub(crate) org_id: String,
     pub(crate) role: Role,
     pub(crate) agents: Vec<String>,
-    pub(crate) hash: Fingerprint,
 }
 
 impl Key {
@@ -39,18 +43,36 @@ impl fmt::Debug for Key {
     }
 }
 
+/// One secret of a key. A key that was rotated has two for a while.
+#[derive(Debug)]
+struct Secret {
+    key: Arc<Key>,
+    hash: Fingerprint,
+    /// From when on it works no more.
+    until: Option<Timestamp>,
+    used: Arc<Used>,
+}
+
+/// When a key was last used, in microseconds since 1970; zero is never.
+#[derive(Debug, Default)]
+struct Used {
+    last: AtomicI64,
+    kept: AtomicI64,
+}
+
 /// Every key that works, by its fingerprint.
 #[derive(Debug)]
 pub(crate) struct Keys {
     kept: RwLock<Kept>,
     /// The key of this process's own client. It is in no database and survives a reload.
-    own: RwLock<Option<Arc<Key>>>,
+    own: RwLock<Option<(Fingerprint, Arc<Key>)>>,
     lookups: Mutex<(Option<Instant>, u32)>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    by_hash: HashMap<Fingerprint, Arc<Key>>,
+    by_hash: HashMap<Fingerprint, Secret>,
+    used: HashMap<String, Arc<Used>>,
     /// The ids of revoked keys. A row that was read before its key was revoked may arrive after.
     revoked: HashSet<String>,
 }
@@ -58,19 +80,26 @@ struct Kept {
 impl Kept {
     fn take_over(&mut self, rows: Vec<KeyRow>) {
         for row in rows {
+            self.by_hash.retain(|_, secret| secret.key.id != row.id);
             if row.revoked_at.is_some() {
-                self.by_hash.remove(&row.hash);
+                self.used.remove(&row.id);
                 self.revoked.insert(row.id);
             } else if !self.revoked.contains(&row.id) {
-                let key = Key {
-                    id: row.id,
-                    org_id: row.org_id,
-                    role: row.role,
-                    agents: row.agents,
-                    hash: row.hash,
-                };
-                self.by_hash.insert(key.hash, Arc::new(key));
+                self.keep(row);
             }
+        }
+    }
+
+    fn keep(&mut self, row: KeyRow) {
+        let used = Arc::clone(self.used.entry(row.id.clone()).or_default());
+        let kept = row.last_used_at.map_or(0, Timestamp::unix_micros);
+        used.kept.fetch_max(kept, Ordering::Relaxed);
+        let key =
+            Arc::new(Key { id: row.id, org_id: row.org_id, role: row.role, agents: row.agents });
+        let old = row.old.map(|(hash, until)| (hash, Some(until)));
+        for (hash, until) in [(row.hash, None)].into_iter().chain(old) {
+            let (key, used) = (Arc::clone(&key), Arc::clone(&used));
+            self.by_hash.insert(hash, Secret { key, hash, until, used });
         }
     }
 }
@@ -82,10 +111,38 @@ impl Keys {
         Self { kept: RwLock::new(kept), own: RwLock::new(None), lookups: Mutex::new((None, 0)) }
     }
 
-    /// The key that this fingerprint stands for.
-    pub(crate) fn get(&self, hash: &Fingerprint) -> Option<Arc<Key>> {
-        let found = read(&self.kept).by_hash.get(hash).cloned();
-        found.or_else(|| read(&self.own).clone()).filter(|key| key.hash.is(hash))
+    /// The key that this fingerprint stands for at `now`.
+    pub(crate) fn get(&self, hash: &Fingerprint, now: Timestamp) -> Option<Arc<Key>> {
+        if let Some(secret) = read(&self.kept).by_hash.get(hash) {
+            let works = secret.hash.is(hash) && secret.until.is_none_or(|until| until > now);
+            return works.then(|| {
+                secret.used.last.fetch_max(now.unix_micros(), Ordering::Relaxed);
+                Arc::clone(&secret.key)
+            });
+        }
+        let own = read(&self.own);
+        own.as_ref().filter(|(own, _)| own.is(hash)).map(|(_, key)| Arc::clone(key))
+    }
+
+    /// Whether the key of this id is one that works.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        let own = read(&self.own).as_ref().is_some_and(|(_, key)| key.id == id);
+        own || read(&self.kept).by_hash.values().any(|secret| secret.key.id == id)
+    }
+
+    /// Those keys whose last use is worth keeping, with when it was. They count as kept from here on.
+    pub(crate) fn take_used(&self) -> Vec<(String, Timestamp)> {
+        let kept = read(&self.kept);
+        let used = kept.used.iter().filter_map(|(id, used)| {
+            let last = used.last.load(Ordering::Relaxed);
+            let before = used.kept.load(Ordering::Relaxed);
+            if last.saturating_sub(before) < USE_KEPT_EVERY {
+                return None;
+            }
+            used.kept.store(last, Ordering::Relaxed);
+            Some((id.clone(), Timestamp::from_unix_micros(last)?))
+        });
+        used.collect()
     }
 
     /// Takes over a key that is kept already, unless it is known to be revoked by now.
@@ -93,18 +150,23 @@ impl Keys {
         write(&self.kept).take_over(vec![row]);
     }
 
-    pub(crate) fn set_own(&self, key: Key) {
-        *write(&self.own) = Some(Arc::new(key));
+    pub(crate) fn set_own(&self, hash: Fingerprint, key: Key) {
+        *write(&self.own) = Some((hash, Arc::new(key)));
     }
 
     /// Id and role of at most `most` keys, and how many there are in all.
     pub(crate) fn summary(&self, most: usize) -> (Vec<(String, Role)>, usize) {
         let kept = read(&self.kept);
-        let mut listed: Vec<_> =
-            kept.by_hash.values().map(|key| (key.id.clone(), key.role)).collect();
+        let mut listed: Vec<_> = kept
+            .by_hash
+            .values()
+            .filter(|secret| secret.until.is_none())
+            .map(|secret| (secret.key.id.clone(), secret.key.role))
+            .collect();
         listed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let count = listed.len();
         listed.truncate(most);
-        (listed, kept.by_hash.len())
+        (listed, count)
     }
 
     /// Takes over these keys instead of those that are here.
@@ -130,8 +192,6 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use agenttrust::Timestamp;
-
     use super::*;
 
     fn row() -> KeyRow {
@@ -143,6 +203,9 @@ mod tests {
             agents: Vec::new(),
             created_at: Timestamp::now(),
             revoked_at: None,
+            old: None,
+            rotated_at: None,
+            last_used_at: None,
         }
     }
 
@@ -151,17 +214,65 @@ mod tests {
         let (read_before, revoked) =
             (row(), KeyRow { revoked_at: Some(Timestamp::now()), ..row() });
         let keys = Keys::new(vec![row()]);
-        assert!(keys.get(&read_before.hash).is_some());
+        assert!(keys.get(&read_before.hash, Timestamp::now()).is_some());
         keys.insert(revoked.clone());
-        assert!(keys.get(&read_before.hash).is_none());
+        assert!(keys.get(&read_before.hash, Timestamp::now()).is_none());
         keys.insert(read_before.clone());
-        assert!(keys.get(&read_before.hash).is_none(), "looked up before it was revoked");
+        assert!(
+            keys.get(&read_before.hash, Timestamp::now()).is_none(),
+            "looked up before it was revoked"
+        );
         keys.replace(vec![read_before.clone()]);
-        assert!(keys.get(&read_before.hash).is_none(), "listed before it was revoked");
+        assert!(
+            keys.get(&read_before.hash, Timestamp::now()).is_none(),
+            "listed before it was revoked"
+        );
 
         let keys = Keys::new(vec![row()]);
         keys.replace(vec![revoked]);
         keys.insert(read_before.clone());
-        assert!(keys.get(&read_before.hash).is_none(), "revoked by another process");
+        assert!(
+            keys.get(&read_before.hash, Timestamp::now()).is_none(),
+            "revoked by another process"
+        );
+    }
+
+    #[test]
+    fn rotated_key_is_itself_under_both_secrets_until_the_old_one_is_over() {
+        let (begun, minute) = (Timestamp::now(), Duration::from_secs(60));
+        let keys = Keys::new(vec![row()]);
+        let (old, new) = (Fingerprint::of("sk_live_1"), Fingerprint::of("sk_live_2"));
+        let until = begun.saturating_add(minute);
+        let rotated =
+            KeyRow { hash: new, old: Some((old, until)), rotated_at: Some(begun), ..row() };
+        keys.insert(rotated.clone());
+        for hash in [old, new] {
+            assert_eq!(keys.get(&hash, begun).unwrap().id, "key_1");
+        }
+        assert!(keys.get(&old, until).is_none());
+        assert!(keys.get(&new, until).is_some());
+        assert_eq!(keys.summary(9).1, 1, "two secrets are one key");
+
+        // Rotated once more, the first secret is over at once.
+        let third = Fingerprint::of("sk_live_3");
+        keys.insert(KeyRow { hash: third, old: Some((new, until)), ..rotated });
+        assert!(keys.get(&old, begun).is_none());
+        assert!(keys.get(&new, begun).is_some() && keys.get(&third, begun).is_some());
+    }
+
+    #[test]
+    fn last_use_is_kept_once_a_minute_however_often_a_key_is_used() {
+        let begun = Timestamp::now();
+        let keys = Keys::new(vec![row()]);
+        assert_eq!(keys.take_used(), []);
+        keys.get(&row().hash, begun).unwrap();
+        assert_eq!(keys.take_used(), [("key_1".to_owned(), begun)]);
+        keys.get(&row().hash, begun.saturating_add(Duration::from_secs(59))).unwrap();
+        assert_eq!(keys.take_used(), []);
+        let later = begun.saturating_add(Duration::from_secs(60));
+        keys.get(&row().hash, later).unwrap();
+        // A row that is read anew does not forget the use.
+        keys.insert(row());
+        assert_eq!(keys.take_used(), [("key_1".to_owned(), later)]);
     }
 }

@@ -11,14 +11,25 @@ use crate::secret::Fingerprint;
 
 const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6)";
-const LIST: &str = "SELECT id, org_id, hash, role, agents, created_at, revoked_at FROM keys \
-                    ORDER BY created_at, id";
-const BY_HASH: &str = "SELECT id, org_id, hash, role, agents, created_at, revoked_at FROM keys \
-                       WHERE hash = $1";
-const BY_ID: &str = "SELECT id, org_id, hash, role, agents, created_at, revoked_at FROM keys \
-                     WHERE id = $1";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, org_id, hash, role, agents, created_at, revoked_at, old_hash, old_until, \
+             rotated_at, last_used_at FROM keys ",
+            $rest
+        )
+    };
+}
+
+const LIST: &str = select!("ORDER BY created_at, id");
+const BY_HASH: &str = select!("WHERE hash = $1 OR old_hash = $1");
+const BY_ID: &str = select!("WHERE id = $1");
 const REVOKE: &str = "UPDATE keys SET revoked_at = $3 \
                       WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL";
+const ROTATE: &str = "UPDATE keys SET old_hash = hash, old_until = $4, hash = $3, rotated_at = $5 \
+                      WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL";
+const USED: &str = "UPDATE keys SET last_used_at = $2 \
+                    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 
 /// One API key as it is kept.
 #[derive(Clone, Debug)]
@@ -30,6 +41,22 @@ pub(crate) struct KeyRow {
     pub(crate) agents: Vec<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) revoked_at: Option<Timestamp>,
+    /// The secret before this one, and how long it works.
+    pub(crate) old: Option<(Fingerprint, Timestamp)>,
+    pub(crate) rotated_at: Option<Timestamp>,
+    /// Up to a minute behind.
+    pub(crate) last_used_at: Option<Timestamp>,
+}
+
+/// A secret for a key instead of the one that it has.
+#[derive(Clone, Debug)]
+pub(crate) struct Rotation {
+    pub(crate) id: String,
+    pub(crate) org_id: String,
+    pub(crate) hash: Fingerprint,
+    /// How long the secret before works.
+    pub(crate) old_until: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 #[derive(FromRow)]
@@ -41,19 +68,35 @@ struct Raw {
     agents: String,
     created_at: i64,
     revoked_at: Option<i64>,
+    old_hash: Option<String>,
+    old_until: Option<i64>,
+    rotated_at: Option<i64>,
+    last_used_at: Option<i64>,
 }
 
 impl TryFrom<Raw> for KeyRow {
     type Error = sqlx::Error;
 
     fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+        let hash = |column: &str, hex: &str| {
+            Fingerprint::from_hex(hex)
+                .ok_or_else(|| unreadable(column, "not 64 hexadecimal digits"))
+        };
+        let time = |column: &str, at: Option<i64>| at.map(|at| from_micros(column, at)).transpose();
+        let old_until = time("old_until", raw.old_until)?;
+        let old = match (raw.old_hash, old_until) {
+            (Some(old), Some(until)) => Some((hash("old_hash", &old)?, until)),
+            _ => None,
+        };
         Ok(Self {
-            hash: Fingerprint::from_hex(&raw.hash)
-                .ok_or_else(|| unreadable("hash", "not 64 hexadecimal digits"))?,
+            hash: hash("hash", &raw.hash)?,
+            old,
+            rotated_at: time("rotated_at", raw.rotated_at)?,
+            last_used_at: time("last_used_at", raw.last_used_at)?,
             role: raw.role.parse().map_err(|error| unreadable("role", error))?,
             agents: from_json("agents", &raw.agents)?,
             created_at: from_micros("created_at", raw.created_at)?,
-            revoked_at: raw.revoked_at.map(|at| from_micros("revoked_at", at)).transpose()?,
+            revoked_at: time("revoked_at", raw.revoked_at)?,
             id: raw.id,
             org_id: raw.org_id,
         })
@@ -131,6 +174,41 @@ impl Store {
             note(&mut transaction, Kind::Key, &org_id, &id, now).await?;
             transaction.commit().await?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// Gives a key another secret; `false` when there is no such key that works.
+    pub(crate) async fn rotate_key(&self, rotation: Rotation) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let Rotation { id, org_id, hash, old_until, now } = rotation;
+            let mut transaction = db.begin().await?;
+            let done = query(ROTATE)
+                .bind(&id)
+                .bind(&org_id)
+                .bind(hash.to_hex())
+                .bind(old_until.unix_micros())
+                .bind(now.unix_micros())
+                .execute(&mut transaction)
+                .await?;
+            if done == 0 {
+                return Ok(false);
+            }
+            note(&mut transaction, Kind::Key, &org_id, &id, now).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Keeps when these keys were last used.
+    pub(crate) async fn keys_used(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            for (id, at) in used {
+                query(USED).bind(id).bind(at.unix_micros()).execute(&mut transaction).await?;
+            }
+            transaction.commit().await
         })
         .await
     }

@@ -33,7 +33,7 @@ pub(crate) use self::changes::{Changed, Kind, Listener};
 pub(crate) use self::database::Database;
 pub(crate) use self::db::{Db, Target, Transaction, query};
 pub(crate) use self::deciding::{Decided, Vote};
-pub(crate) use self::keys::KeyRow;
+pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::sessions::{Counts, SessionRow};
 pub(crate) use self::telemetry::EventRow;
 pub(crate) use self::tokens::TokenRow;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -103,7 +104,7 @@ impl Store {
         match (database, &self.db) {
             (Database::File(_), Db::Sqlite(pool)) => {
                 let options = pool.connect_options().as_ref().clone();
-                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+                let pool = to_file(1);
                 connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
                     .await
             }
@@ -130,8 +131,7 @@ impl Store {
                     .await?
             }
             Database::File(path) => {
-                let pool =
-                    SqlitePoolOptions::new().acquire_timeout(ACQUIRE).max_connections(TO_FILE);
+                let pool = to_file(TO_FILE);
                 let options = SqliteConnectOptions::new()
                     .filename(path)
                     .create_if_missing(make)
@@ -191,6 +191,14 @@ fn careful(options: &PgConnectOptions) -> PgConnectOptions {
         ("lock_timeout", "8000"),
         ("idle_in_transaction_session_timeout", "15000"),
     ])
+}
+
+/// A full or failing disk ends a transaction by itself, and the connection then takes every later one for
+/// a part of it. Such a connection is not used again.
+fn to_file(most: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE).before_acquire(
+        |connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }),
+    )
 }
 
 fn to_postgres(most: u32) -> PgPoolOptions {

@@ -6,6 +6,7 @@ use agenttrust::Timestamp;
 use agenttrust::model::headers::IDEMPOTENCY_KEY;
 use serde_json::{Value, json};
 
+use super::support::postgres::Fresh;
 use super::support::{ADMIN, Answer, Api};
 use crate::clock::Clock;
 use crate::role::Role;
@@ -215,4 +216,44 @@ async fn clock_that_is_set_back_takes_nothing_away() {
         world.clock().advance(thing.lasts_for() - SECOND);
         assert!(thing.lasts(&world, &begun).await, "{thing:?}");
     }
+}
+
+#[tokio::test]
+async fn guardian_that_starts_is_not_before_what_was_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guardian.db").to_str().unwrap().to_owned();
+    let open = async || Api::with(|builder| builder.database(&path)).await;
+    let api = open().await;
+    let (agent, key) = api.worker().await;
+    api.guardian.state().clock.set_ahead(HOUR);
+    let decided = api.guardian.state().clock.now();
+    api.check(&key, &agent, "send_mail").await.allowed();
+    api.guardian.close().await;
+    // It was set right while nobody looked.
+    let api = open().await;
+    assert!(api.guardian.state().clock.now() >= decided);
+    let newest = api.audit("decision").await.pop().unwrap();
+    assert!(newest["at"].as_str().unwrap().parse::<Timestamp>().unwrap() >= decided);
+    api.guardian.close().await;
+}
+
+#[tokio::test]
+async fn replica_is_not_before_what_another_one_wrote_down() {
+    let Some(database) = Fresh::or_skip() else { return };
+    let open = async |name: &str| {
+        Api::with(|builder| builder.database(database.url()).replica(name)).await
+    };
+    let (ahead, behind) = (open("ahead").await, open("behind").await);
+    ahead.guardian.state().clock.set_ahead(HOUR);
+    let issued = ahead.guardian.state().clock.now();
+    let agent = ahead.agent(&["*"]).await;
+    // For the test that would hang.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while behind.get(&format!("/api/v1/agents/{agent}"), ADMIN).await.status != 200 {
+        assert!(std::time::Instant::now() < deadline, "it never hears of the agent");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(behind.guardian.state().clock.now() >= issued);
+    ahead.guardian.close().await;
+    behind.guardian.close().await;
 }

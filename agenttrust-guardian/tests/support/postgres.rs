@@ -43,9 +43,10 @@ impl Fresh {
         format!("{server}/{}", self.name)
     }
 
-    /// How a Guardian finds it by way of a proxy.
+    /// How a Guardian finds it by way of a proxy; without TLS, so that the proxy can read along.
     pub(crate) fn url_by(&self, proxy: SocketAddr) -> String {
-        self.url().replace(&self.address(), &proxy.to_string())
+        let url = self.url().replace(&self.address(), &proxy.to_string());
+        format!("{url}?sslmode=disable")
     }
 
     /// Host and port of the server.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -27,6 +27,8 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     wire: watch::Sender<Wire>,
     deaf: Arc<AtomicBool>,
+    /// How many notifications were lost.
+    lost: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -37,17 +39,23 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let (wire, state) = watch::channel(Wire::Whole);
         let deaf = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&deaf);
+        let lost = Arc::default();
+        let (told, counted) = (Arc::clone(&deaf), Arc::clone(&lost));
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(carry(near, server.clone(), state.clone(), Arc::clone(&told)));
+                let hearing = (Arc::clone(&told), Arc::clone(&counted));
+                tokio::spawn(carry(near, server.clone(), state.clone(), hearing));
             }
         });
-        Self { address, wire, deaf, accepting }
+        Self { address, wire, deaf, lost, accepting }
     }
 
     pub(crate) fn set(&self, wire: Wire) {
         self.wire.send_replace(wire);
+    }
+
+    pub(crate) fn lost_notifications(&self) -> u64 {
+        self.lost.load(Ordering::SeqCst)
     }
 
     /// Whether connections that listen for notifications hear nothing, as if each had been lost.
@@ -66,7 +74,7 @@ async fn carry(
     near: TcpStream,
     server: String,
     wire: watch::Receiver<Wire>,
-    deaf: Arc<AtomicBool>,
+    (deaf, counted): (Arc<AtomicBool>, Arc<AtomicU64>),
 ) {
     let Ok(far) = TcpStream::connect(server).await else { return };
     let (near_in, near_out) = near.into_split();
@@ -84,8 +92,10 @@ async fn carry(
     });
     let down = pump(far_in, near_out, wire, move |bytes: &[u8]| {
         // `A` begins a notification; nothing else comes unasked.
-        let lost = deaf.load(Ordering::SeqCst) && listens.load(Ordering::SeqCst);
-        !(lost && bytes.first() == Some(&b'A'))
+        let deaf = deaf.load(Ordering::SeqCst) && listens.load(Ordering::SeqCst);
+        let lost = deaf && bytes.first() == Some(&b'A');
+        counted.fetch_add(u64::from(lost), Ordering::SeqCst);
+        !lost
     });
     tokio::select! {
         _ = up => {}

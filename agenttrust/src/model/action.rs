@@ -39,7 +39,7 @@ pub struct CheckRequest {
     pub action_name: String,
     /// The caller's hint; the Guardian may find it stronger, never weaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(schema_with = super::schema::effect_in_a_request))]
+    #[cfg_attr(feature = "openapi", schema(schema_with = super::schema::optional_effect))]
     pub action_effect: Option<String>,
     /// Where the action comes from; `api`.
     #[serde(default = "api")]
@@ -47,7 +47,7 @@ pub struct CheckRequest {
     pub action_source: String,
     /// What is said about the input, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = "^[^\\u0000]*$"))]
     pub action_input_summary: Option<String>,
 }
 

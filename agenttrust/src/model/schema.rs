@@ -6,8 +6,10 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::openapi::{Object, RefOr};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type,
+};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::effect::Effect;
@@ -115,11 +117,18 @@ impl ToSchema for Effect {
 
 /// An effect as a caller may write it: `write` is taken for `mutating`.
 #[must_use]
-pub fn effect_in_a_request() -> Object {
+pub fn effect_in_a_request() -> RefOr<Schema> {
     let words = Effect::ALL.map(Effect::as_str).into_iter().chain(["write"]);
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some("What a call does; `write` is taken for `mutating`."))
-        .enum_values(Some(words))
-        .build()
+    string(|it| {
+        it.description(Some("What a call does; `write` is taken for `mutating`."))
+            .enum_values(Some(words))
+    })
+}
+
+/// As [`effect_in_a_request`], or `null` where nothing is said.
+#[must_use]
+pub fn optional_effect() -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let either = OneOfBuilder::new().item(effect_in_a_request()).item(null);
+    RefOr::T(Schema::OneOf(either.build()))
 }

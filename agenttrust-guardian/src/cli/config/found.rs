@@ -72,6 +72,15 @@ impl Settings {
         self.iter().find(|(other, _)| other.name == known.name).and_then(|(_, found)| found)
     }
 
+    /// Leaves this setting out.
+    pub(super) fn forget(&mut self, known: &Known) {
+        for (other, found) in &mut self.0 {
+            if other.name == known.name {
+                *found = None;
+            }
+        }
+    }
+
     /// This setting's text.
     pub(super) fn text(&self, known: &Known) -> Option<&str> {
         self.found(known).map(|found| found.text.as_str())

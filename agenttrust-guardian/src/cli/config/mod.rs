@@ -45,10 +45,13 @@ pub(super) struct Config {
 impl Config {
     /// Reads the flags, the environment and the file.
     pub(super) fn read(flags: &Flags) -> Result<Self, GuardianError> {
-        let settings = Settings::gather(flags)?;
+        let mut settings = Settings::gather(flags)?;
         let dev = switch(&settings, &known::DEV)?;
         if dev {
             database_and_dev(&settings)?;
+            // Neither is used.
+            settings.forget(&known::DATABASE);
+            settings.forget(&known::ADMIN_KEY);
         }
         let certificate = path(&settings, &known::TLS_CERT);
         let key = path(&settings, &known::TLS_KEY);

@@ -3,13 +3,16 @@
 use super::chance::Chance;
 use super::world::{GROUPS, OFTEN, TOOLS, World};
 
+/// Quorum, window in seconds, and single use.
+pub(super) type Terms = (u32, Option<u64>, bool);
+
 /// One policy: its text, and what was meant by it.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
     pub(super) id: String,
     pub(super) permits: bool,
-    /// Quorum, window in seconds and single use, when it is `@elevate`.
-    pub(super) elevate: Option<(u32, Option<u64>, bool)>,
+    /// When it is `@elevate`.
+    pub(super) elevate: Option<Terms>,
     pub(super) limit: Option<u32>,
     pub(super) shadow: bool,
     /// The policy without its annotations.
@@ -17,8 +20,10 @@ pub(super) struct Written {
     pub(super) text: String,
 }
 
-/// What a policy may ask for. Two of these cannot be evaluated for some calls.
+/// What a policy may ask for. The first two of these cannot be evaluated for some calls.
 const CONDITIONS: [&str; 27] = [
+    "context has input_chars && context.input_chars + 9223372036854775807 > 0",
+    "context.confidence * 9223372036854775807 == 0",
     r#"context.session_mode == "supervised""#,
     r#"context.session_mode == "open""#,
     "context.approved",
@@ -30,8 +35,6 @@ const CONDITIONS: [&str; 27] = [
     r#"context has session && context.session == Session::"mine""#,
     r#"context has session && context.session.ceiling.contains("web:search")"#,
     "context has input_chars && context.input_chars > 100",
-    "context has input_chars && context.input_chars + 9223372036854775807 > 0",
-    "context.confidence * 9223372036854775807 == 0",
     r#"principal in Group::"ops""#,
     r#"principal in Group::"contractors" || resource.effect == "read""#,
     r#"principal.capabilities.contains("files:*")"#,
@@ -138,8 +141,10 @@ fn resource(chance: &mut Chance) -> String {
 
 fn conditions(chance: &mut Chance) -> String {
     let word = |chance: &mut Chance| if chance.one_in(3) { "unless" } else { "when" };
-    match chance.below(5) {
+    match chance.below(6) {
         0 | 1 => String::new(),
+        // Those that cannot be evaluated, more often than the others.
+        5 => format!(" {} {{ {} }}", word(chance), chance.of(&CONDITIONS[..2])),
         2 | 3 => format!(" {} {{ {} }}", word(chance), chance.of(&CONDITIONS)),
         _ => {
             let joint = if chance.one_in(2) { "&&" } else { "||" };

@@ -2,14 +2,14 @@
 //! asked alone, nothing is looked up, kept or skipped, and nothing is taken from the Guardian but the ids
 //! that it gave out.
 
-use std::str::FromStr;
-
 use agenttrust::Effect;
 use agenttrust::model::SessionMode;
-use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
-use serde_json::{Value, json};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityUid, PolicySet, Request,
+    Response, RestrictedExpression,
+};
 
-use super::policies::Written;
+use super::policies::{Terms, Written};
 use super::world::{Agent, Asker, Case, Known, Place, Session, TOOLS, World};
 use crate::Role;
 
@@ -25,7 +25,6 @@ pub(super) enum Expected {
     Deny {
         policies: Vec<String>,
     },
-    /// With quorum, window in seconds and single use.
     Hold {
         policies: Vec<String>,
         limits: Vec<String>,
@@ -39,6 +38,8 @@ pub(super) enum Expected {
 pub(super) struct Answer {
     pub(super) effect: Option<Effect>,
     pub(super) plain: Expected,
+    /// Whether the policies decide.
+    pub(super) was_asked: bool,
     pub(super) approved: Option<Expected>,
     pub(super) shadow: Option<Expected>,
 }
@@ -56,10 +57,18 @@ impl<'a> Alone<'a> {
     }
 }
 
-pub(super) fn answer(world: &World, policies: &[Alone<'_>], case: &Case, now: i64) -> Answer {
+/// The answer; what would become of the call once approved only when that is `wanted`.
+pub(super) fn answer(
+    world: &World,
+    policies: &[Alone<'_>],
+    case: &Case,
+    now: i64,
+    wanted: bool,
+) -> Answer {
     let error = |status| Answer {
         effect: None,
         plain: Expected::Error(status),
+        was_asked: false,
         approved: None,
         shadow: None,
     };
@@ -92,6 +101,7 @@ pub(super) fn answer(world: &World, policies: &[Alone<'_>], case: &Case, now: i6
     let denied = Answer {
         effect: Some(effect),
         plain: Expected::Deny { policies: Vec::new() },
+        was_asked: false,
         approved: None,
         shadow: None,
     };
@@ -122,17 +132,15 @@ pub(super) fn answer(world: &World, policies: &[Alone<'_>], case: &Case, now: i6
         input_chars: case.check.summary.as_deref().map(length),
         now,
     };
-    let plain = Asked::new(&call, false);
-    let approved = Asked::new(&call, true);
-    let enforced = |alone: &&Alone<'_>| !alone.written.shadow;
-    let enforced: Vec<&Alone<'_>> = policies.iter().filter(enforced).collect();
-    let all: Vec<&Alone<'_>> = policies.iter().collect();
-    let shadow = all.len() > enforced.len();
+    let outcomes = Outcomes::of(&call, policies, wanted);
+    let enforced = |written: &Written| !written.shadow;
+    let shadow = policies.iter().any(|alone| alone.written.shadow);
     Answer {
         effect: Some(effect),
-        plain: decide(&call, &enforced, &plain, &approved),
-        approved: Some(decide_approved(&call, &enforced, &approved)),
-        shadow: shadow.then(|| decide(&call, &all, &plain, &approved)),
+        plain: decide(&call, &outcomes, enforced),
+        was_asked: true,
+        approved: wanted.then(|| decide_approved(&call, &outcomes, enforced)),
+        shadow: shadow.then(|| decide(&call, &outcomes, |_| true)),
     }
 }
 
@@ -203,69 +211,125 @@ struct Call<'a> {
     now: i64,
 }
 
-/// The call as Cedar is asked about it.
-struct Asked {
-    request: Request,
-    entities: Entities,
+/// What became of each policy that was asked about the call as it is and, where somebody wants to know,
+/// as it is once approved.
+struct Outcomes<'a> {
+    plain: Vec<(&'a Written, Response)>,
+    approved: Vec<(&'a Written, Response)>,
 }
 
-impl Asked {
-    fn new(call: &Call<'_>, approved: bool) -> Self {
-        let uid = |kind: &str, id: &str| json!({ "type": kind, "id": id });
-        let tool = &TOOLS[call.tool];
-        let org = uid("Org", "org_default");
-        let mut parents: Vec<Value> = call.agent.groups.iter().map(|id| uid("Group", id)).collect();
-        let mut entities: Vec<Value> = parents
-            .iter()
-            .map(|group| json!({ "uid": group, "attrs": {}, "parents": [org] }))
-            .collect();
-        parents.push(org);
-        let mut about = json!({ "name": tool.name, "effect": call.effect });
-        if let Some(server) = tool.server {
-            about["server"] = json!(server);
-        }
-        entities.push(json!({ "uid": uid("Tool", tool.name), "attrs": about, "parents": [] }));
-        entities.push(json!({
-            "uid": uid("Agent", &call.agent.id),
-            "attrs": { "name": call.agent.name, "capabilities": call.agent.capabilities },
-            "parents": parents,
-        }));
-        let mut context = json!({
-            "session_mode": call.mode,
-            "scopes": call.scopes,
-            "ceiling": call.ceiling,
-            "confidence": call.confidence,
-            "approved": approved,
-            "now": call.now,
-        });
-        if let Some(id) = call.session_id {
-            entities.push(json!({
-                "uid": uid("Session", id),
-                "attrs": {
-                    "mode": call.mode,
-                    "ceiling": call.ceiling,
-                    "source": call.session.map_or("caller", |session| session.source),
-                    "issued": call.session.is_some(),
-                },
-                "parents": [],
-            }));
-            context["session_id"] = json!(id);
-            context["session"] = json!({ "__entity": uid("Session", id) });
-        }
-        if let Some(chars) = call.input_chars {
-            context["input_chars"] = json!(chars);
-        }
-        let entity = |value: Value| EntityUid::from_json(value).unwrap();
-        let request = Request::new(
-            entity(uid("Agent", &call.agent.id)),
-            EntityUid::from_str(&format!("Action::\"{}\"", call.effect)).unwrap(),
-            entity(uid("Tool", tool.name)),
-            Context::from_json_value(context, None).unwrap(),
-            None,
-        );
-        let entities = Entities::from_json_value(Value::Array(entities), None).unwrap();
-        Self { request: request.unwrap(), entities }
+impl<'a> Outcomes<'a> {
+    fn of(call: &Call<'_>, policies: &[Alone<'a>], with_approved: bool) -> Self {
+        let entities = entities(call);
+        let ask = |approved| {
+            let request = request(call, approved);
+            let ask = |Alone { written, set }: &Alone<'a>| {
+                (*written, Authorizer::new().is_authorized(&request, set, &entities))
+            };
+            policies.iter().map(ask).collect()
+        };
+        let plain: Vec<(&Written, Response)> = ask(false);
+        let held = is_held_by_supervision(call)
+            || policies.iter().any(|alone| alone.written.elevate.is_some());
+        let approved = if held || with_approved { ask(true) } else { Vec::new() };
+        Self { plain, approved }
     }
+}
+
+fn uid(kind: &str, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.parse().unwrap(), EntityId::new(id))
+}
+
+fn text(value: impl Into<String>) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.into())
+}
+
+fn texts(values: &[String]) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.iter().map(text))
+}
+
+fn long(value: i64) -> RestrictedExpression {
+    RestrictedExpression::new_long(value)
+}
+
+fn truth(value: bool) -> RestrictedExpression {
+    RestrictedExpression::new_bool(value)
+}
+
+fn entity<const N: usize>(
+    uid: EntityUid,
+    attributes: [(&str, Option<RestrictedExpression>); N],
+    parents: impl IntoIterator<Item = EntityUid>,
+) -> Entity {
+    let attributes =
+        attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Entity::new(uid, attributes.collect(), parents.into_iter().collect()).unwrap()
+}
+
+fn entities(call: &Call<'_>) -> Entities {
+    let tool = &TOOLS[call.tool];
+    let org = uid("Org", "org_default");
+    let groups = || call.agent.groups.iter().map(|id| uid("Group", id));
+    let mut entities: Vec<Entity> =
+        groups().map(|group| entity(group, [], [org.clone()])).collect();
+    entities.push(entity(
+        uid("Tool", tool.name),
+        [
+            ("name", Some(text(tool.name))),
+            ("effect", Some(text(call.effect.as_str()))),
+            ("server", tool.server.map(text)),
+        ],
+        [],
+    ));
+    entities.push(entity(
+        uid("Agent", &call.agent.id),
+        [
+            ("name", Some(text(&call.agent.name))),
+            ("capabilities", Some(texts(&call.agent.capabilities))),
+        ],
+        groups().chain([org.clone()]),
+    ));
+    if let Some(id) = call.session_id {
+        entities.push(entity(
+            uid("Session", id),
+            [
+                ("mode", Some(text(call.mode.as_str()))),
+                ("ceiling", Some(texts(&call.ceiling))),
+                ("source", Some(text(call.session.map_or("caller", |session| session.source)))),
+                ("issued", Some(truth(call.session.is_some()))),
+            ],
+            [],
+        ));
+    }
+    Entities::from_entities(entities, None).unwrap()
+}
+
+fn request(call: &Call<'_>, approved: bool) -> Request {
+    let session = call.session_id.map(|id| uid("Session", id));
+    let context = [
+        ("session_mode", Some(text(call.mode.as_str()))),
+        ("session_id", call.session_id.map(text)),
+        ("session", session.map(RestrictedExpression::new_entity_uid)),
+        ("scopes", Some(texts(&call.scopes))),
+        ("ceiling", Some(texts(&call.ceiling))),
+        ("input_chars", call.input_chars.map(|chars| long(i64::try_from(chars).unwrap()))),
+        ("confidence", Some(long(call.confidence))),
+        ("approved", Some(truth(approved))),
+        ("now", Some(long(call.now))),
+    ];
+    let context = context.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Request::new(
+        uid("Agent", &call.agent.id),
+        uid("Action", call.effect.as_str()),
+        uid("Tool", TOOLS[call.tool].name),
+        Context::from_pairs(context).unwrap(),
+        None,
+    )
+    .unwrap()
+}
+
+fn is_held_by_supervision(call: &Call<'_>) -> bool {
+    call.mode == SessionMode::Supervised && call.effect >= Effect::Destructive
 }
 
 /// Policies by what they do to a call.
@@ -273,15 +337,18 @@ impl Asked {
 struct Sorted {
     /// No approval lifts these.
     denying: Vec<String>,
-    holding: Vec<(String, (u32, Option<u64>, bool))>,
+    holding: Vec<(String, Terms)>,
     permitting: Vec<String>,
     limits: Vec<String>,
 }
 
-fn sort(call: &Call<'_>, policies: &[&Alone<'_>], asked: &Asked) -> Sorted {
+fn sort(
+    call: &Call<'_>,
+    outcomes: &[(&Written, Response)],
+    wanted: impl Fn(&Written) -> bool,
+) -> Sorted {
     let mut sorted = Sorted::default();
-    for Alone { written, set } in policies {
-        let response = Authorizer::new().is_authorized(&asked.request, set, &asked.entities);
+    for (written, response) in outcomes.iter().filter(|(written, _)| wanted(written)) {
         let id = written.id.clone();
         let matched = if written.permits {
             response.decision() == Decision::Allow
@@ -302,7 +369,7 @@ fn sort(call: &Call<'_>, policies: &[&Alone<'_>], asked: &Asked) -> Sorted {
             }
         }
     }
-    if call.mode == SessionMode::Supervised && call.effect >= Effect::Destructive {
+    if is_held_by_supervision(call) {
         sorted.holding.push(("supervised-hold".to_owned(), (1, None, true)));
     }
     sorted.denying.sort();
@@ -312,12 +379,12 @@ fn sort(call: &Call<'_>, policies: &[&Alone<'_>], asked: &Asked) -> Sorted {
     sorted
 }
 
-fn decide(call: &Call<'_>, policies: &[&Alone<'_>], plain: &Asked, approved: &Asked) -> Expected {
-    let sorted = sort(call, policies, plain);
+fn decide(call: &Call<'_>, outcomes: &Outcomes<'_>, wanted: impl Fn(&Written) -> bool) -> Expected {
+    let sorted = sort(call, &outcomes.plain, &wanted);
     if !sorted.denying.is_empty() || sorted.holding.is_empty() {
         return allowed_or_denied(sorted);
     }
-    match decide_approved(call, policies, approved) {
+    match decide_approved(call, outcomes, wanted) {
         Expected::Allow { limits, .. } => {
             let all = || sorted.holding.iter().map(|(_, terms)| *terms);
             let windows = || all().map(|(_, window, _)| window);
@@ -334,8 +401,12 @@ fn decide(call: &Call<'_>, policies: &[&Alone<'_>], plain: &Asked, approved: &As
     }
 }
 
-fn decide_approved(call: &Call<'_>, policies: &[&Alone<'_>], approved: &Asked) -> Expected {
-    allowed_or_denied(sort(call, policies, approved))
+fn decide_approved(
+    call: &Call<'_>,
+    outcomes: &Outcomes<'_>,
+    wanted: impl Fn(&Written) -> bool,
+) -> Expected {
+    allowed_or_denied(sort(call, &outcomes.approved, wanted))
 }
 
 fn allowed_or_denied(sorted: Sorted) -> Expected {

@@ -170,7 +170,7 @@ impl World {
     async fn register(&mut self, chance: &mut Chance, n: usize) {
         let mut capabilities: Vec<String> = match chance.below(12) {
             0 => Vec::new(),
-            1..=9 => vec!["*".to_owned()],
+            1..=10 => vec!["*".to_owned()],
             _ => chance.some(&CAPABILITIES[1..], 6).iter().map(ToString::to_string).collect(),
         };
         capabilities.dedup();
@@ -292,7 +292,9 @@ impl World {
             ));
         }
         for (role, agents, secret) in secrets {
-            let key = self.guardian.state().registry.keys.get(&Fingerprint::of(&secret)).unwrap();
+            let state = self.guardian.state();
+            let hash = Fingerprint::of(&secret);
+            let key = state.registry.keys.get(&hash, state.clock.now()).unwrap();
             self.askers.push(Asker { role, agents, own_org: true, secret, key });
         }
         let secret = "sk_of_another_org".to_owned();
@@ -301,7 +303,6 @@ impl World {
             org_id: "org_other".to_owned(),
             role: Role::Admin,
             agents: Vec::new(),
-            hash: Fingerprint::of(&secret),
         };
         let (role, agents, key) = (Role::Admin, Vec::new(), Arc::new(key));
         self.askers.push(Asker { role, agents, own_org: false, secret, key });
@@ -320,7 +321,7 @@ impl World {
         let tool = chance.below(tools);
         let session = match chance.below(20) {
             0..=7 => None,
-            8..=10 => Some(Place::Own(*chance.of(&["mine", "yours"]))),
+            8..=10 => Some(Place::Own(if chance.one_in(2) { "mine" } else { "yours" })),
             11 if chance.one_in(3) => Some(Place::Unknown("ats_never")),
             12 => Some(Place::Issued(chance.below(self.sessions.len()))),
             // One of the agent's own, if it has one.

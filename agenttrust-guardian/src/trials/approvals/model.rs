@@ -151,6 +151,8 @@ pub(super) struct Approval {
     pub(super) decided: Option<(Who, Duration)>,
     pub(super) uses: u32,
     pub(super) shown: bool,
+    /// Whether it ever was.
+    pub(super) was_shown: bool,
 }
 
 impl Approval {
@@ -272,6 +274,7 @@ impl Model {
             decided: None,
             uses: 0,
             shown: false,
+            was_shown: false,
         });
         Said::Held(fresh.to_owned())
     }
@@ -329,6 +332,7 @@ impl Model {
             Said::Refused(409)
         } else {
             found.shown = true;
+            found.was_shown = true;
             Said::Done
         }
     }

@@ -49,6 +49,8 @@ struct Known {
 /// A Guardian and its model.
 pub(super) struct World {
     url: String,
+    /// The name of its audit log, where logs have names.
+    replica: String,
     start: Timestamp,
     api: Arc<Api>,
     known: Arc<Known>,
@@ -57,9 +59,9 @@ pub(super) struct World {
     happened: &'static Happened,
 }
 
-async fn open(url: &str, at: Timestamp) -> Arc<Api> {
+async fn open(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
     let set = PolicySet::parse("trial.cedar", POLICIES).unwrap();
-    let api = Api::with(|builder| builder.database(url).policy_set(set)).await;
+    let api = Api::with(|builder| builder.database(url).replica(replica).policy_set(set)).await;
     // Time passes only as the trial says, so that the model knows it to the microsecond.
     api.guardian.state().clock.stop_at(at);
     Arc::new(api)
@@ -69,7 +71,8 @@ impl World {
     pub(super) fn new(url: String, happened: &'static Happened) -> Self {
         RUNTIME.block_on(async {
             let start = Timestamp::now();
-            let api = open(&url, start).await;
+            let replica = crate::ids::new("life_");
+            let api = open(&url, &replica, start).await;
             let mut agents = Vec::new();
             let mut keys = BTreeMap::new();
             for who in 0..AGENTS {
@@ -88,7 +91,7 @@ impl World {
             keys.insert(Who::Admin, Held { id, secret: ADMIN.to_owned() });
             let known = Arc::new(Known { agents, keys });
             let (model, evidence) = Default::default();
-            Self { url, start, api, known, model, evidence, happened }
+            Self { url, replica, start, api, known, model, evidence, happened }
         })
     }
 
@@ -104,7 +107,8 @@ impl World {
             }
             Transition::Restart => RUNTIME.block_on(async {
                 self.api.guardian.close().await;
-                self.api = open(&self.url, self.start.saturating_add(self.model.now)).await;
+                let now = self.start.saturating_add(self.model.now);
+                self.api = open(&self.url, &self.replica, now).await;
             }),
         }
     }
@@ -140,8 +144,12 @@ impl World {
     /// Fails unless the approvals are what the model says, and the audit proves what was answered.
     pub(super) fn must_agree(&mut self) {
         RUNTIME.block_on(async {
-            let listed = self.api.get("/mcp/approvals", ADMIN).await.ok().body;
-            let listed = listed["approvals"].as_array().unwrap();
+            let mut listed = Vec::new();
+            for agent in &self.known.agents {
+                let path = format!("/mcp/approvals?agent_id={agent}");
+                let found = self.api.get(&path, ADMIN).await.ok().body;
+                listed.extend(found["approvals"].as_array().unwrap().clone());
+            }
             assert_eq!(listed.len(), self.model.approvals.len());
             for approval in &self.model.approvals {
                 let seen = listed.iter().find(|seen| seen["id"] == *approval.id).unwrap();
@@ -160,7 +168,8 @@ impl World {
                 for (field, expected) in expected.as_object().unwrap() {
                     assert_eq!(&seen[field], expected, "{field} of {seen} and {approval:?}");
                 }
-                if let Input::Digest(input) | Input::Both(input) = ask.input {
+                if approval.was_shown {
+                    let input = ask.bound().1;
                     let seen = self.api.approval(&approval.id).await;
                     let shown = if approval.status(now) == ApprovalStatus::Pending && approval.shown
                     {
