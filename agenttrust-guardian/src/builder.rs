@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::audit::{
     AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, Notes, Record, Signing,
 };
+use crate::checks::CheckIds;
 use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::following::{self, Following};
@@ -20,6 +21,7 @@ use crate::guardian::Guardian;
 use crate::health::Pulse;
 use crate::ids;
 use crate::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::policies::{Origin, Policies, brief};
 use crate::policy::PolicySet;
 use crate::registry::{Key, Registry};
@@ -29,6 +31,7 @@ use crate::secret::{Fingerprint, Secret};
 use crate::state::{Changes, DEFAULT_ORG, Settings, State};
 use crate::store::{Database, KeyRow, Store};
 use crate::tending;
+use crate::webhooks;
 
 /// The shortest admin key that is taken, in characters.
 const ADMIN_KEY_MIN: usize = 12;
@@ -54,6 +57,7 @@ pub struct GuardianBuilder {
     allow_self_approval: bool,
     approval_ttl: Duration,
     session_ttl: Duration,
+    allow_private_targets: bool,
     audit: AuditFiles,
 }
 
@@ -83,6 +87,7 @@ impl Default for GuardianBuilder {
             allow_self_approval: false,
             approval_ttl: APPROVAL_TTL,
             session_ttl: SESSION_TTL,
+            allow_private_targets: false,
             audit: AuditFiles::default(),
         }
     }
@@ -126,7 +131,7 @@ impl GuardianBuilder {
     #[cfg(feature = "cli")]
     pub(crate) fn development(mut self, key: &str) -> Self {
         self.development = true;
-        self.admin_key(key).allow_self_approval(true)
+        self.admin_key(key).allow_self_approval(true).allow_private_targets(true)
     }
 
     /// Whether a key that asked may decide its own request; off by default. Where it is on, each
@@ -145,6 +150,13 @@ impl GuardianBuilder {
     /// How long an issued session lives that no token bounds; a day by default.
     pub fn session_ttl(mut self, ttl: Duration) -> Self {
         self.session_ttl = ttl;
+        self
+    }
+
+    /// Whether the Guardian may call this machine and private networks, for webhooks say; off by default.
+    /// Where it is on, this machine may be called without TLS.
+    pub fn allow_private_targets(mut self, allow: bool) -> Self {
+        self.allow_private_targets = allow;
         self
     }
 
@@ -208,7 +220,6 @@ impl GuardianBuilder {
             ));
         }
         let clock = Arc::new(Clock::default());
-        let policies = self.policies.load(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
@@ -224,9 +235,13 @@ impl GuardianBuilder {
         if let Some(at) = store.last_change_made().await? {
             clock.not_before(at);
         }
+        let policies = self.policies.load(&store, clock.now()).await?;
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
+        let checks = CheckIds::open(&store).await?;
+        // From here on, whoever sets the clock opens no budget early.
+        clock.undisturbed();
         let own = Secret::random("sk_own_")?;
         let own_key = Key {
             id: "key_own".to_owned(),
@@ -240,6 +255,7 @@ impl GuardianBuilder {
             registry,
             policies,
             audit,
+            checks,
             changes: Changes::new(),
             revocations: Revocations::new(),
             following: Following::from(seen),
@@ -255,12 +271,14 @@ impl GuardianBuilder {
             },
             metrics: Metrics::new(),
             pulse: Pulse::default(),
+            outbound: Outbound::new(self.allow_private_targets),
             closing: watch::Sender::new(false),
         });
         let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
+            "allow_private_targets": self.allow_private_targets,
             "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
             "audit_key": state.audit.key().map(|key| key.public().to_string()),
@@ -271,6 +289,7 @@ impl GuardianBuilder {
         }
         tending::start(&state);
         following::start(&state);
+        webhooks::start(&state);
         Guardian::new(state, own)
     }
 }
@@ -297,14 +316,29 @@ impl AuditFiles {
 }
 
 impl Source {
-    fn load(self, now: Timestamp) -> Result<Policies, GuardianError> {
+    async fn load(self, store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
         match self {
-            Self::Default => Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now)),
+            Self::Default => kept(store, now).await,
             Self::Set(set) => Ok(Policies::of_set(set, Origin::Program, now)),
             Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }
     }
+}
+
+/// The policies that were sent and are kept in the database, else the default set.
+async fn kept(store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
+    let files = store.policy_files().await?;
+    if files.is_empty() {
+        return Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now));
+    }
+    let set = PolicySet::of_files(files).map_err(|error| {
+        GuardianError::Invalid(format!(
+            "the policies that are kept in the database are not usable: {error}; start with a folder \
+             of policies instead"
+        ))
+    })?;
+    Ok(Policies::of_set(set, Origin::Api, now))
 }
 
 async fn ensure_admin(
@@ -373,6 +407,7 @@ impl fmt::Debug for GuardianBuilder {
             .field("database", &self.database)
             .field("admin_keys", &self.admin_keys.len())
             .field("allow_self_approval", &self.allow_self_approval)
+            .field("allow_private_targets", &self.allow_private_targets)
             .field("approval_ttl", &self.approval_ttl)
             .field("session_ttl", &self.session_ttl)
             .finish_non_exhaustive()

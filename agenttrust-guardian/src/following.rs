@@ -18,15 +18,45 @@ use crate::store::{Changed, Kind, Listener, StoreError};
 /// something back meanwhile.
 const OUT_OF_TOUCH: Duration = Duration::from_secs(2);
 
+/// The same for a file, which only the command line changes beside its one Guardian, and which may be
+/// locked for a while.
+const OUT_OF_TOUCH_WITH_FILE: Duration = Duration::from_secs(15);
+
+/// How often changes are looked for that nobody was told of.
+const POLL_EVERY: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether the database answers.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
 /// How long to wait before listening again, after it did not work.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Catches up whenever another replica says that it changed something, and tells the streams when this
-/// one is out of touch. Ends with the Guardian.
+/// Catches up whenever another replica says that it changed something, and now and then in case it was
+/// not heard; tells the streams when this Guardian is out of touch. Ends with the Guardian.
 pub(crate) fn start(state: &Arc<State>) {
     if state.settings.has_replicas {
         background::spawn(listen(Arc::downgrade(state)));
+    }
+    if state.settings.shared_database {
+        background::spawn(poll(Arc::downgrade(state)));
         background::spawn(keep_in_touch(Arc::downgrade(state)));
+    }
+}
+
+async fn poll(state: Weak<State>) {
+    let mut troubled = false;
+    loop {
+        background::sleep(POLL_EVERY).await;
+        let Some(state) = state.upgrade().filter(|state| !*state.closing.borrow()) else { return };
+        match state.catch_up().await {
+            Ok(_) => troubled = false,
+            // Once a trouble, not twice a second.
+            Err(error) if !troubled => {
+                tracing::warn!(%error, "changes in the database cannot be read; trying again");
+                troubled = true;
+            }
+            Err(_) => {}
+        }
     }
 }
 
@@ -60,7 +90,7 @@ async fn hear(state: &Weak<State>, mut listener: Listener) {
 async fn keep_in_touch(state: Weak<State>) {
     let mut in_touch = true;
     loop {
-        background::sleep(OUT_OF_TOUCH / 8).await;
+        background::sleep(LOOK_EVERY).await;
         let Some(state) = state.upgrade().filter(|state| !*state.closing.borrow()) else { return };
         let now_in_touch = state.is_in_touch();
         if in_touch && !now_in_touch {
@@ -102,10 +132,14 @@ impl Following {
 }
 
 impl State {
-    /// Whether memory may be decided by: whether, where there are replicas, the database told what they
+    /// Whether memory may be decided by: whether the database, if others can change it, told what they
     /// changed up to a moment ago.
     pub(crate) fn is_in_touch(&self) -> bool {
-        !self.settings.has_replicas || self.following.silent_for() < OUT_OF_TOUCH
+        if !self.settings.shared_database {
+            return true;
+        }
+        let most = if self.settings.has_replicas { OUT_OF_TOUCH } else { OUT_OF_TOUCH_WITH_FILE };
+        self.following.silent_for() < most
     }
 
     /// Brings memory up to what is committed; returns the number of the last change.
@@ -157,7 +191,7 @@ impl State {
                 self.registry.tools.replace(&org_id, self.store.tools_of(org_id.clone()).await?);
                 Ok(())
             }
-            Kind::Policies => Ok(()),
+            Kind::Policies => self.follow_policies(&id).await,
             Kind::Approval => {
                 self.changes.announce(&id);
                 Ok(())

@@ -34,6 +34,7 @@ extern crate self as agenttrust_guardian;
 
 pub mod audit;
 mod builder;
+mod checks;
 pub mod classify;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -49,6 +50,7 @@ mod metrics;
 mod names;
 #[cfg(feature = "otel")]
 mod otel;
+mod outbound;
 mod pipeline;
 mod policies;
 pub mod policy;
@@ -62,6 +64,7 @@ mod store;
 mod tending;
 #[cfg(test)]
 mod trials;
+mod webhooks;
 
 pub use self::builder::GuardianBuilder;
 pub use self::error::GuardianError;

@@ -83,6 +83,7 @@ impl Role {
                 | P::ReadAudit
                 | P::ReadTools
                 | P::ReadMetrics
+                | P::ReadWebhooks
                 | P::ReadPolicies
                 | P::IntrospectTokens
                 | P::WatchRevocations,
@@ -151,6 +152,8 @@ pub(crate) enum Permission {
     ReadApprovals,
     DecideApprovals,
     DiscloseInput,
+    ReadWebhooks,
+    ManageWebhooks,
     ManageKeys,
     ReadPolicies,
     ManagePolicies,
@@ -181,6 +184,8 @@ impl fmt::Display for Permission {
             Self::ReadApprovals => "read approvals",
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",
+            Self::ReadWebhooks => "read webhooks",
+            Self::ManageWebhooks => "manage webhooks",
             Self::ManageKeys => "manage keys",
             Self::ReadPolicies => "read policies",
             Self::ManagePolicies => "manage policies",

@@ -8,12 +8,14 @@ use agenttrust::Timestamp;
 use tokio::sync::{broadcast, watch};
 
 use crate::audit::{AuditLog, Record};
+use crate::checks::CheckIds;
 use crate::clock::Clock;
 use crate::following::Following;
 use crate::health::Pulse;
 use crate::http::ApiError;
 use crate::manifest::{Change, Manifest};
 use crate::metrics::{ApprovalEvent, Metrics};
+use crate::outbound::Outbound;
 use crate::policies::Policies;
 use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
@@ -49,6 +51,7 @@ pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
+    pub(crate) checks: CheckIds,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
@@ -56,6 +59,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     pub(crate) pulse: Pulse,
+    pub(crate) outbound: Outbound,
     pub(crate) closing: watch::Sender<bool>,
 }
 
@@ -166,19 +170,6 @@ impl State {
     pub(crate) async fn save_uses(&self) -> Result<(), StoreError> {
         let used = self.registry.keys.take_used();
         if used.is_empty() { Ok(()) } else { self.store.keys_used(used).await }
-    }
-
-    /// Keeps the session counters that changed.
-    pub(crate) async fn save_counters(&self) -> Result<(), StoreError> {
-        let unsaved = self.registry.sessions.take_unsaved();
-        if unsaved.is_empty() {
-            return Ok(());
-        }
-        let saved = self.store.count_sessions(unsaved.clone()).await;
-        if saved.is_err() {
-            self.registry.sessions.mark_unsaved(unsaved.iter().map(|(id, _)| id));
-        }
-        saved
     }
 }
 

@@ -1,5 +1,5 @@
-//! What happens by itself, now and then: counters are kept, approvals lapse, policies and keys of other
-//! processes arrive, old rows go. It ends with the Guardian.
+//! What happens by itself, now and then: approvals lapse, policies and keys of other processes arrive,
+//! old rows go. It ends with the Guardian.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::retention;
 use crate::state::State;
 use crate::store::StoreError;
 
-/// How often approvals are looked through and counters kept.
+/// How often approvals are looked through.
 const BEAT: Duration = Duration::from_millis(500);
 /// Every so many beats, old rows go.
 const BEATS_BETWEEN_PRUNING: u64 = 1_200;
-/// How long reports and ended sessions are kept in the database.
+/// How long reports, ended sessions, approvals that are over and deliveries are kept in the database.
 const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// How long a token or session that is over stays in memory, so that its end can be told from a wrong id.
 const OVER_KEPT: Duration = Duration::from_secs(3_600);
@@ -58,11 +58,7 @@ async fn tend(state: Weak<State>) {
 
 async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     let now = state.clock.now();
-    if state.settings.shared_database {
-        state.catch_up().await?;
-    }
     state.expire_approvals(now).await?;
-    state.save_counters().await?;
     state.save_uses().await?;
     if prune {
         let over = before(now, OVER_KEPT);
@@ -70,9 +66,13 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
         state.registry.sessions.prune(over);
         state.store.prune_tokens(over).await?;
         state.store.prune_changes(over).await?;
+        state.store.prune_denials(over).await?;
+        state.prune_budgets().await?;
         let history = before(now, HISTORY_KEPT);
         state.store.prune_telemetry(history).await?;
         state.store.prune_sessions(history).await?;
+        state.store.prune_deliveries(history).await?;
+        while state.store.prune_approvals(history).await? > 0 {}
     }
     Ok(())
 }

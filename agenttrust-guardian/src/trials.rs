@@ -4,4 +4,4 @@
 mod approvals;
 mod clock_jumps;
 #[path = "../tests/support/mod.rs"]
-mod support;
+pub(crate) mod support;

@@ -69,6 +69,30 @@ async fn approval_binds_session_tool_and_effect() {
 }
 
 #[tokio::test]
+async fn approval_binds_the_set_of_scopes() {
+    const SCOPES: &str = "agenttrust-scopes";
+    let held = || json!({ "action_name": "db_delete" });
+    let with = [(SCOPES, "db:write,db:read")];
+    for (again, serves) in [
+        (&[(SCOPES, "db:write,db:read")][..], true),
+        (&[(SCOPES, "db:read, db:write, db:read")], true),
+        (&[(SCOPES, "db:read")], false),
+        (&[(SCOPES, "db:read,db:write,db:admin")], false),
+        (&[(SCOPES, "db:read,db:Write")], false),
+        (&[], false),
+    ] {
+        let served = approval_serves((&with, held()), (again, held()), "name").await;
+        assert_eq!(served, serves, "{again:?}");
+    }
+    assert!(!approval_serves((&[], held()), (&with, held()), "name").await);
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let body = json!({ "agent_id": agent, "action_name": "db_delete" });
+    let approval = api.check_with(&key, &with, body).await.held();
+    assert_eq!(api.approval(&approval).await["scopes"], json!(["db:read", "db:write"]));
+}
+
+#[tokio::test]
 async fn approval_of_one_agent_never_serves_another() {
     let api = Api::new().await;
     let (one, two) = (api.agent(&["*"]).await, api.agent(&["*"]).await);
@@ -283,6 +307,102 @@ async fn denial_holds_for_the_rest_of_its_window() {
     api.check(&key, &agent, "db_delete").await.denied("was denied");
     tokio::time::sleep(Duration::from_millis(650)).await;
     assert_ne!(api.check(&key, &agent, "db_delete").await.held(), approval);
+}
+
+#[tokio::test]
+async fn denial_holds_whatever_effect_and_scopes_the_next_check_comes_with() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let approval = api.check(&key, &agent, "db_delete").await.held();
+    api.deny(ADMIN, &approval).await.ok();
+    let raised = json!({ "agent_id": agent, "action_name": "db_delete", "action_effect": "admin" });
+    let answer = api.check_as(&key, raised.clone()).await;
+    assert_eq!(answer.denied("was denied").body["approval_id"], approval);
+    let scoped = [("agenttrust-scopes", "db:write")];
+    let answer = api.check_with(&key, &scoped, raised).await;
+    assert_eq!(answer.denied("was denied").body["approval_id"], approval);
+    let set = json!({ "effect": "admin" });
+    api.put("/api/v1/tools/db_delete/effect", ADMIN, set).await.ok();
+    api.check(&key, &agent, "db_delete").await.denied("was denied");
+    // Another session, or another input, was not asked about.
+    api.check_in(&key, &agent, "db_delete", "s1").await.held();
+    let digest = "a".repeat(64);
+    let body = json!({ "agent_id": agent, "action_name": "db_delete" });
+    api.check_with(&key, &[(DIGEST, digest.as_str())], body).await.held();
+}
+
+#[tokio::test]
+async fn approval_by_a_key_that_was_revoked_serves_nobody() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let made = api.post("/api/v1/keys", ADMIN, json!({ "role": "operator" })).await.ok();
+    let approval = api.check(&key, &agent, "db_delete").await.held();
+    api.approve(&made.text("key"), &approval).await.ok();
+    let path = format!("/api/v1/keys/{}", made.text("id"));
+    api.ask(axum::http::Method::DELETE, &path, ADMIN, None).await.ok();
+    assert_ne!(api.check(&key, &agent, "db_delete").await.held(), approval);
+}
+
+#[tokio::test]
+async fn repeated_check_is_allowed_only_by_what_policy_demands_now() {
+    let held = |terms: &str| {
+        let text = format!("@id(\"hold\") @elevate {terms} permit (principal, action, resource);");
+        json!({ "files": [{ "name": "all.cedar", "text": text }] })
+    };
+    let wide = r#"@window("1h")"#;
+    for (then, uses, now, still) in [
+        (wide, 1, wide, true),
+        (wide, 1, r#"@window("1h") @quorum("1")"#, true),
+        (wide, 1, r#"@window("1h") @quorum("2")"#, false),
+        (wide, 1, r#"@window("1s")"#, false),
+        (wide, 1, r#"@window("1h") @single_use"#, true),
+        (wide, 2, r#"@window("1h") @single_use"#, false),
+        (r#"@window("1h") @quorum("2")"#, 1, r#"@window("1h") @quorum("2")"#, true),
+    ] {
+        let api = Api::new().await;
+        api.put("/api/v1/policies", ADMIN, held(then)).await.ok();
+        let (agent, key) = api.worker().await;
+        let operator = api.key(Role::Operator, &[]).await;
+        let digest = "a".repeat(64);
+        let body = json!({ "agent_id": agent, "action_name": "db_delete" });
+        let headers = [(DIGEST, digest.as_str()), ("idempotency-key", "once")];
+        let approval = api.check_with(&key, &headers[..1], body.clone()).await.held();
+        api.approve(ADMIN, &approval).await.ok();
+        if api.approval(&approval).await["status"] == "pending" {
+            api.approve(&operator, &approval).await.ok();
+        }
+        let first = api.check_with(&key, &headers, body.clone()).await.allowed().text("check_id");
+        for _ in 1..uses {
+            api.check_with(&key, &headers[..1], body.clone()).await.allowed();
+        }
+        api.put("/api/v1/policies", ADMIN, held(now)).await.ok();
+        tokio::time::sleep(Duration::from_millis(1_050)).await;
+        let again = api.check_with(&key, &headers, body.clone()).await;
+        if still {
+            assert_eq!(again.allowed().text("check_id"), first, "{then} then {now}");
+        } else {
+            again.denied("less than what is demanded by now");
+        }
+    }
+}
+
+#[tokio::test]
+async fn check_whose_first_answer_was_lost_finds_the_approval_that_it_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guardian.db").to_str().unwrap().to_owned();
+    let open = || Api::with(|builder| builder.database(&path));
+    let api = open().await;
+    let (agent, key) = api.worker().await;
+    let body = json!({ "agent_id": agent, "action_name": "db_delete" });
+    let headers = [("idempotency-key", "once")];
+    let approval = api.check_with(&key, &headers, body.clone()).await.held();
+    api.guardian.close().await;
+    drop(api);
+    // The next Guardian remembers no idempotency key; the approval it does.
+    let api = open().await;
+    assert_eq!(api.check_with(&key, &headers, body.clone()).await.held(), approval);
+    api.approve(ADMIN, &approval).await.ok();
+    api.check_as(&key, body).await.allowed();
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ struct World {
     session: String,
     approval: String,
     spare_key: String,
+    webhook: String,
     digest: String,
     /// Where the policies are read from, for the one endpoint that reads them again.
     _folder: Option<tempfile::TempDir>,
@@ -53,6 +54,13 @@ impl World {
         api.put("/api/v1/tools/search/effect", ADMIN, json!({ "effect": "read" })).await.ok();
         let spare_key =
             api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
+        let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
+        let webhook = match route {
+            "/api/v1/webhooks/{id}" | "/api/v1/webhooks/{id}/deliveries" => {
+                api.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
+            }
+            _ => String::new(),
+        };
         Self {
             api,
             agent,
@@ -60,6 +68,7 @@ impl World {
             session,
             approval,
             spare_key,
+            webhook,
             digest: digest.opening,
             _folder: folder,
         }
@@ -109,6 +118,10 @@ const TABLE: &[(&str, &str, May)] = &[
     ("get", "/api/v1/policies", [NO, NO, OK, OK, OK]),
     ("put", "/api/v1/policies", [NO, NO, NO, NO, OK]),
     ("post", "/api/v1/policies/reload", [NO, NO, NO, NO, OK]),
+    ("post", "/api/v1/webhooks", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/webhooks", [NO, NO, OK, OK, OK]),
+    ("delete", "/api/v1/webhooks/{id}", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/webhooks/{id}/deliveries", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/logs", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/checkpoints", [NO, NO, OK, OK, OK]),
@@ -125,6 +138,8 @@ fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<
         &world.session
     } else if route.contains("/approvals/") {
         &world.approval
+    } else if route.contains("/webhooks/") {
+        &world.webhook
     } else {
         &world.spare_key
     };
@@ -145,6 +160,9 @@ fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<
             Some(json!({ "input": { "table": "users" }, "r": world.digest }))
         }
         (_, "/api/v1/agents/{id}/floor") => Some(json!({ "mode": "open" })),
+        (_, "/api/v1/webhooks") => Some(json!({
+            "url": "https://hooks.example.com/", "events": ["approval.pending"],
+        })),
         (_, "/api/v1/keys") => Some(json!({ "role": "operator" })),
         (_, "/api/v1/policies") => Some(json!({
             "files": [{ "name": "all.cedar", "text": "permit (principal, action, resource);" }],

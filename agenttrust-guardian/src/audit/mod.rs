@@ -66,6 +66,7 @@
 
 mod chain;
 mod checkpoint;
+mod counting;
 mod error;
 mod key;
 mod notes;
@@ -81,6 +82,7 @@ use std::time::Duration;
 
 pub use self::checkpoint::{Checkpoint, Says};
 pub(crate) use self::checkpoint::{before as checkpoints, cut};
+pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
 pub(crate) use self::key::AuditKey;
 pub use self::key::{InvalidPublicKey, PublicKey};

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::chain::Link;
 use super::checkpoint::Checkpoint;
+use super::counting;
 use super::error::AuditError;
 use super::key::AuditKey;
 use super::record::{Prepared, Record};
@@ -44,6 +45,8 @@ const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, a
 pub struct AuditLog {
     queue: mpsc::Sender<Message>,
     healthy: Arc<AtomicBool>,
+    /// Bursts of denials told of since the start.
+    bursts: Arc<AtomicU64>,
     /// Rows on disk since the start.
     written: Arc<AtomicU64>,
     key: Option<AuditKey>,
@@ -108,6 +111,7 @@ impl AuditLog {
         }
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
+        let bursts = Arc::new(AtomicU64::new(0));
         let written = Arc::new(AtomicU64::new(0));
         let (last, reached) = watch::channel(tail);
         let key = signing.as_ref().map(|signing| signing.key.clone());
@@ -117,6 +121,7 @@ impl AuditLog {
             clock,
             messages,
             healthy: Arc::clone(&healthy),
+            bursts: Arc::clone(&bursts),
             written: Arc::clone(&written),
             last,
             signing,
@@ -125,7 +130,8 @@ impl AuditLog {
             doubt: None,
         };
         background::spawn(writer.run());
-        Ok(Self { queue, healthy, written, key, reached, walks: Arc::new(Semaphore::new(1)) })
+        let walks = Arc::new(Semaphore::new(1));
+        Ok(Self { queue, healthy, bursts, written, key, reached, walks })
     }
 
     /// The key that signs checkpoints, if any are signed.
@@ -183,6 +189,11 @@ impl AuditLog {
         self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
     }
 
+    /// How many bursts of denials this log told of since the start.
+    pub(crate) fn bursts(&self) -> u64 {
+        self.bursts.load(Ordering::Relaxed)
+    }
+
     /// How many rows were written since the start.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
@@ -234,6 +245,7 @@ struct Writer {
     clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
+    bursts: Arc<AtomicU64>,
     written: Arc<AtomicU64>,
     /// The last row that this writer committed, or found at the start.
     last: watch::Sender<Tail>,
@@ -392,6 +404,9 @@ impl Writer {
             Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let first = u64::try_from(before.seq).unwrap_or(0) + 1;
         let at = self.now();
+        let rows: Vec<&Prepared> = rows.collect();
+        let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
+        let rows = rows.into_iter().chain(&told);
         let tail = self.insert(&mut transaction, before, &at, rows).await?;
         let checkpoint = match &self.signing {
             Some(signing) if sign => Some(signing.sign(&self.log, tail, at)),
@@ -404,6 +419,8 @@ impl Writer {
         transaction.commit().await.map_err(AuditError::unwritable)?;
         self.doubt = None;
         self.advance(tail, u64::try_from(tail.seq - before.seq).unwrap_or(0), checkpoint.as_ref());
+        self.written.fetch_add(told.len() as u64, Ordering::Relaxed);
+        self.bursts.fetch_add(told.len() as u64, Ordering::Relaxed);
         Ok(first)
     }
 

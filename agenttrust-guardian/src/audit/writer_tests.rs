@@ -16,6 +16,7 @@ async fn writer() -> (Writer, Store) {
         clock: Arc::default(),
         messages,
         healthy: Arc::default(),
+        bursts: Arc::default(),
         written: Arc::default(),
         last: watch::Sender::new(Tail { seq: 0, hash: super::super::chain::genesis("one") }),
         signing: None,

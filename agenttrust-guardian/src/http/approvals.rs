@@ -1,4 +1,4 @@
-//! Approvals: read, waited for, decided, and shown their input.
+//! One approval: read, waited for, decided, and shown its input.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -24,13 +24,10 @@ use crate::metrics::ApprovalEvent;
 use crate::names::{check_input, check_name};
 use crate::role::{Access, Permission};
 use crate::state::State;
-use crate::store::{ApprovalFilter, Decided, Vote};
+use crate::store::{Decided, Vote};
 
 /// The longest that a request may wait, in seconds.
 const WAIT_MOST: u64 = 60;
-
-/// How many approvals one answer lists; the newest.
-const LISTED_MOST: usize = 1_000;
 
 /// Read an approval
 ///
@@ -85,63 +82,6 @@ pub(super) async fn get(
         }
     }
     Ok(Json(approval))
-}
-
-/// The answer of `GET /mcp/approvals`.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Approvals {
-    /// At most 1,000, the newest first.
-    approvals: Vec<Approval>,
-}
-
-/// List the approvals that the caller may see
-#[utoipa::path(
-    get, path = "/mcp/approvals", operation_id = "list_approvals", tag = "approvals",
-    params(
-        ("status" = Option<ApprovalStatus>, Query, description = "Those that stand so"),
-        ("agent_id" = Option<NameOrEmpty>, Query, description = "Those of this agent"),
-    ),
-    responses((status = 200, description = "The approvals", body = Approvals), Unavailable),
-)]
-pub(super) async fn list(
-    state: App,
-    caller: Caller,
-    params: Params,
-) -> Result<Json<Approvals>, ApiError> {
-    let access = caller.need(Permission::ReadApprovals)?;
-    let status = params.text("status").map(|word| {
-        ApprovalStatus::from_word(word).ok_or_else(|| {
-            ApiError::invalid(
-                "status",
-                "is not known; use pending, approved, denied, expired or consumed",
-            )
-        })
-    });
-    let agent_id = params.name("agent_id")?;
-    if let (Access::Own, Some(agent_id)) = (access, agent_id)
-        && !caller.key.is_bound_to(agent_id)
-    {
-        return Err(ApiError::not_bound(agent_id));
-    }
-    let status = status.transpose()?;
-    let now = state.clock.now();
-    // Asked for agent by agent, because the store lists only so many: those of other agents must not
-    // push out the caller's own.
-    let of: Vec<Option<String>> = match (agent_id, access) {
-        (Some(agent_id), _) => vec![Some(agent_id.to_owned())],
-        (None, Access::Own) => caller.key.agents.iter().cloned().map(Some).collect(),
-        (None, _) => vec![None],
-    };
-    let mut approvals = Vec::new();
-    for agent_id in of {
-        let filter = ApprovalFilter { status, agent_id };
-        approvals.extend(state.store.approvals(caller.org_id().to_owned(), filter, now).await?);
-    }
-    approvals.sort_by(|one: &Approval, other| {
-        (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
-    });
-    approvals.truncate(LISTED_MOST);
-    Ok(Json(Approvals { approvals }))
 }
 
 /// Approve a held action

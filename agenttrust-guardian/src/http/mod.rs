@@ -2,6 +2,7 @@
 
 mod agents;
 mod answers;
+mod approval_list;
 mod approvals;
 mod audit;
 mod auth;
@@ -21,6 +22,7 @@ mod telemetry;
 mod tokens;
 mod tool_effects;
 mod tools;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -56,7 +58,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/telemetry/report", post(telemetry::report))
         .route("/mcp/sessions/init", post(sessions::init))
         .route("/mcp/sessions/{id}", get(sessions::get))
-        .route("/mcp/approvals", get(approvals::list))
+        .route("/mcp/approvals", get(approval_list::list))
         .route("/mcp/approvals/{id}", get(approvals::get))
         .route("/mcp/approvals/{id}/approve", post(approvals::approve))
         .route("/mcp/approvals/{id}/deny", post(approvals::deny))
@@ -69,6 +71,9 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/tools/{name}/effect", put(tool_effects::set).delete(tool_effects::unset))
         .route("/api/v1/policies", get(policies::get).put(policies::put))
         .route("/api/v1/policies/reload", post(policies::reload))
+        .route("/api/v1/webhooks", post(webhooks::create).get(webhooks::list))
+        .route("/api/v1/webhooks/{id}", delete(webhooks::remove))
+        .route("/api/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
         .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/audit/logs", get(audit::logs))
         .route("/api/v1/audit/checkpoints", get(audit::checkpoints))

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use agenttrust::Timestamp;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -46,6 +47,19 @@ impl Params {
     /// This parameter as a number.
     pub(super) fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, ApiError> {
         let wrong = |_| ApiError::invalid(name, "is not a whole number in range");
+        self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
+    }
+
+    /// This parameter as a point in time.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+        let wrong =
+            |_| ApiError::invalid(name, "is no point in time; write it as 2026-01-02T03:04:05Z");
+        self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
+    }
+
+    /// This parameter as `true` or `false`.
+    pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        let wrong = |_| ApiError::invalid(name, "is neither true nor false");
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 }

@@ -3,9 +3,10 @@
 
 use std::time::Instant;
 
-use super::{Answer, Check, conclude, consider};
+use super::elevation::{binding, bound_scopes, reach};
+use super::{Answer, Check, Considered, conclude, consider};
 use crate::http::ApiError;
-use crate::policy::Verdict;
+use crate::policy::{Terms, Verdict};
 use crate::state::State;
 
 /// The answer to a check that was answered with `first` before.
@@ -22,27 +23,56 @@ pub(crate) async fn decide_again(
     }
     let begun = Instant::now();
     let mut considered = consider(state, check)?;
-    let approved = first.result.approval_id.is_some();
-    match &considered.verdict {
-        Verdict::Allow { .. } => return Ok(first.clone()),
-        Verdict::Hold { .. } if approved => {
-            let same_effect = first.result.action_effect == Some(considered.class.effect);
+    let approved = first.result.approval_id.as_deref();
+    match (&considered.verdict, approved) {
+        (Verdict::Allow { .. }, _) => return Ok(first.clone()),
+        (Verdict::Hold { terms, .. }, Some(approval_id)) => {
             match state.policies.load().decide_approved(&considered.facts(check)) {
-                Verdict::Allow { .. } if same_effect => return Ok(first.clone()),
-                Verdict::Deny { policies, reason } => {
+                Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
                     considered.verdict = Verdict::Deny { policies, reason };
                 }
-                Verdict::Allow { policies, .. } | Verdict::Hold { policies, .. } => {
-                    let reason = format!(
-                        "tool {:?} counts as {} now, which is not what was approved; \
-                         ask again with a new Idempotency-Key",
-                        check.tool, considered.class.effect,
-                    );
+                Verdict::Allow { policies, .. } => {
+                    let changed =
+                        outgrown(state, check, &considered, *terms, first, approval_id).await?;
+                    let Some(changed) = changed else { return Ok(first.clone()) };
+                    let reason = format!("{changed}; ask again with a new Idempotency-Key");
                     considered.verdict = Verdict::Deny { policies, reason };
                 }
             }
         }
-        Verdict::Hold { .. } | Verdict::Deny { .. } => {}
+        (Verdict::Hold { .. } | Verdict::Deny { .. }, _) => {}
     }
     Ok(conclude(state, check, considered, begun).await)
+}
+
+/// Why the approval that the first answer used would not be enough by now, if so.
+async fn outgrown(
+    state: &State,
+    check: &Check,
+    considered: &Considered,
+    terms: Terms,
+    first: &Answer,
+    approval_id: &str,
+) -> Result<Option<String>, ApiError> {
+    let effect = considered.class.effect;
+    if first.result.action_effect != Some(effect) {
+        let tool = &check.tool;
+        return Ok(Some(format!(
+            "tool {tool:?} counts as {effect} now, which is not what was approved"
+        )));
+    }
+    let (org_id, now) = (check.key.org_id.clone(), considered.now);
+    let found = state.store.approval(approval_id.to_owned(), org_id, now).await?;
+    let Some(row) = found else {
+        return Ok(Some(format!("approval {approval_id} is not known any more")));
+    };
+    if row.approval.scopes != bound_scopes(&considered.scopes) {
+        return Ok(Some("other scopes are needed now than were approved".to_owned()));
+    }
+    let (window, single_use) = reach(terms, binding(check).0);
+    let recent = row.approval.decided_at.is_some_and(|at| at.until(now) < window);
+    let enough = row.quorum >= terms.quorum && row.approval.approvals >= Some(row.quorum);
+    let sole = !single_use || row.uses <= 1;
+    Ok((!recent || !enough || !sole)
+        .then(|| format!("approval {approval_id} is less than what is demanded by now")))
 }

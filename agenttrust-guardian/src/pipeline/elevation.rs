@@ -5,6 +5,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, BoundTo};
 
+use super::budget;
 use super::policy::counted;
 use super::session::Visit;
 use super::{Check, Said};
@@ -51,8 +52,9 @@ impl Ruling {
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
     let (terms, policies, reason) = match verdict {
-        Verdict::Allow { policies, reason, .. } => {
-            return Ruling::Allowed { policies, reason, approval: None };
+        Verdict::Allow { policies, reason, limits } => {
+            let allowed = Ruling::Allowed { policies, reason, approval: None };
+            return budget::take(state, matter, limits).await.unwrap_or(allowed);
         }
         Verdict::Deny { policies, reason } => {
             return Ruling::Denied { policies, reason, approval: None };
@@ -60,17 +62,19 @@ pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict)
         Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
     };
     // Policies may have been reloaded since the verdict: an approval is worth what they say now.
-    match state.policies.load().decide_approved(matter.facts) {
-        Verdict::Allow { .. } => {}
+    let limits = match state.policies.load().decide_approved(matter.facts) {
+        Verdict::Allow { limits, .. } => limits,
         Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
             return Ruling::Denied { policies, reason, approval: None };
         }
-    }
+    };
     let held = Held {
         approval: wanted(state, matter, terms, reason.clone()),
         asker: matter.check.key.id.clone(),
         check_id: matter.check_id.to_owned(),
         now: matter.now,
+        charges: budget::charges(matter, limits),
+        charged_at: state.clock.undisturbed(),
     };
     let settled = match state.store.settle(held).await {
         Ok(settled) => settled,
@@ -115,6 +119,7 @@ fn ruling(
             let reason = format!("approval {} was denied, which holds{until}", row.approval.id);
             Ruling::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
         }
+        Settled::OutOfBudget(spent) => budget::exhausted(state, spent),
         Settled::Inactive => Ruling::denied(format!(
             "agent {agent:?} was revoked or suspended while it asked; an operator can tell which"
         )),
@@ -139,6 +144,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
         session_id: check.session_id.clone().unwrap_or_default(),
         tool: check.tool.clone(),
         effect: matter.facts.effect.as_str(),
+        scopes: bound_scopes(matter.facts.scopes),
         bound_to,
         bound_value,
         summary: check.summary.clone(),
@@ -152,7 +158,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
 
 /// What of the input the approval is bound to: of a summary every character, which is also what the
 /// approver sees.
-fn binding(check: &Check) -> (BoundTo, String) {
+pub(super) fn binding(check: &Check) -> (BoundTo, String) {
     match (&check.digest, &check.summary) {
         (Some(digest), _) => (BoundTo::Input, digest.clone()),
         (None, Some(summary)) if counted(summary).is_none() => (BoundTo::Summary, summary.clone()),
@@ -160,9 +166,17 @@ fn binding(check: &Check) -> (BoundTo, String) {
     }
 }
 
+/// The same list for the same set of scopes.
+pub(super) fn bound_scopes(scopes: &[String]) -> Vec<String> {
+    let mut scopes = scopes.to_vec();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes
+}
+
 /// How long and how often an approval serves: more than once within five minutes only where the
 /// whole input is bound.
-fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
+pub(super) fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
     let window = terms.window.unwrap_or(DEFAULT_WINDOW);
     if bound_to == BoundTo::Input {
         (window, terms.single_use)

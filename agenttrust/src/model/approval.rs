@@ -94,6 +94,9 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub action_input_summary: Option<String>,
+    /// The scopes that the tool needs; the approval serves no check that needs others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
     /// What of the input the approval is bound to.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
@@ -110,6 +113,23 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub quorum: Option<u32>,
+    /// The check that used it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub used_by_check: Option<String>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub used_at: Option<Timestamp>,
+    /// Whether the call went well that this check allowed. Absent while nobody has reported it: then the
+    /// approval is in doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub succeeded: Option<bool>,
+    /// When that was reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub outcome_at: Option<Timestamp>,
     /// How many have approved so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

@@ -3,7 +3,7 @@
 use agenttrust::Agent;
 
 use super::*;
-use crate::store::{Database, Decided, Vote};
+use crate::store::Database;
 
 const ORG: &str = "org_1";
 
@@ -15,6 +15,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         session_id: String::new(),
         tool: "db_delete".to_owned(),
         effect: "destructive",
+        scopes: Vec::new(),
         bound_to: BoundTo::Input,
         bound_value: "a".repeat(64),
         summary: None,
@@ -24,7 +25,14 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         single_use: false,
         expires_at: now.saturating_add(Duration::from_secs(300)),
     };
-    Held { approval, asker: "key_1".to_owned(), check_id: "chk_1".to_owned(), now }
+    Held {
+        approval,
+        asker: "key_1".to_owned(),
+        check_id: "chk_1".to_owned(),
+        now,
+        charges: Vec::new(),
+        charged_at: now,
+    }
 }
 
 #[tokio::test]
@@ -60,4 +68,63 @@ async fn approval_older_than_a_shortened_window_does_not_stand_in_the_way_of_the
     }
     // And where the old window is wanted, the old approval serves.
     assert!(matches!(store.settle(held("apr_6", hour, later)).await, Ok(Settled::Used(_))));
+}
+
+async fn only_what_is_over_for_long_is_forgotten(store: Store) {
+    let begun = Timestamp::now();
+    let mut agent = Agent::new("agt_1", "worker");
+    agent.org_id = ORG.to_owned();
+    store.insert_agent(agent, begun).await.unwrap();
+    let hour = Duration::from_secs(3_600);
+    let ask = |id: &'static str, input: char| {
+        let mut held = held(id, hour, begun);
+        held.approval.bound_value = input.to_string().repeat(64);
+        store.settle(held)
+    };
+    let word = |id: &str, approve: bool| Vote {
+        approval_id: id.to_owned(),
+        org_id: ORG.to_owned(),
+        key_id: "key_2".to_owned(),
+        decided_by: None,
+        approve,
+        allow_self: false,
+        now: begun,
+    };
+    for (id, input) in [("apr_1", 'a'), ("apr_2", 'b'), ("apr_3", 'c'), ("apr_4", 'd')] {
+        assert!(matches!(ask(id, input).await, Ok(Settled::Opened(_))));
+    }
+    // Denied, consumed, lapsed while it was pending, and still usable.
+    store.decide(word("apr_1", false)).await.unwrap();
+    store.decide(word("apr_2", true)).await.unwrap();
+    let mut once = held("apr_x", hour, begun);
+    once.approval.bound_value = "b".repeat(64);
+    once.approval.single_use = true;
+    assert!(matches!(store.settle(once).await, Ok(Settled::Used(_))));
+    store.decide(word("apr_4", true)).await.unwrap();
+    let after = begun.saturating_add(Duration::from_secs(600));
+    store.expire_approvals(after).await.unwrap();
+
+    assert_eq!(store.prune_approvals(begun).await.unwrap(), 0);
+    assert_eq!(store.prune_approvals(after).await.unwrap(), 2, "the consumed one had an hour");
+    let later = begun.saturating_add(2 * hour);
+    assert_eq!(store.prune_approvals(later).await.unwrap(), 1);
+    let filter = ApprovalFilter { limit: 10, ..ApprovalFilter::default() };
+    let left = store.approvals(ORG.to_owned(), filter, after).await.unwrap();
+    assert_eq!(left.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["apr_4"]);
+    assert!(store.is_asker("apr_4".to_owned(), "key_1".to_owned()).await.unwrap());
+    assert!(!store.is_asker("apr_1".to_owned(), "key_1".to_owned()).await.unwrap());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn only_what_is_over_for_long_is_forgotten_on_sqlite() {
+    only_what_is_over_for_long_is_forgotten(Store::open(&Database::Memory).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_over_for_long_is_forgotten_on_postgres() {
+    if let Some(fresh) = crate::trials::support::postgres::Fresh::or_skip() {
+        let database = Database::parse(&fresh.url()).unwrap();
+        only_what_is_over_for_long_is_forgotten(Store::open(&database).await.unwrap()).await;
+    }
 }

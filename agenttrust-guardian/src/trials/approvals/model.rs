@@ -76,12 +76,16 @@ impl Ask {
         }
     }
 
-    fn falls_under(self, other: Self) -> bool {
+    /// Whether it is the same call, whatever its effect: a denial of one holds for the other.
+    fn is_for_the_same_as(self, other: Self) -> bool {
         self.agent == other.agent
             && self.session == other.session
             && self.tool == other.tool
-            && self.admin == other.admin
             && self.bound() == other.bound()
+    }
+
+    fn falls_under(self, other: Self) -> bool {
+        self.is_for_the_same_as(other) && self.admin == other.admin
     }
 
     fn window(self) -> Duration {
@@ -165,13 +169,9 @@ impl Approval {
         }
     }
 
-    /// Whether a check that falls under it gets its word.
-    fn speaks(&self, now: Duration) -> bool {
-        match self.status(now) {
-            ApprovalStatus::Pending | ApprovalStatus::Approved => true,
-            ApprovalStatus::Denied => self.expires > now,
-            _ => false,
-        }
+    /// Whether it may still allow something.
+    fn is_open(&self, now: Duration) -> bool {
+        matches!(self.status(now), ApprovalStatus::Pending | ApprovalStatus::Approved)
     }
 }
 
@@ -215,7 +215,7 @@ impl Model {
                 self.revoked_agents.insert(agent);
                 let now = self.now;
                 for approval in self.approvals.iter_mut().filter(|one| one.ask.agent == agent) {
-                    if approval.status != ApprovalStatus::Denied && approval.speaks(now) {
+                    if approval.is_open(now) {
                         approval.status = ApprovalStatus::Expired;
                         approval.shown = false;
                     }
@@ -233,23 +233,38 @@ impl Model {
         if self.revoked_agents.contains(&ask.agent) {
             return Said::Denied(Denial::Revoked);
         }
+        let denied = self.approvals.iter().filter(|one| {
+            one.ask.is_for_the_same_as(ask)
+                && one.status == ApprovalStatus::Denied
+                && one.expires > now
+        });
+        // Ids are in the order of time.
+        if let Some(id) = denied.map(|one| &one.id).max() {
+            return Said::Denied(Denial::Standing(id.clone()));
+        }
+        let lost: BTreeSet<String> = self
+            .approvals
+            .iter()
+            .filter(|one| self.votes(one) < QUORUM)
+            .map(|one| one.id.clone())
+            .collect();
         let mut same = self.approvals.iter_mut().filter(|one| one.ask.falls_under(ask));
-        if let Some(approval) = same.find(|one| one.speaks(now)) {
+        let found = same.find(|one| match one.status(now) {
+            ApprovalStatus::Pending => true,
+            ApprovalStatus::Approved => !lost.contains(&one.id),
+            _ => false,
+        });
+        if let Some(approval) = found {
             let id = approval.id.clone();
-            return match approval.status {
-                ApprovalStatus::Pending => {
-                    approval.askers.insert(who);
-                    Said::Held(id)
-                }
-                ApprovalStatus::Approved => {
-                    approval.uses += 1;
-                    if ask.once() {
-                        approval.status = ApprovalStatus::Consumed;
-                    }
-                    Said::Allowed(id)
-                }
-                _ => Said::Denied(Denial::Standing(id)),
-            };
+            if approval.status == ApprovalStatus::Pending {
+                approval.askers.insert(who);
+                return Said::Held(id);
+            }
+            approval.uses += 1;
+            if ask.once() {
+                approval.status = ApprovalStatus::Consumed;
+            }
+            return Said::Allowed(id);
         }
         let of_agent = || self.approvals.iter().filter(|one| one.ask.agent == ask.agent);
         let denials = of_agent().filter(|one| {

@@ -3,13 +3,12 @@
 use agenttrust::Timestamp;
 use agenttrust::model::ApprovalStatus;
 
-use super::approvals::{ApprovalRow, find, votes};
-use super::changes::{Kind, note};
-use super::db::query;
-use super::{Store, StoreError, Transaction};
+use super::super::changes::{Kind, note};
+use super::super::db::query;
+use super::super::{Transaction, outbox};
+use super::{ApprovalRow, IS_ASKER, Store, StoreError, find, votes};
+use crate::webhooks::Event;
 
-const IS_ASKER: &str =
-    "SELECT COUNT(*) FROM approval_askers WHERE approval_id = $1 AND key_id = $2";
 const ADD_VOTE: &str = "INSERT INTO approval_votes (approval_id, key_id, decided_by, voted_at) \
                         VALUES ($1, $2, $3, $4) ON CONFLICT (approval_id, key_id) DO NOTHING";
 const COUNT_VOTES: &str = concat!("SELECT ", votes!("$1", "$2"));
@@ -52,8 +51,12 @@ impl Store {
     pub(crate) async fn decide(&self, vote: Vote) -> Result<Decided, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
-            let (org_id, now) = (vote.org_id.clone(), vote.now);
+            let (org_id, approve, now) = (vote.org_id.clone(), vote.approve, vote.now);
             let decided = decide(&mut transaction, vote).await?;
+            if let Decided::Done { row, .. } = &decided {
+                let event = if approve { Event::Approved } else { Event::Denied };
+                outbox::enqueue(&mut transaction, event, &row.approval, now).await?;
+            }
             if let Decided::Counted { row, .. } | Decided::Done { row, .. } = &decided {
                 note(&mut transaction, Kind::Approval, &org_id, &row.approval.id, now).await?;
             }

@@ -1,0 +1,126 @@
+//! The list of approvals: filtered, and page by page.
+
+use agenttrust::Timestamp;
+use agenttrust::model::schema::NameOrEmpty;
+use agenttrust::model::{Approval, ApprovalStatus};
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answers::Unavailable;
+use super::auth::Caller;
+use super::params::Params;
+use super::{ApiError, App};
+use crate::names::check_name;
+use crate::role::{Access, Permission};
+use crate::store::{ApprovalFilter, Place};
+
+/// How many approvals one answer lists at most, and unless another number is asked for.
+const LISTED_MOST: usize = 1_000;
+
+/// The answer of `GET /mcp/approvals`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Approvals {
+    /// The newest first.
+    approvals: Vec<Approval>,
+    /// What to send as `before` for those that come after these; absent at the end of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next: Option<String>,
+}
+
+/// List the approvals that the caller may see
+#[utoipa::path(
+    get, path = "/mcp/approvals", operation_id = "list_approvals", tag = "approvals",
+    params(
+        ("status" = Option<ApprovalStatus>, Query, description = "Those that stand so"),
+        ("agent_id" = Option<NameOrEmpty>, Query, description = "Those of this agent"),
+        ("tool" = Option<NameOrEmpty>, Query, description = "Those for this tool"),
+        ("since" = Option<Timestamp>, Query, description = "Those of actions that were held then or later"),
+        ("until" = Option<Timestamp>, Query, description = "Those of actions that were held before"),
+        ("in_doubt" = Option<bool>, Query, description = "Those that were used and of which nobody has reported how it went; or the others"),
+        ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 unless it is said"),
+    ),
+    responses((status = 200, description = "The approvals, without inputs", body = Approvals), Unavailable),
+)]
+pub(super) async fn list(
+    state: App,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<Approvals>, ApiError> {
+    let access = caller.need(Permission::ReadApprovals)?;
+    let agent_id = params.name("agent_id")?;
+    if let (Access::Own, Some(agent_id)) = (access, agent_id)
+        && !caller.key.is_bound_to(agent_id)
+    {
+        return Err(ApiError::not_bound(agent_id));
+    }
+    let limit = limit(&params)?;
+    let filter = ApprovalFilter {
+        status: status(&params)?,
+        agent_id: None,
+        tool: params.name("tool")?.map(str::to_owned),
+        since: params.time("since")?,
+        until: params.time("until")?,
+        after: params.text("before").map(place).transpose()?,
+        in_doubt: params.truth("in_doubt")?,
+        // One more tells whether there are more.
+        limit: i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
+    };
+    let now = state.clock.now();
+    // Asked for agent by agent, because the store lists only so many: those of other agents must not
+    // push out the caller's own.
+    let of: Vec<Option<String>> = match (agent_id, access) {
+        (Some(agent_id), _) => vec![Some(agent_id.to_owned())],
+        (None, Access::Own) => caller.key.agents.iter().cloned().map(Some).collect(),
+        (None, _) => vec![None],
+    };
+    let mut approvals = Vec::new();
+    for agent_id in of {
+        let filter = ApprovalFilter { agent_id, ..filter.clone() };
+        approvals.extend(state.store.approvals(caller.org_id().to_owned(), filter, now).await?);
+    }
+    approvals.sort_by(|one: &Approval, other| {
+        (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
+    });
+    let more = approvals.len() > limit;
+    approvals.truncate(limit);
+    let next = approvals.last().filter(|_| more).and_then(cursor);
+    Ok(Json(Approvals { approvals, next }))
+}
+
+fn limit(params: &Params) -> Result<usize, ApiError> {
+    match params.number("limit")?.unwrap_or(LISTED_MOST) {
+        limit @ 1..=LISTED_MOST => Ok(limit),
+        other => Err(ApiError::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}"))),
+    }
+}
+
+fn status(params: &Params) -> Result<Option<ApprovalStatus>, ApiError> {
+    let status = params.text("status").map(|word| {
+        ApprovalStatus::from_word(word).ok_or_else(|| {
+            ApiError::invalid(
+                "status",
+                "is not known; use pending, approved, denied, expired or consumed",
+            )
+        })
+    });
+    status.transpose()
+}
+
+/// The place of this approval, as callers send it back.
+fn cursor(approval: &Approval) -> Option<String> {
+    approval.created_at.map(|at| format!("{}.{}", at.unix_micros(), approval.id))
+}
+
+/// The place that a [`cursor`] stands for.
+fn place(cursor: &str) -> Result<Place, ApiError> {
+    let read = || {
+        let (at, id) = cursor.split_once('.')?;
+        check_name("before", id).ok()?;
+        let created_at = Timestamp::from_unix_micros(at.parse().ok()?)?;
+        Some(Place { created_at, id: id.to_owned() })
+    };
+    read().ok_or_else(|| ApiError::invalid("before", "is nothing that an answer said as next"))
+}

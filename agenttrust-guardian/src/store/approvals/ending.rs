@@ -1,0 +1,87 @@
+//! How approvals end that nobody decides or uses in time, and when their rows go.
+
+use agenttrust::Timestamp;
+
+use super::super::changes::{Kind, note};
+use super::super::db::query;
+use super::{Store, StoreError};
+
+const EXPIRED_AT: &str =
+    "SELECT id FROM approvals WHERE agent_id = $1 AND status = 'expired' AND expires_at = $2";
+const LAPSED: &str = "SELECT id, org_id, agent_id FROM approvals \
+                      WHERE status IN ('pending', 'approved') AND expires_at <= $1 LIMIT 1000";
+const EXPIRE: &str = "UPDATE approvals SET status = 'expired', input = NULL \
+                      WHERE id = $1 AND status IN ('pending', 'approved') AND expires_at <= $2";
+// What is over cannot come back, so nothing that is found here is needed by anybody who decides.
+const OVER: &str = "SELECT id FROM approvals WHERE status IN ('denied', 'expired', 'consumed') \
+                    AND expires_at < $1 LIMIT 1000";
+const FORGET_ASKERS: &str = "DELETE FROM approval_askers WHERE approval_id = $1";
+const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE approval_id = $1";
+const FORGET: &str = "DELETE FROM approvals WHERE id = $1";
+
+impl Store {
+    /// The approvals of this agent that its revocation at `now` expired.
+    pub(crate) async fn approvals_expired_at(
+        &self,
+        agent_id: String,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        self.run(move |db| async move {
+            let ids: Vec<(String,)> =
+                query(EXPIRED_AT).bind(agent_id).bind(now.unix_micros()).fetch_all(&db).await?;
+            Ok(ids.into_iter().map(|(id,)| id).collect())
+        })
+        .await
+    }
+
+    /// Marks what has lapsed by `now` as expired and drops disclosed inputs; returns id,
+    /// organisation and agent of each.
+    pub(crate) async fn expire_approvals(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<(String, String, String)>, StoreError> {
+        self.run(move |db| async move {
+            let at = now.unix_micros();
+            let lapsed: Vec<(String, String, String)> =
+                query(LAPSED).bind(at).fetch_all(&db).await?;
+            if lapsed.is_empty() {
+                return Ok(lapsed);
+            }
+            let mut transaction = db.begin().await?;
+            let mut expired = Vec::with_capacity(lapsed.len());
+            for row in lapsed {
+                let done = query(EXPIRE).bind(&row.0).bind(at).execute(&mut transaction).await?;
+                if done == 1 {
+                    expired.push(row);
+                }
+            }
+            for (id, org_id, _) in &expired {
+                note(&mut transaction, Kind::Approval, org_id, id, now).await?;
+            }
+            transaction.commit().await?;
+            Ok(expired)
+        })
+        .await
+    }
+
+    /// Forgets up to 1,000 approvals that were over before `before`, with who asked and who voted;
+    /// returns how many.
+    pub(crate) async fn prune_approvals(&self, before: Timestamp) -> Result<usize, StoreError> {
+        self.run(move |db| async move {
+            let over: Vec<(String,)> =
+                query(OVER).bind(before.unix_micros()).fetch_all(&db).await?;
+            if over.is_empty() {
+                return Ok(0);
+            }
+            let mut transaction = db.begin().await?;
+            for (id,) in &over {
+                query(FORGET_ASKERS).bind(id).execute(&mut transaction).await?;
+                query(FORGET_VOTES).bind(id).execute(&mut transaction).await?;
+                query(FORGET).bind(id).execute(&mut transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(over.len())
+        })
+        .await
+    }
+}

@@ -1,0 +1,217 @@
+//! The table of approvals: what a row holds, and one of them.
+//!
+//! What becomes of them has a room each: held checks open and use them, people decide them, time ends
+//! them, and reports say how it went.
+
+mod deciding;
+mod ending;
+mod listing;
+mod outcomes;
+mod settling;
+
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::model::{Approval, ApprovalStatus, BoundTo};
+use sqlx::FromRow;
+
+pub(crate) use self::deciding::{Decided, Vote};
+pub(crate) use self::listing::{ApprovalFilter, Place};
+pub(super) use self::outcomes::settle_outcome;
+pub(crate) use self::settling::{Held, NewApproval, Settled};
+use super::db::{Target, query};
+use super::{Store, StoreError, from_json, from_micros, unreadable};
+
+/// The number of votes that count for the approval `$approval`. That of a revoked key does not. Nor
+/// does, unless `$own` is true, that of a key that approved first and asked afterwards.
+macro_rules! votes {
+    ($approval:literal, $own:literal) => {
+        concat!(
+            "(SELECT COUNT(*) FROM approval_votes v WHERE v.approval_id = ",
+            $approval,
+            // The key of this process's own client is in no table, and is never revoked.
+            " AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = v.key_id AND k.revoked_at IS NOT NULL) \
+             AND (",
+            $own,
+            " OR NOT EXISTS (SELECT 1 FROM approval_askers a \
+             WHERE a.approval_id = v.approval_id AND a.key_id = v.key_id)))"
+        )
+    };
+}
+use votes;
+
+/// The columns of a row, its input as `$input`, and the votes that count for it.
+macro_rules! columns {
+    ($input:literal, $own:literal) => {
+        concat!(
+            "id, org_id, agent_id, session_id, tool, effect, bound_to, bound_value, summary, reason, \
+             status, quorum, window_micros, single_use, created_at, expires_at, decided_at, \
+             decided_by, decided_by_key, scopes, uses, used_by_check, used_at, succeeded, \
+             outcome_at, ",
+            $input,
+            " AS input, ",
+            votes!("approvals.id", $own),
+            " AS votes"
+        )
+    };
+}
+use columns;
+
+const BY_ID: &str =
+    concat!("SELECT ", columns!("input", "$3"), " FROM approvals WHERE id = $1 AND org_id = $2");
+const IS_ASKER: &str =
+    "SELECT COUNT(*) FROM approval_askers WHERE approval_id = $1 AND key_id = $2";
+const SET_INPUT: &str = "UPDATE approvals SET input = $2 \
+                         WHERE id = $1 AND status = 'pending' AND expires_at > $3";
+
+/// One approval as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct ApprovalRow {
+    pub(crate) approval: Approval,
+    pub(crate) quorum: u32,
+    pub(crate) window: Duration,
+    pub(crate) single_use: bool,
+    pub(crate) uses: i64,
+}
+
+#[derive(FromRow)]
+struct Raw {
+    id: String,
+    org_id: String,
+    agent_id: String,
+    session_id: String,
+    tool: String,
+    effect: String,
+    bound_to: String,
+    bound_value: String,
+    summary: Option<String>,
+    reason: String,
+    status: String,
+    quorum: i64,
+    window_micros: i64,
+    single_use: bool,
+    created_at: i64,
+    expires_at: i64,
+    decided_at: Option<i64>,
+    decided_by: Option<String>,
+    decided_by_key: Option<String>,
+    scopes: String,
+    uses: i64,
+    used_by_check: Option<String>,
+    used_at: Option<i64>,
+    succeeded: Option<bool>,
+    outcome_at: Option<i64>,
+    input: Option<String>,
+    votes: i64,
+}
+
+impl Raw {
+    /// The row as it stands at `now`: what lapsed is expired, swept or not.
+    fn at(self, now: Timestamp) -> Result<ApprovalRow, sqlx::Error> {
+        let expires_at = from_micros("expires_at", self.expires_at)?;
+        let bound_to = BoundTo::from_word(&self.bound_to)
+            .ok_or_else(|| unreadable("bound_to", "not what an approval is bound to"))?;
+        let status = match ApprovalStatus::from_word(&self.status) {
+            Some(ApprovalStatus::Pending | ApprovalStatus::Approved) if expires_at <= now => {
+                ApprovalStatus::Expired
+            }
+            Some(status) => status,
+            None => return Err(unreadable("status", "not the status of an approval")),
+        };
+        let quorum = u32::try_from(self.quorum).map_err(|error| unreadable("quorum", error))?;
+        let mut approval = Approval::default();
+        approval.id = self.id;
+        approval.session_id = self.session_id;
+        approval.agent_id = self.agent_id;
+        approval.org_id = self.org_id;
+        approval.action_name = self.tool;
+        approval.action_effect = self.effect;
+        approval.status = status;
+        approval.created_at = Some(from_micros("created_at", self.created_at)?);
+        approval.expires_at = Some(expires_at);
+        approval.decided_by = self.decided_by;
+        approval.decided_by_key = self.decided_by_key;
+        approval.decided_at =
+            self.decided_at.map(|at| from_micros("decided_at", at)).transpose()?;
+        approval.scopes = from_json("scopes", &self.scopes)?;
+        approval.used_by_check = self.used_by_check;
+        approval.used_at = self.used_at.map(|at| from_micros("used_at", at)).transpose()?;
+        approval.succeeded = self.succeeded;
+        approval.outcome_at =
+            self.outcome_at.map(|at| from_micros("outcome_at", at)).transpose()?;
+        approval.reason = Some(self.reason);
+        approval.action_input_summary = self.summary;
+        approval.bound_to = bound_to;
+        approval.input_digest = (bound_to == BoundTo::Input).then_some(self.bound_value);
+        // What was disclosed is for the person who decides, and for no longer.
+        approval.input = match (status, self.input) {
+            (ApprovalStatus::Pending, Some(input)) => Some(from_json("input", &input)?),
+            _ => None,
+        };
+        approval.quorum = Some(quorum);
+        approval.approvals = Some(u32::try_from(self.votes).unwrap_or(u32::MAX));
+        Ok(ApprovalRow {
+            approval,
+            quorum,
+            window: Duration::from_micros(self.window_micros.unsigned_abs()),
+            single_use: self.single_use,
+            uses: self.uses,
+        })
+    }
+}
+
+impl Store {
+    /// One approval of this organisation.
+    pub(crate) async fn approval(
+        &self,
+        id: String,
+        org_id: String,
+        now: Timestamp,
+    ) -> Result<Option<ApprovalRow>, StoreError> {
+        let own_votes = self.own_votes;
+        self.run(move |db| async move { find(&db, &id, &org_id, own_votes, now).await }).await
+    }
+
+    /// Whether this key asked under this approval.
+    pub(crate) async fn is_asker(&self, id: String, key_id: String) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let (asked,): (i64,) = query(IS_ASKER).bind(id).bind(key_id).fetch_one(&db).await?;
+            Ok(asked > 0)
+        })
+        .await
+    }
+
+    /// Keeps a disclosed input beside a pending approval; `false` when it is not pending any more.
+    pub(crate) async fn set_approval_input(
+        &self,
+        id: String,
+        input: String,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let done =
+                query(SET_INPUT).bind(id).bind(input).bind(now.unix_micros()).execute(&db).await?;
+            Ok(done == 1)
+        })
+        .await
+    }
+}
+
+async fn find<'t>(
+    on: impl Into<Target<'t>>,
+    id: &str,
+    org_id: &str,
+    own_votes: bool,
+    now: Timestamp,
+) -> Result<Option<ApprovalRow>, sqlx::Error> {
+    let row: Option<Raw> =
+        query(BY_ID).bind(id).bind(org_id).bind(own_votes).fetch_optional(on).await?;
+    row.map(|row| row.at(now)).transpose()
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

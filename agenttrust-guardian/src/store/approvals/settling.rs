@@ -1,0 +1,282 @@
+//! What a held check gets: the approval that it falls under, or a new one.
+//!
+//! One transaction decides it, so that two of them at once cannot open two approvals or use one twice.
+
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::model::{AgentStatus, ApprovalStatus, BoundTo};
+
+use super::super::budgets::{self, Charge, Spent};
+use super::super::changes::{Kind, note};
+use super::super::db::{Statement, query};
+use super::super::{Transaction, outbox, to_json, unreadable};
+use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros, votes};
+use crate::secret::Fingerprint;
+use crate::webhooks::Event;
+
+/// How many approvals of one agent may be pending at once.
+const PENDING_MOST: i64 = 20;
+/// This many denials for one agent and tool ...
+const DENIALS_MOST: i64 = 3;
+/// ... within this time, and no more approvals are opened.
+const DENIALS_WITHIN: Duration = Duration::from_secs(600);
+
+const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, tool, effect, \
+                      scopes, scopes_hash, bound_to, bound_value, summary, reason, status, quorum, \
+                      window_micros, single_use, created_at, expires_at) VALUES ($1, $2, $3, $4, \
+                      $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17)";
+const ADD_ASKER: &str = "INSERT INTO approval_askers (approval_id, key_id) VALUES ($1, $2) \
+                         ON CONFLICT (approval_id, key_id) DO NOTHING";
+const STANDING: &str = "SELECT status FROM agents WHERE id = $1";
+const EXPIRE_SAME: &str = "UPDATE approvals SET status = 'expired', input = NULL \
+                           WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
+                           AND bound_to = $5 AND bound_value = $6 AND effect = $7 \
+                           AND scopes_hash = $8 \
+                           AND status IN ('pending', 'approved') AND expires_at <= $9";
+// Whatever effect and scopes were denied: who was told no must not get another hearing by calling the
+// same thing by another name.
+const FIND_DENIED: &str = concat!(
+    "SELECT ",
+    columns!("NULL", "$8"),
+    " FROM approvals WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
+     AND bound_to = $5 AND bound_value = $6 AND status = 'denied' AND expires_at > $7 \
+     ORDER BY created_at DESC, id DESC LIMIT 1"
+);
+// One that can be used comes first. What policy demands now counts as well as what it demanded then: one
+// approved with a smaller quorum, or longer ago than the window that is wanted now, is passed over. So
+// is one that too few keys which still work have approved.
+const FIND_SAME: &str = concat!(
+    "SELECT ",
+    columns!("input", "$12"),
+    " FROM approvals WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
+     AND bound_to = $5 AND bound_value = $6 AND effect = $7 AND scopes_hash = $8 \
+     AND expires_at > $9 \
+     AND (status = 'pending' \
+     OR (status = 'approved' AND quorum >= $10 AND decided_at > $9 - $11 AND ",
+    votes!("approvals.id", "$12"),
+    " >= quorum)) \
+     ORDER BY CASE status WHEN 'approved' THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1"
+);
+const COUNT_PENDING: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 \
+                             AND status = 'pending' AND expires_at > $2";
+const COUNT_DENIED: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 AND tool = $2 \
+                            AND status = 'denied' AND decided_at > $3";
+// The conditions are repeated here on purpose: this one statement is what makes one use one use.
+const CONSUME: &str = "UPDATE approvals SET status = 'consumed', uses = uses + 1, \
+                       used_by_check = $2, used_at = $3, succeeded = NULL, outcome_at = NULL \
+                       WHERE id = $1 AND status = 'approved' AND expires_at > $3";
+const USE: &str = "UPDATE approvals SET uses = uses + 1, used_by_check = $2, used_at = $3, \
+                   succeeded = NULL, outcome_at = NULL \
+                   WHERE id = $1 AND status = 'approved' AND expires_at > $3";
+/// What a held check asks to have approved, and what the approval is bound to.
+#[derive(Clone, Debug)]
+pub(crate) struct NewApproval {
+    pub(crate) id: String,
+    pub(crate) org_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) session_id: String,
+    pub(crate) tool: String,
+    pub(crate) effect: &'static str,
+    /// In their order, each once, so that the same set is the same list.
+    pub(crate) scopes: Vec<String>,
+    pub(crate) bound_to: BoundTo,
+    pub(crate) bound_value: String,
+    pub(crate) summary: Option<String>,
+    pub(crate) reason: String,
+    pub(crate) quorum: u32,
+    pub(crate) window: Duration,
+    pub(crate) single_use: bool,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl NewApproval {
+    /// Binds who asks for what, from `$1` to `$6`.
+    fn bind(&self, sql: &'static str) -> Statement {
+        query(sql)
+            .bind(&self.org_id)
+            .bind(&self.agent_id)
+            .bind(&self.session_id)
+            .bind(&self.tool)
+            .bind(self.bound_to.as_str())
+            .bind(&self.bound_value)
+    }
+
+    /// [`bind`](Self::bind), then effect and scopes as `$7` and `$8`.
+    fn bind_exactly(&self, sql: &'static str) -> Statement {
+        self.bind(sql).bind(self.effect).bind(self.scopes_hash())
+    }
+
+    /// What an index can hold of the scopes, however many they are.
+    fn scopes_hash(&self) -> String {
+        Fingerprint::of(&to_json(&self.scopes)).to_hex()
+    }
+}
+
+/// A held check: who asks, under which name, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) approval: NewApproval,
+    pub(crate) asker: String,
+    pub(crate) check_id: String,
+    pub(crate) now: Timestamp,
+    /// What it counts towards once it is approved, ...
+    pub(crate) charges: Vec<Charge>,
+    /// ... and when, by the clock of the budgets.
+    pub(crate) charged_at: Timestamp,
+}
+
+/// What a held check gets.
+#[derive(Clone, Debug)]
+pub(crate) enum Settled {
+    /// A new approval was opened.
+    Opened(ApprovalRow),
+    /// One was pending already.
+    Waiting(ApprovalRow),
+    /// One was approved, and this check has used it.
+    Used(ApprovalRow),
+    /// One was denied, and the denial still holds.
+    Denied(ApprovalRow),
+    /// One was approved and is not used: the call has no room in a budget.
+    OutOfBudget(Spent),
+    /// The agent lost its standing while it asked.
+    Inactive,
+    /// The agent has as many pending as it may have.
+    TooManyPending,
+    /// This tool was denied to this agent too often of late.
+    TooManyDenials,
+}
+
+impl Store {
+    /// Finds or opens the approval that a held check falls under, and uses it if it is approved.
+    pub(crate) async fn settle(&self, held: Held) -> Result<Settled, StoreError> {
+        let own_votes = self.own_votes;
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            // Two checks at once must not open two approvals, or use one twice.
+            transaction.lock(&held.approval.agent_id).await?;
+            let (now, charged_at) = (held.now, held.charged_at);
+            let charges = held.charges.clone();
+            let settled = settle(&mut transaction, held, own_votes).await?;
+            if let Settled::Used(_) = &settled
+                && let Some(spent) = budgets::take(&mut transaction, charges, charged_at).await?
+            {
+                // Nothing is committed, so the approval stays as it was.
+                return Ok(Settled::OutOfBudget(spent));
+            }
+            if let Settled::Opened(row) = &settled {
+                outbox::enqueue(&mut transaction, Event::Pending, &row.approval, now).await?;
+            }
+            if let Settled::Opened(row) | Settled::Used(row) = &settled {
+                let approval = &row.approval;
+                note(&mut transaction, Kind::Approval, &approval.org_id, &approval.id, now).await?;
+            }
+            transaction.commit().await?;
+            Ok(settled)
+        })
+        .await
+    }
+}
+
+async fn settle(
+    transaction: &mut Transaction,
+    held: Held,
+    own_votes: bool,
+) -> Result<Settled, sqlx::Error> {
+    let Held { approval: wanted, asker, check_id, now, .. } = held;
+    let at = now.unix_micros();
+    // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
+    let (standing,): (String,) =
+        query(STANDING).bind(&wanted.agent_id).fetch_one(&mut *transaction).await?;
+    if standing != AgentStatus::Active.as_str() {
+        return Ok(Settled::Inactive);
+    }
+    wanted.bind_exactly(EXPIRE_SAME).bind(at).execute(&mut *transaction).await?;
+    let denied: Option<Raw> =
+        wanted.bind(FIND_DENIED).bind(at).bind(own_votes).fetch_optional(&mut *transaction).await?;
+    if let Some(row) = denied {
+        return Ok(Settled::Denied(row.at(now)?));
+    }
+    let same: Option<Raw> = wanted
+        .bind_exactly(FIND_SAME)
+        .bind(at)
+        .bind(i64::from(wanted.quorum))
+        .bind(micros(wanted.window))
+        .bind(own_votes)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(row) = same else {
+        return open(transaction, wanted, asker, own_votes, now).await;
+    };
+    let row = row.at(now)?;
+    if row.approval.status == ApprovalStatus::Pending {
+        query(ADD_ASKER).bind(&row.approval.id).bind(asker).execute(&mut *transaction).await?;
+        return Ok(Settled::Waiting(row));
+    }
+    let once = row.single_use || wanted.single_use;
+    let done = query(if once { CONSUME } else { USE })
+        .bind(&row.approval.id)
+        .bind(check_id)
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
+    if done == 1 {
+        Ok(Settled::Used(row))
+    } else {
+        Err(unreadable("status", "an approval changed inside its own transaction"))
+    }
+}
+
+async fn open(
+    transaction: &mut Transaction,
+    wanted: NewApproval,
+    asker: String,
+    own_votes: bool,
+    now: Timestamp,
+) -> Result<Settled, sqlx::Error> {
+    let since = now.unix_micros().saturating_sub(micros(DENIALS_WITHIN));
+    let (denials,): (i64,) = query(COUNT_DENIED)
+        .bind(&wanted.agent_id)
+        .bind(&wanted.tool)
+        .bind(since)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if denials >= DENIALS_MOST {
+        return Ok(Settled::TooManyDenials);
+    }
+    let (pending,): (i64,) = query(COUNT_PENDING)
+        .bind(&wanted.agent_id)
+        .bind(now.unix_micros())
+        .fetch_one(&mut *transaction)
+        .await?;
+    if pending >= PENDING_MOST {
+        return Ok(Settled::TooManyPending);
+    }
+    let (id, org_id) = (wanted.id.clone(), wanted.org_id.clone());
+    let scopes_hash = wanted.scopes_hash();
+    query(INSERT)
+        .bind(wanted.id)
+        .bind(wanted.org_id)
+        .bind(wanted.agent_id)
+        .bind(wanted.session_id)
+        .bind(wanted.tool)
+        .bind(wanted.effect)
+        .bind(to_json(&wanted.scopes))
+        .bind(scopes_hash)
+        .bind(wanted.bound_to.as_str())
+        .bind(wanted.bound_value)
+        .bind(wanted.summary)
+        .bind(wanted.reason)
+        .bind(i64::from(wanted.quorum))
+        .bind(micros(wanted.window))
+        .bind(wanted.single_use)
+        .bind(now.unix_micros())
+        .bind(wanted.expires_at.unix_micros())
+        .execute(&mut *transaction)
+        .await?;
+    query(ADD_ASKER).bind(&id).bind(asker).execute(&mut *transaction).await?;
+    match find(&mut *transaction, &id, &org_id, own_votes, now).await? {
+        Some(row) => Ok(Settled::Opened(row)),
+        None => Err(sqlx::Error::RowNotFound),
+    }
+}
