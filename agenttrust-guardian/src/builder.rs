@@ -66,6 +66,7 @@ pub struct GuardianBuilder {
 struct AuditFiles {
     key: Option<PathBuf>,
     checkpoints: Option<PathBuf>,
+    retention: Option<Duration>,
 }
 
 #[derive(Clone)]
@@ -174,6 +175,13 @@ impl GuardianBuilder {
         self
     }
 
+    /// How long rows of this Guardian's audit log are kept; for good unless it is said. Older ones are let go
+    /// from the first one on, and a signed cut takes their place.
+    pub fn audit_retention(mut self, keep: Duration) -> Self {
+        self.audit.retention = Some(keep);
+        self
+    }
+
     /// Opens the database, reads the policies and starts the Guardian.
     ///
     /// # Errors
@@ -201,6 +209,11 @@ impl GuardianBuilder {
     }
 
     async fn start(self) -> Result<Guardian, GuardianError> {
+        if self.audit.retention.is_some_and(|keep| keep.is_zero()) {
+            return Err(GuardianError::Invalid(
+                "an audit that keeps nothing is none: give it a retention above zero".to_owned(),
+            ));
+        }
         if self.approval_ttl.is_zero() || self.session_ttl.is_zero() {
             return Err(GuardianError::Invalid(
                 "approvals and sessions need a time to live above zero".to_owned(),
@@ -254,6 +267,7 @@ impl GuardianBuilder {
                 shared_database: database.is_shared(),
                 has_replicas: database.has_replicas(),
                 log,
+                audit_retention: self.audit.retention,
             },
             metrics: Metrics::new(),
             pulse: Pulse::default(),
@@ -267,7 +281,7 @@ impl GuardianBuilder {
             "allow_private_targets": self.allow_private_targets,
             "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
-            "audit_key": state.audit.key().map(|key| key.to_string()),
+            "audit_key": state.audit.key().map(|key| key.public().to_string()),
         }));
         state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
         for secret in &self.admin_keys {

@@ -55,6 +55,7 @@ mod pipeline;
 mod policies;
 pub mod policy;
 mod registry;
+mod retention;
 mod revocations;
 mod role;
 mod secret;

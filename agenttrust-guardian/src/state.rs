@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) has_replicas: bool,
     /// Which audit log this Guardian writes.
     pub(crate) log: String,
+    /// How long its rows are kept; for good unless it is said.
+    pub(crate) audit_retention: Option<Duration>,
 }
 
 /// What every request shares.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
 
+use crate::retention;
 use crate::state::State;
 use crate::store::StoreError;
 
@@ -39,6 +40,9 @@ async fn tend(state: Weak<State>) {
         // A trouble of the policies tells of itself.
         if let Err(error) = state.watch_policies().await {
             tracing::debug!(message = error.message(), "the policy folder could not be looked at");
+        }
+        if beats.is_multiple_of(BEATS_BETWEEN_PRUNING) {
+            background::spawn(retention::let_go(Arc::clone(&state)));
         }
         match beat(&state, beats.is_multiple_of(BEATS_BETWEEN_PRUNING)).await {
             Ok(()) => troubled = false,
@@ -73,7 +77,7 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn before(now: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn before(now: Timestamp, by: Duration) -> Timestamp {
     let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_unix_micros(now.unix_micros().saturating_sub(by)).unwrap_or(now)
 }

@@ -12,10 +12,11 @@ use super::chain::Link;
 use super::checkpoint::Checkpoint;
 use super::counting;
 use super::error::AuditError;
-use super::key::PublicKey;
+use super::key::AuditKey;
 use super::record::{Prepared, Record};
 use super::signing::Signing;
 use super::tail::Tail;
+use super::verify::Own;
 use super::{PATIENCE, notes};
 use crate::clock::Clock;
 use crate::state::DEFAULT_ORG;
@@ -48,7 +49,7 @@ pub struct AuditLog {
     bursts: Arc<AtomicU64>,
     /// Rows on disk since the start.
     written: Arc<AtomicU64>,
-    key: Option<PublicKey>,
+    key: Option<AuditKey>,
     /// The last row that is known to be in the log.
     reached: watch::Receiver<Tail>,
     /// One walk along the whole log at a time.
@@ -113,7 +114,7 @@ impl AuditLog {
         let bursts = Arc::new(AtomicU64::new(0));
         let written = Arc::new(AtomicU64::new(0));
         let (last, reached) = watch::channel(tail);
-        let key = signing.as_ref().map(|signing| signing.key.public());
+        let key = signing.as_ref().map(|signing| signing.key.clone());
         let writer = Writer {
             db,
             log,
@@ -133,14 +134,15 @@ impl AuditLog {
         Ok(Self { queue, healthy, bursts, written, key, reached, walks })
     }
 
-    /// The public half of the key that signs checkpoints, if any are signed.
-    pub(crate) fn key(&self) -> Option<PublicKey> {
-        self.key
+    /// The key that signs checkpoints, if any are signed.
+    pub(crate) fn key(&self) -> Option<&AuditKey> {
+        self.key.as_ref()
     }
 
-    /// The last row that is known to be in the log.
-    pub(super) fn reached(&self) -> Tail {
-        *self.reached.borrow()
+    /// What is known here of this log, by its name, whatever the database says.
+    pub(crate) fn own(&self, log: &str) -> Own {
+        let key = self.key().map(AuditKey::public);
+        Own { log: log.to_owned(), key, reached: *self.reached.borrow() }
     }
 
     /// Writes a record and returns its row's number once it is on disk.
@@ -376,6 +378,7 @@ impl Writer {
             self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
             let rows = u64::try_from(tail.seq - before.seq).unwrap_or(0);
             self.advance(tail, rows, None);
+            self.written.fetch_add(rows, Ordering::Relaxed);
             if let Some(outage) = &mut self.outage {
                 outage.written_unanswered = Some((before.seq + 1, tail.seq));
             }
@@ -531,3 +534,7 @@ impl Outage {
         Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -72,6 +72,8 @@ use super::{
         webhooks::remove,
         webhooks::deliveries,
         audit::list,
+        audit::logs,
+        audit::checkpoints,
         audit::verify,
         audit::export,
     ),
