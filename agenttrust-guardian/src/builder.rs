@@ -207,7 +207,6 @@ impl GuardianBuilder {
             ));
         }
         let clock = Arc::new(Clock::default());
-        let policies = self.policies.load(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
@@ -223,6 +222,7 @@ impl GuardianBuilder {
         if let Some(at) = store.last_change_made().await? {
             clock.not_before(at);
         }
+        let policies = self.policies.load(&store, clock.now()).await?;
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
@@ -302,14 +302,29 @@ impl AuditFiles {
 }
 
 impl Source {
-    fn load(self, now: Timestamp) -> Result<Policies, GuardianError> {
+    async fn load(self, store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
         match self {
-            Self::Default => Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now)),
+            Self::Default => kept(store, now).await,
             Self::Set(set) => Ok(Policies::of_set(set, Origin::Program, now)),
             Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }
     }
+}
+
+/// The policies that were sent and are kept in the database, else the default set.
+async fn kept(store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
+    let files = store.policy_files().await?;
+    if files.is_empty() {
+        return Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now));
+    }
+    let set = PolicySet::of_files(files).map_err(|error| {
+        GuardianError::Invalid(format!(
+            "the policies that are kept in the database are not usable: {error}; start with a folder \
+             of policies instead"
+        ))
+    })?;
+    Ok(Policies::of_set(set, Origin::Api, now))
 }
 
 async fn ensure_admin(

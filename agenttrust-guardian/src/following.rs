@@ -22,19 +22,42 @@ const OUT_OF_TOUCH: Duration = Duration::from_secs(2);
 /// locked for a while.
 const OUT_OF_TOUCH_WITH_FILE: Duration = Duration::from_secs(15);
 
+/// How often changes are looked for that nobody was told of.
+const POLL_EVERY: Duration = Duration::from_millis(500);
+
 /// How often it is looked whether the database answers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How long to wait before listening again, after it did not work.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Catches up whenever another replica says that it changed something, and tells the streams when this
-/// one is out of touch. Ends with the Guardian.
+/// Catches up whenever another replica says that it changed something, and now and then in case it was
+/// not heard; tells the streams when this Guardian is out of touch. Ends with the Guardian.
 pub(crate) fn start(state: &Arc<State>) {
     if state.settings.has_replicas {
         background::spawn(listen(Arc::downgrade(state)));
     }
-    background::spawn(keep_in_touch(Arc::downgrade(state)));
+    if state.settings.shared_database {
+        background::spawn(poll(Arc::downgrade(state)));
+        background::spawn(keep_in_touch(Arc::downgrade(state)));
+    }
+}
+
+async fn poll(state: Weak<State>) {
+    let mut troubled = false;
+    loop {
+        background::sleep(POLL_EVERY).await;
+        let Some(state) = state.upgrade().filter(|state| !*state.closing.borrow()) else { return };
+        match state.catch_up().await {
+            Ok(_) => troubled = false,
+            // Once a trouble, not twice a second.
+            Err(error) if !troubled => {
+                tracing::warn!(%error, "changes in the database cannot be read; trying again");
+                troubled = true;
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 async fn listen(state: Weak<State>) {
@@ -168,7 +191,7 @@ impl State {
                 self.registry.tools.replace(&org_id, self.store.tools_of(org_id.clone()).await?);
                 Ok(())
             }
-            Kind::Policies => Ok(()),
+            Kind::Policies => self.follow_policies(&id).await,
             Kind::Approval => {
                 self.changes.announce(&id);
                 Ok(())

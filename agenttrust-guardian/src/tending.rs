@@ -54,9 +54,6 @@ async fn tend(state: Weak<State>) {
 
 async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     let now = state.clock.now();
-    if state.settings.shared_database {
-        state.catch_up().await?;
-    }
     state.expire_approvals(now).await?;
     state.save_uses().await?;
     if prune {

@@ -17,6 +17,7 @@ mod keys;
 mod lock;
 mod open;
 mod outbox;
+mod policies;
 mod refusal;
 mod secrets;
 mod sessions;
@@ -61,6 +62,9 @@ pub(crate) enum StoreError {
     /// It said nothing, for longer than anybody waits. What was asked may have been done.
     #[error("the database said nothing for {} seconds", PATIENCE.as_secs())]
     Silent,
+    /// What changed there could not be taken over.
+    #[error("{0}")]
+    NotFollowed(String),
     /// The task that was asking died.
     #[error("the database task stopped before it answered")]
     Stopped,

@@ -75,7 +75,7 @@ fn the_pipeline_and_a_naive_reference_agree_on_100_000_cases() {
     ] {
         assert!(count > CASES / 50, "too few are {what}: {sum:?}");
     }
-    assert!(sum.refused > 100 && sum.all_the_way >= 500, "{sum:?}");
+    assert!(sum.refused > 100 && sum.all_the_way >= 400, "{sum:?}");
 }
 
 fn run(seed: u64) -> Tally {
@@ -93,7 +93,7 @@ fn run(seed: u64) -> Tally {
                     let told = || told(seed, &written, &case, &world);
                     let expected = compare(&world, &alone, &case, &mut tally, &told);
                     // One of each set, or an agent would have too many approvals pending.
-                    if check == 0 {
+                    if check == 0 && can_go_all_the_way(&world, &case) {
                         go_all_the_way(&world, &case, &expected, &told).await;
                         tally.all_the_way += 1;
                     }
@@ -163,13 +163,14 @@ fn compare(
     expected
 }
 
+/// Not with a key that is kept nowhere, nor with scopes, which travel in a header.
+fn can_go_all_the_way(world: &World, case: &Case) -> bool {
+    world.askers[case.asker].own_org && case.check.scopes.is_none()
+}
+
 /// Asks the same over the router, and looks at what a client sees.
 async fn go_all_the_way(world: &World, case: &Case, expected: &Answer, told: &dyn Fn() -> String) {
     let asker = &world.askers[case.asker];
-    if !asker.own_org || case.check.scopes.is_some() {
-        // A key that is nowhere, and scopes that travel in a header.
-        return;
-    }
     let check = &case.check;
     let body = json!({
         "agent_id": check.agent_id,
