@@ -24,7 +24,7 @@ struct Site {
     url: String,
     // Dropped last.
     _folder: Option<TempDir>,
-    _database: Option<Fresh>,
+    database: Option<Fresh>,
 }
 
 impl Site {
@@ -37,12 +37,12 @@ impl Site {
             policies: policies.clone(),
             url: folder.path().join("guardian.db").to_str().unwrap().to_owned(),
             _folder: Some(folder),
-            _database: None,
+            database: None,
         }];
         if let Some(database) = Fresh::or_skip() {
             let url = database.url();
-            let (guardians, _database) = (Vec::new(), Some(database));
-            sites.push(Self { guardians, policies, url, _folder: None, _database });
+            let (guardians, database) = (Vec::new(), Some(database));
+            sites.push(Self { guardians, policies, url, _folder: None, database });
         }
         for site in &mut sites {
             site.open().await;
@@ -51,7 +51,7 @@ impl Site {
     }
 
     async fn open(&mut self) {
-        let names: &[&str] = if self._database.is_some() { &["one", "two"] } else { &["one"] };
+        let names: &[&str] = if self.database.is_some() { &["one", "two"] } else { &["one"] };
         for name in names {
             let builder = Guardian::builder()
                 .admin_key(ADMIN)
