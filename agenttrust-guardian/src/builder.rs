@@ -220,6 +220,8 @@ impl GuardianBuilder {
             ));
         }
         let clock = Arc::new(Clock::default());
+        // Before anything is made: a mistake in them leaves nothing behind.
+        let given = self.policies.clone().given(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
@@ -235,7 +237,10 @@ impl GuardianBuilder {
         if let Some(at) = store.last_change_made().await? {
             clock.not_before(at);
         }
-        let policies = self.policies.load(&store, clock.now()).await?;
+        let policies = match given {
+            Some(policies) => policies,
+            None => kept(&store, clock.now()).await?,
+        };
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
@@ -316,11 +321,13 @@ impl AuditFiles {
 }
 
 impl Source {
-    async fn load(self, store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
+    /// Those that the Guardian was given; `None` when it was given none.
+    fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
         match self {
-            Self::Default => kept(store, now).await,
-            Self::Set(set) => Ok(Policies::of_set(set, Origin::Program, now)),
+            Self::Default => Ok(None),
+            Self::Set(set) => Ok(Some(Policies::of_set(set, Origin::Program, now))),
             Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
+                .map(Some)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }
     }

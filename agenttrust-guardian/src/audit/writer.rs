@@ -528,8 +528,9 @@ impl Outage {
     /// The row that tells the gap.
     fn resumed(&self) -> Option<Prepared> {
         let mut body = serde_json::json!({ "since": self.since, "refused": self.refused });
-        if let Some((first, last)) = self.written_unanswered {
-            body["written_unanswered"] = serde_json::json!({ "first": first, "last": last });
+        if let (Some((first, last)), Some(body)) = (self.written_unanswered, body.as_object_mut()) {
+            let rows = serde_json::json!({ "first": first, "last": last });
+            body.insert("written_unanswered".to_owned(), rows);
         }
         Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }

@@ -47,7 +47,10 @@ impl Tail {
         }
         seen.extend(ends);
         self.print(&newest)?;
-        while self.follow {
+        if !self.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        loop {
             tokio::time::sleep(LOOK).await;
             let (of, log, before) = (db.clone(), self.log.clone(), seen.clone());
             let more = work(async move { more(&of, log, &before).await }).await?;
@@ -56,7 +59,6 @@ impl Tail {
             }
             self.print(&more)?;
         }
-        Ok(ExitCode::SUCCESS)
     }
 
     fn print(&self, entries: &[Entry]) -> Result<(), GuardianError> {
