@@ -20,7 +20,7 @@ pub(crate) struct Served {
 impl Served {
     /// Starts one on this database, whose admin key is [`ADMIN`].
     pub(crate) fn start(database: &str, more: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
+        let child = Command::new(PROGRAM)
             .args(["serve", "--listen", "127.0.0.1:0", "--database", database])
             .args(more)
             .env_remove("AGENTTRUST_DATABASE")
@@ -29,14 +29,17 @@ impl Served {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
+        // From here on it is killed, whatever happens.
+        let mut served = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut out = BufReader::new(served.child.stdout.take().unwrap());
         let mut said = String::new();
         loop {
             let before = said.len();
             let read = out.read_line(&mut said).unwrap();
             assert_ne!(read, 0, "ended before it was ready: {said:?}");
             if let Some(address) = said[before..].trim().strip_prefix("listening on http://") {
-                return Self { address: address.parse().unwrap(), child };
+                served.address = address.parse().unwrap();
+                return served;
             }
         }
     }
