@@ -77,7 +77,10 @@ impl World {
             let mut keys = BTreeMap::new();
             for who in 0..AGENTS {
                 let agent = api.agent(&["*"]).await;
-                keys.insert(Who::Agent(who), key(&api, Role::Agent, &[agent.clone()]).await);
+                keys.insert(
+                    Who::Agent(who),
+                    key(&api, Role::Agent, std::slice::from_ref(&agent)).await,
+                );
                 agents.push(agent);
             }
             keys.insert(Who::Fleet, key(&api, Role::Agent, &agents).await);
