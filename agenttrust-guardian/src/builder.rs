@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::audit::{
     AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, Notes, Record, Signing,
 };
+use crate::checks::CheckIds;
 use crate::clock::Clock;
 use crate::error::GuardianError;
 use crate::following::{self, Following};
@@ -65,6 +66,7 @@ pub struct GuardianBuilder {
 struct AuditFiles {
     key: Option<PathBuf>,
     checkpoints: Option<PathBuf>,
+    retention: Option<Duration>,
 }
 
 #[derive(Clone)]
@@ -173,6 +175,13 @@ impl GuardianBuilder {
         self
     }
 
+    /// How long rows of this Guardian's audit log are kept; for good unless it is said. Older ones are let go
+    /// from the first one on, and a signed cut takes their place.
+    pub fn audit_retention(mut self, keep: Duration) -> Self {
+        self.audit.retention = Some(keep);
+        self
+    }
+
     /// Opens the database, reads the policies and starts the Guardian.
     ///
     /// # Errors
@@ -200,13 +209,17 @@ impl GuardianBuilder {
     }
 
     async fn start(self) -> Result<Guardian, GuardianError> {
+        if self.audit.retention.is_some_and(|keep| keep.is_zero()) {
+            return Err(GuardianError::Invalid(
+                "an audit that keeps nothing is none: give it a retention above zero".to_owned(),
+            ));
+        }
         if self.approval_ttl.is_zero() || self.session_ttl.is_zero() {
             return Err(GuardianError::Invalid(
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
         }
         let clock = Arc::new(Clock::default());
-        let policies = self.policies.load(clock.now())?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
@@ -222,9 +235,13 @@ impl GuardianBuilder {
         if let Some(at) = store.last_change_made().await? {
             clock.not_before(at);
         }
+        let policies = self.policies.load(&store, clock.now()).await?;
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
+        let checks = CheckIds::open(&store).await?;
+        // From here on, whoever sets the clock opens no budget early.
+        clock.undisturbed();
         let own = Secret::random("sk_own_")?;
         let own_key = Key {
             id: "key_own".to_owned(),
@@ -238,6 +255,7 @@ impl GuardianBuilder {
             registry,
             policies,
             audit,
+            checks,
             changes: Changes::new(),
             revocations: Revocations::new(),
             following: Following::from(seen),
@@ -249,6 +267,7 @@ impl GuardianBuilder {
                 shared_database: database.is_shared(),
                 has_replicas: database.has_replicas(),
                 log,
+                audit_retention: self.audit.retention,
             },
             metrics: Metrics::new(),
             pulse: Pulse::default(),
@@ -262,7 +281,7 @@ impl GuardianBuilder {
             "allow_private_targets": self.allow_private_targets,
             "policies": brief(&state.policies.load()),
             "keys": state.keys_in_brief(),
-            "audit_key": state.audit.key().map(|key| key.to_string()),
+            "audit_key": state.audit.key().map(|key| key.public().to_string()),
         }));
         state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
         for secret in &self.admin_keys {
@@ -297,14 +316,29 @@ impl AuditFiles {
 }
 
 impl Source {
-    fn load(self, now: Timestamp) -> Result<Policies, GuardianError> {
+    async fn load(self, store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
         match self {
-            Self::Default => Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now)),
+            Self::Default => kept(store, now).await,
             Self::Set(set) => Ok(Policies::of_set(set, Origin::Program, now)),
             Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }
     }
+}
+
+/// The policies that were sent and are kept in the database, else the default set.
+async fn kept(store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
+    let files = store.policy_files().await?;
+    if files.is_empty() {
+        return Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now));
+    }
+    let set = PolicySet::of_files(files).map_err(|error| {
+        GuardianError::Invalid(format!(
+            "the policies that are kept in the database are not usable: {error}; start with a folder \
+             of policies instead"
+        ))
+    })?;
+    Ok(Policies::of_set(set, Origin::Api, now))
 }
 
 async fn ensure_admin(

@@ -5,6 +5,7 @@
 //! time that really passes. A clock that was set ahead makes things end early, which is the safe side;
 //! set back again, it is followed from where it was, until the Guardian's clock is overtaken.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -16,11 +17,17 @@ pub(crate) struct Clock {
     source: Source,
     /// The most that the system's clock was ever ahead of the steady one, in microseconds.
     lead: AtomicI64,
+    /// What the lead was when time was first asked for that nobody can set.
+    first_lead: OnceLock<i64>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { source: Source::default(), lead: AtomicI64::new(i64::MIN) }
+        Self {
+            source: Source::default(),
+            lead: AtomicI64::new(i64::MIN),
+            first_lead: OnceLock::new(),
+        }
     }
 }
 
@@ -34,6 +41,16 @@ impl Clock {
         let lead = system.saturating_sub(steady);
         let lead = self.lead.fetch_max(lead, Ordering::AcqRel).max(lead);
         point_in_time(steady.saturating_add(lead))
+    }
+
+    /// The present, had nobody set the system's clock since this was first called: what must not end early
+    /// is measured by it. Only a Guardian that is started again takes the clock as it is then set.
+    pub(crate) fn undisturbed(&self) -> Timestamp {
+        let steady = self.source.steady();
+        let first = self
+            .first_lead
+            .get_or_init(|| self.now().unix_micros().saturating_sub(self.source.steady()));
+        point_in_time(steady.saturating_add(*first))
     }
 
     /// Never gives a present before `at` from here on: what was written down has happened.

@@ -191,7 +191,7 @@ impl State {
                 self.registry.tools.replace(&org_id, self.store.tools_of(org_id.clone()).await?);
                 Ok(())
             }
-            Kind::Policies => Ok(()),
+            Kind::Policies => self.follow_policies(&id).await,
             Kind::Approval => {
                 self.changes.announce(&id);
                 Ok(())

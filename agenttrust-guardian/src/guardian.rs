@@ -153,9 +153,6 @@ impl Guardian {
     /// Dropped early, what was not kept yet is lost; decisions that were answered are kept already.
     pub async fn close(&self) {
         self.state.closing.send_replace(true);
-        if let Err(error) = self.state.save_counters().await {
-            tracing::warn!(%error, "session counters could not be kept");
-        }
         if let Err(error) = self.state.save_uses().await {
             tracing::warn!(%error, "when keys were last used could not be kept");
         }

@@ -34,6 +34,7 @@ extern crate self as agenttrust_guardian;
 
 pub mod audit;
 mod builder;
+mod checks;
 pub mod classify;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -54,6 +55,7 @@ mod pipeline;
 mod policies;
 pub mod policy;
 mod registry;
+mod retention;
 mod revocations;
 mod role;
 mod secret;

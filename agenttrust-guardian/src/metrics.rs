@@ -79,6 +79,8 @@ pub(crate) struct Metrics {
     approvals: [Counter; ApprovalEvent::ALL.len()],
     verified: Counter,
     unverified: Counter,
+    budgets_exhausted: Counter,
+    denial_bursts: Counter,
     pub(crate) requests: Requests,
     audit_rows: Counter,
     audit_healthy: Gauge,
@@ -120,6 +122,12 @@ impl Metrics {
         let help = "Events reported, by whether they belong to a check that was allowed here";
         registry.register("reports", help, reports);
 
+        let (budgets_exhausted, denial_bursts) = <(Counter, Counter)>::default();
+        let help = "Checks denied because the limit of a policy was used up";
+        registry.register("budgets_exhausted", help, budgets_exhausted.clone());
+        let help = "Bursts of denials of one agent that this Guardian wrote to the audit log";
+        registry.register("denial_bursts", help, denial_bursts.clone());
+
         let requests = Requests::register(&mut registry);
 
         let audit_rows = Counter::default();
@@ -138,6 +146,8 @@ impl Metrics {
             approvals: approved,
             verified,
             unverified,
+            budgets_exhausted,
+            denial_bursts,
             requests,
             audit_rows,
             audit_healthy,
@@ -163,6 +173,11 @@ impl Metrics {
         }
     }
 
+    /// Counts a check that was denied because a limit was used up.
+    pub(crate) fn budget_exhausted(&self) {
+        self.budgets_exhausted.inc();
+    }
+
     /// Counts events that were reported, and how many of them are believed.
     pub(crate) fn reported(&self, events: u64, verified: u64) {
         self.verified.inc_by(verified);
@@ -173,6 +188,7 @@ impl Metrics {
     pub(crate) fn render(&self, state: &State) -> Result<String, fmt::Error> {
         self.audit_rows.inner().store(state.audit.written(), Ordering::Relaxed);
         self.audit_healthy.set(state.audit.is_healthy().into());
+        self.denial_bursts.inner().store(state.audit.bursts(), Ordering::Relaxed);
         self.audit_waiting.set(i64::try_from(state.audit.waiting()).unwrap_or(i64::MAX));
         let policies = state.policies.load().ids().count();
         self.policies.set(i64::try_from(policies).unwrap_or(i64::MAX));

@@ -17,6 +17,7 @@ use crate::audit::Record;
 use crate::http::ApiError;
 use crate::policy::{Look, PolicyError, PolicySet, Shadow};
 use crate::state::{DEFAULT_ORG, State};
+use crate::store::StoreError;
 
 /// How many beats a folder that was refused is left alone when nothing about it changes: what was in the
 /// way may have been something else, such as too many open files.
@@ -152,6 +153,11 @@ impl Policies {
         self.set.store(set);
     }
 
+    /// Whether they are what the program that holds the Guardian gave it.
+    pub(crate) fn is_programs(&self) -> bool {
+        self.known().origin == Origin::Program
+    }
+
     /// The folder that they are read from.
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
@@ -245,15 +251,39 @@ impl State {
         files: Vec<(String, String)>,
         key_id: &str,
     ) -> Result<(), ApiError> {
-        let set = read(move || PolicySet::of_files(files))
-            .await?
-            .map_err(|error| ApiError::policies(&error))?;
-        let (state, key_id) = (Arc::clone(self), key_id.to_owned());
+        let (state, by) = (Arc::clone(self), key_id.to_owned());
         let applied = background::spawn(async move {
-            let _alone = state.policies.changing.lock().await;
-            state.apply(set, Origin::Api, Some(&key_id)).await
+            valid(files.clone()).await?.map_err(|error| ApiError::policies(&error))?;
+            let now = state.clock.now();
+            state.store.put_policy_files(DEFAULT_ORG.to_owned(), files, by, now).await?;
+            state.catch_up().await.map(drop).map_err(ApiError::from)
         });
         applied.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Takes over the policies that the key `by` changed, here or at another replica.
+    pub(crate) async fn follow_policies(&self, by: &str) -> Result<(), StoreError> {
+        let unfollowed = |error: ApiError| StoreError::NotFollowed(error.message().to_owned());
+        let origin = self.policies.known().origin;
+        match origin {
+            Origin::Program => return Ok(()),
+            Origin::Folder => {
+                // Whoever had it read has read it; the others do, as they would by themselves a moment later.
+                return self.watch_policies().await.map_err(unfollowed);
+            }
+            Origin::BuiltIn | Origin::Api => {}
+        }
+        let files = self.store.policy_files().await?;
+        let _alone = self.policies.changing.lock().await;
+        match valid(files).await.map_err(unfollowed)? {
+            Ok(set) if set.sha256() == self.policies.load().sha256() => Ok(()),
+            Ok(set) => self.apply(set, Origin::Api, Some(by)).await.map_err(unfollowed),
+            // Sent to another version of this program, say.
+            Err(error) => {
+                self.refuse(error, Origin::Api, Some(by));
+                Ok(())
+            }
+        }
     }
 
     /// Reads the folder again because somebody says so.
@@ -272,9 +302,12 @@ impl State {
                 ));
             }
             match state.policies.trouble() {
-                None => Ok(()),
-                Some(trouble) => Err(ApiError::policies_stay(&trouble.error)),
+                None => {}
+                Some(trouble) => return Err(ApiError::policies_stay(&trouble.error)),
             }
+            let now = state.clock.now();
+            state.store.policies_reread(DEFAULT_ORG.to_owned(), key_id, now).await?;
+            state.catch_up().await.map(drop).map_err(ApiError::from)
         });
         reloaded.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -311,7 +344,7 @@ impl State {
                 }
             }
             Ok(set) => self.apply(set, Origin::Folder, key_id).await?,
-            Err(error) => self.refuse(error, key_id),
+            Err(error) => self.refuse(error, Origin::Folder, key_id),
         }
         // Last: a set that could not be put in force is read again.
         self.policies.known().watch.read = after;
@@ -343,14 +376,14 @@ impl State {
         Ok(())
     }
 
-    fn refuse(&self, error: PolicyError, key_id: Option<&str>) {
+    fn refuse(&self, error: PolicyError, origin: Origin, key_id: Option<&str>) {
         let mut known = self.policies.known();
         if known.trouble.as_ref().is_some_and(|trouble| trouble.error == error) {
             return;
         }
         tracing::error!(%error, "the policies are not usable, so the ones in force stay");
         let body = json!({
-            "source": Origin::Folder.as_str(),
+            "source": origin.as_str(),
             "error": error.to_string().chars().take(2_000).collect::<String>(),
             "in_force": self.policies.load().sha256(),
         });
@@ -363,6 +396,11 @@ impl State {
             tracing::warn!(%error, "refused policies could not be recorded");
         }
     }
+}
+
+/// The set of these files, if it is one.
+async fn valid(files: Vec<(String, String)>) -> Result<Result<PolicySet, PolicyError>, ApiError> {
+    read(move || PolicySet::of_files(files)).await
 }
 
 async fn look(folder: &Path) -> Result<Look, ApiError> {

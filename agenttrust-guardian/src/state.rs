@@ -8,6 +8,7 @@ use agenttrust::Timestamp;
 use tokio::sync::{broadcast, watch};
 
 use crate::audit::{AuditLog, Record};
+use crate::checks::CheckIds;
 use crate::clock::Clock;
 use crate::following::Following;
 use crate::health::Pulse;
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) has_replicas: bool,
     /// Which audit log this Guardian writes.
     pub(crate) log: String,
+    /// How long its rows are kept; for good unless it is said.
+    pub(crate) audit_retention: Option<Duration>,
 }
 
 /// What every request shares.
@@ -48,6 +51,7 @@ pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
+    pub(crate) checks: CheckIds,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
@@ -166,19 +170,6 @@ impl State {
     pub(crate) async fn save_uses(&self) -> Result<(), StoreError> {
         let used = self.registry.keys.take_used();
         if used.is_empty() { Ok(()) } else { self.store.keys_used(used).await }
-    }
-
-    /// Keeps the session counters that changed.
-    pub(crate) async fn save_counters(&self) -> Result<(), StoreError> {
-        let unsaved = self.registry.sessions.take_unsaved();
-        if unsaved.is_empty() {
-            return Ok(());
-        }
-        let saved = self.store.count_sessions(unsaved.clone()).await;
-        if saved.is_err() {
-            self.registry.sessions.mark_unsaved(unsaved.iter().map(|(id, _)| id));
-        }
-        saved
     }
 }
 

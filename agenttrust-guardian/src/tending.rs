@@ -1,5 +1,5 @@
-//! What happens by itself, now and then: counters are kept, approvals lapse, policies and keys of other
-//! processes arrive, old rows go. It ends with the Guardian.
+//! What happens by itself, now and then: approvals lapse, policies and keys of other processes arrive,
+//! old rows go. It ends with the Guardian.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -7,10 +7,11 @@ use std::time::Duration;
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
 
+use crate::retention;
 use crate::state::State;
 use crate::store::StoreError;
 
-/// How often approvals are looked through and counters kept.
+/// How often approvals are looked through.
 const BEAT: Duration = Duration::from_millis(500);
 /// Every so many beats, old rows go.
 const BEATS_BETWEEN_PRUNING: u64 = 1_200;
@@ -40,6 +41,9 @@ async fn tend(state: Weak<State>) {
         if let Err(error) = state.watch_policies().await {
             tracing::debug!(message = error.message(), "the policy folder could not be looked at");
         }
+        if beats.is_multiple_of(BEATS_BETWEEN_PRUNING) {
+            background::spawn(retention::let_go(Arc::clone(&state)));
+        }
         match beat(&state, beats.is_multiple_of(BEATS_BETWEEN_PRUNING)).await {
             Ok(()) => troubled = false,
             // Once a trouble, not twice a second.
@@ -55,7 +59,6 @@ async fn tend(state: Weak<State>) {
 async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     let now = state.clock.now();
     state.expire_approvals(now).await?;
-    state.save_counters().await?;
     state.save_uses().await?;
     if prune {
         let over = before(now, OVER_KEPT);
@@ -63,6 +66,8 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
         state.registry.sessions.prune(over);
         state.store.prune_tokens(over).await?;
         state.store.prune_changes(over).await?;
+        state.store.prune_denials(over).await?;
+        state.prune_budgets().await?;
         let history = before(now, HISTORY_KEPT);
         state.store.prune_telemetry(history).await?;
         state.store.prune_sessions(history).await?;
@@ -72,7 +77,7 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn before(now: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn before(now: Timestamp, by: Duration) -> Timestamp {
     let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_unix_micros(now.unix_micros().saturating_sub(by)).unwrap_or(now)
 }

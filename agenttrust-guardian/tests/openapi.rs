@@ -72,8 +72,10 @@ async fn every_operation_says_what_it_is_and_what_it_answers() {
             if status.starts_with('2') {
                 continue;
             }
+            // A Guardian that is not well says how it is, and refuses nothing.
+            let expected = if route == "/health" { "Health" } else { "ApiError" };
             let schema = &content["application/json"]["schema"]["$ref"];
-            assert_eq!(schema, "#/components/schemas/ApiError", "{at}: {status}");
+            assert_eq!(schema, &format!("#/components/schemas/{expected}"), "{at}: {status}");
         }
         let named: BTreeSet<_> =
             route.split('{').skip(1).map(|part| part.split('}').next()).collect();

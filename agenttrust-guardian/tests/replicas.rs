@@ -22,6 +22,9 @@ use self::support::postgres::Fresh;
 
 /// For the test that would hang.
 const NEVER: Duration = Duration::from_secs(20);
+/// Until when a replica without its database has to deny: it trusts its memory for two seconds, and a busy
+/// machine may be late.
+const DENIES_WITHIN: Duration = Duration::from_secs(4);
 /// What is promised of a change on its way to the other replica.
 const PROMISED: Duration = Duration::from_secs(1);
 
@@ -287,10 +290,12 @@ async fn part(pair: &Pair, wire: Wire) {
         if answer["allowed"] != true {
             break;
         }
-        assert!(parted.elapsed() < NEVER, "a replica without a database goes on");
+        assert!(parted.elapsed() < DENIES_WITHIN, "a replica without a database goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    println!("{wire:?}: denies after {:?}", parted.elapsed());
+    let denied = parted.elapsed();
+    println!("{wire:?}: denies after {denied:?}");
+    assert!(denied < DENIES_WITHIN, "a replica without a database goes on");
     near.revoke_agent(&bad).await;
     near.revoke_key(&keyless.key_id).await;
     near.approve(&operator, &approval).await;

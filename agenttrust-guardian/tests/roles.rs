@@ -123,6 +123,8 @@ const TABLE: &[(&str, &str, May)] = &[
     ("delete", "/api/v1/webhooks/{id}", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/webhooks/{id}/deliveries", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/logs", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/checkpoints", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/verify", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/export", [NO, NO, OK, OK, OK]),
 ];

@@ -136,7 +136,7 @@ pub(super) async fn newest<'t>(
 }
 
 /// Where a log begins now, if rows were let go.
-pub(super) async fn cut<'t>(
+pub(crate) async fn cut<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
 ) -> Result<Option<Checkpoint>, sqlx::Error> {
@@ -145,7 +145,7 @@ pub(super) async fn cut<'t>(
 }
 
 /// Those before row `before`, the newest first.
-pub(super) async fn before<'t>(
+pub(crate) async fn before<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
     before: i64,

@@ -138,7 +138,7 @@ impl AuditError {
         Self::Unwritable(Arc::new(error))
     }
 
-    pub(super) fn unreadable(error: sqlx::Error) -> Self {
+    pub(crate) fn unreadable(error: sqlx::Error) -> Self {
         Self::Unreadable(Arc::new(error))
     }
 }

@@ -11,8 +11,9 @@
 //!
 //! # The chain
 //!
-//! Rows are numbered from 1 without a gap. Each carries the hash of the one before it (the first: 32 zero
-//! bytes) and its own, SHA-256 over
+//! A database file holds one log, whose name is empty. On PostgreSQL each replica writes one of its own,
+//! named as the replica, and the command line one named `agenttrust keys`. The rows of a log are numbered
+//! from 1 without a gap. Each carries the hash of the one before it and its own, SHA-256 over
 //!
 //! ```text
 //! "agenttrust.audit.v1"                                   19 bytes of ASCII
@@ -25,33 +26,78 @@
 //! ```
 //!
 //! `at` is RFC 3339 in UTC with six decimals, `body` the RFC 8785 (JCS) form of the record's JSON. Because
-//! every field carries its length, no two different rows hash alike. [`verify`] walks the chain and names
-//! the first row that was changed, removed or moved. Rows removed from the *end* leave a shorter chain that
-//! is whole: compare [`Verification::head`] with one noted earlier. The running log itself notices a
-//! tail that is not the one it wrote, and stops writing.
+//! every field carries its length, no two different rows hash alike. The `prev_hash` of the first row is
+//! 32 zero bytes in the log without a name, and else SHA-256 over `agenttrust.audit.log.v1` and the name in
+//! UTF-8: neither a row nor a whole log can be passed off as another log's.
+//!
+//! # Checkpoints
+//!
+//! A chain shows that a row was changed, removed, moved or added; it does not show that its end is missing.
+//! So the Guardian signs how far it has come: with its first rows, after 1,000 rows, after a minute in which
+//! there was one, and when it closes. What is signed with Ed25519 is
+//!
+//! ```text
+//! "agenttrust.audit.checkpoint.v1"                        30 bytes of ASCII
+//! 0x01 the log reached this row | 0x02 it is cut here     1 byte
+//! seq                                                     8 bytes, big endian
+//! hash                                                    32 bytes
+//! log, at                                                 each its length (8, big endian) and UTF-8
+//! ```
+//!
+//! Checkpoints are in the database, and each is noted in a file outside of it, one JSON object a line.
+//!
+//! Old rows are let go from the first one on. A signed *cut* takes their place, with the number and hash of
+//! the last of them, and the chain is verified from there. The newest row of a log always stays.
+//!
+//! # What is proven, and what is not
+//!
+//! - Who owns the database alone can change, remove, move or add no row before the newest checkpoint that
+//!   somebody has *outside* of it (the file of checkpoints, one that was copied elsewhere, or the running
+//!   Guardian's memory) without being found. Who compares with nothing from outside finds the same, except
+//!   for an end that is missing together with its checkpoints, and a log that was rewritten from its first
+//!   row with another key.
+//! - Rows after the newest checkpoint (at most 1,000, or those of a minute, and only when the Guardian was
+//!   killed) can be removed from the end unseen once the Guardian that wrote them no longer runs.
+//! - Who has the audit key *and* the database can rewrite everything that nobody has a checkpoint of
+//!   elsewhere. The key beside a database file is out of reach of an SQL injection and of a copy of the
+//!   file, not of whoever owns the folder: name files elsewhere with `audit-key` and `audit-checkpoints`.
+//! - That a row was written does not prove that what it says is so.
+//! - The triggers of the tables stop mistakes. Who may drop a trigger is found by the chain.
 
 mod chain;
 mod checkpoint;
+mod counting;
 mod error;
 mod key;
 mod notes;
+mod prune;
 mod read;
 mod record;
 mod signing;
 mod tail;
+mod verify;
 mod writer;
 
 use std::time::Duration;
 
 pub use self::checkpoint::{Checkpoint, Says};
+pub(crate) use self::checkpoint::{before as checkpoints, cut};
+pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
 pub(crate) use self::key::AuditKey;
 pub use self::key::{InvalidPublicKey, PublicKey};
 pub(crate) use self::notes::Notes;
-pub use self::read::{Fault, MAX_PAGE, Verification};
-pub(crate) use self::read::{export, list, verify};
+#[cfg(feature = "cli")]
+pub(crate) use self::notes::newest as noted;
+pub(crate) use self::prune::Plan;
+pub use self::read::MAX_PAGE;
+#[cfg(feature = "cli")]
+pub(crate) use self::read::{export, newest};
+pub(crate) use self::read::{last, list, logs};
 pub use self::record::{Entry, MAX_BODY_BYTES, Record};
 pub(crate) use self::signing::Signing;
+pub use self::verify::{Fault, Verification};
+pub(crate) use self::verify::{Trust, verify_all};
 pub use self::writer::AuditLog;
 
 /// What the names of the key and of the noted checkpoints end with, beside a database file.

@@ -66,10 +66,6 @@ impl Notes {
             Err(_) => {}
         }
     }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// The newest checkpoint of each log in this file. Lines that are none are passed over.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::FromRow;
 
+use super::counting::Counted;
 use super::error::AuditError;
 
 /// How long the canonical form of a body is at most, in bytes.
@@ -36,6 +37,8 @@ pub struct Record {
     pub actor: Option<String>,
     /// The particulars.
     pub body: Value,
+    /// What it counts towards once it is on disk.
+    pub(crate) counted: Option<Counted>,
 }
 
 impl Record {
@@ -43,7 +46,7 @@ impl Record {
     #[must_use]
     pub fn new(kind: &'static str, org_id: impl Into<String>) -> Self {
         let body = Value::Object(serde_json::Map::new());
-        Self { kind, org_id: org_id.into(), agent_id: None, actor: None, body }
+        Self { kind, org_id: org_id.into(), agent_id: None, actor: None, body, counted: None }
     }
 
     /// Names the agent that it is about.
@@ -66,6 +69,12 @@ impl Record {
         self.body = body;
         self
     }
+
+    /// Makes it count as this decision, in the transaction that writes it.
+    pub(crate) fn counting(mut self, counted: Counted) -> Self {
+        self.counted = Some(counted);
+        self
+    }
 }
 
 /// A record in the form in which it is hashed and stored; only place and time are still open.
@@ -76,19 +85,20 @@ pub(super) struct Prepared {
     pub(super) agent_id: Option<String>,
     pub(super) actor: Option<String>,
     pub(super) body: String,
+    pub(super) counted: Option<Counted>,
 }
 
 impl TryFrom<Record> for Prepared {
     type Error = AuditError;
 
     fn try_from(record: Record) -> Result<Self, AuditError> {
-        let Record { kind, org_id, agent_id, actor, body } = record;
+        let Record { kind, org_id, agent_id, actor, body, counted } = record;
         let body = serde_json_canonicalizer::to_string(&body)
             .map_err(|source| AuditError::Body { kind, source: Arc::new(source) })?;
         if body.len() > MAX_BODY_BYTES {
             return Err(AuditError::TooLong { kind, bytes: body.len() });
         }
-        Ok(Self { kind, org_id, agent_id, actor, body })
+        Ok(Self { kind, org_id, agent_id, actor, body, counted })
     }
 }
 

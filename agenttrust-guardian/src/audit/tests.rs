@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
-use super::{AuditError, AuditLog, Entry, MAX_BODY_BYTES, Record, Verification};
+use super::{AuditError, AuditLog, Entry, MAX_BODY_BYTES, Record, Trust, Verification};
 use crate::store::Db;
 
 const SCHEMA: &str = concat!(
@@ -30,11 +30,11 @@ async fn list(
 }
 
 async fn verify(pool: &SqlitePool) -> Result<Verification, AuditError> {
-    super::verify(&Db::Sqlite(pool.clone()), "").await
+    super::verify::verify(&Db::Sqlite(pool.clone()), "", &Trust::default(), None).await
 }
 
 async fn export(pool: &SqlitePool, out: impl std::io::Write) -> Result<(), AuditError> {
-    super::export(&Db::Sqlite(pool.clone()), "", out).await
+    super::export(&Db::Sqlite(pool.clone()), "", None, out).await
 }
 
 async fn memory() -> SqlitePool {
@@ -234,10 +234,8 @@ async fn a_failed_write_answers_every_waiter_with_an_error_and_the_chain_goes_on
     let resumed: Vec<_> = entries.iter().filter(|entry| entry.kind == "audit.resumed").collect();
     assert_eq!(resumed.len(), 1);
     assert_eq!(resumed[0].body["refused"], 8);
-    assert_eq!(
-        verify(&pool).await.unwrap(),
-        Verification { rows: 4, head: entries[1].hash.clone(), fault: None }
-    );
+    let found = verify(&pool).await.unwrap();
+    assert_eq!((found.rows, found.head, found.fault), (4, entries[1].hash.clone(), None));
 }
 
 #[tokio::test]
@@ -395,7 +393,7 @@ async fn a_row_rewritten_with_a_fresh_hash_breaks_the_chain_at_the_next() {
 #[tokio::test]
 async fn an_empty_log_is_whole() {
     let empty = verify(&memory().await).await.unwrap();
-    assert_eq!(empty, Verification { rows: 0, head: "0".repeat(64), fault: None });
+    assert_eq!((empty.rows, empty.head, empty.fault), (0, "0".repeat(64), None));
 }
 
 #[tokio::test]

@@ -10,11 +10,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::chain::Link;
 use super::checkpoint::Checkpoint;
+use super::counting;
 use super::error::AuditError;
-use super::key::PublicKey;
+use super::key::AuditKey;
 use super::record::{Prepared, Record};
 use super::signing::Signing;
 use super::tail::Tail;
+use super::verify::Own;
 use super::{PATIENCE, notes};
 use crate::clock::Clock;
 use crate::state::DEFAULT_ORG;
@@ -43,9 +45,11 @@ const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, a
 pub struct AuditLog {
     queue: mpsc::Sender<Message>,
     healthy: Arc<AtomicBool>,
+    /// Bursts of denials told of since the start.
+    bursts: Arc<AtomicU64>,
     /// Rows on disk since the start.
     written: Arc<AtomicU64>,
-    key: Option<PublicKey>,
+    key: Option<AuditKey>,
     /// The last row that is known to be in the log.
     reached: watch::Receiver<Tail>,
     /// One walk along the whole log at a time.
@@ -107,15 +111,17 @@ impl AuditLog {
         }
         let (queue, messages) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
+        let bursts = Arc::new(AtomicU64::new(0));
         let written = Arc::new(AtomicU64::new(0));
         let (last, reached) = watch::channel(tail);
-        let key = signing.as_ref().map(|signing| signing.key.public());
+        let key = signing.as_ref().map(|signing| signing.key.clone());
         let writer = Writer {
             db,
             log,
             clock,
             messages,
             healthy: Arc::clone(&healthy),
+            bursts: Arc::clone(&bursts),
             written: Arc::clone(&written),
             last,
             signing,
@@ -124,17 +130,19 @@ impl AuditLog {
             doubt: None,
         };
         background::spawn(writer.run());
-        Ok(Self { queue, healthy, written, key, reached, walks: Arc::new(Semaphore::new(1)) })
+        let walks = Arc::new(Semaphore::new(1));
+        Ok(Self { queue, healthy, bursts, written, key, reached, walks })
     }
 
-    /// The public half of the key that signs checkpoints, if any are signed.
-    pub(crate) fn key(&self) -> Option<PublicKey> {
-        self.key
+    /// The key that signs checkpoints, if any are signed.
+    pub(crate) fn key(&self) -> Option<&AuditKey> {
+        self.key.as_ref()
     }
 
-    /// The last row that is known to be in the log.
-    pub(super) fn reached(&self) -> Tail {
-        *self.reached.borrow()
+    /// What is known here of this log, by its name, whatever the database says.
+    pub(crate) fn own(&self, log: &str) -> Own {
+        let key = self.key().map(AuditKey::public);
+        Own { log: log.to_owned(), key, reached: *self.reached.borrow() }
     }
 
     /// Writes a record and returns its row's number once it is on disk.
@@ -179,6 +187,11 @@ impl AuditLog {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// How many bursts of denials this log told of since the start.
+    pub(crate) fn bursts(&self) -> u64 {
+        self.bursts.load(Ordering::Relaxed)
     }
 
     /// How many rows were written since the start.
@@ -232,6 +245,7 @@ struct Writer {
     clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
     healthy: Arc<AtomicBool>,
+    bursts: Arc<AtomicU64>,
     written: Arc<AtomicU64>,
     /// The last row that this writer committed, or found at the start.
     last: watch::Sender<Tail>,
@@ -364,6 +378,7 @@ impl Writer {
             self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
             let rows = u64::try_from(tail.seq - before.seq).unwrap_or(0);
             self.advance(tail, rows, None);
+            self.written.fetch_add(rows, Ordering::Relaxed);
             if let Some(outage) = &mut self.outage {
                 outage.written_unanswered = Some((before.seq + 1, tail.seq));
             }
@@ -389,6 +404,9 @@ impl Writer {
             Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let first = u64::try_from(before.seq).unwrap_or(0) + 1;
         let at = self.now();
+        let rows: Vec<&Prepared> = rows.collect();
+        let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
+        let rows = rows.into_iter().chain(&told);
         let tail = self.insert(&mut transaction, before, &at, rows).await?;
         let checkpoint = match &self.signing {
             Some(signing) if sign => Some(signing.sign(&self.log, tail, at)),
@@ -401,6 +419,8 @@ impl Writer {
         transaction.commit().await.map_err(AuditError::unwritable)?;
         self.doubt = None;
         self.advance(tail, u64::try_from(tail.seq - before.seq).unwrap_or(0), checkpoint.as_ref());
+        self.written.fetch_add(told.len() as u64, Ordering::Relaxed);
+        self.bursts.fetch_add(told.len() as u64, Ordering::Relaxed);
         Ok(first)
     }
 
@@ -514,3 +534,7 @@ impl Outage {
         Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -1,87 +1,143 @@
-//! `agenttrust audit`: reads the log of a Guardian that may be running.
+//! `agenttrust audit`: looks after the log of a Guardian that may be running.
+
+mod prune;
+mod tail;
+mod verify;
 
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use agenttrust::__private::background;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::Where;
-use crate::audit::{self, AuditError};
+use crate::audit::{self, AUDIT_KEY, AuditError, AuditKey};
 use crate::error::GuardianError;
+use crate::store::Database;
 
 /// What `agenttrust audit` is told.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
-    /// Walk the hash chain and name the first row that is wrong
-    Verify {
-        #[command(flatten)]
-        place: Where,
-    },
-    /// Print the log as JSON lines
+    /// Walk along every log and name the first row that is wrong
+    Verify(verify::Verify),
+    /// Print the newest rows
+    Tail(tail::Tail),
+    /// Print the audit as JSON lines
     Export {
+        /// Only the log of this replica
+        #[arg(long, value_name = "NAME")]
+        log: Option<String>,
         #[command(flatten)]
         place: Where,
     },
+    /// Let old rows go, so that the rest can still be proven
+    Prune(prune::Prune),
+    /// Print the public key by which checkpoints are verified
+    Key {
+        #[command(flatten)]
+        key: KeyFile,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// Which key signs.
+#[derive(Debug, Args)]
+pub(super) struct KeyFile {
+    /// The key that signs checkpoints [default: beside the database file]
+    #[arg(long, value_name = "FILE", env = "AGENTTRUST_AUDIT_KEY")]
+    audit_key: Option<PathBuf>,
+}
+
+impl KeyFile {
+    /// The file, if one is named or there is one beside the database.
+    fn find(&self, place: &Where) -> Result<Option<PathBuf>, GuardianError> {
+        let beside = beside(place, AUDIT_KEY)?;
+        Ok(self.audit_key.clone().or(beside))
+    }
+
+    /// The key, which must be there.
+    fn read(&self, place: &Where) -> Result<AuditKey, GuardianError> {
+        let path = self.find(place)?.ok_or_else(|| {
+            GuardianError::Invalid(
+                "there is no audit key beside this database; name the one that `agenttrust serve` \
+                 signs with by --audit-key"
+                    .to_owned(),
+            )
+        })?;
+        AuditKey::read(&path).map_err(|error| GuardianError::Invalid(error.to_string()))
+    }
 }
 
 impl Audit {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Verify { place } => verify(&place).await,
-            Self::Export { place } => export(&place).await,
+            Self::Verify(verify) => verify.run().await,
+            Self::Tail(tail) => tail.run().await,
+            Self::Export { log, place } => export(log, &place).await,
+            Self::Prune(prune) => prune.run().await,
+            Self::Key { key, place } => {
+                let key = key.read(&place)?.public();
+                say(|out| writeln!(out, "{key}"))?;
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }
 
-async fn verify(place: &Where) -> Result<ExitCode, GuardianError> {
+async fn export(log: Option<String>, place: &Where) -> Result<ExitCode, GuardianError> {
     let db = place.open_to_read().await?.db();
-    let found = background::spawn(async move { audit::verify(&db, "").await })
-        .await
-        .map_err(|_| GuardianError::Unavailable("verifying the audit log panicked".to_owned()))?
-        .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
-    if found.rows == 0 && found.fault.is_none() {
-        return Err(empty(place));
-    }
-    let mut out = io::stdout().lock();
-    let (code, said) = match &found.fault {
-        None => (
-            ExitCode::SUCCESS,
-            writeln!(out, "the audit log is whole: {} rows, head {}", found.rows, found.head),
-        ),
-        Some(fault) => (
-            ExitCode::FAILURE,
-            writeln!(out, "the audit log is broken at row {}: {}", fault.seq, fault.what),
-        ),
-    };
-    said.and_then(|()| out.flush()).map_err(|error| {
-        GuardianError::Unavailable(format!("standard output is closed: {error}"))
-    })?;
-    Ok(code)
-}
-
-async fn export(place: &Where) -> Result<ExitCode, GuardianError> {
-    let db = place.open_to_read().await?.db();
-    let exported = background::spawn(async move {
-        let rows = audit::list(&db, "", 0, 1, None).await?.len();
-        audit::export(&db, "", BufWriter::new(io::stdout())).await?;
-        Ok::<_, AuditError>(rows)
+    let exported = work(async move {
+        let logs = match log {
+            Some(log) => vec![log],
+            None => audit::logs(&db).await?,
+        };
+        let mut out = BufWriter::new(io::stdout());
+        let mut any = false;
+        for log in logs {
+            any |= audit::last(&db, &log).await?.is_some();
+            audit::export(&db, &log, None, &mut out).await?;
+        }
+        Ok(any)
     });
-    let rows = exported
-        .await
-        .map_err(|_| GuardianError::Unavailable("exporting the audit log panicked".to_owned()))?
-        .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
-    if rows == 0 {
+    if !exported.await? {
         return Err(empty(place));
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// A file beside the database file that is there.
+fn beside(place: &Where, ending: &str) -> Result<Option<PathBuf>, GuardianError> {
+    let database = Database::parse(&place.database)?;
+    Ok(database.beside(ending).filter(|path| path.exists()))
+}
+
+/// Asks the database on the background runtime.
+async fn work<T: Send + 'static>(
+    work: impl Future<Output = Result<T, AuditError>> + Send + 'static,
+) -> Result<T, GuardianError> {
+    background::spawn(work)
+        .await
+        .map_err(|_| GuardianError::Unavailable("the audit log's task panicked".to_owned()))?
+        .map_err(|error| GuardianError::Unavailable(error.to_string()))
+}
+
+fn say(
+    write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>,
+) -> Result<(), GuardianError> {
+    let mut out = io::stdout().lock();
+    write(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
+}
+
 /// A Guardian's first act is a row, so a log without one was emptied, or never was its.
 fn empty(place: &Where) -> GuardianError {
+    let named = Database::parse(&place.database)
+        .map_or_else(|_| "this database".to_owned(), |database| database.to_string());
     GuardianError::Invalid(format!(
-        "the audit log in {} has no rows, and every Guardian writes one when it starts: it was \
-         emptied, or this is another database; name the one that `agenttrust serve` uses",
-        place.database
+        "the audit log in {named} has no rows, and every Guardian writes one when it starts: it was \
+         emptied, or this is another database; name the one that `agenttrust serve` uses"
     ))
 }

@@ -9,7 +9,7 @@ use agenttrust::Timestamp;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::Where;
+use super::{KEYS_LOG, Where};
 use crate::audit::{AuditError, AuditLog, Record};
 use crate::error::GuardianError;
 use crate::ids;
@@ -200,7 +200,7 @@ async fn note(store: &Store, record: Record) -> Result<(), GuardianError> {
     // The one log of a database file, else one of its own.
     let log = match store.db() {
         Db::Sqlite(_) => "",
-        Db::Postgres(_) => "agenttrust keys",
+        Db::Postgres(_) => KEYS_LOG,
     };
     let audit = AuditLog::start(store.db(), log.to_owned(), Arc::default(), None)
         .await

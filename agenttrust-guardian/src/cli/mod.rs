@@ -36,17 +36,20 @@ enum Command {
     /// Check, test, replay and format policies
     #[command(subcommand)]
     Policy(policy::Policy),
-    /// Verify and export the audit log
+    /// Verify, print, export and shorten the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Print the OpenAPI document that a Guardian serves at /openapi.json
     Openapi,
 }
 
+/// The audit log that the command line writes on PostgreSQL; a database file has one for all.
+const KEYS_LOG: &str = "agenttrust keys";
+
 /// Which database.
 #[derive(Debug, Args)]
 struct Where {
-    /// The database: sqlite://PATH or a path
+    /// The database: sqlite://PATH, a path, or postgres://USER@HOST/NAME
     #[arg(long, value_name = "URL", env = "AGENTTRUST_DATABASE", default_value = "agenttrust.db")]
     database: String,
 }

@@ -144,6 +144,15 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     if let Some(folder) = &config.policies {
         builder = builder.policies(folder);
     }
+    if let Some(file) = &config.audit_key {
+        builder = builder.audit_key(file);
+    }
+    if let Some(file) = &config.audit_checkpoints {
+        builder = builder.audit_checkpoints(file);
+    }
+    if let Some(keep) = config.audit_retention {
+        builder = builder.audit_retention(keep);
+    }
     if config.dev {
         tracing::warn!(
             "DEVELOPMENT MODE: everything is in memory, the key {DEV_KEY} may do anything, and \

@@ -1,5 +1,6 @@
-//! The audit log: read, verified and exported.
+//! The audit: read, verified and exported, log by log.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use agenttrust::__private::background;
@@ -18,9 +19,10 @@ use super::answers::{TooMany, Unavailable};
 use super::auth::Caller;
 use super::params::Params;
 use super::{ApiError, App};
-use crate::audit::{self, AuditError, Entry, MAX_PAGE};
+use crate::audit::{self, AuditError, Checkpoint, Entry, MAX_PAGE, Trust};
 use crate::role::Permission;
 use crate::state::State;
+use crate::store::Db;
 
 /// How many entries an answer has, unless the caller asks for another number.
 const PAGE: u32 = 100;
@@ -29,15 +31,18 @@ const PAGE: u32 = 100;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditPage {
     entries: Vec<Entry>,
-    /// What to ask for `after` next; `null` when nothing is left.
+    /// What to ask for `after` next, of the same log; `null` when nothing is left.
     #[schema(required = true)]
     next_after: Option<u64>,
 }
 
-/// Read the audit log
+/// Read an audit log
+///
+/// The one that this Guardian writes, unless another is named.
 #[utoipa::path(
     get, path = "/api/v1/audit", operation_id = "list_audit", tag = "audit",
     params(
+        ("log" = Option<NameOrEmpty>, Query, description = "The log of this replica; `GET /api/v1/audit/logs` lists them"),
         ("after" = Option<u64>, Query, description = "The number of the entry before the first one wanted"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless said"),
         ("agent_id" = Option<NameOrEmpty>, Query, description = "Only what is about this agent"),
@@ -50,42 +55,158 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Json<AuditPage>, ApiError> {
     caller.need(Permission::ReadAudit)?;
-    let after: i64 = params.number("after")?.unwrap_or(0);
-    let after = u64::try_from(after)
-        .map_err(|_| ApiError::invalid("after", "is not a whole number in range"))?;
-    let limit: u32 = params.number("limit")?.unwrap_or(PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::invalid("limit", format!("is {limit}; it is from 1 to {MAX_PAGE}")));
-    }
+    let after = number(&params, "after")?.unwrap_or(0);
+    let limit = limit(&params)?;
     let agent_id = params.name("agent_id")?.map(str::to_owned);
+    let log = log(&state, &params)?;
     state.audit.flush().await;
-    let entries = page(&state, after, limit, agent_id).await?;
+    let entries = page(&state, log, after, limit, agent_id).await?;
     let next_after = entries.last().map(|entry| entry.seq);
     let entries = entries.into_iter().filter(|entry| entry.org_id == caller.org_id()).collect();
     Ok(Json(AuditPage { entries, next_after }))
 }
 
-/// Whether the audit log is as it was written.
+/// The answer of `GET /api/v1/audit/logs`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditLogs {
+    logs: Vec<AuditLogBrief>,
+}
+
+/// One log: on SQLite there is one, on PostgreSQL one a replica.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditLogBrief {
+    /// Its name; empty on SQLite.
+    log: String,
+    /// Whether the Guardian that answers writes it.
+    own: bool,
+    /// The number of its newest row.
+    #[schema(required = true)]
+    newest: Option<u64>,
+    /// When that was written, in RFC 3339.
+    #[schema(required = true)]
+    newest_at: Option<String>,
+}
+
+/// List the audit logs
+#[utoipa::path(
+    get, path = "/api/v1/audit/logs", operation_id = "list_audit_logs", tag = "audit",
+    responses((status = 200, description = "Every log", body = AuditLogs), Unavailable),
+)]
+pub(super) async fn logs(state: App, caller: Caller) -> Result<Json<AuditLogs>, ApiError> {
+    caller.need(Permission::ReadAudit)?;
+    state.audit.flush().await;
+    let found = read(&state, |db| async move {
+        let mut found = Vec::new();
+        for log in audit::logs(&db).await? {
+            let last = audit::last(&db, &log).await?;
+            found.push((log, last));
+        }
+        Ok(found)
+    });
+    let brief = |(log, last): (String, Option<Entry>)| AuditLogBrief {
+        own: log == state.settings.log,
+        log,
+        newest: last.as_ref().map(|last| last.seq),
+        newest_at: last.map(|last| last.at),
+    };
+    Ok(Json(AuditLogs { logs: found.await?.into_iter().map(brief).collect() }))
+}
+
+/// The answer of `GET /api/v1/audit/checkpoints`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditCheckpoints {
+    /// The public key by which this Guardian's checkpoints are verified (Ed25519), in hexadecimal.
+    #[schema(required = true)]
+    key: Option<String>,
+    /// Where the log begins, if its first rows were let go.
+    #[schema(required = true)]
+    cut: Option<Checkpoint>,
+    /// The newest first.
+    checkpoints: Vec<Checkpoint>,
+    /// What to ask for `before` next; `null` when nothing is left.
+    #[schema(required = true)]
+    next_before: Option<u64>,
+}
+
+/// Read the checkpoints of an audit log
+///
+/// Kept elsewhere, one of them shows later whether rows were removed from the end, or all was rewritten.
+#[utoipa::path(
+    get, path = "/api/v1/audit/checkpoints", operation_id = "list_audit_checkpoints", tag = "audit",
+    params(
+        ("log" = Option<NameOrEmpty>, Query, description = "The log of this replica, instead of the Guardian's own"),
+        ("before" = Option<u64>, Query, description = "Only those of rows before this one"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless said"),
+    ),
+    responses((status = 200, description = "The checkpoints", body = AuditCheckpoints), Unavailable),
+)]
+pub(super) async fn checkpoints(
+    state: App,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<AuditCheckpoints>, ApiError> {
+    caller.need(Permission::ReadAudit)?;
+    let before = number(&params, "before")?.and_then(|before| i64::try_from(before).ok());
+    let before = before.unwrap_or(i64::MAX);
+    let (limit, log) = (limit(&params)?, log(&state, &params)?);
+    let (cut, checkpoints) = read(&state, move |db| async move {
+        let cut = audit::cut(&db, &log).await.map_err(AuditError::unreadable)?;
+        let page = audit::checkpoints(&db, &log, before, limit).await;
+        Ok((cut, page.map_err(AuditError::unreadable)?))
+    })
+    .await?;
+    let key = state.audit.key().map(|key| key.public().to_string());
+    let next_before = checkpoints.last().map(|oldest| oldest.seq);
+    Ok(Json(AuditCheckpoints { key, cut, checkpoints, next_before }))
+}
+
+/// Whether the audit is as it was written.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Verification {
+    /// Whether every log is whole.
     ok: bool,
-    /// How many rows were read.
+    /// How many rows were read, in all logs.
     rows: u64,
-    /// The hash of the last row, in hexadecimal.
+    /// The hash of the last row of the log that this Guardian writes, in hexadecimal.
     head: String,
     /// The first fault.
+    #[schema(required = true)]
+    fault: Option<AuditFault>,
+    logs: Vec<AuditLogVerification>,
+}
+
+/// Whether one log is as it was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditLogVerification {
+    /// Its name; empty on SQLite.
+    log: String,
+    rows: u64,
+    /// The hash of its last row, in hexadecimal.
+    head: String,
+    /// The row up to which it was let go.
+    #[schema(required = true)]
+    cut: Option<u64>,
+    /// The newest row that a checkpoint vouches for.
+    #[schema(required = true)]
+    signed: Option<u64>,
+    /// The public keys that signed, in hexadecimal.
+    keys: Vec<String>,
     #[schema(required = true)]
     fault: Option<AuditFault>,
 }
 
 /// What is wrong with a row.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct AuditFault {
+    /// Which log.
+    log: String,
     seq: u64,
     what: String,
 }
 
-/// Verify the audit log
+/// Verify the audit
+///
+/// Every log, against the checkpoints in the database and against what this Guardian knows of its own.
 #[utoipa::path(
     get, path = "/api/v1/audit/verify", operation_id = "verify_audit", tag = "audit",
     responses((status = 200, description = "What was found", body = Verification), TooMany, Unavailable),
@@ -94,65 +215,121 @@ pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Verificati
     caller.need(Permission::ReadAudit)?;
     let walk = begin_walk(&state)?;
     state.audit.flush().await;
-    let (db, log) = (state.store.db(), state.settings.log.clone());
+    let trust = Trust { own: Some(state.audit.own(&state.settings.log)), ..Trust::default() };
     // The walk goes on when the caller hangs up, and so must its leave.
-    let verified = background::spawn(async move {
-        let found = audit::verify(&db, &log).await;
+    let found = read(&state, |db| async move {
+        let found = audit::verify_all(&db, &trust).await;
         drop(walk);
         found
     });
-    let found = verified
-        .await
-        .map_err(|_| ApiError::unavailable("verifying the audit log panicked"))?
-        .map_err(unreadable)?;
-    let fault = found.fault.map(|fault| AuditFault { seq: fault.seq, what: fault.what });
-    Ok(Json(Verification { ok: fault.is_none(), rows: found.rows, head: found.head, fault }))
+    let logs: Vec<_> = found.await?.into_iter().map(AuditLogVerification::from).collect();
+    let fault = logs.iter().find_map(|log| log.fault.clone());
+    let own = logs.iter().find(|log| log.log == state.settings.log);
+    let head = own.map(|log| log.head.clone()).unwrap_or_default();
+    let rows = logs.iter().map(|log| log.rows).sum();
+    Ok(Json(Verification { ok: fault.is_none(), rows, head, fault, logs }))
 }
 
-/// Export the audit log as JSON lines
+impl From<audit::Verification> for AuditLogVerification {
+    fn from(found: audit::Verification) -> Self {
+        let audit::Verification { log, rows, head, cut, signed, keys, fault } = found;
+        let fault =
+            fault.map(|fault| AuditFault { log: log.clone(), seq: fault.seq, what: fault.what });
+        Self { log, rows, head, cut, signed, keys, fault }
+    }
+}
+
+/// Export the audit as JSON lines
 ///
-/// Page by page as they are read.
+/// Log by log, page by page as they are read.
 #[utoipa::path(
     get, path = "/api/v1/audit/export", operation_id = "export_audit", tag = "audit",
+    params(("log" = Option<NameOrEmpty>, Query, description = "Only this log")),
     responses(
         (status = 200, description = "An entry a line", body = Entry, content_type = "application/x-ndjson"),
         TooMany, Unavailable,
     ),
 )]
-pub(super) async fn export(state: App, caller: Caller) -> Result<Response, ApiError> {
+pub(super) async fn export(
+    state: App,
+    caller: Caller,
+    params: Params,
+) -> Result<Response, ApiError> {
     caller.need(Permission::ReadAudit)?;
+    let one = params.name("log")?.map(str::to_owned);
     let walk = begin_walk(&state)?;
     state.audit.flush().await;
+    let logs = match one {
+        Some(log) => vec![log],
+        None => read(&state, |db| async move { audit::logs(&db).await }).await?,
+    };
     let org_id = caller.org_id().to_owned();
-    let begin = (state.0, org_id, 0_u64, walk);
-    let lines = stream::try_unfold(begin, |(state, org_id, after, walk)| async move {
-        let entries = page(&state, after, MAX_PAGE, None).await.map_err(broken)?;
-        let Some(last) = entries.last().map(|entry| entry.seq) else {
-            return Ok::<_, io::Error>(None);
+    let begin = (state.0, org_id, VecDeque::from(logs), 0_u64, walk);
+    let lines = stream::try_unfold(begin, |(state, org_id, mut logs, after, walk)| async move {
+        let Some(log) = logs.front().cloned() else { return Ok::<_, io::Error>(None) };
+        let entries = page(&state, log, after, MAX_PAGE, None).await.map_err(broken)?;
+        let after = match entries.last() {
+            Some(last) => last.seq,
+            None => {
+                logs.pop_front();
+                0
+            }
         };
         let mut text = Vec::new();
         for entry in entries.iter().filter(|entry| entry.org_id == org_id) {
             serde_json::to_writer(&mut text, entry)?;
             text.write_all(b"\n")?;
         }
-        Ok(Some((Bytes::from(text), (state, org_id, last, walk))))
+        Ok(Some((Bytes::from(text), (state, org_id, logs, after, walk))))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
+/// The log that is asked for, else the one that this Guardian writes.
+fn log(state: &State, params: &Params) -> Result<String, ApiError> {
+    Ok(params.name("log")?.unwrap_or(&state.settings.log).to_owned())
+}
+
+/// The number of a row.
+fn number(params: &Params, name: &str) -> Result<Option<u64>, ApiError> {
+    let number: Option<i64> = params.number(name)?;
+    let outside = |_| ApiError::invalid(name, "is not a whole number in range");
+    number.map(|number| u64::try_from(number).map_err(outside)).transpose()
+}
+
+fn limit(params: &Params) -> Result<u32, ApiError> {
+    let limit: u32 = params.number("limit")?.unwrap_or(PAGE);
+    if (1..=MAX_PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(ApiError::invalid("limit", format!("is {limit}; it is from 1 to {MAX_PAGE}")))
+}
+
 async fn page(
     state: &State,
+    log: String,
     after: u64,
     limit: u32,
     agent_id: Option<String>,
 ) -> Result<Vec<Entry>, ApiError> {
-    let (db, log) = (state.store.db(), state.settings.log.clone());
-    background::spawn(
-        async move { audit::list(&db, &log, after, limit, agent_id.as_deref()).await },
+    read(
+        state,
+        move |db| async move { audit::list(&db, &log, after, limit, agent_id.as_deref()).await },
     )
     .await
-    .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
-    .map_err(unreadable)
+}
+
+/// Reads on the background runtime, to the end even when nobody waits for it any more.
+async fn read<T, F, W>(state: &State, work: F) -> Result<T, ApiError>
+where
+    F: FnOnce(Db) -> W,
+    W: Future<Output = Result<T, AuditError>> + Send + 'static,
+    T: Send + 'static,
+{
+    background::spawn(work(state.store.db()))
+        .await
+        .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
+        .map_err(unreadable)
 }
 
 fn begin_walk(state: &State) -> Result<OwnedSemaphorePermit, ApiError> {

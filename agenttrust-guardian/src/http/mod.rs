@@ -75,6 +75,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/webhooks/{id}", delete(webhooks::remove))
         .route("/api/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
         .route("/api/v1/audit", get(audit::list))
+        .route("/api/v1/audit/logs", get(audit::logs))
+        .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
         .route_layer(from_fn_with_state(Arc::clone(&state), in_touch))

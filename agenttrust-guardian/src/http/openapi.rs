@@ -19,8 +19,8 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 
 use super::answers::refusal;
 use super::{
-    agents, approval_list, approvals, audit, check, health, keys, metrics, revocations, sessions,
-    telemetry, tokens, tool_effects, tools, webhooks,
+    agents, approval_list, approvals, audit, check, health, keys, metrics, policies, revocations,
+    sessions, telemetry, tokens, tool_effects, tools, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -62,6 +62,9 @@ use super::{
         tools::declare,
         tools::list,
         tools::remove,
+        policies::get,
+        policies::put,
+        policies::reload,
         tool_effects::set,
         tool_effects::unset,
         webhooks::create,
@@ -69,6 +72,8 @@ use super::{
         webhooks::remove,
         webhooks::deliveries,
         audit::list,
+        audit::logs,
+        audit::checkpoints,
         audit::verify,
         audit::export,
     ),
@@ -84,6 +89,7 @@ use super::{
         (name = "webhooks", description = "Who is told of approvals, signed as Standard Webhooks has it"),
         (name = "telemetry", description = "What ran, and how it went"),
         (name = "tools", description = "What is declared of tools"),
+        (name = "policies", description = "What decides"),
         (name = "keys", description = "API keys"),
         (name = "audit", description = "The hash-chained log of everything decided and changed"),
         (name = "operations", description = "The Guardian itself"),
@@ -146,6 +152,7 @@ fn keyed(operation: &mut Operation) {
         refusal("400", "The request is not as it must be; `details.field` names what is at fault"),
         refusal("401", "No API key, or none that works"),
         refusal("403", "A key of this role may not do this, or not for this agent"),
+        refusal("503", "This Guardian is out of touch with its database"),
     ];
     if operation.request_body.is_some() {
         refusals.push(refusal("413", "The body is larger than 1 MiB"));

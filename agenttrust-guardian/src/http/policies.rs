@@ -1,9 +1,13 @@
 //! The policies: which are in force, and putting others in their place.
 
+use agenttrust::Timestamp;
+use agenttrust::model::schema::Name;
 use axum::Json;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::answers::{Conflict, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::{ApiError, App};
@@ -17,29 +21,118 @@ use crate::state::{DEFAULT_ORG, State};
 const FILES_MOST: usize = 256;
 
 /// The body of `PUT /api/v1/policies`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct PutPolicies {
+    #[schema(min_items = 1, max_items = 256)]
     files: Vec<File>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One file of policies.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PolicyFile)]
 struct File {
+    /// Such as `tools.cedar`; errors and policies without an `@id` speak of it.
+    #[schema(value_type = Name)]
     name: String,
+    /// Cedar policies.
     text: String,
 }
 
-/// `GET /api/v1/policies`.
-pub(super) async fn get(state: App, caller: Caller) -> Result<Json<Value>, ApiError> {
+/// The policies in force.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Policies)]
+pub(super) struct InForce {
+    /// `built_in`, `program`, `folder` or `api`.
+    #[schema(value_type = String)]
+    source: &'static str,
+    #[schema(required = true)]
+    folder: Option<String>,
+    /// Of the set: the same policies have the same.
+    sha256: String,
+    loaded_at: Timestamp,
+    policies: Vec<Policy>,
+    /// Why another set is not in force.
+    #[schema(required = true)]
+    error: Option<Unusable>,
+}
+
+/// One policy.
+#[derive(Debug, Serialize, ToSchema)]
+struct Policy {
+    id: String,
+    place: String,
+    /// `permit` or `forbid`.
+    #[schema(value_type = String)]
+    effect: &'static str,
+    #[schema(required = true)]
+    reason: Option<String>,
+    #[schema(required = true)]
+    elevate: Option<Elevate>,
+    #[schema(required = true)]
+    limit: Option<Budget>,
+    shadow: bool,
+    /// How often a shadow policy would have changed a decision, since the Guardian started.
+    #[schema(required = true)]
+    would_have_changed: Option<u64>,
+}
+
+/// What an approval takes.
+#[derive(Debug, Serialize, ToSchema)]
+struct Elevate {
+    quorum: u32,
+    window_seconds: u64,
+    single_use: bool,
+}
+
+/// How often a policy permits.
+#[derive(Debug, Serialize, ToSchema)]
+struct Budget {
+    most: u32,
+    within_seconds: u64,
+    /// `agent` or `session`.
+    #[schema(value_type = String)]
+    per: &'static str,
+}
+
+/// Why a set is not in force.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UnusablePolicies)]
+struct Unusable {
+    message: String,
+    since: Timestamp,
+    file: String,
+    #[schema(required = true)]
+    line: Option<usize>,
+    #[schema(required = true)]
+    column: Option<usize>,
+}
+
+/// Read the policies in force
+#[utoipa::path(
+    get, path = "/api/v1/policies", operation_id = "get_policies", tag = "policies",
+    responses((status = 200, description = "The policies in force", body = InForce)),
+)]
+pub(super) async fn get(state: App, caller: Caller) -> Result<Json<InForce>, ApiError> {
     caller.need(Permission::ReadPolicies)?;
     Ok(Json(in_force(&state)))
 }
 
-/// `PUT /api/v1/policies`: another set, all of it or nothing.
+/// Put other policies in force
+///
+/// All of them or nothing: where one is not valid, `details` says where, and the old ones stay.
+#[utoipa::path(
+    put, path = "/api/v1/policies", operation_id = "put_policies", tag = "policies",
+    request_body = PutPolicies,
+    responses(
+        (status = 200, description = "The policies in force", body = InForce),
+        Conflict, Unavailable,
+    ),
+)]
 pub(super) async fn put(
     state: App,
     caller: Caller,
     payload: Payload,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<InForce>, ApiError> {
     may_manage(&caller)?;
     let PutPolicies { files } = payload.json().await?;
     if let Some(folder) = state.policies.folder() {
@@ -49,14 +142,28 @@ pub(super) async fn put(
             folder.display()
         )));
     }
+    if state.policies.is_programs() {
+        return Err(ApiError::conflict(
+            "the policies are given by the program that holds this Guardian, so they are changed there",
+        ));
+    }
     let files = checked(files)?;
     state.ready_to_change()?;
     state.put_policies(files, &caller.key.id).await?;
     Ok(Json(in_force(&state)))
 }
 
-/// `POST /api/v1/policies/reload`: reads the folder now, and not a moment later.
-pub(super) async fn reload(state: App, caller: Caller) -> Result<Json<Value>, ApiError> {
+/// Read the policy folder again
+///
+/// It is looked at all the time; this does so now, and says whether it can be used.
+#[utoipa::path(
+    post, path = "/api/v1/policies/reload", operation_id = "reload_policies", tag = "policies",
+    responses(
+        (status = 200, description = "The policies in force", body = InForce),
+        Conflict, Unavailable,
+    ),
+)]
+pub(super) async fn reload(state: App, caller: Caller) -> Result<Json<InForce>, ApiError> {
     may_manage(&caller)?;
     let Some(folder) = state.policies.folder() else {
         return Err(ApiError::conflict(
@@ -106,47 +213,49 @@ fn checked(files: Vec<File>) -> Result<Vec<(String, String)>, ApiError> {
     Ok(files.into_iter().map(|File { name, text }| (name, text)).collect())
 }
 
-fn in_force(state: &State) -> Value {
+fn in_force(state: &State) -> InForce {
     let Report { set, origin, since, trouble, changed } = state.policies.report();
-    let policies: Vec<Value> =
-        set.list().iter().map(|about| policy(about, changed.get(&about.id).copied())).collect();
-    json!({
-        "source": origin.as_str(),
-        "folder": state.policies.folder().map(|folder| folder.display().to_string()),
-        "sha256": set.sha256(),
-        "loaded_at": since,
-        "policies": policies,
-        "error": trouble.map(|trouble| {
-            let mut error = place(&trouble.error);
-            if let Some(error) = error.as_object_mut() {
-                error.insert("message".to_owned(), json!(trouble.error.to_string()));
-                error.insert("since".to_owned(), json!(trouble.at));
-            }
-            error
+    let policies = set.list().iter().map(|about| Policy {
+        would_have_changed: changed.get(&about.id).copied(),
+        ..Policy::from(about)
+    });
+    InForce {
+        source: origin.as_str(),
+        folder: state.policies.folder().map(|folder| folder.display().to_string()),
+        sha256: set.sha256().to_string(),
+        loaded_at: since,
+        policies: policies.collect(),
+        error: trouble.map(|trouble| Unusable {
+            message: trouble.error.to_string(),
+            since: trouble.at,
+            file: trouble.error.file().to_owned(),
+            line: trouble.error.line(),
+            column: trouble.error.column(),
         }),
-    })
+    }
 }
 
-fn policy(about: &About, would_have_changed: Option<u64>) -> Value {
-    let About { id, place, permits, reason, terms, limit, shadow } = about;
-    json!({
-        "id": id,
-        "place": place,
-        "effect": if *permits { "permit" } else { "forbid" },
-        "reason": reason,
-        "elevate": terms.map(|terms| json!({
-            "quorum": terms.quorum,
-            "window_seconds": terms.window.unwrap_or(DEFAULT_WINDOW).as_secs(),
-            "single_use": terms.single_use,
-        })),
-        "limit": limit.as_ref().map(|limit| json!({
-            "most": limit.most,
-            "within_seconds": limit.within.as_secs(),
-            "per": limit.per.as_str(),
-        })),
-        "shadow": shadow,
-        "would_have_changed": would_have_changed,
-    })
+impl From<&About> for Policy {
+    fn from(about: &About) -> Self {
+        Self {
+            id: about.id.clone(),
+            place: about.place.clone(),
+            effect: if about.permits { "permit" } else { "forbid" },
+            reason: about.reason.clone(),
+            elevate: about.terms.map(|terms| Elevate {
+                quorum: terms.quorum,
+                window_seconds: terms.window.unwrap_or(DEFAULT_WINDOW).as_secs(),
+                single_use: terms.single_use,
+            }),
+            limit: about.limit.as_ref().map(|limit| Budget {
+                most: limit.most,
+                within_seconds: limit.within.as_secs(),
+                per: limit.per.as_str(),
+            }),
+            shadow: about.shadow,
+            would_have_changed: None,
+        }
+    }
 }
 
 /// Where the fault is, for programs.

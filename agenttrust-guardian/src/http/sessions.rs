@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use agenttrust::Timestamp;
 use agenttrust::model::{InitSessionRequest, Session, SessionMode, SessionSource};
 use axum::Json;
 use serde::Deserialize;
@@ -19,7 +18,7 @@ use super::{ApiError, App};
 use crate::audit::Record;
 use crate::ids::{self, SESSION_PREFIX};
 use crate::names::{check_name, check_names};
-use crate::registry::{AgentEntry, SessionEntry, stricter, strictness};
+use crate::registry::{AgentEntry, SessionEntry, show, stricter, strictness};
 use crate::role::{Access, Permission};
 use crate::secret::Fingerprint;
 use crate::state::State;
@@ -76,7 +75,6 @@ pub(super) async fn init(
         created_at: now,
         expires_at,
         ended: false,
-        counts: no_counts(now),
         opened_by: Some(caller.key.id.clone()),
     };
     open(&state, &caller, row).await
@@ -153,7 +151,7 @@ pub(super) async fn init_api(
             && state.registry.is_open(session, now)
     });
     if let Some(session) = same {
-        return Ok(Json(session.show()));
+        return Ok(Json(shown(&state, session).await?));
     }
     let row = SessionRow {
         id: ids::new(SESSION_PREFIX),
@@ -167,7 +165,6 @@ pub(super) async fn init_api(
         created_at: now,
         expires_at,
         ended: false,
-        counts: no_counts(now),
         opened_by: Some(caller.key.id.clone()),
     };
     open(&state, &caller, row).await
@@ -175,14 +172,15 @@ pub(super) async fn init_api(
 
 /// Read a session
 ///
-/// Of an ad-hoc session `agent_id` says whose, if more than one agent uses the id.
+/// Of an ad-hoc session `agent_id` says whose, if more than one agent uses the id. The counters of an
+/// ad-hoc session are those of the replica that is asked, since its start; all others are exact.
 #[utoipa::path(
     get, path = "/mcp/sessions/{id}", operation_id = "get_session", tag = "sessions",
     params(
         ("id" = Name, Path, description = "The session"),
         ("agent_id" = Option<NameOrEmpty>, Query, description = "The agent whose session it is"),
     ),
-    responses((status = 200, description = "The session", body = Session), NotFound, Conflict),
+    responses((status = 200, description = "The session", body = Session), NotFound, Conflict, Unavailable),
 )]
 pub(super) async fn get(
     state: App,
@@ -199,7 +197,7 @@ pub(super) async fn get(
         if access == Access::Own && !caller.key.is_bound_to(&session.row.agent_id) {
             return Err(unknown());
         }
-        return Ok(Json(session.show()));
+        return Ok(Json(shown(&state, &session).await?));
     }
     let mut found = state
         .registry
@@ -226,8 +224,17 @@ pub(super) async fn get(
     shown.mode = entry.floor.mode();
     shown.scope_ceiling = entry.floor.ceiling().to_vec();
     shown.created_at = Some(session.created_at);
-    session.counters.show(&mut shown);
+    show(&session.counts(), &mut shown);
     Ok(Json(shown))
+}
+
+/// The session with all that was counted in it up to now.
+async fn shown(state: &State, session: &SessionEntry) -> Result<Session, ApiError> {
+    // Decisions that were answered may be on their way to the disk.
+    state.audit.flush().await;
+    let row = &session.row;
+    let counts = state.store.session_counts(row.id.clone(), row.created_at).await?;
+    Ok(session.show(&counts))
 }
 
 /// The session of this id, if it is open now.
@@ -302,7 +309,7 @@ async fn open(state: &State, caller: &Caller, row: SessionRow) -> Result<Json<Se
         .actor(&caller.key.id)
         .body(about(&row));
     state.note(record).await?;
-    Ok(Json(entry.show()))
+    Ok(Json(entry.show(&Counts::none(row.created_at))))
 }
 
 /// Why a session cannot begin whose agent or token was good a moment ago.
@@ -330,8 +337,4 @@ fn about(row: &SessionRow) -> Value {
         "scope_ceiling": row.ceiling,
         "token_id": row.token_id,
     })
-}
-
-fn no_counts(now: Timestamp) -> Counts {
-    Counts { total: 0, reads: 0, writes: 0, denied: 0, last_activity_at: now }
 }

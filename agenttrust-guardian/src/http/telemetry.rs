@@ -1,5 +1,5 @@
-//! Reports of what ran. A batch is kept whole or not at all; what cannot be tied to a check that this
-//! Guardian answered is kept as unverified.
+//! Reports of what ran. A batch is kept whole or not at all. What is not the first report of a check that
+//! was allowed to the same key, agent, session and tool is kept as unverified, and counts for nothing.
 
 use agenttrust::Timestamp;
 use agenttrust::model::TelemetryReceipt;
@@ -21,11 +21,11 @@ use super::openapi::header as documented;
 use super::params::header;
 use super::{ApiError, App};
 use crate::audit::Record;
+use crate::checks::Issued;
 use crate::ids;
 use crate::names::check_name;
-use crate::registry::{Issued, Stage};
 use crate::role::Permission;
-use crate::store::EventRow;
+use crate::store::{EventRow, Stage};
 
 /// How many events one batch may hold.
 const EVENTS_MOST: usize = 1_000;
@@ -144,23 +144,16 @@ pub(super) async fn report(
 
     let now = state.clock.now();
     let mut rows = Vec::with_capacity(body.events.len());
-    let mut believed = Vec::new();
     for (event, check_id) in body.events.into_iter().zip(check_ids) {
-        let reported = Issued {
-            key_id: caller.key.id.clone(),
-            agent_id: body.agent_id.clone(),
-            session_id: session_id.clone(),
-            tool: event.tool_name.clone(),
+        let issued = Issued {
+            key_id: &caller.key.id,
+            agent_id: &body.agent_id,
+            session_id: &session_id,
+            tool: &event.tool_name,
         };
-        let verified = match (&check_id, event.stage()) {
-            (Some(check_id), Some(stage))
-                if state.registry.checks.verify(check_id, &reported, stage) =>
-            {
-                believed.push((check_id.clone(), stage));
-                true
-            }
-            _ => false,
-        };
+        let stage = event.stage();
+        let verified = stage.is_some()
+            && check_id.as_ref().is_some_and(|id| state.checks.believes(id, &issued, now));
         rows.push(EventRow {
             id: ids::new("evt_"),
             org_id: caller.org_id().to_owned(),
@@ -175,29 +168,16 @@ pub(super) async fn report(
             happened_at: event.timestamp,
             received_at: now,
             check_id,
+            stage,
             verified,
         });
     }
-    let ended: Vec<(String, bool)> = believed
-        .iter()
-        .zip(rows.iter().filter(|row| row.verified))
-        .filter(|((_, stage), _)| *stage == Stage::End)
-        .map(|((check_id, _), row)| (check_id.clone(), row.success))
-        .collect();
-    let outcomes: Vec<Record> = rows.iter().filter(|row| row.verified).map(outcome).collect();
-    let (processed, verified) = (rows.len() as u64, outcomes.len() as u64);
-    if let Err(error) = state.store.insert_events(rows).await {
-        // The caller will report again, and is to be believed then.
-        for (check_id, stage) in believed {
-            state.registry.checks.release(&check_id, stage);
-        }
-        return Err(error.into());
-    }
-    for (check_id, success) in ended {
-        state.store.settle_outcome(check_id, success, now).await?;
-    }
-    state.metrics.reported(processed, verified);
-    for record in outcomes {
+    let rows = state.store.insert_events(rows).await?;
+    let believed: Vec<&EventRow> = rows.iter().filter(|row| row.verified).collect();
+    let processed = rows.len() as u64;
+    state.metrics.reported(processed, believed.len() as u64);
+    let ended = believed.into_iter().filter(|row| row.stage == Some(Stage::End));
+    for record in ended.map(outcome) {
         // The report is kept in its own table either way; this row makes it part of the chain.
         if let Err(error) = state.audit.enqueue(record) {
             tracing::warn!(%error, "an outcome could not be recorded in the audit log");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Said;
 use super::elevation::{Matter, Ruling};
-use crate::audit::Record;
+use crate::audit::{Counted, Record};
 use crate::classify::Classification;
 use crate::policy::Facts;
 use crate::state::State;
@@ -92,6 +92,12 @@ fn of(matter: &Matter<'_>, class: &Classification, ruling: &Ruling) -> Record {
         .agent(&check.agent_id)
         .actor(&check.key.id)
         .body(body)
+        .counting(Counted {
+            session_id: matter.visit.issued_id().map(str::to_owned),
+            read: class.effect == Effect::Read,
+            denied: matches!(ruling, Ruling::Denied { .. }).then(|| check.tool.clone()),
+            at: matter.now,
+        })
 }
 
 /// What else the policies were told, so that others can be asked about the same check later. Lists that

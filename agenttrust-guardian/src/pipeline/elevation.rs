@@ -5,6 +5,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, BoundTo};
 
+use super::budget;
 use super::policy::counted;
 use super::session::Visit;
 use super::{Check, Said};
@@ -51,8 +52,9 @@ impl Ruling {
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
     let (terms, policies, reason) = match verdict {
-        Verdict::Allow { policies, reason, .. } => {
-            return Ruling::Allowed { policies, reason, approval: None };
+        Verdict::Allow { policies, reason, limits } => {
+            let allowed = Ruling::Allowed { policies, reason, approval: None };
+            return budget::take(state, matter, limits).await.unwrap_or(allowed);
         }
         Verdict::Deny { policies, reason } => {
             return Ruling::Denied { policies, reason, approval: None };
@@ -60,17 +62,19 @@ pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict)
         Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
     };
     // Policies may have been reloaded since the verdict: an approval is worth what they say now.
-    match state.policies.load().decide_approved(matter.facts) {
-        Verdict::Allow { .. } => {}
+    let limits = match state.policies.load().decide_approved(matter.facts) {
+        Verdict::Allow { limits, .. } => limits,
         Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
             return Ruling::Denied { policies, reason, approval: None };
         }
-    }
+    };
     let held = Held {
         approval: wanted(state, matter, terms, reason.clone()),
         asker: matter.check.key.id.clone(),
         check_id: matter.check_id.to_owned(),
         now: matter.now,
+        charges: budget::charges(matter, limits),
+        charged_at: state.clock.undisturbed(),
     };
     let settled = match state.store.settle(held).await {
         Ok(settled) => settled,
@@ -115,6 +119,7 @@ fn ruling(
             let reason = format!("approval {} was denied, which holds{until}", row.approval.id);
             Ruling::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
         }
+        Settled::OutOfBudget(spent) => budget::exhausted(state, spent),
         Settled::Inactive => Ruling::denied(format!(
             "agent {agent:?} was revoked or suspended while it asked; an operator can tell which"
         )),

@@ -8,6 +8,7 @@
 mod again;
 mod answer;
 mod audit;
+mod budget;
 mod ceiling;
 mod classify;
 #[cfg(test)]
@@ -28,13 +29,13 @@ use agenttrust::{Effect, Timestamp};
 
 pub(crate) use self::again::decide_again;
 pub(crate) use self::answer::Answer;
-use self::elevation::Ruling;
+use self::elevation::{Matter, Ruling};
 use self::session::{Entered, Visit};
+use crate::checks::Issued;
 use crate::classify::Classification;
 use crate::http::ApiError;
-use crate::ids;
 use crate::policy::{Facts, Shadow, Verdict};
-use crate::registry::{AgentEntry, Issued, Key};
+use crate::registry::{AgentEntry, Key};
 use crate::state::State;
 
 /// One check as it was asked.
@@ -127,29 +128,31 @@ fn out_of_touch(state: &State) -> Option<String> {
 
 /// The steps from the verdict on: the approval, the audit and the answer.
 async fn conclude(state: &State, check: &Check, considered: Considered, begun: Instant) -> Answer {
-    let check_id = ids::new("chk_");
     let Considered { agent, visit, class, scopes, verdict, said, now } = considered;
+    let issued = Issued {
+        key_id: &check.key.id,
+        agent_id: &check.agent_id,
+        session_id: check.session_id.as_deref().unwrap_or_default(),
+        tool: &check.tool,
+    };
+    let ids = state.checks.issue(&issued, now);
     let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
     let said = said.as_ref();
-    let matter =
-        elevation::Matter { check, visit: &visit, facts: &facts, said, check_id: &check_id, now };
+    let mut matter =
+        Matter { check, visit: &visit, facts: &facts, said, check_id: &ids.allowed, now };
     let ruling = elevation::settle(state, &matter, verdict).await;
 
     if let Some(Said { shadow: Some(shadow), .. }) = said {
         state.policies.count(shadow);
     }
     visit.count(class.effect, matches!(ruling, Ruling::Denied { .. }), now);
-    let ruling = audit::record(state, &matter, &class, ruling).await;
-    // What was not allowed did not run, so no report that it did is believed.
-    if matches!(ruling, Ruling::Allowed { .. }) {
-        let issued = Issued {
-            key_id: check.key.id.clone(),
-            agent_id: check.agent_id.clone(),
-            session_id: check.session_id.clone().unwrap_or_default(),
-            tool: check.tool.clone(),
-        };
-        state.registry.checks.remember(check_id.clone(), issued);
+    if !matches!(ruling, Ruling::Allowed { .. }) {
+        matter.check_id = &ids.refused;
     }
+    let ruling = audit::record(state, &matter, &class, ruling).await;
+    // One that could not be recorded is refused after all.
+    let allowed = matches!(ruling, Ruling::Allowed { .. });
+    let check_id = if allowed { ids.allowed } else { ids.refused };
     let took = begun.elapsed();
     state.metrics.checked(ruling.decision(), class.effect, took);
     answer::of(check, &class, ruling, check_id, took)

@@ -66,12 +66,18 @@ impl Visit {
         self.limits().find(|limits| limits.has_ceiling()).map_or(&[], Limits::ceiling)
     }
 
-    /// Counts this check.
-    pub(super) fn count(&self, effect: Effect, denied: bool, now: Timestamp) {
+    /// The id of the session, if the Guardian issued it.
+    pub(super) fn issued_id(&self) -> Option<&str> {
         match &self.session {
-            Session::Issued(session) => session.counters.count(effect, denied, now),
-            Session::AdHoc(session) => session.counters.count(effect, denied, now),
-            Session::None => {}
+            Session::Issued(session) => Some(&session.row.id),
+            Session::None | Session::AdHoc(_) => None,
+        }
+    }
+
+    /// Counts this check where no row of the audit does.
+    pub(super) fn count(&self, effect: Effect, denied: bool, now: Timestamp) {
+        if let Session::AdHoc(session) = &self.session {
+            session.count(effect == Effect::Read, denied, now);
         }
     }
 }

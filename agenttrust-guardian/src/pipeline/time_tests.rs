@@ -227,3 +227,68 @@ async fn token_and_its_session_end_together() {
     let (_, answer) = world.send(&admin, "/api/v1/agent-tokens/introspect", &[], body).await;
     assert_eq!(answer["active"], false);
 }
+
+#[tokio::test]
+async fn budget_opens_again_when_its_time_has_passed_and_not_because_the_clock_was_set() {
+    let world =
+        World::with_policies(r#"@id("few") @limit("2/1m") permit (principal, action, resource);"#)
+            .await;
+    let search = || world.check("search", json!({}), &[]);
+    let clock = &world.guardian.state().clock;
+    for _ in 0..2 {
+        // The window begins with the first call, and has its length however many there are.
+        for _ in 0..2 {
+            assert_eq!(search().await["allowed"], true);
+        }
+        clock.set_ahead(60 * MINUTE);
+        assert_eq!(search().await["allowed"], false);
+        clock.set_back(120 * MINUTE);
+        assert_eq!(search().await["allowed"], false);
+        world.advance(MINUTE - Duration::from_secs(10));
+        assert_eq!(search().await["allowed"], false);
+        world.advance(Duration::from_secs(10));
+    }
+}
+
+#[tokio::test]
+async fn denials_are_told_of_again_after_five_quiet_minutes_and_not_because_the_clock_was_set_back()
+{
+    let world = World::with_policies("forbid (principal, action, resource);").await;
+    let deny = async |times: usize| {
+        for _ in 0..times {
+            assert_eq!(world.check("search", json!({}), &[]).await["allowed"], false);
+        }
+        let state = world.guardian.state();
+        state.audit.flush().await;
+        state.audit.bursts()
+    };
+    assert_eq!(deny(9).await, 0);
+    assert_eq!(deny(1).await, 1);
+    assert_eq!(deny(40).await, 1);
+    world.guardian.state().clock.set_back(60 * MINUTE);
+    assert_eq!(deny(10).await, 1);
+    world.advance(5 * MINUTE - Duration::from_secs(10));
+    assert_eq!(deny(20).await, 1, "the last was less than five minutes ago");
+    world.advance(5 * MINUTE);
+    assert_eq!(deny(9).await, 1);
+    assert_eq!(deny(1).await, 2);
+    // Nine in one minute and nine in the next are no burst.
+    world.advance(5 * MINUTE);
+    assert_eq!(deny(9).await, 2);
+    world.advance(MINUTE + Duration::from_secs(1));
+    assert_eq!(deny(9).await, 2);
+}
+
+#[tokio::test]
+async fn session_that_has_expired_is_denied() {
+    let world = World::new().await;
+    let body = json!({ "agent_id": world.agent, "server_id": "files" });
+    let (_, session) = world.send(&world.key, "/mcp/sessions/init", &[], body).await;
+    let more = json!({ "session_id": session["session_id"] });
+    world.advance(24 * 60 * MINUTE - Duration::from_secs(10));
+    assert_eq!(world.check("search", more.clone(), &[]).await["allowed"], true);
+    world.advance(Duration::from_secs(10));
+    let answer = world.check("search", more, &[]).await;
+    assert_eq!(answer["allowed"], false);
+    assert!(answer["reason"].as_str().unwrap().contains("has expired"), "{answer}");
+}

@@ -121,7 +121,7 @@ pub struct Limit {
 pub enum Per {
     /// All calls of an agent.
     Agent,
-    /// The calls of an agent in one session; those without a session count as one.
+    /// The calls of an agent in one session that the Guardian issued; all others count as one.
     Session,
 }
 

@@ -1,4 +1,5 @@
-//! Sessions that a caller named itself: counted by agent and id, in memory only, bounded.
+//! Sessions that a caller named itself: counted by agent and id, bounded, and in memory only. Each replica
+//! counts those checks that it answered, since it was started.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
@@ -6,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use agenttrust::Timestamp;
 use lru::LruCache;
 
-use super::sessions::Counters;
 use super::{at_most, lock};
+use crate::store::Counts;
 
 /// How many ad-hoc sessions are remembered; the least recently used goes first.
 const REMEMBERED: NonZeroUsize = at_most(10_000);
@@ -15,8 +16,19 @@ const REMEMBERED: NonZeroUsize = at_most(10_000);
 /// The counters of one ad-hoc session.
 #[derive(Debug)]
 pub(crate) struct AdHocEntry {
-    pub(crate) counters: Counters,
+    counts: Mutex<Counts>,
     pub(crate) created_at: Timestamp,
+}
+
+impl AdHocEntry {
+    /// Counts one check.
+    pub(crate) fn count(&self, read: bool, denied: bool, at: Timestamp) {
+        lock(&self.counts).count(read, denied, at);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        *lock(&self.counts)
+    }
 }
 
 /// The ad-hoc sessions by agent and id: the same id from another agent is another session.
@@ -34,7 +46,8 @@ impl Default for AdHoc {
 impl AdHoc {
     /// This agent's ad-hoc session of this id, begun now if it is new.
     pub(crate) fn enter(&self, agent_id: &str, id: &str, now: Timestamp) -> Arc<AdHocEntry> {
-        let begin = || Arc::new(AdHocEntry { counters: Counters::new(now), created_at: now });
+        let counts = || Mutex::new(Counts::none(now));
+        let begin = || Arc::new(AdHocEntry { counts: counts(), created_at: now });
         let key = (agent_id.to_owned(), id.to_owned());
         Arc::clone(lock(&self.by_agent_and_id).get_or_insert(key, begin))
     }

@@ -5,7 +5,6 @@
 
 mod adhoc;
 mod agents;
-mod checks;
 mod keys;
 mod limits;
 mod live;
@@ -21,11 +20,10 @@ use agenttrust::Timestamp;
 
 pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
 pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, groups_of};
-pub(crate) use self::checks::{Checks, Issued, Stage};
 pub(crate) use self::keys::{Key, Keys};
 pub(crate) use self::limits::{Limits, stricter, strictness};
 pub(crate) use self::repeats::Repeats;
-pub(crate) use self::sessions::{SessionEntry, Sessions};
+pub(crate) use self::sessions::{SessionEntry, Sessions, show};
 pub(crate) use self::tokens::{TokenEntry, Tokens};
 pub(crate) use self::tools::Tools;
 
@@ -40,7 +38,6 @@ pub(crate) struct Registry {
     pub(crate) sessions: Sessions,
     pub(crate) adhoc: AdHoc,
     pub(crate) tools: Tools,
-    pub(crate) checks: Checks,
     pub(crate) repeats: Repeats,
 }
 
@@ -54,7 +51,6 @@ impl Registry {
             sessions: Sessions::new(store.live_sessions(now).await?)?,
             adhoc: AdHoc::default(),
             tools: Tools::new(store.tools().await?),
-            checks: Checks::default(),
             repeats: Repeats::default(),
         })
     }

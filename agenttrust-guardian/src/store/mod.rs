@@ -7,14 +7,19 @@
 
 mod agents;
 mod approvals;
+mod budgets;
 mod changes;
+pub(crate) mod counts;
 mod database;
 mod db;
+pub(crate) mod denials;
 mod keys;
 mod lock;
 mod open;
 mod outbox;
+mod policies;
 mod refusal;
+mod secrets;
 mod sessions;
 mod telemetry;
 mod tokens;
@@ -32,13 +37,15 @@ pub(crate) use self::agents::AgentRow;
 pub(crate) use self::approvals::{
     ApprovalFilter, Decided, Held, NewApproval, Place, Settled, Vote,
 };
+pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::changes::{Changed, Kind, Listener};
+pub(crate) use self::counts::Counts;
 pub(crate) use self::database::Database;
 pub(crate) use self::db::{Db, Target, Transaction, query};
 pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::outbox::{DeliveryRow, Ended, Leased};
-pub(crate) use self::sessions::{Counts, SessionRow};
-pub(crate) use self::telemetry::EventRow;
+pub(crate) use self::sessions::SessionRow;
+pub(crate) use self::telemetry::{EventRow, Stage};
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::ToolRow;
 pub(crate) use self::webhooks::{WEBHOOKS_MOST, WebhookRow};
@@ -55,6 +62,9 @@ pub(crate) enum StoreError {
     /// It said nothing, for longer than anybody waits. What was asked may have been done.
     #[error("the database said nothing for {} seconds", PATIENCE.as_secs())]
     Silent,
+    /// What changed there could not be taken over.
+    #[error("{0}")]
+    NotFollowed(String),
     /// The task that was asking died.
     #[error("the database task stopped before it answered")]
     Stopped,

@@ -1,4 +1,4 @@
-//! The table of issued sessions and their counters.
+//! The table of issued sessions.
 
 use agenttrust::Timestamp;
 use agenttrust::model::{SessionMode, SessionSource};
@@ -10,21 +10,18 @@ use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
-                      scope_ceiling, token_id, created_at, expires_at, last_activity_at, \
-                      opened_by) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $11 \
+                      scope_ceiling, token_id, created_at, expires_at, \
+                      opened_by) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $3 AND status = 'active') \
                       AND ($8 IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = $8 \
                       AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
 const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                    created_at, expires_at, ended_at, last_activity_at, total_calls, read_calls, \
-                    write_calls, denied_calls, opened_by FROM sessions \
+                    created_at, expires_at, ended_at, opened_by FROM sessions \
                     WHERE ended_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                     created_at, expires_at, ended_at, last_activity_at, total_calls, read_calls, \
-                     write_calls, denied_calls, opened_by FROM sessions WHERE id = $1";
-const COUNT: &str = "UPDATE sessions SET total_calls = $2, read_calls = $3, write_calls = $4, \
-                     denied_calls = $5, last_activity_at = $6 WHERE id = $1";
-
+                     created_at, expires_at, ended_at, opened_by FROM sessions WHERE id = $1";
+const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN \
+                            (SELECT id FROM sessions WHERE expires_at < $1)";
 const PRUNE: &str = "DELETE FROM sessions WHERE expires_at < $1";
 
 /// One session as it is kept.
@@ -41,19 +38,8 @@ pub(crate) struct SessionRow {
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) ended: bool,
-    pub(crate) counts: Counts,
     /// The key that it was opened with.
     pub(crate) opened_by: Option<String>,
-}
-
-/// The counters of a session. They count checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) total: u64,
-    pub(crate) reads: u64,
-    pub(crate) writes: u64,
-    pub(crate) denied: u64,
-    pub(crate) last_activity_at: Timestamp,
 }
 
 #[derive(FromRow)]
@@ -68,11 +54,6 @@ struct Raw {
     token_id: Option<String>,
     created_at: i64,
     expires_at: i64,
-    last_activity_at: i64,
-    total_calls: i64,
-    read_calls: i64,
-    write_calls: i64,
-    denied_calls: i64,
     ended_at: Option<i64>,
     opened_by: Option<String>,
 }
@@ -92,13 +73,6 @@ impl TryFrom<Raw> for SessionRow {
                 .transpose()?,
             created_at: from_micros("created_at", raw.created_at)?,
             expires_at: from_micros("expires_at", raw.expires_at)?,
-            counts: Counts {
-                total: raw.total_calls.unsigned_abs(),
-                reads: raw.read_calls.unsigned_abs(),
-                writes: raw.write_calls.unsigned_abs(),
-                denied: raw.denied_calls.unsigned_abs(),
-                last_activity_at: from_micros("last_activity_at", raw.last_activity_at)?,
-            },
             ended: raw.ended_at.is_some(),
             opened_by: raw.opened_by,
             id: raw.id,
@@ -162,33 +136,14 @@ impl Store {
         .await
     }
 
-    /// Keeps the counters of these sessions.
-    pub(crate) async fn count_sessions(
-        &self,
-        counted: Vec<(String, Counts)>,
-    ) -> Result<(), StoreError> {
-        self.run(move |db| async move {
-            let mut transaction = db.begin().await?;
-            for (id, counts) in counted {
-                query(COUNT)
-                    .bind(id)
-                    .bind(counts.total.cast_signed())
-                    .bind(counts.reads.cast_signed())
-                    .bind(counts.writes.cast_signed())
-                    .bind(counts.denied.cast_signed())
-                    .bind(counts.last_activity_at.unix_micros())
-                    .execute(&mut transaction)
-                    .await?;
-            }
-            transaction.commit().await
-        })
-        .await
-    }
-
-    /// Forgets the sessions that expired before `before`.
+    /// Forgets the sessions that expired before `before`, and what was counted in them.
     pub(crate) async fn prune_sessions(&self, before: Timestamp) -> Result<(), StoreError> {
         self.run(move |db| async move {
-            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+            let mut transaction = db.begin().await?;
+            for statement in [PRUNE_COUNTS, PRUNE] {
+                query(statement).bind(before.unix_micros()).execute(&mut transaction).await?;
+            }
+            transaction.commit().await
         })
         .await
     }

@@ -8,7 +8,7 @@ const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1
 const MOST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Reads `90s`, `5m`, `12h` or `1d`.
-pub(super) fn read(text: &str) -> Option<Duration> {
+pub(in crate::cli) fn read(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let (_, seconds) = UNITS.into_iter().find(|(letter, _)| *letter == unit)?;
     let number = text.strip_suffix(unit)?;

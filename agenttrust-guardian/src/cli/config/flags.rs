@@ -46,6 +46,16 @@ pub(in crate::cli) struct Flags {
     /// The name of this Guardian among those that share a database [default: the machine's]
     #[arg(long, value_name = "NAME")]
     replica: Option<String>,
+    /// The Ed25519 key that signs checkpoints of the audit, made if it is not there; replicas share one
+    /// [default: beside the database file]
+    #[arg(long, value_name = "FILE")]
+    audit_key: Option<String>,
+    /// Where checkpoints of the audit are noted outside of the database [default: beside its file]
+    #[arg(long, value_name = "FILE")]
+    audit_checkpoints: Option<String>,
+    /// How long rows of the audit are kept, such as 90d; for good unless set
+    #[arg(long, value_name = "TIME")]
+    audit_retention: Option<String>,
     /// The certificate to serve TLS with, and those above it, in PEM; a new file is taken over
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<String>,
@@ -73,6 +83,9 @@ impl Flags {
             (&known::APPROVAL_TTL, &self.approval_ttl),
             (&known::SESSION_TTL, &self.session_ttl),
             (&known::REPLICA, &self.replica),
+            (&known::AUDIT_KEY, &self.audit_key),
+            (&known::AUDIT_CHECKPOINTS, &self.audit_checkpoints),
+            (&known::AUDIT_RETENTION, &self.audit_retention),
             (&known::TLS_CERT, &self.tls_cert),
             (&known::TLS_KEY, &self.tls_key),
             (&known::LOG, &self.log),

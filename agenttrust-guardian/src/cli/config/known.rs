@@ -41,13 +41,18 @@ pub(super) static APPROVAL_TTL: Known = text("approval-ttl", Some("5m"));
 pub(super) static SESSION_TTL: Known = text("session-ttl", Some("1d"));
 /// Its default is the name of this machine.
 pub(super) static REPLICA: Known = text("replica", None);
+/// Its default is beside the database file.
+pub(super) static AUDIT_KEY: Known = text("audit-key", None);
+/// Its default is beside the database file.
+pub(super) static AUDIT_CHECKPOINTS: Known = text("audit-checkpoints", None);
+pub(super) static AUDIT_RETENTION: Known = text("audit-retention", None);
 pub(super) static TLS_CERT: Known = text("tls-cert", None);
 pub(super) static TLS_KEY: Known = text("tls-key", None);
 pub(super) static LOG: Known = text("log", Some("info"));
 pub(super) static LOG_FORMAT: Known = text("log-format", Some("text"));
 
 /// Every setting, in the order in which they are printed.
-pub(super) static ALL: [&Known; 14] = [
+pub(super) static ALL: [&Known; 17] = [
     &LISTEN,
     &METRICS_LISTEN,
     &DATABASE,
@@ -58,6 +63,9 @@ pub(super) static ALL: [&Known; 14] = [
     &APPROVAL_TTL,
     &SESSION_TTL,
     &REPLICA,
+    &AUDIT_KEY,
+    &AUDIT_CHECKPOINTS,
+    &AUDIT_RETENTION,
     &TLS_CERT,
     &TLS_KEY,
     &LOG,

@@ -2,7 +2,7 @@
 //! `AGENTTRUST_TLS_CERT`, and `tls-cert` in the file. A flag wins over the environment, that over the
 //! file, and that over the default.
 
-mod duration;
+pub(super) mod duration;
 mod file;
 mod flags;
 mod found;
@@ -33,6 +33,9 @@ pub(super) struct Config {
     pub(super) approval_ttl: Duration,
     pub(super) session_ttl: Duration,
     pub(super) replica: String,
+    pub(super) audit_key: Option<PathBuf>,
+    pub(super) audit_checkpoints: Option<PathBuf>,
+    pub(super) audit_retention: Option<Duration>,
     pub(super) tls: Option<(PathBuf, PathBuf)>,
     pub(super) log: String,
     pub(super) log_format: Format,
@@ -72,6 +75,9 @@ impl Config {
             approval_ttl: span(&settings, &known::APPROVAL_TTL)?,
             session_ttl: span(&settings, &known::SESSION_TTL)?,
             replica,
+            audit_key: path(&settings, &known::AUDIT_KEY),
+            audit_checkpoints: path(&settings, &known::AUDIT_CHECKPOINTS),
+            audit_retention: optional_span(&settings, &known::AUDIT_RETENTION)?,
             tls,
             log: text(&settings, &known::LOG),
             log_format: format(&settings)?,
@@ -103,9 +109,13 @@ fn switch(settings: &Settings, known: &Known) -> Result<bool, GuardianError> {
 }
 
 fn span(settings: &Settings, known: &Known) -> Result<Duration, GuardianError> {
+    optional_span(settings, known).map(Option::unwrap_or_default)
+}
+
+fn optional_span(settings: &Settings, known: &Known) -> Result<Option<Duration>, GuardianError> {
     const WRONG: &str =
         "no time span; write a whole number above 0 and s, m, h or d, such as 5m, up to 365d";
-    read(settings, known, WRONG, duration::read).map(Option::unwrap_or_default)
+    read(settings, known, WRONG, duration::read)
 }
 
 fn format(settings: &Settings) -> Result<Format, GuardianError> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::super::Where;
 use super::say;
-use crate::audit::{self, Entry, MAX_PAGE};
+use crate::audit::{self, AuditError, Entry, MAX_PAGE};
 use crate::error::GuardianError;
 use crate::policy::{Facts, PolicySet};
 
@@ -55,20 +55,18 @@ struct Counts {
 pub(super) async fn replay(set: &PolicySet, place: &Where) -> Result<ExitCode, GuardianError> {
     let db = place.open_to_read().await?.db();
     let mut counts = Counts::default();
-    let mut after = 0;
-    loop {
-        let db = db.clone();
-        let page =
-            background::spawn(async move { audit::list(&db, "", after, MAX_PAGE, None).await })
-                .await
-                .map_err(|_| {
-                    GuardianError::Unavailable("reading the audit log panicked".to_owned())
-                })?
-                .map_err(|error| GuardianError::Unavailable(error.to_string()))?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        for entry in page.iter().filter(|entry| entry.kind == "decision") {
-            weigh(set, entry, &mut counts)?;
+    let of = db.clone();
+    for log in read(async move { audit::logs(&of).await }).await? {
+        let mut after = 0;
+        loop {
+            let (db, log) = (db.clone(), log.clone());
+            let page =
+                read(async move { audit::list(&db, &log, after, MAX_PAGE, None).await }).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            for entry in page.iter().filter(|entry| entry.kind == "decision") {
+                weigh(set, entry, &mut counts)?;
+            }
         }
     }
     let Counts { same, changed, before, untold } = counts;
@@ -78,6 +76,15 @@ pub(super) async fn replay(set: &PolicySet, place: &Where) -> Result<ExitCode, G
         same + changed + before + untold
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn read<T: Send + 'static>(
+    reading: impl Future<Output = Result<T, AuditError>> + Send + 'static,
+) -> Result<T, GuardianError> {
+    background::spawn(reading)
+        .await
+        .map_err(|_| GuardianError::Unavailable("reading the audit log panicked".to_owned()))?
+        .map_err(|error| GuardianError::Unavailable(error.to_string()))
 }
 
 fn weigh(set: &PolicySet, entry: &Entry, counts: &mut Counts) -> Result<(), GuardianError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::model::{AgentStatus, ApprovalStatus, BoundTo};
 
+use super::super::budgets::{self, Charge, Spent};
 use super::super::changes::{Kind, note};
 use super::super::db::{Statement, query};
 use super::super::{Transaction, outbox, to_json, unreadable};
@@ -119,6 +120,10 @@ pub(crate) struct Held {
     pub(crate) asker: String,
     pub(crate) check_id: String,
     pub(crate) now: Timestamp,
+    /// What it counts towards once it is approved, ...
+    pub(crate) charges: Vec<Charge>,
+    /// ... and when, by the clock of the budgets.
+    pub(crate) charged_at: Timestamp,
 }
 
 /// What a held check gets.
@@ -132,6 +137,8 @@ pub(crate) enum Settled {
     Used(ApprovalRow),
     /// One was denied, and the denial still holds.
     Denied(ApprovalRow),
+    /// One was approved and is not used: the call has no room in a budget.
+    OutOfBudget(Spent),
     /// The agent lost its standing while it asked.
     Inactive,
     /// The agent has as many pending as it may have.
@@ -148,8 +155,15 @@ impl Store {
             let mut transaction = db.begin().await?;
             // Two checks at once must not open two approvals, or use one twice.
             transaction.lock(&held.approval.agent_id).await?;
-            let now = held.now;
+            let (now, charged_at) = (held.now, held.charged_at);
+            let charges = held.charges.clone();
             let settled = settle(&mut transaction, held, own_votes).await?;
+            if let Settled::Used(_) = &settled
+                && let Some(spent) = budgets::take(&mut transaction, charges, charged_at).await?
+            {
+                // Nothing is committed, so the approval stays as it was.
+                return Ok(Settled::OutOfBudget(spent));
+            }
             if let Settled::Opened(row) = &settled {
                 outbox::enqueue(&mut transaction, Event::Pending, &row.approval, now).await?;
             }
@@ -169,7 +183,7 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held { approval: wanted, asker, check_id, now } = held;
+    let Held { approval: wanted, asker, check_id, now, .. } = held;
     let at = now.unix_micros();
     // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
     let (standing,): (String,) =

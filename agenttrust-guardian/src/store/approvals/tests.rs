@@ -25,7 +25,14 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         single_use: false,
         expires_at: now.saturating_add(Duration::from_secs(300)),
     };
-    Held { approval, asker: "key_1".to_owned(), check_id: "chk_1".to_owned(), now }
+    Held {
+        approval,
+        asker: "key_1".to_owned(),
+        check_id: "chk_1".to_owned(),
+        now,
+        charges: Vec::new(),
+        charged_at: now,
+    }
 }
 
 #[tokio::test]

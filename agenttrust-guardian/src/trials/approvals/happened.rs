@@ -12,11 +12,10 @@ use super::model::{Act, Denial, Said, Who};
 pub(super) struct Happened(Mutex<BTreeMap<&'static str, u64>>);
 
 /// What a trial must have seen, and how often.
-const NEEDED: [(&str, u64); 11] = [
+const NEEDED: [(&str, u64); 10] = [
     ("held", 200),
     ("allowed", 40),
     ("denied by a decision", 20),
-    ("denied after three decisions", 1),
     ("denied to a revoked agent", 10),
     ("approved", 40),
     ("vote counted", 100),

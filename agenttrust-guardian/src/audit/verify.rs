@@ -1,0 +1,484 @@
+//! Whether a log is what was written: a walk along its chain, past every checkpoint of it.
+
+use std::collections::VecDeque;
+
+use super::chain::{Hash, Link, genesis};
+use super::checkpoint::{self, Checkpoint};
+use super::error::AuditError;
+use super::key::PublicKey;
+use super::read::{Found, MAX_PAGE, last_seq, logs, page};
+use super::record::{Stored, hex};
+use super::tail::Tail;
+use crate::store::Db;
+
+/// How often a walk begins anew because rows were let go under it.
+const WALKS: usize = 3;
+
+/// What is known from outside of the database.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trust {
+    /// The keys that may have signed. Without any, those that the log itself names: enough against a
+    /// mistake, and against whoever cannot rewrite all of the log.
+    pub(crate) keys: Vec<PublicKey>,
+    /// Checkpoints that were noted elsewhere.
+    pub(crate) noted: Vec<Checkpoint>,
+    /// What the Guardian that writes one of the logs knows of it.
+    pub(crate) own: Option<Own>,
+}
+
+/// What a running Guardian knows of its own log.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(super) log: String,
+    pub(super) key: Option<PublicKey>,
+    pub(super) reached: Tail,
+}
+
+/// What a walk along a log found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Which log; empty on SQLite.
+    pub log: String,
+    /// How many rows are whole, from the first one on.
+    pub rows: u64,
+    /// The hash of the last of those, in hexadecimal. Noted outside, it shows later that no row was
+    /// removed from the end.
+    pub head: String,
+    /// The row up to which the log was let go, as a checkpoint says.
+    pub cut: Option<u64>,
+    /// The newest row that a checkpoint vouches for; those after it could be removed from the end unseen.
+    pub signed: Option<u64>,
+    /// The public keys that signed, in hexadecimal.
+    pub keys: Vec<String>,
+    /// The first fault; `None` when the log is whole.
+    pub fault: Option<Fault>,
+}
+
+/// The first place where the log is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The row that is changed, missing or out of place.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl Fault {
+    fn at(seq: u64, what: impl Into<String>) -> Self {
+        Self { seq, what: what.into() }
+    }
+}
+
+/// Walks along every log: those in the database, and those that are known from outside.
+///
+/// # Errors
+///
+/// As for [`verify`].
+///
+/// # Cancel safety
+///
+/// May be dropped at any time.
+pub(crate) async fn verify_all(db: &Db, trust: &Trust) -> Result<Vec<Verification>, AuditError> {
+    let mut names = logs(db).await?;
+    names.extend(trust.noted.iter().map(|noted| noted.log.clone()));
+    names.extend(trust.own.iter().map(|own| own.log.clone()));
+    names.sort_unstable();
+    names.dedup();
+    let mut found = Vec::new();
+    for log in names {
+        found.push(verify(db, &log, trust, None).await?);
+    }
+    Ok(found)
+}
+
+/// Walks along a log from its first row, or from where it was cut, to the one that is last when it starts,
+/// or to row `through`.
+///
+/// # Errors
+///
+/// [`AuditError::Unreadable`] when the database cannot answer. A broken log is no error: it is the
+/// [`Verification::fault`].
+///
+/// # Cancel safety
+///
+/// May be dropped at any time.
+pub(crate) async fn verify(
+    db: &Db,
+    log: &str,
+    trust: &Trust,
+    through: Option<i64>,
+) -> Result<Verification, AuditError> {
+    let mut walks = 1;
+    loop {
+        let cut = checkpoint::cut(db, log).await.map_err(AuditError::unreadable)?;
+        let walk = Walk::along(db, log, trust, cut.clone(), through).await?;
+        let found = walk.found;
+        if found.fault.is_none() || walks == WALKS {
+            return Ok(found);
+        }
+        let cut_now = checkpoint::cut(db, log).await.map_err(AuditError::unreadable)?;
+        if cut_now == cut {
+            return Ok(found);
+        }
+        walks += 1;
+    }
+}
+
+/// How far the walk has come: everything up to here is whole.
+struct Walk<'a> {
+    db: &'a Db,
+    trust: &'a Trust,
+    /// Where the log begins, if it was cut.
+    cut: Option<Checkpoint>,
+    /// The row that was looked at last.
+    at: Tail,
+    /// Those of the database that are still ahead, up to the newest.
+    marks: VecDeque<Checkpoint>,
+    marks_after: i64,
+    marks_last: i64,
+    /// Those from outside that are still ahead.
+    claims: Vec<Claim<'a>>,
+    /// Who may have signed what comes next.
+    keys: Vec<PublicKey>,
+    /// The last key that a Guardian started with, and in which row it says so.
+    pinned: Option<(u64, PublicKey)>,
+    found: Verification,
+}
+
+/// What somebody outside says of the log.
+enum Claim<'a> {
+    Noted(&'a Checkpoint),
+    Remembered(Tail),
+}
+
+impl Claim<'_> {
+    fn seq(&self) -> i64 {
+        match self {
+            Self::Noted(noted) => noted.seq(),
+            Self::Remembered(tail) => tail.seq,
+        }
+    }
+}
+
+impl<'a> Walk<'a> {
+    async fn along(
+        db: &'a Db,
+        log: &str,
+        trust: &'a Trust,
+        cut: Option<Checkpoint>,
+        through: Option<i64>,
+    ) -> Result<Self, AuditError> {
+        // Before the last row is looked for: what is said of it is written with it.
+        let newest = checkpoint::newest(db, log).await.map_err(AuditError::unreadable)?;
+        let last = last_seq(db, log).await?.min(through.unwrap_or(i64::MAX));
+        let begin = cut.as_ref().map_or(0, Checkpoint::seq);
+        let own = trust.own.iter().filter(|own| own.log == log);
+        let noted = trust.noted.iter().filter(|noted| noted.log == log);
+        let claims = own.map(|own| Claim::Remembered(own.reached)).chain(noted.map(Claim::Noted));
+        let mut walk = Self {
+            db,
+            trust,
+            at: Tail { seq: 0, hash: genesis(log) },
+            marks: VecDeque::new(),
+            marks_after: begin,
+            marks_last: newest.map_or(0, |newest| newest.seq()),
+            claims: claims.filter(|claim| claim.seq() > begin).collect(),
+            keys: Vec::new(),
+            pinned: None,
+            found: Verification {
+                log: log.to_owned(),
+                rows: 0,
+                head: String::new(),
+                cut: cut.as_ref().map(|cut| cut.seq),
+                signed: None,
+                keys: Vec::new(),
+                fault: None,
+            },
+            cut,
+        };
+        let fault = match walk.begin() {
+            Err(fault) => Some(fault),
+            Ok(()) => match walk.rows(last).await? {
+                None if through.is_none() => walk.end().await?,
+                fault => fault,
+            },
+        };
+        walk.found.head = hex(&walk.at.hash);
+        walk.found.keys = walk.keys.iter().map(ToString::to_string).collect();
+        walk.found.fault = fault;
+        Ok(walk)
+    }
+
+    /// Begins after the cut, if there is one.
+    fn begin(&mut self) -> Result<(), Fault> {
+        let Some(cut) = self.cut.clone() else { return Ok(()) };
+        self.signed(&cut, "cut")?;
+        if let Some(tail) = Tail::of(&cut) {
+            self.at = tail;
+        }
+        Ok(())
+    }
+
+    async fn rows(&mut self, last: i64) -> Result<Option<Fault>, AuditError> {
+        // From the very lowest number, so that a row put before the first is seen.
+        let mut after = i64::MIN;
+        let log = self.found.log.clone();
+        while after < last {
+            let rows = page(self.db, &log, after, MAX_PAGE, None).await?;
+            if rows.is_empty() {
+                let gone = number(self.at.seq + 1);
+                return Ok(Some(Fault::at(
+                    gone,
+                    format!("row {gone} was removed while the log was verified"),
+                )));
+            }
+            for Found { seq, row } in rows {
+                if seq > last {
+                    return Ok(None);
+                }
+                after = seq;
+                if let Err(fault) = self.step(seq, row) {
+                    return Ok(Some(fault));
+                }
+                self.read_marks().await?;
+                if let Err(fault) = self.compare() {
+                    return Ok(Some(fault));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn step(&mut self, seq: i64, row: Result<Stored, sqlx::Error>) -> Result<(), Fault> {
+        let Some(number) = u64::try_from(seq).ok().filter(|number| *number > 0) else {
+            return Err(Fault::at(
+                0,
+                format!("a row numbered {seq} was added before the first one"),
+            ));
+        };
+        let cut = self.cut.as_ref().map_or(0, Checkpoint::seq);
+        let leftover = self.found.rows == 0 && seq <= cut;
+        let expected = self.at.seq + 1;
+        if seq != expected && !leftover {
+            return Err(removed(expected, seq - 1, "removed"));
+        }
+        let row = row.map_err(|error| {
+            Fault::at(number, format!("row {number} was changed: it cannot be read ({error})"))
+        })?;
+        let hash = Link::from(&row).hash();
+        if row.hash != hash {
+            return Err(Fault::at(
+                number,
+                format!(
+                    "row {number} was changed or moved here from another place: it does not match \
+                     its own hash"
+                ),
+            ));
+        }
+        // What is left of rows that are being let go has to lead to the cut.
+        if row.prev_hash != self.at.hash && !leftover {
+            return Err(Fault::at(
+                number,
+                format!(
+                    "row {number} does not continue the row before it: one of the two was replaced, \
+                     or moved here from another log"
+                ),
+            ));
+        }
+        let led_to_cut = |cut: &Checkpoint| cut.seq() != seq || cut.hash() == Some(hash);
+        if !self.cut.as_ref().is_none_or(led_to_cut) {
+            return Err(Fault::at(
+                number,
+                format!("row {number} is not the one up to which the log was let go"),
+            ));
+        }
+        self.pin(number, &row)?;
+        self.found.rows += 1;
+        self.at = Tail { seq, hash };
+        Ok(())
+    }
+
+    /// Takes note of the key that a Guardian says that it started with.
+    fn pin(&mut self, number: u64, row: &Stored) -> Result<(), Fault> {
+        if row.kind != "guardian.started" {
+            return Ok(());
+        }
+        let body: serde_json::Value = serde_json::from_str(&row.body).unwrap_or_default();
+        let key = body.get("audit_key").and_then(serde_json::Value::as_str);
+        let Some(key) = key.and_then(|key| key.parse::<PublicKey>().ok()) else { return Ok(()) };
+        if !self.trust.keys.is_empty() && !self.trust.keys.contains(&key) {
+            return Err(Fault::at(
+                number,
+                format!(
+                    "the audit key was replaced: the Guardian that started in row {number} signs with \
+                     {key}"
+                ),
+            ));
+        }
+        self.pinned = Some((number, key));
+        self.know(key);
+        Ok(())
+    }
+
+    fn know(&mut self, key: PublicKey) {
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+        }
+    }
+
+    /// Whether a checkpoint is by whoever may sign here.
+    fn signed(&mut self, checkpoint: &Checkpoint, what: &str) -> Result<(), Fault> {
+        let seq = checkpoint.seq;
+        let Some(key) = checkpoint.signer() else {
+            return Err(Fault::at(
+                seq,
+                format!("the {what} at row {seq} is forged: its signature is not of what it says"),
+            ));
+        };
+        let trusted = if self.trust.keys.is_empty() {
+            // The first one speaks for itself, where no Guardian has said which key it has.
+            self.keys.is_empty() || self.keys.contains(&key)
+        } else {
+            self.trust.keys.contains(&key)
+        };
+        if !trusted {
+            return Err(Fault::at(
+                seq,
+                format!(
+                    "the {what} at row {seq} is signed by another key, {key}: it is forged, or the key \
+                     was replaced"
+                ),
+            ));
+        }
+        self.know(key);
+        Ok(())
+    }
+
+    async fn read_marks(&mut self) -> Result<(), AuditError> {
+        while self.marks.is_empty() && self.marks_after < self.marks_last {
+            let next = checkpoint::after(self.db, &self.found.log, self.marks_after, MAX_PAGE);
+            let next = next.await.map_err(AuditError::unreadable)?;
+            self.marks_after = next.last().map_or(self.marks_last, Checkpoint::seq);
+            // Newer ones may be of rows that are newer than the last one of this walk.
+            let known = next.into_iter().filter(|mark| mark.seq() <= self.marks_last);
+            self.marks.extend(known);
+        }
+        Ok(())
+    }
+
+    /// Compares the row that was looked at last with whatever is said of it.
+    fn compare(&mut self) -> Result<(), Fault> {
+        let Tail { seq, hash } = self.at;
+        while let Some(mark) = self.marks.pop_front_if(|mark| mark.seq() <= seq) {
+            if mark.seq() == seq {
+                self.vouched(&mark, hash)?;
+            }
+        }
+        let claims = std::mem::take(&mut self.claims).into_iter();
+        let (here, ahead): (Vec<_>, Vec<_>) = claims.partition(|claim| claim.seq() == seq);
+        self.claims = ahead;
+        for claim in here {
+            match claim {
+                Claim::Noted(noted) => self.vouched(noted, hash)?,
+                Claim::Remembered(tail) if tail.hash == hash => {}
+                Claim::Remembered(_) => {
+                    let seq = number(seq);
+                    return Err(Fault::at(
+                        seq,
+                        format!(
+                            "row {seq} is not the one that this Guardian wrote: the log was rewritten"
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn vouched(&mut self, checkpoint: &Checkpoint, hash: Hash) -> Result<(), Fault> {
+        self.signed(checkpoint, "checkpoint")?;
+        let seq = checkpoint.seq;
+        if checkpoint.hash() != Some(hash) {
+            return Err(Fault::at(
+                seq,
+                format!(
+                    "row {seq} is not the one that was signed at {}: the log was rewritten",
+                    checkpoint.at
+                ),
+            ));
+        }
+        self.found.signed = self.found.signed.max(Some(seq));
+        Ok(())
+    }
+
+    /// Whether somebody has seen more rows than there are, and whether the key is the Guardian's.
+    async fn end(&mut self) -> Result<Option<Fault>, AuditError> {
+        let mut ahead = Vec::new();
+        loop {
+            self.read_marks().await?;
+            if self.marks.is_empty() {
+                break;
+            }
+            ahead.extend(self.marks.drain(..));
+        }
+        Ok(self.ends_well(&ahead).err())
+    }
+
+    fn ends_well(&mut self, ahead: &[Checkpoint]) -> Result<(), Fault> {
+        let next = self.at.seq + 1;
+        let noted = std::mem::take(&mut self.claims);
+        let noted = noted.into_iter().filter_map(|claim| match claim {
+            Claim::Noted(noted) => Some(noted),
+            Claim::Remembered(_) => None,
+        });
+        if let Some(checkpoint) = ahead.iter().chain(noted).max_by_key(|checkpoint| checkpoint.seq)
+        {
+            self.signed(checkpoint, "checkpoint")?;
+            return Err(removed(
+                next,
+                checkpoint.seq(),
+                &format!("removed from the end, says the checkpoint signed at {}", checkpoint.at),
+            ));
+        }
+        let own = self.trust.own.iter().find(|own| own.log == self.found.log);
+        if let Some(own) = own {
+            if own.reached.seq > self.at.seq {
+                return Err(removed(
+                    next,
+                    own.reached.seq,
+                    "removed from the end since this Guardian wrote them",
+                ));
+            }
+            if let Some((seq, key)) = self.pinned.filter(|(_, key)| own.key != Some(*key)) {
+                return Err(Fault::at(
+                    seq,
+                    format!(
+                        "the Guardian that started in row {seq} signs with another audit key than \
+                         this one, {key}"
+                    ),
+                ));
+            }
+        }
+        // The newest row is never let go.
+        if self.cut.as_ref().is_some_and(|cut| cut.seq() >= self.at.seq) {
+            return Err(removed(next, next, "removed from the end: the newest is never let go"));
+        }
+        Ok(())
+    }
+}
+
+fn number(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or(0)
+}
+
+fn removed(first: i64, last: i64, how: &str) -> Fault {
+    let (first, last) = (number(first), number(last));
+    Fault::at(
+        first,
+        if first < last {
+            format!("rows {first} to {last} were {how}")
+        } else {
+            format!("row {first} was {how}")
+        },
+    )
+}

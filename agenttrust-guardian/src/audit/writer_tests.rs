@@ -1,0 +1,75 @@
+//! What becomes of a commit that was asked for and not answered.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::audit::{Trust, list, verify::verify};
+use crate::store::{Database, Store};
+
+/// A writer that nobody sends to, and its database.
+async fn writer() -> (Writer, Store) {
+    let store = Store::open(&Database::Memory).await.unwrap();
+    let (_, messages) = mpsc::channel(1);
+    let writer = Writer {
+        db: store.db(),
+        log: "one".to_owned(),
+        clock: Arc::default(),
+        messages,
+        healthy: Arc::default(),
+        bursts: Arc::default(),
+        written: Arc::default(),
+        last: watch::Sender::new(Tail { seq: 0, hash: super::super::chain::genesis("one") }),
+        signing: None,
+        owed: Vec::new(),
+        outage: None,
+        doubt: None,
+    };
+    (writer, store)
+}
+
+fn row(n: u64) -> Prepared {
+    Record::new("decision", "org_1").body(json!({ "n": n })).try_into().unwrap()
+}
+
+/// The writer goes on as if nothing had answered the commit of these rows, of which two are owed.
+fn forget(writer: &mut Writer, before: Tail, tail: Tail) {
+    writer.last.send_replace(before);
+    writer.doubt = Some(Doubt { before, tail, owed: Some(2) });
+    writer.owed = [1, 2].map(|n| Waiting { row: row(n), answer: None }).into();
+    writer.failed(&AuditError::Silent, &[]);
+}
+
+async fn bodies(writer: &Writer) -> Vec<Value> {
+    let found = verify(&writer.db, "one", &Trust::default(), None).await.unwrap();
+    assert_eq!(found.fault, None);
+    let rows = list(&writer.db, "one", 0, 100, None).await.unwrap();
+    rows.into_iter().map(|row| row.body).collect()
+}
+
+#[tokio::test]
+async fn rows_of_a_commit_that_was_done_and_not_answered_are_written_once() {
+    let (mut writer, _store) = writer().await;
+    let before = *writer.last.borrow();
+    let rows = [row(1), row(2), row(3)];
+    writer.commit(rows.iter(), false).await.unwrap();
+    let tail = *writer.last.borrow();
+    forget(&mut writer, before, tail);
+    let late = Waiting { row: row(4), answer: None };
+    writer.handle(&mut vec![Message::Write(late)], &mut Vec::new(), false).await;
+    let bodies = bodies(&writer).await;
+    assert_eq!(bodies[..4], [json!({"n": 1}), json!({"n": 2}), json!({"n": 3}), json!({"n": 4})]);
+    assert_eq!(bodies[4]["written_unanswered"], json!({ "first": 1, "last": 3 }));
+    assert_eq!(bodies.len(), 5);
+}
+
+#[tokio::test]
+async fn owed_rows_of_a_commit_that_was_not_done_are_written_once() {
+    let (mut writer, _store) = writer().await;
+    let before = *writer.last.borrow();
+    forget(&mut writer, before, Tail { seq: 3, hash: [7; 32] });
+    writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
+    let bodies = bodies(&writer).await;
+    assert_eq!(bodies[..2], [json!({"n": 1}), json!({"n": 2})]);
+    assert_eq!(bodies[2]["written_unanswered"], Value::Null);
+    assert_eq!(bodies.len(), 3);
+}

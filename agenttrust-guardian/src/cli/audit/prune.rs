@@ -1,0 +1,155 @@
+//! `agenttrust audit prune`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use clap::Args;
+
+use super::{KeyFile, say, work};
+use crate::audit::{
+    self, AUDIT_CHECKPOINTS, AuditError, AuditKey, AuditLog, Notes, Plan, Record, Signing, Trust,
+};
+use crate::cli::{KEYS_LOG, Where, config};
+use crate::error::GuardianError;
+use crate::state::DEFAULT_ORG;
+use crate::store::{Database, Db};
+use crate::tending::before;
+
+/// What `agenttrust audit prune` is told.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("how old").required(true).args(["before", "keep"])))]
+pub(in crate::cli) struct Prune {
+    /// Let go what was written before this day or time, such as 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    before: Option<Timestamp>,
+    /// Let go what is older than this, such as 90d
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    keep: Option<Duration>,
+    /// Only the log of this replica
+    #[arg(long, value_name = "NAME")]
+    log: Option<String>,
+    /// A new file to write the rows to, as JSON lines, before they go
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyFile,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Prune {
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
+        let key = self.key.read(&self.place)?;
+        let now = Timestamp::now();
+        let older = self.before.or_else(|| self.keep.map(|keep| before(now, keep)));
+        let older = format!("{:.6}", older.unwrap_or(now));
+        let store = self.place.open().await?;
+        let database = Database::parse(&self.place.database)?;
+        let notes = database.beside(AUDIT_CHECKPOINTS);
+        let notes = notes.map(|path| Notes::open(&path)).transpose().map_err(refused)?;
+        let out = self.export.as_deref().map(new_file).transpose()?;
+        let (db, log, signer) = (store.db(), self.log, key.clone());
+        let signing = Signing::new(key, notes);
+        let pruned = work(async move { prune(&db, log, &signer, &older, out, signing).await });
+        let pruned = pruned.await?;
+        store.close().await;
+        say(|out| {
+            for (log, plan) in &pruned {
+                let name = if log.is_empty() { String::new() } else { format!(" {log:?}") };
+                writeln!(
+                    out,
+                    "the audit log{name} begins after row {} now: {} rows were let go",
+                    plan.through(),
+                    plan.rows
+                )?;
+            }
+            if pruned.is_empty() { writeln!(out, "no row is that old") } else { Ok(()) }
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Lets rows go in each log; returns what went.
+async fn prune(
+    db: &Db,
+    log: Option<String>,
+    key: &AuditKey,
+    older: &str,
+    out: Option<File>,
+    signing: Signing,
+) -> Result<Vec<(String, Plan)>, AuditError> {
+    let logs = match log {
+        Some(log) => vec![log],
+        None => audit::logs(db).await?,
+    };
+    let trust = Trust::default();
+    let mut plans = Vec::new();
+    for log in logs {
+        if let Some(plan) = Plan::before(db, &log, older, &trust, key).await? {
+            plans.push((log, plan));
+        }
+    }
+    if plans.is_empty() {
+        return Ok(plans);
+    }
+    if let Some(file) = out {
+        let unwritten = |error| AuditError::Export(Arc::new(error));
+        let mut out = BufWriter::new(file);
+        for (log, plan) in &plans {
+            let through = i64::try_from(plan.through()).unwrap_or(i64::MAX);
+            audit::export(db, log, Some(through), &mut out).await?;
+        }
+        // What is let go afterwards is nowhere else.
+        let file = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
+        file.sync_all().map_err(unwritten)?;
+    }
+    let own = match db {
+        Db::Sqlite(_) => "",
+        Db::Postgres(_) => KEYS_LOG,
+    };
+    let said = AuditLog::start(db.clone(), own.to_owned(), Arc::default(), Some(signing)).await?;
+    for (log, plan) in &plans {
+        plan.carry_out(db, key, format!("{:.6}", Timestamp::now())).await?;
+        let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
+            "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows,
+            "before": older, "by": "agenttrust audit prune",
+        }));
+        said.append(record).await?;
+    }
+    said.close().await;
+    Ok(plans)
+}
+
+fn new_file(path: &std::path::Path) -> Result<File, GuardianError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| {
+        GuardianError::Invalid(format!(
+            "{} cannot be made ({error}); name a file that is not there yet",
+            path.display()
+        ))
+    })
+}
+
+fn date(text: &str) -> Result<Timestamp, String> {
+    let midnight = format!("{text}T00:00:00Z");
+    text.parse().or_else(|_| midnight.parse()).map_err(
+        |_: <Timestamp as std::str::FromStr>::Err| {
+            "write a day such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z".to_owned()
+        },
+    )
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    config::duration::read(text).ok_or_else(|| {
+        "write a whole number above 0 and s, m, h or d, such as 90d, up to 365d".to_owned()
+    })
+}

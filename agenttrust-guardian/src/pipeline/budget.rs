@@ -1,0 +1,117 @@
+//! What a call counts towards: the limits of the policies that let it through.
+//!
+//! It is used up before the answer, and stays used up should the answer not be recorded or not arrive.
+
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+
+use super::elevation::{Matter, Ruling};
+use crate::policy::{Limit, Per};
+use crate::state::State;
+use crate::store::{Charge, Spent};
+
+/// How long windows are kept that have begun: no limit has a longer one.
+const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
+
+/// What this call counts towards.
+///
+/// A session counts apart only where the Guardian issued it. An id that the caller made up would be a budget
+/// that the caller made up.
+pub(super) fn charges(matter: &Matter<'_>, limits: Vec<Limit>) -> Vec<Charge> {
+    let charge = |limit: Limit| {
+        let session = match limit.per {
+            Per::Agent => None,
+            Per::Session => matter.visit.issued_id(),
+        };
+        Charge {
+            policy: limit.policy,
+            agent_id: matter.check.agent_id.clone(),
+            session_id: session.unwrap_or_default().to_owned(),
+            most: limit.most,
+            within: limit.within,
+        }
+    };
+    limits.into_iter().map(charge).collect()
+}
+
+/// Uses up what the call counts towards; says why it may not run if something has no room.
+pub(super) async fn take(state: &State, matter: &Matter<'_>, limits: Vec<Limit>) -> Option<Ruling> {
+    if limits.is_empty() {
+        return None;
+    }
+    let charges = charges(matter, limits);
+    match state.store.take(charges, state.clock.undisturbed()).await {
+        Ok(None) => None,
+        Ok(Some(spent)) => Some(exhausted(state, spent)),
+        Err(error) => {
+            tracing::error!(%error, "a budget could not be counted, so the check is denied");
+            Some(Ruling::denied(
+                "the action counts towards a limit, and the Guardian's database cannot count it at \
+                 present; try again when it is back",
+            ))
+        }
+    }
+}
+
+/// The denial of a call for which a budget has no room.
+pub(super) fn exhausted(state: &State, spent: Spent) -> Ruling {
+    state.metrics.budget_exhausted();
+    let Spent { charge, opens_in } = spent;
+    let Charge { policy, agent_id, session_id, most, within } = charge;
+    let whose = if session_id.is_empty() {
+        format!("agent {agent_id:?}")
+    } else {
+        format!("session {session_id:?}")
+    };
+    let set = state.policies.load();
+    let why = set
+        .list()
+        .iter()
+        .find(|about| about.id == policy)
+        .and_then(|about| about.reason.as_ref().map(|reason| format!(": {reason}")));
+    let reason = format!(
+        "denied by policy `{policy}`{}; it permits {most} calls in {} to {whose}, which are used up until {}",
+        why.unwrap_or_default(),
+        spelled(within),
+        state.clock.now().saturating_add(opens_in),
+    );
+    Ruling::Denied { policies: vec![policy], reason, approval: None }
+}
+
+/// A time span as `@limit` spells it.
+fn spelled(span: Duration) -> String {
+    let seconds = span.as_secs();
+    for (unit, letter) in [(24 * 3_600, 'd'), (3_600, 'h'), (60, 'm')] {
+        if seconds >= unit && seconds.is_multiple_of(unit) {
+            return format!("{}{letter}", seconds / unit);
+        }
+    }
+    format!("{seconds}s")
+}
+
+impl State {
+    /// Forgets windows that are over, whatever limit they were of.
+    pub(crate) async fn prune_budgets(&self) -> Result<(), crate::store::StoreError> {
+        let kept = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
+        let before = self.clock.undisturbed().unix_micros().saturating_sub(kept);
+        match Timestamp::from_unix_micros(before) {
+            Some(before) => self.store.prune_budgets(before).await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_span_reads_as_it_was_written() {
+        for (seconds, text) in
+            [(1, "1s"), (60, "1m"), (90, "90s"), (3_600, "1h"), (7_200, "2h"), (86_400, "1d")]
+        {
+            assert_eq!(spelled(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Rows of this Guardian's own audit log that are older than they are to be kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::{AuditError, AuditKey, Plan, Record, Trust};
+use crate::state::{DEFAULT_ORG, State};
+use crate::tending::before;
+
+/// Lets them go, unless somebody is reading the whole log.
+pub(crate) async fn let_go(state: Arc<State>) {
+    let (Some(keep), Some(key)) = (state.settings.audit_retention, state.audit.key()) else {
+        return;
+    };
+    let Some(_walk) = state.audit.begin_walk() else { return };
+    if let Err(error) = let_go_older(&state, keep, key).await {
+        tracing::error!(%error, "old rows of the audit log could not be let go");
+    }
+}
+
+async fn let_go_older(state: &State, keep: Duration, key: &AuditKey) -> Result<(), AuditError> {
+    let (db, log) = (state.store.db(), &state.settings.log);
+    let now = state.clock.now();
+    let trust = Trust { own: Some(state.audit.own(log)), ..Trust::default() };
+    let older = format!("{:.6}", before(now, keep));
+    let Some(plan) = Plan::before(&db, log, &older, &trust, key).await? else { return Ok(()) };
+    plan.carry_out(&db, key, format!("{now:.6}")).await?;
+    let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
+        "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows, "before": older,
+    }));
+    state.audit.append(record).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{self, verify_all};
+    use crate::guardian::Guardian;
+
+    #[tokio::test]
+    async fn rows_older_than_the_retention_are_let_go_and_the_rest_is_proven() {
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let state = guardian.state();
+        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
+        for n in 0..2_500 {
+            state.audit.enqueue(row(n)).unwrap();
+        }
+        state.audit.flush().await;
+        state.clock.advance(31 * DAY);
+        let first_kept = state.audit.append(row(2_500)).await.unwrap();
+        let_go(Arc::clone(state)).await;
+        let db = state.store.db();
+        let left = audit::list(&db, "", 0, 10, None).await.unwrap();
+        assert_eq!(left[0].seq, first_kept);
+        assert_eq!(left[1].kind, "audit.pruned");
+        assert_eq!(left[1].body["through"], first_kept - 1);
+        assert_eq!(left[1].body["hash"], left[0].prev_hash);
+        let trust = Trust { own: Some(state.audit.own("")), ..Trust::default() };
+        let found = verify_all(&db, &trust).await.unwrap();
+        assert_eq!((found[0].rows, found[0].cut), (2, Some(first_kept - 1)), "{found:?}");
+        assert_eq!(found[0].fault, None);
+        // And with nothing to let go, nothing is written.
+        let_go(Arc::clone(state)).await;
+        assert_eq!(audit::list(&db, "", 0, 10, None).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_let_go_unless_it_is_said() {
+        let guardian = Guardian::builder().build().await.unwrap();
+        let state = guardian.state();
+        state.clock.advance(Duration::from_secs(400 * 24 * 3_600));
+        let_go(Arc::clone(state)).await;
+        assert_eq!(audit::list(&state.store.db(), "", 0, 10, None).await.unwrap()[0].seq, 1);
+    }
+}

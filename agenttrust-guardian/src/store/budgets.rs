@@ -1,0 +1,103 @@
+//! The table of budgets: how much of a policy's `@limit` is used up.
+//!
+//! A window begins with the first call that it lets through and has the length that the limit has now; when it
+//! is over, the next call begins another. One transaction asks for all that a call counts towards and
+//! uses up either all of it or nothing.
+
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+
+use super::db::query;
+use super::{Store, StoreError, Transaction, from_micros};
+
+// One statement, so that of two calls at once only one gets the last place. A window that began later than
+// now, by the clock of another replica, is not over.
+const TAKE: &str = "INSERT INTO budgets (policy, agent_id, session_id, opened_at, used) \
+                    VALUES ($1, $2, $3, $4, 1) \
+                    ON CONFLICT (policy, agent_id, session_id) DO UPDATE SET \
+                    used = CASE WHEN budgets.opened_at <= $5 THEN 1 ELSE budgets.used + 1 END, \
+                    opened_at = CASE WHEN budgets.opened_at <= $5 THEN $4 ELSE budgets.opened_at END \
+                    WHERE budgets.opened_at <= $5 OR budgets.used < $6";
+const OPENED: &str = "SELECT opened_at FROM budgets \
+                      WHERE policy = $1 AND agent_id = $2 AND session_id = $3";
+const PRUNE: &str = "DELETE FROM budgets WHERE opened_at < $1";
+
+/// One budget that a call counts towards.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Charge {
+    pub(crate) policy: String,
+    pub(crate) agent_id: String,
+    /// The session that is counted apart; empty where all calls of the agent are counted together.
+    pub(crate) session_id: String,
+    pub(crate) most: u32,
+    pub(crate) within: Duration,
+}
+
+/// A budget that is used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) charge: Charge,
+    /// How long until its window is over.
+    pub(crate) opens_in: Duration,
+}
+
+/// Counts a call at `now` towards all of these. With `Some`, one had no room: roll the transaction back.
+pub(super) async fn take(
+    transaction: &mut Transaction,
+    mut charges: Vec<Charge>,
+    now: Timestamp,
+) -> Result<Option<Spent>, sqlx::Error> {
+    // In one order, so that two calls never wait for each other.
+    charges.sort();
+    for charge in charges {
+        let within = i64::try_from(charge.within.as_micros()).unwrap_or(i64::MAX);
+        let done = query(TAKE)
+            .bind(&charge.policy)
+            .bind(&charge.agent_id)
+            .bind(&charge.session_id)
+            .bind(now.unix_micros())
+            .bind(now.unix_micros().saturating_sub(within))
+            .bind(i64::from(charge.most))
+            .execute(&mut *transaction)
+            .await?;
+        if done == 0 {
+            let (opened_at,): (i64,) = query(OPENED)
+                .bind(&charge.policy)
+                .bind(&charge.agent_id)
+                .bind(&charge.session_id)
+                .fetch_one(transaction)
+                .await?;
+            let over_at = from_micros("opened_at", opened_at)?.saturating_add(charge.within);
+            return Ok(Some(Spent { charge, opens_in: now.until(over_at) }));
+        }
+    }
+    Ok(None)
+}
+
+impl Store {
+    /// Counts a call at `now` towards all of these, if each has room for it; else the one that has none.
+    pub(crate) async fn take(
+        &self,
+        charges: Vec<Charge>,
+        now: Timestamp,
+    ) -> Result<Option<Spent>, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            let spent = take(&mut transaction, charges, now).await?;
+            if spent.is_none() {
+                transaction.commit().await?;
+            }
+            Ok(spent)
+        })
+        .await
+    }
+
+    /// Forgets the windows that began before `before`.
+    pub(crate) async fn prune_budgets(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+        })
+        .await
+    }
+}
