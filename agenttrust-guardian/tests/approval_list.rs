@@ -62,7 +62,7 @@ async fn filters_are_exact(api: Api) {
         );
     }
     let of_one = list(&api, ADMIN, &format!("agent_id={one}&status=approved")).await;
-    assert_eq!(of_one, std::slice::from_ref(&approved));
+    assert_eq!(of_one, [approved.as_str()]);
     let at = api.approval(&denied).await["created_at"].as_str().unwrap().to_owned();
     let since = list(&api, ADMIN, &format!("since={at}")).await;
     assert_eq!(since, [consumed.clone(), denied.clone()]);
@@ -140,11 +140,8 @@ async fn used_approval_is_in_doubt_until_its_outcome_arrives(api: Api) {
     assert_eq!(list(&api, ADMIN, "in_doubt=true").await.len(), 2);
 
     report(&api, &key, &agent, first.1, &first.2, true).await;
-    assert_eq!(list(&api, ADMIN, "in_doubt=true").await, std::slice::from_ref(&second.0));
-    assert_eq!(
-        list(&api, ADMIN, "in_doubt=true&status=consumed").await,
-        std::slice::from_ref(&second.0)
-    );
+    assert_eq!(list(&api, ADMIN, "in_doubt=true").await, [second.0.as_str()]);
+    assert_eq!(list(&api, ADMIN, "in_doubt=true&status=consumed").await, [second.0.as_str()]);
     let seen = api.approval(&first.0).await;
     assert_eq!(
         (&seen["succeeded"], seen["outcome_at"].is_string()),
