@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
@@ -232,7 +232,9 @@ impl GuardianBuilder {
         let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock), Some(signing))
             .await
             .map_err(|error| refused(error.to_string()))?;
+        let aside = store.aside(&database).await?;
         // Before memory is loaded: what changes in between is read once more.
+        let asked = Instant::now();
         let seen = store.newest_change().await?;
         if let Some(at) = store.last_change_made().await? {
             clock.not_before(at);
@@ -257,13 +259,14 @@ impl GuardianBuilder {
         registry.keys.set_own(own.fingerprint(), own_key);
         let state = Arc::new(State {
             store,
+            aside,
             registry,
             policies,
             audit,
             checks,
             changes: Changes::new(),
             revocations: Revocations::new(),
-            following: Following::from(seen),
+            following: Following::from(seen, asked),
             clock,
             settings: Settings {
                 allow_self_approval: self.allow_self_approval,
@@ -292,6 +295,8 @@ impl GuardianBuilder {
         for secret in &self.admin_keys {
             ensure_admin(&state, secret, self.development).await?;
         }
+        // Loading may have taken a while.
+        state.catch_up().await?;
         tending::start(&state);
         following::start(&state);
         webhooks::start(&state);

@@ -112,12 +112,24 @@ pub(crate) struct Following {
     since: Instant,
     /// When the database last answered, in milliseconds after `since`.
     heard: AtomicU64,
+    /// How often memory changed.
+    changed: AtomicU64,
 }
 
 impl Following {
-    /// Memory was loaded when `seen` was the newest change, or later.
-    pub(crate) fn from(seen: i64) -> Self {
-        Self { seen: Mutex::new(seen), since: Instant::now(), heard: AtomicU64::new(0) }
+    /// Memory was loaded after `asked`, when `seen` was the newest change.
+    pub(crate) fn from(seen: i64, asked: Instant) -> Self {
+        Self {
+            seen: Mutex::new(seen),
+            since: asked,
+            heard: AtomicU64::new(0),
+            changed: AtomicU64::new(0),
+        }
+    }
+
+    /// How often memory changed so far.
+    pub(crate) fn changed(&self) -> u64 {
+        self.changed.load(Ordering::Acquire)
     }
 
     fn heard_at(&self, asked: Instant) {
@@ -149,32 +161,41 @@ impl State {
         let mut seen = self.following.seen.lock().await;
         loop {
             let asked = Instant::now();
-            let changes = self.store.changes_since(*seen).await?;
-            let Some(first) = changes.first() else {
+            // Asked for first: whatever is committed later is followed in the next round.
+            let newest = self.aside.newest_change().await?;
+            if newest == *seen {
                 self.following.heard_at(asked);
                 return Ok(*seen);
-            };
-            if first.seq != *seen + 1 {
-                // Away for longer than changes are kept.
+            }
+            let changes = self.aside.changes_since(*seen).await?;
+            // Away for longer than changes are kept, or the database is another one by now.
+            if changes.is_empty() {
                 *seen = self.start_over().await?;
                 continue;
             }
             for change in changes {
                 let seq = change.seq;
+                if seq != *seen + 1 {
+                    *seen = self.start_over().await?;
+                    break;
+                }
                 self.follow(change).await?;
                 *seen = seq;
+                self.following.changed.fetch_add(1, Ordering::AcqRel);
             }
         }
     }
 
     async fn start_over(&self) -> Result<i64, StoreError> {
-        let newest = self.store.newest_change().await?;
-        if let Some(at) = self.store.last_change_made().await? {
+        let newest = self.aside.newest_change().await?;
+        if let Some(at) = self.aside.last_change_made().await? {
             self.clock.not_before(at);
         }
-        self.registry.reload(&self.store, self.clock.now()).await?;
+        self.registry.reload(&self.aside, self.clock.now()).await?;
+        self.follow_policies("").await?;
+        self.following.changed.fetch_add(1, Ordering::AcqRel);
         self.revocations.lost_count();
-        tracing::warn!("too much was changed elsewhere to be followed: memory was read anew");
+        tracing::warn!("what was changed elsewhere cannot be followed: memory was read anew");
         Ok(newest)
     }
 
@@ -188,7 +209,7 @@ impl State {
             Kind::Token => self.follow_token(id).await,
             Kind::Session => self.follow_session(id).await,
             Kind::Tools => {
-                self.registry.tools.replace(&org_id, self.store.tools_of(org_id.clone()).await?);
+                self.registry.tools.replace(&org_id, self.aside.tools_of(org_id.clone()).await?);
                 Ok(())
             }
             Kind::Policies => self.follow_policies(&id).await,
@@ -200,7 +221,7 @@ impl State {
     }
 
     async fn follow_agent(&self, org_id: &str, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.store.agent(id.clone()).await? else { return Ok(()) };
+        let Some(row) = self.aside.agent(id.clone()).await? else { return Ok(()) };
         let before = self.registry.agents.get(org_id, &id);
         let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
         let status = entry.agent.status;
@@ -220,7 +241,7 @@ impl State {
     }
 
     async fn follow_key(&self, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.store.key(id).await? else { return Ok(()) };
+        let Some(row) = self.aside.key(id).await? else { return Ok(()) };
         let revoked = row.revoked_at.is_some();
         self.registry.keys.insert(row);
         if revoked {
@@ -230,7 +251,7 @@ impl State {
     }
 
     async fn follow_token(&self, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.store.token(id).await? else { return Ok(()) };
+        let Some(row) = self.aside.token(id).await? else { return Ok(()) };
         let (org_id, agent_id) = (row.org_id.clone(), row.agent_id.clone());
         let (token_id, hash) = (row.id.clone(), row.hash);
         if !row.revoked {
@@ -253,7 +274,7 @@ impl State {
     }
 
     async fn follow_session(&self, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.store.session(id).await? else { return Ok(()) };
+        let Some(row) = self.aside.session(id).await? else { return Ok(()) };
         if row.ended {
             self.registry.sessions.remove(&row.id);
         } else {
@@ -266,5 +287,74 @@ impl State {
     fn is_revoked(&self, org_id: &str, agent_id: &str) -> bool {
         let agent = self.registry.agents.get(org_id, agent_id);
         agent.is_some_and(|entry| entry.agent.status == AgentStatus::Revoked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agenttrust::CreateAgentRequest;
+
+    use super::*;
+    use crate::guardian::Guardian;
+
+    /// A Guardian whose memory is some changes behind, and an agent that was revoked meanwhile.
+    async fn behind(removed: &'static str) -> (Guardian, String) {
+        let guardian = Guardian::in_memory().await.unwrap();
+        let (state, client) = (guardian.state(), guardian.client());
+        let agents = client.agents();
+        let body = CreateAgentRequest { name: "worker".to_owned(), ..Default::default() };
+        let agent = agents.create(&body).await.unwrap().id;
+        for name in ["one", "two"] {
+            let body = CreateAgentRequest { name: name.to_owned(), ..Default::default() };
+            agents.create(&body).await.unwrap();
+        }
+        let seen = *state.following.seen.lock().await;
+        let (org_id, now) = (crate::state::DEFAULT_ORG.to_owned(), state.clock.now());
+        state.store.revoke_agent(org_id, agent.clone(), String::new(), now).await.unwrap();
+        for _ in 0..2 {
+            state.store.policies_reread(String::new(), String::new(), now).await.unwrap();
+        }
+        assert_eq!(state.store.newest_change().await.unwrap(), seen + 3);
+        crate::store::query(removed).bind(seen).execute(&state.store.db()).await.unwrap();
+        (guardian, agent)
+    }
+
+    fn is_revoked(guardian: &Guardian, agent: &str) -> bool {
+        guardian.state().is_revoked(crate::state::DEFAULT_ORG, agent)
+    }
+
+    #[tokio::test]
+    async fn change_that_is_gone_from_the_list_is_not_missed() {
+        for removed in [
+            "DELETE FROM changes WHERE seq > $1",
+            "DELETE FROM changes WHERE seq = $1 + 1",
+            "DELETE FROM changes WHERE seq = $1 + 1 OR seq = $1 + 2",
+        ] {
+            let (guardian, agent) = behind(removed).await;
+            assert!(!is_revoked(&guardian, &agent));
+            guardian.state().catch_up().await.unwrap();
+            assert!(is_revoked(&guardian, &agent), "{removed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn database_that_went_back_is_read_anew() {
+        let (guardian, agent) = behind("DELETE FROM changes WHERE seq > $1").await;
+        const BACK: &str = "UPDATE settings SET value = 1 WHERE name = 'changes'";
+        let state = guardian.state();
+        crate::store::query(BACK).execute(&state.store.db()).await.unwrap();
+        assert_eq!(state.catch_up().await.unwrap(), 1);
+        assert!(is_revoked(&guardian, &agent));
+    }
+
+    #[tokio::test]
+    async fn newest_change_is_never_pruned() {
+        let (guardian, _) = behind("DELETE FROM changes WHERE seq < $1").await;
+        let state = guardian.state();
+        let later = state.clock.now().saturating_add(Duration::from_secs(3_600));
+        state.store.prune_changes(later).await.unwrap();
+        let newest = state.store.newest_change().await.unwrap();
+        let left = state.store.changes_since(0).await.unwrap();
+        assert_eq!(left.iter().map(|change| change.seq).collect::<Vec<_>>(), [newest]);
     }
 }

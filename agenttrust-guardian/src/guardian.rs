@@ -157,6 +157,7 @@ impl Guardian {
             tracing::warn!(%error, "when keys were last used could not be kept");
         }
         self.state.audit.close().await;
+        self.state.aside.close().await;
         self.state.store.close().await;
     }
 

@@ -48,6 +48,9 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
+    /// The same database by connections of their own, for what must not wait behind checks: following
+    /// what was changed, and taking things back.
+    pub(crate) aside: Store,
     pub(crate) registry: Registry,
     pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,

@@ -557,3 +557,16 @@ async fn revoking_an_agent_answers_those_who_wait_for_its_approvals_and_records_
     both.sort_unstable();
     assert_eq!(expired, both);
 }
+
+#[tokio::test]
+async fn key_that_approved_does_not_use_what_it_approved() {
+    let api = Api::new().await;
+    let (agent, key) = api.worker().await;
+    let both = api.key(Role::Admin, &[]).await;
+    let approval = api.check(&key, &agent, "db_delete").await.held();
+    api.approve(&both, &approval).await.ok();
+    // Its own request is another matter, which somebody else has to decide.
+    let own = api.check(&both, &agent, "db_delete").await.held();
+    assert_ne!(own, approval);
+    api.approve(&both, &own).await.refused(403, "AUTH_DENIED");
+}

@@ -52,7 +52,12 @@ impl Notes {
         let written =
             serde_json::to_vec(checkpoint).map_err(io::Error::from).and_then(|mut line| {
                 line.push(b'\n');
-                self.file.write_all(&line)
+                if self.failing {
+                    // Half a line may be there from before.
+                    line.insert(0, b'\n');
+                }
+                self.file.write_all(&line)?;
+                self.file.sync_data()
             });
         match written {
             Ok(()) => self.failing = false,
@@ -81,6 +86,10 @@ pub(crate) fn newest(path: &Path) -> Result<Vec<Checkpoint>, AuditError> {
             return Ok(newest);
         }
         let Ok(found) = serde_json::from_slice::<Checkpoint>(&line) else { continue };
+        if found.signer().is_none() {
+            // Nobody's word must not stand before somebody's.
+            continue;
+        }
         match newest.iter_mut().find(|known| known.log == found.log) {
             Some(known) if known.seq <= found.seq => *known = found,
             Some(_) => {}

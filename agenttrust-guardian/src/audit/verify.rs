@@ -22,6 +22,8 @@ pub(crate) struct Trust {
     pub(crate) keys: Vec<PublicKey>,
     /// Checkpoints that were noted elsewhere.
     pub(crate) noted: Vec<Checkpoint>,
+    /// Who may have let rows go, where that is known apart from all of these.
+    pub(crate) cut_by: Option<PublicKey>,
     /// What the Guardian that writes one of the logs knows of it.
     pub(crate) own: Option<Own>,
 }
@@ -212,11 +214,36 @@ impl<'a> Walk<'a> {
     /// Begins after the cut, if there is one.
     fn begin(&mut self) -> Result<(), Fault> {
         let Some(cut) = self.cut.clone() else { return Ok(()) };
+        self.vouched_for(&cut)?;
         self.signed(&cut, "cut")?;
         if let Some(tail) = Tail::of(&cut) {
             self.at = tail;
         }
         Ok(())
+    }
+
+    /// Nothing before a cut can be looked at, so where anybody knows whose log it is, only they may have
+    /// cut it: no row after it can make up for a cut by another key.
+    fn vouched_for(&self, cut: &Checkpoint) -> Result<(), Fault> {
+        if !self.trust.keys.is_empty() {
+            return Ok(());
+        }
+        let log = &self.found.log;
+        let own = self.trust.own.iter().filter(|own| own.log == *log).filter_map(|own| own.key);
+        let noted = self.trust.noted.iter().filter(|noted| noted.log == *log);
+        let known = own.chain(noted.filter_map(Checkpoint::signer)).chain(self.trust.cut_by);
+        let keys: Vec<PublicKey> = known.collect();
+        match cut.signer() {
+            Some(key) if !keys.is_empty() && !keys.contains(&key) => Err(Fault::at(
+                cut.seq,
+                format!(
+                    "the log was cut at row {} by the key {key}, which is not the one that it is \
+                     signed with",
+                    cut.seq
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     async fn rows(&mut self, last: i64) -> Result<Option<Fault>, AuditError> {

@@ -27,6 +27,8 @@ const QUEUE: usize = 4_096;
 
 /// How many rows one transaction takes at most.
 const BATCH: usize = 256;
+/// ... and at least, however slow the database is.
+const BATCH_LEAST: usize = 8;
 
 /// How long to wait before an unwritable log is tried again: at first, and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -126,6 +128,7 @@ impl AuditLog {
             last,
             signing,
             owed: Vec::new(),
+            most: BATCH,
             outage: None,
             doubt: None,
         };
@@ -252,6 +255,8 @@ struct Writer {
     signing: Option<Signing>,
     /// Rows that were taken by `enqueue` and could not be written yet.
     owed: Vec<Waiting>,
+    /// How many rows one transaction takes at present: fewer while the database is slow.
+    most: usize,
     /// Since when nothing could be written.
     outage: Option<Outage>,
     /// A commit that was asked for and not answered.
@@ -316,14 +321,21 @@ impl Writer {
                 }
             }
         }
-        let resumed = self.outage.as_ref().and_then(Outage::resumed);
-        let more = rows.len() as u64;
-        let sign = self.signing.as_ref().is_some_and(|signing| {
-            signing.is_due(more) || ended && (signing.is_behind() || more > 0)
-        });
-        if !rows.is_empty() || resumed.is_some() || sign {
+        let mut settled = settled;
+        loop {
+            // After an outage more may wait than one transaction takes in its time.
+            let later = rows.split_off(rows.len().min(self.most));
+            let is_last = later.is_empty();
+            let resumed = self.outage.as_ref().filter(|_| is_last).and_then(Outage::resumed);
+            let more = rows.len() as u64;
+            let sign = self.signing.as_ref().is_some_and(|signing| {
+                signing.is_due(more) || is_last && ended && (signing.is_behind() || more > 0)
+            });
+            if rows.is_empty() && resumed.is_none() && !sign {
+                break;
+            }
             // The notice goes last: callers wait for the numbers of the rows before it.
-            let written = match settled {
+            let written = match std::mem::replace(&mut settled, Ok(())) {
                 Ok(()) => {
                     let all = rows.iter().map(|waiting| &waiting.row).chain(&resumed);
                     let written = timeout(PATIENCE, self.commit(all, sign)).await;
@@ -333,7 +345,10 @@ impl Writer {
             };
             match written {
                 Ok(first) => {
-                    self.succeeded();
+                    if is_last {
+                        self.succeeded();
+                    }
+                    self.most = (self.most * 2).min(BATCH);
                     let count = rows.len() + usize::from(resumed.is_some());
                     self.written.fetch_add(count as u64, Ordering::Relaxed);
                     for (seq, waiting) in (first..).zip(rows) {
@@ -341,16 +356,24 @@ impl Writer {
                     }
                 }
                 Err(error) => {
+                    self.most = (self.most / 2).max(BATCH_LEAST);
+                    let in_doubt = rows.iter().filter(|row| row.answer.is_none()).count();
+                    if let Some(doubt) = &mut self.doubt {
+                        doubt.owed.get_or_insert(in_doubt);
+                    }
+                    rows.extend(later);
                     self.failed(&error, &rows);
                     let (asked, owed) = rows.into_iter().partition(|row| row.answer.is_some());
                     self.owed = owed;
-                    if let Some(doubt) = &mut self.doubt {
-                        doubt.owed.get_or_insert(self.owed.len());
-                    }
                     for waiting in asked {
                         waiting.answer(Err(error.clone()));
                     }
+                    break;
                 }
+            }
+            rows = later;
+            if is_last {
+                break;
             }
         }
         for answer in flushed {

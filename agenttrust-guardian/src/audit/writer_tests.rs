@@ -21,6 +21,7 @@ async fn writer() -> (Writer, Store) {
         last: watch::Sender::new(Tail { seq: 0, hash: super::super::chain::genesis("one") }),
         signing: None,
         owed: Vec::new(),
+        most: BATCH,
         outage: None,
         doubt: None,
     };

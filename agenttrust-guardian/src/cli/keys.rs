@@ -121,9 +121,11 @@ async fn create(
     let record = Record::new("key.created", &row.org_id)
         .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents, "by": BY }));
     store.insert_key(row).await?;
+    // Shown before anything else can go wrong: it cannot be shown again.
+    print(|out| writeln!(out, "{}", secret.expose()))?;
     note(&store, record).await?;
     store.close().await;
-    print(|out| writeln!(out, "{}", secret.expose()))
+    Ok(())
 }
 
 async fn list(place: &Where) -> Result<(), GuardianError> {
@@ -163,10 +165,11 @@ async fn rotate(id: String, overlap: u64, place: &Where) -> Result<(), GuardianE
     if !store.rotate_key(rotation).await? {
         return Err(no_such_key(&id));
     }
+    print(|out| writeln!(out, "{}", secret.expose()))?;
     let body = json!({ "key_id": id, "overlap": overlap, "by": BY });
     note(&store, Record::new("key.rotated", org_id).body(body)).await?;
     store.close().await;
-    print(|out| writeln!(out, "{}", secret.expose()))
+    Ok(())
 }
 
 async fn revoke(id: String, place: &Where) -> Result<(), GuardianError> {

@@ -50,7 +50,13 @@ const KEYS_LOG: &str = "agenttrust keys";
 #[derive(Debug, Args)]
 struct Where {
     /// The database: sqlite://PATH, a path, or postgres://USER@HOST/NAME
-    #[arg(long, value_name = "URL", env = "AGENTTRUST_DATABASE", default_value = "agenttrust.db")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AGENTTRUST_DATABASE",
+        hide_env_values = true,
+        default_value = "agenttrust.db"
+    )]
     database: String,
 }
 

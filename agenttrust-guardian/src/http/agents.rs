@@ -168,7 +168,7 @@ pub(super) async fn revoke(
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
     let now = state.clock.now();
     let org_id = caller.org_id().to_owned();
-    state.store.revoke_agent(org_id, id.clone(), reason.clone(), now).await?;
+    state.aside.revoke_agent(org_id, id.clone(), reason.clone(), now).await?;
     state.catch_up().await?;
     state.note(record(&caller, "agent.revoked", &id, json!({ "reason": reason }))).await?;
     let expired = state.store.approvals_expired_at(id.clone(), now).await?;
@@ -229,7 +229,7 @@ async fn set_status(
 ) -> Result<Json<Done>, ApiError> {
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
     let (org_id, now) = (caller.org_id().to_owned(), state.clock.now());
-    if !state.store.set_agent_status(org_id, id.clone(), status, now).await? {
+    if !state.aside.set_agent_status(org_id, id.clone(), status, now).await? {
         return Err(ApiError::conflict(format!(
             "agent {id:?} is revoked, which is for good; register another one"
         )));
@@ -309,15 +309,15 @@ pub(super) async fn set_floor(
     let floor = Limits::new(mode, ceiling.clone())
         .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
     let entry = known(&state, &caller, &id)?;
-    if silent && mode != SessionMode::Open && !entry.floor.ceiling().is_empty() {
-        return Err(ApiError::invalid(
-            "scope_ceiling",
-            "is missing, and this agent has a ceiling; repeat it, or give null to drop it",
-        ));
+    let instead = !silent || mode == SessionMode::Open;
+    if !instead && !entry.floor.ceiling().is_empty() {
+        return Err(ceiling_stays());
     }
     state.ready_to_change()?;
     let (org_id, now) = (caller.org_id().to_owned(), state.clock.now());
-    state.store.set_floor(org_id, id.clone(), mode, ceiling, now).await?;
+    if !state.store.set_floor(org_id, id.clone(), mode, ceiling, instead, now).await? {
+        return Err(ceiling_stays());
+    }
     let shown = Some(floor.ceiling().to_vec()).filter(|ceiling| !ceiling.is_empty());
     let answer = Floor { mode, scope_ceiling: shown };
     let about = json!({ "mode": answer.mode, "scope_ceiling": answer.scope_ceiling });
@@ -330,6 +330,13 @@ pub(super) async fn set_floor(
 pub(super) fn known(state: &State, caller: &Caller, id: &str) -> Result<Arc<AgentEntry>, ApiError> {
     let found = state.registry.agents.get(caller.org_id(), id);
     found.ok_or_else(|| ApiError::unknown("agent", id))
+}
+
+fn ceiling_stays() -> ApiError {
+    ApiError::invalid(
+        "scope_ceiling",
+        "is missing, and this agent has a ceiling; repeat it, or give null to drop it",
+    )
 }
 
 pub(super) fn unknown_mode() -> ApiError {

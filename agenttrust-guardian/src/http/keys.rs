@@ -171,7 +171,7 @@ pub(super) async fn revoke(
     let org_id = organisation(&caller, params.name("org_id")?)?;
     state.ready_to_change()?;
     let now = state.clock.now();
-    if !state.store.revoke_key(id.clone(), org_id.to_owned(), now).await? {
+    if !state.aside.revoke_key(id.clone(), org_id.to_owned(), now).await? {
         return Err(no_such_key(&id));
     }
     state.catch_up().await?;

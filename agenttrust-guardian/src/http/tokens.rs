@@ -255,7 +255,7 @@ pub(super) async fn revoke(
         .filter(|token| access == Access::Any || caller.key.is_bound_to(&token.row.agent_id))
         .ok_or_else(|| ApiError::not_found("there is no such token that works"))?;
     state.ready_to_change()?;
-    state.store.revoke_token(token.row.clone(), state.clock.now()).await?;
+    state.aside.revoke_token(token.row.clone(), state.clock.now()).await?;
     state.catch_up().await?;
     let about = json!({ "token_id": token.row.id, "reason": body.reason });
     state.note(record(&caller, "token.revoked", &token.row.agent_id, about)).await?;

@@ -40,6 +40,7 @@ pub(super) struct CreateWebhook {
 pub(super) struct WebhookView {
     id: String,
     org_id: String,
+    /// Without its path for those who may not change it.
     url: String,
     events: Vec<Event>,
     /// The id of the key that registered it.
@@ -159,8 +160,22 @@ pub(super) struct Webhooks {
 )]
 pub(super) async fn list(state: App, caller: Caller) -> Result<Json<Webhooks>, ApiError> {
     caller.need(Permission::ReadWebhooks)?;
-    let rows = state.store.webhooks(caller.org_id().to_owned()).await?;
+    let mut rows = state.store.webhooks(caller.org_id().to_owned()).await?;
+    if caller.need(Permission::ManageWebhooks).is_err() {
+        rows.iter_mut().for_each(|row| row.url = origin(&row.url));
+    }
     Ok(Json(Webhooks { webhooks: rows.into_iter().map(WebhookView::from).collect() }))
+}
+
+/// A URL without what may be as good as a password: who knows the path of an incoming hook may post there.
+fn origin(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{host}/…")
+        }
+        None => "…".to_owned(),
+    }
 }
 
 /// Remove a webhook

@@ -23,20 +23,25 @@ pub(crate) mod span;
 mod time_tests;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agenttrust::{Effect, Timestamp};
+use serde_json::json;
 
 pub(crate) use self::again::decide_again;
 pub(crate) use self::answer::Answer;
 use self::elevation::{Matter, Ruling};
 use self::session::{Entered, Visit};
-use crate::checks::Issued;
+use crate::audit::Record;
+use crate::checks::{Ids, Issued};
 use crate::classify::Classification;
 use crate::http::ApiError;
 use crate::policy::{Facts, Shadow, Verdict};
 use crate::registry::{AgentEntry, Key};
 use crate::state::State;
+
+/// How long what a permission rests on counts as just looked at.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// One check as it was asked.
 #[derive(Clone, Debug)]
@@ -62,6 +67,8 @@ struct Considered {
     verdict: Verdict,
     said: Option<Said>,
     now: Timestamp,
+    /// How often memory had changed by then.
+    changed: u64,
 }
 
 /// What the policies said of a check that came before them.
@@ -91,6 +98,8 @@ pub(crate) async fn decide(state: &State, check: &Check) -> Result<Answer, ApiEr
 
 /// The steps that read memory only.
 fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
+    // Before anything is read: what changes from here on is looked at once more.
+    let changed = state.following.changed();
     let now = state.clock.now();
     let agent = identity::agent(state, check)?;
     let (visit, refused) = match session::enter(state, check, &agent, now)? {
@@ -114,7 +123,7 @@ fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
             (verdict, Some(said))
         }
     };
-    Ok(Considered { agent, visit, class, scopes, verdict, said, now })
+    Ok(Considered { agent, visit, class, scopes, verdict, said, now, changed })
 }
 
 /// Why nothing at all is allowed at present.
@@ -128,7 +137,7 @@ fn out_of_touch(state: &State) -> Option<String> {
 
 /// The steps from the verdict on: the approval, the audit and the answer.
 async fn conclude(state: &State, check: &Check, considered: Considered, begun: Instant) -> Answer {
-    let Considered { agent, visit, class, scopes, verdict, said, now } = considered;
+    let Considered { agent, visit, class, scopes, verdict, said, now, changed } = considered;
     let issued = Issued {
         key_id: &check.key.id,
         agent_id: &check.agent_id,
@@ -149,11 +158,41 @@ async fn conclude(state: &State, check: &Check, considered: Considered, begun: I
     if !matches!(ruling, Ruling::Allowed { .. }) {
         matter.check_id = &ids.refused;
     }
-    let ruling = audit::record(state, &matter, &class, ruling).await;
+    let mut ruling = audit::record(state, &matter, &class, ruling).await;
+    let took_its_time = begun.elapsed() > FRESH || state.following.changed() != changed;
+    if took_its_time && matches!(ruling, Ruling::Allowed { .. }) {
+        ruling = still_allowed(state, check, &ids, ruling).await;
+    }
     // One that could not be recorded is refused after all.
     let allowed = matches!(ruling, Ruling::Allowed { .. });
     let check_id = if allowed { ids.allowed } else { ids.refused };
     let took = begun.elapsed();
     state.metrics.checked(ruling.decision(), class.effect, took);
     answer::of(check, &class, ruling, check_id, took)
+}
+
+/// A permission that took its time, looked at once more: what it rests on may have been taken back, or
+/// this Guardian may be out of touch by now.
+async fn still_allowed(state: &State, check: &Check, ids: &Ids, ruling: Ruling) -> Ruling {
+    let reason = match consider(state, check) {
+        Ok(Considered { verdict: Verdict::Deny { reason, .. }, .. }) => reason,
+        Ok(_) if !state.registry.keys.has(&check.key.id) => {
+            "the API key was revoked meanwhile; use another one".to_owned()
+        }
+        Ok(_) => return ruling,
+        Err(error) => error.message().to_owned(),
+    };
+    let record = Record::new("decision.withdrawn", &check.key.org_id)
+        .agent(&check.agent_id)
+        .actor(&check.key.id)
+        .body(json!({
+            "check_id": ids.refused,
+            "withdraws": ids.allowed,
+            "tool": check.tool,
+            "reason": reason,
+        }));
+    if let Err(error) = state.audit.append(record).await {
+        tracing::error!(%error, "a decision was withdrawn and that could not be recorded");
+    }
+    Ruling::denied(reason)
 }

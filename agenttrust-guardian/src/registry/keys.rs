@@ -73,6 +73,8 @@ pub(crate) struct Keys {
 struct Kept {
     by_hash: HashMap<Fingerprint, Secret>,
     used: HashMap<String, Arc<Used>>,
+    /// When each key was rotated last. A row that was read before may arrive after.
+    rotated: HashMap<String, Timestamp>,
     /// The ids of revoked keys. A row that was read before its key was revoked may arrive after.
     revoked: HashSet<String>,
 }
@@ -80,6 +82,13 @@ struct Kept {
 impl Kept {
     fn take_over(&mut self, rows: Vec<KeyRow>) {
         for row in rows {
+            let known = self.rotated.get(&row.id).copied();
+            if known > row.rotated_at {
+                continue;
+            }
+            if let Some(at) = row.rotated_at {
+                self.rotated.insert(row.id.clone(), at);
+            }
             self.by_hash.retain(|_, secret| secret.key.id != row.id);
             if row.revoked_at.is_some() {
                 self.used.remove(&row.id);
@@ -133,16 +142,22 @@ impl Keys {
     /// Those keys whose last use is worth keeping, with when it was. They count as kept from here on.
     pub(crate) fn take_used(&self) -> Vec<(String, Timestamp)> {
         let kept = read(&self.kept);
-        let used = kept.used.iter().filter_map(|(id, used)| {
-            let last = used.last.load(Ordering::Relaxed);
-            let before = used.kept.load(Ordering::Relaxed);
-            if last.saturating_sub(before) < USE_KEPT_EVERY {
-                return None;
-            }
-            used.kept.store(last, Ordering::Relaxed);
-            Some((id.clone(), Timestamp::from_unix_micros(last)?))
-        });
-        used.collect()
+        let mut used: Vec<_> = kept
+            .used
+            .iter()
+            .filter_map(|(id, used)| {
+                let last = used.last.load(Ordering::Relaxed);
+                let before = used.kept.load(Ordering::Relaxed);
+                if last.saturating_sub(before) < USE_KEPT_EVERY {
+                    return None;
+                }
+                used.kept.store(last, Ordering::Relaxed);
+                Some((id.clone(), Timestamp::from_unix_micros(last)?))
+            })
+            .collect();
+        // In one order everywhere, so that two replicas never wait for each other.
+        used.sort_unstable();
+        used
     }
 
     /// Takes over a key that is kept already, unless it is known to be revoked by now.

@@ -24,7 +24,10 @@ const END_SESSIONS: &str =
     "UPDATE sessions SET ended_at = $2 WHERE agent_id = $1 AND ended_at IS NULL";
 const EXPIRE_APPROVALS: &str = "UPDATE approvals SET status = 'expired', expires_at = $2, input = NULL \
                                 WHERE agent_id = $1 AND status IN ('pending', 'approved')";
-const SET_FLOOR: &str = "UPDATE agents SET floor_mode = $2, floor_ceiling = $3 WHERE id = $1";
+// A ceiling goes only where somebody says so: one that was set a moment ago may not be known yet to
+// whoever says nothing of it.
+const SET_FLOOR: &str = "UPDATE agents SET floor_mode = $2, floor_ceiling = $3 WHERE id = $1 \
+                         AND ($4 OR floor_ceiling IS NULL)";
 
 /// One agent as it is kept.
 #[derive(Clone, Debug)]
@@ -164,25 +167,32 @@ impl Store {
         .await
     }
 
-    /// Sets an agent's floor.
+    /// Sets an agent's floor; `false` when there is a ceiling and this one was not said to take its place.
     pub(crate) async fn set_floor(
         &self,
         org_id: String,
         id: String,
         mode: SessionMode,
         ceiling: Option<Vec<String>>,
+        instead: bool,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
-            query(SET_FLOOR)
+            transaction.lock(&id).await?;
+            let done = query(SET_FLOOR)
                 .bind(&id)
                 .bind(mode.as_str())
                 .bind(ceiling.as_ref().map(to_json))
+                .bind(instead)
                 .execute(&mut transaction)
                 .await?;
+            if done == 0 {
+                return Ok(false);
+            }
             note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
-            transaction.commit().await
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }

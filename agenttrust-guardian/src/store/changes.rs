@@ -19,7 +19,9 @@ const ADD: &str =
     "INSERT INTO changes (seq, kind, org_id, id, made_at) VALUES ($1, $2, $3, $4, $5)";
 const SINCE: &str =
     "SELECT seq, kind, org_id, id, made_at FROM changes WHERE seq > $1 ORDER BY seq LIMIT 1000";
-const PRUNE: &str = "DELETE FROM changes WHERE made_at < $1";
+// Never the newest: whoever was away is to see that there is more than it knows of.
+const PRUNE: &str = "DELETE FROM changes WHERE made_at < $1 \
+                     AND seq < (SELECT value FROM settings WHERE name = 'changes')";
 
 /// What a change is of. Its particulars are read from the table that it was made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

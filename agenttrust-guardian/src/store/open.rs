@@ -99,6 +99,15 @@ impl Store {
         }
     }
 
+    /// The same, by two connections that nothing else is done with. On SQLite there is nothing to gain:
+    /// one writes at a time.
+    pub(crate) async fn aside(&self, database: &Database) -> Result<Self, GuardianError> {
+        let Database::Postgres(options) = database else { return Ok(self.clone()) };
+        let pool = to_postgres(2).connect_with(careful(options));
+        let db = connected(database, async { pool.await.map(Db::Postgres) }).await?;
+        Ok(Self { db, own_votes: self.own_votes, lock: None })
+    }
+
     /// A connection of its own for the writer of the audit, so that those who read never keep it waiting.
     pub(crate) async fn writer(&self, database: &Database) -> Result<Db, GuardianError> {
         match (database, &self.db) {

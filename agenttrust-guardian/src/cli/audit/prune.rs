@@ -88,7 +88,8 @@ async fn prune(
         Some(log) => vec![log],
         None => audit::logs(db).await?,
     };
-    let trust = Trust::default();
+    // A cut by anybody else is not to be signed over.
+    let trust = Trust { cut_by: Some(key.public()), ..Trust::default() };
     let mut plans = Vec::new();
     for log in logs {
         if let Some(plan) = Plan::before(db, &log, older, &trust, key).await? {

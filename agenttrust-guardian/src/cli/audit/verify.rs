@@ -76,7 +76,7 @@ impl Verify {
             "the log itself, which proves nothing against whoever can rewrite all of it"
                 .clone_into(&mut by);
         }
-        Ok((Trust { keys, noted, own: None }, by))
+        Ok((Trust { keys, noted, ..Trust::default() }, by))
     }
 }
 

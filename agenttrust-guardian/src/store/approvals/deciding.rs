@@ -104,7 +104,7 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
         // A denial holds for the rest of the window that the request had.
         (ApprovalStatus::Denied, row.approval.expires_at.unwrap_or(now))
     };
-    query(DECIDE)
+    let done = query(DECIDE)
         .bind(id)
         .bind(status.as_str())
         .bind(now.unix_micros())
@@ -114,6 +114,8 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
         .execute(&mut *transaction)
         .await?;
     match find(&mut *transaction, id, org_id, own_votes, now).await? {
+        // Another replica found it expired meanwhile.
+        Some(row) if done == 0 => Ok(Decided::Late(row)),
         Some(row) => Ok(Decided::Done { row, own_request: asked > 0 }),
         None => Ok(Decided::Unknown),
     }

@@ -9,12 +9,12 @@ use super::{Store, StoreError};
 const EXPIRED_AT: &str =
     "SELECT id FROM approvals WHERE agent_id = $1 AND status = 'expired' AND expires_at = $2";
 const LAPSED: &str = "SELECT id, org_id, agent_id FROM approvals \
-                      WHERE status IN ('pending', 'approved') AND expires_at <= $1 LIMIT 1000";
+                      WHERE status IN ('pending', 'approved') AND expires_at <= $1 ORDER BY id LIMIT 50";
 const EXPIRE: &str = "UPDATE approvals SET status = 'expired', input = NULL \
                       WHERE id = $1 AND status IN ('pending', 'approved') AND expires_at <= $2";
 // What is over cannot come back, so nothing that is found here is needed by anybody who decides.
 const OVER: &str = "SELECT id FROM approvals WHERE status IN ('denied', 'expired', 'consumed') \
-                    AND expires_at < $1 LIMIT 1000";
+                    AND expires_at < $1 ORDER BY id LIMIT 200";
 const FORGET_ASKERS: &str = "DELETE FROM approval_askers WHERE approval_id = $1";
 const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE approval_id = $1";
 const FORGET: &str = "DELETE FROM approvals WHERE id = $1";
@@ -34,8 +34,8 @@ impl Store {
         .await
     }
 
-    /// Marks what has lapsed by `now` as expired and drops disclosed inputs; returns id,
-    /// organisation and agent of each.
+    /// Marks what has lapsed by `now` as expired and drops disclosed inputs, at most 50 at once, because
+    /// everybody who changes something waits meanwhile; returns id, organisation and agent of each.
     pub(crate) async fn expire_approvals(
         &self,
         now: Timestamp,
@@ -64,7 +64,7 @@ impl Store {
         .await
     }
 
-    /// Forgets up to 1,000 approvals that were over before `before`, with who asked and who voted;
+    /// Forgets up to 200 approvals that were over before `before`, with who asked and who voted;
     /// returns how many.
     pub(crate) async fn prune_approvals(&self, before: Timestamp) -> Result<usize, StoreError> {
         self.run(move |db| async move {

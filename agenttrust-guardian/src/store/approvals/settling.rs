@@ -28,6 +28,14 @@ const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, t
                       $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17)";
 const ADD_ASKER: &str = "INSERT INTO approval_askers (approval_id, key_id) VALUES ($1, $2) \
                          ON CONFLICT (approval_id, key_id) DO NOTHING";
+// Whoever asks has asked, also where it approved before: its own vote then counts no more.
+const ADD_ASKER_TO_SAME: &str = "INSERT INTO approval_askers (approval_id, key_id) \
+                                 SELECT id, $10 FROM approvals \
+                                 WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 \
+                                 AND tool = $4 AND bound_to = $5 AND bound_value = $6 \
+                                 AND effect = $7 AND scopes_hash = $8 AND expires_at > $9 \
+                                 AND status IN ('pending', 'approved') \
+                                 ON CONFLICT (approval_id, key_id) DO NOTHING";
 const STANDING: &str = "SELECT status FROM agents WHERE id = $1";
 const EXPIRE_SAME: &str = "UPDATE approvals SET status = 'expired', input = NULL \
                            WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
@@ -197,6 +205,7 @@ async fn settle(
     if let Some(row) = denied {
         return Ok(Settled::Denied(row.at(now)?));
     }
+    wanted.bind_exactly(ADD_ASKER_TO_SAME).bind(at).bind(&asker).execute(&mut *transaction).await?;
     let same: Option<Raw> = wanted
         .bind_exactly(FIND_SAME)
         .bind(at)
@@ -210,7 +219,6 @@ async fn settle(
     };
     let row = row.at(now)?;
     if row.approval.status == ApprovalStatus::Pending {
-        query(ADD_ASKER).bind(&row.approval.id).bind(asker).execute(&mut *transaction).await?;
         return Ok(Settled::Waiting(row));
     }
     let once = row.single_use || wanted.single_use;
