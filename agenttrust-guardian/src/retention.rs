@@ -73,4 +73,33 @@ mod tests {
         let_go(Arc::clone(state)).await;
         assert_eq!(audit::list(&state.store.db(), "", 0, 10, None).await.unwrap()[0].seq, 1);
     }
+
+    #[tokio::test]
+    async fn rows_that_somebody_else_let_go_are_missed_and_not_signed_away() {
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let state = guardian.state();
+        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
+        for n in 0..10 {
+            state.audit.append(row(n)).await.unwrap();
+        }
+        let (db, key) = (state.store.db(), state.audit.key().unwrap());
+        let trust = || Trust { own: Some(state.audit.own("")), ..Trust::default() };
+        let later = "2999-01-01T00:00:00.000000Z";
+        let plan = Plan::before(&db, "", later, &trust(), key).await.unwrap().unwrap();
+        // With the true hash of the last row, and every row that names the key gone with it.
+        let foreign = AuditKey::random().unwrap();
+        plan.carry_out(&db, &foreign, later.to_owned()).await.unwrap();
+        let found = verify_all(&db, &trust()).await.unwrap();
+        let fault = found[0].fault.as_ref().unwrap();
+        assert!(fault.what.contains("the log was cut at row 10 by the key"), "{fault:?}");
+
+        for n in 10..20 {
+            state.audit.append(row(n)).await.unwrap();
+        }
+        state.clock.advance(31 * DAY);
+        state.audit.append(row(20)).await.unwrap();
+        let_go(Arc::clone(state)).await;
+        assert_eq!(audit::list(&db, "", 0, 10, None).await.unwrap()[0].seq, 11);
+    }
 }

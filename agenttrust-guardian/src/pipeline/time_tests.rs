@@ -292,3 +292,36 @@ async fn session_that_has_expired_is_denied() {
     assert_eq!(answer["allowed"], false);
     assert!(answer["reason"].as_str().unwrap().contains("has expired"), "{answer}");
 }
+
+#[tokio::test]
+async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile() {
+    let world = World::new().await;
+    let state = world.guardian.state();
+    let hash = crate::secret::Fingerprint::of(&world.key);
+    let check = super::Check {
+        key: state.registry.keys.get(&hash, state.clock.now()).unwrap(),
+        agent_id: world.agent.clone(),
+        session_id: None,
+        tool: "write_file".to_owned(),
+        hint: None,
+        source: "api".to_owned(),
+        scopes: None,
+        digest: None,
+        summary: None,
+    };
+    let considered = super::consider(state, &check).unwrap();
+    let begun = std::time::Instant::now();
+    let answer = super::conclude(state, &check, considered, begun).await;
+    assert!(answer.result.allowed);
+
+    let considered = super::consider(state, &check).unwrap();
+    let path = format!("/api/v1/agents/{}/suspend", world.agent);
+    world.send(&world.operator, &path, &[], json!({})).await;
+    let answer = super::conclude(state, &check, considered, std::time::Instant::now()).await;
+    assert!(!answer.result.allowed);
+    assert!(answer.result.reason.unwrap().contains("is suspended"));
+    let rows = crate::audit::list(&state.store.db(), "", 0, 100, None).await.unwrap();
+    let withdrawn = rows.last().unwrap();
+    assert_eq!(withdrawn.kind, "decision.withdrawn");
+    assert_eq!(withdrawn.body["check_id"], answer.result.check_id.unwrap());
+}
