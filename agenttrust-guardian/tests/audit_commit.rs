@@ -52,7 +52,7 @@ async fn carry(mut near: TcpStream, server: String, trap: Arc<Trap>) {
                     if trap.arrives.load(Ordering::SeqCst) {
                         far.write_all(bytes).await.unwrap();
                         // Its answer is read here, and goes no further.
-                        far.read(&mut down).await.unwrap();
+                        assert_ne!(far.read(&mut down).await.unwrap(), 0, "the server hung up");
                     }
                     return;
                 }

@@ -242,6 +242,12 @@ impl Model {
         if let Some(id) = denied.map(|one| &one.id).max() {
             return Said::Denied(Denial::Standing(id.clone()));
         }
+        // Whoever asks has asked, also where it approved before.
+        for one in self.approvals.iter_mut().filter(|one| one.ask.falls_under(ask)) {
+            if matches!(one.status(now), ApprovalStatus::Pending | ApprovalStatus::Approved) {
+                one.askers.insert(who);
+            }
+        }
         let lost: BTreeSet<String> = self
             .approvals
             .iter()
@@ -257,7 +263,6 @@ impl Model {
         if let Some(approval) = found {
             let id = approval.id.clone();
             if approval.status == ApprovalStatus::Pending {
-                approval.askers.insert(who);
                 return Said::Held(id);
             }
             approval.uses += 1;
