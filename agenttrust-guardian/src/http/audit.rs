@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
-use super::answers::{TooMany, Unavailable};
+use super::answers::{NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::params::Params;
 use super::{ApiError, App};
@@ -247,7 +247,7 @@ impl From<audit::Verification> for AuditLogVerification {
     params(("log" = Option<NameOrEmpty>, Query, description = "Only this log")),
     responses(
         (status = 200, description = "An entry a line", body = Entry, content_type = "application/x-ndjson"),
-        TooMany, Unavailable,
+        NotFound, TooMany, Unavailable,
     ),
 )]
 pub(super) async fn export(
@@ -259,9 +259,11 @@ pub(super) async fn export(
     let one = params.name("log")?.map(str::to_owned);
     let walk = begin_walk(&state)?;
     state.audit.flush().await;
+    let known = read(&state, |db| async move { audit::logs(&db).await }).await?;
     let logs = match one {
-        Some(log) => vec![log],
-        None => read(&state, |db| async move { audit::logs(&db).await }).await?,
+        None => known,
+        Some(log) if known.contains(&log) => vec![log],
+        Some(log) => return Err(ApiError::unknown("audit log", &log)),
     };
     let org_id = caller.org_id().to_owned();
     let begin = (state.0, org_id, VecDeque::from(logs), 0_u64, walk);

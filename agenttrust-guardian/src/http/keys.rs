@@ -9,11 +9,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use agenttrust::Timestamp;
-use agenttrust::model::schema::Name;
+use agenttrust::model::schema::{Name, NameOrEmpty};
 
 use super::answers::{Done, NotFound, Unavailable};
 use super::auth::Caller;
-use super::body::Payload;
+use super::body::{Payload, whole};
 use super::params::{Id, Params};
 use super::{ApiError, App};
 use crate::audit::Record;
@@ -137,7 +137,7 @@ pub(super) struct Keys {
 /// List the keys of an organisation
 #[utoipa::path(
     get, path = "/api/v1/keys", operation_id = "list_keys", tag = "keys",
-    params(("org_id" = Option<Name>, Query, description = "Another organisation than the caller's, for an admin of `org_default`")),
+    params(("org_id" = Option<NameOrEmpty>, Query, description = "Another organisation than the caller's, for an admin of `org_default`")),
     responses((status = 200, description = "The keys, without what is secret", body = Keys), Unavailable),
 )]
 pub(super) async fn list(
@@ -157,7 +157,7 @@ pub(super) async fn list(
     delete, path = "/api/v1/keys/{id}", operation_id = "revoke_key", tag = "keys",
     params(
         ("id" = Name, Path, description = "The id of the key"),
-        ("org_id" = Option<Name>, Query, description = "Another organisation than the caller's, for an admin of `org_default`"),
+        ("org_id" = Option<NameOrEmpty>, Query, description = "Another organisation than the caller's, for an admin of `org_default`"),
     ),
     responses((status = 200, description = "It is revoked", body = Done), NotFound, Unavailable),
 )]
@@ -185,7 +185,7 @@ pub(super) async fn revoke(
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Rotate {
     /// How long the secret that it has now still works, in seconds. With 0 it is over at once.
-    #[serde(default = "a_day")]
+    #[serde(default = "a_day", deserialize_with = "whole")]
     #[schema(default = 86_400, maximum = 2_592_000)]
     overlap: u64,
     /// Another organisation than the caller's, for an admin of `org_default`.

@@ -50,11 +50,11 @@ impl Params {
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
-    /// This parameter as a point in time.
+    /// This parameter as a point in time. An empty one is none, and not the same as no bound at all.
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let wrong =
             |_| ApiError::invalid(name, "is no point in time; write it as 2026-01-02T03:04:05Z");
-        self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
+        self.0.get(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// This parameter as `true` or `false`.
