@@ -2,7 +2,9 @@
 //!
 //! Everything is read page by page and holds no transaction, so that reading never stops the writer.
 
+#[cfg(feature = "cli")]
 use std::io::Write;
+#[cfg(feature = "cli")]
 use std::sync::Arc;
 
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};

@@ -1,7 +1,9 @@
 //! Which database, as a URL names it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+#[cfg(any(feature = "cli", test))]
+use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;

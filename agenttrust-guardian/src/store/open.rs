@@ -10,10 +10,14 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+#[cfg(feature = "cli")]
+use super::StoreError;
 use super::database::Database;
-use super::db::{Db, query};
+use super::db::Db;
+#[cfg(feature = "cli")]
+use super::db::query;
 use super::lock::Lock;
-use super::{Store, StoreError, refusal};
+use super::{Store, refusal};
 use crate::error::GuardianError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
