@@ -59,6 +59,7 @@ mod retention;
 mod revocations;
 mod role;
 mod secret;
+mod spelling;
 mod state;
 mod store;
 mod tending;

@@ -1,5 +1,6 @@
 //! Annotations: which there are, what their values may be, and which make sense together.
 
+use crate::spelling::distance;
 use std::time::Duration;
 
 use cedar_policy::Effect;
@@ -187,23 +188,6 @@ fn unknown_annotation(name: &str) -> String {
         }
         _ => format!("unknown annotation `@{name}`; known are @{}", KNOWN.join(", @")),
     }
-}
-
-/// How many letters to add, remove or change to make one word of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (to, above) in b.chars().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(from != to)).min(left + 1).min(above + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

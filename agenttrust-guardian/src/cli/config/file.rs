@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::found::{Found, Origin};
 use super::known::{self, Kind, Known};
 use crate::error::GuardianError;
+use crate::spelling::distance;
 
 /// What the file sets.
 #[derive(Default)]
@@ -102,21 +103,4 @@ impl Page<'_> {
         };
         self.wrong(byte, &format!("there is no setting {key:?}; {advice}"))
     }
-}
-
-/// How many letters to add, remove or change to make one word of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (place, from) in a.chars().enumerate() {
-        let mut diagonal = place;
-        let mut left = place + 1;
-        let mut next = vec![left];
-        for (to, above) in b.chars().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(from != to)).min(left + 1).min(above + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
