@@ -242,9 +242,9 @@ impl State {
 
     async fn follow_key(&self, id: String) -> Result<(), StoreError> {
         let Some(row) = self.aside.key(id).await? else { return Ok(()) };
-        let revoked = row.revoked_at.is_some();
+        let taken_back = row.revoked_at.is_some() || row.rotated_at.is_some();
         self.registry.keys.insert(row);
-        if revoked {
+        if taken_back {
             self.revocations.keys_changed();
         }
         Ok(())

@@ -19,7 +19,7 @@ pub(crate) const STREAMS_OF_KEY_MOST: usize = 4;
 pub(crate) enum News {
     /// This was taken back, in this organisation.
     Revoked(String, Revocation),
-    /// Keys were revoked, or may have been.
+    /// Secrets of keys were taken back, or may have been.
     Keys,
     /// More was taken back than can be told.
     Uncounted,
@@ -53,7 +53,7 @@ impl Revocations {
         self.tell(News::Revoked(org_id.to_owned(), revocation));
     }
 
-    /// Says that keys were revoked, or may have been. Memory must say so already.
+    /// Says that secrets of keys were taken back, or may have been. Memory must say so already.
     pub(crate) fn keys_changed(&self) {
         self.tell(News::Keys);
     }

@@ -23,6 +23,8 @@ const AGENT_ID: &str = "X-Agent-ID";
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) key: Arc<Key>,
+    /// The secret by which the key was presented: of a rotated key, one of two.
+    pub(super) secret: Fingerprint,
     /// The agent that `X-Agent-ID` names; one that the key may name.
     named: Option<String>,
 }
@@ -98,7 +100,7 @@ impl FromRequestParts<Arc<State>> for Caller {
         {
             return Err(ApiError::not_bound(agent_id));
         }
-        Ok(Self { key, named })
+        Ok(Self { key, secret: hash, named })
     }
 }
 

@@ -1,12 +1,18 @@
-//! Bodies: at most 1 MiB, JSON, and an error that names the field.
+//! Bodies: at most 1 MiB within half a minute, JSON, and an error that names the field.
 //!
 //! A handler reads its body after it has looked at the caller's role, so that what somebody may not
 //! do is answered the same whatever they send.
 
+use std::pin::pin;
+use std::time::Duration;
+
+use agenttrust::__private::background;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use http_body_util::LengthLimitError;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
@@ -16,6 +22,9 @@ use super::ApiError;
 
 /// The largest body that is read.
 const LIMIT: usize = 1 << 20;
+
+/// How long a body may take to arrive, whole.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body that was not read yet.
 #[derive(Debug)]
@@ -27,10 +36,23 @@ pub(super) struct Payload {
 impl Payload {
     /// The body as it came.
     pub(super) async fn bytes(self) -> Result<Bytes, ApiError> {
+        self.bytes_within(PATIENCE).await
+    }
+
+    async fn bytes_within(self, patience: Duration) -> Result<Bytes, ApiError> {
         if self.announced.is_some_and(|length| length > LIMIT as u64) {
             return Err(ApiError::too_large(LIMIT));
         }
-        to_bytes(self.body, LIMIT).await.map_err(|error| {
+        let mut arriving = pin!(to_bytes(self.body, LIMIT));
+        // Most are there already, and need no timer.
+        let arrived = match arriving.as_mut().now_or_never() {
+            Some(arrived) => arrived,
+            None => match select(arriving, pin!(background::sleep(patience))).await {
+                Either::Left((arrived, _)) => arrived,
+                Either::Right(_) => return Err(ApiError::too_slow(patience)),
+            },
+        };
+        arrived.map_err(|error| {
             if is_too_long(&error) {
                 ApiError::too_large(LIMIT)
             } else {
@@ -123,7 +145,26 @@ fn is_too_long(error: &axum::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse;
+    use futures_util::StreamExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn body_that_does_not_come_is_not_waited_for() {
+        let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+        let stuck = begun.chain(futures_util::stream::pending());
+        let payload = Payload { body: Body::from_stream(stuck), announced: Some(2) };
+        let error = payload.bytes_within(Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!(error.into_response().status(), 408);
+
+        let late = futures_util::stream::once(async {
+            background::sleep(Duration::from_millis(20)).await;
+            Ok::<_, std::io::Error>(Bytes::from_static(b"{}"))
+        });
+        let payload = Payload { body: Body::from_stream(late), announced: Some(2) };
+        assert_eq!(payload.bytes_within(PATIENCE).await.unwrap(), "{}");
+    }
 
     #[derive(Debug, Deserialize)]
     struct Outer {

@@ -1,6 +1,7 @@
 //! Every answer that is no success: a status, a code for programs and a sentence for people.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use agenttrust::model::ErrorBody;
 use axum::Json;
@@ -111,6 +112,15 @@ impl ApiError {
             "METHOD_NOT_ALLOWED",
             format!("{path:?} does not take {method}; the Allow header lists what it takes"),
         )
+    }
+
+    /// 408: the body did not arrive in this time.
+    pub(crate) fn too_slow(limit: Duration) -> Self {
+        let message = format!(
+            "the body did not arrive within {} seconds, which is the most; send it again",
+            limit.as_secs()
+        );
+        Self::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message)
     }
 
     /// 409.

@@ -155,6 +155,7 @@ fn keyed(operation: &mut Operation) {
         refusal("503", "This Guardian is out of touch with its database"),
     ];
     if operation.request_body.is_some() {
+        refusals.push(refusal("408", "The body did not arrive within 30 seconds"));
         refusals.push(refusal("413", "The body is larger than 1 MiB"));
     }
     for (status, refusal) in refusals {

@@ -1,6 +1,6 @@
 //! The stream of revocations, as server-sent events: `ready` once nothing is missed any more, then a
 //! `revocation` for each. It ends with `lagged` for a reader that fell too far behind, and without a
-//! word when the reader's key is revoked or the Guardian stops.
+//! word when the secret that the reader came with works no more, or the Guardian stops.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,6 +25,7 @@ use super::{ApiError, App};
 use crate::registry::Key;
 use crate::revocations::{Full, Listener, News, STREAMS_MOST, STREAMS_OF_KEY_MOST};
 use crate::role::Permission;
+use crate::secret::Fingerprint;
 use crate::state::State;
 
 /// After so much silence a comment is sent, so that a reader can tell a dead connection from a quiet
@@ -58,8 +59,8 @@ pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiEr
         return Err(ApiError::unavailable("the Guardian is stopping; try again later"));
     }
     let listener = state.revocations.listen(&caller.key.id).map_err(too_many)?;
-    let watch =
-        Watch { state: Arc::downgrade(&state), listener, closing, key: caller.key, beat: BEAT };
+    let Caller { key, secret, .. } = caller;
+    let watch = Watch { state: Arc::downgrade(&state), listener, closing, key, secret, beat: BEAT };
     // It may have been revoked after it was looked up and before anybody listened for that.
     if !watch.key_works() {
         return Err(ApiError::unauthenticated("the API key was revoked; use another one"));
@@ -101,6 +102,7 @@ struct Watch {
     listener: Listener,
     closing: watch::Receiver<bool>,
     key: Arc<Key>,
+    secret: Fingerprint,
     beat: Duration,
 }
 
@@ -125,11 +127,16 @@ impl Watch {
                 let heard = pin!(self.listener.news.recv());
                 match select(closed, select(heard, beat.as_mut())).await {
                     Either::Left(_) => return Said::Nothing,
-                    Either::Right((Either::Left((news, _)), _)) => news,
-                    Either::Right((Either::Right(_), _)) => {
-                        return Said::Next(Bytes::from_static(b": nothing new\n\n"));
-                    }
+                    Either::Right((Either::Left((news, _)), _)) => Some(news),
+                    Either::Right((Either::Right(_), _)) => None,
                 }
+            };
+            let Some(news) = news else {
+                // Nobody says so when the overlap of a rotated key ends.
+                if !self.key_works() {
+                    return Said::Nothing;
+                }
+                return Said::Next(Bytes::from_static(b": nothing new\n\n"));
             };
             match news.as_deref() {
                 Ok(News::Revoked(org_id, revocation)) if *org_id == self.key.org_id => {
@@ -145,9 +152,10 @@ impl Watch {
         }
     }
 
-    /// Whether the reader's key is still one.
+    /// Whether the reader could open the stream now.
     fn key_works(&self) -> bool {
-        self.state.upgrade().is_some_and(|state| state.registry.keys.has(&self.key.id))
+        let works = |state: Arc<State>| state.registry.keys.get(&self.secret, state.clock.now());
+        self.state.upgrade().and_then(works).is_some()
     }
 }
 
@@ -168,6 +176,7 @@ mod tests {
     use crate::role::Role;
     use crate::secret::Secret;
     use crate::state::DEFAULT_ORG;
+    use crate::store::Rotation;
 
     /// A Guardian and a gateway of this organisation that listens there.
     async fn watch(org_id: &str, beat: Duration) -> (Guardian, Watch) {
@@ -180,6 +189,7 @@ mod tests {
             listener: state.revocations.listen("key_test").unwrap(),
             closing: state.closing(),
             key: state.registry.keys.get(&hash, state.clock.now()).unwrap(),
+            secret: hash,
             beat,
         };
         (guardian, watch)
@@ -220,14 +230,49 @@ mod tests {
         }
     }
 
+    /// The reader's key gets another secret; the one before works on for so long.
+    async fn rotate(state: &State, id: &str, overlap: Duration) {
+        let now = state.clock.now();
+        let rotation = Rotation {
+            id: id.to_owned(),
+            org_id: DEFAULT_ORG.to_owned(),
+            hash: Secret::random("sk_live_").unwrap().fingerprint(),
+            old_until: now.saturating_add(overlap),
+            now,
+        };
+        assert!(state.store.rotate_key(rotation).await.unwrap());
+        state.catch_up().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn stream_ends_when_its_secret_was_rotated_away() {
+        // No beat comes to its help.
+        let (guardian, mut watch) = watch(DEFAULT_ORG, Duration::from_secs(3_600)).await;
+        rotate(guardian.state(), &watch.key.id, Duration::ZERO).await;
+        let ended = tokio::time::timeout(Duration::from_secs(30), watch.next()).await;
+        assert!(matches!(ended, Ok(Said::Nothing)));
+    }
+
+    #[tokio::test]
+    async fn stream_goes_on_until_the_overlap_of_a_rotation_ends() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let (guardian, mut watch) = watch(DEFAULT_ORG, Duration::from_millis(50)).await;
+        let state = guardian.state();
+        rotate(state, &watch.key.id, HOUR).await;
+        assert_eq!(agent(watch.next().await), ": nothing new\n\n");
+        state.clock.advance(HOUR);
+        assert!(matches!(watch.next().await, Said::Nothing));
+    }
+
     #[tokio::test]
     async fn stream_ends_when_another_process_revoked_its_key() {
-        let (guardian, mut watch) = watch(DEFAULT_ORG, BEAT).await;
+        let (guardian, mut watch) = watch(DEFAULT_ORG, Duration::from_secs(3_600)).await;
         let state = guardian.state();
         let (id, now) = (watch.key.id.clone(), state.clock.now());
         // The database is changed, and nobody tells this process.
         state.store.revoke_key(id, DEFAULT_ORG.to_owned(), now).await.unwrap();
         state.catch_up().await.unwrap();
-        assert!(matches!(watch.next().await, Said::Nothing));
+        let ended = tokio::time::timeout(Duration::from_secs(30), watch.next()).await;
+        assert!(matches!(ended, Ok(Said::Nothing)));
     }
 }
