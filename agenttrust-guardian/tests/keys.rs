@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use agenttrust_guardian::Role;
-use axum::http::Method;
+use axum::body::Body;
+use axum::http::{Method, Request};
 use serde_json::{Value, json};
 
 use self::support::postgres::Fresh;
@@ -138,4 +139,31 @@ async fn overlap_is_bounded() {
         api.post(&path, ADMIN, body).await.refused(400, "VALIDATION_ERROR");
     }
     assert!(works(&api, &key).await, "nothing was changed");
+}
+
+#[tokio::test]
+async fn key_that_is_revoked_while_its_body_is_on_the_way_does_nothing() {
+    let api = Api::new().await;
+    let (id, key) = key(&api, "admin").await;
+    let made = api.audit("key.created").await.len();
+    let (asked_for, mut wanted) = tokio::sync::mpsc::channel(1);
+    let (rest, arrives) = tokio::sync::oneshot::channel::<()>();
+    let body = futures_util::stream::once(async move {
+        asked_for.send(()).await.unwrap();
+        arrives.await.unwrap();
+        Ok::<_, std::io::Error>(json!({ "role": "admin" }).to_string())
+    });
+    let request = Request::post("/api/v1/keys")
+        .header("X-API-Key", &key)
+        .body(Body::from_stream(body))
+        .unwrap();
+    let revoked = async {
+        wanted.recv().await.unwrap();
+        let path = format!("/api/v1/keys/{id}");
+        api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
+        rest.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(api.send(request), revoked);
+    answer.refused(401, "AUTH_FAILED");
+    assert_eq!(api.audit("key.created").await.len(), made);
 }

@@ -16,6 +16,8 @@ use crate::role::{Access, Permission, Role};
 use crate::secret::Fingerprint;
 use crate::state::State;
 
+pub(super) const UNKNOWN: &str = "the API key is not known here, or was revoked; use another one";
+
 /// The header that may name the agent.
 const AGENT_ID: &str = "X-Agent-ID";
 
@@ -79,7 +81,6 @@ impl FromRequestParts<Arc<State>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, ApiError> {
-        const UNKNOWN: &str = "the API key is not known here, or was revoked; use another one";
         let key = presented(&parts.headers).ok_or_else(|| {
             ApiError::unauthenticated("no API key; send one in the X-API-Key header")
         })?;
@@ -119,6 +120,11 @@ fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
     check_name(AGENT_ID, agent_id)?;
     Ok(Some(agent_id.to_owned()))
+}
+
+/// The secret that is presented, whether or not it is known.
+pub(super) fn secret(headers: &HeaderMap) -> Option<Fingerprint> {
+    presented(headers).flatten().map(Fingerprint::of)
 }
 
 /// The key as presented; inside, `None` when it cannot be any key.

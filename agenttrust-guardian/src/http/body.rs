@@ -4,6 +4,7 @@
 //! do is answered the same whatever they send.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::__private::background;
@@ -19,6 +20,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
 use super::ApiError;
+use super::auth::{UNKNOWN, secret};
+use crate::secret::Fingerprint;
+use crate::state::State;
 
 /// The largest body that is read.
 const LIMIT: usize = 1 << 20;
@@ -31,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Payload {
     body: Body,
     announced: Option<u64>,
+    /// By what its sender is known, to be looked at again if the body takes its time.
+    sender: Option<(Arc<State>, Fingerprint)>,
 }
 
 impl Payload {
@@ -48,7 +54,10 @@ impl Payload {
         let arrived = match arriving.as_mut().now_or_never() {
             Some(arrived) => arrived,
             None => match select(arriving, pin!(background::sleep(patience))).await {
-                Either::Left((arrived, _)) => arrived,
+                Either::Left((arrived, _)) => {
+                    still_known(self.sender)?;
+                    arrived
+                }
                 Either::Right(_) => return Err(ApiError::too_slow(patience)),
             },
         };
@@ -73,16 +82,25 @@ impl Payload {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Payload {
+/// Refuses a sender whose key was revoked, or rotated away, while its body was on the way.
+fn still_known(sender: Option<(Arc<State>, Fingerprint)>) -> Result<(), ApiError> {
+    let is_known = |(state, secret): (Arc<State>, Fingerprint)| {
+        state.registry.keys.get(&secret, state.clock.now()).is_some()
+    };
+    if sender.is_none_or(is_known) { Ok(()) } else { Err(ApiError::unauthenticated(UNKNOWN)) }
+}
+
+impl FromRequest<Arc<State>> for Payload {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Self::Rejection> {
         let announced = request
             .headers()
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
             .and_then(|length| length.parse().ok());
-        Ok(Self { body: request.into_body(), announced })
+        let sender = secret(request.headers()).map(|secret| (Arc::clone(state), secret));
+        Ok(Self { body: request.into_body(), announced, sender })
     }
 }
 
@@ -154,7 +172,7 @@ mod tests {
     async fn body_that_does_not_come_is_not_waited_for() {
         let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
         let stuck = begun.chain(futures_util::stream::pending());
-        let payload = Payload { body: Body::from_stream(stuck), announced: Some(2) };
+        let payload = Payload { body: Body::from_stream(stuck), announced: Some(2), sender: None };
         let error = payload.bytes_within(Duration::from_millis(20)).await.unwrap_err();
         assert_eq!(error.into_response().status(), 408);
 
@@ -162,7 +180,7 @@ mod tests {
             background::sleep(Duration::from_millis(20)).await;
             Ok::<_, std::io::Error>(Bytes::from_static(b"{}"))
         });
-        let payload = Payload { body: Body::from_stream(late), announced: Some(2) };
+        let payload = Payload { body: Body::from_stream(late), announced: Some(2), sender: None };
         assert_eq!(payload.bytes_within(PATIENCE).await.unwrap(), "{}");
     }
 

@@ -131,18 +131,17 @@ impl Watch {
                     Either::Right((Either::Right(_), _)) => None,
                 }
             };
+            // Whatever woke it: nobody says so when the overlap of a rotated key ends.
+            if !self.key_works() {
+                return Said::Nothing;
+            }
             let Some(news) = news else {
-                // Nobody says so when the overlap of a rotated key ends.
-                if !self.key_works() {
-                    return Said::Nothing;
-                }
                 return Said::Next(Bytes::from_static(b": nothing new\n\n"));
             };
             match news.as_deref() {
                 Ok(News::Revoked(org_id, revocation)) if *org_id == self.key.org_id => {
                     return Said::Next(event("revocation", revocation));
                 }
-                Ok(News::Keys) if !self.key_works() => return Said::Nothing,
                 Ok(News::Revoked(..) | News::Keys) => {}
                 Ok(News::Uncounted) | Err(RecvError::Lagged(_)) => {
                     return Said::Last(event("lagged", &serde_json::json!({})));
@@ -261,6 +260,10 @@ mod tests {
         rotate(state, &watch.key.id, HOUR).await;
         assert_eq!(agent(watch.next().await), ": nothing new\n\n");
         state.clock.advance(HOUR);
+        assert!(matches!(watch.next().await, Said::Nothing));
+        // Nor is it told of what it would have heard of.
+        state.revocations.announce(DEFAULT_ORG, Revocation::of_agent("agt_later"));
+        watch.beat = HOUR;
         assert!(matches!(watch.next().await, Said::Nothing));
     }
 
