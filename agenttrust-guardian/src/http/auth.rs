@@ -94,6 +94,8 @@ impl FromRequestParts<Arc<State>> for Caller {
                 return Err(ApiError::unauthenticated(UNKNOWN));
             }
         };
+        // For the body, which may arrive much later.
+        parts.extensions.insert(hash);
         let named = named(&parts.headers)?;
         if let Some(agent_id) = &named
             && key.role == Role::Agent
@@ -120,11 +122,6 @@ fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
     check_name(AGENT_ID, agent_id)?;
     Ok(Some(agent_id.to_owned()))
-}
-
-/// The secret that is presented, whether or not it is known.
-pub(super) fn secret(headers: &HeaderMap) -> Option<Fingerprint> {
-    presented(headers).flatten().map(Fingerprint::of)
 }
 
 /// The key as presented; inside, `None` when it cannot be any key.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
 use super::ApiError;
-use super::auth::{UNKNOWN, secret};
+use super::auth::UNKNOWN;
 use crate::secret::Fingerprint;
 use crate::state::State;
 
@@ -99,7 +99,8 @@ impl FromRequest<Arc<State>> for Payload {
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
             .and_then(|length| length.parse().ok());
-        let sender = secret(request.headers()).map(|secret| (Arc::clone(state), secret));
+        let secret = request.extensions().get::<Fingerprint>();
+        let sender = secret.map(|secret| (Arc::clone(state), *secret));
         Ok(Self { body: request.into_body(), announced, sender })
     }
 }
