@@ -81,6 +81,11 @@ impl State {
         Ok(self.registry.keys.get(&hash, now))
     }
 
+    /// Whether a secret that was good still is: it may have been revoked or rotated away meanwhile.
+    pub(crate) fn still_knows(&self, secret: &Fingerprint) -> bool {
+        self.registry.keys.get(secret, self.clock.now()).is_some()
+    }
+
     /// Refuses a change that could not be recorded afterwards.
     pub(crate) fn ready_to_change(&self) -> Result<(), ApiError> {
         if self.audit.is_healthy() {

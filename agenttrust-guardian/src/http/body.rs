@@ -84,10 +84,10 @@ impl Payload {
 
 /// Refuses a sender whose key was revoked, or rotated away, while its body was on the way.
 fn still_known(sender: Option<(Arc<State>, Fingerprint)>) -> Result<(), ApiError> {
-    let is_known = |(state, secret): (Arc<State>, Fingerprint)| {
-        state.registry.keys.get(&secret, state.clock.now()).is_some()
-    };
-    if sender.is_none_or(is_known) { Ok(()) } else { Err(ApiError::unauthenticated(UNKNOWN)) }
+    if sender.is_none_or(|(state, secret)| state.still_knows(&secret)) {
+        return Ok(());
+    }
+    Err(ApiError::unauthenticated(UNKNOWN))
 }
 
 impl FromRequest<Arc<State>> for Payload {

@@ -153,8 +153,7 @@ impl Watch {
 
     /// Whether the reader could open the stream now.
     fn key_works(&self) -> bool {
-        let works = |state: Arc<State>| state.registry.keys.get(&self.secret, state.clock.now());
-        self.state.upgrade().and_then(works).is_some()
+        self.state.upgrade().is_some_and(|state| state.still_knows(&self.secret))
     }
 }
 
