@@ -14,3 +14,7 @@ pub const CHECK_IDS: &str = "agenttrust-check-ids";
 pub const ENFORCED: &str = "agenttrust-enforced";
 /// A name for one check, so that a repeated request opens no second approval.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// On every answer of our Guardian, `1`: a 502, 503 or 504 without it came from something in between.
+pub const GUARDIAN: &str = "agenttrust-guardian";
+/// On the answer to a check that was not decided in time: after how many milliseconds to ask again.
+pub const RETRY_AFTER: &str = "agenttrust-retry-after";
