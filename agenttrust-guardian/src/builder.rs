@@ -1,6 +1,7 @@
 //! Building a Guardian.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +42,12 @@ const APPROVAL_TTL: Duration = Duration::from_secs(5 * 60);
 /// How long an issued session lives that no token bounds.
 const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
 
+/// How long a check may take, all of its steps together: shorter than a guard waits for it.
+const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+/// The shortest and the longest of these times that is taken.
+const CHECK_DEADLINES: RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_secs(30);
+
 /// Settings of a [`Guardian`]; see [`Guardian::builder`].
 ///
 /// The defaults are those of a served Guardian: the built-in policies, nobody approves their own
@@ -57,6 +64,7 @@ pub struct GuardianBuilder {
     allow_self_approval: bool,
     approval_ttl: Duration,
     session_ttl: Duration,
+    check_deadline: Duration,
     allow_private_targets: bool,
     audit: AuditFiles,
 }
@@ -87,6 +95,7 @@ impl Default for GuardianBuilder {
             allow_self_approval: false,
             approval_ttl: APPROVAL_TTL,
             session_ttl: SESSION_TTL,
+            check_deadline: CHECK_DEADLINE,
             allow_private_targets: false,
             audit: AuditFiles::default(),
         }
@@ -150,6 +159,16 @@ impl GuardianBuilder {
     /// How long an issued session lives that no token bounds; a day by default.
     pub fn session_ttl(mut self, ttl: Duration) -> Self {
         self.session_ttl = ttl;
+        self
+    }
+
+    /// How long a check may take, all of its steps together; 2 seconds by default. One that is not decided
+    /// by then is answered that it was not, and may be asked again.
+    ///
+    /// From 10 milliseconds to 30 seconds, and shorter than the time-out of the guards that ask (5 seconds
+    /// by default).
+    pub fn check_deadline(mut self, deadline: Duration) -> Self {
+        self.check_deadline = deadline;
         self
     }
 
@@ -219,6 +238,15 @@ impl GuardianBuilder {
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
         }
+        if !CHECK_DEADLINES.contains(&self.check_deadline) {
+            return Err(GuardianError::Invalid(format!(
+                "a check cannot have {:?} to be decided in; give check-deadline a time from {:?} to {:?}, \
+                 shorter than the time-out of those who ask",
+                self.check_deadline,
+                CHECK_DEADLINES.start(),
+                CHECK_DEADLINES.end(),
+            )));
+        }
         let clock = Arc::new(Clock::default());
         // Before anything is made: a mistake in them leaves nothing behind.
         let given = self.policies.clone().given(clock.now())?;
@@ -272,6 +300,7 @@ impl GuardianBuilder {
                 allow_self_approval: self.allow_self_approval,
                 approval_ttl: self.approval_ttl,
                 session_ttl: self.session_ttl,
+                check_deadline: self.check_deadline,
                 shared_database: database.is_shared(),
                 has_replicas: database.has_replicas(),
                 log,

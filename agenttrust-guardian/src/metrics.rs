@@ -32,6 +32,8 @@ pub(crate) enum Decision {
     Allow,
     Deny,
     Hold,
+    /// There was no time to.
+    Undecided,
 }
 
 impl Decision {
@@ -43,6 +45,7 @@ impl Decision {
             Self::Allow => "allow",
             Self::Deny => "deny",
             Self::Hold => "hold",
+            Self::Undecided => "undecided",
         }
     }
 }
@@ -75,6 +78,7 @@ impl ApprovalEvent {
 pub(crate) struct Metrics {
     registry: Registry,
     checks: [[Counter; Effect::ALL.len()]; Decision::ALL.len()],
+    undecided: Counter,
     latency: Latency,
     approvals: [Counter; ApprovalEvent::ALL.len()],
     verified: Counter,
@@ -106,6 +110,9 @@ impl Metrics {
             "Checks answered, by decision and by the effect of the tool",
             checks,
         );
+        let undecided = Counter::default();
+        let help = "Checks that could not be decided by their deadline";
+        registry.register("checks_undecided", help, undecided.clone());
         let latency = Latency::default();
         let help = "How long checks took from the end of their request to their answer";
         registry.register("check_duration_seconds", help, latency.clone());
@@ -142,6 +149,7 @@ impl Metrics {
         Self {
             registry,
             checks: counted,
+            undecided,
             latency,
             approvals: approved,
             verified,
@@ -156,7 +164,13 @@ impl Metrics {
         }
     }
 
-    /// Counts a check that was answered.
+    /// Counts a check that could not be decided within `limit`.
+    pub(crate) fn undecided(&self, limit: Duration) {
+        self.undecided.inc();
+        self.latency.observe(limit);
+    }
+
+    /// Counts a check that was decided.
     pub(crate) fn checked(&self, decision: Decision, effect: Effect, took: Duration) {
         let counter =
             self.checks.get(decision as usize).and_then(|effects| effects.get(effect as usize));

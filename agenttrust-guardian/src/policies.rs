@@ -280,7 +280,7 @@ impl State {
             Ok(set) => self.apply(set, Origin::Api, Some(by)).await.map_err(unfollowed),
             // Sent to another version of this program, say.
             Err(error) => {
-                self.refuse(error, Origin::Api, Some(by));
+                self.refuse(error, Origin::Api, Some(by)).await;
                 Ok(())
             }
         }
@@ -344,7 +344,7 @@ impl State {
                 }
             }
             Ok(set) => self.apply(set, Origin::Folder, key_id).await?,
-            Err(error) => self.refuse(error, Origin::Folder, key_id),
+            Err(error) => self.refuse(error, Origin::Folder, key_id).await,
         }
         // Last: a set that could not be put in force is read again.
         self.policies.known().watch.read = after;
@@ -376,9 +376,8 @@ impl State {
         Ok(())
     }
 
-    fn refuse(&self, error: PolicyError, origin: Origin, key_id: Option<&str>) {
-        let mut known = self.policies.known();
-        if known.trouble.as_ref().is_some_and(|trouble| trouble.error == error) {
+    async fn refuse(&self, error: PolicyError, origin: Origin, key_id: Option<&str>) {
+        if self.policies.trouble().is_some_and(|trouble| trouble.error == error) {
             return;
         }
         tracing::error!(%error, "the policies are not usable, so the ones in force stay");
@@ -387,12 +386,11 @@ impl State {
             "error": error.to_string().chars().take(2_000).collect::<String>(),
             "in_force": self.policies.load().sha256(),
         });
-        known.trouble = Some(Trouble { error, at: self.clock.now() });
-        drop(known);
+        self.policies.known().trouble = Some(Trouble { error, at: self.clock.now() });
         let mut record = Record::new("policies.refused", DEFAULT_ORG).body(body);
         record.actor = key_id.map(str::to_owned);
         // Nothing changed, so nothing hangs on this row.
-        if let Err(error) = self.audit.enqueue(record) {
+        if let Err(error) = self.audit.enqueue(record).await {
             tracing::warn!(%error, "refused policies could not be recorded");
         }
     }

@@ -25,6 +25,7 @@ async fn let_go_older(state: &State, keep: Duration, key: &AuditKey) -> Result<(
     let older = format!("{:.6}", before(now, keep));
     let Some(plan) = Plan::before(&db, log, &older, &trust, key).await? else { return Ok(()) };
     plan.carry_out(&db, key, format!("{now:.6}")).await?;
+    state.audit.forget_told();
     let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
         "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows, "before": older,
     }));
@@ -44,7 +45,7 @@ mod tests {
         let state = guardian.state();
         let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
         for n in 0..2_500 {
-            state.audit.enqueue(row(n)).unwrap();
+            state.audit.enqueue(row(n)).await.unwrap();
         }
         state.audit.flush().await;
         state.clock.advance(31 * DAY);

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) allow_self_approval: bool,
     pub(crate) approval_ttl: Duration,
     pub(crate) session_ttl: Duration,
+    /// How long a check may take, all of its steps together.
+    pub(crate) check_deadline: Duration,
     /// Whether another process can change the database.
     pub(crate) shared_database: bool,
     /// Whether other Guardians may be at work on it.
@@ -166,7 +168,7 @@ impl State {
                 .agent(agent_id)
                 .body(serde_json::json!({ "approval_id": id }));
             // Nothing hangs on this row: the approval is expired with or without it.
-            if let Err(error) = self.audit.enqueue(record) {
+            if let Err(error) = self.audit.enqueue(record).await {
                 tracing::warn!(%error, approval_id = id, "an expiry could not be recorded");
             }
             self.metrics.approval(ApprovalEvent::Expired);

@@ -25,14 +25,6 @@ pub enum AuditError {
         "the audit log cannot be written at present; the Guardian's log says why, and it tries again by itself"
     )]
     Unhealthy,
-    /// More rows are waiting than the log takes.
-    #[error(
-        "the audit log is {capacity} rows behind and takes no more; give the database a faster disk, or ask less"
-    )]
-    Full {
-        /// How many rows may wait.
-        capacity: usize,
-    },
     /// The log was closed; the Guardian is going down.
     #[error(
         "the audit log is closed because the Guardian is going down; ask again when it is back"

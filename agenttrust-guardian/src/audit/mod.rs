@@ -1,7 +1,8 @@
 //! The audit log: what was decided and done, in a chain in which no row can change unseen.
 //!
 //! Append-only and group-committed: one task owns all writing and puts whatever is waiting into one
-//! transaction. [`AuditLog::append`] returns once its row is on disk, [`AuditLog::enqueue`] at once.
+//! transaction. [`AuditLog::append`] returns once its row is on disk, [`AuditLog::enqueue`] once it has a
+//! place in the queue.
 //!
 //! # What a row may hold
 //!
@@ -68,8 +69,11 @@ mod chain;
 mod checkpoint;
 mod counting;
 mod error;
+mod facts;
 mod key;
+mod log;
 mod notes;
+mod outage;
 mod prune;
 mod read;
 mod record;
@@ -84,8 +88,10 @@ pub use self::checkpoint::{Checkpoint, Says};
 pub(crate) use self::checkpoint::{before as checkpoints, cut};
 pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
+pub(crate) use self::facts::FactsDigest;
 pub(crate) use self::key::AuditKey;
 pub use self::key::{InvalidPublicKey, PublicKey};
+pub use self::log::AuditLog;
 pub(crate) use self::notes::Notes;
 #[cfg(feature = "cli")]
 pub(crate) use self::notes::newest as noted;
@@ -98,7 +104,6 @@ pub use self::record::{Entry, MAX_BODY_BYTES, Record};
 pub(crate) use self::signing::Signing;
 pub use self::verify::{Fault, Verification};
 pub(crate) use self::verify::{Trust, verify_all};
-pub use self::writer::AuditLog;
 
 /// What the names of the key and of the noted checkpoints end with, beside a database file.
 pub(crate) const AUDIT_KEY: &str = ".audit-key";

@@ -8,6 +8,7 @@ use sqlx::FromRow;
 
 use super::counting::Counted;
 use super::error::AuditError;
+use super::facts::FactsDigest;
 
 /// How long the canonical form of a body is at most, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
@@ -39,6 +40,8 @@ pub struct Record {
     pub body: Value,
     /// What it counts towards once it is on disk.
     pub(crate) counted: Option<Counted>,
+    /// Facts that the body refers to by their digests: each has a row of its own before this one.
+    pub(crate) facts: Vec<(FactsDigest, Record)>,
 }
 
 impl Record {
@@ -46,7 +49,8 @@ impl Record {
     #[must_use]
     pub fn new(kind: &'static str, org_id: impl Into<String>) -> Self {
         let body = Value::Object(serde_json::Map::new());
-        Self { kind, org_id: org_id.into(), agent_id: None, actor: None, body, counted: None }
+        let (agent_id, actor, counted, facts) = (None, None, None, Vec::new());
+        Self { kind, org_id: org_id.into(), agent_id, actor, body, counted, facts }
     }
 
     /// Names the agent that it is about.
@@ -75,6 +79,12 @@ impl Record {
         self.counted = Some(counted);
         self
     }
+
+    /// Has these facts written before it, unless they are there.
+    pub(crate) fn referring_to(mut self, facts: Vec<(FactsDigest, Record)>) -> Self {
+        self.facts = facts;
+        self
+    }
 }
 
 /// A record in the form in which it is hashed and stored; only place and time are still open.
@@ -86,19 +96,22 @@ pub(super) struct Prepared {
     pub(super) actor: Option<String>,
     pub(super) body: String,
     pub(super) counted: Option<Counted>,
+    pub(super) facts: Vec<(FactsDigest, Prepared)>,
 }
 
 impl TryFrom<Record> for Prepared {
     type Error = AuditError;
 
     fn try_from(record: Record) -> Result<Self, AuditError> {
-        let Record { kind, org_id, agent_id, actor, body, counted } = record;
+        let Record { kind, org_id, agent_id, actor, body, counted, facts } = record;
         let body = serde_json_canonicalizer::to_string(&body)
             .map_err(|source| AuditError::Body { kind, source: Arc::new(source) })?;
         if body.len() > MAX_BODY_BYTES {
             return Err(AuditError::TooLong { kind, bytes: body.len() });
         }
-        Ok(Self { kind, org_id, agent_id, actor, body, counted })
+        let facts = facts.into_iter().map(|(digest, facts)| Ok((digest, Self::try_from(facts)?)));
+        let facts = facts.collect::<Result<_, AuditError>>()?;
+        Ok(Self { kind, org_id, agent_id, actor, body, counted, facts })
     }
 }
 

@@ -7,7 +7,9 @@ use serde_json::json;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
-use super::{AuditError, AuditLog, Entry, MAX_BODY_BYTES, Record, Trust, Verification};
+use super::{
+    AuditError, AuditLog, Entry, FactsDigest, MAX_BODY_BYTES, Record, Trust, Verification,
+};
 use crate::store::Db;
 
 const SCHEMA: &str = concat!(
@@ -129,6 +131,7 @@ async fn group_commit_keeps_one_gapless_order_under_64_concurrent_appends() {
                     log.enqueue(
                         Record::new("outcome", "org_1").body(json!({ "w": writer, "n": n })),
                     )
+                    .await
                     .unwrap();
                     numbers.push((n, log.append(record(writer * 10 + n)).await.unwrap()));
                 }
@@ -157,12 +160,12 @@ async fn enqueued_rows_are_written_before_close_returns() {
     let pool = memory().await;
     let log = start(&pool).await.unwrap();
     for n in 0..1_000 {
-        log.enqueue(record(n)).unwrap();
+        log.enqueue(record(n)).await.unwrap();
     }
     log.close().await;
     assert_eq!(verify(&pool).await.unwrap().rows, 1_000);
     assert!(matches!(log.append(record(0)).await, Err(AuditError::Closed)));
-    assert!(matches!(log.enqueue(record(0)), Err(AuditError::Closed)));
+    assert!(matches!(log.enqueue(record(0)).await, Err(AuditError::Closed)));
     assert!(!log.is_healthy());
     log.flush().await;
     log.close().await;
@@ -172,7 +175,7 @@ async fn enqueued_rows_are_written_before_close_returns() {
 async fn the_last_clone_dropped_writes_what_waits() {
     let pool = memory().await;
     let log = start(&pool).await.unwrap();
-    log.enqueue(record(1)).unwrap();
+    log.enqueue(record(1)).await.unwrap();
     drop(log);
     for _ in 0..200 {
         if verify(&pool).await.unwrap().rows == 1 {
@@ -184,16 +187,83 @@ async fn the_last_clone_dropped_writes_what_waits() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_instead_of_waiting() {
+async fn a_full_queue_is_waited_for_and_refuses_nothing() {
     let pool = memory().await;
     let log = start(&pool).await.unwrap();
     // The pool's only connection is taken, so the writer cannot get on.
     let held = pool.acquire().await.unwrap();
-    let refused = (0..10_000).map(|n| log.enqueue(record(n))).find_map(Result::err);
-    assert!(matches!(refused, Some(AuditError::Full { .. })), "{refused:?}");
+    let mut taken = 0;
+    let waiting = loop {
+        let mut handing_over = Box::pin(log.enqueue(record(taken)));
+        match futures_util::poll!(handing_over.as_mut()) {
+            std::task::Poll::Ready(done) => done.unwrap(),
+            std::task::Poll::Pending => break handing_over,
+        }
+        taken += 1;
+        assert!(taken < 10_000, "the queue has an end");
+    };
+    drop(held);
+    waiting.await.unwrap();
+    log.flush().await;
+    assert_eq!(verify(&pool).await.unwrap().rows, taken as u64 + 1);
+}
+
+#[tokio::test]
+async fn few_rows_that_are_long_are_waited_for_as_many_short_ones_are() {
+    let pool = memory().await;
+    let log = start(&pool).await.unwrap();
+    let held = pool.acquire().await.unwrap();
+    let long = || Record::new("decision", "org_1").body(json!({ "text": "x".repeat(60_000) }));
+    let mut taken = 0;
+    loop {
+        let mut handing_over = Box::pin(log.enqueue(long()));
+        if futures_util::poll!(handing_over.as_mut()).is_pending() {
+            break;
+        }
+        taken += 1;
+        assert!(taken < 2_000, "more than 100 MB wait");
+    }
     drop(held);
     log.flush().await;
-    assert!(verify(&pool).await.unwrap().rows >= 4_096);
+    assert_eq!(verify(&pool).await.unwrap().rows, taken);
+}
+
+#[tokio::test]
+async fn facts_are_written_once_and_before_the_first_row_that_refers_to_them() {
+    let pool = memory().await;
+    let log = start(&pool).await.unwrap();
+    let facts = json!({ "capabilities": ["a", "b"] });
+    let digest = FactsDigest::of("org_1", &facts).unwrap();
+    assert!(!log.has_told(digest));
+    let referring = |n: u64| {
+        let told = vec![(digest, digest.record("org_1", facts.clone()))];
+        record(n).referring_to(told)
+    };
+    let (one, other) = tokio::join!(log.append(referring(1)), log.append(referring(2)));
+    assert_eq!((one.unwrap(), other.unwrap()), (2, 3));
+    assert!(log.has_told(digest));
+    assert_eq!(log.append(referring(3)).await.unwrap(), 4);
+    let rows = list(&pool, 0, 10, None).await.unwrap();
+    let kinds: Vec<_> = rows.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(kinds, ["facts", "decision", "decision", "decision"]);
+    assert_eq!(rows[0].body["digest"], digest.to_hex());
+    assert_eq!(rows[0].body["capabilities"], facts["capabilities"]);
+    assert_eq!(verify(&pool).await.unwrap().rows, 4);
+}
+
+#[tokio::test]
+async fn facts_of_a_row_that_was_not_written_are_written_with_the_next_one() {
+    let pool = memory().await;
+    let log = start(&pool).await.unwrap();
+    run(&pool, &*DISK_FULL.replace("> 2", "> 0").leak()).await;
+    let digest = FactsDigest::of("org_1", &json!({})).unwrap();
+    let referring = || record(1).referring_to(vec![(digest, digest.record("org_1", json!({})))]);
+    log.append(referring()).await.unwrap_err();
+    assert!(!log.has_told(digest));
+    run(&pool, "DROP TRIGGER disk_full;").await;
+    log.append(referring()).await.unwrap();
+    let rows = list(&pool, 0, 10, None).await.unwrap();
+    assert_eq!(rows[0].kind, "facts");
 }
 
 const DISK_FULL: &str = "CREATE TRIGGER disk_full BEFORE INSERT ON audit WHEN NEW.seq > 2 \
@@ -219,7 +289,7 @@ async fn a_failed_write_answers_every_waiter_with_an_error_and_the_chain_goes_on
         assert!(error.to_string().contains("disk full"), "{error}");
     }
     assert!(!log.is_healthy());
-    assert!(matches!(log.enqueue(record(3)), Err(AuditError::Unhealthy)));
+    assert!(matches!(log.enqueue(record(3)).await, Err(AuditError::Unhealthy)));
     assert_eq!(verify(&pool).await.unwrap().rows, 2);
 
     run(&pool, "DROP TRIGGER disk_full;").await;
@@ -243,7 +313,7 @@ async fn rows_taken_before_an_outage_are_written_after_it_without_being_asked() 
     let pool = memory().await;
     let log = start(&pool).await.unwrap();
     run(&pool, &*DISK_FULL.replace("> 2", "> 0").leak()).await;
-    log.enqueue(record(7)).unwrap();
+    log.enqueue(record(7)).await.unwrap();
     log.flush().await;
     assert!(!log.is_healthy());
     run(&pool, "DROP TRIGGER disk_full;").await;
@@ -401,7 +471,7 @@ async fn pages_follow_one_another_and_an_agents_rows_can_be_picked() {
     let pool = memory().await;
     let log = start(&pool).await.unwrap();
     for n in 0..1_200 {
-        log.enqueue(record(n)).unwrap();
+        log.enqueue(record(n)).await.unwrap();
     }
     log.flush().await;
     let numbers =
@@ -421,6 +491,7 @@ async fn the_export_is_one_json_object_a_row_from_which_the_hash_can_be_made_aga
     let log = start(&pool).await.unwrap();
     for n in 0..1_100 {
         log.enqueue(record(n).body(json!({ "text": "é \" \\ \n", "b": [1.5, null], "a": n })))
+            .await
             .unwrap();
     }
     log.flush().await;
@@ -456,7 +527,7 @@ async fn a_body_that_is_too_long_is_refused_and_leaves_the_log_healthy() {
     let log = start(&pool).await.unwrap();
     let long = record(1).body(json!("x".repeat(MAX_BODY_BYTES)));
     assert!(matches!(log.append(long.clone()).await, Err(AuditError::TooLong { .. })));
-    assert!(matches!(log.enqueue(long), Err(AuditError::TooLong { .. })));
+    assert!(matches!(log.enqueue(long).await, Err(AuditError::TooLong { .. })));
     assert!(log.is_healthy());
 }
 

@@ -1,255 +1,55 @@
-//! The one task that writes, and the handle by which everybody reaches it.
+//! The one task that writes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use agenttrust::__private::background;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::PATIENCE;
 use super::chain::Link;
 use super::checkpoint::Checkpoint;
 use super::counting;
 use super::error::AuditError;
-use super::key::AuditKey;
-use super::record::{Prepared, Record};
+use super::facts::FactsDigest;
+use super::log::{Message, Shared, Waiting};
+use super::outage::Outage;
+use super::record::Prepared;
 use super::signing::Signing;
 use super::tail::Tail;
-use super::verify::Own;
-use super::{PATIENCE, notes};
 use crate::clock::Clock;
 use crate::state::DEFAULT_ORG;
-use crate::store::{Db, Transaction, query};
-
-/// How many rows may wait; beyond that `enqueue` refuses and `append` waits.
-const QUEUE: usize = 4_096;
+use crate::store::{ColumnKind, Db, Insert, Rows, Transaction};
 
 /// How many rows one transaction takes at most.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// ... and at least, however slow the database is.
 const BATCH_LEAST: usize = 8;
 
-/// How long to wait before an unwritable log is tried again: at first, and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
+static INSERT: Insert = Insert {
+    into: "audit",
+    columns: &[
+        ("log", ColumnKind::Text),
+        ("seq", ColumnKind::Int),
+        ("at", ColumnKind::Text),
+        ("kind", ColumnKind::Text),
+        ("org_id", ColumnKind::Text),
+        ("agent_id", ColumnKind::Text),
+        ("actor", ColumnKind::Text),
+        ("body", ColumnKind::Text),
+        ("prev_hash", ColumnKind::Bytes),
+        ("hash", ColumnKind::Bytes),
+    ],
+};
 
-const NEWEST: &str = "SELECT at FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
-const INSERT: &str = "INSERT INTO audit (log, seq, at, kind, org_id, agent_id, actor, body, prev_hash, \
-                      hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-
-/// The audit log, open for writing. Cloning shares it; it closes with its last clone.
-///
-/// While it cannot write, [`append`](Self::append) and [`enqueue`](Self::enqueue) answer errors and
-/// [`is_healthy`](Self::is_healthy) is false. It tries again by itself; once it can, it first writes the
-/// enqueued rows that it still owes and an `audit.resumed` row that tells the gap.
-#[derive(Clone, Debug)]
-pub struct AuditLog {
-    queue: mpsc::Sender<Message>,
-    healthy: Arc<AtomicBool>,
-    /// Bursts of denials told of since the start.
-    bursts: Arc<AtomicU64>,
-    /// Rows on disk since the start.
-    written: Arc<AtomicU64>,
-    key: Option<AuditKey>,
-    /// The last row that is known to be in the log.
-    reached: watch::Receiver<Tail>,
-    /// One walk along the whole log at a time.
-    walks: Arc<Semaphore>,
-}
-
-#[derive(Debug)]
-enum Message {
-    Write(Waiting),
-    Flush(oneshot::Sender<()>),
-    Close(oneshot::Sender<()>),
-}
-
-/// A row on its way to the disk, and who waits for it to be there: nobody when it was enqueued.
-#[derive(Debug)]
-struct Waiting {
-    row: Prepared,
-    answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
-}
-
-impl Waiting {
-    fn answer(self, result: Result<u64, AuditError>) {
-        if let Some(answer) = self.answer {
-            // Whoever no longer waits has a row that is written, or not, all the same.
-            let _ = answer.send(result);
-        }
-    }
-}
-
-impl AuditLog {
-    /// Opens the log in a database that has its table, and starts its writer on the background runtime.
-    ///
-    /// With `signing`, what was noted outside of the database is compared with it first, and checkpoints
-    /// are signed from here on.
-    ///
-    /// # Errors
-    ///
-    /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say, and
-    /// [`AuditError::Truncated`] when the log ends before a checkpoint of it.
-    pub(crate) async fn start(
-        db: Db,
-        log: String,
-        clock: Arc<Clock>,
-        signing: Option<Signing>,
-    ) -> Result<Self, AuditError> {
-        let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
-        if let Some(signing) = &signing {
-            notes::compare(&mut transaction, &log, signing).await?;
-        }
-        let tail = Tail::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
-        let newest: Option<(String,)> = query(NEWEST)
-            .bind(&log)
-            .fetch_optional(&mut transaction)
-            .await
-            .map_err(AuditError::unreadable)?;
-        drop(transaction);
-        if let Some(at) = newest.and_then(|(at,)| at.parse().ok()) {
-            clock.not_before(at);
-        }
-        let (queue, messages) = mpsc::channel(QUEUE);
-        let healthy = Arc::new(AtomicBool::new(true));
-        let bursts = Arc::new(AtomicU64::new(0));
-        let written = Arc::new(AtomicU64::new(0));
-        let (last, reached) = watch::channel(tail);
-        let key = signing.as_ref().map(|signing| signing.key.clone());
-        let writer = Writer {
-            db,
-            log,
-            clock,
-            messages,
-            healthy: Arc::clone(&healthy),
-            bursts: Arc::clone(&bursts),
-            written: Arc::clone(&written),
-            last,
-            signing,
-            owed: Vec::new(),
-            most: BATCH,
-            outage: None,
-            doubt: None,
-        };
-        background::spawn(writer.run());
-        let walks = Arc::new(Semaphore::new(1));
-        Ok(Self { queue, healthy, bursts, written, key, reached, walks })
-    }
-
-    /// The key that signs checkpoints, if any are signed.
-    pub(crate) fn key(&self) -> Option<&AuditKey> {
-        self.key.as_ref()
-    }
-
-    /// What is known here of this log, by its name, whatever the database says.
-    pub(crate) fn own(&self, log: &str) -> Own {
-        let key = self.key().map(AuditKey::public);
-        Own { log: log.to_owned(), key, reached: *self.reached.borrow() }
-    }
-
-    /// Writes a record and returns its row's number once it is on disk.
-    ///
-    /// # Errors
-    ///
-    /// [`AuditError`] when the row is not in the log; the caller denies.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped early, the record may or may not be written.
-    pub async fn append(&self, record: Record) -> Result<u64, AuditError> {
-        let row = Prepared::try_from(record)?;
-        let (answer, answered) = oneshot::channel();
-        let message = Message::Write(Waiting { row, answer: Some(answer) });
-        self.queue.send(message).await.map_err(|_| AuditError::Closed)?;
-        answered.await.map_err(|_| AuditError::Closed)?
-    }
-
-    /// Hands a record over and returns at once; it is on disk with the next transaction.
-    ///
-    /// # Errors
-    ///
-    /// [`AuditError`] when the record was not taken: the log is closed, full, or cannot be written at
-    /// present. The caller denies.
-    pub fn enqueue(&self, record: Record) -> Result<(), AuditError> {
-        if self.queue.is_closed() {
-            return Err(AuditError::Closed);
-        }
-        if !self.is_healthy() {
-            return Err(AuditError::Unhealthy);
-        }
-        let row = Prepared::try_from(record)?;
-        let message = Message::Write(Waiting { row, answer: None });
-        self.queue.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AuditError::Full { capacity: QUEUE },
-            mpsc::error::TrySendError::Closed(_) => AuditError::Closed,
-        })
-    }
-
-    /// Whether the writer lives and its last write succeeded.
-    #[must_use]
-    pub fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
-    }
-
-    /// How many bursts of denials this log told of since the start.
-    pub(crate) fn bursts(&self) -> u64 {
-        self.bursts.load(Ordering::Relaxed)
-    }
-
-    /// How many rows were written since the start.
-    pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    /// How many records wait to be taken by the writer.
-    pub(crate) fn waiting(&self) -> usize {
-        self.queue.max_capacity().saturating_sub(self.queue.capacity())
-    }
-
-    /// Leave to read the whole log; `None` while somebody else does. Many who read it all at once would
-    /// keep the database from those who decide.
-    pub(crate) fn begin_walk(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.walks).try_acquire_owned().ok()
-    }
-
-    /// Waits until everything handed over before has been tried; [`is_healthy`](Self::is_healthy) then
-    /// tells whether it is on disk.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped early, the rows are written all the same.
-    pub async fn flush(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.queue.send(Message::Flush(answer)).await.is_ok() {
-            // An error here means that the writer ended, after which there is nothing to wait for.
-            let _ = answered.await;
-        }
-    }
-
-    /// Takes no more records, writes those that wait, and ends the writer.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped early, the log closes all the same.
-    pub async fn close(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.queue.send(Message::Close(answer)).await.is_ok() {
-            // The writer drops the sender when it ends.
-            let _ = answered.await;
-        }
-    }
-}
-
-struct Writer {
+pub(super) struct Writer {
     db: Db,
     /// Which log it writes.
     log: String,
     clock: Arc<Clock>,
     messages: mpsc::Receiver<Message>,
-    healthy: Arc<AtomicBool>,
-    bursts: Arc<AtomicU64>,
-    written: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     /// The last row that this writer committed, or found at the start.
     last: watch::Sender<Tail>,
     signing: Option<Signing>,
@@ -263,7 +63,7 @@ struct Writer {
     doubt: Option<Doubt>,
 }
 
-/// A commit of which nobody knows yet whether it was done.
+/// A commit that may have been done, or not.
 #[derive(Clone, Copy, Debug)]
 struct Doubt {
     /// The row before its first one, and its last one.
@@ -274,7 +74,20 @@ struct Doubt {
 }
 
 impl Writer {
-    async fn run(mut self) {
+    pub(super) fn new(
+        db: Db,
+        log: String,
+        clock: Arc<Clock>,
+        messages: mpsc::Receiver<Message>,
+        shared: Arc<Shared>,
+        last: watch::Sender<Tail>,
+        signing: Option<Signing>,
+    ) -> Self {
+        let (owed, outage, doubt) = (Vec::new(), None, None);
+        Self { db, log, clock, messages, shared, last, signing, owed, most: BATCH, outage, doubt }
+    }
+
+    pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut closing = Vec::new();
         loop {
@@ -350,7 +163,7 @@ impl Writer {
                     }
                     self.most = (self.most * 2).min(BATCH);
                     let count = rows.len() + usize::from(resumed.is_some());
-                    self.written.fetch_add(count as u64, Ordering::Relaxed);
+                    self.shared.written.fetch_add(count as u64, Ordering::Relaxed);
                     for (seq, waiting) in (first..).zip(rows) {
                         waiting.answer(Ok(seq));
                     }
@@ -401,7 +214,7 @@ impl Writer {
             self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
             let rows = u64::try_from(tail.seq - before.seq).unwrap_or(0);
             self.advance(tail, rows, None);
-            self.written.fetch_add(rows, Ordering::Relaxed);
+            self.shared.written.fetch_add(rows, Ordering::Relaxed);
             if let Some(outage) = &mut self.outage {
                 outage.written_unanswered = Some((before.seq + 1, tail.seq));
             }
@@ -421,16 +234,19 @@ impl Writer {
         let mut transaction = self.db.begin().await.map_err(AuditError::unwritable)?;
         // Should two replicas go by one name, they take turns.
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
-        let (last, key) = (*self.last.borrow(), self.signing.as_ref().map(|own| own.key.public()));
-        last.still_stands(&mut transaction, &self.log, key).await?;
         let before =
             Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
-        let first = u64::try_from(before.seq).unwrap_or(0) + 1;
+        let last = *self.last.borrow();
+        if before != last {
+            let key = self.signing.as_ref().map(|own| own.key.public());
+            last.still_stands(&mut transaction, &self.log, key).await?;
+        }
         let at = self.now();
         let rows: Vec<&Prepared> = rows.collect();
+        let (facts, digests) = self.untold(&rows);
         let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
-        let rows = rows.into_iter().chain(&told);
-        let tail = self.insert(&mut transaction, before, &at, rows).await?;
+        let all = facts.iter().copied().chain(rows).chain(&told);
+        let tail = self.insert(&mut transaction, before, &at, all).await?;
         let checkpoint = match &self.signing {
             Some(signing) if sign => Some(signing.sign(&self.log, tail, at)),
             _ => None,
@@ -442,12 +258,23 @@ impl Writer {
         transaction.commit().await.map_err(AuditError::unwritable)?;
         self.doubt = None;
         self.advance(tail, u64::try_from(tail.seq - before.seq).unwrap_or(0), checkpoint.as_ref());
-        self.written.fetch_add(told.len() as u64, Ordering::Relaxed);
-        self.bursts.fetch_add(told.len() as u64, Ordering::Relaxed);
-        Ok(first)
+        let more = facts.len() + told.len();
+        self.shared.told.add(digests);
+        self.shared.written.fetch_add(more as u64, Ordering::Relaxed);
+        self.shared.bursts.fetch_add(told.len() as u64, Ordering::Relaxed);
+        Ok(u64::try_from(before.seq).unwrap_or(0) + 1 + facts.len() as u64)
     }
 
-    /// Adds rows after this tail; returns the new one.
+    /// The facts that these rows refer to and that have no row yet, each once.
+    fn untold<'a>(&self, rows: &[&'a Prepared]) -> (Vec<&'a Prepared>, HashSet<FactsDigest>) {
+        let mut digests = HashSet::new();
+        let facts = rows.iter().flat_map(|row| &row.facts);
+        let untold =
+            facts.filter(|(digest, _)| !self.shared.told.knows(*digest) && digests.insert(*digest));
+        (untold.map(|(_, row)| row).collect(), digests)
+    }
+
+    /// Adds rows after this tail, by one statement; returns the new one.
     async fn insert<'a>(
         &self,
         transaction: &mut Transaction,
@@ -455,6 +282,7 @@ impl Writer {
         at: &str,
         rows: impl Iterator<Item = &'a Prepared>,
     ) -> Result<Tail, AuditError> {
+        let mut inserted = Rows::with_capacity(&INSERT, rows.size_hint().0);
         for row in rows {
             let seq = tail.seq + 1;
             let link = Link {
@@ -468,22 +296,21 @@ impl Writer {
                 body: &row.body,
             };
             let hash = link.hash();
-            query(INSERT)
-                .bind(&self.log)
-                .bind(seq)
-                .bind(at)
-                .bind(row.kind)
-                .bind(&row.org_id)
-                .bind(&row.agent_id)
-                .bind(&row.actor)
-                .bind(&row.body)
-                .bind(&tail.hash[..])
-                .bind(&hash[..])
-                .execute(&mut *transaction)
-                .await
-                .map_err(AuditError::unwritable)?;
+            inserted.push([
+                self.log.as_str().into(),
+                seq.into(),
+                at.into(),
+                row.kind.into(),
+                row.org_id.as_str().into(),
+                row.agent_id.as_deref().into(),
+                row.actor.as_deref().into(),
+                row.body.as_str().into(),
+                tail.hash[..].into(),
+                hash[..].into(),
+            ]);
             tail = Tail { seq, hash };
         }
+        inserted.execute(transaction).await.map_err(AuditError::unwritable)?;
         Ok(tail)
     }
 
@@ -508,54 +335,22 @@ impl Writer {
                 "the audit log can be written again"
             );
         }
-        self.healthy.store(true, Ordering::Release);
+        self.shared.healthy.store(true, Ordering::Release);
     }
 
     fn failed(&mut self, error: &AuditError, rows: &[Waiting]) {
-        self.healthy.store(false, Ordering::Release);
+        self.shared.healthy.store(false, Ordering::Release);
         let refused = rows.iter().filter(|waiting| waiting.answer.is_some()).count() as u64;
         match &mut self.outage {
-            Some(outage) => {
-                outage.refused += refused;
-                outage.retry = (outage.retry * 2).min(RETRY_MAX);
-            }
+            Some(outage) => outage.goes_on(refused),
             None => {
                 tracing::error!(%error, "the audit log cannot be written, so checks are denied");
                 let org_id = rows
                     .first()
                     .map_or_else(|| DEFAULT_ORG.to_owned(), |waiting| waiting.row.org_id.clone());
-                let since = self.now();
-                self.outage = Some(Outage {
-                    since,
-                    org_id,
-                    refused,
-                    written_unanswered: None,
-                    retry: RETRY_FIRST,
-                });
+                self.outage = Some(Outage::begin(self.now(), org_id, refused));
             }
         }
-    }
-}
-
-struct Outage {
-    since: String,
-    /// The organisation of the first record that was not written; the `audit.resumed` row goes there.
-    org_id: String,
-    refused: u64,
-    /// The first and the last row that turned out to be written although nobody was told so.
-    written_unanswered: Option<(i64, i64)>,
-    retry: Duration,
-}
-
-impl Outage {
-    /// The row that tells the gap.
-    fn resumed(&self) -> Option<Prepared> {
-        let mut body = serde_json::json!({ "since": self.since, "refused": self.refused });
-        if let (Some((first, last)), Some(body)) = (self.written_unanswered, body.as_object_mut()) {
-            let rows = serde_json::json!({ "first": first, "last": last });
-            body.insert("written_unanswered".to_owned(), rows);
-        }
-        Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }
 }
 

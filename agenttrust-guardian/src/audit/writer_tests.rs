@@ -3,28 +3,16 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::audit::{Trust, list, verify::verify};
+use crate::audit::{Record, Trust, list, verify::verify};
 use crate::store::{Database, Store};
 
 /// A writer that nobody sends to, and its database.
 async fn writer() -> (Writer, Store) {
     let store = Store::open(&Database::Memory).await.unwrap();
     let (_, messages) = mpsc::channel(1);
-    let writer = Writer {
-        db: store.db(),
-        log: "one".to_owned(),
-        clock: Arc::default(),
-        messages,
-        healthy: Arc::default(),
-        bursts: Arc::default(),
-        written: Arc::default(),
-        last: watch::Sender::new(Tail { seq: 0, hash: super::super::chain::genesis("one") }),
-        signing: None,
-        owed: Vec::new(),
-        most: BATCH,
-        outage: None,
-        doubt: None,
-    };
+    let last = watch::Sender::new(Tail { seq: 0, hash: super::super::chain::genesis("one") });
+    let (db, log, shared) = (store.db(), "one".to_owned(), Arc::default());
+    let writer = Writer::new(db, log, Arc::default(), messages, shared, last, None);
     (writer, store)
 }
 
@@ -36,7 +24,7 @@ fn row(n: u64) -> Prepared {
 fn forget(writer: &mut Writer, before: Tail, tail: Tail) {
     writer.last.send_replace(before);
     writer.doubt = Some(Doubt { before, tail, owed: Some(2) });
-    writer.owed = [1, 2].map(|n| Waiting { row: row(n), answer: None }).into();
+    writer.owed = [1, 2].map(|n| Waiting { row: row(n), answer: None, _room: None }).into();
     writer.failed(&AuditError::Silent, &[]);
 }
 
@@ -55,7 +43,7 @@ async fn rows_of_a_commit_that_was_done_and_not_answered_are_written_once() {
     writer.commit(rows.iter(), false).await.unwrap();
     let tail = *writer.last.borrow();
     forget(&mut writer, before, tail);
-    let late = Waiting { row: row(4), answer: None };
+    let late = Waiting { row: row(4), answer: None, _room: None };
     writer.handle(&mut vec![Message::Write(late)], &mut Vec::new(), false).await;
     let bodies = bodies(&writer).await;
     assert_eq!(bodies[..4], [json!({"n": 1}), json!({"n": 2}), json!({"n": 3}), json!({"n": 4})]);
@@ -80,7 +68,7 @@ async fn more_than_one_transaction_takes_is_written_in_several() {
     let (mut writer, _store) = writer().await;
     writer.failed(&AuditError::Silent, &[]);
     writer.most = 8;
-    writer.owed = (1..=50).map(|n| Waiting { row: row(n), answer: None }).collect();
+    writer.owed = (1..=50).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
     writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
     assert!(writer.owed.is_empty() && writer.healthy.load(Ordering::Relaxed));
     assert_eq!(writer.most, 64, "8, 16 and 26 rows, and the notice with the last");
@@ -93,7 +81,7 @@ async fn more_than_one_transaction_takes_is_written_in_several() {
 async fn slow_database_is_given_less_at_once() {
     let (mut writer, store) = writer().await;
     store.close().await;
-    writer.owed = (1..=300).map(|n| Waiting { row: row(n), answer: None }).collect();
+    writer.owed = (1..=300).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
     for most in [128, 64, 32, 16, 8, 8] {
         writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
         assert_eq!((writer.most, writer.owed.len()), (most, 300));

@@ -140,6 +140,7 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     let mut builder = Guardian::builder()
         .approval_ttl(config.approval_ttl)
         .session_ttl(config.session_ttl)
+        .check_deadline(config.check_deadline)
         .replica(&config.replica);
     if let Some(folder) = &config.policies {
         builder = builder.policies(folder);

@@ -1,7 +1,9 @@
 //! The check: may this agent do this?
 
+use std::sync::Arc;
+
 use agenttrust::Effect;
-use agenttrust::model::headers::{ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, SCOPES};
+use agenttrust::model::headers::{ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, RETRY_AFTER, SCOPES};
 use agenttrust::model::schema::NameOrEmpty;
 use agenttrust::model::{CheckRequest, CheckResult, SUMMARY_MAX_CHARS};
 use axum::Json;
@@ -21,7 +23,7 @@ use super::openapi::header as documented;
 use super::params::header;
 use super::{ApiError, App};
 use crate::names::{check_name, check_names, check_text};
-use crate::pipeline::{Answer, Check, decide, decide_again, span};
+use crate::pipeline::{self, Answer, Check, span};
 use crate::role::Permission;
 use crate::state::State;
 
@@ -61,7 +63,10 @@ impl IntoParams for Carried {
     responses(
         (
             status = 200, description = "The decision", body = CheckResult,
-            headers(("agenttrust-enforced" = String, description = "Which of `digest` and `scopes` were taken into account")),
+            headers(
+                ("agenttrust-enforced" = String, description = "Which of `digest` and `scopes` were taken into account"),
+                ("agenttrust-retry-after" = u64, description = "The check was not decided in time: ask again after this many milliseconds"),
+            ),
             links(("wait" = (operation_id = "get_approval", parameters(("id" = "$response.body#/approval_id")))), ("approve" = (operation_id = "approve", parameters(("id" = "$response.body#/approval_id")))), ("deny" = (operation_id = "deny", parameters(("id" = "$response.body#/approval_id")))), ("disclose" = (operation_id = "disclose_input", parameters(("id" = "$response.body#/approval_id"))))),
         ),
         NotFound, Unavailable,
@@ -77,45 +82,28 @@ pub(super) async fn check(
     let bytes = payload.bytes().await?;
     let body: CheckRequest = json(&bytes)?;
     caller.need_for(Permission::Check, &body.agent_id)?;
-    let check = read(caller, &headers, body)?;
+    let check = Arc::new(read(caller, &headers, body)?);
     let span = span::begin(&state, &check);
     #[cfg(feature = "otel")]
     crate::otel::follow(&span, &headers);
-    let answer = answer(&state, &check, &headers, &bytes).instrument(span.clone()).await?;
+    let answer = answer(&state, check, &headers, &bytes).instrument(span.clone()).await?;
     span::end(&span, &answer);
-    Ok(respond(answer))
+    Ok(respond(&answer))
 }
 
 /// Decides the check, or says again what was said to its idempotency key.
 async fn answer(
-    state: &State,
-    check: &Check,
+    state: &Arc<State>,
+    check: Arc<Check>,
     headers: &HeaderMap,
     bytes: &Bytes,
-) -> Result<Answer, ApiError> {
-    Ok(match header(headers, IDEMPOTENCY_KEY)? {
-        None => decide(state, check).await?,
-        Some(repeated) => {
-            check_name("Idempotency-Key", repeated)?;
-            let body = fingerprint(check, bytes);
-            let now = state.clock.now();
-            let found = state.registry.repeats.find(&check.key.id, repeated, body, now);
-            let place = found.ok_or_else(|| {
-                ApiError::invalid(
-                    "Idempotency-Key",
-                    "was used for another check within the last minute; use a new one",
-                )
-            })?;
-            let mut first_time = false;
-            let first = place
-                .get_or_try_init(|| {
-                    first_time = true;
-                    decide(state, check)
-                })
-                .await?;
-            if first_time { first.clone() } else { decide_again(state, check, first).await? }
-        }
-    })
+) -> Result<Arc<Answer>, ApiError> {
+    let Some(repeated) = header(headers, IDEMPOTENCY_KEY)? else {
+        return pipeline::answer(state, check).await;
+    };
+    check_name("Idempotency-Key", repeated)?;
+    let body = fingerprint(&check, bytes);
+    pipeline::answer_once(state, check, repeated, body).await
 }
 
 fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, ApiError> {
@@ -177,12 +165,15 @@ fn fingerprint(check: &Check, body: &Bytes) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn respond(answer: Answer) -> Response {
-    let mut response = Json::<CheckResult>(answer.result).into_response();
+fn respond(answer: &Answer) -> Response {
+    let mut response = Json::<&CheckResult>(&answer.result).into_response();
+    let headers = response.headers_mut();
     if let Some(enforced) = answer.enforced {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(ENFORCED), HeaderValue::from_static(enforced));
+        headers.insert(HeaderName::from_static(ENFORCED), HeaderValue::from_static(enforced));
+    }
+    if let Some(retry_after) = answer.retry_after {
+        let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+        headers.insert(HeaderName::from_static(RETRY_AFTER), HeaderValue::from(millis));
     }
     response
 }

@@ -179,7 +179,7 @@ pub(super) async fn report(
     let ended = believed.into_iter().filter(|row| row.stage == Some(Stage::End));
     for record in ended.map(outcome) {
         // The report is kept in its own table either way; this row makes it part of the chain.
-        if let Err(error) = state.audit.enqueue(record) {
+        if let Err(error) = state.audit.enqueue(record).await {
             tracing::warn!(%error, "an outcome could not be recorded in the audit log");
         }
     }

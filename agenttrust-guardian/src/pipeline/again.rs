@@ -1,6 +1,7 @@
 //! A check that came again with its idempotency key. A refusal is repeated as it was; a permission only
 //! while it would still be given, because in between somebody may have revoked the agent.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::elevation::{binding, bound_scopes, reach};
@@ -16,16 +17,16 @@ use crate::state::State;
 pub(crate) async fn decide_again(
     state: &State,
     check: &Check,
-    first: &Answer,
-) -> Result<Answer, ApiError> {
+    first: Arc<Answer>,
+) -> Result<Arc<Answer>, ApiError> {
     if !first.result.allowed {
-        return Ok(first.clone());
+        return Ok(first);
     }
     let begun = Instant::now();
     let mut considered = consider(state, check)?;
     let approved = first.result.approval_id.as_deref();
     match (&considered.verdict, approved) {
-        (Verdict::Allow { .. }, _) => return Ok(first.clone()),
+        (Verdict::Allow { .. }, _) => return Ok(first),
         (Verdict::Hold { terms, .. }, Some(approval_id)) => {
             match state.policies.load().decide_approved(&considered.facts(check)) {
                 Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
@@ -33,8 +34,8 @@ pub(crate) async fn decide_again(
                 }
                 Verdict::Allow { policies, .. } => {
                     let changed =
-                        outgrown(state, check, &considered, *terms, first, approval_id).await?;
-                    let Some(changed) = changed else { return Ok(first.clone()) };
+                        outgrown(state, check, &considered, *terms, &first, approval_id).await?;
+                    let Some(changed) = changed else { return Ok(first) };
                     let reason = format!("{changed}; ask again with a new Idempotency-Key");
                     considered.verdict = Verdict::Deny { policies, reason };
                 }
@@ -42,7 +43,7 @@ pub(crate) async fn decide_again(
         }
         (Verdict::Hold { .. } | Verdict::Deny { .. }, _) => {}
     }
-    Ok(conclude(state, check, considered, begun).await)
+    Ok(Arc::new(conclude(state, check, considered, begun).await))
 }
 
 /// Why the approval that the first answer used would not be enough by now, if so.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use agenttrust::model::CheckResult;
 
 use super::Check;
+use super::deadline::RETRY_AFTER;
 use super::elevation::Ruling;
 use crate::classify::Classification;
 use crate::metrics::Decision;
@@ -17,6 +18,35 @@ pub(crate) struct Answer {
     pub(crate) decision: Decision,
     /// The policies that it comes from.
     pub(crate) policies: Vec<String>,
+    /// When to ask again, for a check that could not be decided in time.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Answer {
+    /// Whether it says what was decided. One that does not is never repeated.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.retry_after.is_none()
+    }
+}
+
+/// The answer to a check that could not be decided in time: no permission, and no denial either.
+pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
+    let mut result = CheckResult::default();
+    result.guard_tier = Some("fast".to_owned());
+    result.latency_ms = Some(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    result.reason = Some(format!(
+        "not decided: the Guardian or its database was too busy to decide about tool {:?} within \
+         {limit:?}; ask again in a moment",
+        check.tool
+    ));
+    result.elevation_required = Some(false);
+    Answer {
+        result,
+        enforced: enforced(check),
+        decision: Decision::Undecided,
+        policies: Vec::new(),
+        retry_after: Some(RETRY_AFTER),
+    }
 }
 
 /// Puts the answer together.
@@ -29,9 +59,10 @@ pub(super) fn of(
 ) -> Answer {
     let decision = ruling.decision();
     let (policies, reason, approval) = match ruling {
-        Ruling::Allowed { policies, reason, approval }
+        Ruling::Allowed { policies, reason, approval, .. }
         | Ruling::Denied { policies, reason, approval } => (policies, reason, approval),
         Ruling::Held { policies, reason, approval, .. } => (policies, reason, Some(approval)),
+        Ruling::Undecided => return undecided(check, took),
     };
     let mut result = CheckResult::default();
     result.allowed = decision == Decision::Allow;
@@ -43,7 +74,7 @@ pub(super) fn of(
     result.elevation_required = Some(decision == Decision::Hold);
     result.approval_id = approval.map(|approval| approval.id);
     result.action_effect = Some(class.effect);
-    Answer { result, enforced: enforced(check), decision, policies }
+    Answer { result, enforced: enforced(check), decision, policies, retry_after: None }
 }
 
 /// What of the request's extensions was taken into account.

@@ -1,6 +1,6 @@
 //! What becomes of a held check: the approval that it falls under, or a new one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, BoundTo};
@@ -12,6 +12,7 @@ use super::{Check, Said};
 use crate::ids;
 use crate::metrics::{ApprovalEvent, Decision};
 use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
+use crate::registry::AgentEntry;
 use crate::state::State;
 use crate::store::{Held, NewApproval, Settled};
 
@@ -19,19 +20,39 @@ use crate::store::{Held, NewApproval, Settled};
 #[derive(Debug)]
 pub(super) struct Matter<'a> {
     pub(super) check: &'a Check,
+    pub(super) agent: &'a AgentEntry,
     pub(super) visit: &'a Visit,
     pub(super) facts: &'a Facts<'a>,
     pub(super) said: Option<&'a Said>,
     pub(super) check_id: &'a str,
     pub(super) now: Timestamp,
+    /// By when it is to be decided.
+    pub(super) deadline: Instant,
 }
 
 /// What is answered.
 #[derive(Debug)]
 pub(super) enum Ruling {
-    Allowed { policies: Vec<String>, reason: String, approval: Option<Box<Approval>> },
-    Denied { policies: Vec<String>, reason: String, approval: Option<Box<Approval>> },
-    Held { policies: Vec<String>, reason: String, approval: Box<Approval>, new: bool },
+    Allowed {
+        policies: Vec<String>,
+        reason: String,
+        approval: Option<Box<Approval>>,
+        /// Whether it counts towards a limit.
+        counted: bool,
+    },
+    Denied {
+        policies: Vec<String>,
+        reason: String,
+        approval: Option<Box<Approval>>,
+    },
+    Held {
+        policies: Vec<String>,
+        reason: String,
+        approval: Box<Approval>,
+        new: bool,
+    },
+    /// There was no time to keep what was decided, so it was not decided.
+    Undecided,
 }
 
 impl Ruling {
@@ -41,6 +62,26 @@ impl Ruling {
             Self::Allowed { .. } => Decision::Allow,
             Self::Denied { .. } => Decision::Deny,
             Self::Held { .. } => Decision::Hold,
+            Self::Undecided => Decision::Undecided,
+        }
+    }
+
+    /// The policies that it comes from, and its reason.
+    pub(super) fn because(&self) -> (&[String], &str) {
+        match self {
+            Self::Allowed { policies, reason, .. }
+            | Self::Denied { policies, reason, .. }
+            | Self::Held { policies, reason, .. } => (policies, reason),
+            Self::Undecided => (&[], ""),
+        }
+    }
+
+    /// Whether something was used up or opened for it: an approval, or a place within a limit.
+    pub(super) fn is_paid_for(&self) -> bool {
+        match self {
+            Self::Allowed { approval, counted, .. } => *counted || approval.is_some(),
+            Self::Held { new, .. } => *new,
+            Self::Denied { .. } | Self::Undecided => false,
         }
     }
 
@@ -53,7 +94,8 @@ impl Ruling {
 pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
     let (terms, policies, reason) = match verdict {
         Verdict::Allow { policies, reason, limits } => {
-            let allowed = Ruling::Allowed { policies, reason, approval: None };
+            let counted = !limits.is_empty();
+            let allowed = Ruling::Allowed { policies, reason, approval: None, counted };
             return budget::take(state, matter, limits).await.unwrap_or(allowed);
         }
         Verdict::Deny { policies, reason } => {
@@ -111,7 +153,8 @@ fn ruling(
             state.metrics.approval(ApprovalEvent::Used);
             state.changes.announce(&row.approval.id);
             let reason = format!("approved as {}: {reason}", row.approval.id);
-            Ruling::Allowed { policies, reason, approval: Some(Box::new(row.approval)) }
+            let (approval, counted) = (Some(Box::new(row.approval)), false);
+            Ruling::Allowed { policies, reason, approval, counted }
         }
         Settled::Denied(row) => {
             let until =

@@ -58,7 +58,9 @@ mod tests {
             agent.status = status;
             let capabilities = CapabilitySet::default();
             let floor = Limits::new(SessionMode::Open, None).unwrap();
-            let entry = AgentEntry { agent, capabilities, groups: Vec::new(), floor };
+            let groups = Vec::new();
+            let (facts, floor_facts) = (None, None);
+            let entry = AgentEntry { agent, capabilities, groups, floor, facts, floor_facts };
             assert_eq!(standing(&entry).is_none(), may, "{status}");
         }
     }

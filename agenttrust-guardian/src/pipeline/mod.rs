@@ -11,6 +11,7 @@ mod audit;
 mod budget;
 mod ceiling;
 mod classify;
+mod deadline;
 #[cfg(test)]
 mod differential;
 mod elevation;
@@ -28,8 +29,9 @@ use std::time::{Duration, Instant};
 use agenttrust::{Effect, Timestamp};
 use serde_json::json;
 
-pub(crate) use self::again::decide_again;
+use self::again::decide_again;
 pub(crate) use self::answer::Answer;
+pub(crate) use self::deadline::{Deciding, answer, answer_once};
 use self::elevation::{Matter, Ruling};
 use self::session::{Entered, Visit};
 use crate::audit::Record;
@@ -90,7 +92,7 @@ impl Considered {
 ///
 /// Whoever may not ask, or asks for nobody, gets an error; everything else is an answer, also when
 /// the database is down.
-pub(crate) async fn decide(state: &State, check: &Check) -> Result<Answer, ApiError> {
+async fn decide(state: &State, check: &Check) -> Result<Answer, ApiError> {
     let begun = Instant::now();
     let considered = consider(state, check)?;
     Ok(conclude(state, check, considered, begun).await)
@@ -147,8 +149,16 @@ async fn conclude(state: &State, check: &Check, considered: Considered, begun: I
     let ids = state.checks.issue(&issued, now);
     let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
     let said = said.as_ref();
-    let mut matter =
-        Matter { check, visit: &visit, facts: &facts, said, check_id: &ids.allowed, now };
+    let mut matter = Matter {
+        check,
+        agent: &agent,
+        visit: &visit,
+        facts: &facts,
+        said,
+        check_id: &ids.allowed,
+        now,
+        deadline: begun + state.settings.check_deadline,
+    };
     let ruling = elevation::settle(state, &matter, verdict).await;
 
     if let Some(Said { shadow: Some(shadow), .. }) = said {
@@ -167,7 +177,10 @@ async fn conclude(state: &State, check: &Check, considered: Considered, begun: I
     let allowed = matches!(ruling, Ruling::Allowed { .. });
     let check_id = if allowed { ids.allowed } else { ids.refused };
     let took = begun.elapsed();
-    state.metrics.checked(ruling.decision(), class.effect, took);
+    match ruling {
+        Ruling::Undecided => state.metrics.undecided(took),
+        _ => state.metrics.checked(ruling.decision(), class.effect, took),
+    }
     answer::of(check, &class, ruling, check_id, took)
 }
 

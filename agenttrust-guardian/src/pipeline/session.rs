@@ -6,6 +6,7 @@ use agenttrust::model::{SessionMode, SessionSource};
 use agenttrust::{Effect, Timestamp};
 
 use super::Check;
+use crate::audit::FactsDigest;
 use crate::http::ApiError;
 use crate::ids::SESSION_PREFIX;
 use crate::registry::{AdHocEntry, AgentEntry, Limits, SessionEntry, stricter};
@@ -21,11 +22,11 @@ pub(super) enum Entered {
     Refused { visit: Visit, reason: String },
 }
 
-/// A check's place: its session and the agent's floor, which applies to every session.
+/// A check's place: its session and the agent, whose floor applies to every session.
 #[derive(Debug)]
 pub(super) struct Visit {
     session: Session,
-    floor: Limits,
+    agent: Arc<AgentEntry>,
 }
 
 #[derive(Debug)]
@@ -39,8 +40,8 @@ impl Visit {
     /// The stricter of the session's mode and the floor's.
     pub(super) fn mode(&self) -> SessionMode {
         match &self.session {
-            Session::Issued(session) => stricter(session.limits.mode(), self.floor.mode()),
-            Session::None | Session::AdHoc(_) => self.floor.mode(),
+            Session::Issued(session) => stricter(session.limits.mode(), self.agent.floor.mode()),
+            Session::None | Session::AdHoc(_) => self.agent.floor.mode(),
         }
     }
 
@@ -58,12 +59,25 @@ impl Visit {
             Session::Issued(session) => Some(&session.limits),
             Session::None | Session::AdHoc(_) => None,
         };
-        issued.into_iter().chain([&self.floor])
+        issued.into_iter().chain([&self.agent.floor])
     }
 
     /// The nearest ceiling: the session's, else the floor's.
     pub(super) fn ceiling(&self) -> &[String] {
         self.limits().find(|limits| limits.has_ceiling()).map_or(&[], Limits::ceiling)
+    }
+
+    /// Whether any ceiling holds here.
+    pub(super) fn has_ceiling(&self) -> bool {
+        self.limits().any(Limits::has_ceiling)
+    }
+
+    /// What the audit says of the nearest ceiling.
+    pub(super) fn ceiling_facts(&self) -> Option<FactsDigest> {
+        match &self.session {
+            Session::Issued(session) if session.limits.has_ceiling() => session.ceiling_facts,
+            _ => self.agent.floor_facts,
+        }
     }
 
     /// The id of the session, if the Guardian issued it.
@@ -86,10 +100,10 @@ impl Visit {
 pub(super) fn enter(
     state: &State,
     check: &Check,
-    agent: &AgentEntry,
+    agent: &Arc<AgentEntry>,
     now: Timestamp,
 ) -> Result<Entered, ApiError> {
-    let visit = |session| Visit { session, floor: agent.floor.clone() };
+    let visit = |session| Visit { session, agent: Arc::clone(agent) };
     let gateway = check.key.role == Role::Gateway;
     let Some(id) = check.session_id.as_deref() else {
         return if gateway {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use agenttrust::model::{Agent, CapabilityError, CapabilitySet};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Limits, read, unreadable, write};
+use super::{Limits, ceiling_facts, read, unreadable, write};
+use crate::audit::FactsDigest;
 use crate::store::{AgentRow, StoreError};
 
 /// The entry of an agent's metadata that lists the groups it is in.
@@ -19,17 +20,34 @@ pub(crate) struct AgentEntry {
     pub(crate) capabilities: CapabilitySet,
     pub(crate) groups: Vec<String>,
     pub(crate) floor: Limits,
+    /// What the audit says of the agent, and of its floor's ceiling: see [`facts_of`].
+    pub(crate) facts: Option<FactsDigest>,
+    pub(crate) floor_facts: Option<FactsDigest>,
 }
 
 impl AgentEntry {
     pub(crate) fn new(row: AgentRow) -> Result<Self, CapabilityError> {
+        let groups = groups_of(&row.agent);
+        let floor = Limits::new(row.floor_mode, row.floor_ceiling)?;
         Ok(Self {
             capabilities: CapabilitySet::parse(&row.agent.capabilities)?,
-            groups: groups_of(&row.agent),
-            floor: Limits::new(row.floor_mode, row.floor_ceiling)?,
+            facts: FactsDigest::of(&row.agent.org_id, &facts_of(&row.agent, &groups)),
+            floor_facts: ceiling_facts(&row.agent.org_id, &floor),
+            groups,
+            floor,
             agent: row.agent,
         })
     }
+}
+
+/// What every decision about this agent rests on, as the audit keeps it.
+pub(crate) fn facts_of(agent: &Agent, groups: &[String]) -> Value {
+    json!({
+        "agent_id": agent.id,
+        "agent_name": agent.name,
+        "groups": groups,
+        "capabilities": agent.capabilities,
+    })
 }
 
 /// The groups that an agent's metadata puts it in, sorted. They were looked at when the agent was

@@ -1,7 +1,9 @@
 //! How far a session or a floor lets an agent go: a mode and, if there is one, a ceiling.
 
 use agenttrust::model::SessionMode;
+use serde_json::{Value, json};
 
+use crate::audit::FactsDigest;
 use agenttrust::model::{CapabilityError, CapabilitySet};
 
 /// A mode and a ceiling.
@@ -56,6 +58,17 @@ impl Limits {
     pub(crate) fn first_uncovered<'a>(&self, wanted: &'a CapabilitySet) -> Option<&'a str> {
         self.ceiling.as_ref().and_then(|ceiling| ceiling.set.first_uncovered(wanted))
     }
+}
+
+/// What a ceiling says, as the audit keeps it.
+pub(crate) fn facts_of_ceiling(ceiling: &[String]) -> Value {
+    json!({ "ceiling": ceiling })
+}
+
+/// What the audit says of the ceiling of these limits, if they have one: see [`facts_of_ceiling`].
+pub(crate) fn ceiling_facts(org_id: &str, limits: &Limits) -> Option<FactsDigest> {
+    let ceiling = limits.has_ceiling().then(|| facts_of_ceiling(limits.ceiling()))?;
+    FactsDigest::of(org_id, &ceiling)
 }
 
 /// The stricter of two modes.

@@ -6,7 +6,8 @@ use std::sync::{Arc, RwLock};
 use agenttrust::Timestamp;
 use agenttrust::model::Session;
 
-use super::{Limits, read, unreadable, write};
+use super::{Limits, ceiling_facts, read, unreadable, write};
+use crate::audit::FactsDigest;
 use crate::store::{Counts, SessionRow, StoreError};
 use agenttrust::model::CapabilityError;
 
@@ -18,11 +19,14 @@ const OPEN_MOST: usize = 10_000;
 pub(crate) struct SessionEntry {
     pub(crate) row: SessionRow,
     pub(crate) limits: Limits,
+    /// What the audit says of its ceiling.
+    pub(crate) ceiling_facts: Option<FactsDigest>,
 }
 
 impl SessionEntry {
     pub(crate) fn new(row: SessionRow) -> Result<Self, CapabilityError> {
-        Ok(Self { limits: Limits::new(row.mode, row.ceiling.clone())?, row })
+        let limits = Limits::new(row.mode, row.ceiling.clone())?;
+        Ok(Self { ceiling_facts: ceiling_facts(&row.org_id, &limits), limits, row })
     }
 
     pub(crate) fn is_live(&self, now: Timestamp) -> bool {

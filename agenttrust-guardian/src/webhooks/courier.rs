@@ -161,7 +161,7 @@ async fn switch_off(state: &State, webhook: &WebhookRow, leased: Leased) -> Resu
     tracing::warn!(webhook_id = webhook.id, "a webhook is switched off: {reason}");
     let record = Record::new("webhook.disabled", &webhook.org_id)
         .body(json!({ "webhook_id": webhook.id, "reason": reason }));
-    if let Err(error) = state.audit.enqueue(record) {
+    if let Err(error) = state.audit.enqueue(record).await {
         tracing::warn!(%error, "that a webhook was switched off could not be recorded");
     }
     Ok(())

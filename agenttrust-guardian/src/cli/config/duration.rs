@@ -19,9 +19,31 @@ pub(in crate::cli) fn read(text: &str) -> Option<Duration> {
     (!span.is_zero() && span <= MOST).then_some(span)
 }
 
+/// Reads `500ms` or `2s`.
+pub(in crate::cli) fn read_short(text: &str) -> Option<Duration> {
+    let Some(number) = text.strip_suffix("ms") else {
+        return read(text).filter(|_| text.ends_with('s'));
+    };
+    if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let span = Duration::from_millis(number.parse().ok()?);
+    (!span.is_zero() && span <= MOST).then_some(span)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_time_spans_may_be_in_milliseconds() {
+        for (text, millis) in [("500ms", 500), ("2s", 2_000), ("1ms", 1)] {
+            assert_eq!(read_short(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "ms", "0ms", "0s", "-1ms", "1.5ms", "5m", "5", "99999999999999999999ms"] {
+            assert_eq!(read_short(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn only_a_whole_number_with_a_unit_is_a_time_span() {

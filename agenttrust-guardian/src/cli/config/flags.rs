@@ -43,6 +43,10 @@ pub(in crate::cli) struct Flags {
     /// How long an issued session lives that no token bounds [default: 1d]
     #[arg(long, value_name = "TIME")]
     session_ttl: Option<String>,
+    /// How long a check may take before it is answered that it was not decided, such as 500ms; shorter
+    /// than the time-out of those who ask [default: 2s]
+    #[arg(long, value_name = "TIME")]
+    check_deadline: Option<String>,
     /// The name of this Guardian among those that share a database [default: the machine's]
     #[arg(long, value_name = "NAME")]
     replica: Option<String>,
@@ -82,6 +86,7 @@ impl Flags {
             (&known::DEV, &self.dev),
             (&known::APPROVAL_TTL, &self.approval_ttl),
             (&known::SESSION_TTL, &self.session_ttl),
+            (&known::CHECK_DEADLINE, &self.check_deadline),
             (&known::REPLICA, &self.replica),
             (&known::AUDIT_KEY, &self.audit_key),
             (&known::AUDIT_CHECKPOINTS, &self.audit_checkpoints),

@@ -39,6 +39,7 @@ pub(super) static ALLOW_SELF_APPROVAL: Known = switch("allow-self-approval");
 pub(super) static DEV: Known = switch("dev");
 pub(super) static APPROVAL_TTL: Known = text("approval-ttl", Some("5m"));
 pub(super) static SESSION_TTL: Known = text("session-ttl", Some("1d"));
+pub(super) static CHECK_DEADLINE: Known = text("check-deadline", Some("2s"));
 /// Its default is the name of this machine.
 pub(super) static REPLICA: Known = text("replica", None);
 /// Its default is beside the database file.
@@ -52,7 +53,7 @@ pub(super) static LOG: Known = text("log", Some("info"));
 pub(super) static LOG_FORMAT: Known = text("log-format", Some("text"));
 
 /// Every setting, in the order in which they are printed.
-pub(super) static ALL: [&Known; 17] = [
+pub(super) static ALL: [&Known; 18] = [
     &LISTEN,
     &METRICS_LISTEN,
     &DATABASE,
@@ -62,6 +63,7 @@ pub(super) static ALL: [&Known; 17] = [
     &DEV,
     &APPROVAL_TTL,
     &SESSION_TTL,
+    &CHECK_DEADLINE,
     &REPLICA,
     &AUDIT_KEY,
     &AUDIT_CHECKPOINTS,

@@ -32,6 +32,7 @@ pub(super) struct Config {
     pub(super) dev: bool,
     pub(super) approval_ttl: Duration,
     pub(super) session_ttl: Duration,
+    pub(super) check_deadline: Duration,
     pub(super) replica: String,
     pub(super) audit_key: Option<PathBuf>,
     pub(super) audit_checkpoints: Option<PathBuf>,
@@ -74,6 +75,7 @@ impl Config {
             dev,
             approval_ttl: span(&settings, &known::APPROVAL_TTL)?,
             session_ttl: span(&settings, &known::SESSION_TTL)?,
+            check_deadline: short_span(&settings, &known::CHECK_DEADLINE)?,
             replica,
             audit_key: path(&settings, &known::AUDIT_KEY),
             audit_checkpoints: path(&settings, &known::AUDIT_CHECKPOINTS),
@@ -116,6 +118,12 @@ fn optional_span(settings: &Settings, known: &Known) -> Result<Option<Duration>,
     const WRONG: &str =
         "no time span; write a whole number above 0 and s, m, h or d, such as 5m, up to 365d";
     read(settings, known, WRONG, duration::read)
+}
+
+fn short_span(settings: &Settings, known: &Known) -> Result<Duration, GuardianError> {
+    const WRONG: &str =
+        "no time span; write a whole number above 0 and ms or s, such as 500ms or 2s";
+    read(settings, known, WRONG, duration::read_short).map(Option::unwrap_or_default)
 }
 
 fn format(settings: &Settings) -> Result<Format, GuardianError> {

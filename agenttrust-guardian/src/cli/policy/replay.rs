@@ -1,5 +1,6 @@
 //! Recorded checks, decided again: what another folder of policies would have changed.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use agenttrust::__private::background;
@@ -31,14 +32,55 @@ struct Recorded {
     facts: Told,
 }
 
+/// What else the policies were told: lists by the rows that have them, in rows of today.
 #[derive(Debug, Deserialize)]
-struct Told {
+#[serde(untagged)]
+enum Told {
+    ByReference {
+        agent: String,
+        ceiling: Option<String>,
+        session_source: Option<SessionSource>,
+        now: i64,
+    },
+    Whole {
+        #[serde(flatten)]
+        agent: AgentFacts,
+        ceiling: Vec<String>,
+        session_source: Option<SessionSource>,
+        now: i64,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct AgentFacts {
     agent_name: String,
     groups: Vec<String>,
     capabilities: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CeilingFacts {
     ceiling: Vec<String>,
-    session_source: Option<SessionSource>,
-    now: i64,
+}
+
+/// The rows of facts that a log has up to here, by their digests.
+#[derive(Debug, Default)]
+struct Known {
+    agents: HashMap<String, AgentFacts>,
+    ceilings: HashMap<String, Vec<String>>,
+}
+
+impl Known {
+    fn learn(&mut self, entry: &Entry) {
+        let Some(digest) = entry.body.get("digest").and_then(serde_json::Value::as_str) else {
+            return;
+        };
+        if let Ok(agent) = AgentFacts::deserialize(&entry.body) {
+            self.agents.insert(digest.to_owned(), agent);
+        } else if let Ok(CeilingFacts { ceiling }) = CeilingFacts::deserialize(&entry.body) {
+            self.ceilings.insert(digest.to_owned(), ceiling);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -57,15 +99,19 @@ pub(super) async fn replay(set: &PolicySet, place: &Where) -> Result<ExitCode, G
     let mut counts = Counts::default();
     let of = db.clone();
     for log in read(async move { audit::logs(&of).await }).await? {
-        let mut after = 0;
+        let (mut after, mut known) = (0, Known::default());
         loop {
             let (db, log) = (db.clone(), log.clone());
             let page =
                 read(async move { audit::list(&db, &log, after, MAX_PAGE, None).await }).await?;
             let Some(last) = page.last() else { break };
             after = last.seq;
-            for entry in page.iter().filter(|entry| entry.kind == "decision") {
-                weigh(set, entry, &mut counts)?;
+            for entry in &page {
+                match entry.kind.as_str() {
+                    "facts" => known.learn(entry),
+                    "decision" => weigh(set, entry, &known, &mut counts)?,
+                    _ => {}
+                }
             }
         }
     }
@@ -87,7 +133,12 @@ async fn read<T: Send + 'static>(
         .map_err(|error| GuardianError::Unavailable(error.to_string()))
 }
 
-fn weigh(set: &PolicySet, entry: &Entry, counts: &mut Counts) -> Result<(), GuardianError> {
+fn weigh(
+    set: &PolicySet,
+    entry: &Entry,
+    known: &Known,
+    counts: &mut Counts,
+) -> Result<(), GuardianError> {
     // A row says `null` where the policies were not asked, and nothing where it is older than that.
     if entry.body.get("verdict").is_some_and(serde_json::Value::is_null) {
         counts.before += 1;
@@ -98,7 +149,12 @@ fn weigh(set: &PolicySet, entry: &Entry, counts: &mut Counts) -> Result<(), Guar
         counts.untold += 1;
         return Ok(());
     };
-    let verdict = set.decide(&recorded.facts(&entry.org_id, agent_id));
+    // The row that it refers to may have been let go.
+    let Some(facts) = recorded.facts(&entry.org_id, agent_id, known) else {
+        counts.untold += 1;
+        return Ok(());
+    };
+    let verdict = set.decide(&facts);
     if verdict.as_str() == recorded.verdict {
         counts.same += 1;
         return Ok(());
@@ -119,23 +175,35 @@ fn weigh(set: &PolicySet, entry: &Entry, counts: &mut Counts) -> Result<(), Guar
 }
 
 impl Recorded {
-    fn facts<'a>(&'a self, org: &'a str, agent_id: &'a str) -> Facts<'a> {
-        Facts {
+    fn facts<'a>(&'a self, org: &'a str, agent_id: &'a str, known: &'a Known) -> Option<Facts<'a>> {
+        let (agent, ceiling, session_source, now) = match &self.facts {
+            Told::ByReference { agent, ceiling, session_source, now } => {
+                let ceiling = match ceiling {
+                    Some(ceiling) => known.ceilings.get(ceiling)?.as_slice(),
+                    None => &[],
+                };
+                (known.agents.get(agent)?, ceiling, session_source, now)
+            }
+            Told::Whole { agent, ceiling, session_source, now } => {
+                (agent, ceiling.as_slice(), session_source, now)
+            }
+        };
+        Some(Facts {
             org,
             agent_id,
-            agent_name: &self.facts.agent_name,
-            groups: &self.facts.groups,
-            capabilities: &self.facts.capabilities,
+            agent_name: &agent.agent_name,
+            groups: &agent.groups,
+            capabilities: &agent.capabilities,
             tool: &self.tool,
             effect: self.effect,
             confidence: self.confidence,
             session_id: self.session_id.as_deref(),
-            session_source: self.facts.session_source,
+            session_source: *session_source,
             session_mode: self.session_mode,
-            ceiling: &self.facts.ceiling,
+            ceiling,
             scopes: &self.scopes,
             input_chars: self.input_chars,
-            now_unix_seconds: self.facts.now,
-        }
+            now_unix_seconds: *now,
+        })
     }
 }

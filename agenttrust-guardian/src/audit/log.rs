@@ -1,0 +1,284 @@
+//! The audit log as everyone else holds it; its writer is a task of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use agenttrust::__private::background;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use super::error::AuditError;
+use super::facts::{FactsDigest, Told};
+use super::key::AuditKey;
+use super::notes;
+use super::record::{Prepared, Record};
+use super::signing::Signing;
+use super::tail::Tail;
+use super::verify::Own;
+use super::writer::Writer;
+use crate::clock::Clock;
+use crate::store::{Db, query};
+
+/// How many rows may wait for the writer ...
+const QUEUE: usize = 4_096;
+/// ... and how many bytes of them. Beyond either, those who hand over a row wait.
+const QUEUE_BYTES: usize = 32 << 20;
+/// What a row takes beside its body.
+const ROW_BYTES: usize = 512;
+
+const NEWEST: &str = "SELECT at FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
+
+/// The audit log, open for writing. Cloning shares it; it closes with its last clone.
+///
+/// While it cannot write, [`append`](Self::append) and [`enqueue`](Self::enqueue) answer errors and
+/// [`is_healthy`](Self::is_healthy) is false. It tries again by itself; once it can, it first writes the
+/// enqueued rows that it still owes and an `audit.resumed` row that tells the gap.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    queue: mpsc::Sender<Message>,
+    room: Arc<Semaphore>,
+    shared: Arc<Shared>,
+    key: Option<AuditKey>,
+    /// The last row that is known to be in the log.
+    reached: watch::Receiver<Tail>,
+    /// One walk along the whole log at a time.
+    walks: Arc<Semaphore>,
+}
+
+/// What the writer tells those who hold the log.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) healthy: AtomicBool,
+    /// Bursts of denials told of since the start.
+    pub(super) bursts: AtomicU64,
+    /// Rows on disk since the start.
+    pub(super) written: AtomicU64,
+    /// The facts that have a row.
+    pub(super) told: Told,
+}
+
+#[derive(Debug)]
+pub(super) enum Message {
+    Write(Waiting),
+    Flush(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A row on its way to the disk, and who waits for it to be there: no one when it was enqueued.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) row: Prepared,
+    pub(super) answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
+    /// Its share of the bytes that may wait.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Waiting {
+    pub(super) fn answer(self, result: Result<u64, AuditError>) {
+        if let Some(answer) = self.answer {
+            // A row whose caller is gone is written, or not, all the same.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+/// A record that has its place among those that are written next.
+#[derive(Debug)]
+pub(crate) struct HandedOver(Option<oneshot::Receiver<Result<u64, AuditError>>>);
+
+impl HandedOver {
+    /// Waits until it is on disk, if it is one to wait for.
+    pub(crate) async fn on_disk(self) -> Result<(), AuditError> {
+        match self.0 {
+            None => Ok(()),
+            Some(answered) => answered.await.map_err(|_| AuditError::Closed)?.map(drop),
+        }
+    }
+}
+
+impl AuditLog {
+    /// Opens the log in a database that has its table, and starts its writer on the background runtime.
+    ///
+    /// With `signing`, what was noted outside of the database is compared with it first, and checkpoints
+    /// are signed from here on.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say, and
+    /// [`AuditError::Truncated`] when the log ends before a checkpoint of it.
+    pub(crate) async fn start(
+        db: Db,
+        log: String,
+        clock: Arc<Clock>,
+        signing: Option<Signing>,
+    ) -> Result<Self, AuditError> {
+        let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
+        if let Some(signing) = &signing {
+            notes::compare(&mut transaction, &log, signing).await?;
+        }
+        let tail = Tail::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
+        let newest: Option<(String,)> = query(NEWEST)
+            .bind(&log)
+            .fetch_optional(&mut transaction)
+            .await
+            .map_err(AuditError::unreadable)?;
+        drop(transaction);
+        if let Some(at) = newest.and_then(|(at,)| at.parse().ok()) {
+            clock.not_before(at);
+        }
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared { healthy: AtomicBool::new(true), ..Shared::default() });
+        let (last, reached) = watch::channel(tail);
+        let key = signing.as_ref().map(|signing| signing.key.clone());
+        let writer = Writer::new(db, log, clock, messages, Arc::clone(&shared), last, signing);
+        background::spawn(writer.run());
+        Ok(Self {
+            queue,
+            room: Arc::new(Semaphore::new(QUEUE_BYTES)),
+            shared,
+            key,
+            reached,
+            walks: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    /// The key that signs checkpoints, if any are signed.
+    pub(crate) fn key(&self) -> Option<&AuditKey> {
+        self.key.as_ref()
+    }
+
+    /// What is known here of this log, by its name, whatever the database says.
+    pub(crate) fn own(&self, log: &str) -> Own {
+        let key = self.key().map(AuditKey::public);
+        Own { log: log.to_owned(), key, reached: *self.reached.borrow() }
+    }
+
+    /// Whether these facts have a row that others can refer to.
+    pub(crate) fn has_told(&self, facts: FactsDigest) -> bool {
+        self.shared.told.knows(facts)
+    }
+
+    /// Has facts written again that a row refers to, because rows were let go.
+    pub(crate) fn forget_told(&self) {
+        self.shared.told.forget();
+    }
+
+    /// Writes a record and returns its row's number once it is on disk. Where many rows wait, it waits for
+    /// a place first.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] when the row is not in the log; the caller denies.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the record may or may not be written.
+    pub async fn append(&self, record: Record) -> Result<u64, AuditError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(record, Some(answer)).await?;
+        answered.await.map_err(|_| AuditError::Closed)?
+    }
+
+    /// Hands a record over, and returns once it has its place; it is on disk with one of the next
+    /// transactions.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] when the record was not taken: the log is closed, or cannot be written at present.
+    /// The caller denies.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the record is not written.
+    pub async fn enqueue(&self, record: Record) -> Result<(), AuditError> {
+        if self.queue.is_closed() {
+            return Err(AuditError::Closed);
+        }
+        if !self.is_healthy() {
+            return Err(AuditError::Unhealthy);
+        }
+        self.send(record, None).await
+    }
+
+    /// [`append`](Self::append) or [`enqueue`](Self::enqueue) up to the point where the record has its
+    /// place. Dropped before that, it is not written.
+    pub(crate) async fn hand_over(
+        &self,
+        record: Record,
+        to_disk: bool,
+    ) -> Result<HandedOver, AuditError> {
+        if !to_disk {
+            self.enqueue(record).await?;
+            return Ok(HandedOver(None));
+        }
+        let (answer, answered) = oneshot::channel();
+        self.send(record, Some(answer)).await?;
+        Ok(HandedOver(Some(answered)))
+    }
+
+    async fn send(
+        &self,
+        record: Record,
+        answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
+    ) -> Result<(), AuditError> {
+        let row = Prepared::try_from(record)?;
+        let bytes = u32::try_from(ROW_BYTES + row.body.len()).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
+        let room = Some(room.map_err(|_| AuditError::Closed)?);
+        let message = Message::Write(Waiting { row, answer, _room: room });
+        self.queue.send(message).await.map_err(|_| AuditError::Closed)
+    }
+
+    /// Whether the writer lives and its last write succeeded.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.shared.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// How many bursts of denials this log told of since the start.
+    pub(crate) fn bursts(&self) -> u64 {
+        self.shared.bursts.load(Ordering::Relaxed)
+    }
+
+    /// How many rows were written since the start.
+    pub(crate) fn written(&self) -> u64 {
+        self.shared.written.load(Ordering::Relaxed)
+    }
+
+    /// How many records wait to be taken by the writer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
+    /// Leave to read the whole log; `None` while another walk is on its way. Many of them at once would
+    /// keep the database from those who decide.
+    pub(crate) fn begin_walk(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.walks).try_acquire_owned().ok()
+    }
+
+    /// Waits until everything handed over before has been tried; [`is_healthy`](Self::is_healthy) then
+    /// tells whether it is on disk.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the rows are written all the same.
+    pub async fn flush(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.send(Message::Flush(answer)).await.is_ok() {
+            // An error here means that the writer ended, after which there is nothing to wait for.
+            let _ = answered.await;
+        }
+    }
+
+    /// Takes no more records, writes those that wait, and ends the writer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, the log closes all the same.
+    pub async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.send(Message::Close(answer)).await.is_ok() {
+            // The writer drops the sender when it ends.
+            let _ = answered.await;
+        }
+    }
+}

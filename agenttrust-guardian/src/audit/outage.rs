@@ -1,0 +1,41 @@
+//! A time in which nothing could be written: how long until the next try, and what is told of it afterwards.
+
+use std::time::Duration;
+
+use super::record::{Prepared, Record};
+
+/// How long to wait before an unwritable log is tried again: at first, and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Outage {
+    pub(super) since: String,
+    /// The organisation of the first record that was not written; the `audit.resumed` row goes there.
+    org_id: String,
+    pub(super) refused: u64,
+    /// The first and the last row that turned out to be written although their callers were told otherwise.
+    pub(super) written_unanswered: Option<(i64, i64)>,
+    pub(super) retry: Duration,
+}
+
+impl Outage {
+    pub(super) fn begin(since: String, org_id: String, refused: u64) -> Self {
+        Self { since, org_id, refused, written_unanswered: None, retry: RETRY_FIRST }
+    }
+
+    /// Another try did not succeed.
+    pub(super) fn goes_on(&mut self, refused: u64) {
+        self.refused += refused;
+        self.retry = (self.retry * 2).min(RETRY_MAX);
+    }
+
+    /// The row that tells the gap.
+    pub(super) fn resumed(&self) -> Option<Prepared> {
+        let mut body = serde_json::json!({ "since": self.since, "refused": self.refused });
+        if let (Some((first, last)), Some(body)) = (self.written_unanswered, body.as_object_mut()) {
+            let rows = serde_json::json!({ "first": first, "last": last });
+            body.insert("written_unanswered".to_owned(), rows);
+        }
+        Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
+    }
+}

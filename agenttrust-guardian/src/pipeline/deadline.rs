@@ -1,0 +1,96 @@
+//! Every check is answered by its deadline. What was not decided by then goes on, and is found by whoever
+//! asks again under the same idempotency key.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use agenttrust::__private::background;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use super::answer::Answer;
+use super::{Check, decide, decide_again};
+use crate::http::ApiError;
+use crate::registry::Place;
+use crate::state::State;
+
+/// After how long a check that was not decided in time may be asked again.
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// A decision that several wait for: those who sent a check twice, and those who come again.
+pub(crate) type Deciding = Shared<BoxFuture<'static, Result<Arc<Answer>, ApiError>>>;
+
+/// The answer to a check, within the time that a check may take.
+pub(crate) async fn answer(state: &Arc<State>, check: Arc<Check>) -> Result<Arc<Answer>, ApiError> {
+    let deciding = GoesOn(begin(state, &check));
+    in_time(state, &check, deciding).await
+}
+
+/// The answer to a check that carries an idempotency key: the first one's, if it came before and is still
+/// worth something. `body` tells one check from another.
+pub(crate) async fn answer_once(
+    state: &Arc<State>,
+    check: Arc<Check>,
+    idempotency_key: &str,
+    body: [u8; 32],
+) -> Result<Arc<Answer>, ApiError> {
+    let now = state.clock.now();
+    let begin = || begin(state, &check);
+    match state.registry.repeats.place(&check.key.id, idempotency_key, body, now, begin) {
+        Place::First(deciding) => in_time(state, &check, GoesOn(deciding)).await,
+        Place::Again(deciding) => {
+            let again = {
+                let (state, check) = (Arc::clone(state), Arc::clone(&check));
+                async move {
+                    let first = deciding.await?;
+                    decide_again(&state, &check, first).await
+                }
+            };
+            in_time(state, &check, GoesOn(again.boxed().shared())).await
+        }
+        Place::Taken => Err(ApiError::invalid(
+            "Idempotency-Key",
+            "was used for another check within the last minute; use a new one",
+        )),
+    }
+}
+
+fn begin(state: &Arc<State>, check: &Arc<Check>) -> Deciding {
+    let (state, check) = (Arc::clone(state), Arc::clone(check));
+    async move { decide(&state, &check).await.map(Arc::new) }.boxed().shared()
+}
+
+async fn in_time(state: &State, check: &Check, deciding: GoesOn) -> Result<Arc<Answer>, ApiError> {
+    let limit = state.settings.check_deadline;
+    match background::timeout(limit, deciding).await {
+        Ok(decided) => decided,
+        Err(_) => {
+            state.metrics.undecided(limit);
+            Ok(Arc::new(super::answer::undecided(check, limit)))
+        }
+    }
+}
+
+/// A decision that goes on elsewhere when it is waited for no more: an approval may be used up by then, or a
+/// row on its way.
+struct GoesOn(Deciding);
+
+impl Future for GoesOn {
+    type Output = Result<Arc<Answer>, ApiError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_unpin(cx)
+    }
+}
+
+impl Drop for GoesOn {
+    fn drop(&mut self) {
+        // While this thread panics, the decision may be what panicked.
+        if self.0.peek().is_none() && !std::thread::panicking() {
+            background::spawn(self.0.clone());
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Many rows into one table by one statement.
+//!
+//! PostgreSQL takes a list for each column, whatever its length, so there is one statement to prepare. SQLite
+//! takes a parameter for each value; the rows are filled up to a power of two with rows of `NULL`, which the
+//! statement leaves out, so that few statements are prepared and all of them are kept.
+
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+
+use super::Transaction;
+use super::db::Value;
+
+/// How many parameters one statement of SQLite takes.
+const PARAMETERS: usize = 32_766;
+
+/// A table, and those of its columns that rows are given for. The first of them is never `NULL`.
+#[derive(Debug)]
+pub(crate) struct Insert {
+    pub(crate) into: &'static str,
+    pub(crate) columns: &'static [(&'static str, Kind)],
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Text,
+    Int,
+    Bool,
+    Bytes,
+}
+
+/// Rows on their way into a table.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    insert: &'static Insert,
+    /// Row after row.
+    values: Vec<Value>,
+}
+
+impl Rows {
+    /// No rows yet, with room for `rows`.
+    pub(crate) fn with_capacity(insert: &'static Insert, rows: usize) -> Self {
+        Self { insert, values: Vec::with_capacity(rows * insert.columns.len()) }
+    }
+
+    /// Adds a row: a value for each column, in their order.
+    pub(crate) fn push<const N: usize>(&mut self, row: [Value; N]) {
+        debug_assert_eq!(N, self.insert.columns.len(), "a row of {}", self.insert.into);
+        self.values.extend(row);
+    }
+
+    /// Inserts them; returns how many.
+    pub(crate) async fn execute(self, transaction: &mut Transaction) -> Result<u64, sqlx::Error> {
+        if self.values.is_empty() {
+            return Ok(0);
+        }
+        match transaction {
+            Transaction::Sqlite(transaction) => {
+                let mut inserted = 0;
+                let most = PARAMETERS / self.insert.columns.len() * self.insert.columns.len();
+                let mut values = self.values;
+                while !values.is_empty() {
+                    let later = values.split_off(values.len().min(most));
+                    inserted += into_sqlite(self.insert, values, most, transaction).await?;
+                    values = later;
+                }
+                Ok(inserted)
+            }
+            Transaction::Postgres(transaction) => {
+                into_postgres(self.insert, self.values, transaction).await
+            }
+        }
+    }
+}
+
+async fn into_sqlite(
+    insert: &Insert,
+    values: Vec<Value>,
+    most: usize,
+    transaction: &mut sqlx::Transaction<'static, Sqlite>,
+) -> Result<u64, sqlx::Error> {
+    let columns = insert.columns.len();
+    let rows = (values.len() / columns).next_power_of_two().min(most / columns);
+    let mut query = sqlx::query(AssertSqlSafe(insert.for_sqlite(rows)));
+    let padding = rows * columns - values.len();
+    for value in values {
+        query = match value {
+            Value::Text(text) => query.bind(text),
+            Value::Int(number) => query.bind(number),
+            Value::Bool(truth) => query.bind(truth),
+            Value::Bytes(bytes) => query.bind(bytes),
+        };
+    }
+    for _ in 0..padding {
+        query = query.bind(None::<i64>);
+    }
+    Ok(query.execute(&mut **transaction).await?.rows_affected())
+}
+
+async fn into_postgres(
+    insert: &Insert,
+    values: Vec<Value>,
+    transaction: &mut sqlx::Transaction<'static, Postgres>,
+) -> Result<u64, sqlx::Error> {
+    let mut lists: Vec<List> = insert.columns.iter().map(|(_, kind)| List::of(*kind)).collect();
+    let mut values = values.into_iter();
+    while values.len() > 0 {
+        for (list, value) in lists.iter_mut().zip(values.by_ref()) {
+            list.push(value);
+        }
+    }
+    let mut query = sqlx::query(AssertSqlSafe(insert.for_postgres()));
+    for list in lists {
+        query = match list {
+            List::Text(texts) => query.bind(texts),
+            List::Int(numbers) => query.bind(numbers),
+            List::Bool(truths) => query.bind(truths),
+            List::Bytes(bytes) => query.bind(bytes),
+        };
+    }
+    Ok(query.execute(&mut **transaction).await?.rows_affected())
+}
+
+/// The values of one column.
+enum List {
+    Text(Vec<Option<String>>),
+    Int(Vec<Option<i64>>),
+    Bool(Vec<Option<bool>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+}
+
+impl List {
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text(Vec::new()),
+            Kind::Int => Self::Int(Vec::new()),
+            Kind::Bool => Self::Bool(Vec::new()),
+            Kind::Bytes => Self::Bytes(Vec::new()),
+        }
+    }
+
+    fn push(&mut self, value: Value) {
+        match (self, value) {
+            (Self::Text(texts), Value::Text(text)) => texts.push(text),
+            (Self::Int(numbers), Value::Int(number)) => numbers.push(number),
+            (Self::Bool(truths), Value::Bool(truth)) => truths.push(Some(truth)),
+            (Self::Bytes(all), Value::Bytes(bytes)) => all.push(Some(bytes)),
+            // A value of another kind than its column is absent, and the column says whether it may be.
+            (Self::Text(texts), _) => texts.push(None),
+            (Self::Int(numbers), _) => numbers.push(None),
+            (Self::Bool(truths), _) => truths.push(None),
+            (Self::Bytes(all), _) => all.push(None),
+        }
+    }
+}
+
+impl Insert {
+    fn names(&self) -> String {
+        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    fn for_sqlite(&self, rows: usize) -> String {
+        let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
+        let rows = vec![row; rows].join(", ");
+        format!(
+            "INSERT INTO {} ({}) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL",
+            self.into,
+            self.names()
+        )
+    }
+
+    fn for_postgres(&self) -> String {
+        let list = |(place, (_, kind)): (usize, &(&str, Kind))| {
+            let kind = match kind {
+                Kind::Text => "text",
+                Kind::Int => "bigint",
+                Kind::Bool => "boolean",
+                Kind::Bytes => "bytea",
+            };
+            format!("${}::{kind}[]", place + 1)
+        };
+        let lists: Vec<String> = self.columns.iter().enumerate().map(list).collect();
+        format!(
+            "INSERT INTO {} ({}) SELECT * FROM UNNEST({})",
+            self.into,
+            self.names(),
+            lists.join(", ")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Database, Store, query};
+    use super::*;
+
+    static INSERT: Insert = Insert {
+        into: "many",
+        columns: &[("n", Kind::Int), ("text", Kind::Text), ("bytes", Kind::Bytes)],
+    };
+
+    #[tokio::test]
+    async fn every_row_of_any_number_of_rows_is_inserted_once() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let db = store.db();
+        let make = "CREATE TABLE many (n BIGINT NOT NULL, text TEXT, bytes BLOB NOT NULL)";
+        query(make).execute(&db).await.unwrap();
+        let mut inserted = 0_i64;
+        for count in [0, 1, 2, 3, 8, 100, 256, 12_000] {
+            let mut rows = Rows::with_capacity(&INSERT, count);
+            for n in 0..count as i64 {
+                let text = (n % 2 == 0).then(|| format!("row {}", inserted + n));
+                rows.push([(inserted + n).into(), text.into(), b"\0x"[..].into()]);
+            }
+            let mut transaction = db.begin().await.unwrap();
+            assert_eq!(rows.execute(&mut transaction).await.unwrap(), count as u64, "{count}");
+            transaction.commit().await.unwrap();
+            inserted += count as i64;
+            let right = "SELECT COUNT(*), COUNT(text), COUNT(DISTINCT n) FROM many \
+                         WHERE bytes = X'0078' AND (text IS NULL OR text = 'row ' || n)";
+            let found: (i64, i64, i64) = query(right).fetch_one(&db).await.unwrap();
+            assert_eq!((found.0, found.2), (inserted, inserted), "{count}");
+        }
+    }
+}
