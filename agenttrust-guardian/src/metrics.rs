@@ -112,7 +112,7 @@ impl Metrics {
         );
         let undecided = Counter::default();
         let help = "Checks that could not be decided by their deadline";
-        registry.register("checks_undecided", help, undecided.clone());
+        registry.register("undecided_checks", help, undecided.clone());
         let latency = Latency::default();
         let help = "How long checks took from the end of their request to their answer";
         registry.register("check_duration_seconds", help, latency.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
@@ -195,9 +196,9 @@ async fn a_full_queue_is_waited_for_and_refuses_nothing() {
     let mut taken = 0;
     let waiting = loop {
         let mut handing_over = Box::pin(log.enqueue(record(taken)));
-        match futures_util::poll!(handing_over.as_mut()) {
-            std::task::Poll::Ready(done) => done.unwrap(),
-            std::task::Poll::Pending => break handing_over,
+        match handing_over.as_mut().now_or_never() {
+            Some(done) => done.unwrap(),
+            None => break handing_over,
         }
         taken += 1;
         assert!(taken < 10_000, "the queue has an end");
@@ -217,7 +218,7 @@ async fn few_rows_that_are_long_are_waited_for_as_many_short_ones_are() {
     let mut taken = 0;
     loop {
         let mut handing_over = Box::pin(log.enqueue(long()));
-        if futures_util::poll!(handing_over.as_mut()).is_pending() {
+        if handing_over.as_mut().now_or_never().is_none() {
             break;
         }
         taken += 1;
@@ -235,7 +236,7 @@ async fn facts_are_written_once_and_before_the_first_row_that_refers_to_them() {
     let facts = json!({ "capabilities": ["a", "b"] });
     let digest = FactsDigest::of("org_1", &facts).unwrap();
     assert!(!log.has_told(digest));
-    let referring = |n: u64| {
+    let referring = |n: usize| {
         let told = vec![(digest, digest.record("org_1", facts.clone()))];
         record(n).referring_to(told)
     };

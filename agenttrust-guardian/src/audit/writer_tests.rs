@@ -70,7 +70,7 @@ async fn more_than_one_transaction_takes_is_written_in_several() {
     writer.most = 8;
     writer.owed = (1..=50).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
     writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
-    assert!(writer.owed.is_empty() && writer.healthy.load(Ordering::Relaxed));
+    assert!(writer.owed.is_empty() && writer.shared.healthy.load(Ordering::Relaxed));
     assert_eq!(writer.most, 64, "8, 16 and 26 rows, and the notice with the last");
     let bodies = bodies(&writer).await;
     assert_eq!(bodies[..50], (1..=50).map(|n| json!({ "n": n })).collect::<Vec<_>>());
@@ -82,7 +82,7 @@ async fn slow_database_is_given_less_at_once() {
     let (mut writer, store) = writer().await;
     store.close().await;
     writer.owed = (1..=300).map(|n| Waiting { row: row(n), answer: None, _room: None }).collect();
-    for most in [128, 64, 32, 16, 8, 8] {
+    for most in [256, 128, 64, 32, 16, 8, 8] {
         writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
         assert_eq!((writer.most, writer.owed.len()), (most, 300));
     }

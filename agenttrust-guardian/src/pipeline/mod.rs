@@ -13,6 +13,8 @@ mod ceiling;
 mod classify;
 mod deadline;
 #[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
 mod differential;
 mod elevation;
 mod identity;

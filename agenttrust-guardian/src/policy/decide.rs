@@ -1,10 +1,9 @@
 //! The decision: deny beats elevate beats allow.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Effect, Entities, EntityUid, Policy, PolicyId, Request,
-};
+use cedar_policy::{AuthorizationError, Authorizer, Effect, Entities, EntityUid, Policy, PolicyId};
 
 use super::annotations::Rate;
 use super::facts::Facts;
@@ -37,19 +36,29 @@ pub(super) struct Note {
 /// A call in the form in which it is put to Cedar.
 pub(super) struct Question<'a> {
     pub(super) facts: &'a Facts<'a>,
-    entities: Entities,
     principals: Vec<EntityUid>,
     resource: EntityUid,
+    /// Made when Cedar is asked: for many calls it is not.
+    entities: OnceCell<Entities>,
 }
 
 impl<'a> Question<'a> {
     pub(super) fn new(facts: &'a Facts<'a>) -> Result<Self, String> {
+        facts.askable()?;
         Ok(Self {
             facts,
-            entities: facts.entities()?,
             principals: facts.principals()?,
             resource: facts.resource()?,
+            entities: OnceCell::new(),
         })
+    }
+
+    fn entities(&self) -> Result<&Entities, String> {
+        if let Some(entities) = self.entities.get() {
+            return Ok(entities);
+        }
+        let entities = self.facts.entities()?;
+        Ok(self.entities.get_or_init(|| entities))
     }
 }
 
@@ -89,7 +98,7 @@ impl Rules {
         let Question { principals, resource, .. } = Question::new(facts).unwrap();
         let of = |half: &Index| -> usize {
             let candidates = half.candidates(facts.effect, &resource, &principals);
-            candidates.map(|policies| policies.policies().count()).sum()
+            candidates.map(|policies| policies.ids().count()).sum()
         };
         of(&self.forbids) + of(&self.permits)
     }
@@ -100,12 +109,11 @@ impl Rules {
         question: &Question<'_>,
         approved: bool,
     ) -> Result<Answers<'_>, String> {
-        let request = question.facts.request(approved)?;
         let mut answers = Answers::default();
         let (matched, broken) = (&mut answers.forbids, &mut answers.broken_forbids);
-        self.collect(&self.forbids, question, &request, matched, broken)?;
+        self.collect(&self.forbids, question, approved, matched, broken)?;
         let (matched, broken) = (&mut answers.permits, &mut answers.broken_permits);
-        self.collect(&self.permits, question, &request, matched, broken)?;
+        self.collect(&self.permits, question, approved, matched, broken)?;
         answers.sort();
         Ok(answers)
     }
@@ -114,19 +122,22 @@ impl Rules {
         &'a self,
         half: &Index,
         question: &Question<'_>,
-        request: &Request,
+        approved: bool,
         matched: &mut Vec<Match<'a>>,
         broken: &mut Vec<Broken>,
     ) -> Result<(), String> {
-        let Question { facts, entities, principals, resource } = question;
+        let Question { facts, principals, resource, .. } = question;
         for policies in half.candidates(facts.effect, resource, principals) {
-            let response = Authorizer::new().is_authorized(request, policies, entities);
+            for id in &policies.certain {
+                matched.push(self.matched(id)?);
+            }
+            if policies.open.is_empty() {
+                continue;
+            }
+            let (request, entities) = (facts.request(approved)?, question.entities()?);
+            let response = Authorizer::new().is_authorized(&request, &policies.open, entities);
             for id in response.diagnostics().reason() {
-                // Every policy has a note; one without would be a bug that must not permit.
-                let Some((id, note)) = self.notes.get_key_value(id) else {
-                    return Err(format!("policy `{id}` matched but is not on record"));
-                };
-                matched.push(Match { id: id.as_ref(), note });
+                matched.push(self.matched(id)?);
             }
             for error in response.diagnostics().errors() {
                 let AuthorizationError::PolicyEvaluationError(error) = error;
@@ -146,6 +157,15 @@ impl Rules {
             }
         }
         Ok(())
+    }
+
+    fn matched(&self, id: &PolicyId) -> Result<Match<'_>, String> {
+        // Every policy has a note; one without would be a bug that must not permit.
+        let (id, note) = self
+            .notes
+            .get_key_value(id)
+            .ok_or_else(|| format!("policy `{id}` matched but is not on record"))?;
+        Ok(Match { id: id.as_ref(), note })
     }
 }
 

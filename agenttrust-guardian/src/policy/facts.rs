@@ -68,6 +68,14 @@ impl Facts<'_> {
         Ok(principals)
     }
 
+    /// Refuses a call of which the policies cannot be told all that they may ask.
+    pub(super) fn askable(&self) -> Result<(), String> {
+        if self.session_mode == SessionMode::Unknown {
+            return Err("the session's mode is not one that this Guardian knows".to_owned());
+        }
+        Ok(())
+    }
+
     /// The tool, which is in nothing.
     pub(super) fn resource(&self) -> Result<EntityUid, String> {
         Ok(uid(&Vocabulary::get()?.tool, self.tool))
@@ -133,9 +141,6 @@ impl Facts<'_> {
 
     fn context(&self, approved: bool) -> Result<Context, String> {
         let names = Vocabulary::get()?;
-        if self.session_mode == SessionMode::Unknown {
-            return Err("the session's mode is not one that this Guardian knows".to_owned());
-        }
         let mut pairs = vec![
             ("session_mode".to_owned(), text(self.session_mode.as_str())),
             ("scopes".to_owned(), texts(self.scopes)),

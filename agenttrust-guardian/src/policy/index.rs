@@ -6,18 +6,43 @@
 //! put under the actions, the tool and the agent, group or organisation that its scope names, and a call
 //! looks only under its own. What names none is always looked at, and so is whatever a scope says that is
 //! not understood here: to look at one too many is safe.
+//!
+//! A policy without a condition matches every call that finds it, where finding it takes all that its scope
+//! says. Cedar is not asked about such a one.
 
 use std::collections::{BTreeMap, HashMap};
 
 use agenttrust::Effect;
 use cedar_policy::{
-    ActionConstraint, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+    ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint,
 };
 
 /// Policies of one kind, by the actions, the resource and the principal of their scope.
 #[derive(Default)]
 pub(super) struct Index {
-    by_action: BTreeMap<Effect, Split<Split<PolicySet>>>,
+    by_action: BTreeMap<Effect, Split<Split<Candidates>>>,
+}
+
+/// Policies that a call finds.
+#[derive(Default)]
+pub(super) struct Candidates {
+    /// Those that match it.
+    pub(super) certain: Vec<PolicyId>,
+    /// Those that Cedar is to be asked about.
+    pub(super) open: PolicySet,
+}
+
+impl Candidates {
+    fn is_empty(&self) -> bool {
+        self.certain.is_empty() && self.open.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
+        let open = self.open.policies().map(|policy| policy.id().to_string());
+        self.certain.iter().map(ToString::to_string).chain(open)
+    }
 }
 
 /// What was put under a name, and what under none.
@@ -46,10 +71,15 @@ impl Index {
             | ResourceConstraint::IsIn(_, uid) => Some(uid),
             ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
         };
+        let certain = matches_by_scope(policy);
         for effect in effects(&policy.action_constraint()) {
             let shelf = self.by_action.entry(effect).or_default();
             let policies = shelf.under(resource.as_ref()).under(principal.as_ref());
-            policies.add(policy.clone()).map_err(|error| error.to_string())?;
+            if certain {
+                policies.certain.push(policy.id().clone());
+            } else {
+                policies.open.add(policy.clone()).map_err(|error| error.to_string())?;
+            }
         }
         Ok(())
     }
@@ -61,7 +91,7 @@ impl Index {
         effect: Effect,
         resource: &'a EntityUid,
         principals: &'a [EntityUid],
-    ) -> impl Iterator<Item = &'a PolicySet> {
+    ) -> impl Iterator<Item = &'a Candidates> {
         let shelf = self.by_action.get(&effect);
         shelf
             .into_iter()
@@ -85,6 +115,34 @@ impl<T: Default> Split<T> {
     }
 }
 
+/// Whether the policy matches every call that finds it.
+fn matches_by_scope(policy: &Policy) -> bool {
+    // An agent, its groups and its organisation are looked up alike, and it is none of the latter two.
+    let is_agent = |uid: &EntityUid| uid.type_name().to_string() == "Agent";
+    let principal = match policy.principal_constraint() {
+        PrincipalConstraint::Any | PrincipalConstraint::In(_) => true,
+        PrincipalConstraint::Eq(uid) => is_agent(&uid),
+        PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => false,
+    };
+    let resource = match policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Eq(_) | ResourceConstraint::In(_) => true,
+        ResourceConstraint::Is(_) | ResourceConstraint::IsIn(..) => false,
+    };
+    let action = match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => effect_of(&uid).is_some(),
+        ActionConstraint::In(uids) => uids.iter().all(|uid| effect_of(uid).is_some()),
+    };
+    policy.is_static() && !policy.has_non_scope_constraint() && principal && resource && action
+}
+
+/// The effect that this is the action of.
+fn effect_of(uid: &EntityUid) -> Option<Effect> {
+    let word: &str = uid.id().as_ref();
+    let effect = Effect::ALL.into_iter().find(|effect| effect.as_str() == word)?;
+    (uid.type_name().to_string() == "Action").then_some(effect)
+}
+
 /// The effects that the action of a scope stands for; all of them where that is not certain.
 fn effects(action: &ActionConstraint) -> Vec<Effect> {
     let named = match action {
@@ -92,13 +150,9 @@ fn effects(action: &ActionConstraint) -> Vec<Effect> {
         ActionConstraint::Eq(uid) => std::slice::from_ref(uid),
         ActionConstraint::In(uids) => uids,
     };
-    let effect = |uid: &EntityUid| {
-        let word: &str = uid.id().as_ref();
-        Effect::ALL.into_iter().find(|effect| effect.as_str() == word)
-    };
     let mut effects: Vec<Effect> = named
         .iter()
-        .map(effect)
+        .map(effect_of)
         .collect::<Option<Vec<_>>>()
         .unwrap_or_else(|| Effect::ALL.to_vec());
     effects.sort_unstable();
@@ -124,12 +178,40 @@ mod tests {
         }
         let principals: Vec<EntityUid> = principals.iter().map(|text| uid(text)).collect();
         let resource = uid(resource);
-        let mut ids: Vec<String> = index
-            .candidates(effect, &resource, &principals)
-            .flat_map(|policies| policies.policies().map(|policy| policy.id().to_string()))
-            .collect();
+        let mut ids: Vec<String> =
+            index.candidates(effect, &resource, &principals).flat_map(Candidates::ids).collect();
         ids.sort();
         ids
+    }
+
+    #[test]
+    fn cedar_is_asked_about_every_policy_whose_place_does_not_say_it_all() {
+        let text = r#"
+            @id("all") permit (principal, action, resource);
+            @id("read") permit (principal, action == Action::"read", resource);
+            @id("agent") permit (principal == Agent::"1", action, resource);
+            @id("group") permit (principal in Group::"g", action, resource);
+            @id("tool") permit (principal, action, resource == Tool::"a");
+            @id("when") permit (principal, action, resource) when { context.approved };
+            @id("unless") permit (principal, action, resource) unless { context.approved };
+            @id("true") permit (principal, action, resource) when { true };
+            @id("is") permit (principal is Agent, action, resource);
+            @id("is-in") permit (principal is Agent in Group::"g", action, resource);
+            @id("is-tool") permit (principal, action, resource is Tool);
+            @id("equals-group") permit (principal == Group::"g", action, resource);
+            @id("equals-org") permit (principal == Org::"o", action, resource);
+            @id("newer") permit (principal, action == Action::"newer", resource);
+            @id("other") permit (principal, action == Other::Action::"read", resource);
+            @id("foreign") permit (principal == Other::Agent::"1", action, resource);
+        "#;
+        let mut certain = Vec::new();
+        for policy in PolicySet::from_str(text).unwrap().policies() {
+            if matches_by_scope(policy) {
+                certain.push(policy.annotation("id").unwrap().to_owned());
+            }
+        }
+        certain.sort();
+        assert_eq!(certain, ["agent", "all", "group", "read", "tool"]);
     }
 
     #[test]
