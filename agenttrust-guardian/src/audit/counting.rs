@@ -13,7 +13,7 @@ use agenttrust::Timestamp;
 use serde_json::json;
 
 use super::error::AuditError;
-use super::record::{Prepared, Record};
+use super::record::{Record, Row};
 use crate::store::denials::{self, Denials};
 use crate::store::{Counts, Transaction, counts};
 
@@ -47,9 +47,9 @@ struct OfAgent<'a> {
 pub(super) async fn count(
     transaction: &mut Transaction,
     log: &str,
-    rows: &[&Prepared],
+    rows: &[&Row],
     now: Timestamp,
-) -> Result<Vec<Prepared>, AuditError> {
+) -> Result<Vec<Row>, AuditError> {
     // In the order of their names, so that two replicas never wait for each other.
     let mut sessions = BTreeMap::<&str, Counts>::new();
     let mut agents = BTreeMap::<&str, OfAgent<'_>>::new();
@@ -77,7 +77,7 @@ pub(super) async fn count(
         denials::keep(transaction, agent_id, &known, now).await.map_err(AuditError::unwritable)?;
         for burst in bursts {
             let record = burst.record(of.org_id, agent_id);
-            told.push(Prepared::try_from(record)?);
+            told.push(Row::try_from(record)?);
         }
     }
     Ok(told)

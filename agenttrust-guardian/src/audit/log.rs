@@ -10,7 +10,7 @@ use super::error::AuditError;
 use super::facts::{FactsDigest, Told};
 use super::key::AuditKey;
 use super::notes;
-use super::record::{Prepared, Record};
+use super::record::{Record, Row};
 use super::signing::Signing;
 use super::tail::Tail;
 use super::verify::Own;
@@ -66,7 +66,7 @@ pub(super) enum Message {
 /// A row on its way to the disk, and who waits for it to be there: no one when it was enqueued.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) row: Prepared,
+    pub(super) row: Row,
     pub(super) answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
     /// Its share of the bytes that may wait.
     pub(super) _room: Option<OwnedSemaphorePermit>,
@@ -174,7 +174,7 @@ impl AuditLog {
     /// Dropped early, the record may or may not be written.
     pub async fn append(&self, record: Record) -> Result<u64, AuditError> {
         let (answer, answered) = oneshot::channel();
-        self.send(record, Some(answer)).await?;
+        self.send(record.try_into()?, Some(answer)).await?;
         answered.await.map_err(|_| AuditError::Closed)?
     }
 
@@ -190,37 +190,36 @@ impl AuditLog {
     ///
     /// Dropped early, the record is not written.
     pub async fn enqueue(&self, record: Record) -> Result<(), AuditError> {
+        self.hand_over(record.try_into()?, false).await.map(drop)
+    }
+
+    /// [`append`](Self::append) or [`enqueue`](Self::enqueue) up to the point where the row has its place.
+    /// Dropped before that, it is not written.
+    pub(crate) async fn hand_over(
+        &self,
+        row: Row,
+        to_disk: bool,
+    ) -> Result<HandedOver, AuditError> {
+        if to_disk {
+            let (answer, answered) = oneshot::channel();
+            self.send(row, Some(answer)).await?;
+            return Ok(HandedOver(Some(answered)));
+        }
         if self.queue.is_closed() {
             return Err(AuditError::Closed);
         }
         if !self.is_healthy() {
             return Err(AuditError::Unhealthy);
         }
-        self.send(record, None).await
-    }
-
-    /// [`append`](Self::append) or [`enqueue`](Self::enqueue) up to the point where the record has its
-    /// place. Dropped before that, it is not written.
-    pub(crate) async fn hand_over(
-        &self,
-        record: Record,
-        to_disk: bool,
-    ) -> Result<HandedOver, AuditError> {
-        if !to_disk {
-            self.enqueue(record).await?;
-            return Ok(HandedOver(None));
-        }
-        let (answer, answered) = oneshot::channel();
-        self.send(record, Some(answer)).await?;
-        Ok(HandedOver(Some(answered)))
+        self.send(row, None).await?;
+        Ok(HandedOver(None))
     }
 
     async fn send(
         &self,
-        record: Record,
+        row: Row,
         answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
     ) -> Result<(), AuditError> {
-        let row = Prepared::try_from(record)?;
         let bytes = u32::try_from(ROW_BYTES + row.body.len()).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
         let room = Some(room.map_err(|_| AuditError::Closed)?);

@@ -100,6 +100,7 @@ pub use self::read::MAX_PAGE;
 #[cfg(feature = "cli")]
 pub(crate) use self::read::{export, newest};
 pub(crate) use self::read::{last, list, logs};
+pub(crate) use self::record::Row;
 pub use self::record::{Entry, MAX_BODY_BYTES, Record};
 pub(crate) use self::signing::Signing;
 pub use self::verify::{Fault, Verification};

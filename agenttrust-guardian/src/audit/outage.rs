@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::record::{Prepared, Record};
+use super::record::{Record, Row};
 
 /// How long to wait before an unwritable log is tried again: at first, and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -30,12 +30,12 @@ impl Outage {
     }
 
     /// The row that tells the gap.
-    pub(super) fn resumed(&self) -> Option<Prepared> {
+    pub(super) fn resumed(&self) -> Option<Row> {
         let mut body = serde_json::json!({ "since": self.since, "refused": self.refused });
         if let (Some((first, last)), Some(body)) = (self.written_unanswered, body.as_object_mut()) {
             let rows = serde_json::json!({ "first": first, "last": last });
             body.insert("written_unanswered".to_owned(), rows);
         }
-        Prepared::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
+        Row::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
     }
 }

@@ -38,10 +38,6 @@ pub struct Record {
     pub actor: Option<String>,
     /// The particulars.
     pub body: Value,
-    /// What it counts towards once it is on disk.
-    pub(crate) counted: Option<Counted>,
-    /// Facts that the body refers to by their digests: each has a row of its own before this one.
-    pub(crate) facts: Vec<(FactsDigest, Record)>,
 }
 
 impl Record {
@@ -49,8 +45,7 @@ impl Record {
     #[must_use]
     pub fn new(kind: &'static str, org_id: impl Into<String>) -> Self {
         let body = Value::Object(serde_json::Map::new());
-        let (agent_id, actor, counted, facts) = (None, None, None, Vec::new());
-        Self { kind, org_id: org_id.into(), agent_id, actor, body, counted, facts }
+        Self { kind, org_id: org_id.into(), agent_id: None, actor: None, body }
     }
 
     /// Names the agent that it is about.
@@ -73,6 +68,52 @@ impl Record {
         self.body = body;
         self
     }
+}
+
+/// A record in the form in which it is hashed and stored; only place and time are still open.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(super) kind: &'static str,
+    pub(super) org_id: String,
+    pub(super) agent_id: Option<String>,
+    pub(super) actor: Option<String>,
+    pub(super) body: String,
+    pub(super) counted: Option<Counted>,
+    pub(super) facts: Vec<(FactsDigest, Row)>,
+}
+
+impl Row {
+    /// A row with this body, whose members stand in the order of their names and whose numbers are written
+    /// as RFC 8785 has it.
+    pub(crate) fn of<T: Serialize>(
+        kind: &'static str,
+        org_id: &str,
+        body: &T,
+    ) -> Result<Self, AuditError> {
+        let body = serde_json::to_string(body)
+            .map_err(|source| AuditError::Body { kind, source: Arc::new(source) })?;
+        Self::with_body(kind, org_id.to_owned(), body)
+    }
+
+    fn with_body(kind: &'static str, org_id: String, body: String) -> Result<Self, AuditError> {
+        if body.len() > MAX_BODY_BYTES {
+            return Err(AuditError::TooLong { kind, bytes: body.len() });
+        }
+        let (agent_id, actor, counted, facts) = (None, None, None, Vec::new());
+        Ok(Self { kind, org_id, agent_id, actor, body, counted, facts })
+    }
+
+    /// Names the agent that it is about.
+    pub(crate) fn agent(mut self, agent_id: &str) -> Self {
+        self.agent_id = Some(agent_id.to_owned());
+        self
+    }
+
+    /// Names the key that did it, by its id.
+    pub(crate) fn actor(mut self, key_id: &str) -> Self {
+        self.actor = Some(key_id.to_owned());
+        self
+    }
 
     /// Makes it count as this decision, in the transaction that writes it.
     pub(crate) fn counting(mut self, counted: Counted) -> Self {
@@ -80,38 +121,25 @@ impl Record {
         self
     }
 
-    /// Has these facts written before it, unless they are there.
-    pub(crate) fn referring_to(mut self, facts: Vec<(FactsDigest, Record)>) -> Self {
-        self.facts = facts;
-        self
+    /// Has these facts, which the body names by their digests, written before it, unless they are there.
+    pub(crate) fn referring_to(
+        mut self,
+        facts: Vec<(FactsDigest, Record)>,
+    ) -> Result<Self, AuditError> {
+        let facts = facts.into_iter().map(|(digest, facts)| Ok((digest, Self::try_from(facts)?)));
+        self.facts = facts.collect::<Result<_, AuditError>>()?;
+        Ok(self)
     }
 }
 
-/// A record in the form in which it is hashed and stored; only place and time are still open.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) kind: &'static str,
-    pub(super) org_id: String,
-    pub(super) agent_id: Option<String>,
-    pub(super) actor: Option<String>,
-    pub(super) body: String,
-    pub(super) counted: Option<Counted>,
-    pub(super) facts: Vec<(FactsDigest, Prepared)>,
-}
-
-impl TryFrom<Record> for Prepared {
+impl TryFrom<Record> for Row {
     type Error = AuditError;
 
     fn try_from(record: Record) -> Result<Self, AuditError> {
-        let Record { kind, org_id, agent_id, actor, body, counted, facts } = record;
+        let Record { kind, org_id, agent_id, actor, body } = record;
         let body = serde_json_canonicalizer::to_string(&body)
             .map_err(|source| AuditError::Body { kind, source: Arc::new(source) })?;
-        if body.len() > MAX_BODY_BYTES {
-            return Err(AuditError::TooLong { kind, bytes: body.len() });
-        }
-        let facts = facts.into_iter().map(|(digest, facts)| Ok((digest, Self::try_from(facts)?)));
-        let facts = facts.collect::<Result<_, AuditError>>()?;
-        Ok(Self { kind, org_id, agent_id, actor, body, counted, facts })
+        Ok(Self { agent_id, actor, ..Self::with_body(kind, org_id, body)? })
     }
 }
 
@@ -177,7 +205,9 @@ impl From<Stored> for Entry {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().map_or('0', char::from);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Reads what [`hex`] wrote, and only that.

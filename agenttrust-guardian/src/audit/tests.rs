@@ -9,7 +9,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 use super::{
-    AuditError, AuditLog, Entry, FactsDigest, MAX_BODY_BYTES, Record, Trust, Verification,
+    AuditError, AuditLog, Entry, FactsDigest, MAX_BODY_BYTES, Record, Row, Trust, Verification,
 };
 use crate::store::Db;
 
@@ -236,14 +236,14 @@ async fn facts_are_written_once_and_before_the_first_row_that_refers_to_them() {
     let facts = json!({ "capabilities": ["a", "b"] });
     let digest = FactsDigest::of("org_1", &facts).unwrap();
     assert!(!log.has_told(digest));
-    let referring = |n: usize| {
+    let referring = async |n: usize| {
         let told = vec![(digest, digest.record("org_1", facts.clone()))];
-        record(n).referring_to(told)
+        let row = Row::try_from(record(n)).unwrap().referring_to(told).unwrap();
+        log.hand_over(row, true).await.unwrap().on_disk().await.unwrap();
     };
-    let (one, other) = tokio::join!(log.append(referring(1)), log.append(referring(2)));
-    assert_eq!((one.unwrap(), other.unwrap()), (2, 3));
+    tokio::join!(referring(1), referring(2));
     assert!(log.has_told(digest));
-    assert_eq!(log.append(referring(3)).await.unwrap(), 4);
+    referring(3).await;
     let rows = list(&pool, 0, 10, None).await.unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| row.kind.as_str()).collect();
     assert_eq!(kinds, ["facts", "decision", "decision", "decision"]);
@@ -258,11 +258,15 @@ async fn facts_of_a_row_that_was_not_written_are_written_with_the_next_one() {
     let log = start(&pool).await.unwrap();
     run(&pool, &*DISK_FULL.replace("> 2", "> 0").leak()).await;
     let digest = FactsDigest::of("org_1", &json!({})).unwrap();
-    let referring = || record(1).referring_to(vec![(digest, digest.record("org_1", json!({})))]);
-    log.append(referring()).await.unwrap_err();
+    let referring = async || {
+        let told = vec![(digest, digest.record("org_1", json!({})))];
+        let row = Row::try_from(record(1)).unwrap().referring_to(told).unwrap();
+        log.hand_over(row, true).await.unwrap().on_disk().await
+    };
+    referring().await.unwrap_err();
     assert!(!log.has_told(digest));
     run(&pool, "DROP TRIGGER disk_full;").await;
-    log.append(referring()).await.unwrap();
+    referring().await.unwrap();
     let rows = list(&pool, 0, 10, None).await.unwrap();
     assert_eq!(rows[0].kind, "facts");
 }

@@ -15,7 +15,7 @@ use super::error::AuditError;
 use super::facts::FactsDigest;
 use super::log::{Message, Shared, Waiting};
 use super::outage::Outage;
-use super::record::Prepared;
+use super::record::Row;
 use super::signing::Signing;
 use super::tail::Tail;
 use crate::clock::Clock;
@@ -228,7 +228,7 @@ impl Writer {
     /// The tail is read inside it: another process (the command line, say) may have written in between.
     async fn commit<'a>(
         &mut self,
-        rows: impl Iterator<Item = &'a Prepared>,
+        rows: impl Iterator<Item = &'a Row>,
         sign: bool,
     ) -> Result<u64, AuditError> {
         let mut transaction = self.db.begin().await.map_err(AuditError::unwritable)?;
@@ -242,7 +242,7 @@ impl Writer {
             last.still_stands(&mut transaction, &self.log, key).await?;
         }
         let at = self.now();
-        let rows: Vec<&Prepared> = rows.collect();
+        let rows: Vec<&Row> = rows.collect();
         let (facts, digests) = self.untold(&rows);
         let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
         let all = facts.iter().copied().chain(rows).chain(&told);
@@ -266,7 +266,7 @@ impl Writer {
     }
 
     /// The facts that these rows refer to and that have no row yet, each once.
-    fn untold<'a>(&self, rows: &[&'a Prepared]) -> (Vec<&'a Prepared>, HashSet<FactsDigest>) {
+    fn untold<'a>(&self, rows: &[&'a Row]) -> (Vec<&'a Row>, HashSet<FactsDigest>) {
         let mut digests = HashSet::new();
         let facts = rows.iter().flat_map(|row| &row.facts);
         let untold =
@@ -280,7 +280,7 @@ impl Writer {
         transaction: &mut Transaction,
         mut tail: Tail,
         at: &str,
-        rows: impl Iterator<Item = &'a Prepared>,
+        rows: impl Iterator<Item = &'a Row>,
     ) -> Result<Tail, AuditError> {
         let mut inserted = Rows::with_capacity(&INSERT, rows.size_hint().0);
         for row in rows {

@@ -16,7 +16,7 @@ async fn writer() -> (Writer, Store) {
     (writer, store)
 }
 
-fn row(n: u64) -> Prepared {
+fn row(n: u64) -> Row {
     Record::new("decision", "org_1").body(json!({ "n": n })).try_into().unwrap()
 }
 

@@ -5,17 +5,13 @@ use std::time::Instant;
 use agenttrust::__private::background;
 use agenttrust::Effect;
 use agenttrust::model::{Approval, SessionMode};
-use serde_json::{Value, json};
 
-use super::Said;
+use super::decision_body::DecisionBody;
 use super::elevation::{Matter, Ruling};
-use crate::audit::{Counted, FactsDigest, Record};
+use crate::audit::{AuditError, Counted, FactsDigest, Record, Row};
 use crate::classify::Classification;
 use crate::registry::{facts_of, facts_of_ceiling};
 use crate::state::State;
-
-/// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a denial.
-const IDS_MAX_BYTES: usize = 8 << 10;
 
 /// Records the ruling. One that cannot be recorded becomes a denial, and one that finds no place in time is
 /// not decided.
@@ -28,18 +24,22 @@ pub(super) async fn record(
     class: &Classification,
     ruling: Ruling,
 ) -> Ruling {
-    let record = of(state, matter, class, &ruling);
     let plain = class.effect == Effect::Read
         && matter.visit.mode() != SessionMode::Supervised
         && !matches!(ruling, Ruling::Held { .. })
         && approval_of(&ruling).is_none();
-    let handing_over = state.audit.hand_over(record, !plain);
-    let handed_over = if ruling.is_paid_for() {
-        // What was used up for it is told of, however long that takes.
-        Ok(handing_over.await)
-    } else {
-        let left = matter.deadline.saturating_duration_since(Instant::now());
-        background::timeout(left, handing_over).await
+    let handed_over = match row(state, matter, class, &ruling) {
+        Ok(row) => {
+            let handing_over = state.audit.hand_over(row, !plain);
+            if ruling.is_paid_for() {
+                // What was used up for it is told of, however long that takes.
+                Ok(handing_over.await)
+            } else {
+                let left = matter.deadline.saturating_duration_since(Instant::now());
+                background::timeout(left, handing_over).await
+            }
+        }
+        Err(error) => Ok(Err(error)),
     };
     let recorded = match handed_over {
         Ok(Ok(handed_over)) => handed_over.on_disk().await,
@@ -58,72 +58,29 @@ pub(super) async fn record(
     }
 }
 
-fn of(state: &State, matter: &Matter<'_>, class: &Classification, ruling: &Ruling) -> Record {
+/// What becomes of it once it is on disk, and what it refers to.
+fn row(
+    state: &State,
+    matter: &Matter<'_>,
+    class: &Classification,
+    ruling: &Ruling,
+) -> Result<Row, AuditError> {
     let check = matter.check;
-    let (policies, reason) = ruling.because();
-    let mut body = json!({
-        "check_id": matter.check_id,
-        "decision": ruling.decision().as_str(),
-        "tool": check.tool,
-        "effect": class.effect,
-        "confidence": class.confidence,
-        "basis": class.basis.as_str(),
-        "session_id": check.session_id,
-        "session_mode": matter.visit.mode(),
-        "source": check.source,
-        "scopes": matter.facts.scopes,
-        "input_digest": check.digest,
-        "input_chars": matter.facts.input_chars,
-        "policies": listed(policies),
-        "reason": reason,
-    });
-    if let Some(body) = body.as_object_mut() {
-        if let Some(approval) = approval_of(ruling) {
-            body.insert("approval_id".to_owned(), json!(approval.id));
-            body.insert("bound_to".to_owned(), json!(approval.bound_to));
-        }
-        if let Ruling::Held { new, .. } = ruling {
-            body.insert("approval_opened".to_owned(), json!(new));
-        }
-        // `null` where the policies were not asked.
-        body.insert("verdict".to_owned(), json!(matter.said.map(|said| said.verdict)));
-        if let Some(Said { shadow, .. }) = matter.said {
-            if let Some(facts) = facts(matter) {
-                body.insert("facts".to_owned(), facts);
-            }
-            if let Some(shadow) = shadow {
-                body.insert("shadow".to_owned(), json!(shadow.verdict.as_str()));
-            }
-        }
-    }
-    let facts = matter.said.map(|_| untold(state, matter)).unwrap_or_default();
-    Record::new("decision", &check.key.org_id)
+    let counted = Counted {
+        session_id: matter.visit.issued_id().map(str::to_owned),
+        read: class.effect == Effect::Read,
+        denied: matches!(ruling, Ruling::Denied { .. }).then(|| check.tool.clone()),
+        at: matter.now,
+    };
+    let body = DecisionBody::of(matter, class, ruling);
+    let row = Row::of("decision", &check.key.org_id, &body)?
         .agent(&check.agent_id)
         .actor(&check.key.id)
-        .body(body)
-        .counting(Counted {
-            session_id: matter.visit.issued_id().map(str::to_owned),
-            read: class.effect == Effect::Read,
-            denied: matches!(ruling, Ruling::Denied { .. }).then(|| check.tool.clone()),
-            at: matter.now,
-        })
-        .referring_to(facts)
-}
-
-/// What else the policies were told, so that others can be asked about the same check later: lists by the
-/// rows that have them. Where one is too long for a row, all of it is left out.
-fn facts(matter: &Matter<'_>) -> Option<Value> {
-    let agent = matter.agent.facts?.to_hex();
-    let ceiling = match matter.visit.has_ceiling() {
-        true => Some(matter.visit.ceiling_facts()?.to_hex()),
-        false => None,
-    };
-    Some(json!({
-        "agent": agent,
-        "ceiling": ceiling,
-        "session_source": matter.facts.session_source,
-        "now": matter.facts.now_unix_seconds,
-    }))
+        .counting(counted);
+    match matter.said {
+        Some(_) => row.referring_to(untold(state, matter)),
+        None => Ok(row),
+    }
 }
 
 /// The rows that the facts refer to, where the log does not have them yet.
@@ -140,17 +97,7 @@ fn untold(state: &State, matter: &Matter<'_>) -> Vec<(FactsDigest, Record)> {
     agent.into_iter().chain(ceiling).collect()
 }
 
-/// The first of these ids, as many as a row has room for.
-fn listed(ids: &[String]) -> &[String] {
-    let mut bytes = 0;
-    let fits = ids.iter().take_while(|id| {
-        bytes += id.len();
-        bytes <= IDS_MAX_BYTES
-    });
-    ids.get(..fits.count()).unwrap_or_default()
-}
-
-fn approval_of(ruling: &Ruling) -> Option<&Approval> {
+pub(super) fn approval_of(ruling: &Ruling) -> Option<&Approval> {
     match ruling {
         Ruling::Allowed { approval, .. } | Ruling::Denied { approval, .. } => approval.as_deref(),
         Ruling::Held { approval, .. } => Some(approval),

@@ -14,6 +14,7 @@ mod classify;
 mod deadline;
 #[cfg(test)]
 mod deadline_tests;
+mod decision_body;
 #[cfg(test)]
 mod differential;
 mod elevation;

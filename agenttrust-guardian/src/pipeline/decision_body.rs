@@ -1,0 +1,170 @@
+//! What the row of a decision says, written straight in the form in which it is hashed: every decision has one,
+//! and half of a check's time would go into it otherwise.
+
+use agenttrust::model::{BoundTo, SessionMode, SessionSource};
+use serde::{Serialize, Serializer};
+
+use super::elevation::{Matter, Ruling};
+use crate::classify::Classification;
+
+/// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a
+/// denial.
+const IDS_MAX_BYTES: usize = 8 << 10;
+
+/// The body of a `decision`. Its members stand in the order of their names, as RFC 8785 has it.
+#[derive(Debug, Serialize)]
+pub(super) struct DecisionBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_opened: Option<bool>,
+    basis: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound_to: Option<BoundTo>,
+    check_id: &'a str,
+    #[serde(serialize_with = "shortest")]
+    confidence: f64,
+    decision: &'static str,
+    effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<FactsOfDecision>,
+    input_chars: Option<u64>,
+    input_digest: Option<&'a str>,
+    policies: &'a [String],
+    reason: &'a str,
+    scopes: &'a [String],
+    session_id: Option<&'a str>,
+    session_mode: SessionMode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<&'static str>,
+    source: &'a str,
+    tool: &'a str,
+    /// `null` where the policies were not asked.
+    verdict: Option<&'static str>,
+}
+
+/// What else the policies were told, so that others can be asked about the same check later: lists by the
+/// rows that have them.
+#[derive(Debug, Serialize)]
+struct FactsOfDecision {
+    agent: String,
+    ceiling: Option<String>,
+    now: i64,
+    session_source: Option<SessionSource>,
+}
+
+impl<'a> DecisionBody<'a> {
+    pub(super) fn of(matter: &Matter<'a>, class: &Classification, ruling: &'a Ruling) -> Self {
+        let check = matter.check;
+        let (policies, reason) = ruling.because();
+        let approval = super::audit::approval_of(ruling);
+        let opened = match ruling {
+            Ruling::Held { new, .. } => Some(*new),
+            _ => None,
+        };
+        let shadow = matter.said.and_then(|said| said.shadow.as_ref());
+        Self {
+            approval_id: approval.map(|approval| approval.id.as_str()),
+            approval_opened: opened,
+            basis: class.basis.as_str(),
+            bound_to: approval.map(|approval| approval.bound_to),
+            check_id: matter.check_id,
+            confidence: class.confidence,
+            decision: ruling.decision().as_str(),
+            effect: class.effect.as_str(),
+            facts: matter.said.and_then(|_| FactsOfDecision::of(matter)),
+            input_chars: matter.facts.input_chars,
+            input_digest: check.digest.as_deref(),
+            policies: listed(policies),
+            reason,
+            scopes: matter.facts.scopes,
+            session_id: check.session_id.as_deref(),
+            session_mode: matter.visit.mode(),
+            shadow: shadow.map(|shadow| shadow.verdict.as_str()),
+            source: &check.source,
+            tool: &check.tool,
+            verdict: matter.said.map(|said| said.verdict),
+        }
+    }
+}
+
+impl FactsOfDecision {
+    /// Where a list is too long for a row, all of it is left out.
+    fn of(matter: &Matter<'_>) -> Option<Self> {
+        let ceiling = match matter.visit.has_ceiling() {
+            true => Some(matter.visit.ceiling_facts()?.to_hex()),
+            false => None,
+        };
+        Some(Self {
+            agent: matter.agent.facts?.to_hex(),
+            ceiling,
+            now: matter.facts.now_unix_seconds,
+            session_source: matter.facts.session_source,
+        })
+    }
+}
+
+/// The first of these ids, as many as a row has room for.
+fn listed(ids: &[String]) -> &[String] {
+    let mut bytes = 0;
+    let fits = ids.iter().take_while(|id| {
+        bytes += id.len();
+        bytes <= IDS_MAX_BYTES
+    });
+    ids.get(..fits.count()).unwrap_or_default()
+}
+
+/// A share as RFC 8785 writes it: a whole one without a fraction.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn shortest<S: Serializer>(share: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if share.fract() == 0.0 {
+        #[expect(clippy::cast_possible_truncation, reason = "0 or 1")]
+        serializer.serialize_i64(*share as i64)
+    } else {
+        serializer.serialize_f64(*share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_is_written_in_the_form_in_which_it_is_hashed() {
+        let words = ["z\u{1}\u{8}\n\r\t\u{c}\"\\/é🙂\u{7f}\u{2028}".to_owned(), String::new()];
+        for confidence in [1.0, 0.9, 0.6, 0.3, 0.0] {
+            for present in [true, false] {
+                let body = DecisionBody {
+                    approval_id: present.then_some("apr_1"),
+                    approval_opened: present.then_some(true),
+                    basis: "name",
+                    bound_to: present.then_some(BoundTo::Summary),
+                    check_id: "chk_1",
+                    confidence,
+                    decision: "hold",
+                    effect: "read",
+                    facts: present.then(|| FactsOfDecision {
+                        agent: "0f".to_owned(),
+                        ceiling: None,
+                        now: i64::from(i32::MIN),
+                        session_source: Some(SessionSource::Api),
+                    }),
+                    input_chars: present.then_some(1_000_000_000),
+                    input_digest: present.then_some("ab"),
+                    policies: &words,
+                    reason: &words[0],
+                    scopes: &words,
+                    session_id: present.then_some(&words[0]),
+                    session_mode: SessionMode::Supervised,
+                    shadow: present.then_some("deny"),
+                    source: "api",
+                    tool: &words[0],
+                    verdict: present.then_some("hold"),
+                };
+                let written = serde_json::to_string(&body).unwrap();
+                let value: serde_json::Value = serde_json::from_str(&written).unwrap();
+                assert_eq!(written, serde_json_canonicalizer::to_string(&value).unwrap());
+            }
+        }
+    }
+}
