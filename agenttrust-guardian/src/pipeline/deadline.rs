@@ -25,7 +25,7 @@ pub(crate) type Deciding = Shared<BoxFuture<'static, Result<Arc<Answer>, ApiErro
 
 /// The answer to a check, within the time that a check may take.
 pub(crate) async fn answer(state: &Arc<State>, check: Arc<Check>) -> Result<Arc<Answer>, ApiError> {
-    let deciding = GoesOn(begin(state, &check));
+    let deciding = GoesOn(Some(begin(state, &check)));
     in_time(state, &check, deciding).await
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn answer_once(
     let now = state.clock.now();
     let begin = || begin(state, &check);
     match state.registry.repeats.place(&check.key.id, idempotency_key, body, now, begin) {
-        Place::First(deciding) => in_time(state, &check, GoesOn(deciding)).await,
+        Place::First(deciding) => in_time(state, &check, GoesOn(Some(deciding))).await,
         Place::Again(deciding) => {
             let again = {
                 let (state, check) = (Arc::clone(state), Arc::clone(&check));
@@ -49,7 +49,7 @@ pub(crate) async fn answer_once(
                     decide_again(&state, &check, first).await
                 }
             };
-            in_time(state, &check, GoesOn(again.boxed().shared())).await
+            in_time(state, &check, GoesOn(Some(again.boxed().shared()))).await
         }
         Place::Taken => Err(ApiError::invalid(
             "Idempotency-Key",
@@ -76,21 +76,68 @@ async fn in_time(state: &State, check: &Check, deciding: GoesOn) -> Result<Arc<A
 
 /// A decision that goes on elsewhere when it is waited for no more: an approval may be used up by then, or a
 /// row on its way.
-struct GoesOn(Deciding);
+struct GoesOn(Option<Deciding>);
 
 impl Future for GoesOn {
     type Output = Result<Arc<Answer>, ApiError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_unpin(cx)
+        let Some(deciding) = self.0.as_mut() else { return Poll::Pending };
+        let decided = deciding.poll_unpin(cx);
+        if decided.is_ready() {
+            self.0 = None;
+        }
+        decided
     }
 }
 
 impl Drop for GoesOn {
     fn drop(&mut self) {
         // While this thread panics, the decision may be what panicked.
-        if self.0.peek().is_none() && !std::thread::panicking() {
-            background::spawn(self.0.clone());
+        if let Some(deciding) = self.0.take()
+            && !std::thread::panicking()
+        {
+            background::spawn(deciding);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A decision that counts how often it is polled, and is there at the second time.
+    fn counted(polls: &Arc<AtomicUsize>) -> GoesOn {
+        let polls = Arc::clone(polls);
+        let deciding = futures_util::future::poll_fn(move |cx| {
+            if polls.fetch_add(1, Ordering::SeqCst) == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Err(ApiError::forbidden("decided")))
+        });
+        GoesOn(Some(deciding.boxed().shared()))
+    }
+
+    #[tokio::test]
+    async fn decision_that_was_heard_does_not_go_on() {
+        let polls = Arc::default();
+        let mut deciding = counted(&polls);
+        (&mut deciding).await.unwrap_err();
+        assert!(deciding.0.is_none(), "it would be polled once more, elsewhere");
+        assert_eq!(polls.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn decision_that_was_begun_goes_on_without_those_who_wait() {
+        let polls = Arc::default();
+        let mut deciding = counted(&polls);
+        assert!((&mut deciding).now_or_never().is_none());
+        drop(deciding);
+        while polls.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }
