@@ -25,6 +25,7 @@ mod sessions;
 mod telemetry;
 mod tokens;
 mod tools;
+mod wal;
 mod webhooks;
 
 use std::future::Future;
@@ -80,6 +81,8 @@ pub(crate) struct Store {
     own_votes: bool,
     /// Keeps a second Guardian off a database file.
     lock: Option<Arc<lock::Lock>>,
+    /// What moves pages of the write-ahead log into a database file.
+    mover: Option<Arc<sqlx::SqlitePool>>,
 }
 
 impl Store {
@@ -101,9 +104,15 @@ impl Store {
 
     /// Closes every connection; everything after that is an error.
     pub(crate) async fn close(&self) {
-        let db = self.db.clone();
+        let (db, mover) = (self.db.clone(), self.mover.clone());
         // A panicked close leaves nothing that could be closed better.
-        let _ = background::spawn(async move { db.close().await }).await;
+        let _ = background::spawn(async move {
+            if let Some(mover) = mover {
+                mover.close().await;
+            }
+            db.close().await;
+        })
+        .await;
         if let Some(lock) = &self.lock {
             lock.release();
         }

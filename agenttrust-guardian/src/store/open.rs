@@ -17,7 +17,7 @@ use super::db::Db;
 #[cfg(feature = "cli")]
 use super::db::query;
 use super::lock::Lock;
-use super::{Store, refusal};
+use super::{Store, refusal, wal};
 use crate::error::GuardianError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -55,7 +55,12 @@ impl Store {
             }
         };
         let opened = Self::migrated(database, true).await?;
-        Ok(Self { lock: lock.map(Arc::new), ..opened })
+        let mut mover = None;
+        if let (Database::File(_), Db::Sqlite(pool)) = (database, &opened.db) {
+            let options = pool.connect_options().as_ref().clone();
+            mover = Some(Arc::new(to_file(1).connect_lazy_with(options)));
+        }
+        Ok(Self { lock: lock.map(Arc::new), mover, ..opened })
     }
 
     /// Opens `database`, which must be there already.
@@ -87,7 +92,7 @@ impl Store {
                     .await?
             }
         };
-        let store = Self { db, own_votes: false, lock: None };
+        let store = Self { db, own_votes: false, lock: None, mover: None };
         let there = store
             .run(|db| async move { query(AUDIT_THERE).fetch_optional::<(String,)>(&db).await })
             .await;
@@ -109,17 +114,22 @@ impl Store {
         let Database::Postgres(options) = database else { return Ok(self.clone()) };
         let pool = to_postgres(2).connect_with(careful(options));
         let db = connected(database, async { pool.await.map(Db::Postgres) }).await?;
-        Ok(Self { db, own_votes: self.own_votes, lock: None })
+        Ok(Self { db, own_votes: self.own_votes, lock: None, mover: None })
     }
 
     /// A connection of its own for the writer of the audit, so that those who read never keep it waiting.
     pub(crate) async fn writer(&self, database: &Database) -> Result<Db, GuardianError> {
         match (database, &self.db) {
-            (Database::File(_), Db::Sqlite(pool)) => {
+            (Database::File(path), Db::Sqlite(pool)) => {
                 let options = pool.connect_options().as_ref().clone();
                 let pool = to_file(1);
-                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
-                    .await
+                let writer =
+                    connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                        .await?;
+                if let (Some(mover), Db::Sqlite(writer)) = (&self.mover, &writer) {
+                    wal::start(path, mover, writer.clone());
+                }
+                Ok(writer)
             }
             (Database::Postgres(options), _) => {
                 let pool = to_postgres(1).connect_with(careful(options));
@@ -145,7 +155,7 @@ impl Store {
             }
             Database::File(path) => {
                 let pool = to_file(TO_FILE);
-                let options = SqliteConnectOptions::new()
+                let mut options = SqliteConnectOptions::new()
                     .filename(path)
                     .create_if_missing(make)
                     .foreign_keys(true)
@@ -153,6 +163,10 @@ impl Store {
                     // An answered decision must survive a power cut.
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(BUSY);
+                if make {
+                    // A Guardian that runs has a task for it.
+                    options = options.pragma("wal_autocheckpoint", "0");
+                }
                 connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
                     .await?
             }
@@ -177,7 +191,7 @@ impl Store {
             Ok::<_, sqlx::Error>(migrated.map_err(|error| refusal::of_tables(&error)))
         });
         match migrated.await {
-            Ok(Ok(Ok(()))) => Ok(Self { db, own_votes: false, lock: None }),
+            Ok(Ok(Ok(()))) => Ok(Self { db, own_votes: false, lock: None, mover: None }),
             Ok(Ok(Err(reason))) => Err(database.refused(reason)),
             Ok(Err(error)) => Err(database.refused(refusal::of(&error))),
             Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),

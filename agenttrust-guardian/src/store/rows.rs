@@ -1,6 +1,9 @@
 //! Many rows into one table by one statement.
 //!
-//! PostgreSQL takes a list for each column, whatever its length, so there is one statement to prepare. SQLite
+//! PostgreSQL takes a list for each column, whatever its length, so there is one statement to prepare. What is
+//! sent to it is kept within one record of TLS: the client library leaves Nagle's algorithm on, and of two
+//! records the second would wait 40 milliseconds for the first to be acknowledged. Longer lists go by several
+//! statements, in the same transaction. SQLite
 //! takes a parameter for each value; the rows are filled up to a power of two with rows of `NULL`, which the
 //! statement leaves out, so that few statements are prepared and all of them are kept.
 
@@ -11,6 +14,8 @@ use super::db::Value;
 
 /// How many parameters one statement of SQLite takes.
 const PARAMETERS: usize = 32_766;
+/// How many bytes of values one statement of PostgreSQL takes: a record of TLS has 16,384.
+const RECORD: usize = 14_000;
 
 /// A table, and those of its columns that rows are given for. The first of them is never `NULL`.
 #[derive(Debug)]
@@ -101,13 +106,42 @@ async fn into_postgres(
     values: Vec<Value>,
     transaction: &mut sqlx::Transaction<'static, Postgres>,
 ) -> Result<u64, sqlx::Error> {
-    let mut lists: Vec<List> = insert.columns.iter().map(|(_, kind)| List::of(*kind)).collect();
+    let none = || insert.columns.iter().map(|(_, kind)| List::of(*kind)).collect();
+    let (mut lists, mut bytes, mut inserted): (Vec<List>, _, _) = (none(), 0, 0);
     let mut values = values.into_iter();
     while values.len() > 0 {
-        for (list, value) in lists.iter_mut().zip(values.by_ref()) {
+        let row: Vec<Value> = values.by_ref().take(insert.columns.len()).collect();
+        let more: usize = row.iter().map(size).sum();
+        if bytes > 0 && bytes + more > RECORD {
+            let full = std::mem::replace(&mut lists, none());
+            inserted += lists_into_postgres(insert, full, transaction).await?;
+            bytes = 0;
+        }
+        bytes += more;
+        for (list, value) in lists.iter_mut().zip(row) {
             list.push(value);
         }
     }
+    Ok(inserted + lists_into_postgres(insert, lists, transaction).await?)
+}
+
+/// What a value takes on its way to PostgreSQL, in bytes.
+fn size(value: &Value) -> usize {
+    const LENGTH: usize = 4;
+    LENGTH
+        + match value {
+            Value::Text(text) => text.as_ref().map_or(0, String::len),
+            Value::Int(_) => 8,
+            Value::Bool(_) => 1,
+            Value::Bytes(bytes) => bytes.len(),
+        }
+}
+
+async fn lists_into_postgres(
+    insert: &Insert,
+    lists: Vec<List>,
+    transaction: &mut sqlx::Transaction<'static, Postgres>,
+) -> Result<u64, sqlx::Error> {
     let mut query = sqlx::query(AssertSqlSafe(insert.for_postgres()));
     for list in lists {
         query = match list {

@@ -1,0 +1,65 @@
+//! Moving what SQLite wrote ahead into the database file, beside those who decide and not in their way.
+//!
+//! SQLite does it by itself in whichever commit makes the write-ahead log a thousand pages long, and that
+//! commit then takes ten times as long as the others. Here a connection of its own moves pages while others
+//! go on writing. Under a load that never pauses the log would only grow: once it is long, the writer of the
+//! audit pauses until the few pages that are left are moved, and its next transaction begins the log anew.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use agenttrust::__private::background;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Executor, Row};
+
+/// How often it is looked how long the log is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// From how many bytes on pages are moved beside the writers ...
+const MOVE_FROM: u64 = 4 << 20;
+/// ... and from how many pages on the log begins anew: 64 MiB.
+const RESTART_FROM: i64 = 16_384;
+
+const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Starts moving pages of the database at `path` by `pool`, until that is closed or let go. `writer` has the
+/// one connection of the audit's writer.
+pub(super) fn start(path: &Path, pool: &Arc<SqlitePool>, writer: SqlitePool) {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    background::spawn(keep_short(PathBuf::from(log), Arc::downgrade(pool), writer));
+}
+
+async fn keep_short(log: PathBuf, pool: Weak<SqlitePool>, writer: SqlitePool) {
+    let (mut troubled, mut moved) = (false, 0);
+    loop {
+        background::sleep(LOOK_EVERY).await;
+        let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
+        let long = tokio::fs::metadata(&log).await.map_or(0, |found| found.len());
+        // The file keeps its length when the log begins anew: without new pages, moving is soon done.
+        if long < MOVE_FROM {
+            continue;
+        }
+        match pages(&pool, &writer, &mut moved).await {
+            Ok(()) => troubled = false,
+            Err(_) if pool.is_closed() => return,
+            // Once a trouble, not ten times a second.
+            Err(error) if !troubled => {
+                tracing::warn!(%error, "the write-ahead log of the database cannot be moved into it; trying again");
+                troubled = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Moves the pages that there are; where they are many, also those that came meanwhile.
+async fn pages(pool: &SqlitePool, writer: &SqlitePool, moved: &mut i64) -> Result<(), sqlx::Error> {
+    let pages: i64 = pool.fetch_one(MOVE).await?.try_get(1)?;
+    if pages >= RESTART_FROM && pages != *moved {
+        // While this has the writer's connection, next to nothing is written.
+        writer.fetch_one(MOVE).await?;
+    }
+    *moved = pages;
+    Ok(())
+}
