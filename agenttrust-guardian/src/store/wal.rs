@@ -20,6 +20,9 @@ const MOVE_FROM: u64 = 4 << 20;
 /// ... and from how many pages on the log begins anew: 64 MiB.
 const RESTART_FROM: i64 = 16_384;
 
+/// How often pages are moved before the writer has to pause for the last ones.
+const PASSES: usize = 3;
+
 const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
 /// Starts moving pages of the database at `path` by `pool`, until that is closed or let go. `writer` has the
@@ -55,8 +58,12 @@ async fn keep_short(log: PathBuf, pool: Weak<SqlitePool>, writer: SqlitePool) {
 
 /// Moves the pages that there are; where they are many, also those that came meanwhile.
 async fn pages(pool: &SqlitePool, writer: &SqlitePool, moved: &mut i64) -> Result<(), sqlx::Error> {
-    let pages: i64 = pool.fetch_one(MOVE).await?.try_get(1)?;
+    let mut pages: i64 = pool.fetch_one(MOVE).await?.try_get(1)?;
     if pages >= RESTART_FROM && pages != *moved {
+        // Each time fewer came meanwhile.
+        for _ in 0..PASSES {
+            pages = pool.fetch_one(MOVE).await?.try_get(1)?;
+        }
         // While this has the writer's connection, next to nothing is written.
         writer.fetch_one(MOVE).await?;
     }
