@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use serde_json::json;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use tokio::task::unconstrained;
 
 use super::{
     AuditError, AuditLog, Entry, FactsDigest, MAX_BODY_BYTES, Record, Row, Trust, Verification,
@@ -195,7 +196,7 @@ async fn a_full_queue_is_waited_for_and_refuses_nothing() {
     let held = pool.acquire().await.unwrap();
     let mut taken = 0;
     let waiting = loop {
-        let mut handing_over = Box::pin(log.enqueue(record(taken)));
+        let mut handing_over = Box::pin(unconstrained(log.enqueue(record(taken))));
         match handing_over.as_mut().now_or_never() {
             Some(done) => done.unwrap(),
             None => break handing_over,
@@ -203,6 +204,7 @@ async fn a_full_queue_is_waited_for_and_refuses_nothing() {
         taken += 1;
         assert!(taken < 10_000, "the queue has an end");
     };
+    assert!(taken >= 4_096, "{taken} rows may wait");
     drop(held);
     waiting.await.unwrap();
     log.flush().await;
@@ -217,13 +219,14 @@ async fn few_rows_that_are_long_are_waited_for_as_many_short_ones_are() {
     let long = || Record::new("decision", "org_1").body(json!({ "text": "x".repeat(60_000) }));
     let mut taken = 0;
     loop {
-        let mut handing_over = Box::pin(log.enqueue(long()));
+        let mut handing_over = Box::pin(unconstrained(log.enqueue(long())));
         if handing_over.as_mut().now_or_never().is_none() {
             break;
         }
         taken += 1;
         assert!(taken < 2_000, "more than 100 MB wait");
     }
+    assert!(taken > 400, "{taken} long rows may wait");
     drop(held);
     log.flush().await;
     assert_eq!(verify(&pool).await.unwrap().rows, taken);
