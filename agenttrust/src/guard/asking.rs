@@ -70,16 +70,19 @@ impl Check {
         let mut undecided: Option<Undecided> = None;
         let mut asked = 0;
         loop {
-            // What the Guardian was asked and has not decided never runs unchecked.
-            let opens = undecided.is_none()
-                && when_unreachable == WhenUnreachable::AsBuilt
-                && self.opens(guard);
+            // What the Guardian was asked and has not decided never runs unchecked. Looked at when it comes
+            // to that: the same call, made elsewhere, may have been held meanwhile.
+            let opens = || {
+                undecided.is_none()
+                    && when_unreachable == WhenUnreachable::AsBuilt
+                    && self.opens(guard)
+            };
             let admission = match admission(guard, opens, left).await {
                 Ok(admission) => admission,
                 Err(NotAsked { why }) => {
-                    return match undecided {
-                        Some(undecided) => Err(self.undecided(guard, &undecided)),
-                        None if opens && why == Miss::Away => Ok(self.open(guard, PAUSED)),
+                    return match &undecided {
+                        Some(undecided) => Err(self.undecided(guard, undecided)),
+                        None if opens() && why == Miss::Away => Ok(self.open(guard, PAUSED)),
                         None => Err(self.unavailable(guard, paused(why))),
                     };
                 }
@@ -101,13 +104,13 @@ impl Check {
                 }
                 Err(Failed { error, .. }) => {
                     // What was cut short because this call's time is up says nothing of the Guardian.
-                    match undecided {
+                    match &undecided {
                         Some(undecided) if timed_out(&error) => {
-                            return Err(self.undecided(guard, &undecided));
+                            return Err(self.undecided(guard, undecided));
                         }
                         _ => note(guard, admission, &error),
                     }
-                    return self.unanswered(guard, error, opens);
+                    return self.unanswered(guard, error, opens());
                 }
             };
             let now = Undecided { why, after };
@@ -214,7 +217,7 @@ fn paused(why: Miss) -> &'static str {
 /// Guardian is back: the reason of a pause is as old as the pause.
 async fn admission(
     guard: &AgentTrustGuard,
-    opens: bool,
+    opens: impl Fn() -> bool,
     left: impl Fn() -> Duration,
 ) -> Result<Admission, NotAsked> {
     loop {
@@ -223,7 +226,7 @@ async fn admission(
             Err(paused) => paused,
         };
         let why = paused.why;
-        if !opens || why != Miss::Away {
+        if why != Miss::Away || !opens() {
             return Err(NotAsked { why });
         }
         match background::timeout(left(), paused.tried()).await {
