@@ -105,6 +105,7 @@ async fn a_slow_answer_counts_as_one_within_the_time_and_not_after_it() {
             .build()
     };
     assert_eq!(run(&patient(5_000), Action::new("t")).await.1, 1);
+    scripted.now_says([Say::Silence]);
     let (output, ran) = run(&patient(1), Action::new("t")).await;
     assert_eq!((output.unwrap_err().code(), ran), ("GUARDIAN_UNAVAILABLE", 0));
 }

@@ -9,6 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+/// By then a guard that gave the Guardian a pause asks again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(5_100);
+
 /// A server that is stopped, its connections with it, when this is dropped.
 struct Server {
     address: SocketAddr,
@@ -113,7 +116,7 @@ async fn slow_guardian_opens_no_fail_open_guard() {
 async fn an_answer_after_the_guards_time_opens_nothing() {
     let server = Server::new(|mut socket| async move {
         read_request(&mut socket).await;
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         let _ = socket
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{\"allowed\":true}")
             .await;
@@ -178,7 +181,7 @@ async fn a_pause_for_slow_answers_opens_nothing_until_the_guardian_is_found_away
     }
     server.stop().await;
     never_runs(&guard).await;
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(LONGEST_PAUSE).await;
     assert_eq!(run(&guard, Action::new("wipe")).await.1, 1, "asked after the pause, and away");
     assert_eq!(run(&guard, Action::new("wipe")).await.1, 1, "and so paused for another reason");
 }
@@ -191,7 +194,7 @@ async fn a_pause_for_an_outage_opens_nothing_while_the_guardian_is_asked_again()
         assert_eq!(run(&guard, Action::new("wipe")).await.1, 1);
     }
     let _slow = Server::at(address, hold).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(LONGEST_PAUSE).await;
     let calls = (0..10).map(|_| run(&guard, Action::new("wipe")));
     let ran: u32 = futures_util::future::join_all(calls).await.iter().map(|(_, ran)| ran).sum();
     assert_eq!(ran, 0, "it is back, and slow");
@@ -227,7 +230,7 @@ async fn a_held_call_stays_blocked_while_the_guard_pauses_for_slow_answers() {
     assert!(asked < 12, "asked {asked} times: a slow Guardian is given its pauses");
     // Even where the Guardian is then really away.
     server.stop().await;
-    tokio::time::sleep(Duration::from_millis(5_100)).await;
+    tokio::time::sleep(LONGEST_PAUSE).await;
     assert_eq!(run(&guard, Action::new("other")).await.1, 1, "nothing was sent");
     assert_eq!(run(&guard, action()).await.1, 0, "held a moment ago");
 }
