@@ -255,7 +255,8 @@ use proc_macro::TokenStream;
 /// never an accident.
 ///
 /// Whatever the effect, captured arguments are captured once more just before the body: where one is
-/// shared and has changed since it was checked, the call is denied and the argument named.
+/// shared and has changed since it was checked, the call is denied and the argument named. So is a type
+/// whose `Serialize` says something else each time: leave such an argument out with [`skip`](#skip).
 ///
 /// With the weaker effects, or none, an argument that is left out is not bound: should a policy hold
 /// such a call, the approver sees how far the approval reaches. An argument that is `Serialize` and has
