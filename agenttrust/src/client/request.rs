@@ -101,8 +101,8 @@ impl Call<'_> {
             match self.attempt(body.clone()).await {
                 // A kept-alive connection may break just as it is used again; a fresh one will not.
                 Err(first) if self.repeatable && first.broke() => match self.attempt(body).await {
-                    // The first one may have been acted upon. That nobody is there any more does not
-                    // undo it.
+                    // The first one may have been acted upon, which a gateway that is gone by now does
+                    // not undo.
                     Err(second) if second.error.is_unreachable() => Err(first),
                     answer => answer,
                 },
@@ -160,7 +160,7 @@ impl Call<'_> {
     }
 }
 
-/// How many seconds `Retry-After` says. In its other form, a date, nobody of ours sends it.
+/// How many seconds `Retry-After` says. Our Guardian never sends its other form, a date.
 fn seconds(headers: &HeaderMap) -> Option<Duration> {
     number(headers, RETRY_AFTER.as_str()).map(Duration::from_secs)
 }

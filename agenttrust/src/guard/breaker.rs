@@ -209,7 +209,7 @@ mod tests {
         let breaker = Breaker::default();
         miss(&breaker, [Miss::Away; 5]);
         let paused = breaker.admit().unwrap_err();
-        assert_eq!(paused.tried().now_or_never(), Some(false), "nobody is asking");
+        assert_eq!(paused.tried().now_or_never(), Some(false), "it is not being asked");
         end_pause(&breaker);
         let trial = breaker.admit().unwrap();
         let mut waiting = [(); 2].map(|()| Box::pin(breaker.admit().unwrap_err().tried()));

@@ -91,7 +91,7 @@ fn kind_of(error: &(dyn StdError + 'static)) -> Option<TransportErrorKind> {
 #[cfg(feature = "reqwest")]
 fn kind_of_reqwest(error: &reqwest::Error) -> TransportErrorKind {
     match (error.is_connect(), error.is_timeout()) {
-        // To reqwest the TLS handshake is part of connecting. By then somebody had answered.
+        // To reqwest the TLS handshake is part of connecting. By then the host has answered.
         (true, _) if broke_in_handshake(error) => TransportErrorKind::Broken,
         (true, _) => TransportErrorKind::Connect,
         (false, true) => TransportErrorKind::Timeout,
