@@ -80,7 +80,7 @@ async fn hold(socket: TcpStream) {
 
 async fn read_request(socket: &mut TcpStream) {
     let mut request = vec![0; 8192];
-    socket.read(&mut request).await.unwrap();
+    assert!(socket.read(&mut request).await.unwrap() > 0);
 }
 
 /// Reads the request and answers it with this, then closes.
