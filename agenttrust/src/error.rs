@@ -51,7 +51,8 @@ pub enum AgentTrustError {
         /// The approval that nobody decided.
         approval_id: String,
     },
-    /// The Guardian could not be asked, so the action did not run.
+    /// The Guardian could not be asked, or could not decide in time, so the action did not run. This is
+    /// no denial: call again.
     #[error("{message}")]
     GuardianUnavailable {
         /// What was tried and why it failed.

@@ -99,6 +99,8 @@ async fn never_runs(guard: &AgentTrustGuard) {
     let (output, ran) = run(guard, Action::new("wipe").effect(Effect::Destructive)).await;
     let error = output.unwrap_err();
     assert_eq!((error.code(), ran), ("GUARDIAN_UNAVAILABLE", 0), "{error}");
+    let message = error.to_string();
+    assert!(message.contains("did not run") && message.contains("call again"), "{message}");
     assert_eq!(guard.stats().failed_open, 0);
 }
 
