@@ -113,7 +113,7 @@ impl Expansion {
     //         let input = the arguments;
     //         let action = Action::new("delete").effect(..).captured(input.clone());
     //         let decision = authorize(guard, action).await;
-    //         unchanged(decision, &input, || the arguments)    // destructive and admin
+    //         unchanged(decision, &input, || the arguments)    // where there are any
     //     };
     //     let permit = match decision {
     //         Ok(permit) => permit,
@@ -164,8 +164,8 @@ impl Expansion {
             let capture = self.capture(true);
             quote_spanned!(Span::mixed_site()=> let agenttrust_input = #capture;)
         });
-        // An argument may be shared (a `&Mutex`, a handle with state) and change while the Guardian,
-        // or a person, makes up their mind: what was checked must be what runs.
+        // An argument may be shared (a `&Mutex`, a handle with state) and change while the check is on its
+        // way, or a person makes up their mind: what was checked must be what runs, whatever the effect.
         let decision = if self.compares() {
             let capture = self.capture(false);
             quote_spanned! {Span::mixed_site()=>

@@ -4,7 +4,7 @@ use syn::ext::IdentExt as _;
 use syn::{Attribute, GenericParam, Ident, Receiver, Signature, Type};
 
 use crate::args::{self, Argument, Binding};
-use crate::attr::{Attr, Effect, Names, OnElevation};
+use crate::attr::{Attr, Effect, Names};
 use crate::ctxt::Ctxt;
 use crate::shape::peel;
 use crate::suggest::did_you_mean;
@@ -16,8 +16,6 @@ pub(crate) struct Input {
     pub(crate) fields: Vec<Field>,
     /// What the function is generic over.
     pub(crate) generics: Vec<Generic>,
-    /// Whether they are compared with what is about to run.
-    pub(crate) compared: bool,
 }
 
 /// A type or a constant that the caller chooses: `drop_table::<Users>()` is another call than
@@ -92,8 +90,7 @@ impl Input {
             let opaque = bindings(arguments).filter(|binding| is_opaque(binding));
             generics.extend(opaque.map(|binding| Generic::TypeOf(binding.ident.clone())));
         }
-        let compared = strict.is_some() || attr.on_elevation == Some(OnElevation::Wait);
-        Self { fields, generics, compared }
+        Self { fields, generics }
     }
 }
 

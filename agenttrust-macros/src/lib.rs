@@ -252,8 +252,11 @@ use proc_macro::TokenStream;
 ///
 /// For `destructive` and `admin`, every argument, `self` included, is captured or named in
 /// [`skip(..)`](#skip); one that is neither does not compile. An approval bound to less than was meant is
-/// never an accident. And the arguments are captured once more just before the body: where they are
-/// shared and have changed since they were checked, the call is denied.
+/// never an accident.
+///
+/// Whatever the effect, captured arguments are captured once more just before the body: where one is
+/// shared and has changed since it was checked, the call is denied and the argument named. So is a type
+/// whose `Serialize` says something else each time: leave such an argument out with [`skip`](#skip).
 ///
 /// With the weaker effects, or none, an argument that is left out is not bound: should a policy hold
 /// such a call, the approver sees how far the approval reaches. An argument that is `Serialize` and has

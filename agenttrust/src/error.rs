@@ -51,7 +51,8 @@ pub enum AgentTrustError {
         /// The approval that nobody decided.
         approval_id: String,
     },
-    /// The Guardian could not be asked, so the action did not run.
+    /// The Guardian could not be asked, or could not decide in time, so the action did not run. This is
+    /// no denial: call again.
     #[error("{message}")]
     GuardianUnavailable {
         /// What was tried and why it failed.
@@ -114,7 +115,8 @@ pub enum AgentTrustError {
     Api {
         /// What the gateway said.
         message: String,
-        /// The gateway's code, or `HTTP_<status>`.
+        /// The gateway's code, or `HTTP_<status>`. A 502, 503 or 504 of the Guardian itself is never
+        /// called that: where it names no code, `GUARDIAN_<status>`.
         code: String,
         /// The HTTP status.
         status: u16,
@@ -195,17 +197,27 @@ impl AgentTrustError {
         }
     }
 
-    /// Whether nobody was there to answer: no connection, no answer in time, or a proxy in between that
-    /// said so (502, 503, 504). One of these with a code of the protocol came from the Guardian itself.
+    /// Returns whether the Guardian could not be reached: no connection could be made, or something in
+    /// between answered with 502, 503 or 504 in its place.
+    ///
+    /// A time-out, and a connection that broke, are not: the request may have been sent. Nor is a 502,
+    /// 503 or 504 that carries the header `AgentTrust-Guardian` or the protocol's error body, which only
+    /// a Guardian sends.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Network(error) => error.is_unreachable(),
             Self::Api { status, code, .. } => {
-                matches!(status, 502..=504) && code.starts_with("HTTP_")
+                is_of_a_gateway(*status) && *code == http_code(*status)
             }
             _ => false,
         }
+    }
+
+    /// Returns whether asking again may work: there was no answer, too many asked, or the gateway is in
+    /// trouble.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Network(_) | Self::Api { status: 408 | 429 | 500.., .. })
     }
 
     /// Something found wrong here, before anything was sent.
@@ -213,8 +225,9 @@ impl AgentTrustError {
         Self::Validation { message: message.into(), status: 0 }
     }
 
-    /// The error that an answer of `status` with `body` stands for.
-    pub(crate) fn from_answer(status: u16, body: &[u8]) -> Self {
+    /// The error that an answer of `status` with `body` stands for; `signed` is whether it has the
+    /// header of our Guardian.
+    pub(crate) fn from_answer(status: u16, body: &[u8], signed: bool) -> Self {
         let ErrorBody { error: code, message, .. } =
             serde_json::from_slice(body).unwrap_or_default();
         let message = if message.is_empty() { said_nothing(status, &code) } else { message };
@@ -226,11 +239,48 @@ impl AgentTrustError {
             403 => Self::Authorization { message, status },
             404 => Self::NotFound { message, status },
             _ => {
-                let code = if code.is_empty() { format!("HTTP_{status}") } else { code };
+                let code = if is_of_a_gateway(status) {
+                    spoken_code(status, code, signed || is_of_the_protocol(body))
+                } else if code.is_empty() {
+                    http_code(status)
+                } else {
+                    code
+                };
                 Self::Api { message, code, status }
             }
         }
     }
+}
+
+/// The statuses by which something in between says that it does not reach the Guardian.
+fn is_of_a_gateway(status: u16) -> bool {
+    matches!(status, 502..=504)
+}
+
+fn http_code(status: u16) -> String {
+    format!("HTTP_{status}")
+}
+
+/// The code by which [`is_unreachable`](AgentTrustError::is_unreachable) goes later on, when the answer
+/// is gone: `HTTP_<status>` is the word of something in between, and of nothing else.
+fn spoken_code(status: u16, code: String, by_the_guardian: bool) -> String {
+    let http_code = http_code(status);
+    match by_the_guardian {
+        false => http_code,
+        true if code.is_empty() || code == http_code => format!("GUARDIAN_{status}"),
+        true => code,
+    }
+}
+
+/// Whether `body` is the protocol's error body, with both of its members.
+fn is_of_the_protocol(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Spoken {
+        error: String,
+        #[serde(rename = "message")]
+        _message: String,
+    }
+    serde_json::from_slice::<Spoken>(body).is_ok_and(|spoken| !spoken.error.is_empty())
 }
 
 fn said_nothing(status: u16, code: &str) -> String {

@@ -1,11 +1,14 @@
 //! The default transport over real sockets.
 
 use std::error::Error as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use agenttrust::{AgentTrustClient, AgentTrustError, TransportErrorKind};
+use agenttrust::{
+    Action, AgentTrustClient, AgentTrustError, AgentTrustGuard, PermitBasis, TransportErrorKind,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Answers every connection with `response`, and hands over what it was sent.
 async fn serve(response: &'static str) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
@@ -101,6 +104,78 @@ fn an_executor_that_is_not_tokio_is_served_by_the_background_runtime() {
     let (url, _requests) = runtime.block_on(serve(response));
     let client = client(&url);
     assert_eq!(block_on(client.health()).unwrap().status, "healthy");
+}
+
+fn kind(error: AgentTrustError) -> TransportErrorKind {
+    let AgentTrustError::Network(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.is_unreachable(), error.kind() == TransportErrorKind::Connect);
+    error.kind()
+}
+
+/// Without a time-out that would end it first.
+fn patient(scheme: &str, address: SocketAddr) -> AgentTrustClient {
+    AgentTrustClient::builder().base_url(format!("{scheme}://{address}")).build().unwrap()
+}
+
+/// A host that takes no more connections and refuses none, as one that is switched off does.
+async fn deaf() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
+    {
+        queued.push(connected.unwrap());
+    }
+    (listener, queued)
+}
+
+#[tokio::test]
+async fn a_host_that_is_switched_off_is_unreachable_before_a_guards_time_is_up() {
+    let (listener, _queued) = deaf().await;
+    let address = listener.local_addr().unwrap();
+    let guard = AgentTrustGuard::builder(patient("http", address), "a").fail_open(true).build();
+    let secure = AgentTrustGuard::builder(patient("https", address), "a").fail_open(true).build();
+    let (permit, secured) =
+        tokio::join!(guard.authorize(Action::new("t")), secure.authorize(Action::new("t")));
+    assert_eq!(permit.unwrap().basis(), PermitBasis::FailOpen);
+    assert_eq!(secured.unwrap().basis(), PermitBasis::FailOpen);
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_hangs_is_a_time_out_and_no_missing_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let error = patient("https", listener.local_addr().unwrap()).health().await.unwrap_err();
+    assert_eq!(kind(error), TransportErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_breaks_is_no_missing_connection() {
+    for answer in ["", "HTTP/1.1 400 no TLS here\r\n\r\n"] {
+        let (url, _requests) = serve(answer).await;
+        let address = url.trim_start_matches("http://").parse().unwrap();
+        let error = patient("https", address).health().await.unwrap_err();
+        assert_eq!(kind(error), TransportErrorKind::Broken, "{answer:?}");
+    }
+    let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = patient("https", refused).health().await.unwrap_err();
+    assert_eq!(kind(error), TransportErrorKind::Connect);
+}
+
+#[tokio::test]
+async fn a_request_that_broke_stays_so_when_its_repetition_finds_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        drop(listener);
+        assert!(socket.read(&mut [0; 8192]).await.unwrap() > 0);
+    });
+    let client = patient("http", address);
+    assert_eq!(kind(client.agents().list().await.unwrap_err()), TransportErrorKind::Broken);
+    assert_eq!(kind(client.agents().list().await.unwrap_err()), TransportErrorKind::Connect);
 }
 
 /// The smallest executor there is: parks the thread between polls.

@@ -1,7 +1,7 @@
 //! Why a request is not let in, and how it is told (RFC 6750, section 3).
 
-use agenttrust::__private::Problem;
 use agenttrust::__private::background::Elapsed;
+use agenttrust::__private::{Miss, Problem};
 use agenttrust::AgentTrustError;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response};
@@ -17,8 +17,8 @@ pub(super) enum Refusal {
     Inactive,
     /// The token works and does not carry this scope.
     OutOfScope(String),
-    /// Nobody answered for the Guardian.
-    Away(Problem),
+    /// The Guardian gave no answer, for this reason.
+    Away(Problem, Miss),
     /// The Guardian could not be asked, or turned this server away.
     Guardian(Problem),
 }
@@ -60,13 +60,20 @@ impl Refusal {
 
     pub(super) fn late(elapsed: &Elapsed) -> Self {
         let message = format!("the Guardian was asked about a token and gave {elapsed}");
-        Self::Away(Problem::of(AgentTrustError::GuardianUnavailable { message }))
+        Self::Away(Problem::of(AgentTrustError::GuardianUnavailable { message }), Miss::Slow)
     }
 
     pub(super) fn of(error: AgentTrustError) -> Self {
-        let away = matches!(&error, AgentTrustError::Network(error) if error.is_unreachable());
+        // One that is slow is given a pause as well as one that is not there.
+        let miss = match &error {
+            AgentTrustError::Network(error) => Some(Miss::of(error)),
+            _ => None,
+        };
         let problem = Problem::of(error);
-        if away { Self::Away(problem) } else { Self::Guardian(problem) }
+        match miss {
+            Some(miss) => Self::Away(problem, miss),
+            None => Self::Guardian(problem),
+        }
     }
 
     /// The response; `challenge` is what every challenge begins with.
@@ -96,7 +103,7 @@ impl Refusal {
                     Some(format!("{error}, scope=\"{}\"", challenge.scope)),
                 )
             }
-            Self::Away(problem) | Self::Guardian(problem) => (problem, None),
+            Self::Away(problem, _) | Self::Guardian(problem) => (problem, None),
         };
         let mut response = problem.into_response(Problem::RETRY_AFTER, make_body);
         if let Some(error) = challenged {

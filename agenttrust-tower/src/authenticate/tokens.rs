@@ -75,7 +75,8 @@ impl Tokens {
         Self {
             question,
             timeout,
-            // With every question as slow as the time-out, the first that nobody answers is enough.
+            // With every question as slow as the time-out, the first without an answer is enough. A pause
+            // of either reason opens nothing here: it turns away whom it would have to ask about.
             breaker: Breaker::after(1),
             out_of_order: fault.is_some(),
             wrong_order: Once::new(),
@@ -104,7 +105,7 @@ impl Tokens {
         if stranger && state.strangers() >= STRANGERS_MOST {
             return AtOnce::Known(Err(Refusal::busy()));
         }
-        let Some(admission) = self.breaker.admit() else {
+        let Ok(admission) = self.breaker.admit() else {
             return AtOnce::Known(Err(Refusal::away()));
         };
         let (answer, answered) = watch::channel(None);
@@ -119,7 +120,7 @@ impl Tokens {
                 Err(elapsed) => Err(Refusal::late(&elapsed)),
             };
             match &verdict {
-                Err(Refusal::Away(_)) => tokens.breaker.missed(admission),
+                Err(Refusal::Away(_, miss)) => tokens.breaker.missed(admission, *miss),
                 _ => tokens.breaker.reached(),
             }
             drop(landed);

@@ -1,16 +1,19 @@
 //! Floods, outages and settings that let nobody in.
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use agenttrust::PermitHandle;
+use agenttrust::{AgentTrustClient, PermitHandle};
 use agenttrust_tower::{AuthenticateLayer, GuardLayer};
 use futures_util::FutureExt;
 use http::StatusCode;
 use tokio::time::timeout;
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::errors::errors;
-use crate::gateway::{Gateway, Site, request, visit};
+use crate::gateway::{Gateway, Site, request, visit, visited};
 use crate::guardian::{Guardian, Script};
 
 fn for_a_moment(layer: AuthenticateLayer) -> AuthenticateLayer {
@@ -93,6 +96,32 @@ async fn a_gateway_that_does_not_answer_is_given_the_time_that_was_said() {
     assert_eq!(status(&site, "at_good").await, StatusCode::SERVICE_UNAVAILABLE);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert_eq!(gateway.asked(), (1, 0), "not again at once");
+}
+
+#[tokio::test]
+async fn a_gateway_that_gives_no_answer_of_whatever_kind_is_not_asked_again_at_once() {
+    for kind in
+        [io::ErrorKind::TimedOut, io::ErrorKind::ConnectionReset, io::ErrorKind::ConnectionRefused]
+    {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let client = AgentTrustClient::builder()
+            .base_url("http://guardian.test")
+            .service(service_fn(move |_: http::Request<bytes::Bytes>| {
+                count.fetch_add(1, Ordering::SeqCst);
+                async move { Err::<http::Response<String>, _>(io::Error::from(kind)) }
+            }))
+            .build()
+            .expect("the settings are right");
+        let site = Site::new(AuthenticateLayer::new(client).layer(visited()));
+        for n in 0..10 {
+            let token = format!("at_good_{n}");
+            assert_eq!(status(&site, &token).await, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        // A connection that broke is tried once more.
+        let asked = asked.load(Ordering::SeqCst);
+        assert!(asked <= 4, "asked {asked} times after {kind}");
+    }
 }
 
 #[tokio::test]

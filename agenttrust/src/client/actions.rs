@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::AgentTrustClient;
+use super::request::Failed;
 use crate::error::Result;
 use crate::model::{ActionCheckRequest, CheckRequest, CheckResult, headers, truncate_summary};
 
@@ -66,6 +67,9 @@ pub struct CheckAnswer {
     pub digest_enforced: bool,
     /// Whether the declared scopes were.
     pub scopes_enforced: bool,
+    /// After how long to ask again, under the same [`idempotency_key`](CheckOptions::idempotency_key),
+    /// where the Guardian could not decide in time. Such an answer allows nothing and denies nothing.
+    pub retry_after: Option<Duration>,
 }
 
 impl<'a> Actions<'a> {
@@ -76,7 +80,8 @@ impl<'a> Actions<'a> {
     /// Asks whether an action may run. The first 200 characters of the summary travel.
     ///
     /// A denial is an answer here, not an error: look at [`allowed`](CheckResult::allowed). The guard
-    /// makes errors of denials.
+    /// makes errors of denials, and asks again where the Guardian could not decide in time; here that is
+    /// an answer too, which [`check_with`](Self::check_with) tells from a denial.
     ///
     /// # Errors
     ///
@@ -104,7 +109,7 @@ impl<'a> Actions<'a> {
             action_input_summary: given(truncate_summary(&request.tool_input_summary)),
             ..CheckRequest::new(&request.agent_id, &request.tool_name)
         };
-        self.send(&body, options).await
+        Ok(self.send(&body, options).await?)
     }
 
     /// Sends a check as it travels.
@@ -112,7 +117,7 @@ impl<'a> Actions<'a> {
         &self,
         body: &CheckRequest,
         options: &CheckOptions,
-    ) -> Result<CheckAnswer> {
+    ) -> Result<CheckAnswer, Failed> {
         let mut call = self.client.post("/api/v1/agenttrust/check").json(body);
         if let Some(digest) = &options.input_digest {
             call = call.header(headers::INPUT_DIGEST, digest);
@@ -126,13 +131,14 @@ impl<'a> Actions<'a> {
         if let Some(timeout) = options.timeout {
             call = call.timeout(timeout);
         }
-        let answer = call.send().await?;
+        let answer = call.ask().await?;
         let enforced = answer.headers.get(headers::ENFORCED).and_then(|value| value.to_str().ok());
         let says = |word| enforced.is_some_and(|all| all.split(',').any(|one| one.trim() == word));
         Ok(CheckAnswer {
             result: answer.json()?,
             digest_enforced: says("digest"),
             scopes_enforced: says("scopes"),
+            retry_after: answer.retry_after(),
         })
     }
 }

@@ -9,6 +9,7 @@ use super::path::{query, segment};
 use crate::error::Result;
 use crate::model::{Approval, ApprovalStatus};
 use crate::private::background;
+use crate::transport::TransportError;
 
 /// How long one request of a wait asks the gateway to hold its answer.
 const LONG_POLL: Duration = Duration::from_secs(30);
@@ -108,12 +109,14 @@ impl<'a> Approvals<'a> {
     /// Waits until the approval is no longer pending, at most `limit`, and returns where it stands.
     ///
     /// A gateway that knows long polling answers within 100 ms of the decision; any other is asked
-    /// twice a second. A gateway that is away for a while is asked again.
+    /// twice a second. One that is away for a while, breaks off, takes too long or has too much to do
+    /// (408, 429, 5xx) is asked again: a question that got no answer decides nothing.
     ///
     /// # Errors
     ///
     /// [`NotFound`](crate::AgentTrustError::NotFound) when there is no such approval. Running out of
-    /// time is no error: the approval comes back as it stands, pending.
+    /// time is no error where the gateway answered at least once: the approval comes back as it stands,
+    /// pending.
     ///
     /// # Cancel safety
     ///
@@ -121,6 +124,7 @@ impl<'a> Approvals<'a> {
     pub async fn wait(&self, approval_id: &str, limit: Duration) -> Result<Approval> {
         let id = segment("approval id", approval_id)?;
         let begun = Instant::now();
+        let mut seen = None;
         loop {
             let left = limit.saturating_sub(begun.elapsed());
             let hold = left.min(LONG_POLL);
@@ -130,7 +134,8 @@ impl<'a> Approvals<'a> {
             // The caller's limit also ends a question that the gateway holds too long; a floor lets
             // a last look through.
             let patience = left.max(PAUSE);
-            let pending = match background::timeout(patience, call.send()).await {
+            let mut pause = PAUSE;
+            let now = match background::timeout(patience, call.ask()).await {
                 Ok(Ok(answer)) => {
                     let approval: Approval = answer.object("approval")?;
                     if approval.status != ApprovalStatus::Pending || left.is_zero() {
@@ -138,16 +143,26 @@ impl<'a> Approvals<'a> {
                     }
                     Ok(approval)
                 }
-                Ok(Err(error)) if error.is_unreachable() || is_broken(&error) => Err(error),
-                Ok(Err(error)) => return Err(error),
-                Err(elapsed) => Err(crate::TransportError::classify(elapsed.into()).into()),
+                Ok(Err(failed)) if failed.error.may_pass() => {
+                    pause = pause.max(failed.retry_after.unwrap_or_default());
+                    Err(failed.error)
+                }
+                Ok(Err(failed)) => return Err(failed.error),
+                Err(elapsed) => Err(TransportError::classify(elapsed.into()).into()),
             };
-            if begun.elapsed() >= limit {
+            let pending = match (now, seen.take()) {
+                // A question without an answer takes nothing back.
+                (Err(_), Some(before)) => Ok(before),
+                (now, _) => now,
+            };
+            let left = limit.saturating_sub(begun.elapsed());
+            if left.is_zero() {
                 return pending;
             }
-            if asked.elapsed() < PAUSE {
-                let left = limit.saturating_sub(begun.elapsed());
-                background::sleep(PAUSE.min(left)).await;
+            seen = pending.ok();
+            let pause = pause.saturating_sub(asked.elapsed()).min(left);
+            if !pause.is_zero() {
+                background::sleep(pause).await;
             }
         }
     }
@@ -163,8 +178,4 @@ impl<'a> Approvals<'a> {
         self.client.put(path).json(&json!({ "input": input, "r": opening })).send().await?;
         Ok(())
     }
-}
-
-fn is_broken(error: &crate::AgentTrustError) -> bool {
-    matches!(error, crate::AgentTrustError::Network(_))
 }

@@ -31,6 +31,8 @@ pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
 pub use self::tools::Tools;
 
+pub(crate) use self::request::Failed;
+
 use self::cache::TokenCache;
 use crate::error::Result;
 use crate::transport::Transport;

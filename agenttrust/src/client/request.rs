@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use super::AgentTrustClient;
 use crate::error::{AgentTrustError, Result};
 use crate::model::headers;
 use crate::private::background;
-use crate::transport::{TransportBody, TransportError, read_to_limit};
+use crate::transport::{TransportBody, TransportError, TransportErrorKind, read_to_limit};
 
 /// The longest answer that is read.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
@@ -89,15 +89,23 @@ impl Call<'_> {
     }
 
     /// Sends it and returns the answer, if it is 2xx.
-    pub(crate) async fn send(mut self) -> Result<Answer> {
+    pub(crate) async fn send(self) -> Result<Answer> {
+        Ok(self.ask().await?)
+    }
+
+    /// As [`send`](Self::send); a failure says when to ask again, where the Guardian said so.
+    pub(crate) async fn ask(mut self) -> Result<Answer, Failed> {
         let body = std::mem::replace(&mut self.body, Ok(Bytes::new()))?;
         let limit = self.timeout;
         background::timeout(limit, async {
             match self.attempt(body.clone()).await {
                 // A kept-alive connection may break just as it is used again; a fresh one will not.
-                Err(AgentTrustError::Network(error)) if self.repeatable && !timed_out(&error) => {
-                    self.attempt(body).await
-                }
+                Err(first) if self.repeatable && first.broke() => match self.attempt(body).await {
+                    // The first one may have been acted upon, which a gateway that is gone by now does
+                    // not undo.
+                    Err(second) if second.error.is_unreachable() => Err(first),
+                    answer => answer,
+                },
                 answer => answer,
             }
         })
@@ -112,7 +120,7 @@ impl Call<'_> {
         Ok(self.exchange(body, accept).await?.1)
     }
 
-    async fn attempt(&self, body: Bytes) -> Result<Answer> {
+    async fn attempt(&self, body: Bytes) -> Result<Answer, Failed> {
         let (headers, body) = self.exchange(body, "application/json").await?;
         Ok(Answer { headers, body: read_to_limit(body, ANSWER_LIMIT).await? })
     }
@@ -122,7 +130,7 @@ impl Call<'_> {
         &self,
         body: Bytes,
         accept: &'static str,
-    ) -> Result<(HeaderMap, TransportBody)> {
+    ) -> Result<(HeaderMap, TransportBody), Failed> {
         let inner = &*self.client.inner;
         let mut request = Request::builder()
             .method(self.method.clone())
@@ -144,12 +152,56 @@ impl Call<'_> {
             return Ok((head.headers, body));
         }
         let body = read_to_limit(body, ANSWER_LIMIT).await?;
-        Err(AgentTrustError::from_answer(head.status.as_u16(), &body))
+        let signed = head.headers.contains_key(headers::GUARDIAN);
+        let error = AgentTrustError::from_answer(head.status.as_u16(), &body, signed);
+        let too_much = matches!(error.status(), Some(429 | 503));
+        let retry_after = too_much.then(|| seconds(&head.headers)).flatten().filter(|_| signed);
+        Err(Failed { error, retry_after })
     }
 }
 
-fn timed_out(error: &TransportError) -> bool {
-    error.kind() == crate::transport::TransportErrorKind::Timeout
+/// How many seconds `Retry-After` says. Our Guardian never sends its other form, a date.
+fn seconds(headers: &HeaderMap) -> Option<Duration> {
+    number(headers, RETRY_AFTER.as_str()).map(Duration::from_secs)
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Why there is no 2xx answer.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: AgentTrustError,
+    /// When to ask again, where our Guardian has too much to do and said when: a 429 of anything else
+    /// says nothing of it.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Failed {
+    /// Whether the connection was made and then broke.
+    fn broke(&self) -> bool {
+        matches!(&self.error, AgentTrustError::Network(error)
+            if error.kind() == TransportErrorKind::Broken)
+    }
+}
+
+impl From<Failed> for AgentTrustError {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}
+
+impl From<AgentTrustError> for Failed {
+    fn from(error: AgentTrustError) -> Self {
+        Self { error, retry_after: None }
+    }
+}
+
+impl From<TransportError> for Failed {
+    fn from(error: TransportError) -> Self {
+        Self::from(AgentTrustError::from(error))
+    }
 }
 
 /// A 2xx answer.
@@ -159,6 +211,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// After how long to ask again what was not decided.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        number(&self.headers, headers::RETRY_AFTER).map(Duration::from_millis)
+    }
+
     /// The body, which is one object; an empty one reads as `{}`.
     ///
     /// Looked at before it is read: serde would take a list for the members of an object, in order, and

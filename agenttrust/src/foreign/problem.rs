@@ -112,8 +112,8 @@ impl Problem {
     /// The error's own words name hosts inside; the caller needs only to know to come back.
     fn unavailable(error: &AgentTrustError) -> Self {
         tracing::warn!(error = %error, "a call was not made, because nobody could be asked");
-        let detail = "the Guardian that has to allow this call did not answer; \
-                      the call was not made, try again later";
+        let detail = "the Guardian that has to allow this call did not answer, or did not decide in \
+                      time; the call was not made, try again later";
         Self::new(Reason::Unavailable, detail.to_owned(), None)
     }
 

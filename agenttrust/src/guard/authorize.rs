@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::AgentTrustGuard;
 use super::action::{Action, Input, OnElevation};
+use super::asking::WhenUnreachable;
 use super::cover;
 use super::digest::{self, Commitment};
 use super::permit::{Permit, PermitBasis};
@@ -26,7 +27,8 @@ impl AgentTrustGuard {
     ///   retry then.
     /// - [`ApprovalExpired`](AgentTrustError::ApprovalExpired): it was waited for and nobody decided
     ///   in the approval's time.
-    /// - [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable): nobody could be asked.
+    /// - [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable): the Guardian could not be asked,
+    ///   or could not decide within the guard's [`timeout`](super::AgentTrustGuardBuilder::timeout).
     /// - Any other error of the request itself, such as a wrong key. None of them is a permit.
     ///
     /// # Cancel safety
@@ -93,10 +95,10 @@ impl AgentTrustGuard {
 
 /// A check, ready to be sent, and sent again after an approval.
 pub(super) struct Check {
-    body: CheckRequest,
+    pub(super) body: CheckRequest,
     /// What the action itself declares; the guard's default is in `body`.
-    declared: Option<Effect>,
-    options: CheckOptions,
+    pub(super) declared: Option<Effect>,
+    pub(super) options: CheckOptions,
     on_elevation: OnElevation,
     pub(super) disclosure: Option<Disclosure>,
 }
@@ -127,15 +129,6 @@ impl From<Held> for AgentTrustError {
     }
 }
 
-/// What an unreachable Guardian means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhenUnreachable {
-    /// What the guard was built to do.
-    AsBuilt,
-    /// Blocked: the action was held already, and nobody has allowed it since.
-    Block,
-}
-
 impl Check {
     pub(super) fn prepare(guard: &AgentTrustGuard, action: Action) -> Result<Self> {
         if let Some(fault) = &guard.shared.settings.fault {
@@ -156,8 +149,7 @@ impl Check {
                 "the tool's name is empty; name the tool that is about to be called",
             ));
         }
-        let mut options =
-            CheckOptions::default().timeout(guard.shared.settings.timeout).scopes(action.scopes);
+        let mut options = CheckOptions::default().scopes(action.scopes);
         let mut summary = action.summary;
         let mut disclosure = None;
         match action.input {
@@ -202,47 +194,11 @@ impl Check {
     }
 
     /// What tells this call from another one of the same tool.
-    fn input(&self) -> Option<&str> {
+    pub(super) fn input(&self) -> Option<&str> {
         self.options.input_digest.as_deref().or(self.body.action_input_summary.as_deref())
     }
 
-    /// Asks once, and reads the answer. Asked again under the same name, the Guardian gives the same
-    /// answer and uses up nothing twice.
-    pub(super) async fn ask(
-        &self,
-        guard: &AgentTrustGuard,
-        when_unreachable: WhenUnreachable,
-        asking: &str,
-    ) -> Result<Decision> {
-        let unreachable = |why: &str| match when_unreachable {
-            WhenUnreachable::AsBuilt => self.unreachable(guard, why),
-            WhenUnreachable::Block => Err(self.unavailable(guard, why)),
-        };
-        let Some(admission) = guard.shared.breaker.admit() else {
-            return unreachable(
-                "it did not answer the last calls and is given a pause; retry in a moment",
-            );
-        };
-        let options = self.options.clone().idempotency_key(asking);
-        let answer = guard.shared.client.actions().send(&self.body, &options).await;
-        match &answer {
-            Err(AgentTrustError::Network(error)) if error.is_unreachable() => {
-                guard.shared.breaker.missed(admission);
-            }
-            _ => guard.shared.breaker.reached(),
-        }
-        match answer {
-            Ok(answer) => Ok(self.read(guard, answer)),
-            Err(error) if error.is_unreachable() => unreachable(&error.to_string()),
-            // Broken off in the middle: blocked, whatever the guard does when nobody answers.
-            Err(AgentTrustError::Network(error)) => {
-                Err(self.unavailable(guard, &error.to_string()))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn read(&self, guard: &AgentTrustGuard, answer: CheckAnswer) -> Decision {
+    pub(super) fn read(&self, guard: &AgentTrustGuard, answer: CheckAnswer) -> Decision {
         let CheckAnswer { result, scopes_enforced, .. } = answer;
         let tool = self.tool();
         let reason = result.reason.as_deref().unwrap_or("the Guardian gave no reason");
@@ -305,35 +261,7 @@ impl Check {
         self.permit(guard, check_id, PermitBasis::NotBlocked)
     }
 
-    /// Nobody answered: blocked, unless the guard was built to go on.
-    fn unreachable(&self, guard: &AgentTrustGuard, why: &str) -> Result<Decision> {
-        let settings = &guard.shared.settings;
-        let open = settings.fail_open
-            || self.declared.is_some_and(|effect| settings.fail_open_for.contains(&effect));
-        if !open || guard.shared.refused.holds(&guard.who, self.tool(), self.input()) {
-            return Err(self.unavailable(guard, why));
-        }
-        guard.shared.counts.failed_open.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            agent_id = guard.who.agent_id,
-            tool = self.tool(),
-            reason = why,
-            "running a call unchecked, because the guard fails open and the Guardian is away"
-        );
-        Ok(self.permit(guard, None, PermitBasis::FailOpen))
-    }
-
-    fn unavailable(&self, guard: &AgentTrustGuard, why: &str) -> AgentTrustError {
-        AgentTrustError::GuardianUnavailable {
-            message: format!(
-                "tool {:?} did not run, because the Guardian at {} could not be asked: {why}",
-                self.tool(),
-                guard.shared.client.base_url(),
-            ),
-        }
-    }
-
-    fn permit(
+    pub(super) fn permit(
         &self,
         guard: &AgentTrustGuard,
         check_id: Option<String>,

@@ -3,19 +3,26 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
+use crate::private::background;
+use crate::transport::TransportError;
+
 /// So many misses in a row stop the asking of a guard.
 const MISSES: u32 = 5;
-/// The first pause. It doubles each time that the trial after it finds nobody either.
+/// The first pause. It doubles each time that the trial after it misses too.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Short enough that a Guardian that is back is asked again soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Counts connect errors and time-outs, and nothing else.
+/// Counts calls that got no answer, and remembers why: a pause opens nothing that its reason would not.
 #[derive(Debug)]
 pub struct Breaker {
     /// So many misses in a row stop the asking.
     most: u32,
     state: Mutex<State>,
+    /// Changes whenever something is known of the Guardian.
+    known: watch::Sender<()>,
 }
 
 impl Default for Breaker {
@@ -24,9 +31,28 @@ impl Default for Breaker {
     }
 }
 
+/// Why a call got no answer; the later one is the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Miss {
+    /// No connection could be made.
+    Away,
+    /// The request was sent, or may have been: the Guardian is slow, or the connection broke.
+    Slow,
+}
+
+impl Miss {
+    /// The miss that this error is.
+    #[must_use]
+    pub fn of(error: &TransportError) -> Self {
+        if error.is_unreachable() { Self::Away } else { Self::Slow }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     misses: u32,
+    /// The worst of these misses.
+    worst: Option<Miss>,
     pause: Option<Pause>,
     /// Counts the pauses, so that a call knows whether one has begun since it was admitted.
     pauses: u64,
@@ -36,6 +62,9 @@ struct State {
 struct Pause {
     until: Instant,
     length: Duration,
+    why: Miss,
+    /// Whether one caller is finding out what is true now.
+    tried: bool,
 }
 
 /// The right to ask the Guardian now.
@@ -44,51 +73,95 @@ pub struct Admission {
     pauses: u64,
 }
 
+/// That the Guardian is not to be asked now.
+#[derive(Debug)]
+pub struct Paused {
+    /// Why it is not.
+    pub why: Miss,
+    trial: Option<Trial>,
+}
+
+#[derive(Debug)]
+struct Trial {
+    known: watch::Receiver<()>,
+    until: Instant,
+}
+
+impl Paused {
+    /// Waits for what the caller finds that is asking after the pause, and returns whether there was one.
+    /// Until it knows, the reason of the pause is an old one.
+    pub async fn tried(self) -> bool {
+        let Some(Trial { mut known, until }) = self.trial else {
+            return false;
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        // Either way there is something new: an answer, or that the next caller may try.
+        let _ = background::timeout(left, known.changed()).await;
+        true
+    }
+}
+
 impl Breaker {
     /// One that stops the asking after so many misses in a row.
     #[must_use]
     pub fn after(misses: u32) -> Self {
-        Self { most: misses, state: Mutex::default() }
+        Self { most: misses, state: Mutex::default(), known: watch::Sender::new(()) }
     }
 
-    /// Whether the Guardian may be asked now. After a pause one caller may try; the others go by what
-    /// it finds.
-    pub fn admit(&self) -> Option<Admission> {
+    /// Lets a caller ask the Guardian. After a pause one may try; the others go by what it finds.
+    ///
+    /// # Errors
+    ///
+    /// [`Paused`], with the reason.
+    pub fn admit(&self) -> Result<Admission, Paused> {
         let mut state = self.lock();
         if let Some(pause) = &mut state.pause {
             let now = Instant::now();
             if now < pause.until {
-                return None;
+                let trial = || Trial { known: self.known.subscribe(), until: pause.until };
+                return Err(Paused { why: pause.why, trial: pause.tried.then(trial) });
             }
-            // Nobody else tries until this caller knows, or has had as long again to find out.
+            // The next one may try when this caller knows, or has had as long again to find out.
             pause.until = now + pause.length;
+            pause.tried = true;
         }
-        Some(Admission { pauses: state.pauses })
+        Ok(Admission { pauses: state.pauses })
     }
 
-    /// Somebody answered.
+    /// Remembers that the Guardian answered.
     pub fn reached(&self) {
         let mut state = self.lock();
         state.misses = 0;
-        state.pause = None;
+        state.worst = None;
+        if state.pause.take().is_some() {
+            self.known.send_replace(());
+        }
     }
 
-    /// Nobody answered the call that was admitted so.
-    pub fn missed(&self, admission: Admission) {
+    /// Remembers that the call which was admitted so got no answer.
+    pub fn missed(&self, admission: Admission, miss: Miss) {
         let mut state = self.lock();
-        // Calls that were on their way when a pause began tell of the same outage: one blip under
-        // load must not count as a long one.
         if admission.pauses != state.pauses {
+            // Calls that were on their way when a pause began tell of the same outage: one blip under
+            // load must not count as a long one. But whatever one of them had sent, the Guardian may
+            // have got.
+            if let Some(pause) = &mut state.pause {
+                pause.why = pause.why.max(miss);
+            }
             return;
         }
         state.misses = state.misses.saturating_add(1);
-        let length = match &state.pause {
-            Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
-            None if state.misses >= self.most => FIRST_PAUSE,
+        let worst = state.worst.map_or(miss, |worst| worst.max(miss));
+        state.worst = Some(worst);
+        let (length, why) = match &state.pause {
+            // What the trial found is newer than the reason of the pause before it.
+            Some(pause) => ((pause.length * 2).min(LONGEST_PAUSE), miss),
+            None if state.misses >= self.most => (FIRST_PAUSE, worst),
             None => return,
         };
-        state.pause = Some(Pause { until: Instant::now() + length, length });
+        state.pause = Some(Pause { until: Instant::now() + length, length, why, tried: false });
         state.pauses += 1;
+        self.known.send_replace(());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -98,11 +171,14 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
-    fn miss(breaker: &Breaker, times: usize) {
-        let admissions: Vec<_> = (0..times).map(|_| breaker.admit().unwrap()).collect();
-        admissions.into_iter().for_each(|admission| breaker.missed(admission));
+    fn miss(breaker: &Breaker, misses: impl IntoIterator<Item = Miss>) {
+        let admitted: Vec<_> =
+            misses.into_iter().map(|miss| (breaker.admit().unwrap(), miss)).collect();
+        admitted.into_iter().for_each(|(admission, miss)| breaker.missed(admission, miss));
     }
 
     fn end_pause(breaker: &Breaker) {
@@ -113,41 +189,88 @@ mod tests {
         breaker.lock().pause.as_ref().unwrap().length
     }
 
-    #[test]
-    fn five_misses_in_a_row_stop_the_asking_and_one_answer_resumes_it() {
-        let breaker = Breaker::default();
-        miss(&breaker, 4);
-        assert!(breaker.admit().is_some());
-        miss(&breaker, 1);
-        assert!(breaker.admit().is_none());
-        breaker.reached();
-        assert!(breaker.admit().is_some());
+    fn why(breaker: &Breaker) -> Miss {
+        breaker.admit().unwrap_err().why
     }
 
     #[test]
-    fn after_the_pause_one_caller_may_try_and_the_others_wait() {
+    fn five_misses_in_a_row_stop_the_asking_and_one_answer_resumes_it() {
         let breaker = Breaker::default();
-        miss(&breaker, 5);
+        miss(&breaker, [Miss::Away; 4]);
+        assert!(breaker.admit().is_ok());
+        miss(&breaker, [Miss::Away]);
+        assert!(breaker.admit().is_err());
+        breaker.reached();
+        assert!(breaker.admit().is_ok());
+    }
+
+    #[test]
+    fn after_the_pause_one_caller_may_try_and_the_others_wait_for_what_it_finds() {
+        let breaker = Breaker::default();
+        miss(&breaker, [Miss::Away; 5]);
+        let paused = breaker.admit().unwrap_err();
+        assert_eq!(paused.tried().now_or_never(), Some(false), "it is not being asked");
         end_pause(&breaker);
-        assert!(breaker.admit().is_some());
-        assert!(breaker.admit().is_none());
+        let trial = breaker.admit().unwrap();
+        let mut waiting = [(); 2].map(|()| Box::pin(breaker.admit().unwrap_err().tried()));
+        for waiting in &mut waiting {
+            assert_eq!(waiting.now_or_never(), None, "nothing is known yet");
+        }
+        breaker.missed(trial, Miss::Away);
+        for waiting in waiting {
+            assert_eq!(waiting.now_or_never(), Some(true));
+        }
     }
 
     #[test]
     fn a_hundred_calls_that_miss_at_once_are_one_outage() {
         let breaker = Breaker::default();
-        miss(&breaker, 100);
+        miss(&breaker, [Miss::Away; 100]);
         assert_eq!(length(&breaker), FIRST_PAUSE);
     }
 
     #[test]
-    fn only_a_trial_that_finds_nobody_makes_the_pause_longer_and_never_too_long() {
+    fn only_a_trial_that_misses_makes_the_pause_longer_and_never_too_long() {
         let breaker = Breaker::default();
-        miss(&breaker, 5);
+        miss(&breaker, [Miss::Away; 5]);
         for expected in [1, 2, 4, 5, 5].map(Duration::from_secs) {
             end_pause(&breaker);
-            miss(&breaker, 1);
+            miss(&breaker, [Miss::Away]);
             assert_eq!(length(&breaker), expected);
+        }
+    }
+
+    #[test]
+    fn one_slow_answer_in_the_row_is_the_reason_of_the_whole_pause() {
+        let breaker = Breaker::default();
+        miss(&breaker, [Miss::Slow, Miss::Away, Miss::Away, Miss::Away, Miss::Away]);
+        assert_eq!(why(&breaker), Miss::Slow);
+
+        let breaker = Breaker::default();
+        miss(&breaker, [Miss::Slow; 4]);
+        breaker.reached();
+        miss(&breaker, [Miss::Away; 5]);
+        assert_eq!(why(&breaker), Miss::Away, "an answer came in between");
+    }
+
+    #[test]
+    fn a_slow_answer_that_is_late_takes_the_reason_to_open_away() {
+        let breaker = Breaker::default();
+        let late = breaker.admit().unwrap();
+        miss(&breaker, [Miss::Away; 5]);
+        assert_eq!(why(&breaker), Miss::Away);
+        breaker.missed(late, Miss::Slow);
+        assert_eq!((why(&breaker), length(&breaker)), (Miss::Slow, FIRST_PAUSE));
+    }
+
+    #[test]
+    fn the_trial_after_a_pause_finds_a_reason_of_its_own() {
+        let breaker = Breaker::default();
+        miss(&breaker, [Miss::Slow; 5]);
+        for found in [Miss::Away, Miss::Slow, Miss::Away] {
+            end_pause(&breaker);
+            miss(&breaker, [found]);
+            assert_eq!(why(&breaker), found);
         }
     }
 }

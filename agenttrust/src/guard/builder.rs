@@ -87,7 +87,7 @@ impl AgentTrustGuardBuilder {
     /// Whether a denial or a required elevation is an error; it is by default.
     ///
     /// With `false` such calls run: for watching what a policy would deny. Each is logged at WARN and
-    /// counted.
+    /// counted. A check without a decision is neither, and stays an error.
     pub fn block_on_deny(mut self, block: bool) -> Self {
         self.settings.block_on_deny = block;
         self
@@ -95,10 +95,21 @@ impl AgentTrustGuardBuilder {
 
     /// Whether calls run unchecked while the Guardian cannot be reached; they do not by default.
     ///
-    /// Unreachable means no connection, no answer in time, or a gateway in between that says so (502,
-    /// 503, 504). Never a denial, a wrong key, or an answer that cannot be read; and never a call that
-    /// the Guardian held or denied when this guard last asked, within 5 minutes. Each call that runs
-    /// unchecked is logged at WARN and counted.
+    /// Unreachable means that no connection could be made, or that something in between answered with
+    /// 502, 503 or 504 in the Guardian's place: without the header `AgentTrust-Guardian` and without the
+    /// protocol's error body. A Guardian that is slow is not away, so these never run a call unchecked:
+    ///
+    /// - no answer in time, and a connection that broke: the request may have been sent;
+    /// - a check that the Guardian could not decide in time, and a Guardian that is overloaded;
+    /// - a denial, a wrong key, any other status, an answer that cannot be read;
+    /// - a pause of the guard after such answers: it asks no one for a moment, and remembers why;
+    /// - a call that was held or denied when this guard last asked, within 5 minutes, and one whose
+    ///   approval is waited for.
+    ///
+    /// A host that is switched off refuses nothing. It is known to be away once connecting took 3
+    /// seconds, so with a [`timeout`](Self::timeout) of less, calls to it stay blocked.
+    ///
+    /// Each call that runs unchecked is logged at WARN and counted.
     pub fn fail_open(mut self, open: bool) -> Self {
         self.settings.fail_open = open;
         self
@@ -144,6 +155,10 @@ impl AgentTrustGuardBuilder {
     }
 
     /// How long one check may take; 5 seconds by default. Waiting for an approval is not part of it.
+    ///
+    /// A Guardian that could not decide in time, or has too much to do, says when to ask again: within
+    /// this time the guard does, under the same idempotency key. After it the call fails with
+    /// [`GuardianUnavailable`](crate::AgentTrustError::GuardianUnavailable), which is no denial.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
         self

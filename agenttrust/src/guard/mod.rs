@@ -7,6 +7,7 @@
 //! names for the first and the last.
 
 mod action;
+mod asking;
 mod authorize;
 mod breaker;
 mod builder;
@@ -30,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::action::{Action, OnElevation};
 #[doc(hidden)]
-pub use self::breaker::Breaker;
+pub use self::breaker::{Breaker, Miss};
 pub use self::builder::AgentTrustGuardBuilder;
 #[doc(hidden)]
 pub use self::cover::Cover;

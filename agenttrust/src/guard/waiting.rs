@@ -3,20 +3,22 @@
 use std::time::{Duration, Instant};
 
 use super::AgentTrustGuard;
-use super::authorize::{Check, Decision, Held, WhenUnreachable, asking};
+use super::asking::WhenUnreachable;
+use super::authorize::{Check, Decision, Held, asking};
 use super::permit::Permit;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Approval, ApprovalStatus};
 use crate::private::background;
 
-/// The pause before asking a Guardian again that was away just after the decision.
+/// The pause before asking a Guardian again that did not answer just after the decision.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl AgentTrustGuard {
     /// Waits for the approval that `held` names, at most `limit`, then retries the check.
     ///
     /// Running out of time is not a denial: it says again what is waited for. A Guardian that
-    /// restarts meanwhile is asked again; a guard that fails open does not while it waits.
+    /// restarts or is slow meanwhile is asked again; a guard that fails open does not while it waits,
+    /// and what the wait finds is no miss: a long poll that times out is no check.
     pub(super) async fn wait_for_approval(
         &self,
         check: &Check,
@@ -30,13 +32,9 @@ impl AgentTrustGuard {
             let approval = match waited {
                 Ok(approval) => approval,
                 // Whatever went wrong with asking, the approval is still there to be decided.
-                Err(error) if left().is_zero() || !may_pass(&error) => {
+                Err(error) => {
                     tracing::warn!(%error, approval_id = held.approval_id, "stopped waiting");
                     return Err(held.into());
-                }
-                Err(_) => {
-                    background::sleep(PAUSE.min(left())).await;
-                    continue;
                 }
             };
             match approval.status {
@@ -70,7 +68,7 @@ impl AgentTrustGuard {
         }
     }
 
-    /// Retries the check until the Guardian answers; `None` when the time is up before it does.
+    /// Retries the check until the Guardian decides; `None` when the time is up before it does.
     async fn ask_again(
         &self,
         check: &Check,
@@ -80,7 +78,7 @@ impl AgentTrustGuard {
         let asking = asking();
         loop {
             match check.ask(self, WhenUnreachable::Block, &asking).await {
-                Err(AgentTrustError::GuardianUnavailable { .. }) => {
+                Err(error) if is_no_decision(&error) => {
                     if left().is_zero() {
                         return None;
                     }
@@ -105,10 +103,9 @@ impl AgentTrustGuard {
     }
 }
 
-/// Whether asking again may work: nobody was there, too many asked, or the gateway is in trouble.
-fn may_pass(error: &AgentTrustError) -> bool {
-    matches!(error, AgentTrustError::Network(_))
-        || error.status().is_some_and(|status| status == 429 || status >= 500)
+/// Whether the Guardian was not asked, or was and did not decide: asking again may work.
+fn is_no_decision(error: &AgentTrustError) -> bool {
+    matches!(error, AgentTrustError::GuardianUnavailable { .. }) || error.may_pass()
 }
 
 fn refused(check: &Check, approval: &Approval) -> AgentTrustError {

@@ -58,6 +58,18 @@ impl InputCapture {
         self.add(name, Some(Ok(Value::from(ty))));
     }
 
+    /// The first argument that is another one in `now`, or can be read in only one of the two.
+    fn changed(&self, now: &Self) -> Option<&str> {
+        if self == now {
+            return None;
+        }
+        let refused = |capture: &Self| capture.refused.as_ref().map(|(name, _)| *name);
+        let differs = |(name, value): (&_, &_)| now.fields.get(name) != Some(value);
+        let field = self.fields.iter().find(|field| differs(*field)).map(|(name, _)| name.as_str());
+        // What is new in it, or refused there, was not checked either.
+        Some(field.or(refused(now)).or(refused(self)).unwrap_or("of another name"))
+    }
+
     /// The arguments, or a sentence that names the first one without a JSON form.
     pub(crate) fn into_parts(self) -> Result<Map<String, Value>, String> {
         match self.refused {
@@ -169,12 +181,12 @@ pub fn unchanged(
     again: impl FnOnce() -> InputCapture,
 ) -> Result<Permit, AgentTrustError> {
     let permit = decision?;
-    if again() == *checked {
+    let Some(name) = checked.changed(&again()) else {
         return Ok(permit);
-    }
+    };
     let message = format!(
-        "tool {:?} did not run, because its input changed after it was checked; give it values of its \
-         own instead of shared ones",
+        "tool {:?} did not run, because its argument `{name}` changed after it was checked; give it a \
+         value of its own instead of a shared one, or leave it out with `skip({name})`",
         permit.tool()
     );
     let check_id = permit.check_id().map(str::to_owned);

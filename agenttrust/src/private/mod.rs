@@ -15,7 +15,7 @@ pub use self::registered::*;
 pub use crate::error::AgentTrustError;
 pub use crate::foreign::{Problem, Reason};
 pub use crate::guard::{
-    Action, AgentTrustGuard, Breaker, Cover, FromDenial, OnElevation, Outcome, Permit,
+    Action, AgentTrustGuard, Breaker, Cover, FromDenial, Miss, OnElevation, Outcome, Permit,
 };
 pub use crate::model::Effect;
 

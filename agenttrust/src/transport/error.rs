@@ -20,11 +20,11 @@ pub struct TransportError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No connection could be made.
+    /// No connection could be made, so that nothing was sent.
     Connect,
-    /// No answer came in time.
+    /// No answer came in time. The request may have been sent, and acted upon.
     Timeout,
-    /// The connection broke, or the answer could not be read to its end.
+    /// The connection was made and then broke, or the answer could not be read to its end.
     Broken,
 }
 
@@ -40,10 +40,11 @@ impl TransportError {
         self.kind
     }
 
-    /// Whether nobody was there to answer: no connection, or no answer in time.
+    /// Returns whether no connection could be made: only then is it certain that the request was not
+    /// sent. A time-out and a connection that broke come from a gateway that may be there.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.kind, TransportErrorKind::Connect | TransportErrorKind::Timeout)
+        self.kind == TransportErrorKind::Connect
     }
 
     /// Reads the kind off `source` and what caused it.
@@ -68,12 +69,7 @@ impl TransportError {
 fn kind_of(error: &(dyn StdError + 'static)) -> Option<TransportErrorKind> {
     #[cfg(feature = "reqwest")]
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-        if error.is_connect() {
-            return Some(TransportErrorKind::Connect);
-        }
-        if error.is_timeout() {
-            return Some(TransportErrorKind::Timeout);
-        }
+        return Some(kind_of_reqwest(error));
     }
     if error.is::<Elapsed>() {
         return Some(TransportErrorKind::Timeout);
@@ -88,6 +84,47 @@ fn kind_of(error: &(dyn StdError + 'static)) -> Option<TransportErrorKind> {
         io::ErrorKind::TimedOut => Some(TransportErrorKind::Timeout),
         _ => None,
     }
+}
+
+/// Of reqwest's own errors only those of its connector can be [`Connect`](TransportErrorKind::Connect):
+/// a route that is lost under a request that was sent has the operating system's same words.
+#[cfg(feature = "reqwest")]
+fn kind_of_reqwest(error: &reqwest::Error) -> TransportErrorKind {
+    match (error.is_connect(), error.is_timeout()) {
+        // To reqwest the TLS handshake is part of connecting. By then the host has answered.
+        (true, _) if broke_in_handshake(error) => TransportErrorKind::Broken,
+        (true, _) => TransportErrorKind::Connect,
+        (false, true) => TransportErrorKind::Timeout,
+        (false, false) => TransportErrorKind::Broken,
+    }
+}
+
+#[cfg(feature = "reqwest")]
+fn broke_in_handshake(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| {
+            matches!(
+                io.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::InvalidData
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::WriteZero
+            )
+        }) {
+            return true;
+        }
+        // An `io::Error` around another one leaves it out of its sources.
+        let inside = io.and_then(io::Error::get_ref).filter(|inside| inside.is::<io::Error>());
+        cause = match inside {
+            Some(inside) => Some(inside as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 impl fmt::Display for TransportError {

@@ -8,19 +8,28 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
 use lru::LruCache;
+use tokio::net::TcpStream;
 use tokio::runtime::{Handle, Id};
 use tower::Service;
 
-use super::error::TransportError;
+use super::error::{TransportError, TransportErrorKind};
 use crate::private::background;
 
 /// Runtimes times routes.
 const POOLS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// How long connecting may take, TLS included. A host that is switched off never refuses: without a
+/// limit of its own, that could not be told from a gateway that has the request and is slow.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// How long a host is given to take a second connection, where it is not known at which step the first
+/// one hung. Both together are shorter than a guard's time-out.
+const KNOCK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sends requests with reqwest from whatever runtime calls.
 #[derive(Clone, Debug)]
@@ -66,6 +75,7 @@ impl PooledHttp {
         let client = builder
             // A redirect could carry the API key to another host.
             .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("agenttrust/", env!("CARGO_PKG_VERSION")))
             .build()?;
         pools.put((runtime, route), client.clone());
@@ -104,15 +114,42 @@ impl PooledHttp {
         runtime: Id,
         request: Request<Bytes>,
     ) -> Result<Response<reqwest::Body>, TransportError> {
+        let route = Route::of(&request, self.system_proxy);
+        let uri = request.uri().clone();
         let sent = async {
-            let client = self.client_of(runtime, Route::of(&request, self.system_proxy))?;
+            let client = self.client_of(runtime, route)?;
             client.execute(reqwest::Request::try_from(request)?).await
         };
         match sent.await {
             Ok(response) => Ok(response.into()),
-            Err(error) => Err(TransportError::classify(error.without_url().into())),
+            Err(error) => {
+                let hung = error.is_connect() && error.is_timeout();
+                let error = error.without_url();
+                if hung && uri.scheme() == Some(&Scheme::HTTPS) && answers(&uri, route).await {
+                    return Err(TransportError::new(TransportErrorKind::Timeout, error));
+                }
+                Err(TransportError::classify(error.into()))
+            }
         }
     }
+}
+
+/// Whether the host of `uri`, where connecting hung, takes connections: then it is there, and the TLS
+/// handshake is what it did not answer. To reqwest both are one step.
+async fn answers(uri: &Uri, route: Route) -> bool {
+    // Nothing is known of what is behind a proxy, so that it counts as there.
+    if route == Route::Proxied && proxy_is_named() {
+        return true;
+    }
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let knock = TcpStream::connect((host, uri.port_u16().unwrap_or(443)));
+    matches!(tokio::time::timeout(KNOCK_LIMIT, knock).await, Ok(Ok(_)))
+}
+
+fn proxy_is_named() -> bool {
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod names;
 #[expect(dead_code, reason = "shared with the guard's own tests, which use the rest")]
 mod scripted;
 mod shapes;
+mod shared;
 mod unchanged;
 
 use std::collections::HashMap;

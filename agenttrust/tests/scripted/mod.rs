@@ -25,6 +25,8 @@ pub(crate) enum Say {
     Silence,
     /// This, after a moment.
     Pause(Box<Say>),
+    /// This, after something happened while the check was on its way.
+    Meanwhile(Arc<dyn Fn() + Send + Sync>, Box<Say>),
 }
 
 impl Say {
@@ -42,10 +44,19 @@ impl Say {
         Self::Answer(200, vec![], body)
     }
 
+    /// Not decided in time: to be asked again after so many milliseconds.
+    pub(crate) fn undecided(after: &'static str) -> Self {
+        let body = json!({ "allowed": false, "reason": "the database is slow" });
+        Self::Answer(200, vec![("agenttrust-retry-after", after), SIGNED], body)
+    }
+
     pub(crate) fn status(status: u16) -> Self {
         Self::Answer(status, vec![], json!({ "error": "X", "message": "said the gateway" }))
     }
 }
+
+/// What our Guardian puts on every answer.
+pub(crate) const SIGNED: (&str, &str) = ("agenttrust-guardian", "1");
 
 #[derive(Default)]
 struct State {
@@ -94,6 +105,10 @@ impl Scripted {
                             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                             *say
                         }
+                        Say::Meanwhile(happens, say) => {
+                            happens();
+                            *say
+                        }
                         say => say,
                     };
                     match say {
@@ -110,7 +125,9 @@ impl Scripted {
                         }
                         Say::Garbage => Ok(Response::new(Full::new(Bytes::from("<html>")))),
                         Say::Fail(kind) => Err(io::Error::new(kind, "scripted")),
-                        Say::Silence | Say::Pause(_) => std::future::pending().await,
+                        Say::Silence | Say::Pause(_) | Say::Meanwhile(..) => {
+                            std::future::pending().await
+                        }
                     }
                 }
             }))

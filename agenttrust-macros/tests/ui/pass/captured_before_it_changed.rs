@@ -1,5 +1,5 @@
-//! A destructive call whose arguments changed between the check and the body does not run: what was
-//! checked is what runs.
+//! A call whose arguments changed between the check and the body does not run, whatever its effect and
+//! its shape: what was checked is what runs.
 
 #![deny(warnings)]
 
@@ -7,6 +7,8 @@
 mod counting;
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 
 use agenttrust::{AgentTrustError, guarded};
 use counting::{allowed, run, step, steps};
@@ -40,9 +42,57 @@ async fn steady(target: &Cell<u32>) -> Result<u32, AgentTrustError> {
     Ok(target.replace(9))
 }
 
+#[guarded]
+fn undeclared(target: Changing) -> Result<u32, AgentTrustError> {
+    step();
+    Ok(target.0.get())
+}
+
+#[guarded(effect = "read", input(target))]
+async fn chosen(target: &Changing, _other: u32) -> Result<u32, AgentTrustError> {
+    step();
+    Ok(target.0.get())
+}
+
+#[guarded(effect = "mutating")]
+fn boxed<'a>(
+    target: &'a Changing,
+) -> Pin<Box<dyn Future<Output = Result<u32, AgentTrustError>> + 'a>> {
+    step();
+    Box::pin(async { Ok(target.0.get()) })
+}
+
+#[guarded]
+fn deferred(target: &Changing) -> impl Future<Output = Result<u32, AgentTrustError>> {
+    step();
+    async { Ok(target.0.get()) }
+}
+
+struct Tools;
+
+#[guarded]
+impl Tools {
+    async fn method(&self, target: &Changing) -> Result<u32, AgentTrustError> {
+        step();
+        Ok(target.0.get())
+    }
+}
+
+#[guarded(effect = "read", skip(target))]
+async fn skipped(target: &Changing) -> Result<u32, AgentTrustError> {
+    step();
+    Ok(target.0.get())
+}
+
 fn main() {
     never(|| sync(Changing(Cell::new(0))));
     never(|| run(spun(&Changing(Cell::new(0)))));
+    never(|| undeclared(Changing(Cell::new(0))));
+    never(|| run(chosen(&Changing(Cell::new(0)), 1)));
+    never(|| run(boxed(&Changing(Cell::new(0)))));
+    never(|| run(deferred(&Changing(Cell::new(0)))));
+    never(|| run(Tools.method(&Changing(Cell::new(0)))));
+    assert_eq!(steps(1).of(|| run(skipped(&Changing(Cell::new(0))))), 0);
     assert_eq!(steps(1).of(|| run(steady(&Cell::new(7)))), 7);
 }
 

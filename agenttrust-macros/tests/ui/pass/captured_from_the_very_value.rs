@@ -1,5 +1,5 @@
 //! What is captured is the value that the body then gets, and not a copy of it: seen through arguments
-//! that note in themselves that they were read.
+//! that note in themselves that they were read, before the check and once more just before the body.
 
 #![deny(warnings)]
 
@@ -20,7 +20,7 @@ struct Noting(Cell<u32>);
 impl Serialize for Noting {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.set(self.0.get() + 1);
-        serializer.serialize_u32(self.0.get())
+        serializer.serialize_str("noted")
     }
 }
 
@@ -53,8 +53,8 @@ fn call() -> Result<[u32; 3], AgentTrustError> {
 }
 
 fn main() {
-    assert_eq!(steps(1).of(call), [1, 10, 21]);
-    captures(json!({ "owned": 1, "inside": 10, "borrowed": 21 }), call);
+    assert_eq!(steps(1).of(call), [2, 10, 22]);
+    captures(json!({ "owned": "noted", "inside": 10, "borrowed": "noted" }), call);
 
     let cart = RefCell::new(vec![]);
     assert_eq!(steps(2).of(|| run(changed(&cart, &Mutex::new(2), Cell::new(1)))), 3);

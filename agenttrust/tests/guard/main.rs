@@ -1,6 +1,10 @@
 //! What a guard promises, whatever the Guardian says.
 
+#[path = "../scripted/mod.rs"]
 mod scripted;
+mod sockets;
+mod undecided;
+mod waits;
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -12,7 +16,7 @@ use agenttrust::{
     Action, AgentTrustClient, AgentTrustError, AgentTrustGuard, Effect, OnElevation, PermitBasis,
 };
 use futures_util::FutureExt;
-use scripted::{Say, Scripted};
+use scripted::{SIGNED, Say, Scripted};
 use serde_json::json;
 
 type Output = Result<&'static str, AgentTrustError>;
@@ -101,6 +105,7 @@ async fn a_slow_answer_counts_as_one_within_the_time_and_not_after_it() {
             .build()
     };
     assert_eq!(run(&patient(5_000), Action::new("t")).await.1, 1);
+    scripted.now_says([Say::Silence]);
     let (output, ran) = run(&patient(1), Action::new("t")).await;
     assert_eq!((output.unwrap_err().code(), ran), ("GUARDIAN_UNAVAILABLE", 0));
 }
@@ -109,15 +114,22 @@ async fn a_slow_answer_counts_as_one_within_the_time_and_not_after_it() {
 async fn fail_open_is_for_an_unreachable_guardian_and_nothing_else() {
     let open = [
         (Say::Fail(io::ErrorKind::ConnectionRefused), true),
-        (Say::Fail(io::ErrorKind::TimedOut), true),
-        (Say::Silence, true),
         (Say::Proxy(502), true),
         (Say::Proxy(503), true),
         (Say::Proxy(504), true),
-        // With a code of the protocol, the Guardian itself said so.
+        (Say::Answer(503, vec![], json!({ "error": "no upstream" })), true),
+        (Say::Answer(503, vec![], json!({ "message": "no upstream" })), true),
+        // With the protocol's error body, or the header, the Guardian itself said so.
         (Say::status(502), false),
         (Say::status(503), false),
         (Say::status(504), false),
+        (Say::Answer(503, vec![], json!({ "error": "HTTP_503", "message": "" })), false),
+        (Say::Answer(502, vec![SIGNED], json!("it is full")), false),
+        (Say::Answer(503, vec![SIGNED], json!({})), false),
+        (Say::Answer(504, vec![SIGNED], json!({ "error": "HTTP_504" })), false),
+        // The request may have been sent.
+        (Say::Fail(io::ErrorKind::TimedOut), false),
+        (Say::Silence, false),
         (Say::Fail(io::ErrorKind::ConnectionReset), false),
         (Say::Garbage, false),
         (Say::status(400), false),
@@ -370,59 +382,6 @@ async fn report_names_the_check_that_it_belongs_to_once() {
 }
 
 #[tokio::test]
-async fn a_wait_ends_with_the_approval_and_one_more_check() {
-    let scripted = Scripted::says([Say::held(), Say::allowed()]);
-    let wait = OnElevation::Wait(Duration::from_secs(5));
-    let (output, ran) = run(&guard(&scripted), Action::new("t").on_elevation(wait)).await;
-    assert_eq!((output.unwrap(), ran), ("ran", 1));
-    assert_eq!(scripted.checks().len(), 2);
-    assert!(scripted.others()[0].0.contains("/mcp/approvals/apr_1?wait="));
-}
-
-#[tokio::test]
-async fn a_wait_ends_at_its_limit_whatever_the_guardian_invents() {
-    let held = |id: u32| {
-        let id = format!("apr_{id}");
-        let body = json!({ "allowed": false, "elevation_required": true, "approval_id": id });
-        Say::Answer(200, vec![], body)
-    };
-    // Every check is held under another id, and every approval is approved at once.
-    let scripted = Scripted::says((0..10_000).map(held));
-    let wait = OnElevation::Wait(Duration::from_millis(500));
-    let begun = std::time::Instant::now();
-    let (output, ran) = run(&guard(&scripted), Action::new("t").on_elevation(wait)).await;
-    assert_eq!((output.unwrap_err().code(), ran), ("ELEVATION_REQUIRED", 0));
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    assert!(scripted.checks().len() < 10, "{} checks", scripted.checks().len());
-}
-
-#[tokio::test]
-async fn a_wait_outlives_trouble_at_the_gateway_and_keeps_the_approval_id() {
-    let wait = |limit| OnElevation::Wait(Duration::from_millis(limit));
-    let trouble = [Say::status(500), Say::status(429), Say::Proxy(502)];
-    let scripted = Scripted::says([Say::held(), Say::allowed()]).and_of_approvals(trouble);
-    let (_, ran) = run(&guard(&scripted), Action::new("t").on_elevation(wait(5_000))).await;
-    assert_eq!(ran, 1);
-
-    for refusal in [Say::status(403), Say::status(404)] {
-        let scripted = Scripted::says([Say::held()]).and_of_approvals([refusal]);
-        let (output, _) = run(&guard(&scripted), Action::new("t").on_elevation(wait(5_000))).await;
-        assert_eq!(output.unwrap_err().details()["approval_id"], "apr_1");
-    }
-}
-
-#[tokio::test]
-async fn a_retry_after_the_decision_keeps_its_name_so_that_nothing_is_used_up_twice() {
-    let scripted = Scripted::says([Say::held(), Say::Proxy(503), Say::Proxy(503), Say::allowed()]);
-    let wait = OnElevation::Wait(Duration::from_secs(5));
-    assert_eq!(run(&guard(&scripted), Action::new("t").on_elevation(wait)).await.1, 1);
-    let checks = scripted.checks();
-    let names: Vec<_> = checks.iter().map(|(headers, _)| &headers["idempotency-key"]).collect();
-    assert_ne!(names[0], names[1]);
-    assert_eq!((names[1], names[2]), (names[2], names[3]));
-}
-
-#[tokio::test]
 async fn what_a_gateway_says_for_information_in_its_own_way_does_no_harm() {
     let body = json!({
         "allowed": true, "latency_ms": 0.4, "action_effect": "unheard", "confidence": "high",
@@ -442,15 +401,6 @@ async fn a_serialisers_own_words_are_not_repeated() {
     let scripted = Scripted::says([Say::allowed()]);
     let denied = guard(&scripted).authorize(Action::new("t").input(&Secretive)).await.unwrap_err();
     assert!(!denied.to_string().contains("hunter2"), "{denied}");
-}
-
-#[tokio::test]
-async fn a_guard_that_fails_open_does_not_once_an_action_was_held() {
-    let scripted = Scripted::says([Say::held(), Say::Fail(io::ErrorKind::ConnectionRefused)]);
-    let guard = AgentTrustGuard::builder(scripted.client(), "a").fail_open(true).build();
-    let wait = OnElevation::Wait(Duration::from_millis(300));
-    let (output, ran) = run(&guard, Action::new("t").on_elevation(wait)).await;
-    assert_eq!((output.unwrap_err().code(), ran), ("ELEVATION_REQUIRED", 0));
 }
 
 #[tokio::test]
