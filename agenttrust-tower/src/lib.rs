@@ -104,6 +104,8 @@ mod asking;
 mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "http")]
+mod bind;
 mod builder_ext;
 mod deny;
 mod extract;
@@ -112,6 +114,8 @@ mod future;
 pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http")]
+mod intake;
 mod layer;
 #[cfg(feature = "mcp-http")]
 pub mod mcp;
@@ -125,6 +129,7 @@ mod service;
 mod stage;
 #[cfg(feature = "tower-mcp")]
 pub mod tower_mcp;
+mod unread;
 
 #[cfg(feature = "http")]
 pub use self::authenticate::{Authenticate, AuthenticateFuture, AuthenticateLayer};
@@ -132,8 +137,9 @@ pub use self::builder_ext::ServiceBuilderExt;
 pub use self::deny::{Denial, DenyAsError, DenyWith};
 pub use self::extract::{ExtractAction, Extracted, NoExtractor};
 pub use self::future::ResponseFuture;
-pub use self::layer::GuardLayer;
+pub use self::layer::{AsItComes, GuardLayer};
 #[cfg(feature = "mcp-http")]
 pub use self::mcp::McpHttpLayer;
 pub use self::only::Only;
 pub use self::service::Guarded;
+pub use self::unread::{Unread, UnreadReason};

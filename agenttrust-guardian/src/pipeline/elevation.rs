@@ -204,9 +204,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
 /// approver sees.
 pub(super) fn binding(check: &Check) -> (BoundTo, String) {
     match (&check.digest, &check.summary) {
-        (Some(digest), _) => {
-            (check.binds.map_or(BoundTo::Input, BoundTo::from), digest.clone())
-        }
+        (Some(digest), _) => (check.binds.map_or(BoundTo::Input, BoundTo::from), digest.clone()),
         (None, Some(summary)) if counted(summary).is_none() => (BoundTo::Summary, summary.clone()),
         (None, _) => (BoundTo::Name, String::new()),
     }
@@ -234,9 +232,9 @@ pub(super) fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
 /// The reason for a hold, and that its approval will serve for less than the policies grant, where it will.
 fn with_reach(reason: String, terms: Terms, bound_to: BoundTo) -> String {
     let (window, single_use) = reach(terms, bound_to);
-    let Some(granted) = terms.window.filter(|granted| {
-        *granted > window || (single_use && !terms.single_use)
-    }) else {
+    let Some(granted) =
+        terms.window.filter(|granted| *granted > window || (single_use && !terms.single_use))
+    else {
         return reason;
     };
     let why = match bound_to {
@@ -274,7 +272,7 @@ mod tests {
     #[test]
     fn a_hold_says_that_its_approval_serves_for_less_than_is_granted() {
         let terms = |window, single_use| Terms { quorum: 1, window, single_use };
-        let minutes = |count| Some(Duration::from_secs(count * 60));
+        let minutes = |count: u64| Some(Duration::from_secs(count * 60));
         let said = |terms, bound_to| with_reach("held".to_owned(), terms, bound_to);
         let hour = terms(minutes(60), false);
         for (bound_to, why) in [

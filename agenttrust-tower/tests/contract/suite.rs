@@ -220,7 +220,9 @@ macro_rules! suite {
 suite! {
     plain: Plain,
     http: Http,
+    http_body: HttpBody,
     grpc: Grpc,
+    grpc_message: GrpcMessage,
     mcp: Mcp,
     mcp_router: McpRouter,
     mcp_tool: McpTool,

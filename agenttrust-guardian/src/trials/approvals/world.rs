@@ -289,8 +289,7 @@ async fn check(api: &Api, known: &Known, secret: &str, ask: Ask) -> Said {
     };
     body["action_input_summary"] = json!(summary);
     let digest = digest.map(|n| commitment(n).digest);
-    let mut headers: Vec<_> =
-        digest.iter().map(|digest| (INPUT_DIGEST, digest.as_str())).collect();
+    let mut headers: Vec<_> = digest.iter().map(|digest| (INPUT_DIGEST, digest.as_str())).collect();
     if let Input::Part(part, _) = ask.input {
         headers.push((BINDS, part.as_str()));
     }
