@@ -28,6 +28,10 @@ pub struct Guarded<S, X, D, I = AsItComes> {
     pub(crate) guard: AgentTrustGuard,
     pub(crate) extract: X,
     pub(crate) deny: D,
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(dead_code, reason = "only bodies over HTTP are read")
+    )]
     pub(crate) intake: I,
     pub(crate) refine: Arc<Refine>,
 }

@@ -88,7 +88,7 @@ impl BindWhole for BindMessage {
             input.insert("compressed".to_owned(), true.into());
         }
         add_described(&mut input, head, whole, &OF_THE_MESSAGE)?;
-        Ok(action.within(|request| {
+        Ok(action.enclosed(|request| {
             input.insert("request".to_owned(), request);
             Value::Object(input)
         }))

@@ -40,9 +40,9 @@ impl<T, D> GuardLayer<HttpExtract<T>, D> {
     ///
     /// # Memory
     ///
-    /// While a request is read, asked about and waits for its approval it takes up to five times its body,
-    /// and `limit` bounds each request alone. How many there are at a time is for a limit outside of the
-    /// layer.
+    /// While a request is read, asked about and waits for its approval it takes about twice its body, and some
+    /// copies more of one that is short enough to be shown to an approver. `limit` bounds each request alone; how
+    /// many there are at a time is for a limit outside of the layer.
     ///
     /// ```
     /// use agenttrust::AgentTrustGuard;
@@ -79,7 +79,7 @@ impl BindWhole for BindBody {
         let mut input = Map::new();
         input.insert("body".to_owned(), exact(&whole.bytes));
         add_described(&mut input, head, whole, &OF_THE_BODY)?;
-        let action = action.within(|request| {
+        let action = action.enclosed(|request| {
             input.insert("request".to_owned(), request);
             Value::Object(input)
         });

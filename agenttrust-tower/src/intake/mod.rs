@@ -72,9 +72,16 @@ pub(crate) async fn take_in<B: Body>(
     Err(Unread::new(reason, closes))
 }
 
-/// Takes the body of a request that is refused out of its connection; returns whether the connection has
-/// to be closed all the same.
-pub(crate) async fn throw_away<B: Body>(head: &Parts, body: B, within: Duration) -> bool {
+/// Takes the body of a request out of its connection that is refused by its head alone; returns whether the
+/// connection has to be closed all the same.
+pub(crate) async fn turn_away<B: Body>(head: &Parts, body: B, within: Duration) -> bool {
+    // Whoever asks before sending a body need not send one that is refused.
+    if expects(head) { !is_multiplexed(head) } else { throw_away(head, body, within).await }
+}
+
+/// Reads what is left of a body, and keeps nothing; returns whether its connection has to be closed all the
+/// same.
+async fn throw_away<B: Body>(head: &Parts, body: B, within: Duration) -> bool {
     // From HTTP/2 on, a body that is not read is in nobody's way.
     if is_multiplexed(head) {
         return false;
@@ -83,7 +90,7 @@ pub(crate) async fn throw_away<B: Body>(head: &Parts, body: B, within: Duration)
 }
 
 /// Whether the sender waits to be asked for the body.
-pub(crate) fn expects(head: &Parts) -> bool {
+fn expects(head: &Parts) -> bool {
     head.headers.contains_key(EXPECT)
 }
 

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use http_body::Body;
 
 use super::rpc::{INVALID_REQUEST, PARSE_ERROR, Rejection};
-use crate::intake::{Bounds, expects, take_in, throw_away};
+use crate::intake::{Bounds, take_in, turn_away};
 use crate::{Unread, UnreadReason};
 
 /// The whole body.
@@ -20,8 +20,7 @@ pub(super) async fn read<B: Body>(
     bounds: Bounds,
 ) -> Result<Bytes, Rejection> {
     if let Err(rejection) = acceptable(head) {
-        // Whoever asks before sending a body need not send one that is refused.
-        let closes = expects(head) || throw_away(head, body, bounds.within).await;
+        let closes = turn_away(head, body, bounds.within).await;
         return Err(Rejection { closes, ..rejection });
     }
     let limit = if head.method == Method::POST { bounds.limit } else { 0 };

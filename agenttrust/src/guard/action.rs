@@ -105,10 +105,9 @@ impl Action {
     /// ```
     /// use agenttrust::{Action, Binds};
     ///
-    /// fn extract(request: &http::Request<hyper_body::Incoming>) -> Action {
+    /// fn extract<B>(request: &http::Request<B>) -> Action {
     ///     Action::new("files_write").input(request.uri().path()).binds(Binds::Request)
     /// }
-    /// # mod hyper_body { pub struct Incoming; }
     /// ```
     pub fn binds(mut self, part: Binds) -> Self {
         self.binds = Some(part);
@@ -190,7 +189,7 @@ impl Action {
 
     /// Puts the captured input into what a layer has read beside it; the two are the whole input.
     #[doc(hidden)]
-    pub fn within(mut self, whole: impl FnOnce(Value) -> Value) -> Self {
+    pub fn enclosed(mut self, whole: impl FnOnce(Value) -> Value) -> Self {
         self.input = match self.input {
             Input::None => Input::Captured(whole(Value::Null)),
             Input::Captured(part) => Input::Captured(whole(part)),
