@@ -10,7 +10,9 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceExt};
 
-use crate::adapters::{Adapter, Authenticated, Grpc, Http, Mcp, McpRouter, McpTool, Plain};
+use crate::adapters::{
+    Adapter, Authenticated, Grpc, GrpcMessage, Http, HttpBody, Mcp, McpRouter, McpTool, Plain,
+};
 use crate::guardian::{Guardian, Script, eventually};
 use crate::probe::Probe;
 
