@@ -62,6 +62,9 @@
 //! | servers and tools of tower-mcp | `GuardLayer::mcp_router`, `GuardLayer::mcp_tool` | `tower-mcp` |
 //! | any other service | [`GuardLayer::new`] and a closure | |
 //!
+//! An approval of an HTTP request or a gRPC call is bound to its head, and to its body or message where the
+//! layer reads that first: [`bind_body`](GuardLayer::bind_body), `bind_message`. The approver is told which.
+//!
 //! Where many agents come to one server, an [`AuthenticateLayer`] outside of the guard makes each known
 //! by its token, and its calls are checked as its own.
 //!
