@@ -70,10 +70,9 @@ mod tests {
         assert_eq!(exact(br#"{"a": 1}"#), json!({ "text": "{\"a\": 1}" }));
         assert_eq!(exact(b"\xff\x00"), json!({ "base64": "/wA=" }));
         assert_eq!(exact(b"a\0b"), json!({ "base64": "YQBi" }));
-        let digest = "8c2e8b5d79ec54be9b32a8a0b6e5ce7bc3fd1b07f6e2c8d4";
         let long = exact(&vec![b'x'; SHOWN_MOST]);
         assert_eq!(long["length"], SHOWN_MOST);
-        assert!(long["sha256"].as_str().unwrap().len() == 64 && long["sha256"] != digest);
+        assert_eq!(long["sha256"].as_str().unwrap().len(), 64);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Bodies that an approval is bound to: read, digested, and handed on byte for byte.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -187,7 +188,8 @@ async fn trailers_go_on_and_are_bound() {
                 HeaderValue::from_static(sum),
             )]);
             let frames = [Frame::data(Bytes::from("10 EUR")), Frame::trailers(trailers.clone())];
-            let body = StreamBody::new(stream::iter(frames.map(Ok))).boxed_unsync();
+            let body =
+                StreamBody::new(stream::iter(frames.map(Ok::<_, Infallible>))).boxed_unsync();
             let mut request = with_body(body);
             request.headers_mut().insert("trailer", HeaderValue::from_static("sum"));
             assert_eq!(desk.connect(version).await.send(request).await.status, 200);
@@ -240,7 +242,7 @@ async fn body_that_never_ends_is_answered_by_the_deadline_and_delays_no_other() 
     let drops = || {
         let drop = || async {
             tokio::time::sleep(Duration::from_millis(20)).await;
-            Some((Ok(Frame::data(Bytes::from("x"))), ()))
+            Some((Ok::<_, Infallible>(Frame::data(Bytes::from("x"))), ()))
         };
         with_body(StreamBody::new(stream::unfold((), move |()| drop())).boxed_unsync())
     };
@@ -324,8 +326,6 @@ async fn what_is_not_all_in_the_body_is_not_said_to_be() {
 
 #[tokio::test]
 async fn request_that_passes_is_not_read() {
-    let desk = Desk::with(|layer| layer.read_within(Duration::from_millis(300))).await;
-    desk.serves_others().await;
     let guardian = Guardian::new(Script::Allow);
     let layer = GuardLayer::http(guardian.guard())
         .bind_body(1)
