@@ -1,6 +1,8 @@
 //! What an approval binds, who decides it, and how long it holds: every rule of the protocol has a test
 //! named after it.
 
+#[path = "approvals/parts.rs"]
+mod parts;
 mod support;
 
 use std::time::{Duration, Instant};

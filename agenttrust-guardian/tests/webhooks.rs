@@ -143,7 +143,8 @@ async fn disclosed_input_and_what_the_caller_wrote_of_it_are_told_to_nobody() {
     let (agent, key) = api.worker().await;
     let input = json!({ "table": "salaries" });
     let digest = agenttrust::guard::digest::commit(&[7; 32], &input).unwrap();
-    let headers = [("agenttrust-input-digest", digest.digest.as_str())];
+    let headers =
+        [("agenttrust-input-digest", digest.digest.as_str()), ("agenttrust-binds", "request")];
     let body = json!({
         "agent_id": agent, "action_name": "db_delete", "action_input_summary": "drop salaries",
     });
@@ -155,6 +156,7 @@ async fn disclosed_input_and_what_the_caller_wrote_of_it_are_told_to_nobody() {
         let message = receiver.next().await;
         assert!(!message.body.contains("salaries"), "{}", message.body);
         assert_eq!(message.json()["data"]["input_digest"], digest.digest);
+        assert_eq!(message.json()["data"]["bound_to"], "request");
     }
 }
 

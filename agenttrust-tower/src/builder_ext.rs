@@ -28,10 +28,10 @@ use crate::GuardLayer;
 /// ```
 pub trait ServiceBuilderExt<L>: sealed::Sealed {
     /// Guards every call that gets here: the same as `.layer(guard_layer)`.
-    fn guarded<X, D>(
+    fn guarded<X, D, I>(
         self,
-        guard_layer: GuardLayer<X, D>,
-    ) -> ServiceBuilder<Stack<GuardLayer<X, D>, L>>;
+        guard_layer: GuardLayer<X, D, I>,
+    ) -> ServiceBuilder<Stack<GuardLayer<X, D, I>, L>>;
 
     /// Makes the agent behind each request's token known: the same as `.layer(authenticate_layer)`.
     #[cfg(feature = "http")]
@@ -42,10 +42,10 @@ pub trait ServiceBuilderExt<L>: sealed::Sealed {
 }
 
 impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
-    fn guarded<X, D>(
+    fn guarded<X, D, I>(
         self,
-        guard_layer: GuardLayer<X, D>,
-    ) -> ServiceBuilder<Stack<GuardLayer<X, D>, L>> {
+        guard_layer: GuardLayer<X, D, I>,
+    ) -> ServiceBuilder<Stack<GuardLayer<X, D, I>, L>> {
         self.layer(guard_layer)
     }
 

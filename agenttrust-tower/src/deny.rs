@@ -5,11 +5,16 @@ use std::borrow::Cow;
 use agenttrust::__private::Problem;
 use agenttrust::{AgentTrustError, CallOutcome, Outcome, Permit};
 
+use crate::{Unread, UnreadReason};
+
 /// Why the inner service was not called.
 #[derive(Debug)]
 pub enum Denial {
     /// The extractor refused the request: it cannot be read as an action, and nobody was asked.
     Refused(Cow<'static, str>),
+    /// The body of the request was to be read and was not: too long, too late, broken off. Nobody was asked.
+    /// Only of layers that bind bodies ([`bind_body`](crate::GuardLayer::bind_body)).
+    Unread(Unread),
     /// The guard gave no permit: denied, held for an approval, or the Guardian did not answer.
     Blocked(AgentTrustError),
 }
@@ -19,6 +24,13 @@ impl From<Denial> for Problem {
     fn from(denial: Denial) -> Self {
         match denial {
             Denial::Refused(reason) => Self::refused(reason),
+            Denial::Unread(unread) => match unread.reason() {
+                UnreadReason::TooLong(_) => Self::too_long(unread.to_string()),
+                UnreadReason::TooLate(_) => Self::too_late(unread.to_string()),
+                UnreadReason::BrokeOff | UnreadReason::NotOneMessage => {
+                    Self::refused(unread.to_string())
+                }
+            },
             Denial::Blocked(error) => Self::of(error),
         }
     }
@@ -28,12 +40,17 @@ impl From<Denial> for AgentTrustError {
     /// A refusal becomes [`AgentTrustError::ActionDenied`] without a check id, since none was made.
     fn from(denial: Denial) -> Self {
         match denial {
-            Denial::Refused(reason) => Self::ActionDenied {
-                message: format!("refused without asking the Guardian: {reason}"),
-                check_id: None,
-            },
+            Denial::Refused(reason) => unasked(reason.as_ref()),
+            Denial::Unread(unread) => unasked(&unread),
             Denial::Blocked(error) => error,
         }
+    }
+}
+
+fn unasked(reason: &(impl std::fmt::Display + ?Sized)) -> AgentTrustError {
+    AgentTrustError::ActionDenied {
+        message: format!("refused without asking the Guardian: {reason}"),
+        check_id: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::{fmt, mem};
 
 use agenttrust::__private::Cover;
-use agenttrust::{AgentTrustError, Permit};
+use agenttrust::Permit;
 use pin_project_lite::pin_project;
 use tower::Service;
 
@@ -25,7 +25,7 @@ pin_project! {
     /// Dropping it is safe in every state. Before the permit is there, nothing ran and nothing is
     /// reported (an approval that was opened stays open: the same call, repeated, finds it). Once the
     /// permit is there, the drop is reported as `Cancelled`, exactly once, whether or not the inner
-    /// service had begun.
+    /// service had begun. A body that is being read for an approval to be bound to it is dropped with it.
     pub struct ResponseFuture<S, Req, D>
     where
         S: Service<Req>,
@@ -33,7 +33,7 @@ pin_project! {
     {
         deny: D,
         #[pin]
-        state: State<Stage<S, Permit, AgentTrustError>, Parked<Req, D::Context>, S::Future, D::Context>,
+        state: State<Stage<S, Granted<Req>, Denial>, Parked<Req, D::Context>, S::Future, D::Context>,
     }
 }
 
@@ -47,9 +47,16 @@ pin_project! {
     }
 }
 
+/// That a call may be made.
+pub(crate) struct Granted<Req> {
+    pub(crate) permit: Permit,
+    /// The request, where it was read for the question; else it is parked.
+    pub(crate) request: Option<Req>,
+}
+
 /// What a call is made with, once it may be.
 pub(crate) struct Parked<Req, C> {
-    pub(crate) request: Req,
+    pub(crate) request: Option<Req>,
     pub(crate) context: C,
     pub(crate) cover: Option<Cover>,
 }
@@ -77,7 +84,7 @@ where
 {
     pub(crate) fn asking(
         deny: D,
-        stage: Stage<S, Permit, AgentTrustError>,
+        stage: Stage<S, Granted<Req>, Denial>,
         parked: Parked<Req, D::Context>,
     ) -> Self {
         Self { deny, state: State::Before { stage, parked: Some(parked) } }
@@ -109,9 +116,13 @@ where
                 }
                 StateProj::Before { stage, parked } => {
                     let decided = ready!(stage.poll_decided::<Req>(cx));
-                    let Parked { mut request, context, cover } = once(parked.take());
+                    let Parked { request, context, cover } = once(parked.take());
                     match decided {
-                        Decided::Call { mut service, answer: mut permit } => {
+                        Decided::Call {
+                            mut service,
+                            answer: Granted { mut permit, request: read },
+                        } => {
+                            let mut request = once(read.or(request));
                             let cover = cover.map(|cover| cover.under(&mut permit));
                             this.deny.permitted(&mut request, &mut permit);
                             let future = {
@@ -121,10 +132,10 @@ where
                             let held = Holding::Permit(Held { permit, context, cover });
                             this.state.set(State::Calling { future, held });
                         }
-                        Decided::Refuse(error) => {
-                            return Poll::Ready(this.deny.deny(Denial::Blocked(error), context));
+                        Decided::Refuse(denial) => {
+                            return Poll::Ready(this.deny.deny(denial, context));
                         }
-                        Decided::Unready { answer: permit, error } => {
+                        Decided::Unready { answer: Granted { permit, .. }, error } => {
                             return Poll::Ready(this.deny.finish(Err(error), permit, context));
                         }
                     }

@@ -13,7 +13,9 @@ use crate::{DenyAsError, Guarded, NoExtractor, Only};
 /// Puts a guard around a service: every call is checked before it runs and reported after it ran.
 ///
 /// `X` says which action a request is ([`ExtractAction`](crate::ExtractAction)), `D` how a denial
-/// reaches the caller ([`DenyWith`](crate::DenyWith)). See the [crate documentation](crate) for what
+/// reaches the caller ([`DenyWith`](crate::DenyWith)), and `I` whether bodies are read before the Guardian
+/// is asked (they are not, unless an approval is to be bound to them:
+/// [`bind_body`](GuardLayer::bind_body)). See the [crate documentation](crate) for what
 /// it does to readiness, cancellation and limits.
 ///
 /// ```
@@ -39,30 +41,51 @@ use crate::{DenyAsError, Guarded, NoExtractor, Only};
 ///
 /// Cloning is cheap where `X` and `D` are: the guard is shared, its reports and its breaker with it.
 #[derive(Clone)]
-pub struct GuardLayer<X, D> {
+pub struct GuardLayer<X, D, I = AsItComes> {
     guard: AgentTrustGuard,
     extract: X,
     deny: D,
+    pub(crate) intake: I,
     refine: Arc<Refine>,
 }
+
+/// Requests go on as they come: nothing is read of their bodies before the Guardian is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AsItComes;
 
 impl GuardLayer<NoExtractor, DenyAsError> {
     /// A layer that denies with the service's own error, still to be told what a request is:
     /// [`extract`](Self::extract).
     pub fn new(guard: AgentTrustGuard) -> Self {
-        Self { guard, extract: NoExtractor, deny: DenyAsError, refine: Arc::default() }
+        Self {
+            guard,
+            extract: NoExtractor,
+            deny: DenyAsError,
+            intake: AsItComes,
+            refine: Arc::default(),
+        }
     }
 }
 
 impl<X, D> GuardLayer<X, D> {
+    /// Reads requests before it asks about them, as `intake` says.
+    #[cfg(feature = "http")]
+    pub(crate) fn taking_in<I>(self, intake: I) -> GuardLayer<X, D, I> {
+        let Self { guard, extract, deny, refine, .. } = self;
+        GuardLayer { guard, extract, deny, intake, refine }
+    }
+}
+
+impl<X, D, I> GuardLayer<X, D, I> {
     /// Says which action a request is; replaces the extractor so far.
-    pub fn extract<X2>(self, extract: X2) -> GuardLayer<X2, D> {
+    pub fn extract<X2>(self, extract: X2) -> GuardLayer<X2, D, I> {
         self.map_extract(|_| extract)
     }
 
     /// Says how a denial reaches the caller; replaces the way so far.
-    pub fn deny_with<D2>(self, deny: D2) -> GuardLayer<X, D2> {
-        GuardLayer { guard: self.guard, extract: self.extract, deny, refine: self.refine }
+    pub fn deny_with<D2>(self, deny: D2) -> GuardLayer<X, D2, I> {
+        let Self { guard, extract, intake, refine, .. } = self;
+        GuardLayer { guard, extract, deny, intake, refine }
     }
 
     /// Guards only the requests that `guarded` picks. **All others pass unchecked and unreported.**
@@ -76,7 +99,7 @@ impl<X, D> GuardLayer<X, D> {
     /// # let _ = layer;
     /// # }
     /// ```
-    pub fn only<P>(self, guarded: P) -> GuardLayer<Only<X, P>, D> {
+    pub fn only<P>(self, guarded: P) -> GuardLayer<Only<X, P>, D, I> {
         self.map_extract(|extract| Only::new(extract, guarded))
     }
 
@@ -142,9 +165,9 @@ impl<X, D> GuardLayer<X, D> {
         self.refined(|refine| refine.covers_inner = true)
     }
 
-    pub(crate) fn map_extract<X2>(self, map: impl FnOnce(X) -> X2) -> GuardLayer<X2, D> {
-        let extract = map(self.extract);
-        GuardLayer { guard: self.guard, extract, deny: self.deny, refine: self.refine }
+    pub(crate) fn map_extract<X2>(self, map: impl FnOnce(X) -> X2) -> GuardLayer<X2, D, I> {
+        let Self { guard, extract, deny, intake, refine } = self;
+        GuardLayer { guard, extract: map(extract), deny, intake, refine }
     }
 
     fn refined(mut self, change: impl FnOnce(&mut Refine)) -> Self {
@@ -153,12 +176,13 @@ impl<X, D> GuardLayer<X, D> {
     }
 }
 
-impl<S, X, D> Layer<S> for GuardLayer<X, D>
+impl<S, X, D, I> Layer<S> for GuardLayer<X, D, I>
 where
     X: Clone,
     D: Clone,
+    I: Clone,
 {
-    type Service = Guarded<S, X, D>;
+    type Service = Guarded<S, X, D, I>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Guarded {
@@ -166,13 +190,14 @@ where
             guard: self.guard.clone(),
             extract: self.extract.clone(),
             deny: self.deny.clone(),
+            intake: self.intake.clone(),
             refine: Arc::clone(&self.refine),
         }
     }
 }
 
 // Written out, because extractors are mostly closures, which have no `Debug`.
-impl<X, D> fmt::Debug for GuardLayer<X, D> {
+impl<X, D, I> fmt::Debug for GuardLayer<X, D, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardLayer")
             .field("guard", &self.guard)

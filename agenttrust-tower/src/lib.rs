@@ -62,6 +62,9 @@
 //! | servers and tools of tower-mcp | `GuardLayer::mcp_router`, `GuardLayer::mcp_tool` | `tower-mcp` |
 //! | any other service | [`GuardLayer::new`] and a closure | |
 //!
+//! An approval of an HTTP request or a gRPC call is bound to its head, and to its body or message where the
+//! layer reads that first: [`bind_body`](GuardLayer::bind_body), `bind_message`. The approver is told which.
+//!
 //! Where many agents come to one server, an [`AuthenticateLayer`] outside of the guard makes each known
 //! by its token, and its calls are checked as its own.
 //!
@@ -104,6 +107,8 @@ mod asking;
 mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "http")]
+mod bind;
 mod builder_ext;
 mod deny;
 mod extract;
@@ -112,6 +117,8 @@ mod future;
 pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http")]
+mod intake;
 mod layer;
 #[cfg(feature = "mcp-http")]
 pub mod mcp;
@@ -125,6 +132,7 @@ mod service;
 mod stage;
 #[cfg(feature = "tower-mcp")]
 pub mod tower_mcp;
+mod unread;
 
 #[cfg(feature = "http")]
 pub use self::authenticate::{Authenticate, AuthenticateFuture, AuthenticateLayer};
@@ -132,8 +140,9 @@ pub use self::builder_ext::ServiceBuilderExt;
 pub use self::deny::{Denial, DenyAsError, DenyWith};
 pub use self::extract::{ExtractAction, Extracted, NoExtractor};
 pub use self::future::ResponseFuture;
-pub use self::layer::GuardLayer;
+pub use self::layer::{AsItComes, GuardLayer};
 #[cfg(feature = "mcp-http")]
 pub use self::mcp::McpHttpLayer;
 pub use self::only::Only;
 pub use self::service::Guarded;
+pub use self::unread::{Unread, UnreadReason};

@@ -9,10 +9,10 @@ use agenttrust::{Action, AgentTrustGuard};
 use tower::Service;
 
 use crate::asking::ask;
-use crate::future::Parked;
+use crate::future::{Granted, Parked};
 use crate::refine::Refine;
 use crate::stage::Stage;
-use crate::{DenyWith, ExtractAction, Extracted, ResponseFuture};
+use crate::{AsItComes, Denial, DenyWith, ExtractAction, Extracted, ResponseFuture};
 
 /// A service whose every call is checked before it runs and reported after it ran.
 ///
@@ -23,15 +23,20 @@ use crate::{DenyWith, ExtractAction, Extracted, ResponseFuture};
 /// The inner service must be [`Clone`]: the one that was driven ready moves into the call, and a
 /// clone takes its place.
 #[derive(Clone)]
-pub struct Guarded<S, X, D> {
+pub struct Guarded<S, X, D, I = AsItComes> {
     pub(crate) inner: S,
     pub(crate) guard: AgentTrustGuard,
     pub(crate) extract: X,
     pub(crate) deny: D,
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(dead_code, reason = "only bodies over HTTP are read")
+    )]
+    pub(crate) intake: I,
     pub(crate) refine: Arc<Refine>,
 }
 
-impl<S, X, D> Guarded<S, X, D> {
+impl<S, X, D, I> Guarded<S, X, D, I> {
     /// The inner service. Calls made on it directly are not checked.
     pub fn get_ref(&self) -> &S {
         &self.inner
@@ -48,14 +53,22 @@ impl<S, X, D> Guarded<S, X, D> {
     }
 }
 
-impl<S, X, D> Guarded<S, X, D> {
+impl<S, X, D, I> Guarded<S, X, D, I> {
     /// What the inner service is entered with: a cover where the layer was built for it; else, where it
     /// is another agent's call, that agent's guard alone, so that functions inside ask as that agent too.
-    fn covering(&self, action: &Action) -> Option<Cover> {
+    pub(crate) fn covering(&self, action: &Action) -> Option<Cover> {
         if self.refine.covers_inner {
             return Some(Cover::of(&self.guard, action));
         }
         action.identity().map(|_| Cover::of(&self.guard, action).spent())
+    }
+}
+
+impl<S: Clone, X, D, I> Guarded<S, X, D, I> {
+    /// The service that was polled ready, which goes with the call; its clone need not be ready.
+    pub(crate) fn take_ready(&mut self) -> S {
+        let fresh = self.inner.clone();
+        mem::replace(&mut self.inner, fresh)
     }
 }
 
@@ -79,14 +92,15 @@ where
             Extracted::Guard(action) => {
                 let action = self.refine.apply(action);
                 let context = self.deny.context(&request);
-                // The service that was polled ready goes with the call; its clone need not be ready.
-                let fresh = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, fresh);
                 let cover = self.covering(&action);
                 let guard = self.guard.clone();
-                let asking = ask(async move { guard.authorize(action).await });
-                let stage = Stage::Asking { asking, service: ready };
-                ResponseFuture::asking(self.deny.clone(), stage, Parked { request, context, cover })
+                let asking = ask(async move {
+                    let permit = guard.authorize(action).await.map_err(Denial::Blocked)?;
+                    Ok(Granted { permit, request: None })
+                });
+                let stage = Stage::Asking { asking, service: self.take_ready() };
+                let parked = Parked { request: Some(request), context, cover };
+                ResponseFuture::asking(self.deny.clone(), stage, parked)
             }
             Extracted::Pass => ResponseFuture::passing(self.deny.clone(), self.inner.call(request)),
             Extracted::Refuse(reason) => {
@@ -97,7 +111,7 @@ where
     }
 }
 
-impl<S: fmt::Debug, X, D> fmt::Debug for Guarded<S, X, D> {
+impl<S: fmt::Debug, X, D, I> fmt::Debug for Guarded<S, X, D, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guarded")
             .field("inner", &self.inner)

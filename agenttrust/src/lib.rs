@@ -57,7 +57,7 @@ pub use self::guard::{
     GuardStats, OnElevation, Outcome, Permit, PermitBasis, PermitHandle,
 };
 pub use self::model::{
-    ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, BoundTo, CheckRequest,
+    ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, Binds, BoundTo, CheckRequest,
     CheckResult, CreateAgentRequest, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
     IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, PrivateKey, Revocation,
     Session, SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token,

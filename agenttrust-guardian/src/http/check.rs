@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use agenttrust::Effect;
-use agenttrust::model::headers::{ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, RETRY_AFTER, SCOPES};
+use agenttrust::model::headers::{
+    BINDS, ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, RETRY_AFTER, SCOPES,
+};
 use agenttrust::model::schema::NameOrEmpty;
-use agenttrust::model::{CheckRequest, CheckResult, SUMMARY_MAX_CHARS};
+use agenttrust::model::{Binds, CheckRequest, CheckResult, SUMMARY_MAX_CHARS};
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -34,6 +36,9 @@ impl IntoParams for Carried {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let digest =
             ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9A-Fa-f]{64})?$"));
+        let part = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(Binds::ALL.map(Binds::as_str)));
         let list = ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some("^( *[^, ][^,]{0,197} *(, *[^, ][^,]{0,197} *){0,255})?$"));
@@ -42,6 +47,11 @@ impl IntoParams for Carried {
                 INPUT_DIGEST,
                 "The digest of the input, 64 hexadecimal digits; an approval is bound to it",
                 digest,
+            ),
+            documented(
+                BINDS,
+                "What the digest is of, where it is not of the whole input; goes with a digest only",
+                part,
             ),
             documented(SCOPES, "The scopes that the tool declares, separated by commas", list),
             documented(
@@ -126,6 +136,8 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
             format!("is too long; {SUMMARY_MAX_CHARS} characters is the most, so cut it"),
         ));
     }
+    let digest = header(headers, INPUT_DIGEST)?.map(digest).transpose()?;
+    let binds = header(headers, BINDS)?.map(|word| binds(word, &digest)).transpose()?;
     Ok(Check {
         key: caller.key,
         agent_id: body.agent_id,
@@ -134,7 +146,8 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
         hint,
         source: body.action_source,
         scopes: header(headers, SCOPES)?.map(scopes).transpose()?,
-        digest: header(headers, INPUT_DIGEST)?.map(digest).transpose()?,
+        digest,
+        binds,
         summary,
     })
 }
@@ -153,12 +166,23 @@ fn digest(hex: &str) -> Result<String, ApiError> {
     }
 }
 
+fn binds(word: &str, digest: &Option<String>) -> Result<Binds, ApiError> {
+    let part = Binds::from_word(word)
+        .ok_or_else(|| ApiError::invalid(BINDS, "is not known; use request or method"))?;
+    if digest.is_none() {
+        let alone = format!("says what a digest is of, and there is none; send {INPUT_DIGEST} too");
+        return Err(ApiError::invalid(BINDS, alone));
+    }
+    Ok(part)
+}
+
 /// What makes a repeated check the same check: the body and the headers that are decided by.
 fn fingerprint(check: &Check, body: &Bytes) -> [u8; 32] {
     let scopes = check.scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
     let digest = check.digest.as_deref().unwrap_or_default();
+    let binds = check.binds.map(Binds::as_str).unwrap_or_default();
     let mut hash = Sha256::new();
-    for part in [body.as_ref(), scopes.as_bytes(), digest.as_bytes()] {
+    for part in [body.as_ref(), scopes.as_bytes(), digest.as_bytes(), binds.as_bytes()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

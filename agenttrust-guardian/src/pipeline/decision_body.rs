@@ -1,7 +1,7 @@
 //! What the row of a decision says, written straight in the form in which it is hashed: every decision has one,
 //! and half of a check's time would go into it otherwise.
 
-use agenttrust::model::{BoundTo, SessionMode, SessionSource};
+use agenttrust::model::{Binds, BoundTo, SessionMode, SessionSource};
 use serde::{Serialize, Serializer};
 
 use super::elevation::{Matter, Ruling};
@@ -19,6 +19,9 @@ pub(super) struct DecisionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     approval_opened: Option<bool>,
     basis: &'static str,
+    /// What the digest is of, where it is not of the whole input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binds: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bound_to: Option<BoundTo>,
     check_id: &'a str,
@@ -67,6 +70,7 @@ impl<'a> DecisionBody<'a> {
             approval_id: approval.map(|approval| approval.id.as_str()),
             approval_opened: opened,
             basis: class.basis.as_str(),
+            binds: check.binds.map(Binds::as_str),
             bound_to: approval.map(|approval| approval.bound_to),
             check_id: matter.check_id,
             confidence: class.confidence,
@@ -138,6 +142,7 @@ mod tests {
                     approval_id: present.then_some("apr_1"),
                     approval_opened: present.then_some(true),
                     basis: "name",
+                    binds: present.then_some("request"),
                     bound_to: present.then_some(BoundTo::Summary),
                     check_id: "chk_1",
                     confidence,

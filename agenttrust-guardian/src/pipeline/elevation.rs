@@ -110,6 +110,7 @@ pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict)
             return Ruling::Denied { policies, reason, approval: None };
         }
     };
+    let reason = with_reach(reason, terms, binding(matter.check).0);
     let held = Held {
         approval: wanted(state, matter, terms, reason.clone()),
         asker: matter.check.key.id.clone(),
@@ -203,7 +204,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
 /// approver sees.
 pub(super) fn binding(check: &Check) -> (BoundTo, String) {
     match (&check.digest, &check.summary) {
-        (Some(digest), _) => (BoundTo::Input, digest.clone()),
+        (Some(digest), _) => (check.binds.map_or(BoundTo::Input, BoundTo::from), digest.clone()),
         (None, Some(summary)) if counted(summary).is_none() => (BoundTo::Summary, summary.clone()),
         (None, _) => (BoundTo::Name, String::new()),
     }
@@ -228,6 +229,28 @@ pub(super) fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
     }
 }
 
+/// The reason for a hold, and that its approval will serve for less than the policies grant, where it will.
+fn with_reach(reason: String, terms: Terms, bound_to: BoundTo) -> String {
+    let (window, single_use) = reach(terms, bound_to);
+    let Some(granted) =
+        terms.window.filter(|granted| *granted > window || (single_use && !terms.single_use))
+    else {
+        return reason;
+    };
+    let why = match bound_to {
+        BoundTo::Request => "the request is bound without its body",
+        BoundTo::Method => "the method is bound without its messages",
+        BoundTo::Summary => "a summary is bound and not the input",
+        _ => "nothing of the input is bound",
+    };
+    format!(
+        "{reason}; an approval of it serves one call within {} s and not the {} s that the policies \
+         grant, because {why}",
+        window.as_secs(),
+        granted.as_secs(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,8 +262,38 @@ mod tests {
         assert_eq!(reach(terms, BoundTo::Input), (hour, false));
         assert_eq!(reach(terms, BoundTo::Summary), (DEFAULT_WINDOW, true));
         assert_eq!(reach(terms, BoundTo::Name), (DEFAULT_WINDOW, true));
+        assert_eq!(reach(terms, BoundTo::Request), (DEFAULT_WINDOW, true));
+        assert_eq!(reach(terms, BoundTo::Method), (DEFAULT_WINDOW, true));
         let short = Terms { window: Some(Duration::from_secs(60)), ..terms };
         assert_eq!(reach(short, BoundTo::Name), (Duration::from_secs(60), true));
         assert_eq!(reach(Terms::default(), BoundTo::Input), (DEFAULT_WINDOW, true));
+    }
+
+    #[test]
+    fn a_hold_says_that_its_approval_serves_for_less_than_is_granted() {
+        let terms = |window, single_use| Terms { quorum: 1, window, single_use };
+        let minutes = |count: u64| Some(Duration::from_secs(count * 60));
+        let said = |terms, bound_to| with_reach("held".to_owned(), terms, bound_to);
+        let hour = terms(minutes(60), false);
+        for (bound_to, why) in [
+            (BoundTo::Request, "without its body"),
+            (BoundTo::Method, "without its messages"),
+            (BoundTo::Summary, "a summary is bound"),
+            (BoundTo::Name, "nothing of the input is bound"),
+        ] {
+            let said = said(hour, bound_to);
+            assert!(said.contains("one call within 300 s and not the 3600 s"), "{said}");
+            assert!(said.starts_with("held; ") && said.contains(why), "{said}");
+        }
+        // Several calls become one.
+        assert!(said(terms(minutes(1), false), BoundTo::Request).contains("one call within 60 s"));
+        for (terms, bound_to) in [
+            (hour, BoundTo::Input),
+            (terms(minutes(1), true), BoundTo::Request),
+            (terms(minutes(5), true), BoundTo::Name),
+            (Terms::default(), BoundTo::Name),
+        ] {
+            assert_eq!(said(terms, bound_to), "held");
+        }
     }
 }

@@ -29,7 +29,7 @@ mod time_tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agenttrust::{Effect, Timestamp};
+use agenttrust::{Binds, Effect, Timestamp};
 use serde_json::json;
 
 use self::again::decide_again;
@@ -59,6 +59,8 @@ pub(crate) struct Check {
     pub(crate) source: String,
     pub(crate) scopes: Option<Vec<String>>,
     pub(crate) digest: Option<String>,
+    /// What the digest is of, where it is not of the whole input.
+    pub(crate) binds: Option<Binds>,
     pub(crate) summary: Option<String>,
 }
 

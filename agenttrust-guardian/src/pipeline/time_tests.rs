@@ -307,6 +307,7 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         source: "api".to_owned(),
         scopes: None,
         digest: None,
+        binds: None,
         summary: None,
     };
     let considered = super::consider(state, &check).unwrap();

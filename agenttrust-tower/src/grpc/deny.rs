@@ -10,7 +10,7 @@ use super::trailers::{TrailerJudge, outcome_in};
 use crate::http::FollowBody;
 use crate::http::body::Judge;
 use crate::http::finish::{Asked, finish, hand_over};
-use crate::{Denial, DenyWith};
+use crate::{Denial, DenyWith, UnreadReason};
 
 /// Answers a denial with a gRPC status and no message, never with an error of the service.
 ///
@@ -20,7 +20,10 @@ use crate::{Denial, DenyWith};
 /// | an approval is needed | 7 `PERMISSION_DENIED` | `ELEVATION_REQUIRED`, `agenttrust-approval-id` |
 /// | the approval expired undecided | 7 `PERMISSION_DENIED` | `APPROVAL_EXPIRED`, `agenttrust-approval-id` |
 /// | the agent was revoked | 7 `PERMISSION_DENIED` | `AGENT_REVOKED` |
-/// | the call cannot be read | 3 `INVALID_ARGUMENT` | `REQUEST_REFUSED` |
+/// | the call cannot be read, or its message broke off | 3 `INVALID_ARGUMENT` | `REQUEST_REFUSED` |
+/// | its message is to be bound, and longer than that may be | 8 `RESOURCE_EXHAUSTED` | `BODY_TOO_LONG` |
+/// | its message is to be bound, and did not come in time | 4 `DEADLINE_EXCEEDED` | `BODY_TIMEOUT` |
+/// | one message is to be bound, and it has none or several | 12 `UNIMPLEMENTED` | `REQUEST_REFUSED` |
 /// | the Guardian did not answer | 14 `UNAVAILABLE` | `GUARDIAN_UNAVAILABLE` |
 /// | the Guardian turned this server away | 13 `INTERNAL` | `GUARD_MISCONFIGURED` |
 ///
@@ -39,8 +42,13 @@ where
     }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
+        let unread = match &denial {
+            Denial::Unread(unread) => Some(unread.reason()),
+            _ => None,
+        };
         let problem = Problem::from(denial);
-        Ok(status(&problem).into_http())
+        let code = unread.map_or_else(|| code_of(problem.reason()), code_of_unread);
+        Ok(status(&problem, code).into_http())
     }
 
     fn permitted(&self, request: &mut Request<R>, permit: &mut Permit) {
@@ -57,16 +65,31 @@ where
     }
 }
 
-fn status(problem: &Problem) -> Status {
-    let code = match problem.reason() {
+fn code_of_unread(reason: UnreadReason) -> Code {
+    match reason {
+        UnreadReason::TooLong(_) => Code::ResourceExhausted,
+        UnreadReason::TooLate(_) => Code::DeadlineExceeded,
+        UnreadReason::BrokeOff => Code::InvalidArgument,
+        // gRPC's own status for another number of messages than the method takes.
+        UnreadReason::NotOneMessage => Code::Unimplemented,
+    }
+}
+
+fn code_of(reason: Reason) -> Code {
+    match reason {
         Reason::Refused => Code::InvalidArgument,
+        Reason::TooLong => Code::ResourceExhausted,
+        Reason::TooLate => Code::DeadlineExceeded,
         Reason::Unauthenticated => Code::Unauthenticated,
         Reason::OutOfScope | Reason::Denied | Reason::Held | Reason::Expired | Reason::Revoked => {
             Code::PermissionDenied
         }
         Reason::Unavailable => Code::Unavailable,
         Reason::Misconfigured => Code::Internal,
-    };
+    }
+}
+
+fn status(problem: &Problem, code: Code) -> Status {
     let mut metadata = MetadataMap::new();
     for (name, value) in problem.for_programs() {
         let key = match name.as_str() {

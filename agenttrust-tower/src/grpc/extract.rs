@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use agenttrust::{Action, Effect};
+use agenttrust::{Action, Binds, Effect};
 use http::{Method, Request};
 use serde_json::json;
 
@@ -118,7 +118,8 @@ impl<B> ExtractAction<Request<B>> for GrpcExtract {
         let input = json!({ "authority": authority, "host": host, "method": full_name });
         let action = Action::new(format!("grpc/{full_name}"))
             .effect(self.effect(full_name, method))
-            .input(&input);
+            .input(&input)
+            .binds(Binds::Method);
         action.principal_in(request.extensions()).into()
     }
 }

@@ -22,8 +22,25 @@
 //! # What an approval is bound to
 //!
 //! The authority and the method. **Not the messages**: they are a stream, which this layer does not
-//! read. Where an approval must cover what is in a message, guard the function that has read it
-//! (`#[agenttrust::guarded]`).
+//! read. The check says so (`AgentTrust-Binds: method`): the approver is shown `bound_to: method`, and the
+//! approval serves once. Where an approval must cover what is in a message, bind it, or guard the function
+//! that has read it (`#[agenttrust::guarded]`).
+//!
+//! # Messages
+//!
+//! With [`bind_message`](GuardLayer::bind_message) the one message of a unary call is read first, and the
+//! approval is bound to the whole call (`bound_to: input`):
+//!
+//! ```json
+//! {
+//!   "request": { "host": null, "authority": "files.example", "method": "files.v1.Files/DeleteFile" },
+//!   "headers": { "content-type": "application/grpc" },
+//!   "message": { "base64": "CgVhLnR4dP8=" }
+//! }
+//! ```
+//!
+//! The message is there byte for byte, as the body of an HTTP request is ([`http`](crate::http#bodies)), with
+//! `compressed` where its frame says so, and the headers `Content-Type` and `Grpc-Encoding`. No other metadata.
 //!
 //! # The outcome
 //!
@@ -31,12 +48,14 @@
 //! is reported when it ends, fails or is dropped before its end (`Cancelled`), with the time to that
 //! point; one that ends without a status is `grpc UNKNOWN`, as the protocol has it.
 
+mod bind;
 mod deny;
 mod extract;
 mod trailers;
 
 use agenttrust::{AgentTrustGuard, Effect};
 
+pub use self::bind::BindMessage;
 pub use self::deny::GrpcDeny;
 pub use self::extract::GrpcExtract;
 pub(crate) use self::trailers::TrailerJudge;
@@ -65,7 +84,7 @@ impl GuardLayer<GrpcExtract, GrpcDeny> {
     }
 }
 
-impl<D> GuardLayer<GrpcExtract, D> {
+impl<D, I> GuardLayer<GrpcExtract, D, I> {
     /// What methods do whose names do not say it: [`GrpcExtract::effects`].
     pub fn effects<M: Into<String>>(self, effects: impl IntoIterator<Item = (M, Effect)>) -> Self {
         self.map_extract(|extract| extract.effects(effects))
@@ -73,6 +92,6 @@ impl<D> GuardLayer<GrpcExtract, D> {
 }
 
 /// So that a guarded service goes where tonic wants to know its name.
-impl<S: tonic::server::NamedService, X, D> tonic::server::NamedService for Guarded<S, X, D> {
+impl<S: tonic::server::NamedService, X, D, I> tonic::server::NamedService for Guarded<S, X, D, I> {
     const NAME: &'static str = S::NAME;
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use agenttrust::__private::Problem;
 use agenttrust::Permit;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 
 use super::body::FollowBody;
 use super::finish::{Asked, by_status, finish, hand_over};
@@ -19,6 +20,8 @@ use crate::{Denial, DenyWith};
 /// | the approval expired undecided | 403 | `APPROVAL_EXPIRED`, `approval_id` |
 /// | the agent was revoked | 403 | `AGENT_REVOKED` |
 /// | the request cannot be read | 400 | `REQUEST_REFUSED` |
+/// | its body is to be bound, and longer than that may be | 413 | `BODY_TOO_LONG` |
+/// | its body is to be bound, and did not come in time | 408 | `BODY_TIMEOUT` |
 /// | the Guardian did not answer, or is overloaded | 503 | `GUARDIAN_UNAVAILABLE`, a `Retry-After` header |
 /// | the Guardian turned this server away | 500 | `GUARD_MISCONFIGURED` |
 ///
@@ -83,8 +86,14 @@ where
     }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
+        let closes = matches!(&denial, Denial::Unread(unread) if unread.closes_connection());
         let problem = Problem::from(denial);
-        Ok(problem.into_response(self.retry_after, |json| self.body.make_body(json)))
+        let mut response =
+            problem.into_response(self.retry_after, |json| self.body.make_body(json));
+        if closes {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 
     fn permitted(&self, request: &mut Request<R>, permit: &mut Permit) {

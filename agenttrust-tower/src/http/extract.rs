@@ -1,6 +1,6 @@
 //! The action of an HTTP request: the method says the effect, the route the tool, the URI the input.
 
-use agenttrust::{Action, Effect};
+use agenttrust::{Action, Binds, Effect};
 use http::{Method, Request};
 
 use super::resource::Resource;
@@ -69,8 +69,10 @@ where
             Ok(resource) => resource,
             Err(reason) => return Extracted::refuse(reason),
         };
-        let action =
-            Action::new(self.tool(request)).effect(effect(method)).input(&resource.into_input());
+        let action = Action::new(self.tool(request))
+            .effect(effect(method))
+            .input(&resource.into_input())
+            .binds(Binds::Request);
         action.principal_in(request.extensions()).into()
     }
 }

@@ -31,10 +31,43 @@
 //! keeps that input in the process and sends a digest of it, so an approval for `DELETE /files/a`
 //! never serves `DELETE /files/b`.
 //!
-//! It does **not** cover the body, which this layer does not read, nor any header but `Host`. Where
-//! an approval must cover what is in the body, guard the function that has read it
-//! (`#[agenttrust::guarded]`), or put a [`GuardLayer`] with an extractor of your own
-//! around a service over buffered requests (`http::Request<Bytes>`).
+//! It does **not** cover the body, which this layer does not read, nor any header but `Host`. The check
+//! says so (`AgentTrust-Binds: request`): the approver is shown `bound_to: request`, and the approval
+//! serves once. Where an approval must cover the body, bind it, or guard the function that has read it
+//! (`#[agenttrust::guarded]`).
+//!
+//! # Bodies
+//!
+//! With [`bind_body`](GuardLayer::bind_body) the body is read first, and the approval is bound to the whole
+//! request (`bound_to: input`):
+//!
+//! ```json
+//! {
+//!   "request": { "method": "DELETE", "host": "pay.example", "path": "/payments/7" },
+//!   "headers": { "content-type": "text/plain" },
+//!   "body": { "text": "10 EUR" }
+//! }
+//! ```
+//!
+//! - The body byte for byte: as `text` where it is UTF-8, so that an approver who is shown the input can
+//!   read it (JSON too, spelling and order as they came, since another reader may make something else of
+//!   them); else as `base64`; and where either would be longer than 48 KiB, which is more than an approver is
+//!   shown, as its `sha256` and `length`.
+//! - The headers that say what those bytes are: `Content-Type`, `Content-Encoding`, `Content-Language`,
+//!   `Content-Location` and `Content-Range`. The same bytes as another type are another request, and so are
+//!   they compressed or not; put a layer that decompresses outside of the guard.
+//! - Trailers, where there are any. No other header: those that change with every try (dates, traces, a
+//!   signature) would make each try another request.
+//!
+//! The inner service gets the bytes and the trailers that were digested. Of the head, `Expect` is gone, since
+//! the body came, and `Transfer-Encoding` makes place for a true `Content-Length`, unless trailers need the
+//! chunks. A `CONNECT` is not read and stays `request`; so is a request with `Upgrade` said to be, since what
+//! is said on the connection afterwards is in no body.
+//!
+//! What is refused: a body over the limit (413, `BODY_TOO_LONG`), one that does not come in time (408,
+//! `BODY_TIMEOUT`), and one that breaks off (400, `REQUEST_REFUSED`). Over HTTP/1, up to 16 MiB of a body
+//! that is too long are read and thrown away so that the connection can be used again; else the answer says
+//! `Connection: close`, and so it does to a client that waits to be asked with `Expect: 100-continue`.
 //!
 //! The method is the one this layer sees: a middleware that overrides methods belongs outside it.
 //!
@@ -62,6 +95,7 @@
 //! [`AgentTrustGuard::gateway`] has none, and makes no call that nobody was known for. An extractor of
 //! your own names the agent with [`principal_in`](agenttrust::Action::principal_in).
 
+pub(crate) mod bind;
 pub(crate) mod body;
 mod deny;
 mod extract;
@@ -73,12 +107,14 @@ mod template;
 
 use agenttrust::AgentTrustGuard;
 
+pub use self::bind::BindBody;
 pub use self::body::{FollowBody, Followed, Following};
 pub use self::deny::{HttpDeny, MakeBody, StringBody};
 pub use self::extract::HttpExtract;
 pub use self::finish::Asked;
 pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
+pub use crate::intake::{Buffered, FromBuffered};
 
 impl GuardLayer<HttpExtract, HttpDeny> {
     /// A layer for HTTP services, with the action and the denials of [`http`](crate::http).
@@ -99,9 +135,9 @@ impl GuardLayer<HttpExtract, HttpDeny> {
     }
 }
 
-impl<T, D> GuardLayer<HttpExtract<T>, D> {
+impl<T, D, I> GuardLayer<HttpExtract<T>, D, I> {
     /// The route template where no router left one: [`HttpExtract::template`].
-    pub fn template<T2>(self, template: T2) -> GuardLayer<HttpExtract<T2>, D> {
+    pub fn template<T2>(self, template: T2) -> GuardLayer<HttpExtract<T2>, D, I> {
         self.map_extract(|extract| extract.template(template))
     }
 }

@@ -13,6 +13,7 @@ use super::extract::McpExtract;
 use super::message::Scope;
 use super::service::{Intake, McpHttp};
 use crate::http::StringBody;
+use crate::intake::Bounds;
 use crate::{GuardLayer, Guarded};
 
 /// Guards the tools of an MCP server over streamable HTTP: see [`mcp`](crate::mcp).
@@ -40,8 +41,8 @@ impl McpHttpLayer {
     pub fn new(guard: AgentTrustGuard) -> Self {
         let guard =
             GuardLayer::new(guard).extract(McpExtract::default()).deny_with(McpDeny::default());
-        let intake =
-            Intake { limit: 1024 * 1024, within: Duration::from_secs(30), scope: Scope::default() };
+        let bounds = Bounds { limit: 1024 * 1024, within: Duration::from_secs(30) };
+        let intake = Intake { bounds, scope: Scope::default() };
         Self { guard, intake, body: StringBody }
     }
 }
@@ -84,13 +85,13 @@ impl<M> McpHttpLayer<M> {
     /// where it is made of nothing but short lists, thirty times this limit. How many there are at a time
     /// is for a limit outside of the layer.
     pub fn limit(mut self, bytes: usize) -> Self {
-        self.intake.limit = bytes;
+        self.intake.bounds.limit = bytes;
         self
     }
 
     /// How long a message may take to come.
     pub fn read_within(mut self, within: Duration) -> Self {
-        self.intake.within = within;
+        self.intake.bounds.within = within;
         self
     }
 

@@ -1,90 +1,58 @@
-//! Taking in the body of a request, up to a limit and for no longer than it may take.
+//! Taking in a message: the body of a request, where its head says that it may be one.
 //!
-//! Also of one that is refused by its head alone: what is not read stays in the connection, and nobody
+//! Also that of one that is refused by its head alone: what is not read stays in the connection, and nobody
 //! could use that again.
 
-use std::pin::pin;
-use std::time::Duration;
-
-use agenttrust::__private::background;
-use bytes::{Buf, Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use http_body::Body;
-use http_body_util::BodyExt;
 
 use super::rpc::{INVALID_REQUEST, PARSE_ERROR, Rejection};
-
-/// How much of a body that is refused is read and thrown away, so that the connection can be used again.
-const THROWN_AWAY: usize = 16 * 1024 * 1024;
+use crate::intake::{Bounds, take_in, turn_away};
+use crate::{Unread, UnreadReason};
 
 /// The whole body.
 pub(super) async fn read<B: Body>(
     head: &Parts,
     body: B,
-    limit: usize,
-    within: Duration,
+    bounds: Bounds,
 ) -> Result<Bytes, Rejection> {
-    let limit = if head.method == Method::POST { limit } else { 0 };
-    let acceptable = acceptable(head, limit);
-    // Whoever asks before sending a body need not send one that is refused.
-    if head.headers.contains_key(EXPECT) && acceptable.is_err() {
-        return acceptable.map(|()| Bytes::new()).map_err(Rejection::closing);
+    if let Err(rejection) = acceptable(head) {
+        let closes = turn_away(head, body, bounds.within).await;
+        return Err(Rejection { closes, ..rejection });
     }
-    let keep = if acceptable.is_ok() { limit } else { 0 };
-    let taken = background::timeout(within, take_in(body, keep)).await;
-    match (acceptable, taken) {
-        (Err(rejection), Ok(Ok(Taken::Whole(_) | Taken::TooLong))) => Err(rejection),
-        (Err(rejection), _) => Err(rejection.closing()),
-        (Ok(()), Ok(Ok(Taken::Whole(text)))) => Ok(text),
-        (Ok(()), Ok(Ok(Taken::TooLong))) => Err(too_long(&head.method, limit)),
-        (Ok(()), Ok(Ok(Taken::Endless))) => Err(too_long(&head.method, limit).closing()),
-        // What went wrong on the way is the sender's to know, not ours to tell.
-        (Ok(()), Ok(Err(BrokeOff))) => {
-            Err(Rejection::new(PARSE_ERROR, "the body broke off before its end").closing())
+    let limit = if head.method == Method::POST { bounds.limit } else { 0 };
+    let whole = take_in(head, body, Bounds { limit, ..bounds }, |_| false).await;
+    whole.map(|whole| whole.bytes).map_err(|unread| refused(head, &unread))
+}
+
+fn refused(head: &Parts, unread: &Unread) -> Rejection {
+    let rejection = match unread.reason() {
+        UnreadReason::TooLong(_) if head.method != Method::POST => {
+            let method = &head.method;
+            let message =
+                format!("a {method} with a body is not looked into; messages come with POST");
+            Rejection::new(INVALID_REQUEST, message)
         }
-        (Ok(()), Err(_)) => {
+        UnreadReason::TooLong(limit) => {
+            let message = format!("the body is longer than {limit} bytes");
+            Rejection::new(INVALID_REQUEST, message).status(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        UnreadReason::TooLate(within) => {
             let message = format!("the body did not come within {within:?}");
-            let rejection = Rejection::new(INVALID_REQUEST, message);
-            Err(rejection.status(StatusCode::REQUEST_TIMEOUT).closing())
+            Rejection::new(INVALID_REQUEST, message).status(StatusCode::REQUEST_TIMEOUT)
         }
-    }
-}
-
-/// What became of a body.
-enum Taken {
-    Whole(Bytes),
-    /// Longer than may be kept, and read to its end.
-    TooLong,
-    /// So long that its end was not waited for.
-    Endless,
-}
-
-struct BrokeOff;
-
-async fn take_in<B: Body>(body: B, keep: usize) -> Result<Taken, BrokeOff> {
-    let mut body = pin!(body);
-    let mut taken = BytesMut::new();
-    let mut seen: usize = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(mut data) = frame.map_err(|_| BrokeOff)?.into_data() else { continue };
-        seen = seen.saturating_add(data.remaining());
-        if seen > keep.saturating_add(THROWN_AWAY) {
-            return Ok(Taken::Endless);
+        UnreadReason::BrokeOff | UnreadReason::NotOneMessage => {
+            Rejection::new(PARSE_ERROR, "the body broke off before its end")
         }
-        if seen <= keep {
-            let piece = data.copy_to_bytes(data.remaining());
-            taken.extend_from_slice(&piece);
-        } else {
-            taken = BytesMut::new();
-        }
-    }
-    Ok(if seen > keep { Taken::TooLong } else { Taken::Whole(taken.freeze()) })
+    };
+    Rejection { closes: unread.closes_connection(), ..rejection }
 }
 
 /// What the head says already.
-fn acceptable(head: &Parts, limit: usize) -> Result<(), Rejection> {
+fn acceptable(head: &Parts) -> Result<(), Rejection> {
     match head.method {
         Method::POST => {}
         Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE => return Ok(()),
@@ -104,12 +72,7 @@ fn acceptable(head: &Parts, limit: usize) -> Result<(), Rejection> {
     if !headers.get_all(CONTENT_TYPE).iter().all(|value| is_json(value.as_bytes())) {
         return Err(unsupported("the body is not application/json in UTF-8; send it as that"));
     }
-    match length(headers) {
-        Some(length) if length > limit && headers.contains_key(EXPECT) => {
-            Err(too_long(&head.method, limit))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// JSON in UTF-8. In another character set, the next reader would read another text: in UTF-7, say,
@@ -123,21 +86,8 @@ fn is_json(value: &[u8]) -> bool {
     })
 }
 
-fn length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 fn unsupported(message: &str) -> Rejection {
     Rejection::new(INVALID_REQUEST, message).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-}
-
-fn too_long(method: &Method, limit: usize) -> Rejection {
-    if method != Method::POST {
-        let message = format!("a {method} with a body is not looked into; messages come with POST");
-        return Rejection::new(INVALID_REQUEST, message);
-    }
-    let message = format!("the body is longer than {limit} bytes");
-    Rejection::new(INVALID_REQUEST, message).status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 #[cfg(test)]

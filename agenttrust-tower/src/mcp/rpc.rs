@@ -39,11 +39,6 @@ impl Rejection {
         self
     }
 
-    pub(super) fn closing(mut self) -> Self {
-        self.closes = true;
-        self
-    }
-
     pub(super) fn into_response<B>(self, make_body: impl FnOnce(String) -> B) -> Response<B> {
         let Self { status, code, message, id, closes } = self;
         let error = json!({ "code": code, "message": message });

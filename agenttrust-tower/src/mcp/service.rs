@@ -3,14 +3,13 @@
 use std::fmt;
 use std::mem;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tower::Service;
 
@@ -20,13 +19,13 @@ use super::read;
 use super::rpc::Rejection;
 use crate::asking::ask;
 use crate::http::MakeBody;
+use crate::intake::Bounds;
 use crate::stage::Stage;
 
 /// How messages are taken in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Intake {
-    pub(super) limit: usize,
-    pub(super) within: Duration,
+    pub(super) bounds: Bounds,
     pub(super) scope: Scope,
 }
 
@@ -34,7 +33,7 @@ impl Intake {
     /// A value that was read takes some hundred bytes, of which the shortest are two in the text: the
     /// limit alone would be one of text and not of memory.
     fn most_values(self) -> usize {
-        (self.limit / 16).max(1024)
+        (self.bounds.limit / 16).max(1024)
     }
 }
 
@@ -116,13 +115,7 @@ where
     B: Body + From<Bytes>,
 {
     let (mut head, body) = request.into_parts();
-    let text = match read::read(&head, body, intake.limit, intake.within).await {
-        // From HTTP/2 on, a body that is not read is in nobody's way.
-        Err(rejection) if head.version > Version::HTTP_11 => {
-            return Err(Rejection { closes: false, ..rejection });
-        }
-        read => read?,
-    };
+    let text = read::read(&head, body, intake.bounds).await?;
     let (text, message) = match head.method {
         Method::POST => message::read(&text, intake.most_values(), &head.headers, intake.scope)?,
         _ => (Vec::new(), Message::Pass),

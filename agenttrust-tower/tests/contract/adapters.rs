@@ -3,8 +3,9 @@
 use agenttrust::{Action, AgentTrustClient, AgentTrustGuard, Effect};
 use agenttrust_tower::{AuthenticateLayer, GuardLayer, McpHttpLayer};
 use axum::body::Body;
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tower::{BoxError, Layer, Service};
 use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId};
@@ -105,6 +106,77 @@ impl Adapter for Http {
 
     fn is_answer(response: &Response<Body>) -> bool {
         response.headers().contains_key("answer")
+    }
+}
+
+/// HTTP, with the bodies read first.
+pub(crate) struct HttpBody;
+
+impl Adapter for HttpBody {
+    type Request = Request<Body>;
+    type Response = Response<Body>;
+    type Service = agenttrust_tower::Guarded<
+        Probe<Response<Body>>,
+        agenttrust_tower::http::HttpExtract,
+        agenttrust_tower::http::HttpDeny,
+        agenttrust_tower::http::BindBody,
+    >;
+
+    fn layered(
+        _: &Guardian,
+        guard: &AgentTrustGuard,
+        inner: Probe<Response<Body>>,
+    ) -> Self::Service {
+        GuardLayer::http(guard.clone()).bind_body(1024).layer(inner)
+    }
+
+    fn request() -> Request<Body> {
+        Request::delete("/payments/7").body(Body::from("10 EUR")).expect("a request")
+    }
+
+    fn response() -> Response<Body> {
+        Http::response()
+    }
+
+    fn is_answer(response: &Response<Body>) -> bool {
+        Http::is_answer(response)
+    }
+}
+
+/// gRPC, with the message read first.
+pub(crate) struct GrpcMessage;
+
+impl Adapter for GrpcMessage {
+    type Request = Request<tonic::body::Body>;
+    type Response = Response<tonic::body::Body>;
+    type Service = agenttrust_tower::Guarded<
+        Probe<Response<tonic::body::Body>>,
+        agenttrust_tower::grpc::GrpcExtract,
+        agenttrust_tower::grpc::GrpcDeny,
+        agenttrust_tower::grpc::BindMessage,
+    >;
+
+    fn layered(
+        _: &Guardian,
+        guard: &AgentTrustGuard,
+        inner: Probe<Self::Response>,
+    ) -> Self::Service {
+        GuardLayer::grpc(guard.clone()).bind_message(1024).layer(inner)
+    }
+
+    fn request() -> Self::Request {
+        let message = Bytes::from_static(b"\0\0\0\0\x02hi");
+        Request::post("/files.v1.Files/GetFile")
+            .body(tonic::body::Body::new(Full::new(message)))
+            .expect("a request")
+    }
+
+    fn response() -> Self::Response {
+        Grpc::response()
+    }
+
+    fn is_answer(response: &Self::Response) -> bool {
+        Grpc::is_answer(response)
     }
 }
 

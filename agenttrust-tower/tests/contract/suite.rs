@@ -10,7 +10,9 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceExt};
 
-use crate::adapters::{Adapter, Authenticated, Grpc, Http, Mcp, McpRouter, McpTool, Plain};
+use crate::adapters::{
+    Adapter, Authenticated, Grpc, GrpcMessage, Http, HttpBody, Mcp, McpRouter, McpTool, Plain,
+};
 use crate::guardian::{Guardian, Script, eventually};
 use crate::probe::Probe;
 
@@ -220,7 +222,9 @@ macro_rules! suite {
 suite! {
     plain: Plain,
     http: Http,
+    http_body: HttpBody,
     grpc: Grpc,
+    grpc_message: GrpcMessage,
     mcp: Mcp,
     mcp_router: McpRouter,
     mcp_tool: McpTool,

@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use agenttrust::{Action, AgentIdentity, PermitHandle};
-use agenttrust_tower::grpc::{GrpcDeny, GrpcExtract};
-use agenttrust_tower::http::{Followed, Following, HttpDeny, HttpExtract, NoTemplate, StringBody};
+use agenttrust_tower::grpc::{BindMessage, GrpcDeny, GrpcExtract};
+use agenttrust_tower::http::{
+    BindBody, Buffered, Followed, Following, HttpDeny, HttpExtract, NoTemplate, StringBody,
+};
 use agenttrust_tower::mcp::{McpDeny, McpExtract, McpHttp, McpHttpFuture};
 use agenttrust_tower::tower_mcp::{McpRouterDeny, McpRouterExtract, McpToolDeny, McpToolExtract};
 use agenttrust_tower::{
-    Authenticate, AuthenticateFuture, AuthenticateLayer, Denial, DenyAsError, Extracted,
-    GuardLayer, Guarded, McpHttpLayer, NoExtractor, Only, ResponseFuture,
+    AsItComes, Authenticate, AuthenticateFuture, AuthenticateLayer, Denial, DenyAsError, Extracted,
+    GuardLayer, Guarded, McpHttpLayer, NoExtractor, Only, ResponseFuture, Unread, UnreadReason,
 };
 use axum::body::Body;
 use axum::routing::Route;
@@ -27,6 +29,9 @@ fn what_people_share_is_send_sync_clone_and_debug() {
     send_sync_clone_debug::<GuardLayer<NoExtractor, DenyAsError>>();
     send_sync_clone_debug::<GuardLayer<HttpExtract, HttpDeny>>();
     send_sync_clone_debug::<Guarded<(), HttpExtract, HttpDeny>>();
+    send_sync_clone_debug::<GuardLayer<HttpExtract, HttpDeny, BindBody>>();
+    send_sync_clone_debug::<Guarded<(), GrpcExtract, GrpcDeny, BindMessage>>();
+    send_sync_clone_debug::<(Buffered, AsItComes, Unread, UnreadReason)>();
     send_sync_clone_debug::<HttpExtract<NoTemplate>>();
     send_sync_clone_debug::<HttpDeny<StringBody>>();
     send_sync_clone_debug::<Only<HttpExtract, fn(&Request<Body>) -> bool>>();

@@ -98,6 +98,7 @@ async fn a_closure_may_answer_a_denial() {
         .extract(by_word)
         .deny_with(|denial: Denial| match denial {
             Denial::Refused(reason) => Ok(format!("refused: {reason}")),
+            Denial::Unread(unread) => Ok(format!("unread: {unread}")),
             Denial::Blocked(error) => Ok(format!("blocked: {}", error.code())),
         })
         .layer(counting(&calls));

@@ -40,6 +40,7 @@ pub(crate) struct Check {
     pub(crate) tool: String,
     pub(crate) effect: String,
     pub(crate) digest: String,
+    pub(crate) binds: String,
     pub(crate) scopes: String,
     pub(crate) agent_id: String,
     pub(crate) session_id: String,
@@ -171,6 +172,7 @@ impl Guardian {
             state.checks.push(Check {
                 effect: body["action_effect"].as_str().unwrap_or_default().to_owned(),
                 digest: header(&request, "agenttrust-input-digest"),
+                binds: header(&request, "agenttrust-binds"),
                 scopes: header(&request, "agenttrust-scopes"),
                 agent_id: body["agent_id"].as_str().unwrap_or_default().to_owned(),
                 session_id: body["session_id"].as_str().unwrap_or_default().to_owned(),

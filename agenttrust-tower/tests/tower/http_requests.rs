@@ -111,6 +111,8 @@ async fn an_approval_of_one_resource_is_bound_to_it() {
     .await;
     for (n, check) in checks.iter().enumerate() {
         assert!(!check.digest.is_empty());
+        // And to its head alone, which is said.
+        assert_eq!(check.binds, "request");
         for other in &checks[n + 1..] {
             assert_ne!(check.digest, other.digest, "{} and {}", check.sent, other.sent);
         }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use agenttrust::AgentTrustGuard;
 use agenttrust_tower::GuardLayer;
+use agenttrust_tower::grpc::{BindMessage, GrpcDeny, GrpcExtract};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
@@ -151,6 +152,21 @@ pub(crate) async fn serve(words: &Words, guard: &AgentTrustGuard, place: Place) 
                 Server::builder().add_service(guarded).serve_with_incoming(incoming).await
             }
         };
+        served.expect("it serves until it is dropped");
+    })
+}
+
+/// Serves `words` behind a layer that binds messages.
+pub(crate) async fn serve_bound(
+    words: &Words,
+    layer: GuardLayer<GrpcExtract, GrpcDeny, BindMessage>,
+) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let guarded = layer.layer(words.clone());
+    Served::new(address, Counter::default(), async move {
+        let server = Server::builder().add_service(guarded);
+        let served = server.serve_with_incoming(TcpListenerStream::new(listener)).await;
         served.expect("it serves until it is dropped");
     })
 }

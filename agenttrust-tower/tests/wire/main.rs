@@ -1,9 +1,14 @@
 //! What the layer promises, seen from the other end of a socket: real servers on this machine, real
 //! clients, and a Guardian that answers by script.
 
+mod bodies;
+#[expect(dead_code, reason = "shared with the tests that use the rest of it")]
+#[path = "../mcp/connection.rs"]
+mod connection;
 mod ended_early;
 mod grpc;
 mod grpc_denials;
+mod grpc_messages;
 mod grpc_reports;
 #[expect(dead_code, reason = "shared with the tests that use the rest of it")]
 #[path = "../tower/guardian.rs"]

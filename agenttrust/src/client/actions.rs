@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::AgentTrustClient;
 use super::request::Failed;
-use crate::error::Result;
-use crate::model::{ActionCheckRequest, CheckRequest, CheckResult, headers, truncate_summary};
+use crate::error::{AgentTrustError, Result};
+use crate::model::{
+    ActionCheckRequest, Binds, CheckRequest, CheckResult, headers, truncate_summary,
+};
 
 /// See [`AgentTrustClient::actions`].
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,8 @@ pub struct Actions<'a> {
 pub struct CheckOptions {
     /// The digest of the input, so that an approval is bound to it.
     pub input_digest: Option<String>,
+    /// What the digest is of, where it is not of the whole input; nothing without a digest.
+    pub binds: Option<Binds>,
     /// The scopes that the tool declares.
     pub scopes: Vec<String>,
     /// A name for this check, so that a repeated request opens no second approval.
@@ -32,6 +36,13 @@ impl CheckOptions {
     #[must_use]
     pub fn input_digest(mut self, digest: impl Into<String>) -> Self {
         self.input_digest = Some(digest.into());
+        self
+    }
+
+    /// What the digest is of, where it is not of the whole input.
+    #[must_use]
+    pub fn binds(mut self, binds: impl Into<Option<Binds>>) -> Self {
+        self.binds = binds.into();
         self
     }
 
@@ -96,7 +107,8 @@ impl<'a> Actions<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`check`](Self::check).
+    /// As for [`check`](Self::check), and [`Validation`](crate::AgentTrustError::Validation) for options
+    /// that say what a digest is of and have none.
     pub async fn check_with(
         &self,
         request: &ActionCheckRequest,
@@ -121,6 +133,17 @@ impl<'a> Actions<'a> {
         let mut call = self.client.post("/api/v1/agenttrust/check").json(body);
         if let Some(digest) = &options.input_digest {
             call = call.header(headers::INPUT_DIGEST, digest);
+        }
+        match (options.binds, &options.input_digest) {
+            (Some(part), Some(_)) => call = call.header(headers::BINDS, part.as_str()),
+            (Some(part), None) => {
+                return Err(AgentTrustError::invalid(format!(
+                    "the check says that its digest is of the {} alone, and has no digest; give it one \
+                     with `input_digest`",
+                    part.as_str()
+                )));
+            }
+            (None, _) => {}
         }
         if !options.scopes.is_empty() {
             call = call.header(headers::SCOPES, &options.scopes.join(","));

@@ -23,6 +23,10 @@ pub struct Problem {
 pub enum Reason {
     /// It cannot be read as an action, and nobody was asked.
     Refused,
+    /// Its body is longer than may be read.
+    TooLong,
+    /// Its body did not come in time.
+    TooLate,
     /// The caller did not say who it is, or not in a way that works.
     Unauthenticated,
     /// The caller's token does not carry a scope that is required.
@@ -56,6 +60,18 @@ impl Problem {
     #[must_use]
     pub fn refused(reason: impl Into<String>) -> Self {
         Self::new(Reason::Refused, reason.into(), None)
+    }
+
+    /// A request whose body is longer than may be read: nobody was asked.
+    #[must_use]
+    pub fn too_long(detail: impl Into<String>) -> Self {
+        Self::new(Reason::TooLong, detail.into(), None)
+    }
+
+    /// A request whose body did not come in time: nobody was asked.
+    #[must_use]
+    pub fn too_late(detail: impl Into<String>) -> Self {
+        Self::new(Reason::TooLate, detail.into(), None)
     }
 
     /// A call by somebody who is not known.
@@ -185,7 +201,7 @@ impl Problem {
     #[must_use]
     pub fn for_the_model(&self) -> String {
         let how_to_go_on = match self.reason {
-            Reason::Refused => {
+            Reason::Refused | Reason::TooLong | Reason::TooLate => {
                 "This call was not made. Do not repeat it as it is; mend what is wrong with it."
             }
             Reason::Unauthenticated | Reason::OutOfScope => {
@@ -231,6 +247,8 @@ impl Reason {
     fn status(self) -> StatusCode {
         match self {
             Self::Refused => StatusCode::BAD_REQUEST,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLate => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::OutOfScope | Self::Denied | Self::Held | Self::Expired | Self::Revoked => {
                 StatusCode::FORBIDDEN
@@ -243,6 +261,8 @@ impl Reason {
     fn code(self) -> &'static str {
         match self {
             Self::Refused => "REQUEST_REFUSED",
+            Self::TooLong => "BODY_TOO_LONG",
+            Self::TooLate => "BODY_TIMEOUT",
             Self::Unauthenticated => "AUTH_FAILED",
             Self::OutOfScope => "INSUFFICIENT_SCOPE",
             Self::Denied => "ACTION_DENIED",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::identity::AgentIdentity;
-use crate::model::Effect;
+use crate::model::{Binds, Effect};
 use crate::private::capture::{self, InputCapture};
 
 /// What to do when an action is held for approval.
@@ -39,6 +39,8 @@ pub struct Action {
     pub(crate) tool: Cow<'static, str>,
     pub(crate) effect: Option<Effect>,
     pub(crate) input: Input,
+    /// What of the call the input is, where it is not all of it.
+    pub(crate) binds: Option<Binds>,
     pub(crate) summary: Option<String>,
     pub(crate) scopes: Vec<Cow<'static, str>>,
     pub(crate) on_elevation: OnElevation,
@@ -63,6 +65,7 @@ impl Action {
             tool: tool.into(),
             effect: None,
             input: Input::None,
+            binds: None,
             summary: None,
             scopes: Vec::new(),
             on_elevation: OnElevation::Fail,
@@ -89,6 +92,25 @@ impl Action {
             Ok(value) => Input::Captured(value),
             Err(error) => Input::Unreadable(error.to_string()),
         };
+        self
+    }
+
+    /// Says that [`input`](Self::input) is only a part of what the call is given: the head of an HTTP
+    /// request without its body, or a gRPC method without its messages.
+    ///
+    /// The approver is shown that part as what the approval is bound to (`bound_to`), and the approval
+    /// serves once. Without this, an approval is bound to the whole input, and says so. For extractors of
+    /// one's own; those of `agenttrust-tower` do it themselves.
+    ///
+    /// ```
+    /// use agenttrust::{Action, Binds};
+    ///
+    /// fn extract<B>(request: &http::Request<B>) -> Action {
+    ///     Action::new("files_write").input(request.uri().path()).binds(Binds::Request)
+    /// }
+    /// ```
+    pub fn binds(mut self, part: Binds) -> Self {
+        self.binds = Some(part);
         self
     }
 
@@ -162,6 +184,18 @@ impl Action {
             Ok(map) => Input::Captured(Value::Object(map)),
             Err(error) => Input::Unreadable(error),
         };
+        self
+    }
+
+    /// Puts the captured input into what a layer has read beside it; the two are the whole input.
+    #[doc(hidden)]
+    pub fn enclosed(mut self, whole: impl FnOnce(Value) -> Value) -> Self {
+        self.input = match self.input {
+            Input::None => Input::Captured(whole(Value::Null)),
+            Input::Captured(part) => Input::Captured(whole(part)),
+            Input::Unreadable(why) => Input::Unreadable(why),
+        };
+        self.binds = None;
         self
     }
 

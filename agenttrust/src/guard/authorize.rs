@@ -153,7 +153,15 @@ impl Check {
         let mut summary = action.summary;
         let mut disclosure = None;
         match action.input {
-            Input::None => {}
+            Input::None => {
+                if let Some(part) = action.binds {
+                    return Err(AgentTrustError::invalid(format!(
+                        "the action of tool {tool:?} says that its input is the {} alone, and has no \
+                         input; give it one with `input`",
+                        part.as_str()
+                    )));
+                }
+            }
             Input::Unreadable(why) => {
                 return Err(AgentTrustError::invalid(format!(
                     "the input of tool {tool:?} cannot be captured: {why}"
@@ -163,7 +171,7 @@ impl Check {
                 let text = digest::canonical(&input)?;
                 let key = &guard.shared.settings.binding_key;
                 let commitment = digest::commit_canonical(key, &input, &text)?;
-                options = options.input_digest(commitment.digest.clone());
+                options = options.input_digest(commitment.digest.clone()).binds(action.binds);
                 if summary.is_none() {
                     summary = Some(summarize(text, guard.shared.settings.log_inputs));
                 }

@@ -27,12 +27,66 @@ wire_words! {
     pub enum BoundTo {
         /// The digest of the whole input.
         Input = "input",
+        /// The digest of an HTTP request's method, path and query, and not of its body.
+        Request = "request",
+        /// The digest of a gRPC method's name, and not of its messages.
+        Method = "method",
         /// The exact summary that the caller wrote.
         Summary = "summary",
         /// Nothing of the input: only agent, session, tool and effect.
         Name = "name",
     }
     default = Name;
+}
+
+impl BoundTo {
+    /// Whether the approval is bound to a digest, of the whole input or of a part of it.
+    #[must_use]
+    pub const fn is_digest(self) -> bool {
+        matches!(self, Self::Input | Self::Request | Self::Method)
+    }
+}
+
+/// What the digest of a check is of, where it is not of the whole input.
+///
+/// It travels as the header [`AgentTrust-Binds`](super::headers::BINDS). An approval that is bound to a
+/// part says so to its approver, and serves once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Binds {
+    /// An HTTP request's method, path and query, and not its body.
+    Request,
+    /// A gRPC method's name, and not its messages.
+    Method,
+}
+
+impl Binds {
+    /// Every word there is.
+    pub const ALL: [Self; 2] = [Self::Request, Self::Method];
+
+    /// Returns the word that travels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Method => "method",
+        }
+    }
+
+    /// Returns the part of this word, or `None` for a word that is not part of the protocol.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.as_str() == word)
+    }
+}
+
+impl From<Binds> for BoundTo {
+    fn from(part: Binds) -> Self {
+        match part {
+            Binds::Request => Self::Request,
+            Binds::Method => Self::Method,
+        }
+    }
 }
 
 /// A request for a person's word on one action (SDK guide, section 9).
@@ -101,11 +155,12 @@ pub struct Approval {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub bound_to: BoundTo,
-    /// The digest that it is bound to.
+    /// The digest that it is bound to; `bound_to` says what it is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub input_digest: Option<String>,
-    /// The input itself, if it was disclosed and nobody has decided yet.
+    /// What the digest is of, if it was disclosed and the approval is pending: the whole input only where
+    /// `bound_to` is `input`, else the part that `bound_to` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub input: Option<serde_json::Value>,

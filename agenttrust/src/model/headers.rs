@@ -6,6 +6,8 @@
 pub const API_KEY: &str = "x-api-key";
 /// The digest of a call's input, 64 hexadecimal digits; an approval is bound to it.
 pub const INPUT_DIGEST: &str = "agenttrust-input-digest";
+/// What the digest is of, where that is not the whole input: a word of [`Binds`](super::Binds).
+pub const BINDS: &str = "agenttrust-binds";
 /// The scopes that the tool declares, separated by commas.
 pub const SCOPES: &str = "agenttrust-scopes";
 /// On a telemetry batch: one check id per event, `-` for none, separated by commas.

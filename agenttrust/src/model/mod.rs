@@ -23,7 +23,7 @@ mod word;
 
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
-pub use self::approval::{Approval, ApprovalStatus, BoundTo};
+pub use self::approval::{Approval, ApprovalStatus, Binds, BoundTo};
 pub use self::capability::{CapabilityError, CapabilitySet};
 pub use self::effect::{Effect, UnknownEffect};
 pub use self::revocation::Revocation;

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agenttrust::{
-    Action, AgentTrustClient, AgentTrustError, AgentTrustGuard, Effect, OnElevation, PermitBasis,
+    Action, ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, Binds,
+    CheckOptions, Effect, OnElevation, PermitBasis,
 };
 use futures_util::FutureExt;
 use scripted::{SIGNED, Say, Scripted};
@@ -283,6 +284,37 @@ async fn the_input_stays_in_the_process() {
     drop(logging.authorize(Action::new("t").input(&long)).await.unwrap());
     let summary = scripted.checks()[1].1["action_input_summary"].as_str().unwrap().to_owned();
     assert_eq!(summary.chars().count(), 200);
+}
+
+#[tokio::test]
+async fn input_that_is_a_part_says_so_beside_its_digest() {
+    let scripted = Scripted::says([Say::allowed()]);
+    let guard = guard(&scripted);
+    let input = json!({ "path": "/payments" });
+    for (part, word) in [(Binds::Request, "request"), (Binds::Method, "method")] {
+        drop(guard.authorize(Action::new("t").binds(part).input(&input)).await.unwrap());
+        let (headers, _) = &scripted.checks().pop().unwrap();
+        assert_eq!(headers["agenttrust-binds"], word);
+        assert_eq!(headers["agenttrust-input-digest"].len(), 64);
+    }
+    drop(guard.authorize(Action::new("t").input(&input)).await.unwrap());
+    assert!(!scripted.checks()[2].0.contains_key("agenttrust-binds"), "the whole input");
+
+    // A part of nothing is a mistake, and is said to be one.
+    let refused = guard.authorize(Action::new("t").binds(Binds::Request)).await.unwrap_err();
+    assert!(matches!(refused, AgentTrustError::Validation { .. }), "{refused:?}");
+    let request = ActionCheckRequest {
+        agent_id: "a".into(),
+        action: "tool_call".into(),
+        tool_name: "t".into(),
+        tool_input_summary: String::new(),
+        session_id: String::new(),
+        action_effect: None,
+    };
+    let options = CheckOptions::default().binds(Binds::Method);
+    let refused = scripted.client().actions().check_with(&request, &options).await.unwrap_err();
+    assert!(matches!(refused, AgentTrustError::Validation { .. }), "{refused:?}");
+    assert_eq!(scripted.checks().len(), 3);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! End to end: every crate together, through real doors.
 
 mod approvals;
+mod bodies;
 mod guide;
 mod never_runs;
 mod official_python;

@@ -350,6 +350,7 @@ impl World {
                 .one_in(4)
                 .then(|| chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect()),
             digest: None,
+            binds: None,
             summary: match chance.below(4) {
                 0 => Some("[0 chars]".to_owned()),
                 1 => Some(format!("[{} chars]", chance.below(300))),

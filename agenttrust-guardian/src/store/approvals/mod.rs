@@ -142,7 +142,7 @@ impl Raw {
         approval.reason = Some(self.reason);
         approval.action_input_summary = self.summary;
         approval.bound_to = bound_to;
-        approval.input_digest = (bound_to == BoundTo::Input).then_some(self.bound_value);
+        approval.input_digest = bound_to.is_digest().then_some(self.bound_value);
         // What was disclosed is for the person who decides, and for no longer.
         approval.input = match (status, self.input) {
             (ApprovalStatus::Pending, Some(input)) => Some(from_json("input", &input)?),

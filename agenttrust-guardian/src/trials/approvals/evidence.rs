@@ -57,7 +57,7 @@ impl Evidence {
         let rows = self.of.entry(id.to_owned()).or_default();
         let actor = actor.as_str().unwrap_or_default().to_owned();
         let bound = match body["bound_to"].as_str() {
-            Some("input") => body["input_digest"].clone(),
+            Some("input" | "request" | "method") => body["input_digest"].clone(),
             _ => Value::Null,
         };
         let asked = [

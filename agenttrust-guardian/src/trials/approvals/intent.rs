@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 
 use super::model::{Act, Ask, Input, Model, Who};
-use agenttrust::model::ApprovalStatus;
+use agenttrust::model::{ApprovalStatus, Binds};
 
 pub(super) const AGENTS: usize = 2;
 pub(super) const OPERATORS: usize = 5;
@@ -241,6 +241,7 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         4 => (0..2_u8).prop_map(Input::Digest),
         1 => (0..2_u8).prop_map(Input::Both),
+        2 => (select(&Binds::ALL[..]), 0..2_u8).prop_map(|(part, n)| Input::Part(part, n)),
         1 => (0..2_u8).prop_map(Input::Summary),
         1 => Just(Input::Counted),
         1 => Just(Input::Silent),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use agenttrust::model::{ApprovalStatus, BoundTo};
+use agenttrust::model::{ApprovalStatus, Binds, BoundTo};
 
 /// How long an approval may be pending.
 const PENDING: Duration = Duration::from_secs(300);
@@ -50,6 +50,8 @@ pub(super) enum Input {
     Counted,
     Summary(u8),
     Digest(u8),
+    /// A digest of a part of it.
+    Part(Binds, u8),
     /// A digest and a summary: the digest counts.
     Both(u8),
 }
@@ -73,6 +75,8 @@ impl Ask {
             Input::Silent | Input::Counted => (BoundTo::Name, 0),
             Input::Summary(n) => (BoundTo::Summary, n),
             Input::Digest(n) | Input::Both(n) => (BoundTo::Input, n),
+            Input::Part(Binds::Request, n) => (BoundTo::Request, n),
+            Input::Part(_, n) => (BoundTo::Method, n),
         }
     }
 
@@ -344,7 +348,7 @@ impl Model {
     fn disclose(&mut self, approval: usize, honest: bool) -> Said {
         let now = self.now;
         let found = &mut self.approvals[approval];
-        if found.ask.bound().0 != BoundTo::Input {
+        if matches!(found.ask.bound().0, BoundTo::Name | BoundTo::Summary) {
             Said::Refused(409)
         } else if !honest {
             Said::Refused(400)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::guard::digest::{Commitment, commit};
 use agenttrust::model::ApprovalStatus;
-use agenttrust::model::headers::INPUT_DIGEST;
+use agenttrust::model::headers::{BINDS, INPUT_DIGEST};
 use axum::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -284,12 +284,15 @@ async fn check(api: &Api, known: &Known, secret: &str, ask: Ask) -> Said {
         Input::Silent => (None, None),
         Input::Counted => (Some("[16 chars]".to_owned()), None),
         Input::Summary(n) => (Some(format!("drop table t{n}")), None),
-        Input::Digest(n) => (Some("[16 chars]".to_owned()), Some(n)),
+        Input::Digest(n) | Input::Part(_, n) => (Some("[16 chars]".to_owned()), Some(n)),
         Input::Both(n) => (Some("drop table t0".to_owned()), Some(n)),
     };
     body["action_input_summary"] = json!(summary);
     let digest = digest.map(|n| commitment(n).digest);
-    let headers: Vec<_> = digest.iter().map(|digest| (INPUT_DIGEST, digest.as_str())).collect();
+    let mut headers: Vec<_> = digest.iter().map(|digest| (INPUT_DIGEST, digest.as_str())).collect();
+    if let Input::Part(part, _) = ask.input {
+        headers.push((BINDS, part.as_str()));
+    }
     let answer = api.check_with(secret, &headers, body).await;
     if answer.status != 200 {
         return Said::Refused(answer.status.as_u16());
