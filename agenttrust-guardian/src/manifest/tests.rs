@@ -114,7 +114,7 @@ fn tool_of_which_nothing_is_known_any_more_takes_no_room() {
 }
 
 fn declaration() -> impl Strategy<Value = (String, Option<Effect>)> {
-    let name = prop::sample::select(vec!["frob", "get_it", "db_delete"]);
+    let name = prop::sample::select(vec!["frob", "get_it", "db_delete", "pay_it"]);
     (name.prop_map(str::to_owned), prop::option::of(effect()))
 }
 
