@@ -28,19 +28,23 @@
 //!
 //! | words | |
 //! |---|---|
-//! | read | analyse analyze browse calculate compare describe detect diff discover enumerate examine explain explore fetch find get grep inspect lookup ls parse peek read retrieve stat summarise summarize validate whoami |
-//! | read, or a thing | check count list ping preview query scan search show view |
-//! | mutating | abort accept acknowledge activate add adjust adopt allocate allow alter amend append apply approve arrange assign associate attach ban bind broadcast cancel checkin checkout clone collapse compose compress connect consume copy cp create deactivate decline decompress decrement delegate deliver deny deprecate dequeue deregister detach disable disassociate disconnect dismiss dispatch distribute downgrade drag duplicate edit eject emit enable encrypt enqueue enroll extend finalize fix follow freeze generate halt hide increment ingest initialize inject insert install invalidate invite invoke join kick logout make mark migrate mkdir modify mount move mute mv navigate notify offboard onboard paste persist populate press publish push put reactivate reassign rebase reboot rebuild reconcile reconfigure recover redeploy redirect redo refactor refresh regenerate reindex reject reload rename renew reopen reorder repair replace replicate reprocess reschedule resend resize restart restore resubmit resume retry revert rewrite rotate save send set setup shutdown snooze sort spawn squash submit subscribe suspend tap toggle touch unarchive unassign unban unblock undelete undo unfollow unfreeze unlike unlock unmark unmute unpin unpublish unregister unset unshare unstar unsubscribe update upsert write |
+//! | read | analyse analyze browse calculate compare describe detect diff discover echo enumerate examine explain explore fetch find get grep inspect lookup ls parse peek read retrieve simulate stat suggest validate whoami |
+//! | read, or a thing | check count df du list ping preview ps pwd query scan screenshot search show tree uname uptime view what which who why |
+//! | mutating | abort accept acknowledge activate add adjust adopt allocate allow alter amend append apply approve arrange assign associate attach ban bind broadcast checkin checkout clone collapse compose compress connect consume copy cp create deactivate decline decompress decrement delegate deliver deny deprecate dequeue deregister detach disable disassociate disconnect dismiss dispatch distribute downgrade drag duplicate edit eject emit enable encrypt enqueue enroll extend fix follow freeze generate halt hide increment ingest initialize inject insert install interact invalidate invite invoke join kick logout make mark migrate mkdir modify mount move mute mv navigate notify offboard onboard paste persist populate press publish push put reactivate reassign rebase reboot rebuild recompute reconcile reconfigure recover redeploy redirect redo refactor refresh regenerate reindex reject reload rename renew reopen reorder repair replace replicate reprocess reschedule resend resize restart restore resubmit resume retry revert rewrite rotate save send set setup shutdown snooze sort spawn squash submit subscribe suspend tap toggle touch unarchive unassign unban unblock undelete undo unfollow unfreeze unlike unlock unmark unmute unpin unpublish unregister unset unshare unstar unsubscribe update upsert write |
 //! | mutating, or a thing | block book call comment commit email order patch place post queue record register reply review stage store switch |
 //! | mutating, or an event | archive backup bookmark build change close complete deploy download draw export favorite favourite fill flag forward import launch leave like load lock login merge open pause pin release reserve rollback run schedule seed share ship sign split star start stash stop swap sync track trigger upgrade upload vote zip |
-//! | destructive | decommission del delete deprovision destroy discard drop erase evict expunge flush flushall flushdb forget hdel kill lrem nuke obliterate overwrite prune purge remove rm rmdir scrub shred srem terminate truncate uninstall unlink wipe xdel zap zrem |
+//! | destructive | decommission del delete deprovision destroy discard drop erase evict expunge finalise finalize flush flushall flushdb forget hdel kill lrem nuke obliterate overwrite prune purge recreate reformat reimage remove reprovision rm rmdir scrub shred srem terminate truncate uninstall unlink wipe xdel zap zrem |
 //! | destructive, or a thing | trash |
-//! | destructive, or an event | clean cleanup clear empty reset void |
-//! | admin | authorise authorize chattr chgrp chmod chown configure demote elevate escalate impersonate passwd promote provision revoke setfacl sudo useradd userdel usermod |
+//! | destructive, or an event | cancel clean cleanup clear empty reset void |
+//! | admin | administer authorise authorize chattr chgrp chmod chown configure demote elevate escalate impersonate manage passwd promote provision revoke setfacl sudo useradd userdel usermod |
 //! | admin, or a thing | grant |
-//! | money and execution | buy charge eval exec execute pay payout purchase refund reimburse remit sell spend transfer withdraw |
-//! | execution, where `run` stands before it | bash cmd code command commands javascript powershell python script scripts shell sql terminal |
+//! | money and execution | buy charge eval evaluate exec execute pay payout purchase refund reimburse remit sell spend transfer withdraw |
+//! | runs a program | aws az bash cli cmd code command commands gcloud javascript kubectl migration migrations powershell process processes python script scripts shell sql terminal |
+//! | rights | access acl acls config configuration iam permission permissions policies policy privilege privileges rbac role roles |
 //! | begins anew | also and or plus then to |
+//! | two words: read | docker logs, docker ps, git blame, git log, git status, kubectl logs, kubectl top |
+//! | two words: mutating | check in, check off, check out, git fetch |
+//! | two words: destructive | kubectl apply, run container, run query, terraform apply, tofu apply, write query |
 //!
 //! - A word that reads counts in the last part only, a stronger one in every part: `get/user` is unknown,
 //!   `files/delete_user/v2` is destructive.
@@ -53,8 +57,11 @@
 //! - A word that **begins anew** takes away what stands before it: `get_user_and_email` sends.
 //! - A verb of **money and execution** is destructive where no read stands before it in its part and nothing
 //!   else than the name says an effect, and mutating at least where something does: a hint, a manifest or an
-//!   annotation.
-//! - `check in`, `check off`, `check out` and `git fetch` change something, though one of their words reads.
+//!   annotation. So is a **program** behind apply, call, complete, interact, invoke, launch, run, spawn or start
+//!   in its part: `run_shell_command`, `start_process`.
+//! - A verb that is stronger than a read makes a name admin that has a word of **rights** in any part:
+//!   `add_role`, `iam/create_user`.
+//! - **Two words** in a row of the table say something else together than one by one.
 //! - A word that is not what it looks like is unknown, and a name that has one is mutating at least: one with
 //!   letters of several scripts (`d\u{435}lete` with a Cyrillic letter), with full-width letters or characters
 //!   that are not seen, and one that is not ASCII and reads like a word of the table. Latin letters beside
@@ -66,6 +73,8 @@
 mod name;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tools;
 mod verbs;
 mod words;
 

@@ -36,13 +36,18 @@ pub(super) fn read(tool: &str) -> Said {
     }
     let (before, last) = tool.rsplit_once('/').unwrap_or(("", tool));
     let last = Part::read(last, Reads::default());
-    let mut said = last.said;
-    if last.reads.any {
-        said.raise(Said::only(Effect::Read));
-    }
+    let (mut said, mut rights) = (last.said, last.rights);
     // The read of the last part stands for the whole name: the `comment` of `comment/list` is a thing.
     for part in before.split('/') {
-        said.raise(Part::read(part, last.reads).said);
+        let part = Part::read(part, last.reads);
+        said.raise(part.said);
+        rights |= part.rights;
+    }
+    if rights && said.alone.is_some() {
+        said.raise(Said::only(Effect::Admin));
+    }
+    if last.reads.any {
+        said.raise(Said::only(Effect::Read));
     }
     // A server of that name, or a method that is none: its verbs count, and nothing lowers it to a read.
     if before.starts_with("http/") || is_in_disguise(tool) {
@@ -59,6 +64,14 @@ struct Reads {
     plain: bool,
 }
 
+impl Reads {
+    /// One that is no noun, in this part.
+    fn read(&mut self, found: &mut Part) {
+        (self.any, self.plain) = (true, true);
+        (found.reads.any, found.reads.plain) = (true, true);
+    }
+}
+
 /// One part of a path.
 #[derive(Debug, Default)]
 struct Part {
@@ -66,6 +79,8 @@ struct Part {
     said: Said,
     /// Its reads.
     reads: Reads,
+    /// Whether it names who may do what.
+    rights: bool,
 }
 
 impl Part {
@@ -77,14 +92,13 @@ impl Part {
         let mut words = words(part).peekable();
         while let Some(word) = words.next() {
             let next = words.peek();
-            if next.is_some_and(|next| verbs::is_pair(word, next)) {
-                found.said.raise(Said::only(Effect::Mutating));
+            match next.and_then(|next| verbs::pair(word, next)) {
+                Some(Effect::Read) => before.read(&mut found),
+                Some(effect) => found.said.raise(Said::only(effect)),
+                None => {}
             }
             match verbs::known(word) {
-                Some(Word::Read) => {
-                    (before.any, before.plain) = (true, true);
-                    (found.reads.any, found.reads.plain) = (true, true);
-                }
+                Some(Word::Read) => before.read(&mut found),
                 Some(Word::ReadOrThing) => {
                     before.any = true;
                     listing |= first && word.eq_ignore_ascii_case("list");
@@ -99,7 +113,6 @@ impl Part {
                 Some(Word::VerbOrEvent(effect)) => {
                     let listed = listing && next.is_some();
                     if !before.plain && !governing.plain && !listed {
-                        running |= word.eq_ignore_ascii_case("run");
                         found.said.raise(Said::only(effect));
                     }
                 }
@@ -109,8 +122,10 @@ impl Part {
                     (before, governing) = (Reads::default(), Reads::default());
                     (listing, running) = (false, false);
                 }
+                Some(Word::Rights) => found.rights = true,
                 Some(Word::Program) | None => {}
             }
+            running |= verbs::runs(word);
             first = false;
         }
         found

@@ -175,6 +175,7 @@ fn a_noun_that_is_spelled_like_a_verb_is_one_where_no_verb_can_stand() {
         ("find_to_grant", Effect::Admin),
         ("query_run", Effect::Mutating),
         ("scan_start_now", Effect::Mutating),
+        ("list_run", Effect::Mutating),
         ("run/query", Effect::Mutating),
         ("list_sync", Effect::Mutating),
         ("view_reset", Effect::Destructive),
@@ -196,6 +197,9 @@ fn money_and_execution_are_destructive_while_nothing_else_says_an_effect() {
         ("get_refund", Effect::Mutating),
         ("list_charge_backs", Effect::Mutating),
         ("run_workflow", Effect::Mutating),
+        ("start_process", Effect::Destructive),
+        ("list_running_processes", Effect::Read),
+        ("write_script", Effect::Mutating),
         ("command_list", Effect::Read),
         ("list_refunds", Effect::Read),
     ] {
@@ -213,6 +217,39 @@ fn money_and_execution_are_destructive_while_nothing_else_says_an_effect() {
         // What an agent's key said can only raise.
         let raised = Evidence { raised: Some(Effect::Mutating), ..evidence };
         assert_eq!(classify(&raised).effect, alone.max(Effect::Mutating), "{tool}");
+    }
+}
+
+#[test]
+fn changing_who_may_do_what_is_for_admins() {
+    for (tool, effect) in [
+        ("assign_role", Effect::Admin),
+        ("set_config_value", Effect::Admin),
+        ("iam/create_user", Effect::Admin),
+        ("permissions/delete", Effect::Admin),
+        ("charge_access", Effect::Admin),
+        ("list_roles", Effect::Read),
+        ("iam/list_users", Effect::Read),
+        ("role", Effect::Mutating),
+    ] {
+        assert_eq!(named(tool), effect, "{tool}");
+    }
+}
+
+#[test]
+fn two_words_in_a_row_say_something_else_together() {
+    for (tool, effect) in [
+        ("git_log", Effect::Read),
+        ("git_log/delete", Effect::Destructive),
+        ("git_log_delete", Effect::Destructive),
+        ("git_log/v2", Effect::Mutating),
+        ("log", Effect::Mutating),
+        ("checkIn", Effect::Mutating),
+        ("check_in/list", Effect::Mutating),
+        ("kubectl_apply", Effect::Destructive),
+        ("apply_label", Effect::Mutating),
+    ] {
+        assert_eq!(named(tool), effect, "{tool}");
     }
 }
 
@@ -308,13 +345,24 @@ fn a_hint_is_all_there_is_for_a_name_without_a_verb() {
 
 #[test]
 fn the_documented_verb_table_is_the_one_in_use() {
+    let docs = include_str!("../classify.rs");
     let mut seen = std::collections::HashSet::new();
     for (heading, _, words) in verbs::TABLE {
         let row = format!("//! | {heading} | {words} |");
-        assert!(include_str!("../classify.rs").contains(&row), "the module docs lack: {row}");
+        assert!(docs.contains(&row), "the module docs lack: {row}");
         for word in words.split_ascii_whitespace() {
             assert!(seen.insert(word), "{word} is in the table twice");
             assert!(verbs::known(&word.to_uppercase()).is_some(), "{word} is too long");
         }
     }
+    for (heading, effect, pairs) in verbs::PAIRS {
+        let row = format!("//! | {heading} | {} |", pairs.join(", "));
+        assert!(docs.contains(&row), "the module docs lack: {row}");
+        for pair in pairs {
+            assert_eq!(named(&pair.replace(' ', "_")), *effect, "{pair}");
+        }
+    }
+    let (last, others) = verbs::RUNNERS.split_last().unwrap();
+    let runners = format!("{} or {last}", others.join(", "));
+    assert!(docs.contains(&runners), "the module docs lack: {runners}");
 }

@@ -27,8 +27,10 @@ pub(super) enum Word {
     VerbOrEvent(Effect),
     /// Spends, or runs what it is given.
     Power,
-    /// What `run` runs when it can do anything: `command`.
+    /// Can do anything when it is run: `command`.
     Program,
+    /// Says who may do what, so that changing it is for admins: `role`.
+    Rights,
     /// Begins anew, so that a verb can follow: `and`.
     Joint,
 }
@@ -37,32 +39,33 @@ pub(super) enum Word {
 pub(super) type Row = (&'static str, Word, &'static str);
 
 /// Every known word; the module docs above print the same table, and a test compares.
-pub(super) const TABLE: [Row; 13] = [
+pub(super) const TABLE: [Row; 14] = [
     (
         "read",
         Word::Read,
-        "analyse analyze browse calculate compare describe detect diff discover enumerate \
-         examine explain explore fetch find get grep inspect lookup ls parse peek read \
-         retrieve stat summarise summarize validate whoami",
+        "analyse analyze browse calculate compare describe detect diff discover echo \
+         enumerate examine explain explore fetch find get grep inspect lookup ls parse peek \
+         read retrieve simulate stat suggest validate whoami",
     ),
     (
         "read, or a thing",
         Word::ReadOrThing,
-        "check count list ping preview query scan search show view",
+        "check count df du list ping preview ps pwd query scan screenshot search show tree \
+         uname uptime view what which who why",
     ),
     (
         "mutating",
         Word::Verb(Effect::Mutating),
         "abort accept acknowledge activate add adjust adopt allocate allow alter amend append \
-         apply approve arrange assign associate attach ban bind broadcast cancel checkin \
-         checkout clone collapse compose compress connect consume copy cp create deactivate \
-         decline decompress decrement delegate deliver deny deprecate dequeue deregister \
-         detach disable disassociate disconnect dismiss dispatch distribute downgrade drag \
-         duplicate edit eject emit enable encrypt enqueue enroll extend finalize fix follow \
-         freeze generate halt hide increment ingest initialize inject insert install \
-         invalidate invite invoke join kick logout make mark migrate mkdir modify mount move \
-         mute mv navigate notify offboard onboard paste persist populate press publish push \
-         put reactivate reassign rebase reboot rebuild reconcile reconfigure recover redeploy \
+         apply approve arrange assign associate attach ban bind broadcast checkin checkout \
+         clone collapse compose compress connect consume copy cp create deactivate decline \
+         decompress decrement delegate deliver deny deprecate dequeue deregister detach \
+         disable disassociate disconnect dismiss dispatch distribute downgrade drag duplicate \
+         edit eject emit enable encrypt enqueue enroll extend fix follow freeze generate halt \
+         hide increment ingest initialize inject insert install interact invalidate invite \
+         invoke join kick logout make mark migrate mkdir modify mount move mute mv navigate \
+         notify offboard onboard paste persist populate press publish push put reactivate \
+         reassign rebase reboot rebuild recompute reconcile reconfigure recover redeploy \
          redirect redo refactor refresh regenerate reindex reject reload rename renew reopen \
          reorder repair replace replicate reprocess reschedule resend resize restart restore \
          resubmit resume retry revert rewrite rotate save send set setup shutdown snooze sort \
@@ -87,48 +90,95 @@ pub(super) const TABLE: [Row; 13] = [
     (
         "destructive",
         Word::Verb(Effect::Destructive),
-        "decommission del delete deprovision destroy discard drop erase evict expunge flush \
-         flushall flushdb forget hdel kill lrem nuke obliterate overwrite prune purge remove \
-         rm rmdir scrub shred srem terminate truncate uninstall unlink wipe xdel zap zrem",
+        "decommission del delete deprovision destroy discard drop erase evict expunge \
+         finalise finalize flush flushall flushdb forget hdel kill lrem nuke obliterate \
+         overwrite prune purge recreate reformat reimage remove reprovision rm rmdir scrub \
+         shred srem terminate truncate uninstall unlink wipe xdel zap zrem",
     ),
     ("destructive, or a thing", Word::VerbOrThing(Effect::Destructive), "trash"),
     (
         "destructive, or an event",
         Word::VerbOrEvent(Effect::Destructive),
-        "clean cleanup clear empty reset void",
+        "cancel clean cleanup clear empty reset void",
     ),
     (
         "admin",
         Word::Verb(Effect::Admin),
-        "authorise authorize chattr chgrp chmod chown configure demote elevate escalate \
-         impersonate passwd promote provision revoke setfacl sudo useradd userdel usermod",
+        "administer authorise authorize chattr chgrp chmod chown configure demote elevate \
+         escalate impersonate manage passwd promote provision revoke setfacl sudo useradd \
+         userdel usermod",
     ),
     ("admin, or a thing", Word::VerbOrThing(Effect::Admin), "grant"),
     (
         "money and execution",
         Word::Power,
-        "buy charge eval exec execute pay payout purchase refund reimburse remit sell spend \
-         transfer withdraw",
+        "buy charge eval evaluate exec execute pay payout purchase refund reimburse remit \
+         sell spend transfer withdraw",
     ),
     (
-        "execution, where `run` stands before it",
+        "runs a program",
         Word::Program,
-        "bash cmd code command commands javascript powershell python script scripts shell sql \
-         terminal",
+        "aws az bash cli cmd code command commands gcloud javascript kubectl migration \
+         migrations powershell process processes python script scripts shell sql terminal",
+    ),
+    (
+        "rights",
+        Word::Rights,
+        "access acl acls config configuration iam permission permissions policies policy privilege privileges rbac \
+         role roles",
     ),
     ("begins anew", Word::Joint, "also and or plus then to"),
 ];
 
-/// Two words in a row that change something, though one of them reads.
-const PAIRS: [(&str, &str); 4] =
-    [("check", "in"), ("check", "off"), ("check", "out"), ("git", "fetch")];
+/// Two words in a row that say something else together; documented and compared likewise.
+pub(super) const PAIRS: [(&str, Effect, &[&str]); 3] = [
+    (
+        "two words: read",
+        Effect::Read,
+        &[
+            "docker logs",
+            "docker ps",
+            "git blame",
+            "git log",
+            "git status",
+            "kubectl logs",
+            "kubectl top",
+        ],
+    ),
+    ("two words: mutating", Effect::Mutating, &["check in", "check off", "check out", "git fetch"]),
+    (
+        "two words: destructive",
+        Effect::Destructive,
+        &[
+            "kubectl apply",
+            "run container",
+            "run query",
+            "terraform apply",
+            "tofu apply",
+            "write query",
+        ],
+    ),
+];
 
-/// Whether these two words in a row change something.
-pub(super) fn is_pair(word: &str, next: &str) -> bool {
-    let is = |(one, other): &(&str, &str)| {
+/// Behind which of these words a program is run.
+pub(super) const RUNNERS: &[&str] =
+    &["apply", "call", "complete", "interact", "invoke", "launch", "run", "spawn", "start"];
+
+/// What these two words in a row say together.
+pub(super) fn pair(word: &str, next: &str) -> Option<Effect> {
+    let is = |pair: &&str| {
+        let (one, other) = pair.split_once(' ').unwrap_or((pair, ""));
         one.eq_ignore_ascii_case(word) && other.eq_ignore_ascii_case(next)
     };
-    PAIRS.iter().any(is)
+    PAIRS
+        .iter()
+        .find(|(_, _, pairs)| pairs.iter().any(|pair| is(&pair)))
+        .map(|(_, effect, _)| *effect)
+}
+
+/// Whether a program that follows this word is run.
+pub(super) fn runs(word: &str) -> bool {
+    RUNNERS.iter().any(|runner| runner.eq_ignore_ascii_case(word))
 }
 
 /// No known word is longer, in bytes.
