@@ -5,11 +5,14 @@
 
 mod adhoc;
 mod agents;
+mod index;
 mod keys;
 mod limits;
 mod live;
 mod repeats;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod tools;
 
