@@ -359,7 +359,7 @@ fn the_documented_verb_table_is_the_one_in_use() {
         let row = format!("//! | {heading} | {} |", pairs.join(", "));
         assert!(docs.contains(&row), "the module docs lack: {row}");
         for pair in pairs {
-            assert_eq!(named(&pair.replace(' ', "_")), *effect, "{pair}");
+            assert_eq!(named(&pair.replace(' ', "_")), effect, "{pair}");
         }
     }
     let (last, others) = verbs::RUNNERS.split_last().unwrap();
