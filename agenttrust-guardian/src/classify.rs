@@ -58,7 +58,7 @@
 //! - A verb of **money and execution** is destructive where no read stands before it in its part and nothing
 //!   else than the name says an effect, and mutating at least where something does: a hint, a manifest or an
 //!   annotation. So is a **program** behind apply, call, complete, interact, invoke, launch, run, spawn or start
-//!   in its part: `run_shell_command`, `start_process`.
+//!   where no read stands before those in the part: `run_shell_command`, `start_process`.
 //! - A verb that is stronger than a read makes a name admin that has a word of **rights** in any part:
 //!   `add_role`, `iam/create_user`.
 //! - **Two words** in a row of the table say something else together than one by one.

@@ -125,7 +125,8 @@ impl Part {
                 Some(Word::Rights) => found.rights = true,
                 Some(Word::Program) | None => {}
             }
-            running |= verbs::runs(word);
+            // Behind a read, a run is a thing: a program that follows it says no more.
+            running |= !before.any && verbs::runs(word);
             first = false;
         }
         found

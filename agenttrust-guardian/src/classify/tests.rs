@@ -199,6 +199,7 @@ fn money_and_execution_are_destructive_while_nothing_else_says_an_effect() {
         ("run_workflow", Effect::Mutating),
         ("start_process", Effect::Destructive),
         ("list_running_processes", Effect::Read),
+        ("get_run_command", Effect::Read),
         ("write_script", Effect::Mutating),
         ("command_list", Effect::Read),
         ("list_refunds", Effect::Read),
