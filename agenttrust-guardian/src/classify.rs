@@ -2,7 +2,7 @@
 //!
 //! The effect that an operator or admin set is final. Otherwise the strongest of what the caller hinted,
 //! what an operator's or admin's manifest or an MCP annotation says, what the manifest of an agent's key
-//! raised it to, and what the first known verb in the tool's name says. So a hint never lowers what other
+//! raised it to, and what the strongest known verb in the tool's name says. So a hint never lowers what other
 //! evidence says; where there is none, the hint alone decides, and a `frobnicate` that is hinted to read,
 //! reads. With nothing at all: mutating.
 //!
@@ -16,24 +16,67 @@
 //! | the name only | 0.6 |
 //! | nothing | 0.3 |
 //!
-//! # Verbs
+//! # The name
 //!
-//! A name is cut into words at `_`, `-`, `.`, `/`, `:`, space, digits and inside camelCase; the
-//! *first* word that is in this table decides, so `list_deleted` reads:
+//! Of `http/{METHOD}/{template}` the method alone decides, in capitals: `GET`, `HEAD` and `OPTIONS` read,
+//! `DELETE` is destructive, every other one mutating. `http/` before anything else may be a server of that
+//! name or a method that is none: it is mutating at least.
 //!
-//! | effect | verbs |
+//! Every other name is cut at `/` into parts, and these at what is no letter and inside camelCase into
+//! words; the *strongest* word that is in the table decides. Words are compared whole, in capitals or
+//! not, so a participle is no verb: `list_deleted` reads.
+//!
+//! | words | |
 //! |---|---|
-//! | read | browse compare count describe fetch find get inspect list lookup peek preview query read scan search select show stat summarize view |
-//! | mutating | add append apply approve archive assign book call cancel close comment commit copy create deploy disable edit email enable exec execute import insert install invoke launch merge modify move notify order patch pause pay post publish push put rename replace reply restart restore resume run save schedule send set start stop store submit sync transfer update upload upsert write |
-//! | destructive | clear del delete destroy drop erase expunge kill nuke overwrite prune purge remove reset rm rmdir shred terminate truncate uninstall unlink wipe |
-//! | admin | authorize chgrp chmod chown configure demote elevate escalate grant impersonate passwd promote provision revoke setfacl sudo useradd userdel usermod |
+//! | read | analyse analyze browse calculate compare describe detect diff discover echo enumerate examine explain explore fetch find get grep inspect lookup ls parse peek read retrieve simulate stat suggest validate whoami |
+//! | read, or a thing | check count df du list ping preview ps pwd query scan screenshot search show tree uname uptime view what which who why |
+//! | mutating | abort accept acknowledge activate add adjust adopt allocate allow alter amend append apply approve arrange assign associate attach ban bind broadcast checkin checkout clone collapse compose compress connect consume copy cp create deactivate decline decompress decrement delegate deliver deny deprecate dequeue deregister detach disable disassociate disconnect dismiss dispatch distribute downgrade drag duplicate edit eject emit enable encrypt enqueue enroll extend fix follow freeze generate halt hide increment ingest initialize inject insert install interact invalidate invite invoke join kick logout make mark migrate mkdir modify mount move mute mv navigate notify offboard onboard paste persist populate press publish push put reactivate reassign rebase reboot rebuild recompute reconcile reconfigure recover redeploy redirect redo refactor refresh regenerate reindex reject reload rename renew reopen reorder repair replace replicate reprocess reschedule resend resize restart restore resubmit resume retry revert rewrite rotate save send set setup shutdown snooze sort spawn squash submit subscribe suspend tap toggle touch unarchive unassign unban unblock undelete undo unfollow unfreeze unlike unlock unmark unmute unpin unpublish unregister unset unshare unstar unsubscribe update upsert write |
+//! | mutating, or a thing | block book call comment commit email order patch place post queue record register reply review stage store switch |
+//! | mutating, or an event | archive backup bookmark build change close complete deploy download draw export favorite favourite fill flag forward import launch leave like load lock login merge open pause pin release reserve rollback run schedule seed share ship sign split star start stash stop swap sync track trigger upgrade upload vote zip |
+//! | destructive | decommission del delete deprovision destroy discard drop erase evict expunge finalise finalize flush flushall flushdb forget hdel kill lrem nuke obliterate overwrite prune purge recreate reformat reimage remove reprovision rm rmdir scrub shred srem terminate truncate uninstall unlink wipe xdel zap zrem |
+//! | destructive, or a thing | trash |
+//! | destructive, or an event | cancel clean cleanup clear empty reset void |
+//! | admin | administer authorise authorize chattr chgrp chmod chown configure demote elevate escalate impersonate manage passwd promote provision revoke setfacl sudo useradd userdel usermod |
+//! | admin, or a thing | grant |
+//! | money and execution | buy charge eval evaluate exec execute pay payout purchase refund reimburse remit sell spend transfer withdraw |
+//! | runs a program | aws az bash cli cmd code command commands gcloud javascript kubectl migration migrations powershell process processes python script scripts shell sql terminal |
+//! | rights | access acl acls config configuration iam permission permissions policies policy privilege privileges rbac role roles |
+//! | begins anew | also and or plus then to |
+//! | two words: read | docker logs, docker ps, git blame, git log, git status, kubectl logs, kubectl top |
+//! | two words: mutating | check in, check off, check out, git fetch |
+//! | two words: destructive | kubectl apply, run container, run query, terraform apply, tofu apply, write query |
 //!
-//! Of `server/tool` only the tool counts. Of `http/{METHOD}/{template}` only the method, in capitals:
-//! `GET`, `HEAD` and `OPTIONS` read, `DELETE` is destructive, every other one mutating. `http/` before
-//! anything else may be a server of that name or a method that nobody knows: its last part counts, and
-//! it is mutating at least.
+//! - A word that reads counts in the last part only, a stronger one in every part: `get/user` is unknown,
+//!   `files/delete_user/v2` is destructive.
+//! - Some verbs are as often nouns. One that may be **a thing** counts unless a read stands before it in its
+//!   part, or the part is not the last and a read is in the last: `email_user` and `orders/email` send,
+//!   `get_email` and `email/list` read.
+//! - One that may be **an event** counts unless that read is one of the first row, which are no nouns, or a
+//!   `list` that opens the part and another word follows: `query_run` and `scan_start` run and start,
+//!   `get_run` and `list_workflow_run_jobs` read.
+//! - A word that **begins anew** takes away what stands before it: `get_user_and_email` sends.
+//! - A verb of **money and execution** is destructive where no read stands before it in its part and nothing
+//!   else than the name says an effect, and mutating at least where something does: a hint, a manifest or an
+//!   annotation. So is a **program** behind apply, call, complete, interact, invoke, launch, run, spawn or start
+//!   where no read stands before those in the part: `run_shell_command`, `start_process`.
+//! - A verb that is stronger than a read makes a name admin that has a word of **rights** in any part:
+//!   `add_role`, `iam/create_user`.
+//! - **Two words** in a row of the table say something else together than one by one.
+//! - A word that is not what it looks like is unknown, and a name that has one is mutating at least: one with
+//!   letters of several scripts (`d\u{435}lete` with a Cyrillic letter), with full-width letters or characters
+//!   that are not seen, and one that is not ASCII and reads like a word of the table. Latin letters beside
+//!   Chinese, Japanese or Korean ones, and whole words of another language, are just unknown.
+//!
+//! So a verb that is in the table makes a name never weaker than it says, save where it is a noun by these
+//! places. What is not in the table is unknown: with no known word at all a name is mutating.
 
+mod name;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tools;
 mod verbs;
+mod words;
 
 use agenttrust::Effect;
 
@@ -123,7 +166,10 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
         return Classification { effect, confidence: basis.confidence(), basis };
     }
     let registered = evidence.manifest.max(evidence.annotation);
-    let named = effect_of_name(evidence.tool);
+    let said = name::read(evidence.tool);
+    // What an agent's key raised is no word that its tool does less than its name says.
+    let is_told = evidence.hint.max(registered).is_some();
+    let named = if is_told { said.beside_others } else { said.alone };
     let basis = if registered.is_some() && registered >= evidence.raised {
         Basis::Registered
     } else if evidence.hint.is_some() || evidence.raised.is_some() {
@@ -139,191 +185,10 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
     Classification { effect, confidence: basis.confidence(), basis }
 }
 
-fn effect_of_name(tool: &str) -> Option<Effect> {
-    match http_method(tool) {
-        Some("GET" | "HEAD" | "OPTIONS") => return Some(Effect::Read),
-        Some("DELETE") => return Some(Effect::Destructive),
-        Some(_) => return Some(Effect::Mutating),
-        None => {}
-    }
-    let (server, name) = tool.rsplit_once('/').unwrap_or(("", tool));
-    let named = verbs::first_in(name);
-    if server.starts_with("http/") { named.max(Some(Effect::Mutating)) } else { named }
-}
-
 /// The method of an HTTP tool, `http/{METHOD}/{template}`; `None` for every other tool, those of an MCP
 /// server that is named `http` among them.
 pub(crate) fn http_method(tool: &str) -> Option<&str> {
     let (method, _template) = tool.strip_prefix("http/")?.split_once('/')?;
     let is_method = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
     is_method.then_some(method)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOTHING: Evidence<'_> = Evidence {
-        tool: "frobnicate",
-        operator: None,
-        hint: None,
-        manifest: None,
-        raised: None,
-        annotation: None,
-    };
-
-    fn named(tool: &str) -> Effect {
-        classify(&Evidence { tool, ..NOTHING }).effect
-    }
-
-    #[test]
-    fn an_operators_word_is_final_and_may_lower() {
-        let found = classify(&Evidence {
-            tool: "delete_draft",
-            operator: Some(Effect::Read),
-            hint: Some(Effect::Admin),
-            manifest: Some(Effect::Admin),
-            raised: Some(Effect::Admin),
-            annotation: Some(Effect::Admin),
-        });
-        assert_eq!(
-            found,
-            Classification { effect: Effect::Read, confidence: 1.0, basis: Basis::Registered }
-        );
-    }
-
-    #[test]
-    fn the_strongest_evidence_wins_so_a_hint_lowers_no_other() {
-        for (hint, manifest, annotation, strongest) in [
-            (Effect::Read, Effect::Destructive, Effect::Mutating, Effect::Destructive),
-            (Effect::Admin, Effect::Read, Effect::Read, Effect::Admin),
-            (Effect::Read, Effect::Read, Effect::Admin, Effect::Admin),
-        ] {
-            let found = classify(&Evidence {
-                hint: Some(hint),
-                manifest: Some(manifest),
-                annotation: Some(annotation),
-                ..NOTHING
-            });
-            assert_eq!(found.effect, strongest);
-            assert_eq!(found.basis, Basis::Registered);
-        }
-        let hinted = Evidence { tool: "db_delete", hint: Some(Effect::Read), ..NOTHING };
-        assert_eq!(classify(&hinted).effect, Effect::Destructive);
-    }
-
-    #[test]
-    fn confidence_tells_registered_hinted_named_and_default_apart() {
-        let manifest = Evidence { manifest: Some(Effect::Read), ..NOTHING };
-        let annotation =
-            Evidence { annotation: Some(Effect::Read), hint: Some(Effect::Read), ..NOTHING };
-        let hint = Evidence { hint: Some(Effect::Read), ..NOTHING };
-        let name = Evidence { tool: "get_file", ..NOTHING };
-        for (evidence, confidence, effect) in [
-            (manifest, 1.0, Effect::Read),
-            (annotation, 1.0, Effect::Read),
-            (hint, 0.9, Effect::Read),
-            (name, 0.6, Effect::Read),
-            (NOTHING, 0.3, Effect::Mutating),
-        ] {
-            let found = classify(&evidence);
-            assert!((found.confidence - confidence).abs() < f64::EPSILON, "{evidence:?}");
-            assert_eq!(found.effect, effect, "{evidence:?}");
-        }
-    }
-
-    #[test]
-    fn what_an_agents_key_raised_is_worth_a_hint_and_lowers_nothing() {
-        for (manifest, raised, effect, basis) in [
-            (None, Effect::Admin, Effect::Admin, Basis::Hinted),
-            (Some(Effect::Read), Effect::Admin, Effect::Admin, Basis::Hinted),
-            (Some(Effect::Admin), Effect::Admin, Effect::Admin, Basis::Registered),
-            (Some(Effect::Admin), Effect::Destructive, Effect::Admin, Basis::Registered),
-        ] {
-            let hint = Some(Effect::Read);
-            let found = classify(&Evidence { manifest, raised: Some(raised), hint, ..NOTHING });
-            assert_eq!((found.effect, found.basis), (effect, basis), "{manifest:?} {raised}");
-        }
-    }
-
-    #[test]
-    fn the_first_known_verb_in_the_name_decides() {
-        for (tool, effect) in [
-            ("list_deleted", Effect::Read),
-            ("list_delete", Effect::Read),
-            ("web_search", Effect::Read),
-            ("db_delete", Effect::Destructive),
-            ("db-delete", Effect::Destructive),
-            ("db.delete", Effect::Destructive),
-            ("db:delete", Effect::Destructive),
-            ("db delete", Effect::Destructive),
-            ("deleteUser", Effect::Destructive),
-            ("userDelete", Effect::Destructive),
-            ("SQLDropTable", Effect::Destructive),
-            ("S3DELETE", Effect::Destructive),
-            ("delete2", Effect::Destructive),
-            ("grant_role", Effect::Admin),
-            ("sudo", Effect::Admin),
-            ("send_email", Effect::Mutating),
-            ("deleted_items", Effect::Mutating),
-            ("getaway", Effect::Mutating),
-            ("", Effect::Mutating),
-            ("löschen", Effect::Mutating),
-        ] {
-            assert_eq!(named(tool), effect, "{tool}");
-        }
-        assert_eq!(classify(&Evidence { tool: "getaway", ..NOTHING }).basis, Basis::Default);
-    }
-
-    #[test]
-    fn of_a_servers_tool_only_the_tool_counts() {
-        assert_eq!(named("delete-service/list_items"), Effect::Read);
-        assert_eq!(named("get/delete_item"), Effect::Destructive);
-    }
-
-    #[test]
-    fn an_http_tool_is_classified_by_its_method_alone() {
-        for (tool, effect) in [
-            ("http/GET/delete/{id}", Effect::Read),
-            ("http/HEAD/files", Effect::Read),
-            ("http/OPTIONS/files", Effect::Read),
-            ("http/DELETE/get/{id}", Effect::Destructive),
-            ("http/DELETE/(unmatched)", Effect::Destructive),
-            ("http/POST/delete", Effect::Mutating),
-            ("http/PURGE/cache", Effect::Mutating),
-        ] {
-            assert_eq!(named(tool), effect, "{tool}");
-        }
-    }
-
-    #[test]
-    fn a_server_named_http_hides_no_verb_behind_what_is_no_method() {
-        for (tool, effect) in [
-            ("http/foo/delete_all", Effect::Destructive),
-            ("http/delete_all", Effect::Destructive),
-            ("http/list", Effect::Read),
-            ("http/Foo/grant_role", Effect::Admin),
-            ("http//delete_all", Effect::Destructive),
-            // A method in small letters is one of its own, and a route's name tells nothing about it.
-            ("http/get/list", Effect::Mutating),
-            ("http/delete/list", Effect::Mutating),
-        ] {
-            assert_eq!(named(tool), effect, "{tool}");
-        }
-    }
-
-    #[test]
-    fn a_hint_is_all_there_is_for_a_name_without_a_verb() {
-        let hinted = Evidence { hint: Some(Effect::Read), ..NOTHING };
-        assert_eq!(classify(&hinted).effect, Effect::Read);
-        assert_eq!(classify(&NOTHING).effect, Effect::Mutating);
-    }
-
-    #[test]
-    fn the_documented_verb_table_is_the_one_in_use() {
-        for (effect, verbs) in verbs::TABLE {
-            let row = format!("//! | {effect} | {} |", verbs.join(" "));
-            assert!(include_str!("classify.rs").contains(&row), "the module docs lack: {row}");
-        }
-    }
 }

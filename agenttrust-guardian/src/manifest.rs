@@ -119,12 +119,11 @@ impl Known {
         self.declared.is_some() || self.raised.is_some()
     }
 
-    /// Whether `effect` says more than what is known anyway. It must not lower what a tool that nothing
-    /// is known of counts as; saying as much already overrules a hint that says less.
+    /// Whether `effect` says more than what a call counts as whose caller hints that it reads.
     fn is_raised_by(&self, tool: &str, effect: Effect) -> bool {
         // Under an effect that was set, which may be taken back.
-        let found = Self { set: None, ..self.clone() }.classify(tool, None);
-        effect > found.effect || (effect == found.effect && found.basis == Basis::Default)
+        let found = Self { set: None, ..self.clone() }.classify(tool, Some(Effect::Read));
+        effect > found.effect
     }
 }
 

@@ -64,6 +64,7 @@ async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
         let over = before(now, OVER_KEPT);
         state.registry.tokens.prune(over);
         state.registry.sessions.prune(over);
+        crate::lists::sweep();
         state.store.prune_tokens(over).await?;
         state.store.prune_changes(over).await?;
         state.store.prune_denials(over).await?;

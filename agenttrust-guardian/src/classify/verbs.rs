@@ -1,147 +1,212 @@
-//! The verb table and how a name is cut into words.
+//! The words that are known, and what each says of a tool that has it in its name.
 //!
-//! A verb that is a read in one tool and a change in the next (`check`, `open`, `resolve`, `export`) is
-//! left out: unknown counts as mutating, which is the safer mistake.
+//! A verb that is a read in one tool and a change in the next (`open`, `resolve`, `select`, `export`) is
+//! no read here: unknown counts as mutating, which is the safer mistake. The verbs of changing are many
+//! more than the rule alone needs, because a word that is not here hides behind a read: `list` would be
+//! all that is known of `star_list`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use agenttrust::Effect;
 
-/// Every known verb by its effect; the module docs above print the same table, and a test compares.
-pub(super) const TABLE: [(Effect, &[&str]); 4] = [
+use super::words;
+
+/// What a known word says, by the place where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Reads, and is hardly ever a noun: `get`.
+    Read,
+    /// Reads, or names the thing that something else is done to: `list`, `query`.
+    ReadOrThing,
+    /// Has this effect wherever it stands: `delete`.
+    Verb(Effect),
+    /// Has this effect where a verb can stand; else it is a noun: `order`, `comment`.
+    VerbOrThing(Effect),
+    /// The same; but it is a verb also behind a read that may be a noun: `run` in `query_run`.
+    VerbOrEvent(Effect),
+    /// Spends, or runs what it is given.
+    Power,
+    /// Can do anything when it is run: `command`.
+    Program,
+    /// Says who may do what, so that changing it is for admins: `role`.
+    Rights,
+    /// Begins anew, so that a verb can follow: `and`.
+    Joint,
+}
+
+/// A row of the table: its heading, what its words say, and the words.
+pub(super) type Row = (&'static str, Word, &'static str);
+
+/// Every known word; the module docs above print the same table, and a test compares.
+pub(super) const TABLE: [Row; 14] = [
     (
+        "read",
+        Word::Read,
+        "analyse analyze browse calculate compare describe detect diff discover echo \
+         enumerate examine explain explore fetch find get grep inspect lookup ls parse peek \
+         read retrieve simulate stat suggest validate whoami",
+    ),
+    (
+        "read, or a thing",
+        Word::ReadOrThing,
+        "check count df du list ping preview ps pwd query scan screenshot search show tree \
+         uname uptime view what which who why",
+    ),
+    (
+        "mutating",
+        Word::Verb(Effect::Mutating),
+        "abort accept acknowledge activate add adjust adopt allocate allow alter amend append \
+         apply approve arrange assign associate attach ban bind broadcast checkin checkout \
+         clone collapse compose compress connect consume copy cp create deactivate decline \
+         decompress decrement delegate deliver deny deprecate dequeue deregister detach \
+         disable disassociate disconnect dismiss dispatch distribute downgrade drag duplicate \
+         edit eject emit enable encrypt enqueue enroll extend fix follow freeze generate halt \
+         hide increment ingest initialize inject insert install interact invalidate invite \
+         invoke join kick logout make mark migrate mkdir modify mount move mute mv navigate \
+         notify offboard onboard paste persist populate press publish push put reactivate \
+         reassign rebase reboot rebuild recompute reconcile reconfigure recover redeploy \
+         redirect redo refactor refresh regenerate reindex reject reload rename renew reopen \
+         reorder repair replace replicate reprocess reschedule resend resize restart restore \
+         resubmit resume retry revert rewrite rotate save send set setup shutdown snooze sort \
+         spawn squash submit subscribe suspend tap toggle touch unarchive unassign unban \
+         unblock undelete undo unfollow unfreeze unlike unlock unmark unmute unpin unpublish \
+         unregister unset unshare unstar unsubscribe update upsert write",
+    ),
+    (
+        "mutating, or a thing",
+        Word::VerbOrThing(Effect::Mutating),
+        "block book call comment commit email order patch place post queue record register \
+         reply review stage store switch",
+    ),
+    (
+        "mutating, or an event",
+        Word::VerbOrEvent(Effect::Mutating),
+        "archive backup bookmark build change close complete deploy download draw export \
+         favorite favourite fill flag forward import launch leave like load lock login merge \
+         open pause pin release reserve rollback run schedule seed share ship sign split star \
+         start stash stop swap sync track trigger upgrade upload vote zip",
+    ),
+    (
+        "destructive",
+        Word::Verb(Effect::Destructive),
+        "decommission del delete deprovision destroy discard drop erase evict expunge \
+         finalise finalize flush flushall flushdb forget hdel kill lrem nuke obliterate \
+         overwrite prune purge recreate reformat reimage remove reprovision rm rmdir scrub \
+         shred srem terminate truncate uninstall unlink wipe xdel zap zrem",
+    ),
+    ("destructive, or a thing", Word::VerbOrThing(Effect::Destructive), "trash"),
+    (
+        "destructive, or an event",
+        Word::VerbOrEvent(Effect::Destructive),
+        "cancel clean cleanup clear empty reset void",
+    ),
+    (
+        "admin",
+        Word::Verb(Effect::Admin),
+        "administer authorise authorize chattr chgrp chmod chown configure demote elevate \
+         escalate impersonate manage passwd promote provision revoke setfacl sudo useradd \
+         userdel usermod",
+    ),
+    ("admin, or a thing", Word::VerbOrThing(Effect::Admin), "grant"),
+    (
+        "money and execution",
+        Word::Power,
+        "buy charge eval evaluate exec execute pay payout purchase refund reimburse remit \
+         sell spend transfer withdraw",
+    ),
+    (
+        "runs a program",
+        Word::Program,
+        "aws az bash cli cmd code command commands gcloud javascript kubectl migration \
+         migrations powershell process processes python script scripts shell sql terminal",
+    ),
+    (
+        "rights",
+        Word::Rights,
+        "access acl acls config configuration iam permission permissions policies policy privilege privileges rbac \
+         role roles",
+    ),
+    ("begins anew", Word::Joint, "also and or plus then to"),
+];
+
+/// Two words in a row that say something else together; documented and compared likewise.
+pub(super) const PAIRS: [(&str, Effect, &[&str]); 3] = [
+    (
+        "two words: read",
         Effect::Read,
         &[
-            "browse",
-            "compare",
-            "count",
-            "describe",
-            "fetch",
-            "find",
-            "get",
-            "inspect",
-            "list",
-            "lookup",
-            "peek",
-            "preview",
-            "query",
-            "read",
-            "scan",
-            "search",
-            "select",
-            "show",
-            "stat",
-            "summarize",
-            "view",
+            "docker logs",
+            "docker ps",
+            "git blame",
+            "git log",
+            "git status",
+            "kubectl logs",
+            "kubectl top",
         ],
     ),
+    ("two words: mutating", Effect::Mutating, &["check in", "check off", "check out", "git fetch"]),
     (
-        Effect::Mutating,
-        &[
-            "add", "append", "apply", "approve", "archive", "assign", "book", "call", "cancel",
-            "close", "comment", "commit", "copy", "create", "deploy", "disable", "edit", "email",
-            "enable", "exec", "execute", "import", "insert", "install", "invoke", "launch",
-            "merge", "modify", "move", "notify", "order", "patch", "pause", "pay", "post",
-            "publish", "push", "put", "rename", "replace", "reply", "restart", "restore", "resume",
-            "run", "save", "schedule", "send", "set", "start", "stop", "store", "submit", "sync",
-            "transfer", "update", "upload", "upsert", "write",
-        ],
-    ),
-    (
+        "two words: destructive",
         Effect::Destructive,
         &[
-            "clear",
-            "del",
-            "delete",
-            "destroy",
-            "drop",
-            "erase",
-            "expunge",
-            "kill",
-            "nuke",
-            "overwrite",
-            "prune",
-            "purge",
-            "remove",
-            "reset",
-            "rm",
-            "rmdir",
-            "shred",
-            "terminate",
-            "truncate",
-            "uninstall",
-            "unlink",
-            "wipe",
-        ],
-    ),
-    (
-        Effect::Admin,
-        &[
-            "authorize",
-            "chgrp",
-            "chmod",
-            "chown",
-            "configure",
-            "demote",
-            "elevate",
-            "escalate",
-            "grant",
-            "impersonate",
-            "passwd",
-            "promote",
-            "provision",
-            "revoke",
-            "setfacl",
-            "sudo",
-            "useradd",
-            "userdel",
-            "usermod",
+            "kubectl apply",
+            "run container",
+            "run query",
+            "terraform apply",
+            "tofu apply",
+            "write query",
         ],
     ),
 ];
 
-/// The effect of the first known verb in `name`.
-pub(super) fn first_in(name: &str) -> Option<Effect> {
-    words(name).find_map(effect_of)
-}
+/// Behind which of these words a program is run.
+pub(super) const RUNNERS: &[&str] =
+    &["apply", "call", "complete", "interact", "invoke", "launch", "run", "spawn", "start"];
 
-fn effect_of(word: &str) -> Option<Effect> {
-    TABLE
+/// What these two words in a row say together.
+pub(super) fn pair(word: &str, next: &str) -> Option<Effect> {
+    let is = |pair: &&str| {
+        let (one, other) = pair.split_once(' ').unwrap_or((pair, ""));
+        one.eq_ignore_ascii_case(word) && other.eq_ignore_ascii_case(next)
+    };
+    PAIRS
         .iter()
-        .find(|(_, verbs)| verbs.iter().any(|verb| verb.eq_ignore_ascii_case(word)))
-        .map(|(effect, _)| *effect)
+        .find(|(_, _, pairs)| pairs.iter().any(|pair| is(&pair)))
+        .map(|(_, effect, _)| *effect)
 }
 
-fn words(name: &str) -> impl Iterator<Item = &str> {
-    name.split(|c: char| matches!(c, '_' | '-' | '.' | '/' | ':' | ' ') || c.is_ascii_digit())
-        .flat_map(humps)
-        .filter(|word| !word.is_empty())
+/// Whether a program that follows this word is run.
+pub(super) fn runs(word: &str) -> bool {
+    RUNNERS.iter().any(|runner| runner.eq_ignore_ascii_case(word))
 }
 
-/// Cuts `camelCase`, and `SQLDrop` into `SQL` and `Drop`.
-fn humps(word: &str) -> impl Iterator<Item = &str> {
-    let mut rest = word;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let (hump, after) = rest.split_at(hump_end(rest));
-        rest = after;
-        Some(hump)
-    })
-}
+/// No known word is longer, in bytes.
+const LONGEST: usize = 16;
 
-fn hump_end(word: &str) -> usize {
-    let mut chars = word.char_indices().peekable();
-    let mut previous: Option<char> = None;
-    while let Some((at, current)) = chars.next() {
-        if let Some(previous) = previous
-            && current.is_uppercase()
-        {
-            let starts_a_word = chars.peek().is_some_and(|(_, next)| next.is_lowercase());
-            if !previous.is_uppercase() || starts_a_word {
-                return at;
-            }
-        }
-        previous = Some(current);
+/// What this word says, in capitals or not.
+pub(super) fn known(word: &str) -> Option<Word> {
+    static WORDS: LazyLock<HashMap<&str, Word>> = LazyLock::new(|| {
+        let of =
+            |&(_, says, words): &Row| words.split_ascii_whitespace().map(move |word| (word, says));
+        TABLE.iter().flat_map(of).collect()
+    });
+    // Most words are in small letters already; the others are put so without an allocation.
+    if let Some(says) = WORDS.get(word) {
+        return Some(*says);
     }
-    word.len()
+    let mut lower = [0; LONGEST];
+    let lower = lower.get_mut(..word.len())?;
+    lower.copy_from_slice(word.as_bytes());
+    lower.make_ascii_lowercase();
+    WORDS.get(std::str::from_utf8(lower).ok()?).copied()
+}
+
+/// Whether this word, which is not ASCII, looks like a known one.
+pub(super) fn looks_known(word: &str) -> bool {
+    static LOOKS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let of = |&(_, _, words): &Row| words.split_ascii_whitespace().map(words::look);
+        TABLE.iter().flat_map(of).collect()
+    });
+    LOOKS.contains(&words::look(word))
 }

@@ -110,9 +110,8 @@ pub(super) async fn list(
     let entries = state.registry.agents.list(caller.org_id());
     let agents = entries
         .iter()
-        .map(|entry| &entry.agent)
-        .filter(|agent| access == Access::Any || caller.key.is_bound_to(&agent.id))
-        .cloned()
+        .filter(|entry| access == Access::Any || caller.key.is_bound_to(&entry.agent.id))
+        .map(|entry| entry.show())
         .collect();
     Ok(Json(Agents { agents }))
 }
@@ -125,7 +124,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn get(state: App, caller: Caller, Id(id): Id) -> Result<Json<Agent>, ApiError> {
     caller.need_for(Permission::ReadAgents, &id)?;
-    Ok(Json(known(&state, &caller, &id)?.agent.clone()))
+    Ok(Json(known(&state, &caller, &id)?.show()))
 }
 
 /// The body of the three below.
@@ -306,7 +305,7 @@ pub(super) async fn set_floor(
         (Some(mode), _) => mode,
     };
     check_names("scope_ceiling", ceiling.as_deref().unwrap_or_default())?;
-    let floor = Limits::new(mode, ceiling.clone())
+    let floor = Limits::new(mode, ceiling.clone().map(Into::into))
         .map_err(|error| ApiError::capability("scope_ceiling", &error))?;
     let entry = known(&state, &caller, &id)?;
     let instead = !silent || mode == SessionMode::Open;

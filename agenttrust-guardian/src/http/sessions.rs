@@ -70,7 +70,7 @@ pub(super) async fn init(
         source: SessionSource::Mcp,
         server_id: body.server_id,
         mode,
-        ceiling,
+        ceiling: ceiling.map(Into::into),
         token_id: None,
         created_at: now,
         expires_at,
@@ -160,7 +160,7 @@ pub(super) async fn init_api(
         source: SessionSource::Api,
         server_id: String::new(),
         mode,
-        ceiling: Some(token.row.scopes.clone()),
+        ceiling: Some(Arc::clone(&token.row.scopes)),
         token_id: Some(token.row.id.clone()),
         created_at: now,
         expires_at,
@@ -334,7 +334,7 @@ fn about(row: &SessionRow) -> Value {
         "source": row.source,
         "server_id": row.server_id,
         "mode": row.mode,
-        "scope_ceiling": row.ceiling,
+        "scope_ceiling": row.ceiling.as_deref(),
         "token_id": row.token_id,
     })
 }

@@ -124,8 +124,8 @@ pub(super) async fn issue(
         hash: secret.fingerprint(),
         org_id: caller.org_id().to_owned(),
         agent_id: body.agent_id,
-        scopes: body.scopes,
-        audience: body.audience,
+        scopes: body.scopes.into(),
+        audience: body.audience.into(),
         session_id,
         expires_at,
         revoked: false,
@@ -142,14 +142,14 @@ pub(super) async fn issue(
     if known(&state, &caller, &row.agent_id)?.agent.status == AgentStatus::Revoked {
         return Err(ApiError::agent_revoked(&row.agent_id));
     }
-    let about = json!({ "token_id": row.id, "scopes": row.scopes, "audience": row.audience, "ttl": body.ttl,
+    let about = json!({ "token_id": row.id, "scopes": *row.scopes, "audience": *row.audience, "ttl": body.ttl,
                         "session_id": row.session_id });
     state.note(record(&caller, "token.issued", &row.agent_id, about)).await?;
 
     let mut token = Token::new(secret.expose(), row.agent_id);
     token.token_id = Some(row.id);
-    token.scopes = row.scopes;
-    token.audience = row.audience;
+    token.scopes = row.scopes.to_vec();
+    token.audience = row.audience.to_vec();
     token.issued_at = Some(now);
     token.expires_at = Some(row.expires_at);
     Ok(Json(token))

@@ -113,8 +113,17 @@ fn tool_of_which_nothing_is_known_any_more_takes_no_room() {
     assert_eq!(manifest.iter().count(), 0);
 }
 
+#[test]
+fn what_an_agents_key_says_of_money_holds_against_a_weaker_hint() {
+    let mut manifest = Manifest::default();
+    let raised = manifest.raise(vec![("pay_it".to_owned(), Effect::Destructive)]).unwrap();
+    keep(&mut manifest, raised);
+    let found = manifest.get("pay_it").classify("pay_it", Some(Effect::Mutating));
+    assert_eq!(found.effect, Effect::Destructive);
+}
+
 fn declaration() -> impl Strategy<Value = (String, Option<Effect>)> {
-    let name = prop::sample::select(vec!["frob", "get_it", "db_delete"]);
+    let name = prop::sample::select(vec!["frob", "get_it", "db_delete", "pay_it"]);
     (name.prop_map(str::to_owned), prop::option::of(effect()))
 }
 

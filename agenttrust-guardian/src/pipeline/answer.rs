@@ -27,6 +27,13 @@ impl Answer {
     pub(crate) fn is_decided(&self) -> bool {
         self.retry_after.is_none()
     }
+
+    /// What its texts take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let CheckResult { reason, check_id, approval_id, .. } = &self.result;
+        let texts = [reason, check_id, approval_id].into_iter().flatten().chain(&self.policies);
+        texts.map(String::len).sum()
+    }
 }
 
 /// The answer to a check that could not be decided in time: no permission, and no denial either.

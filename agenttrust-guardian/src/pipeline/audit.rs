@@ -88,7 +88,8 @@ fn untold(state: &State, matter: &Matter<'_>) -> Vec<(FactsDigest, Record)> {
     let org_id = &matter.check.key.org_id;
     let (entry, visit) = (matter.agent, matter.visit);
     let agent = entry.facts.filter(|digest| !state.audit.has_told(*digest)).map(|digest| {
-        let record = digest.record(org_id, facts_of(&entry.agent, &entry.groups));
+        let record = digest
+            .record(org_id, facts_of(&entry.agent, entry.capabilities.as_slice(), &entry.groups));
         (digest, record.agent(&matter.check.agent_id))
     });
     let ceiling = visit.ceiling_facts().filter(|digest| !state.audit.has_told(*digest));

@@ -14,18 +14,21 @@ use futures_util::future::{BoxFuture, Shared};
 use super::answer::Answer;
 use super::{Check, decide, decide_again};
 use crate::http::ApiError;
-use crate::registry::Place;
+use crate::registry::{Place, Weight};
 use crate::state::State;
 
 /// After how long a check that was not decided in time may be asked again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// A decision that several wait for: those who sent a check twice, and those who come again.
-pub(crate) type Deciding = Shared<BoxFuture<'static, Result<Arc<Answer>, ApiError>>>;
+pub(crate) type Deciding = Shared<BoxFuture<'static, Decided>>;
+
+/// What a check came to.
+type Decided = Result<Arc<Answer>, ApiError>;
 
 /// The answer to a check, within the time that a check may take.
 pub(crate) async fn answer(state: &Arc<State>, check: Arc<Check>) -> Result<Arc<Answer>, ApiError> {
-    let deciding = GoesOn(Some(begin(state, &check)));
+    let deciding = GoesOn(Some(begin(state, &check).boxed().shared()));
     in_time(state, &check, deciding).await
 }
 
@@ -38,7 +41,16 @@ pub(crate) async fn answer_once(
     body: [u8; 32],
 ) -> Result<Arc<Answer>, ApiError> {
     let now = state.clock.now();
-    let begin = || begin(state, &check);
+    let begin = |weight: Arc<Weight>| {
+        let deciding = begin(state, &check);
+        let weighed = async move {
+            let decided = deciding.await;
+            // What the answer takes is known once it is there.
+            weight.add(decided.as_ref().map_or(0, |answer| answer.bytes()));
+            decided
+        };
+        weighed.boxed().shared()
+    };
     match state.registry.repeats.place(&check.key.id, idempotency_key, body, now, begin) {
         Place::First(deciding) => in_time(state, &check, GoesOn(Some(deciding))).await,
         Place::Again(deciding) => {
@@ -58,9 +70,9 @@ pub(crate) async fn answer_once(
     }
 }
 
-fn begin(state: &Arc<State>, check: &Arc<Check>) -> Deciding {
+fn begin(state: &Arc<State>, check: &Arc<Check>) -> impl Future<Output = Decided> + use<> {
     let (state, check) = (Arc::clone(state), Arc::clone(check));
-    async move { decide(&state, &check).await.map(Arc::new) }.boxed().shared()
+    async move { decide(&state, &check).await.map(Arc::new) }
 }
 
 async fn in_time(state: &State, check: &Check, deciding: GoesOn) -> Result<Arc<Answer>, ApiError> {

@@ -22,7 +22,7 @@ pub(super) fn facts<'a>(
         agent_id: &entry.agent.id,
         agent_name: &entry.agent.name,
         groups: &entry.groups,
-        capabilities: &entry.agent.capabilities,
+        capabilities: entry.capabilities.as_slice(),
         tool: &check.tool,
         effect: class.effect,
         confidence: class.confidence,

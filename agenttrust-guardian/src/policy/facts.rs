@@ -222,12 +222,12 @@ fn percent(share: f64) -> i64 {
     percent
 }
 
-/// The server of a proxied MCP tool, `server/tool`; an HTTP tool has none.
+/// The server of a proxied MCP tool, the first part of `a/b/c`; an HTTP tool has none.
 fn server_of(tool: &str) -> Option<&str> {
     if http_method(tool).is_some() {
         return None;
     }
-    tool.rsplit_once('/').map(|(server, _tool)| server)
+    tool.split_once('/').map(|(server, _tool)| server)
 }
 
 #[cfg(test)]
@@ -297,8 +297,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxied_tool_has_a_server() {
+    fn only_a_proxied_tool_has_a_server_which_is_its_first_part() {
         assert_eq!(server_of("github/create_issue"), Some("github"));
+        assert_eq!(server_of("github/issues/create"), Some("github"));
         assert_eq!(server_of("http/GET/files/{id}"), None);
         assert_eq!(server_of("create_issue"), None);
     }

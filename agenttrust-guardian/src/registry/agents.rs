@@ -1,6 +1,7 @@
 //! The agents.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, RwLock};
 
 use agenttrust::model::{Agent, CapabilityError, CapabilitySet};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Limits, ceiling_facts, read, unreadable, write};
 use crate::audit::FactsDigest;
+use crate::lists;
 use crate::store::{AgentRow, StoreError};
 
 /// The entry of an agent's metadata that lists the groups it is in.
@@ -16,6 +18,7 @@ pub(crate) const GROUPS: &str = "groups";
 /// One agent, its capabilities and groups read once, and its floor.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentEntry {
+    /// The agent without its capabilities, which are beside it and shared.
     pub(crate) agent: Agent,
     pub(crate) capabilities: CapabilitySet,
     pub(crate) groups: Vec<String>,
@@ -26,27 +29,36 @@ pub(crate) struct AgentEntry {
 }
 
 impl AgentEntry {
-    pub(crate) fn new(row: AgentRow) -> Result<Self, CapabilityError> {
+    pub(crate) fn new(mut row: AgentRow) -> Result<Self, CapabilityError> {
+        let capabilities = lists::shared(mem::take(&mut row.agent.capabilities));
         let groups = groups_of(&row.agent);
         let floor = Limits::new(row.floor_mode, row.floor_ceiling)?;
+        let facts = facts_of(&row.agent, &capabilities, &groups);
         Ok(Self {
-            capabilities: CapabilitySet::parse(&row.agent.capabilities)?,
-            facts: FactsDigest::of(&row.agent.org_id, &facts_of(&row.agent, &groups)),
+            capabilities: CapabilitySet::share(capabilities)?,
+            facts: FactsDigest::of(&row.agent.org_id, &facts),
             floor_facts: ceiling_facts(&row.agent.org_id, &floor),
             groups,
             floor,
             agent: row.agent,
         })
     }
+
+    /// The agent as callers see it.
+    pub(crate) fn show(&self) -> Agent {
+        let mut agent = self.agent.clone();
+        agent.capabilities = self.capabilities.as_slice().to_vec();
+        agent
+    }
 }
 
 /// What every decision about this agent rests on, as the audit keeps it.
-pub(crate) fn facts_of(agent: &Agent, groups: &[String]) -> Value {
+pub(crate) fn facts_of(agent: &Agent, capabilities: &[String], groups: &[String]) -> Value {
     json!({
         "agent_id": agent.id,
         "agent_name": agent.name,
         "groups": groups,
-        "capabilities": agent.capabilities,
+        "capabilities": capabilities,
     })
 }
 

@@ -1,5 +1,7 @@
 //! How far a session or a floor lets an agent go: a mode and, if there is one, a ceiling.
 
+use std::sync::Arc;
+
 use agenttrust::model::SessionMode;
 use serde_json::{Value, json};
 
@@ -13,9 +15,10 @@ pub(crate) struct Limits {
     ceiling: Option<Ceiling>,
 }
 
+/// The names as they were given, and the set of them, which are the same names in memory.
 #[derive(Clone, Debug, PartialEq)]
 struct Ceiling {
-    names: Vec<String>,
+    names: Arc<[String]>,
     set: CapabilitySet,
 }
 
@@ -23,13 +26,13 @@ impl Limits {
     /// Limits of `mode`; `None` is no ceiling, an empty ceiling allows nothing.
     pub(crate) fn new(
         mode: SessionMode,
-        ceiling: Option<Vec<String>>,
+        ceiling: Option<Arc<[String]>>,
     ) -> Result<Self, CapabilityError> {
         let ceiling = match ceiling {
-            Some(names) => Some(Ceiling { set: CapabilitySet::parse(&names)?, names }),
+            Some(names) => Some(Ceiling { set: CapabilitySet::share(Arc::clone(&names))?, names }),
             // Restricted is never more than its ceiling, so without one it is nothing at all.
             None if mode == SessionMode::Restricted => {
-                Some(Ceiling { names: Vec::new(), set: CapabilitySet::default() })
+                Some(Ceiling { names: Arc::new([]), set: CapabilitySet::default() })
             }
             None => None,
         };

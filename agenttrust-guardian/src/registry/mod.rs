@@ -5,11 +5,14 @@
 
 mod adhoc;
 mod agents;
+mod index;
 mod keys;
 mod limits;
 mod live;
 mod repeats;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod tools;
 
@@ -22,7 +25,7 @@ pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
 pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, facts_of, groups_of};
 pub(crate) use self::keys::{Key, Keys};
 pub(crate) use self::limits::{Limits, ceiling_facts, facts_of_ceiling, stricter, strictness};
-pub(crate) use self::repeats::{Place, Repeats};
+pub(crate) use self::repeats::{Place, Repeats, Weight};
 pub(crate) use self::sessions::{SessionEntry, Sessions, show};
 pub(crate) use self::tokens::{TokenEntry, Tokens};
 pub(crate) use self::tools::Tools;

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use agenttrust::Timestamp;
 use agenttrust::model::Session;
 
+use super::index::Index;
 use super::{Limits, ceiling_facts, read, unreadable, write};
 use crate::audit::FactsDigest;
 use crate::store::{Counts, SessionRow, StoreError};
@@ -58,70 +59,105 @@ pub(crate) fn show(counts: &Counts, session: &mut Session) {
     session.last_activity_at = Some(counts.last_activity_at);
 }
 
-/// Every open session by its id.
+/// Every open session.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    by_id: RwLock<HashMap<String, Arc<SessionEntry>>>,
+    kept: RwLock<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_id: HashMap<String, Arc<SessionEntry>>,
+    by_agent: Index,
+    /// Those that were made from a token, by its id.
+    by_token: Index,
+}
+
+impl Kept {
+    /// A session never changes, so one that is there already stays as it is in the indexes.
+    fn insert(&mut self, entry: Arc<SessionEntry>) {
+        let row = &entry.row;
+        self.by_agent.insert(&row.agent_id, row.expires_at, &row.id);
+        if let Some(token_id) = &row.token_id {
+            self.by_token.insert(token_id, row.expires_at, &row.id);
+        }
+        self.by_id.insert(row.id.clone(), entry);
+    }
+
+    fn remove(&mut self, id: &str) {
+        let Some(entry) = self.by_id.remove(id) else { return };
+        let row = &entry.row;
+        self.by_agent.remove(&row.agent_id, row.expires_at, id);
+        if let Some(token_id) = &row.token_id {
+            self.by_token.remove(token_id, row.expires_at, id);
+        }
+    }
+
+    fn remove_all(&mut self, ids: Vec<String>) {
+        ids.iter().for_each(|id| self.remove(id));
+    }
 }
 
 impl Sessions {
     pub(super) fn new(rows: Vec<SessionRow>) -> Result<Self, StoreError> {
-        let mut by_id = HashMap::with_capacity(rows.len());
+        let mut kept = Kept::default();
         for row in rows {
-            let entry = SessionEntry::new(row).map_err(unreadable)?;
-            by_id.insert(entry.row.id.clone(), Arc::new(entry));
+            kept.insert(Arc::new(SessionEntry::new(row).map_err(unreadable)?));
         }
-        Ok(Self { by_id: RwLock::new(by_id) })
+        Ok(Self { kept: RwLock::new(kept) })
     }
 
     /// Takes over all of `other` instead of what is here.
     pub(super) fn replace(&self, other: Self) {
-        super::replace(&self.by_id, other.by_id);
+        super::replace(&self.kept, other.kept);
     }
 
     /// The session with this id, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
-        read(&self.by_id).get(id).filter(|session| session.row.org_id == org_id).cloned()
+        let kept = read(&self.kept);
+        kept.by_id.get(id).filter(|session| session.row.org_id == org_id).cloned()
     }
 
     /// The sessions that were opened with this key from this token; they may have expired.
     pub(crate) fn opened_from(&self, token_id: &str, key_id: &str) -> Vec<Arc<SessionEntry>> {
-        let sessions = read(&self.by_id);
-        let from = |session: &&Arc<SessionEntry>| {
-            session.row.token_id.as_deref() == Some(token_id)
-                && session.row.opened_by.as_deref() == Some(key_id)
-        };
-        sessions.values().filter(from).cloned().collect()
+        let kept = read(&self.kept);
+        let sessions = kept.by_token.of(token_id).filter_map(|id| kept.by_id.get(id));
+        sessions
+            .filter(|session| session.row.opened_by.as_deref() == Some(key_id))
+            .cloned()
+            .collect()
     }
 
     /// Whether the agent has as many open sessions as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
-        let sessions = read(&self.by_id);
-        sessions
-            .values()
-            .filter(|session| session.row.agent_id == agent_id && session.is_live(now))
-            .count()
-            >= OPEN_MOST
+        read(&self.kept).by_agent.is_full(agent_id, OPEN_MOST, now)
     }
 
     pub(crate) fn insert(&self, entry: Arc<SessionEntry>) {
-        write(&self.by_id).insert(entry.row.id.clone(), entry);
+        write(&self.kept).insert(entry);
     }
 
     pub(crate) fn remove_of_agent(&self, agent_id: &str) {
-        write(&self.by_id).retain(|_, session| session.row.agent_id != agent_id);
+        let mut kept = write(&self.kept);
+        let gone = kept.by_agent.of(agent_id).map(str::to_owned).collect();
+        kept.remove_all(gone);
     }
 
     pub(crate) fn remove(&self, id: &str) {
-        write(&self.by_id).remove(id);
+        write(&self.kept).remove(id);
     }
 
     pub(crate) fn remove_of_token(&self, token_id: &str) {
-        write(&self.by_id).retain(|_, session| session.row.token_id.as_deref() != Some(token_id));
+        let mut kept = write(&self.kept);
+        let gone = kept.by_token.of(token_id).map(str::to_owned).collect();
+        kept.remove_all(gone);
     }
 
     /// Forgets what expired before `before`.
     pub(crate) fn prune(&self, before: Timestamp) {
-        write(&self.by_id).retain(|_, session| session.row.expires_at >= before);
+        let mut kept = write(&self.kept);
+        let over = |session: &&Arc<SessionEntry>| session.row.expires_at < before;
+        let gone = kept.by_id.values().filter(over).map(|session| session.row.id.clone()).collect();
+        kept.remove_all(gone);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use agenttrust::Timestamp;
 
+use super::index::Index;
 use super::{read, unreadable, write};
 use crate::secret::Fingerprint;
 use crate::store::{StoreError, TokenRow};
@@ -22,7 +23,7 @@ pub(crate) struct TokenEntry {
 
 impl TokenEntry {
     pub(crate) fn new(row: TokenRow) -> Result<Self, CapabilityError> {
-        Ok(Self { scopes: CapabilitySet::parse(&row.scopes)?, row })
+        Ok(Self { scopes: CapabilitySet::share(Arc::clone(&row.scopes))?, row })
     }
 
     /// Whether it may be used at `target`: an empty audience means anywhere.
@@ -41,18 +42,23 @@ pub(crate) struct Tokens {
 struct Kept {
     by_hash: HashMap<Fingerprint, Arc<TokenEntry>>,
     by_id: HashMap<String, Arc<TokenEntry>>,
+    by_agent: Index,
 }
 
 impl Kept {
+    /// A token never changes, so one that is there already stays as it is in the index.
     fn insert(&mut self, entry: TokenEntry) {
         let entry = Arc::new(entry);
-        self.by_id.insert(entry.row.id.clone(), Arc::clone(&entry));
-        self.by_hash.insert(entry.row.hash, entry);
+        let row = &entry.row;
+        self.by_agent.insert(&row.agent_id, row.expires_at, &row.id);
+        self.by_id.insert(row.id.clone(), Arc::clone(&entry));
+        self.by_hash.insert(row.hash, entry);
     }
 
-    fn retain(&mut self, stays: impl Fn(&TokenRow) -> bool) {
-        self.by_hash.retain(|_, token| stays(&token.row));
-        self.by_id.retain(|_, token| stays(&token.row));
+    fn remove(&mut self, row: &TokenRow) {
+        self.by_hash.remove(&row.hash);
+        self.by_id.remove(&row.id);
+        self.by_agent.remove(&row.agent_id, row.expires_at, &row.id);
     }
 }
 
@@ -88,18 +94,13 @@ impl Tokens {
         which: impl Fn(&TokenEntry) -> bool,
     ) -> Vec<Arc<TokenEntry>> {
         let kept = read(&self.kept);
-        let tokens = kept.by_id.values();
-        tokens.filter(|token| token.row.agent_id == agent_id && which(token)).cloned().collect()
+        let tokens = kept.by_agent.of(agent_id).filter_map(|id| kept.by_id.get(id));
+        tokens.filter(|token| which(token)).cloned().collect()
     }
 
     /// Whether the agent has as many live tokens as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
-        let kept = read(&self.kept);
-        kept.by_id
-            .values()
-            .filter(|token| token.row.agent_id == agent_id && token.row.expires_at > now)
-            .count()
-            >= LIVE_MOST
+        read(&self.kept).by_agent.is_full(agent_id, LIVE_MOST, now)
     }
 
     pub(crate) fn insert(&self, entry: TokenEntry) {
@@ -108,17 +109,23 @@ impl Tokens {
 
     pub(crate) fn remove(&self, hash: &Fingerprint) {
         let mut kept = write(&self.kept);
-        if let Some(token) = kept.by_hash.remove(hash) {
-            kept.by_id.remove(&token.row.id);
+        if let Some(token) = kept.by_hash.get(hash).cloned() {
+            kept.remove(&token.row);
         }
     }
 
     pub(crate) fn remove_of_agent(&self, agent_id: &str) {
-        write(&self.kept).retain(|token| token.agent_id != agent_id);
+        let mut kept = write(&self.kept);
+        let of_it = kept.by_agent.of(agent_id).filter_map(|id| kept.by_id.get(id));
+        let gone: Vec<_> = of_it.cloned().collect();
+        gone.iter().for_each(|token| kept.remove(&token.row));
     }
 
     /// Forgets what expired before `before`.
     pub(crate) fn prune(&self, before: Timestamp) {
-        write(&self.kept).retain(|token| token.expires_at >= before);
+        let over = |token: &&Arc<TokenEntry>| token.row.expires_at < before;
+        let mut kept = write(&self.kept);
+        let gone: Vec<_> = kept.by_id.values().filter(over).cloned().collect();
+        gone.iter().for_each(|token| kept.remove(&token.row));
     }
 }

@@ -1,5 +1,7 @@
 //! The table of agents.
 
+use std::sync::Arc;
+
 use agenttrust::Timestamp;
 use agenttrust::model::{Agent, AgentStatus, SessionMode};
 use sqlx::FromRow;
@@ -7,6 +9,7 @@ use sqlx::FromRow;
 use super::changes::{Kind, note};
 use super::db::query;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
+use crate::lists;
 
 const INSERT: &str = "INSERT INTO agents (id, org_id, name, framework, public_key, status, \
                       capabilities, metadata, floor_mode, created_at) \
@@ -34,7 +37,7 @@ const SET_FLOOR: &str = "UPDATE agents SET floor_mode = $2, floor_ceiling = $3 W
 pub(crate) struct AgentRow {
     pub(crate) agent: Agent,
     pub(crate) floor_mode: SessionMode,
-    pub(crate) floor_ceiling: Option<Vec<String>>,
+    pub(crate) floor_ceiling: Option<Arc<[String]>>,
 }
 
 #[derive(FromRow)]
@@ -71,7 +74,7 @@ impl TryFrom<Raw> for AgentRow {
                 .ok_or_else(|| unreadable("floor_mode", "not the mode of a session"))?,
             floor_ceiling: raw
                 .floor_ceiling
-                .map(|ceiling| from_json("floor_ceiling", &ceiling))
+                .map(|ceiling| from_json("floor_ceiling", &ceiling).map(lists::shared))
                 .transpose()?,
         })
     }

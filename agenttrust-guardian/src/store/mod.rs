@@ -140,7 +140,7 @@ fn from_json<T: serde::de::DeserializeOwned>(column: &str, text: &str) -> Result
 }
 
 /// Writes a column that holds JSON.
-fn to_json<T: serde::Serialize>(value: &T) -> String {
+fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> String {
     // Lists of strings and maps of values always serialise.
     serde_json::to_string(value).unwrap_or_default()
 }

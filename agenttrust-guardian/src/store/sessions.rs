@@ -1,5 +1,7 @@
 //! The table of issued sessions.
 
+use std::sync::Arc;
+
 use agenttrust::Timestamp;
 use agenttrust::model::{SessionMode, SessionSource};
 use sqlx::FromRow;
@@ -7,6 +9,7 @@ use sqlx::FromRow;
 use super::changes::{Kind, note};
 use super::db::query;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
+use crate::lists;
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
@@ -33,7 +36,7 @@ pub(crate) struct SessionRow {
     pub(crate) source: SessionSource,
     pub(crate) server_id: String,
     pub(crate) mode: SessionMode,
-    pub(crate) ceiling: Option<Vec<String>>,
+    pub(crate) ceiling: Option<Arc<[String]>>,
     pub(crate) token_id: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
@@ -69,7 +72,7 @@ impl TryFrom<Raw> for SessionRow {
                 .ok_or_else(|| unreadable("mode", "not the mode of a session"))?,
             ceiling: raw
                 .scope_ceiling
-                .map(|ceiling| from_json("scope_ceiling", &ceiling))
+                .map(|ceiling| from_json("scope_ceiling", &ceiling).map(lists::shared))
                 .transpose()?,
             created_at: from_micros("created_at", raw.created_at)?,
             expires_at: from_micros("expires_at", raw.expires_at)?,
@@ -97,7 +100,7 @@ impl Store {
                 .bind(session.source.as_str())
                 .bind(session.server_id)
                 .bind(session.mode.as_str())
-                .bind(session.ceiling.as_ref().map(to_json))
+                .bind(session.ceiling.as_deref().map(to_json))
                 .bind(session.token_id)
                 .bind(session.created_at.unix_micros())
                 .bind(session.expires_at.unix_micros())

@@ -1,11 +1,14 @@
 //! The table of agent tokens: hashes, never the tokens.
 
+use std::sync::Arc;
+
 use agenttrust::Timestamp;
 use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
+use crate::lists;
 use crate::secret::Fingerprint;
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
@@ -28,8 +31,8 @@ pub(crate) struct TokenRow {
     pub(crate) hash: Fingerprint,
     pub(crate) org_id: String,
     pub(crate) agent_id: String,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) audience: Vec<String>,
+    pub(crate) scopes: Arc<[String]>,
+    pub(crate) audience: Arc<[String]>,
     /// The session that it was issued in.
     pub(crate) session_id: Option<String>,
     pub(crate) expires_at: Timestamp,
@@ -56,8 +59,8 @@ impl TryFrom<Raw> for TokenRow {
         Ok(Self {
             hash: Fingerprint::from_hex(&raw.hash)
                 .ok_or_else(|| unreadable("hash", "not 64 hexadecimal digits"))?,
-            scopes: from_json("scopes", &raw.scopes)?,
-            audience: from_json("audience", &raw.audience)?,
+            scopes: lists::shared(from_json("scopes", &raw.scopes)?),
+            audience: lists::shared(from_json("audience", &raw.audience)?),
             expires_at: from_micros("expires_at", raw.expires_at)?,
             revoked: raw.revoked_at.is_some(),
             id: raw.id,
@@ -83,8 +86,8 @@ impl Store {
                 .bind(token.hash.to_hex())
                 .bind(&token.org_id)
                 .bind(&token.agent_id)
-                .bind(to_json(&token.scopes))
-                .bind(to_json(&token.audience))
+                .bind(to_json(&*token.scopes))
+                .bind(to_json(&*token.audience))
                 .bind(token.session_id)
                 .bind(issued_at.unix_micros())
                 .bind(token.expires_at.unix_micros())

@@ -17,7 +17,20 @@ const READ: [&str; 9] =
     ["get", "list", "read", "search", "find", "query", "count", "describe", "watch"];
 /// What is between two things that one method does.
 const AND: [&str; 3] = ["and", "or", "then"];
-const DESTRUCTIVE: [&str; 7] = ["delete", "remove", "drop", "purge", "truncate", "destroy", "kill"];
+const DESTRUCTIVE: [&str; 10] = [
+    "delete",
+    "remove",
+    "drop",
+    "purge",
+    "truncate",
+    "destroy",
+    "kill",
+    "terminate",
+    "erase",
+    "wipe",
+];
+/// Money and execution. A hint that is weaker than what these are would be believed by the Guardian.
+const POWER: [&str; 7] = ["pay", "refund", "charge", "transfer", "purchase", "exec", "execute"];
 const ADMIN: [&str; 4] = ["grant", "revoke", "configure", "admin"];
 
 /// Reads the action of a gRPC call: see [`grpc`](crate::grpc) for what becomes what.
@@ -61,9 +74,9 @@ impl GrpcExtract {
         let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
         if any(&ADMIN) {
             Effect::Admin
-        } else if any(&DESTRUCTIVE) {
+        } else if any(&DESTRUCTIVE) || (any(&POWER) && !begins_with_a_read(&words)) {
             Effect::Destructive
-        } else if only_reads(&words) {
+        } else if only_reads(&words) && !any(&POWER) {
             Effect::Read
         } else {
             Effect::Mutating
@@ -75,8 +88,12 @@ impl GrpcExtract {
 fn only_reads(words: &[String]) -> bool {
     let reads = |word: Option<&String>| word.is_some_and(|word| READ.contains(&word.as_str()));
     let beside = |word: &String| AND.contains(&word.as_str());
-    reads(words.first())
+    begins_with_a_read(words)
         && words.iter().enumerate().all(|(at, word)| !beside(word) || reads(words.get(at + 1)))
+}
+
+fn begins_with_a_read(words: &[String]) -> bool {
+    words.first().is_some_and(|word| READ.contains(&word.as_str()))
 }
 
 /// `Get`, `File` and `Text` of `GetFileText`, `get_file_text` and `GET_FILE_TEXT`.
@@ -160,6 +177,11 @@ mod tests {
             ("ListFiles", Effect::Read),
             ("DeleteFile", Effect::Destructive),
             ("RevokeKey", Effect::Admin),
+            ("TerminateInstance", Effect::Destructive),
+            ("ChargeCard", Effect::Destructive),
+            ("CardRefund", Effect::Destructive),
+            ("GetCharge", Effect::Mutating),
+            ("ListCharges", Effect::Read),
             ("SendMail", Effect::Mutating),
             ("deleteFile", Effect::Destructive),
             ("delete_file", Effect::Destructive),

@@ -13,7 +13,8 @@
 //! | the words, in capitals or not; of several rows the first | effect |
 //! |---|---|
 //! | `Grant`, `Revoke`, `Configure` or `Admin` anywhere | `admin` |
-//! | `Delete`, `Remove`, `Drop`, `Purge`, `Truncate`, `Destroy` or `Kill` anywhere: `FindAndDelete` | `destructive` |
+//! | `Delete`, `Remove`, `Drop`, `Purge`, `Truncate`, `Destroy`, `Kill`, `Terminate`, `Erase` or `Wipe` anywhere: `FindAndDelete` | `destructive` |
+//! | `Pay`, `Refund`, `Charge`, `Transfer`, `Purchase`, `Exec` or `Execute` anywhere | `destructive`; `mutating` behind a word of the next row that is first |
 //! | `Get`, `List`, `Read`, `Search`, `Find`, `Query`, `Count`, `Describe` or `Watch` first, and nothing else after an `And` | `read` |
 //! | anything else | `mutating` |
 //!

@@ -18,6 +18,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// How many capabilities one set holds at most: every check looks through all of them.
 const MAX_CAPABILITIES: usize = 1_000;
@@ -41,9 +42,10 @@ const MAX_NAME_BYTES: usize = 256;
 /// assert!(agent.covers_all_of(&token));
 /// # Ok::<(), agenttrust::model::CapabilityError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CapabilitySet {
-    capabilities: Vec<Capability>,
+    // Nothing but the names, and shared by every clone: thousands of tokens and sessions have the same.
+    names: Arc<[String]>,
 }
 
 impl CapabilitySet {
@@ -54,33 +56,30 @@ impl CapabilitySet {
     /// [`CapabilityError`] for a name that is empty, too long, holds a control character or has a
     /// `*` in the wrong place, for more than 1,000 names, and for `a:b` beside `a_b`.
     pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, CapabilityError> {
-        let mut seen = HashSet::with_capacity(names.len());
-        let mut capabilities = Vec::with_capacity(names.len().min(MAX_CAPABILITIES));
-        for name in names {
-            let name = name.as_ref();
-            if !seen.insert(name) {
-                continue;
-            }
-            if capabilities.len() == MAX_CAPABILITIES {
-                return Err(CapabilityError::new(name, Problem::TooMany));
-            }
-            capabilities.push(Capability::parse(name)?);
+        let unique = unique(names)?;
+        Ok(Self { names: unique.into_iter().map(str::to_owned).collect() })
+    }
+
+    /// Reads a set as [`parse`](Self::parse) does, and keeps these very names instead of a copy where
+    /// none of them is given twice.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn share(names: Arc<[String]>) -> Result<Self, CapabilityError> {
+        let unique = unique(&names)?;
+        if unique.len() == names.len() {
+            return Ok(Self { names });
         }
-        for capability in &capabilities {
-            if let Covers::Names { twin: Some(twin) } = &capability.covers
-                && seen.contains(twin.as_str())
-            {
-                let problem = Problem::Conflict { twin: twin.clone() };
-                return Err(CapabilityError::new(&capability.name, problem));
-            }
-        }
-        Ok(Self { capabilities })
+        Ok(Self { names: unique.into_iter().map(str::to_owned).collect() })
     }
 
     /// Whether one of the capabilities covers `tool` (or a scope, which is named alike).
     #[must_use]
     pub fn covers(&self, tool: &str) -> bool {
-        self.capabilities.iter().any(|capability| capability.covers(tool))
+        // The look at the length first spares reading nearly all of them.
+        let can = |name: &str| name.len() == tool.len() || name.ends_with('*');
+        self.names().any(|name| can(name) && Capability::of(name).covers(tool))
     }
 
     /// Whether every capability of `other` is covered by this set.
@@ -95,129 +94,165 @@ impl CapabilitySet {
     /// The first capability of `other` that this set does not cover entirely, to name in an error.
     #[must_use]
     pub fn first_uncovered<'a>(&self, other: &'a Self) -> Option<&'a str> {
-        other
-            .capabilities
-            .iter()
-            .find(|capability| !self.covers_whole(capability))
-            .map(|capability| capability.name.as_str())
+        other.names().find(|name| !self.covers_whole(name))
     }
 
     /// Whether the set is empty and so covers nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.capabilities.is_empty()
+        self.names.is_empty()
     }
 
     /// The names, in the order in which they were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.capabilities.iter().map(|capability| capability.name.as_str())
+        self.names.iter().map(String::as_str)
     }
 
-    fn covers_whole(&self, other: &Capability) -> bool {
-        match &other.covers {
-            Covers::Everything => self.capabilities.iter().any(|mine| mine.covers_prefix("")),
-            Covers::Names { twin } => {
-                self.covers(&other.name) && twin.as_deref().is_none_or(|twin| self.covers(twin))
+    /// The names as a slice, in the order in which they were given.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        &self.names
+    }
+
+    fn covers_whole(&self, name: &str) -> bool {
+        match Capability::of(name) {
+            Capability::Everything => self.covers_prefix(""),
+            Capability::Name { twin, .. } => {
+                self.covers(name)
+                    && twin.is_none_or(|(before, after)| self.covers(&format!("{before}_{after}")))
             }
-            Covers::Prefixes { prefix, twin } => {
+            Capability::Prefix { prefix, twin } => {
                 self.covers_prefix(prefix)
-                    && twin.as_deref().is_none_or(|twin| self.covers_prefix(twin))
+                    && twin.is_none_or(|stem| self.covers_prefix(&format!("{stem}_")))
             }
         }
     }
 
     fn covers_prefix(&self, prefix: &str) -> bool {
-        self.capabilities.iter().any(|capability| capability.covers_prefix(prefix))
+        self.names.iter().any(|name| Capability::of(name).covers_prefix(prefix))
+    }
+}
+
+impl Default for CapabilitySet {
+    fn default() -> Self {
+        Self { names: Arc::new([]) }
     }
 }
 
 impl PartialEq for CapabilitySet {
     fn eq(&self, other: &Self) -> bool {
-        self.names().collect::<HashSet<_>>() == other.names().collect::<HashSet<_>>()
+        Arc::ptr_eq(&self.names, &other.names)
+            || self.names().collect::<HashSet<_>>() == other.names().collect::<HashSet<_>>()
     }
 }
 
 impl Eq for CapabilitySet {}
 
-/// One capability: its name as registered, and what that covers.
-#[derive(Clone, Debug)]
-struct Capability {
-    name: String,
-    covers: Covers,
+/// The names of a set, each once, if they are those of one.
+fn unique<S: AsRef<str>>(names: &[S]) -> Result<Vec<&str>, CapabilityError> {
+    let mut seen = HashSet::with_capacity(names.len());
+    let mut unique = Vec::with_capacity(names.len().min(MAX_CAPABILITIES));
+    for name in names {
+        let name = name.as_ref();
+        if !seen.insert(name) {
+            continue;
+        }
+        if unique.len() == MAX_CAPABILITIES {
+            return Err(CapabilityError::new(name, Problem::TooMany));
+        }
+        check(name)?;
+        unique.push(name);
+    }
+    for name in &unique {
+        if let Capability::Name { twin: Some((before, after)), .. } = Capability::of(name) {
+            let twin = format!("{before}_{after}");
+            if seen.contains(twin.as_str()) {
+                return Err(CapabilityError::new(name, Problem::Conflict { twin }));
+            }
+        }
+    }
+    Ok(unique)
 }
 
-#[derive(Clone, Debug)]
-enum Covers {
+/// Refuses a name that is no capability.
+fn check(name: &str) -> Result<(), CapabilityError> {
+    let refuse = |problem| Err(CapabilityError::new(name, problem));
+    if name.is_empty() {
+        return refuse(Problem::Empty);
+    }
+    if name.len() > MAX_NAME_BYTES {
+        return refuse(Problem::TooLong);
+    }
+    if name.chars().any(char::is_control) {
+        return refuse(Problem::Control);
+    }
+    match name.strip_suffix('*') {
+        Some("") => Ok(()),
+        Some(prefix) => match prefix.strip_suffix([':', '/']) {
+            Some(stem) if !stem.is_empty() && !stem.contains('*') => Ok(()),
+            _ => refuse(Problem::Star),
+        },
+        None if name.contains('*') => refuse(Problem::Star),
+        None if name.starts_with(':') || name.ends_with(':') => refuse(Problem::Half),
+        None => Ok(()),
+    }
+}
+
+/// What one name covers. It is read anew from the name each time, which is cheaper than to keep it.
+#[derive(Clone, Copy, Debug)]
+enum Capability<'a> {
     /// `*`.
     Everything,
-    /// The name itself, and for `a:b` its twin `a_b`.
-    Names { twin: Option<String> },
-    /// What starts with a prefix, and for `a:*` with its twin `a_`.
-    Prefixes { prefix: String, twin: Option<String> },
+    /// The name itself, and for `a:b` its twin `a_b`, here as `a` and `b`.
+    Name { name: &'a str, twin: Option<(&'a str, &'a str)> },
+    /// What starts with a prefix, and for `a:*` with its twin `a_`, here as `a`.
+    Prefix { prefix: &'a str, twin: Option<&'a str> },
 }
 
-impl Capability {
-    fn parse(name: &str) -> Result<Self, CapabilityError> {
-        let refuse = |problem| Err(CapabilityError::new(name, problem));
-        if name.is_empty() {
-            return refuse(Problem::Empty);
+impl<'a> Capability<'a> {
+    fn of(name: &'a str) -> Self {
+        // A name with several `:` is not the guide's notation and has no twin.
+        match name.strip_suffix('*') {
+            Some("") => Self::Everything,
+            Some(prefix) => {
+                let twin = prefix.strip_suffix(':').filter(|stem| !stem.contains(':'));
+                Self::Prefix { prefix, twin }
+            }
+            None => {
+                let twin = name.split_once(':').filter(|(_, after)| !after.contains(':'));
+                Self::Name { name, twin }
+            }
         }
-        if name.len() > MAX_NAME_BYTES {
-            return refuse(Problem::TooLong);
-        }
-        if name.chars().any(char::is_control) {
-            return refuse(Problem::Control);
-        }
-        let covers = match name.strip_suffix('*') {
-            Some("") => Covers::Everything,
-            Some(prefix) => match prefix.strip_suffix([':', '/']) {
-                Some(stem) if !stem.is_empty() && !stem.contains('*') => {
-                    Covers::Prefixes { prefix: prefix.to_owned(), twin: twin_of_prefix(prefix) }
-                }
-                _ => return refuse(Problem::Star),
-            },
-            None if name.contains('*') => return refuse(Problem::Star),
-            None if name.starts_with(':') || name.ends_with(':') => return refuse(Problem::Half),
-            None => Covers::Names { twin: twin_of_name(name) },
-        };
-        Ok(Self { name: name.to_owned(), covers })
     }
 
-    fn covers(&self, tool: &str) -> bool {
-        match &self.covers {
-            Covers::Everything => true,
-            Covers::Names { twin } => tool == self.name || twin.as_deref() == Some(tool),
-            Covers::Prefixes { prefix, twin } => {
-                tool.starts_with(prefix.as_str())
-                    || twin.as_deref().is_some_and(|twin| tool.starts_with(twin))
+    fn covers(self, tool: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Name { name, twin } => {
+                tool == name
+                    || tool.len() == name.len()
+                        && twin.is_some_and(|(before, after)| {
+                            let rest = tool.strip_prefix(before);
+                            rest.and_then(|rest| rest.strip_prefix('_')) == Some(after)
+                        })
             }
+            Self::Prefix { .. } => self.covers_prefix(tool),
         }
     }
 
     /// Whether everything that starts with `start` is covered. Exact names never cover a prefix,
     /// which has endlessly many names.
-    fn covers_prefix(&self, start: &str) -> bool {
-        match &self.covers {
-            Covers::Everything => true,
-            Covers::Names { .. } => false,
-            Covers::Prefixes { prefix, twin } => {
-                start.starts_with(prefix.as_str())
-                    || twin.as_deref().is_some_and(|twin| start.starts_with(twin))
+    fn covers_prefix(self, start: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Name { .. } => false,
+            Self::Prefix { prefix, twin } => {
+                let is_twin =
+                    |stem| start.strip_prefix(stem).is_some_and(|rest: &str| rest.starts_with('_'));
+                start.starts_with(prefix) || twin.is_some_and(is_twin)
             }
         }
     }
-}
-
-/// `a:b` → `a_b`; nothing for a name with no `:` or with several.
-fn twin_of_name(name: &str) -> Option<String> {
-    let (before, after) = name.split_once(':')?;
-    (!after.contains(':')).then(|| format!("{before}_{after}"))
-}
-
-/// `a:` → `a_`; nothing for `a/` and for a prefix with several `:`.
-fn twin_of_prefix(prefix: &str) -> Option<String> {
-    let before = prefix.strip_suffix(':')?;
-    (!before.contains(':')).then(|| format!("{before}_"))
 }
 
 /// A list of capabilities that cannot be registered.
@@ -400,6 +435,17 @@ mod tests {
         assert_eq!(caps.names().collect::<Vec<_>>(), ["b", "a"]);
         assert_eq!(caps, set(&["a", "b"]));
         assert_ne!(caps, set(&["a"]));
+    }
+
+    #[test]
+    fn names_that_are_given_once_each_are_shared_and_others_copied() {
+        let names: Arc<[String]> = ["b".to_owned(), "a:*".to_owned()].into();
+        let caps = CapabilitySet::share(Arc::clone(&names)).unwrap();
+        assert!(std::ptr::eq(caps.as_slice(), &*names));
+        assert!(std::ptr::eq(caps.clone().as_slice(), &*names));
+        let twice: Arc<[String]> = ["b".to_owned(), "b".to_owned()].into();
+        assert_eq!(CapabilitySet::share(twice).unwrap().as_slice(), ["b"]);
+        assert!(CapabilitySet::share([String::new()].into()).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use cedar_policy::{
 };
 
 use super::policies::{Terms, Written};
-use super::world::{Agent, Asker, Case, Known, Place, Session, TOOLS, World};
+use super::world::{Agent, Asker, Case, Known, Named, Place, Session, TOOLS, World};
 use crate::Role;
 
 /// What is to come of a check.
@@ -93,7 +93,7 @@ pub(super) fn answer(
         }
     }
     let known = &world.tools[case.tool];
-    let (effect, confidence) = classify(TOOLS[case.tool].verb, known, case.check.hint);
+    let (effect, confidence) = classify(&TOOLS[case.tool], known, case.check.hint);
     let mut scopes = case.check.scopes.clone().unwrap_or_default();
     scopes.extend(
         known.scopes.iter().filter(|scope| !scopes.contains(scope)).cloned().collect::<Vec<_>>(),
@@ -153,10 +153,12 @@ fn may_ask(asker: &Asker, agent: Option<usize>) -> bool {
 }
 
 /// The effect, and how sure that is in percent.
-fn classify(verb: Option<Effect>, known: &Known, hint: Option<Effect>) -> (Effect, i64) {
+fn classify(tool: &Named, known: &Known, hint: Option<Effect>) -> (Effect, i64) {
     if let Some(effect) = known.set {
         return (effect, 100);
     }
+    let told = known.declared.is_some() || hint.is_some();
+    let verb = if told { tool.verb } else { tool.verb_alone };
     let words = [known.declared, known.raised, hint, verb];
     let effect = words.into_iter().flatten().max().unwrap_or(Effect::Mutating);
     let confidence = if known.declared.is_some() {

@@ -18,18 +18,19 @@ use crate::{Guardian, Role};
 
 pub(super) const GROUPS: [&str; 3] = ["ops", "contractors", "night shift"];
 
-/// A tool: what its name says, and the server in it.
+/// A tool: what its name says, what it says where nothing else does, and the server in it.
 pub(super) struct Named {
     pub(super) name: &'static str,
     pub(super) verb: Option<Effect>,
+    pub(super) verb_alone: Option<Effect>,
     pub(super) server: Option<&'static str>,
 }
 
 const fn tool(name: &'static str, verb: Option<Effect>, server: Option<&'static str>) -> Named {
-    Named { name, verb, server }
+    Named { name, verb, verb_alone: verb, server }
 }
 
-pub(super) const TOOLS: [Named; 16] = [
+pub(super) const TOOLS: [Named; 18] = [
     tool("web_search", Some(Effect::Read), None),
     tool("web:search", Some(Effect::Read), None),
     tool("files_read", Some(Effect::Read), None),
@@ -47,9 +48,16 @@ pub(super) const TOOLS: [Named; 16] = [
     tool(
         "\"); permit(principal,action,resource);//",
         None,
-        Some("\"); permit(principal,action,resource);/"),
+        Some("\"); permit(principal,action,resource);"),
     ),
     tool("ünïcode_get", Some(Effect::Read), None),
+    tool("github/delete/list", Some(Effect::Destructive), Some("github")),
+    Named {
+        name: "pay_invoice",
+        verb: Some(Effect::Mutating),
+        verb_alone: Some(Effect::Destructive),
+        server: None,
+    },
 ];
 
 /// So many of the first of them are asked about, and written about, more often than the others.

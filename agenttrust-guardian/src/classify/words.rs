@@ -1,0 +1,62 @@
+//! How a name is cut into words, and words that are not what they look like.
+
+use unicode_security::{RestrictionLevel, RestrictionLevelDetection, skeleton};
+
+use super::verbs;
+
+/// The words of a part of a name, without what is between them.
+pub(super) fn words(part: &str) -> impl Iterator<Item = &str> {
+    part.split(|c: char| !c.is_alphabetic()).flat_map(humps)
+}
+
+/// Whether a word of the name is written to look like another: with letters of several scripts, with
+/// letters that are no text (full-width, mathematical), with characters that are not seen, or such that
+/// a known word is what a person reads.
+pub(super) fn is_in_disguise(name: &str) -> bool {
+    !name.is_ascii()
+        && name
+            .split(|c: char| c.is_ascii() && !c.is_ascii_alphabetic())
+            .filter(|chunk| !chunk.is_ascii() && chunk.contains(char::is_alphabetic))
+            .any(|chunk| {
+                // Latin beside Chinese, Japanese or Korean is how those are written.
+                !chunk.check_restriction_level(RestrictionLevel::HighlyRestrictive)
+                    || verbs::looks_known(chunk)
+                    || humps(chunk).any(|hump| !hump.is_ascii() && verbs::looks_known(hump))
+            })
+}
+
+/// What a person reads, so that what looks alike is equal: without marks and what is not seen.
+pub(super) fn look(word: &str) -> String {
+    let lower = word.to_lowercase();
+    skeleton(&lower).filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()
+}
+
+/// Cuts `camelCase`, and `SQLDrop` into `SQL` and `Drop`.
+fn humps(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (hump, after) = rest.split_at(hump_end(rest));
+        rest = after;
+        Some(hump)
+    })
+}
+
+fn hump_end(word: &str) -> usize {
+    let mut chars = word.char_indices().peekable();
+    let mut previous: Option<char> = None;
+    while let Some((at, current)) = chars.next() {
+        if let Some(previous) = previous
+            && current.is_uppercase()
+        {
+            let starts_a_word = chars.peek().is_some_and(|(_, next)| next.is_lowercase());
+            if !previous.is_uppercase() || starts_a_word {
+                return at;
+            }
+        }
+        previous = Some(current);
+    }
+    word.len()
+}
