@@ -141,7 +141,8 @@ impl<'a> Actions<'a> {
                     "the check says that its digest is of the {} alone, and has no digest; give it one \
                      with `input_digest`",
                     part.as_str()
-                )));
+                ))
+                .into());
             }
             (None, _) => {}
         }
