@@ -31,6 +31,7 @@ use crate::role::Role;
 use crate::secret::{Fingerprint, Secret};
 use crate::state::{Changes, DEFAULT_ORG, Settings, State};
 use crate::store::{Database, KeyRow, Store};
+use crate::taking;
 use crate::tending;
 use crate::webhooks;
 
@@ -47,6 +48,9 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// The shortest and the longest of these times that is taken.
 const CHECK_DEADLINES: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(30);
+
+/// How many connections of those for decisions the work takes that nobody waits for.
+const AT_ONCE_IN_BACKGROUND: usize = 2;
 
 /// Settings of a [`Guardian`]; see [`Guardian::builder`].
 ///
@@ -255,12 +259,14 @@ impl GuardianBuilder {
         let refused =
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
-        let writer = store.writer(&database).await?;
+        let writer = store.audit_writer(&database).await?;
         let signing = self.audit.signing(&database)?;
         let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock), Some(signing))
             .await
             .map_err(|error| refused(error.to_string()))?;
-        let aside = store.aside(&database).await?;
+        let control_store = store.control(&database).await?;
+        let reading_store = store.reading(&database).await?;
+        let background_store = store.with_places(AT_ONCE_IN_BACKGROUND);
         // Before memory is loaded: what changes in between is read once more.
         let asked = Instant::now();
         let seen = store.newest_change().await?;
@@ -287,7 +293,9 @@ impl GuardianBuilder {
         registry.keys.set_own(own.fingerprint(), own_key);
         let state = Arc::new(State {
             store,
-            aside,
+            control_store,
+            reading_store,
+            background_store,
             registry,
             policies,
             audit,
@@ -295,6 +303,7 @@ impl GuardianBuilder {
             changes: Changes::new(),
             revocations: Revocations::new(),
             following: Following::from(seen, asked),
+            takings: Arc::default(),
             clock,
             settings: Settings {
                 allow_self_approval: self.allow_self_approval,
@@ -328,6 +337,7 @@ impl GuardianBuilder {
         state.catch_up().await?;
         tending::start(&state);
         following::start(&state);
+        taking::start(&state);
         webhooks::start(&state);
         Guardian::new(state, own)
     }

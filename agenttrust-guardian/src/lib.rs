@@ -62,6 +62,7 @@ mod secret;
 mod spelling;
 mod state;
 mod store;
+mod taking;
 mod tending;
 #[cfg(test)]
 mod trials;

@@ -273,7 +273,7 @@ impl State {
             }
             Origin::BuiltIn | Origin::Api => {}
         }
-        let files = self.store.policy_files().await?;
+        let files = self.control_store.policy_files().await?;
         let _alone = self.policies.changing.lock().await;
         match valid(files).await.map_err(unfollowed)? {
             Ok(set) if set.sha256() == self.policies.load().sha256() => Ok(()),

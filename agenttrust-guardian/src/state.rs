@@ -21,6 +21,7 @@ use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
 use crate::secret::Fingerprint;
 use crate::store::{Store, StoreError};
+use crate::taking::Takings;
 
 /// The organisation of a Guardian that was told of no other.
 pub(crate) const DEFAULT_ORG: &str = "org_default";
@@ -49,10 +50,15 @@ pub(crate) struct Settings {
 /// What every request shares.
 #[derive(Debug)]
 pub(crate) struct State {
+    /// The database, for decisions and changes.
     pub(crate) store: Store,
-    /// The same database by connections of their own, for what must not wait behind checks: following
-    /// what was changed, and taking things back.
-    pub(crate) aside: Store,
+    /// The same by connections of their own, for what must not wait behind these: following what was changed,
+    /// storing what was taken back, and asking how the database is.
+    pub(crate) control_store: Store,
+    /// The same by connections of their own, for those who read: lists, exports, verification.
+    pub(crate) reading_store: Store,
+    /// The same, of which work that nobody waits for takes only a part: deliveries, and what is let go.
+    pub(crate) background_store: Store,
     pub(crate) registry: Registry,
     pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
@@ -60,6 +66,7 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
+    pub(crate) takings: Arc<Takings>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
@@ -179,7 +186,7 @@ impl State {
     /// Keeps when keys were last used.
     pub(crate) async fn save_uses(&self) -> Result<(), StoreError> {
         let used = self.registry.keys.take_used();
-        if used.is_empty() { Ok(()) } else { self.store.keys_used(used).await }
+        if used.is_empty() { Ok(()) } else { self.background_store.keys_used(used).await }
     }
 }
 
