@@ -32,6 +32,7 @@ use crate::secret::{Fingerprint, Secret};
 use crate::state::{Changes, DEFAULT_ORG, Settings, State};
 use crate::store::{Database, KeyRow, Store};
 use crate::taking;
+use crate::telemetry::Telemetry;
 use crate::tending;
 use crate::webhooks;
 
@@ -253,7 +254,7 @@ impl GuardianBuilder {
         }
         let clock = Arc::new(Clock::default());
         // Before anything is made: a mistake in them leaves nothing behind.
-        let given = self.policies.clone().given(clock.now())?;
+        let given = self.policies.clone().given(clock.now()).await?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
@@ -266,6 +267,9 @@ impl GuardianBuilder {
             .map_err(|error| refused(error.to_string()))?;
         let control_store = store.control(&database).await?;
         let reading_store = store.reading(&database).await?;
+        let metrics = Metrics::new();
+        let reports = store.writer(&database).await?;
+        let telemetry = Telemetry::start(reports, audit.clone(), metrics.reported.clone());
         let background_store = store.with_places(AT_ONCE_IN_BACKGROUND);
         // Before memory is loaded: what changes in between is read once more.
         let asked = Instant::now();
@@ -304,6 +308,7 @@ impl GuardianBuilder {
             revocations: Revocations::new(),
             following: Following::from(seen, asked),
             takings: Arc::default(),
+            telemetry,
             clock,
             settings: Settings {
                 allow_self_approval: self.allow_self_approval,
@@ -315,7 +320,7 @@ impl GuardianBuilder {
                 log,
                 audit_retention: self.audit.retention,
             },
-            metrics: Metrics::new(),
+            metrics,
             pulse: Pulse::default(),
             outbound: Outbound::new(self.allow_private_targets),
             closing: watch::Sender::new(false),
@@ -366,11 +371,12 @@ impl AuditFiles {
 
 impl Source {
     /// Those that the Guardian was given; `None` when it was given none.
-    fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
+    async fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
         match self {
             Self::Default => Ok(None),
             Self::Set(set) => Ok(Some(Policies::of_set(set, Origin::Program, now))),
             Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
+                .await
                 .map(Some)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }

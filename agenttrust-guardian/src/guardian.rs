@@ -153,6 +153,7 @@ impl Guardian {
     /// Dropped early, what was not kept yet is lost; decisions that were answered are kept already.
     pub async fn close(&self) {
         self.state.closing.send_replace(true);
+        self.state.telemetry.close().await;
         self.state.close_takings().await;
         if let Err(error) = self.state.save_uses().await {
             tracing::warn!(%error, "when keys were last used could not be kept");

@@ -63,6 +63,7 @@ mod spelling;
 mod state;
 mod store;
 mod taking;
+mod telemetry;
 mod tending;
 #[cfg(test)]
 mod trials;

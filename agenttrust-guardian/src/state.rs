@@ -22,6 +22,7 @@ use crate::revocations::Revocations;
 use crate::secret::Fingerprint;
 use crate::store::{Store, StoreError};
 use crate::taking::Takings;
+use crate::telemetry::Telemetry;
 
 /// The organisation of a Guardian that was told of no other.
 pub(crate) const DEFAULT_ORG: &str = "org_default";
@@ -67,6 +68,7 @@ pub(crate) struct State {
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
     pub(crate) takings: Arc<Takings>,
+    pub(crate) telemetry: Telemetry,
     pub(crate) clock: Arc<Clock>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,

@@ -49,13 +49,17 @@ pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::outbox::{DeliveryRow, Ended, Leased};
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sessions::SessionRow;
-pub(crate) use self::telemetry::{EventRow, Stage};
+pub(crate) use self::telemetry::{EventRow, Stage, keep_events};
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::ToolRow;
 pub(crate) use self::webhooks::{WEBHOOKS_MOST, WebhookRow};
 
 /// How long the database may take for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many old rows go at once: few enough for everybody who writes meanwhile, and for the time that a
+/// statement has.
+pub(crate) const PRUNED_AT_ONCE: i64 = 500;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
