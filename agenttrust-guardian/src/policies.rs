@@ -278,11 +278,9 @@ impl State {
         let unfollowed = |error: ApiError| StoreError::NotFollowed(error.message().to_owned());
         let origin = self.policies.known().origin;
         match origin {
-            Origin::Program => return Ok(()),
-            Origin::Folder => {
-                // Whoever had it read has read it; the others do, as they would by themselves a moment later.
-                return self.watch_policies().await.map_err(unfollowed);
-            }
+            // Whoever had the folder read has read it; the others look at it by themselves in a moment. Memory
+            // does not wait for their disks.
+            Origin::Program | Origin::Folder => return Ok(()),
             Origin::BuiltIn | Origin::Api => {}
         }
         let files = self.control_store.policy_files().await?;

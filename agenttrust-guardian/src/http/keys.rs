@@ -243,7 +243,7 @@ pub(super) async fn rotate(
         old_until: now.saturating_add(Duration::from_secs(overlap)),
         now,
     };
-    if !state.store.rotate_key(rotation).await? {
+    if !state.control_store.rotate_key(rotation).await? {
         return Err(no_such_key(&id));
     }
     state.catch_up().await?;
@@ -251,7 +251,7 @@ pub(super) async fn rotate(
         .actor(&caller.key.id)
         .body(json!({ "key_id": id, "overlap": overlap }));
     state.note(record).await?;
-    let row = state.store.key(id.clone()).await?.ok_or_else(|| no_such_key(&id))?;
+    let row = state.control_store.key(id.clone()).await?.ok_or_else(|| no_such_key(&id))?;
     Ok(Json(KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) }))
 }
 

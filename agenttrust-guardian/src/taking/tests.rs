@@ -1,7 +1,7 @@
 //! The order in which things are taken back and given back, with storing held up.
 
-use agenttrust::{CreateAgentRequest, IssueTokenRequest};
 use agenttrust::model::AgentStatus;
+use agenttrust::{CreateAgentRequest, IssueTokenRequest};
 
 use super::*;
 use crate::guardian::Guardian;
@@ -46,8 +46,12 @@ async fn settled(state: &State) {
 async fn what_is_taken_back_stays_so_whatever_row_of_it_is_read_before_it_is_stored() {
     let (guardian, agent) = with_agent().await;
     let (state, client) = (guardian.state(), guardian.client());
-    let wanted =
-        IssueTokenRequest { agent_id: agent.clone(), scope: Vec::new(), audience: Vec::new(), ttl: 300 };
+    let wanted = IssueTokenRequest {
+        agent_id: agent.clone(),
+        scope: Vec::new(),
+        audience: Vec::new(),
+        ttl: 300,
+    };
     let token = client.tokens().issue(&wanted).await.unwrap().token;
     let storing = state.takings.storing.lock().await;
     assert!(!take(state, &agent, AgentStatus::Revoked).await);
