@@ -27,6 +27,9 @@ use crate::telemetry::Telemetry;
 /// The organisation of a Guardian that was told of no other.
 pub(crate) const DEFAULT_ORG: &str = "org_default";
 
+/// How long an unknown key is looked for in the database.
+const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
+
 /// How often a change of tools is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
 
@@ -86,7 +89,10 @@ impl State {
         if known.is_some() || !self.settings.shared_database || !self.registry.keys.may_look_up() {
             return Ok(known);
         }
-        if let Some(row) = self.store.key_by_hash(hash).await? {
+        // Whoever guesses keys keeps no connection from those who decide, and waits for no slow database.
+        let found = self.background_store.key_by_hash(hash);
+        let found = background::timeout(LOOKED_UP_WITHIN, found).await;
+        if let Some(row) = found.map_err(|_| StoreError::Silent)?? {
             self.registry.keys.insert(row);
         }
         Ok(self.registry.keys.get(&hash, now))

@@ -40,7 +40,8 @@ impl Everything {
         let key = api.key(Role::Auditor, &[]).await;
         let keys = api.get("/api/v1/keys", ADMIN).await.ok();
         let mut keys = keys.body["keys"].as_array().unwrap().iter();
-        let key_id = keys.find(|key| key["role"] == "auditor").unwrap()["id"].as_str().unwrap();
+        let works = |key: &&Value| key["role"] == "auditor" && key["revoked_at"].is_null();
+        let key_id = keys.find(works).unwrap()["id"].as_str().unwrap();
         Self {
             token_of_revoked: api.token(&revoked, &["search"]).await,
             token_of_suspended: api.token(&suspended, &["search"]).await,
