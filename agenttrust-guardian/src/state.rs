@@ -92,7 +92,7 @@ impl State {
         // Whoever guesses keys keeps no connection from those who decide, and waits for no slow database.
         let found = self.background_store.key_by_hash(hash);
         let found = background::timeout(LOOKED_UP_WITHIN, found).await;
-        if let Some(row) = found.map_err(|_| StoreError::Silent)?? {
+        if let Some(row) = found.map_err(|_| not_in_time())?? {
             self.registry.keys.insert(row);
         }
         Ok(self.registry.keys.get(&hash, now))
@@ -196,6 +196,12 @@ impl State {
         let used = self.registry.keys.take_used();
         if used.is_empty() { Ok(()) } else { self.background_store.keys_used(used).await }
     }
+}
+
+fn not_in_time() -> StoreError {
+    StoreError::NotFollowed(
+        "the database did not say within a second whether it knows it".to_owned(),
+    )
 }
 
 /// A change of what is known of tools, and what the audit says of it.
