@@ -241,7 +241,7 @@ impl State {
     ) -> Result<(), ApiError> {
         let asked = self.takings.lock().last();
         let alone = background::timeout(ALONE_WITHIN, self.takings.storing.lock()).await;
-        let Ok(_storing) = alone else {
+        let Ok(storing) = alone else {
             return Err(ApiError::unavailable(
                 "the Guardian's database is busy with what was taken back, so the agent stays as it is; \
                  try again later",
@@ -271,6 +271,7 @@ impl State {
         };
         self.catch_up().await?;
         self.reread_agent(org_id, id, lift).await?;
+        drop(storing);
         self.takings.came_further();
         for record in owed.into_iter().chain([record]) {
             self.note(record).await?;
