@@ -5,6 +5,7 @@
 #[path = "load/flood.rs"]
 mod flood;
 #[path = "support/proxy.rs"]
+#[allow(dead_code, reason = "another test binary uses the rest")]
 mod proxy;
 #[path = "load/reading.rs"]
 mod reading;
