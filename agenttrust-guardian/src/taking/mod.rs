@@ -239,7 +239,7 @@ impl State {
         id: &str,
         record: Record,
     ) -> Result<(), ApiError> {
-        let asked = self.takings.lock().last();
+        let reactivation = Reactivation::begin(&self.takings, id);
         let alone = background::timeout(ALONE_WITHIN, self.takings.storing.lock()).await;
         let Ok(storing) = alone else {
             return Err(ApiError::unavailable(
@@ -260,23 +260,27 @@ impl State {
         if !self.control_store.set_agent_status(org, agent, status, now).await? {
             return Err(revoked());
         }
-        let mut owed = Vec::new();
+        let mut untold = None;
         let lift = || {
             let mut pending = self.takings.lock();
-            if let Some(records) = pending.lift(id, asked) {
-                owed = records;
+            untold = pending.lift(id, reactivation.asked, record);
+            // Of a later one the mark stays.
+            if !pending.is_in_force(id) {
                 self.registry.release_agent(id);
             }
             true
         };
         self.catch_up().await?;
         self.reread_agent(org_id, id, lift).await?;
-        drop(storing);
-        self.takings.came_further();
-        for record in owed.into_iter().chain([record]) {
-            self.note(record).await?;
-        }
-        Ok(())
+        drop((storing, reactivation));
+        let Some(record) = untold else {
+            // Behind what the audit is yet to be told of the suspension.
+            let subject = Subject::Agent(id.to_owned());
+            self.takings.settled.notify_one();
+            self.takings.told(&subject, 0).await;
+            return Ok(());
+        };
+        self.note(record).await
     }
 
     /// Stores one that is due; `false` when none is.
@@ -381,6 +385,28 @@ impl State {
         // What is lost is said when the last of it is dropped.
         let _ = background::timeout(CLOSES_WITHIN, rest).await;
         self.takings.closed.store(true, Ordering::Release);
+    }
+}
+
+/// An agent on its way to be active again.
+struct Reactivation<'t> {
+    takings: &'t Takings,
+    agent_id: String,
+    /// The number of the last taking back that was asked for before.
+    asked: u64,
+}
+
+impl<'t> Reactivation<'t> {
+    fn begin(takings: &'t Takings, agent_id: &str) -> Self {
+        let asked = takings.lock().reactivating(agent_id);
+        Self { takings, agent_id: agent_id.to_owned(), asked }
+    }
+}
+
+impl Drop for Reactivation<'_> {
+    fn drop(&mut self) {
+        self.takings.lock().reactivated(&self.agent_id);
+        self.takings.asked.notify_one();
     }
 }
 

@@ -66,14 +66,40 @@ pub(super) enum Progress {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     by_subject: HashMap<Subject, Taking>,
+    /// The agents that are being made active again, and by how many.
+    reactivating: HashMap<String, usize>,
     /// The number of the last one, and of the last record.
     last: u64,
 }
 
 impl Pending {
-    /// The number of the last one.
-    pub(super) fn last(&self) -> u64 {
+    /// From here on until [`reactivated`](Self::reactivated) no suspension of this agent is stored: what was
+    /// asked before must not come after. Returns the number of the last that was.
+    pub(super) fn reactivating(&mut self, agent_id: &str) -> u64 {
+        *self.reactivating.entry(agent_id.to_owned()).or_default() += 1;
         self.last
+    }
+
+    /// It was, or could not be.
+    pub(super) fn reactivated(&mut self, agent_id: &str) {
+        let Some(by) = self.reactivating.get_mut(agent_id) else { return };
+        *by -= 1;
+        if *by == 0 {
+            self.reactivating.remove(agent_id);
+        }
+    }
+
+    /// Whether this agent is suspended or revoked and memory alone says so.
+    pub(super) fn is_in_force(&self, agent_id: &str) -> bool {
+        let taking = self.by_subject.get(&Subject::Agent(agent_id.to_owned()));
+        taking.is_some_and(|taking| taking.progress < Progress::Settled)
+    }
+
+    fn waits(&self, subject: &Subject, act: &Act) -> bool {
+        match (subject, act) {
+            (Subject::Agent(id), Act::Suspend) => self.reactivating.contains_key(id),
+            _ => false,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -123,22 +149,26 @@ impl Pending {
         number
     }
 
-    /// The suspension of this agent is lifted, if it was asked for before `asked` or then; whether it was.
-    /// What it owes the audit comes with it.
-    pub(super) fn lift(&mut self, agent_id: &str, asked: u64) -> Option<Vec<Record>> {
+    /// Lifts the suspension of this agent that was asked for at `asked` or before. What the audit is yet to be
+    /// told of it is told before `record`; `None` when there is nothing, or another one was asked for later.
+    pub(super) fn lift(&mut self, agent_id: &str, asked: u64, record: Record) -> Option<Record> {
         let subject = Subject::Agent(agent_id.to_owned());
-        let lifted = self
-            .by_subject
-            .get(&subject)
-            .is_some_and(|taking| matches!(taking.act, Act::Suspend) && taking.number <= asked);
-        let taking = lifted.then(|| self.by_subject.remove(&subject)).flatten()?;
-        Some(taking.records.into_iter().map(|(_, record)| record).collect())
+        let pending = self.by_subject.get_mut(&subject);
+        let lifted = pending.filter(|it| matches!(it.act, Act::Suspend) && it.number <= asked);
+        let Some(taking) = lifted else { return Some(record) };
+        self.last += 1;
+        taking.number = self.last;
+        taking.records.push_back((self.last, record));
+        taking.progress = Progress::Settled;
+        None
     }
 
     /// The one to be stored next, if one is due by `now`: those that were tried least come first, so that
     /// one that cannot be stored holds up no other.
     pub(super) fn due(&self, now: Instant) -> Option<(Subject, Taking)> {
-        let due = self.unsettled().filter(|(_, taking)| taking.due <= now);
+        let due = self
+            .unsettled()
+            .filter(|(subject, taking)| taking.due <= now && !self.waits(subject, &taking.act));
         let (subject, taking) = due.min_by_key(|(_, taking)| (taking.tries, taking.number))?;
         Some((subject.clone(), taking.clone()))
     }
