@@ -260,8 +260,8 @@ impl State {
         });
         self.registry.keep_agent(entry);
         let Some(before) = before else { return Ok(()) };
-        // Taken back here, and told of when it was.
-        if same_terms && before.agent.status == status && status != AgentStatus::Active {
+        // Nothing new: it was taken back here and told of then, say.
+        if same_terms && before.agent.status == status {
             return Ok(());
         }
         if status == AgentStatus::Revoked {
