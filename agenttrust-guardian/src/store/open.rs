@@ -239,7 +239,9 @@ impl Store {
             Ok::<_, sqlx::Error>(migrated.map_err(|error| refusal::of_tables(&error)))
         });
         match migrated.await {
-            Ok(Ok(Ok(()))) => Ok(Self { db, own_votes: false, places: None, lock: None, mover: None }),
+            Ok(Ok(Ok(()))) => {
+                Ok(Self { db, own_votes: false, places: None, lock: None, mover: None })
+            }
             Ok(Ok(Err(reason))) => Err(database.refused(reason)),
             Ok(Err(error)) => Err(database.refused(refusal::of(&error))),
             Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
