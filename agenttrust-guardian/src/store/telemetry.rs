@@ -165,7 +165,7 @@ async fn within(
     for (agent_id, rows) in &mut asked {
         if quota.is_uncounted(agent_id) {
             let most = i64::try_from(Quota::MOST_COUNTED).unwrap_or(i64::MAX);
-            let count = query(COUNT_UNVERIFIED).bind(&*agent_id).bind(most);
+            let count = query(COUNT_UNVERIFIED).bind(agent_id.as_str()).bind(most);
             let (count,): (i64,) = count.fetch_one(&mut *transaction).await?;
             quota.counted(agent_id, usize::try_from(count).unwrap_or(usize::MAX));
         }
