@@ -31,6 +31,8 @@ use crate::role::Role;
 use crate::secret::{Fingerprint, Secret};
 use crate::state::{Changes, DEFAULT_ORG, Settings, State};
 use crate::store::{Database, KeyRow, Store};
+use crate::taking;
+use crate::telemetry::Telemetry;
 use crate::tending;
 use crate::webhooks;
 
@@ -47,6 +49,9 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// The shortest and the longest of these times that is taken.
 const CHECK_DEADLINES: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(30);
+
+/// How many connections of those for decisions the work takes that nobody waits for.
+const AT_ONCE_IN_BACKGROUND: usize = 2;
 
 /// Settings of a [`Guardian`]; see [`Guardian::builder`].
 ///
@@ -249,18 +254,23 @@ impl GuardianBuilder {
         }
         let clock = Arc::new(Clock::default());
         // Before anything is made: a mistake in them leaves nothing behind.
-        let given = self.policies.clone().given(clock.now())?;
+        let given = self.policies.clone().given(clock.now()).await?;
         let database = Database::parse(&self.database)?;
         let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
         let refused =
             |reason: String| GuardianError::Database { url: database.to_string(), reason };
         let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
-        let writer = store.writer(&database).await?;
+        let writer = store.audit_writer(&database).await?;
         let signing = self.audit.signing(&database)?;
         let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock), Some(signing))
             .await
             .map_err(|error| refused(error.to_string()))?;
-        let aside = store.aside(&database).await?;
+        let control_store = store.control(&database).await?;
+        let reading_store = store.reading(&database).await?;
+        let metrics = Metrics::new();
+        let reports = store.writer(&database).await?;
+        let telemetry = Telemetry::start(reports, audit.clone(), metrics.reported.clone());
+        let background_store = store.with_places(AT_ONCE_IN_BACKGROUND);
         // Before memory is loaded: what changes in between is read once more.
         let asked = Instant::now();
         let seen = store.newest_change().await?;
@@ -287,7 +297,9 @@ impl GuardianBuilder {
         registry.keys.set_own(own.fingerprint(), own_key);
         let state = Arc::new(State {
             store,
-            aside,
+            control_store,
+            reading_store,
+            background_store,
             registry,
             policies,
             audit,
@@ -295,6 +307,8 @@ impl GuardianBuilder {
             changes: Changes::new(),
             revocations: Revocations::new(),
             following: Following::from(seen, asked),
+            takings: Arc::default(),
+            telemetry,
             clock,
             settings: Settings {
                 allow_self_approval: self.allow_self_approval,
@@ -306,7 +320,7 @@ impl GuardianBuilder {
                 log,
                 audit_retention: self.audit.retention,
             },
-            metrics: Metrics::new(),
+            metrics,
             pulse: Pulse::default(),
             outbound: Outbound::new(self.allow_private_targets),
             closing: watch::Sender::new(false),
@@ -328,6 +342,7 @@ impl GuardianBuilder {
         state.catch_up().await?;
         tending::start(&state);
         following::start(&state);
+        taking::start(&state);
         webhooks::start(&state);
         Guardian::new(state, own)
     }
@@ -356,11 +371,12 @@ impl AuditFiles {
 
 impl Source {
     /// Those that the Guardian was given; `None` when it was given none.
-    fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
+    async fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
         match self {
             Self::Default => Ok(None),
             Self::Set(set) => Ok(Some(Policies::of_set(set, Origin::Program, now))),
             Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
+                .await
                 .map(Some)
                 .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
         }

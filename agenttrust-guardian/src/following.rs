@@ -11,8 +11,9 @@ use agenttrust::model::{AgentStatus, Revocation};
 use tokio::sync::Mutex;
 
 use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
+use crate::secret::Fingerprint;
 use crate::state::State;
-use crate::store::{Changed, Kind, Listener, StoreError};
+use crate::store::{AgentRow, Changed, Kind, Listener, StoreError};
 
 /// A replica that has not heard from the database for this long denies: others may have taken
 /// something back meanwhile.
@@ -62,7 +63,7 @@ async fn poll(state: Weak<State>) {
 
 async fn listen(state: Weak<State>) {
     while let Some(listener) = state.upgrade().filter(|state| !*state.closing.borrow()) {
-        match listener.store.listen().await {
+        match listener.control_store.listen().await {
             Ok(Some(heard)) => hear(&state, heard).await,
             Ok(None) => return,
             Err(error) => {
@@ -132,6 +133,11 @@ impl Following {
         self.changed.load(Ordering::Acquire)
     }
 
+    /// Memory changed: permissions that are on their way are looked at once more.
+    pub(crate) fn noted(&self) {
+        self.changed.fetch_add(1, Ordering::AcqRel);
+    }
+
     fn heard_at(&self, asked: Instant) {
         let after = asked.saturating_duration_since(self.since).as_millis();
         self.heard.fetch_max(u64::try_from(after).unwrap_or(u64::MAX), Ordering::AcqRel);
@@ -162,12 +168,12 @@ impl State {
         loop {
             let asked = Instant::now();
             // Asked for first: whatever is committed later is followed in the next round.
-            let newest = self.aside.newest_change().await?;
+            let newest = self.control_store.newest_change().await?;
             if newest == *seen {
                 self.following.heard_at(asked);
                 return Ok(*seen);
             }
-            let changes = self.aside.changes_since(*seen).await?;
+            let changes = self.control_store.changes_since(*seen).await?;
             // Away for longer than changes are kept, or the database is another one by now.
             if changes.is_empty() {
                 *seen = self.start_over().await?;
@@ -181,19 +187,36 @@ impl State {
                 }
                 self.follow(change).await?;
                 *seen = seq;
-                self.following.changed.fetch_add(1, Ordering::AcqRel);
+                self.following.noted();
             }
         }
     }
 
+    /// Reads an agent anew once what was pending about it is settled: `settled` says whether it still is, and
+    /// from then on memory goes by what the database says of the agent.
+    pub(crate) async fn reread_agent(
+        &self,
+        org_id: &str,
+        id: &str,
+        settled: impl FnOnce() -> bool,
+    ) -> Result<(), StoreError> {
+        let _alone = self.following.seen.lock().await;
+        let Some(row) = self.control_store.agent(id.to_owned()).await? else { return Ok(()) };
+        if settled() {
+            self.know_agent(org_id, row)?;
+            self.following.noted();
+        }
+        Ok(())
+    }
+
     async fn start_over(&self) -> Result<i64, StoreError> {
-        let newest = self.aside.newest_change().await?;
-        if let Some(at) = self.aside.last_change_made().await? {
+        let newest = self.control_store.newest_change().await?;
+        if let Some(at) = self.control_store.last_change_made().await? {
             self.clock.not_before(at);
         }
-        self.registry.reload(&self.aside, self.clock.now()).await?;
+        self.registry.reload(&self.control_store, self.clock.now()).await?;
         self.follow_policies("").await?;
-        self.following.changed.fetch_add(1, Ordering::AcqRel);
+        self.following.noted();
         self.revocations.lost_count();
         tracing::warn!("what was changed elsewhere cannot be followed: memory was read anew");
         Ok(newest)
@@ -209,7 +232,9 @@ impl State {
             Kind::Token => self.follow_token(id).await,
             Kind::Session => self.follow_session(id).await,
             Kind::Tools => {
-                self.registry.tools.replace(&org_id, self.aside.tools_of(org_id.clone()).await?);
+                self.registry
+                    .tools
+                    .replace(&org_id, self.control_store.tools_of(org_id.clone()).await?);
                 Ok(())
             }
             Kind::Policies => self.follow_policies(&id).await,
@@ -221,12 +246,24 @@ impl State {
     }
 
     async fn follow_agent(&self, org_id: &str, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.aside.agent(id.clone()).await? else { return Ok(()) };
+        let Some(row) = self.control_store.agent(id).await? else { return Ok(()) };
+        self.know_agent(org_id, row)
+    }
+
+    fn know_agent(&self, org_id: &str, row: AgentRow) -> Result<(), StoreError> {
+        let id = row.agent.id.clone();
         let before = self.registry.agents.get(org_id, &id);
         let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
         let status = entry.agent.status;
-        self.registry.agents.insert(entry);
+        let same_terms = before.as_ref().is_some_and(|before| {
+            before.floor == entry.floor && before.agent.capabilities == entry.agent.capabilities
+        });
+        self.registry.keep_agent(entry);
         let Some(before) = before else { return Ok(()) };
+        // Nothing new: it was taken back here and told of then, say.
+        if same_terms && before.agent.status == status {
+            return Ok(());
+        }
         if status == AgentStatus::Revoked {
             self.registry.tokens.remove_of_agent(&id);
             self.registry.sessions.remove_of_agent(&id);
@@ -241,7 +278,7 @@ impl State {
     }
 
     async fn follow_key(&self, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.aside.key(id).await? else { return Ok(()) };
+        let Some(row) = self.control_store.key(id).await? else { return Ok(()) };
         let taken_back = row.revoked_at.is_some() || row.rotated_at.is_some();
         self.registry.keys.insert(row);
         if taken_back {
@@ -251,40 +288,55 @@ impl State {
     }
 
     async fn follow_token(&self, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.aside.token(id).await? else { return Ok(()) };
+        let Some(row) = self.control_store.token(id).await? else { return Ok(()) };
         let (org_id, agent_id) = (row.org_id.clone(), row.agent_id.clone());
         let (token_id, hash) = (row.id.clone(), row.hash);
         if !row.revoked {
             let entry = TokenEntry::new(row).map_err(crate::registry::unreadable)?;
-            self.registry.tokens.insert(entry);
+            self.registry.keep_token(entry);
+            return Ok(());
+        }
+        // Taken back here, and told of when it was.
+        if self.registry.has_taken_token(&token_id) {
             return Ok(());
         }
         self.registry.tokens.remove(&hash);
         self.registry.sessions.remove_of_token(&token_id);
-        if self.is_revoked(&org_id, &agent_id) {
-            return Ok(());
-        }
-        let revocation = Revocation::of_token(hash.to_hex(), Some(token_id), agent_id.as_str());
-        self.revocations.announce(&org_id, revocation);
-        // Tokens that were issued in a session of this one ended with it, and may be many.
-        if self.registry.has_orphaned_tokens(&agent_id, self.clock.now()) {
-            self.revocations.announce(&org_id, Revocation::of_agent(agent_id.as_str()));
-        }
+        self.tell_of_token(&org_id, &agent_id, token_id, hash);
         Ok(())
     }
 
+    /// Tells that a token is revoked that memory knows no more.
+    pub(crate) fn tell_of_token(
+        &self,
+        org_id: &str,
+        agent_id: &str,
+        token_id: String,
+        hash: Fingerprint,
+    ) {
+        if self.is_revoked(org_id, agent_id) {
+            return;
+        }
+        let revocation = Revocation::of_token(hash.to_hex(), Some(token_id), agent_id);
+        self.revocations.announce(org_id, revocation);
+        // Tokens that were issued in a session of this one ended with it, and may be many.
+        if self.registry.has_orphaned_tokens(agent_id, self.clock.now()) {
+            self.revocations.announce(org_id, Revocation::of_agent(agent_id));
+        }
+    }
+
     async fn follow_session(&self, id: String) -> Result<(), StoreError> {
-        let Some(row) = self.aside.session(id).await? else { return Ok(()) };
+        let Some(row) = self.control_store.session(id).await? else { return Ok(()) };
         if row.ended {
             self.registry.sessions.remove(&row.id);
         } else {
             let entry = SessionEntry::new(row).map_err(crate::registry::unreadable)?;
-            self.registry.sessions.insert(Arc::new(entry));
+            self.registry.keep_session(Arc::new(entry));
         }
         Ok(())
     }
 
-    fn is_revoked(&self, org_id: &str, agent_id: &str) -> bool {
+    pub(crate) fn is_revoked(&self, org_id: &str, agent_id: &str) -> bool {
         let agent = self.registry.agents.get(org_id, agent_id);
         agent.is_some_and(|entry| entry.agent.status == AgentStatus::Revoked)
     }

@@ -153,11 +153,15 @@ impl Guardian {
     /// Dropped early, what was not kept yet is lost; decisions that were answered are kept already.
     pub async fn close(&self) {
         self.state.closing.send_replace(true);
+        // What was taken back first: of all that is on its way, it matters most.
+        self.state.close_takings().await;
+        self.state.telemetry.close().await;
         if let Err(error) = self.state.save_uses().await {
             tracing::warn!(%error, "when keys were last used could not be kept");
         }
         self.state.audit.close().await;
-        self.state.aside.close().await;
+        self.state.reading_store.close().await;
+        self.state.control_store.close().await;
         self.state.store.close().await;
     }
 

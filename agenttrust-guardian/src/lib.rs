@@ -63,6 +63,8 @@ mod secret;
 mod spelling;
 mod state;
 mod store;
+mod taking;
+mod telemetry;
 mod tending;
 #[cfg(test)]
 mod trials;

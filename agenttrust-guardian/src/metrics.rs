@@ -81,8 +81,7 @@ pub(crate) struct Metrics {
     undecided: Counter,
     latency: Latency,
     approvals: [Counter; ApprovalEvent::ALL.len()],
-    verified: Counter,
-    unverified: Counter,
+    pub(crate) reported: Reported,
     budgets_exhausted: Counter,
     denial_bursts: Counter,
     pub(crate) requests: Requests,
@@ -90,6 +89,29 @@ pub(crate) struct Metrics {
     audit_healthy: Gauge,
     audit_waiting: Gauge,
     policies: Gauge,
+    reports_waiting: Gauge,
+    not_stored: Gauge,
+}
+
+/// What is counted of events that were reported; clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Reported {
+    verified: Counter,
+    unverified: Counter,
+    quota: Counter,
+}
+
+impl Reported {
+    /// Counts events that are kept, and how many of them are believed.
+    pub(crate) fn kept(&self, events: u64, verified: u64) {
+        self.verified.inc_by(verified);
+        self.unverified.inc_by(events.saturating_sub(verified));
+    }
+
+    /// Counts events that are beyond an agent's quota.
+    pub(crate) fn not_kept(&self, events: usize) {
+        self.quota.inc_by(events as u64);
+    }
 }
 
 impl Metrics {
@@ -128,6 +150,14 @@ impl Metrics {
         let unverified = reports.get_or_create(&[("verified", "false")]).clone();
         let help = "Events reported, by whether they belong to a check that was allowed here";
         registry.register("reports", help, reports);
+        let quota = Counter::default();
+        let help = "Events reported that no check vouches for and that are beyond their agent's quota, so not kept";
+        registry.register("reports_not_kept", help, quota.clone());
+        let (reports_waiting, not_stored) = <(Gauge, Gauge)>::default();
+        let help = "Events reported that wait to be written";
+        registry.register("reports_waiting", help, reports_waiting.clone());
+        let help = "What was taken back, is in force at this Guardian and could not be stored yet";
+        registry.register("revocations_not_stored", help, not_stored.clone());
 
         let (budgets_exhausted, denial_bursts) = <(Counter, Counter)>::default();
         let help = "Checks denied because the limit of a policy was used up";
@@ -152,8 +182,7 @@ impl Metrics {
             undecided,
             latency,
             approvals: approved,
-            verified,
-            unverified,
+            reported: Reported { verified, unverified, quota },
             budgets_exhausted,
             denial_bursts,
             requests,
@@ -161,6 +190,8 @@ impl Metrics {
             audit_healthy,
             audit_waiting,
             policies,
+            reports_waiting,
+            not_stored,
         }
     }
 
@@ -192,18 +223,15 @@ impl Metrics {
         self.budgets_exhausted.inc();
     }
 
-    /// Counts events that were reported, and how many of them are believed.
-    pub(crate) fn reported(&self, events: u64, verified: u64) {
-        self.verified.inc_by(verified);
-        self.unverified.inc_by(events.saturating_sub(verified));
-    }
-
     /// Everything as text, and what `state` is like at present.
     pub(crate) fn render(&self, state: &State) -> Result<String, fmt::Error> {
         self.audit_rows.inner().store(state.audit.written(), Ordering::Relaxed);
         self.audit_healthy.set(state.audit.is_healthy().into());
         self.denial_bursts.inner().store(state.audit.bursts(), Ordering::Relaxed);
         self.audit_waiting.set(i64::try_from(state.audit.waiting()).unwrap_or(i64::MAX));
+        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.reports_waiting.set(gauge(state.telemetry.waiting()));
+        self.not_stored.set(gauge(state.takings.overdue()));
         let policies = state.policies.load().ids().count();
         self.policies.set(i64::try_from(policies).unwrap_or(i64::MAX));
         let mut text = String::new();

@@ -7,11 +7,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
 use arc_swap::{ArcSwap, Guard};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::audit::Record;
 use crate::http::ApiError;
@@ -22,6 +24,9 @@ use crate::store::StoreError;
 /// How many beats a folder that was refused is left alone when nothing about it changes: what was in the
 /// way may have been something else, such as too many open files.
 const BEATS_BETWEEN_TRIES: u32 = 10;
+
+/// How long the folder may take to be read.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// How many bytes of ids a row of the audit lists at most.
 const LISTED_BYTES: usize = 16 << 10;
@@ -68,6 +73,8 @@ pub(crate) struct Policies {
     known: Mutex<Known>,
     /// Held while one set takes the place of another, so that the audit tells of them in their order.
     changing: tokio::sync::Mutex<()>,
+    /// Taken by who reads the folder, until that is done, however long it takes.
+    reading: Arc<Semaphore>,
 }
 
 /// What is known of the set in force, beside itself.
@@ -111,12 +118,16 @@ impl Policies {
     ///
     /// # Errors
     ///
-    /// As for [`PolicySet::load_dir`].
-    pub(crate) fn of_folder(folder: PathBuf, now: Timestamp) -> Result<Self, PolicyError> {
+    /// As for [`PolicySet::load_dir`], and for a folder that cannot be read within ten seconds.
+    pub(crate) async fn of_folder(folder: PathBuf, now: Timestamp) -> Result<Self, PolicyError> {
+        let path = folder.clone();
         // Looked at first: what changes in between is read again.
-        let look = Look::at(&folder);
-        let set = PolicySet::load_dir(&folder)?;
-        Ok(Self::new(set, Some(folder), look, Origin::Folder, now))
+        let reading = background::handle()
+            .spawn_blocking(move || (Look::at(&path), PolicySet::load_dir(&path)));
+        match background::timeout(READ_WITHIN, reading).await {
+            Ok(Ok((look, set))) => Ok(Self::new(set?, Some(folder), look, Origin::Folder, now)),
+            _ => Err(PolicyError::too_slow(&folder, READ_WITHIN)),
+        }
     }
 
     fn new(
@@ -139,6 +150,7 @@ impl Policies {
             folder,
             known: Mutex::new(known),
             changing: tokio::sync::Mutex::default(),
+            reading: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -266,14 +278,12 @@ impl State {
         let unfollowed = |error: ApiError| StoreError::NotFollowed(error.message().to_owned());
         let origin = self.policies.known().origin;
         match origin {
-            Origin::Program => return Ok(()),
-            Origin::Folder => {
-                // Whoever had it read has read it; the others do, as they would by themselves a moment later.
-                return self.watch_policies().await.map_err(unfollowed);
-            }
+            // Whoever had the folder read has read it; the others look at it by themselves in a moment. Memory
+            // does not wait for their disks.
+            Origin::Program | Origin::Folder => return Ok(()),
             Origin::BuiltIn | Origin::Api => {}
         }
-        let files = self.store.policy_files().await?;
+        let files = self.control_store.policy_files().await?;
         let _alone = self.policies.changing.lock().await;
         match valid(files).await.map_err(unfollowed)? {
             Ok(set) if set.sha256() == self.policies.load().sha256() => Ok(()),
@@ -294,8 +304,11 @@ impl State {
     ) -> Result<(), ApiError> {
         let (state, folder, key_id) = (Arc::clone(self), folder.to_owned(), key_id.to_owned());
         let reloaded = background::spawn(async move {
-            let look = look(&folder).await?;
-            let read = state.read_folder(&folder, look, Some(&key_id)).await?;
+            let read = match state.look(&folder).await? {
+                Some(look) => state.read_folder(&folder, look, Some(&key_id)).await?,
+                // Its trouble is told of below.
+                None => true,
+            };
             if !read {
                 return Err(ApiError::conflict(
                     "the policy folder is being written to; try again when that is done",
@@ -315,7 +328,7 @@ impl State {
     /// Looks at the folder, and reads it when it changed.
     pub(crate) async fn watch_policies(&self) -> Result<(), ApiError> {
         let Some(folder) = self.policies.folder() else { return Ok(()) };
-        let look = look(folder).await?;
+        let Some(look) = self.look(folder).await? else { return Ok(()) };
         // Without an audit nothing may change; the next beat looks again.
         if self.policies.is_due(&look) && self.audit.is_healthy() {
             self.read_folder(folder, look, None).await?;
@@ -333,7 +346,8 @@ impl State {
     ) -> Result<bool, ApiError> {
         let _alone = self.policies.changing.lock().await;
         let path = folder.to_owned();
-        let (set, after) = read(move || (PolicySet::load_dir(&path), Look::at(&path))).await?;
+        let read = move || (PolicySet::load_dir(&path), Look::at(&path));
+        let Some((set, after)) = self.read_of(folder, read).await? else { return Ok(true) };
         if before != after {
             return Ok(false);
         }
@@ -349,6 +363,38 @@ impl State {
         // Last: a set that could not be put in force is read again.
         self.policies.known().watch.read = after;
         Ok(true)
+    }
+
+    async fn look(&self, folder: &Path) -> Result<Option<Look>, ApiError> {
+        let path = folder.to_owned();
+        self.read_of(folder, move || Look::at(&path)).await
+    }
+
+    /// Reads something of the folder, where nobody else is kept waiting; `None`, and the policies are in
+    /// trouble, when it takes too long. One reads at a time: a disk that hangs holds one thread and no more.
+    async fn read_of<T: Send + 'static>(
+        &self,
+        folder: &Path,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, ApiError> {
+        let reading = Arc::clone(&self.policies.reading);
+        let done = background::timeout(READ_WITHIN, async {
+            let alone = reading.acquire_owned().await.ok();
+            read(move || {
+                let done = work();
+                drop(alone);
+                done
+            })
+            .await
+        });
+        match done.await {
+            Ok(done) => done.map(Some),
+            Err(_) => {
+                let error = PolicyError::too_slow(folder, READ_WITHIN);
+                self.refuse(error, Origin::Folder, None).await;
+                Ok(None)
+            }
+        }
     }
 
     /// Records the set, then puts it in force.
@@ -399,11 +445,6 @@ impl State {
 /// The set of these files, if it is one.
 async fn valid(files: Vec<(String, String)>) -> Result<Result<PolicySet, PolicyError>, ApiError> {
     read(move || PolicySet::of_files(files)).await
-}
-
-async fn look(folder: &Path) -> Result<Look, ApiError> {
-    let folder = folder.to_owned();
-    read(move || Look::at(&folder)).await
 }
 
 /// Reads files, and validates what is in them, where nobody else is kept waiting.

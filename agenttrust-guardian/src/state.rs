@@ -21,9 +21,14 @@ use crate::registry::{Key, Registry};
 use crate::revocations::Revocations;
 use crate::secret::Fingerprint;
 use crate::store::{Store, StoreError};
+use crate::taking::Takings;
+use crate::telemetry::Telemetry;
 
 /// The organisation of a Guardian that was told of no other.
 pub(crate) const DEFAULT_ORG: &str = "org_default";
+
+/// How long an unknown key is looked for in the database.
+const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often a change of tools is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
@@ -49,10 +54,15 @@ pub(crate) struct Settings {
 /// What every request shares.
 #[derive(Debug)]
 pub(crate) struct State {
+    /// The database, for decisions and changes.
     pub(crate) store: Store,
-    /// The same database by connections of their own, for what must not wait behind checks: following
-    /// what was changed, and taking things back.
-    pub(crate) aside: Store,
+    /// The same by connections of their own, for what must not wait behind these: following what was changed,
+    /// storing what was taken back, and asking how the database is.
+    pub(crate) control_store: Store,
+    /// The same by connections of their own, for those who read: lists, exports, verification.
+    pub(crate) reading_store: Store,
+    /// The same, of which work that nobody waits for takes only a part: deliveries, and what is let go.
+    pub(crate) background_store: Store,
     pub(crate) registry: Registry,
     pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
@@ -60,6 +70,8 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) following: Following,
+    pub(crate) takings: Arc<Takings>,
+    pub(crate) telemetry: Telemetry,
     pub(crate) clock: Arc<Clock>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
@@ -77,7 +89,10 @@ impl State {
         if known.is_some() || !self.settings.shared_database || !self.registry.keys.may_look_up() {
             return Ok(known);
         }
-        if let Some(row) = self.store.key_by_hash(hash).await? {
+        // Whoever guesses keys keeps no connection from those who decide, and waits for no slow database.
+        let found = self.background_store.key_by_hash(hash);
+        let found = background::timeout(LOOKED_UP_WITHIN, found).await;
+        if let Some(row) = found.map_err(|_| not_in_time())?? {
             self.registry.keys.insert(row);
         }
         Ok(self.registry.keys.get(&hash, now))
@@ -179,8 +194,14 @@ impl State {
     /// Keeps when keys were last used.
     pub(crate) async fn save_uses(&self) -> Result<(), StoreError> {
         let used = self.registry.keys.take_used();
-        if used.is_empty() { Ok(()) } else { self.store.keys_used(used).await }
+        if used.is_empty() { Ok(()) } else { self.background_store.keys_used(used).await }
     }
+}
+
+fn not_in_time() -> StoreError {
+    StoreError::NotFollowed(
+        "the database did not say within a second whether it knows it".to_owned(),
+    )
 }
 
 /// A change of what is known of tools, and what the audit says of it.

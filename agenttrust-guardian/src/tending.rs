@@ -1,6 +1,8 @@
-//! What happens by itself, now and then: approvals lapse, policies and keys of other processes arrive,
-//! old rows go. It ends with the Guardian.
+//! What happens by itself, now and then: approvals lapse, policies and keys of other processes arrive, old
+//! rows go. Each by a task of its own, so that none of it waits for another: neither behind a file that
+//! cannot be read nor behind a table that cannot be written. It ends with the Guardian.
 
+use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,12 +11,14 @@ use agenttrust::Timestamp;
 
 use crate::retention;
 use crate::state::State;
-use crate::store::StoreError;
+use crate::store::{PRUNED_AT_ONCE, StoreError};
 
-/// How often approvals are looked through.
+/// How often approvals and policies are looked through.
 const BEAT: Duration = Duration::from_millis(500);
-/// Every so many beats, old rows go.
-const BEATS_BETWEEN_PRUNING: u64 = 1_200;
+/// How often old rows go.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How long others are given between two steps of that.
+const GIVES_WAY: Duration = Duration::from_millis(20);
 /// How long reports, ended sessions, approvals that are over and deliveries are kept in the database.
 const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// How long a token or session that is over stays in memory, so that its end can be told from a wrong id.
@@ -22,63 +26,129 @@ const OVER_KEPT: Duration = Duration::from_secs(3_600);
 
 /// Starts tending.
 pub(crate) fn start(state: &Arc<State>) {
-    let state = Arc::downgrade(state);
-    background::spawn(tend(state));
-}
-
-async fn tend(state: Weak<State>) {
-    let mut beats: u64 = 0;
-    let mut troubled = false;
-    loop {
-        background::sleep(BEAT).await;
-        // A guardian that nobody holds any more is not kept alive by its own tending.
-        let Some(state) = state.upgrade() else { return };
-        if *state.closing.borrow() {
-            return;
-        }
-        beats += 1;
+    every(BEAT, state, "approvals that lapsed could not be expired", |state| async move {
+        state.expire_approvals(state.clock.now()).await
+    });
+    every(BEAT, state, "when keys were last used could not be kept", |state| async move {
+        state.save_uses().await
+    });
+    every(BEAT, state, "the policy folder could not be looked at", |state| async move {
         // A trouble of the policies tells of itself.
         if let Err(error) = state.watch_policies().await {
             tracing::debug!(message = error.message(), "the policy folder could not be looked at");
         }
-        if beats.is_multiple_of(BEATS_BETWEEN_PRUNING) {
-            background::spawn(retention::let_go(Arc::clone(&state)));
-        }
-        match beat(&state, beats.is_multiple_of(BEATS_BETWEEN_PRUNING)).await {
-            Ok(()) => troubled = false,
-            // Once a trouble, not twice a second.
-            Err(error) if !troubled => {
-                tracing::warn!(%error, "the database could not be tended; trying again");
-                troubled = true;
+        Ok(())
+    });
+    every(PRUNE_EVERY, state, "old rows could not be let go", |state| async move {
+        prune(&state).await;
+        Ok(())
+    });
+    every(PRUNE_EVERY, state, "old rows of the audit could not be let go", |state| async move {
+        retention::let_go(state).await;
+        Ok(())
+    });
+}
+
+/// Does `work` over and over, with so much time in between. A trouble is told once, until it is over.
+fn every<W, F>(pause: Duration, state: &Arc<State>, trouble: &'static str, work: W)
+where
+    W: Fn(Arc<State>) -> F + Send + 'static,
+    F: Future<Output = Result<(), StoreError>> + Send,
+{
+    // A guardian that nobody holds any more is not kept alive by its own tending.
+    let state = Arc::downgrade(state);
+    background::spawn(async move {
+        let mut troubled = false;
+        while let Some(state) = after(pause, &state).await {
+            match work(state).await {
+                Ok(()) => troubled = false,
+                Err(error) if !troubled => {
+                    tracing::warn!(%error, "{trouble}; trying again");
+                    troubled = true;
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
+        }
+    });
+}
+
+/// The Guardian after this time, if it is still there and not about to close.
+async fn after(pause: Duration, state: &Weak<State>) -> Option<Arc<State>> {
+    let mut left = pause;
+    loop {
+        let step = left.min(BEAT);
+        background::sleep(step).await;
+        let state = state.upgrade().filter(|state| !*state.closing.borrow())?;
+        left -= step;
+        if left.is_zero() {
+            return Some(state);
         }
     }
 }
 
-async fn beat(state: &State, prune: bool) -> Result<(), StoreError> {
+/// Lets old rows go, one kind after the other.
+async fn prune(state: &State) {
     let now = state.clock.now();
-    state.expire_approvals(now).await?;
-    state.save_uses().await?;
-    if prune {
-        let over = before(now, OVER_KEPT);
-        state.registry.tokens.prune(over);
-        state.registry.sessions.prune(over);
-        crate::lists::sweep();
-        state.store.prune_tokens(over).await?;
-        state.store.prune_changes(over).await?;
-        state.store.prune_denials(over).await?;
-        state.prune_budgets().await?;
-        let history = before(now, HISTORY_KEPT);
-        state.store.prune_telemetry(history).await?;
-        state.store.prune_sessions(history).await?;
-        state.store.prune_deliveries(history).await?;
-        while state.store.prune_approvals(history).await? > 0 {}
+    let (over, history) = (before(now, OVER_KEPT), before(now, HISTORY_KEPT));
+    state.registry.tokens.prune(over);
+    state.registry.sessions.prune(over);
+    crate::lists::sweep();
+    let store = &state.background_store;
+    in_steps("tokens", || store.prune_tokens(over)).await;
+    in_steps("changes", || store.prune_changes(over)).await;
+    in_steps("denials", || store.prune_denials(over)).await;
+    in_steps("budgets", || state.prune_budgets()).await;
+    in_steps("reports", || store.prune_telemetry(history)).await;
+    in_steps("sessions", || store.prune_sessions(history)).await;
+    in_steps("deliveries", || store.prune_deliveries(history)).await;
+    in_steps("approvals", || store.prune_approvals(history)).await;
+}
+
+/// Lets rows go until a step finds fewer than it may take. One that fails is told of and stops no other
+/// kind; the next time it goes on where it was.
+async fn in_steps<F>(what: &'static str, step: impl Fn() -> F)
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    loop {
+        match step().await {
+            Ok(rows) if rows.cast_signed() < PRUNED_AT_ONCE => return,
+            Ok(_) => background::sleep(GIVES_WAY).await,
+            Err(error) => {
+                tracing::warn!(%error, "old rows of the {what} could not be let go; trying again later");
+                return;
+            }
+        }
     }
-    Ok(())
 }
 
 pub(crate) fn before(now: Timestamp, by: Duration) -> Timestamp {
     let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_unix_micros(now.unix_micros().saturating_sub(by)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guardian::Guardian;
+    use crate::store::query;
+
+    #[tokio::test]
+    async fn old_rows_go_in_steps_and_a_step_that_fails_stops_no_other() {
+        let guardian = Guardian::in_memory().await.unwrap();
+        let state = guardian.state();
+        let db = state.store.db();
+        const MANY: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < $1) \
+                            INSERT INTO denials (agent_id, latest, kept_at, told) \
+                            SELECT 'agt_' || n, '[]', n, TRUE FROM n";
+        let many = PRUNED_AT_ONCE * 2 + 7;
+        query(MANY).bind(many).execute(&db).await.unwrap();
+        // The step before it fails.
+        query("DROP TABLE changes").execute(&db).await.unwrap();
+        let now = state.clock.now();
+        assert_eq!(state.store.prune_denials(now).await.unwrap(), PRUNED_AT_ONCE.cast_unsigned());
+        prune(state).await;
+        let left: (i64,) = query("SELECT COUNT(*) FROM denials").fetch_one(&db).await.unwrap();
+        assert_eq!(left.0, 0);
+    }
 }

@@ -264,3 +264,55 @@ async fn full_disk_denies_everything_says_so_and_heals() {
     api.audit_rows().await;
     api.guardian.close().await;
 }
+
+#[tokio::test]
+async fn what_is_taken_back_on_a_full_disk_is_in_force_at_once_and_stored_when_there_is_room() {
+    let Some(disk) = Disk::or_skip("16m") else { return };
+    let path = disk.0.path().join("guardian.db");
+    let api = at(&path).await;
+    let (agent, key) = api.worker().await;
+    let token = api.token(&agent, &["search"]).await;
+    let keys = api.get("/api/v1/keys", ADMIN).await.ok();
+    let mut keys = keys.body["keys"].as_array().unwrap().iter();
+    let key_id =
+        keys.find(|key| key["role"] == "agent").unwrap()["id"].as_str().unwrap().to_owned();
+    disk.fill();
+    // What was reserved in files that are there already may still take a few rows.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while api.check(&key, &agent, "send_mail").await.body["allowed"] == true {
+        assert!(Instant::now() < deadline, "the disk takes everything");
+    }
+    // Ten times what is promised.
+    let (begun, promised) = (Instant::now(), Duration::from_secs(10));
+    let revoke = format!("/api/v1/agents/{agent}/revoke");
+    let revoked = api.post(&revoke, ADMIN, json!({ "reason": "a trial" })).await.ok();
+    assert!(begun.elapsed() < promised, "{:?}", begun.elapsed());
+    assert_eq!(revoked.body["durable"], false, "{revoked:?}");
+    assert_eq!(api.get(&format!("/api/v1/agents/{agent}"), ADMIN).await.text("status"), "revoked");
+    let introspected = json!({ "token": token });
+    let introspected = api.post("/api/v1/agent-tokens/introspect", ADMIN, introspected).await.ok();
+    assert_eq!(introspected.body["active"], false, "{introspected:?}");
+    let path_of_key = format!("/api/v1/keys/{key_id}");
+    let revoked = api.ask(axum::http::Method::DELETE, &path_of_key, ADMIN, None).await.ok();
+    assert_eq!(revoked.body["durable"], false, "{revoked:?}");
+    api.check(&key, &agent, "search").await.refused(401, "AUTH_FAILED");
+    assert_eq!(api.get("/health", "").await.body["checks"]["revocations"], "degraded");
+
+    disk.make_room();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while api.post(&revoke, ADMIN, json!({})).await.ok().body["durable"] != true
+        || api.get("/health", "").await.body["status"] != "healthy"
+    {
+        assert!(Instant::now() < deadline, "it is never stored");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    while api.audit("agent.revoked").await.is_empty() || api.audit("key.revoked").await.is_empty() {
+        assert!(Instant::now() < deadline, "it is never recorded");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    api.guardian.close().await;
+    let api = at(&path).await;
+    assert_eq!(api.get(&format!("/api/v1/agents/{agent}"), ADMIN).await.text("status"), "revoked");
+    api.check(&key, &agent, "search").await.refused(401, "AUTH_FAILED");
+    api.guardian.close().await;
+}

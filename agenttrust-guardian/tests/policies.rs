@@ -459,3 +459,67 @@ async fn groups_are_what_an_admin_registered() {
     let body = json!({ "name": "x", "metadata": { "groups": ["ops"] } });
     api.post("/api/v1/agents", &agent_key, body).await.refused(403, "AUTH_DENIED");
 }
+
+/// What cannot be read at once, or never ends: under the name of a policy file.
+#[cfg(unix)]
+fn unreadable(folder: &Path) -> [(&'static str, Box<dyn Fn() + '_>); 3] {
+    let path = folder.join("b.cedar");
+    let (pipe, device, inner) = (path.clone(), path.clone(), path);
+    [
+        (
+            "a pipe",
+            Box::new(move || {
+                let done = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+                assert!(done.success());
+            }),
+        ),
+        ("a device", Box::new(move || std::os::unix::fs::symlink("/dev/zero", &device).unwrap())),
+        ("a folder", Box::new(move || std::fs::create_dir(&inner).unwrap())),
+    ]
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_cannot_be_read_at_once_leaves_the_old_set_in_force_and_stops_nothing() {
+    for place in 0..3 {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a.cedar", ALL);
+        let api = Api::with(|builder| builder.policies(folder.path())).await;
+        let (what, make) = &unreadable(folder.path())[place];
+        make();
+        let told = until(&api, "refused", is_refused).await;
+        assert!(told.to_string().contains("no file of policies"), "{what}: {told}");
+        assert!(told.to_string().contains("move it out of the policy folder"), "{what}: {told}");
+        let health = api.get("/health", "").await.ok();
+        assert_eq!(health.body["checks"]["policies"], "degraded", "{what}: {health:?}");
+        assert_eq!(health.text("status"), "degraded", "{what}");
+        let (agent, key) = api.worker().await;
+        api.check(&key, &agent, "send_mail").await.allowed();
+        reload(&api).await.refused(409, "CONFLICT");
+        // Once it is gone, the next set is read.
+        let path = folder.path().join("b.cedar");
+        if path.is_dir() && !path.is_symlink() {
+            std::fs::remove_dir(&path).unwrap();
+        } else {
+            std::fs::remove_file(&path).unwrap();
+        }
+        write(folder.path(), "a.cedar", NONE);
+        until(&api, "none", has("none")).await;
+        assert_eq!(api.get("/health", "").await.ok().text("status"), "healthy", "{what}");
+        api.guardian.close().await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn guardian_does_not_start_with_what_cannot_be_read_at_once() {
+    for place in 0..3 {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a.cedar", ALL);
+        let (what, make) = &unreadable(folder.path())[place];
+        make();
+        let builder = agenttrust_guardian::Guardian::builder().policies(folder.path());
+        let said = builder.build().await.unwrap_err().to_string();
+        assert!(said.contains("b.cedar") && said.contains("move it out"), "{what}: {said}");
+    }
+}

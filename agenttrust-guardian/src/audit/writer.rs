@@ -41,6 +41,7 @@ static INSERT: Insert = Insert {
         ("prev_hash", ColumnKind::Bytes),
         ("hash", ColumnKind::Bytes),
     ],
+    unless_in: "",
 };
 
 pub(super) struct Writer {

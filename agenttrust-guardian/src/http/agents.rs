@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use super::answers::{Conflict, Done, NotFound, Unavailable};
+use super::answers::{Conflict, Done, NotFound, TakenBack, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -147,57 +147,63 @@ async fn reason_to_change(
     let Reason { reason } = payload.json_or_empty().await?;
     check_text("reason", &reason)?;
     known(state, caller, id)?;
-    state.ready_to_change()?;
     Ok(reason)
 }
 
 /// Revoke an agent for good, with its tokens, sessions and approvals
+///
+/// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/revoke", operation_id = "revoke_agent", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),
     request_body = Option<Reason>,
-    responses((status = 200, description = "It is revoked", body = Done), NotFound, Unavailable),
+    responses((status = 200, description = "It is revoked", body = TakenBack), NotFound),
 )]
 pub(super) async fn revoke(
     state: App,
     caller: Caller,
     Id(id): Id,
     payload: Payload,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<TakenBack>, ApiError> {
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
-    let now = state.clock.now();
-    let org_id = caller.org_id().to_owned();
-    state.aside.revoke_agent(org_id, id.clone(), reason.clone(), now).await?;
-    state.catch_up().await?;
-    state.note(record(&caller, "agent.revoked", &id, json!({ "reason": reason }))).await?;
-    let expired = state.store.approvals_expired_at(id.clone(), now).await?;
-    // All of them first: who waits should not wait for the audit.
-    for approval_id in &expired {
-        state.changes.announce(approval_id);
-    }
-    for approval_id in expired {
-        let about = json!({ "approval_id": approval_id });
-        state.note(record(&caller, "approval.expired", &id, about)).await?;
-    }
-    Ok(Json(Done { status: "revoked" }))
+    let record = record(&caller, "agent.revoked", &id, json!({ "reason": reason }));
+    let status = AgentStatus::Revoked;
+    let durable = state.take_agent(caller.org_id(), &id, status, reason, record).await;
+    Ok(Json(TakenBack { status: status.as_str(), durable }))
 }
 
 /// Suspend an agent
+///
+/// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/suspend", operation_id = "suspend_agent", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),
     request_body = Option<Reason>,
-    responses(
-        (status = 200, description = "It is suspended", body = Done), NotFound, Conflict, Unavailable,
-    ),
+    responses((status = 200, description = "It is suspended", body = TakenBack), NotFound, Conflict),
 )]
 pub(super) async fn suspend(
     state: App,
     caller: Caller,
-    id: Id,
+    Id(id): Id,
     payload: Payload,
-) -> Result<Json<Done>, ApiError> {
-    set_status(state, caller, id, payload, AgentStatus::Suspended, "agent.suspended").await
+) -> Result<Json<TakenBack>, ApiError> {
+    let reason = reason_to_change(&state, &caller, &id, payload).await?;
+    // It may be revoked at another replica, of which memory hears once this one is stored.
+    let revoked = || {
+        ApiError::conflict(format!(
+            "agent {id:?} is revoked, which is for good; register another one"
+        ))
+    };
+    if state.is_revoked(caller.org_id(), &id) {
+        return Err(revoked());
+    }
+    let record = record(&caller, "agent.suspended", &id, json!({ "reason": reason }));
+    let status = AgentStatus::Suspended;
+    let durable = state.take_agent(caller.org_id(), &id, status, reason, record).await;
+    if state.is_revoked(caller.org_id(), &id) {
+        return Err(revoked());
+    }
+    Ok(Json(TakenBack { status: status.as_str(), durable }))
 }
 
 /// Lift the suspension of an agent
@@ -212,30 +218,14 @@ pub(super) async fn suspend(
 pub(super) async fn reactivate(
     state: App,
     caller: Caller,
-    id: Id,
-    payload: Payload,
-) -> Result<Json<Done>, ApiError> {
-    set_status(state, caller, id, payload, AgentStatus::Active, "agent.reactivated").await
-}
-
-async fn set_status(
-    state: App,
-    caller: Caller,
     Id(id): Id,
     payload: Payload,
-    status: AgentStatus,
-    kind: &'static str,
 ) -> Result<Json<Done>, ApiError> {
     let reason = reason_to_change(&state, &caller, &id, payload).await?;
-    let (org_id, now) = (caller.org_id().to_owned(), state.clock.now());
-    if !state.aside.set_agent_status(org_id, id.clone(), status, now).await? {
-        return Err(ApiError::conflict(format!(
-            "agent {id:?} is revoked, which is for good; register another one"
-        )));
-    }
-    state.catch_up().await?;
-    state.note(record(&caller, kind, &id, json!({ "reason": reason }))).await?;
-    Ok(Json(Done { status: status.as_str() }))
+    state.ready_to_change()?;
+    let record = record(&caller, "agent.reactivated", &id, json!({ "reason": reason }));
+    state.reactivate_agent(caller.org_id(), &id, record).await?;
+    Ok(Json(Done { status: AgentStatus::Active.as_str() }))
 }
 
 /// The body of `PUT /api/v1/agents/{id}/floor`. A field that is misspelt or left out must not open a

@@ -79,7 +79,8 @@ pub(super) async fn list(
     let mut approvals = Vec::new();
     for agent_id in of {
         let filter = ApprovalFilter { agent_id, ..filter.clone() };
-        approvals.extend(state.store.approvals(caller.org_id().to_owned(), filter, now).await?);
+        approvals
+            .extend(state.reading_store.approvals(caller.org_id().to_owned(), filter, now).await?);
     }
     approvals.sort_by(|one: &Approval, other| {
         (other.created_at, &other.id).cmp(&(one.created_at, &one.id))

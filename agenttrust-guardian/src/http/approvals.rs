@@ -301,12 +301,13 @@ async fn read(
     id: &str,
 ) -> Result<Approval, ApiError> {
     let now = state.clock.now();
-    let found = state.store.approval(id.to_owned(), caller.org_id().to_owned(), now).await?;
+    let found =
+        state.reading_store.approval(id.to_owned(), caller.org_id().to_owned(), now).await?;
     let approval = found.ok_or_else(|| ApiError::unknown("approval", id))?.approval;
     if access == Access::Any || caller.key.is_bound_to(&approval.agent_id) {
         return Ok(approval);
     }
-    if state.store.is_asker(id.to_owned(), caller.key.id.clone()).await? {
+    if state.reading_store.is_asker(id.to_owned(), caller.key.id.clone()).await? {
         return Ok(approval);
     }
     Err(ApiError::unknown("approval", id))

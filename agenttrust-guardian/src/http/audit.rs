@@ -328,7 +328,13 @@ where
     W: Future<Output = Result<T, AuditError>> + Send + 'static,
     T: Send + 'static,
 {
-    background::spawn(work(state.store.db()))
+    let store = state.reading_store.clone();
+    let work = work(store.db());
+    let read = async move {
+        let _place = store.place().await;
+        work.await
+    };
+    background::spawn(read)
         .await
         .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
         .map_err(unreadable)

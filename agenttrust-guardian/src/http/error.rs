@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agenttrust::model::ErrorBody;
 use axum::Json;
+use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -21,11 +22,13 @@ pub(crate) struct ApiError {
     code: &'static str,
     message: Cow<'static, str>,
     details: Option<Value>,
+    /// Whether the same request may well be answered in a moment.
+    passing: bool,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), details: None }
+        Self { status, code, message: message.into(), details: None, passing: false }
     }
 
     fn with(mut self, details: Value) -> Self {
@@ -145,6 +148,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
     }
 
+    /// 503: what it needs is busy, and may well not be in a second.
+    pub(crate) fn busy(message: &'static str) -> Self {
+        Self { passing: true, ..Self::unavailable(message) }
+    }
+
     /// The sentence for people.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -187,6 +195,7 @@ impl IntoResponse for ApiError {
             message: self.message.into_owned(),
             details: self.details,
         };
-        (self.status, Json(body)).into_response()
+        let retry = self.passing.then_some([(RETRY_AFTER, "1")]);
+        (self.status, retry, Json(body)).into_response()
     }
 }

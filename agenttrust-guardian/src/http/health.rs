@@ -23,7 +23,7 @@ const CLOCK_AHEAD_MOST: Duration = Duration::from_secs(60);
 )]
 pub(super) async fn health(state: App) -> (StatusCode, Json<Health>) {
     // Without either of them no decision can be recorded.
-    let database = vital(state.is_in_touch() && state.pulse.of(&state.store).await);
+    let database = vital(state.is_in_touch() && state.pulse.of(&state.control_store).await);
     let audit = vital(state.audit.is_healthy());
     // The set in force may not be the one that somebody meant to be.
     let policies = match state.policies.trouble() {
@@ -36,8 +36,18 @@ pub(super) async fn health(state: App) -> (StatusCode, Json<Health>) {
     } else {
         HealthStatus::Healthy
     };
-    let checks =
-        [("database", database), ("audit", audit), ("policies", policies), ("clock", clock)];
+    // In force here, and not yet at the other replicas or after a restart.
+    let revocations = match state.takings.overdue() {
+        0 => HealthStatus::Healthy,
+        _ => HealthStatus::Degraded,
+    };
+    let checks = [
+        ("database", database),
+        ("audit", audit),
+        ("policies", policies),
+        ("clock", clock),
+        ("revocations", revocations),
+    ];
 
     let worst = [HealthStatus::Unhealthy, HealthStatus::Degraded]
         .into_iter()

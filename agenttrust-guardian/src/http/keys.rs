@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use agenttrust::Timestamp;
 use agenttrust::model::schema::{Name, NameOrEmpty};
 
-use super::answers::{Done, NotFound, Unavailable};
+use super::answers::{NotFound, TakenBack, Unavailable};
 use super::auth::Caller;
 use super::body::{Payload, whole};
 use super::params::{Id, Params};
@@ -147,38 +147,41 @@ pub(super) async fn list(
 ) -> Result<Json<Keys>, ApiError> {
     caller.need(Permission::ManageKeys)?;
     let org_id = organisation(&caller, params.name("org_id")?)?;
-    let mut keys = state.store.keys().await?;
+    let mut keys = state.reading_store.keys().await?;
     keys.retain(|key| key.org_id == org_id);
     Ok(Json(Keys { keys: keys.into_iter().map(KeyView::from).collect() }))
 }
 
 /// Revoke a key
+///
+/// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
     delete, path = "/api/v1/keys/{id}", operation_id = "revoke_key", tag = "keys",
     params(
         ("id" = Name, Path, description = "The id of the key"),
         ("org_id" = Option<NameOrEmpty>, Query, description = "Another organisation than the caller's, for an admin of `org_default`"),
     ),
-    responses((status = 200, description = "It is revoked", body = Done), NotFound, Unavailable),
+    responses((status = 200, description = "It is revoked", body = TakenBack), NotFound, Unavailable),
 )]
 pub(super) async fn revoke(
     state: App,
     caller: Caller,
     Id(id): Id,
     params: Params,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<TakenBack>, ApiError> {
     caller.need(Permission::ManageKeys)?;
     let org_id = organisation(&caller, params.name("org_id")?)?;
-    state.ready_to_change()?;
-    let now = state.clock.now();
-    if !state.aside.revoke_key(id.clone(), org_id.to_owned(), now).await? {
+    // Made by another process a moment ago, it is not known here yet.
+    if !state.knows_key(org_id, &id) {
+        state.catch_up().await?;
+    }
+    if !state.knows_key(org_id, &id) {
         return Err(no_such_key(&id));
     }
-    state.catch_up().await?;
     let record =
         Record::new("key.revoked", org_id).actor(&caller.key.id).body(json!({ "key_id": id }));
-    state.note(record).await?;
-    Ok(Json(Done { status: "revoked" }))
+    let durable = state.take_key(org_id, &id, record).await;
+    Ok(Json(TakenBack { status: "revoked", durable }))
 }
 
 /// The body of `POST /api/v1/keys/{id}/rotate`.
@@ -240,7 +243,7 @@ pub(super) async fn rotate(
         old_until: now.saturating_add(Duration::from_secs(overlap)),
         now,
     };
-    if !state.store.rotate_key(rotation).await? {
+    if !state.control_store.rotate_key(rotation).await? {
         return Err(no_such_key(&id));
     }
     state.catch_up().await?;
@@ -248,7 +251,7 @@ pub(super) async fn rotate(
         .actor(&caller.key.id)
         .body(json!({ "key_id": id, "overlap": overlap }));
     state.note(record).await?;
-    let row = state.store.key(id.clone()).await?.ok_or_else(|| no_such_key(&id))?;
+    let row = state.control_store.key(id.clone()).await?.ok_or_else(|| no_such_key(&id))?;
     Ok(Json(KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) }))
 }
 

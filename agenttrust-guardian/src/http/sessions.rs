@@ -233,7 +233,7 @@ async fn shown(state: &State, session: &SessionEntry) -> Result<Session, ApiErro
     // Decisions that were answered may be on their way to the disk.
     state.audit.flush().await;
     let row = &session.row;
-    let counts = state.store.session_counts(row.id.clone(), row.created_at).await?;
+    let counts = state.reading_store.session_counts(row.id.clone(), row.created_at).await?;
     Ok(session.show(&counts))
 }
 

@@ -1,5 +1,7 @@
-//! Reports of what ran. A batch is kept whole or not at all. What is not the first report of a check that
-//! was allowed to the same key, agent, session and tool is kept as unverified, and counts for nothing.
+//! Reports of what ran. What is not the first report of a check that was allowed to the same key, agent,
+//! session and tool is kept as unverified, as far as the agent's quota goes, and counts for nothing.
+
+use std::collections::HashSet;
 
 use agenttrust::Timestamp;
 use agenttrust::model::TelemetryReceipt;
@@ -8,7 +10,6 @@ use agenttrust::model::schema::{Name, NameOrEmpty};
 use axum::Json;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Deserializer};
-use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
@@ -20,12 +21,12 @@ use super::body::{Payload, whole};
 use super::openapi::header as documented;
 use super::params::header;
 use super::{ApiError, App};
-use crate::audit::Record;
 use crate::checks::Issued;
 use crate::ids;
 use crate::names::check_name;
 use crate::role::Permission;
 use crate::store::{EventRow, Stage};
+use crate::telemetry::NotKept;
 
 /// How many events one batch may hold.
 const EVENTS_MOST: usize = 1_000;
@@ -113,6 +114,9 @@ impl IntoParams for Carried {
 }
 
 /// Report what ran
+///
+/// What no `check_id` vouches for counts for nothing. Of that, an agent has 10,000 events an hour and 100,000 in
+/// all kept; the receipt says how many of those that were sent are.
 #[utoipa::path(
     post, path = "/api/v1/telemetry/report", operation_id = "report_telemetry", tag = "telemetry",
     params(Carried),
@@ -144,6 +148,7 @@ pub(super) async fn report(
 
     let now = state.clock.now();
     let mut rows = Vec::with_capacity(body.events.len());
+    let mut proven = HashSet::new();
     for (event, check_id) in body.events.into_iter().zip(check_ids) {
         let issued = Issued {
             key_id: &caller.key.id,
@@ -153,7 +158,9 @@ pub(super) async fn report(
         };
         let stage = event.stage();
         let verified = stage.is_some()
-            && check_id.as_ref().is_some_and(|id| state.checks.believes(id, &issued, now));
+            && check_id.as_ref().is_some_and(|id| state.checks.believes(id, &issued, now))
+            // Whichever of a batch is first; the others do not queue as if they were believed.
+            && proven.insert((check_id.clone(), stage));
         rows.push(EventRow {
             id: ids::new("evt_"),
             org_id: caller.org_id().to_owned(),
@@ -172,18 +179,17 @@ pub(super) async fn report(
             verified,
         });
     }
-    let rows = state.store.insert_events(rows).await?;
-    let believed: Vec<&EventRow> = rows.iter().filter(|row| row.verified).collect();
-    let processed = rows.len() as u64;
-    state.metrics.reported(processed, believed.len() as u64);
-    let ended = believed.into_iter().filter(|row| row.stage == Some(Stage::End));
-    for record in ended.map(outcome) {
-        // The report is kept in its own table either way; this row makes it part of the chain.
-        if let Err(error) = state.audit.enqueue(record).await {
-            tracing::warn!(%error, "an outcome could not be recorded in the audit log");
-        }
-    }
-    Ok(Json(TelemetryReceipt::accepted(processed)))
+    let kept = state.telemetry.keep(&body.agent_id, rows).await.map_err(|not_kept| {
+        ApiError::busy(match not_kept {
+            NotKept::Full => {
+                "more reports wait to be kept than there is room for; send these again in a second"
+            }
+            NotKept::Late => {
+                "the database takes its time, and these reports may not be kept; send them again"
+            }
+        })
+    })?;
+    Ok(Json(TelemetryReceipt::accepted(kept)))
 }
 
 /// One check id for each event, `-` for none; without the header, none at all.
@@ -206,16 +212,4 @@ fn check_ids(headers: &HeaderMap, events: usize) -> Result<Vec<Option<String>>, 
         check_name(CHECK_IDS, id)?;
     }
     Ok(ids)
-}
-
-fn outcome(row: &EventRow) -> Record {
-    Record::new("outcome", &row.org_id).agent(&row.agent_id).actor(&row.key_id).body(json!({
-        "check_id": row.check_id,
-        "event_type": row.event_type,
-        "tool": row.tool,
-        "session_id": row.session_id,
-        "success": row.success,
-        "error_type": row.error_type,
-        "duration_ms": row.duration_ms,
-    }))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::agents::known;
-use super::answers::{Conflict, Done, NotFound, TooMany, Unavailable};
+use super::answers::{Conflict, NotFound, TakenBack, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::{Payload, whole};
 use super::sessions::open_session;
@@ -233,33 +233,35 @@ pub(super) struct Revoke {
 }
 
 /// Revoke a token and the sessions made from it
+///
+/// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
 #[utoipa::path(
     post, path = "/api/v1/agent-tokens/revoke", operation_id = "revoke_token", tag = "tokens",
     request_body = Revoke,
-    responses((status = 200, description = "It is revoked", body = Done), NotFound, Unavailable),
+    responses((status = 200, description = "It is revoked", body = TakenBack), NotFound),
 )]
 pub(super) async fn revoke(
     state: App,
     caller: Caller,
     payload: Payload,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<TakenBack>, ApiError> {
     let access = caller.need(Permission::RevokeTokens)?;
     let body: Revoke = payload.json().await?;
     check_name("token", &body.token)?;
     check_text("reason", &body.reason)?;
     let hash = Fingerprint::of(&body.token);
+    let is = |token: &TokenEntry| token.row.hash == hash && token.row.org_id == caller.org_id();
     let token = state
         .registry
         .tokens
         .get(caller.org_id(), &hash)
+        .or_else(|| state.taking_token(is))
         .filter(|token| access == Access::Any || caller.key.is_bound_to(&token.row.agent_id))
         .ok_or_else(|| ApiError::not_found("there is no such token that works"))?;
-    state.ready_to_change()?;
-    state.aside.revoke_token(token.row.clone(), state.clock.now()).await?;
-    state.catch_up().await?;
     let about = json!({ "token_id": token.row.id, "reason": body.reason });
-    state.note(record(&caller, "token.revoked", &token.row.agent_id, about)).await?;
-    Ok(Json(Done { status: "revoked" }))
+    let record = record(&caller, "token.revoked", &token.row.agent_id, about);
+    let durable = state.take_token(token, record).await;
+    Ok(Json(TakenBack { status: "revoked", durable }))
 }
 
 /// A token that works now, with all that narrows it.

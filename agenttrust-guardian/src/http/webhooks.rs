@@ -160,7 +160,7 @@ pub(super) struct Webhooks {
 )]
 pub(super) async fn list(state: App, caller: Caller) -> Result<Json<Webhooks>, ApiError> {
     caller.need(Permission::ReadWebhooks)?;
-    let mut rows = state.store.webhooks(caller.org_id().to_owned()).await?;
+    let mut rows = state.reading_store.webhooks(caller.org_id().to_owned()).await?;
     if caller.need(Permission::ManageWebhooks).is_err() {
         rows.iter_mut().for_each(|row| row.url = origin(&row.url));
     }
@@ -278,13 +278,13 @@ pub(super) async fn deliveries(
             return Err(ApiError::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}")));
         }
     };
-    let webhook = state.store.webhook(id.clone()).await?;
+    let webhook = state.reading_store.webhook(id.clone()).await?;
     if webhook.is_none_or(|webhook| webhook.org_id != caller.org_id()) {
         return Err(ApiError::unknown("webhook", &id));
     }
     // One more tells whether there are more.
     let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = state.store.deliveries(id, before, one_more).await?;
+    let rows = state.reading_store.deliveries(id, before, one_more).await?;
     let more = rows.len() > limit;
     let deliveries: Vec<Delivery> = rows.into_iter().take(limit).map(Delivery::from).collect();
     let next = deliveries.last().filter(|_| more).map(|delivery| delivery.id.clone());

@@ -91,13 +91,13 @@ fn spelled(span: Duration) -> String {
 }
 
 impl State {
-    /// Forgets windows that are over, whatever limit they were of.
-    pub(crate) async fn prune_budgets(&self) -> Result<(), crate::store::StoreError> {
+    /// Forgets windows that are over, whatever limit they were of, one step; returns how many.
+    pub(crate) async fn prune_budgets(&self) -> Result<u64, crate::store::StoreError> {
         let kept = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
         let before = self.clock.undisturbed().unix_micros().saturating_sub(kept);
         match Timestamp::from_unix_micros(before) {
-            Some(before) => self.store.prune_budgets(before).await,
-            None => Ok(()),
+            Some(before) => self.background_store.prune_budgets(before).await,
+            None => Ok(0),
         }
     }
 }

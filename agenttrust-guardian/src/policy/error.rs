@@ -1,6 +1,8 @@
 //! The one error of loading policies: where it is, what is wrong, what to do.
 
 use std::fmt;
+use std::path::Path;
+use std::time::Duration;
 
 /// Policies that cannot be used; nothing of them is in force.
 ///
@@ -41,6 +43,15 @@ impl PolicyError {
     pub(super) fn at(file: &str, text: &str, offset: usize, problem: impl Into<String>) -> Self {
         let position = Some(Position::of(text, offset));
         Self { file: file.to_owned(), position, problem: problem.into() }
+    }
+
+    /// The folder did not say what is in it within this time.
+    pub(crate) fn too_slow(folder: &Path, within: Duration) -> Self {
+        let problem = format!(
+            "the policy folder could not be read within {} seconds; see whether its disk answers",
+            within.as_secs()
+        );
+        Self::in_file(&folder.display().to_string(), problem)
     }
 
     /// The file (or folder) at fault.

@@ -1,6 +1,7 @@
 //! From files to rules: parse, name, read annotations, validate — all or nothing.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -70,12 +71,17 @@ pub(super) fn read(path: &Path) -> Result<(String, String), PolicyError> {
             format!("the file cannot be read ({error}); mend it or remove it"),
         )
     };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > MAX_FILE_BYTES {
+    // Looked at before it is opened, which may be enough to set a device going ...
+    only_a_file(&name, &std::fs::metadata(path).map_err(unreadable)?)?;
+    let file = open(path).map_err(unreadable)?;
+    // ... and once more, because it may be another one by now.
+    only_a_file(&name, &file.metadata().map_err(unreadable)?)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         let problem = format!("the file is longer than {MAX_FILE_BYTES} bytes; split it");
         return Err(PolicyError::in_file(&name, problem));
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((name, text)),
         Err(error) => {
@@ -89,6 +95,28 @@ pub(super) fn read(path: &Path) -> Result<(String, String), PolicyError> {
             ))
         }
     }
+}
+
+/// Refuses what may never end, or never begin.
+fn only_a_file(name: &str, about: &std::fs::Metadata) -> Result<(), PolicyError> {
+    if about.is_file() {
+        return Ok(());
+    }
+    let what = if about.is_dir() { "a folder" } else { "a pipe, a device or a socket" };
+    let problem = format!(
+        "this is {what} and no file of policies; move it out of the policy folder, or name it without \
+         `.cedar`"
+    );
+    Err(PolicyError::in_file(name, problem))
+}
+
+/// Opens a file to read it; a pipe that nobody writes to is opened at once as well.
+fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.open(path)
 }
 
 /// Loads policies from (file, text) pairs, the built-in one first.

@@ -99,6 +99,11 @@ impl Agents {
         read(&self.by_id).get(id).filter(|entry| entry.agent.org_id == org_id).cloned()
     }
 
+    /// The agent with this id, of whichever organisation.
+    pub(super) fn of_any_org(&self, id: &str) -> Option<Arc<AgentEntry>> {
+        read(&self.by_id).get(id).cloned()
+    }
+
     /// The agents of this organisation, oldest first.
     pub(crate) fn list(&self, org_id: &str) -> Vec<Arc<AgentEntry>> {
         let mut agents: Vec<_> = read(&self.by_id)
@@ -112,7 +117,7 @@ impl Agents {
         agents
     }
 
-    pub(crate) fn insert(&self, entry: AgentEntry) {
+    pub(super) fn insert(&self, entry: AgentEntry) {
         write(&self.by_id).insert(entry.agent.id.clone(), Arc::new(entry));
     }
 }

@@ -139,6 +139,21 @@ impl Keys {
         own || read(&self.kept).by_hash.values().any(|secret| secret.key.id == id)
     }
 
+    /// The key of this id, if it works and is kept in the database.
+    pub(crate) fn of_id(&self, id: &str) -> Option<Arc<Key>> {
+        let kept = read(&self.kept);
+        let mut secrets = kept.by_hash.values();
+        secrets.find(|secret| secret.key.id == id).map(|secret| Arc::clone(&secret.key))
+    }
+
+    /// Takes a key back: it works no more, whatever row of it arrives.
+    pub(crate) fn take_back(&self, id: &str) {
+        let mut kept = write(&self.kept);
+        kept.by_hash.retain(|_, secret| secret.key.id != id);
+        kept.used.remove(id);
+        kept.revoked.insert(id.to_owned());
+    }
+
     /// Those keys whose last use is worth keeping, with when it was. They count as kept from here on.
     pub(crate) fn take_used(&self) -> Vec<(String, Timestamp)> {
         let kept = read(&self.kept);

@@ -1,7 +1,8 @@
 //! What the decision path reads: memory, loaded from the database at start.
 //!
-//! One file a thing. Every change goes to the database first and comes here afterwards, so memory
-//! never knows more than what is kept. No lock is held across an await.
+//! One file a thing. Every change goes to the database first and comes here afterwards, so memory never
+//! knows more than what is kept; what is taken back is the exception ([`taken`]) and comes here first. No
+//! lock is held across an await.
 
 mod adhoc;
 mod agents;
@@ -11,6 +12,7 @@ mod limits;
 mod live;
 mod repeats;
 mod sessions;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -27,6 +29,7 @@ pub(crate) use self::keys::{Key, Keys};
 pub(crate) use self::limits::{Limits, ceiling_facts, facts_of_ceiling, stricter, strictness};
 pub(crate) use self::repeats::{Place, Repeats, Weight};
 pub(crate) use self::sessions::{SessionEntry, Sessions, show};
+use self::taken::Taken;
 pub(crate) use self::tokens::{TokenEntry, Tokens};
 pub(crate) use self::tools::Tools;
 
@@ -42,6 +45,7 @@ pub(crate) struct Registry {
     pub(crate) adhoc: AdHoc,
     pub(crate) tools: Tools,
     pub(crate) repeats: Repeats,
+    taken: RwLock<Taken>,
 }
 
 impl Registry {
@@ -55,6 +59,7 @@ impl Registry {
             adhoc: AdHoc::default(),
             tools: Tools::new(store.tools().await?),
             repeats: Repeats::default(),
+            taken: RwLock::default(),
         })
     }
 }
@@ -62,12 +67,10 @@ impl Registry {
 impl Registry {
     /// Reads everything anew that the database holds and that still matters at `now`.
     pub(crate) async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        let fresh = Self::load(store, now).await?;
+        let mut fresh = Self::load(store, now).await?;
         self.keys.replace(store.keys().await?);
-        self.agents.replace(fresh.agents);
-        self.tokens.replace(fresh.tokens);
-        self.sessions.replace(fresh.sessions);
-        self.tools.replace_all(fresh.tools);
+        self.tools.replace_all(std::mem::take(&mut fresh.tools));
+        self.keep_all(fresh);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 
 use super::db::query;
-use super::{Store, StoreError, Transaction, from_micros};
+use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_micros};
 
 // One statement, so that of two calls at once only one gets the last place. A window that began later than
 // now, by the clock of another replica, is not over.
@@ -21,7 +21,9 @@ const TAKE: &str = "INSERT INTO budgets (policy, agent_id, session_id, opened_at
                     WHERE budgets.opened_at <= $5 OR budgets.used < $6";
 const OPENED: &str = "SELECT opened_at FROM budgets \
                       WHERE policy = $1 AND agent_id = $2 AND session_id = $3";
-const PRUNE: &str = "DELETE FROM budgets WHERE opened_at < $1";
+const PRUNE: &str = "DELETE FROM budgets WHERE (policy, agent_id, session_id) IN \
+                     (SELECT policy, agent_id, session_id FROM budgets WHERE opened_at < $1 \
+                     ORDER BY opened_at LIMIT $2) AND opened_at < $1";
 
 /// One budget that a call counts towards.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,10 +95,10 @@ impl Store {
         .await
     }
 
-    /// Forgets the windows that began before `before`.
-    pub(crate) async fn prune_budgets(&self, before: Timestamp) -> Result<(), StoreError> {
+    /// Forgets windows that began before `before`, one step; returns how many.
+    pub(crate) async fn prune_budgets(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
-            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
         })
         .await
     }

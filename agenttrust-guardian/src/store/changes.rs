@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use sqlx::postgres::PgListener;
 
 use super::db::{CHANNEL, Db, query};
-use super::{Store, StoreError, Transaction, from_micros, unreadable};
+use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_micros, unreadable};
 
 const NEXT: &str = "UPDATE settings SET value = value + 1 WHERE name = 'changes' RETURNING value";
 const NEWEST: &str = "SELECT value FROM settings WHERE name = 'changes'";
@@ -20,8 +20,9 @@ const ADD: &str =
 const SINCE: &str =
     "SELECT seq, kind, org_id, id, made_at FROM changes WHERE seq > $1 ORDER BY seq LIMIT 1000";
 // Never the newest: whoever was away is to see that there is more than it knows of.
-const PRUNE: &str = "DELETE FROM changes WHERE made_at < $1 \
-                     AND seq < (SELECT value FROM settings WHERE name = 'changes')";
+const PRUNE: &str = "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made_at < $1 \
+                     AND seq < (SELECT value FROM settings WHERE name = 'changes') \
+                     ORDER BY seq LIMIT $2)";
 
 /// What a change is of. Its particulars are read from the table that it was made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +126,10 @@ impl Store {
         .await
     }
 
-    /// Forgets changes made before `before`.
-    pub(crate) async fn prune_changes(&self, before: Timestamp) -> Result<(), StoreError> {
+    /// Forgets changes made before `before`, the oldest first, one step; returns how many.
+    pub(crate) async fn prune_changes(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
-            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
         })
         .await
     }

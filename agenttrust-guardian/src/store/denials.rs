@@ -4,12 +4,13 @@
 use agenttrust::Timestamp;
 
 use super::db::query;
-use super::{Store, StoreError, Transaction, from_json, to_json};
+use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_json, to_json};
 
 const FIND: &str = "SELECT latest, told FROM denials WHERE agent_id = $1";
 const KEEP: &str = "INSERT INTO denials (agent_id, latest, kept_at, told) VALUES ($1, $2, $3, $4) \
                     ON CONFLICT (agent_id) DO UPDATE SET latest = $2, kept_at = $3, told = $4";
-const PRUNE: &str = "DELETE FROM denials WHERE kept_at < $1";
+const PRUNE: &str = "DELETE FROM denials WHERE agent_id IN \
+                     (SELECT agent_id FROM denials WHERE kept_at < $1 ORDER BY kept_at LIMIT $2)";
 
 /// What is known of an agent's denials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,10 +52,10 @@ pub(crate) async fn keep(
 }
 
 impl Store {
-    /// Forgets agents that were last denied before `before`.
-    pub(crate) async fn prune_denials(&self, before: Timestamp) -> Result<(), StoreError> {
+    /// Forgets agents that were last denied before `before`, one step; returns how many.
+    pub(crate) async fn prune_denials(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
-            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
         })
         .await
     }

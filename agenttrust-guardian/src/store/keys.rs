@@ -31,6 +31,9 @@ const ROTATE: &str = "UPDATE keys SET old_hash = hash, old_until = $4, hash = $3
 const USED: &str = "UPDATE keys SET last_used_at = $2 \
                     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 
+/// How many keys one transaction keeps the last use of.
+const USED_AT_ONCE: usize = 200;
+
 /// One API key as it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRow {
@@ -204,11 +207,14 @@ impl Store {
     /// Keeps when these keys were last used.
     pub(crate) async fn keys_used(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError> {
         self.run(move |db| async move {
-            let mut transaction = db.begin().await?;
-            for (id, at) in used {
-                query(USED).bind(id).bind(at.unix_micros()).execute(&mut transaction).await?;
+            for used in used.chunks(USED_AT_ONCE) {
+                let mut transaction = db.begin().await?;
+                for (id, at) in used {
+                    query(USED).bind(id).bind(at.unix_micros()).execute(&mut transaction).await?;
+                }
+                transaction.commit().await?;
             }
-            transaction.commit().await
+            Ok(())
         })
         .await
     }

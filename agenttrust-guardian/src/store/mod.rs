@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use agenttrust::__private::background;
 use agenttrust::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::agents::AgentRow;
 pub(crate) use self::approvals::{
@@ -48,13 +49,17 @@ pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::outbox::{DeliveryRow, Ended, Leased};
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sessions::SessionRow;
-pub(crate) use self::telemetry::{EventRow, Stage};
+pub(crate) use self::telemetry::{EventRow, Stage, keep_events};
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::ToolRow;
 pub(crate) use self::webhooks::{WEBHOOKS_MOST, WebhookRow};
 
 /// How long the database may take for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many old rows go at once: few enough for everybody who writes meanwhile, and for the time that a
+/// statement has.
+pub(crate) const PRUNED_AT_ONCE: i64 = 500;
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +84,8 @@ pub(crate) struct Store {
     db: Db,
     /// Whether the vote of a key that asked counts.
     own_votes: bool,
+    /// How much of it may be at work at once; `None` where its connections are the limit.
+    places: Option<Arc<Semaphore>>,
     /// Keeps a second Guardian off a database file.
     lock: Option<Arc<lock::Lock>>,
     /// What moves pages of the write-ahead log into a database file.
@@ -89,6 +96,18 @@ impl Store {
     /// Says whether the vote of a key that asked counts; it does not unless this is called.
     pub(crate) fn with_own_votes(self, count: bool) -> Self {
         Self { own_votes: count, ..self }
+    }
+
+    /// The same database, of which at most `most` things are asked at once: the rest waits here, and not
+    /// for a connection that somebody else needs more.
+    pub(crate) fn with_places(&self, most: usize) -> Self {
+        Self { places: Some(Arc::new(Semaphore::new(most))), ..self.clone() }
+    }
+
+    /// A place to ask from, for those who use [`db`](Self::db): given back when it is dropped.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // Nothing closes these places, so there is one sooner or later.
+        Arc::clone(self.places.as_ref()?).acquire_owned().await.ok()
     }
 
     /// The database, for those who keep tables of their own in it.
@@ -126,6 +145,14 @@ impl Store {
         T: Send + 'static,
     {
         let work = work(self.db.clone());
+        let places = self.places.clone();
+        let work = async move {
+            let _place = match places {
+                Some(places) => places.acquire_owned().await.ok(),
+                None => None,
+            };
+            work.await
+        };
         match background::spawn(async { tokio::time::timeout(PATIENCE, work).await }).await {
             Ok(Ok(done)) => done.map_err(StoreError::Database),
             Ok(Err(_)) => Err(StoreError::Silent),

@@ -31,6 +31,12 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 const TO_FILE: u32 = 4;
 /// Connections of one replica to PostgreSQL.
 const TO_POSTGRES: u32 = 8;
+/// Connections beside those for following, for taking back and for health ...
+const FOR_CONTROL: u32 = 3;
+/// ... and how long they wait for another writer.
+const CONTROL_WAITS: Duration = Duration::from_secs(2);
+/// Connections beside those for reading.
+const FOR_READING: u32 = 2;
 
 /// Whether it holds an audit log.
 #[cfg(feature = "cli")]
@@ -92,7 +98,7 @@ impl Store {
                     .await?
             }
         };
-        let store = Self { db, own_votes: false, lock: None, mover: None };
+        let store = Self { db, own_votes: false, places: None, lock: None, mover: None };
         let there = store
             .run(|db| async move { query(AUDIT_THERE).fetch_optional::<(String,)>(&db).await })
             .await;
@@ -108,28 +114,70 @@ impl Store {
         }
     }
 
-    /// The same, by two connections that nothing else is done with. On SQLite there is nothing to gain:
-    /// one writes at a time.
-    pub(crate) async fn aside(&self, database: &Database) -> Result<Self, GuardianError> {
-        let Database::Postgres(options) = database else { return Ok(self.clone()) };
-        let pool = to_postgres(2).connect_with(careful(options));
-        let db = connected(database, async { pool.await.map(Db::Postgres) }).await?;
-        Ok(Self { db, own_votes: self.own_votes, lock: None, mover: None })
+    /// The same by connections of their own, for what must wait for nothing else: following what was
+    /// changed, storing what was taken back, and asking how the database is. They give up early, so that
+    /// none of these waits long for another. In memory there is one connection for all.
+    pub(crate) async fn control(&self, database: &Database) -> Result<Self, GuardianError> {
+        let db = match (database, &self.db) {
+            (Database::File(_), Db::Sqlite(pool)) => {
+                let options = pool.connect_options().as_ref().clone().busy_timeout(CONTROL_WAITS);
+                let pool = to_file(FOR_CONTROL);
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                    .await?
+            }
+            (Database::Postgres(options), _) => {
+                let lock_timeout = CONTROL_WAITS.as_millis().to_string();
+                let options = careful(options).options([("lock_timeout", lock_timeout)]);
+                let pool = to_postgres(FOR_CONTROL).connect_with(options);
+                connected(database, async { pool.await.map(Db::Postgres) }).await?
+            }
+            _ => self.db(),
+        };
+        Ok(Self { db, own_votes: self.own_votes, places: None, lock: None, mover: None })
     }
 
-    /// A connection of its own for the writer of the audit, so that those who read never keep it waiting.
+    /// The same by connections of their own that only read, for lists, exports and verification: however
+    /// many people look, nobody who decides waits for them. Of the one connection in memory they take
+    /// their turns.
+    pub(crate) async fn reading(&self, database: &Database) -> Result<Self, GuardianError> {
+        let db = match (database, &self.db) {
+            (Database::File(path), _) => {
+                let options =
+                    SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
+                let pool = to_file(FOR_READING);
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                    .await?
+            }
+            (Database::Postgres(options), _) => {
+                let options = careful(options).options([("default_transaction_read_only", "on")]);
+                let pool = to_postgres(FOR_READING).connect_with(options);
+                connected(database, async { pool.await.map(Db::Postgres) }).await?
+            }
+            _ => return Ok(self.with_places(FOR_READING as usize)),
+        };
+        Ok(Self { db, own_votes: self.own_votes, places: None, lock: None, mover: None })
+    }
+
+    /// A connection of its own for the writer of the audit, so that it and those who read or decide never
+    /// wait for each other's. In its pauses the write-ahead log of a file is kept short.
+    pub(crate) async fn audit_writer(&self, database: &Database) -> Result<Db, GuardianError> {
+        let writer = self.writer(database).await?;
+        if let (Database::File(path), Some(mover), Db::Sqlite(pool)) =
+            (database, &self.mover, &writer)
+        {
+            wal::start(path, mover, pool.clone());
+        }
+        Ok(writer)
+    }
+
+    /// The same for the writer of reports.
     pub(crate) async fn writer(&self, database: &Database) -> Result<Db, GuardianError> {
         match (database, &self.db) {
-            (Database::File(path), Db::Sqlite(pool)) => {
+            (Database::File(_), Db::Sqlite(pool)) => {
                 let options = pool.connect_options().as_ref().clone();
                 let pool = to_file(1);
-                let writer =
-                    connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
-                        .await?;
-                if let (Some(mover), Db::Sqlite(writer)) = (&self.mover, &writer) {
-                    wal::start(path, mover, writer.clone());
-                }
-                Ok(writer)
+                connected(database, async { pool.connect_with(options).await.map(Db::Sqlite) })
+                    .await
             }
             (Database::Postgres(options), _) => {
                 let pool = to_postgres(1).connect_with(careful(options));
@@ -191,7 +239,9 @@ impl Store {
             Ok::<_, sqlx::Error>(migrated.map_err(|error| refusal::of_tables(&error)))
         });
         match migrated.await {
-            Ok(Ok(Ok(()))) => Ok(Self { db, own_votes: false, lock: None, mover: None }),
+            Ok(Ok(Ok(()))) => {
+                Ok(Self { db, own_votes: false, places: None, lock: None, mover: None })
+            }
             Ok(Ok(Err(reason))) => Err(database.refused(reason)),
             Ok(Err(error)) => Err(database.refused(refusal::of(&error))),
             Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),

@@ -6,7 +6,7 @@ use agenttrust::model::Approval;
 use sqlx::FromRow;
 
 use super::db::query;
-use super::{Store, StoreError, Transaction, from_json, from_micros};
+use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_json, from_micros};
 use crate::ids;
 use crate::webhooks::Event;
 
@@ -31,7 +31,8 @@ const END: &str = "UPDATE webhook_deliveries SET status = $3, ended_at = $4, las
 const LIST: &str = "SELECT id, event, status, attempts, created_at, next_at, ended_at, last_status, \
                     last_error FROM webhook_deliveries WHERE webhook_id = $1 \
                     AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
-const PRUNE: &str = "DELETE FROM webhook_deliveries WHERE created_at < $1";
+const PRUNE: &str = "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries \
+                     WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
 
 /// A delivery that is this replica's to send, for a while.
 #[derive(Clone, Debug)]
@@ -218,10 +219,10 @@ impl Store {
         .await
     }
 
-    /// Forgets deliveries that were begun before `before`.
-    pub(crate) async fn prune_deliveries(&self, before: Timestamp) -> Result<(), StoreError> {
+    /// Forgets deliveries that were begun before `before`, one step; returns how many.
+    pub(crate) async fn prune_deliveries(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
-            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
         })
         .await
     }

@@ -7,7 +7,9 @@
 //! takes a parameter for each value; the rows are filled up to a power of two with rows of `NULL`, which the
 //! statement leaves out, so that few statements are prepared and all of them are kept.
 
-use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use std::collections::HashSet;
+
+use sqlx::{AssertSqlSafe, Postgres, Row, Sqlite};
 
 use super::Transaction;
 use super::db::Value;
@@ -22,7 +24,11 @@ const RECORD: usize = 14_000;
 pub(crate) struct Insert {
     pub(crate) into: &'static str,
     pub(crate) columns: &'static [(&'static str, Kind)],
+    /// Which rows are left out by [`Rows::execute_new`]: those that this unique index holds already.
+    pub(crate) unless_in: &'static str,
 }
+
+type Query<DB> = sqlx::query::Query<'static, DB, <DB as sqlx::Database>::Arguments>;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug)]
@@ -61,31 +67,67 @@ impl Rows {
         match transaction {
             Transaction::Sqlite(transaction) => {
                 let mut inserted = 0;
-                let most = PARAMETERS / self.insert.columns.len() * self.insert.columns.len();
-                let mut values = self.values;
-                while !values.is_empty() {
-                    let later = values.split_off(values.len().min(most));
-                    inserted += into_sqlite(self.insert, values, most, transaction).await?;
-                    values = later;
+                for query in self.for_sqlite("") {
+                    inserted += query.execute(&mut **transaction).await?.rows_affected();
                 }
                 Ok(inserted)
             }
             Transaction::Postgres(transaction) => {
-                into_postgres(self.insert, self.values, transaction).await
+                let mut inserted = 0;
+                for query in for_postgres(self.insert, self.values, "") {
+                    inserted += query.execute(&mut **transaction).await?.rows_affected();
+                }
+                Ok(inserted)
             }
         }
     }
+
+    /// Inserts those that [`Insert::unless_in`] does not leave out; returns their first column, a text.
+    pub(crate) async fn execute_new(
+        self,
+        transaction: &mut Transaction,
+    ) -> Result<HashSet<String>, sqlx::Error> {
+        let mut inserted = HashSet::new();
+        if self.values.is_empty() {
+            return Ok(inserted);
+        }
+        let tail = self.insert.if_new();
+        match transaction {
+            Transaction::Sqlite(transaction) => {
+                for query in self.for_sqlite(&tail) {
+                    for row in query.fetch_all(&mut **transaction).await? {
+                        inserted.insert(row.try_get(0)?);
+                    }
+                }
+            }
+            Transaction::Postgres(transaction) => {
+                for query in for_postgres(self.insert, self.values, &tail) {
+                    for row in query.fetch_all(&mut **transaction).await? {
+                        inserted.insert(row.try_get(0)?);
+                    }
+                }
+            }
+        }
+        Ok(inserted)
+    }
+
+    /// As many statements as it takes, each ending in `tail`.
+    fn for_sqlite(self, tail: &str) -> Vec<Query<Sqlite>> {
+        let most = PARAMETERS / self.insert.columns.len() * self.insert.columns.len();
+        let (mut values, mut queries) = (self.values, Vec::new());
+        while !values.is_empty() {
+            let later = values.split_off(values.len().min(most));
+            queries.push(for_sqlite(self.insert, values, most, tail));
+            values = later;
+        }
+        queries
+    }
 }
 
-async fn into_sqlite(
-    insert: &Insert,
-    values: Vec<Value>,
-    most: usize,
-    transaction: &mut sqlx::Transaction<'static, Sqlite>,
-) -> Result<u64, sqlx::Error> {
+fn for_sqlite(insert: &Insert, values: Vec<Value>, most: usize, tail: &str) -> Query<Sqlite> {
     let columns = insert.columns.len();
     let rows = (values.len() / columns).next_power_of_two().min(most / columns);
-    let mut query = sqlx::query(AssertSqlSafe(insert.for_sqlite(rows)));
+    let mut query = sqlx::query(AssertSqlSafe(insert.for_sqlite(rows) + tail));
     let padding = rows * columns - values.len();
     for value in values {
         query = match value {
@@ -98,23 +140,20 @@ async fn into_sqlite(
     for _ in 0..padding {
         query = query.bind(None::<i64>);
     }
-    Ok(query.execute(&mut **transaction).await?.rows_affected())
+    query
 }
 
-async fn into_postgres(
-    insert: &Insert,
-    values: Vec<Value>,
-    transaction: &mut sqlx::Transaction<'static, Postgres>,
-) -> Result<u64, sqlx::Error> {
+/// As many statements as it takes, each ending in `tail`.
+fn for_postgres(insert: &Insert, values: Vec<Value>, tail: &str) -> Vec<Query<Postgres>> {
     let none = || insert.columns.iter().map(|(_, kind)| List::of(*kind)).collect();
-    let (mut lists, mut bytes, mut inserted): (Vec<List>, _, _) = (none(), 0, 0);
+    let (mut lists, mut bytes, mut queries): (Vec<List>, _, _) = (none(), 0, Vec::new());
     let mut values = values.into_iter();
     while values.len() > 0 {
         let row: Vec<Value> = values.by_ref().take(insert.columns.len()).collect();
         let more: usize = row.iter().map(size).sum();
         if bytes > 0 && bytes + more > RECORD {
             let full = std::mem::replace(&mut lists, none());
-            inserted += lists_into_postgres(insert, full, transaction).await?;
+            queries.push(of_lists(insert, full, tail));
             bytes = 0;
         }
         bytes += more;
@@ -122,7 +161,8 @@ async fn into_postgres(
             list.push(value);
         }
     }
-    Ok(inserted + lists_into_postgres(insert, lists, transaction).await?)
+    queries.push(of_lists(insert, lists, tail));
+    queries
 }
 
 /// What a value takes on its way to PostgreSQL, in bytes.
@@ -137,12 +177,8 @@ fn size(value: &Value) -> usize {
         }
 }
 
-async fn lists_into_postgres(
-    insert: &Insert,
-    lists: Vec<List>,
-    transaction: &mut sqlx::Transaction<'static, Postgres>,
-) -> Result<u64, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(insert.for_postgres()));
+fn of_lists(insert: &Insert, lists: Vec<List>, tail: &str) -> Query<Postgres> {
+    let mut query = sqlx::query(AssertSqlSafe(insert.for_postgres() + tail));
     for list in lists {
         query = match list {
             List::Text(texts) => query.bind(texts),
@@ -151,7 +187,7 @@ async fn lists_into_postgres(
             List::Bytes(bytes) => query.bind(bytes),
         };
     }
-    Ok(query.execute(&mut **transaction).await?.rows_affected())
+    query
 }
 
 /// The values of one column.
@@ -192,6 +228,11 @@ impl Insert {
         self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
+    fn if_new(&self) -> String {
+        let first = self.columns.first().map_or("", |(name, _)| name);
+        format!(" ON CONFLICT {} DO NOTHING RETURNING {first}", self.unless_in)
+    }
+
     fn for_sqlite(&self, rows: usize) -> String {
         let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
         let rows = vec![row; rows].join(", ");
@@ -230,6 +271,7 @@ mod tests {
     static INSERT: Insert = Insert {
         into: "many",
         columns: &[("n", Kind::Int), ("text", Kind::Text), ("bytes", Kind::Bytes)],
+        unless_in: "",
     };
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
-use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
+use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::lists;
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
@@ -23,9 +23,10 @@ const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_
                     WHERE ended_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
                      created_at, expires_at, ended_at, opened_by FROM sessions WHERE id = $1";
-const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN \
-                            (SELECT id FROM sessions WHERE expires_at < $1)";
-const PRUNE: &str = "DELETE FROM sessions WHERE expires_at < $1";
+const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN (SELECT id FROM sessions \
+                            WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
+const PRUNE: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+                     WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
 
 /// One session as it is kept.
 #[derive(Clone, Debug)]
@@ -139,14 +140,16 @@ impl Store {
         .await
     }
 
-    /// Forgets the sessions that expired before `before`, and what was counted in them.
-    pub(crate) async fn prune_sessions(&self, before: Timestamp) -> Result<(), StoreError> {
+    /// Forgets sessions that expired before `before`, and what was counted in them, one step; returns how
+    /// many.
+    pub(crate) async fn prune_sessions(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
+            let prune = |sql| query(sql).bind(before.unix_micros()).bind(PRUNED_AT_ONCE);
             let mut transaction = db.begin().await?;
-            for statement in [PRUNE_COUNTS, PRUNE] {
-                query(statement).bind(before.unix_micros()).execute(&mut transaction).await?;
-            }
-            transaction.commit().await
+            prune(PRUNE_COUNTS).execute(&mut transaction).await?;
+            let done = prune(PRUNE).execute(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(done)
         })
         .await
     }

@@ -1,21 +1,43 @@
 //! The table of reports: what ran, and whether the report is believed.
 
+use std::collections::HashMap;
+
 use agenttrust::Timestamp;
 
 use super::approvals::settle_outcome;
-use super::db::query;
-use super::{Store, StoreError, Transaction};
+use super::db::{Value, query};
+use super::{ColumnKind, Db, Insert, PRUNED_AT_ONCE, Rows, Store, StoreError, Transaction};
+use crate::telemetry::Quota;
 
 // A second report of the same stage of a check is kept as well, and not believed.
-const INSERT: &str = "INSERT INTO telemetry (id, org_id, agent_id, session_id, key_id, event_type, \
-                      tool, duration_ms, success, error_type, happened_at, received_at, check_id, \
-                      verified, stage) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-                      ON CONFLICT (check_id, stage) WHERE verified DO NOTHING";
-const PRUNE: &str = "DELETE FROM telemetry WHERE received_at < $1";
+static INSERT: Insert = Insert {
+    into: "telemetry",
+    columns: &[
+        ("id", ColumnKind::Text),
+        ("org_id", ColumnKind::Text),
+        ("agent_id", ColumnKind::Text),
+        ("session_id", ColumnKind::Text),
+        ("key_id", ColumnKind::Text),
+        ("event_type", ColumnKind::Text),
+        ("tool", ColumnKind::Text),
+        ("duration_ms", ColumnKind::Int),
+        ("success", ColumnKind::Bool),
+        ("error_type", ColumnKind::Text),
+        ("happened_at", ColumnKind::Int),
+        ("received_at", ColumnKind::Int),
+        ("check_id", ColumnKind::Text),
+        ("verified", ColumnKind::Bool),
+        ("stage", ColumnKind::Text),
+    ],
+    unless_in: "(check_id, stage) WHERE verified",
+};
+const COUNT_UNVERIFIED: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM telemetry WHERE agent_id = $1 \
+                                AND NOT verified LIMIT $2) AS unverified";
+const PRUNE: &str = "DELETE FROM telemetry WHERE id IN \
+                     (SELECT id FROM telemetry WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
 
 /// Which part of a call a report is about. Each part of a check is believed once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
     /// The call began.
     Start,
@@ -53,60 +75,118 @@ pub(crate) struct EventRow {
     pub(crate) verified: bool,
 }
 
-async fn insert(transaction: &mut Transaction, event: &EventRow) -> Result<u64, sqlx::Error> {
-    query(INSERT)
-        .bind(&event.id)
-        .bind(&event.org_id)
-        .bind(&event.agent_id)
-        .bind(&event.session_id)
-        .bind(&event.key_id)
-        .bind(&event.event_type)
-        .bind(&event.tool)
-        .bind(i64::try_from(event.duration_ms).unwrap_or(i64::MAX))
-        .bind(event.success)
-        .bind(&event.error_type)
-        .bind(event.happened_at.map(Timestamp::unix_micros))
-        .bind(event.received_at.unix_micros())
-        .bind(&event.check_id)
-        .bind(event.verified)
-        .bind(event.stage.map(Stage::as_str))
-        .execute(transaction)
-        .await
+impl EventRow {
+    /// How many bytes its texts have.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [
+            &self.id,
+            &self.org_id,
+            &self.agent_id,
+            &self.session_id,
+            &self.key_id,
+            &self.event_type,
+            &self.tool,
+        ];
+        let more = [&self.error_type, &self.check_id];
+        texts.into_iter().chain(more.into_iter().flatten()).map(String::len).sum()
+    }
+
+    fn values(&self) -> [Value; 15] {
+        [
+            (&self.id).into(),
+            (&self.org_id).into(),
+            (&self.agent_id).into(),
+            (&self.session_id).into(),
+            (&self.key_id).into(),
+            (&self.event_type).into(),
+            (&self.tool).into(),
+            i64::try_from(self.duration_ms).unwrap_or(i64::MAX).into(),
+            self.success.into(),
+            (&self.error_type).into(),
+            self.happened_at.map(Timestamp::unix_micros).into(),
+            self.received_at.unix_micros().into(),
+            (&self.check_id).into(),
+            self.verified.into(),
+            self.stage.map(Stage::as_str).into(),
+        ]
+    }
+}
+
+fn rows(events: &[EventRow]) -> Rows {
+    let mut rows = Rows::with_capacity(&INSERT, events.len());
+    events.iter().for_each(|event| rows.push(event.values()));
+    rows
+}
+
+/// Keeps these events, all of them or none; returns them as they were kept. Of what is verified, that is
+/// believed which nobody reported before. What is not, and beyond its agent's quota, is left out.
+pub(crate) async fn keep_events(
+    db: &Db,
+    events: Vec<EventRow>,
+    quota: &Quota,
+) -> Result<Vec<EventRow>, sqlx::Error> {
+    let (mut verified, mut unverified): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|event| event.verified);
+    // In one order, so that two replicas never wait for each other.
+    verified.sort_by(|one, other| one.check_id.cmp(&other.check_id));
+    let mut transaction = db.begin().await?;
+    let believed = rows(&verified).execute_new(&mut transaction).await?;
+    let (mut kept, repeated): (Vec<_>, Vec<_>) =
+        verified.into_iter().partition(|event| believed.contains(&event.id));
+    for event in &kept {
+        if let (Some(Stage::End), Some(check_id)) = (event.stage, &event.check_id) {
+            let (success, now) = (event.success, event.received_at);
+            settle_outcome(&mut transaction, check_id, success, now).await?;
+        }
+    }
+    for mut event in repeated {
+        event.verified = false;
+        if quota.take(&event.agent_id, 1) == 1 {
+            unverified.push(event);
+        }
+    }
+    let unverified = within(&mut transaction, unverified, quota).await?;
+    rows(&unverified).execute(&mut transaction).await?;
+    transaction.commit().await?;
+    kept.extend(unverified);
+    Ok(kept)
+}
+
+/// Those of them that are within their agents' quota of what is kept.
+async fn within(
+    transaction: &mut Transaction,
+    mut events: Vec<EventRow>,
+    quota: &Quota,
+) -> Result<Vec<EventRow>, sqlx::Error> {
+    let mut asked: HashMap<String, usize> = HashMap::new();
+    for event in &events {
+        *asked.entry(event.agent_id.clone()).or_default() += 1;
+    }
+    for (agent_id, rows) in &mut asked {
+        if quota.is_uncounted(agent_id) {
+            let most = i64::try_from(Quota::MOST_COUNTED).unwrap_or(i64::MAX);
+            let count = query(COUNT_UNVERIFIED).bind(agent_id.as_str()).bind(most);
+            let (count,): (i64,) = count.fetch_one(&mut *transaction).await?;
+            quota.counted(agent_id, usize::try_from(count).unwrap_or(usize::MAX));
+        }
+        *rows = quota.keep(agent_id, *rows);
+    }
+    events.retain(|event| {
+        let left = asked.get_mut(&event.agent_id);
+        left.is_some_and(|left| {
+            let keeps = *left > 0;
+            *left = left.saturating_sub(1);
+            keeps
+        })
+    });
+    Ok(events)
 }
 
 impl Store {
-    /// Keeps a batch, all of it or nothing; returns it as it was kept. Of what is verified, that is believed
-    /// which nobody reported before.
-    pub(crate) async fn insert_events(
-        &self,
-        mut events: Vec<EventRow>,
-    ) -> Result<Vec<EventRow>, StoreError> {
-        // In one order, so that two batches never wait for each other.
-        events.sort_by(|one, other| one.check_id.cmp(&other.check_id));
+    /// Forgets what was received before `before`, one step; returns how much.
+    pub(crate) async fn prune_telemetry(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
-            let mut transaction = db.begin().await?;
-            for event in &mut events {
-                if insert(&mut transaction, event).await? == 0 {
-                    event.verified = false;
-                    insert(&mut transaction, event).await?;
-                }
-                if let EventRow { verified: true, stage: Some(Stage::End), .. } = event
-                    && let Some(check_id) = &event.check_id
-                {
-                    let (success, now) = (event.success, event.received_at);
-                    settle_outcome(&mut transaction, check_id, success, now).await?;
-                }
-            }
-            transaction.commit().await?;
-            Ok(events)
-        })
-        .await
-    }
-
-    /// Forgets what was received before `before`.
-    pub(crate) async fn prune_telemetry(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.run(move |db| async move {
-            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
         })
         .await
     }

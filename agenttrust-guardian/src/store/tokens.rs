@@ -7,7 +7,7 @@ use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
-use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
+use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::lists;
 use crate::secret::Fingerprint;
 
@@ -22,7 +22,8 @@ const BY_ID: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, sessio
 const REVOKE: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 const END_SESSIONS: &str =
     "UPDATE sessions SET ended_at = $2 WHERE token_id = $1 AND ended_at IS NULL";
-const PRUNE: &str = "DELETE FROM tokens WHERE expires_at < $1";
+const PRUNE: &str = "DELETE FROM tokens WHERE id IN \
+                     (SELECT id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
 /// One token as it is kept.
 #[derive(Clone, Debug)]
@@ -143,10 +144,10 @@ impl Store {
         .await
     }
 
-    /// Forgets the tokens that expired before `before`.
-    pub(crate) async fn prune_tokens(&self, before: Timestamp) -> Result<(), StoreError> {
+    /// Forgets tokens that expired before `before`, one step; returns how many.
+    pub(crate) async fn prune_tokens(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
-            query(PRUNE).bind(before.unix_micros()).execute(&db).await.map(drop)
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
         })
         .await
     }

@@ -37,7 +37,7 @@ async fn tend(state: Weak<State>) {
     loop {
         background::sleep(BEAT).await;
         let Some(state) = state.upgrade().filter(|state| !*state.closing.borrow()) else { return };
-        match state.store.webhooks_with_due(state.clock.now()).await {
+        match state.background_store.webhooks_with_due(state.clock.now()).await {
             Ok(due) => {
                 troubled = false;
                 due.into_iter().for_each(|webhook_id| send_out(&state, &busy, webhook_id));
@@ -84,16 +84,18 @@ impl Errand {
         while let Some(state) = state.upgrade().filter(|state| !*state.closing.borrow()) {
             let now = state.clock.now();
             let until = now.saturating_add(LEASE);
-            let Some(leased) = state.store.lease(self.webhook_id.clone(), now, until).await? else {
+            let Some(leased) =
+                state.background_store.lease(self.webhook_id.clone(), now, until).await?
+            else {
                 return Ok(());
             };
-            let webhook = state.store.webhook(self.webhook_id.clone()).await?;
+            let webhook = state.background_store.webhook(self.webhook_id.clone()).await?;
             match webhook.filter(|webhook| webhook.disabled_at.is_none()) {
                 Some(webhook) => deliver(&state, &webhook, leased).await?,
                 None => {
                     let error = "the webhook was removed or switched off".to_owned();
                     state
-                        .store
+                        .background_store
                         .end_delivery(leased, Ended::GivenUp, None, Some(error), now)
                         .await?;
                 }
@@ -109,7 +111,10 @@ async fn deliver(state: &State, webhook: &WebhookRow, leased: Leased) -> Result<
     let (status, error) = match answered {
         Ok(status) if status.is_success() => {
             let status = Some(status.as_u16());
-            return state.store.end_delivery(leased, Ended::Delivered, status, None, now).await;
+            return state
+                .background_store
+                .end_delivery(leased, Ended::Delivered, status, None, now)
+                .await;
         }
         Ok(status) if status == StatusCode::GONE => {
             return switch_off(state, webhook, leased).await;
@@ -118,7 +123,7 @@ async fn deliver(state: &State, webhook: &WebhookRow, leased: Leased) -> Result<
         Err(error) => (None, error.to_string()),
     };
     match patience::again(leased.created_at, leased.attempts, now) {
-        Some(next) => state.store.try_delivery_again(leased, next, status, error).await,
+        Some(next) => state.background_store.try_delivery_again(leased, next, status, error).await,
         None => {
             tracing::warn!(
                 webhook_id = webhook.id,
@@ -126,7 +131,10 @@ async fn deliver(state: &State, webhook: &WebhookRow, leased: Leased) -> Result<
                 error,
                 "a webhook did not take a message for a day, so it is not told any more"
             );
-            state.store.end_delivery(leased, Ended::GivenUp, status, Some(error), now).await
+            state
+                .background_store
+                .end_delivery(leased, Ended::GivenUp, status, Some(error), now)
+                .await
         }
     }
 }
@@ -156,8 +164,11 @@ async fn switch_off(state: &State, webhook: &WebhookRow, leased: Leased) -> Resu
     let now = state.clock.now();
     let reason = "the receiver answered 410 Gone".to_owned();
     let status = Some(StatusCode::GONE.as_u16());
-    state.store.disable_webhook(webhook.id.clone(), reason.clone(), now).await?;
-    state.store.end_delivery(leased, Ended::GivenUp, status, Some(reason.clone()), now).await?;
+    state.background_store.disable_webhook(webhook.id.clone(), reason.clone(), now).await?;
+    state
+        .background_store
+        .end_delivery(leased, Ended::GivenUp, status, Some(reason.clone()), now)
+        .await?;
     tracing::warn!(webhook_id = webhook.id, "a webhook is switched off: {reason}");
     let record = Record::new("webhook.disabled", &webhook.org_id)
         .body(json!({ "webhook_id": webhook.id, "reason": reason }));

@@ -61,7 +61,8 @@ pub struct TelemetryReceipt {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub accepted: bool,
-    /// How many events it held.
+    /// How many of its events are kept. Of those that no check vouches for, a Guardian keeps only so many of
+    /// an agent.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub events_processed: u64,

@@ -2,6 +2,7 @@
 
 use agenttrust::Timestamp;
 
+use super::super::PRUNED_AT_ONCE;
 use super::super::changes::{Kind, note};
 use super::super::db::query;
 use super::{Store, StoreError};
@@ -14,7 +15,7 @@ const EXPIRE: &str = "UPDATE approvals SET status = 'expired', input = NULL \
                       WHERE id = $1 AND status IN ('pending', 'approved') AND expires_at <= $2";
 // What is over cannot come back, so nothing that is found here is needed by anybody who decides.
 const OVER: &str = "SELECT id FROM approvals WHERE status IN ('denied', 'expired', 'consumed') \
-                    AND expires_at < $1 ORDER BY id LIMIT 200";
+                    AND expires_at < $1 ORDER BY id LIMIT $2";
 const FORGET_ASKERS: &str = "DELETE FROM approval_askers WHERE approval_id = $1";
 const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE approval_id = $1";
 const FORGET: &str = "DELETE FROM approvals WHERE id = $1";
@@ -64,12 +65,12 @@ impl Store {
         .await
     }
 
-    /// Forgets up to 200 approvals that were over before `before`, with who asked and who voted;
-    /// returns how many.
-    pub(crate) async fn prune_approvals(&self, before: Timestamp) -> Result<usize, StoreError> {
+    /// Forgets approvals that were over before `before`, with who asked and who voted, one step; returns
+    /// how many.
+    pub(crate) async fn prune_approvals(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(move |db| async move {
-            let over: Vec<(String,)> =
-                query(OVER).bind(before.unix_micros()).fetch_all(&db).await?;
+            let over = query(OVER).bind(before.unix_micros()).bind(PRUNED_AT_ONCE);
+            let over: Vec<(String,)> = over.fetch_all(&db).await?;
             if over.is_empty() {
                 return Ok(0);
             }
@@ -80,7 +81,7 @@ impl Store {
                 query(FORGET).bind(id).execute(&mut transaction).await?;
             }
             transaction.commit().await?;
-            Ok(over.len())
+            Ok(over.len() as u64)
         })
         .await
     }

@@ -1,0 +1,180 @@
+//! The one who writes reports: whatever waits, in transactions of many rows.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agenttrust::__private::background;
+use serde_json::json;
+
+use super::queue::{Batch, Queue};
+use super::quota::Quota;
+use crate::audit::{AuditLog, Record};
+use crate::metrics::Reported;
+use crate::store::{Db, EventRow, Stage, keep_events};
+
+/// How many rows one transaction takes, at least one batch.
+const ROWS: usize = 1_000;
+/// How long one transaction may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a batch waits for its outcomes to have their place in the audit.
+const OUTCOMES_WITHIN: Duration = Duration::from_millis(500);
+/// How many outcomes may wait for it before no more reports are taken.
+const OWED_MOST: usize = 10_000;
+/// The longest that others are given to write, after a transaction.
+const GIVES_WAY: Duration = Duration::from_millis(100);
+
+pub(super) struct Writer {
+    db: Db,
+    queue: Arc<Queue>,
+    quota: Arc<Quota>,
+    audit: AuditLog,
+    reported: Reported,
+    /// What the audit is yet to be told.
+    owed: VecDeque<Record>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        db: Db,
+        queue: Arc<Queue>,
+        quota: Arc<Quota>,
+        audit: AuditLog,
+        reported: Reported,
+    ) -> Self {
+        Self { db, queue, quota, audit, reported, owed: VecDeque::new() }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            let next = if self.owed.is_empty() {
+                Ok(self.queue.next(ROWS).await)
+            } else {
+                background::timeout(OUTCOMES_WITHIN, self.queue.next(ROWS)).await
+            };
+            let batches = match next {
+                Ok(Some(batches)) => batches,
+                Ok(None) => break,
+                // Nothing new, and something owed.
+                Err(_) => Vec::new(),
+            };
+            let begun = Instant::now();
+            self.write(batches).await;
+            while self.owed.len() > OWED_MOST && self.audit.is_healthy() {
+                self.tell_audit().await;
+            }
+            if matches!(self.db, Db::Sqlite(_)) {
+                // There one writes at a time, and those who wait look for their turn now and then.
+                background::sleep(begun.elapsed().min(GIVES_WAY)).await;
+            }
+        }
+        self.tell_audit().await;
+        if !self.owed.is_empty() {
+            tracing::error!(
+                rows = self.owed.len(),
+                "this Guardian ends with outcomes that it could not write to the audit log; the reports \
+                 themselves are kept"
+            );
+        }
+        self.queue.end();
+    }
+
+    /// Writes these together; when the database refuses that, each by itself, so that one that it cannot
+    /// keep takes no other along.
+    async fn write(&mut self, batches: Vec<Batch>) {
+        // Who gave up may have sent it again. What proves itself is believed once, so it is kept anyway.
+        let (batches, given_up): (Vec<_>, Vec<_>) =
+            batches.into_iter().partition(|batch| batch.is_verified() || !batch.is_given_up());
+        for batch in given_up {
+            self.quota.give_back(&batch.agent_id, batch.len());
+            batch.answer(None);
+        }
+        if batches.is_empty() {
+            self.tell_audit().await;
+            return;
+        }
+        match self.keep(&batches).await {
+            Ok(kept) => self.answer(batches, &kept).await,
+            Err(sqlx::Error::Database(_)) if batches.len() > 1 => {
+                for batch in batches {
+                    let alone = vec![batch];
+                    match self.keep(&alone).await {
+                        Ok(kept) => self.answer(alone, &kept).await,
+                        Err(error) => self.refuse(alone, &error),
+                    }
+                }
+            }
+            Err(error) => self.refuse(batches, &error),
+        }
+    }
+
+    async fn keep(&mut self, batches: &[Batch]) -> Result<Vec<EventRow>, sqlx::Error> {
+        let events = batches.iter().flat_map(|batch| batch.events.iter().cloned()).collect();
+        let keep = keep_events(&self.db, events, &self.quota);
+        match background::timeout(PATIENCE, keep).await {
+            Ok(kept) => kept,
+            Err(_) => {
+                // A connection whose far end is silent may never say that it is gone.
+                self.db = self.db.afresh();
+                Err(sqlx::Error::PoolTimedOut)
+            }
+        }
+    }
+
+    async fn answer(&mut self, batches: Vec<Batch>, kept: &[EventRow]) {
+        let believed = kept.iter().filter(|event| event.verified);
+        self.reported.kept(kept.len() as u64, believed.clone().count() as u64);
+        let asked: usize = batches.iter().map(Batch::len).sum();
+        self.reported.not_kept(asked.saturating_sub(kept.len()));
+        let ended = believed.filter(|event| event.stage == Some(Stage::End));
+        self.owed.extend(ended.map(outcome));
+        // Before the answer, so that who reads the audit after it finds them.
+        self.tell_audit().await;
+        let mut kept = kept.iter().map(|event| event.id.as_str());
+        let mut kept: std::collections::HashSet<&str> = kept.by_ref().collect();
+        for batch in batches {
+            let of_batch = batch.events.iter().filter(|event| kept.remove(event.id.as_str()));
+            let count = of_batch.count() as u64;
+            batch.answer(Some(count));
+        }
+    }
+
+    fn refuse(&self, batches: Vec<Batch>, error: &sqlx::Error) {
+        tracing::warn!(%error, "reports could not be kept; who sent them is told so");
+        for batch in batches {
+            if !batch.is_verified() {
+                self.quota.give_back(&batch.agent_id, batch.len());
+            }
+            batch.answer(None);
+        }
+    }
+
+    /// Hands over what is owed, for as long as a batch may wait for that.
+    async fn tell_audit(&mut self) {
+        let audit = self.audit.clone();
+        let owed = &mut self.owed;
+        let told = async {
+            while let Some(record) = owed.front() {
+                // The log tells of its own trouble, and this is tried again.
+                if audit.enqueue(record.clone()).await.is_err() {
+                    return;
+                }
+                owed.pop_front();
+            }
+        };
+        // Dropped while it waits for its place, a record is not in the log, and still owed.
+        let _ = background::timeout(OUTCOMES_WITHIN, told).await;
+    }
+}
+
+fn outcome(event: &EventRow) -> Record {
+    Record::new("outcome", &event.org_id).agent(&event.agent_id).actor(&event.key_id).body(json!({
+        "check_id": event.check_id,
+        "event_type": event.event_type,
+        "tool": event.tool,
+        "session_id": event.session_id,
+        "success": event.success,
+        "error_type": event.error_type,
+        "duration_ms": event.duration_ms,
+    }))
+}
