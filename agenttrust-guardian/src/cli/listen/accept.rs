@@ -71,8 +71,9 @@ impl Stop {
 
     /// Ends what is left; whether there was anything.
     pub(in crate::cli) fn now(&self) -> bool {
+        let any = self.open.load(Ordering::Relaxed) > 0;
         self.stage.send_replace(Stage::Cut);
-        self.open.load(Ordering::Relaxed) > 0
+        any
     }
 }
 
@@ -208,7 +209,7 @@ impl Taking {
         router: Router,
         limit: Option<Duration>,
     ) {
-        let connection = self.connections.open();
+        let connection = self.connections.open(limit.is_none());
         let tls = self.offer.tls.as_ref().map(|config| TlsAcceptor::from(config.load_full()));
         let (builder, stop) = (self.builder.clone(), self.offer.stop.clone());
         tokio::spawn(async move {

@@ -67,6 +67,8 @@ pub(super) struct Connection {
 struct Doing {
     /// Requests under way, answers that are being read included.
     busy: u32,
+    /// Whether it has a place that another one could have.
+    placed: bool,
     /// Whether it ever asked for anything.
     asked: bool,
     http2: bool,
@@ -130,10 +132,11 @@ impl Connections {
         Self { open: Mutex::default(), unfinished: AtomicUsize::new(0), numbers }
     }
 
-    /// A new connection.
-    pub(super) fn open(self: &Arc<Self>) -> Handle {
+    /// A new connection; one that has no place is only told so.
+    pub(super) fn open(self: &Arc<Self>, placed: bool) -> Handle {
         let doing = Doing {
             busy: 0,
+            placed,
             asked: false,
             http2: false,
             since: Instant::now(),
@@ -203,8 +206,10 @@ impl Open {
             .values()
             .filter_map(|connection| {
                 let doing = connection.lock();
-                (doing.busy == 0 && doing.end.is_none_or(|(end, _)| end == End::Gently))
-                    .then(|| (doing.asked, doing.since, Arc::clone(connection)))
+                (doing.placed
+                    && doing.busy == 0
+                    && doing.end.is_none_or(|(end, _)| end == End::Gently))
+                .then(|| (doing.asked, doing.since, Arc::clone(connection)))
             })
             .collect();
         let order = |(asked, since, _): &(bool, Instant, _)| (*asked, *since);
