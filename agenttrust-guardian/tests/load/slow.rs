@@ -113,7 +113,7 @@ async fn http2_is_spoken_without_being_asked_for_and_bounded() {
     let mut stream = connected(&program, preface).await.unwrap();
     let mut settings = vec![0; 9];
     stream.read_exact(&mut settings).await.unwrap();
-    let length = usize::from(settings[1]) << 8 | usize::from(settings[2]);
+    let length = (usize::from(settings[1]) << 8) + usize::from(settings[2]);
     assert_eq!(settings[3], 4, "it begins with its settings");
     let mut said = vec![0; length];
     stream.read_exact(&mut said).await.unwrap();
