@@ -133,7 +133,7 @@ async fn limits_that_are_none_are_refused_at_the_start() {
         ("--max-connections", "0", "max-connections is 0; give a number from 16"),
         ("--max-connections", "1000000", "ulimit -n"),
     ] {
-        let said = crate::program::refused(&["--dev", setting, value], &[]).await;
+        let said = crate::program::refused(&["--database", "memory", setting, value], &[]).await;
         assert!(said.contains(says), "{said}");
     }
 }
