@@ -21,6 +21,7 @@ use crate::following::{self, Following};
 use crate::guardian::Guardian;
 use crate::health::Pulse;
 use crate::ids;
+use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::policies::{Origin, Policies, brief};
@@ -71,6 +72,7 @@ pub struct GuardianBuilder {
     session_ttl: Duration,
     check_deadline: Duration,
     allow_private_targets: bool,
+    max_requests: usize,
     audit: AuditFiles,
 }
 
@@ -102,6 +104,7 @@ impl Default for GuardianBuilder {
             session_ttl: SESSION_TTL,
             check_deadline: CHECK_DEADLINE,
             allow_private_targets: false,
+            max_requests: limits::REQUESTS,
             audit: AuditFiles::default(),
         }
     }
@@ -184,6 +187,14 @@ impl GuardianBuilder {
         self
     }
 
+    /// How many requests may be under way at once; 4,096 by default. A key has a quarter of that, but never
+    /// less than the smaller of 512 and a half. A request beyond is answered 429 or 503 with `Retry-After`.
+    /// Requests of [`Guardian::client`] and [`Guardian::client_with_key`] do not count.
+    pub fn max_requests(mut self, most: usize) -> Self {
+        self.max_requests = most;
+        self
+    }
+
     /// The file of the Ed25519 key that signs checkpoints of the audit; it is made when it is not there.
     /// Unless it is said, that is a file beside an SQLite database (`agenttrust.db.audit-key`), and else a
     /// key that ends with this Guardian. Replicas on one PostgreSQL should have the same one.
@@ -252,6 +263,7 @@ impl GuardianBuilder {
                 CHECK_DEADLINES.end(),
             )));
         }
+        let limits = Limits::new(self.max_requests)?;
         let clock = Arc::new(Clock::default());
         // Before anything is made: a mistake in them leaves nothing behind.
         let given = self.policies.clone().given(clock.now()).await?;
@@ -306,6 +318,7 @@ impl GuardianBuilder {
             checks,
             changes: Changes::new(),
             revocations: Revocations::new(),
+            limits,
             following: Following::from(seen, asked),
             takings: Arc::default(),
             telemetry,
@@ -467,6 +480,7 @@ impl fmt::Debug for GuardianBuilder {
             .field("allow_private_targets", &self.allow_private_targets)
             .field("approval_ttl", &self.approval_ttl)
             .field("session_ttl", &self.session_ttl)
+            .field("max_requests", &self.max_requests)
             .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,9 @@ use tower::ServiceExt;
 use crate::builder::{GuardianBuilder, keep_key};
 use crate::error::GuardianError;
 use crate::http;
+use crate::http::admit::InProcess;
+#[cfg(feature = "cli")]
+use crate::metrics::ConnectionNumbers;
 use crate::names::{check_name, check_names};
 use crate::role::Role;
 use crate::secret::Secret;
@@ -89,6 +92,18 @@ impl Guardian {
     #[cfg(feature = "cli")]
     pub(crate) fn metrics_router(&self) -> Router {
         http::metrics_router(Arc::clone(&self.state))
+    }
+
+    /// What is answered where there is no room for another connection.
+    #[cfg(feature = "cli")]
+    pub(crate) fn full_router() -> Router {
+        http::full_router()
+    }
+
+    /// The numbers of connections, for whoever listens to count there.
+    #[cfg(feature = "cli")]
+    pub(crate) fn connection_numbers(&self) -> ConnectionNumbers {
+        self.state.metrics.connections.clone()
     }
 
     /// Makes an API key and returns it; only its hash is kept. A key of role [`Role::Agent`] is bound
@@ -199,8 +214,10 @@ pub(crate) fn check_key_agents(
 }
 
 fn client_of(router: &Router, key: &str) -> Result<AgentTrustClient, GuardianError> {
-    let service =
-        router.clone().map_request(|request: axum::http::Request<Bytes>| request.map(Body::from));
+    let service = router.clone().map_request(|mut request: axum::http::Request<Bytes>| {
+        request.extensions_mut().insert(InProcess);
+        request.map(Body::from)
+    });
     AgentTrustClient::builder()
         .service(service)
         .api_key(key)

@@ -45,6 +45,7 @@ mod guardian;
 mod health;
 mod http;
 mod ids;
+mod limits;
 mod lists;
 mod manifest;
 mod metrics;

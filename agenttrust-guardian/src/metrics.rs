@@ -2,6 +2,7 @@
 //! or an organisation, of which callers can make up any number.
 
 mod latency;
+mod limits;
 mod requests;
 
 use std::fmt;
@@ -17,6 +18,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::latency::Latency;
+pub(crate) use self::limits::ConnectionNumbers;
+use self::limits::LimitNumbers;
 pub(crate) use self::requests::{Requests, count};
 use crate::state::State;
 
@@ -85,6 +88,12 @@ pub(crate) struct Metrics {
     budgets_exhausted: Counter,
     denial_bursts: Counter,
     pub(crate) requests: Requests,
+    limits: LimitNumbers,
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "the program listens, a router does not")
+    )]
+    pub(crate) connections: ConnectionNumbers,
     audit_rows: Counter,
     audit_healthy: Gauge,
     audit_waiting: Gauge,
@@ -166,6 +175,8 @@ impl Metrics {
         registry.register("denial_bursts", help, denial_bursts.clone());
 
         let requests = Requests::register(&mut registry);
+        let limits = LimitNumbers::register(&mut registry);
+        let connections = ConnectionNumbers::register(&mut registry);
 
         let audit_rows = Counter::default();
         let help = "Rows written to the audit log since this Guardian started";
@@ -186,6 +197,8 @@ impl Metrics {
             budgets_exhausted,
             denial_bursts,
             requests,
+            limits,
+            connections,
             audit_rows,
             audit_healthy,
             audit_waiting,
@@ -225,6 +238,7 @@ impl Metrics {
 
     /// Everything as text, and what `state` is like at present.
     pub(crate) fn render(&self, state: &State) -> Result<String, fmt::Error> {
+        self.limits.take_over(&state.limits);
         self.audit_rows.inner().store(state.audit.written(), Ordering::Relaxed);
         self.audit_healthy.set(state.audit.is_healthy().into());
         self.denial_bursts.inner().store(state.audit.bursts(), Ordering::Relaxed);

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::following::Following;
 use crate::health::Pulse;
 use crate::http::ApiError;
+use crate::limits::Limits;
 use crate::manifest::{Change, Manifest};
 use crate::metrics::{ApprovalEvent, Metrics};
 use crate::outbound::Outbound;
@@ -69,6 +70,7 @@ pub(crate) struct State {
     pub(crate) checks: CheckIds,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
+    pub(crate) limits: Limits,
     pub(crate) following: Following,
     pub(crate) takings: Arc<Takings>,
     pub(crate) telemetry: Telemetry,

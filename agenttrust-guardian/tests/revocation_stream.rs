@@ -189,6 +189,10 @@ async fn too_many_streams_are_refused_until_one_is_closed() {
     let refused = api.get(STREAM, ADMIN).await;
     refused.refused(429, "TOO_MANY");
     assert!(refused.text("message").contains("64 streams"), "{refused:?}");
+    assert_eq!(refused.headers["retry-after"], "1");
+    // The rest is there for others.
+    let other = api.guardian.create_key_in("org_other", Role::Gateway, &[]).await.unwrap();
+    drop(api.revocations(&other).await);
     streams.pop();
     streams.push(api.revocations(ADMIN).await);
     api.get(STREAM, ADMIN).await.refused(429, "TOO_MANY");

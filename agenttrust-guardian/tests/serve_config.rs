@@ -84,13 +84,15 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
     let page = printed(&["--tls-cert", "c", "--tls-key", "k", "--policies", "p"], &[]).await;
     let help = text(&run(&["serve", "--help"], &[]).await.stdout);
     let mut names: Vec<String> = page.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    names.push("metrics-listen".to_owned());
-    assert_eq!(names.len(), 13, "{page}");
+    names.extend(["metrics-listen", "max-connections"].map(str::to_owned));
+    assert_eq!(names.len(), 16, "{page}");
     for name in names {
         assert!(help.contains(&format!("--{name}")), "{name}: {help}");
         let (value, quoted) = match name.as_str() {
             "dev" | "allow-self-approval" => ("true", "true"),
             "approval-ttl" | "session-ttl" => ("7m", "\"7m\""),
+            "check-deadline" => ("700ms", "\"700ms\""),
+            "max-requests" | "max-connections" => ("700", "700"),
             "log-format" => ("json", "\"json\""),
             _ => ("a7", "\"a7\""),
         };

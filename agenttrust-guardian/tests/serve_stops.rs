@@ -78,8 +78,10 @@ async fn request_that_does_not_end_is_cut_off_and_the_program_ends_all_the_same(
     let mut program = Program::serve(&["--dev"], &[]).await;
     let mut stuck = TcpStream::connect(program.address).await.unwrap();
     let head = "POST /api/v1/agents HTTP/1.1\r\nHost: x\r\nX-API-Key: sk_test_dev\r\n\
-                Content-Length: 99\r\n\r\n{";
-    stuck.write_all(head.as_bytes()).await.unwrap();
+                Content-Length: 1000000\r\n\r\n";
+    // So much of its body came that the rest has longer than the program does.
+    let begun = [head.as_bytes(), &[b' '; 500_000]].concat();
+    stuck.write_all(&begun).await.unwrap();
     assert_eq!(program.get("/health", "").await.status(), 200);
     tokio::time::sleep(Duration::from_millis(300)).await;
     program.signal("INT");

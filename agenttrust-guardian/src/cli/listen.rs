@@ -1,24 +1,28 @@
-//! Listening: an address, and a server on it that nobody can hold up by being slow.
+//! Listening: an address, and a server on it that nobody can hold up, by being slow or by being many.
+
+mod accept;
+mod connections;
+mod descriptors;
+mod tracked;
+mod watched;
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::time::Duration;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Control, Handle, Server};
-use tokio::net::TcpListener;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket};
 
+use self::accept::Offer;
+pub(super) use self::accept::Stop;
 use crate::error::GuardianError;
+use crate::guardian::Guardian;
 
-/// How long a new connection may take to say what it wants.
-const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// How long it may then take for the head of the next request, its rest in between included: longer than
-/// clients keep connections that they do not use.
-const NEXT_REQUEST: Duration = Duration::from_secs(120);
-/// How often a connection of HTTP/2 is asked whether anybody is there, and how long that may take.
-const PING: Duration = Duration::from_secs(30);
-const PONG: Duration = Duration::from_secs(20);
+/// How many connections may wait until they are taken, as far as the operating system lets them.
+const BACKLOG: u32 = 4_096;
+/// Connections to the numbers at most.
+const TO_METRICS: usize = 32;
 
 /// An address that is listened on, and the setting that named it.
 #[derive(Debug)]
@@ -55,9 +59,17 @@ impl<'a> Addresses<'a> {
     }
 
     /// Listens on the first of them that is free.
-    pub(super) async fn bind(&self) -> Result<Listening, GuardianError> {
+    pub(super) fn bind(&self) -> Result<Listening, GuardianError> {
         let cannot = |error: std::io::Error| self.cannot(&error.to_string());
-        let listener = TcpListener::bind(self.all.as_slice()).await.map_err(cannot)?;
+        let mut first_error = None;
+        let mut bound = self.all.iter().filter_map(|address| {
+            listen(*address).map_err(|error| first_error.get_or_insert(error)).ok()
+        });
+        let bound = bound.next();
+        let Some(listener) = bound else {
+            let why = first_error.map_or_else(String::new, |error| error.to_string());
+            return Err(self.cannot(&why));
+        };
         let address = listener.local_addr().map_err(cannot)?;
         Ok(Listening { listener, address, exposed: self.exposed() })
     }
@@ -70,30 +82,47 @@ impl<'a> Addresses<'a> {
     }
 }
 
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A Guardian that is started again listens where the one before did, whose connections linger.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// How many connections there may be: as many as `told`, or as the process has room for.
+pub(super) fn connections(told: Option<usize>) -> Result<usize, GuardianError> {
+    descriptors::connections(told)
+}
+
 impl Listening {
-    /// Serves `router`, with TLS where there is a certificate, until `control` says stop and what is under
-    /// way is done or overdue.
+    /// Serves the Guardian to at most `most` connections, with TLS where there is a certificate, until `stop`
+    /// is told and what is under way is done or cut off.
     pub(super) async fn serve(
         self,
+        guardian: &Guardian,
+        tls: Option<Arc<ArcSwap<ServerConfig>>>,
+        most: usize,
+        stop: Stop,
+    ) {
+        self.offer(guardian, guardian.router(), tls, most, stop).await;
+    }
+
+    /// Serves the numbers and nothing else.
+    pub(super) async fn serve_metrics(self, guardian: &Guardian, stop: Stop) {
+        self.offer(guardian, guardian.metrics_router(), None, TO_METRICS, stop).await;
+    }
+
+    async fn offer(
+        self,
+        guardian: &Guardian,
         router: Router,
-        tls: Option<RustlsConfig>,
-        control: &Control,
-    ) -> std::io::Result<()> {
-        let mut server = Server::<SocketAddr>::from_listener(self.listener)
-            .handle(Handle::with_control(control.clone()))
-            .first_request_timeout(FIRST_REQUEST)
-            .accept_error_handler(|peer: Option<&SocketAddr>, error: &std::io::Error| {
-                tracing::debug!(peer = peer.map(tracing::field::display), %error, "a connection came to nothing");
-            });
-        server.http_builder().http1().header_read_timeout(NEXT_REQUEST);
-        server.http_builder().http2().keep_alive_interval(PING).keep_alive_timeout(PONG);
-        let service = router.into_make_service();
-        match tls {
-            None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
-            Some(config) => {
-                let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
-                server.acceptor(acceptor).serve(service).await
-            }
-        }
+        tls: Option<Arc<ArcSwap<ServerConfig>>>,
+        most: usize,
+        stop: Stop,
+    ) {
+        let (full, numbers) = (Guardian::full_router(), guardian.connection_numbers());
+        accept::serve(self.listener, Offer { router, full, tls, most, numbers, stop }).await;
     }
 }

@@ -4,10 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum_server::Control;
-
 use super::config::{Config, Flags};
-use super::listen::{Addresses, Listening};
+use super::listen::{self, Addresses, Listening, Stop};
 use super::tls::Identity;
 use super::{log, stop};
 use crate::error::GuardianError;
@@ -73,12 +71,13 @@ async fn serve(config: &Config) -> Result<(), GuardianError> {
             config.listen
         )));
     }
+    let most = listen::connections(config.max_connections)?;
     // Before the database: a first key is printed once, so nothing may fail after it was made.
     let tls = config.tls.clone().map(|(certificate, key)| Identity::new(certificate, key).serve());
     let tls = tls.transpose()?;
-    let listening = addresses.bind().await?;
+    let listening = addresses.bind()?;
     let metrics = match &config.metrics_listen {
-        Some(text) => Some(Addresses::find("metrics-listen", text)?.bind().await?),
+        Some(text) => Some(Addresses::find("metrics-listen", text)?.bind()?),
         None => None,
     };
     let guardian = guardian(config).await?;
@@ -92,33 +91,32 @@ async fn serve(config: &Config) -> Result<(), GuardianError> {
     }
     say(&format!("listening on {scheme}://{}", listening.address))?;
 
-    let control = Control::new();
-    let told = (guardian.clone(), control.clone());
+    let stop = Stop::new();
+    let told = (guardian.clone(), stop.clone());
     tokio::spawn(async move {
         stop::signal().await;
         tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
-        let (guardian, control) = told;
+        let (guardian, stop) = told;
         guardian.hurry();
-        control.graceful_shutdown(None);
+        stop.gently();
         tokio::time::sleep(DRAIN).await;
-        if control.connection_count() > 0 {
+        if stop.now() {
             tracing::warn!("requests were still under way and are cut off");
-            control.shutdown();
         }
     });
     if let Some(metrics) = metrics {
-        serve_metrics(metrics, &guardian, &control)?;
+        serve_metrics(metrics, &guardian, &stop)?;
     }
-    let served = listening.serve(guardian.router(), tls, &control).await;
+    listening.serve(&guardian, tls, most, stop).await;
     guardian.close().await;
-    served.map_err(|error| GuardianError::Unavailable(format!("serving ended: {error}")))
+    Ok(())
 }
 
 /// Serves the numbers, and nothing else, to whoever asks.
 fn serve_metrics(
     listening: Listening,
     guardian: &Guardian,
-    control: &Control,
+    stop: &Stop,
 ) -> Result<(), GuardianError> {
     if listening.exposed {
         tracing::warn!(
@@ -127,12 +125,8 @@ fn serve_metrics(
         );
     }
     say(&format!("metrics on http://{}/metrics", listening.address))?;
-    let (router, control) = (guardian.metrics_router(), control.clone());
-    tokio::spawn(async move {
-        if let Err(error) = listening.serve(router, None, &control).await {
-            tracing::error!(%error, "metrics are served no more");
-        }
-    });
+    let (guardian, stop) = (guardian.clone(), stop.clone());
+    tokio::spawn(async move { listening.serve_metrics(&guardian, stop).await });
     Ok(())
 }
 
@@ -141,6 +135,7 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
         .approval_ttl(config.approval_ttl)
         .session_ttl(config.session_ttl)
         .check_deadline(config.check_deadline)
+        .max_requests(config.max_requests)
         .replica(&config.replica);
     if let Some(folder) = &config.policies {
         builder = builder.policies(folder);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::tls_rustls::RustlsConfig;
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -49,11 +49,11 @@ impl Identity {
 
     /// Reads the files, and begins to watch them: a good pair is served from then on to whoever connects,
     /// and a bad one changes nothing.
-    pub(super) fn serve(self) -> Result<RustlsConfig, GuardianError> {
+    pub(super) fn serve(self) -> Result<Arc<ArcSwap<ServerConfig>>, GuardianError> {
         let files = self.read().map_err(GuardianError::Invalid)?;
         let config = self.config(&files).map_err(GuardianError::Invalid)?;
-        let served = RustlsConfig::from_config(Arc::new(config));
-        tokio::spawn(Watch::new(self, files.mark(), served.clone()).run());
+        let served = Arc::new(ArcSwap::from_pointee(config));
+        tokio::spawn(Watch::new(self, files.mark(), Arc::clone(&served)).run());
         Ok(served)
     }
 
@@ -120,7 +120,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 /// Looks after the files.
 struct Watch {
     identity: Identity,
-    served: RustlsConfig,
+    served: Arc<ArcSwap<ServerConfig>>,
     /// The files that are served.
     current: [u8; 32],
     /// What was wrong the last time, and whether it was said: files that are replaced one after the other
@@ -129,7 +129,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(identity: Identity, current: [u8; 32], served: RustlsConfig) -> Self {
+    fn new(identity: Identity, current: [u8; 32], served: Arc<ArcSwap<ServerConfig>>) -> Self {
         Self { identity, served, current, wrong: None }
     }
 
@@ -154,7 +154,7 @@ impl Watch {
         match looked {
             Ok((mark, config)) => {
                 if mark != self.current {
-                    self.served.reload_from_config(Arc::new(config));
+                    self.served.store(Arc::new(config));
                     self.current = mark;
                     tracing::info!(
                         certificate = ?self.identity.certificate,

@@ -58,7 +58,7 @@ refusals! {
     /// 409.
     Conflict = "409", "It is in the way of what is there already; the message says how";
     /// 429.
-    TooMany = "429", "As many are there already as there may be; the message says how to go on";
+    TooMany = "429", "As many are there already as there may be, or under way for the key or its organisation; the message says how to go on";
     /// 503.
     Unavailable = "503", "The database or the audit log does not answer; nothing was decided or changed";
 }

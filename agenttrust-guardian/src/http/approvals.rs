@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::ToSchema;
 
+use super::admit::Place;
 use super::answers::{Conflict, Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
+use super::finish::Finish;
 use super::params::{Id, Params};
 use super::{ApiError, App};
 use crate::audit::Record;
@@ -45,6 +47,7 @@ pub(super) async fn get(
     caller: Caller,
     Id(id): Id,
     params: Params,
+    place: Place,
 ) -> Result<Json<Approval>, ApiError> {
     let access = caller.need(Permission::ReadApprovals)?;
     let wait: u64 = params.number("wait")?.unwrap_or(0);
@@ -59,6 +62,8 @@ pub(super) async fn get(
     let mut closing = state.closing();
     let mut deadline = pin!(background::sleep(Duration::from_secs(wait)));
     let mut approval = read(&state, &caller, access, &id).await?;
+    let waits = wait > 0 && approval.status == ApprovalStatus::Pending;
+    let _waiting = if waits { place.wait()? } else { None };
     while wait > 0 && approval.status == ApprovalStatus::Pending && !*closing.borrow_and_update() {
         let left = approval.expires_at.map_or(Duration::ZERO, |at| state.clock.now().until(at));
         let changed = pin!(async {
@@ -268,10 +273,11 @@ pub(super) async fn disclose(
     state: App,
     caller: Caller,
     Id(id): Id,
+    finish: Finish,
     payload: Payload,
 ) -> Result<Json<Done>, ApiError> {
     let access = caller.need(Permission::DiscloseInput)?;
-    let Disclosure { input, r } = payload.json().await?;
+    let Disclosure { input, r } = payload.unbegun().json().await?;
     let approval = read(&state, &caller, access, &id).await?;
     let Some(expected) = &approval.input_digest else {
         return Err(ApiError::conflict(format!(
@@ -282,6 +288,7 @@ pub(super) async fn disclose(
     if !digest::opens(expected, &r, &input) {
         return Err(ApiError::invalid("input", "is not what the approval's digest commits to"));
     }
+    finish.begin();
     let text = serde_json::to_string(&input)
         .map_err(|error| ApiError::invalid("input", format!("cannot be kept: {error}")))?;
     if !state.store.set_approval_input(id.clone(), text, state.clock.now()).await? {

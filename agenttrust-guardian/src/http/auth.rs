@@ -77,22 +77,36 @@ impl Caller {
     }
 }
 
+/// Whose key a request came with, looked up before it had a place; or why it came with none that works.
+#[derive(Clone)]
+pub(super) struct Identified(pub(super) Result<(Arc<Key>, Fingerprint), ApiError>);
+
+/// The key that the headers present, and the secret by which they do.
+pub(super) async fn identify(
+    state: &State,
+    headers: &HeaderMap,
+) -> Result<(Arc<Key>, Fingerprint), ApiError> {
+    let key = presented(headers)
+        .ok_or_else(|| ApiError::unauthenticated("no API key; send one in the X-API-Key header"))?;
+    let hash = Fingerprint::of(key.ok_or_else(|| ApiError::unauthenticated(UNKNOWN))?);
+    match state.key(hash).await {
+        Ok(Some(key)) => Ok((key, hash)),
+        Ok(None) => Err(ApiError::unauthenticated(UNKNOWN)),
+        // Unknown here and nobody to ask: as good as unknown.
+        Err(error) => {
+            tracing::warn!(%error, "an unknown key could not be looked up");
+            Err(ApiError::unauthenticated(UNKNOWN))
+        }
+    }
+}
+
 impl FromRequestParts<Arc<State>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, ApiError> {
-        let key = presented(&parts.headers).ok_or_else(|| {
-            ApiError::unauthenticated("no API key; send one in the X-API-Key header")
-        })?;
-        let hash = Fingerprint::of(key.ok_or_else(|| ApiError::unauthenticated(UNKNOWN))?);
-        let key = match state.key(hash).await {
-            Ok(Some(key)) => key,
-            Ok(None) => return Err(ApiError::unauthenticated(UNKNOWN)),
-            // Unknown here and nobody to ask: as good as unknown.
-            Err(error) => {
-                tracing::warn!(%error, "an unknown key could not be looked up");
-                return Err(ApiError::unauthenticated(UNKNOWN));
-            }
+        let (key, hash) = match parts.extensions.get::<Identified>() {
+            Some(Identified(identified)) => identified.clone()?,
+            None => identify(state, &parts.headers).await?,
         };
         // For the body, which may arrive much later.
         parts.extensions.insert(hash);

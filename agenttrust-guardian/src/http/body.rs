@@ -1,73 +1,58 @@
-//! Bodies: at most 1 MiB within half a minute, JSON, and an error that names the field.
+//! Bodies: at most 1 MiB, at a pace, JSON, and an error that names the field.
 //!
 //! A handler reads its body after it has looked at the caller's role, so that what somebody may not
 //! do is answered the same whatever they send.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+mod arriving;
 
-use agenttrust::__private::background;
-use axum::body::{Body, to_bytes};
+use std::sync::Arc;
+
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::{Either, select};
-use http_body_util::LengthLimitError;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
+use self::arriving::Arriving;
 use super::ApiError;
+use super::admit::Admission;
 use super::auth::UNKNOWN;
+use super::finish::Finish;
 use crate::secret::Fingerprint;
 use crate::state::State;
-
-/// The largest body that is read.
-const LIMIT: usize = 1 << 20;
-
-/// How long a body may take to arrive, whole.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body that was not read yet.
 #[derive(Debug)]
 pub(super) struct Payload {
     body: Body,
     announced: Option<u64>,
+    /// Where what is read counts.
+    admission: Option<Arc<Admission>>,
+    /// Told when all of it is there, unless the handler says itself when it begins.
+    finish: Option<Finish>,
     /// By what its sender is known, to be looked at again if the body takes its time.
     sender: Option<(Arc<State>, Fingerprint)>,
 }
 
 impl Payload {
-    /// The body as it came.
-    pub(super) async fn bytes(self) -> Result<Bytes, ApiError> {
-        self.bytes_within(PATIENCE).await
+    /// The same body for a handler that says itself when it begins to change something.
+    pub(super) fn unbegun(self) -> Self {
+        Self { finish: None, ..self }
     }
 
-    async fn bytes_within(self, patience: Duration) -> Result<Bytes, ApiError> {
-        if self.announced.is_some_and(|length| length > LIMIT as u64) {
-            return Err(ApiError::too_large(LIMIT));
+    /// The body as it came.
+    pub(super) async fn bytes(self) -> Result<Bytes, ApiError> {
+        let mut arriving = Arriving::new(self.body, self.announced, self.admission);
+        let bytes = arriving.whole().await?;
+        if arriving.took_time() {
+            still_known(self.sender)?;
         }
-        let mut arriving = pin!(to_bytes(self.body, LIMIT));
-        // Most are there already, and need no timer.
-        let arrived = match arriving.as_mut().now_or_never() {
-            Some(arrived) => arrived,
-            None => match select(arriving, pin!(background::sleep(patience))).await {
-                Either::Left((arrived, _)) => {
-                    still_known(self.sender)?;
-                    arrived
-                }
-                Either::Right(_) => return Err(ApiError::too_slow(patience)),
-            },
-        };
-        arrived.map_err(|error| {
-            if is_too_long(&error) {
-                ApiError::too_large(LIMIT)
-            } else {
-                ApiError::invalid("body", "broke off before its end; send it again")
-            }
-        })
+        if let Some(finish) = self.finish {
+            finish.begin();
+        }
+        Ok(bytes)
     }
 
     /// The body as a `T`.
@@ -99,9 +84,13 @@ impl FromRequest<Arc<State>> for Payload {
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
             .and_then(|length| length.parse().ok());
-        let secret = request.extensions().get::<Fingerprint>();
+        let extensions = request.extensions();
+        let secret = extensions.get::<Fingerprint>();
         let sender = secret.map(|secret| (Arc::clone(state), *secret));
-        Ok(Self { body: request.into_body(), announced, sender })
+        let admission = extensions.get::<Arc<Admission>>().cloned();
+        // Nothing changes before the body is there.
+        let finish = extensions.get::<Finish>().cloned().inspect(Finish::not_yet);
+        Ok(Self { body: request.into_body(), announced, admission, finish, sender })
     }
 }
 
@@ -151,39 +140,9 @@ fn missing_field(said: &str) -> Option<&str> {
     said.strip_prefix("missing field `")?.split('`').next()
 }
 
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::response::IntoResponse;
-    use futures_util::StreamExt;
-
     use super::*;
-
-    #[tokio::test]
-    async fn body_that_does_not_come_is_not_waited_for() {
-        let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
-        let stuck = begun.chain(futures_util::stream::pending());
-        let payload = Payload { body: Body::from_stream(stuck), announced: Some(2), sender: None };
-        let error = payload.bytes_within(Duration::from_millis(20)).await.unwrap_err();
-        assert_eq!(error.into_response().status(), 408);
-
-        let late = futures_util::stream::once(async {
-            background::sleep(Duration::from_millis(20)).await;
-            Ok::<_, std::io::Error>(Bytes::from_static(b"{}"))
-        });
-        let payload = Payload { body: Body::from_stream(late), announced: Some(2), sender: None };
-        assert_eq!(payload.bytes_within(PATIENCE).await.unwrap(), "{}");
-    }
 
     #[derive(Debug, Deserialize)]
     struct Outer {

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::error::GuardianError;
+use crate::limits::{Full, Kind, Whose};
 use crate::policy::PolicyError;
 use crate::store::StoreError;
 use agenttrust::model::CapabilityError;
@@ -117,11 +118,11 @@ impl ApiError {
         )
     }
 
-    /// 408: the body did not arrive in this time.
-    pub(crate) fn too_slow(limit: Duration) -> Self {
+    /// 408: so much of the body arrived in this time.
+    pub(crate) fn too_slow(arrived: usize, within: Duration) -> Self {
         let message = format!(
-            "the body did not arrive within {} seconds, which is the most; send it again",
-            limit.as_secs()
+            "the body is too slow: {arrived} bytes of it arrived within {} seconds; send it again, as one",
+            within.as_secs()
         );
         Self::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", message)
     }
@@ -153,9 +154,50 @@ impl ApiError {
         Self { passing: true, ..Self::unavailable(message) }
     }
 
+    /// 503: as many connections are busy as there may be.
+    #[cfg(feature = "cli")]
+    pub(crate) fn no_connection() -> Self {
+        let message =
+            "every connection that this Guardian has room for is busy; try again in a second";
+        Self { passing: true, ..Self::unavailable(message) }
+    }
+
     /// The sentence for people.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+}
+
+impl From<Full> for ApiError {
+    /// 429 where a key or its organisation holds too much, 503 where all together do.
+    fn from(full: Full) -> Self {
+        let Full { kind, whose, most } = full;
+        let what = match kind {
+            Kind::Requests => "requests under way",
+            Kind::TakingBack => "requests under way that take something back",
+            Kind::Bytes | Kind::BytesTakingBack => "bytes of request bodies on the way",
+            Kind::Waiting => "requests that wait for an approval",
+            Kind::Streams => "streams of revocations open",
+        };
+        let refused = match whose {
+            Whose::Key if kind == Kind::Streams => Self::too_many(format!(
+                "this key has {most} {what}, which is the most; close one, or give each server a key of \
+                 its own"
+            )),
+            Whose::Key => Self::too_many(format!(
+                "this key has {most} {what}, which is the most, or would with this one; have fewer at \
+                 once, and try again in a second"
+            )),
+            Whose::Organisation => Self::too_many(format!(
+                "this organisation has {most} {what}, and the rest is kept for others; have fewer at \
+                 once, and try again in a second"
+            )),
+            Whose::All => Self::unavailable(format!(
+                "there are {most} {what}, which is the most, or would be with this one; try again in a \
+                 second"
+            )),
+        };
+        Self { passing: true, ..refused }
     }
 }
 

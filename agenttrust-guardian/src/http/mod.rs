@@ -1,5 +1,6 @@
 //! The Guardian as HTTP: one file a resource, and what they share.
 
+pub(crate) mod admit;
 mod agents;
 mod answers;
 mod approval_list;
@@ -26,10 +27,11 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use agenttrust::model::headers::GUARDIAN;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{Method, Uri};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::http::{HeaderValue, Method, Uri};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
@@ -87,9 +89,17 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&state), admit::admit))
         .layer(from_fn(finish::finish))
         .layer(from_fn_with_state(Arc::clone(&state), count))
+        .layer(map_response(signed))
         .with_state(state)
+}
+
+/// Says whose answer it is: a 503 without that came from something in between.
+async fn signed(mut response: Response) -> Response {
+    response.headers_mut().insert(GUARDIAN, HeaderValue::from_static("1"));
+    response
 }
 
 /// Refuses what would be answered from a memory that others may have overtaken.
@@ -105,7 +115,17 @@ async fn in_touch(state: App, request: Request, next: Next) -> Result<Response, 
 /// The numbers alone, for whoever can reach them.
 #[cfg(feature = "cli")]
 pub(crate) fn metrics_router(state: Arc<State>) -> Router {
-    Router::new().route("/metrics", get(metrics::open)).fallback(unknown_route).with_state(state)
+    Router::new()
+        .route("/metrics", get(metrics::open))
+        .fallback(unknown_route)
+        .layer(map_response(signed))
+        .with_state(state)
+}
+
+/// What is answered where there is no room for another connection.
+#[cfg(feature = "cli")]
+pub(crate) fn full_router() -> Router {
+    Router::new().fallback(async || ApiError::no_connection()).layer(map_response(signed))
 }
 
 async fn unknown_route(uri: Uri) -> ApiError {

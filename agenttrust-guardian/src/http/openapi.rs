@@ -152,10 +152,20 @@ fn keyed(operation: &mut Operation) {
         refusal("400", "The request is not as it must be; `details.field` names what is at fault"),
         refusal("401", "No API key, or none that works"),
         refusal("403", "A key of this role may not do this, or not for this agent"),
-        refusal("503", "This Guardian is out of touch with its database"),
+        refusal(
+            "429",
+            "The key, or its organisation, has as much under way as it may; `Retry-After` says when to try again",
+        ),
+        refusal(
+            "503",
+            "This Guardian has as much under way as it takes, or is out of touch with its database",
+        ),
     ];
     if operation.request_body.is_some() {
-        refusals.push(refusal("408", "The body did not arrive within 30 seconds"));
+        refusals.push(refusal(
+            "408",
+            "The body was too slow: it has 10 seconds, and 20 more for each MiB that arrived",
+        ));
         refusals.push(refusal("413", "The body is larger than 1 MiB"));
     }
     for (status, refusal) in refusals {

@@ -16,14 +16,15 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use utoipa::ToSchema;
 
 use super::answers::{TooMany, Unavailable};
 use super::auth::Caller;
 use super::{ApiError, App};
+use crate::limits::Share;
 use crate::registry::Key;
-use crate::revocations::{Full, Listener, News, STREAMS_MOST, STREAMS_OF_KEY_MOST};
+use crate::revocations::News;
 use crate::role::Permission;
 use crate::secret::Fingerprint;
 use crate::state::State;
@@ -58,9 +59,10 @@ pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiEr
     if *closing.borrow() {
         return Err(ApiError::unavailable("the Guardian is stopping; try again later"));
     }
-    let listener = state.revocations.listen(&caller.key.id).map_err(too_many)?;
-    let Caller { key, secret, .. } = caller;
-    let watch = Watch { state: Arc::downgrade(&state), listener, closing, key, secret, beat: BEAT };
+    let place = state.limits.streams.take(&caller.key, 1)?;
+    let (news, Caller { key, secret, .. }) = (state.revocations.listen(), caller);
+    let state = Arc::downgrade(&state);
+    let watch = Watch { state, news, closing, key, secret, beat: BEAT, _place: place };
     // It may have been revoked after it was looked up and before anybody listened for that.
     if !watch.key_works() {
         return Err(ApiError::unauthenticated("the API key was revoked; use another one"));
@@ -83,27 +85,15 @@ pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiEr
     Ok((headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response())
 }
 
-fn too_many(full: Full) -> ApiError {
-    ApiError::too_many(match full {
-        Full::ForAll => format!(
-            "{STREAMS_MOST} streams of revocations are open, which is the most; close one, or try \
-             again later"
-        ),
-        Full::ForThisKey => format!(
-            "{STREAMS_OF_KEY_MOST} streams of revocations are open for this key, which is the most; \
-             close one, or give each server a key of its own"
-        ),
-    })
-}
-
 /// One reader's stream. It keeps no Guardian alive that nobody else holds.
 struct Watch {
     state: Weak<State>,
-    listener: Listener,
+    news: broadcast::Receiver<Arc<News>>,
     closing: watch::Receiver<bool>,
     key: Arc<Key>,
     secret: Fingerprint,
     beat: Duration,
+    _place: Share,
 }
 
 /// What is said to the reader.
@@ -124,7 +114,7 @@ impl Watch {
                     // The other end lives as long as the Guardian, and so does the stream.
                     let _ = self.closing.wait_for(|closing| *closing).await;
                 });
-                let heard = pin!(self.listener.news.recv());
+                let heard = pin!(self.news.recv());
                 match select(closed, select(heard, beat.as_mut())).await {
                     Either::Left(_) => return Said::Nothing,
                     Either::Right((Either::Left((news, _)), _)) => Some(news),
@@ -182,13 +172,15 @@ mod tests {
         let state = guardian.state();
         let hash = Secret::random("sk_live_").unwrap().fingerprint();
         keep_key(state, org_id, Role::Gateway, Vec::new(), hash, "test").await.unwrap();
+        let key = state.registry.keys.get(&hash, state.clock.now()).unwrap();
         let watch = Watch {
             state: Arc::downgrade(state),
-            listener: state.revocations.listen("key_test").unwrap(),
+            news: state.revocations.listen(),
             closing: state.closing(),
-            key: state.registry.keys.get(&hash, state.clock.now()).unwrap(),
             secret: hash,
             beat,
+            _place: state.limits.streams.take(&key, 1).unwrap(),
+            key,
         };
         (guardian, watch)
     }

@@ -188,7 +188,7 @@ pub(super) async fn introspect(
 ) -> Result<Json<IntrospectionResult>, ApiError> {
     let begun = Instant::now();
     let access = caller.need(Permission::IntrospectTokens)?;
-    let body: Introspect = payload.json().await?;
+    let body: Introspect = payload.unbegun().json().await?;
     check_name("token", &body.token)?;
     let required = body.required_scopes.unwrap_or_default();
     check_names("required_scopes", &required)?;

@@ -30,7 +30,19 @@ pub(crate) struct Program {
 impl Program {
     /// Serves on a free port.
     pub(crate) async fn serve(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut command = command(&[&["serve"], arguments].concat(), environment);
+        Self::begin(command(&[&["serve"], arguments].concat(), environment), environment).await
+    }
+
+    /// The same, where it may open so many files and no more.
+    pub(crate) async fn serve_with_files(files: u32, arguments: &[&str]) -> Self {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("ulimit -n {files} && exec \"$0\" serve \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_agenttrust")]).args(arguments);
+        command.env_clear().kill_on_drop(true);
+        Self::begin(command, &[]).await
+    }
+
+    async fn begin(mut command: Command, environment: &[(&str, &str)]) -> Self {
         command.env("AGENTTRUST_LISTEN", "127.0.0.1:0").envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -91,6 +103,17 @@ impl Program {
         };
         let heard = tokio::time::timeout(LONG, heard).await;
         assert!(heard.is_ok(), "{what:?} is not in {}", self.log());
+    }
+
+    /// What a line of its status in /proc says.
+    pub(crate) fn status(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let found = status.lines().find_map(|other| other.strip_prefix(line)).unwrap();
+        found.split_whitespace().find_map(|word| word.parse().ok()).unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -43,9 +43,16 @@ pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
         let at = value.span().start;
         let text = match (known.kind, value.into_inner()) {
             (Kind::Switch, DeValue::Boolean(on)) => on.to_string(),
+            (Kind::Number, DeValue::Integer(number)) if number.radix() == 10 => {
+                number.as_str().to_owned()
+            }
             (Kind::Text | Kind::Url | Kind::Secret, DeValue::String(text)) => text.into_owned(),
             (kind, other) => {
-                let wanted = if kind == Kind::Switch { "true or false" } else { "a string" };
+                let wanted = match kind {
+                    Kind::Switch => "true or false",
+                    Kind::Number => "a whole number",
+                    Kind::Text | Kind::Url | Kind::Secret => "a string",
+                };
                 let is = other.type_str();
                 return Err(
                     page.wrong(at, &format!("{} is of type {is}; write {wanted}", known.name))

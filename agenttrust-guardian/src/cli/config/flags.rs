@@ -47,6 +47,13 @@ pub(in crate::cli) struct Flags {
     /// than the time-out of those who ask [default: 2s]
     #[arg(long, value_name = "TIME")]
     check_deadline: Option<String>,
+    /// How many requests may be under way at once, from 16 on; a key has a quarter of them [default: 4096]
+    #[arg(long, value_name = "NUMBER")]
+    max_requests: Option<String>,
+    /// How many connections may be open at once, from 16 on [default: as many as the process has file
+    /// descriptors for, up to 10000]
+    #[arg(long, value_name = "NUMBER")]
+    max_connections: Option<String>,
     /// The name of this Guardian among those that share a database [default: the machine's]
     #[arg(long, value_name = "NAME")]
     replica: Option<String>,
@@ -87,6 +94,8 @@ impl Flags {
             (&known::APPROVAL_TTL, &self.approval_ttl),
             (&known::SESSION_TTL, &self.session_ttl),
             (&known::CHECK_DEADLINE, &self.check_deadline),
+            (&known::MAX_REQUESTS, &self.max_requests),
+            (&known::MAX_CONNECTIONS, &self.max_connections),
             (&known::REPLICA, &self.replica),
             (&known::AUDIT_KEY, &self.audit_key),
             (&known::AUDIT_CHECKPOINTS, &self.audit_checkpoints),

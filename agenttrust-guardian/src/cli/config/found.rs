@@ -139,7 +139,7 @@ impl Found {
     /// The text as it may be shown.
     pub(super) fn shown(&self, known: &Known) -> String {
         match known.kind {
-            Kind::Text | Kind::Switch => self.text.clone(),
+            Kind::Text | Kind::Switch | Kind::Number => self.text.clone(),
             Kind::Secret => HIDDEN.to_owned(),
             Kind::Url => without_password(&self.text),
         }

@@ -19,10 +19,15 @@ pub(super) enum Kind {
     /// Never shown, and no flag: every process of the machine can read the flags of the others.
     Secret,
     Switch,
+    Number,
 }
 
 const fn text(name: &'static str, default: Option<&'static str>) -> Known {
     Known { name, kind: Kind::Text, default }
+}
+
+const fn number(name: &'static str, default: Option<&'static str>) -> Known {
+    Known { name, kind: Kind::Number, default }
 }
 
 const fn switch(name: &'static str) -> Known {
@@ -40,6 +45,9 @@ pub(super) static DEV: Known = switch("dev");
 pub(super) static APPROVAL_TTL: Known = text("approval-ttl", Some("5m"));
 pub(super) static SESSION_TTL: Known = text("session-ttl", Some("1d"));
 pub(super) static CHECK_DEADLINE: Known = text("check-deadline", Some("2s"));
+pub(super) static MAX_REQUESTS: Known = number("max-requests", Some("4096"));
+/// Its default is as many as there are file descriptors for, up to 10,000.
+pub(super) static MAX_CONNECTIONS: Known = number("max-connections", None);
 /// Its default is the name of this machine.
 pub(super) static REPLICA: Known = text("replica", None);
 /// Its default is beside the database file.
@@ -53,7 +61,7 @@ pub(super) static LOG: Known = text("log", Some("info"));
 pub(super) static LOG_FORMAT: Known = text("log-format", Some("text"));
 
 /// Every setting, in the order in which they are printed.
-pub(super) static ALL: [&Known; 18] = [
+pub(super) static ALL: [&Known; 20] = [
     &LISTEN,
     &METRICS_LISTEN,
     &DATABASE,
@@ -64,6 +72,8 @@ pub(super) static ALL: [&Known; 18] = [
     &APPROVAL_TTL,
     &SESSION_TTL,
     &CHECK_DEADLINE,
+    &MAX_REQUESTS,
+    &MAX_CONNECTIONS,
     &REPLICA,
     &AUDIT_KEY,
     &AUDIT_CHECKPOINTS,

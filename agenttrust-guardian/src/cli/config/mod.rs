@@ -33,6 +33,8 @@ pub(super) struct Config {
     pub(super) approval_ttl: Duration,
     pub(super) session_ttl: Duration,
     pub(super) check_deadline: Duration,
+    pub(super) max_requests: usize,
+    pub(super) max_connections: Option<usize>,
     pub(super) replica: String,
     pub(super) audit_key: Option<PathBuf>,
     pub(super) audit_checkpoints: Option<PathBuf>,
@@ -76,6 +78,8 @@ impl Config {
             approval_ttl: span(&settings, &known::APPROVAL_TTL)?,
             session_ttl: span(&settings, &known::SESSION_TTL)?,
             check_deadline: short_span(&settings, &known::CHECK_DEADLINE)?,
+            max_requests: number(&settings, &known::MAX_REQUESTS)?.unwrap_or_default(),
+            max_connections: number(&settings, &known::MAX_CONNECTIONS)?,
             replica,
             audit_key: path(&settings, &known::AUDIT_KEY),
             audit_checkpoints: path(&settings, &known::AUDIT_CHECKPOINTS),
@@ -124,6 +128,12 @@ fn short_span(settings: &Settings, known: &Known) -> Result<Duration, GuardianEr
     const WRONG: &str =
         "no time span; write a whole number above 0 and ms or s, such as 500ms or 2s";
     read(settings, known, WRONG, duration::read_short).map(Option::unwrap_or_default)
+}
+
+fn number(settings: &Settings, known: &Known) -> Result<Option<usize>, GuardianError> {
+    const WRONG: &str = "no whole number; write one such as 1000";
+    let digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
+    read(settings, known, WRONG, |text| text.parse().ok().filter(|_| digits(text)))
 }
 
 fn format(settings: &Settings) -> Result<Format, GuardianError> {

@@ -26,7 +26,11 @@ fn line(known: &Known, found: &Found) -> String {
     let value = match known.kind {
         // Read from wherever it was, and written as TOML has it.
         Kind::Switch => matches!(shown.as_str(), "true" | "1").to_string(),
-        Kind::Text | Kind::Url | Kind::Secret => toml::Value::String(shown).to_string(),
+        // One that cannot be read is shown as it was given.
+        Kind::Number if shown.parse::<i64>().is_ok() => shown,
+        Kind::Number | Kind::Text | Kind::Url | Kind::Secret => {
+            toml::Value::String(shown).to_string()
+        }
     };
     format!("{mark}{} = {value} # {}{hidden}", known.name, from(known, &found.origin))
 }

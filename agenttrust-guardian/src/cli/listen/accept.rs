@@ -1,0 +1,300 @@
+//! Taking connections, and serving each to its end.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use futures_util::future::{Either, select};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::connections::{Connections, End, HEAD_MOST, Handle};
+use super::descriptors;
+use super::tracked::Tracked;
+use super::watched::Watched;
+use crate::metrics::ConnectionNumbers;
+
+/// How often a connection of HTTP/2 is asked whether anybody is there, and how long that may take.
+const PING: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(20);
+/// How many requests a connection of HTTP/2 may have under way, and how many it may begin and give up.
+const STREAMS: u32 = 128;
+const RESETS: usize = 20;
+/// How much of a body is taken that nobody reads yet, for one request and for a connection of HTTP/2.
+const WINDOW: u32 = 64 << 10;
+const WINDOWS: u32 = 1 << 20;
+/// How often connections are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long it may take until a connection that makes room is gone.
+const LEAVING: Duration = Duration::from_secs(1);
+/// How many connections are told at once that there is no room, and how long that may take for each.
+const REFUSED_AT_ONCE: usize = 32;
+const REFUSING: Duration = Duration::from_secs(2);
+/// How long nothing is taken after taking went wrong, and how often that is said.
+const PAUSE: Duration = Duration::from_millis(50);
+const SAID_EVERY: Duration = Duration::from_secs(10);
+
+/// Told to every listener, and by them to every connection.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Stop {
+    stage: watch::Sender<Stage>,
+    open: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// What is under way is finished, and nothing new is taken.
+    Draining,
+    /// What is still under way is cut off.
+    Cut,
+}
+
+impl Stop {
+    pub(in crate::cli) fn new() -> Self {
+        Self { stage: watch::Sender::new(Stage::Serving), open: Arc::default() }
+    }
+
+    /// Takes nothing new, and ends each connection after what is under way on it.
+    pub(in crate::cli) fn gently(&self) {
+        self.stage.send_replace(Stage::Draining);
+    }
+
+    /// Ends what is left; whether there was anything.
+    pub(in crate::cli) fn now(&self) -> bool {
+        let any = self.open.load(Ordering::Relaxed) > 0;
+        self.stage.send_replace(Stage::Cut);
+        any
+    }
+}
+
+/// What a listener serves, and to how many.
+pub(super) struct Offer {
+    pub(super) router: Router,
+    /// What is answered where there is no room.
+    pub(super) full: Router,
+    pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    pub(super) most: usize,
+    pub(super) numbers: ConnectionNumbers,
+    pub(super) stop: Stop,
+}
+
+/// Serves whoever connects until told to stop, and then until what is under way is done or cut off.
+pub(super) async fn serve(listener: TcpListener, offer: Offer) {
+    let connections = Arc::new(Connections::new(offer.numbers.clone()));
+    let sweeper = Arc::clone(&connections);
+    let sweeping = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            sweeper.sweep();
+        }
+    });
+    let taking = Taking {
+        builder: builder(),
+        places: Arc::new(Semaphore::new(offer.most)),
+        refusals: Arc::new(Semaphore::new(REFUSED_AT_ONCE)),
+        connections: Arc::clone(&connections),
+        offer,
+    };
+    let mut stage = taking.offer.stop.stage.subscribe();
+    let mut said = None;
+    loop {
+        let stopped = pin!(stage.wait_for(|stage| *stage != Stage::Serving));
+        let accepted = match select(stopped, pin!(listener.accept())).await {
+            Either::Left(_) => break,
+            Either::Right((accepted, _)) => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => taking.take(stream).await,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                say(&error, &mut said);
+                if descriptors::are_used_up(&error) {
+                    connections.make_room();
+                }
+                // What could not be taken is still there, and would be tried again at once.
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    // Whoever connects from here on is refused, so that others are asked instead.
+    drop(listener);
+    while connections.count() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    sweeping.abort();
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).max_buf_size(HEAD_MOST);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .max_concurrent_streams(STREAMS)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_header_list_size(HEAD_MOST as u32)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOWS);
+    builder
+}
+
+/// Whether it went wrong for one caller, and for none after.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+
+    [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted].contains(&error.kind())
+}
+
+fn say(error: &io::Error, said: &mut Option<Instant>) {
+    if said.is_some_and(|said| said.elapsed() < SAID_EVERY) {
+        return;
+    }
+    *said = Some(Instant::now());
+    if descriptors::are_used_up(error) {
+        tracing::warn!(
+            %error,
+            "no more files can be opened, so idle connections are closed; raise the limit of open files, or \
+             lower max-connections"
+        );
+    } else {
+        tracing::warn!(%error, "connections cannot be taken at the moment; trying on");
+    }
+}
+
+/// What is needed to serve a connection.
+struct Taking {
+    builder: Builder<TokioExecutor>,
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    connections: Arc<Connections>,
+    offer: Offer,
+}
+
+impl Taking {
+    /// Serves a new connection. Where there is no room, the one that is idle for longest makes some; where
+    /// none is, the new one is told so.
+    async fn take(&self, stream: TcpStream) {
+        let mut place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() && self.connections.make_room() {
+            let left = tokio::time::timeout(LEAVING, Arc::clone(&self.places).acquire_owned());
+            place = left.await.ok().and_then(Result::ok);
+        }
+        if let Some(place) = place {
+            self.spawn(stream, place, self.offer.router.clone(), None);
+            return;
+        }
+        self.offer.numbers.refused.inc();
+        // With so many being told already, it is closed: made, and broken off.
+        if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
+            self.spawn(stream, place, self.offer.full.clone(), Some(REFUSING));
+        }
+    }
+
+    fn spawn(
+        &self,
+        stream: TcpStream,
+        place: tokio::sync::OwnedSemaphorePermit,
+        router: Router,
+        limit: Option<Duration>,
+    ) {
+        let connection = self.connections.open(limit.is_none());
+        let tls = self.offer.tls.as_ref().map(|config| TlsAcceptor::from(config.load_full()));
+        let (builder, stop) = (self.builder.clone(), self.offer.stop.clone());
+        tokio::spawn(async move {
+            stop.open.fetch_add(1, Ordering::Relaxed);
+            let serving = serve_one(stream, tls, &builder, router, connection, &stop);
+            match limit {
+                None => serving.await,
+                Some(limit) => drop(tokio::time::timeout(limit, serving).await),
+            }
+            stop.open.fetch_sub(1, Ordering::Relaxed);
+            drop(place);
+        });
+    }
+}
+
+async fn serve_one(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    builder: &Builder<TokioExecutor>,
+    router: Router,
+    connection: Handle,
+    stop: &Stop,
+) {
+    let mut stage = stop.stage.subscribe();
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection came to nothing");
+        return;
+    }
+    let service = Tracked::new(router, connection.clone());
+    let Some(tls) = tls else {
+        let io = Watched::new(stream, connection.clone());
+        return answer(io, builder, service, &connection, &mut stage).await;
+    };
+    let told = pin!(connection.told());
+    let mut stopping = stage.clone();
+    let stopped = pin!(stopping.wait_for(|stage| *stage != Stage::Serving));
+    let stream = match select(pin!(tls.accept(stream)), select(told, stopped)).await {
+        Either::Left((Ok(stream), _)) => stream,
+        Either::Left((Err(error), _)) => {
+            tracing::debug!(%error, "a connection came to nothing");
+            return;
+        }
+        Either::Right(_) => return,
+    };
+    let io = Watched::new(stream, connection.clone());
+    answer(io, builder, service, &connection, &mut stage).await;
+}
+
+/// Answers what is asked on a connection, until it ends or is told to.
+async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    io: Watched<S>,
+    builder: &Builder<TokioExecutor>,
+    service: Tracked,
+    connection: &Handle,
+    stage: &mut watch::Receiver<Stage>,
+) {
+    let mut answering = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut gentle = false;
+    loop {
+        let stopped = async {
+            // It is told once to end gently, and once to end.
+            let stage = stage.wait_for(|stage| match stage {
+                Stage::Serving => false,
+                Stage::Draining => !gentle,
+                Stage::Cut => true,
+            });
+            match stage.await.map(|stage| *stage) {
+                Ok(Stage::Draining) => End::Gently,
+                _ => End::Now,
+            }
+        };
+        let end = match select(answering.as_mut(), select(pin!(connection.told()), pin!(stopped)))
+            .await
+        {
+            Either::Left((Ok(()), _)) => return,
+            Either::Left((Err(error), _)) => {
+                tracing::debug!(error, "a connection came to nothing");
+                return;
+            }
+            Either::Right((Either::Left((end, _)) | Either::Right((end, _)), _)) => end,
+        };
+        if end == End::Now {
+            return;
+        }
+        gentle = true;
+        answering.as_mut().graceful_shutdown();
+    }
+}

@@ -1,0 +1,347 @@
+//! The connections that are open: what each of them does, how long it may do so, and which of them makes room
+//! for a new one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::metrics::ConnectionNumbers;
+
+/// How long a new connection may say nothing, and how long the head of a request may take from its first byte.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a connection may rest between two requests: longer than clients keep those that they do not use.
+const REST: Duration = Duration::from_secs(120);
+/// How long a connection that should end may take to do so by itself.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// The longest head that is read.
+pub(super) const HEAD_MOST: usize = 64 << 10;
+/// While the unfinished heads of all connections are more than this together ...
+const HEADS_MOST: usize = 32 << 20;
+/// ... one of more than this is given up.
+const HEAD_FAIR: usize = 16 << 10;
+/// Up to here, what comes between two requests is no head: on HTTP/2 pings and the like, on HTTP/1 what is
+/// left of a body that was estimated.
+const SMALL_TALK: usize = 4 << 10;
+const LEFT_OVER: usize = 512;
+/// In so long a caller must have taken so many bytes of an answer that it is slow to read.
+const STALL: Duration = Duration::from_secs(30);
+const TAKEN: usize = 32 << 10;
+/// How many connections are looked out at once to make room.
+const LOOKED_OUT: usize = 256;
+
+/// Every connection of one listener.
+#[derive(Debug)]
+pub(super) struct Connections {
+    open: Mutex<Open>,
+    unfinished: AtomicUsize,
+    numbers: ConnectionNumbers,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    all: HashMap<u64, Arc<Connection>>,
+    /// Those that make room next, with since when they had been idle.
+    idle: VecDeque<(Arc<Connection>, Instant)>,
+}
+
+/// How a connection is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// After what is under way.
+    Gently,
+    Now,
+}
+
+/// One connection. Whoever serves it holds it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    doing: Mutex<Doing>,
+    told: Notify,
+}
+
+#[derive(Debug)]
+struct Doing {
+    /// Requests under way, answers that are being read included.
+    busy: u32,
+    /// Whether it has a place that another one could have.
+    placed: bool,
+    /// Whether it ever asked for anything.
+    asked: bool,
+    http2: bool,
+    /// Since when it is idle, or its unfinished head is there.
+    since: Instant,
+    /// Bytes read that belong to no request yet.
+    unread: usize,
+    /// How many of those are in the sum of all connections.
+    counted: usize,
+    /// Since when its caller is slow to read, and how much was taken since.
+    stalled: Option<(Instant, usize)>,
+    end: Option<(End, Instant)>,
+}
+
+impl Doing {
+    /// Whether a head is on the way.
+    fn in_head(&self) -> bool {
+        self.unread > if self.http2 { SMALL_TALK } else { 0 }
+    }
+
+    /// Whether it has been at this for too long.
+    fn is_overdue(&mut self, now: Instant) -> bool {
+        if let Some((since, taken)) = &mut self.stalled
+            && now.saturating_duration_since(*since) > STALL
+        {
+            if *taken < TAKEN {
+                return true;
+            }
+            (*since, *taken) = (now, 0);
+        }
+        let most = if self.in_head() || !self.asked { HEAD } else { REST };
+        self.busy == 0 && now.saturating_duration_since(self.since) > most
+    }
+
+    /// How it ends, if it must.
+    fn outcome(&mut self, now: Instant) -> Option<End> {
+        if let Some((end, since)) = self.end {
+            let over = self.busy == 0 && now.saturating_duration_since(since) > GOODBYE;
+            return (end == End::Gently && over).then_some(End::Now);
+        }
+        if !self.is_overdue(now) {
+            return None;
+        }
+        // Whoever rests on HTTP/2 can be told that this connection takes no more.
+        let rests = self.busy == 0 && self.asked && !self.in_head();
+        Some(if rests && self.stalled.is_none() { End::Gently } else { End::Now })
+    }
+
+    /// Tells it to end; whether that is news.
+    fn tell(&mut self, end: End, now: Instant) -> bool {
+        if self.end.is_some_and(|(before, _)| before == End::Now || before == end) {
+            return false;
+        }
+        self.end = Some((end, now));
+        true
+    }
+}
+
+impl Connections {
+    pub(super) fn new(numbers: ConnectionNumbers) -> Self {
+        Self { open: Mutex::default(), unfinished: AtomicUsize::new(0), numbers }
+    }
+
+    /// A new connection; one that has no place is only told so.
+    pub(super) fn open(self: &Arc<Self>, placed: bool) -> Handle {
+        let doing = Doing {
+            busy: 0,
+            placed,
+            asked: false,
+            http2: false,
+            since: Instant::now(),
+            unread: 0,
+            counted: 0,
+            stalled: None,
+            end: None,
+        };
+        let connection = Arc::new(Connection { doing: Mutex::new(doing), told: Notify::new() });
+        let mut open = self.lock();
+        let id = open.next;
+        open.next += 1;
+        open.all.insert(id, Arc::clone(&connection));
+        self.numbers.open.inc();
+        Handle(Arc::new(Held { id, connection, of: Arc::clone(self) }))
+    }
+
+    /// Ends the connection that has been idle for longest, one that never asked for anything first; whether
+    /// there was one.
+    pub(super) fn make_room(&self) -> bool {
+        let mut open = self.lock();
+        let mut looked = false;
+        loop {
+            while let Some((connection, since)) = open.idle.pop_front() {
+                let mut doing = connection.lock();
+                // It may have had something to do since it was looked out.
+                if doing.busy == 0 && doing.since == since && doing.tell(End::Now, Instant::now()) {
+                    drop(doing);
+                    connection.told.notify_one();
+                    self.numbers.made_room.inc();
+                    return true;
+                }
+            }
+            if std::mem::replace(&mut looked, true) {
+                return false;
+            }
+            open.look_out();
+        }
+    }
+
+    /// Ends what has taken too long.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        for connection in self.lock().all.values() {
+            let mut doing = connection.lock();
+            if doing.outcome(now).is_some_and(|end| doing.tell(end, now)) {
+                connection.told.notify_one();
+            }
+        }
+    }
+
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.lock().all.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// Looks out those that are idle, those that never asked first and then the longest idle.
+    fn look_out(&mut self) {
+        let mut idle: Vec<_> = self
+            .all
+            .values()
+            .filter_map(|connection| {
+                let doing = connection.lock();
+                (doing.placed
+                    && doing.busy == 0
+                    && doing.end.is_none_or(|(end, _)| end == End::Gently))
+                .then(|| (doing.asked, doing.since, Arc::clone(connection)))
+            })
+            .collect();
+        let order = |(asked, since, _): &(bool, Instant, _)| (*asked, *since);
+        if idle.len() > LOOKED_OUT {
+            idle.select_nth_unstable_by_key(LOOKED_OUT, order);
+            idle.truncate(LOOKED_OUT);
+        }
+        idle.sort_unstable_by_key(order);
+        self.idle = idle.into_iter().map(|(_, since, connection)| (connection, since)).collect();
+    }
+}
+
+impl Connection {
+    fn lock(&self) -> MutexGuard<'_, Doing> {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is told to end.
+    pub(super) async fn told(&self) -> End {
+        loop {
+            self.told.notified().await;
+            if let Some((end, _)) = self.lock().end {
+                return end;
+            }
+        }
+    }
+}
+
+/// A connection as those see it who serve it; gone with the last of them.
+#[derive(Clone, Debug)]
+pub(super) struct Handle(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    id: u64,
+    connection: Arc<Connection>,
+    of: Arc<Connections>,
+}
+
+impl Handle {
+    /// Waits until it is told to end.
+    pub(super) async fn told(&self) -> End {
+        self.0.connection.told().await
+    }
+
+    /// So many bytes were read. `false` where an unfinished head is given up for them.
+    pub(super) fn read(&self, bytes: usize) -> bool {
+        let mut doing = self.0.connection.lock();
+        let before = doing.in_head();
+        doing.unread = doing.unread.saturating_add(bytes);
+        if doing.busy > 0 {
+            return true;
+        }
+        if !before && doing.in_head() {
+            doing.since = Instant::now();
+        }
+        let all = self.0.count(&mut doing);
+        all <= HEADS_MOST || doing.unread <= HEAD_FAIR
+    }
+
+    /// A request begins whose head took so many bytes, and whose body says that it takes so many.
+    pub(super) fn request(&self, http2: bool, head: usize, body: usize) -> Request {
+        let mut doing = self.0.connection.lock();
+        doing.busy += 1;
+        doing.asked = true;
+        doing.http2 = http2;
+        doing.unread = if http2 { 0 } else { doing.unread.saturating_sub(head) };
+        self.0.count(&mut doing);
+        drop(doing);
+        Request { of: self.clone(), body }
+    }
+
+    /// So many bytes were written; nothing, where the caller takes none at the moment.
+    pub(super) fn wrote(&self, bytes: Option<usize>) {
+        let mut doing = self.0.connection.lock();
+        match (bytes, &mut doing.stalled) {
+            (None, None) => doing.stalled = Some((Instant::now(), 0)),
+            (Some(bytes), Some((_, taken))) => *taken = taken.saturating_add(bytes),
+            _ => {}
+        }
+    }
+
+    /// Everything that was written is taken.
+    pub(super) fn flushed(&self) {
+        self.0.connection.lock().stalled = None;
+    }
+}
+
+impl Held {
+    /// Brings the sum of unfinished heads up to date, and says what it is.
+    fn count(&self, doing: &mut Doing) -> usize {
+        let now = if doing.busy == 0 { doing.unread } else { 0 };
+        let before = std::mem::replace(&mut doing.counted, now);
+        let sum = &self.of.unfinished;
+        if now >= before {
+            sum.fetch_add(now - before, Ordering::Relaxed).saturating_add(now - before)
+        } else {
+            sum.fetch_sub(before - now, Ordering::Relaxed).saturating_sub(before - now)
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.unfinished.fetch_sub(self.connection.lock().counted, Ordering::Relaxed);
+        let mut open = self.of.lock();
+        open.all.remove(&self.id);
+        self.of.numbers.open.dec();
+    }
+}
+
+/// A request under way, until its answer was handed over.
+#[derive(Debug)]
+pub(super) struct Request {
+    of: Handle,
+    /// How long its body said that it is.
+    body: usize,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let held = &self.of.0;
+        let mut doing = held.connection.lock();
+        doing.busy = doing.busy.saturating_sub(1);
+        if doing.busy > 0 {
+            return;
+        }
+        doing.since = Instant::now();
+        // What was read beyond this request began the next one; a body in chunks may be taken for that. A head
+        // is never longer than this.
+        let left = doing.unread.saturating_sub(self.body);
+        doing.unread = if doing.http2 || left <= LEFT_OVER { 0 } else { left.min(HEAD_MOST) };
+        held.count(&mut doing);
+    }
+}

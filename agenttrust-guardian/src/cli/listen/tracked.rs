@@ -1,0 +1,83 @@
+//! Requests while they are under way: from their head to the end of their answer.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{Request, Response, Version};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tower::Service;
+
+use super::connections::{self, Handle};
+
+/// Answers requests of one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked {
+    router: Router,
+    connection: Handle,
+}
+
+impl Tracked {
+    pub(super) fn new(router: Router, connection: Handle) -> Self {
+        Self { router, connection }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Tracked {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let http2 = request.version() >= Version::HTTP_2;
+        let body = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let body = body.and_then(|length| length.parse().ok()).unwrap_or(0);
+        let under_way = self.connection.request(http2, head(&request), body);
+        // A router is always ready.
+        let answered = self.router.clone().call(request);
+        Box::pin(async move {
+            let response = answered.await?;
+            Ok(response.map(|body| Answer { body, _under_way: under_way }))
+        })
+    }
+}
+
+/// How many bytes the head of a request took, as HTTP/1 writes it.
+fn head(request: &Request<Incoming>) -> usize {
+    let path = request.uri().path_and_query().map_or(1, |path| path.as_str().len());
+    let line = request.method().as_str().len() + path + " HTTP/1.1\r\n\r\n".len() + 1;
+    let header = |name: &str, value: usize| name.len() + value + ": \r\n".len();
+    let headers = request.headers().iter();
+    line + headers.map(|(name, value)| header(name.as_str(), value.len())).sum::<usize>()
+}
+
+/// An answer; while it is read, its request is under way.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    _under_way: connections::Request,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,138 @@
+//! A place for every request with a key that works, before anything is done for it. What a caller has no
+//! place for is answered 429 or 503 at once, never left waiting.
+//!
+//! The place belongs to the work: this middleware is inside of `finish`, so it goes along when a request is
+//! finished after its caller hung up.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::auth::{Identified, identify};
+use super::{ApiError, App};
+use crate::limits::{Full, Limits, Share, Shares};
+use crate::registry::Key;
+
+/// Marks a request of the program that the Guardian is embedded in. What it has under way is its own affair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InProcess;
+
+/// What a request is, as far as limits go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Small, without a key, or not there at all: it needs no place.
+    Open,
+    /// It takes something back, or tells how things are. It works while others flood.
+    TakingBack,
+    Ordinary,
+}
+
+impl Class {
+    fn of(request: &Request) -> Self {
+        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        match (path, request.method()) {
+            (None | Some("/health" | "/openapi.json"), _) => Self::Open,
+            (
+                Some(
+                    "/api/v1/agents/{id}/revoke"
+                    | "/api/v1/agents/{id}/suspend"
+                    | "/api/v1/agent-tokens/revoke",
+                ),
+                &Method::POST,
+            )
+            | (Some("/api/v1/keys/{id}"), &Method::DELETE)
+            | (Some("/metrics"), _) => Self::TakingBack,
+            _ => Self::Ordinary,
+        }
+    }
+}
+
+/// The middleware.
+pub(super) async fn admit(state: App, mut request: Request, next: Next) -> Response {
+    let class = Class::of(&request);
+    if class == Class::Open {
+        return next.run(request).await;
+    }
+    let identified = identify(&state, request.headers()).await;
+    // Without a key that works it is refused by its handler, which reads no body before.
+    let admission = match &identified {
+        Ok((key, _)) if request.extensions().get::<InProcess>().is_none() => {
+            match Admission::new(&state.limits, key, class) {
+                Ok(admission) => Some(Arc::new(admission)),
+                Err(full) => return ApiError::from(full).into_response(),
+            }
+        }
+        _ => None,
+    };
+    request.extensions_mut().insert(Identified(identified));
+    if let Some(admission) = &admission {
+        request.extensions_mut().insert(Arc::clone(admission));
+    }
+    let response = next.run(request).await;
+    drop(admission);
+    response
+}
+
+/// The place of one request, and what it holds beside.
+#[derive(Debug)]
+pub(super) struct Admission {
+    key: Arc<Key>,
+    waiting: Arc<Shares>,
+    bytes_of: Arc<Shares>,
+    place: Mutex<Option<Share>>,
+    bytes: Mutex<Option<Share>>,
+}
+
+impl Admission {
+    fn new(limits: &Limits, key: &Arc<Key>, class: Class) -> Result<Self, Full> {
+        let (places, bytes) = match class {
+            Class::TakingBack => (&limits.taking_back, &limits.bytes_taking_back),
+            Class::Open | Class::Ordinary => (&limits.requests, &limits.bytes),
+        };
+        Ok(Self {
+            key: Arc::clone(key),
+            waiting: Arc::clone(&limits.waiting),
+            bytes_of: Arc::clone(bytes),
+            place: Mutex::new(Some(places.take(key, 1)?)),
+            bytes: Mutex::new(None),
+        })
+    }
+
+    /// Takes so many more bytes of a body, until the request is done: what is read lives on in what it is
+    /// read into.
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), ApiError> {
+        let mut held = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *held {
+            Some(share) => share.grow(bytes)?,
+            None => *held = Some(self.bytes_of.take(&self.key, bytes)?),
+        }
+        Ok(())
+    }
+}
+
+/// The place of the request, where it has one.
+#[derive(Debug)]
+pub(super) struct Place(Option<Arc<Admission>>);
+
+impl Place {
+    /// Exchanges the place among the requests for one among those who wait. It is given back with the answer.
+    pub(super) fn wait(&self) -> Result<Option<Share>, ApiError> {
+        let Some(admission) = &self.0 else { return Ok(None) };
+        let share = admission.waiting.take(&admission.key, 1)?;
+        *admission.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(Some(share))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Place {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Arc<Admission>>().cloned()))
+    }
+}
