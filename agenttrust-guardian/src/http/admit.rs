@@ -127,6 +127,13 @@ impl Place {
         *admission.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(Some(share))
     }
+
+    /// Takes the place from the request: it is held for as long as this is, also after the answer.
+    pub(super) fn take(&self) -> Option<Arc<Share>> {
+        let admission = self.0.as_ref()?;
+        let share = admission.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        share.map(Arc::new)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Place {

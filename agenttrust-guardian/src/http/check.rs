@@ -18,6 +18,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, PartialSchema};
 
+use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::{Payload, json};
@@ -86,13 +87,15 @@ pub(super) async fn check(
     state: App,
     caller: Caller,
     headers: HeaderMap,
+    place: Place,
     payload: Payload,
 ) -> Result<Response, ApiError> {
     caller.need(Permission::Check)?;
-    let bytes = payload.bytes().await?;
+    // A decision that was begun goes on by itself.
+    let bytes = payload.unbegun().bytes().await?;
     let body: CheckRequest = json(&bytes)?;
     caller.need_for(Permission::Check, &body.agent_id)?;
-    let check = Arc::new(read(caller, &headers, body)?);
+    let check = Arc::new(Check { place: place.take(), ..read(caller, &headers, body)? });
     let span = span::begin(&state, &check);
     #[cfg(feature = "otel")]
     crate::otel::follow(&span, &headers);
@@ -149,6 +152,7 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
         digest,
         binds,
         summary,
+        place: None,
     })
 }
 

@@ -41,6 +41,7 @@ use crate::audit::Record;
 use crate::checks::{Ids, Issued};
 use crate::classify::Classification;
 use crate::http::ApiError;
+use crate::limits::Share;
 use crate::policy::{Facts, Shadow, Verdict};
 use crate::registry::{AgentEntry, Key};
 use crate::state::State;
@@ -62,6 +63,8 @@ pub(crate) struct Check {
     /// What the digest is of, where it is not of the whole input.
     pub(crate) binds: Option<Binds>,
     pub(crate) summary: Option<String>,
+    /// Its place among the requests under way, held until it is decided.
+    pub(crate) place: Option<Arc<Share>>,
 }
 
 /// What memory alone says about a check.

@@ -360,6 +360,7 @@ impl World {
             digest: None,
             binds: None,
             summary: match chance.below(4) {
+            place: None,
                 0 => Some("[0 chars]".to_owned()),
                 1 => Some(format!("[{} chars]", chance.below(300))),
                 2 => Some("ünder a hundred".to_owned()),
