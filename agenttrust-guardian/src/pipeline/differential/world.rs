@@ -359,8 +359,8 @@ impl World {
                 .then(|| chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect()),
             digest: None,
             binds: None,
-            summary: match chance.below(4) {
             place: None,
+            summary: match chance.below(4) {
                 0 => Some("[0 chars]".to_owned()),
                 1 => Some(format!("[{} chars]", chance.below(300))),
                 2 => Some("ünder a hundred".to_owned()),
