@@ -203,7 +203,7 @@ impl State {
         let _alone = self.following.seen.lock().await;
         let Some(row) = self.control_store.agent(id.to_owned()).await? else { return Ok(()) };
         if settled() {
-            self.know_agent(org_id, row)?;
+            self.know_agent(org_id, row, true)?;
             self.following.noted();
         }
         Ok(())
@@ -247,10 +247,11 @@ impl State {
 
     async fn follow_agent(&self, org_id: &str, id: String) -> Result<(), StoreError> {
         let Some(row) = self.control_store.agent(id).await? else { return Ok(()) };
-        self.know_agent(org_id, row)
+        self.know_agent(org_id, row, false)
     }
 
-    fn know_agent(&self, org_id: &str, row: AgentRow) -> Result<(), StoreError> {
+    /// Takes over how an agent stands: as a change says, or read `anew` with no word of a change.
+    fn know_agent(&self, org_id: &str, row: AgentRow, anew: bool) -> Result<(), StoreError> {
         let id = row.agent.id.clone();
         let before = self.registry.agents.get(org_id, &id);
         let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
@@ -260,8 +261,9 @@ impl State {
         });
         self.registry.keep_agent(entry);
         let Some(before) = before else { return Ok(()) };
-        // Nothing new: it was taken back here and told of then, say.
-        if same_terms && before.agent.status == status {
+        let nothing_new = same_terms && before.agent.status == status;
+        // It was taken back here, and told of then.
+        if nothing_new && (anew || status != AgentStatus::Active) {
             return Ok(());
         }
         if status == AgentStatus::Revoked {
