@@ -56,7 +56,7 @@ async fn ask(
             tokio::spawn(async move {
                 let (mut took, mut denied) = (Vec::with_capacity(checks / tasks), 0);
                 for n in 0..checks / tasks {
-                    let action = Action::new("files_read").effect(Effect::Read).input(n);
+                    let action = Action::new("files_read").effect(Effect::Read).input(&n);
                     let asked = Instant::now();
                     match guard.authorize(action).await {
                         Ok(permit) => permit.finish(&Ok::<_, std::io::Error>(())),

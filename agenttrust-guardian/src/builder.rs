@@ -51,7 +51,7 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 const CHECK_DEADLINES: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(30);
 
-/// How many connections of those for decisions the work takes that nobody waits for.
+/// How many connections of those for decisions background work takes at most.
 const AT_ONCE_IN_BACKGROUND: usize = 2;
 
 /// Settings of a [`Guardian`]; see [`Guardian::builder`].

@@ -20,7 +20,7 @@
 //!
 //! Of `http/{METHOD}/{template}` the method alone decides, in capitals: `GET`, `HEAD` and `OPTIONS` read,
 //! `DELETE` is destructive, every other one mutating. `http/` before anything else may be a server of that
-//! name or a method that is none: it is mutating at least.
+//! name or an unknown method: it is mutating at least.
 //!
 //! Every other name is cut at `/` into parts, and these at what is no letter and inside camelCase into
 //! words; the *strongest* word that is in the table decides. Words are compared whole, in capitals or

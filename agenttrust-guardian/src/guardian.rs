@@ -100,7 +100,7 @@ impl Guardian {
         http::full_router()
     }
 
-    /// The numbers of connections, for whoever listens to count there.
+    /// The counters of connections, for the listener.
     #[cfg(feature = "cli")]
     pub(crate) fn connection_numbers(&self) -> ConnectionNumbers {
         self.state.metrics.connections.clone()

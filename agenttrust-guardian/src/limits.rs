@@ -175,7 +175,7 @@ impl Shares {
         self.lock().all
     }
 
-    /// How often somebody was refused, by whose limit it was.
+    /// How often a caller was refused, by whose limit it was.
     pub(crate) fn refused(&self) -> impl Iterator<Item = (Whose, u64)> {
         let count = |whose: Whose| self.refused.get(whose as usize);
         Whose::ALL

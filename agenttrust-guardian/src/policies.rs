@@ -370,7 +370,7 @@ impl State {
         self.read_of(folder, move || Look::at(&path)).await
     }
 
-    /// Reads something of the folder, where nobody else is kept waiting; `None`, and the policies are in
+    /// Reads something of the folder, where it keeps no one waiting; `None`, and the policies are in
     /// trouble, when it takes too long. One reads at a time: a disk that hangs holds one thread and no more.
     async fn read_of<T: Send + 'static>(
         &self,

@@ -62,7 +62,7 @@ pub(crate) struct State {
     pub(crate) control_store: Store,
     /// The same by connections of their own, for those who read: lists, exports, verification.
     pub(crate) reading_store: Store,
-    /// The same, of which work that nobody waits for takes only a part: deliveries, and what is let go.
+    /// The same, of which background work takes only a part: deliveries, and what is let go.
     pub(crate) background_store: Store,
     pub(crate) registry: Registry,
     pub(crate) policies: Policies,

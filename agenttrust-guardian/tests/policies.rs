@@ -462,7 +462,9 @@ async fn groups_are_what_an_admin_registered() {
 
 /// What cannot be read at once, or never ends: under the name of a policy file.
 #[cfg(unix)]
-fn unreadable(folder: &Path) -> [(&'static str, Box<dyn Fn() + '_>); 3] {
+type Making<'f> = (&'static str, Box<dyn Fn() + 'f>);
+
+fn unreadable(folder: &Path) -> [Making<'_>; 3] {
     let path = folder.join("b.cedar");
     let (pipe, device, inner) = (path.clone(), path.clone(), path);
     [

@@ -57,6 +57,7 @@ pub(super) struct Shared {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a row")]
 pub(super) enum Message {
     Write(Waiting),
     Flush(oneshot::Sender<()>),

@@ -170,10 +170,7 @@ pub(super) fn pair(word: &str, next: &str) -> Option<Effect> {
         let (one, other) = pair.split_once(' ').unwrap_or((pair, ""));
         one.eq_ignore_ascii_case(word) && other.eq_ignore_ascii_case(next)
     };
-    PAIRS
-        .iter()
-        .find(|(_, _, pairs)| pairs.iter().any(|pair| is(&pair)))
-        .map(|(_, effect, _)| *effect)
+    PAIRS.iter().find(|(_, _, pairs)| pairs.iter().any(is)).map(|(_, effect, _)| *effect)
 }
 
 /// Whether a program that follows this word is run.

@@ -1,4 +1,4 @@
-//! Listening: an address, and a server on it that nobody can hold up, by being slow or by being many.
+//! Listening: an address, and a server on it that slow clients and many clients do not hold up.
 
 mod accept;
 mod connections;

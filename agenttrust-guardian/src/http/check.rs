@@ -95,7 +95,7 @@ pub(super) async fn check(
     let bytes = payload.unbegun().bytes().await?;
     let body: CheckRequest = json(&bytes)?;
     caller.need_for(Permission::Check, &body.agent_id)?;
-    let check = Arc::new(Check { place: place.take(), ..read(caller, &headers, body)? });
+    let check = Arc::new(Check { _place: place.take(), ..read(caller, &headers, body)? });
     let span = span::begin(&state, &check);
     #[cfg(feature = "otel")]
     crate::otel::follow(&span, &headers);
@@ -152,7 +152,7 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
         digest,
         binds,
         summary,
-        place: None,
+        _place: None,
     })
 }
 

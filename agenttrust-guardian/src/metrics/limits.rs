@@ -41,7 +41,7 @@ impl LimitNumbers {
     }
 }
 
-/// What whoever listens counts.
+/// What a listener counts.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionNumbers {
     /// Connections that are open.

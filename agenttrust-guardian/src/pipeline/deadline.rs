@@ -1,5 +1,5 @@
-//! Every check is answered by its deadline. What was not decided by then goes on, and is found by whoever
-//! asks again under the same idempotency key.
+//! Every check is answered by its deadline. What was not decided by then goes on, and is found by a caller
+//! that asks again under the same idempotency key.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -64,7 +64,7 @@ pub(crate) struct Check {
     pub(crate) binds: Option<Binds>,
     pub(crate) summary: Option<String>,
     /// Its place among the requests under way, held until it is decided.
-    pub(crate) place: Option<Arc<Share>>,
+    pub(crate) _place: Option<Arc<Share>>,
 }
 
 /// What memory alone says about a check.

@@ -309,7 +309,7 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         digest: None,
         binds: None,
         summary: None,
-        place: None,
+        _place: None,
     };
     let considered = super::consider(state, &check).unwrap();
     let begun = std::time::Instant::now();

@@ -110,7 +110,7 @@ fn only_a_file(name: &str, about: &std::fs::Metadata) -> Result<(), PolicyError>
     Err(PolicyError::in_file(name, problem))
 }
 
-/// Opens a file to read it; a pipe that nobody writes to is opened at once as well.
+/// Opens a file to read it; a pipe without a writer is opened at once as well.
 fn open(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true);

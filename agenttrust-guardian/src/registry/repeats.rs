@@ -51,7 +51,7 @@ impl Entry {
         Arc::strong_count(&self.weight) > 1
     }
 
-    /// Whether the answer is there and is none to be repeated: an error, or a check not decided in time.
+    /// Whether the answer is there and must not be repeated: an error, or a check not decided in time.
     fn is_void(&self) -> bool {
         self.deciding
             .peek()

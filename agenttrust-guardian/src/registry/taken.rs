@@ -1,5 +1,5 @@
 //! What was taken back here and is not stored yet. Until it is, whatever row of it arrives is taken over as
-//! if it were: memory goes on with nothing that somebody took back.
+//! if it were: memory goes on with nothing that was taken back.
 
 use std::collections::{HashMap, HashSet};
 

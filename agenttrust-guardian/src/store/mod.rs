@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// The same database, of which at most `most` things are asked at once: the rest waits here, and not
-    /// for a connection that somebody else needs more.
+    /// for a connection that a decision needs more.
     pub(crate) fn with_places(&self, most: usize) -> Self {
         Self { places: Some(Arc::new(Semaphore::new(most))), ..self.clone() }
     }

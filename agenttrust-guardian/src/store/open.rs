@@ -137,7 +137,7 @@ impl Store {
     }
 
     /// The same by connections of their own that only read, for lists, exports and verification: however
-    /// many people look, nobody who decides waits for them. Of the one connection in memory they take
+    /// many people look, no decision waits for them. Of the one connection in memory they take
     /// their turns.
     pub(crate) async fn reading(&self, database: &Database) -> Result<Self, GuardianError> {
         let db = match (database, &self.db) {

@@ -119,7 +119,7 @@ fn rows(events: &[EventRow]) -> Rows {
 }
 
 /// Keeps these events, all of them or none; returns them as they were kept. Of what is verified, that is
-/// believed which nobody reported before. What is not, and beyond its agent's quota, is left out.
+/// believed which was not reported before. What is not, and beyond its agent's quota, is left out.
 pub(crate) async fn keep_events(
     db: &Db,
     events: Vec<EventRow>,

@@ -32,7 +32,7 @@ use crate::store::StoreError;
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// How long an agent that is to be active again waits for what is being stored of it.
 const ALONE_WITHIN: Duration = Duration::from_secs(5);
-/// How often it is looked for what is due, even when nobody asks.
+/// How often it is looked for what is due, also without a request.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long the audit is left alone that could not be written.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
@@ -227,7 +227,7 @@ impl State {
         self.takings.lock().token(is)
     }
 
-    /// Makes a suspended agent active again, once that is stored; whoever suspends or revokes it after this
+    /// Makes a suspended agent active again, once that is stored; a suspension or revocation after this
     /// was asked has the last word.
     ///
     /// # Errors
@@ -356,7 +356,7 @@ impl State {
         }
     }
 
-    /// Tells the audit of one that is stored; `false` when there is none.
+    /// Tells the audit of one that is stored; `false` where none is left.
     async fn record_one(&self) -> Result<bool, ()> {
         let _recording = self.takings.recording.lock().await;
         let Some((subject, place, record)) = self.takings.lock().record() else { return Ok(false) };

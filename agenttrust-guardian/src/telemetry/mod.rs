@@ -1,6 +1,6 @@
 //! Reports of what ran, on their way to the database: a queue, and one writer with a connection of its own.
 //!
-//! However many reports come, from one key or from all, nobody who decides waits for a connection that a
+//! However many reports come, from one key or from all, no decision waits for a connection that a
 //! report has, and no disk is filled with what proves itself by nothing. A report that belongs to a check
 //! goes before one that does not.
 
@@ -26,7 +26,7 @@ const KEPT_WITHIN: Duration = Duration::from_secs(2);
 /// How long what is left is written when the Guardian closes.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
-/// The way to the one writer. What was handed over is written also when nobody waits for it any more.
+/// The way to the one writer. What was handed over is written also when its caller is gone.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     queue: Arc<Queue>,

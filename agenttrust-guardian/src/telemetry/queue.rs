@@ -47,7 +47,7 @@ impl Batch {
         self.events.first().is_some_and(|event| event.verified)
     }
 
-    /// Whether nobody waits for it any more.
+    /// Whether its caller is gone.
     pub(super) fn is_given_up(&self) -> bool {
         self.kept.is_closed()
     }

@@ -1,4 +1,4 @@
-//! What one key has under way is nobody else's trouble.
+//! What one key has under way does not trouble others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Databases that somebody else keeps busy.
+//! Databases that another process keeps busy.
 
 use std::path::Path;
 use std::time::Duration;

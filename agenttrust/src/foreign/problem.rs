@@ -62,13 +62,13 @@ impl Problem {
         Self::new(Reason::Refused, reason.into(), None)
     }
 
-    /// A request whose body is longer than may be read: nobody was asked.
+    /// A request whose body is longer than may be read: the Guardian was not asked.
     #[must_use]
     pub fn too_long(detail: impl Into<String>) -> Self {
         Self::new(Reason::TooLong, detail.into(), None)
     }
 
-    /// A request whose body did not come in time: nobody was asked.
+    /// A request whose body did not come in time: the Guardian was not asked.
     #[must_use]
     pub fn too_late(detail: impl Into<String>) -> Self {
         Self::new(Reason::TooLate, detail.into(), None)

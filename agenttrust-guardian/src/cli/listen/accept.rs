@@ -29,7 +29,7 @@ const PONG: Duration = Duration::from_secs(20);
 /// How many requests a connection of HTTP/2 may have under way, and how many it may begin and give up.
 const STREAMS: u32 = 128;
 const RESETS: usize = 20;
-/// How much of a body is taken that nobody reads yet, for one request and for a connection of HTTP/2.
+/// How much of a body is taken before its handler reads it, for one request and for a connection of HTTP/2.
 const WINDOW: u32 = 64 << 10;
 const WINDOWS: u32 = 1 << 20;
 /// How often connections are looked at.
@@ -88,7 +88,7 @@ pub(super) struct Offer {
     pub(super) stop: Stop,
 }
 
-/// Serves whoever connects until told to stop, and then until what is under way is done or cut off.
+/// Serves every connection until told to stop, and then until what is under way is done or cut off.
 pub(super) async fn serve(listener: TcpListener, offer: Offer) {
     let connections = Arc::new(Connections::new(offer.numbers.clone()));
     let sweeper = Arc::clone(&connections);

@@ -16,7 +16,7 @@ const LEAST: usize = 16;
 ///
 /// # Errors
 ///
-/// [`GuardianError::Invalid`] for a number that is none, or one that the process has no room for.
+/// [`GuardianError::Invalid`] for a number that cannot be read, or one that the process has no room for.
 pub(super) fn connections(told: Option<usize>) -> Result<usize, GuardianError> {
     most(told, raised())
 }

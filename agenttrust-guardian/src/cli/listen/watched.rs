@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 
 use super::connections::Handle;
 
-/// How long a closed connection is read on, so that whoever is still sending gets to see the last answer.
+/// How long a closed connection is read on, so that a client that is still sending gets to see the last answer.
 const LINGER: Duration = Duration::from_secs(1);
 /// How much is read for that.
 const LINGER_MOST: usize = 2 << 20;
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     /// Says that nothing more is written, and reads on for a moment: what is closed with bytes unread takes the
-    /// last answer away from whoever sent them.
+    /// last answer away from the client that sent them.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.lingering.is_none() {

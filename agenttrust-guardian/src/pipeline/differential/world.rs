@@ -359,7 +359,7 @@ impl World {
                 .then(|| chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect()),
             digest: None,
             binds: None,
-            place: None,
+            _place: None,
             summary: match chance.below(4) {
                 0 => Some("[0 chars]".to_owned()),
                 1 => Some(format!("[{} chars]", chance.below(300))),
