@@ -460,10 +460,12 @@ async fn groups_are_what_an_admin_registered() {
     api.post("/api/v1/agents", &agent_key, body).await.refused(403, "AUTH_DENIED");
 }
 
-/// What cannot be read at once, or never ends: under the name of a policy file.
+/// What a file is made to be, and how.
 #[cfg(unix)]
 type Making<'f> = (&'static str, Box<dyn Fn() + 'f>);
 
+/// What cannot be read at once, or never ends: under the name of a policy file.
+#[cfg(unix)]
 fn unreadable(folder: &Path) -> [Making<'_>; 3] {
     let path = folder.join("b.cedar");
     let (pipe, device, inner) = (path.clone(), path.clone(), path);
