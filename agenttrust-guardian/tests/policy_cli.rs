@@ -164,7 +164,7 @@ async fn replay_prints_what_a_folder_would_change_and_changes_nothing() {
     api.check(ADMIN, &ops, "db_delete").await.allowed();
     api.check(ADMIN, &weak, "web_search").await.denied("no capability");
     // More than a row tells.
-    let mut many: Vec<String> = (0..75).map(|n| format!("{n:0>150}")).collect();
+    let mut many: Vec<String> = (0..450).map(|n| format!("{n:0>150}")).collect();
     many.push("*".to_owned());
     let groups: Vec<String> = (0..75).map(|n| format!("{n:0>150}")).collect();
     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();

@@ -115,11 +115,8 @@ async fn in_touch(state: App, request: Request, next: Next) -> Result<Response, 
 /// The numbers alone, for whoever can reach them.
 #[cfg(feature = "cli")]
 pub(crate) fn metrics_router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics::open))
-        .fallback(unknown_route)
-        .layer(map_response(signed))
-        .with_state(state)
+    let numbers = Router::new().route("/metrics", get(metrics::open)).fallback(unknown_route);
+    numbers.layer(map_response(signed)).with_state(state)
 }
 
 /// What is answered where there is no room for another connection.

@@ -89,7 +89,7 @@ pub(crate) struct Store {
     /// Keeps a second Guardian off a database file.
     lock: Option<Arc<lock::Lock>>,
     /// What moves pages of the write-ahead log into a database file.
-    mover: Option<Arc<sqlx::SqlitePool>>,
+    mover: Option<Arc<wal::Mover>>,
 }
 
 impl Store {

@@ -17,7 +17,8 @@ use super::db::Db;
 #[cfg(feature = "cli")]
 use super::db::query;
 use super::lock::Lock;
-use super::{Store, refusal, wal};
+use super::wal::Mover;
+use super::{Store, refusal};
 use crate::error::GuardianError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -30,7 +31,7 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// Connections to a database file: one writes, the others read meanwhile.
 const TO_FILE: u32 = 4;
 /// Connections of one replica to PostgreSQL.
-const TO_POSTGRES: u32 = 8;
+const TO_POSTGRES: u32 = 6;
 /// Connections beside those for following, for taking back and for health ...
 const FOR_CONTROL: u32 = 3;
 /// ... and how long they wait for another writer.
@@ -64,7 +65,7 @@ impl Store {
         let mut mover = None;
         if let (Database::File(_), Db::Sqlite(pool)) = (database, &opened.db) {
             let options = pool.connect_options().as_ref().clone();
-            mover = Some(Arc::new(to_file(1).connect_lazy_with(options)));
+            mover = Some(Mover::new(to_file(1).connect_lazy_with(options)));
         }
         Ok(Self { lock: lock.map(Arc::new), mover, ..opened })
     }
@@ -165,7 +166,7 @@ impl Store {
         if let (Database::File(path), Some(mover), Db::Sqlite(pool)) =
             (database, &self.mover, &writer)
         {
-            wal::start(path, mover, pool.clone());
+            mover.start(path, pool);
         }
         Ok(writer)
     }

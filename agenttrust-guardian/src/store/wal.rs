@@ -6,7 +6,7 @@
 //! audit pauses until the few pages that are left are moved, and its next transaction begins the log anew.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use agenttrust::__private::background;
@@ -25,27 +25,67 @@ const PASSES: usize = 3;
 
 const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
-/// Starts moving pages of the database at `path` by `pool`, until that is closed or let go. `writer` has the
-/// one connection of the audit's writer.
-pub(super) fn start(path: &Path, pool: &Arc<SqlitePool>, writer: SqlitePool) {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    background::spawn(keep_short(PathBuf::from(log), Arc::downgrade(pool), writer));
+/// What moves pages: a connection of its own, and that of the audit's writer.
+#[derive(Debug)]
+pub(super) struct Mover {
+    pool: SqlitePool,
+    writer: OnceLock<SqlitePool>,
 }
 
-async fn keep_short(log: PathBuf, pool: Weak<SqlitePool>, writer: SqlitePool) {
+impl Mover {
+    pub(super) fn new(pool: SqlitePool) -> Arc<Self> {
+        Arc::new(Self { pool, writer: OnceLock::new() })
+    }
+
+    /// Starts moving pages of the database at `path`, until this is closed or let go. `writer` has the one
+    /// connection of the audit's writer.
+    pub(super) fn start(self: &Arc<Self>, path: &Path, writer: &SqlitePool) {
+        if self.writer.set(writer.clone()).is_ok() {
+            let mut log = path.as_os_str().to_owned();
+            log.push("-wal");
+            background::spawn(keep_short(PathBuf::from(log), Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes both connections: of a database without any, SQLite moves all that is left.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+        if let Some(writer) = self.writer.get() {
+            writer.close().await;
+        }
+    }
+
+    /// Moves the pages that there are; where they are many, also those that came meanwhile.
+    async fn pages(&self, moved: &mut i64) -> Result<(), sqlx::Error> {
+        let mut pages: i64 = self.pool.fetch_one(MOVE).await?.try_get(1)?;
+        if pages >= RESTART_FROM && pages != *moved {
+            // Each time fewer came meanwhile.
+            for _ in 0..PASSES {
+                pages = self.pool.fetch_one(MOVE).await?.try_get(1)?;
+            }
+            if let Some(writer) = self.writer.get() {
+                // While this has the writer's connection, next to nothing is written.
+                writer.fetch_one(MOVE).await?;
+            }
+        }
+        *moved = pages;
+        Ok(())
+    }
+}
+
+async fn keep_short(log: PathBuf, mover: Weak<Mover>) {
     let (mut troubled, mut moved) = (false, 0);
     loop {
         background::sleep(LOOK_EVERY).await;
-        let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
+        let Some(mover) = mover.upgrade().filter(|mover| !mover.pool.is_closed()) else { return };
         let long = tokio::fs::metadata(&log).await.map_or(0, |found| found.len());
         // The file keeps its length when the log begins anew: without new pages, moving is soon done.
         if long < MOVE_FROM {
             continue;
         }
-        match pages(&pool, &writer, &mut moved).await {
+        match mover.pages(&mut moved).await {
             Ok(()) => troubled = false,
-            Err(_) if pool.is_closed() => return,
+            Err(_) if mover.pool.is_closed() => return,
             // Once a trouble, not ten times a second.
             Err(error) if !troubled => {
                 tracing::warn!(%error, "the write-ahead log of the database cannot be moved into it; trying again");
@@ -54,19 +94,4 @@ async fn keep_short(log: PathBuf, pool: Weak<SqlitePool>, writer: SqlitePool) {
             Err(_) => {}
         }
     }
-}
-
-/// Moves the pages that there are; where they are many, also those that came meanwhile.
-async fn pages(pool: &SqlitePool, writer: &SqlitePool, moved: &mut i64) -> Result<(), sqlx::Error> {
-    let mut pages: i64 = pool.fetch_one(MOVE).await?.try_get(1)?;
-    if pages >= RESTART_FROM && pages != *moved {
-        // Each time fewer came meanwhile.
-        for _ in 0..PASSES {
-            pages = pool.fetch_one(MOVE).await?.try_get(1)?;
-        }
-        // While this has the writer's connection, next to nothing is written.
-        writer.fetch_one(MOVE).await?;
-    }
-    *moved = pages;
-    Ok(())
 }

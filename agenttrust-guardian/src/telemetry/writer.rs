@@ -76,7 +76,10 @@ impl Writer {
                  themselves are kept"
             );
         }
-        self.queue.end();
+        // Its connection first: the last one of a file moves what is left of the write-ahead log.
+        let Self { db, queue, .. } = self;
+        drop(db);
+        queue.end();
     }
 
     /// Writes these together; when the database refuses that, each by itself, so that one that it cannot

@@ -102,7 +102,7 @@ impl<P: Place + 'static> StateMachineTest for Machine<P> {
 }
 
 /// How many threads live lives: most of a life is waiting for a disk.
-const THREADS: u32 = 4;
+const THREADS: u32 = 2;
 
 /// Lives `cases` lives of 30 to 50 steps in each of several threads.
 fn try_by_force<P: Place + 'static>(cases: u32) {
@@ -130,12 +130,12 @@ fn live<P: Place + 'static>(cases: u32) {
 
 #[test]
 fn approvals_keep_every_promise_on_sqlite() {
-    try_by_force::<SqliteFile>(16);
+    try_by_force::<SqliteFile>(32);
 }
 
 #[test]
 fn approvals_keep_every_promise_on_postgres() {
     if Fresh::or_skip().is_some() {
-        try_by_force::<Postgres>(16);
+        try_by_force::<Postgres>(32);
     }
 }
