@@ -263,7 +263,10 @@ async fn perform(api: &Api, known: &Known, act: &Act, target: Option<(String, As
         }
         Act::RevokeKey(operator) => {
             let id = &known.keys[&Who::Operator(operator)].id;
-            done(&api.ask(Method::DELETE, &format!("/api/v1/keys/{id}"), ADMIN, None).await)
+            match done(&api.ask(Method::DELETE, &format!("/api/v1/keys/{id}"), ADMIN, None).await) {
+                Said::Refused(404) => Said::Done,
+                said => said,
+            }
         }
         Act::RevokeAgent(agent) => {
             let path = format!("/api/v1/agents/{}/revoke", known.agents[agent]);
