@@ -74,6 +74,7 @@ pub(crate) async fn take_in<B: Body>(
 
 /// Takes the body of a request out of its connection that is refused by its head alone; returns whether the
 /// connection has to be closed all the same.
+#[cfg(feature = "mcp-http")]
 pub(crate) async fn turn_away<B: Body>(head: &Parts, body: B, within: Duration) -> bool {
     // Whoever asks before sending a body need not send one that is refused.
     if expects(head) { !is_multiplexed(head) } else { throw_away(head, body, within).await }
