@@ -221,7 +221,9 @@ impl AuditLog {
         row: Row,
         answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
     ) -> Result<(), AuditError> {
-        let bytes = u32::try_from(ROW_BYTES + row.body.len()).unwrap_or(u32::MAX);
+        let facts: usize = row.facts.iter().map(|(_, facts)| ROW_BYTES + facts.body.len()).sum();
+        let bytes = (ROW_BYTES + row.body.len() + facts).min(QUEUE_BYTES);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
         let room = Some(room.map_err(|_| AuditError::Closed)?);
         let message = Message::Write(Waiting { row, answer, _room: room });

@@ -4,7 +4,7 @@ use agenttrust::Effect;
 
 use super::http_method;
 use super::verbs::{self, Word};
-use super::words::{is_in_disguise, words};
+use super::words::{is_in_disguise, oddly_cased, words};
 
 /// What a name says of the effect. Nothing is `None`, which orders below every effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub(super) fn read(tool: &str) -> Said {
         let part = Part::read(part, last.reads);
         said.raise(part.said);
         rights |= part.rights;
+    }
+    for effect in oddly_cased(tool).filter_map(verbs::hidden_in) {
+        said.raise(Said::only(effect));
     }
     if rights && said.alone.is_some() {
         said.raise(Said::only(Effect::Admin));

@@ -367,3 +367,24 @@ fn the_documented_verb_table_is_the_one_in_use() {
     let runners = format!("{} or {last}", others.join(", "));
     assert!(docs.contains(&runners), "the module docs lack: {runners}");
 }
+
+#[test]
+fn no_way_of_writing_capitals_hides_a_verb_that_destroys() {
+    for tool in [
+        "list_DELETEfile",
+        "get_DROPtable",
+        "getDELETEuser",
+        "get_dELETE_user",
+        "list_deLeTe_all",
+        "read_PURGEcache",
+        "get_TRUNCATEtable",
+        "list_KILLprocess",
+        "srv/get_REMOVEuser",
+        "get/DeLeTe",
+    ] {
+        assert_eq!(named(tool), Effect::Destructive, "{tool}");
+    }
+    for tool in ["getURLList", "listAWSAccounts", "get_HTTPHeaders", "readPDF", "listMyFiles"] {
+        assert_eq!(named(tool), Effect::Read, "{tool}");
+    }
+}

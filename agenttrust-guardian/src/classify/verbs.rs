@@ -199,6 +199,21 @@ pub(super) fn known(word: &str) -> Option<Word> {
     WORDS.get(std::str::from_utf8(lower).ok()?).copied()
 }
 
+/// The strongest verb of destroying or of rights that stands anywhere in these letters, whatever is around it.
+pub(super) fn hidden_in(letters: &str) -> Option<Effect> {
+    // Shorter ones stand in too many words.
+    const SHORTEST: usize = 4;
+    let letters = letters.to_ascii_lowercase();
+    let of = |&(_, says, words): &Row| match says {
+        Word::Verb(effect) if effect >= Effect::Destructive => words
+            .split_ascii_whitespace()
+            .any(|word| word.len() >= SHORTEST && letters.contains(word))
+            .then_some(effect),
+        _ => None,
+    };
+    TABLE.iter().filter_map(of).max()
+}
+
 /// Whether this word, which is not ASCII, looks like a known one.
 pub(super) fn looks_known(word: &str) -> bool {
     static LOOKS: LazyLock<HashSet<String>> = LazyLock::new(|| {

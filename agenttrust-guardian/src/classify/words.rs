@@ -25,6 +25,19 @@ pub(super) fn is_in_disguise(name: &str) -> bool {
             })
 }
 
+/// The chunks of a name whose capitals are those of no language: of `list_DELETEfile` the second, of
+/// `get_deLeTe_all` likewise. Cut at its capitals, such a chunk hides a verb that a person reads.
+pub(super) fn oddly_cased(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !c.is_alphabetic()).filter(|chunk| {
+        let letters: Vec<char> = chunk.chars().collect();
+        let has_small = letters.iter().any(|letter| letter.is_lowercase());
+        let capitals_in_a_row =
+            letters.windows(2).any(|pair| pair.iter().all(|letter| letter.is_uppercase()));
+        let short_humps = humps(chunk).filter(|hump| hump.chars().count() <= 2).count();
+        has_small && (capitals_in_a_row || short_humps > 1)
+    })
+}
+
 /// What a person reads, so that what looks alike is equal: without marks and what is not seen.
 pub(super) fn look(word: &str) -> String {
     let lower = word.to_lowercase();

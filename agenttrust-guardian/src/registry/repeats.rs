@@ -113,8 +113,9 @@ impl Repeats {
         let key = (key_id.to_owned(), idempotency_key.to_owned());
         let mut by_key = lock(&self.by_key);
         // Looked at without making it younger: the order is that of when each was asked first.
-        if let Some(entry) = by_key.peek(&key).filter(|entry| entry.until > now && !entry.is_void())
-        {
+        // What is under way is joined however long it takes, so that it is never decided twice.
+        let is_kept = |entry: &&Entry| (entry.until > now || entry.runs()) && !entry.is_void();
+        if let Some(entry) = by_key.peek(&key).filter(is_kept) {
             return if entry.body == body {
                 Place::Again(entry.deciding.clone())
             } else {
