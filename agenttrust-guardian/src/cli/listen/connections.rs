@@ -29,6 +29,8 @@ const LEFT_OVER: usize = 512;
 /// In so long a caller must have taken so many bytes of an answer that it is slow to read.
 const STALL: Duration = Duration::from_secs(30);
 const TAKEN: usize = 32 << 10;
+/// After so long without a byte taken, a caller that does not read its answers makes room like one that rests.
+const UNREAD: Duration = Duration::from_secs(3);
 /// How many connections are looked out at once to make room.
 const LOOKED_OUT: usize = 256;
 
@@ -80,6 +82,11 @@ struct Doing {
     counted: usize,
     /// Since when its caller is slow to read, and how much was taken since.
     stalled: Option<(Instant, usize)>,
+    /// How many answers on HTTP/2 are there and not taken: its windows hold them back, and the socket knows
+    /// nothing of it.
+    held_back: u32,
+    /// Since when none of them was taken.
+    held_since: Instant,
     end: Option<(End, Instant)>,
 }
 
@@ -99,6 +106,9 @@ impl Doing {
             }
             (*since, *taken) = (now, 0);
         }
+        if self.held_back > 0 && now.saturating_duration_since(self.held_since) > STALL {
+            return true;
+        }
         let most = if self.in_head() || !self.asked { HEAD } else { REST };
         self.busy == 0 && now.saturating_duration_since(self.since) > most
     }
@@ -115,6 +125,17 @@ impl Doing {
         // Whoever rests on HTTP/2 can be told that this connection takes no more.
         let rests = self.busy == 0 && self.asked && !self.in_head();
         Some(if rests && self.stalled.is_none() { End::Gently } else { End::Now })
+    }
+
+    /// Since when it does nothing that another connection would have to wait for.
+    fn rests_since(&self, now: Instant) -> Option<Instant> {
+        if self.busy == 0 {
+            return Some(self.since);
+        }
+        let unread = |since: &Instant| now.saturating_duration_since(*since) > UNREAD;
+        let at_socket = self.stalled.filter(|(_, taken)| *taken == 0).map(|(since, _)| since);
+        let in_windows = (self.held_back == self.busy).then_some(self.held_since);
+        at_socket.or(in_windows).filter(unread)
     }
 
     /// Tells it to end; whether that is news.
@@ -143,6 +164,8 @@ impl Connections {
             unread: 0,
             counted: 0,
             stalled: None,
+            held_back: 0,
+            held_since: Instant::now(),
             end: None,
         };
         let connection = Arc::new(Connection { doing: Mutex::new(doing), told: Notify::new() });
@@ -163,7 +186,8 @@ impl Connections {
             while let Some((connection, since)) = open.idle.pop_front() {
                 let mut doing = connection.lock();
                 // It may have had something to do since it was looked out.
-                if doing.busy == 0 && doing.since == since && doing.tell(End::Now, Instant::now()) {
+                let now = Instant::now();
+                if doing.rests_since(now) == Some(since) && doing.tell(End::Now, now) {
                     drop(doing);
                     connection.told.notify_one();
                     self.numbers.made_room.inc();
@@ -201,15 +225,15 @@ impl Connections {
 impl Open {
     /// Looks out those that are idle, those that never asked first and then the longest idle.
     fn look_out(&mut self) {
+        let now = Instant::now();
         let mut idle: Vec<_> = self
             .all
             .values()
             .filter_map(|connection| {
                 let doing = connection.lock();
-                (doing.placed
-                    && doing.busy == 0
-                    && doing.end.is_none_or(|(end, _)| end == End::Gently))
-                .then(|| (doing.asked, doing.since, Arc::clone(connection)))
+                let may_end = doing.end.is_none_or(|(end, _)| end == End::Gently);
+                let since = doing.rests_since(now).filter(|_| doing.placed && may_end)?;
+                Some((doing.asked, since, Arc::clone(connection)))
             })
             .collect();
         let order = |(asked, since, _): &(bool, Instant, _)| (*asked, *since);
@@ -295,6 +319,40 @@ impl Handle {
     /// Everything that was written is taken.
     pub(super) fn flushed(&self) {
         self.0.connection.lock().stalled = None;
+    }
+}
+
+/// Whether the caller takes an answer on HTTP/2 that is there.
+#[derive(Debug)]
+pub(super) struct Taking {
+    of: Handle,
+    held_back: bool,
+}
+
+impl Taking {
+    /// An answer is there.
+    pub(super) fn new(of: Handle) -> Self {
+        let mut taking = Self { of, held_back: false };
+        taking.set(true);
+        taking
+    }
+
+    /// A piece of it was taken, and the next one is there or not yet.
+    pub(super) fn set(&mut self, held_back: bool) {
+        let mut doing = self.of.0.connection.lock();
+        doing.held_since = Instant::now();
+        match (self.held_back, held_back) {
+            (false, true) => doing.held_back += 1,
+            (true, false) => doing.held_back = doing.held_back.saturating_sub(1),
+            _ => {}
+        }
+        self.held_back = held_back;
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 

@@ -12,7 +12,7 @@ use axum::http::{Request, Response, Version};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tower::Service;
 
-use super::connections::{self, Handle};
+use super::connections::{self, Handle, Taking};
 
 /// Answers requests of one connection.
 #[derive(Clone, Debug)]
@@ -39,9 +39,13 @@ impl hyper::service::Service<Request<Incoming>> for Tracked {
         let under_way = self.connection.request(http2, head(&request), body);
         // A router is always ready.
         let answered = self.router.clone().call(request);
+        let connection = http2.then(|| self.connection.clone());
         Box::pin(async move {
             let response = answered.await?;
-            Ok(response.map(|body| Answer { body, _under_way: under_way }))
+            Ok(response.map(|body| {
+                let taking = connection.filter(|_| !body.is_end_stream()).map(Taking::new);
+                Answer { body, taking, _under_way: under_way }
+            }))
         })
     }
 }
@@ -59,6 +63,8 @@ fn head(request: &Request<Incoming>) -> usize {
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
+    /// On HTTP/2, where an answer may wait for its caller out of sight of the socket.
+    taking: Option<Taking>,
     _under_way: connections::Request,
 }
 
@@ -70,7 +76,12 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(taking) = &mut self.taking {
+            // Where the next piece is not there yet, it is not the caller that is slow.
+            taking.set(frame.is_ready());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
