@@ -137,3 +137,28 @@ async fn limits_that_are_none_are_refused_at_the_start() {
         assert!(said.contains(says), "{said}");
     }
 }
+
+#[tokio::test]
+async fn callers_that_take_no_answer_on_http2_hold_nobodys_place() {
+    let program = Program::serve(&["--dev", "--max-connections", "16"], &[]).await;
+    // The preface, settings with a window of nothing, and one `GET /` that is answered 404.
+    let mut asks = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    asks.extend(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00");
+    asks.extend(b"\x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x86\x84\x41\x01x");
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(connected(&program, &asks).await.unwrap());
+    }
+    // Long before they would be closed for that alone.
+    let room = async {
+        while program.get("/health", "").await.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(ANSWERED, room).await.expect("there is room for others");
+    assert!(number(&program, "agenttrust_connections_closed_for_room_total").await > 0.0);
+    // And every one of them is closed in the end.
+    for stream in &mut held {
+        is_closed(stream).await;
+    }
+}
