@@ -210,7 +210,7 @@ impl GuardianBuilder {
         self
     }
 
-    /// How long rows of this Guardian's audit log are kept; for good unless it is said. Older ones are let go
+    /// How long rows of this Guardian's audit log are kept at least; for good by default. Older ones are let go
     /// from the first one on, and a signed cut takes their place.
     pub fn audit_retention(mut self, keep: Duration) -> Self {
         self.audit.retention = Some(keep);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::{AuditError, AuditKey, Plan, Record, Trust};
+use crate::audit::{AuditError, AuditKey, FACTS_HOLD, Plan, Record, Trust};
 use crate::state::{DEFAULT_ORG, State};
 use crate::tending::before;
 
@@ -22,7 +22,8 @@ async fn let_go_older(state: &State, keep: Duration, key: &AuditKey) -> Result<(
     let (db, log) = (state.store.db(), &state.settings.log);
     let now = state.clock.now();
     let trust = Trust { own: Some(state.audit.own(log)), ..Trust::default() };
-    let older = format!("{:.6}", before(now, keep));
+    // A decision names facts that were written up to so long before it.
+    let older = format!("{:.6}", before(now, keep.saturating_add(FACTS_HOLD)));
     let Some(plan) = Plan::before(&db, log, &older, &trust, key).await? else { return Ok(()) };
     plan.carry_out(&db, key, format!("{now:.6}")).await?;
     state.audit.forget_told();

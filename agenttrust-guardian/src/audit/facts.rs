@@ -8,8 +8,8 @@
 //! org_id, body without `digest`                           each its length (8, big endian) and UTF-8
 //! ```
 //!
-//! In each log such a row comes before the first decision that names it, and again after an hour, so that
-//! those that name it can still be read once old rows are let go.
+//! In each log such a row comes before the first decision that names it, and again after an hour. A Guardian
+//! lets rows go an hour later than it has to, so that those that it has to keep have their facts.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -23,7 +23,7 @@ use super::record::{MAX_BODY_BYTES, Record, hex};
 const DOMAIN: &[u8] = b"agenttrust.audit.facts.v1";
 
 /// For how long a row is referred to before it is written again.
-const HOLDS: Duration = Duration::from_secs(3_600);
+pub(crate) const FACTS_HOLD: Duration = Duration::from_secs(3_600);
 /// What the digest takes of its row.
 const DIGEST_BYTES: usize = 100;
 /// How many rows are remembered as written.
@@ -72,7 +72,7 @@ impl Told {
     /// Whether a row that can be referred to is on disk.
     pub(super) fn knows(&self, digest: FactsDigest) -> bool {
         let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
-        written.get(&digest).is_some_and(|at| at.elapsed() < HOLDS)
+        written.get(&digest).is_some_and(|at| at.elapsed() < FACTS_HOLD)
     }
 
     /// The rows of these are on disk.

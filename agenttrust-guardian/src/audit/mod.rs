@@ -88,7 +88,7 @@ pub use self::checkpoint::{Checkpoint, Says};
 pub(crate) use self::checkpoint::{before as checkpoints, cut};
 pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
-pub(crate) use self::facts::FactsDigest;
+pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
 pub use self::key::{InvalidPublicKey, PublicKey};
 pub use self::log::AuditLog;
