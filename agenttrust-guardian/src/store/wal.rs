@@ -13,10 +13,12 @@ use agenttrust::__private::background;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Executor, Row};
 
-/// How often it is looked how long the log is.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often it is looked whether there is something to move, while nothing is written ...
+const IDLE: Duration = Duration::from_millis(200);
+/// ... and while something is: few pages at a time, because whoever commits meanwhile waits for the same disk.
+const BUSY: Duration = Duration::from_millis(20);
 /// From how many bytes on pages are moved beside the writers ...
-const MOVE_FROM: u64 = 4 << 20;
+const MOVE_FROM: u64 = 256 << 10;
 /// ... and from how many pages on the log begins anew: 64 MiB.
 const RESTART_FROM: i64 = 16_384;
 
@@ -74,24 +76,29 @@ impl Mover {
 }
 
 async fn keep_short(log: PathBuf, mover: Weak<Mover>) {
-    let (mut troubled, mut moved) = (false, 0);
+    let (mut troubled, mut moved, mut seen, mut pause) = (false, 0, None, IDLE);
     loop {
-        background::sleep(LOOK_EVERY).await;
+        background::sleep(pause).await;
         let Some(mover) = mover.upgrade().filter(|mover| !mover.pool.is_closed()) else { return };
-        let long = tokio::fs::metadata(&log).await.map_or(0, |found| found.len());
-        // The file keeps its length when the log begins anew: without new pages, moving is soon done.
-        if long < MOVE_FROM {
+        // The file keeps its length when the log begins anew, so its time counts as well.
+        let found = tokio::fs::metadata(&log).await.ok();
+        let found = found.map(|found| (found.len(), found.modified().ok()));
+        let is_long = found.is_some_and(|(length, _)| length >= MOVE_FROM);
+        if !is_long || found == seen {
+            pause = IDLE;
             continue;
         }
+        (seen, pause) = (found, BUSY);
         match mover.pages(&mut moved).await {
             Ok(()) => troubled = false,
             Err(_) if mover.pool.is_closed() => return,
-            // Once a trouble, not ten times a second.
-            Err(error) if !troubled => {
-                tracing::warn!(%error, "the write-ahead log of the database cannot be moved into it; trying again");
-                troubled = true;
+            Err(error) => {
+                // Once a trouble, not five times a second.
+                if !troubled {
+                    tracing::warn!(%error, "the write-ahead log of the database cannot be moved into it; trying again");
+                }
+                (troubled, seen, pause) = (true, None, IDLE);
             }
-            Err(_) => {}
         }
     }
 }

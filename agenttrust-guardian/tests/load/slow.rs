@@ -47,8 +47,28 @@ async fn head_of_every_request_has_a_deadline() {
         stream.write_all(last).await.unwrap();
         rest(&mut stream).await
     };
-    let (first, second, along, rests) = tokio::join!(first, second, along, rests);
+    // A body that does not say how long it is, of twenty kilobytes.
+    let chunks = async {
+        let mut asks = format!(
+            "POST /api/v1/agents HTTP/1.1\r\nHost: x\r\nX-API-Key: {DEV_KEY}\r\n\
+             Transfer-Encoding: chunked\r\n\r\n"
+        );
+        let agent = r#"{"name":"worker","capabilities":["*"]}"#;
+        for chunk in [agent.to_owned(), " ".repeat(20_000)] {
+            asks.push_str(&format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+        }
+        asks.push_str("0\r\n\r\n");
+        let mut stream = connected(&program, asks.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        // Where it is closed, reading tells.
+        let _ = stream.write_all(last).await;
+        rest(&mut stream).await
+    };
+    let (first, second, along, rests, chunks) = tokio::join!(first, second, along, rests, chunks);
     assert!(first.0.is_empty(), "{first:?}");
+    let said = &chunks.0;
+    assert!(said.starts_with("HTTP/1.1 201") && said.contains("HTTP/1.1 200"), "{said}");
     for (what, (said, took)) in [("second", &second), ("along", &along)] {
         println!("{what}: closed after {took:?}");
         assert_eq!(said.matches("HTTP/1.1 200").count(), 1, "{what}: {said}");

@@ -25,7 +25,9 @@ pub struct CheckOptions {
     pub binds: Option<Binds>,
     /// The scopes that the tool declares.
     pub scopes: Vec<String>,
-    /// A name for this check, so that a repeated request opens no second approval.
+    /// A name for this check, so that a repeated request opens no second approval and gets the decision that
+    /// the first one did not wait for. Without it, an approval that serves once can be used by a decision
+    /// whose caller was told to ask again.
     pub idempotency_key: Option<String>,
     /// How long to wait for the answer; the client's own limit by default.
     pub timeout: Option<Duration>,
@@ -53,7 +55,9 @@ impl CheckOptions {
         self
     }
 
-    /// A name for this check, so that a repeated request opens no second approval.
+    /// A name for this check, so that a repeated request opens no second approval and gets the decision that
+    /// the first one did not wait for. Without it, an approval that serves once can be used by a decision
+    /// whose caller was told to ask again.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());

@@ -23,7 +23,7 @@ const HEADS_MOST: usize = 32 << 20;
 /// ... one of more than this is given up.
 const HEAD_FAIR: usize = 16 << 10;
 /// Up to here, what comes between two requests is no head: on HTTP/2 pings and the like, on HTTP/1 what is
-/// left of a body that was estimated.
+/// left of a head or of chunks whose length was estimated.
 const SMALL_TALK: usize = 4 << 10;
 const LEFT_OVER: usize = 512;
 /// In so long a caller must have taken so many bytes of an answer that it is slow to read.
@@ -306,6 +306,12 @@ impl Handle {
         Request { of: self.clone(), body }
     }
 
+    /// So many of the bytes that were read belong to the body of the request that is under way.
+    pub(super) fn took(&self, bytes: usize) {
+        let mut doing = self.0.connection.lock();
+        doing.unread = doing.unread.saturating_sub(bytes);
+    }
+
     /// So many bytes were written; nothing, where the caller takes none at the moment.
     pub(super) fn wrote(&self, bytes: Option<usize>) {
         let mut doing = self.0.connection.lock();
@@ -383,7 +389,7 @@ impl Drop for Held {
 #[derive(Debug)]
 pub(super) struct Request {
     of: Handle,
-    /// How long its body said that it is.
+    /// How long its body said that it is; 0 where it did not.
     body: usize,
 }
 
@@ -396,8 +402,7 @@ impl Drop for Request {
             return;
         }
         doing.since = Instant::now();
-        // What was read beyond this request began the next one; a body in chunks may be taken for that. A head
-        // is never longer than this.
+        // What was read beyond this request began the next one. A head is never longer than this.
         let left = doing.unread.saturating_sub(self.body);
         doing.unread = if doing.http2 || left <= LEFT_OVER { 0 } else { left.min(HEAD_MOST) };
         held.count(&mut doing);

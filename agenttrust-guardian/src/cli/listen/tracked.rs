@@ -34,9 +34,15 @@ impl hyper::service::Service<Request<Incoming>> for Tracked {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let http2 = request.version() >= Version::HTTP_2;
-        let body = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let body = body.and_then(|length| length.parse().ok()).unwrap_or(0);
-        let under_way = self.connection.request(http2, head(&request), body);
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let length = length.and_then(|length| length.parse().ok());
+        let under_way = self.connection.request(http2, head(&request), length.unwrap_or(0));
+        let in_chunks = !http2 && length.is_none() && !request.body().is_end_stream();
+        let of = in_chunks.then(|| self.connection.clone());
+        let request = request.map(|body| match of {
+            Some(of) => Body::new(Chunks { body, of }),
+            None => Body::new(body),
+        });
         // A router is always ready.
         let answered = self.router.clone().call(request);
         let connection = http2.then(|| self.connection.clone());
@@ -57,6 +63,40 @@ fn head(request: &Request<Incoming>) -> usize {
     let header = |name: &str, value: usize| name.len() + value + ": \r\n".len();
     let headers = request.headers().iter();
     line + headers.map(|(name, value)| header(name.as_str(), value.len())).sum::<usize>()
+}
+
+/// A body on HTTP/1 that does not say how long it is: what was read of it is known by what is taken.
+#[derive(Debug)]
+struct Chunks {
+    body: Incoming,
+    of: Handle,
+}
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            let digits = data.len().checked_ilog(16).unwrap_or(0) as usize + 1;
+            self.of.took(digits + "\r\n".len() + data.len() + "\r\n".len());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// An answer; while it is read, its request is under way.

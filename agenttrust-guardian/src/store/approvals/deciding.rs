@@ -86,7 +86,7 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
     if asked > 0 && !vote.allow_self {
         return Ok(Decided::OwnRequest);
     }
-    let (status, expires_at) = if vote.approve {
+    let (status, expires_at, votes) = if vote.approve {
         query(ADD_VOTE)
             .bind(id)
             .bind(&vote.key_id)
@@ -96,13 +96,14 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
             .await?;
         let (votes,): (i64,) =
             query(COUNT_VOTES).bind(id).bind(own_votes).fetch_one(&mut *transaction).await?;
+        let counted = u32::try_from(votes).unwrap_or(0);
         if votes < i64::from(row.quorum) {
-            return Ok(Decided::Counted { row, votes: u32::try_from(votes).unwrap_or(0) });
+            return Ok(Decided::Counted { row, votes: counted });
         }
-        (ApprovalStatus::Approved, now.saturating_add(row.window))
+        (ApprovalStatus::Approved, now.saturating_add(row.window), Some(counted))
     } else {
         // A denial holds for the rest of the window that the request had.
-        (ApprovalStatus::Denied, row.approval.expires_at.unwrap_or(now))
+        (ApprovalStatus::Denied, row.approval.expires_at.unwrap_or(now), row.approval.approvals)
     };
     let done = query(DECIDE)
         .bind(id)
@@ -116,7 +117,11 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
     match find(&mut *transaction, id, org_id, own_votes, now).await? {
         // Another replica found it expired meanwhile.
         Some(row) if done == 0 => Ok(Decided::Late(row)),
-        Some(row) => Ok(Decided::Done { row, own_request: asked > 0 }),
+        Some(mut row) => {
+            // Those that decided it: the key of one may be revoked since, in another transaction.
+            row.approval.approvals = votes;
+            Ok(Decided::Done { row, own_request: asked > 0 })
+        }
         None => Ok(Decided::Unknown),
     }
 }
