@@ -274,9 +274,14 @@ fn careful(options: &PgConnectOptions) -> PgConnectOptions {
 /// A full or failing disk ends a transaction by itself, and the connection then takes every later one for
 /// a part of it. Such a connection is not used again.
 fn to_file(most: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE).before_acquire(
-        |connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }),
-    )
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(ACQUIRE)
+        // A file hangs up on no one.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
 }
 
 fn to_postgres(most: u32) -> PgPoolOptions {
