@@ -43,6 +43,15 @@ struct OfAgent<'a> {
     denials: Vec<(Timestamp, &'a str)>,
 }
 
+/// Whether any of these rows counts towards anything.
+pub(super) fn is_needed(rows: &[&Row]) -> bool {
+    let counts = |row: &&Row| {
+        let counted = row.counted.as_ref();
+        counted.is_some_and(|counted| counted.session_id.is_some() || counted.denied.is_some())
+    };
+    rows.iter().any(counts)
+}
+
 /// Counts these rows of `log`; returns rows that tell what came of it.
 pub(super) async fn count(
     transaction: &mut Transaction,

@@ -9,6 +9,8 @@ use super::key::PublicKey;
 use crate::store::{Transaction, query};
 
 const TAIL: &str = "SELECT seq, hash FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
+/// Whether a database with one log ends with the row of this hash.
+pub(super) const ENDS_WITH: &str = "(SELECT hash FROM audit ORDER BY seq DESC LIMIT 1) = ?";
 const HASH_AT: &str = "SELECT seq, hash FROM audit WHERE log = $1 AND seq = $2";
 
 /// The end of the chain.

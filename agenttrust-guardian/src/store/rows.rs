@@ -11,8 +11,8 @@ use std::collections::HashSet;
 
 use sqlx::{AssertSqlSafe, Postgres, Row, Sqlite};
 
-use super::Transaction;
 use super::db::Value;
+use super::{Db, Transaction};
 
 /// How many parameters one statement of SQLite takes.
 const PARAMETERS: usize = 32_766;
@@ -79,6 +79,26 @@ impl Rows {
                 }
                 Ok(inserted)
             }
+        }
+    }
+
+    /// Inserts them into a database of SQLite by a transaction of their own, if `condition` holds there, which is
+    /// SQL with one parameter; returns whether it did. `None` where they take more than one statement, or
+    /// are for PostgreSQL.
+    pub(crate) async fn execute_if(
+        self,
+        db: &Db,
+        condition: &'static str,
+        parameter: &[u8],
+    ) -> Result<Option<bool>, sqlx::Error> {
+        let Db::Sqlite(pool) = db else { return Ok(None) };
+        let mut queries = self.for_sqlite(&format!(" AND {condition}"));
+        match (queries.pop(), queries.is_empty()) {
+            (Some(query), true) => {
+                let done = query.bind(parameter.to_vec()).execute(pool).await?;
+                Ok(Some(done.rows_affected() > 0))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -296,5 +316,27 @@ mod tests {
             let found: (i64, i64, i64) = query(right).fetch_one(&db).await.unwrap();
             assert_eq!((found.0, found.2), (inserted, inserted), "{count}");
         }
+    }
+
+    #[tokio::test]
+    async fn rows_are_inserted_all_of_them_or_none_as_the_condition_says() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let db = store.db();
+        let make = "CREATE TABLE many (n BIGINT NOT NULL, text TEXT, bytes BLOB NOT NULL)";
+        query(make).execute(&db).await.unwrap();
+        let last = "COALESCE((SELECT bytes FROM many ORDER BY n DESC LIMIT 1), X'') = ?";
+        let insert = async |numbers: std::ops::Range<i64>, after: &[u8]| {
+            let mut rows = Rows::with_capacity(&INSERT, 0);
+            for n in numbers {
+                rows.push([n.into(), None::<String>.into(), n.to_string().as_bytes().into()]);
+            }
+            rows.execute_if(&db, last, after).await.unwrap()
+        };
+        assert_eq!(insert(0..3, b"").await, Some(true));
+        assert_eq!(insert(3..10, b"1").await, Some(false));
+        assert_eq!(insert(3..10, b"2").await, Some(true));
+        assert_eq!(insert(10..12_000, b"9").await, None, "it takes more than one statement");
+        let count: (i64,) = query("SELECT COUNT(*) FROM many").fetch_one(&db).await.unwrap();
+        assert_eq!(count.0, 10);
     }
 }
