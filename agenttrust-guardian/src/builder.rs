@@ -6,36 +6,32 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agenttrust::__private::background;
 use agenttrust::Timestamp;
+use agenttrust::background;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::audit::{
-    AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, Notes, Record, Signing,
+    AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
 };
-use crate::checks::CheckIds;
+use crate::background::start as start_loops;
 use crate::clock::Clock;
-use crate::error::GuardianError;
-use crate::following::{self, Following};
+use crate::domain::limits::Limits;
+use crate::domain::{DEFAULT_ORG, Fingerprint, GuardianError, Key, Role, Secret, limits};
+use crate::engine::check_ids::CheckIds;
+use crate::engine::policies::{Origin, Policies, brief};
+use crate::engine::pulse::Pulse;
+use crate::engine::revocations::Revocations;
+use crate::engine::sync::SyncProgress;
+use crate::engine::{Changes, Engine, Settings, sync, taking};
 use crate::guardian::Guardian;
-use crate::health::Pulse;
-use crate::ids;
-use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
-use crate::policies::{Origin, Policies, brief};
 use crate::policy::PolicySet;
-use crate::registry::{Key, Registry};
-use crate::revocations::Revocations;
-use crate::role::Role;
-use crate::secret::{Fingerprint, Secret};
-use crate::state::{Changes, DEFAULT_ORG, Settings, State};
-use crate::store::{Database, KeyRow, Store};
-use crate::taking;
+use crate::registry::Registry;
+use crate::services::keys::{self, NewKey};
+use crate::store::{Database, Store};
 use crate::telemetry::Telemetry;
-use crate::tending;
-use crate::webhooks;
 
 /// The shortest admin key that is taken, in characters.
 const ADMIN_KEY_MIN: usize = 12;
@@ -107,6 +103,26 @@ impl Default for GuardianBuilder {
             max_requests: limits::REQUESTS,
             audit: AuditFiles::default(),
         }
+    }
+}
+
+impl Guardian {
+    /// Settings of a new Guardian.
+    pub fn builder() -> GuardianBuilder {
+        GuardianBuilder::default()
+    }
+
+    /// A Guardian with the builder's defaults: in memory, and as strict as a served one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`GuardianBuilder::build`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, nothing runs.
+    pub async fn in_memory() -> Result<Self, GuardianError> {
+        Self::builder().build().await
     }
 }
 
@@ -307,7 +323,7 @@ impl GuardianBuilder {
             agents: Vec::new(),
         };
         registry.keys.set_own(own.fingerprint(), own_key);
-        let state = Arc::new(State {
+        let engine = Arc::new(Engine {
             store,
             control_store,
             reading_store,
@@ -319,7 +335,7 @@ impl GuardianBuilder {
             changes: Changes::new(),
             revocations: Revocations::new(),
             limits,
-            following: Following::from(seen, asked),
+            synced: SyncProgress::from(seen, asked),
             takings: Arc::default(),
             telemetry,
             clock,
@@ -343,21 +359,20 @@ impl GuardianBuilder {
             "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
             "allow_private_targets": self.allow_private_targets,
-            "policies": brief(&state.policies.load()),
-            "keys": state.keys_in_brief(),
-            "audit_key": state.audit.key().map(|key| key.public().to_string()),
+            "policies": brief(&engine.policies.load()),
+            "keys": engine.keys_in_brief(),
+            "audit_key": engine.audit.key().map(|key| key.public().to_string()),
         }));
-        state.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
+        engine.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
         for secret in &self.admin_keys {
-            ensure_admin(&state, secret, self.development).await?;
+            ensure_admin(&engine, secret, self.development).await?;
         }
         // Loading may have taken a while.
-        state.catch_up().await?;
-        tending::start(&state);
-        following::start(&state);
-        taking::start(&state);
-        webhooks::start(&state);
-        Guardian::new(state, own)
+        engine.sync().await?;
+        sync::start(&engine);
+        taking::start(&engine);
+        start_loops(&engine);
+        Guardian::new(engine, own)
     }
 }
 
@@ -377,7 +392,7 @@ impl AuditFiles {
             }
         };
         let notes = self.checkpoints.clone().or_else(|| database.beside(AUDIT_CHECKPOINTS));
-        let notes = notes.map(|path| Notes::open(&path)).transpose().map_err(refused)?;
+        let notes = notes.map(|path| CheckpointFile::open(&path)).transpose().map_err(refused)?;
         Ok(Signing::new(key, notes))
     }
 }
@@ -412,7 +427,7 @@ async fn kept(store: &Store, now: Timestamp) -> Result<Policies, GuardianError> 
 }
 
 async fn ensure_admin(
-    state: &State,
+    engine: &Engine,
     secret: &Secret,
     development: bool,
 ) -> Result<(), GuardianError> {
@@ -425,50 +440,20 @@ async fn ensure_admin(
         )));
     }
     let hash = Fingerprint::of(text);
-    match state.store.key_by_hash(hash).await? {
+    match engine.store.key_by_hash(hash).await? {
         Some(row) if row.role == Role::Admin && row.revoked_at.is_none() => return Ok(()),
         Some(row) => {
-            let state = if row.revoked_at.is_some() { "was revoked" } else { "is no admin key" };
+            let standing = if row.revoked_at.is_some() { "was revoked" } else { "is no admin key" };
             return Err(GuardianError::Invalid(format!(
-                "the admin key that was given is known as {} and {state}; give another one",
+                "the admin key that was given is known as {} and {standing}; give another one",
                 row.id
             )));
         }
         None => {}
     }
-    keep_key(state, DEFAULT_ORG, Role::Admin, Vec::new(), hash, "builder").await.map(drop)
-}
-
-/// Keeps a new key, in the database and then in memory, and records it.
-pub(crate) async fn keep_key(
-    state: &State,
-    org_id: &str,
-    role: Role,
-    agents: Vec<String>,
-    hash: Fingerprint,
-    actor: &str,
-) -> Result<KeyRow, GuardianError> {
-    let row = KeyRow {
-        id: ids::new("key_"),
-        org_id: org_id.to_owned(),
-        hash,
-        role,
-        agents,
-        created_at: state.clock.now(),
-        revoked_at: None,
-        old: None,
-        rotated_at: None,
-        last_used_at: None,
-    };
-    state.store.insert_key(row.clone()).await?;
-    state.catch_up().await?;
-    let record = Record::new("key.created", &row.org_id)
-        .actor(actor)
-        .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents }));
-    state.audit.append(record).await.map_err(|error| {
-        GuardianError::Unavailable(format!("the new key could not be recorded: {error}"))
-    })?;
-    Ok(row)
+    let new =
+        NewKey { org_id: DEFAULT_ORG.to_owned(), role: Role::Admin, agents: Vec::new(), hash };
+    keys::create(engine, new, "builder").await.map(drop).map_err(GuardianError::from)
 }
 
 impl fmt::Debug for GuardianBuilder {

@@ -105,12 +105,12 @@ pub struct Classification {
     /// How sure that is, from 0 to 1.
     pub confidence: f64,
     /// What it rests on.
-    pub basis: Basis,
+    pub basis: ClassificationSource,
 }
 
 /// The best evidence that a classification rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Basis {
+pub enum ClassificationSource {
     /// An operator's word, an operator's manifest or an annotation.
     Registered,
     /// The caller's hint, or an agent's manifest.
@@ -121,7 +121,7 @@ pub enum Basis {
     Default,
 }
 
-impl Basis {
+impl ClassificationSource {
     /// The word for the audit: `registered`, `hinted`, `name` or `default`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -162,7 +162,7 @@ impl Basis {
 #[must_use]
 pub fn classify(evidence: &Evidence<'_>) -> Classification {
     if let Some(effect) = evidence.operator {
-        let basis = Basis::Registered;
+        let basis = ClassificationSource::Registered;
         return Classification { effect, confidence: basis.confidence(), basis };
     }
     let registered = evidence.manifest.max(evidence.annotation);
@@ -171,13 +171,13 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
     let is_told = evidence.hint.max(registered).is_some();
     let named = if is_told { said.beside_others } else { said.alone };
     let basis = if registered.is_some() && registered >= evidence.raised {
-        Basis::Registered
+        ClassificationSource::Registered
     } else if evidence.hint.is_some() || evidence.raised.is_some() {
-        Basis::Hinted
+        ClassificationSource::Hinted
     } else if named.is_some() {
-        Basis::Name
+        ClassificationSource::Name
     } else {
-        Basis::Default
+        ClassificationSource::Default
     };
     // `None` orders below every effect, so the strongest word wins and a missing one never does.
     let effect =

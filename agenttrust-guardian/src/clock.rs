@@ -108,6 +108,12 @@ impl Source {
     }
 }
 
+/// The time that is so long before `now`.
+pub(crate) fn before(now: Timestamp, by: Duration) -> Timestamp {
+    let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_unix_micros(now.unix_micros().saturating_sub(by)).unwrap_or(now)
+}
+
 #[cfg(test)]
 mod by_hand;
 #[cfg(test)]

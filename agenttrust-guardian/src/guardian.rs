@@ -9,16 +9,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use tower::ServiceExt;
 
-use crate::builder::{GuardianBuilder, keep_key};
-use crate::error::GuardianError;
+use crate::domain::names::check_name;
+use crate::domain::{DEFAULT_ORG, GuardianError, Role, Secret};
+use crate::engine::Engine;
 use crate::http;
 use crate::http::admit::InProcess;
 #[cfg(feature = "cli")]
 use crate::metrics::ConnectionNumbers;
-use crate::names::{check_name, check_names};
-use crate::role::Role;
-use crate::secret::Secret;
-use crate::state::{DEFAULT_ORG, State};
+use crate::services::keys::{self, NewKey};
 #[cfg(feature = "cli")]
 use crate::store::KeyRow;
 
@@ -38,34 +36,16 @@ use crate::store::KeyRow;
 /// ```
 #[derive(Clone)]
 pub struct Guardian {
-    state: Arc<State>,
+    engine: Arc<Engine>,
     router: Router,
     client: AgentTrustClient,
 }
 
 impl Guardian {
-    pub(crate) fn new(state: Arc<State>, own: Secret) -> Result<Self, GuardianError> {
-        let router = http::router(Arc::clone(&state));
+    pub(crate) fn new(engine: Arc<Engine>, own: Secret) -> Result<Self, GuardianError> {
+        let router = http::router(Arc::clone(&engine));
         let client = client_of(&router, own.expose())?;
-        Ok(Self { state, router, client })
-    }
-
-    /// Settings of a new Guardian.
-    pub fn builder() -> GuardianBuilder {
-        GuardianBuilder::default()
-    }
-
-    /// A Guardian with the builder's defaults: in memory, and as strict as a served one.
-    ///
-    /// # Errors
-    ///
-    /// As for [`GuardianBuilder::build`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped early, nothing runs.
-    pub async fn in_memory() -> Result<Self, GuardianError> {
-        Self::builder().build().await
+        Ok(Self { engine, router, client })
     }
 
     /// A client with an admin key of this process, which speaks to the Guardian without a socket.
@@ -88,10 +68,16 @@ impl Guardian {
         self.router.clone()
     }
 
+    /// The OpenAPI document.
+    #[cfg(feature = "cli")]
+    pub(crate) fn openapi() -> String {
+        http::openapi::text()
+    }
+
     /// The numbers of this Guardian alone, for whoever can reach them.
     #[cfg(feature = "cli")]
     pub(crate) fn metrics_router(&self) -> Router {
-        http::metrics_router(Arc::clone(&self.state))
+        http::metrics_router(Arc::clone(&self.engine))
     }
 
     /// What is answered where there is no room for another connection.
@@ -103,7 +89,7 @@ impl Guardian {
     /// The counters of connections, for the listener.
     #[cfg(feature = "cli")]
     pub(crate) fn connection_numbers(&self) -> ConnectionNumbers {
-        self.state.metrics.connections.clone()
+        self.engine.metrics.connections.clone()
     }
 
     /// Makes an API key and returns it; only its hash is kept. A key of role [`Role::Agent`] is bound
@@ -116,7 +102,7 @@ impl Guardian {
     ///
     /// # Cancel safety
     ///
-    /// Dropped early, a key may have been made that nobody knows.
+    /// Dropped early, a key may have been made whose secret is lost with this future.
     pub async fn create_key(&self, role: Role, agents: &[&str]) -> Result<String, GuardianError> {
         self.create_key_in(DEFAULT_ORG, role, agents).await
     }
@@ -137,19 +123,22 @@ impl Guardian {
         role: Role,
         agents: &[&str],
     ) -> Result<String, GuardianError> {
-        check_name("org_id", org_id)
-            .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
-        let agents: Vec<String> = agents.iter().map(|&agent| agent.to_owned()).collect();
-        check_key_agents(&self.state, org_id, role, &agents)?;
+        check_name("org_id", org_id)?;
         let secret = Secret::random("sk_live_")?;
-        keep_key(&self.state, org_id, role, agents, secret.fingerprint(), "owner").await?;
+        let new = NewKey {
+            org_id: org_id.to_owned(),
+            role,
+            agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
+            hash: secret.fingerprint(),
+        };
+        keys::create(&self.engine, new, "owner").await?;
         Ok(secret.expose().to_owned())
     }
 
     /// Whether the database holds an admin key that works.
     #[cfg(feature = "cli")]
     pub(crate) async fn has_admin_key(&self) -> Result<bool, GuardianError> {
-        let keys = self.state.store.keys().await?;
+        let keys = self.engine.store.keys().await?;
         let works = |key: &&KeyRow| key.org_id == DEFAULT_ORG && key.revoked_at.is_none();
         Ok(keys.iter().filter(works).any(|key| key.role == Role::Admin))
     }
@@ -157,7 +146,7 @@ impl Guardian {
     /// Tells requests that wait to answer now, because the Guardian is about to close.
     #[cfg(feature = "cli")]
     pub(crate) fn hurry(&self) {
-        self.state.closing.send_replace(true);
+        self.engine.closing.send_replace(true);
     }
 
     /// Keeps everything that is on its way to the database, then closes it. Afterwards every check is
@@ -167,49 +156,22 @@ impl Guardian {
     ///
     /// Dropped early, what was not kept yet is lost; decisions that were answered are kept already.
     pub async fn close(&self) {
-        self.state.closing.send_replace(true);
+        self.engine.closing.send_replace(true);
         // What was taken back first: of all that is on its way, it matters most.
-        self.state.close_takings().await;
-        self.state.telemetry.close().await;
-        if let Err(error) = self.state.save_uses().await {
+        self.engine.close_takings().await;
+        self.engine.telemetry.close().await;
+        if let Err(error) = self.engine.save_uses().await {
             tracing::warn!(%error, "when keys were last used could not be kept");
         }
-        self.state.audit.close().await;
-        self.state.reading_store.close().await;
-        self.state.control_store.close().await;
-        self.state.store.close().await;
+        self.engine.audit.close().await;
+        self.engine.reading_store.close().await;
+        self.engine.control_store.close().await;
+        self.engine.store.close().await;
     }
 
     #[cfg(test)]
-    pub(crate) fn state(&self) -> &Arc<State> {
-        &self.state
-    }
-}
-
-/// Refuses agents that a key of this role cannot be bound to.
-pub(crate) fn check_key_agents(
-    state: &State,
-    org_id: &str,
-    role: Role,
-    agents: &[String],
-) -> Result<(), GuardianError> {
-    let refused = |reason: String| Err(GuardianError::Invalid(reason));
-    match (role, agents) {
-        (Role::Agent, []) => {
-            refused("agents is empty; an agent key is bound to at least one agent".to_owned())
-        }
-        (Role::Agent, agents) => {
-            check_names("agents", agents)
-                .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
-            match agents.iter().find(|id| state.registry.agents.get(org_id, id).is_none()) {
-                Some(unknown) => {
-                    refused(format!("agents names {unknown:?}, and there is no such agent"))
-                }
-                None => Ok(()),
-            }
-        }
-        (_, []) => Ok(()),
-        (role, _) => refused(format!("agents is given, and a key of role {role} is bound to none")),
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 }
 
@@ -227,6 +189,6 @@ fn client_of(router: &Router, key: &str) -> Result<AgentTrustClient, GuardianErr
 
 impl fmt::Debug for Guardian {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guardian").field("settings", &self.state.settings).finish_non_exhaustive()
+        f.debug_struct("Guardian").field("settings", &self.engine.settings).finish_non_exhaustive()
     }
 }

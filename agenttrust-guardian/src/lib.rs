@@ -33,45 +33,30 @@
 extern crate self as agenttrust_guardian;
 
 pub mod audit;
+mod background;
 mod builder;
-mod checks;
 pub mod classify;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;
-mod error;
-mod following;
+mod domain;
+mod engine;
 mod guardian;
-mod health;
 mod http;
-mod ids;
-mod limits;
-mod lists;
 mod manifest;
 mod metrics;
-mod names;
+#[cfg(test)]
+mod model_tests;
 #[cfg(feature = "otel")]
 mod otel;
 mod outbound;
 mod pipeline;
-mod policies;
 pub mod policy;
 mod registry;
-mod retention;
-mod revocations;
-mod role;
-mod secret;
-mod spelling;
-mod state;
+mod services;
 mod store;
-mod taking;
 mod telemetry;
-mod tending;
-#[cfg(test)]
-mod trials;
-mod webhooks;
 
 pub use self::builder::GuardianBuilder;
-pub use self::error::GuardianError;
+pub use self::domain::{GuardianError, ParseRoleError, Role};
 pub use self::guardian::Guardian;
-pub use self::role::{Role, UnknownRole};

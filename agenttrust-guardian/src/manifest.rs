@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub(crate) use self::read::{Sent, Tool, read};
-use crate::classify::{Basis, Classification, Evidence, classify};
+use crate::classify::{Classification, ClassificationSource, Evidence, classify};
 
 /// How many tools operators and admins have declared in one organisation at most ...
 const DECLARED_MOST: usize = 10_000;
@@ -111,7 +111,7 @@ impl Known {
     /// What a call of `tool` counts as when its caller says nothing, as far as anything does.
     pub(crate) fn in_force(&self, tool: &str) -> Option<Effect> {
         let found = self.classify(tool, None);
-        (found.basis != Basis::Default).then_some(found.effect)
+        (found.basis != ClassificationSource::Default).then_some(found.effect)
     }
 
     /// Whether `GET /api/v1/tools` lists it: an effect that was only set is no declaration.

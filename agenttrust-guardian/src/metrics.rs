@@ -20,38 +20,15 @@ use prometheus_client::registry::Registry;
 use self::latency::Latency;
 pub(crate) use self::limits::ConnectionNumbers;
 use self::limits::LimitNumbers;
-pub(crate) use self::requests::{Requests, count};
-use crate::state::State;
+pub(crate) use self::requests::Requests;
+use crate::domain::DecisionKind;
+use crate::domain::limits::Limits;
 
 /// What [`Metrics::render`] writes.
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
 /// One label and its value.
 type Label = (&'static str, &'static str);
-
-/// How a check was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    Allow,
-    Deny,
-    Hold,
-    /// There was no time to.
-    Undecided,
-}
-
-impl Decision {
-    const ALL: [Self; 3] = [Self::Allow, Self::Deny, Self::Hold];
-
-    /// The word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Hold => "hold",
-            Self::Undecided => "undecided",
-        }
-    }
-}
 
 /// What became of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +57,7 @@ impl ApprovalEvent {
 /// Everything that is counted. Counting a check is a few atomic additions.
 pub(crate) struct Metrics {
     registry: Registry,
-    checks: [[Counter; Effect::ALL.len()]; Decision::ALL.len()],
+    checks: [[Counter; Effect::ALL.len()]; DecisionKind::ALL.len()],
     undecided: Counter,
     latency: Latency,
     approvals: [Counter; ApprovalEvent::ALL.len()],
@@ -100,6 +77,20 @@ pub(crate) struct Metrics {
     policies: Gauge,
     reports_waiting: Gauge,
     not_stored: Gauge,
+}
+
+/// How things are when the numbers are asked for.
+#[derive(Debug)]
+pub(crate) struct Present<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) audit_rows: u64,
+    pub(crate) audit_healthy: bool,
+    pub(crate) audit_waiting: usize,
+    pub(crate) denial_bursts: u64,
+    pub(crate) reports_waiting: usize,
+    /// What was taken back and could not be stored yet.
+    pub(crate) not_stored: usize,
+    pub(crate) policies: usize,
 }
 
 /// What is counted of events that were reported; clones count together.
@@ -130,7 +121,7 @@ impl Metrics {
         registry.register("build", "Which Guardian this is", version);
 
         let checks = Family::<[Label; 2], Counter>::default();
-        let counted = Decision::ALL.map(|decision| {
+        let counted = DecisionKind::ALL.map(|decision| {
             Effect::ALL.map(|effect| {
                 let labels = [("decision", decision.as_str()), ("effect", effect.as_str())];
                 checks.get_or_create(&labels).clone()
@@ -215,7 +206,7 @@ impl Metrics {
     }
 
     /// Counts a check that was decided.
-    pub(crate) fn checked(&self, decision: Decision, effect: Effect, took: Duration) {
+    pub(crate) fn checked(&self, decision: DecisionKind, effect: Effect, took: Duration) {
         let counter =
             self.checks.get(decision as usize).and_then(|effects| effects.get(effect as usize));
         if let Some(counter) = counter {
@@ -236,18 +227,17 @@ impl Metrics {
         self.budgets_exhausted.inc();
     }
 
-    /// Everything as text, and what `state` is like at present.
-    pub(crate) fn render(&self, state: &State) -> Result<String, fmt::Error> {
-        self.limits.take_over(&state.limits);
-        self.audit_rows.inner().store(state.audit.written(), Ordering::Relaxed);
-        self.audit_healthy.set(state.audit.is_healthy().into());
-        self.denial_bursts.inner().store(state.audit.bursts(), Ordering::Relaxed);
-        self.audit_waiting.set(i64::try_from(state.audit.waiting()).unwrap_or(i64::MAX));
+    /// Everything as text, with how things are at present.
+    pub(crate) fn render(&self, present: &Present<'_>) -> Result<String, fmt::Error> {
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.reports_waiting.set(gauge(state.telemetry.waiting()));
-        self.not_stored.set(gauge(state.takings.overdue()));
-        let policies = state.policies.load().ids().count();
-        self.policies.set(i64::try_from(policies).unwrap_or(i64::MAX));
+        self.limits.take_over(present.limits);
+        self.audit_rows.inner().store(present.audit_rows, Ordering::Relaxed);
+        self.audit_healthy.set(present.audit_healthy.into());
+        self.denial_bursts.inner().store(present.denial_bursts, Ordering::Relaxed);
+        self.audit_waiting.set(gauge(present.audit_waiting));
+        self.reports_waiting.set(gauge(present.reports_waiting));
+        self.not_stored.set(gauge(present.not_stored));
+        self.policies.set(gauge(present.policies));
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -267,7 +257,7 @@ mod tests {
     #[test]
     fn every_case_has_the_counter_of_its_name() {
         let metrics = Metrics::new();
-        for (place, decision) in Decision::ALL.into_iter().enumerate() {
+        for (place, decision) in DecisionKind::ALL.into_iter().enumerate() {
             assert_eq!(decision as usize, place);
             for (place, effect) in Effect::ALL.into_iter().enumerate() {
                 assert_eq!(effect as usize, place);

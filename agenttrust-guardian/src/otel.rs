@@ -15,7 +15,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::Registry;
 
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 use crate::pipeline::span::TARGET;
 
 /// The name of this service, unless `OTEL_SERVICE_NAME` is set.

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, MetaList};
 
-use crate::expand;
+use crate::guarded::guarded;
 
 const PAGE: &str = include_str!("lib.rs");
 
@@ -34,7 +34,7 @@ fn expansion(source: &str) -> TokenStream {
     let (attrs, item) = split.parse_str(source).expect("the example is a function");
     let [attr] = &attrs[..] else { panic!("the example has one attribute") };
     let keys: &MetaList = attr.meta.require_list().expect("the attribute has keys");
-    expand::guarded(keys.tokens.clone(), item)
+    guarded(keys.tokens.clone(), item)
 }
 
 /// The tokens as the page shows them: without the paths that lead to what is named, and without the

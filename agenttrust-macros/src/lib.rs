@@ -15,6 +15,7 @@ mod expand;
 mod function;
 #[cfg(test)]
 mod fuzz_tests;
+mod guarded;
 mod inherit;
 mod input;
 mod known;
@@ -476,5 +477,5 @@ use proc_macro::TokenStream;
 /// A call that is dropped or panics while it runs is reported as such, by the permit.
 #[proc_macro_attribute]
 pub fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::guarded(arguments.into(), item.into()).into()
+    guarded::guarded(arguments.into(), item.into()).into()
 }

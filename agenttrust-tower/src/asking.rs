@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use pin_project_lite::pin_project;
 
 /// How long the inner service's readiness is kept for an answer: longer than a check takes, shorter

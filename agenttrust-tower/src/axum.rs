@@ -24,7 +24,7 @@ use axum::response::{IntoResponse, Response};
 /// async fn delete(permit: Permit) -> StatusCode {
 ///     println!("{} for {}, check {:?}", permit.tool(), permit.agent_id(), permit.check_id());
 ///     // Accepted, and yet nothing was deleted.
-///     permit.fail("QueueFull");
+///     permit.set_failure("QueueFull");
 ///     StatusCode::ACCEPTED
 /// }
 /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::delete(delete));

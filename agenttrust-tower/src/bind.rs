@@ -38,7 +38,7 @@ pub trait BindWhole: Clone + Send + Sync + 'static {
 impl<X, D, I: BindWhole> GuardLayer<X, D, I> {
     /// How long a body may take to come; 30 seconds unless set here. The time is for all of it, so that
     /// one that comes drop by drop ends with it too.
-    pub fn read_within(mut self, within: Duration) -> Self {
+    pub fn body_timeout(mut self, within: Duration) -> Self {
         self.intake.bounds().within = within;
         self
     }

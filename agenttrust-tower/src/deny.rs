@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use agenttrust::__private::Problem;
+use agenttrust::internal::Problem;
 use agenttrust::{AgentTrustError, CallOutcome, Outcome, Permit};
 
 use crate::{Unread, UnreadReason};

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{fmt, mem};
 
-use agenttrust::__private::Cover;
 use agenttrust::Permit;
+use agenttrust::internal::Cover;
 use pin_project_lite::pin_project;
 use tower::Service;
 

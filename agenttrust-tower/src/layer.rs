@@ -8,7 +8,7 @@ use agenttrust::{AgentTrustGuard, Effect, OnElevation};
 use tower::Layer;
 
 use crate::refine::Refine;
-use crate::{DenyAsError, Guarded, NoExtractor, Only};
+use crate::{AsItComes, DenyAsError, Filter, Guarded, NoExtractor};
 
 /// Puts a guard around a service: every call is checked before it runs and reported after it ran.
 ///
@@ -48,10 +48,6 @@ pub struct GuardLayer<X, D, I = AsItComes> {
     pub(crate) intake: I,
     refine: Arc<Refine>,
 }
-
-/// Requests go on as they come: nothing is read of their bodies before the Guardian is asked.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AsItComes;
 
 impl GuardLayer<NoExtractor, DenyAsError> {
     /// A layer that denies with the service's own error, still to be told what a request is:
@@ -95,12 +91,12 @@ impl<X, D, I> GuardLayer<X, D, I> {
     ///
     /// # fn example(guard: agenttrust::AgentTrustGuard) {
     /// let layer = GuardLayer::http(guard)
-    ///     .only(|request: &http::Request<String>| request.uri().path() != "/health");
+    ///     .filter(|request: &http::Request<String>| request.uri().path() != "/health");
     /// # let _ = layer;
     /// # }
     /// ```
-    pub fn only<P>(self, guarded: P) -> GuardLayer<Only<X, P>, D, I> {
-        self.map_extract(|extract| Only::new(extract, guarded))
+    pub fn filter<P>(self, guarded: P) -> GuardLayer<Filter<X, P>, D, I> {
+        self.map_extract(|extract| Filter::new(extract, guarded))
     }
 
     /// The tool of every call, instead of what the extractor names.

@@ -112,6 +112,7 @@ mod bind;
 mod builder_ext;
 mod deny;
 mod extract;
+mod filter;
 mod future;
 #[cfg(feature = "tonic")]
 pub mod grpc;
@@ -119,12 +120,13 @@ pub mod grpc;
 pub mod http;
 #[cfg(feature = "http")]
 mod intake;
+#[cfg(feature = "http")]
+mod judge;
 mod layer;
 #[cfg(feature = "mcp-http")]
 pub mod mcp;
 #[cfg(any(feature = "mcp-http", feature = "rmcp", feature = "tower-mcp"))]
 mod mcp_call;
-mod only;
 mod refine;
 #[cfg(feature = "rmcp")]
 pub mod rmcp;
@@ -139,10 +141,10 @@ pub use self::authenticate::{Authenticate, AuthenticateFuture, AuthenticateLayer
 pub use self::builder_ext::ServiceBuilderExt;
 pub use self::deny::{Denial, DenyAsError, DenyWith};
 pub use self::extract::{ExtractAction, Extracted, NoExtractor};
+pub use self::filter::Filter;
 pub use self::future::ResponseFuture;
-pub use self::layer::{AsItComes, GuardLayer};
+pub use self::layer::GuardLayer;
 #[cfg(feature = "mcp-http")]
 pub use self::mcp::McpHttpLayer;
-pub use self::only::Only;
-pub use self::service::Guarded;
+pub use self::service::{AsItComes, Guarded};
 pub use self::unread::{Unread, UnreadReason};

@@ -16,7 +16,7 @@ pub(crate) struct Refine {
 impl Refine {
     pub(crate) fn apply(&self, mut action: Action) -> Action {
         if let Some(tool) = &self.tool {
-            action = action.named(tool.clone());
+            action = action.with_tool(tool.clone());
         }
         if let Some(effect) = self.effect {
             action = action.effect(effect);

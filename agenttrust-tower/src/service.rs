@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{fmt, mem};
 
-use agenttrust::__private::Cover;
+use agenttrust::internal::Cover;
 use agenttrust::{Action, AgentTrustGuard};
 use tower::Service;
 
@@ -12,7 +12,11 @@ use crate::asking::ask;
 use crate::future::{Granted, Parked};
 use crate::refine::Refine;
 use crate::stage::Stage;
-use crate::{AsItComes, Denial, DenyWith, ExtractAction, Extracted, ResponseFuture};
+use crate::{Denial, DenyWith, ExtractAction, Extracted, ResponseFuture};
+
+/// Requests go on as they come: nothing is read of their bodies before the Guardian is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AsItComes;
 
 /// A service whose every call is checked before it runs and reported after it ran.
 ///
@@ -60,7 +64,7 @@ impl<S, X, D, I> Guarded<S, X, D, I> {
         if self.refine.covers_inner {
             return Some(Cover::of(&self.guard, action));
         }
-        action.identity().map(|_| Cover::of(&self.guard, action).spent())
+        action.principal().map(|_| Cover::of(&self.guard, action).spent())
     }
 }
 

@@ -5,8 +5,8 @@ use std::io;
 
 use serde_json::{Value, json};
 
+use crate::background::BlockError;
 use crate::model::ErrorBody;
-use crate::private::background::BlockError;
 use crate::transport::TransportError;
 
 /// What every fallible function of this crate returns.

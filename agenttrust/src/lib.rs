@@ -33,22 +33,25 @@
 #[doc(hidden)]
 #[path = "private/mod.rs"]
 pub mod __private;
+#[doc(hidden)]
+pub mod background;
 pub mod blocking;
+mod capture;
 pub mod client;
 mod error;
 mod foreign;
 pub mod guard;
+#[doc(hidden)]
+pub mod internal;
 pub mod model;
 mod tools;
 pub mod transport;
-
-use __private as private;
 
 #[cfg(feature = "macros")]
 pub use agenttrust_macros::guarded;
 
 pub use self::client::{
-    AgentTrustClient, AgentTrustClientBuilder, ApprovalFilter, CheckAnswer, CheckOptions,
+    AgentTrustClient, AgentTrustClientBuilder, ApprovalFilter, CheckOptions, CheckResponse,
     IssueOptions, Revocations,
 };
 pub use self::error::{AgentTrustError, Result};

@@ -62,7 +62,7 @@ async fn create(
     let mut all = notes.all();
     if all.len() >= MOST {
         // Taken, and not written. The status does not say so, and the report has to.
-        permit.fail("NoRoom");
+        permit.set_failure("NoRoom");
         return (StatusCode::ACCEPTED, Json(None));
     }
     let id = all.last_key_value().map_or(1, |(last, _)| last + 1);

@@ -29,7 +29,7 @@ const INSERT_CUT: &str = "INSERT INTO audit_cuts (log, seq, hash, at, key, signa
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AuditCheckpointSays)]
-pub enum Says {
+pub enum CheckpointKind {
     /// The log had come to this row.
     Reached,
     /// The rows up to this one were let go.
@@ -43,7 +43,7 @@ pub struct Checkpoint {
     /// Which log.
     pub log: String,
     /// What it says.
-    pub says: Says,
+    pub says: CheckpointKind,
     /// Which row.
     pub seq: u64,
     /// That row's hash, in hexadecimal.
@@ -59,7 +59,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     pub(super) fn sign(
         key: &AuditKey,
-        says: Says,
+        says: CheckpointKind,
         log: &str,
         (seq, hash): (i64, Hash),
         at: String,
@@ -95,8 +95,8 @@ impl Checkpoint {
     fn bytes(&self, hash: &Hash) -> Vec<u8> {
         let mut bytes = DOMAIN.to_vec();
         bytes.push(match self.says {
-            Says::Reached => 1,
-            Says::Cut => 2,
+            CheckpointKind::Reached => 1,
+            CheckpointKind::Cut => 2,
         });
         bytes.extend(self.seq.to_be_bytes());
         bytes.extend(hash);
@@ -110,8 +110,8 @@ impl Checkpoint {
     /// Keeps it in the database.
     pub(super) async fn keep(&self, transaction: &mut Transaction) -> Result<(), sqlx::Error> {
         let insert = match self.says {
-            Says::Reached => INSERT,
-            Says::Cut => INSERT_CUT,
+            CheckpointKind::Reached => INSERT,
+            CheckpointKind::Cut => INSERT_CUT,
         };
         query(insert)
             .bind(&self.log)
@@ -132,7 +132,7 @@ pub(super) async fn newest<'t>(
     log: &str,
 ) -> Result<Option<Checkpoint>, sqlx::Error> {
     let row: Option<Row> = query(NEWEST).bind(log).fetch_optional(on).await?;
-    Ok(row.map(|row| row.into_checkpoint(Says::Reached)))
+    Ok(row.map(|row| row.into_checkpoint(CheckpointKind::Reached)))
 }
 
 /// Where a log begins now, if rows were let go.
@@ -141,7 +141,7 @@ pub(crate) async fn cut<'t>(
     log: &str,
 ) -> Result<Option<Checkpoint>, sqlx::Error> {
     let row: Option<Row> = query(CUT).bind(log).fetch_optional(on).await?;
-    Ok(row.map(|row| row.into_checkpoint(Says::Cut)))
+    Ok(row.map(|row| row.into_checkpoint(CheckpointKind::Cut)))
 }
 
 /// Those before row `before`, the newest first.
@@ -173,7 +173,7 @@ async fn page<'t>(
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
     let rows: Vec<Row> =
         query(sql).bind(log).bind(from).bind(i64::from(limit)).fetch_all(on).await?;
-    Ok(rows.into_iter().map(|row| row.into_checkpoint(Says::Reached)).collect())
+    Ok(rows.into_iter().map(|row| row.into_checkpoint(CheckpointKind::Reached)).collect())
 }
 
 #[derive(FromRow)]
@@ -187,7 +187,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_checkpoint(self, says: Says) -> Checkpoint {
+    fn into_checkpoint(self, says: CheckpointKind) -> Checkpoint {
         let Self { log, seq, hash, at, key, signature } = self;
         // A number below 0 was never signed, and neither was a checkpoint of row 0.
         let seq = u64::try_from(seq).unwrap_or(0);
@@ -203,7 +203,7 @@ mod tests {
     fn the_signed_bytes_are_the_documented_ones() {
         let key = AuditKey::random().unwrap();
         let at = "2026-01-02T03:04:05.000006Z".to_owned();
-        let signed = Checkpoint::sign(&key, Says::Cut, "one", (7, [9; 32]), at);
+        let signed = Checkpoint::sign(&key, CheckpointKind::Cut, "one", (7, [9; 32]), at);
         // Made from the documented layout alone.
         let mut bytes = b"agenttrust.audit.checkpoint.v1".to_vec();
         bytes.push(2);
@@ -221,12 +221,12 @@ mod tests {
     fn checkpoint_of_which_anything_was_changed_is_signed_by_nobody() {
         let key = AuditKey::random().unwrap();
         let at = "2026-01-02T03:04:05.000006Z".to_owned();
-        let signed = Checkpoint::sign(&key, Says::Reached, "one", (7, [9; 32]), at);
+        let signed = Checkpoint::sign(&key, CheckpointKind::Reached, "one", (7, [9; 32]), at);
         let other = AuditKey::random().unwrap().public().to_string();
         let same = signed.clone();
         for changed in [
             Checkpoint { log: "two".to_owned(), ..same.clone() },
-            Checkpoint { says: Says::Cut, ..same.clone() },
+            Checkpoint { says: CheckpointKind::Cut, ..same.clone() },
             Checkpoint { seq: 8, ..same.clone() },
             Checkpoint { hash: "8".repeat(64), ..same.clone() },
             Checkpoint { hash: String::new(), ..same.clone() },

@@ -77,7 +77,7 @@ pub enum AuditError {
         "the checkpoints in {path} cannot be used ({source}); name a file with --audit-checkpoints that \
          can be added to", path = path.display()
     )]
-    Notes {
+    CheckpointFile {
         /// Which file.
         path: PathBuf,
         /// What the system said.

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use super::checkpoint_file;
 use super::error::AuditError;
 use super::facts::{FactsDigest, Told};
+use super::head::Head;
 use super::key::AuditKey;
-use super::notes;
 use super::record::{Record, Row};
 use super::signing::Signing;
-use super::tail::Tail;
 use super::verify::Own;
 use super::writer::Writer;
 use crate::clock::Clock;
@@ -39,7 +39,7 @@ pub struct AuditLog {
     shared: Arc<Shared>,
     key: Option<AuditKey>,
     /// The last row that is known to be in the log.
-    reached: watch::Receiver<Tail>,
+    reached: watch::Receiver<Head>,
     /// One walk along the whole log at a time.
     walks: Arc<Semaphore>,
 }
@@ -114,9 +114,9 @@ impl AuditLog {
     ) -> Result<Self, AuditError> {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
         if let Some(signing) = &signing {
-            notes::compare(&mut transaction, &log, signing).await?;
+            checkpoint_file::compare(&mut transaction, &log, signing).await?;
         }
-        let tail = Tail::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
+        let head = Head::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
         let newest: Option<(String,)> = query(NEWEST)
             .bind(&log)
             .fetch_optional(&mut transaction)
@@ -128,7 +128,7 @@ impl AuditLog {
         }
         let (queue, messages) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared { healthy: AtomicBool::new(true), ..Shared::default() });
-        let (last, reached) = watch::channel(tail);
+        let (last, reached) = watch::channel(head);
         let key = signing.as_ref().map(|signing| signing.key.clone());
         let writer = Writer::new(db, log, clock, messages, Arc::clone(&shared), last, signing);
         background::spawn(writer.run());

@@ -67,34 +67,34 @@
 
 mod chain;
 mod checkpoint;
+mod checkpoint_file;
 mod counting;
 mod error;
 mod facts;
+mod head;
 mod key;
 mod log;
-mod notes;
 mod outage;
 mod prune;
 mod read;
 mod record;
 mod signing;
-mod tail;
 mod verify;
 mod writer;
 
 use std::time::Duration;
 
-pub use self::checkpoint::{Checkpoint, Says};
+pub use self::checkpoint::{Checkpoint, CheckpointKind};
 pub(crate) use self::checkpoint::{before as checkpoints, cut};
+pub(crate) use self::checkpoint_file::CheckpointFile;
+#[cfg(feature = "cli")]
+pub(crate) use self::checkpoint_file::newest as noted;
 pub(crate) use self::counting::Counted;
 pub use self::error::AuditError;
 pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
 pub use self::key::{InvalidPublicKey, PublicKey};
 pub use self::log::AuditLog;
-pub(crate) use self::notes::Notes;
-#[cfg(feature = "cli")]
-pub(crate) use self::notes::newest as noted;
 pub(crate) use self::prune::Plan;
 pub use self::read::MAX_PAGE;
 #[cfg(feature = "cli")]

@@ -1,6 +1,6 @@
 //! Letting old rows go, so that what remains can still be proven: a signed cut takes their place.
 
-use super::checkpoint::{self, Checkpoint, Says};
+use super::checkpoint::{self, Checkpoint, CheckpointKind};
 use super::error::AuditError;
 use super::key::AuditKey;
 use super::record::{Entry, unhex};
@@ -98,7 +98,7 @@ impl Plan {
             what: format!("the hash of row {} is none", self.last.seq),
         })?;
         let seq = i64::try_from(self.last.seq).unwrap_or(i64::MAX);
-        let cut = Checkpoint::sign(key, Says::Cut, &self.log, (seq, hash), at);
+        let cut = Checkpoint::sign(key, CheckpointKind::Cut, &self.log, (seq, hash), at);
         let mut transaction = db.begin().await.map_err(AuditError::unwritable)?;
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
         cut.keep(&mut transaction).await.map_err(AuditError::unwritable)?;

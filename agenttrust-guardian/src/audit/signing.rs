@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::checkpoint::{Checkpoint, Says};
+use super::checkpoint::{Checkpoint, CheckpointKind};
+use super::checkpoint_file::CheckpointFile;
+use super::head::Head;
 use super::key::AuditKey;
-use super::notes::Notes;
-use super::tail::Tail;
 
 /// After how many rows a checkpoint is signed, and after how long if there was any row.
 const EVERY_ROWS: u64 = 1_000;
@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Signing {
     pub(super) key: AuditKey,
-    pub(super) notes: Option<Notes>,
+    pub(super) notes: Option<CheckpointFile>,
     /// How many rows no checkpoint covers yet, and since when.
     uncovered: u64,
     since: Option<Instant>,
@@ -26,7 +26,7 @@ pub(crate) struct Signing {
 }
 
 impl Signing {
-    pub(crate) fn new(key: AuditKey, notes: Option<Notes>) -> Self {
+    pub(crate) fn new(key: AuditKey, notes: Option<CheckpointFile>) -> Self {
         Self { key, notes, uncovered: 0, since: None, begun: false }
     }
 
@@ -47,8 +47,8 @@ impl Signing {
         self.uncovered > 0
     }
 
-    pub(super) fn sign(&self, log: &str, tail: Tail, at: String) -> Checkpoint {
-        Checkpoint::sign(&self.key, Says::Reached, log, (tail.seq, tail.hash), at)
+    pub(super) fn sign(&self, log: &str, head: Head, at: String) -> Checkpoint {
+        Checkpoint::sign(&self.key, CheckpointKind::Reached, log, (head.seq, head.hash), at)
     }
 
     /// Counts rows that are in the log, and notes the checkpoint that was written with them.

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use super::chain::{Hash, Link, genesis};
 use super::checkpoint::{self, Checkpoint};
 use super::error::AuditError;
+use super::head::Head;
 use super::key::PublicKey;
 use super::read::{Found, MAX_PAGE, last_seq, logs, page};
 use super::record::{Stored, hex};
-use super::tail::Tail;
 use crate::store::Db;
 
 /// How often a walk begins anew because rows were let go under it.
@@ -33,7 +33,7 @@ pub(crate) struct Trust {
 pub(crate) struct Own {
     pub(super) log: String,
     pub(super) key: Option<PublicKey>,
-    pub(super) reached: Tail,
+    pub(super) reached: Head,
 }
 
 /// What a walk along a log found.
@@ -133,7 +133,7 @@ struct Walk<'a> {
     /// Where the log begins, if it was cut.
     cut: Option<Checkpoint>,
     /// The row that was looked at last.
-    at: Tail,
+    at: Head,
     /// Those of the database that are still ahead, up to the newest.
     marks: VecDeque<Checkpoint>,
     marks_after: i64,
@@ -150,14 +150,14 @@ struct Walk<'a> {
 /// What somebody outside says of the log.
 enum Claim<'a> {
     Noted(&'a Checkpoint),
-    Remembered(Tail),
+    Remembered(Head),
 }
 
 impl Claim<'_> {
     fn seq(&self) -> i64 {
         match self {
             Self::Noted(noted) => noted.seq(),
-            Self::Remembered(tail) => tail.seq,
+            Self::Remembered(head) => head.seq,
         }
     }
 }
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
         let mut walk = Self {
             db,
             trust,
-            at: Tail { seq: 0, hash: genesis(log) },
+            at: Head { seq: 0, hash: genesis(log) },
             marks: VecDeque::new(),
             marks_after: begin,
             marks_last: newest.map_or(0, |newest| newest.seq()),
@@ -216,8 +216,8 @@ impl<'a> Walk<'a> {
         let Some(cut) = self.cut.clone() else { return Ok(()) };
         self.vouched_for(&cut)?;
         self.signed(&cut, "cut")?;
-        if let Some(tail) = Tail::of(&cut) {
-            self.at = tail;
+        if let Some(head) = Head::of(&cut) {
+            self.at = head;
         }
         Ok(())
     }
@@ -321,7 +321,7 @@ impl<'a> Walk<'a> {
         }
         self.pin(number, &row)?;
         self.found.rows += 1;
-        self.at = Tail { seq, hash };
+        self.at = Head { seq, hash };
         Ok(())
     }
 
@@ -395,7 +395,7 @@ impl<'a> Walk<'a> {
 
     /// Compares the row that was looked at last with whatever is said of it.
     fn compare(&mut self) -> Result<(), Fault> {
-        let Tail { seq, hash } = self.at;
+        let Head { seq, hash } = self.at;
         while let Some(mark) = self.marks.pop_front_if(|mark| mark.seq() <= seq) {
             if mark.seq() == seq {
                 self.vouched(&mark, hash)?;

@@ -13,13 +13,13 @@ use super::checkpoint::Checkpoint;
 use super::counting;
 use super::error::AuditError;
 use super::facts::FactsDigest;
+use super::head::{self, Head};
 use super::log::{Message, Shared, Waiting};
 use super::outage::Outage;
 use super::record::Row;
 use super::signing::Signing;
-use super::tail::{self, Tail};
 use crate::clock::Clock;
-use crate::state::DEFAULT_ORG;
+use crate::domain::DEFAULT_ORG;
 use crate::store::{ColumnKind, Db, Insert, Rows, Transaction};
 
 /// How many rows one transaction takes at most.
@@ -52,7 +52,7 @@ pub(super) struct Writer {
     messages: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
     /// The last row that this writer committed, or found at the start.
-    last: watch::Sender<Tail>,
+    last: watch::Sender<Head>,
     signing: Option<Signing>,
     /// Rows that were taken by `enqueue` and could not be written yet.
     owed: Vec<Waiting>,
@@ -68,8 +68,8 @@ pub(super) struct Writer {
 #[derive(Clone, Copy, Debug)]
 struct Doubt {
     /// The row before its first one, and its last one.
-    before: Tail,
-    tail: Tail,
+    before: Head,
+    head: Head,
     /// How many of its rows are owed: the first of those that are.
     owed: Option<usize>,
 }
@@ -81,7 +81,7 @@ impl Writer {
         clock: Arc<Clock>,
         messages: mpsc::Receiver<Message>,
         shared: Arc<Shared>,
-        last: watch::Sender<Tail>,
+        last: watch::Sender<Head>,
         signing: Option<Signing>,
     ) -> Self {
         let (owed, outage, doubt) = (Vec::new(), None, None);
@@ -204,20 +204,20 @@ impl Writer {
 
     /// Finds out what became of a commit that was not answered, so that its rows are there once.
     async fn settle(&mut self) -> Result<(), AuditError> {
-        let Some(Doubt { before, tail, owed }) = self.doubt else { return Ok(()) };
+        let Some(Doubt { before, head, owed }) = self.doubt else { return Ok(()) };
         let mut transaction = self.db.begin().await.map_err(AuditError::unwritable)?;
         // Held by the other one for as long as it may still be done.
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
         let done =
-            tail.is_there(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
+            head.is_there(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         self.doubt = None;
         if done {
             self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
-            let rows = u64::try_from(tail.seq - before.seq).unwrap_or(0);
-            self.advance(tail, rows, None);
+            let rows = u64::try_from(head.seq - before.seq).unwrap_or(0);
+            self.advance(head, rows, None);
             self.shared.written.fetch_add(rows, Ordering::Relaxed);
             if let Some(outage) = &mut self.outage {
-                outage.written_unanswered = Some((before.seq + 1, tail.seq));
+                outage.written_unanswered = Some((before.seq + 1, head.seq));
             }
         }
         Ok(())
@@ -226,7 +226,7 @@ impl Writer {
     /// Writes rows in one transaction, and a checkpoint of them if asked to; returns the number of the
     /// first.
     ///
-    /// The tail is read inside it: another process (the command line, say) may have written in between.
+    /// The head is read inside it: another process (the command line, say) may have written in between.
     async fn commit<'a>(
         &mut self,
         rows: impl Iterator<Item = &'a Row>,
@@ -247,7 +247,7 @@ impl Writer {
         // Should two replicas go by one name, they take turns.
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
         let before =
-            Tail::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
+            Head::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let last = *self.last.borrow();
         if before != last {
             let key = self.signing.as_ref().map(|own| own.key.public());
@@ -255,18 +255,18 @@ impl Writer {
         }
         let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
         let all = facts.iter().copied().chain(rows).chain(&told);
-        let tail = self.insert(&mut transaction, before, &at, all).await?;
+        let head = self.insert(&mut transaction, before, &at, all).await?;
         let checkpoint = match &self.signing {
-            Some(signing) if sign => Some(signing.sign(&self.log, tail, at)),
+            Some(signing) if sign => Some(signing.sign(&self.log, head, at)),
             _ => None,
         };
         if let Some(checkpoint) = &checkpoint {
             checkpoint.keep(&mut transaction).await.map_err(AuditError::unwritable)?;
         }
-        self.doubt = Some(Doubt { before, tail, owed: None });
+        self.doubt = Some(Doubt { before, head, owed: None });
         transaction.commit().await.map_err(AuditError::unwritable)?;
         self.doubt = None;
-        self.advance(tail, u64::try_from(tail.seq - before.seq).unwrap_or(0), checkpoint.as_ref());
+        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), checkpoint.as_ref());
         let more = facts.len() + told.len();
         self.shared.told.add(digests);
         self.shared.written.fetch_add(more as u64, Ordering::Relaxed);
@@ -289,49 +289,49 @@ impl Writer {
         &mut self,
         at: &str,
         rows: impl Iterator<Item = &'a Row>,
-    ) -> Result<Option<Tail>, AuditError> {
+    ) -> Result<Option<Head>, AuditError> {
         let before = *self.last.borrow();
         if before.seq == 0 || !matches!(self.db, Db::Sqlite(_)) {
             return Ok(None);
         }
-        let (inserted, tail) = self.linked(before, at, rows);
-        self.doubt = Some(Doubt { before, tail, owed: None });
-        let done = inserted.execute_if(&self.db, tail::ENDS_WITH, &before.hash).await;
+        let (inserted, head) = self.linked(before, at, rows);
+        self.doubt = Some(Doubt { before, head, owed: None });
+        let done = inserted.execute_if(&self.db, head::ENDS_WITH, &before.hash).await;
         let done = done.map_err(AuditError::unwritable)?;
         self.doubt = None;
         if done != Some(true) {
             return Ok(None);
         }
-        self.advance(tail, u64::try_from(tail.seq - before.seq).unwrap_or(0), None);
+        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), None);
         Ok(Some(before))
     }
 
-    /// Adds rows after this tail, by one statement; returns the new one.
+    /// Adds rows after this head, by one statement; returns the new one.
     async fn insert<'a>(
         &self,
         transaction: &mut Transaction,
-        tail: Tail,
+        head: Head,
         at: &str,
         rows: impl Iterator<Item = &'a Row>,
-    ) -> Result<Tail, AuditError> {
-        let (inserted, tail) = self.linked(tail, at, rows);
+    ) -> Result<Head, AuditError> {
+        let (inserted, head) = self.linked(head, at, rows);
         inserted.execute(transaction).await.map_err(AuditError::unwritable)?;
-        Ok(tail)
+        Ok(head)
     }
 
-    /// Rows as they follow this tail, each bound to the one before it; and the tail that they make.
+    /// Rows as they follow this head, each bound to the one before it; and the head that they make.
     fn linked<'a>(
         &self,
-        mut tail: Tail,
+        mut head: Head,
         at: &str,
         rows: impl Iterator<Item = &'a Row>,
-    ) -> (Rows, Tail) {
+    ) -> (Rows, Head) {
         let mut inserted = Rows::with_capacity(&INSERT, rows.size_hint().0);
         for row in rows {
-            let seq = tail.seq + 1;
+            let seq = head.seq + 1;
             let link = Link {
                 seq,
-                prev_hash: &tail.hash,
+                prev_hash: &head.hash,
                 at,
                 kind: row.kind,
                 org_id: &row.org_id,
@@ -349,17 +349,17 @@ impl Writer {
                 row.agent_id.as_deref().into(),
                 row.actor.as_deref().into(),
                 row.body.as_str().into(),
-                tail.hash[..].into(),
+                head.hash[..].into(),
                 hash[..].into(),
             ]);
-            tail = Tail { seq, hash };
+            head = Head { seq, hash };
         }
-        (inserted, tail)
+        (inserted, head)
     }
 
     /// Remembers that the log has come this far.
-    fn advance(&mut self, tail: Tail, rows: u64, checkpoint: Option<&Checkpoint>) {
-        self.last.send_replace(tail);
+    fn advance(&mut self, head: Head, rows: u64, checkpoint: Option<&Checkpoint>) {
+        self.last.send_replace(head);
         if let Some(signing) = &mut self.signing {
             signing.committed(rows, checkpoint);
         }

@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::audit::{Record, Trust, list, verify::verify};
+use crate::audit::verify::verify;
+use crate::audit::{Record, Trust, list};
 use crate::store::{Database, Store};
 
 /// A writer that nobody sends to, and its database.
 async fn writer() -> (Writer, Store) {
     let store = Store::open(&Database::Memory).await.unwrap();
     let (_, messages) = mpsc::channel(1);
-    let last = watch::Sender::new(Tail { seq: 0, hash: super::super::chain::genesis("one") });
+    let last = watch::Sender::new(Head { seq: 0, hash: super::super::chain::genesis("one") });
     let (db, log, shared) = (store.db(), "one".to_owned(), Arc::default());
     let writer = Writer::new(db, log, Arc::default(), messages, shared, last, None);
     (writer, store)
@@ -21,9 +22,9 @@ fn row(n: u64) -> Row {
 }
 
 /// The writer goes on as if nothing had answered the commit of these rows, of which two are owed.
-fn forget(writer: &mut Writer, before: Tail, tail: Tail) {
+fn forget(writer: &mut Writer, before: Head, head: Head) {
     writer.last.send_replace(before);
-    writer.doubt = Some(Doubt { before, tail, owed: Some(2) });
+    writer.doubt = Some(Doubt { before, head, owed: Some(2) });
     writer.owed = [1, 2].map(|n| Waiting { row: row(n), answer: None, _room: None }).into();
     writer.failed(&AuditError::Silent, &[]);
 }
@@ -41,8 +42,8 @@ async fn rows_of_a_commit_that_was_done_and_not_answered_are_written_once() {
     let before = *writer.last.borrow();
     let rows = [row(1), row(2), row(3)];
     writer.commit(rows.iter(), false).await.unwrap();
-    let tail = *writer.last.borrow();
-    forget(&mut writer, before, tail);
+    let head = *writer.last.borrow();
+    forget(&mut writer, before, head);
     let late = Waiting { row: row(4), answer: None, _room: None };
     writer.handle(&mut vec![Message::Write(late)], &mut Vec::new(), false).await;
     let bodies = bodies(&writer).await;
@@ -55,7 +56,7 @@ async fn rows_of_a_commit_that_was_done_and_not_answered_are_written_once() {
 async fn owed_rows_of_a_commit_that_was_not_done_are_written_once() {
     let (mut writer, _store) = writer().await;
     let before = *writer.last.borrow();
-    forget(&mut writer, before, Tail { seq: 3, hash: [7; 32] });
+    forget(&mut writer, before, Head { seq: 3, hash: [7; 32] });
     writer.handle(&mut Vec::new(), &mut Vec::new(), false).await;
     let bodies = bodies(&writer).await;
     assert_eq!(bodies[..2], [json!({"n": 1}), json!({"n": 2})]);

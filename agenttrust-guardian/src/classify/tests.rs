@@ -27,7 +27,11 @@ fn an_operators_word_is_final_and_may_lower() {
     });
     assert_eq!(
         found,
-        Classification { effect: Effect::Read, confidence: 1.0, basis: Basis::Registered }
+        Classification {
+            effect: Effect::Read,
+            confidence: 1.0,
+            basis: ClassificationSource::Registered
+        }
     );
 }
 
@@ -45,7 +49,7 @@ fn the_strongest_evidence_wins_so_a_hint_lowers_no_other() {
             ..NOTHING
         });
         assert_eq!(found.effect, strongest);
-        assert_eq!(found.basis, Basis::Registered);
+        assert_eq!(found.basis, ClassificationSource::Registered);
     }
     let hinted = Evidence { tool: "db_delete", hint: Some(Effect::Read), ..NOTHING };
     assert_eq!(classify(&hinted).effect, Effect::Destructive);
@@ -74,10 +78,10 @@ fn confidence_tells_registered_hinted_named_and_default_apart() {
 #[test]
 fn what_an_agents_key_raised_is_worth_a_hint_and_lowers_nothing() {
     for (manifest, raised, effect, basis) in [
-        (None, Effect::Admin, Effect::Admin, Basis::Hinted),
-        (Some(Effect::Read), Effect::Admin, Effect::Admin, Basis::Hinted),
-        (Some(Effect::Admin), Effect::Admin, Effect::Admin, Basis::Registered),
-        (Some(Effect::Admin), Effect::Destructive, Effect::Admin, Basis::Registered),
+        (None, Effect::Admin, Effect::Admin, ClassificationSource::Hinted),
+        (Some(Effect::Read), Effect::Admin, Effect::Admin, ClassificationSource::Hinted),
+        (Some(Effect::Admin), Effect::Admin, Effect::Admin, ClassificationSource::Registered),
+        (Some(Effect::Admin), Effect::Destructive, Effect::Admin, ClassificationSource::Registered),
     ] {
         let hint = Some(Effect::Read);
         let found = classify(&Evidence { manifest, raised: Some(raised), hint, ..NOTHING });
@@ -126,7 +130,10 @@ fn the_strongest_verb_in_the_name_decides_wherever_it_stands() {
     ] {
         assert_eq!(named(tool), effect, "{tool}");
     }
-    assert_eq!(classify(&Evidence { tool: "getaway", ..NOTHING }).basis, Basis::Default);
+    assert_eq!(
+        classify(&Evidence { tool: "getaway", ..NOTHING }).basis,
+        ClassificationSource::Default
+    );
 }
 
 #[test]
@@ -145,7 +152,10 @@ fn a_read_counts_in_the_last_part_and_a_stronger_verb_in_every_part() {
     ] {
         assert_eq!(named(tool), effect, "{tool}");
     }
-    assert_eq!(classify(&Evidence { tool: "get/user", ..NOTHING }).basis, Basis::Default);
+    assert_eq!(
+        classify(&Evidence { tool: "get/user", ..NOTHING }).basis,
+        ClassificationSource::Default
+    );
 }
 
 #[test]
@@ -275,7 +285,11 @@ fn a_word_in_disguise_is_unknown_and_never_weaker() {
             let found = classify(&Evidence { tool, hint, ..NOTHING });
             assert!(found.effect >= Effect::Mutating, "{tool} {hint:?}");
         }
-        assert_eq!(classify(&Evidence { tool, ..NOTHING }).basis, Basis::Name, "{tool}");
+        assert_eq!(
+            classify(&Evidence { tool, ..NOTHING }).basis,
+            ClassificationSource::Name,
+            "{tool}"
+        );
     }
     // These are what they look like: another language.
     for tool in ["get_größe", "天気", "get_天気", "API取得_list", "получить"] {

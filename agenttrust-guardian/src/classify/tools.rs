@@ -63,7 +63,11 @@ fn no_real_tool_with_a_verb_is_weaker_than_its_label() {
     for Tool { name, label, found } in &tools {
         if found.effect < *label {
             println!("{name} is {label} by its label and {} by its name", found.effect);
-            let list = if found.basis == Basis::Default { &mut verbless } else { &mut weaker };
+            let list = if found.basis == ClassificationSource::Default {
+                &mut verbless
+            } else {
+                &mut weaker
+            };
             list.push(name.as_str());
         }
     }

@@ -8,12 +8,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use clap::{Args, Subcommand};
 
-use super::Where;
-use crate::audit::{self, AUDIT_KEY, AuditError, AuditKey};
-use crate::error::GuardianError;
+use super::DatabaseArgs;
+use crate::audit;
+use crate::audit::{AUDIT_KEY, AuditError, AuditKey};
+use crate::domain::GuardianError;
 use crate::store::Database;
 
 /// What `agenttrust audit` is told.
@@ -29,7 +30,7 @@ pub(super) enum Audit {
         #[arg(long, value_name = "NAME")]
         log: Option<String>,
         #[command(flatten)]
-        place: Where,
+        place: DatabaseArgs,
     },
     /// Let old rows go, so that the rest can still be proven
     Prune(prune::Prune),
@@ -38,7 +39,7 @@ pub(super) enum Audit {
         #[command(flatten)]
         key: KeyFile,
         #[command(flatten)]
-        place: Where,
+        place: DatabaseArgs,
     },
 }
 
@@ -52,13 +53,13 @@ pub(super) struct KeyFile {
 
 impl KeyFile {
     /// The file, if one is named or there is one beside the database.
-    fn find(&self, place: &Where) -> Result<Option<PathBuf>, GuardianError> {
+    fn find(&self, place: &DatabaseArgs) -> Result<Option<PathBuf>, GuardianError> {
         let beside = beside(place, AUDIT_KEY)?;
         Ok(self.audit_key.clone().or(beside))
     }
 
     /// The key, which must be there.
-    fn read(&self, place: &Where) -> Result<AuditKey, GuardianError> {
+    fn read(&self, place: &DatabaseArgs) -> Result<AuditKey, GuardianError> {
         let path = self.find(place)?.ok_or_else(|| {
             GuardianError::Invalid(
                 "there is no audit key beside this database; name the one that `agenttrust serve` \
@@ -86,7 +87,7 @@ impl Audit {
     }
 }
 
-async fn export(log: Option<String>, place: &Where) -> Result<ExitCode, GuardianError> {
+async fn export(log: Option<String>, place: &DatabaseArgs) -> Result<ExitCode, GuardianError> {
     let db = place.open_to_read().await?.db();
     let exported = work(async move {
         let logs = match log {
@@ -108,7 +109,7 @@ async fn export(log: Option<String>, place: &Where) -> Result<ExitCode, Guardian
 }
 
 /// A file beside the database file that is there.
-fn beside(place: &Where, ending: &str) -> Result<Option<PathBuf>, GuardianError> {
+fn beside(place: &DatabaseArgs, ending: &str) -> Result<Option<PathBuf>, GuardianError> {
     let database = Database::parse(&place.database)?;
     Ok(database.beside(ending).filter(|path| path.exists()))
 }
@@ -133,7 +134,7 @@ fn say(
 }
 
 /// A Guardian's first act is a row, so a log without one was emptied, or never was its.
-fn empty(place: &Where) -> GuardianError {
+fn empty(place: &DatabaseArgs) -> GuardianError {
     let named = Database::parse(&place.database)
         .map_or_else(|_| "this database".to_owned(), |database| database.to_string());
     GuardianError::Invalid(format!(

@@ -9,15 +9,12 @@ use agenttrust::Timestamp;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{KEYS_LOG, Where};
+use super::{DatabaseArgs, KEYS_LOG};
 use crate::audit::{AuditError, AuditLog, Record};
-use crate::error::GuardianError;
-use crate::ids;
-use crate::names::check_name;
-use crate::role::Role;
-use crate::secret::Secret;
-use crate::state::DEFAULT_ORG;
-use crate::store::{AgentRow, Db, KeyRow, Rotation, Store};
+use crate::domain::names::check_name;
+use crate::domain::{DEFAULT_ORG, GuardianError, Role, Secret};
+use crate::services::keys::{self, NewKey};
+use crate::store::{AgentRow, Db, Rotation, Store};
 
 /// Who did it, in the audit.
 const BY: &str = "agenttrust keys";
@@ -37,7 +34,7 @@ pub(super) enum Keys {
         #[arg(long, value_name = "ID", default_value = DEFAULT_ORG)]
         org: String,
         #[command(flatten)]
-        place: Where,
+        place: DatabaseArgs,
     },
     /// Give a key another secret and print it, once; the one before works on for a while
     Rotate {
@@ -48,19 +45,19 @@ pub(super) enum Keys {
               value_parser = clap::value_parser!(u64).range(..=2_592_000))]
         overlap: u64,
         #[command(flatten)]
-        place: Where,
+        place: DatabaseArgs,
     },
     /// List the keys, revoked ones too
     List {
         #[command(flatten)]
-        place: Where,
+        place: DatabaseArgs,
     },
     /// Revoke a key
     Revoke {
         /// The id of the key, key_…
         id: String,
         #[command(flatten)]
-        place: Where,
+        place: DatabaseArgs,
     },
 }
 
@@ -80,7 +77,7 @@ async fn create(
     role: Role,
     agents: Vec<String>,
     org_id: String,
-    place: &Where,
+    place: &DatabaseArgs,
 ) -> Result<(), GuardianError> {
     check_name("--org", &org_id)
         .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
@@ -106,20 +103,12 @@ async fn create(
         )));
     }
     let secret = Secret::random("sk_live_")?;
-    let row = KeyRow {
-        id: ids::new("key_"),
-        org_id,
-        hash: secret.fingerprint(),
-        role,
-        agents,
-        created_at: Timestamp::now(),
-        revoked_at: None,
-        old: None,
-        rotated_at: None,
-        last_used_at: None,
-    };
-    let record = Record::new("key.created", &row.org_id)
-        .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents, "by": BY }));
+    let hash = secret.fingerprint();
+    let row = NewKey { org_id, role, agents, hash }.into_row(Timestamp::now());
+    let mut record = keys::created(&row);
+    if let Some(body) = record.body.as_object_mut() {
+        body.insert("by".to_owned(), json!(BY));
+    }
     store.insert_key(row).await?;
     // Shown before anything else can go wrong: it cannot be shown again.
     print(|out| writeln!(out, "{}", secret.expose()))?;
@@ -128,7 +117,7 @@ async fn create(
     Ok(())
 }
 
-async fn list(place: &Where) -> Result<(), GuardianError> {
+async fn list(place: &DatabaseArgs) -> Result<(), GuardianError> {
     let store = place.open().await?;
     let keys = store.keys().await?;
     store.close().await;
@@ -150,7 +139,7 @@ async fn list(place: &Where) -> Result<(), GuardianError> {
     })
 }
 
-async fn rotate(id: String, overlap: u64, place: &Where) -> Result<(), GuardianError> {
+async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), GuardianError> {
     let store = place.open().await?;
     let org_id = org_of(&store, &id).await?;
     let secret = Secret::random("sk_live_")?;
@@ -172,7 +161,7 @@ async fn rotate(id: String, overlap: u64, place: &Where) -> Result<(), GuardianE
     Ok(())
 }
 
-async fn revoke(id: String, place: &Where) -> Result<(), GuardianError> {
+async fn revoke(id: String, place: &DatabaseArgs) -> Result<(), GuardianError> {
     let store = place.open().await?;
     let org_id = org_of(&store, &id).await?;
     let revoked = store.revoke_key(id.clone(), org_id.clone(), Timestamp::now()).await?;

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use self::accept::Offer;
 pub(super) use self::accept::Stop;
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 use crate::guardian::Guardian;
 
 /// How many connections may wait until they are taken, as far as the operating system lets them.

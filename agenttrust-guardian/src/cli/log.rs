@@ -10,7 +10,7 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::lines::OneLine;
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

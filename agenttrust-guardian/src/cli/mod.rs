@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 use crate::store::{Database, Store};
 
 /// The Guardian: decides whether an AI agent may run a tool.
@@ -48,7 +48,7 @@ const KEYS_LOG: &str = "agenttrust keys";
 
 /// Which database.
 #[derive(Debug, Args)]
-struct Where {
+struct DatabaseArgs {
     /// The database: sqlite://PATH, a path, or postgres://USER@HOST/NAME
     #[arg(
         long,
@@ -60,7 +60,7 @@ struct Where {
     database: String,
 }
 
-impl Where {
+impl DatabaseArgs {
     /// Opens the database of another process, which must be there already.
     async fn open(&self) -> Result<Store, GuardianError> {
         let database = Database::parse(&self.database)?;

@@ -9,9 +9,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::Where;
-use crate::error::GuardianError;
-use crate::policy::{self, PolicyError, PolicySet};
+use super::DatabaseArgs;
+use crate::domain::GuardianError;
+use crate::policy;
+use crate::policy::{PolicyError, PolicySet};
 
 /// What `agenttrust policy` is told.
 #[derive(Debug, Subcommand)]
@@ -33,7 +34,7 @@ pub(super) enum Policy {
         /// The folder of policies
         dir: PathBuf,
         #[command(flatten)]
-        place: Where,
+        place: DatabaseArgs,
     },
     /// Write a folder of policies in the one usual form
     Fmt {

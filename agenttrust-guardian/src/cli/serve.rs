@@ -8,9 +8,8 @@ use super::config::{Config, Flags};
 use super::listen::{self, Addresses, Listening, Stop};
 use super::tls::Identity;
 use super::{log, stop};
-use crate::error::GuardianError;
+use crate::domain::{GuardianError, Role};
 use crate::guardian::Guardian;
-use crate::role::Role;
 
 /// How long requests that are under way may take once the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);

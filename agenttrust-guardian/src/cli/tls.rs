@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -13,10 +13,11 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::App;
 use super::auth::{Identified, identify};
-use super::{ApiError, App};
-use crate::limits::{Full, Limits, Share, Shares};
-use crate::registry::Key;
+use crate::domain::Error;
+use crate::domain::Key;
+use crate::domain::limits::{Full, Limits, Share, Shares};
 
 /// Marks a request of the program that the Guardian is embedded in. What it has under way is its own affair.
 #[derive(Clone, Copy, Debug)]
@@ -53,18 +54,18 @@ impl Class {
 }
 
 /// The middleware.
-pub(super) async fn admit(state: App, mut request: Request, next: Next) -> Response {
+pub(super) async fn admit(engine: App, mut request: Request, next: Next) -> Response {
     let class = Class::of(&request);
     if class == Class::Open {
         return next.run(request).await;
     }
-    let identified = identify(&state, request.headers()).await;
+    let identified = identify(&engine, request.headers()).await;
     // Without a key that works it is refused by its handler, which reads no body before.
     let admission = match &identified {
         Ok((key, _)) if request.extensions().get::<InProcess>().is_none() => {
-            match Admission::new(&state.limits, key, class) {
+            match Admission::new(&engine.limits, key, class) {
                 Ok(admission) => Some(Arc::new(admission)),
-                Err(full) => return ApiError::from(full).into_response(),
+                Err(full) => return Error::from(full).into_response(),
             }
         }
         _ => None,
@@ -105,7 +106,7 @@ impl Admission {
 
     /// Takes so many more bytes of a body, until the request is done: what is read lives on in what it is
     /// read into.
-    pub(super) fn hold(&self, bytes: usize) -> Result<(), ApiError> {
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), Error> {
         let mut held = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *held {
             Some(share) => share.grow(bytes)?,
@@ -121,7 +122,7 @@ pub(super) struct Place(Option<Arc<Admission>>);
 
 impl Place {
     /// Exchanges the place among the requests for one among those who wait. It is given back with the answer.
-    pub(super) fn wait(&self) -> Result<Option<Share>, ApiError> {
+    pub(super) fn wait(&self) -> Result<Option<Share>, Error> {
         let Some(admission) = &self.0 else { return Ok(None) };
         let share = admission.waiting.take(&admission.key, 1)?;
         *admission.place.lock().unwrap_or_else(PoisonError::into_inner) = None;

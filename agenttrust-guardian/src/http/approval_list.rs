@@ -7,12 +7,14 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::App;
 use super::answers::Unavailable;
 use super::auth::Caller;
 use super::params::Params;
-use super::{ApiError, App};
-use crate::names::check_name;
-use crate::role::{Access, Permission};
+use crate::domain::Error;
+use crate::domain::Permission;
+use crate::domain::names::check_name;
+use crate::domain::role::Access;
 use crate::store::{ApprovalFilter, Place};
 
 /// How many approvals one answer lists at most, and unless another number is asked for.
@@ -45,16 +47,16 @@ pub(super) struct Approvals {
     responses((status = 200, description = "The approvals, without inputs", body = Approvals), Unavailable),
 )]
 pub(super) async fn list(
-    state: App,
+    engine: App,
     caller: Caller,
     params: Params,
-) -> Result<Json<Approvals>, ApiError> {
+) -> Result<Json<Approvals>, Error> {
     let access = caller.need(Permission::ReadApprovals)?;
     let agent_id = params.name("agent_id")?;
     if let (Access::Own, Some(agent_id)) = (access, agent_id)
         && !caller.key.is_bound_to(agent_id)
     {
-        return Err(ApiError::not_bound(agent_id));
+        return Err(Error::not_bound(agent_id));
     }
     let limit = limit(&params)?;
     let filter = ApprovalFilter {
@@ -68,7 +70,7 @@ pub(super) async fn list(
         // One more tells whether there are more.
         limit: i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
     };
-    let now = state.clock.now();
+    let now = engine.clock.now();
     // Asked for agent by agent, because the store lists only so many: those of other agents must not
     // push out the caller's own.
     let of: Vec<Option<String>> = match (agent_id, access) {
@@ -80,7 +82,7 @@ pub(super) async fn list(
     for agent_id in of {
         let filter = ApprovalFilter { agent_id, ..filter.clone() };
         approvals
-            .extend(state.reading_store.approvals(caller.org_id().to_owned(), filter, now).await?);
+            .extend(engine.reading_store.approvals(caller.org_id().to_owned(), filter, now).await?);
     }
     approvals.sort_by(|one: &Approval, other| {
         (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
@@ -91,17 +93,17 @@ pub(super) async fn list(
     Ok(Json(Approvals { approvals, next }))
 }
 
-fn limit(params: &Params) -> Result<usize, ApiError> {
+fn limit(params: &Params) -> Result<usize, Error> {
     match params.number("limit")?.unwrap_or(LISTED_MOST) {
         limit @ 1..=LISTED_MOST => Ok(limit),
-        other => Err(ApiError::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}"))),
+        other => Err(Error::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}"))),
     }
 }
 
-fn status(params: &Params) -> Result<Option<ApprovalStatus>, ApiError> {
+fn status(params: &Params) -> Result<Option<ApprovalStatus>, Error> {
     let status = params.text("status").map(|word| {
         ApprovalStatus::from_word(word).ok_or_else(|| {
-            ApiError::invalid(
+            Error::invalid(
                 "status",
                 "is not known; use pending, approved, denied, expired or consumed",
             )
@@ -116,12 +118,12 @@ fn cursor(approval: &Approval) -> Option<String> {
 }
 
 /// The place that a [`cursor`] stands for.
-fn place(cursor: &str) -> Result<Place, ApiError> {
+fn place(cursor: &str) -> Result<Place, Error> {
     let read = || {
         let (at, id) = cursor.split_once('.')?;
         check_name("before", id).ok()?;
         let created_at = Timestamp::from_unix_micros(at.parse().ok()?)?;
         Some(Place { created_at, id: id.to_owned() })
     };
-    read().ok_or_else(|| ApiError::invalid("before", "is nothing that an answer said as next"))
+    read().ok_or_else(|| Error::invalid("before", "is nothing that an answer said as next"))
 }

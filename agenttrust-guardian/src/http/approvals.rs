@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use agenttrust::guard::digest;
 use agenttrust::model::schema::{Name, NameOrEmpty};
 use agenttrust::model::{Approval, ApprovalStatus};
@@ -14,18 +14,20 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::ToSchema;
 
+use super::App;
 use super::admit::Place;
 use super::answers::{Conflict, Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::finish::Finish;
 use super::params::{Id, Params};
-use super::{ApiError, App};
 use crate::audit::Record;
+use crate::domain::Error;
+use crate::domain::Permission;
+use crate::domain::names::{check_input, check_name};
+use crate::domain::role::Access;
+use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
-use crate::names::{check_input, check_name};
-use crate::role::{Access, Permission};
-use crate::state::State;
 use crate::store::{Decided, Vote};
 
 /// The longest that a request may wait, in seconds.
@@ -43,29 +45,26 @@ const WAIT_MOST: u64 = 60;
     responses((status = 200, description = "The approval", body = Approval), NotFound, Unavailable),
 )]
 pub(super) async fn get(
-    state: App,
+    engine: App,
     caller: Caller,
     Id(id): Id,
     params: Params,
     place: Place,
-) -> Result<Json<Approval>, ApiError> {
+) -> Result<Json<Approval>, Error> {
     let access = caller.need(Permission::ReadApprovals)?;
     let wait: u64 = params.number("wait")?.unwrap_or(0);
     if wait > WAIT_MOST {
-        return Err(ApiError::invalid(
-            "wait",
-            format!("is {wait}; {WAIT_MOST} seconds is the most"),
-        ));
+        return Err(Error::invalid("wait", format!("is {wait}; {WAIT_MOST} seconds is the most")));
     }
     // Heard from before the first look, so that no change falls between looking and listening.
-    let mut changes = state.changes.listen();
-    let mut closing = state.closing();
+    let mut changes = engine.changes.listen();
+    let mut closing = engine.closing();
     let mut deadline = pin!(background::sleep(Duration::from_secs(wait)));
-    let mut approval = read(&state, &caller, access, &id).await?;
+    let mut approval = read(&engine, &caller, access, &id).await?;
     let waits = wait > 0 && approval.status == ApprovalStatus::Pending;
     let _waiting = if waits { place.wait()? } else { None };
     while wait > 0 && approval.status == ApprovalStatus::Pending && !*closing.borrow_and_update() {
-        let left = approval.expires_at.map_or(Duration::ZERO, |at| state.clock.now().until(at));
+        let left = approval.expires_at.map_or(Duration::ZERO, |at| engine.clock.now().until(at));
         let changed = pin!(async {
             loop {
                 match changes.recv().await {
@@ -81,7 +80,7 @@ pub(super) async fn get(
         let news = select(changed, select(lapsed, closed));
         let over = matches!(select(news, deadline.as_mut()).await, Either::Right(_));
         // At the deadline too: not every change is announced in time to be heard.
-        approval = read(&state, &caller, access, &id).await?;
+        approval = read(&engine, &caller, access, &id).await?;
         if over {
             break;
         }
@@ -99,12 +98,12 @@ pub(super) async fn get(
     ),
 )]
 pub(super) async fn approve(
-    state: App,
+    engine: App,
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<DecisionAnswer>, ApiError> {
-    decide(state, caller, id, payload, true).await
+) -> Result<Json<DecisionAnswer>, Error> {
+    decide(engine, caller, id, payload, true).await
 }
 
 /// Deny a held action
@@ -117,12 +116,12 @@ pub(super) async fn approve(
     ),
 )]
 pub(super) async fn deny(
-    state: App,
+    engine: App,
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<DecisionAnswer>, ApiError> {
-    decide(state, caller, id, payload, false).await
+) -> Result<Json<DecisionAnswer>, Error> {
+    decide(engine, caller, id, payload, false).await
 }
 
 /// The body of the two above.
@@ -149,21 +148,21 @@ pub(super) struct DecisionAnswer {
 }
 
 async fn decide(
-    state: App,
+    engine: App,
     caller: Caller,
     Id(id): Id,
     payload: Payload,
     approve: bool,
-) -> Result<Json<DecisionAnswer>, ApiError> {
+) -> Result<Json<DecisionAnswer>, Error> {
     caller.need(Permission::DecideApprovals)?;
     let Decision { decided_by } = payload.json_or_empty().await?;
     let decided_by = decided_by.filter(|name| !name.is_empty());
     decided_by.as_deref().map_or(Ok(()), |name| check_name("decided_by", name))?;
-    state.ready_to_change()?;
-    let now = state.clock.now();
-    let found = state.store.approval(id.clone(), caller.org_id().to_owned(), now).await?;
-    let row = found.ok_or_else(|| ApiError::unknown("approval", &id))?;
-    if caller.key.is_bound_to(&row.approval.agent_id) && !state.settings.allow_self_approval {
+    engine.ensure_auditable()?;
+    let now = engine.clock.now();
+    let found = engine.store.approval(id.clone(), caller.org_id().to_owned(), now).await?;
+    let row = found.ok_or_else(|| Error::unknown("approval", &id))?;
+    if caller.key.is_bound_to(&row.approval.agent_id) && !engine.settings.allow_self_approval {
         return Err(own_request(&id));
     }
     let vote = Vote {
@@ -172,23 +171,23 @@ async fn decide(
         key_id: caller.key.id.clone(),
         decided_by: decided_by.clone(),
         approve,
-        allow_self: state.settings.allow_self_approval,
+        allow_self: engine.settings.allow_self_approval,
         now,
     };
-    let (approval, kind, own_request, votes) = match state.store.decide(vote).await? {
-        Decided::Unknown => return Err(ApiError::unknown("approval", &id)),
+    let (approval, kind, own_request, votes) = match engine.store.decide(vote).await? {
+        Decided::Unknown => return Err(Error::unknown("approval", &id)),
         Decided::OwnRequest => return Err(own_request(&id)),
         Decided::Late(row) => return late(&caller, row.approval, approve),
         Decided::Counted { row, votes } => (row.approval, "approval.vote", false, votes),
         Decided::Done { row, own_request } => {
             let kind = if approve { "approval.approved" } else { "approval.denied" };
             let event = if approve { ApprovalEvent::Approved } else { ApprovalEvent::Denied };
-            state.metrics.approval(event);
+            engine.metrics.approval(event);
             let votes = row.approval.approvals.unwrap_or(0);
             (row.approval, kind, own_request, votes)
         }
     };
-    state.changes.announce(&id);
+    engine.changes.announce(&id);
     if own_request {
         tracing::warn!(approval_id = id, key_id = caller.key.id, "a key decided its own request");
     }
@@ -207,7 +206,7 @@ async fn decide(
             "approvals": votes,
             "quorum": approval.quorum,
         }));
-    state.note(record).await?;
+    engine.record_audit(record).await?;
     Ok(Json(DecisionAnswer {
         status: approval.status,
         approvals: Some(votes),
@@ -217,11 +216,7 @@ async fn decide(
 
 /// The same word from the same key once more changes nothing and is no error: its first answer may
 /// have been lost on the way.
-fn late(
-    caller: &Caller,
-    approval: Approval,
-    approve: bool,
-) -> Result<Json<DecisionAnswer>, ApiError> {
+fn late(caller: &Caller, approval: Approval, approve: bool) -> Result<Json<DecisionAnswer>, Error> {
     let same = match approval.status {
         ApprovalStatus::Approved | ApprovalStatus::Consumed => approve,
         ApprovalStatus::Denied => !approve,
@@ -231,7 +226,7 @@ fn late(
         let status = approval.status;
         return Ok(Json(DecisionAnswer { status, approvals: None, quorum: None }));
     }
-    Err(ApiError::conflict(match approval.status {
+    Err(Error::conflict(match approval.status {
         ApprovalStatus::Expired => {
             format!("approval {:?} has expired; the action must be asked for again", approval.id)
         }
@@ -241,8 +236,8 @@ fn late(
     }))
 }
 
-fn own_request(id: &str) -> ApiError {
-    ApiError::forbidden(format!(
+fn own_request(id: &str) -> Error {
+    Error::forbidden(format!(
         "this key asked for approval {id:?} or is bound to its agent, so it cannot decide it; \
          have somebody else's operator key decide"
     ))
@@ -270,29 +265,29 @@ pub(super) struct Disclosure {
     ),
 )]
 pub(super) async fn disclose(
-    state: App,
+    engine: App,
     caller: Caller,
     Id(id): Id,
     finish: Finish,
     payload: Payload,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Done>, Error> {
     let access = caller.need(Permission::DiscloseInput)?;
     let Disclosure { input, r } = payload.unbegun().json().await?;
-    let approval = read(&state, &caller, access, &id).await?;
+    let approval = read(&engine, &caller, access, &id).await?;
     let Some(expected) = &approval.input_digest else {
-        return Err(ApiError::conflict(format!(
+        return Err(Error::conflict(format!(
             "approval {id:?} is not bound to an input, so there is none to show"
         )));
     };
     check_input("input", &input)?;
     if !digest::opens(expected, &r, &input) {
-        return Err(ApiError::invalid("input", "is not what the approval's digest commits to"));
+        return Err(Error::invalid("input", "is not what the approval's digest commits to"));
     }
     finish.begin();
     let text = serde_json::to_string(&input)
-        .map_err(|error| ApiError::invalid("input", format!("cannot be kept: {error}")))?;
-    if !state.store.set_approval_input(id.clone(), text, state.clock.now()).await? {
-        return Err(ApiError::conflict(format!(
+        .map_err(|error| Error::invalid("input", format!("cannot be kept: {error}")))?;
+    if !engine.store.set_approval_input(id.clone(), text, engine.clock.now()).await? {
+        return Err(Error::conflict(format!(
             "approval {id:?} is not pending any more, so nobody needs its input"
         )));
     }
@@ -302,20 +297,20 @@ pub(super) async fn disclose(
 /// The approval, if the caller may see it: of its agents, or one that it asked for itself. To
 /// everybody else there is no such approval, so that an id tells nothing about whose it is.
 async fn read(
-    state: &State,
+    engine: &Engine,
     caller: &Caller,
     access: Access,
     id: &str,
-) -> Result<Approval, ApiError> {
-    let now = state.clock.now();
+) -> Result<Approval, Error> {
+    let now = engine.clock.now();
     let found =
-        state.reading_store.approval(id.to_owned(), caller.org_id().to_owned(), now).await?;
-    let approval = found.ok_or_else(|| ApiError::unknown("approval", id))?.approval;
+        engine.reading_store.approval(id.to_owned(), caller.org_id().to_owned(), now).await?;
+    let approval = found.ok_or_else(|| Error::unknown("approval", id))?.approval;
     if access == Access::Any || caller.key.is_bound_to(&approval.agent_id) {
         return Ok(approval);
     }
-    if state.reading_store.is_asker(id.to_owned(), caller.key.id.clone()).await? {
+    if engine.reading_store.is_asker(id.to_owned(), caller.key.id.clone()).await? {
         return Ok(approval);
     }
-    Err(ApiError::unknown("approval", id))
+    Err(Error::unknown("approval", id))
 }

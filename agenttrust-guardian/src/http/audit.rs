@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use agenttrust::model::schema::NameOrEmpty;
 use axum::Json;
 use axum::body::Body;
@@ -15,13 +15,15 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
+use super::App;
 use super::answers::{NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::params::Params;
-use super::{ApiError, App};
-use crate::audit::{self, AuditError, Checkpoint, Entry, MAX_PAGE, Trust};
-use crate::role::Permission;
-use crate::state::State;
+use crate::audit;
+use crate::audit::{AuditError, Checkpoint, Entry, MAX_PAGE, Trust};
+use crate::domain::Error;
+use crate::domain::Permission;
+use crate::engine::Engine;
 use crate::store::Db;
 
 /// How many entries an answer has, unless the caller asks for another number.
@@ -50,17 +52,17 @@ pub(super) struct AuditPage {
     responses((status = 200, description = "The entries", body = AuditPage), Unavailable),
 )]
 pub(super) async fn list(
-    state: App,
+    engine: App,
     caller: Caller,
     params: Params,
-) -> Result<Json<AuditPage>, ApiError> {
+) -> Result<Json<AuditPage>, Error> {
     caller.need(Permission::ReadAudit)?;
     let after = number(&params, "after")?.unwrap_or(0);
     let limit = limit(&params)?;
     let agent_id = params.name("agent_id")?.map(str::to_owned);
-    let log = log(&state, &params)?;
-    state.audit.flush().await;
-    let entries = page(&state, log, after, limit, agent_id).await?;
+    let log = log(&engine, &params)?;
+    engine.audit.flush().await;
+    let entries = page(&engine, log, after, limit, agent_id).await?;
     let next_after = entries.last().map(|entry| entry.seq);
     let entries = entries.into_iter().filter(|entry| entry.org_id == caller.org_id()).collect();
     Ok(Json(AuditPage { entries, next_after }))
@@ -92,10 +94,10 @@ pub(super) struct AuditLogBrief {
     get, path = "/api/v1/audit/logs", operation_id = "list_audit_logs", tag = "audit",
     responses((status = 200, description = "Every log", body = AuditLogs), Unavailable),
 )]
-pub(super) async fn logs(state: App, caller: Caller) -> Result<Json<AuditLogs>, ApiError> {
+pub(super) async fn logs(engine: App, caller: Caller) -> Result<Json<AuditLogs>, Error> {
     caller.need(Permission::ReadAudit)?;
-    state.audit.flush().await;
-    let found = read(&state, |db| async move {
+    engine.audit.flush().await;
+    let found = read(&engine, |db| async move {
         let mut found = Vec::new();
         for log in audit::logs(&db).await? {
             let last = audit::last(&db, &log).await?;
@@ -104,7 +106,7 @@ pub(super) async fn logs(state: App, caller: Caller) -> Result<Json<AuditLogs>, 
         Ok(found)
     });
     let brief = |(log, last): (String, Option<Entry>)| AuditLogBrief {
-        own: log == state.settings.log,
+        own: log == engine.settings.log,
         log,
         newest: last.as_ref().map(|last| last.seq),
         newest_at: last.map(|last| last.at),
@@ -141,21 +143,21 @@ pub(super) struct AuditCheckpoints {
     responses((status = 200, description = "The checkpoints", body = AuditCheckpoints), Unavailable),
 )]
 pub(super) async fn checkpoints(
-    state: App,
+    engine: App,
     caller: Caller,
     params: Params,
-) -> Result<Json<AuditCheckpoints>, ApiError> {
+) -> Result<Json<AuditCheckpoints>, Error> {
     caller.need(Permission::ReadAudit)?;
     let before = number(&params, "before")?.and_then(|before| i64::try_from(before).ok());
     let before = before.unwrap_or(i64::MAX);
-    let (limit, log) = (limit(&params)?, log(&state, &params)?);
-    let (cut, checkpoints) = read(&state, move |db| async move {
+    let (limit, log) = (limit(&params)?, log(&engine, &params)?);
+    let (cut, checkpoints) = read(&engine, move |db| async move {
         let cut = audit::cut(&db, &log).await.map_err(AuditError::unreadable)?;
         let page = audit::checkpoints(&db, &log, before, limit).await;
         Ok((cut, page.map_err(AuditError::unreadable)?))
     })
     .await?;
-    let key = state.audit.key().map(|key| key.public().to_string());
+    let key = engine.audit.key().map(|key| key.public().to_string());
     let next_before = checkpoints.last().map(|oldest| oldest.seq);
     Ok(Json(AuditCheckpoints { key, cut, checkpoints, next_before }))
 }
@@ -211,20 +213,20 @@ pub(super) struct AuditFault {
     get, path = "/api/v1/audit/verify", operation_id = "verify_audit", tag = "audit",
     responses((status = 200, description = "What was found", body = Verification), TooMany, Unavailable),
 )]
-pub(super) async fn verify(state: App, caller: Caller) -> Result<Json<Verification>, ApiError> {
+pub(super) async fn verify(engine: App, caller: Caller) -> Result<Json<Verification>, Error> {
     caller.need(Permission::ReadAudit)?;
-    let walk = begin_walk(&state)?;
-    state.audit.flush().await;
-    let trust = Trust { own: Some(state.audit.own(&state.settings.log)), ..Trust::default() };
+    let walk = begin_walk(&engine)?;
+    engine.audit.flush().await;
+    let trust = Trust { own: Some(engine.audit.own(&engine.settings.log)), ..Trust::default() };
     // The walk goes on when the caller hangs up, and so must its leave.
-    let found = read(&state, |db| async move {
+    let found = read(&engine, |db| async move {
         let found = audit::verify_all(&db, &trust).await;
         drop(walk);
         found
     });
     let logs: Vec<_> = found.await?.into_iter().map(AuditLogVerification::from).collect();
     let fault = logs.iter().find_map(|log| log.fault.clone());
-    let own = logs.iter().find(|log| log.log == state.settings.log);
+    let own = logs.iter().find(|log| log.log == engine.settings.log);
     let head = own.map(|log| log.head.clone()).unwrap_or_default();
     let rows = logs.iter().map(|log| log.rows).sum();
     Ok(Json(Verification { ok: fault.is_none(), rows, head, fault, logs }))
@@ -250,26 +252,22 @@ impl From<audit::Verification> for AuditLogVerification {
         NotFound, TooMany, Unavailable,
     ),
 )]
-pub(super) async fn export(
-    state: App,
-    caller: Caller,
-    params: Params,
-) -> Result<Response, ApiError> {
+pub(super) async fn export(engine: App, caller: Caller, params: Params) -> Result<Response, Error> {
     caller.need(Permission::ReadAudit)?;
     let one = params.name("log")?.map(str::to_owned);
-    let walk = begin_walk(&state)?;
-    state.audit.flush().await;
-    let known = read(&state, |db| async move { audit::logs(&db).await }).await?;
+    let walk = begin_walk(&engine)?;
+    engine.audit.flush().await;
+    let known = read(&engine, |db| async move { audit::logs(&db).await }).await?;
     let logs = match one {
         None => known,
         Some(log) if known.contains(&log) => vec![log],
-        Some(log) => return Err(ApiError::unknown("audit log", &log)),
+        Some(log) => return Err(Error::unknown("audit log", &log)),
     };
     let org_id = caller.org_id().to_owned();
-    let begin = (state.0, org_id, VecDeque::from(logs), 0_u64, walk);
-    let lines = stream::try_unfold(begin, |(state, org_id, mut logs, after, walk)| async move {
+    let begin = (engine.0, org_id, VecDeque::from(logs), 0_u64, walk);
+    let lines = stream::try_unfold(begin, |(engine, org_id, mut logs, after, walk)| async move {
         let Some(log) = logs.front().cloned() else { return Ok::<_, io::Error>(None) };
-        let entries = page(&state, log, after, MAX_PAGE, None).await.map_err(broken)?;
+        let entries = page(&engine, log, after, MAX_PAGE, None).await.map_err(broken)?;
         let after = match entries.last() {
             Some(last) => last.seq,
             None => {
@@ -282,53 +280,52 @@ pub(super) async fn export(
             serde_json::to_writer(&mut text, entry)?;
             text.write_all(b"\n")?;
         }
-        Ok(Some((Bytes::from(text), (state, org_id, logs, after, walk))))
+        Ok(Some((Bytes::from(text), (engine, org_id, logs, after, walk))))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
 /// The log that is asked for, else the one that this Guardian writes.
-fn log(state: &State, params: &Params) -> Result<String, ApiError> {
-    Ok(params.name("log")?.unwrap_or(&state.settings.log).to_owned())
+fn log(engine: &Engine, params: &Params) -> Result<String, Error> {
+    Ok(params.name("log")?.unwrap_or(&engine.settings.log).to_owned())
 }
 
 /// The number of a row.
-fn number(params: &Params, name: &str) -> Result<Option<u64>, ApiError> {
+fn number(params: &Params, name: &str) -> Result<Option<u64>, Error> {
     let number: Option<i64> = params.number(name)?;
-    let outside = |_| ApiError::invalid(name, "is not a whole number in range");
+    let outside = |_| Error::invalid(name, "is not a whole number in range");
     number.map(|number| u64::try_from(number).map_err(outside)).transpose()
 }
 
-fn limit(params: &Params) -> Result<u32, ApiError> {
+fn limit(params: &Params) -> Result<u32, Error> {
     let limit: u32 = params.number("limit")?.unwrap_or(PAGE);
     if (1..=MAX_PAGE).contains(&limit) {
         return Ok(limit);
     }
-    Err(ApiError::invalid("limit", format!("is {limit}; it is from 1 to {MAX_PAGE}")))
+    Err(Error::invalid("limit", format!("is {limit}; it is from 1 to {MAX_PAGE}")))
 }
 
 async fn page(
-    state: &State,
+    engine: &Engine,
     log: String,
     after: u64,
     limit: u32,
     agent_id: Option<String>,
-) -> Result<Vec<Entry>, ApiError> {
-    read(
-        state,
-        move |db| async move { audit::list(&db, &log, after, limit, agent_id.as_deref()).await },
-    )
+) -> Result<Vec<Entry>, Error> {
+    read(engine, move |db| async move {
+        audit::list(&db, &log, after, limit, agent_id.as_deref()).await
+    })
     .await
 }
 
 /// Reads on the background runtime, to the end even when nobody waits for it any more.
-async fn read<T, F, W>(state: &State, work: F) -> Result<T, ApiError>
+async fn read<T, F, W>(engine: &Engine, work: F) -> Result<T, Error>
 where
     F: FnOnce(Db) -> W,
     W: Future<Output = Result<T, AuditError>> + Send + 'static,
     T: Send + 'static,
 {
-    let store = state.reading_store.clone();
+    let store = engine.reading_store.clone();
     let work = work(store.db());
     let read = async move {
         let _place = store.place().await;
@@ -336,24 +333,24 @@ where
     };
     background::spawn(read)
         .await
-        .map_err(|_| ApiError::unavailable("reading the audit log panicked"))?
+        .map_err(|_| Error::unavailable("reading the audit log panicked"))?
         .map_err(unreadable)
 }
 
-fn begin_walk(state: &State) -> Result<OwnedSemaphorePermit, ApiError> {
-    state.audit.begin_walk().ok_or_else(|| {
-        ApiError::too_many(
+fn begin_walk(engine: &Engine) -> Result<OwnedSemaphorePermit, Error> {
+    engine.audit.begin_walk().ok_or_else(|| {
+        Error::too_many(
             "the audit log is being verified or exported, which one caller at a time may do; \
              try again in a moment",
         )
     })
 }
 
-fn unreadable(error: AuditError) -> ApiError {
+fn unreadable(error: AuditError) -> Error {
     tracing::error!(%error, "the audit log could not be read");
-    ApiError::unavailable("the audit log cannot be read at present; try again later")
+    Error::unavailable("the audit log cannot be read at present; try again later")
 }
 
-fn broken(error: ApiError) -> io::Error {
+fn broken(error: Error) -> io::Error {
     io::Error::other(error.message().to_owned())
 }

@@ -9,12 +9,11 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 
-use super::ApiError;
-use crate::names::check_name;
-use crate::registry::Key;
-use crate::role::{Access, Permission, Role};
-use crate::secret::Fingerprint;
-use crate::state::State;
+use crate::domain::Error;
+use crate::domain::names::check_name;
+use crate::domain::role::Access;
+use crate::domain::{Fingerprint, Key, Permission, Role};
+use crate::engine::Engine;
 
 pub(super) const UNKNOWN: &str = "the API key is not known here, or was revoked; use another one";
 
@@ -33,9 +32,9 @@ pub(super) struct Caller {
 
 impl Caller {
     /// How far the caller may go with `permission`; 403 when not at all.
-    pub(super) fn need(&self, permission: Permission) -> Result<Access, ApiError> {
+    pub(super) fn need(&self, permission: Permission) -> Result<Access, Error> {
         match self.key.role.may(permission) {
-            Access::No => Err(ApiError::forbidden(format!(
+            Access::No => Err(Error::forbidden(format!(
                 "a key of role {} may not {permission}; use one of role {}",
                 self.key.role,
                 Role::ALL
@@ -51,13 +50,13 @@ impl Caller {
 
     /// As [`need`](Self::need), for this agent; 403 for an agent that the key is not bound to, and
     /// for another one than `X-Agent-ID` names.
-    pub(super) fn need_for(&self, permission: Permission, agent_id: &str) -> Result<(), ApiError> {
+    pub(super) fn need_for(&self, permission: Permission, agent_id: &str) -> Result<(), Error> {
         let access = self.need(permission)?;
         if access == Access::Own && !self.key.is_bound_to(agent_id) {
-            return Err(ApiError::not_bound(agent_id));
+            return Err(Error::not_bound(agent_id));
         }
         match &self.named {
-            Some(named) if named != agent_id => Err(ApiError::forbidden(format!(
+            Some(named) if named != agent_id => Err(Error::forbidden(format!(
                 "{AGENT_ID} names agent {named:?} and the request is about {agent_id:?}; \
                  name the same agent in both, or leave the header out"
             ))),
@@ -79,34 +78,34 @@ impl Caller {
 
 /// Whose key a request came with, looked up before it had a place; or why it came with none that works.
 #[derive(Clone)]
-pub(super) struct Identified(pub(super) Result<(Arc<Key>, Fingerprint), ApiError>);
+pub(super) struct Identified(pub(super) Result<(Arc<Key>, Fingerprint), Error>);
 
 /// The key that the headers present, and the secret by which they do.
 pub(super) async fn identify(
-    state: &State,
+    engine: &Engine,
     headers: &HeaderMap,
-) -> Result<(Arc<Key>, Fingerprint), ApiError> {
+) -> Result<(Arc<Key>, Fingerprint), Error> {
     let key = presented(headers)
-        .ok_or_else(|| ApiError::unauthenticated("no API key; send one in the X-API-Key header"))?;
-    let hash = Fingerprint::of(key.ok_or_else(|| ApiError::unauthenticated(UNKNOWN))?);
-    match state.key(hash).await {
+        .ok_or_else(|| Error::unauthenticated("no API key; send one in the X-API-Key header"))?;
+    let hash = Fingerprint::of(key.ok_or_else(|| Error::unauthenticated(UNKNOWN))?);
+    match engine.key(hash).await {
         Ok(Some(key)) => Ok((key, hash)),
-        Ok(None) => Err(ApiError::unauthenticated(UNKNOWN)),
+        Ok(None) => Err(Error::unauthenticated(UNKNOWN)),
         // Unknown here and nobody to ask: as good as unknown.
         Err(error) => {
             tracing::warn!(%error, "an unknown key could not be looked up");
-            Err(ApiError::unauthenticated(UNKNOWN))
+            Err(Error::unauthenticated(UNKNOWN))
         }
     }
 }
 
-impl FromRequestParts<Arc<State>> for Caller {
-    type Rejection = ApiError;
+impl FromRequestParts<Arc<Engine>> for Caller {
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, engine: &Arc<Engine>) -> Result<Self, Error> {
         let (key, hash) = match parts.extensions.get::<Identified>() {
             Some(Identified(identified)) => identified.clone()?,
-            None => identify(state, &parts.headers).await?,
+            None => identify(engine, &parts.headers).await?,
         };
         // For the body, which may arrive much later.
         parts.extensions.insert(hash);
@@ -115,21 +114,21 @@ impl FromRequestParts<Arc<State>> for Caller {
             && key.role == Role::Agent
             && !key.is_bound_to(agent_id)
         {
-            return Err(ApiError::not_bound(agent_id));
+            return Err(Error::not_bound(agent_id));
         }
         Ok(Self { key, secret: hash, named })
     }
 }
 
 /// The agent that `X-Agent-ID` names.
-fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+fn named(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let mut values = headers.get_all(AGENT_ID).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(ApiError::invalid(AGENT_ID, "is there more than once; send it once"));
+        return Err(Error::invalid(AGENT_ID, "is there more than once; send it once"));
     }
     let Some(agent_id) = text(value) else {
-        return Err(ApiError::invalid(AGENT_ID, "holds more than printable ASCII characters"));
+        return Err(Error::invalid(AGENT_ID, "holds more than printable ASCII characters"));
     };
     if agent_id.is_empty() {
         return Ok(None);

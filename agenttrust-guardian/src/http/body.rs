@@ -11,17 +11,15 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer};
-use serde_json::Number;
+use serde::de::DeserializeOwned;
 
 use self::arriving::Arriving;
-use super::ApiError;
 use super::admit::Admission;
 use super::auth::UNKNOWN;
 use super::finish::Finish;
-use crate::secret::Fingerprint;
-use crate::state::State;
+use crate::domain::Error;
+use crate::domain::Fingerprint;
+use crate::engine::Engine;
 
 /// A body that was not read yet.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub(super) struct Payload {
     /// Told when all of it is there, unless the handler says itself when it begins.
     finish: Option<Finish>,
     /// By what its sender is known, to be looked at again if the body takes its time.
-    sender: Option<(Arc<State>, Fingerprint)>,
+    sender: Option<(Arc<Engine>, Fingerprint)>,
 }
 
 impl Payload {
@@ -43,7 +41,7 @@ impl Payload {
     }
 
     /// The body as it came.
-    pub(super) async fn bytes(self) -> Result<Bytes, ApiError> {
+    pub(super) async fn bytes(self) -> Result<Bytes, Error> {
         let mut arriving = Arriving::new(self.body, self.announced, self.admission);
         let bytes = arriving.whole().await?;
         if arriving.took_time() {
@@ -56,29 +54,29 @@ impl Payload {
     }
 
     /// The body as a `T`.
-    pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+    pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         json(&self.bytes().await?)
     }
 
     /// The body as a `T`; an empty one is `{}`.
-    pub(super) async fn json_or_empty<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+    pub(super) async fn json_or_empty<T: DeserializeOwned>(self) -> Result<T, Error> {
         let bytes = self.bytes().await?;
         json(if bytes.is_empty() { b"{}" } else { &bytes })
     }
 }
 
 /// Refuses a sender whose key was revoked, or rotated away, while its body was on the way.
-fn still_known(sender: Option<(Arc<State>, Fingerprint)>) -> Result<(), ApiError> {
-    if sender.is_none_or(|(state, secret)| state.still_knows(&secret)) {
+fn still_known(sender: Option<(Arc<Engine>, Fingerprint)>) -> Result<(), Error> {
+    if sender.is_none_or(|(engine, secret)| engine.still_knows(&secret)) {
         return Ok(());
     }
-    Err(ApiError::unauthenticated(UNKNOWN))
+    Err(Error::unauthenticated(UNKNOWN))
 }
 
-impl FromRequest<Arc<State>> for Payload {
+impl FromRequest<Arc<Engine>> for Payload {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, engine: &Arc<Engine>) -> Result<Self, Self::Rejection> {
         let announced = request
             .headers()
             .get(CONTENT_LENGTH)
@@ -86,7 +84,7 @@ impl FromRequest<Arc<State>> for Payload {
             .and_then(|length| length.parse().ok());
         let extensions = request.extensions();
         let secret = extensions.get::<Fingerprint>();
-        let sender = secret.map(|secret| (Arc::clone(state), *secret));
+        let sender = secret.map(|secret| (Arc::clone(engine), *secret));
         let admission = extensions.get::<Arc<Admission>>().cloned();
         // Nothing changes before the body is there.
         let finish = extensions.get::<Finish>().cloned().inspect(Finish::not_yet);
@@ -95,10 +93,10 @@ impl FromRequest<Arc<State>> for Payload {
 }
 
 /// Reads JSON, naming the field at fault.
-pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     // The parser skips what it ignores without looking whether it is text at all.
     let text = std::str::from_utf8(bytes)
-        .map_err(|_| ApiError::invalid("body", "is not JSON: it is not UTF-8"))?;
+        .map_err(|_| Error::invalid("body", "is not JSON: it is not UTF-8"))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -111,29 +109,17 @@ pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             None => path,
         };
         if missing_field(&said).is_some() {
-            ApiError::invalid(&field, "is missing; give it a value")
+            Error::invalid(&field, "is missing; give it a value")
         } else if inner.is_data() {
-            ApiError::invalid(&field, format!("is not as it must be: {said}"))
+            Error::invalid(&field, format!("is not as it must be: {said}"))
         } else {
-            ApiError::invalid("body", format!("is not JSON: {said}"))
+            Error::invalid("body", format!("is not JSON: {said}"))
         }
     })?;
     deserializer
         .end()
-        .map_err(|error| ApiError::invalid("body", format!("goes on after its JSON: {error}")))?;
+        .map_err(|error| Error::invalid("body", format!("goes on after its JSON: {error}")))?;
     Ok(value)
-}
-
-/// A whole number, written as JSON Schema lets an integer be written: `300` or `300.0`.
-pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Result<N, D::Error> {
-    /// From here on a floating point number does not say any more which one is meant.
-    const INEXACT: f64 = 9_007_199_254_740_992.0;
-    let number = Number::deserialize(from)?;
-    let exact = |number: &f64| number.fract() == 0.0 && (0.0..INEXACT).contains(number);
-    let whole = number.as_u64().or_else(|| number.as_f64().filter(exact).map(|whole| whole as u64));
-    whole
-        .and_then(|whole| N::try_from(whole).ok())
-        .ok_or_else(|| D::Error::custom(format!("{number} is not a whole number in range")))
 }
 
 fn missing_field(said: &str) -> Option<&str> {
@@ -142,6 +128,8 @@ fn missing_field(said: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -153,7 +141,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Counted {
-        #[serde(deserialize_with = "whole")]
+        #[serde(deserialize_with = "crate::domain::numbers::whole")]
         line: u32,
     }
 

@@ -18,17 +18,20 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, PartialSchema};
 
+use super::App;
 use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::{Payload, json};
 use super::openapi::header as documented;
 use super::params::header;
-use super::{ApiError, App};
-use crate::names::{check_name, check_names, check_text};
-use crate::pipeline::{self, Answer, Check, span};
-use crate::role::Permission;
-use crate::state::State;
+use crate::domain::Answer;
+use crate::domain::Error;
+use crate::domain::Permission;
+use crate::domain::names::{check_name, check_names, check_text};
+use crate::engine::Engine;
+use crate::pipeline;
+use crate::pipeline::{Check, span};
 
 /// What a check may carry in its headers, where a gateway that knows none of it is not disturbed.
 struct Carried;
@@ -84,57 +87,58 @@ impl IntoParams for Carried {
     ),
 )]
 pub(super) async fn check(
-    state: App,
+    engine: App,
     caller: Caller,
     headers: HeaderMap,
     place: Place,
     payload: Payload,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Error> {
     caller.need(Permission::Check)?;
     // A decision that was begun goes on by itself.
     let bytes = payload.unbegun().bytes().await?;
     let body: CheckRequest = json(&bytes)?;
     caller.need_for(Permission::Check, &body.agent_id)?;
     let check = Arc::new(Check { _place: place.take(), ..read(caller, &headers, body)? });
-    let span = span::begin(&state, &check);
+    let span = span::begin(&engine, &check);
     #[cfg(feature = "otel")]
     crate::otel::follow(&span, &headers);
-    let answer = answer(&state, check, &headers, &bytes).instrument(span.clone()).await?;
+    let answer = answer(&engine, check, &headers, &bytes).instrument(span.clone()).await?;
     span::end(&span, &answer);
     Ok(respond(&answer))
 }
 
 /// Decides the check, or says again what was said to its idempotency key.
 async fn answer(
-    state: &Arc<State>,
+    engine: &Arc<Engine>,
     check: Arc<Check>,
     headers: &HeaderMap,
     bytes: &Bytes,
-) -> Result<Arc<Answer>, ApiError> {
+) -> Result<Arc<Answer>, Error> {
     let Some(repeated) = header(headers, IDEMPOTENCY_KEY)? else {
-        return pipeline::answer(state, check).await;
+        return pipeline::answer(engine, check).await;
     };
     check_name("Idempotency-Key", repeated)?;
     let body = fingerprint(&check, bytes);
-    pipeline::answer_once(state, check, repeated, body).await
+    pipeline::answer_once(engine, check, repeated, body).await
 }
 
-fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, ApiError> {
+fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, Error> {
     check_name("agent_id", &body.agent_id)?;
     check_name("action_name", &body.action_name)?;
     // One published client sends "" where it has no session.
     let session_id = body.session_id.filter(|id| !id.is_empty());
     session_id.as_deref().map_or(Ok(()), |id| check_name("session_id", id))?;
     check_name("action_source", &body.action_source)?;
-    let hint =
-        body.action_effect.map(|word| word.parse::<Effect>()).transpose().map_err(|error| {
-            ApiError::invalid("action_effect", format!("is not known: {error}"))
-        })?;
+    let hint = body
+        .action_effect
+        .map(|word| word.parse::<Effect>())
+        .transpose()
+        .map_err(|error| Error::invalid("action_effect", format!("is not known: {error}")))?;
     let summary = body.action_input_summary.filter(|summary| !summary.is_empty());
     // Clients cut it themselves. A longer one would be bound beyond what an approver gets to see.
     summary.as_deref().map_or(Ok(()), |text| check_text("action_input_summary", text))?;
     if summary.as_deref().is_some_and(|text| text.chars().count() > SUMMARY_MAX_CHARS) {
-        return Err(ApiError::invalid(
+        return Err(Error::invalid(
             "action_input_summary",
             format!("is too long; {SUMMARY_MAX_CHARS} characters is the most, so cut it"),
         ));
@@ -156,26 +160,26 @@ fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check
     })
 }
 
-fn scopes(list: &str) -> Result<Vec<String>, ApiError> {
+fn scopes(list: &str) -> Result<Vec<String>, Error> {
     let scopes: Vec<String> = list.split(',').map(|scope| scope.trim().to_owned()).collect();
     check_names(SCOPES, &scopes)?;
     Ok(scopes)
 }
 
-fn digest(hex: &str) -> Result<String, ApiError> {
+fn digest(hex: &str) -> Result<String, Error> {
     if hex.len() == 64 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         Ok(hex.to_ascii_lowercase())
     } else {
-        Err(ApiError::invalid(INPUT_DIGEST, "is not 64 hexadecimal digits"))
+        Err(Error::invalid(INPUT_DIGEST, "is not 64 hexadecimal digits"))
     }
 }
 
-fn binds(word: &str, digest: &Option<String>) -> Result<Binds, ApiError> {
+fn binds(word: &str, digest: &Option<String>) -> Result<Binds, Error> {
     let part = Binds::from_word(word)
-        .ok_or_else(|| ApiError::invalid(BINDS, "is not known; use request or method"))?;
+        .ok_or_else(|| Error::invalid(BINDS, "is not known; use request or method"))?;
     if digest.is_none() {
         let alone = format!("says what a digest is of, and there is none; send {INPUT_DIGEST} too");
-        return Err(ApiError::invalid(BINDS, alone));
+        return Err(Error::invalid(BINDS, alone));
     }
     Ok(part)
 }

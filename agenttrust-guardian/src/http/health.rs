@@ -21,23 +21,23 @@ const CLOCK_AHEAD_MOST: Duration = Duration::from_secs(60);
         (status = 503, description = "Every check is denied; `checks` says why", body = Health),
     ),
 )]
-pub(super) async fn health(state: App) -> (StatusCode, Json<Health>) {
+pub(super) async fn health(engine: App) -> (StatusCode, Json<Health>) {
     // Without either of them no decision can be recorded.
-    let database = vital(state.is_in_touch() && state.pulse.of(&state.control_store).await);
-    let audit = vital(state.audit.is_healthy());
+    let database = vital(engine.is_in_touch() && engine.pulse.of(&engine.control_store).await);
+    let audit = vital(engine.audit.is_healthy());
     // The set in force may not be the one that somebody meant to be.
-    let policies = match state.policies.trouble() {
+    let policies = match engine.policies.trouble() {
         None => HealthStatus::Healthy,
         Some(_) => HealthStatus::Degraded,
     };
     // Set back under a running Guardian: what it issues ends earlier than others think.
-    let clock = if state.clock.ahead() > CLOCK_AHEAD_MOST {
+    let clock = if engine.clock.ahead() > CLOCK_AHEAD_MOST {
         HealthStatus::Degraded
     } else {
         HealthStatus::Healthy
     };
     // In force here, and not yet at the other replicas or after a restart.
-    let revocations = match state.takings.overdue() {
+    let revocations = match engine.takings.overdue() {
         0 => HealthStatus::Healthy,
         _ => HealthStatus::Degraded,
     };

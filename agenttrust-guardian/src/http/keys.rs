@@ -1,32 +1,24 @@
 //! API keys: made and revoked by an admin, shown once.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use agenttrust::Timestamp;
 use agenttrust::model::schema::{Name, NameOrEmpty};
 
+use super::App;
 use super::answers::{NotFound, TakenBack, Unavailable};
 use super::auth::Caller;
-use super::body::{Payload, whole};
+use super::body::Payload;
 use super::params::{Id, Params};
-use super::{ApiError, App};
-use crate::audit::Record;
-use crate::builder::keep_key;
-use crate::guardian::check_key_agents;
-use crate::names::check_name;
-use crate::role::{Permission, Role};
-use crate::secret::Secret;
-use crate::state::DEFAULT_ORG;
-use crate::store::{KeyRow, Rotation};
-
-/// The longest that two secrets of a key work beside each other, in seconds.
-const OVERLAP_MOST: u64 = 30 * 86_400;
+use crate::domain::Error;
+use crate::domain::names::check_name;
+use crate::domain::numbers::whole;
+use crate::domain::{DEFAULT_ORG, ParseRoleError, Permission, Role, Secret};
+use crate::services::keys::{self, NewKey};
+use crate::store::KeyRow;
 
 /// The body of `POST /api/v1/keys`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -93,33 +85,31 @@ impl From<KeyRow> for KeyView {
     responses((status = 201, description = "The key, shown this once", body = KeyView), Unavailable),
 )]
 pub(super) async fn create(
-    state: App,
+    engine: App,
     caller: Caller,
     payload: Payload,
-) -> Result<(StatusCode, Json<KeyView>), ApiError> {
+) -> Result<(StatusCode, Json<KeyView>), Error> {
     caller.need(Permission::ManageKeys)?;
     let body: CreateKey = payload.json().await?;
-    let role: Role = body.role.parse().map_err(|error: crate::role::UnknownRole| {
-        ApiError::invalid("role", format!("is not known: {error}"))
+    let role: Role = body.role.parse().map_err(|error: ParseRoleError| {
+        Error::invalid("role", format!("is not known: {error}"))
     })?;
-    let org_id = organisation(&caller, body.org_id.as_deref())?;
-    check_key_agents(&state, org_id, role, &body.agents)?;
-    state.ready_to_change()?;
+    let org_id = organisation(&caller, body.org_id.as_deref())?.to_owned();
     let secret = Secret::random("sk_live_")?;
-    let hash = secret.fingerprint();
-    let row = keep_key(&state, org_id, role, body.agents, hash, &caller.key.id).await?;
+    let new = NewKey { org_id, role, agents: body.agents, hash: secret.fingerprint() };
+    let row = keys::create(&engine, new, &caller.key.id).await?;
     let view = KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) };
     Ok((StatusCode::CREATED, Json(view)))
 }
 
 /// The organisation that a request about keys is for. Those of the Guardian's own look after all.
-fn organisation<'a>(caller: &'a Caller, org_id: Option<&'a str>) -> Result<&'a str, ApiError> {
+fn organisation<'a>(caller: &'a Caller, org_id: Option<&'a str>) -> Result<&'a str, Error> {
     let Some(org_id) = org_id.filter(|org_id| *org_id != caller.org_id()) else {
         return Ok(caller.org_id());
     };
     check_name("org_id", org_id)?;
     if caller.org_id() != DEFAULT_ORG {
-        return Err(ApiError::forbidden(format!(
+        return Err(Error::forbidden(format!(
             "this key belongs to organisation {:?} and reaches no other; use an admin key of \
              {DEFAULT_ORG:?}",
             caller.org_id()
@@ -140,15 +130,10 @@ pub(super) struct Keys {
     params(("org_id" = Option<NameOrEmpty>, Query, description = "Another organisation than the caller's, for an admin of `org_default`")),
     responses((status = 200, description = "The keys, without what is secret", body = Keys), Unavailable),
 )]
-pub(super) async fn list(
-    state: App,
-    caller: Caller,
-    params: Params,
-) -> Result<Json<Keys>, ApiError> {
+pub(super) async fn list(engine: App, caller: Caller, params: Params) -> Result<Json<Keys>, Error> {
     caller.need(Permission::ManageKeys)?;
     let org_id = organisation(&caller, params.name("org_id")?)?;
-    let mut keys = state.reading_store.keys().await?;
-    keys.retain(|key| key.org_id == org_id);
+    let keys = keys::list(&engine, org_id).await?;
     Ok(Json(Keys { keys: keys.into_iter().map(KeyView::from).collect() }))
 }
 
@@ -164,23 +149,14 @@ pub(super) async fn list(
     responses((status = 200, description = "It is revoked", body = TakenBack), NotFound, Unavailable),
 )]
 pub(super) async fn revoke(
-    state: App,
+    engine: App,
     caller: Caller,
     Id(id): Id,
     params: Params,
-) -> Result<Json<TakenBack>, ApiError> {
+) -> Result<Json<TakenBack>, Error> {
     caller.need(Permission::ManageKeys)?;
     let org_id = organisation(&caller, params.name("org_id")?)?;
-    // Made by another process a moment ago, it is not known here yet.
-    if !state.knows_key(org_id, &id) {
-        state.catch_up().await?;
-    }
-    if !state.knows_key(org_id, &id) {
-        return Err(no_such_key(&id));
-    }
-    let record =
-        Record::new("key.revoked", org_id).actor(&caller.key.id).body(json!({ "key_id": id }));
-    let durable = state.take_key(org_id, &id, record).await;
+    let durable = keys::revoke(&engine, org_id, &id, &caller.key.id).await?;
     Ok(Json(TakenBack { status: "revoked", durable }))
 }
 
@@ -221,40 +197,16 @@ fn a_day() -> u64 {
     ),
 )]
 pub(super) async fn rotate(
-    state: App,
+    engine: App,
     caller: Caller,
     Id(id): Id,
     payload: Payload,
-) -> Result<Json<KeyView>, ApiError> {
+) -> Result<Json<KeyView>, Error> {
     caller.need(Permission::ManageKeys)?;
     let Rotate { overlap, org_id } = payload.json_or_empty().await?;
-    if overlap > OVERLAP_MOST {
-        let long = format!("is {overlap}; {OVERLAP_MOST} seconds is the most");
-        return Err(ApiError::invalid("overlap", long));
-    }
     let org_id = organisation(&caller, org_id.as_deref())?;
-    state.ready_to_change()?;
     let secret = Secret::random("sk_live_")?;
-    let now = state.clock.now();
-    let rotation = Rotation {
-        id: id.clone(),
-        org_id: org_id.to_owned(),
-        hash: secret.fingerprint(),
-        old_until: now.saturating_add(Duration::from_secs(overlap)),
-        now,
-    };
-    if !state.control_store.rotate_key(rotation).await? {
-        return Err(no_such_key(&id));
-    }
-    state.catch_up().await?;
-    let record = Record::new("key.rotated", org_id)
-        .actor(&caller.key.id)
-        .body(json!({ "key_id": id, "overlap": overlap }));
-    state.note(record).await?;
-    let row = state.control_store.key(id.clone()).await?.ok_or_else(|| no_such_key(&id))?;
+    let (hash, actor) = (secret.fingerprint(), &caller.key.id);
+    let row = keys::rotate(&engine, org_id, &id, hash, overlap, actor).await?;
     Ok(Json(KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) }))
-}
-
-fn no_such_key(id: &str) -> ApiError {
-    ApiError::not_found(format!("there is no key {id:?} that works"))
 }

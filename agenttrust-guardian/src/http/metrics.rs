@@ -3,12 +3,12 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
+use super::App;
 use super::answers::Unavailable;
 use super::auth::Caller;
-use super::{ApiError, App};
+use crate::domain::Error;
+use crate::domain::{DEFAULT_ORG, Permission};
 use crate::metrics;
-use crate::role::Permission;
-use crate::state::DEFAULT_ORG;
 
 /// Read the metrics, as Prometheus scrapes them
 #[utoipa::path(
@@ -18,25 +18,25 @@ use crate::state::DEFAULT_ORG;
         Unavailable,
     ),
 )]
-pub(super) async fn read(state: App, caller: Caller) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn read(engine: App, caller: Caller) -> Result<impl IntoResponse, Error> {
     caller.need(Permission::ReadMetrics)?;
     if caller.org_id() != DEFAULT_ORG {
-        return Err(ApiError::forbidden(format!(
+        return Err(Error::forbidden(format!(
             "the metrics count what every organisation does; use a key of {DEFAULT_ORG}"
         )));
     }
-    text(&state)
+    text(&engine)
 }
 
 /// `GET /metrics` where whoever can ask may.
 #[cfg(feature = "cli")]
-pub(super) async fn open(state: App) -> Result<impl IntoResponse, ApiError> {
-    text(&state)
+pub(super) async fn open(engine: App) -> Result<impl IntoResponse, Error> {
+    text(&engine)
 }
 
-fn text(state: &App) -> Result<impl IntoResponse + use<>, ApiError> {
-    let text = state.metrics.render(state).map_err(|_| {
-        ApiError::unavailable("the metrics could not be written; look at the Guardian's log")
+fn text(engine: &App) -> Result<impl IntoResponse + use<>, Error> {
+    let text = engine.metrics.render(&engine.present()).map_err(|_| {
+        Error::unavailable("the metrics could not be written; look at the Guardian's log")
     })?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }

@@ -9,6 +9,7 @@ mod audit;
 mod auth;
 mod body;
 mod check;
+mod counting;
 mod error;
 mod finish;
 mod health;
@@ -35,16 +36,14 @@ use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
-pub(crate) use self::body::whole;
-pub(crate) use self::error::ApiError;
-use crate::metrics::count;
-use crate::state::State;
+use crate::domain::Error;
+use crate::engine::Engine;
 
 /// What every handler is given.
-type App = axum::extract::State<Arc<State>>;
+type App = axum::extract::State<Arc<Engine>>;
 
 /// Every endpoint.
-pub(crate) fn router(state: Arc<State>) -> Router {
+pub(crate) fn router(engine: Arc<Engine>) -> Router {
     Router::new()
         .route("/api/v1/agents", post(agents::create).get(agents::list))
         .route("/api/v1/agents/{id}", get(agents::get))
@@ -77,7 +76,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
-        .route_layer(from_fn_with_state(Arc::clone(&state), in_touch))
+        .route_layer(from_fn_with_state(Arc::clone(&engine), in_touch))
         // These answer all the same: a check with a denial, and nothing keeps anyone from taking back.
         .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
         .route("/api/v1/agents/{id}/suspend", post(agents::suspend))
@@ -89,11 +88,11 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(Arc::clone(&state), admit::admit))
+        .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
         .layer(from_fn(finish::finish))
-        .layer(from_fn_with_state(Arc::clone(&state), count))
+        .layer(from_fn_with_state(Arc::clone(&engine), counting::count))
         .layer(map_response(signed))
-        .with_state(state)
+        .with_state(engine)
 }
 
 /// Says whose answer it is: a 503 without that came from something in between.
@@ -103,32 +102,32 @@ async fn signed(mut response: Response) -> Response {
 }
 
 /// Refuses what would be answered from a memory that others may have overtaken.
-async fn in_touch(state: App, request: Request, next: Next) -> Result<Response, ApiError> {
-    if state.is_in_touch() {
+async fn in_touch(engine: App, request: Request, next: Next) -> Result<Response, Error> {
+    if engine.is_in_touch() {
         return Ok(next.run(request).await);
     }
-    Err(ApiError::unavailable(
+    Err(Error::unavailable(
         "this Guardian is out of touch with its database; try again, or ask another replica",
     ))
 }
 
 /// The numbers alone, for whoever can reach them.
 #[cfg(feature = "cli")]
-pub(crate) fn metrics_router(state: Arc<State>) -> Router {
+pub(crate) fn metrics_router(engine: Arc<Engine>) -> Router {
     let numbers = Router::new().route("/metrics", get(metrics::open)).fallback(unknown_route);
-    numbers.layer(map_response(signed)).with_state(state)
+    numbers.layer(map_response(signed)).with_state(engine)
 }
 
 /// What is answered where there is no room for another connection.
 #[cfg(feature = "cli")]
 pub(crate) fn full_router() -> Router {
-    Router::new().fallback(async || ApiError::no_connection()).layer(map_response(signed))
+    Router::new().fallback(async || error::no_connection()).layer(map_response(signed))
 }
 
-async fn unknown_route(uri: Uri) -> ApiError {
-    ApiError::not_found(format!("there is no endpoint {:?}", uri.path()))
+async fn unknown_route(uri: Uri) -> Error {
+    Error::not_found(format!("there is no endpoint {:?}", uri.path()))
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> ApiError {
-    ApiError::wrong_method(&method, uri.path())
+async fn wrong_method(method: Method, uri: Uri) -> Error {
+    error::wrong_method(&method, uri.path())
 }

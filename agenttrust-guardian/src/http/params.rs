@@ -8,19 +8,19 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use super::ApiError;
-use crate::names::check_name;
+use crate::domain::Error;
+use crate::domain::names::check_name;
 
 /// The one id or name in a path, decoded and looked at.
 #[derive(Debug)]
 pub(super) struct Id(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = ApiError;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| {
-            ApiError::invalid("id", "in the path is not UTF-8 once decoded; encode it again")
+            Error::invalid("id", "in the path is not UTF-8 once decoded; encode it again")
         })?;
         check_name("id", &id)?;
         Ok(Self(id))
@@ -38,44 +38,44 @@ impl Params {
     }
 
     /// This parameter, checked as a name.
-    pub(super) fn name(&self, name: &str) -> Result<Option<&str>, ApiError> {
+    pub(super) fn name(&self, name: &str) -> Result<Option<&str>, Error> {
         let text = self.text(name);
         text.map_or(Ok(()), |text| check_name(name, text))?;
         Ok(text)
     }
 
     /// This parameter as a number.
-    pub(super) fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, ApiError> {
-        let wrong = |_| ApiError::invalid(name, "is not a whole number in range");
+    pub(super) fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, Error> {
+        let wrong = |_| Error::invalid(name, "is not a whole number in range");
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// This parameter as a point in time. An empty one is none, and not the same as no bound at all.
-    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Error> {
         let wrong =
-            |_| ApiError::invalid(name, "is no point in time; write it as 2026-01-02T03:04:05Z");
+            |_| Error::invalid(name, "is no point in time; write it as 2026-01-02T03:04:05Z");
         self.0.get(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// This parameter as `true` or `false`.
-    pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, ApiError> {
-        let wrong = |_| ApiError::invalid(name, "is neither true nor false");
+    pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, Error> {
+        let wrong = |_| Error::invalid(name, "is neither true nor false");
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
-    type Rejection = ApiError;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let Query(sent) =
-            query.map_err(|_| ApiError::invalid("query", "cannot be read; encode it again"))?;
+            query.map_err(|_| Error::invalid("query", "cannot be read; encode it again"))?;
         let mut params = HashMap::with_capacity(sent.len());
         for (name, value) in sent {
             // Of two values, whoever is in between may have looked at the other one.
             if params.contains_key(&name) {
-                return Err(ApiError::invalid(&name, "is there more than once; send it once"));
+                return Err(Error::invalid(&name, "is there more than once; send it once"));
             }
             params.insert(name, value);
         }
@@ -84,16 +84,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 /// This header, if it is there and not empty.
-pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(ApiError::invalid(name, "is there more than once; send it once"));
+        return Err(Error::invalid(name, "is there more than once; send it once"));
     }
     let text = value
         .to_str()
-        .map_err(|_| ApiError::invalid(name, "holds more than printable ASCII characters"))?;
+        .map_err(|_| Error::invalid(name, "holds more than printable ASCII characters"))?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }

@@ -4,18 +4,18 @@ use agenttrust::Timestamp;
 use agenttrust::model::schema::Name;
 use axum::Json;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::App;
 use super::answers::{Conflict, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use super::{ApiError, App};
-use crate::names::check_name;
-use crate::policies::Report;
-use crate::policy::{About, DEFAULT_WINDOW, PolicyError};
-use crate::role::Permission;
-use crate::state::{DEFAULT_ORG, State};
+use crate::domain::Error;
+use crate::domain::names::check_name;
+use crate::domain::{DEFAULT_ORG, Permission};
+use crate::engine::Engine;
+use crate::engine::policies::Report;
+use crate::policy::{About, DEFAULT_WINDOW};
 
 /// How many files a set may be sent in.
 const FILES_MOST: usize = 256;
@@ -112,9 +112,9 @@ struct Unusable {
     get, path = "/api/v1/policies", operation_id = "get_policies", tag = "policies",
     responses((status = 200, description = "The policies in force", body = InForce)),
 )]
-pub(super) async fn get(state: App, caller: Caller) -> Result<Json<InForce>, ApiError> {
+pub(super) async fn get(engine: App, caller: Caller) -> Result<Json<InForce>, Error> {
     caller.need(Permission::ReadPolicies)?;
-    Ok(Json(in_force(&state)))
+    Ok(Json(in_force(&engine)))
 }
 
 /// Put other policies in force
@@ -129,28 +129,28 @@ pub(super) async fn get(state: App, caller: Caller) -> Result<Json<InForce>, Api
     ),
 )]
 pub(super) async fn put(
-    state: App,
+    engine: App,
     caller: Caller,
     payload: Payload,
-) -> Result<Json<InForce>, ApiError> {
+) -> Result<Json<InForce>, Error> {
     may_manage(&caller)?;
     let PutPolicies { files } = payload.json().await?;
-    if let Some(folder) = state.policies.folder() {
-        return Err(ApiError::conflict(format!(
+    if let Some(folder) = engine.policies.folder() {
+        return Err(Error::conflict(format!(
             "the policies are read from the folder {}, so they are changed there; \
              a Guardian that was started without one takes them here",
             folder.display()
         )));
     }
-    if state.policies.is_programs() {
-        return Err(ApiError::conflict(
+    if engine.policies.is_programs() {
+        return Err(Error::conflict(
             "the policies are given by the program that holds this Guardian, so they are changed there",
         ));
     }
     let files = checked(files)?;
-    state.ready_to_change()?;
-    state.put_policies(files, &caller.key.id).await?;
-    Ok(Json(in_force(&state)))
+    engine.ensure_auditable()?;
+    engine.put_policies(files, &caller.key.id).await?;
+    Ok(Json(in_force(&engine)))
 }
 
 /// Read the policy folder again
@@ -163,33 +163,33 @@ pub(super) async fn put(
         Conflict, Unavailable,
     ),
 )]
-pub(super) async fn reload(state: App, caller: Caller) -> Result<Json<InForce>, ApiError> {
+pub(super) async fn reload(engine: App, caller: Caller) -> Result<Json<InForce>, Error> {
     may_manage(&caller)?;
-    let Some(folder) = state.policies.folder() else {
-        return Err(ApiError::conflict(
+    let Some(folder) = engine.policies.folder() else {
+        return Err(Error::conflict(
             "the policies are not read from a folder; send others with PUT /api/v1/policies",
         ));
     };
-    state.ready_to_change()?;
-    state.reload_policies(folder, &caller.key.id).await?;
-    Ok(Json(in_force(&state)))
+    engine.ensure_auditable()?;
+    engine.reload_policies(folder, &caller.key.id).await?;
+    Ok(Json(in_force(&engine)))
 }
 
 /// The policies decide for every organisation, so those who manage them are of the Guardian's own.
-fn may_manage(caller: &Caller) -> Result<(), ApiError> {
+fn may_manage(caller: &Caller) -> Result<(), Error> {
     caller.need(Permission::ManagePolicies)?;
     if caller.org_id() == DEFAULT_ORG {
         return Ok(());
     }
-    Err(ApiError::forbidden(format!(
+    Err(Error::forbidden(format!(
         "the policies decide for every organisation; use an admin key of {DEFAULT_ORG:?}"
     )))
 }
 
-fn checked(files: Vec<File>) -> Result<Vec<(String, String)>, ApiError> {
+fn checked(files: Vec<File>) -> Result<Vec<(String, String)>, Error> {
     if files.len() > FILES_MOST {
         let many = format!("has {} entries; {FILES_MOST} is the most", files.len());
-        return Err(ApiError::invalid("files", many));
+        return Err(Error::invalid("files", many));
     }
     let mut names = std::collections::BTreeSet::new();
     for (place, File { name, .. }) in files.iter().enumerate() {
@@ -197,15 +197,15 @@ fn checked(files: Vec<File>) -> Result<Vec<(String, String)>, ApiError> {
         check_name(&field, name)?;
         if name.starts_with('.') || !name.ends_with(".cedar") || name.contains(['/', '\\']) {
             let odd = format!("is {name:?}; give each file a plain name such as \"tools.cedar\"");
-            return Err(ApiError::invalid(&field, odd));
+            return Err(Error::invalid(&field, odd));
         }
         if !names.insert(name) {
             let twice = format!("is {name:?}, which another file has; give each its own");
-            return Err(ApiError::invalid(&field, twice));
+            return Err(Error::invalid(&field, twice));
         }
     }
     if files.is_empty() {
-        return Err(ApiError::invalid(
+        return Err(Error::invalid(
             "files",
             "is empty, so everything would be denied; send at least one policy",
         ));
@@ -213,15 +213,15 @@ fn checked(files: Vec<File>) -> Result<Vec<(String, String)>, ApiError> {
     Ok(files.into_iter().map(|File { name, text }| (name, text)).collect())
 }
 
-fn in_force(state: &State) -> InForce {
-    let Report { set, origin, since, trouble, changed } = state.policies.report();
+fn in_force(engine: &Engine) -> InForce {
+    let Report { set, origin, since, trouble, changed } = engine.policies.report();
     let policies = set.list().iter().map(|about| Policy {
         would_have_changed: changed.get(&about.id).copied(),
         ..Policy::from(about)
     });
     InForce {
         source: origin.as_str(),
-        folder: state.policies.folder().map(|folder| folder.display().to_string()),
+        folder: engine.policies.folder().map(|folder| folder.display().to_string()),
         sha256: set.sha256().to_string(),
         loaded_at: since,
         policies: policies.collect(),
@@ -256,9 +256,4 @@ impl From<&About> for Policy {
             would_have_changed: None,
         }
     }
-}
-
-/// Where the fault is, for programs.
-pub(super) fn place(error: &PolicyError) -> Value {
-    json!({ "file": error.file(), "line": error.line(), "column": error.column() })
 }

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -19,15 +19,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use utoipa::ToSchema;
 
+use super::App;
 use super::answers::{TooMany, Unavailable};
 use super::auth::Caller;
-use super::{ApiError, App};
-use crate::limits::Share;
-use crate::registry::Key;
-use crate::revocations::News;
-use crate::role::Permission;
-use crate::secret::Fingerprint;
-use crate::state::State;
+use crate::domain::Error;
+use crate::domain::limits::Share;
+use crate::domain::{Fingerprint, Key, Permission};
+use crate::engine::Engine;
+use crate::engine::revocations::News;
 
 /// After so much silence a comment is sent, so that a reader can tell a dead connection from a quiet
 /// Guardian, and the Guardian a dead reader.
@@ -53,19 +52,19 @@ pub(super) struct RevocationEvent {
         TooMany, Unavailable,
     ),
 )]
-pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiError> {
+pub(super) async fn stream(engine: App, caller: Caller) -> Result<Response, Error> {
     caller.need(Permission::WatchRevocations)?;
-    let closing = state.closing();
+    let closing = engine.closing();
     if *closing.borrow() {
-        return Err(ApiError::unavailable("the Guardian is stopping; try again later"));
+        return Err(Error::unavailable("the Guardian is stopping; try again later"));
     }
-    let place = state.limits.streams.take(&caller.key, 1)?;
-    let (news, Caller { key, secret, .. }) = (state.revocations.listen(), caller);
-    let state = Arc::downgrade(&state);
-    let watch = Watch { state, news, closing, key, secret, beat: BEAT, _place: place };
+    let place = engine.limits.streams.take(&caller.key, 1)?;
+    let (news, Caller { key, secret, .. }) = (engine.revocations.listen(), caller);
+    let engine = Arc::downgrade(&engine);
+    let watch = Watch { engine, news, closing, key, secret, beat: BEAT, _place: place };
     // It may have been revoked after it was looked up and before anybody listened for that.
     if !watch.key_works() {
-        return Err(ApiError::unauthenticated("the API key was revoked; use another one"));
+        return Err(Error::unauthenticated("the API key was revoked; use another one"));
     }
     let events = stream::unfold(Some(watch), |watch| async {
         let mut watch = watch?;
@@ -87,7 +86,7 @@ pub(super) async fn stream(state: App, caller: Caller) -> Result<Response, ApiEr
 
 /// One reader's stream. It keeps no Guardian alive that nobody else holds.
 struct Watch {
-    state: Weak<State>,
+    engine: Weak<Engine>,
     news: broadcast::Receiver<Arc<News>>,
     closing: watch::Receiver<bool>,
     key: Arc<Key>,
@@ -143,7 +142,7 @@ impl Watch {
 
     /// Whether the reader could open the stream now.
     fn key_works(&self) -> bool {
-        self.state.upgrade().is_some_and(|state| state.still_knows(&self.secret))
+        self.engine.upgrade().is_some_and(|engine| engine.still_knows(&self.secret))
     }
 }
 
@@ -159,27 +158,27 @@ mod tests {
     use agenttrust::model::Revocation;
 
     use super::*;
-    use crate::builder::keep_key;
+    use crate::domain::{DEFAULT_ORG, Role, Secret};
     use crate::guardian::Guardian;
-    use crate::role::Role;
-    use crate::secret::Secret;
-    use crate::state::DEFAULT_ORG;
+    use crate::services::keys::{self, NewKey};
     use crate::store::Rotation;
 
     /// A Guardian and a gateway of this organisation that listens there.
     async fn watch(org_id: &str, beat: Duration) -> (Guardian, Watch) {
         let guardian = Guardian::in_memory().await.unwrap();
-        let state = guardian.state();
+        let engine = guardian.engine();
         let hash = Secret::random("sk_live_").unwrap().fingerprint();
-        keep_key(state, org_id, Role::Gateway, Vec::new(), hash, "test").await.unwrap();
-        let key = state.registry.keys.get(&hash, state.clock.now()).unwrap();
+        let (org_id, role) = (org_id.to_owned(), Role::Gateway);
+        let new = NewKey { org_id, role, agents: Vec::new(), hash };
+        keys::create(engine, new, "test").await.unwrap();
+        let key = engine.registry.keys.get(&hash, engine.clock.now()).unwrap();
         let watch = Watch {
-            state: Arc::downgrade(state),
-            news: state.revocations.listen(),
-            closing: state.closing(),
+            engine: Arc::downgrade(engine),
+            news: engine.revocations.listen(),
+            closing: engine.closing(),
             secret: hash,
             beat,
-            _place: state.limits.streams.take(&key, 1).unwrap(),
+            _place: engine.limits.streams.take(&key, 1).unwrap(),
             key,
         };
         (guardian, watch)
@@ -195,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn reader_hears_of_its_own_organisation_only() {
         let (guardian, mut watch) = watch("org_other", BEAT).await;
-        let revocations = &guardian.state().revocations;
+        let revocations = &guardian.engine().revocations;
         revocations.announce(DEFAULT_ORG, Revocation::of_agent("agt_theirs"));
         revocations.announce("org_other", Revocation::of_agent("agt_ours"));
         assert_eq!(agent(watch.next().await), "agt_ours");
@@ -210,7 +209,7 @@ mod tests {
         let said = watch.next();
         let others = async {
             for _ in 0..100 {
-                guardian.state().revocations.announce("org_other", Revocation::Unknown);
+                guardian.engine().revocations.announce("org_other", Revocation::Unknown);
                 tokio::time::sleep(beat / 5).await;
             }
         };
@@ -221,8 +220,8 @@ mod tests {
     }
 
     /// The reader's key gets another secret; the one before works on for so long.
-    async fn rotate(state: &State, id: &str, overlap: Duration) {
-        let now = state.clock.now();
+    async fn rotate(engine: &Engine, id: &str, overlap: Duration) {
+        let now = engine.clock.now();
         let rotation = Rotation {
             id: id.to_owned(),
             org_id: DEFAULT_ORG.to_owned(),
@@ -230,15 +229,15 @@ mod tests {
             old_until: now.saturating_add(overlap),
             now,
         };
-        assert!(state.store.rotate_key(rotation).await.unwrap());
-        state.catch_up().await.unwrap();
+        assert!(engine.store.rotate_key(rotation).await.unwrap());
+        engine.sync().await.unwrap();
     }
 
     #[tokio::test]
     async fn stream_ends_when_its_secret_was_rotated_away() {
         // No beat comes to its help.
         let (guardian, mut watch) = watch(DEFAULT_ORG, Duration::from_secs(3_600)).await;
-        rotate(guardian.state(), &watch.key.id, Duration::ZERO).await;
+        rotate(guardian.engine(), &watch.key.id, Duration::ZERO).await;
         let ended = tokio::time::timeout(Duration::from_secs(30), watch.next()).await;
         assert!(matches!(ended, Ok(Said::Nothing)));
     }
@@ -247,13 +246,13 @@ mod tests {
     async fn stream_goes_on_until_the_overlap_of_a_rotation_ends() {
         const HOUR: Duration = Duration::from_secs(3_600);
         let (guardian, mut watch) = watch(DEFAULT_ORG, Duration::from_millis(50)).await;
-        let state = guardian.state();
-        rotate(state, &watch.key.id, HOUR).await;
+        let engine = guardian.engine();
+        rotate(engine, &watch.key.id, HOUR).await;
         assert_eq!(agent(watch.next().await), ": nothing new\n\n");
-        state.clock.advance(HOUR);
+        engine.clock.advance(HOUR);
         assert!(matches!(watch.next().await, Said::Nothing));
         // Nor is it told of what it would have heard of.
-        state.revocations.announce(DEFAULT_ORG, Revocation::of_agent("agt_later"));
+        engine.revocations.announce(DEFAULT_ORG, Revocation::of_agent("agt_later"));
         watch.beat = HOUR;
         assert!(matches!(watch.next().await, Said::Nothing));
     }
@@ -261,11 +260,11 @@ mod tests {
     #[tokio::test]
     async fn stream_ends_when_another_process_revoked_its_key() {
         let (guardian, mut watch) = watch(DEFAULT_ORG, Duration::from_secs(3_600)).await;
-        let state = guardian.state();
-        let (id, now) = (watch.key.id.clone(), state.clock.now());
+        let engine = guardian.engine();
+        let (id, now) = (watch.key.id.clone(), engine.clock.now());
         // The database is changed, and nobody tells this process.
-        state.store.revoke_key(id, DEFAULT_ORG.to_owned(), now).await.unwrap();
-        state.catch_up().await.unwrap();
+        engine.store.revoke_key(id, DEFAULT_ORG.to_owned(), now).await.unwrap();
+        engine.sync().await.unwrap();
         let ended = tokio::time::timeout(Duration::from_secs(30), watch.next()).await;
         assert!(matches!(ended, Ok(Said::Nothing)));
     }

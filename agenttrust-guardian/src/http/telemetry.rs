@@ -14,17 +14,18 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use super::agents::known;
+use super::App;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
-use super::body::{Payload, whole};
+use super::body::Payload;
 use super::openapi::header as documented;
 use super::params::header;
-use super::{ApiError, App};
-use crate::checks::Issued;
-use crate::ids;
-use crate::names::check_name;
-use crate::role::Permission;
+use crate::domain::Error;
+use crate::domain::names::check_name;
+use crate::domain::numbers::whole;
+use crate::domain::{Permission, ids};
+use crate::engine::check_ids::Issued;
+use crate::services::agents::known;
 use crate::store::{EventRow, Stage};
 use crate::telemetry::NotKept;
 
@@ -88,7 +89,7 @@ impl Event {
         }
     }
 
-    fn check(&self, place: usize) -> Result<(), ApiError> {
+    fn check(&self, place: usize) -> Result<(), Error> {
         let field = |name: &str| format!("events[{place}].{name}");
         check_name(&field("event_type"), &self.event_type)?;
         if self.stage().is_some() || !self.tool_name.is_empty() {
@@ -124,11 +125,11 @@ impl IntoParams for Carried {
     responses((status = 200, description = "The receipt", body = TelemetryReceipt), NotFound, Unavailable),
 )]
 pub(super) async fn report(
-    state: App,
+    engine: App,
     caller: Caller,
     headers: HeaderMap,
     payload: Payload,
-) -> Result<Json<TelemetryReceipt>, ApiError> {
+) -> Result<Json<TelemetryReceipt>, Error> {
     caller.need(Permission::Report)?;
     let body: Report = payload.json().await?;
     check_name("agent_id", &body.agent_id)?;
@@ -137,16 +138,16 @@ pub(super) async fn report(
     let session_id = session_id.unwrap_or_default();
     if body.events.len() > EVENTS_MOST {
         let many = format!("has {} entries; {EVENTS_MOST} is the most", body.events.len());
-        return Err(ApiError::invalid("events", many));
+        return Err(Error::invalid("events", many));
     }
     for (place, event) in body.events.iter().enumerate() {
         event.check(place)?;
     }
     let check_ids = check_ids(&headers, body.events.len())?;
     caller.need_for(Permission::Report, &body.agent_id)?;
-    known(&state, &caller, &body.agent_id)?;
+    known(&engine, caller.org_id(), &body.agent_id)?;
 
-    let now = state.clock.now();
+    let now = engine.clock.now();
     let mut rows = Vec::with_capacity(body.events.len());
     let mut proven = HashSet::new();
     for (event, check_id) in body.events.into_iter().zip(check_ids) {
@@ -158,7 +159,7 @@ pub(super) async fn report(
         };
         let stage = event.stage();
         let verified = stage.is_some()
-            && check_id.as_ref().is_some_and(|id| state.checks.believes(id, &issued, now))
+            && check_id.as_ref().is_some_and(|id| engine.checks.believes(id, &issued, now))
             // Whichever of a batch is first; the others do not queue as if they were believed.
             && proven.insert((check_id.clone(), stage));
         rows.push(EventRow {
@@ -179,8 +180,8 @@ pub(super) async fn report(
             verified,
         });
     }
-    let kept = state.telemetry.keep(&body.agent_id, rows).await.map_err(|not_kept| {
-        ApiError::busy(match not_kept {
+    let kept = engine.telemetry.keep(&body.agent_id, rows).await.map_err(|not_kept| {
+        Error::busy(match not_kept {
             NotKept::Full => {
                 "more reports wait to be kept than there is room for; send these again in a second"
             }
@@ -193,7 +194,7 @@ pub(super) async fn report(
 }
 
 /// One check id for each event, `-` for none; without the header, none at all.
-fn check_ids(headers: &HeaderMap, events: usize) -> Result<Vec<Option<String>>, ApiError> {
+fn check_ids(headers: &HeaderMap, events: usize) -> Result<Vec<Option<String>>, Error> {
     let Some(list) = header(headers, CHECK_IDS)? else {
         return Ok(vec![None; events]);
     };
@@ -203,7 +204,7 @@ fn check_ids(headers: &HeaderMap, events: usize) -> Result<Vec<Option<String>>, 
         .map(|id| Some(id.to_owned()).filter(|id| id != "-" && !id.is_empty()))
         .collect();
     if ids.len() != events {
-        return Err(ApiError::invalid(
+        return Err(Error::invalid(
             CHECK_IDS,
             format!("has {} entries for {events} events; send one for each, - for none", ids.len()),
         ));

@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::App;
 use super::answers::{Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
-use super::{ApiError, App};
 use crate::audit::Record;
+use crate::domain::Error;
+use crate::domain::Permission;
+use crate::engine::Planned;
 use crate::manifest::Manifest;
-use crate::role::Permission;
-use crate::state::Planned;
 
 /// The body of `PUT /api/v1/tools/{name}/effect`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,21 +40,21 @@ pub(super) struct ToolEffect {
     responses((status = 200, description = "The effect", body = ToolEffect), Unavailable),
 )]
 pub(super) async fn set(
-    state: App,
+    engine: App,
     caller: Caller,
     Id(tool): Id,
     payload: Payload,
-) -> Result<Json<ToolEffect>, ApiError> {
+) -> Result<Json<ToolEffect>, Error> {
     caller.need(Permission::SetEffects)?;
     let SetEffect { effect } = payload.json().await?;
-    state.ready_to_change()?;
+    engine.ensure_auditable()?;
     let answer = ToolEffect { tool: tool.clone(), effect };
     let record = record(&caller, "tool.effect_set", json!({ "tool": tool, "effect": effect }));
     let plan = move |manifest: &Manifest| {
         let changes = vec![manifest.set(&tool, Some(effect))];
         Ok(Planned { changes, records: vec![record.clone()] })
     };
-    state.change_tools(&caller.key, plan).await?;
+    engine.change_tools(&caller.key, plan).await?;
     Ok(Json(answer))
 }
 
@@ -65,24 +66,20 @@ pub(super) async fn set(
     params(("name" = Name, Path, description = "The tool")),
     responses((status = 200, description = "It is unset", body = Done), NotFound, Unavailable),
 )]
-pub(super) async fn unset(
-    state: App,
-    caller: Caller,
-    Id(tool): Id,
-) -> Result<Json<Done>, ApiError> {
+pub(super) async fn unset(engine: App, caller: Caller, Id(tool): Id) -> Result<Json<Done>, Error> {
     caller.need(Permission::SetEffects)?;
-    state.ready_to_change()?;
+    engine.ensure_auditable()?;
     let key = caller.key.clone();
     let plan = move |manifest: &Manifest| {
         let change = manifest.set(&tool, None);
         let Some(effect) = change.before.set else {
-            return Err(ApiError::not_found(format!("no effect is set for tool {tool:?}")));
+            return Err(Error::not_found(format!("no effect is set for tool {tool:?}")));
         };
         let body = json!({ "tool": tool, "effect": effect });
         let records = vec![record(&caller, "tool.effect_unset", body)];
         Ok(Planned { changes: vec![change], records })
     };
-    state.change_tools(&key, plan).await?;
+    engine.change_tools(&key, plan).await?;
     Ok(Json(Done { status: "unset" }))
 }
 

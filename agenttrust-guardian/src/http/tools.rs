@@ -10,16 +10,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::App;
 use super::answers::{Conflict, Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
-use super::{ApiError, App};
 use crate::audit::Record;
-use crate::manifest::{self, Change, Declared, Full, Json as Text, Known, Manifest, Sent};
-use crate::registry::Key;
-use crate::role::{Access, Permission};
-use crate::state::{Planned, State};
+use crate::domain::Error;
+use crate::domain::role::Access;
+use crate::domain::{Key, Permission};
+use crate::engine::{Engine, Planned};
+use crate::manifest;
+use crate::manifest::{Change, Declared, Full, Json as Text, Known, Manifest, Sent};
 
 /// How many bytes of changes one row of the audit lists: with one more change it still fits.
 const LISTED_BYTES: usize = 32 << 10;
@@ -48,29 +50,29 @@ pub(super) struct Declare {
     ),
 )]
 pub(super) async fn declare(
-    state: App,
+    engine: App,
     caller: Caller,
     payload: Payload,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Error> {
     let access = caller.need(Permission::DeclareTools)?;
     let Declare { tools } = payload.json().await?;
     let sent = manifest::read(tools)?;
     match access {
-        Access::Any => by_operator(&state, &caller, sent).await,
-        Access::Own | Access::No => by_agent(&state, &caller, sent).await,
+        Access::Any => by_operator(&engine, &caller, sent).await,
+        Access::Own | Access::No => by_agent(&engine, &caller, sent).await,
     }
 }
 
-async fn by_operator(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Response, ApiError> {
-    state.ready_to_change()?;
+async fn by_operator(engine: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Response, Error> {
+    engine.ensure_auditable()?;
     let names: Vec<String> = sent.iter().map(|sent| sent.tool.clone()).collect();
     let (key, named) = (caller.key.clone(), names.len());
     let plan = move |manifest: &Manifest| planned(manifest.declare(sent.clone()), &key, named);
-    state.change_tools(&caller.key, plan).await?;
+    engine.change_tools(&caller.key, plan).await?;
     let tools: Vec<_> = names
         .into_iter()
         .map(|tool| {
-            let known = state.registry.tools.known(caller.org_id(), &tool);
+            let known = engine.registry.tools.known(caller.org_id(), &tool);
             (tool, known)
         })
         .collect();
@@ -79,19 +81,19 @@ async fn by_operator(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Re
 
 /// Takes the effects of those tools that an agent of the key may use, and answers with these alone:
 /// whose tools the others are, and what is declared of them, stays untold.
-async fn by_agent(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Response, ApiError> {
-    let said = within_reach(state, caller, sent)?;
-    state.ready_to_change()?;
+async fn by_agent(engine: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Response, Error> {
+    let said = within_reach(engine, caller, sent)?;
+    engine.ensure_auditable()?;
     let names: Vec<String> = said.iter().map(|(tool, _)| tool.clone()).collect();
     let said: Vec<_> =
         said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
     let (key, named) = (caller.key.clone(), names.len());
     let plan = move |manifest: &Manifest| planned(manifest.raise(said.clone()), &key, named);
-    state.change_tools(&caller.key, plan).await?;
+    engine.change_tools(&caller.key, plan).await?;
     let tools: Vec<InForce<'_>> = names
         .iter()
         .map(|name| {
-            let effect = state.registry.tools.known(caller.org_id(), name).in_force(name);
+            let effect = engine.registry.tools.known(caller.org_id(), name).in_force(name);
             InForce { name, effect }
         })
         .collect();
@@ -103,9 +105,9 @@ async fn by_agent(state: &App, caller: &Caller, sent: Vec<Sent>) -> Result<Respo
     get, path = "/api/v1/tools", operation_id = "list_tools", tag = "tools",
     responses((status = 200, description = "What is in force", body = ToolManifest)),
 )]
-pub(super) async fn list(state: App, caller: Caller) -> Result<Response, ApiError> {
+pub(super) async fn list(engine: App, caller: Caller) -> Result<Response, Error> {
     caller.need(Permission::ReadTools)?;
-    let all: Vec<_> = state.registry.tools.read(caller.org_id(), |manifest| {
+    let all: Vec<_> = engine.registry.tools.read(caller.org_id(), |manifest| {
         let declared = manifest.iter().filter(|(_, known)| known.is_listed());
         declared.map(|(tool, known)| (tool.clone(), known.clone())).collect()
     });
@@ -120,38 +122,34 @@ pub(super) async fn list(state: App, caller: Caller) -> Result<Response, ApiErro
     params(("name" = Name, Path, description = "The tool")),
     responses((status = 200, description = "It is forgotten", body = Done), NotFound, Unavailable),
 )]
-pub(super) async fn remove(
-    state: App,
-    caller: Caller,
-    Id(tool): Id,
-) -> Result<Json<Done>, ApiError> {
+pub(super) async fn remove(engine: App, caller: Caller, Id(tool): Id) -> Result<Json<Done>, Error> {
     caller.need(Permission::RemoveTools)?;
-    state.ready_to_change()?;
+    engine.ensure_auditable()?;
     let key = caller.key.clone();
     let plan = move |manifest: &Manifest| {
         let change = manifest.remove(&tool);
-        let change = change.ok_or_else(|| ApiError::unknown("declared tool", &tool))?;
+        let change = change.ok_or_else(|| Error::unknown("declared tool", &tool))?;
         let record =
             Record::new("tool.removed", &key.org_id).actor(&key.id).body(json!({ "tool": tool }));
         Ok(Planned { changes: vec![change], records: vec![record] })
     };
-    state.change_tools(&caller.key, plan).await?;
+    engine.change_tools(&caller.key, plan).await?;
     Ok(Json(Done { status: "removed" }))
 }
 
 /// What is said of the tools that an active agent of the caller may use. 403 when none is active.
 fn within_reach(
-    state: &State,
+    engine: &Engine,
     caller: &Caller,
     sent: Vec<Sent>,
-) -> Result<Vec<(String, Option<Effect>)>, ApiError> {
+) -> Result<Vec<(String, Option<Effect>)>, Error> {
     let mut agents = Vec::new();
     for id in caller.agents() {
-        let agent = state.registry.agents.get(caller.org_id(), id);
+        let agent = engine.registry.agents.get(caller.org_id(), id);
         agents.extend(agent.filter(|entry| entry.agent.status == AgentStatus::Active));
     }
     if agents.is_empty() {
-        return Err(ApiError::forbidden(
+        return Err(Error::forbidden(
             "no agent of this key is active, so it may declare no tools; \
              have an operator reactivate one, or declare them with another key",
         ));
@@ -162,12 +160,8 @@ fn within_reach(
 }
 
 /// The changes with what the audit says of them: nothing where there are none.
-fn planned(
-    changes: Result<Vec<Change>, Full>,
-    key: &Key,
-    named: usize,
-) -> Result<Planned, ApiError> {
-    let changes = changes.map_err(|full| ApiError::conflict(full.to_string()))?;
+fn planned(changes: Result<Vec<Change>, Full>, key: &Key, named: usize) -> Result<Planned, Error> {
+    let changes = changes.map_err(|full| Error::conflict(full.to_string()))?;
     let described = changes.iter().filter(|change| change.describes_anew()).count();
     let record = |changed| {
         Record::new("tools.declared", &key.org_id).actor(&key.id).body(json!({

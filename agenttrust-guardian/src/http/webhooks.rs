@@ -5,20 +5,16 @@ use agenttrust::model::schema::{Name, NameOrEmpty};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
+use super::App;
 use super::answers::{Done, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
-use super::{ApiError, App};
-use crate::audit::Record;
-use crate::ids;
-use crate::outbound;
-use crate::role::Permission;
-use crate::store::{DeliveryRow, WEBHOOKS_MOST, WebhookRow};
-use crate::webhooks::{Event, new_secret};
+use crate::domain::{Error, Event, Permission};
+use crate::services::webhooks;
+use crate::store::{DeliveryRow, WebhookRow};
 
 /// How many deliveries one answer lists at most, and unless another number is asked for.
 const LISTED_MOST: usize = 200;
@@ -84,66 +80,16 @@ impl From<WebhookRow> for WebhookView {
     ),
 )]
 pub(super) async fn create(
-    state: App,
+    engine: App,
     caller: Caller,
     payload: Payload,
-) -> Result<(StatusCode, Json<WebhookView>), ApiError> {
+) -> Result<(StatusCode, Json<WebhookView>), Error> {
     caller.need(Permission::ManageWebhooks)?;
     let CreateWebhook { url, events } = payload.json().await?;
-    let target = state.outbound.target(&url).map_err(|error| match error {
-        outbound::Error::Refused(why) => ApiError::invalid("url", why),
-        outbound::Error::NoAnswer(why) => {
-            ApiError::invalid("url", format!("cannot be used: {why}"))
-        }
-    })?;
-    let events = read_events(&events)?;
-    state.ready_to_change()?;
-    let row = WebhookRow {
-        id: ids::new("whk_"),
-        org_id: caller.org_id().to_owned(),
-        url,
-        events,
-        secret: new_secret()?,
-        created_by: caller.key.id.clone(),
-        created_at: state.clock.now(),
-        disabled_at: None,
-        disabled_for: None,
-    };
-    if !state.store.insert_webhook(row.clone()).await? {
-        return Err(ApiError::too_many(format!(
-            "this organisation has {WEBHOOKS_MOST} webhooks, which is the most; remove one first"
-        )));
-    }
-    // Not the path: it may be as good as a password.
-    let record = Record::new("webhook.created", &row.org_id).actor(&caller.key.id).body(json!({
-        "webhook_id": row.id,
-        "origin": target.origin().ascii_serialization(),
-        "events": row.events,
-    }));
-    state.note(record).await?;
+    let row = webhooks::create(&engine, &caller.key, url, &events).await?;
     let secret = Some(row.secret.expose().to_owned());
     let view = WebhookView { secret, ..WebhookView::from(row) };
     Ok((StatusCode::CREATED, Json(view)))
-}
-
-fn read_events(words: &[String]) -> Result<Vec<Event>, ApiError> {
-    let mut events = Vec::new();
-    for (place, word) in words.iter().enumerate().take(Event::ALL.len() + 1) {
-        let event = Event::from_word(word).ok_or_else(|| {
-            ApiError::invalid(
-                &format!("events[{place}]"),
-                "is not known; use approval.pending, approval.approved or approval.denied",
-            )
-        })?;
-        if events.contains(&event) {
-            return Err(ApiError::invalid(&format!("events[{place}]"), "is there twice"));
-        }
-        events.push(event);
-    }
-    if events.is_empty() {
-        return Err(ApiError::invalid("events", "is empty; name at least approval.pending"));
-    }
-    Ok(events)
 }
 
 /// The answer of `GET /api/v1/webhooks`.
@@ -158,24 +104,11 @@ pub(super) struct Webhooks {
     get, path = "/api/v1/webhooks", operation_id = "list_webhooks", tag = "webhooks",
     responses((status = 200, description = "The webhooks, without their secrets", body = Webhooks), Unavailable),
 )]
-pub(super) async fn list(state: App, caller: Caller) -> Result<Json<Webhooks>, ApiError> {
+pub(super) async fn list(engine: App, caller: Caller) -> Result<Json<Webhooks>, Error> {
     caller.need(Permission::ReadWebhooks)?;
-    let mut rows = state.reading_store.webhooks(caller.org_id().to_owned()).await?;
-    if caller.need(Permission::ManageWebhooks).is_err() {
-        rows.iter_mut().for_each(|row| row.url = origin(&row.url));
-    }
+    let whole = caller.need(Permission::ManageWebhooks).is_ok();
+    let rows = webhooks::list(&engine, &caller.key, whole).await?;
     Ok(Json(Webhooks { webhooks: rows.into_iter().map(WebhookView::from).collect() }))
-}
-
-/// A URL without what may be as good as a password: who knows the path of an incoming hook may post there.
-fn origin(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            format!("{scheme}://{host}/…")
-        }
-        None => "…".to_owned(),
-    }
 }
 
 /// Remove a webhook
@@ -186,16 +119,9 @@ fn origin(url: &str) -> String {
     params(("id" = Name, Path, description = "The webhook")),
     responses((status = 200, description = "It is removed", body = Done), NotFound, Unavailable),
 )]
-pub(super) async fn remove(state: App, caller: Caller, Id(id): Id) -> Result<Json<Done>, ApiError> {
+pub(super) async fn remove(engine: App, caller: Caller, Id(id): Id) -> Result<Json<Done>, Error> {
     caller.need(Permission::ManageWebhooks)?;
-    state.ready_to_change()?;
-    if !state.store.delete_webhook(id.clone(), caller.org_id().to_owned()).await? {
-        return Err(ApiError::unknown("webhook", &id));
-    }
-    let record = Record::new("webhook.removed", caller.org_id())
-        .actor(&caller.key.id)
-        .body(json!({ "webhook_id": id }));
-    state.note(record).await?;
+    webhooks::remove(&engine, &caller.key, &id).await?;
     Ok(Json(Done { status: "removed" }))
 }
 
@@ -265,28 +191,21 @@ pub(super) struct Deliveries {
     responses((status = 200, description = "The deliveries", body = Deliveries), NotFound, Unavailable),
 )]
 pub(super) async fn deliveries(
-    state: App,
+    engine: App,
     caller: Caller,
     Id(id): Id,
     params: Params,
-) -> Result<Json<Deliveries>, ApiError> {
+) -> Result<Json<Deliveries>, Error> {
     caller.need(Permission::ReadWebhooks)?;
     let before = params.name("before")?.map(str::to_owned);
     let limit = match params.number("limit")?.unwrap_or(LISTED_MOST) {
         limit @ 1..=LISTED_MOST => limit,
         other => {
-            return Err(ApiError::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}")));
+            return Err(Error::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}")));
         }
     };
-    let webhook = state.reading_store.webhook(id.clone()).await?;
-    if webhook.is_none_or(|webhook| webhook.org_id != caller.org_id()) {
-        return Err(ApiError::unknown("webhook", &id));
-    }
-    // One more tells whether there are more.
-    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = state.reading_store.deliveries(id, before, one_more).await?;
-    let more = rows.len() > limit;
-    let deliveries: Vec<Delivery> = rows.into_iter().take(limit).map(Delivery::from).collect();
+    let (rows, more) = webhooks::deliveries(&engine, &caller.key, &id, before, limit).await?;
+    let deliveries: Vec<Delivery> = rows.into_iter().map(Delivery::from).collect();
     let next = deliveries.last().filter(|_| more).map(|delivery| delivery.id.clone());
     Ok(Json(Deliveries { deliveries, next }))
 }

@@ -13,8 +13,9 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 use super::{Declared, Json};
-use crate::http::{ApiError, whole};
-use crate::names::{NAME_MAX_BYTES, check_line, check_name, check_names, is_within};
+use crate::domain::Error;
+use crate::domain::names::{NAME_MAX_BYTES, check_line, check_name, check_names, is_within};
+use crate::domain::numbers::whole;
 
 /// How many tools one manifest has at most.
 const TOOLS_MOST: usize = 1_000;
@@ -94,10 +95,10 @@ pub(crate) struct Sent {
 }
 
 impl TryFrom<Tool> for Sent {
-    type Error = ApiError;
+    type Error = Error;
 
-    fn try_from(tool: Tool) -> Result<Self, ApiError> {
-        let unreadable = |_| ApiError::invalid("tools", "hold what is no JSON; send them again");
+    fn try_from(tool: Tool) -> Result<Self, Error> {
+        let unreadable = |_| Error::invalid("tools", "hold what is no JSON; send them again");
         let declared = Declared {
             effect: tool.effect,
             scopes: tool.scopes,
@@ -112,13 +113,13 @@ impl TryFrom<Tool> for Sent {
 ///
 /// A tool that is there twice with one effect and the same scopes is one tool with more places; with
 /// anything else it is an error that names both places.
-pub(crate) fn read(tools: Vec<Tool>) -> Result<Vec<Sent>, ApiError> {
+pub(crate) fn read(tools: Vec<Tool>) -> Result<Vec<Sent>, Error> {
     if tools.len() > TOOLS_MOST {
         let many = format!(
             "has {} entries; {TOOLS_MOST} is the most, so send them in several manifests",
             tools.len()
         );
-        return Err(ApiError::invalid("tools", many));
+        return Err(Error::invalid("tools", many));
     }
     let mut by_name: BTreeMap<String, (usize, Tool)> = BTreeMap::new();
     for (index, mut tool) in tools.into_iter().enumerate() {
@@ -140,13 +141,13 @@ pub(crate) fn read(tools: Vec<Tool>) -> Result<Vec<Sent>, ApiError> {
     by_name.into_values().map(|(_, tool)| tool.try_into()).collect()
 }
 
-fn check(index: usize, tool: &mut Tool) -> Result<(), ApiError> {
+fn check(index: usize, tool: &mut Tool) -> Result<(), Error> {
     check_name(&format!("tools[{index}].name"), &tool.name)?;
     let field = format!("tools[{index}].scopes");
     check_names(&field, &tool.scopes)?;
     for (place, scope) in tool.scopes.iter().enumerate() {
         if scope.contains(',') || scope.trim() != scope {
-            return Err(ApiError::invalid(
+            return Err(Error::invalid(
                 &format!("{field}[{place}]"),
                 "holds a comma, or begins or ends with a space, which no check could send; \
                  write every scope as an entry of its own",
@@ -168,7 +169,7 @@ fn check(index: usize, tool: &mut Tool) -> Result<(), ApiError> {
 }
 
 /// Looks at what grows when two entries are joined.
-fn check_extent(index: usize, tool: &Tool) -> Result<(), ApiError> {
+fn check_extent(index: usize, tool: &Tool) -> Result<(), Error> {
     let arguments: Vec<&str> = tool.arguments.iter().map(|given| given.name.as_str()).collect();
     check_names(&format!("tools[{index}].arguments"), &arguments)?;
     let bytes: usize = tool
@@ -181,29 +182,29 @@ fn check_extent(index: usize, tool: &Tool) -> Result<(), ApiError> {
         let long = format!(
             "have schemas of {bytes} bytes in all; {SCHEMAS_MAX_BYTES} is the most, so leave some out"
         );
-        return Err(ApiError::invalid(&format!("tools[{index}].arguments"), long));
+        return Err(Error::invalid(&format!("tools[{index}].arguments"), long));
     }
     let places = tool.places.len();
     if places > PLACES_MOST {
         let many = format!("has {places} entries; {PLACES_MOST} is the most");
-        return Err(ApiError::invalid(&format!("tools[{index}].places"), many));
+        return Err(Error::invalid(&format!("tools[{index}].places"), many));
     }
     Ok(())
 }
 
 /// The schema without spaces, as everybody can read it. Its tree lives only here, one at a time.
-fn compact(field: &str, schema: &RawValue) -> Result<Box<RawValue>, ApiError> {
-    let unreadable = |error| ApiError::invalid(field, format!("is not as it must be: {error}"));
+fn compact(field: &str, schema: &RawValue) -> Result<Box<RawValue>, Error> {
+    let unreadable = |error| Error::invalid(field, format!("is not as it must be: {error}"));
     let value: Value = serde_json::from_str(schema.get()).map_err(unreadable)?;
     if !is_within(&value, SCHEMA_MAX_DEPTH) {
         let deep = format!("is nested deeper than {SCHEMA_MAX_DEPTH}; leave it out");
-        return Err(ApiError::invalid(field, deep));
+        return Err(Error::invalid(field, deep));
     }
     serde_json::value::to_raw_value(&value).map_err(unreadable)
 }
 
 /// Refuses two entries of one name that say different things.
-fn agree((first, one): (usize, &Tool), (index, other): (usize, &Tool)) -> Result<(), ApiError> {
+fn agree((first, one): (usize, &Tool), (index, other): (usize, &Tool)) -> Result<(), Error> {
     let (at_first, at_other) = (place(first, one), place(index, other));
     let name = &one.name;
     if one.effect != other.effect {
@@ -215,14 +216,14 @@ fn agree((first, one): (usize, &Tool), (index, other): (usize, &Tool)) -> Result
             effect(other),
             effect(one),
         );
-        return Err(ApiError::invalid(&format!("tools[{index}].effect"), differs));
+        return Err(Error::invalid(&format!("tools[{index}].effect"), differs));
     }
     if one.scopes != other.scopes {
         let differs = format!(
             "at {at_other} are not those of the same tool {name:?} at {at_first}; \
              give it the same scopes, or two names"
         );
-        return Err(ApiError::invalid(&format!("tools[{index}].scopes"), differs));
+        return Err(Error::invalid(&format!("tools[{index}].scopes"), differs));
     }
     Ok(())
 }

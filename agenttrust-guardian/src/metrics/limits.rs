@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Label;
-use crate::limits::Limits;
+use crate::domain::limits::Limits;
 
 /// What the limits say when they are asked.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod address;
 mod resolver;
+mod signature;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use reqwest::{Client, Url};
 use tokio::sync::OnceCell;
 
 use self::resolver::Guarded;
+pub(crate) use self::signature::{new_secret, sign};
 
 /// How long a call may take in all ...
 const PATIENCE: Duration = Duration::from_secs(15);

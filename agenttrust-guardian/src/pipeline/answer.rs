@@ -6,35 +6,9 @@ use agenttrust::model::CheckResult;
 
 use super::Check;
 use super::deadline::RETRY_AFTER;
-use super::elevation::Ruling;
+use super::elevation::Decision;
 use crate::classify::Classification;
-use crate::metrics::Decision;
-
-/// The answer to a check: its body, and what the `AgentTrust-Enforced` header lists.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) result: CheckResult,
-    pub(crate) enforced: Option<&'static str>,
-    pub(crate) decision: Decision,
-    /// The policies that it comes from.
-    pub(crate) policies: Vec<String>,
-    /// When to ask again, for a check that could not be decided in time.
-    pub(crate) retry_after: Option<Duration>,
-}
-
-impl Answer {
-    /// Whether it says what was decided. One that does not is never repeated.
-    pub(crate) fn is_decided(&self) -> bool {
-        self.retry_after.is_none()
-    }
-
-    /// What its texts take in memory.
-    pub(super) fn bytes(&self) -> usize {
-        let CheckResult { reason, check_id, approval_id, .. } = &self.result;
-        let texts = [reason, check_id, approval_id].into_iter().flatten().chain(&self.policies);
-        texts.map(String::len).sum()
-    }
-}
+use crate::domain::{Answer, DecisionKind};
 
 /// The answer to a check that could not be decided in time: no permission, and no denial either.
 pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
@@ -50,7 +24,7 @@ pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
     Answer {
         result,
         enforced: enforced(check),
-        decision: Decision::Undecided,
+        decision: DecisionKind::Undecided,
         policies: Vec::new(),
         retry_after: Some(RETRY_AFTER),
     }
@@ -60,28 +34,28 @@ pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
 pub(super) fn of(
     check: &Check,
     class: &Classification,
-    ruling: Ruling,
+    decision: Decision,
     check_id: String,
     took: Duration,
 ) -> Answer {
-    let decision = ruling.decision();
-    let (policies, reason, approval) = match ruling {
-        Ruling::Allowed { policies, reason, approval, .. }
-        | Ruling::Denied { policies, reason, approval } => (policies, reason, approval),
-        Ruling::Held { policies, reason, approval, .. } => (policies, reason, Some(approval)),
-        Ruling::Undecided => return undecided(check, took),
+    let kind = decision.kind();
+    let (policies, reason, approval) = match decision {
+        Decision::Allowed { policies, reason, approval, .. }
+        | Decision::Denied { policies, reason, approval } => (policies, reason, approval),
+        Decision::Held { policies, reason, approval, .. } => (policies, reason, Some(approval)),
+        Decision::Undecided => return undecided(check, took),
     };
     let mut result = CheckResult::default();
-    result.allowed = decision == Decision::Allow;
+    result.allowed = kind == DecisionKind::Allow;
     result.check_id = Some(check_id);
     result.confidence = Some(class.confidence);
     result.guard_tier = Some("fast".to_owned());
     result.latency_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     result.reason = Some(reason);
-    result.elevation_required = Some(decision == Decision::Hold);
+    result.elevation_required = Some(kind == DecisionKind::Hold);
     result.approval_id = approval.map(|approval| approval.id);
     result.action_effect = Some(class.effect);
-    Answer { result, enforced: enforced(check), decision, policies, retry_after: None }
+    Answer { result, enforced: enforced(check), decision: kind, policies, retry_after: None }
 }
 
 /// What of the request's extensions was taken into account.

@@ -2,36 +2,36 @@
 
 use std::time::Instant;
 
-use agenttrust::__private::background;
 use agenttrust::Effect;
+use agenttrust::background;
 use agenttrust::model::{Approval, SessionMode};
 
 use super::decision_body::DecisionBody;
-use super::elevation::{Matter, Ruling};
+use super::elevation::{Decision, DecisionContext};
 use crate::audit::{AuditError, Counted, FactsDigest, Record, Row};
 use crate::classify::Classification;
+use crate::engine::Engine;
 use crate::registry::{facts_of, facts_of_ceiling};
-use crate::state::State;
 
-/// Records the ruling. One that cannot be recorded becomes a denial, and one that finds no place in time is
+/// Records the decision. One that cannot be recorded becomes a denial, and one that finds no place in time is
 /// not decided.
 ///
 /// A plain read that is allowed or denied is handed over and answered; everything else is on disk
 /// first.
 pub(super) async fn record(
-    state: &State,
-    matter: &Matter<'_>,
+    engine: &Engine,
+    matter: &DecisionContext<'_>,
     class: &Classification,
-    ruling: Ruling,
-) -> Ruling {
+    decision: Decision,
+) -> Decision {
     let plain = class.effect == Effect::Read
         && matter.visit.mode() != SessionMode::Supervised
-        && !matches!(ruling, Ruling::Held { .. })
-        && approval_of(&ruling).is_none();
-    let handed_over = match row(state, matter, class, &ruling) {
+        && !matches!(decision, Decision::Held { .. })
+        && approval_of(&decision).is_none();
+    let handed_over = match row(engine, matter, class, &decision) {
         Ok(row) => {
-            let handing_over = state.audit.hand_over(row, !plain);
-            if ruling.is_paid_for() {
+            let handing_over = engine.audit.hand_over(row, !plain);
+            if decision.is_paid_for() {
                 // What was used up for it is told of, however long that takes.
                 Ok(handing_over.await)
             } else {
@@ -44,13 +44,13 @@ pub(super) async fn record(
     let recorded = match handed_over {
         Ok(Ok(handed_over)) => handed_over.on_disk().await,
         Ok(Err(error)) => Err(error),
-        Err(_) => return Ruling::Undecided,
+        Err(_) => return Decision::Undecided,
     };
     match recorded {
-        Ok(()) => ruling,
+        Ok(()) => decision,
         Err(error) => {
             tracing::error!(%error, check_id = matter.check_id, "a decision could not be recorded");
-            Ruling::denied(
+            Decision::denied(
                 "the decision could not be recorded in the audit log, so the action is denied; \
                  try again when the Guardian's database is back",
             )
@@ -60,48 +60,50 @@ pub(super) async fn record(
 
 /// What becomes of it once it is on disk, and what it refers to.
 fn row(
-    state: &State,
-    matter: &Matter<'_>,
+    engine: &Engine,
+    matter: &DecisionContext<'_>,
     class: &Classification,
-    ruling: &Ruling,
+    decision: &Decision,
 ) -> Result<Row, AuditError> {
     let check = matter.check;
     let counted = Counted {
         session_id: matter.visit.issued_id().map(str::to_owned),
         read: class.effect == Effect::Read,
-        denied: matches!(ruling, Ruling::Denied { .. }).then(|| check.tool.clone()),
+        denied: matches!(decision, Decision::Denied { .. }).then(|| check.tool.clone()),
         at: matter.now,
     };
-    let body = DecisionBody::of(matter, class, ruling);
+    let body = DecisionBody::of(matter, class, decision);
     let row = Row::of("decision", &check.key.org_id, &body)?
         .agent(&check.agent_id)
         .actor(&check.key.id)
         .counting(counted);
     match matter.said {
-        Some(_) => row.referring_to(untold(state, matter)),
+        Some(_) => row.referring_to(untold(engine, matter)),
         None => Ok(row),
     }
 }
 
 /// The rows that the facts refer to, where the log does not have them yet.
-fn untold(state: &State, matter: &Matter<'_>) -> Vec<(FactsDigest, Record)> {
+fn untold(engine: &Engine, matter: &DecisionContext<'_>) -> Vec<(FactsDigest, Record)> {
     let org_id = &matter.check.key.org_id;
     let (entry, visit) = (matter.agent, matter.visit);
-    let agent = entry.facts.filter(|digest| !state.audit.has_told(*digest)).map(|digest| {
+    let agent = entry.facts.filter(|digest| !engine.audit.has_told(*digest)).map(|digest| {
         let record = digest
             .record(org_id, facts_of(&entry.agent, entry.capabilities.as_slice(), &entry.groups));
         (digest, record.agent(&matter.check.agent_id))
     });
-    let ceiling = visit.ceiling_facts().filter(|digest| !state.audit.has_told(*digest));
+    let ceiling = visit.ceiling_facts().filter(|digest| !engine.audit.has_told(*digest));
     let ceiling =
         ceiling.map(|digest| (digest, digest.record(org_id, facts_of_ceiling(visit.ceiling()))));
     agent.into_iter().chain(ceiling).collect()
 }
 
-pub(super) fn approval_of(ruling: &Ruling) -> Option<&Approval> {
-    match ruling {
-        Ruling::Allowed { approval, .. } | Ruling::Denied { approval, .. } => approval.as_deref(),
-        Ruling::Held { approval, .. } => Some(approval),
-        Ruling::Undecided => None,
+pub(super) fn approval_of(decision: &Decision) -> Option<&Approval> {
+    match decision {
+        Decision::Allowed { approval, .. } | Decision::Denied { approval, .. } => {
+            approval.as_deref()
+        }
+        Decision::Held { approval, .. } => Some(approval),
+        Decision::Undecided => None,
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 
-use super::elevation::{Matter, Ruling};
+use super::elevation::{Decision, DecisionContext};
+use crate::engine::Engine;
 use crate::policy::{Limit, Per};
-use crate::state::State;
 use crate::store::{Charge, Spent};
 
 /// How long windows are kept that have begun: no limit has a longer one.
@@ -18,7 +18,7 @@ const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
 ///
 /// A session counts apart only where the Guardian issued it. An id that the caller made up would be a budget
 /// that the caller made up.
-pub(super) fn charges(matter: &Matter<'_>, limits: Vec<Limit>) -> Vec<Charge> {
+pub(super) fn charges(matter: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<Charge> {
     let charge = |limit: Limit| {
         let session = match limit.per {
             Per::Agent => None,
@@ -36,17 +36,21 @@ pub(super) fn charges(matter: &Matter<'_>, limits: Vec<Limit>) -> Vec<Charge> {
 }
 
 /// Uses up what the call counts towards; says why it may not run if something has no room.
-pub(super) async fn take(state: &State, matter: &Matter<'_>, limits: Vec<Limit>) -> Option<Ruling> {
+pub(super) async fn take(
+    engine: &Engine,
+    matter: &DecisionContext<'_>,
+    limits: Vec<Limit>,
+) -> Option<Decision> {
     if limits.is_empty() {
         return None;
     }
     let charges = charges(matter, limits);
-    match state.store.take(charges, state.clock.undisturbed()).await {
+    match engine.store.take(charges, engine.clock.undisturbed()).await {
         Ok(None) => None,
-        Ok(Some(spent)) => Some(exhausted(state, spent)),
+        Ok(Some(spent)) => Some(exhausted(engine, spent)),
         Err(error) => {
             tracing::error!(%error, "a budget could not be counted, so the check is denied");
-            Some(Ruling::denied(
+            Some(Decision::denied(
                 "the action counts towards a limit, and the Guardian's database cannot count it at \
                  present; try again when it is back",
             ))
@@ -55,8 +59,8 @@ pub(super) async fn take(state: &State, matter: &Matter<'_>, limits: Vec<Limit>)
 }
 
 /// The denial of a call for which a budget has no room.
-pub(super) fn exhausted(state: &State, spent: Spent) -> Ruling {
-    state.metrics.budget_exhausted();
+pub(super) fn exhausted(engine: &Engine, spent: Spent) -> Decision {
+    engine.metrics.budget_exhausted();
     let Spent { charge, opens_in } = spent;
     let Charge { policy, agent_id, session_id, most, within } = charge;
     let whose = if session_id.is_empty() {
@@ -64,7 +68,7 @@ pub(super) fn exhausted(state: &State, spent: Spent) -> Ruling {
     } else {
         format!("session {session_id:?}")
     };
-    let set = state.policies.load();
+    let set = engine.policies.load();
     let why = set
         .list()
         .iter()
@@ -74,9 +78,9 @@ pub(super) fn exhausted(state: &State, spent: Spent) -> Ruling {
         "denied by policy `{policy}`{}; it permits {most} calls in {} to {whose}, which are used up until {}",
         why.unwrap_or_default(),
         spelled(within),
-        state.clock.now().saturating_add(opens_in),
+        engine.clock.now().saturating_add(opens_in),
     );
-    Ruling::Denied { policies: vec![policy], reason, approval: None }
+    Decision::Denied { policies: vec![policy], reason, approval: None }
 }
 
 /// A time span as `@limit` spells it.
@@ -90,7 +94,7 @@ fn spelled(span: Duration) -> String {
     format!("{seconds}s")
 }
 
-impl State {
+impl Engine {
     /// Forgets windows that are over, whatever limit they were of, one step; returns how many.
     pub(crate) async fn prune_budgets(&self) -> Result<u64, crate::store::StoreError> {
         let kept = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);

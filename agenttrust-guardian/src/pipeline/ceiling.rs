@@ -1,6 +1,6 @@
 //! How far the agent may go: its capabilities, then the ceilings of its session and floor.
 
-use super::session::Visit;
+use super::session::SessionContext;
 use crate::registry::AgentEntry;
 
 /// Why the tool, or a scope that it declares, is out of the agent's reach.
@@ -8,7 +8,7 @@ pub(super) fn outside(
     tool: &str,
     scopes: &[String],
     entry: &AgentEntry,
-    visit: &Visit,
+    visit: &SessionContext,
 ) -> Option<String> {
     let agent = &entry.agent.id;
     if entry.capabilities.is_empty() {

@@ -7,42 +7,34 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
 
-use super::answer::Answer;
-use super::{Check, decide, decide_again};
-use crate::http::ApiError;
-use crate::registry::{Place, Weight};
-use crate::state::State;
+use super::{Check, decide, replay};
+use crate::domain::{Answer, Error};
+use crate::engine::Engine;
+use crate::registry::{Decided, Deciding, Place, Weight};
 
 /// After how long a check that was not decided in time may be asked again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// A decision that several wait for: those who sent a check twice, and those who come again.
-pub(crate) type Deciding = Shared<BoxFuture<'static, Decided>>;
-
-/// What a check came to.
-type Decided = Result<Arc<Answer>, ApiError>;
-
 /// The answer to a check, within the time that a check may take.
-pub(crate) async fn answer(state: &Arc<State>, check: Arc<Check>) -> Result<Arc<Answer>, ApiError> {
-    let deciding = GoesOn(Some(begin(state, &check).boxed().shared()));
-    in_time(state, &check, deciding).await
+pub(crate) async fn answer(engine: &Arc<Engine>, check: Arc<Check>) -> Result<Arc<Answer>, Error> {
+    let deciding = GoesOn(Some(begin(engine, &check).boxed().shared()));
+    in_time(engine, &check, deciding).await
 }
 
 /// The answer to a check that carries an idempotency key: the first one's, if it came before and is still
 /// worth something. `body` tells one check from another.
 pub(crate) async fn answer_once(
-    state: &Arc<State>,
+    engine: &Arc<Engine>,
     check: Arc<Check>,
     idempotency_key: &str,
     body: [u8; 32],
-) -> Result<Arc<Answer>, ApiError> {
-    let now = state.clock.now();
+) -> Result<Arc<Answer>, Error> {
+    let now = engine.clock.now();
     let begin = |weight: Arc<Weight>| {
-        let deciding = begin(state, &check);
+        let deciding = begin(engine, &check);
         let weighed = async move {
             let decided = deciding.await;
             // What the answer takes is known once it is there.
@@ -51,36 +43,36 @@ pub(crate) async fn answer_once(
         };
         weighed.boxed().shared()
     };
-    match state.registry.repeats.place(&check.key.id, idempotency_key, body, now, begin) {
-        Place::First(deciding) => in_time(state, &check, GoesOn(Some(deciding))).await,
+    match engine.registry.idempotency.place(&check.key.id, idempotency_key, body, now, begin) {
+        Place::First(deciding) => in_time(engine, &check, GoesOn(Some(deciding))).await,
         Place::Again(deciding) => {
             let again = {
-                let (state, check) = (Arc::clone(state), Arc::clone(&check));
+                let (engine, check) = (Arc::clone(engine), Arc::clone(&check));
                 async move {
                     let first = deciding.await?;
-                    decide_again(&state, &check, first).await
+                    replay(&engine, &check, first).await
                 }
             };
-            in_time(state, &check, GoesOn(Some(again.boxed().shared()))).await
+            in_time(engine, &check, GoesOn(Some(again.boxed().shared()))).await
         }
-        Place::Taken => Err(ApiError::invalid(
+        Place::Taken => Err(Error::invalid(
             "Idempotency-Key",
             "was used for another check within the last minute; use a new one",
         )),
     }
 }
 
-fn begin(state: &Arc<State>, check: &Arc<Check>) -> impl Future<Output = Decided> + use<> {
-    let (state, check) = (Arc::clone(state), Arc::clone(check));
-    async move { decide(&state, &check).await.map(Arc::new) }
+fn begin(engine: &Arc<Engine>, check: &Arc<Check>) -> impl Future<Output = Decided> + use<> {
+    let (engine, check) = (Arc::clone(engine), Arc::clone(check));
+    async move { decide(&engine, &check).await.map(Arc::new) }
 }
 
-async fn in_time(state: &State, check: &Check, deciding: GoesOn) -> Result<Arc<Answer>, ApiError> {
-    let limit = state.settings.check_deadline;
+async fn in_time(engine: &Engine, check: &Check, deciding: GoesOn) -> Result<Arc<Answer>, Error> {
+    let limit = engine.settings.check_deadline;
     match background::timeout(limit, deciding).await {
         Ok(decided) => decided,
         Err(_) => {
-            state.metrics.undecided(limit);
+            engine.metrics.undecided(limit);
             Ok(Arc::new(super::answer::undecided(check, limit)))
         }
     }
@@ -91,7 +83,7 @@ async fn in_time(state: &State, check: &Check, deciding: GoesOn) -> Result<Arc<A
 struct GoesOn(Option<Deciding>);
 
 impl Future for GoesOn {
-    type Output = Result<Arc<Answer>, ApiError>;
+    type Output = Result<Arc<Answer>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(deciding) = self.0.as_mut() else { return Poll::Pending };
@@ -128,7 +120,7 @@ mod tests {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Poll::Ready(Err(ApiError::forbidden("decided")))
+            Poll::Ready(Err(Error::forbidden("decided")))
         });
         GoesOn(Some(deciding.boxed().shared()))
     }

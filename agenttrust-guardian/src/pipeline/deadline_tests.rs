@@ -11,7 +11,7 @@ use tokio::task::unconstrained;
 use tower::ServiceExt;
 
 use crate::audit::Record;
-use crate::state::DEFAULT_ORG;
+use crate::domain::DEFAULT_ORG;
 use crate::store::Transaction;
 use crate::{Guardian, Role};
 
@@ -39,12 +39,12 @@ impl Busy {
 
     /// Keeps everything else from the database until it is dropped.
     async fn hold_database(&self) -> Transaction {
-        self.guardian.state().store.db().begin().await.unwrap()
+        self.guardian.engine().store.db().begin().await.unwrap()
     }
 
     /// Hands over rows until there is no place for another one, not even after the writer took its batch.
     async fn fill_queue(&self) {
-        let audit = &self.guardian.state().audit;
+        let audit = &self.guardian.engine().audit;
         for _ in 0..5 {
             loop {
                 let filler = Record::new("filler", DEFAULT_ORG);

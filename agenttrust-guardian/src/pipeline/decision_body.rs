@@ -4,7 +4,7 @@
 use agenttrust::model::{Binds, BoundTo, SessionMode, SessionSource};
 use serde::{Serialize, Serializer};
 
-use super::elevation::{Matter, Ruling};
+use super::elevation::{Decision, DecisionContext};
 use crate::classify::Classification;
 
 /// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a
@@ -57,12 +57,16 @@ struct FactsOfDecision {
 }
 
 impl<'a> DecisionBody<'a> {
-    pub(super) fn of(matter: &Matter<'a>, class: &Classification, ruling: &'a Ruling) -> Self {
+    pub(super) fn of(
+        matter: &DecisionContext<'a>,
+        class: &Classification,
+        decision: &'a Decision,
+    ) -> Self {
         let check = matter.check;
-        let (policies, reason) = ruling.because();
-        let approval = super::audit::approval_of(ruling);
-        let opened = match ruling {
-            Ruling::Held { new, .. } => Some(*new),
+        let (policies, reason) = decision.because();
+        let approval = super::audit::approval_of(decision);
+        let opened = match decision {
+            Decision::Held { new, .. } => Some(*new),
             _ => None,
         };
         let shadow = matter.said.and_then(|said| said.shadow.as_ref());
@@ -74,7 +78,7 @@ impl<'a> DecisionBody<'a> {
             bound_to: approval.map(|approval| approval.bound_to),
             check_id: matter.check_id,
             confidence: class.confidence,
-            decision: ruling.decision().as_str(),
+            decision: decision.kind().as_str(),
             effect: class.effect.as_str(),
             facts: matter.said.and_then(|_| FactsOfDecision::of(matter)),
             input_chars: matter.facts.input_chars,
@@ -94,7 +98,7 @@ impl<'a> DecisionBody<'a> {
 
 impl FactsOfDecision {
     /// Where a list is too long for a row, all of it is left out.
-    fn of(matter: &Matter<'_>) -> Option<Self> {
+    fn of(matter: &DecisionContext<'_>) -> Option<Self> {
         let ceiling = match matter.visit.has_ceiling() {
             true => Some(matter.visit.ceiling_facts()?.to_hex()),
             false => None,

@@ -7,23 +7,23 @@ use agenttrust::model::{Approval, BoundTo};
 
 use super::budget;
 use super::policy::counted;
-use super::session::Visit;
-use super::{Check, Said};
-use crate::ids;
-use crate::metrics::{ApprovalEvent, Decision};
-use crate::policy::{DEFAULT_WINDOW, Facts, Terms, Verdict};
+use super::session::SessionContext;
+use super::{Check, PolicyOutcome};
+use crate::domain::{DecisionKind, ids};
+use crate::engine::Engine;
+use crate::metrics::ApprovalEvent;
+use crate::policy::{ApprovalRequirements, AuthorizationRequest, DEFAULT_WINDOW, Verdict};
 use crate::registry::AgentEntry;
-use crate::state::State;
 use crate::store::{Held, NewApproval, Settled};
 
 /// One check with all that is known about it.
 #[derive(Debug)]
-pub(super) struct Matter<'a> {
+pub(super) struct DecisionContext<'a> {
     pub(super) check: &'a Check,
     pub(super) agent: &'a AgentEntry,
-    pub(super) visit: &'a Visit,
-    pub(super) facts: &'a Facts<'a>,
-    pub(super) said: Option<&'a Said>,
+    pub(super) visit: &'a SessionContext,
+    pub(super) facts: &'a AuthorizationRequest<'a>,
+    pub(super) said: Option<&'a PolicyOutcome>,
     pub(super) check_id: &'a str,
     pub(super) now: Timestamp,
     /// By when it is to be decided.
@@ -32,7 +32,7 @@ pub(super) struct Matter<'a> {
 
 /// What is answered.
 #[derive(Debug)]
-pub(super) enum Ruling {
+pub(super) enum Decision {
     Allowed {
         policies: Vec<String>,
         reason: String,
@@ -55,14 +55,14 @@ pub(super) enum Ruling {
     Undecided,
 }
 
-impl Ruling {
+impl Decision {
     /// It in a word.
-    pub(super) fn decision(&self) -> Decision {
+    pub(super) fn kind(&self) -> DecisionKind {
         match self {
-            Self::Allowed { .. } => Decision::Allow,
-            Self::Denied { .. } => Decision::Deny,
-            Self::Held { .. } => Decision::Hold,
-            Self::Undecided => Decision::Undecided,
+            Self::Allowed { .. } => DecisionKind::Allow,
+            Self::Denied { .. } => DecisionKind::Deny,
+            Self::Held { .. } => DecisionKind::Hold,
+            Self::Undecided => DecisionKind::Undecided,
         }
     }
 
@@ -91,93 +91,102 @@ impl Ruling {
 }
 
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
-pub(super) async fn settle(state: &State, matter: &Matter<'_>, verdict: Verdict) -> Ruling {
+pub(super) async fn settle(
+    engine: &Engine,
+    matter: &DecisionContext<'_>,
+    verdict: Verdict,
+) -> Decision {
     let (terms, policies, reason) = match verdict {
         Verdict::Allow { policies, reason, limits } => {
             let counted = !limits.is_empty();
-            let allowed = Ruling::Allowed { policies, reason, approval: None, counted };
-            return budget::take(state, matter, limits).await.unwrap_or(allowed);
+            let allowed = Decision::Allowed { policies, reason, approval: None, counted };
+            return budget::take(engine, matter, limits).await.unwrap_or(allowed);
         }
         Verdict::Deny { policies, reason } => {
-            return Ruling::Denied { policies, reason, approval: None };
+            return Decision::Denied { policies, reason, approval: None };
         }
         Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
     };
     // Policies may have been reloaded since the verdict: an approval is worth what they say now.
-    let limits = match state.policies.load().decide_approved(matter.facts) {
+    let limits = match engine.policies.load().decide_approved(matter.facts) {
         Verdict::Allow { limits, .. } => limits,
         Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
-            return Ruling::Denied { policies, reason, approval: None };
+            return Decision::Denied { policies, reason, approval: None };
         }
     };
     let reason = with_reach(reason, terms, binding(matter.check).0);
     let held = Held {
-        approval: wanted(state, matter, terms, reason.clone()),
+        approval: wanted(engine, matter, terms, reason.clone()),
         asker: matter.check.key.id.clone(),
         check_id: matter.check_id.to_owned(),
         now: matter.now,
         charges: budget::charges(matter, limits),
-        charged_at: state.clock.undisturbed(),
+        charged_at: engine.clock.undisturbed(),
     };
-    let settled = match state.store.settle(held).await {
+    let settled = match engine.store.settle(held).await {
         Ok(settled) => settled,
         Err(error) => {
             tracing::error!(%error, "an approval could not be opened, so the check is denied");
-            return Ruling::denied(
+            return Decision::denied(
                 "the action needs approval, and the Guardian's database cannot keep one at present; \
                  try again when it is back",
             );
         }
     };
-    ruling(state, matter, settled, policies, reason)
+    ruling(engine, matter, settled, policies, reason)
 }
 
 fn ruling(
-    state: &State,
-    matter: &Matter<'_>,
+    engine: &Engine,
+    matter: &DecisionContext<'_>,
     settled: Settled,
     policies: Vec<String>,
     reason: String,
-) -> Ruling {
+) -> Decision {
     let (agent, tool) = (&matter.check.agent_id, &matter.check.tool);
     match settled {
         Settled::Opened(row) => {
-            state.metrics.approval(ApprovalEvent::Opened);
+            engine.metrics.approval(ApprovalEvent::Opened);
             let approval = Box::new(row.approval);
-            Ruling::Held { policies, reason, approval, new: true }
+            Decision::Held { policies, reason, approval, new: true }
         }
         Settled::Waiting(row) => {
             let approval = Box::new(row.approval);
-            Ruling::Held { policies, reason, approval, new: false }
+            Decision::Held { policies, reason, approval, new: false }
         }
         Settled::Used(row) => {
-            state.metrics.approval(ApprovalEvent::Used);
-            state.changes.announce(&row.approval.id);
+            engine.metrics.approval(ApprovalEvent::Used);
+            engine.changes.announce(&row.approval.id);
             let reason = format!("approved as {}: {reason}", row.approval.id);
             let (approval, counted) = (Some(Box::new(row.approval)), false);
-            Ruling::Allowed { policies, reason, approval, counted }
+            Decision::Allowed { policies, reason, approval, counted }
         }
         Settled::Denied(row) => {
             let until =
                 row.approval.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
             let reason = format!("approval {} was denied, which holds{until}", row.approval.id);
-            Ruling::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
+            Decision::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
         }
-        Settled::OutOfBudget(spent) => budget::exhausted(state, spent),
-        Settled::Inactive => Ruling::denied(format!(
+        Settled::OutOfBudget(spent) => budget::exhausted(engine, spent),
+        Settled::Inactive => Decision::denied(format!(
             "agent {agent:?} was revoked or suspended while it asked; an operator can tell which"
         )),
-        Settled::TooManyPending => Ruling::denied(format!(
+        Settled::TooManyPending => Decision::denied(format!(
             "agent {agent:?} has 20 approvals pending, which is the most; have some decided first"
         )),
-        Settled::TooManyDenials => Ruling::denied(format!(
+        Settled::TooManyDenials => Decision::denied(format!(
             "tool {tool:?} was denied to agent {agent:?} 3 times within 10 minutes; \
              no further approvals are opened for now"
         )),
     }
 }
 
-fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> NewApproval {
+fn wanted(
+    engine: &Engine,
+    matter: &DecisionContext<'_>,
+    terms: ApprovalRequirements,
+    reason: String,
+) -> NewApproval {
     let check = matter.check;
     let (bound_to, bound_value) = binding(check);
     let (window, single_use) = reach(terms, bound_to);
@@ -196,7 +205,7 @@ fn wanted(state: &State, matter: &Matter<'_>, terms: Terms, reason: String) -> N
         quorum: terms.quorum.max(1),
         window,
         single_use,
-        expires_at: matter.now.saturating_add(state.settings.approval_ttl),
+        expires_at: matter.now.saturating_add(engine.settings.approval_ttl),
     }
 }
 
@@ -220,7 +229,7 @@ pub(super) fn bound_scopes(scopes: &[String]) -> Vec<String> {
 
 /// How long and how often an approval serves: more than once within five minutes only where the
 /// whole input is bound.
-pub(super) fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
+pub(super) fn reach(terms: ApprovalRequirements, bound_to: BoundTo) -> (Duration, bool) {
     let window = terms.window.unwrap_or(DEFAULT_WINDOW);
     if bound_to == BoundTo::Input {
         (window, terms.single_use)
@@ -230,7 +239,7 @@ pub(super) fn reach(terms: Terms, bound_to: BoundTo) -> (Duration, bool) {
 }
 
 /// The reason for a hold, and that its approval will serve for less than the policies grant, where it will.
-fn with_reach(reason: String, terms: Terms, bound_to: BoundTo) -> String {
+fn with_reach(reason: String, terms: ApprovalRequirements, bound_to: BoundTo) -> String {
     let (window, single_use) = reach(terms, bound_to);
     let Some(granted) =
         terms.window.filter(|granted| *granted > window || (single_use && !terms.single_use))
@@ -258,20 +267,20 @@ mod tests {
     #[test]
     fn a_longer_window_is_only_for_an_approval_bound_to_the_input() {
         let hour = Duration::from_secs(3_600);
-        let terms = Terms { quorum: 1, window: Some(hour), single_use: false };
+        let terms = ApprovalRequirements { quorum: 1, window: Some(hour), single_use: false };
         assert_eq!(reach(terms, BoundTo::Input), (hour, false));
         assert_eq!(reach(terms, BoundTo::Summary), (DEFAULT_WINDOW, true));
         assert_eq!(reach(terms, BoundTo::Name), (DEFAULT_WINDOW, true));
         assert_eq!(reach(terms, BoundTo::Request), (DEFAULT_WINDOW, true));
         assert_eq!(reach(terms, BoundTo::Method), (DEFAULT_WINDOW, true));
-        let short = Terms { window: Some(Duration::from_secs(60)), ..terms };
+        let short = ApprovalRequirements { window: Some(Duration::from_secs(60)), ..terms };
         assert_eq!(reach(short, BoundTo::Name), (Duration::from_secs(60), true));
-        assert_eq!(reach(Terms::default(), BoundTo::Input), (DEFAULT_WINDOW, true));
+        assert_eq!(reach(ApprovalRequirements::default(), BoundTo::Input), (DEFAULT_WINDOW, true));
     }
 
     #[test]
     fn a_hold_says_that_its_approval_serves_for_less_than_is_granted() {
-        let terms = |window, single_use| Terms { quorum: 1, window, single_use };
+        let terms = |window, single_use| ApprovalRequirements { quorum: 1, window, single_use };
         let minutes = |count: u64| Some(Duration::from_secs(count * 60));
         let said = |terms, bound_to| with_reach("held".to_owned(), terms, bound_to);
         let hour = terms(minutes(60), false);
@@ -291,7 +300,7 @@ mod tests {
             (hour, BoundTo::Input),
             (terms(minutes(1), true), BoundTo::Request),
             (terms(minutes(5), true), BoundTo::Name),
-            (Terms::default(), BoundTo::Name),
+            (ApprovalRequirements::default(), BoundTo::Name),
         ] {
             assert_eq!(said(terms, bound_to), "held");
         }

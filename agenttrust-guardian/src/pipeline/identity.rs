@@ -5,22 +5,22 @@ use std::sync::Arc;
 use agenttrust::model::AgentStatus;
 
 use super::Check;
-use crate::http::ApiError;
+use crate::domain::role::Access;
+use crate::domain::{Error, Permission};
+use crate::engine::Engine;
 use crate::registry::AgentEntry;
-use crate::role::{Access, Permission};
-use crate::state::State;
 
 /// The agent that the check is for, if its asker may ask for it.
-pub(super) fn agent(state: &State, check: &Check) -> Result<Arc<AgentEntry>, ApiError> {
+pub(super) fn agent(engine: &Engine, check: &Check) -> Result<Arc<AgentEntry>, Error> {
     let access = check.key.role.may(Permission::Check);
     if access == Access::No || (access == Access::Own && !check.key.is_bound_to(&check.agent_id)) {
-        return Err(ApiError::not_bound(&check.agent_id));
+        return Err(Error::not_bound(&check.agent_id));
     }
-    state
+    engine
         .registry
         .agents
         .get(&check.key.org_id, &check.agent_id)
-        .ok_or_else(|| ApiError::unknown("agent", &check.agent_id))
+        .ok_or_else(|| Error::unknown("agent", &check.agent_id))
 }
 
 /// Why this agent may do nothing at all at present.

@@ -5,7 +5,6 @@
 //! allow: the first step that denies ends the matter, and nobody is asked to approve what an approval
 //! would not allow.
 
-mod again;
 mod answer;
 mod audit;
 mod budget;
@@ -18,6 +17,7 @@ mod decision_body;
 #[cfg(test)]
 mod differential;
 mod elevation;
+mod idempotent_replay;
 mod identity;
 mod policy;
 mod scopes;
@@ -32,19 +32,18 @@ use std::time::{Duration, Instant};
 use agenttrust::{Binds, Effect, Timestamp};
 use serde_json::json;
 
-use self::again::decide_again;
-pub(crate) use self::answer::Answer;
-pub(crate) use self::deadline::{Deciding, answer, answer_once};
-use self::elevation::{Matter, Ruling};
-use self::session::{Entered, Visit};
+pub(crate) use self::deadline::{answer, answer_once};
+use self::elevation::{Decision, DecisionContext};
+use self::idempotent_replay::replay;
+use self::session::{Entered, SessionContext};
 use crate::audit::Record;
-use crate::checks::{Ids, Issued};
 use crate::classify::Classification;
-use crate::http::ApiError;
-use crate::limits::Share;
-use crate::policy::{Facts, Shadow, Verdict};
-use crate::registry::{AgentEntry, Key};
-use crate::state::State;
+use crate::domain::limits::Share;
+use crate::domain::{Answer, Error, Key};
+use crate::engine::Engine;
+use crate::engine::check_ids::{Ids, Issued};
+use crate::policy::{AuthorizationRequest, Shadow, Verdict};
+use crate::registry::AgentEntry;
 
 /// How long what a permission rests on counts as just looked at.
 const FRESH: Duration = Duration::from_millis(100);
@@ -69,13 +68,13 @@ pub(crate) struct Check {
 
 /// What memory alone says about a check.
 #[derive(Debug)]
-struct Considered {
+struct Evaluation {
     agent: Arc<AgentEntry>,
-    visit: Visit,
+    visit: SessionContext,
     class: Classification,
     scopes: Vec<String>,
     verdict: Verdict,
-    said: Option<Said>,
+    said: Option<PolicyOutcome>,
     now: Timestamp,
     /// How often memory had changed by then.
     changed: u64,
@@ -83,15 +82,15 @@ struct Considered {
 
 /// What the policies said of a check that came before them.
 #[derive(Debug)]
-struct Said {
+struct PolicyOutcome {
     /// Whether they allow, deny or hold it.
     verdict: &'static str,
     /// What `@shadow` policies would change about that.
     shadow: Option<Shadow>,
 }
 
-impl Considered {
-    fn facts<'a>(&'a self, check: &'a Check) -> Facts<'a> {
+impl Evaluation {
+    fn facts<'a>(&'a self, check: &'a Check) -> AuthorizationRequest<'a> {
         policy::facts(check, &self.agent, &self.visit, &self.class, &self.scopes, self.now)
     }
 }
@@ -100,26 +99,26 @@ impl Considered {
 ///
 /// Whoever may not ask, or asks for nobody, gets an error; everything else is an answer, also when
 /// the database is down.
-async fn decide(state: &State, check: &Check) -> Result<Answer, ApiError> {
+async fn decide(engine: &Engine, check: &Check) -> Result<Answer, Error> {
     let begun = Instant::now();
-    let considered = consider(state, check)?;
-    Ok(conclude(state, check, considered, begun).await)
+    let evaluation = consider(engine, check)?;
+    Ok(conclude(engine, check, evaluation, begun).await)
 }
 
 /// The steps that read memory only.
-fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
+fn consider(engine: &Engine, check: &Check) -> Result<Evaluation, Error> {
     // Before anything is read: what changes from here on is looked at once more.
-    let changed = state.following.changed();
-    let now = state.clock.now();
-    let agent = identity::agent(state, check)?;
-    let (visit, refused) = match session::enter(state, check, &agent, now)? {
+    let changed = engine.synced.changed();
+    let now = engine.clock.now();
+    let agent = identity::agent(engine, check)?;
+    let (visit, refused) = match session::enter(engine, check, &agent, now)? {
         Entered::In(visit) => (visit, None),
         Entered::Refused { visit, reason } => (visit, Some(reason)),
     };
-    let known = state.registry.tools.known(&check.key.org_id, &check.tool);
+    let known = engine.registry.tools.known(&check.key.org_id, &check.tool);
     let class = classify::of(check, &known);
     let scopes = scopes::needed(check, &known);
-    let refused = out_of_touch(state)
+    let refused = out_of_touch(engine)
         .or_else(|| identity::standing(&agent))
         .or(refused)
         .or_else(|| ceiling::outside(&check.tool, &scopes, &agent, &visit));
@@ -127,18 +126,18 @@ fn consider(state: &State, check: &Check) -> Result<Considered, ApiError> {
         Some(reason) => (Verdict::Deny { policies: Vec::new(), reason }, None),
         None => {
             let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
-            let policies = state.policies.load();
+            let policies = engine.policies.load();
             let verdict = policies.decide(&facts);
-            let said = Said { verdict: verdict.as_str(), shadow: policies.shadow(&facts) };
+            let said = PolicyOutcome { verdict: verdict.as_str(), shadow: policies.shadow(&facts) };
             (verdict, Some(said))
         }
     };
-    Ok(Considered { agent, visit, class, scopes, verdict, said, now, changed })
+    Ok(Evaluation { agent, visit, class, scopes, verdict, said, now, changed })
 }
 
 /// Why nothing at all is allowed at present.
-fn out_of_touch(state: &State) -> Option<String> {
-    (!state.is_in_touch()).then(|| {
+fn out_of_touch(engine: &Engine) -> Option<String> {
+    (!engine.is_in_touch()).then(|| {
         "this Guardian is out of touch with its database, so it does not know what was revoked; \
          try again, or ask another replica"
             .to_owned()
@@ -146,18 +145,23 @@ fn out_of_touch(state: &State) -> Option<String> {
 }
 
 /// The steps from the verdict on: the approval, the audit and the answer.
-async fn conclude(state: &State, check: &Check, considered: Considered, begun: Instant) -> Answer {
-    let Considered { agent, visit, class, scopes, verdict, said, now, changed } = considered;
+async fn conclude(
+    engine: &Engine,
+    check: &Check,
+    evaluation: Evaluation,
+    begun: Instant,
+) -> Answer {
+    let Evaluation { agent, visit, class, scopes, verdict, said, now, changed } = evaluation;
     let issued = Issued {
         key_id: &check.key.id,
         agent_id: &check.agent_id,
         session_id: check.session_id.as_deref().unwrap_or_default(),
         tool: &check.tool,
     };
-    let ids = state.checks.issue(&issued, now);
+    let ids = engine.checks.issue(&issued, now);
     let facts = policy::facts(check, &agent, &visit, &class, &scopes, now);
     let said = said.as_ref();
-    let mut matter = Matter {
+    let mut matter = DecisionContext {
         check,
         agent: &agent,
         visit: &visit,
@@ -165,42 +169,42 @@ async fn conclude(state: &State, check: &Check, considered: Considered, begun: I
         said,
         check_id: &ids.allowed,
         now,
-        deadline: begun + state.settings.check_deadline,
+        deadline: begun + engine.settings.check_deadline,
     };
-    let ruling = elevation::settle(state, &matter, verdict).await;
+    let decision = elevation::settle(engine, &matter, verdict).await;
 
-    if let Some(Said { shadow: Some(shadow), .. }) = said {
-        state.policies.count(shadow);
+    if let Some(PolicyOutcome { shadow: Some(shadow), .. }) = said {
+        engine.policies.count(shadow);
     }
-    visit.count(class.effect, matches!(ruling, Ruling::Denied { .. }), now);
-    if !matches!(ruling, Ruling::Allowed { .. }) {
+    visit.count(class.effect, matches!(decision, Decision::Denied { .. }), now);
+    if !matches!(decision, Decision::Allowed { .. }) {
         matter.check_id = &ids.refused;
     }
-    let mut ruling = audit::record(state, &matter, &class, ruling).await;
-    let took_its_time = begun.elapsed() > FRESH || state.following.changed() != changed;
-    if took_its_time && matches!(ruling, Ruling::Allowed { .. }) {
-        ruling = still_allowed(state, check, &ids, ruling).await;
+    let mut decision = audit::record(engine, &matter, &class, decision).await;
+    let took_its_time = begun.elapsed() > FRESH || engine.synced.changed() != changed;
+    if took_its_time && matches!(decision, Decision::Allowed { .. }) {
+        decision = still_allowed(engine, check, &ids, decision).await;
     }
     // One that could not be recorded is refused after all.
-    let allowed = matches!(ruling, Ruling::Allowed { .. });
+    let allowed = matches!(decision, Decision::Allowed { .. });
     let check_id = if allowed { ids.allowed } else { ids.refused };
     let took = begun.elapsed();
-    match ruling {
-        Ruling::Undecided => state.metrics.undecided(took),
-        _ => state.metrics.checked(ruling.decision(), class.effect, took),
+    match decision {
+        Decision::Undecided => engine.metrics.undecided(took),
+        _ => engine.metrics.checked(decision.kind(), class.effect, took),
     }
-    answer::of(check, &class, ruling, check_id, took)
+    answer::of(check, &class, decision, check_id, took)
 }
 
 /// A permission that took its time, looked at once more: what it rests on may have been taken back, or
 /// this Guardian may be out of touch by now.
-async fn still_allowed(state: &State, check: &Check, ids: &Ids, ruling: Ruling) -> Ruling {
-    let reason = match consider(state, check) {
-        Ok(Considered { verdict: Verdict::Deny { reason, .. }, .. }) => reason,
-        Ok(_) if !state.registry.keys.has(&check.key.id) => {
+async fn still_allowed(engine: &Engine, check: &Check, ids: &Ids, decision: Decision) -> Decision {
+    let reason = match consider(engine, check) {
+        Ok(Evaluation { verdict: Verdict::Deny { reason, .. }, .. }) => reason,
+        Ok(_) if !engine.registry.keys.has(&check.key.id) => {
             "the API key was revoked meanwhile; use another one".to_owned()
         }
-        Ok(_) => return ruling,
+        Ok(_) => return decision,
         Err(error) => error.message().to_owned(),
     };
     let record = Record::new("decision.withdrawn", &check.key.org_id)
@@ -212,8 +216,8 @@ async fn still_allowed(state: &State, check: &Check, ids: &Ids, ruling: Ruling) 
             "tool": check.tool,
             "reason": reason,
         }));
-    if let Err(error) = state.audit.append(record).await {
+    if let Err(error) = engine.audit.append(record).await {
         tracing::error!(%error, "a decision was withdrawn and that could not be recorded");
     }
-    Ruling::denied(reason)
+    Decision::denied(reason)
 }

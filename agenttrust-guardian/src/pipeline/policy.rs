@@ -3,21 +3,21 @@
 use agenttrust::Timestamp;
 
 use super::Check;
-use super::session::Visit;
+use super::session::SessionContext;
 use crate::classify::Classification;
-use crate::policy::Facts;
+use crate::policy::AuthorizationRequest;
 use crate::registry::AgentEntry;
 
 /// The facts of one check.
 pub(super) fn facts<'a>(
     check: &'a Check,
     entry: &'a AgentEntry,
-    visit: &'a Visit,
+    visit: &'a SessionContext,
     class: &Classification,
     scopes: &'a [String],
     now: Timestamp,
-) -> Facts<'a> {
-    Facts {
+) -> AuthorizationRequest<'a> {
+    AuthorizationRequest {
         org: &entry.agent.org_id,
         agent_id: &entry.agent.id,
         agent_name: &entry.agent.name,

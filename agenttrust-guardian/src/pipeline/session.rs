@@ -7,24 +7,23 @@ use agenttrust::{Effect, Timestamp};
 
 use super::Check;
 use crate::audit::FactsDigest;
-use crate::http::ApiError;
-use crate::ids::SESSION_PREFIX;
+use crate::domain::ids::SESSION_PREFIX;
+use crate::domain::{Error, Role};
+use crate::engine::Engine;
 use crate::registry::{AdHocEntry, AgentEntry, Limits, SessionEntry, stricter};
-use crate::role::Role;
-use crate::state::State;
 
 /// What came of the session that a check names.
 #[derive(Debug)]
 pub(super) enum Entered {
     /// The check is in it.
-    In(Visit),
+    In(SessionContext),
     /// The session is no good, so the check is denied.
-    Refused { visit: Visit, reason: String },
+    Refused { visit: SessionContext, reason: String },
 }
 
 /// A check's place: its session and the agent, whose floor applies to every session.
 #[derive(Debug)]
-pub(super) struct Visit {
+pub(super) struct SessionContext {
     session: Session,
     agent: Arc<AgentEntry>,
 }
@@ -36,7 +35,7 @@ enum Session {
     Issued(Arc<SessionEntry>),
 }
 
-impl Visit {
+impl SessionContext {
     /// The stricter of the session's mode and the floor's.
     pub(super) fn mode(&self) -> SessionMode {
         match &self.session {
@@ -98,12 +97,12 @@ impl Visit {
 
 /// Finds the session that the check names.
 pub(super) fn enter(
-    state: &State,
+    engine: &Engine,
     check: &Check,
     agent: &Arc<AgentEntry>,
     now: Timestamp,
-) -> Result<Entered, ApiError> {
-    let visit = |session| Visit { session, agent: Arc::clone(agent) };
+) -> Result<Entered, Error> {
+    let visit = |session| SessionContext { session, agent: Arc::clone(agent) };
     let gateway = check.key.role == Role::Gateway;
     let Some(id) = check.session_id.as_deref() else {
         return if gateway {
@@ -116,11 +115,11 @@ pub(super) fn enter(
         if gateway {
             return Err(outside_a_token());
         }
-        let session = state.registry.adhoc.enter(&agent.agent.id, id, now);
+        let session = engine.registry.adhoc.enter(&agent.agent.id, id, now);
         return Ok(Entered::In(visit(Session::AdHoc(session))));
     }
     let refused = |reason| Entered::Refused { visit: visit(Session::None), reason };
-    let Some(session) = state.registry.sessions.get(&check.key.org_id, id) else {
+    let Some(session) = engine.registry.sessions.get(&check.key.org_id, id) else {
         return Ok(refused(format!(
             "session {id:?} is not open: it was never issued, or it has ended; begin a new one"
         )));
@@ -133,7 +132,7 @@ pub(super) fn enter(
     if !session.is_live(now) {
         return Ok(refused(format!("session {id:?} has expired; begin a new one")));
     }
-    if !state.registry.is_open(&session, now) {
+    if !engine.registry.is_open(&session, now) {
         return Ok(refused(format!(
             "session {id:?} is not open: the token that it was made from does not work any more; \
              have another one issued and begin a new session"
@@ -145,8 +144,8 @@ pub(super) fn enter(
     Ok(Entered::In(visit(Session::Issued(session))))
 }
 
-fn outside_a_token() -> ApiError {
-    ApiError::forbidden(
+fn outside_a_token() -> Error {
+    Error::forbidden(
         "a gateway key may check only inside a live session made from the agent's token; \
          begin one with /api/v1/agenttrust/api-sessions/init",
     )

@@ -4,14 +4,15 @@
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::{Answer, Check};
-use crate::state::State;
+use super::Check;
+use crate::domain::Answer;
+use crate::engine::Engine;
 
 /// The target of these spans, which is how an exporter tells them from all others.
 pub(crate) const TARGET: &str = "agenttrust_guardian::check";
 
 /// Begins the span of this check.
-pub(crate) fn begin(state: &State, check: &Check) -> Span {
+pub(crate) fn begin(engine: &Engine, check: &Check) -> Span {
     let span = tracing::debug_span!(
         target: TARGET,
         "execute_tool",
@@ -28,7 +29,7 @@ pub(crate) fn begin(state: &State, check: &Check) -> Span {
         agenttrust.approval_id = Empty,
     );
     if !span.is_disabled()
-        && let Some(agent) = state.registry.agents.get(&check.key.org_id, &check.agent_id)
+        && let Some(agent) = engine.registry.agents.get(&check.key.org_id, &check.agent_id)
     {
         span.record("gen_ai.agent.name", agent.agent.name.as_str());
     }

@@ -44,7 +44,7 @@ impl World {
     }
 
     fn advance(&self, by: Duration) {
-        self.guardian.state().clock.advance(by);
+        self.guardian.engine().clock.advance(by);
     }
 
     async fn send(
@@ -156,7 +156,7 @@ async fn approval_is_worth_what_the_policies_say_when_it_is_used() {
     assert_eq!(world.decide("approve", &approval).await, 200);
     let reload = |text: &str| {
         let set = PolicySet::parse("test.cedar", text).unwrap();
-        world.guardian.state().policies.store(Arc::new(set));
+        world.guardian.engine().policies.store(Arc::new(set));
     };
     reload(r#"@id("hold") @elevate @quorum("2") permit (principal, action, resource);"#);
     let answer = world.check("db_delete", json!({}), &headers).await;
@@ -234,7 +234,7 @@ async fn budget_opens_again_when_its_time_has_passed_and_not_because_the_clock_w
         World::with_policies(r#"@id("few") @limit("2/1m") permit (principal, action, resource);"#)
             .await;
     let search = || world.check("search", json!({}), &[]);
-    let clock = &world.guardian.state().clock;
+    let clock = &world.guardian.engine().clock;
     for _ in 0..2 {
         // The window begins with the first call, and has its length however many there are.
         for _ in 0..2 {
@@ -258,14 +258,14 @@ async fn denials_are_told_of_again_after_five_quiet_minutes_and_not_because_the_
         for _ in 0..times {
             assert_eq!(world.check("search", json!({}), &[]).await["allowed"], false);
         }
-        let state = world.guardian.state();
-        state.audit.flush().await;
-        state.audit.bursts()
+        let engine = world.guardian.engine();
+        engine.audit.flush().await;
+        engine.audit.bursts()
     };
     assert_eq!(deny(9).await, 0);
     assert_eq!(deny(1).await, 1);
     assert_eq!(deny(40).await, 1);
-    world.guardian.state().clock.set_back(60 * MINUTE);
+    world.guardian.engine().clock.set_back(60 * MINUTE);
     assert_eq!(deny(10).await, 1);
     world.advance(5 * MINUTE - Duration::from_secs(10));
     assert_eq!(deny(20).await, 1, "the last was less than five minutes ago");
@@ -296,10 +296,10 @@ async fn session_that_has_expired_is_denied() {
 #[tokio::test]
 async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile() {
     let world = World::new().await;
-    let state = world.guardian.state();
-    let hash = crate::secret::Fingerprint::of(&world.key);
+    let engine = world.guardian.engine();
+    let hash = crate::domain::Fingerprint::of(&world.key);
     let check = super::Check {
-        key: state.registry.keys.get(&hash, state.clock.now()).unwrap(),
+        key: engine.registry.keys.get(&hash, engine.clock.now()).unwrap(),
         agent_id: world.agent.clone(),
         session_id: None,
         tool: "write_file".to_owned(),
@@ -311,18 +311,18 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         summary: None,
         _place: None,
     };
-    let considered = super::consider(state, &check).unwrap();
+    let considered = super::consider(engine, &check).unwrap();
     let begun = std::time::Instant::now();
-    let answer = super::conclude(state, &check, considered, begun).await;
+    let answer = super::conclude(engine, &check, considered, begun).await;
     assert!(answer.result.allowed);
 
-    let considered = super::consider(state, &check).unwrap();
+    let considered = super::consider(engine, &check).unwrap();
     let path = format!("/api/v1/agents/{}/suspend", world.agent);
     world.send(&world.operator, &path, &[], json!({})).await;
-    let answer = super::conclude(state, &check, considered, std::time::Instant::now()).await;
+    let answer = super::conclude(engine, &check, considered, std::time::Instant::now()).await;
     assert!(!answer.result.allowed);
     assert!(answer.result.reason.unwrap().contains("is suspended"));
-    let rows = crate::audit::list(&state.store.db(), "", 0, 100, None).await.unwrap();
+    let rows = crate::audit::list(&engine.store.db(), "", 0, 100, None).await.unwrap();
     let withdrawn = rows.last().unwrap();
     assert_eq!(withdrawn.kind, "decision.withdrawn");
     assert_eq!(withdrawn.body["check_id"], answer.result.check_id.unwrap());

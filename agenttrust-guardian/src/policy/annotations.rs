@@ -1,11 +1,11 @@
 //! Annotations: which there are, what their values may be, and which make sense together.
 
-use crate::spelling::distance;
+use crate::domain::spelling::distance;
 use std::time::Duration;
 
 use cedar_policy::Effect;
 
-use super::verdict::{Limit, Per, Terms};
+use super::verdict::{ApprovalRequirements, Limit, Per};
 
 /// Every annotation that means something here.
 const KNOWN: [&str; 8] =
@@ -25,7 +25,7 @@ pub(super) struct Annotations {
     pub(super) id: Option<String>,
     pub(super) reason: Option<String>,
     /// `Some` when the policy is `@elevate`.
-    pub(super) terms: Option<Terms>,
+    pub(super) terms: Option<ApprovalRequirements>,
     pub(super) limit: Option<Rate>,
     pub(super) shadow: bool,
 }
@@ -73,7 +73,7 @@ impl Annotations {
             }
         }
         if elevate {
-            read.terms = Some(Terms {
+            read.terms = Some(ApprovalRequirements {
                 quorum: quorum.unwrap_or(1),
                 window,
                 single_use: single_use || window.is_none(),
@@ -200,23 +200,33 @@ mod tests {
 
     #[test]
     fn a_bare_elevate_is_one_approver_and_one_use() {
-        assert_eq!(read(&[("elevate", "")]).unwrap().terms, Some(Terms::default()));
+        assert_eq!(read(&[("elevate", "")]).unwrap().terms, Some(ApprovalRequirements::default()));
     }
 
     #[test]
     fn elevation_terms_are_read() {
         let minutes = |n: u64| Some(Duration::from_secs(n * 60));
         for (pairs, terms) in [
-            (vec![("window", "10m")], Terms { quorum: 1, window: minutes(10), single_use: false }),
+            (
+                vec![("window", "10m")],
+                ApprovalRequirements { quorum: 1, window: minutes(10), single_use: false },
+            ),
             (
                 vec![("window", "1h"), ("single_use", "")],
-                Terms { quorum: 1, window: minutes(60), single_use: true },
+                ApprovalRequirements { quorum: 1, window: minutes(60), single_use: true },
             ),
             (
                 vec![("quorum", "2"), ("window", "30d")],
-                Terms { quorum: 2, window: minutes(30 * 24 * 60), single_use: false },
+                ApprovalRequirements {
+                    quorum: 2,
+                    window: minutes(30 * 24 * 60),
+                    single_use: false,
+                },
             ),
-            (vec![("quorum", "20")], Terms { quorum: 20, window: None, single_use: true }),
+            (
+                vec![("quorum", "20")],
+                ApprovalRequirements { quorum: 20, window: None, single_use: true },
+            ),
         ] {
             let pairs: Vec<_> = pairs.into_iter().chain([("elevate", "")]).collect();
             assert_eq!(read(&pairs).unwrap().terms, Some(terms), "{pairs:?}");

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use cedar_policy::{AuthorizationError, Authorizer, Effect, Entities, EntityUid, Policy, PolicyId};
 
 use super::annotations::Rate;
-use super::facts::Facts;
+use super::facts::AuthorizationRequest;
 use super::index::Index;
-use super::verdict::{Limit, Terms, Verdict};
+use super::verdict::{ApprovalRequirements, Limit, Verdict};
 
 /// How many policies a reason spells out; all of them are in the verdict's list.
 const MAX_REASONS: usize = 3;
@@ -29,13 +29,13 @@ pub(super) struct Rules {
 pub(super) struct Note {
     pub(super) reason: Option<String>,
     /// `Some` when the policy is `@elevate`.
-    pub(super) terms: Option<Terms>,
+    pub(super) terms: Option<ApprovalRequirements>,
     pub(super) limit: Option<Rate>,
 }
 
 /// A call in the form in which it is put to Cedar.
 pub(super) struct Question<'a> {
-    pub(super) facts: &'a Facts<'a>,
+    pub(super) facts: &'a AuthorizationRequest<'a>,
     principals: Vec<EntityUid>,
     resource: EntityUid,
     /// Made when Cedar is asked: for many calls it is not.
@@ -43,7 +43,7 @@ pub(super) struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    pub(super) fn new(facts: &'a Facts<'a>) -> Result<Self, String> {
+    pub(super) fn new(facts: &'a AuthorizationRequest<'a>) -> Result<Self, String> {
         facts.askable()?;
         Ok(Self {
             facts,
@@ -78,7 +78,7 @@ impl Rules {
         self.notes.keys().map(AsRef::as_ref)
     }
 
-    pub(super) fn decide(&self, facts: &Facts<'_>) -> Verdict {
+    pub(super) fn decide(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         let decided = Question::new(facts).and_then(|question| {
             let plain = self.ask(&question, false)?;
             verdict(facts, &plain, || self.ask(&question, true))
@@ -86,7 +86,7 @@ impl Rules {
         decided.unwrap_or_else(|problem| unaskable(&problem))
     }
 
-    pub(super) fn decide_approved(&self, facts: &Facts<'_>) -> Verdict {
+    pub(super) fn decide_approved(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         Question::new(facts)
             .and_then(|question| self.ask(&question, true))
             .map_or_else(|problem| unaskable(&problem), |answers| answers.approved(facts))
@@ -94,7 +94,7 @@ impl Rules {
 
     /// How many policies a call is put to.
     #[cfg(test)]
-    pub(super) fn candidates(&self, facts: &Facts<'_>) -> usize {
+    pub(super) fn candidates(&self, facts: &AuthorizationRequest<'_>) -> usize {
         let Question { principals, resource, .. } = Question::new(facts).unwrap();
         let of = |half: &Index| -> usize {
             let candidates = half.candidates(facts.effect, &resource, &principals);
@@ -172,7 +172,7 @@ impl Rules {
 /// What the policies say of a call that was not approved, from all that match it as it is and, where
 /// that matters, once it is approved.
 pub(super) fn verdict<'a>(
-    facts: &Facts<'_>,
+    facts: &AuthorizationRequest<'_>,
     plain: &Answers<'_>,
     approved: impl FnOnce() -> Result<Answers<'a>, String>,
 ) -> Result<Verdict, String> {
@@ -190,7 +190,7 @@ pub(super) fn verdict<'a>(
             terms: holding
                 .iter()
                 .filter_map(|m| m.note.terms)
-                .reduce(Terms::strictest)
+                .reduce(ApprovalRequirements::strictest)
                 .unwrap_or_default(),
             policies: ids(holding.iter().copied()),
             reason: explain("held", holding.iter().copied()),
@@ -274,7 +274,7 @@ impl<'a> Answers<'a> {
 
     /// What these say of a call that was approved: a `forbid` that holds is switched off by the approval,
     /// so only the others deny.
-    fn approved(&self, facts: &Facts<'_>) -> Verdict {
+    fn approved(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         self.denial().unwrap_or_else(|| self.allow_or_unmatched(facts))
     }
 
@@ -310,7 +310,7 @@ impl<'a> Answers<'a> {
         Some(Verdict::Deny { policies, reason: parts.join("; ") })
     }
 
-    fn allow_or_unmatched(&self, facts: &Facts<'_>) -> Verdict {
+    fn allow_or_unmatched(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         if !self.permits.is_empty() {
             return Verdict::Allow {
                 policies: ids(self.permits.iter()),

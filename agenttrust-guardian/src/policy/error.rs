@@ -4,6 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use crate::domain::{Error, ErrorKind};
+
 /// Policies that cannot be used; nothing of them is in force.
 ///
 /// Displayed as `file:line:column: what is wrong; what to do`.
@@ -70,6 +74,20 @@ impl PolicyError {
     #[must_use]
     pub fn column(&self) -> Option<usize> {
         self.position.map(|position| position.column)
+    }
+}
+
+impl PolicyError {
+    /// Where the fault is, for programs.
+    pub(crate) fn place(&self) -> Value {
+        json!({ "file": self.file(), "line": self.line(), "column": self.column() })
+    }
+}
+
+impl From<&PolicyError> for Error {
+    /// Policies that are not usable; the sentence begins with file, line and column.
+    fn from(error: &PolicyError) -> Self {
+        Self::new(ErrorKind::Invalid, error.to_string()).with(error.place())
     }
 }
 

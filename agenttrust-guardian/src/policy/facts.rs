@@ -25,7 +25,7 @@ const OF_THE_CALLER: &str = "caller";
 
 /// What is known about a call when the policies are asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct AuthorizationRequest<'a> {
     /// The agent's organisation.
     pub org: &'a str,
     /// The agent's id.
@@ -59,7 +59,7 @@ pub struct Facts<'a> {
     pub now_unix_seconds: i64,
 }
 
-impl Facts<'_> {
+impl AuthorizationRequest<'_> {
     /// What the scope of a policy may name for it to be about this agent: the agent and all that it is in.
     pub(super) fn principals(&self) -> Result<Vec<EntityUid>, String> {
         let names = Vocabulary::get()?;
@@ -248,7 +248,7 @@ mod tests {
                     Some(0),
                 ),
             ] {
-                let facts = Facts {
+                let facts = AuthorizationRequest {
                     org: "org::\"1\"",
                     agent_id: "",
                     agent_name: "name",

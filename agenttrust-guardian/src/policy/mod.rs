@@ -25,7 +25,7 @@
 //!    be: skipping it would lift its hold or its limit.
 //! 2. A matching `forbid` or `permit` with `@elevate` holds the call, if the same call with
 //!    `context.approved` would be allowed; otherwise it is denied, because nobody is asked to approve the
-//!    impossible. Several merge to the strictest [`Terms`].
+//!    impossible. Several merge to the strictest [`ApprovalRequirements`].
 //! 3. A matching `permit` allows, within the `@limit` of every one that matches. A plain `permit` that cannot be evaluated permits nothing.
 //! 4. No match denies.
 //!
@@ -59,9 +59,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::error::PolicyError;
-pub use self::facts::{Facts, SCHEMA};
+pub use self::facts::{AuthorizationRequest, SCHEMA};
 pub use self::shadow::Shadow;
-pub use self::verdict::{DEFAULT_WINDOW, Limit, Per, Terms, Verdict};
+pub use self::verdict::{ApprovalRequirements, DEFAULT_WINDOW, Limit, Per, Verdict};
 
 use self::decide::Rules;
 #[cfg(feature = "cli")]
@@ -114,7 +114,7 @@ pub struct About {
     /// Its `@reason`.
     pub reason: Option<String>,
     /// What an approval takes, when it is `@elevate`.
-    pub terms: Option<Terms>,
+    pub terms: Option<ApprovalRequirements>,
     /// Its `@limit`.
     pub limit: Option<Limit>,
     /// Whether it is `@shadow`, and so not enforced.
@@ -165,20 +165,20 @@ impl PolicySet {
 
     /// Decides a call that has not been approved.
     #[must_use]
-    pub fn decide(&self, facts: &Facts<'_>) -> Verdict {
+    pub fn decide(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         self.inner.enforced.decide(facts)
     }
 
     /// Decides the same call as if it had been approved; never answers [`Verdict::Hold`].
     #[must_use]
-    pub fn decide_approved(&self, facts: &Facts<'_>) -> Verdict {
+    pub fn decide_approved(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
         self.inner.enforced.decide_approved(facts)
     }
 
     /// What [`decide`](Self::decide) would answer if `@shadow` policies were enforced, and which of them
     /// change it; `None` when there are none.
     #[must_use]
-    pub fn shadow(&self, facts: &Facts<'_>) -> Option<Shadow> {
+    pub fn shadow(&self, facts: &AuthorizationRequest<'_>) -> Option<Shadow> {
         let shadow = self.inner.shadow.as_ref()?;
         Some(shadow::shadow(&self.inner.enforced, shadow, facts))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::decide::{Question, Rules, unaskable, verdict};
-use super::facts::Facts;
+use super::facts::AuthorizationRequest;
 use super::verdict::Verdict;
 
 /// What the answer to a call would be if `@shadow` policies were enforced.
@@ -17,12 +17,16 @@ pub struct Shadow {
 }
 
 /// What `shadow` would change about what `enforced` says.
-pub(super) fn shadow(enforced: &Rules, shadow: &Rules, facts: &Facts<'_>) -> Shadow {
+pub(super) fn shadow(enforced: &Rules, shadow: &Rules, facts: &AuthorizationRequest<'_>) -> Shadow {
     weigh(enforced, shadow, facts)
         .unwrap_or_else(|problem| Shadow { verdict: unaskable(&problem), changed_by: Vec::new() })
 }
 
-fn weigh(enforced: &Rules, shadow: &Rules, facts: &Facts<'_>) -> Result<Shadow, String> {
+fn weigh(
+    enforced: &Rules,
+    shadow: &Rules,
+    facts: &AuthorizationRequest<'_>,
+) -> Result<Shadow, String> {
     let question = Question::new(facts)?;
     let (plain, approved) = (enforced.ask(&question, false)?, enforced.ask(&question, true)?);
     let (more, more_approved) = (shadow.ask(&question, false)?, shadow.ask(&question, true)?);

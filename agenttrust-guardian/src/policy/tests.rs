@@ -7,7 +7,7 @@ use agenttrust::model::{SessionMode, SessionSource};
 
 use super::*;
 
-const FACTS: Facts<'_> = Facts {
+const FACTS: AuthorizationRequest<'_> = AuthorizationRequest {
     org: "org_1",
     agent_id: "agt_1",
     agent_name: "librarian",
@@ -40,7 +40,7 @@ fn denied(verdict: Verdict) -> (Vec<String>, String) {
     }
 }
 
-fn held(verdict: Verdict) -> (Terms, Vec<String>, String) {
+fn held(verdict: Verdict) -> (ApprovalRequirements, Vec<String>, String) {
     match verdict {
         Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
         other => panic!("not held: {other:?}"),
@@ -62,7 +62,7 @@ mod the_default_set {
         let policies = PolicySet::default_set();
         for session_mode in [SessionMode::Open, SessionMode::Restricted, SessionMode::Supervised] {
             for effect in Effect::ALL {
-                let facts = Facts { effect, session_mode, ..FACTS };
+                let facts = AuthorizationRequest { effect, session_mode, ..FACTS };
                 let verdict = policies.decide(&facts);
                 if effect < Effect::Destructive {
                     let (ids, reason) = allowed(verdict);
@@ -73,7 +73,7 @@ mod the_default_set {
                     );
                 } else {
                     let (terms, ids, reason) = held(verdict);
-                    assert_eq!(terms, Terms::default());
+                    assert_eq!(terms, ApprovalRequirements::default());
                     assert!(ids.contains(&"default-hold".to_owned()));
                     assert!(reason.starts_with("held by policy `default-hold`") || ids.len() == 2);
                 }
@@ -175,7 +175,7 @@ mod held_or_denied {
         ));
         let (terms, ids, reason) = held(policies.decide(&FACTS));
         let window = Some(Duration::from_secs(120));
-        assert_eq!(terms, Terms { quorum: 3, window, single_use: false });
+        assert_eq!(terms, ApprovalRequirements { quorum: 3, window, single_use: false });
         assert_eq!(ids, ["a", "b", "c"]);
         assert_eq!(reason, "held by policy `a`; policy `b`: b says so; policy `c`");
 
@@ -185,13 +185,19 @@ mod held_or_denied {
         ));
         // A bare @elevate means one use within the default window; a longer grant does not loosen it.
         let terms = held(bare.decide(&FACTS)).0;
-        assert_eq!(terms, Terms { quorum: 1, window: Some(DEFAULT_WINDOW), single_use: true });
+        assert_eq!(
+            terms,
+            ApprovalRequirements { quorum: 1, window: Some(DEFAULT_WINDOW), single_use: true }
+        );
 
         let single =
             set(r#"@elevate @window("1h") @single_use permit (principal, action, resource);
             @elevate @window("2h") @quorum("2") permit (principal, action, resource);"#);
         let window = Some(Duration::from_secs(3600));
-        assert_eq!(held(single.decide(&FACTS)).0, Terms { quorum: 2, window, single_use: true });
+        assert_eq!(
+            held(single.decide(&FACTS)).0,
+            ApprovalRequirements { quorum: 2, window, single_use: true }
+        );
     }
 
     #[test]
@@ -206,7 +212,8 @@ mod held_or_denied {
     fn a_supervised_session_holds_destructive_and_admin_whatever_the_folder_says() {
         let policies = set(PERMIT);
         for effect in Effect::ALL {
-            let facts = Facts { effect, session_mode: SessionMode::Supervised, ..FACTS };
+            let facts =
+                AuthorizationRequest { effect, session_mode: SessionMode::Supervised, ..FACTS };
             if effect < Effect::Destructive {
                 allowed(policies.decide(&facts));
             } else {
@@ -219,7 +226,11 @@ mod held_or_denied {
 
     #[test]
     fn a_session_mode_of_a_newer_version_permits_nothing() {
-        let facts = Facts { session_mode: SessionMode::Unknown, effect: Effect::Read, ..FACTS };
+        let facts = AuthorizationRequest {
+            session_mode: SessionMode::Unknown,
+            effect: Effect::Read,
+            ..FACTS
+        };
         denied(set(PERMIT).decide(&facts));
         denied(set(PERMIT).decide_approved(&facts));
     }
@@ -285,7 +296,7 @@ mod a_policy_that_cannot_be_evaluated {
                     "{reason}"
                 );
             }
-            allowed(policies.decide(&Facts { input_chars: None, ..FACTS }));
+            allowed(policies.decide(&AuthorizationRequest { input_chars: None, ..FACTS }));
         }
     }
 
@@ -303,7 +314,7 @@ mod a_policy_that_cannot_be_evaluated {
                 "{reason}"
             );
         }
-        allowed(policies.decide(&Facts { input_chars: None, ..FACTS }));
+        allowed(policies.decide(&AuthorizationRequest { input_chars: None, ..FACTS }));
     }
 
     #[test]
@@ -320,7 +331,7 @@ mod a_policy_that_cannot_be_evaluated {
                 "{reason}"
             );
         }
-        allowed(policies.decide(&Facts { input_chars: None, ..FACTS }));
+        allowed(policies.decide(&AuthorizationRequest { input_chars: None, ..FACTS }));
     }
 
     #[test]
@@ -329,7 +340,7 @@ mod a_policy_that_cannot_be_evaluated {
              @id(\"big\") forbid (principal, action, resource) \
              when { context has input_chars && context.input_chars * 4 + 1 > 4000000000 };");
         let (ids, reason) =
-            denied(policies.decide(&Facts { input_chars: Some(u64::MAX), ..FACTS }));
+            denied(policies.decide(&AuthorizationRequest { input_chars: Some(u64::MAX), ..FACTS }));
         assert_eq!(ids, ["big"]);
         assert!(!reason.contains("could not be evaluated"), "{reason}");
     }
@@ -354,7 +365,7 @@ mod what_a_policy_can_see {
     fn agent_tool_session_and_call() {
         let words = ["files:read".to_owned()];
         let groups = ["night shift".to_owned(), "ops".to_owned()];
-        let facts = Facts {
+        let facts = AuthorizationRequest {
             tool: "github/delete_repo",
             capabilities: &words,
             scopes: &words,
@@ -400,10 +411,13 @@ mod what_a_policy_can_see {
     fn a_session_that_the_caller_named_itself_is_not_issued() {
         let policies = set(r#"permit (principal, action, resource)
                when { context has session && !context.session.issued && context.session.source == "caller" };"#);
-        allowed(policies.decide(&Facts { session_id: Some("mine"), ..FACTS }));
+        allowed(policies.decide(&AuthorizationRequest { session_id: Some("mine"), ..FACTS }));
         denied(policies.decide(&FACTS));
-        let issued =
-            Facts { session_id: Some("ats_1"), session_source: Some(SessionSource::Mcp), ..FACTS };
+        let issued = AuthorizationRequest {
+            session_id: Some("ats_1"),
+            session_source: Some(SessionSource::Mcp),
+            ..FACTS
+        };
         denied(policies.decide(&issued));
     }
 
@@ -420,9 +434,9 @@ mod what_a_policy_can_see {
     #[test]
     fn names_are_compared_byte_for_byte() {
         let policies = set(r#"permit (principal, action, resource == Tool::"foo-bar");"#);
-        allowed(policies.decide(&Facts { tool: "foo-bar", ..FACTS }));
+        allowed(policies.decide(&AuthorizationRequest { tool: "foo-bar", ..FACTS }));
         for tool in ["foo_bar", "Foo-bar", "foo-bar ", "server/foo-bar"] {
-            denied(policies.decide(&Facts { tool, ..FACTS }));
+            denied(policies.decide(&AuthorizationRequest { tool, ..FACTS }));
         }
     }
 }
@@ -445,7 +459,7 @@ mod cost {
 
     #[test]
     fn follows_the_policies_that_can_matter_not_all_that_there_are() {
-        let facts = Facts { tool: "tool_7", effect: Effect::Read, ..FACTS };
+        let facts = AuthorizationRequest { tool: "tool_7", effect: Effect::Read, ..FACTS };
         for count in [10, 300] {
             let policies = about_tools(count);
             assert_eq!(policies.list().len(), count + 2);

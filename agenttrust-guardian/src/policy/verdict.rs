@@ -27,7 +27,7 @@ pub enum Verdict {
     /// It may run once it is approved.
     Hold {
         /// What an approval takes and how far it reaches.
-        terms: Terms,
+        terms: ApprovalRequirements,
         /// The ids of the policies that hold it, sorted.
         policies: Vec<String>,
         /// Why, naming the policies and their `@reason`.
@@ -71,7 +71,7 @@ impl Verdict {
 
 /// What an approval takes and how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct ApprovalRequirements {
     /// How many distinct approvers it takes; at least 1.
     pub quorum: u32,
     /// How long it stands after the decision; `None` means [`DEFAULT_WINDOW`].
@@ -80,14 +80,14 @@ pub struct Terms {
     pub single_use: bool,
 }
 
-impl Default for Terms {
+impl Default for ApprovalRequirements {
     /// The terms of a bare `@elevate`: one approver, one use within [`DEFAULT_WINDOW`].
     fn default() -> Self {
         Self { quorum: 1, window: None, single_use: true }
     }
 }
 
-impl Terms {
+impl ApprovalRequirements {
     /// The strictest of both: the largest quorum, the shortest window, any single use.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Limits, ceiling_facts, read, unreadable, write};
 use crate::audit::FactsDigest;
-use crate::lists;
+use crate::domain::lists;
 use crate::store::{AgentRow, StoreError};
 
 /// The entry of an agent's metadata that lists the groups it is in.

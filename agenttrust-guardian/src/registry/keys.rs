@@ -1,7 +1,6 @@
 //! The API keys: which fingerprint stands for whom.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -9,39 +8,13 @@ use std::time::{Duration, Instant};
 use agenttrust::Timestamp;
 
 use super::{lock, read, write};
-use crate::role::Role;
-use crate::secret::Fingerprint;
+use crate::domain::{Fingerprint, Key, Role};
 use crate::store::KeyRow;
 
 /// How many unknown keys a second are worth a look into the database.
 const LOOKUPS_A_SECOND: u32 = 20;
 /// When a key was last used is kept once in so many microseconds.
 const USE_KEPT_EVERY: i64 = 60_000_000;
-
-/// One API key that works.
-#[derive(Clone)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) org_id: String,
-    pub(crate) role: Role,
-    pub(crate) agents: Vec<String>,
-}
-
-impl Key {
-    /// Whether the key is bound to this agent.
-    pub(crate) fn is_bound_to(&self, agent_id: &str) -> bool {
-        self.agents.iter().any(|bound| bound == agent_id)
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key")
-            .field("id", &self.id)
-            .field("role", &self.role)
-            .finish_non_exhaustive()
-    }
-}
 
 /// One secret of a key. A key that was rotated has two for a while.
 #[derive(Debug)]

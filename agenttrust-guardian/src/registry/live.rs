@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agenttrust::Timestamp;
 
 use super::{Registry, SessionEntry, TokenEntry};
-use crate::ids::SESSION_PREFIX;
+use crate::domain::ids::SESSION_PREFIX;
 
 /// How deep sessions may be made from tokens that were issued in sessions. Beyond it nothing is
 /// open, so that a look stays cheap.

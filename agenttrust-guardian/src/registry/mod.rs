@@ -6,11 +6,11 @@
 
 mod adhoc;
 mod agents;
+mod idempotency;
 mod index;
 mod keys;
 mod limits;
 mod live;
-mod repeats;
 mod sessions;
 mod taken;
 #[cfg(test)]
@@ -25,9 +25,9 @@ use agenttrust::Timestamp;
 
 pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
 pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, facts_of, groups_of};
-pub(crate) use self::keys::{Key, Keys};
+pub(crate) use self::idempotency::{Decided, Deciding, IdempotencyCache, Place, Weight};
+pub(crate) use self::keys::Keys;
 pub(crate) use self::limits::{Limits, ceiling_facts, facts_of_ceiling, stricter, strictness};
-pub(crate) use self::repeats::{Place, Repeats, Weight};
 pub(crate) use self::sessions::{SessionEntry, Sessions, show};
 use self::taken::Taken;
 pub(crate) use self::tokens::{TokenEntry, Tokens};
@@ -44,7 +44,7 @@ pub(crate) struct Registry {
     pub(crate) sessions: Sessions,
     pub(crate) adhoc: AdHoc,
     pub(crate) tools: Tools,
-    pub(crate) repeats: Repeats,
+    pub(crate) idempotency: IdempotencyCache,
     taken: RwLock<Taken>,
 }
 
@@ -58,7 +58,7 @@ impl Registry {
             sessions: Sessions::new(store.live_sessions(now).await?)?,
             adhoc: AdHoc::default(),
             tools: Tools::new(store.tools().await?),
-            repeats: Repeats::default(),
+            idempotency: IdempotencyCache::default(),
             taken: RwLock::default(),
         })
     }

@@ -6,16 +6,14 @@ use agenttrust::model::{SessionMode, SessionSource};
 use agenttrust::{CreateAgentRequest, IssueTokenRequest, Timestamp};
 
 use super::{SessionEntry, Sessions, TokenEntry, Tokens};
+use crate::domain::{DEFAULT_ORG, Fingerprint, lists};
 use crate::guardian::Guardian;
-use crate::lists;
-use crate::secret::Fingerprint;
-use crate::state::DEFAULT_ORG;
 use crate::store::{SessionRow, TokenRow};
 
 #[tokio::test]
 async fn equal_lists_are_kept_once_however_many_have_them() {
     let guardian = Guardian::in_memory().await.unwrap();
-    let (state, client) = (guardian.state(), guardian.client());
+    let (engine, client) = (guardian.engine(), guardian.client());
     let names: Vec<String> = (0..200).map(|n| format!("kept_once:{n}")).collect();
     let request = CreateAgentRequest {
         name: "worker".to_owned(),
@@ -38,17 +36,17 @@ async fn equal_lists_are_kept_once_however_many_have_them() {
         assert_eq!(session.scope_ceiling, names);
         opened.push((Fingerprint::of(&token.token), session.session_id));
     }
-    let now = state.clock.now();
+    let now = engine.clock.now();
     for reloaded in [false, true] {
         if reloaded {
-            state.registry.reload(&state.store, now).await.unwrap();
+            engine.registry.reload(&engine.store, now).await.unwrap();
         }
-        let agent = state.registry.agents.get(DEFAULT_ORG, &agent.id).unwrap();
+        let agent = engine.registry.agents.get(DEFAULT_ORG, &agent.id).unwrap();
         assert!(agent.agent.capabilities.is_empty());
         let one = agent.capabilities.as_slice().as_ptr();
         for (hash, session) in &opened {
-            let token = state.registry.tokens.get(DEFAULT_ORG, hash).unwrap();
-            let session = state.registry.sessions.get(DEFAULT_ORG, session).unwrap();
+            let token = engine.registry.tokens.get(DEFAULT_ORG, hash).unwrap();
+            let session = engine.registry.sessions.get(DEFAULT_ORG, session).unwrap();
             for list in [
                 &*token.row.scopes,
                 &*token.row.audience,

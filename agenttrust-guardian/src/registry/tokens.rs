@@ -7,7 +7,7 @@ use agenttrust::Timestamp;
 
 use super::index::Index;
 use super::{read, unreadable, write};
-use crate::secret::Fingerprint;
+use crate::domain::Fingerprint;
 use crate::store::{StoreError, TokenRow};
 use agenttrust::model::{CapabilityError, CapabilitySet};
 

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use super::changes::{Kind, note};
 use super::db::query;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
-use crate::lists;
+use crate::domain::lists;
 
 const INSERT: &str = "INSERT INTO agents (id, org_id, name, framework, public_key, status, \
                       capabilities, metadata, floor_mode, created_at) \

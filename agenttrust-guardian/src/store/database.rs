@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 
 /// Which database.
 #[derive(Clone, Debug)]

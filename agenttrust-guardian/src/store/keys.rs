@@ -6,8 +6,7 @@ use sqlx::FromRow;
 use super::changes::{Kind, note};
 use super::db::query;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
-use crate::role::Role;
-use crate::secret::Fingerprint;
+use crate::domain::{Fingerprint, Role};
 
 const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6)";

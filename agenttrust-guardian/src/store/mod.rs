@@ -13,6 +13,7 @@ pub(crate) mod counts;
 mod database;
 mod db;
 pub(crate) mod denials;
+mod error;
 mod keys;
 mod lock;
 mod open;
@@ -32,8 +33,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agenttrust::__private::background;
 use agenttrust::Timestamp;
+use agenttrust::background;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::agents::AgentRow;
@@ -45,6 +46,7 @@ pub(crate) use self::changes::{Changed, Kind, Listener};
 pub(crate) use self::counts::Counts;
 pub(crate) use self::database::Database;
 pub(crate) use self::db::{Db, Target, Transaction, query};
+pub(crate) use self::error::StoreError;
 pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::outbox::{DeliveryRow, Ended, Leased};
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
@@ -60,23 +62,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many old rows go at once: few enough for everybody who writes meanwhile, and for the time that a
 /// statement has.
 pub(crate) const PRUNED_AT_ONCE: i64 = 500;
-
-/// Why the database did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
-    /// It said so.
-    #[error("the database did not answer: {0}")]
-    Database(#[from] sqlx::Error),
-    /// It said nothing, for longer than anybody waits. What was asked may have been done.
-    #[error("the database said nothing for {} seconds", PATIENCE.as_secs())]
-    Silent,
-    /// What changed there could not be taken over.
-    #[error("{0}")]
-    NotFollowed(String),
-    /// The task that was asking died.
-    #[error("the database task stopped before it answered")]
-    Stopped,
-}
 
 /// A handle to the database; clones share it.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -19,7 +19,7 @@ use super::db::query;
 use super::lock::Lock;
 use super::wal::Mover;
 use super::{Store, refusal};
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

@@ -7,8 +7,7 @@ use sqlx::FromRow;
 
 use super::db::query;
 use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_json, from_micros};
-use crate::ids;
-use crate::webhooks::Event;
+use crate::domain::{Event, ids};
 
 const LISTENING: &str =
     "SELECT id, events FROM webhooks WHERE org_id = $1 AND disabled_at IS NULL ORDER BY id";

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use super::changes::{Kind, note};
 use super::db::query;
 use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
-use crate::lists;
+use crate::domain::lists;
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \

@@ -7,7 +7,7 @@ use agenttrust::Timestamp;
 use super::approvals::settle_outcome;
 use super::db::{Value, query};
 use super::{ColumnKind, Db, Insert, PRUNED_AT_ONCE, Rows, Store, StoreError, Transaction};
-use crate::telemetry::Quota;
+use crate::domain::Quota;
 
 // A second report of the same stage of a check is kept as well, and not believed.
 static INSERT: Insert = Insert {

@@ -8,8 +8,7 @@ use sqlx::FromRow;
 use super::changes::{Kind, note};
 use super::db::query;
 use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
-use crate::lists;
-use crate::secret::Fingerprint;
+use crate::domain::{Fingerprint, lists};
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO tokens (id, hash, org_id, agent_id, scopes, audience, session_id, \

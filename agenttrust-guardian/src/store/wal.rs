@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Executor, Row};
 

@@ -7,8 +7,7 @@ use sqlx::FromRow;
 
 use super::db::query;
 use super::{Store, StoreError, from_json, from_micros, to_json};
-use crate::secret::Secret;
-use crate::webhooks::Event;
+use crate::domain::{Event, Secret};
 
 /// How many webhooks an organisation may have.
 pub(crate) const WEBHOOKS_MOST: i64 = 20;

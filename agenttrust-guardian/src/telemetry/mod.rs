@@ -5,19 +5,18 @@
 //! goes before one that does not.
 
 mod queue;
-mod quota;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use tokio::sync::oneshot;
 
 use self::queue::{Batch, Queue};
-pub(crate) use self::quota::Quota;
 use self::writer::Writer;
 use crate::audit::AuditLog;
+use crate::domain::Quota;
 use crate::metrics::Reported;
 use crate::store::{Db, EventRow};
 

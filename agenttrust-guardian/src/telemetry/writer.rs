@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use serde_json::json;
 
 use super::queue::{Batch, Queue};
-use super::quota::Quota;
 use crate::audit::{AuditLog, Record};
+use crate::domain::Quota;
 use crate::metrics::Reported;
 use crate::store::{Db, EventRow, Stage, keep_events};
 

@@ -6,7 +6,7 @@ use proptest::test_runner::TestCaseError;
 use quote::quote;
 use syn::{Attribute, File, ImplItem, ItemImpl};
 
-use crate::expand::guarded;
+use crate::guarded::guarded;
 
 /// The two outcomes that are allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

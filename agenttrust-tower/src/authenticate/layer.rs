@@ -88,7 +88,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct AuthenticateLayer<M = StringBody> {
     client: AgentTrustClient,
     wanted: Wanted,
-    cached_for: Duration,
+    cache_ttl: Duration,
     timeout: Duration,
     follow_revocations: bool,
     realm: String,
@@ -105,7 +105,7 @@ impl AuthenticateLayer {
         Self {
             client,
             wanted: Wanted::default(),
-            cached_for: CACHED_MOST,
+            cache_ttl: CACHED_MOST,
             timeout: TIMEOUT,
             follow_revocations: false,
             realm: "agents".to_owned(),
@@ -131,8 +131,8 @@ impl<M> AuthenticateLayer<M> {
     }
 
     /// How long it is remembered whose a token is: at most 30 seconds, which it is by default.
-    pub fn cached_for(self, cached_for: Duration) -> Self {
-        self.changed(|layer| layer.cached_for = cached_for.min(CACHED_MOST))
+    pub fn cache_ttl(self, cache_ttl: Duration) -> Self {
+        self.changed(|layer| layer.cache_ttl = cache_ttl.min(CACHED_MOST))
     }
 
     /// How long finding out about a token may take, its session included: 5 seconds by default.
@@ -176,7 +176,7 @@ impl<M> AuthenticateLayer<M> {
         let question = Question {
             client: self.client.clone(),
             wanted: self.wanted.clone(),
-            cached_for: self.cached_for,
+            cache_ttl: self.cache_ttl,
         };
         let tokens = Arc::new(Tokens::new(question, self.timeout));
         if self.follow_revocations {
@@ -190,7 +190,7 @@ impl<M> AuthenticateLayer<M> {
         AuthenticateLayer {
             client: self.client,
             wanted: self.wanted,
-            cached_for: self.cached_for,
+            cache_ttl: self.cache_ttl,
             timeout: self.timeout,
             follow_revocations: self.follow_revocations,
             realm: self.realm,
@@ -221,7 +221,7 @@ impl<M> fmt::Debug for AuthenticateLayer<M> {
             .field("client", &self.client)
             .field("audience", &self.wanted.audience)
             .field("required", &self.wanted.scopes)
-            .field("cached_for", &self.cached_for)
+            .field("cache_ttl", &self.cache_ttl)
             .field("timeout", &self.timeout)
             .field("follow_revocations", &self.follow_revocations)
             .finish_non_exhaustive()

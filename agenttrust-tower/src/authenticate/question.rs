@@ -18,7 +18,7 @@ pub(super) const CACHED_MOST: Duration = Duration::from_secs(30);
 pub(super) struct Question {
     pub(super) client: AgentTrustClient,
     pub(super) wanted: Wanted,
-    pub(super) cached_for: Duration,
+    pub(super) cache_ttl: Duration,
 }
 
 /// What a token is worth.
@@ -67,7 +67,7 @@ impl Question {
         };
         let left = worth.expires_at.map(|expiry| Timestamp::now().until(expiry));
         // Never past the token's own end, by a clock that nobody sets back.
-        let good_for = left.map_or(self.cached_for, |left| left.min(self.cached_for));
+        let good_for = left.map_or(self.cache_ttl, |left| left.min(self.cache_ttl));
         let missing = self.wanted.missing(&worth.scopes);
         let mut identity = AgentIdentity::new(agent_id, session_id).with_scopes(worth.scopes);
         if let Some(org_id) = worth.org_id {

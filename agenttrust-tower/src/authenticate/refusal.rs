@@ -1,8 +1,8 @@
 //! Why a request is not let in, and how it is told (RFC 6750, section 3).
 
-use agenttrust::__private::background::Elapsed;
-use agenttrust::__private::{Miss, Problem};
 use agenttrust::AgentTrustError;
+use agenttrust::background::Elapsed;
+use agenttrust::internal::{Miss, Problem};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response};
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use agenttrust::{AgentTrustClient, AgentTrustError};
 use futures_util::future::select;
 use tokio::sync::oneshot;

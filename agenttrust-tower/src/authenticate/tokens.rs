@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use agenttrust::__private::{Breaker, background};
+use agenttrust::background;
+use agenttrust::internal::Breaker;
 use agenttrust::{AgentIdentity, Revocation, Timestamp};
 use tokio::sync::{oneshot, watch};
 

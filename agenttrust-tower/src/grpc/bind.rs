@@ -29,7 +29,7 @@ impl<D> GuardLayer<GrpcExtract, D> {
     /// Binds approvals of unary calls to their message as well, of up to `limit` bytes.
     ///
     /// The call is read to its end before the Guardian is asked, for at most 30 seconds
-    /// ([`read_within`](GuardLayer::read_within)), and the inner service is given the very bytes that were
+    /// ([`body_timeout`](GuardLayer::body_timeout)), and the inner service is given the very bytes that were
     /// digested. See [what an approval is bound to](crate::grpc#messages).
     ///
     /// A longer message is refused with `RESOURCE_EXHAUSTED`, one that does not come in time with
@@ -42,7 +42,7 @@ impl<D> GuardLayer<GrpcExtract, D> {
     /// soon as its second message begins, or when it ends without a message, with `UNIMPLEMENTED`, which is
     /// gRPC's status for another number of messages than the method takes; where the client waits for an
     /// answer after its first message, with `DEADLINE_EXCEEDED`. Leave such methods out with
-    /// [`only`](GuardLayer::only), and guard them by a layer of their own. Methods whose *server* streams take
+    /// [`filter`](GuardLayer::filter), and guard them by a layer of their own. Methods whose *server* streams take
     /// one message, and are bound like unary ones.
     ///
     /// ```
@@ -52,7 +52,7 @@ impl<D> GuardLayer<GrpcExtract, D> {
     /// # fn example(guard: AgentTrustGuard) {
     /// let layer = GuardLayer::grpc(guard)
     ///     .bind_message(64 * 1024)
-    ///     .only(|request: &http::Request<tonic::body::Body>| {
+    ///     .filter(|request: &http::Request<tonic::body::Body>| {
     ///         request.uri().path() != "/files.v1.Files/Upload"
     ///     });
     /// // tonic::transport::Server::builder().layer(layer).add_service(..)

@@ -1,15 +1,15 @@
 //! Denials and outcomes in gRPC: a status one way, the trailers the other.
 
-use agenttrust::__private::{Problem, Reason};
+use agenttrust::internal::{Problem, Reason};
 use agenttrust::{Outcome, Permit};
 use http::{Request, Response, StatusCode};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
-use super::trailers::{TrailerJudge, outcome_in};
 use crate::http::FollowBody;
-use crate::http::body::Judge;
-use crate::http::finish::{Asked, finish, hand_over};
+use crate::http::finish::{HttpContext, finish, hand_over};
+use crate::judge::Judge;
+use crate::judge::trailers::{TrailerJudge, outcome_in};
 use crate::{Denial, DenyWith, UnreadReason};
 
 /// Answers a denial with a gRPC status and no message, never with an error of the service.
@@ -35,10 +35,10 @@ impl<R, B, Err> DenyWith<Request<R>, Response<B>, Err> for GrpcDeny
 where
     B: FollowBody + Default,
 {
-    type Context = Asked;
+    type Context = HttpContext;
 
     fn context(&self, request: &Request<R>) -> Self::Context {
-        Asked::of(request)
+        HttpContext::of(request)
     }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {

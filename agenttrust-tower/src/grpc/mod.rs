@@ -52,14 +52,12 @@
 mod bind;
 mod deny;
 mod extract;
-mod trailers;
 
 use agenttrust::{AgentTrustGuard, Effect};
 
 pub use self::bind::BindMessage;
 pub use self::deny::GrpcDeny;
 pub use self::extract::GrpcExtract;
-pub(crate) use self::trailers::TrailerJudge;
 use crate::{GuardLayer, Guarded};
 
 impl GuardLayer<GrpcExtract, GrpcDeny> {
@@ -73,7 +71,7 @@ impl GuardLayer<GrpcExtract, GrpcDeny> {
     /// let layer = GuardLayer::grpc(guard)
     ///     .effects([("files.v1.Files/Archive", Effect::Destructive)])
     ///     // Probes come from no agent.
-    ///     .only(|request: &http::Request<tonic::body::Body>| {
+    ///     .filter(|request: &http::Request<tonic::body::Body>| {
     ///         !request.uri().path().starts_with("/grpc.health.v1.Health/")
     ///     });
     /// // tonic::transport::Server::builder().layer(layer).add_service(..)

@@ -29,14 +29,14 @@ impl<T, D> GuardLayer<HttpExtract<T>, D> {
     /// Binds approvals to the body as well, of up to `limit` bytes.
     ///
     /// The body is read before the Guardian is asked, at most `limit` bytes of it and for at most 30
-    /// seconds ([`read_within`](GuardLayer::read_within)), and the inner service is given the very bytes
+    /// seconds ([`body_timeout`](GuardLayer::body_timeout)), and the inner service is given the very bytes
     /// that were digested, trailers included. See [what an approval is bound to](crate::http#bodies).
     ///
     /// A longer body is refused with 413, one that does not come in time with 408, and one that breaks off
     /// with 400; the Guardian is not asked, and the inner service is not called.
     ///
     /// Requests of methods that stream (uploads without an end, HTTP/2 tunnels) do not go through it; leave
-    /// them out with [`only`](GuardLayer::only), and guard them by a layer of their own.
+    /// them out with [`filter`](GuardLayer::filter), and guard them by a layer of their own.
     ///
     /// # Memory
     ///

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use agenttrust::__private::Problem;
 use agenttrust::Permit;
+use agenttrust::internal::Problem;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 
 use super::body::FollowBody;
-use super::finish::{Asked, by_status, finish, hand_over};
+use super::finish::{HttpContext, by_status, finish, hand_over};
 use crate::{Denial, DenyWith};
 
 /// Answers a denial with an RFC 9457 problem (`application/problem+json`), never with an error.
@@ -79,10 +79,10 @@ where
     M: MakeBody<B>,
     B: FollowBody,
 {
-    type Context = Asked;
+    type Context = HttpContext;
 
     fn context(&self, request: &Request<R>) -> Self::Context {
-        Asked::of(request)
+        HttpContext::of(request)
     }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {

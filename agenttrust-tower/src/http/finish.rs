@@ -4,16 +4,17 @@ use agenttrust::{Outcome, Permit};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
-use super::body::{FollowBody, Following, Judge};
+use super::body::{FollowBody, Following};
+use crate::judge::Judge;
 
 /// What has to be known of a request when its answer is there: the context of denials over HTTP.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct HttpContext {
     /// Whether the answer has a body that anybody reads.
     bodiless: bool,
 }
 
-impl Asked {
+impl HttpContext {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         Self { bodiless: matches!(*request.method(), Method::HEAD | Method::CONNECT) }
     }
@@ -28,7 +29,7 @@ pub(crate) fn hand_over<B>(request: &mut Request<B>, permit: &mut Permit) {
 pub(crate) fn finish<B: FollowBody, E>(
     result: Result<Response<B>, E>,
     permit: Permit,
-    asked: Asked,
+    asked: HttpContext,
     judge: impl FnOnce(&Response<B>) -> Judge,
 ) -> Result<Response<B>, E> {
     let response = match result {

@@ -108,10 +108,10 @@ mod template;
 use agenttrust::AgentTrustGuard;
 
 pub use self::bind::BindBody;
-pub use self::body::{FollowBody, Followed, Following};
+pub use self::body::{FollowBody, Following, ReportingBody};
 pub use self::deny::{HttpDeny, MakeBody, StringBody};
 pub use self::extract::HttpExtract;
-pub use self::finish::Asked;
+pub use self::finish::HttpContext;
 pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
 pub use crate::intake::{Buffered, FromBuffered};

@@ -9,7 +9,7 @@ mod exact;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::request::Parts;

@@ -1,15 +1,15 @@
 //! Denials that a model can read, and outcomes by the server's answer.
 
-use agenttrust::__private::{Problem, Reason};
 use agenttrust::Permit;
+use agenttrust::internal::{Problem, Reason};
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::message::{Kind, Message};
-use super::reply::judge;
 use super::rpc::{INTERNAL_ERROR, INVALID_REQUEST, answer};
 use crate::http::finish::{finish, hand_over};
-use crate::http::{Asked, FollowBody, MakeBody, StringBody};
+use crate::http::{FollowBody, HttpContext, MakeBody, StringBody};
+use crate::judge::reply::judge;
 use crate::{Denial, DenyWith};
 
 /// From this revision on, a result says that it is one.
@@ -24,12 +24,12 @@ pub struct McpDeny<M = StringBody> {
 
 /// What an answer needs of its request.
 #[derive(Clone, Debug)]
-pub struct McpAsked {
+pub struct McpContext {
     id: Value,
     /// Whether the client waits for what a tool says, and reads a result as that.
     tool: bool,
     result_types: bool,
-    asked: Asked,
+    asked: HttpContext,
 }
 
 impl<R, B, Err, M> DenyWith<Request<R>, Response<B>, Err> for McpDeny<M>
@@ -37,9 +37,9 @@ where
     M: MakeBody<B>,
     B: FollowBody,
 {
-    type Context = McpAsked;
+    type Context = McpContext;
 
-    fn context(&self, request: &Request<R>) -> McpAsked {
+    fn context(&self, request: &Request<R>) -> McpContext {
         let (id, tool) = match request.extensions().get::<Message>() {
             Some(Message::Guard(call)) => {
                 (call.id.clone(), call.kind == Kind::Tool && !call.as_task)
@@ -47,10 +47,10 @@ where
             _ => (Value::Null, false),
         };
         let result_types = says_result_types(request.headers());
-        McpAsked { id, tool, result_types, asked: Asked::of(request) }
+        McpContext { id, tool, result_types, asked: HttpContext::of(request) }
     }
 
-    fn deny(&self, denial: Denial, context: McpAsked) -> Result<Response<B>, Err> {
+    fn deny(&self, denial: Denial, context: McpContext) -> Result<Response<B>, Err> {
         let problem = Problem::from(denial);
         let outcome = match context.tool {
             true => ("result", result(&problem, context.result_types)),
@@ -72,7 +72,7 @@ where
         &self,
         result: Result<Response<B>, Err>,
         permit: Permit,
-        context: McpAsked,
+        context: McpContext,
     ) -> Result<Response<B>, Err> {
         finish(result, permit, context.asked, judge)
     }

@@ -84,13 +84,13 @@ impl<M> McpHttpLayer<M> {
     /// While a message is read and asked about it takes three to four times its length, and at worst,
     /// where it is made of nothing but short lists, thirty times this limit. How many there are at a time
     /// is for a limit outside of the layer.
-    pub fn limit(mut self, bytes: usize) -> Self {
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
         self.intake.bounds.limit = bytes;
         self
     }
 
     /// How long a message may take to come.
-    pub fn read_within(mut self, within: Duration) -> Self {
+    pub fn body_timeout(mut self, within: Duration) -> Self {
         self.intake.bounds.within = within;
         self
     }

@@ -90,14 +90,11 @@ mod json;
 mod layer;
 mod message;
 mod read;
-mod reply;
 mod rpc;
-mod scan;
 mod service;
 
 pub use self::deny::McpDeny;
 pub use self::extract::McpExtract;
 pub use self::future::McpHttpFuture;
 pub use self::layer::McpHttpLayer;
-pub(crate) use self::reply::ReplyJudge;
 pub use self::service::McpHttp;

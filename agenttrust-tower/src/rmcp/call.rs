@@ -49,7 +49,7 @@ pub(super) fn of_caller(action: Action, context: &RequestContext<RoleServer>) ->
     let identity = head
         .and_then(|head| head.extensions.get::<AgentIdentity>())
         .or_else(|| context.extensions.get::<AgentIdentity>());
-    action.principal(identity.cloned())
+    action.on_behalf_of(identity.cloned())
 }
 
 /// What a guarded request is answered with, and whether that says that it worked.

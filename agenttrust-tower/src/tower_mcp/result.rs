@@ -1,7 +1,7 @@
 //! Denials as results of a tool or as errors, and results as outcomes.
 
-use agenttrust::__private::{Problem, Reason};
 use agenttrust::CallOutcome;
+use agenttrust::internal::{Problem, Reason};
 use serde_json::{Map, Value};
 use tower_mcp::{CallToolResult, ErrorCode, JsonRpcError};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use agenttrust::__private::Problem;
+use agenttrust::internal::Problem;
 use agenttrust::{Action, AgentIdentity, CallOutcome, Effect, Outcome};
 use serde_json::{Map, Value};
 use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId, UpdateTaskParams};
@@ -100,7 +100,7 @@ impl ExtractAction<RouterRequest> for McpRouterExtract {
         };
         match action {
             Ok(action) => {
-                action.principal(request.extensions.get::<AgentIdentity>().cloned()).into()
+                action.on_behalf_of(request.extensions.get::<AgentIdentity>().cloned()).into()
             }
             Err(reason) => Extracted::refuse(reason),
         }

@@ -1,6 +1,6 @@
 //! One tool.
 
-use agenttrust::__private::Problem;
+use agenttrust::internal::Problem;
 use agenttrust::{Action, AgentIdentity, CallOutcome, Outcome};
 use tower_mcp::{CallToolResult, ToolRequest};
 
@@ -24,7 +24,7 @@ impl McpToolExtract {
 impl ExtractAction<ToolRequest> for McpToolExtract {
     fn extract(&self, request: &ToolRequest) -> Extracted {
         let action = Action::new(self.tool.clone()).input(&request.args);
-        action.principal(request.ctx.extension::<AgentIdentity>().cloned()).into()
+        action.on_behalf_of(request.ctx.extension::<AgentIdentity>().cloned()).into()
     }
 }
 

@@ -60,7 +60,7 @@ async fn a_body_of_exactly_the_limit_is_taken_whole_or_in_pieces() {
 
 #[tokio::test]
 async fn the_limit_is_the_one_that_was_set() {
-    let house = House::with(Script::Allow, |layer| layer.limit(200)).await;
+    let house = House::with(Script::Allow, |layer| layer.max_body_bytes(200)).await;
     let text = of_length(201);
     let bad =
         Bad::request("201 bytes", (413, INVALID_REQUEST), Value::Null, move || post(text.clone()));
@@ -163,7 +163,7 @@ async fn a_body_that_breaks_off_runs_nothing() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for_longer_than_was_said() {
     let house =
-        House::with(Script::Allow, |layer| layer.read_within(Duration::from_millis(300))).await;
+        House::with(Script::Allow, |layer| layer.body_timeout(Duration::from_millis(300))).await;
     let said = b"POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{";
     let answer = raw(house.address, said, false).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");

@@ -36,7 +36,7 @@ async fn server() -> SocketAddr {
         .service(service_fn(check))
         .build()
         .expect("the settings are right");
-    let layer = McpHttpLayer::new(AgentTrustGuard::new(client, "agt_1")).limit(LIMIT);
+    let layer = McpHttpLayer::new(AgentTrustGuard::new(client, "agt_1")).max_body_bytes(LIMIT);
     let router = Router::new().route("/mcp", any(|| async { "it ran" })).layer(layer);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");

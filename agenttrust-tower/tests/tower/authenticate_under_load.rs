@@ -17,7 +17,7 @@ use crate::gateway::{Gateway, Site, request, visit, visited};
 use crate::guardian::{Guardian, Script};
 
 fn for_a_moment(layer: AuthenticateLayer) -> AuthenticateLayer {
-    layer.cached_for(Duration::from_millis(20))
+    layer.cache_ttl(Duration::from_millis(20))
 }
 
 async fn status(site: &Site, token: &str) -> StatusCode {

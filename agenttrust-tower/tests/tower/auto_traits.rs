@@ -5,13 +5,13 @@ use std::rc::Rc;
 use agenttrust::{Action, AgentIdentity, PermitHandle};
 use agenttrust_tower::grpc::{BindMessage, GrpcDeny, GrpcExtract};
 use agenttrust_tower::http::{
-    BindBody, Buffered, Followed, Following, HttpDeny, HttpExtract, NoTemplate, StringBody,
+    BindBody, Buffered, Following, HttpDeny, HttpExtract, NoTemplate, ReportingBody, StringBody,
 };
 use agenttrust_tower::mcp::{McpDeny, McpExtract, McpHttp, McpHttpFuture};
 use agenttrust_tower::tower_mcp::{McpRouterDeny, McpRouterExtract, McpToolDeny, McpToolExtract};
 use agenttrust_tower::{
     AsItComes, Authenticate, AuthenticateFuture, AuthenticateLayer, Denial, DenyAsError, Extracted,
-    GuardLayer, Guarded, McpHttpLayer, NoExtractor, Only, ResponseFuture, Unread, UnreadReason,
+    Filter, GuardLayer, Guarded, McpHttpLayer, NoExtractor, ResponseFuture, Unread, UnreadReason,
 };
 use axum::body::Body;
 use axum::routing::Route;
@@ -34,7 +34,7 @@ fn what_people_share_is_send_sync_clone_and_debug() {
     send_sync_clone_debug::<(Buffered, AsItComes, Unread, UnreadReason)>();
     send_sync_clone_debug::<HttpExtract<NoTemplate>>();
     send_sync_clone_debug::<HttpDeny<StringBody>>();
-    send_sync_clone_debug::<Only<HttpExtract, fn(&Request<Body>) -> bool>>();
+    send_sync_clone_debug::<Filter<HttpExtract, fn(&Request<Body>) -> bool>>();
     send_sync_clone_debug::<(GrpcExtract, GrpcDeny)>();
     send_sync_clone_debug::<(McpHttpLayer, McpExtract, McpDeny)>();
     send_sync_clone_debug::<McpHttp<Guarded<(), McpExtract, McpDeny>, StringBody>>();
@@ -48,7 +48,7 @@ fn what_goes_with_a_call_is_send_and_debug() {
     send_debug::<ResponseFuture<Route, Request<Body>, HttpDeny>>();
     send_debug::<AuthenticateFuture<Route, Body, StringBody>>();
     send_debug::<McpHttpFuture<Guarded<Route, McpExtract, McpDeny>, Body, StringBody>>();
-    send_debug::<(Following, Followed<Body>)>();
+    send_debug::<(Following, ReportingBody<Body>)>();
     send_debug::<Extracted>();
     send_debug::<Denial>();
 }

@@ -272,7 +272,7 @@ async fn what_a_covered_call_says_of_itself_is_said_of_the_layers() {
         async move {
             let action = Action::new("cache_clear").effect(Effect::Mutating);
             let mut permit = guard.authorize(action).await?;
-            permit.handle().fail("CacheBusy");
+            permit.handle().set_failure("CacheBusy");
             permit.finish(&());
             Ok::<_, BoxError>(())
         }

@@ -62,7 +62,7 @@ async fn reports_of_a_hundred_agents_all_arrive_each_under_its_own_name() {
     let guardian = Guardian::new(Script::Allow);
     let guard = guardian.guard();
     for n in 0..100 {
-        let action = Action::new("files_read").principal(identity(n));
+        let action = Action::new("files_read").on_behalf_of(identity(n));
         guard.authorize(action).await.expect("allowed").finish(&());
     }
     let events = guardian.events(&guard).await;
@@ -117,7 +117,7 @@ async fn what_one_agent_was_refused_is_not_held_against_another() {
     let denied = Guardian::new(Script::Deny);
     let guard =
         agenttrust::AgentTrustGuard::builder(denied.client(), "agt_1").fail_open(true).build();
-    let ask = |n| guard.authorize(Action::new("files_read").input("a").principal(identity(n)));
+    let ask = |n| guard.authorize(Action::new("files_read").input("a").on_behalf_of(identity(n)));
     ask(7).await.expect_err("denied");
     let away = denied.on("", Script::Unreachable);
     assert!(ask(7).await.is_err(), "it was denied a moment ago");

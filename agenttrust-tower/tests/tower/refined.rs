@@ -60,7 +60,7 @@ async fn only_what_is_picked_is_guarded() {
     let guardian = Guardian::new(Script::Deny);
     let service = GuardLayer::new(guardian.guard())
         .extract(|to: &String| Action::new("send_mail").input(to))
-        .only(|to: &String| to != "myself")
+        .filter(|to: &String| to != "myself")
         .layer(service_fn(|to: String| async move { Ok::<_, BoxError>(to) }));
     service.clone().oneshot("myself".to_owned()).await.expect("it passes");
     assert!(guardian.checks().is_empty());

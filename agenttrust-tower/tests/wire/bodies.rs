@@ -230,7 +230,7 @@ async fn body_over_the_limit_is_a_413_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn body_that_never_ends_is_answered_by_the_deadline_and_delays_no_other() {
-    let desk = Desk::with(|layer| layer.read_within(Duration::from_millis(300))).await;
+    let desk = Desk::with(|layer| layer.body_timeout(Duration::from_millis(300))).await;
     let head = "DELETE /payments/7 HTTP/1.1\r\nhost: x\r\n";
     for framing in ["content-length: 100\r\n\r\n{", "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n"]
     {
@@ -329,7 +329,7 @@ async fn request_that_passes_is_not_read() {
     let guardian = Guardian::new(Script::Allow);
     let layer = GuardLayer::http(guardian.guard())
         .bind_body(1)
-        .only(|request: &http::Request<Body>| request.method() != Method::DELETE);
+        .filter(|request: &http::Request<Body>| request.method() != Method::DELETE);
     let router = Router::new().route("/payments/{id}", any(|body: Bytes| async { body }));
     let served = Served::router(router.layer(layer)).await;
     let mut connection = Connection::open(served.address, Version::HTTP_11).await;

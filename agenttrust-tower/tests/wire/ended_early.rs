@@ -44,7 +44,7 @@ fn streams(gate: &Gate, guard: &AgentTrustGuard) -> Router {
         .route(
             "/said",
             get(async move |permit: Permit| {
-                permit.outcome(CallOutcome::Success);
+                permit.set_outcome(CallOutcome::Success);
                 let error = io::Error::other("the disk is gone");
                 Body::from_stream(said.between(Ok("first"), Err(error)))
             }),

@@ -17,7 +17,7 @@ use crate::served::Served;
 const ONE: &str = "/test.Words/GetOne";
 
 async fn bound(guardian: &Guardian, words: &Words, within: Duration) -> Served {
-    let layer = GuardLayer::grpc(guardian.guard()).bind_message(1000).read_within(within);
+    let layer = GuardLayer::grpc(guardian.guard()).bind_message(1000).body_timeout(within);
     serve_bound(words, layer).await
 }
 

@@ -48,7 +48,7 @@ fn counted(script: Script, calls: &Counter) -> (Router, Guardian) {
         .route("/files/{name}", any(count("the text")))
         .route("/events", get(events))
         .fallback(count("somewhere"))
-        .layer(GuardLayer::http(guardian.guard()).only(is_guarded));
+        .layer(GuardLayer::http(guardian.guard()).filter(is_guarded));
     (router, guardian)
 }
 

@@ -23,17 +23,17 @@ async fn what_a_handler_says_of_its_call_is_what_is_reported() {
     let watch = Watch::new(Guardian::new(Script::Allow));
     let late = |permit: Permit| async move {
         let last_words = stream::once(async move {
-            permit.fail("DiskFull");
+            permit.set_failure("DiskFull");
             Ok::<_, std::convert::Infallible>("half of it")
         });
         Body::from_stream(last_words)
     };
     let router = Router::new()
-        .route("/failed", get(|permit: Permit| async move { permit.fail("QueueFull") }))
+        .route("/failed", get(|permit: Permit| async move { permit.set_failure("QueueFull") }))
         .route(
             "/fine",
             get(|permit: Permit| async move {
-                permit.outcome(CallOutcome::Success);
+                permit.set_outcome(CallOutcome::Success);
                 StatusCode::NOT_FOUND
             }),
         )
@@ -76,7 +76,7 @@ async fn outside_of_a_guard_a_handler_that_needs_a_permit_does_not_run() {
         .route("/passed", get(takes_one))
         .layer(
             GuardLayer::http(watch.guard.clone())
-                .only(|request: &http::Request<Body>| request.uri().path() != "/passed"),
+                .filter(|request: &http::Request<Body>| request.uri().path() != "/passed"),
         )
         // Added after the layer, so outside of it.
         .route("/outside", get(takes_one))

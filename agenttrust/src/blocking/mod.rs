@@ -28,8 +28,8 @@ pub use self::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Token
 
 use std::future::Future;
 
+use crate::background;
 use crate::error::Result;
-use crate::private::background;
 
 /// Parks this thread until `future` is done on the background runtime.
 fn wait<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {

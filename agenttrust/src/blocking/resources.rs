@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::wait;
-use crate::client::{AgentTrustClient, ApprovalFilter, CheckAnswer, CheckOptions, IssueOptions};
+use crate::client::{AgentTrustClient, ApprovalFilter, CheckOptions, CheckResponse, IssueOptions};
 use crate::error::Result;
 use crate::model::{
     ActionCheckRequest, Agent, Approval, CheckResult, CreateAgentRequest, InitSessionRequest,
@@ -149,7 +149,7 @@ impl<'a> Actions<'a> {
         &self,
         request: &ActionCheckRequest,
         options: &CheckOptions,
-    ) -> Result<CheckAnswer> {
+    ) -> Result<CheckResponse> {
         let (client, request, options) = (self.client.clone(), request.clone(), options.clone());
         wait(async move { client.actions().check_with(&request, &options).await })
     }

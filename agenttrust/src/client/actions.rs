@@ -75,7 +75,7 @@ impl CheckOptions {
 /// The answer to a check, and what of the extensions the gateway took into account.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct CheckAnswer {
+pub struct CheckResponse {
     /// The answer.
     pub result: CheckResult,
     /// Whether the digest was taken into account.
@@ -117,7 +117,7 @@ impl<'a> Actions<'a> {
         &self,
         request: &ActionCheckRequest,
         options: &CheckOptions,
-    ) -> Result<CheckAnswer> {
+    ) -> Result<CheckResponse> {
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let body = CheckRequest {
             session_id: given(&request.session_id),
@@ -133,7 +133,7 @@ impl<'a> Actions<'a> {
         &self,
         body: &CheckRequest,
         options: &CheckOptions,
-    ) -> Result<CheckAnswer, Failed> {
+    ) -> Result<CheckResponse, Failed> {
         let mut call = self.client.post("/api/v1/agenttrust/check").json(body);
         if let Some(digest) = &options.input_digest {
             call = call.header(headers::INPUT_DIGEST, digest);
@@ -162,7 +162,7 @@ impl<'a> Actions<'a> {
         let answer = call.ask().await?;
         let enforced = answer.headers.get(headers::ENFORCED).and_then(|value| value.to_str().ok());
         let says = |word| enforced.is_some_and(|all| all.split(',').any(|one| one.trim() == word));
-        Ok(CheckAnswer {
+        Ok(CheckResponse {
             result: answer.json()?,
             digest_enforced: says("digest"),
             scopes_enforced: says("scopes"),

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::AgentTrustClient;
 use super::path::{query, segment};
+use crate::background;
 use crate::error::Result;
 use crate::model::{Approval, ApprovalStatus};
-use crate::private::background;
 use crate::transport::TransportError;
 
 /// How long one request of a wait asks the gateway to hold its answer.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-pub use self::actions::{Actions, CheckAnswer, CheckOptions};
+pub use self::actions::{Actions, CheckOptions, CheckResponse};
 pub use self::agents::Agents;
 pub use self::approvals::{ApprovalFilter, Approvals};
 pub use self::builder::AgentTrustClientBuilder;

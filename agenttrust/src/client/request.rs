@@ -11,9 +11,9 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::AgentTrustClient;
+use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::headers;
-use crate::private::background;
 use crate::transport::{TransportBody, TransportError, TransportErrorKind, read_to_limit};
 
 /// The longest answer that is read.

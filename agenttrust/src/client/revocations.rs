@@ -13,9 +13,9 @@ use tokio::time::Sleep;
 
 use super::AgentTrustClient;
 use super::sse::{Event, Events};
+use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::Revocation;
-use crate::private::background;
 use crate::transport::{TransportBody, TransportError};
 
 /// How long the stream may be silent. The Guardian says something every 15 seconds.

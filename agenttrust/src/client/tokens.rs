@@ -21,7 +21,7 @@ pub struct IssueOptions {
     /// The session that the token is bound to.
     pub session_id: Option<String>,
     /// Asks for a new token even if a cached one would do.
-    pub fresh: bool,
+    pub bypass_cache: bool,
 }
 
 impl IssueOptions {
@@ -34,8 +34,8 @@ impl IssueOptions {
 
     /// Asks for a new token even if a cached one would do.
     #[must_use]
-    pub fn fresh(mut self, fresh: bool) -> Self {
-        self.fresh = fresh;
+    pub fn bypass_cache(mut self, bypass: bool) -> Self {
+        self.bypass_cache = bypass;
         self
     }
 }
@@ -77,7 +77,7 @@ impl<'a> Tokens<'a> {
 
         let cache = &self.client.inner.tokens;
         let key = CacheKey::new(request, options.session_id.as_deref());
-        if !options.fresh
+        if !options.bypass_cache
             && let Some(token) = cache.get(&key)
         {
             return Ok(token);

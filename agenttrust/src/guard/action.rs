@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::identity::AgentIdentity;
+use crate::capture::{self, InputCapture};
 use crate::model::{Binds, Effect};
-use crate::private::capture::{self, InputCapture};
 
 /// What to do when an action is held for approval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Action {
     /// [`acting_for`](crate::AgentTrustGuard::acting_for).
     ///
     /// With `None`, where nobody is known, it stays as it is.
-    pub fn principal(mut self, identity: impl Into<Option<AgentIdentity>>) -> Self {
+    pub fn on_behalf_of(mut self, identity: impl Into<Option<AgentIdentity>>) -> Self {
         self.principal = identity.into().or(self.principal);
         self
     }
@@ -161,17 +161,17 @@ impl Action {
     /// }
     /// ```
     pub fn principal_in(self, extensions: &http::Extensions) -> Self {
-        self.principal(extensions.get::<AgentIdentity>().cloned())
+        self.on_behalf_of(extensions.get::<AgentIdentity>().cloned())
     }
 
     /// The agent that is asked for, where it is not the guard's own.
     #[must_use]
-    pub fn identity(&self) -> Option<&AgentIdentity> {
+    pub fn principal(&self) -> Option<&AgentIdentity> {
         self.principal.as_ref()
     }
 
     /// Names the tool anew.
-    pub fn named(mut self, tool: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_tool(mut self, tool: impl Into<Cow<'static, str>>) -> Self {
         self.tool = tool.into();
         self
     }

@@ -10,9 +10,9 @@ use super::AgentTrustGuard;
 use super::authorize::{Check, Decision};
 use super::breaker::{Admission, Miss};
 use super::permit::PermitBasis;
+use crate::background;
 use crate::client::Failed;
 use crate::error::{AgentTrustError, Result};
-use crate::private::background;
 use crate::transport::TransportErrorKind;
 
 /// The first pause before asking again, where the Guardian names none or a shorter one. It doubles, so

@@ -9,10 +9,10 @@ use super::asking::WhenUnreachable;
 use super::cover;
 use super::digest::{self, Commitment};
 use super::permit::{Permit, PermitBasis};
-use crate::client::{CheckAnswer, CheckOptions};
+use crate::background;
+use crate::client::{CheckOptions, CheckResponse};
 use crate::error::{AgentTrustError, Result};
 use crate::model::{CheckRequest, Effect, truncate_summary};
-use crate::private::background;
 
 impl AgentTrustGuard {
     /// Asks the Guardian whether `action` may run.
@@ -206,8 +206,8 @@ impl Check {
         self.options.input_digest.as_deref().or(self.body.action_input_summary.as_deref())
     }
 
-    pub(super) fn read(&self, guard: &AgentTrustGuard, answer: CheckAnswer) -> Decision {
-        let CheckAnswer { result, scopes_enforced, .. } = answer;
+    pub(super) fn read(&self, guard: &AgentTrustGuard, answer: CheckResponse) -> Decision {
+        let CheckResponse { result, scopes_enforced, .. } = answer;
         let tool = self.tool();
         let reason = result.reason.as_deref().unwrap_or("the Guardian gave no reason");
         let check_id = result.check_id.clone();
@@ -266,7 +266,7 @@ impl Check {
             reason = message,
             "running a call that was not allowed, because the guard has `block_on_deny(false)`"
         );
-        self.permit(guard, check_id, PermitBasis::NotBlocked)
+        self.permit(guard, check_id, PermitBasis::MonitorOnly)
     }
 
     pub(super) fn permit(

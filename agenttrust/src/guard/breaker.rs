@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::private::background;
+use crate::background;
 use crate::transport::TransportError;
 
 /// So many misses in a row stop the asking of a guard.

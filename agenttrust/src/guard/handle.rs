@@ -69,13 +69,13 @@ impl PermitHandle {
 
     /// Says what became of the call, whatever its answer looks like: a `404` may be a success, and a
     /// `200` a failure.
-    pub fn outcome(&self, outcome: CallOutcome) {
+    pub fn set_outcome(&self, outcome: CallOutcome) {
         *self.0.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 
     /// Says that the call failed, with the *type* of the error, never its message.
-    pub fn fail(&self, error_type: impl Into<std::borrow::Cow<'static, str>>) {
-        self.outcome(CallOutcome::failure(error_type));
+    pub fn set_failure(&self, error_type: impl Into<std::borrow::Cow<'static, str>>) {
+        self.set_outcome(CallOutcome::failure(error_type));
     }
 
     pub(super) fn said(&self) -> Option<CallOutcome> {

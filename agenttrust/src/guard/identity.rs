@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 ///
 /// let identity = AgentIdentity::new("agt_1", "ats_1").with_scopes(["files:read"]);
 /// assert_eq!(identity.agent_id(), "agt_1");
-/// let action = Action::new("files_read").principal(identity);
+/// let action = Action::new("files_read").on_behalf_of(identity);
 /// # let _ = action;
 /// ```
 ///

@@ -55,7 +55,7 @@ pub enum PermitBasis {
     /// The Guardian could not be reached, and the guard was built to go on then.
     FailOpen,
     /// The Guardian did not allow it, and the guard was built with `block_on_deny(false)`.
-    NotBlocked,
+    MonitorOnly,
     /// A layer around it was allowed the same call, and reports it.
     Covered,
 }

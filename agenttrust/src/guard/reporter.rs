@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Who;
 use super::outcome::CallOutcome;
+use crate::background::{self, BlockError};
 use crate::client::AgentTrustClient;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{TelemetryEvent, TelemetryEventType, Timestamp};
-use crate::private::background::{self, BlockError};
 
 /// Reports that may wait.
 const QUEUE: usize = 1024;

@@ -6,9 +6,9 @@ use super::AgentTrustGuard;
 use super::asking::WhenUnreachable;
 use super::authorize::{Check, Decision, Held, asking};
 use super::permit::Permit;
+use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Approval, ApprovalStatus};
-use crate::private::background;
 
 /// The pause before asking a Guardian again that did not answer just after the decision.
 const PAUSE: Duration = Duration::from_millis(200);

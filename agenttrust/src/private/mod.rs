@@ -1,23 +1,17 @@
-//! What the macro's expansion and our own crates need and nobody else should use. No stability
-//! between versions.
+//! What the macro's expansion calls, and nothing else. No stability between versions.
 
-pub mod background;
-pub mod capture;
-mod exact;
-mod registered;
+mod output;
 
 use std::pin::Pin;
 
 pub use ::{core, std};
 
-pub use self::capture::*;
-pub use self::registered::*;
+pub use self::output::*;
+pub use crate::capture::*;
 pub use crate::error::AgentTrustError;
-pub use crate::foreign::{Problem, Reason};
-pub use crate::guard::{
-    Action, AgentTrustGuard, Breaker, Cover, FromDenial, Miss, OnElevation, Outcome, Permit,
-};
+pub use crate::guard::{Action, AgentTrustGuard, FromDenial, OnElevation, Outcome, Permit};
 pub use crate::model::Effect;
+pub use crate::tools::registered::*;
 
 /// Authorizes `action` with `guard`, else with the current one; without any, nothing runs.
 ///

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use crate::private::background::Elapsed;
+use crate::background::Elapsed;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 

@@ -20,7 +20,7 @@ use tokio::runtime::{Handle, Id};
 use tower::Service;
 
 use super::error::{TransportError, TransportErrorKind};
-use crate::private::background;
+use crate::background;
 
 /// Runtimes times routes.
 const POOLS: NonZeroUsize = NonZeroUsize::new(16).unwrap();

@@ -181,7 +181,7 @@ fn a_gateway_s_key_asks_for_nobody_who_did_not_show_a_token() -> Result<()> {
         let guard = AgentTrustGuard::new(door.gateway().await?, &agent.id);
         guard.authorize(Action::new("files_read")).await.expect_err("no session of a token");
         let made_up = AgentIdentity::new(&agent.id, "ats_made_up");
-        let action = Action::new("files_read").principal(made_up);
+        let action = Action::new("files_read").on_behalf_of(made_up);
         guard.authorize(action).await.expect_err("no such session");
         Ok(())
     })

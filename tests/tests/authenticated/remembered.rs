@@ -28,7 +28,7 @@ async fn scene(
 }
 
 fn for_a_moment(layer: AuthenticateLayer) -> AuthenticateLayer {
-    layer.cached_for(Duration::from_millis(50))
+    layer.cache_ttl(Duration::from_millis(50))
 }
 
 #[test]

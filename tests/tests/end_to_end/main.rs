@@ -8,6 +8,7 @@ mod official_python;
 mod official_rust;
 mod reports;
 mod revocations;
+mod rooms;
 mod runtimes;
 
 /// The program under test.

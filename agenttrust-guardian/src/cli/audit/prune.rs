@@ -11,14 +11,14 @@ use agenttrust::Timestamp;
 use clap::Args;
 
 use super::{KeyFile, say, work};
+use crate::audit;
 use crate::audit::{
-    self, AUDIT_CHECKPOINTS, AuditError, AuditKey, AuditLog, Notes, Plan, Record, Signing, Trust,
+    AUDIT_CHECKPOINTS, AuditError, AuditKey, AuditLog, CheckpointFile, Plan, Record, Signing, Trust,
 };
-use crate::cli::{KEYS_LOG, Where, config};
-use crate::error::GuardianError;
-use crate::state::DEFAULT_ORG;
+use crate::cli::{DatabaseArgs, KEYS_LOG, config};
+use crate::clock::before;
+use crate::domain::{DEFAULT_ORG, GuardianError};
 use crate::store::{Database, Db};
-use crate::tending::before;
 
 /// What `agenttrust audit prune` is told.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(in crate::cli) struct Prune {
     #[command(flatten)]
     key: KeyFile,
     #[command(flatten)]
-    place: Where,
+    place: DatabaseArgs,
 }
 
 impl Prune {
@@ -52,7 +52,7 @@ impl Prune {
         let store = self.place.open().await?;
         let database = Database::parse(&self.place.database)?;
         let notes = database.beside(AUDIT_CHECKPOINTS);
-        let notes = notes.map(|path| Notes::open(&path)).transpose().map_err(refused)?;
+        let notes = notes.map(|path| CheckpointFile::open(&path)).transpose().map_err(refused)?;
         let out = self.export.as_deref().map(new_file).transpose()?;
         let (db, log, signer) = (store.db(), self.log, key.clone());
         let signing = Signing::new(key, notes);

@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{empty, say, work};
-use crate::audit::{self, AuditError, Entry, MAX_PAGE};
-use crate::cli::Where;
-use crate::error::GuardianError;
+use crate::audit;
+use crate::audit::{AuditError, Entry, MAX_PAGE};
+use crate::cli::DatabaseArgs;
+use crate::domain::GuardianError;
 use crate::store::Db;
 
 /// How often the log is looked at for more.
@@ -33,7 +34,7 @@ pub(in crate::cli) struct Tail {
     #[arg(long, value_name = "NAME")]
     log: Option<String>,
     #[command(flatten)]
-    place: Where,
+    place: DatabaseArgs,
 }
 
 impl Tail {

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{KeyFile, beside, empty, say, work};
-use crate::audit::{self, AUDIT_CHECKPOINTS, AuditKey, Checkpoint, PublicKey, Trust, Verification};
-use crate::cli::Where;
-use crate::error::GuardianError;
+use crate::audit;
+use crate::audit::{AUDIT_CHECKPOINTS, AuditKey, Checkpoint, PublicKey, Trust, Verification};
+use crate::cli::DatabaseArgs;
+use crate::domain::GuardianError;
 
 /// What `agenttrust audit verify` is told.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(in crate::cli) struct Verify {
     #[arg(long = "checkpoint", value_name = "FILE|JSON")]
     checkpoints: Vec<String>,
     #[command(flatten)]
-    place: Where,
+    place: DatabaseArgs,
 }
 
 impl Verify {

@@ -6,8 +6,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::found::{Found, Origin};
 use super::known::{self, Kind, Known};
-use crate::error::GuardianError;
-use crate::spelling::distance;
+use crate::domain::GuardianError;
+use crate::domain::spelling::distance;
 
 /// What the file sets.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::file::{self, File};
 use super::flags::Flags;
 use super::known::{self, Kind, Known};
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 
 /// A setting's text, and where it was found.
 #[derive(Clone)]

@@ -16,9 +16,8 @@ pub(super) use self::flags::Flags;
 use self::found::{Found, Origin, Settings};
 use self::known::Known;
 use super::log::Format;
-use crate::error::GuardianError;
-use crate::names::check_name;
-use crate::secret::Secret;
+use crate::domain::names::check_name;
+use crate::domain::{GuardianError, Secret};
 
 /// What `agenttrust serve` runs with.
 #[derive(Debug)]

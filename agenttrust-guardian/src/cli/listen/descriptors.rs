@@ -1,6 +1,6 @@
 //! File descriptors: how many this process may open, and how many connections that makes.
 
-use crate::error::GuardianError;
+use crate::domain::GuardianError;
 
 /// Connections at most, unless the settings say otherwise.
 const MOST: usize = 10_000;

@@ -22,10 +22,9 @@ use agenttrust::model::{SessionMode, SessionSource};
 use serde::Deserialize;
 
 use super::say;
-use crate::error::GuardianError;
+use crate::domain::{DEFAULT_ORG, GuardianError};
 use crate::manifest::Known;
-use crate::policy::{Facts, PolicySet, Verdict};
-use crate::state::DEFAULT_ORG;
+use crate::policy::{AuthorizationRequest, PolicySet, Verdict};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +71,7 @@ struct Case {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
-    decision: Decision,
+    decision: DecisionKind,
     /// The policies that decide, in any order; left out: whichever.
     policies: Option<Vec<String>>,
     /// A part of the reason.
@@ -83,7 +82,7 @@ struct Expect {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Decision {
+enum DecisionKind {
     Allow,
     Deny,
     Hold,
@@ -133,7 +132,7 @@ pub(super) fn test(set: &PolicySet, place: &Path) -> Result<ExitCode, GuardianEr
 impl Case {
     fn decide(&self, set: &PolicySet) -> Verdict {
         let named = Known::default().classify(&self.tool, self.effect);
-        set.decide(&Facts {
+        set.decide(&AuthorizationRequest {
             org: &self.org,
             agent_id: &self.agent,
             agent_name: &self.agent_name,
@@ -158,9 +157,9 @@ impl Expect {
     fn differences(&self, verdict: &Verdict) -> Vec<(&'static str, String, String)> {
         let mut differences = Vec::new();
         let decision = match self.decision {
-            Decision::Allow => "allow",
-            Decision::Deny => "deny",
-            Decision::Hold => "hold",
+            DecisionKind::Allow => "allow",
+            DecisionKind::Deny => "deny",
+            DecisionKind::Hold => "hold",
         };
         if decision != verdict.as_str() {
             let actual = format!("{}: {}", verdict.as_str(), verdict.reason());

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use agenttrust::__private::background;
 use agenttrust::Effect;
+use agenttrust::background;
 use agenttrust::model::{SessionMode, SessionSource};
 use serde::Deserialize;
 
-use super::super::Where;
+use super::super::DatabaseArgs;
 use super::say;
-use crate::audit::{self, AuditError, Entry, MAX_PAGE};
-use crate::error::GuardianError;
-use crate::policy::{Facts, PolicySet};
+use crate::audit;
+use crate::audit::{AuditError, Entry, MAX_PAGE};
+use crate::domain::GuardianError;
+use crate::policy::{AuthorizationRequest, PolicySet};
 
 /// What the body of a row tells of its check.
 #[derive(Debug, Deserialize)]
@@ -94,7 +95,10 @@ struct Counts {
 }
 
 /// Decides every recorded check again and prints what would change.
-pub(super) async fn replay(set: &PolicySet, place: &Where) -> Result<ExitCode, GuardianError> {
+pub(super) async fn replay(
+    set: &PolicySet,
+    place: &DatabaseArgs,
+) -> Result<ExitCode, GuardianError> {
     let db = place.open_to_read().await?.db();
     let mut counts = Counts::default();
     let of = db.clone();
@@ -175,7 +179,12 @@ fn weigh(
 }
 
 impl Recorded {
-    fn facts<'a>(&'a self, org: &'a str, agent_id: &'a str, known: &'a Known) -> Option<Facts<'a>> {
+    fn facts<'a>(
+        &'a self,
+        org: &'a str,
+        agent_id: &'a str,
+        known: &'a Known,
+    ) -> Option<AuthorizationRequest<'a>> {
         let (agent, ceiling, session_source, now) = match &self.facts {
             Told::ByReference { agent, ceiling, session_source, now } => {
                 let ceiling = match ceiling {
@@ -188,7 +197,7 @@ impl Recorded {
                 (agent, ceiling.as_slice(), session_source, now)
             }
         };
-        Some(Facts {
+        Some(AuthorizationRequest {
             org,
             agent_id,
             agent_name: &agent.agent_name,

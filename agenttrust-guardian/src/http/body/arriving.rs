@@ -4,14 +4,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agenttrust::__private::background;
+use agenttrust::background;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use http_body_util::BodyExt;
 
-use super::super::ApiError;
+use super::super::Error;
 use super::super::admit::Admission;
 
 /// The largest body that is read.
@@ -55,10 +55,10 @@ impl Arriving {
     }
 
     /// The body as a whole.
-    pub(super) async fn whole(&mut self) -> Result<Bytes, ApiError> {
+    pub(super) async fn whole(&mut self) -> Result<Bytes, Error> {
         let announced = self.announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         if announced.is_some_and(|length| length > LIMIT) {
-            return Err(ApiError::too_large(LIMIT));
+            return Err(Error::too_large(LIMIT));
         }
         self.hold(announced.unwrap_or(0))?;
         // Most arrive in one piece, which is not copied.
@@ -67,7 +67,7 @@ impl Arriving {
         while let Some(data) = self.next().await? {
             self.arrived = self.arrived.saturating_add(data.len());
             if self.arrived > LIMIT {
-                return Err(ApiError::too_large(LIMIT));
+                return Err(Error::too_large(LIMIT));
             }
             if self.arrived > self.held {
                 self.hold(self.arrived.next_multiple_of(STEP).min(LIMIT))?;
@@ -91,7 +91,7 @@ impl Arriving {
     }
 
     /// Counts so many bytes in all.
-    fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+    fn hold(&mut self, bytes: usize) -> Result<(), Error> {
         if let Some(admission) = &self.admission {
             admission.hold(bytes.saturating_sub(self.held))?;
         }
@@ -100,7 +100,7 @@ impl Arriving {
     }
 
     /// The next piece.
-    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let frame = {
                 let mut frame = pin!(self.body.frame());
@@ -111,7 +111,7 @@ impl Arriving {
                         loop {
                             let left = self.patience.left(self.arrived, since.elapsed());
                             let Some(left) = left else {
-                                return Err(ApiError::too_slow(self.arrived, since.elapsed()));
+                                return Err(Error::too_slow(self.arrived, since.elapsed()));
                             };
                             let over = pin!(background::sleep(left));
                             if let Either::Left((frame, _)) = select(frame.as_mut(), over).await {
@@ -122,9 +122,8 @@ impl Arriving {
                 }
             };
             let Some(frame) = frame else { return Ok(None) };
-            let frame = frame.map_err(|_| {
-                ApiError::invalid("body", "broke off before its end; send it again")
-            })?;
+            let frame = frame
+                .map_err(|_| Error::invalid("body", "broke off before its end; send it again"))?;
             // Trailers are not looked at, and an empty piece is none.
             if let Ok(data) = frame.into_data()
                 && !data.is_empty()

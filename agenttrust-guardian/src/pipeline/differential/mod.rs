@@ -17,7 +17,7 @@ use self::policies::Written;
 use self::reference::{Alone, Answer, Expected};
 use self::world::{Case, World};
 use super::consider;
-use crate::http::ApiError;
+use crate::domain::Error;
 use crate::policy::{Limit, PolicySet, Verdict};
 
 /// How many cases must have agreed.
@@ -111,7 +111,7 @@ fn load(chance: &mut Chance, world: &World) -> Vec<Written> {
         let text: String = written.iter().map(|policy| policy.text.as_str()).collect();
         match PolicySet::parse("generated.cedar", &text) {
             Ok(set) => {
-                world.guardian.state().policies.store(set.into());
+                world.guardian.engine().policies.store(set.into());
                 return written;
             }
             Err(error) => assert!(error.to_string().contains("impossible"), "{error}\n{text}"),
@@ -126,12 +126,12 @@ fn compare(
     tally: &mut Tally,
     told: &dyn Fn() -> String,
 ) -> Answer {
-    let state = world.guardian.state();
+    let engine = world.guardian.engine();
     tally.cases += 1;
     let wanted = tally.cases.is_multiple_of(4);
-    let now = state.clock.now().unix_seconds();
+    let now = engine.clock.now().unix_seconds();
     let expected = reference::answer(world, policies, case, now, wanted);
-    let considered = match consider(state, &case.check) {
+    let considered = match consider(engine, &case.check) {
         Ok(considered) => considered,
         Err(error) => {
             tally.refused += 1;
@@ -154,7 +154,7 @@ fn compare(
     assert_eq!(asked, expected.was_asked, "{}", told());
     tally.asked += usize::from(asked);
     if let Some(approved) = &expected.approved {
-        let again = state.policies.load().decide_approved(&considered.facts(&case.check));
+        let again = engine.policies.load().decide_approved(&considered.facts(&case.check));
         assert_eq!(seen(&again), *approved, "approved: {}", told());
     }
     let shadow = considered.said.and_then(|said| said.shadow);
@@ -213,7 +213,7 @@ fn seen(verdict: &Verdict) -> Expected {
     }
 }
 
-fn status(error: ApiError) -> u16 {
+fn status(error: Error) -> u16 {
     error.into_response().status().as_u16()
 }
 

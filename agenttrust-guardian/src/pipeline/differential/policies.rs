@@ -4,7 +4,7 @@ use super::chance::Chance;
 use super::world::{GROUPS, OFTEN, TOOLS, World};
 
 /// Quorum, window in seconds, and single use.
-pub(super) type Terms = (u32, Option<u64>, bool);
+pub(super) type ApprovalRequirements = (u32, Option<u64>, bool);
 
 /// One policy: its text, and what was meant by it.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Written {
     pub(super) id: String,
     pub(super) permits: bool,
     /// When it is `@elevate`.
-    pub(super) elevate: Option<Terms>,
+    pub(super) elevate: Option<ApprovalRequirements>,
     pub(super) limit: Option<u32>,
     pub(super) shadow: bool,
     /// The policy without its annotations.

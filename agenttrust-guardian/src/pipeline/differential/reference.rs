@@ -9,7 +9,7 @@ use cedar_policy::{
     Response, RestrictedExpression,
 };
 
-use super::policies::{Terms, Written};
+use super::policies::{ApprovalRequirements, Written};
 use super::world::{Agent, Asker, Case, Known, Named, Place, Session, TOOLS, World};
 use crate::Role;
 
@@ -339,7 +339,7 @@ fn is_held_by_supervision(call: &Call<'_>) -> bool {
 struct Sorted {
     /// No approval lifts these.
     denying: Vec<String>,
-    holding: Vec<(String, Terms)>,
+    holding: Vec<(String, ApprovalRequirements)>,
     permitting: Vec<String>,
     limits: Vec<String>,
 }

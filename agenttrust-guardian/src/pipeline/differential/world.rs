@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::chance::Chance;
+use crate::domain::{Fingerprint, Key};
 use crate::pipeline::Check;
-use crate::registry::Key;
-use crate::secret::Fingerprint;
 use crate::{Guardian, Role};
 
 pub(super) const GROUPS: [&str; 3] = ["ops", "contractors", "night shift"];
@@ -164,7 +163,7 @@ impl World {
             world.open(chance, &admin).await;
         }
         // Those are over, and the next ones are not.
-        world.guardian.state().clock.advance(TTL + Duration::from_secs(1));
+        world.guardian.engine().clock.advance(TTL + Duration::from_secs(1));
         world.sessions.iter_mut().for_each(|session| session.live = false);
         for _ in 0..12 {
             world.open(chance, &admin).await;
@@ -300,9 +299,9 @@ impl World {
             ));
         }
         for (role, agents, secret) in secrets {
-            let state = self.guardian.state();
+            let engine = self.guardian.engine();
             let hash = Fingerprint::of(&secret);
-            let key = state.registry.keys.get(&hash, state.clock.now()).unwrap();
+            let key = engine.registry.keys.get(&hash, engine.clock.now()).unwrap();
             self.askers.push(Asker { role, agents, own_org: true, secret, key });
         }
         let secret = "sk_of_another_org".to_owned();

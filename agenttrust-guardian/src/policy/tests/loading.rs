@@ -164,7 +164,9 @@ fn a_set_tells_what_is_in_it() {
     assert_eq!(a.reason.as_deref(), Some("why"));
     assert_eq!(a.limit.as_ref().unwrap().most, 2);
     assert_eq!((second.id.as_str(), second.place.as_str()), ("test.cedar#2", "test.cedar:4:3"));
-    assert!(!second.permits && second.shadow && second.terms == Some(Terms::default()));
+    assert!(
+        !second.permits && second.shadow && second.terms == Some(ApprovalRequirements::default())
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::super::changes::{Kind, note};
 use super::super::db::query;
 use super::super::{Transaction, outbox};
 use super::{ApprovalRow, IS_ASKER, Store, StoreError, find, votes};
-use crate::webhooks::Event;
+use crate::domain::Event;
 
 const ADD_VOTE: &str = "INSERT INTO approval_votes (approval_id, key_id, decided_by, voted_at) \
                         VALUES ($1, $2, $3, $4) ON CONFLICT (approval_id, key_id) DO NOTHING";

@@ -12,8 +12,7 @@ use super::super::changes::{Kind, note};
 use super::super::db::{Statement, query};
 use super::super::{Transaction, outbox, to_json, unreadable};
 use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros, votes};
-use crate::secret::Fingerprint;
-use crate::webhooks::Event;
+use crate::domain::{Event, Fingerprint};
 
 /// How many approvals of one agent may be pending at once.
 const PENDING_MOST: i64 = 20;

@@ -8,7 +8,8 @@ use http_body::Body;
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{Empty, Full};
 
-use super::{Followed, Judge};
+use super::ReportingBody;
+use crate::judge::Judge;
 
 /// Bodies whose end is reported, whatever that end is.
 ///
@@ -63,8 +64,8 @@ impl Following {
     /// Wraps a body, so that its end is reported.
     ///
     /// A body that is over already is reported at once.
-    pub fn wrap<B: Body<Data = Bytes>>(self, body: B) -> Followed<B> {
-        Followed::new(body, self)
+    pub fn wrap<B: Body<Data = Bytes>>(self, body: B) -> ReportingBody<B> {
+        ReportingBody::new(body, self)
     }
 
     /// Reports the call now: its body is whole, and this is all of it.

@@ -1,9 +1,7 @@
 //! Bodies that are reported when they end, fail or are dropped, and stay the type that they are.
 
 mod follow;
-mod followed;
-mod judge;
+mod reporting_body;
 
 pub use self::follow::{FollowBody, Following};
-pub use self::followed::Followed;
-pub(crate) use self::judge::Judge;
+pub use self::reporting_body::ReportingBody;

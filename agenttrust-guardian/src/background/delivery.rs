@@ -1,0 +1,186 @@
+//! Sending what is to be told: one job a webhook, so that a slow receiver holds up nobody else's.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use agenttrust::background;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::json;
+
+use super::backoff;
+use crate::audit::Record;
+use crate::engine::Engine;
+use crate::outbound::Outbound;
+use crate::outbound::{self, sign};
+use crate::store::{Ended, Leased, StoreError, WebhookRow};
+
+/// How often to look for what is due.
+const BEAT: Duration = Duration::from_millis(500);
+/// How long a delivery is one replica's own. Longer than any sending takes, so that nobody else sends
+/// meanwhile; a replica that died holds it no longer.
+const LEASE: Duration = Duration::from_secs(60);
+/// How many jobs are on their way at once.
+const JOBS_MOST: usize = 64;
+
+/// The webhooks that a job is busy with.
+type Busy = Arc<Mutex<HashSet<String>>>;
+
+/// Starts sending.
+pub(crate) fn start(engine: &Arc<Engine>) {
+    background::spawn(tend(Arc::downgrade(engine)));
+}
+
+async fn tend(engine: Weak<Engine>) {
+    let busy = Busy::default();
+    let mut troubled = false;
+    loop {
+        background::sleep(BEAT).await;
+        let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) else {
+            return;
+        };
+        match engine.background_store.webhooks_with_due(engine.clock.now()).await {
+            Ok(due) => {
+                troubled = false;
+                due.into_iter().for_each(|webhook_id| send_out(&engine, &busy, webhook_id));
+            }
+            Err(error) if !troubled => {
+                tracing::warn!(%error, "webhooks cannot be looked after; trying again");
+                troubled = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn send_out(engine: &Arc<Engine>, busy: &Busy, webhook_id: String) {
+    {
+        let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy.len() >= JOBS_MOST || !busy.insert(webhook_id.clone()) {
+            return;
+        }
+    }
+    let job = DeliveryJob { busy: Arc::clone(busy), webhook_id };
+    let engine = Arc::downgrade(engine);
+    background::spawn(async move {
+        if let Err(error) = job.run(engine).await {
+            tracing::warn!(%error, webhook_id = job.webhook_id, "a webhook could not be served");
+        }
+    });
+}
+
+/// One job's way: everything that is due to one webhook.
+struct DeliveryJob {
+    busy: Busy,
+    webhook_id: String,
+}
+
+impl Drop for DeliveryJob {
+    fn drop(&mut self) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.webhook_id);
+    }
+}
+
+impl DeliveryJob {
+    async fn run(&self, engine: Weak<Engine>) -> Result<(), StoreError> {
+        while let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) {
+            let now = engine.clock.now();
+            let until = now.saturating_add(LEASE);
+            let Some(leased) =
+                engine.background_store.lease(self.webhook_id.clone(), now, until).await?
+            else {
+                return Ok(());
+            };
+            let webhook = engine.background_store.webhook(self.webhook_id.clone()).await?;
+            match webhook.filter(|webhook| webhook.disabled_at.is_none()) {
+                Some(webhook) => deliver(&engine, &webhook, leased).await?,
+                None => {
+                    let error = "the webhook was removed or switched off".to_owned();
+                    engine
+                        .background_store
+                        .end_delivery(leased, Ended::GivenUp, None, Some(error), now)
+                        .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Result<(), StoreError> {
+    let answered =
+        post(&engine.outbound, webhook, &leased, engine.clock.now().unix_seconds()).await;
+    let now = engine.clock.now();
+    let (status, error) = match answered {
+        Ok(status) if status.is_success() => {
+            let status = Some(status.as_u16());
+            return engine
+                .background_store
+                .end_delivery(leased, Ended::Delivered, status, None, now)
+                .await;
+        }
+        Ok(status) if status == StatusCode::GONE => {
+            return switch_off(engine, webhook, leased).await;
+        }
+        Ok(status) => (Some(status.as_u16()), format!("the receiver answered {status}")),
+        Err(error) => (None, error.to_string()),
+    };
+    match backoff::next_attempt(leased.created_at, leased.attempts, now) {
+        Some(next) => engine.background_store.try_delivery_again(leased, next, status, error).await,
+        None => {
+            tracing::warn!(
+                webhook_id = webhook.id,
+                delivery_id = leased.id,
+                error,
+                "a webhook did not take a message for a day, so it is not told any more"
+            );
+            engine
+                .background_store
+                .end_delivery(leased, Ended::GivenUp, status, Some(error), now)
+                .await
+        }
+    }
+}
+
+/// Signs and sends it.
+async fn post(
+    outbound: &Outbound,
+    webhook: &WebhookRow,
+    leased: &Leased,
+    at: i64,
+) -> Result<StatusCode, outbound::Error> {
+    let url = outbound.target(&webhook.url)?;
+    let signature = sign(&webhook.secret, &leased.id, at, &leased.body).unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("webhook-timestamp", HeaderValue::from(at));
+    for (name, value) in [("webhook-id", leased.id.as_str()), ("webhook-signature", &signature)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    }
+    outbound.post(url, headers, leased.body.clone()).await
+}
+
+/// 410: the receiver wants nothing more, ever.
+async fn switch_off(
+    engine: &Engine,
+    webhook: &WebhookRow,
+    leased: Leased,
+) -> Result<(), StoreError> {
+    let now = engine.clock.now();
+    let reason = "the receiver answered 410 Gone".to_owned();
+    let status = Some(StatusCode::GONE.as_u16());
+    engine.background_store.disable_webhook(webhook.id.clone(), reason.clone(), now).await?;
+    engine
+        .background_store
+        .end_delivery(leased, Ended::GivenUp, status, Some(reason.clone()), now)
+        .await?;
+    tracing::warn!(webhook_id = webhook.id, "a webhook is switched off: {reason}");
+    let record = Record::new("webhook.disabled", &webhook.org_id)
+        .body(json!({ "webhook_id": webhook.id, "reason": reason }));
+    if let Err(error) = engine.audit.enqueue(record).await {
+        tracing::warn!(%error, "that a webhook was switched off could not be recorded");
+    }
+    Ok(())
+}

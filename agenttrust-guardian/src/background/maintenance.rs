@@ -1,0 +1,149 @@
+//! What happens by itself, now and then: approvals lapse, policies and keys of other processes arrive, old
+//! rows go. Each by a task of its own, so that none of it waits for another: neither behind a file that
+//! cannot be read nor behind a table that cannot be written. It ends with the Guardian.
+
+use std::future::Future;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use agenttrust::background;
+
+use super::retention;
+use crate::clock::before;
+use crate::engine::Engine;
+use crate::store::{PRUNED_AT_ONCE, StoreError};
+
+/// How often approvals and policies are looked through.
+const BEAT: Duration = Duration::from_millis(500);
+/// How often old rows go.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How long others are given between two steps of that.
+const GIVES_WAY: Duration = Duration::from_millis(20);
+/// How long reports, ended sessions, approvals that are over and deliveries are kept in the database.
+const HISTORY_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// How long a token or session that is over stays in memory, so that its end can be told from a wrong id.
+const OVER_KEPT: Duration = Duration::from_secs(3_600);
+
+/// Starts tending.
+pub(crate) fn start(engine: &Arc<Engine>) {
+    every(BEAT, engine, "approvals that lapsed could not be expired", |engine| async move {
+        engine.expire_approvals(engine.clock.now()).await
+    });
+    every(BEAT, engine, "when keys were last used could not be kept", |engine| async move {
+        engine.save_uses().await
+    });
+    every(BEAT, engine, "the policy folder could not be looked at", |engine| async move {
+        // A trouble of the policies tells of itself.
+        if let Err(error) = engine.watch_policies().await {
+            tracing::debug!(message = error.message(), "the policy folder could not be looked at");
+        }
+        Ok(())
+    });
+    every(PRUNE_EVERY, engine, "old rows could not be let go", |engine| async move {
+        prune(&engine).await;
+        Ok(())
+    });
+    every(PRUNE_EVERY, engine, "old rows of the audit could not be let go", |engine| async move {
+        retention::let_go(engine).await;
+        Ok(())
+    });
+}
+
+/// Does `work` over and over, with so much time in between. A trouble is told once, until it is over.
+fn every<W, F>(pause: Duration, engine: &Arc<Engine>, trouble: &'static str, work: W)
+where
+    W: Fn(Arc<Engine>) -> F + Send + 'static,
+    F: Future<Output = Result<(), StoreError>> + Send,
+{
+    // A guardian that nobody holds any more is not kept alive by its own tending.
+    let engine = Arc::downgrade(engine);
+    background::spawn(async move {
+        let mut troubled = false;
+        while let Some(engine) = after(pause, &engine).await {
+            match work(engine).await {
+                Ok(()) => troubled = false,
+                Err(error) if !troubled => {
+                    tracing::warn!(%error, "{trouble}; trying again");
+                    troubled = true;
+                }
+                Err(_) => {}
+            }
+        }
+    });
+}
+
+/// The Guardian after this time, if it is still there and not about to close.
+async fn after(pause: Duration, engine: &Weak<Engine>) -> Option<Arc<Engine>> {
+    let mut left = pause;
+    loop {
+        let step = left.min(BEAT);
+        background::sleep(step).await;
+        let engine = engine.upgrade().filter(|engine| !*engine.closing.borrow())?;
+        left -= step;
+        if left.is_zero() {
+            return Some(engine);
+        }
+    }
+}
+
+/// Lets old rows go, one kind after the other.
+async fn prune(engine: &Engine) {
+    let now = engine.clock.now();
+    let (over, history) = (before(now, OVER_KEPT), before(now, HISTORY_KEPT));
+    engine.registry.tokens.prune(over);
+    engine.registry.sessions.prune(over);
+    crate::domain::lists::sweep();
+    let store = &engine.background_store;
+    in_steps("tokens", || store.prune_tokens(over)).await;
+    in_steps("changes", || store.prune_changes(over)).await;
+    in_steps("denials", || store.prune_denials(over)).await;
+    in_steps("budgets", || engine.prune_budgets()).await;
+    in_steps("reports", || store.prune_telemetry(history)).await;
+    in_steps("sessions", || store.prune_sessions(history)).await;
+    in_steps("deliveries", || store.prune_deliveries(history)).await;
+    in_steps("approvals", || store.prune_approvals(history)).await;
+}
+
+/// Lets rows go until a step finds fewer than it may take. One that fails is told of and stops no other
+/// kind; the next time it goes on where it was.
+async fn in_steps<F>(what: &'static str, step: impl Fn() -> F)
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    loop {
+        match step().await {
+            Ok(rows) if rows.cast_signed() < PRUNED_AT_ONCE => return,
+            Ok(_) => background::sleep(GIVES_WAY).await,
+            Err(error) => {
+                tracing::warn!(%error, "old rows of the {what} could not be let go; trying again later");
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guardian::Guardian;
+    use crate::store::query;
+
+    #[tokio::test]
+    async fn old_rows_go_in_steps_and_a_step_that_fails_stops_no_other() {
+        let guardian = Guardian::in_memory().await.unwrap();
+        let engine = guardian.engine();
+        let db = engine.store.db();
+        const MANY: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < $1) \
+                            INSERT INTO denials (agent_id, latest, kept_at, told) \
+                            SELECT 'agt_' || n, '[]', n, TRUE FROM n";
+        let many = PRUNED_AT_ONCE * 2 + 7;
+        query(MANY).bind(many).execute(&db).await.unwrap();
+        // The step before it fails.
+        query("DROP TABLE changes").execute(&db).await.unwrap();
+        let now = engine.clock.now();
+        assert_eq!(engine.store.prune_denials(now).await.unwrap(), PRUNED_AT_ONCE.cast_unsigned());
+        prune(engine).await;
+        let left: (i64,) = query("SELECT COUNT(*) FROM denials").fetch_one(&db).await.unwrap();
+        assert_eq!(left.0, 0);
+    }
+}

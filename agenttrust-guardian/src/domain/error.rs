@@ -1,0 +1,219 @@
+//! What was asked and is not done: a kind for programs and a sentence for people.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use agenttrust::model::CapabilityError;
+use serde_json::{Value, json};
+
+use super::GuardianError;
+use super::limits::{Full, Kind, Whose};
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorKind {
+    Invalid,
+    Unauthenticated,
+    TokenExpired,
+    Forbidden,
+    AgentRevoked,
+    NotFound,
+    WrongMethod,
+    Conflict,
+    TooSlow,
+    TooLarge,
+    TooMany,
+    Unavailable,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug)]
+pub(crate) struct Error {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    details: Option<Value>,
+    /// Whether the same request may well be answered in a moment.
+    passing: bool,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), details: None, passing: false }
+    }
+
+    /// Adds what a program may want to read.
+    pub(crate) fn with(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// `field` has this `problem`; the sentence is both, one after the other.
+    pub(crate) fn invalid(field: &str, problem: impl AsRef<str>) -> Self {
+        let message = format!("{field} {}", problem.as_ref());
+        Self::new(ErrorKind::Invalid, message).with(json!({ "field": field }))
+    }
+
+    /// An invalid list, or a conflict where two names of the list stand in each other's way.
+    pub(crate) fn capability(field: &str, error: &CapabilityError) -> Self {
+        let details = json!({ "field": field, "name": error.name() });
+        let message = format!("{field}: {error}");
+        if error.is_conflict() {
+            Self::new(ErrorKind::Conflict, message).with(details)
+        } else {
+            Self::new(ErrorKind::Invalid, message).with(details)
+        }
+    }
+
+    /// No key, or none that works.
+    pub(crate) fn unauthenticated(message: &'static str) -> Self {
+        Self::new(ErrorKind::Unauthenticated, message)
+    }
+
+    /// A token that was good once.
+    pub(crate) fn token_expired() -> Self {
+        let message = "the token has expired; have another one issued";
+        Self::new(ErrorKind::TokenExpired, message)
+    }
+
+    /// Refuses what this caller may not do.
+    pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Forbidden, message)
+    }
+
+    /// A key that is bound to other agents.
+    pub(crate) fn not_bound(agent_id: &str) -> Self {
+        Self::forbidden(format!(
+            "this key is not bound to agent {agent_id:?}; use that agent's own"
+        ))
+    }
+
+    /// The agent is gone for good.
+    pub(crate) fn agent_revoked(agent_id: &str) -> Self {
+        let message =
+            format!("agent {agent_id:?} is revoked, which is for good; register another one");
+        Self::new(ErrorKind::AgentRevoked, message)
+    }
+
+    /// Names what is not there.
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::NotFound, message)
+    }
+
+    /// There is no such `thing` here.
+    pub(crate) fn unknown(thing: &str, id: &str) -> Self {
+        Self::not_found(format!("there is no {thing} {id:?}"))
+    }
+
+    /// So much of the body arrived in this time.
+    pub(crate) fn too_slow(arrived: usize, within: Duration) -> Self {
+        let message = format!(
+            "the body is too slow: {arrived} bytes of it arrived within {} seconds; send it again, as one",
+            within.as_secs()
+        );
+        Self::new(ErrorKind::TooSlow, message)
+    }
+
+    /// Names what stands in the way.
+    pub(crate) fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Conflict, message)
+    }
+
+    /// Names the most that a body may take.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message =
+            format!("the body is larger than {limit} bytes, which is the most; send less");
+        Self::new(ErrorKind::TooLarge, message)
+    }
+
+    /// Something that is bounded is full.
+    pub(crate) fn too_many(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::TooMany, message)
+    }
+
+    /// The database or the audit log is away.
+    pub(crate) fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Unavailable, message)
+    }
+
+    /// What it needs is busy, and may well not be in a second.
+    pub(crate) fn busy(message: &'static str) -> Self {
+        Self::unavailable(message).passing()
+    }
+
+    /// The sentence for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What went wrong, for programs.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The sentence for people, and what a program may want to read beside it.
+    pub(crate) fn into_parts(self) -> (Cow<'static, str>, Option<Value>) {
+        (self.message, self.details)
+    }
+
+    /// Whether the same request may well be answered in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing
+    }
+
+    /// The same, where that is so.
+    pub(crate) fn passing(self) -> Self {
+        Self { passing: true, ..self }
+    }
+}
+
+impl From<Full> for Error {
+    /// Too many where a key or its organisation holds too much, unavailable where all together do.
+    fn from(full: Full) -> Self {
+        let Full { kind, whose, most } = full;
+        let what = match kind {
+            Kind::Requests => "requests under way",
+            Kind::TakingBack => "requests under way that take something back",
+            Kind::Bytes | Kind::BytesTakingBack => "bytes of request bodies on the way",
+            Kind::Waiting => "requests that wait for an approval",
+            Kind::Streams => "streams of revocations open",
+        };
+        let refused = match whose {
+            Whose::Key if kind == Kind::Streams => Self::too_many(format!(
+                "this key has {most} {what}, which is the most; close one, or give each server a key of \
+                 its own"
+            )),
+            Whose::Key => Self::too_many(format!(
+                "this key has {most} {what}, which is the most, or would with this one; have fewer at \
+                 once, and try again in a second"
+            )),
+            Whose::Organisation => Self::too_many(format!(
+                "this organisation has {most} {what}, and the rest is kept for others; have fewer at \
+                 once, and try again in a second"
+            )),
+            Whose::All => Self::unavailable(format!(
+                "there are {most} {what}, which is the most, or would be with this one; try again in a \
+                 second"
+            )),
+        };
+        refused.passing()
+    }
+}
+
+impl From<GuardianError> for Error {
+    fn from(error: GuardianError) -> Self {
+        match error {
+            GuardianError::Invalid(message) => Self::new(ErrorKind::Invalid, message),
+            other => {
+                tracing::error!(error = %other, "a request could not be served");
+                Self::unavailable("the Guardian cannot do this at present; try again later")
+            }
+        }
+    }
+}
+
+impl From<getrandom::Error> for Error {
+    fn from(error: getrandom::Error) -> Self {
+        tracing::error!(%error, "the operating system gave no random bits");
+        Self::unavailable("the Guardian has no random bits at present; try again later")
+    }
+}

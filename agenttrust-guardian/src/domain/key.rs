@@ -1,0 +1,30 @@
+//! An API key, as everyone knows it: not the secret, but whose it is and what it may.
+
+use std::fmt;
+
+use super::Role;
+
+/// One API key that works.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) org_id: String,
+    pub(crate) role: Role,
+    pub(crate) agents: Vec<String>,
+}
+
+impl Key {
+    /// Whether the key is bound to this agent.
+    pub(crate) fn is_bound_to(&self, agent_id: &str) -> bool {
+        self.agents.iter().any(|bound| bound == agent_id)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,29 @@
+//! What every room speaks of: names and secrets, who may do what, what is refused and why.
+
+mod decision;
+mod error;
+mod event;
+mod guardian_error;
+pub(crate) mod ids;
+mod key;
+pub(crate) mod limits;
+pub(crate) mod lists;
+pub(crate) mod names;
+pub(crate) mod numbers;
+mod quota;
+pub(crate) mod role;
+pub(crate) mod secret;
+pub(crate) mod spelling;
+
+pub(crate) use self::decision::{Answer, DecisionKind};
+pub(crate) use self::error::{Error, ErrorKind};
+pub(crate) use self::event::Event;
+pub use self::guardian_error::GuardianError;
+pub(crate) use self::key::Key;
+pub(crate) use self::quota::Quota;
+pub(crate) use self::role::Permission;
+pub use self::role::{ParseRoleError, Role};
+pub(crate) use self::secret::{Fingerprint, Secret};
+
+/// The organisation of a Guardian that was told of no other.
+pub(crate) const DEFAULT_ORG: &str = "org_default";

@@ -1,0 +1,155 @@
+//! What may be a name or an id. Beyond this they are opaque and compared byte for byte.
+
+use serde_json::Value;
+
+use crate::domain::Error;
+
+/// The longest name or id, in bytes.
+pub(crate) const NAME_MAX_BYTES: usize = 200;
+/// The longest place in a source (a file, a module), in bytes.
+const LINE_MAX_BYTES: usize = 1_000;
+/// The longest free text (a reason), in bytes.
+const TEXT_MAX_BYTES: usize = 2_000;
+/// The longest list of names ...
+const NAMES_MOST: usize = 256;
+/// ... and the most that it may take as JSON, in bytes. Every list that a caller sends ends up in a row
+/// of the audit, and no row may hold two of them that do not fit.
+const NAMES_MAX_BYTES: usize = 16 << 10;
+/// The longest input that is shown to an approver, as JSON, in bytes.
+const INPUT_MAX_BYTES: usize = 64 << 10;
+/// How deep it may nest.
+const INPUT_MAX_DEPTH: usize = 32;
+
+/// Refuses an empty name, one over 200 bytes, and one with control characters.
+pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        return Err(Error::invalid(field, "is empty; give it a value"));
+    }
+    if name.len() > NAME_MAX_BYTES {
+        let long = format!("is {} bytes long; {NAME_MAX_BYTES} is the most", name.len());
+        return Err(Error::invalid(field, long));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "holds a control character; remove it"));
+    }
+    Ok(())
+}
+
+/// [`check_name`] for each of a list; the field at fault is named with its place. The list itself has
+/// at most 256 entries and 16 KiB.
+pub(crate) fn check_names<S: AsRef<str>>(field: &str, names: &[S]) -> Result<(), Error> {
+    if names.len() > NAMES_MOST {
+        let many = format!("has {} entries; {NAMES_MOST} is the most", names.len());
+        return Err(Error::invalid(field, many));
+    }
+    let bytes: usize = names.iter().map(|name| json_bytes(name.as_ref())).sum();
+    if bytes > NAMES_MAX_BYTES {
+        let long = format!("is {bytes} bytes long in all; {NAMES_MAX_BYTES} is the most");
+        return Err(Error::invalid(field, long));
+    }
+    for (place, name) in names.iter().enumerate() {
+        check_name(&format!("{field}[{place}]"), name.as_ref())?;
+    }
+    Ok(())
+}
+
+/// Refuses a place in a source that is over 1,000 bytes long or holds a control character.
+pub(crate) fn check_line(field: &str, line: &str) -> Result<(), Error> {
+    if line.len() > LINE_MAX_BYTES {
+        let long = format!("is {} bytes long; {LINE_MAX_BYTES} is the most", line.len());
+        return Err(Error::invalid(field, long));
+    }
+    if line.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "holds a control character; remove it"));
+    }
+    Ok(())
+}
+
+/// Refuses a text for people that is over 2,000 bytes long, or holds what no database keeps as text.
+pub(crate) fn check_text(field: &str, text: &str) -> Result<(), Error> {
+    if text.len() > TEXT_MAX_BYTES {
+        let long = format!("is {} bytes long; {TEXT_MAX_BYTES} is the most", text.len());
+        return Err(Error::invalid(field, long));
+    }
+    if text.contains('\0') {
+        return Err(Error::invalid(field, "holds a NUL character; remove it"));
+    }
+    Ok(())
+}
+
+/// Refuses an input that nobody could be shown: over 64 KiB, or nested deeper than 32.
+pub(crate) fn check_input(field: &str, input: &Value) -> Result<(), Error> {
+    if !is_within(input, INPUT_MAX_DEPTH) {
+        let deep = format!("is nested deeper than {INPUT_MAX_DEPTH}, which nobody could read");
+        return Err(Error::invalid(field, deep));
+    }
+    let bytes = input.to_string().len();
+    if bytes > INPUT_MAX_BYTES {
+        let long = format!("is {bytes} bytes long; {INPUT_MAX_BYTES} is the most");
+        return Err(Error::invalid(field, long));
+    }
+    Ok(())
+}
+
+/// Whether `value` nests at most this deep.
+pub(crate) fn is_within(value: &Value, depth: usize) -> bool {
+    let Some(below) = depth.checked_sub(1) else { return false };
+    match value {
+        Value::Array(items) => items.iter().all(|item| is_within(item, below)),
+        Value::Object(fields) => fields.values().all(|field| is_within(field, below)),
+        _ => true,
+    }
+}
+
+/// What a name takes in a JSON list: quotes, comma and escapes count too.
+fn json_bytes(name: &str) -> usize {
+    const AROUND: usize = "\"\",".len();
+    let escapes = name.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    name.len().saturating_add(escapes).saturating_add(AROUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn name_is_refused_only_when_empty_long_or_with_control_characters() {
+        for good in ["a", "a/b", "../x", "käse", "🙂", "http/DELETE/{id}"] {
+            assert!(check_name("tool", good).is_ok(), "{good}");
+        }
+        for bad in ["", "a\nb", "a\0", "\u{7f}", &"x".repeat(201), &"🙂".repeat(51)] {
+            let error = check_name("tool", bad).unwrap_err();
+            assert!(error.message().starts_with("tool "), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn list_is_refused_when_a_row_of_the_audit_could_not_hold_two_of_it() {
+        assert!(check_names("scopes", &vec!["x".repeat(60); 256]).is_ok());
+        let quotes = vec!["\"".repeat(200); 40];
+        assert!(check_names("scopes", &quotes).is_ok());
+        assert!(json!([quotes, quotes]).to_string().len() < crate::audit::MAX_BODY_BYTES);
+        for bad in
+            [vec!["x".to_owned(); 257], vec!["x".repeat(200); 81], vec!["\"".repeat(200); 41]]
+        {
+            let error = check_names("scopes", &bad).unwrap_err();
+            assert!(error.message().starts_with("scopes "), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn input_is_refused_only_when_nobody_could_read_it() {
+        let nested = |depth: usize| {
+            let brackets = "[".repeat(depth) + &"]".repeat(depth);
+            serde_json::from_str::<Value>(&brackets).unwrap()
+        };
+        assert!(check_input("input", &nested(32)).is_ok());
+        assert!(check_input("input", &json!("x".repeat(60_000))).is_ok());
+        for bad in [nested(33), json!("x".repeat(70_000))] {
+            let error = check_input("input", &bad).unwrap_err();
+            assert!(error.message().starts_with("input is "), "{}", error.message());
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Who may do what: the five roles and the one table.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What an API key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Role {
+    /// Checks and reports as the agents it is bound to; reads what is theirs.
+    Agent,
+    /// Checks for any agent, only inside a live session made from that agent's token.
+    Gateway,
+    /// Reads everything, verifies and exports the audit.
+    Auditor,
+    /// An auditor who decides approvals, suspends and revokes agents and sets floors.
+    Operator,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// Every role, weakest first.
+    pub const ALL: [Self; 5] =
+        [Self::Agent, Self::Gateway, Self::Auditor, Self::Operator, Self::Admin];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Gateway => "gateway",
+            Self::Auditor => "auditor",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// How far this role may go with `permission`: the table of the protocol.
+    pub(crate) const fn may(self, permission: Permission) -> Access {
+        use Access::{Any, No, Own};
+        use Permission as P;
+        match (self, permission) {
+            (Self::Admin, _) => Any,
+
+            (
+                Self::Agent,
+                P::Check
+                | P::Report
+                | P::InitSession
+                | P::InitApiSession
+                | P::ReadSessions
+                | P::IssueTokens
+                | P::IntrospectTokens
+                | P::RevokeTokens
+                | P::ReadAgents
+                | P::ReadApprovals
+                | P::DiscloseInput
+                | P::DeclareTools,
+            ) => Own,
+            (Self::Agent, _) => No,
+
+            (
+                Self::Gateway,
+                P::Check
+                | P::Report
+                | P::InitApiSession
+                | P::ReadSessions
+                | P::IntrospectTokens
+                | P::WatchRevocations,
+            ) => Any,
+            (Self::Gateway, P::ReadApprovals | P::DiscloseInput) => Own,
+            (Self::Gateway, _) => No,
+
+            (
+                Self::Auditor | Self::Operator,
+                P::ReadAgents
+                | P::ReadSessions
+                | P::ReadApprovals
+                | P::ReadAudit
+                | P::ReadTools
+                | P::ReadMetrics
+                | P::ReadWebhooks
+                | P::ReadPolicies
+                | P::IntrospectTokens
+                | P::WatchRevocations,
+            ) => Any,
+            (Self::Auditor, _) => No,
+
+            (
+                Self::Operator,
+                P::DecideApprovals
+                | P::SuspendAgents
+                | P::RevokeTokens
+                | P::SetFloors
+                | P::SetEffects
+                | P::DeclareTools
+                | P::RemoveTools,
+            ) => Any,
+            (Self::Operator, _) => No,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = ParseRoleError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == word)
+            .ok_or_else(|| ParseRoleError { word: word.chars().take(40).collect() })
+    }
+}
+
+/// A word that is no role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown role {word:?}; use agent, gateway, auditor, operator or admin")]
+pub struct ParseRoleError {
+    word: String,
+}
+
+/// Something that an endpoint lets its caller do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    Check,
+    Report,
+    CreateAgents,
+    ReadAgents,
+    SuspendAgents,
+    SetFloors,
+    SetEffects,
+    DeclareTools,
+    ReadTools,
+    RemoveTools,
+    IssueTokens,
+    IntrospectTokens,
+    RevokeTokens,
+    WatchRevocations,
+    InitSession,
+    InitApiSession,
+    ReadSessions,
+    ReadApprovals,
+    DecideApprovals,
+    DiscloseInput,
+    ReadWebhooks,
+    ManageWebhooks,
+    ManageKeys,
+    ReadPolicies,
+    ManagePolicies,
+    ReadAudit,
+    ReadMetrics,
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Check => "check actions",
+            Self::Report => "report what ran",
+            Self::CreateAgents => "register agents",
+            Self::ReadAgents => "read agents",
+            Self::SuspendAgents => "suspend or revoke agents",
+            Self::SetFloors => "set the floor of an agent",
+            Self::SetEffects => "set the effect of a tool",
+            Self::DeclareTools => "declare tools",
+            Self::ReadTools => "read declared tools",
+            Self::RemoveTools => "remove declared tools",
+            Self::IssueTokens => "issue tokens",
+            Self::IntrospectTokens => "introspect tokens",
+            Self::RevokeTokens => "revoke tokens",
+            Self::WatchRevocations => "watch revocations",
+            Self::InitSession => "open a session",
+            Self::InitApiSession => "open a session from a token",
+            Self::ReadSessions => "read sessions",
+            Self::ReadApprovals => "read approvals",
+            Self::DecideApprovals => "decide approvals",
+            Self::DiscloseInput => "disclose an input",
+            Self::ReadWebhooks => "read webhooks",
+            Self::ManageWebhooks => "manage webhooks",
+            Self::ManageKeys => "manage keys",
+            Self::ReadPolicies => "read policies",
+            Self::ManagePolicies => "manage policies",
+            Self::ReadAudit => "read the audit",
+            Self::ReadMetrics => "read the metrics",
+        })
+    }
+}
+
+/// How far a permission goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Not at all.
+    No,
+    /// For the agents the key is bound to, and for what the key itself asked; what it declares can only
+    /// raise the effect of tools that these agents may use.
+    Own,
+    /// For every agent of the organisation.
+    Any,
+}

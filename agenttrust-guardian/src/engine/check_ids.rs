@@ -1,0 +1,210 @@
+//! Check ids that prove themselves, so that any replica, and a Guardian that was started again, can tell
+//! whether a report is about a check that was allowed.
+//!
+//! An id is `chk_<number>_<proof>`. The number is a UUID of version 7, which carries the time of the check;
+//! the proof, 128 bits of HMAC-SHA-256 under a secret of the database, covers it, whether the check was
+//! allowed, the key, the agent, the session and the tool, each with its length. What was not allowed did not
+//! run, so the proof of a refusal is never believed. Callers take an id as it is and send it back.
+
+use std::fmt;
+
+use agenttrust::Timestamp;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::time::Duration;
+use uuid::{NoContext, Uuid};
+
+use crate::domain::GuardianError;
+use crate::store::Store;
+
+const PREFIX: &str = "chk_";
+const DOMAIN: &[u8] = b"agenttrust.check.v1";
+const PROOF_BYTES: usize = 16;
+/// How long after its check a report is believed. Reports are kept for longer than that, so that none is
+/// believed twice.
+pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// To whom and for what a check id is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Issued<'a> {
+    pub(crate) key_id: &'a str,
+    pub(crate) agent_id: &'a str,
+    /// Empty where there was none.
+    pub(crate) session_id: &'a str,
+    pub(crate) tool: &'a str,
+}
+
+/// The two ids of one check, of which one is given out.
+#[derive(Clone, Debug)]
+pub(crate) struct Ids {
+    /// Its id if it is allowed: reports about it are believed.
+    pub(crate) allowed: String,
+    /// Its id if it is not.
+    pub(crate) refused: String,
+}
+
+/// Makes check ids, and tells those that it made.
+pub(crate) struct CheckIds {
+    mac: Hmac<Sha256>,
+}
+
+impl CheckIds {
+    /// Those of this database.
+    pub(crate) async fn open(store: &Store) -> Result<Self, GuardianError> {
+        let mut fresh = [0_u8; 32];
+        getrandom::fill(&mut fresh)?;
+        let unavailable = |error: String| GuardianError::Unavailable(error);
+        let secret = store
+            .secret("check_ids", fresh)
+            .await
+            .map_err(|error| unavailable(format!("the secret of check ids: {error}")))?;
+        Self::new(&secret).ok_or_else(|| {
+            unavailable("the database holds no usable secret of check ids; restore it".to_owned())
+        })
+    }
+
+    fn new(secret: &[u8]) -> Option<Self> {
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).ok();
+        mac.filter(|_| secret.len() == 32).map(|mac| Self { mac })
+    }
+
+    /// The ids of a new check.
+    pub(crate) fn issue(&self, of: &Issued<'_>, now: Timestamp) -> Ids {
+        let micros = now.unix_micros().max(0).unsigned_abs();
+        let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
+        let at = uuid::Timestamp::from_unix(NoContext, micros / 1_000_000, nanos);
+        let number = Uuid::new_v7(at).simple().to_string();
+        let id = |allowed| {
+            let proof = self.proof(&number, allowed, of).finalize().into_bytes();
+            let proof = proof.get(..PROOF_BYTES).unwrap_or_default();
+            format!("{PREFIX}{number}_{}", URL_SAFE_NO_PAD.encode(proof))
+        };
+        Ids { allowed: id(true), refused: id(false) }
+    }
+
+    /// Whether this is the id of a check that was allowed, to just this key and of just this, and not too
+    /// long ago.
+    pub(crate) fn believes(&self, check_id: &str, of: &Issued<'_>, now: Timestamp) -> bool {
+        let Some((number, proof)) =
+            check_id.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'))
+        else {
+            return false;
+        };
+        let Ok(proof) = URL_SAFE_NO_PAD.decode(proof) else { return false };
+        // Also takes its time: bytes are compared in constant time.
+        if proof.len() != PROOF_BYTES
+            || self.proof(number, true, of).verify_truncated_left(&proof).is_err()
+        {
+            return false;
+        }
+        made_at(number).is_some_and(|made| made.until(now) <= BELIEVED_FOR)
+    }
+
+    fn proof(&self, number: &str, allowed: bool, of: &Issued<'_>) -> Hmac<Sha256> {
+        let mut mac = self.mac.clone();
+        mac.update(DOMAIN);
+        mac.update(&[u8::from(allowed)]);
+        for text in [number, of.key_id, of.agent_id, of.session_id, of.tool] {
+            mac.update(&(text.len() as u64).to_be_bytes());
+            mac.update(text.as_bytes());
+        }
+        mac
+    }
+}
+
+/// When the check of this number was.
+fn made_at(number: &str) -> Option<Timestamp> {
+    let (seconds, nanos) = Uuid::try_parse(number).ok()?.get_timestamp()?.to_unix();
+    let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::from(nanos / 1_000))?;
+    Timestamp::from_unix_micros(i64::try_from(micros).ok()?)
+}
+
+impl fmt::Debug for CheckIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CheckIds(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF: Issued<'static> =
+        Issued { key_id: "key_1", agent_id: "agt_1", session_id: "s", tool: "search" };
+
+    fn ids(secret: u8) -> CheckIds {
+        CheckIds::new(&[secret; 32]).unwrap()
+    }
+
+    #[test]
+    fn an_id_proves_what_it_was_given_for_and_nothing_else() {
+        let (one, now) = (ids(1), Timestamp::now());
+        let Ids { allowed, refused } = one.issue(&OF, now);
+        // Any Guardian on the database, and none on another one.
+        assert!(ids(1).believes(&allowed, &OF, now));
+        assert!(!ids(2).believes(&allowed, &OF, now));
+        assert!(!one.believes(&refused, &OF, now));
+        for other in [
+            Issued { key_id: "key_2", ..OF },
+            Issued { agent_id: "agt_2", ..OF },
+            Issued { session_id: "", ..OF },
+            Issued { tool: "delete", ..OF },
+            Issued { agent_id: "agt_1s", session_id: "", ..OF },
+            Issued { session_id: "ssearch", tool: "", ..OF },
+        ] {
+            assert!(!one.believes(&allowed, &other, now), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_was_not_made_here_is_not_believed() {
+        let (one, now) = (ids(1), Timestamp::now());
+        let Ids { allowed, .. } = one.issue(&OF, now);
+        let (front, proof) = allowed.rsplit_once('_').map_or(("", ""), |(a, b)| (a, b));
+        let other = one.issue(&OF, now).allowed;
+        let mut made_up = vec![
+            String::new(),
+            "chk_".to_owned(),
+            "chk__".to_owned(),
+            front.to_owned(),
+            format!("{front}_"),
+            format!("{front}_AAAA"),
+            format!("{front}_{}", "A".repeat(22)),
+            format!("{allowed}A"),
+            allowed.to_uppercase(),
+            allowed.replacen("chk_", "apr_", 1),
+        ];
+        // The proof of one with the number of another.
+        made_up.push(format!("{}_{proof}", &other[..front.len()]));
+        for id in made_up {
+            assert!(!one.believes(&id, &OF, now), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_travels_as_it_is() {
+        let Ids { allowed, refused } = ids(1).issue(&OF, Timestamp::now());
+        for id in [&allowed, &refused] {
+            assert_eq!(id.len(), 59, "{id}");
+            assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
+        }
+        assert_ne!(allowed, refused);
+        assert!(CheckIds::new(b"short").is_none());
+        assert_eq!(format!("{:?}", ids(1)), "CheckIds(..)");
+    }
+
+    #[test]
+    fn a_report_that_comes_too_late_is_not_believed() {
+        let (one, then) = (ids(1), Timestamp::now());
+        let id = one.issue(&OF, then).allowed;
+        let almost = then.saturating_add(BELIEVED_FOR - Duration::from_secs(1));
+        assert!(one.believes(&id, &OF, almost));
+        let after = then.saturating_add(BELIEVED_FOR + Duration::from_secs(1));
+        assert!(!one.believes(&id, &OF, after));
+        // By another replica's clock it is not made yet; it is all the same.
+        let before = Timestamp::from_unix_micros(then.unix_micros() - 5_000_000).unwrap();
+        assert!(one.believes(&id, &OF, before));
+    }
+}

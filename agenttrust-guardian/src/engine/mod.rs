@@ -1,0 +1,275 @@
+//! What every use case shares: the database, memory, the audit and what is in force; and the one way to change
+//! something.
+
+mod change;
+pub(crate) mod check_ids;
+pub(crate) mod policies;
+pub(crate) mod pulse;
+pub(crate) mod revocations;
+pub(crate) mod sync;
+pub(crate) mod taking;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::background;
+use tokio::sync::{broadcast, watch};
+
+use self::check_ids::CheckIds;
+use self::policies::Policies;
+use self::pulse::Pulse;
+use self::revocations::Revocations;
+use self::sync::SyncProgress;
+use self::taking::Takings;
+use crate::audit::{AuditLog, Record};
+use crate::clock::Clock;
+use crate::domain::limits::Limits;
+use crate::domain::{Error, Fingerprint, Key};
+use crate::manifest::{Change, Manifest};
+use crate::metrics::{ApprovalEvent, Metrics, Present};
+use crate::outbound::Outbound;
+use crate::registry::Registry;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
+
+/// How long an unknown key is looked for in the database.
+const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often a change of tools is planned before giving up on being first.
+const PLANS_MOST: usize = 10;
+
+/// What the builder set.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) allow_self_approval: bool,
+    pub(crate) approval_ttl: Duration,
+    pub(crate) session_ttl: Duration,
+    /// How long a check may take, all of its steps together.
+    pub(crate) check_deadline: Duration,
+    /// Whether another process can change the database.
+    pub(crate) shared_database: bool,
+    /// Whether other Guardians may be at work on it.
+    pub(crate) has_replicas: bool,
+    /// Which audit log this Guardian writes.
+    pub(crate) log: String,
+    /// How long its rows are kept; for good unless it is said.
+    pub(crate) audit_retention: Option<Duration>,
+}
+
+/// What every request shares.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    /// The database, for decisions and changes.
+    pub(crate) store: Store,
+    /// The same by connections of their own, for what must not wait behind these: following what was changed,
+    /// storing what was taken back, and asking how the database is.
+    pub(crate) control_store: Store,
+    /// The same by connections of their own, for those who read: lists, exports, verification.
+    pub(crate) reading_store: Store,
+    /// The same, of which background work takes only a part: deliveries, and what is let go.
+    pub(crate) background_store: Store,
+    pub(crate) registry: Registry,
+    pub(crate) policies: Policies,
+    pub(crate) audit: AuditLog,
+    pub(crate) checks: CheckIds,
+    pub(crate) changes: Changes,
+    pub(crate) revocations: Revocations,
+    pub(crate) limits: Limits,
+    pub(crate) synced: SyncProgress,
+    pub(crate) takings: Arc<Takings>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) pulse: Pulse,
+    pub(crate) outbound: Outbound,
+    pub(crate) closing: watch::Sender<bool>,
+}
+
+impl Engine {
+    /// The key that this fingerprint stands for. One that is not known here may have been made by
+    /// another process a moment ago.
+    pub(crate) async fn key(&self, hash: Fingerprint) -> Result<Option<Arc<Key>>, StoreError> {
+        let now = self.clock.now();
+        let known = self.registry.keys.get(&hash, now);
+        if known.is_some() || !self.settings.shared_database || !self.registry.keys.may_look_up() {
+            return Ok(known);
+        }
+        // Whoever guesses keys keeps no connection from those who decide, and waits for no slow database.
+        let found = self.background_store.key_by_hash(hash);
+        let found = background::timeout(LOOKED_UP_WITHIN, found).await;
+        if let Some(row) = found.map_err(|_| not_in_time())?? {
+            self.registry.keys.insert(row);
+        }
+        Ok(self.registry.keys.get(&hash, now))
+    }
+
+    /// Whether a secret that was good still is: it may have been revoked or rotated away meanwhile.
+    pub(crate) fn still_knows(&self, secret: &Fingerprint) -> bool {
+        self.registry.keys.get(secret, self.clock.now()).is_some()
+    }
+
+    /// Changes what is known of an organisation's tools as `plan` says: the database first, then memory,
+    /// then the audit. One change at a time, so that none is planned from what another one is about to
+    /// replace; should another replica come first, it is planned anew.
+    ///
+    /// It runs to its end, and lets the next one in, also when nobody asks for its outcome any more.
+    pub(crate) async fn change_tools(
+        self: &Arc<Self>,
+        key: &Key,
+        plan: impl Fn(&Manifest) -> Result<Planned, Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (engine, org_id, key_id) = (Arc::clone(self), key.org_id.clone(), key.id.clone());
+        let change = background::spawn(async move {
+            let _alone = engine.registry.tools.change_alone().await;
+            for _ in 0..PLANS_MOST {
+                let seen = engine.sync().await?;
+                let Planned { changes, records } = engine.registry.tools.read(&org_id, &plan)?;
+                if !changes.is_empty() {
+                    let (org_id, key_id) = (org_id.clone(), key_id.clone());
+                    let now = engine.clock.now();
+                    if !engine.store.change_tools(org_id, changes, key_id, now, seen).await? {
+                        continue;
+                    }
+                    engine.sync().await?;
+                }
+                for record in records {
+                    engine.record_audit(record).await?;
+                }
+                return Ok(());
+            }
+            Err(Error::conflict(
+                "others keep changing the tools of this organisation; try again in a moment",
+            ))
+        });
+        change.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+
+    /// How things are, for those who count.
+    pub(crate) fn present(&self) -> Present<'_> {
+        Present {
+            limits: &self.limits,
+            audit_rows: self.audit.written(),
+            audit_healthy: self.audit.is_healthy(),
+            audit_waiting: self.audit.waiting(),
+            denial_bursts: self.audit.bursts(),
+            reports_waiting: self.telemetry.waiting(),
+            not_stored: self.takings.overdue(),
+            policies: self.policies.load().ids().count(),
+        }
+    }
+
+    /// Whether requests that wait should answer now.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// The keys as the audit lists them.
+    pub(crate) fn keys_in_brief(&self) -> serde_json::Value {
+        const LISTED: usize = 200;
+        let (keys, count) = self.registry.keys.summary(LISTED);
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|(id, role)| serde_json::json!({ "key_id": id, "role": role }))
+            .collect();
+        serde_json::json!({ "count": count, "listed": keys })
+    }
+
+    /// Marks lapsed approvals as expired and wakes whoever waits for them.
+    pub(crate) async fn expire_approvals(&self, now: Timestamp) -> Result<(), StoreError> {
+        for (id, org_id, agent_id) in self.store.expire_approvals(now).await? {
+            let record = Record::new("approval.expired", org_id)
+                .agent(agent_id)
+                .body(serde_json::json!({ "approval_id": id }));
+            // Nothing hangs on this row: the approval is expired with or without it.
+            if let Err(error) = self.audit.enqueue(record).await {
+                tracing::warn!(%error, approval_id = id, "an expiry could not be recorded");
+            }
+            self.metrics.approval(ApprovalEvent::Expired);
+        }
+        self.sync().await.map(drop)
+    }
+
+    /// Keeps when keys were last used.
+    pub(crate) async fn save_uses(&self) -> Result<(), StoreError> {
+        let used = self.registry.keys.take_used();
+        if used.is_empty() { Ok(()) } else { self.background_store.keys_used(used).await }
+    }
+}
+
+fn not_in_time() -> StoreError {
+    StoreError::NotFollowed(
+        "the database did not say within a second whether it knows it".to_owned(),
+    )
+}
+
+/// A change of what is known of tools, and what the audit says of it.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) records: Vec<Record>,
+}
+
+/// Tells those who wait for an approval that it changed.
+#[derive(Debug)]
+pub(crate) struct Changes(broadcast::Sender<Arc<str>>);
+
+impl Changes {
+    /// How many changes may wait to be read; who falls behind looks again.
+    const KEPT: usize = 1_024;
+
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(Self::KEPT))
+    }
+
+    /// Says that this approval changed.
+    pub(crate) fn announce(&self, approval_id: &str) {
+        // Nobody waiting is no error.
+        let _ = self.0.send(Arc::from(approval_id));
+    }
+
+    /// Hears every change from here on.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<str>> {
+        self.0.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agenttrust::Effect;
+
+    use super::*;
+    use crate::domain::DEFAULT_ORG;
+    use crate::guardian::Guardian;
+
+    #[tokio::test]
+    async fn each_change_of_tools_begins_where_the_one_before_it_ended() {
+        let guardian = Guardian::builder().build().await.unwrap();
+        let engine = guardian.engine();
+        let key = Key {
+            id: "key_1".to_owned(),
+            org_id: DEFAULT_ORG.to_owned(),
+            role: crate::domain::Role::Admin,
+            agents: Vec::new(),
+        };
+        // Each sets the effect that follows the one that it finds.
+        let next = |manifest: &Manifest| {
+            let effects = Effect::ALL;
+            let now = manifest.get("frob").set;
+            let place = effects.iter().position(|effect| Some(*effect) == now);
+            let next = effects[place.map_or(0, |place| (place + 1) % effects.len())];
+            let record = Record::new("tool.effect_set", DEFAULT_ORG)
+                .body(serde_json::json!({ "before": now, "after": next }));
+            Ok(Planned { changes: vec![manifest.set("frob", Some(next))], records: vec![record] })
+        };
+        let all = (0..23).map(|_| engine.change_tools(&key, next));
+        for done in futures_util::future::join_all(all).await {
+            done.unwrap();
+        }
+        let known = engine.registry.tools.known(DEFAULT_ORG, "frob");
+        assert_eq!(known.set, Some(Effect::ALL[22 % Effect::ALL.len()]));
+        let kept = engine.store.tools().await.unwrap();
+        assert_eq!(kept.into_iter().map(|row| row.known).collect::<Vec<_>>(), [known]);
+    }
+}

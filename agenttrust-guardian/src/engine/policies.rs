@@ -1,0 +1,465 @@
+//! The policies in force: where they come from, how another set takes their place, and what is told of
+//! them.
+//!
+//! Whatever the way, a set comes into force as a whole or not at all: it is read and validated, the audit
+//! tells of it, and then one pointer is turned. One that is refused leaves the set before it in force.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::background;
+use arc_swap::{ArcSwap, Guard};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::audit::Record;
+use crate::domain::{DEFAULT_ORG, Error};
+use crate::engine::Engine;
+use crate::policy::{Look, PolicyError, PolicySet, Shadow};
+use crate::store::StoreError;
+
+/// How many beats a folder that was refused is left alone when nothing about it changes: what was in the
+/// way may have been something else, such as too many open files.
+const BEATS_BETWEEN_TRIES: u32 = 10;
+
+/// How long the folder may take to be read.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// How many bytes of ids a row of the audit lists at most.
+const LISTED_BYTES: usize = 16 << 10;
+
+/// Where a set comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The default set.
+    BuiltIn,
+    /// The program that holds the Guardian.
+    Program,
+    /// A folder.
+    Folder,
+    /// `PUT /api/v1/policies`.
+    Api,
+}
+
+impl Origin {
+    /// The word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "built_in",
+            Self::Program => "program",
+            Self::Folder => "folder",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// Why the folder's set is not the one in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) error: PolicyError,
+    /// Since when.
+    pub(crate) at: Timestamp,
+}
+
+/// The policies in force.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    set: ArcSwap<PolicySet>,
+    /// The folder that they are read from, for as long as the Guardian runs.
+    folder: Option<PathBuf>,
+    known: Mutex<Known>,
+    /// Held while one set takes the place of another, so that the audit tells of them in their order.
+    changing: tokio::sync::Mutex<()>,
+    /// Taken by who reads the folder, until that is done, however long it takes.
+    reading: Arc<Semaphore>,
+}
+
+/// What is known of the set in force, beside itself.
+#[derive(Debug)]
+struct Known {
+    origin: Origin,
+    since: Timestamp,
+    trouble: Option<Trouble>,
+    /// How often each `@shadow` policy would have changed a decision.
+    changed: BTreeMap<String, u64>,
+    watch: Watch,
+}
+
+/// What was seen of the folder.
+#[derive(Debug, Default)]
+struct Watch {
+    /// Just before it was read the last time.
+    read: Look,
+    /// The last time that somebody looked.
+    seen: Look,
+    beats_in_trouble: u32,
+}
+
+/// What is told of the set in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) set: Arc<PolicySet>,
+    pub(crate) origin: Origin,
+    pub(crate) since: Timestamp,
+    pub(crate) trouble: Option<Trouble>,
+    pub(crate) changed: BTreeMap<String, u64>,
+}
+
+impl Policies {
+    /// A set that is in force from the start, and until the API is told of another one.
+    pub(crate) fn of_set(set: PolicySet, origin: Origin, now: Timestamp) -> Self {
+        Self::new(set, None, Look::default(), origin, now)
+    }
+
+    /// The set of a folder, which is looked at from then on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PolicySet::load_dir`], and for a folder that cannot be read within ten seconds.
+    pub(crate) async fn of_folder(folder: PathBuf, now: Timestamp) -> Result<Self, PolicyError> {
+        let path = folder.clone();
+        // Looked at first: what changes in between is read again.
+        let reading = background::handle()
+            .spawn_blocking(move || (Look::at(&path), PolicySet::load_dir(&path)));
+        match background::timeout(READ_WITHIN, reading).await {
+            Ok(Ok((look, set))) => Ok(Self::new(set?, Some(folder), look, Origin::Folder, now)),
+            _ => Err(PolicyError::too_slow(&folder, READ_WITHIN)),
+        }
+    }
+
+    fn new(
+        set: PolicySet,
+        folder: Option<PathBuf>,
+        look: Look,
+        origin: Origin,
+        since: Timestamp,
+    ) -> Self {
+        let watch = Watch { read: look.clone(), seen: look, beats_in_trouble: 0 };
+        let known = Known {
+            origin,
+            since,
+            trouble: None,
+            changed: counters(&set, &BTreeMap::new()),
+            watch,
+        };
+        Self {
+            set: ArcSwap::from_pointee(set),
+            folder,
+            known: Mutex::new(known),
+            changing: tokio::sync::Mutex::default(),
+            reading: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// The set in force.
+    pub(crate) fn load(&self) -> Guard<Arc<PolicySet>> {
+        self.set.load()
+    }
+
+    /// Puts a set in force without a word of it.
+    #[cfg(test)]
+    pub(crate) fn store(&self, set: Arc<PolicySet>) {
+        self.set.store(set);
+    }
+
+    /// Whether they are what the program that holds the Guardian gave it.
+    pub(crate) fn is_programs(&self) -> bool {
+        self.known().origin == Origin::Program
+    }
+
+    /// The folder that they are read from.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Why the folder's set is not the one in force.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.known().trouble.clone()
+    }
+
+    /// Counts what the `@shadow` policies would have changed about a decision.
+    pub(crate) fn count(&self, shadow: &Shadow) {
+        if shadow.changed_by.is_empty() {
+            return;
+        }
+        let mut known = self.known();
+        for id in &shadow.changed_by {
+            if let Some(count) = known.changed.get_mut(id) {
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+
+    /// What is told of them.
+    pub(crate) fn report(&self) -> Report {
+        let known = self.known();
+        Report {
+            set: self.set.load_full(),
+            origin: known.origin,
+            since: known.since,
+            trouble: known.trouble.clone(),
+            changed: known.changed.clone(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // What is written below is whole after every step.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(&self, set: PolicySet, origin: Origin, now: Timestamp) {
+        let mut known = self.known();
+        known.changed = counters(&set, &known.changed);
+        (known.origin, known.since, known.trouble) = (origin, now, None);
+        self.set.store(Arc::new(set));
+    }
+
+    /// Whether the folder is to be read: it changed since it was read, and not since the last beat. An
+    /// editor may empty a file before it fills it, and half a set permits what the whole one forbids.
+    fn is_due(&self, look: &Look) -> bool {
+        let mut known = self.known();
+        let in_trouble = known.trouble.is_some();
+        let watch = &mut known.watch;
+        let settled = watch.seen == *look;
+        watch.seen = look.clone();
+        if watch.read != *look {
+            watch.beats_in_trouble = 0;
+            return settled;
+        }
+        watch.beats_in_trouble = if in_trouble { watch.beats_in_trouble + 1 } else { 0 };
+        watch.beats_in_trouble.is_multiple_of(BEATS_BETWEEN_TRIES) && in_trouble
+    }
+}
+
+/// A counter for each `@shadow` policy, going on from those that there are.
+fn counters(set: &PolicySet, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let shadow = set.list().iter().filter(|about| about.shadow);
+    shadow.map(|about| (about.id.clone(), before.get(&about.id).copied().unwrap_or(0))).collect()
+}
+
+/// What the audit says of a set.
+pub(crate) fn brief(set: &PolicySet) -> Value {
+    let mut bytes = 0;
+    let ids: Vec<&str> = set
+        .list()
+        .iter()
+        .map(|about| about.id.as_str())
+        .take_while(|id| {
+            bytes += id.len() + 3;
+            bytes <= LISTED_BYTES
+        })
+        .collect();
+    json!({ "sha256": set.sha256(), "count": set.list().len(), "ids": ids })
+}
+
+impl Engine {
+    /// Puts a set in force that somebody sent, after the audit tells of it. It runs to its end, also when
+    /// nobody asks for its outcome any more.
+    pub(crate) async fn put_policies(
+        self: &Arc<Self>,
+        files: Vec<(String, String)>,
+        key_id: &str,
+    ) -> Result<(), Error> {
+        let (engine, by) = (Arc::clone(self), key_id.to_owned());
+        let applied = background::spawn(async move {
+            valid(files.clone()).await?.map_err(|error| Error::from(&error))?;
+            let now = engine.clock.now();
+            engine.store.put_policy_files(DEFAULT_ORG.to_owned(), files, by, now).await?;
+            engine.sync().await.map(drop).map_err(Error::from)
+        });
+        applied.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Takes over the policies that the key `by` changed, here or at another replica.
+    pub(crate) async fn follow_policies(&self, by: &str) -> Result<(), StoreError> {
+        let unfollowed = |error: Error| StoreError::NotFollowed(error.message().to_owned());
+        let origin = self.policies.known().origin;
+        match origin {
+            // Whoever had the folder read has read it; the others look at it by themselves in a moment. Memory
+            // does not wait for their disks.
+            Origin::Program | Origin::Folder => return Ok(()),
+            Origin::BuiltIn | Origin::Api => {}
+        }
+        let files = self.control_store.policy_files().await?;
+        let _alone = self.policies.changing.lock().await;
+        match valid(files).await.map_err(unfollowed)? {
+            Ok(set) if set.sha256() == self.policies.load().sha256() => Ok(()),
+            Ok(set) => self.apply(set, Origin::Api, Some(by)).await.map_err(unfollowed),
+            // Sent to another version of this program, say.
+            Err(error) => {
+                self.refuse(error, Origin::Api, Some(by)).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the folder again because somebody says so.
+    pub(crate) async fn reload_policies(
+        self: &Arc<Self>,
+        folder: &Path,
+        key_id: &str,
+    ) -> Result<(), Error> {
+        let (engine, folder, key_id) = (Arc::clone(self), folder.to_owned(), key_id.to_owned());
+        let reloaded = background::spawn(async move {
+            let read = match engine.look(&folder).await? {
+                Some(look) => engine.read_folder(&folder, look, Some(&key_id)).await?,
+                // Its trouble is told of below.
+                None => true,
+            };
+            if !read {
+                return Err(Error::conflict(
+                    "the policy folder is being written to; try again when that is done",
+                ));
+            }
+            match engine.policies.trouble() {
+                None => {}
+                Some(trouble) => return Err(stay(&trouble.error)),
+            }
+            let now = engine.clock.now();
+            engine.store.policies_reread(DEFAULT_ORG.to_owned(), key_id, now).await?;
+            engine.sync().await.map(drop).map_err(Error::from)
+        });
+        reloaded.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Looks at the folder, and reads it when it changed.
+    pub(crate) async fn watch_policies(&self) -> Result<(), Error> {
+        let Some(folder) = self.policies.folder() else { return Ok(()) };
+        let Some(look) = self.look(folder).await? else { return Ok(()) };
+        // Without an audit nothing may change; the next beat looks again.
+        if self.policies.is_due(&look) && self.audit.is_healthy() {
+            self.read_folder(folder, look, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the folder, which looks like this, and puts its set in force if it is another one. `false`
+    /// when it changed meanwhile.
+    async fn read_folder(
+        &self,
+        folder: &Path,
+        before: Look,
+        key_id: Option<&str>,
+    ) -> Result<bool, Error> {
+        let _alone = self.policies.changing.lock().await;
+        let path = folder.to_owned();
+        let read = move || (PolicySet::load_dir(&path), Look::at(&path));
+        let Some((set, after)) = self.read_of(folder, read).await? else { return Ok(true) };
+        if before != after {
+            return Ok(false);
+        }
+        match set {
+            Ok(set) if set.sha256() == self.policies.load().sha256() => {
+                if self.policies.known().trouble.take().is_some() {
+                    tracing::info!("the policy folder holds the set again that is in force");
+                }
+            }
+            Ok(set) => self.apply(set, Origin::Folder, key_id).await?,
+            Err(error) => self.refuse(error, Origin::Folder, key_id).await,
+        }
+        // Last: a set that could not be put in force is read again.
+        self.policies.known().watch.read = after;
+        Ok(true)
+    }
+
+    async fn look(&self, folder: &Path) -> Result<Option<Look>, Error> {
+        let path = folder.to_owned();
+        self.read_of(folder, move || Look::at(&path)).await
+    }
+
+    /// Reads something of the folder, where it keeps no one waiting; `None`, and the policies are in
+    /// trouble, when it takes too long. One reads at a time: a disk that hangs holds one thread and no more.
+    async fn read_of<T: Send + 'static>(
+        &self,
+        folder: &Path,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let reading = Arc::clone(&self.policies.reading);
+        let done = background::timeout(READ_WITHIN, async {
+            let alone = reading.acquire_owned().await.ok();
+            read(move || {
+                let done = work();
+                drop(alone);
+                done
+            })
+            .await
+        });
+        match done.await {
+            Ok(done) => done.map(Some),
+            Err(_) => {
+                let error = PolicyError::too_slow(folder, READ_WITHIN);
+                self.refuse(error, Origin::Folder, None).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Records the set, then puts it in force.
+    async fn apply(
+        &self,
+        set: PolicySet,
+        origin: Origin,
+        key_id: Option<&str>,
+    ) -> Result<(), Error> {
+        let mut body = brief(&set);
+        if let Some(body) = body.as_object_mut() {
+            body.insert("source".to_owned(), json!(origin.as_str()));
+            body.insert("before".to_owned(), json!(self.policies.load().sha256()));
+        }
+        let mut record = Record::new("policies.loaded", DEFAULT_ORG).body(body);
+        record.actor = key_id.map(str::to_owned);
+        self.audit.append(record).await.map_err(|error| {
+            tracing::error!(%error, "another set of policies could not be recorded");
+            Error::unavailable(
+                "the audit log cannot be written, so the policies stay as they are; try again later",
+            )
+        })?;
+        tracing::info!(sha256 = set.sha256(), source = origin.as_str(), "policies are in force");
+        self.policies.replace(set, origin, self.clock.now());
+        Ok(())
+    }
+
+    async fn refuse(&self, error: PolicyError, origin: Origin, key_id: Option<&str>) {
+        if self.policies.trouble().is_some_and(|trouble| trouble.error == error) {
+            return;
+        }
+        tracing::error!(%error, "the policies are not usable, so the ones in force stay");
+        let body = json!({
+            "source": origin.as_str(),
+            "error": error.to_string().chars().take(2_000).collect::<String>(),
+            "in_force": self.policies.load().sha256(),
+        });
+        self.policies.known().trouble = Some(Trouble { error, at: self.clock.now() });
+        let mut record = Record::new("policies.refused", DEFAULT_ORG).body(body);
+        record.actor = key_id.map(str::to_owned);
+        // Nothing changed, so nothing hangs on this row.
+        if let Err(error) = self.audit.enqueue(record).await {
+            tracing::warn!(%error, "refused policies could not be recorded");
+        }
+    }
+}
+
+/// The set of these files, if it is one.
+async fn valid(files: Vec<(String, String)>) -> Result<Result<PolicySet, PolicyError>, Error> {
+    read(move || PolicySet::of_files(files)).await
+}
+
+/// Reads files, and validates what is in them, where nobody else is kept waiting.
+async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    background::handle().spawn_blocking(work).await.map_err(|_| stopped())
+}
+
+fn stopped() -> Error {
+    Error::unavailable("reading the policies panicked; look at the Guardian's log")
+}
+
+/// Why the policies stay as they are: the folder's are not usable.
+fn stay(error: &PolicyError) -> Error {
+    Error::conflict(format!(
+        "the policies stay as they are, because the folder's are not usable: {error}"
+    ))
+    .with(error.place())
+}

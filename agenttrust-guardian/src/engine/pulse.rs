@@ -1,0 +1,70 @@
+//! Whether the database answers: asked at most once a second, however many want to know, and never
+//! waited for longer than that.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use agenttrust::background;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use crate::store::Store;
+
+/// How long an answer holds, and how long it may take.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// The last answer, or the one that is on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse(Mutex<Option<Beat>>);
+
+#[derive(Debug)]
+struct Beat {
+    asked: Instant,
+    answer: Shared<BoxFuture<'static, bool>>,
+}
+
+impl Pulse {
+    /// Whether the database answers, or did within the last second.
+    pub(crate) async fn of(&self, store: &Store) -> bool {
+        let answer = {
+            // A panic with this lock held leaves an answer, or none: both are fine.
+            let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*last {
+                Some(beat) if beat.asked.elapsed() < HOLDS => beat.answer.clone(),
+                _ => last.insert(Beat { asked: Instant::now(), answer: ask(store) }).answer.clone(),
+            }
+        };
+        answer.await
+    }
+}
+
+fn ask(store: &Store) -> Shared<BoxFuture<'static, bool>> {
+    let store = store.clone();
+    // There it goes on when the one who asked first hangs up.
+    let asked = background::spawn(async move {
+        background::timeout(HOLDS, store.is_alive()).await.unwrap_or(false)
+    });
+    asked.map(|alive| alive.unwrap_or(false)).boxed().shared()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Database;
+
+    #[tokio::test]
+    async fn database_is_asked_once_a_second_however_many_want_to_know() {
+        let store = Store::open(&Database::Memory).await.unwrap();
+        let pulse = Pulse::default();
+        assert!(pulse.of(&store).await);
+        store.close().await;
+        let asked = pulse.0.lock().unwrap().as_ref().unwrap().asked;
+        let all = (0..1_000).map(|_| pulse.of(&store));
+        let answers = futures_util::future::join_all(all).await;
+        if asked.elapsed() < HOLDS {
+            assert!(answers.into_iter().all(|alive| alive), "the answer of a moment ago holds");
+        }
+        tokio::time::sleep(HOLDS).await;
+        assert!(!pulse.of(&store).await, "it does not hold for longer");
+    }
+}

@@ -1,0 +1,436 @@
+//! Taking back: in force in memory before anything else, and stored as soon as the database lets it.
+//!
+//! Whatever floods the Guardian, and whatever is wrong with its disk or its database: who takes something
+//! back is heard at once at the replica that was asked. The answer says whether it is stored (`durable`); what
+//! is not is tried again until it is. Until then it is in force here and nowhere else, and a restart would
+//! forget it.
+//!
+//! Giving back is the other way round: an agent is active again once the database says so. Whichever of the two
+//! was asked last counts.
+
+mod pending;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use agenttrust::Revocation;
+use agenttrust::background;
+use agenttrust::model::AgentStatus;
+use tokio::sync::{Notify, watch};
+
+use self::pending::{Act, Pending, Progress, Subject, Taking};
+use crate::audit::Record;
+use crate::domain::Error;
+use crate::engine::Engine;
+use crate::registry::TokenEntry;
+use crate::store::StoreError;
+
+/// How long who takes something back waits to be told that it is stored and recorded.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+/// How long an agent that is to be active again waits for what is being stored of it.
+const ALONE_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked for what is due, also without a request.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long the audit is left alone that could not be written.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+/// How long what is left is tried when the Guardian closes.
+const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+/// How many of those that are lost then are named.
+const NAMED_MOST: usize = 100;
+
+/// What was taken back and is not stored or not recorded yet.
+#[derive(Debug)]
+pub(crate) struct Takings {
+    pending: Mutex<Pending>,
+    asked: Notify,
+    settled: Notify,
+    /// Told whenever one came further.
+    progress: watch::Sender<()>,
+    /// Held while one is stored, and while an agent is made active again.
+    storing: tokio::sync::Mutex<()>,
+    /// Held while the audit is told of one.
+    recording: tokio::sync::Mutex<()>,
+    closed: AtomicBool,
+}
+
+impl Default for Takings {
+    fn default() -> Self {
+        Self {
+            pending: Mutex::default(),
+            asked: Notify::new(),
+            settled: Notify::new(),
+            progress: watch::Sender::new(()),
+            storing: tokio::sync::Mutex::default(),
+            recording: tokio::sync::Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Takings {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        // What is written there is whole after every step.
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are in force here and could not be stored yet.
+    pub(crate) fn overdue(&self) -> usize {
+        self.lock().overdue()
+    }
+
+    /// Waits a moment for what was asked as `number`; returns whether it is stored.
+    async fn told(&self, subject: &Subject, number: u64) -> bool {
+        let mut progress = self.progress.subscribe();
+        let recorded = async {
+            while self.lock().get(subject).is_some_and(|taking| taking.number >= number) {
+                if progress.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What is left to be done is done all the same.
+        let _ = background::timeout(TOLD_WITHIN, recorded).await;
+        self.lock().get(subject).is_none_or(|taking| taking.progress > Progress::InForce)
+    }
+
+    fn came_further(&self) {
+        self.progress.send_replace(());
+    }
+}
+
+/// Begins to store what is taken back. Ends with the Guardian.
+pub(crate) fn start(engine: &Arc<Engine>) {
+    background::spawn(store_all(Arc::downgrade(engine), Arc::clone(&engine.takings)));
+    background::spawn(record_all(Arc::downgrade(engine), Arc::clone(&engine.takings)));
+}
+
+async fn store_all(engine: Weak<Engine>, takings: Arc<Takings>) {
+    loop {
+        let asked = takings.asked.notified();
+        while let Some(engine) = engine.upgrade()
+            && !takings.closed.load(Ordering::Acquire)
+            && engine.store_one().await
+        {}
+        if engine.strong_count() == 0 || takings.closed.load(Ordering::Acquire) {
+            return;
+        }
+        // Late is as good as asked.
+        let _ = background::timeout(LOOK_EVERY, asked).await;
+    }
+}
+
+async fn record_all(engine: Weak<Engine>, takings: Arc<Takings>) {
+    loop {
+        let settled = takings.settled.notified();
+        let mut wait = LOOK_EVERY;
+        while let Some(engine) = engine.upgrade()
+            && !takings.closed.load(Ordering::Acquire)
+        {
+            match engine.record_one().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(()) => {
+                    wait = RECORD_AGAIN;
+                    break;
+                }
+            }
+        }
+        if engine.strong_count() == 0 || takings.closed.load(Ordering::Acquire) {
+            return;
+        }
+        if wait == RECORD_AGAIN {
+            background::sleep(wait).await;
+        } else {
+            let _ = background::timeout(wait, settled).await;
+        }
+    }
+}
+
+impl Engine {
+    /// Suspends an agent, or revokes it with its tokens and sessions; returns whether that is stored.
+    pub(crate) async fn take_agent(
+        &self,
+        org_id: &str,
+        id: &str,
+        status: AgentStatus,
+        reason: String,
+        record: Record,
+    ) -> bool {
+        let act = match status {
+            AgentStatus::Suspended => Act::Suspend,
+            _ => Act::Revoke { reason },
+        };
+        let subject = Subject::Agent(id.to_owned());
+        let number = {
+            let mut pending = self.takings.lock();
+            let number = pending.add(subject.clone(), org_id, act, self.clock.now(), record);
+            self.registry.take_agent(org_id, id, status);
+            number
+        };
+        self.synced.noted();
+        self.revocations.announce(org_id, Revocation::of_agent(id));
+        self.takings.asked.notify_one();
+        self.takings.told(&subject, number).await
+    }
+
+    /// Revokes a key that works; returns whether that is stored.
+    pub(crate) async fn take_key(&self, org_id: &str, id: &str, record: Record) -> bool {
+        let subject = Subject::Key(id.to_owned());
+        let number = {
+            let mut pending = self.takings.lock();
+            let now = self.clock.now();
+            let number = pending.add(subject.clone(), org_id, Act::RevokeKey, now, record);
+            self.registry.keys.take_back(id);
+            number
+        };
+        self.synced.noted();
+        self.revocations.keys_changed();
+        self.takings.asked.notify_one();
+        self.takings.told(&subject, number).await
+    }
+
+    /// Revokes a token, with the sessions that were made from it; returns whether that is stored.
+    pub(crate) async fn take_token(&self, token: Arc<TokenEntry>, record: Record) -> bool {
+        let subject = Subject::Token(token.row.id.clone());
+        let (number, told) = {
+            let mut pending = self.takings.lock();
+            let (now, org_id) = (self.clock.now(), token.row.org_id.clone());
+            let act = Act::RevokeToken(Arc::clone(&token));
+            let number = pending.add(subject.clone(), &org_id, act, now, record);
+            let told = self.registry.has_taken_token(&token.row.id);
+            self.registry.take_token(&token);
+            (number, told)
+        };
+        self.synced.noted();
+        if !told {
+            let (row, id) = (&token.row, token.row.id.clone());
+            self.tell_of_token(&row.org_id, &row.agent_id, id, row.hash);
+        }
+        self.takings.asked.notify_one();
+        self.takings.told(&subject, number).await
+    }
+
+    /// Whether this is a key of this organisation that works, or one that is revoked where that is not stored
+    /// or not recorded yet.
+    pub(crate) fn knows_key(&self, org_id: &str, id: &str) -> bool {
+        let pending = self.takings.lock();
+        let taken = pending.get(&Subject::Key(id.to_owned()));
+        taken.is_some_and(|taking| taking.org_id == org_id)
+            || self.registry.keys.of_id(id).is_some_and(|key| key.org_id == org_id)
+    }
+
+    /// The token that `is` picks among those that are revoked where that is not stored or not recorded yet.
+    pub(crate) fn taking_token(&self, is: impl Fn(&TokenEntry) -> bool) -> Option<Arc<TokenEntry>> {
+        self.takings.lock().token(is)
+    }
+
+    /// Makes a suspended agent active again, once that is stored; a suspension or revocation after this
+    /// was asked has the last word.
+    ///
+    /// # Errors
+    ///
+    /// 409 for a revoked agent, 503 when it could not be stored.
+    pub(crate) async fn reactivate_agent(
+        &self,
+        org_id: &str,
+        id: &str,
+        record: Record,
+    ) -> Result<(), Error> {
+        let reactivation = Reactivation::begin(&self.takings, id);
+        let alone = background::timeout(ALONE_WITHIN, self.takings.storing.lock()).await;
+        let Ok(storing) = alone else {
+            return Err(Error::unavailable(
+                "the Guardian's database is busy with what was taken back, so the agent stays as it is; \
+                 try again later",
+            ));
+        };
+        let revoked = || {
+            Error::conflict(format!(
+                "agent {id:?} is revoked, which is for good; register another one"
+            ))
+        };
+        if self.is_revoked(org_id, id) {
+            return Err(revoked());
+        }
+        let (now, status) = (self.clock.now(), AgentStatus::Active);
+        let (org, agent) = (org_id.to_owned(), id.to_owned());
+        if !self.control_store.set_agent_status(org, agent, status, now).await? {
+            return Err(revoked());
+        }
+        let mut untold = None;
+        let lift = || {
+            let mut pending = self.takings.lock();
+            untold = pending.lift(id, reactivation.asked, record);
+            // Of a later one the mark stays.
+            if !pending.is_in_force(id) {
+                self.registry.release_agent(id);
+            }
+            true
+        };
+        self.sync().await?;
+        self.reread_agent(org_id, id, lift).await?;
+        drop((storing, reactivation));
+        let Some(record) = untold else {
+            // Behind what the audit is yet to be told of the suspension.
+            let subject = Subject::Agent(id.to_owned());
+            self.takings.settled.notify_one();
+            self.takings.told(&subject, 0).await;
+            return Ok(());
+        };
+        self.record_audit(record).await
+    }
+
+    /// Stores one that is due; `false` when none is.
+    async fn store_one(&self) -> bool {
+        let _storing = self.takings.storing.lock().await;
+        let Some((subject, taking)) = self.takings.lock().due(Instant::now()) else { return false };
+        if let Err(error) = self.settle_taking(&subject, &taking).await {
+            let (what, id) = subject.named();
+            if self.takings.lock().put_off(&subject, taking.number, Instant::now()) {
+                tracing::warn!(
+                    %error,
+                    id,
+                    "that the {what} was taken back is in force at this Guardian and could not be stored; \
+                     trying again"
+                );
+            }
+        }
+        true
+    }
+
+    async fn settle_taking(&self, subject: &Subject, taking: &Taking) -> Result<(), StoreError> {
+        let number = taking.number;
+        if taking.progress == Progress::InForce {
+            self.put_taking(subject, taking).await?;
+            self.takings.lock().advance(subject, number, Progress::Stored);
+        }
+        self.sync().await?;
+        match subject {
+            Subject::Agent(id) => {
+                let mut records = Vec::new();
+                if matches!(taking.act, Act::Revoke { .. }) {
+                    let expired =
+                        self.control_store.approvals_expired_at(id.clone(), taking.at).await?;
+                    records = expired.iter().map(|it| expiry(&taking.org_id, id, it)).collect();
+                    // All of them first: who waits should not wait for the audit.
+                    expired.iter().for_each(|approval_id| self.changes.announce(approval_id));
+                }
+                let settled = || {
+                    let mut pending = self.takings.lock();
+                    let same = pending.advance(subject, number, Progress::Stored);
+                    if same {
+                        self.registry.release_agent(id);
+                    }
+                    same
+                };
+                self.reread_agent(&taking.org_id, id, settled).await?;
+                self.takings.lock().owe(subject, number, records);
+            }
+            Subject::Token(id) => self.registry.release_token(id),
+            Subject::Key(_) => {}
+        }
+        self.takings.lock().advance(subject, number, Progress::Settled);
+        self.takings.came_further();
+        self.takings.settled.notify_one();
+        Ok(())
+    }
+
+    async fn put_taking(&self, subject: &Subject, taking: &Taking) -> Result<(), StoreError> {
+        let (store, org_id, at) = (&self.control_store, taking.org_id.clone(), taking.at);
+        match (subject, &taking.act) {
+            (Subject::Agent(id), Act::Revoke { reason }) => {
+                store.revoke_agent(org_id, id.clone(), reason.clone(), at).await
+            }
+            // One that was revoked elsewhere is taken back already, and for good.
+            (Subject::Agent(id), act) => {
+                store.set_agent_status(org_id, id.clone(), act.status(), at).await.map(drop)
+            }
+            (Subject::Key(id), _) => store.revoke_key(id.clone(), org_id, at).await.map(drop),
+            (Subject::Token(_), Act::RevokeToken(token)) => {
+                store.revoke_token(token.row.clone(), at).await
+            }
+            (Subject::Token(_), _) => Ok(()),
+        }
+    }
+
+    /// Tells the audit of one that is stored; `false` where none is left.
+    async fn record_one(&self) -> Result<bool, ()> {
+        let _recording = self.takings.recording.lock().await;
+        let Some((subject, place, record)) = self.takings.lock().record() else { return Ok(false) };
+        let (what, id) = subject.named();
+        let said = self.audit.append(record).await;
+        if let Err(error) = said {
+            tracing::warn!(%error, id, "that the {what} was taken back could not be recorded; trying again");
+            return Err(());
+        }
+        self.takings.lock().recorded(&subject, place);
+        self.takings.came_further();
+        Ok(true)
+    }
+
+    /// Stores and records what is left, for as long as that may take, and says what is lost.
+    pub(crate) async fn close_takings(&self) {
+        let rest = async {
+            while self.takings.lock().len() > 0 {
+                while self.store_one().await {}
+                while self.record_one().await == Ok(true) {}
+                if self.takings.lock().len() > 0 {
+                    background::sleep(LOOK_EVERY).await;
+                }
+            }
+        };
+        // What is lost is said when the last of it is dropped.
+        let _ = background::timeout(CLOSES_WITHIN, rest).await;
+        self.takings.closed.store(true, Ordering::Release);
+    }
+}
+
+/// An agent on its way to be active again.
+struct Reactivation<'t> {
+    takings: &'t Takings,
+    agent_id: String,
+    /// The number of the last taking back that was asked for before.
+    asked: u64,
+}
+
+impl<'t> Reactivation<'t> {
+    fn begin(takings: &'t Takings, agent_id: &str) -> Self {
+        let asked = takings.lock().reactivating(agent_id);
+        Self { takings, agent_id: agent_id.to_owned(), asked }
+    }
+}
+
+impl Drop for Reactivation<'_> {
+    fn drop(&mut self) {
+        self.takings.lock().reactivated(&self.agent_id);
+        self.takings.asked.notify_one();
+    }
+}
+
+impl Drop for Takings {
+    fn drop(&mut self) {
+        let pending = self.lock();
+        for (subject, taking) in pending.left().take(NAMED_MOST) {
+            let (what, id) = subject.named();
+            let to_do = match taking.progress {
+                Progress::InForce => "take it back again once this Guardian runs",
+                _ => "it is stored, and only the audit does not tell of it",
+            };
+            tracing::error!(
+                id,
+                "this Guardian ends with a {what} taken back that it could not store or record; {to_do}"
+            );
+        }
+        if pending.len() > NAMED_MOST {
+            tracing::error!(count = pending.len(), "and so with more that was taken back");
+        }
+    }
+}
+
+fn expiry(org_id: &str, agent_id: &str, approval_id: &str) -> Record {
+    let about = serde_json::json!({ "approval_id": approval_id });
+    Record::new("approval.expired", org_id).agent(agent_id).body(about)
+}

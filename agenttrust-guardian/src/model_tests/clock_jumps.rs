@@ -1,0 +1,259 @@
+//! The system's clock is set ahead and back: nothing lasts longer for it, and nothing comes back.
+
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::model::headers::IDEMPOTENCY_KEY;
+use serde_json::{Value, json};
+
+use super::support::postgres::Fresh;
+use super::support::{ADMIN, Answer, Api};
+use crate::clock::Clock;
+use crate::domain::Role;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What lasts for a time.
+#[derive(Clone, Copy, Debug)]
+enum Thing {
+    /// A token works.
+    Token,
+    /// A session that was made from a token is open.
+    ApiSession,
+    /// A session that no token bounds is open.
+    Session,
+    /// An approval can be decided.
+    Pending,
+    /// An approved action may run.
+    Approved,
+    /// A denial is the answer to whoever asks again.
+    Denial,
+    /// An answer is repeated.
+    Repeat,
+    /// Three denials stop all asking.
+    ThreeDenials,
+}
+
+const THINGS: [Thing; 8] = [
+    Thing::Token,
+    Thing::ApiSession,
+    Thing::Session,
+    Thing::Pending,
+    Thing::Approved,
+    Thing::Denial,
+    Thing::Repeat,
+    Thing::ThreeDenials,
+];
+
+/// A Guardian whose clock is in the test's hand.
+struct World {
+    api: Api,
+    agent: String,
+    key: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let api = Api::with(|builder| builder.session_ttl(2 * HOUR)).await;
+        api.guardian.engine().clock.stop_at(Timestamp::now());
+        let (agent, key) = api.worker().await;
+        Self { api, agent, key }
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.api.guardian.engine().clock
+    }
+
+    async fn check(&self, tool: &str, session: &str) -> Answer {
+        self.api.check_in(&self.key, &self.agent, tool, session).await
+    }
+
+    async fn repeated(&self) -> Answer {
+        let body = json!({ "agent_id": self.agent, "action_name": "search" });
+        self.api.check_with(&self.key, &[(IDEMPOTENCY_KEY, "once")], body).await
+    }
+}
+
+impl Thing {
+    fn lasts_for(self) -> Duration {
+        match self {
+            Self::Token | Self::ApiSession | Self::Repeat => Duration::from_secs(60),
+            Self::Session => 2 * HOUR,
+            Self::Pending | Self::Approved | Self::Denial => Duration::from_secs(300),
+            Self::ThreeDenials => Duration::from_secs(600),
+        }
+    }
+
+    /// Begins one and returns what it goes by.
+    async fn begin(self, world: &World) -> String {
+        let api = &world.api;
+        match self {
+            Self::Token => {
+                let body = json!({ "agent_id": world.agent, "scopes": ["search"], "ttl": 60 });
+                api.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
+            }
+            Self::ApiSession => {
+                let token = Box::pin(Self::Token.begin(world)).await;
+                let path = "/api/v1/agenttrust/api-sessions/init";
+                let session = api.post(path, ADMIN, json!({ "token": token })).await.ok();
+                session.text("session_id")
+            }
+            Self::Session => {
+                let session = api.session(&world.key, &world.agent, json!({})).await.ok();
+                session.text("session_id")
+            }
+            Self::Pending => world.check("db_delete", "").await.held(),
+            Self::Approved => {
+                let approval = world.check("db_delete", "").await.held();
+                api.approve(ADMIN, &approval).await.ok();
+                approval
+            }
+            Self::Denial => {
+                let approval = world.check("db_delete", "").await.held();
+                api.deny(ADMIN, &approval).await.ok();
+                approval
+            }
+            Self::Repeat => world.repeated().await.ok().text("check_id"),
+            Self::ThreeDenials => {
+                for session in ["a", "b", "c"] {
+                    let approval = world.check("db_delete", session).await.held();
+                    api.deny(ADMIN, &approval).await.ok();
+                }
+                String::new()
+            }
+        }
+    }
+
+    /// Whether it still lasts.
+    async fn lasts(self, world: &World, begun: &str) -> bool {
+        let api = &world.api;
+        match self {
+            Self::Token => {
+                let body = json!({ "token": begun });
+                let answer = api.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.ok();
+                answer.body["active"] == true
+            }
+            Self::ApiSession | Self::Session => {
+                world.check("search", begun).await.ok().body["allowed"] == true
+            }
+            Self::Pending => {
+                let operator = api.key(Role::Operator, &[]).await;
+                let pending = api.approval(begun).await["status"] == "pending";
+                let decided = api.approve(&operator, begun).await.status == 200;
+                assert_eq!(pending, decided, "what is shown is what can be decided");
+                pending
+            }
+            Self::Approved => {
+                let approved = api.approval(begun).await["status"] == "approved";
+                let allowed = world.check("db_delete", "").await.body["allowed"] == true;
+                assert_eq!(approved, allowed, "what is shown is what may run");
+                approved
+            }
+            Self::Denial => world.check("db_delete", "").await.body["approval_id"] == *begun,
+            Self::Repeat => world.repeated().await.ok().text("check_id") == begun,
+            Self::ThreeDenials => {
+                world.check("db_delete", "d").await.body["approval_id"] == Value::Null
+            }
+        }
+    }
+}
+
+fn set_back(clock: &Clock) {
+    clock.set_back(HOUR);
+}
+
+fn set_ahead_and_back(clock: &Clock) {
+    clock.set_ahead(HOUR);
+    clock.set_back(HOUR);
+}
+
+fn set_back_and_ahead(clock: &Clock) {
+    clock.set_back(2 * HOUR);
+    clock.set_ahead(HOUR);
+}
+
+fn set_ahead(clock: &Clock) {
+    clock.set_ahead(HOUR);
+}
+
+#[tokio::test]
+async fn nothing_lasts_longer_for_a_clock_that_is_set() {
+    for jump in [set_back, set_ahead_and_back, set_back_and_ahead, set_ahead] {
+        for thing in THINGS {
+            let world = World::new().await;
+            let begun = thing.begin(&world).await;
+            jump(world.clock());
+            world.clock().advance(thing.lasts_for());
+            assert!(!thing.lasts(&world, &begun).await, "{thing:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_comes_back_with_a_clock_that_is_set_back() {
+    for thing in THINGS {
+        let world = World::new().await;
+        let begun = thing.begin(&world).await;
+        world.clock().advance(thing.lasts_for());
+        world.clock().set_back(24 * HOUR);
+        assert!(!thing.lasts(&world, &begun).await, "{thing:?}");
+
+        let world = World::new().await;
+        let begun = thing.begin(&world).await;
+        world.clock().set_ahead(thing.lasts_for());
+        world.clock().set_back(thing.lasts_for());
+        assert!(!thing.lasts(&world, &begun).await, "{thing:?} was over for a moment");
+    }
+}
+
+#[tokio::test]
+async fn clock_that_is_set_back_takes_nothing_away() {
+    for thing in THINGS {
+        let world = World::new().await;
+        let begun = thing.begin(&world).await;
+        set_back(world.clock());
+        world.clock().advance(thing.lasts_for() - SECOND);
+        assert!(thing.lasts(&world, &begun).await, "{thing:?}");
+    }
+}
+
+#[tokio::test]
+async fn guardian_that_starts_is_not_before_what_was_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guardian.db").to_str().unwrap().to_owned();
+    let open = async || Api::with(|builder| builder.database(&path)).await;
+    let api = open().await;
+    let (agent, key) = api.worker().await;
+    api.guardian.engine().clock.set_ahead(HOUR);
+    let decided = api.guardian.engine().clock.now();
+    api.check(&key, &agent, "send_mail").await.allowed();
+    api.guardian.close().await;
+    // It was set right while nobody looked.
+    let api = open().await;
+    assert!(api.guardian.engine().clock.now() >= decided);
+    let newest = api.audit("decision").await.pop().unwrap();
+    assert!(newest["at"].as_str().unwrap().parse::<Timestamp>().unwrap() >= decided);
+    api.guardian.close().await;
+}
+
+#[tokio::test]
+async fn replica_is_not_before_what_another_one_wrote_down() {
+    let Some(database) = Fresh::or_skip() else { return };
+    let open = async |name: &str| {
+        Api::with(|builder| builder.database(database.url()).replica(name)).await
+    };
+    let (ahead, behind) = (open("ahead").await, open("behind").await);
+    ahead.guardian.engine().clock.set_ahead(HOUR);
+    let issued = ahead.guardian.engine().clock.now();
+    let agent = ahead.agent(&["*"]).await;
+    // For the test that would hang.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while behind.get(&format!("/api/v1/agents/{agent}"), ADMIN).await.status != 200 {
+        assert!(std::time::Instant::now() < deadline, "it never hears of the agent");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(behind.guardian.engine().clock.now() >= issued);
+    ahead.guardian.close().await;
+    behind.guardian.close().await;
+}

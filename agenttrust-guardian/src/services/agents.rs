@@ -1,0 +1,279 @@
+//! Agents: registered, read, suspended, revoked, and the floor under their sessions.
+
+use std::sync::Arc;
+
+use agenttrust::Agent;
+use agenttrust::model::{AgentStatus, CapabilitySet, SessionMode};
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::DecodePublicKey;
+use serde_json::{Map, Value, json};
+
+use crate::audit::Record;
+use crate::domain::names::{check_name, check_names, check_text};
+use crate::domain::{Error, Key, ids};
+use crate::engine::Engine;
+use crate::registry::{AgentEntry, GROUPS, Limits, groups_of};
+
+/// An agent that is to be registered.
+#[derive(Debug)]
+pub(crate) struct NewAgent {
+    /// The organisation that the caller names, which can only be its own.
+    pub(crate) org_id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) framework: String,
+    /// An Ed25519 key in PKIX PEM.
+    pub(crate) public_key: Option<String>,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+/// Registers an agent in the organisation of `key`.
+///
+/// # Errors
+///
+/// Invalid for a name, key, capability or group that cannot be one; conflict for capabilities that stand in each
+/// other's way.
+pub(crate) async fn create(engine: &Engine, key: &Key, new: NewAgent) -> Result<Agent, Error> {
+    check_name("name", &new.name)?;
+    check_name("framework", &new.framework)?;
+    own_org(key, new.org_id.as_deref().filter(|org_id| !org_id.is_empty()))?;
+    let public_key = new.public_key.filter(|pem| !pem.is_empty());
+    public_key.as_deref().map_or(Ok(()), check_public_key)?;
+    let capabilities = CapabilitySet::parse(&new.capabilities)
+        .map_err(|error| Error::capability("capabilities", &error))?;
+    check_names("capabilities", &new.capabilities)?;
+    check_groups(new.metadata.get(GROUPS))?;
+
+    let now = engine.clock.now();
+    let mut agent = Agent::new(ids::new("agt_"), new.name);
+    agent.org_id.clone_from(&key.org_id);
+    agent.framework = new.framework;
+    agent.public_key = public_key.unwrap_or_default();
+    // A name given twice counts once.
+    agent.capabilities = capabilities.names().map(str::to_owned).collect();
+    agent.metadata = new.metadata;
+    agent.created_at = Some(now);
+    let about = json!({
+        "name": agent.name,
+        "capabilities": agent.capabilities,
+        "groups": groups_of(&agent),
+    });
+    let stored = engine.store.insert_agent(agent.clone(), now);
+    engine.change(stored, |_| record(key, "agent.created", &agent.id, about)).await?;
+    Ok(agent)
+}
+
+/// Refuses another organisation than that of `key`.
+///
+/// # Errors
+///
+/// Forbidden.
+pub(crate) fn own_org(key: &Key, org_id: Option<&str>) -> Result<(), Error> {
+    match org_id {
+        Some(org_id) if org_id != key.org_id => Err(Error::forbidden(format!(
+            "this key belongs to organisation {:?} and reaches no other",
+            key.org_id
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_public_key(pem: &str) -> Result<(), Error> {
+    VerifyingKey::from_public_key_pem(pem)
+        .map(drop)
+        .map_err(|_| Error::invalid("public_key", "is no Ed25519 public key in PKIX PEM"))
+}
+
+/// Refuses groups that policies could not name.
+fn check_groups(groups: Option<&Value>) -> Result<(), Error> {
+    const FIELD: &str = "metadata.groups";
+    let Some(groups) = groups else { return Ok(()) };
+    let names = groups
+        .as_array()
+        .and_then(|groups| groups.iter().map(Value::as_str).collect::<Option<Vec<&str>>>())
+        .ok_or_else(|| {
+            let example = r#"is not a list of names; send one such as ["ops"], or leave it out"#;
+            Error::invalid(FIELD, example)
+        })?;
+    check_names(FIELD, &names)
+}
+
+/// The agents of the organisation of `key`; only those that it is bound to, unless it reaches `all`.
+pub(crate) fn list(engine: &Engine, key: &Key, all: bool) -> Vec<Agent> {
+    let entries = engine.registry.agents.list(&key.org_id);
+    let seen = entries.iter().filter(|entry| all || key.is_bound_to(&entry.agent.id));
+    seen.map(|entry| entry.show()).collect()
+}
+
+/// The agent of this id in an organisation.
+///
+/// # Errors
+///
+/// Not found.
+pub(crate) fn known(engine: &Engine, org_id: &str, id: &str) -> Result<Arc<AgentEntry>, Error> {
+    let found = engine.registry.agents.get(org_id, id);
+    found.ok_or_else(|| Error::unknown("agent", id))
+}
+
+/// Refuses an agent that is not active.
+pub(crate) fn active(entry: &AgentEntry) -> Result<(), Error> {
+    let id = &entry.agent.id;
+    match entry.agent.status {
+        AgentStatus::Active => Ok(()),
+        AgentStatus::Revoked => Err(Error::agent_revoked(id)),
+        _ => Err(Error::forbidden(format!(
+            "agent {id:?} is suspended; an operator can reactivate it"
+        ))),
+    }
+}
+
+/// Revokes an agent for good, with its tokens, sessions and approvals; returns whether that is stored.
+///
+/// # Errors
+///
+/// Not found, and invalid for a reason that is too long.
+pub(crate) async fn revoke(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    reason: String,
+) -> Result<bool, Error> {
+    check_text("reason", &reason)?;
+    known(engine, &key.org_id, id)?;
+    let record = record(key, "agent.revoked", id, json!({ "reason": reason }));
+    Ok(engine.take_agent(&key.org_id, id, AgentStatus::Revoked, reason, record).await)
+}
+
+/// Suspends an agent; returns whether that is stored.
+///
+/// # Errors
+///
+/// Not found, invalid for a reason that is too long, conflict for an agent that is revoked.
+pub(crate) async fn suspend(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    reason: String,
+) -> Result<bool, Error> {
+    check_text("reason", &reason)?;
+    known(engine, &key.org_id, id)?;
+    // It may be revoked at another replica, of which memory hears once this one is stored.
+    let revoked = || {
+        Error::conflict(format!("agent {id:?} is revoked, which is for good; register another one"))
+    };
+    if engine.is_revoked(&key.org_id, id) {
+        return Err(revoked());
+    }
+    let record = record(key, "agent.suspended", id, json!({ "reason": reason }));
+    let durable = engine.take_agent(&key.org_id, id, AgentStatus::Suspended, reason, record).await;
+    if engine.is_revoked(&key.org_id, id) {
+        return Err(revoked());
+    }
+    Ok(durable)
+}
+
+/// Lifts the suspension of an agent.
+///
+/// # Errors
+///
+/// Not found, invalid for a reason that is too long, conflict for an agent that is revoked.
+pub(crate) async fn reactivate(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    reason: &str,
+) -> Result<(), Error> {
+    check_text("reason", reason)?;
+    known(engine, &key.org_id, id)?;
+    engine.ensure_auditable()?;
+    let record = record(key, "agent.reactivated", id, json!({ "reason": reason }));
+    engine.reactivate_agent(&key.org_id, id, record).await
+}
+
+/// What is to apply to every session of an agent.
+#[derive(Debug)]
+pub(crate) struct NewFloor {
+    pub(crate) mode: Option<SessionMode>,
+    /// The most that any session allows; `None` where nothing is said of it, `Some(None)` for no ceiling.
+    pub(crate) ceiling: Option<Option<Vec<String>>>,
+}
+
+/// Sets the floor of an agent; returns its mode, and its ceiling if it has one.
+///
+/// # Errors
+///
+/// Not found, and invalid for a floor that says nothing, or would take a ceiling away without saying so.
+pub(crate) async fn set_floor(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    new: NewFloor,
+) -> Result<(SessionMode, Option<Vec<String>>), Error> {
+    if new.mode == Some(SessionMode::Unknown) {
+        return Err(unknown_mode());
+    }
+    let silent = new.ceiling.is_none();
+    let ceiling = new.ceiling.flatten();
+    if ceiling.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Error::invalid(
+            "scope_ceiling",
+            "is empty; give it scopes, or null for no ceiling",
+        ));
+    }
+    let mode = match (new.mode, &ceiling) {
+        (None, None) => {
+            return Err(Error::invalid(
+                "mode",
+                "is missing; use open, restricted or supervised, or give a scope_ceiling",
+            ));
+        }
+        (None, Some(_)) => SessionMode::Restricted,
+        (Some(SessionMode::Open), Some(_)) => return Err(open_with_ceiling()),
+        (Some(SessionMode::Restricted), None) => return Err(restricted_without_ceiling()),
+        (Some(mode), _) => mode,
+    };
+    check_names("scope_ceiling", ceiling.as_deref().unwrap_or_default())?;
+    let floor = Limits::new(mode, ceiling.clone().map(Into::into))
+        .map_err(|error| Error::capability("scope_ceiling", &error))?;
+    let entry = known(engine, &key.org_id, id)?;
+    let instead = !silent || mode == SessionMode::Open;
+    if !instead && !entry.floor.ceiling().is_empty() {
+        return Err(ceiling_stays());
+    }
+    let (org_id, now) = (key.org_id.clone(), engine.clock.now());
+    let stored = async {
+        let set = engine.store.set_floor(org_id, id.to_owned(), mode, ceiling, instead, now);
+        if set.await? { Ok(()) } else { Err(ceiling_stays()) }
+    };
+    let shown = Some(floor.ceiling().to_vec()).filter(|ceiling| !ceiling.is_empty());
+    let about = json!({ "mode": mode, "scope_ceiling": shown });
+    engine.change(stored, |_| record(key, "agent.floor_set", id, about)).await?;
+    Ok((mode, shown))
+}
+
+fn ceiling_stays() -> Error {
+    Error::invalid(
+        "scope_ceiling",
+        "is missing, and this agent has a ceiling; repeat it, or give null to drop it",
+    )
+}
+
+/// Refuses a mode that this version does not know.
+pub(crate) fn unknown_mode() -> Error {
+    Error::invalid("mode", "is not known; use open, restricted or supervised")
+}
+
+/// Refuses a ceiling where everything is open.
+pub(crate) fn open_with_ceiling() -> Error {
+    Error::invalid("mode", "is open, which has no scope ceiling; use restricted or supervised")
+}
+
+/// Refuses a restriction to nothing.
+pub(crate) fn restricted_without_ceiling() -> Error {
+    Error::invalid("scope_ceiling", "is empty, so restricted would allow nothing; give it scopes")
+}
+
+/// What the audit says of an agent that `key` changed.
+pub(crate) fn record(key: &Key, kind: &'static str, agent_id: &str, body: Value) -> Record {
+    Record::new(kind, &key.org_id).agent(agent_id).actor(&key.id).body(body)
+}

@@ -1,0 +1,232 @@
+//! Opaque agent tokens: issued, looked into, revoked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::model::{AgentStatus, CapabilitySet};
+use serde_json::json;
+
+use super::agents::{active, known, record};
+use super::sessions::open_session;
+use crate::domain::ids::SESSION_PREFIX;
+use crate::domain::names::check_name;
+use crate::domain::{Error, Fingerprint, Key, Secret, ids};
+use crate::engine::Engine;
+use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
+use crate::store::TokenRow;
+
+/// A token that is to be issued.
+#[derive(Debug)]
+pub(crate) struct NewToken {
+    pub(crate) agent_id: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) audience: Vec<String>,
+    /// How long it lives, in seconds.
+    pub(crate) ttl: u64,
+    pub(crate) session_id: Option<String>,
+}
+
+/// A token that was issued: its secret, its row and when.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) secret: Secret,
+    pub(crate) row: TokenRow,
+    pub(crate) at: Timestamp,
+}
+
+/// Issues a token.
+///
+/// # Errors
+///
+/// Not found or forbidden for an agent that is not there or not active, forbidden for scopes that it does not
+/// have, too many where it has as many tokens as it may have, conflict where it was taken back meanwhile.
+pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<Issued, Error> {
+    let agent = known(engine, &key.org_id, &new.agent_id)?;
+    active(&agent)?;
+    let scopes =
+        CapabilitySet::parse(&new.scopes).map_err(|error| Error::capability("scopes", &error))?;
+    if let Some(scope) = agent.capabilities.first_uncovered(&scopes) {
+        return Err(Error::forbidden(format!(
+            "scopes names {scope:?}, which no capability of agent {:?} covers",
+            new.agent_id
+        )));
+    }
+    if let Some(scope) = agent.floor.first_uncovered(&scopes) {
+        return Err(Error::forbidden(format!(
+            "scopes names {scope:?}, which is outside the floor of agent {:?}",
+            new.agent_id
+        )));
+    }
+    let now = engine.clock.now();
+    let mut expires_at = now.saturating_add(Duration::from_secs(new.ttl));
+    let session_id = new.session_id.filter(|id| !id.is_empty());
+    if let Some(id) = &session_id {
+        check_name("session_id", id)?;
+        if let Some(session) = within_session(engine, key, id, &new.agent_id, &scopes)? {
+            expires_at = expires_at.min(session.row.expires_at);
+        }
+    }
+    if engine.registry.tokens.is_full(&new.agent_id, now) {
+        return Err(Error::too_many(format!(
+            "agent {:?} has as many live tokens as it may have; revoke some or let them expire",
+            new.agent_id
+        )));
+    }
+    engine.ensure_auditable()?;
+    // Not `change`: between memory and the record it is looked whether the agent still stands.
+    let secret = Secret::random("at_")?;
+    let row = TokenRow {
+        id: ids::new("tok_"),
+        hash: secret.fingerprint(),
+        org_id: key.org_id.clone(),
+        agent_id: new.agent_id,
+        scopes: new.scopes.into(),
+        audience: new.audience.into(),
+        session_id,
+        expires_at,
+        revoked: false,
+    };
+    if !engine.store.insert_token(row.clone(), now).await? {
+        active(&*known(engine, &key.org_id, &row.agent_id)?)?;
+        return Err(Error::conflict(format!(
+            "agent {:?} was suspended or revoked meanwhile; see how it stands and try again",
+            row.agent_id
+        )));
+    }
+    engine.sync().await?;
+    // Meanwhile somebody may have revoked the agent, and the token with it.
+    if known(engine, &key.org_id, &row.agent_id)?.agent.status == AgentStatus::Revoked {
+        return Err(Error::agent_revoked(&row.agent_id));
+    }
+    let about = json!({ "token_id": row.id, "scopes": *row.scopes, "audience": *row.audience, "ttl": new.ttl,
+                        "session_id": row.session_id });
+    engine.record_audit(record(key, "token.issued", &row.agent_id, about)).await?;
+    Ok(Issued { secret, row, at: now })
+}
+
+/// What a token is worth.
+#[derive(Debug)]
+pub(crate) struct Worth {
+    pub(crate) token: Arc<TokenEntry>,
+    /// Those of its scopes that it carries in full now.
+    pub(crate) scopes: Vec<String>,
+}
+
+/// What this token is worth for a target and with these scopes; else why it is worth nothing. One that the key
+/// does not reach is one that does not work, unless it reaches `all`.
+pub(crate) fn worth(
+    engine: &Engine,
+    key: &Key,
+    token: &str,
+    target: Option<&str>,
+    required: &[String],
+    all: bool,
+) -> Result<Worth, String> {
+    let found = live(engine, key, &Fingerprint::of(token))
+        .filter(|found| all || key.is_bound_to(&found.agent.agent.id))
+        .ok_or_else(|| "the token does not work".to_owned())?;
+    match found.refusal(target, required) {
+        Some(why) => Err(why),
+        None => Ok(Worth { scopes: found.scopes(), token: found.token }),
+    }
+}
+
+/// Revokes a token and the sessions made from it; returns whether that is stored.
+///
+/// # Errors
+///
+/// Not found for one that does not work, or that the key does not reach.
+pub(crate) async fn revoke(
+    engine: &Engine,
+    key: &Key,
+    token: &str,
+    reason: &str,
+    all: bool,
+) -> Result<bool, Error> {
+    let hash = Fingerprint::of(token);
+    let is = |token: &TokenEntry| token.row.hash == hash && token.row.org_id == key.org_id;
+    let known = engine.registry.tokens.get(&key.org_id, &hash);
+    let token = known
+        .or_else(|| engine.taking_token(is))
+        .filter(|token| all || key.is_bound_to(&token.row.agent_id))
+        .ok_or_else(|| Error::not_found("there is no such token that works"))?;
+    let about = json!({ "token_id": token.row.id, "reason": reason });
+    let record = record(key, "token.revoked", &token.row.agent_id, about);
+    Ok(engine.take_token(token, record).await)
+}
+
+/// A token that works now, with all that narrows it.
+struct Working {
+    token: Arc<TokenEntry>,
+    agent: Arc<AgentEntry>,
+    session: Option<Arc<SessionEntry>>,
+}
+
+impl Working {
+    /// Whether it carries this scope now: the agent's floor may have been lowered since it was issued.
+    fn covers(&self, scope: &str) -> bool {
+        self.token.scopes.covers(scope)
+            && self.agent.capabilities.covers(scope)
+            && self.agent.floor.covers(scope)
+            && self.session.as_ref().is_none_or(|session| session.limits.covers(scope))
+    }
+
+    /// Those of its scopes that it carries in full now.
+    fn scopes(&self) -> Vec<String> {
+        let in_full = |scope: &&String| {
+            CapabilitySet::parse(std::slice::from_ref(*scope)).is_ok_and(|scope| {
+                self.agent.capabilities.first_uncovered(&scope).is_none()
+                    && self.agent.floor.first_uncovered(&scope).is_none()
+                    && self
+                        .session
+                        .as_ref()
+                        .is_none_or(|session| session.limits.first_uncovered(&scope).is_none())
+            })
+        };
+        self.token.row.scopes.iter().filter(in_full).cloned().collect()
+    }
+
+    /// Why it does not do for this target and these scopes.
+    fn refusal(&self, target: Option<&str>, required: &[String]) -> Option<String> {
+        if let Some(target) = target
+            && !self.token.is_for(target)
+        {
+            return Some(format!("the token is not for target {target:?}"));
+        }
+        let missing = required.iter().find(|scope| !self.covers(scope))?;
+        Some(format!("the token does not carry scope {missing:?}"))
+    }
+}
+
+/// The token with this fingerprint, if it works now.
+fn live(engine: &Engine, key: &Key, hash: &Fingerprint) -> Option<Working> {
+    let token = engine.registry.tokens.get(&key.org_id, hash)?;
+    let agent = engine.registry.agents.get(&key.org_id, &token.row.agent_id)?;
+    let works = engine.registry.works(&token, engine.clock.now())
+        && agent.agent.status == AgentStatus::Active;
+    let session = engine.registry.session_of(&token);
+    works.then_some(Working { token, agent, session })
+}
+
+/// A token asked for inside an issued session, which is returned, reaches no further than it.
+fn within_session(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    agent_id: &str,
+    scopes: &CapabilitySet,
+) -> Result<Option<Arc<SessionEntry>>, Error> {
+    if !id.starts_with(SESSION_PREFIX) {
+        return Ok(None);
+    }
+    let session = open_session(engine, &key.org_id, id)
+        .filter(|session| session.row.agent_id == agent_id)
+        .ok_or_else(|| Error::invalid("session_id", "is no open session of this agent"))?;
+    match session.limits.first_uncovered(scopes) {
+        Some(scope) => Err(Error::forbidden(format!(
+            "scopes names {scope:?}, which is outside the scope ceiling of session {id:?}"
+        ))),
+        None => Ok(Some(session)),
+    }
+}

@@ -1,0 +1,145 @@
+//! Webhooks: registered, listed and removed, and what became of their deliveries.
+
+use serde_json::json;
+
+use crate::audit::Record;
+use crate::domain::{Error, Event, Key, ids};
+use crate::engine::Engine;
+use crate::outbound::{self, new_secret};
+use crate::store::{DeliveryRow, StoreError, WEBHOOKS_MOST, WebhookRow};
+
+/// Registers a webhook at `url` that is told of these events.
+///
+/// # Errors
+///
+/// Invalid for a URL that may not be called and for events that are not known, too many where the organisation
+/// has as many as it may have.
+pub(crate) async fn create(
+    engine: &Engine,
+    key: &Key,
+    url: String,
+    events: &[String],
+) -> Result<WebhookRow, Error> {
+    let target = engine.outbound.target(&url).map_err(|error| match error {
+        outbound::Error::Refused(why) => Error::invalid("url", why),
+        outbound::Error::NoAnswer(why) => Error::invalid("url", format!("cannot be used: {why}")),
+    })?;
+    let events = read_events(events)?;
+    let row = WebhookRow {
+        id: ids::new("whk_"),
+        org_id: key.org_id.clone(),
+        url,
+        events,
+        secret: new_secret()?,
+        created_by: key.id.clone(),
+        created_at: engine.clock.now(),
+        disabled_at: None,
+        disabled_for: None,
+    };
+    let stored = async {
+        if engine.store.insert_webhook(row.clone()).await? {
+            return Ok(());
+        }
+        Err(Error::too_many(format!(
+            "this organisation has {WEBHOOKS_MOST} webhooks, which is the most; remove one first"
+        )))
+    };
+    // Not the path: it may be as good as a password.
+    let about = json!({
+        "webhook_id": row.id,
+        "origin": target.origin().ascii_serialization(),
+        "events": row.events,
+    });
+    let record = |_: &()| Record::new("webhook.created", &row.org_id).actor(&key.id).body(about);
+    engine.change(stored, record).await?;
+    Ok(row)
+}
+
+fn read_events(words: &[String]) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    for (place, word) in words.iter().enumerate().take(Event::ALL.len() + 1) {
+        let event = Event::from_word(word).ok_or_else(|| {
+            Error::invalid(
+                &format!("events[{place}]"),
+                "is not known; use approval.pending, approval.approved or approval.denied",
+            )
+        })?;
+        if events.contains(&event) {
+            return Err(Error::invalid(&format!("events[{place}]"), "is there twice"));
+        }
+        events.push(event);
+    }
+    if events.is_empty() {
+        return Err(Error::invalid("events", "is empty; name at least approval.pending"));
+    }
+    Ok(events)
+}
+
+/// The webhooks of the organisation; without their paths, unless `whole` is true.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(crate) async fn list(
+    engine: &Engine,
+    key: &Key,
+    whole: bool,
+) -> Result<Vec<WebhookRow>, StoreError> {
+    let mut rows = engine.reading_store.webhooks(key.org_id.clone()).await?;
+    if !whole {
+        rows.iter_mut().for_each(|row| row.url = origin(&row.url));
+    }
+    Ok(rows)
+}
+
+/// A URL without what may be as good as a password: who knows the path of an incoming hook may post there.
+fn origin(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{host}/…")
+        }
+        None => "…".to_owned(),
+    }
+}
+
+/// Removes a webhook; what it was not told yet, it is not told any more.
+///
+/// # Errors
+///
+/// Not found.
+pub(crate) async fn remove(engine: &Engine, key: &Key, id: &str) -> Result<(), Error> {
+    let removed = async {
+        match engine.store.delete_webhook(id.to_owned(), key.org_id.clone()).await? {
+            true => Ok(()),
+            false => Err(Error::unknown("webhook", id)),
+        }
+    };
+    let about = json!({ "webhook_id": id });
+    let record = |_: &()| Record::new("webhook.removed", &key.org_id).actor(&key.id).body(about);
+    engine.change(removed, record).await
+}
+
+/// Up to `limit` deliveries of a webhook, the newest first, that came before `before`; and whether there are more.
+///
+/// # Errors
+///
+/// Not found.
+pub(crate) async fn deliveries(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    before: Option<String>,
+    limit: usize,
+) -> Result<(Vec<DeliveryRow>, bool), Error> {
+    let webhook = engine.reading_store.webhook(id.to_owned()).await?;
+    if webhook.is_none_or(|webhook| webhook.org_id != key.org_id) {
+        return Err(Error::unknown("webhook", id));
+    }
+    // One more tells whether there are more.
+    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut rows = engine.reading_store.deliveries(id.to_owned(), before, one_more).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok((rows, more))
+}
