@@ -1,9 +1,7 @@
 //! The audit: read, verified and exported, log by log.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use agenttrust::background;
 use agenttrust::model::schema::NameOrEmpty;
 use axum::Json;
 use axum::body::Body;
@@ -12,19 +10,15 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::App;
 use super::answers::{NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::params::Params;
-use crate::audit;
-use crate::audit::{AuditError, Checkpoint, Entry, MAX_PAGE, Trust};
-use crate::domain::Error;
-use crate::domain::Permission;
-use crate::engine::Engine;
-use crate::store::Db;
+use crate::audit::{Checkpoint, Entry, MAX_PAGE, Verification as Walked};
+use crate::domain::{Error, Permission};
+use crate::services::audit::{self, Checkpoints, LogBrief, Page, Verified, Wanted};
 
 /// How many entries an answer has, unless the caller asks for another number.
 const PAGE: u32 = 100;
@@ -60,11 +54,8 @@ pub(super) async fn list(
     let after = number(&params, "after")?.unwrap_or(0);
     let limit = limit(&params)?;
     let agent_id = params.name("agent_id")?.map(str::to_owned);
-    let log = log(&engine, &params)?;
-    engine.audit.flush().await;
-    let entries = page(&engine, log, after, limit, agent_id).await?;
-    let next_after = entries.last().map(|entry| entry.seq);
-    let entries = entries.into_iter().filter(|entry| entry.org_id == caller.org_id()).collect();
+    let wanted = Wanted { log: log(&params)?, after, limit, agent_id };
+    let Page { entries, next_after } = audit::list(&engine, caller.org_id(), wanted).await?;
     Ok(Json(AuditPage { entries, next_after }))
 }
 
@@ -96,22 +87,16 @@ pub(super) struct AuditLogBrief {
 )]
 pub(super) async fn logs(engine: App, caller: Caller) -> Result<Json<AuditLogs>, Error> {
     caller.need(Permission::ReadAudit)?;
-    engine.audit.flush().await;
-    let found = read(&engine, |db| async move {
-        let mut found = Vec::new();
-        for log in audit::logs(&db).await? {
-            let last = audit::last(&db, &log).await?;
-            found.push((log, last));
-        }
-        Ok(found)
-    });
-    let brief = |(log, last): (String, Option<Entry>)| AuditLogBrief {
-        own: log == engine.settings.log,
-        log,
-        newest: last.as_ref().map(|last| last.seq),
-        newest_at: last.map(|last| last.at),
-    };
-    Ok(Json(AuditLogs { logs: found.await?.into_iter().map(brief).collect() }))
+    let logs = audit::logs(&engine).await?;
+    Ok(Json(AuditLogs { logs: logs.into_iter().map(AuditLogBrief::from).collect() }))
+}
+
+impl From<LogBrief> for AuditLogBrief {
+    fn from(brief: LogBrief) -> Self {
+        let LogBrief { log, own, last } = brief;
+        let newest = last.as_ref().map(|last| last.seq);
+        Self { log, own, newest, newest_at: last.map(|last| last.at) }
+    }
 }
 
 /// The answer of `GET /api/v1/audit/checkpoints`.
@@ -148,17 +133,10 @@ pub(super) async fn checkpoints(
     params: Params,
 ) -> Result<Json<AuditCheckpoints>, Error> {
     caller.need(Permission::ReadAudit)?;
-    let before = number(&params, "before")?.and_then(|before| i64::try_from(before).ok());
-    let before = before.unwrap_or(i64::MAX);
-    let (limit, log) = (limit(&params)?, log(&engine, &params)?);
-    let (cut, checkpoints) = read(&engine, move |db| async move {
-        let cut = audit::cut(&db, &log).await.map_err(AuditError::unreadable)?;
-        let page = audit::checkpoints(&db, &log, before, limit).await;
-        Ok((cut, page.map_err(AuditError::unreadable)?))
-    })
-    .await?;
-    let key = engine.audit.key().map(|key| key.public().to_string());
-    let next_before = checkpoints.last().map(|oldest| oldest.seq);
+    let before = number(&params, "before")?;
+    let (limit, log) = (limit(&params)?, log(&params)?);
+    let found = audit::checkpoints(&engine, log, before, limit).await?;
+    let Checkpoints { key, cut, checkpoints, next_before } = found;
     Ok(Json(AuditCheckpoints { key, cut, checkpoints, next_before }))
 }
 
@@ -215,26 +193,15 @@ pub(super) struct AuditFault {
 )]
 pub(super) async fn verify(engine: App, caller: Caller) -> Result<Json<Verification>, Error> {
     caller.need(Permission::ReadAudit)?;
-    let walk = begin_walk(&engine)?;
-    engine.audit.flush().await;
-    let trust = Trust { own: Some(engine.audit.own(&engine.settings.log)), ..Trust::default() };
-    // The walk goes on when the caller hangs up, and so must its leave.
-    let found = read(&engine, |db| async move {
-        let found = audit::verify_all(&db, &trust).await;
-        drop(walk);
-        found
-    });
-    let logs: Vec<_> = found.await?.into_iter().map(AuditLogVerification::from).collect();
+    let Verified { rows, head, logs } = audit::verify(&engine).await?;
+    let logs: Vec<_> = logs.into_iter().map(AuditLogVerification::from).collect();
     let fault = logs.iter().find_map(|log| log.fault.clone());
-    let own = logs.iter().find(|log| log.log == engine.settings.log);
-    let head = own.map(|log| log.head.clone()).unwrap_or_default();
-    let rows = logs.iter().map(|log| log.rows).sum();
     Ok(Json(Verification { ok: fault.is_none(), rows, head, fault, logs }))
 }
 
-impl From<audit::Verification> for AuditLogVerification {
-    fn from(found: audit::Verification) -> Self {
-        let audit::Verification { log, rows, head, cut, signed, keys, fault } = found;
+impl From<Walked> for AuditLogVerification {
+    fn from(found: Walked) -> Self {
+        let Walked { log, rows, head, cut, signed, keys, fault } = found;
         let fault =
             fault.map(|fault| AuditFault { log: log.clone(), seq: fault.seq, what: fault.what });
         Self { log, rows, head, cut, signed, keys, fault }
@@ -254,40 +221,23 @@ impl From<audit::Verification> for AuditLogVerification {
 )]
 pub(super) async fn export(engine: App, caller: Caller, params: Params) -> Result<Response, Error> {
     caller.need(Permission::ReadAudit)?;
-    let one = params.name("log")?.map(str::to_owned);
-    let walk = begin_walk(&engine)?;
-    engine.audit.flush().await;
-    let known = read(&engine, |db| async move { audit::logs(&db).await }).await?;
-    let logs = match one {
-        None => known,
-        Some(log) if known.contains(&log) => vec![log],
-        Some(log) => return Err(Error::unknown("audit log", &log)),
-    };
-    let org_id = caller.org_id().to_owned();
-    let begin = (engine.0, org_id, VecDeque::from(logs), 0_u64, walk);
-    let lines = stream::try_unfold(begin, |(engine, org_id, mut logs, after, walk)| async move {
-        let Some(log) = logs.front().cloned() else { return Ok::<_, io::Error>(None) };
-        let entries = page(&engine, log, after, MAX_PAGE, None).await.map_err(broken)?;
-        let after = match entries.last() {
-            Some(last) => last.seq,
-            None => {
-                logs.pop_front();
-                0
-            }
-        };
+    let begun = audit::export(&engine, caller.org_id(), log(&params)?).await?;
+    let lines = stream::try_unfold(begun, |mut export| async move {
+        let next = export.next_page().await.map_err(broken)?;
+        let Some(entries) = next else { return Ok::<_, io::Error>(None) };
         let mut text = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.org_id == org_id) {
+        for entry in &entries {
             serde_json::to_writer(&mut text, entry)?;
             text.write_all(b"\n")?;
         }
-        Ok(Some((Bytes::from(text), (engine, org_id, logs, after, walk))))
+        Ok(Some((Bytes::from(text), export)))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
-/// The log that is asked for, else the one that this Guardian writes.
-fn log(engine: &Engine, params: &Params) -> Result<String, Error> {
-    Ok(params.name("log")?.unwrap_or(&engine.settings.log).to_owned())
+/// The log that is asked for.
+fn log(params: &Params) -> Result<Option<String>, Error> {
+    Ok(params.name("log")?.map(str::to_owned))
 }
 
 /// The number of a row.
@@ -303,52 +253,6 @@ fn limit(params: &Params) -> Result<u32, Error> {
         return Ok(limit);
     }
     Err(Error::invalid("limit", format!("is {limit}; it is from 1 to {MAX_PAGE}")))
-}
-
-async fn page(
-    engine: &Engine,
-    log: String,
-    after: u64,
-    limit: u32,
-    agent_id: Option<String>,
-) -> Result<Vec<Entry>, Error> {
-    read(engine, move |db| async move {
-        audit::list(&db, &log, after, limit, agent_id.as_deref()).await
-    })
-    .await
-}
-
-/// Reads on the background runtime, to the end even when nobody waits for it any more.
-async fn read<T, F, W>(engine: &Engine, work: F) -> Result<T, Error>
-where
-    F: FnOnce(Db) -> W,
-    W: Future<Output = Result<T, AuditError>> + Send + 'static,
-    T: Send + 'static,
-{
-    let store = engine.reading_store.clone();
-    let work = work(store.db());
-    let read = async move {
-        let _place = store.place().await;
-        work.await
-    };
-    background::spawn(read)
-        .await
-        .map_err(|_| Error::unavailable("reading the audit log panicked"))?
-        .map_err(unreadable)
-}
-
-fn begin_walk(engine: &Engine) -> Result<OwnedSemaphorePermit, Error> {
-    engine.audit.begin_walk().ok_or_else(|| {
-        Error::too_many(
-            "the audit log is being verified or exported, which one caller at a time may do; \
-             try again in a moment",
-        )
-    })
-}
-
-fn unreadable(error: AuditError) -> Error {
-    tracing::error!(%error, "the audit log could not be read");
-    Error::unavailable("the audit log cannot be read at present; try again later")
 }
 
 fn broken(error: Error) -> io::Error {

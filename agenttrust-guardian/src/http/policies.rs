@@ -10,15 +10,9 @@ use super::App;
 use super::answers::{Conflict, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use crate::domain::Error;
-use crate::domain::names::check_name;
-use crate::domain::{DEFAULT_ORG, Permission};
-use crate::engine::Engine;
-use crate::engine::policies::Report;
-use crate::policy::{About, DEFAULT_WINDOW};
-
-/// How many files a set may be sent in.
-const FILES_MOST: usize = 256;
+use crate::domain::{DEFAULT_ORG, Error, Permission};
+use crate::policy::DEFAULT_WINDOW;
+use crate::services::policies::{self, Described};
 
 /// The body of `PUT /api/v1/policies`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -114,7 +108,7 @@ struct Unusable {
 )]
 pub(super) async fn get(engine: App, caller: Caller) -> Result<Json<InForce>, Error> {
     caller.need(Permission::ReadPolicies)?;
-    Ok(Json(in_force(&engine)))
+    Ok(Json(policies::in_force(&engine).into()))
 }
 
 /// Put other policies in force
@@ -135,22 +129,9 @@ pub(super) async fn put(
 ) -> Result<Json<InForce>, Error> {
     may_manage(&caller)?;
     let PutPolicies { files } = payload.json().await?;
-    if let Some(folder) = engine.policies.folder() {
-        return Err(Error::conflict(format!(
-            "the policies are read from the folder {}, so they are changed there; \
-             a Guardian that was started without one takes them here",
-            folder.display()
-        )));
-    }
-    if engine.policies.is_programs() {
-        return Err(Error::conflict(
-            "the policies are given by the program that holds this Guardian, so they are changed there",
-        ));
-    }
-    let files = checked(files)?;
-    engine.ensure_auditable()?;
-    engine.put_policies(files, &caller.key.id).await?;
-    Ok(Json(in_force(&engine)))
+    let files = files.into_iter().map(|File { name, text }| (name, text)).collect();
+    let in_force = policies::put(&engine, files, &caller.key.id).await?;
+    Ok(Json(in_force.into()))
 }
 
 /// Read the policy folder again
@@ -165,14 +146,8 @@ pub(super) async fn put(
 )]
 pub(super) async fn reload(engine: App, caller: Caller) -> Result<Json<InForce>, Error> {
     may_manage(&caller)?;
-    let Some(folder) = engine.policies.folder() else {
-        return Err(Error::conflict(
-            "the policies are not read from a folder; send others with PUT /api/v1/policies",
-        ));
-    };
-    engine.ensure_auditable()?;
-    engine.reload_policies(folder, &caller.key.id).await?;
-    Ok(Json(in_force(&engine)))
+    let in_force = policies::reload(&engine, &caller.key.id).await?;
+    Ok(Json(in_force.into()))
 }
 
 /// The policies decide for every organisation, so those who manage them are of the Guardian's own.
@@ -186,74 +161,45 @@ fn may_manage(caller: &Caller) -> Result<(), Error> {
     )))
 }
 
-fn checked(files: Vec<File>) -> Result<Vec<(String, String)>, Error> {
-    if files.len() > FILES_MOST {
-        let many = format!("has {} entries; {FILES_MOST} is the most", files.len());
-        return Err(Error::invalid("files", many));
-    }
-    let mut names = std::collections::BTreeSet::new();
-    for (place, File { name, .. }) in files.iter().enumerate() {
-        let field = format!("files[{place}].name");
-        check_name(&field, name)?;
-        if name.starts_with('.') || !name.ends_with(".cedar") || name.contains(['/', '\\']) {
-            let odd = format!("is {name:?}; give each file a plain name such as \"tools.cedar\"");
-            return Err(Error::invalid(&field, odd));
-        }
-        if !names.insert(name) {
-            let twice = format!("is {name:?}, which another file has; give each its own");
-            return Err(Error::invalid(&field, twice));
-        }
-    }
-    if files.is_empty() {
-        return Err(Error::invalid(
-            "files",
-            "is empty, so everything would be denied; send at least one policy",
-        ));
-    }
-    Ok(files.into_iter().map(|File { name, text }| (name, text)).collect())
-}
-
-fn in_force(engine: &Engine) -> InForce {
-    let Report { set, origin, since, trouble, changed } = engine.policies.report();
-    let policies = set.list().iter().map(|about| Policy {
-        would_have_changed: changed.get(&about.id).copied(),
-        ..Policy::from(about)
-    });
-    InForce {
-        source: origin.as_str(),
-        folder: engine.policies.folder().map(|folder| folder.display().to_string()),
-        sha256: set.sha256().to_string(),
-        loaded_at: since,
-        policies: policies.collect(),
-        error: trouble.map(|trouble| Unusable {
-            message: trouble.error.to_string(),
-            since: trouble.at,
-            file: trouble.error.file().to_owned(),
-            line: trouble.error.line(),
-            column: trouble.error.column(),
-        }),
-    }
-}
-
-impl From<&About> for Policy {
-    fn from(about: &About) -> Self {
+impl From<policies::InForce> for InForce {
+    fn from(now: policies::InForce) -> Self {
         Self {
-            id: about.id.clone(),
-            place: about.place.clone(),
+            source: now.origin.as_str(),
+            folder: now.folder.map(|folder| folder.display().to_string()),
+            sha256: now.sha256,
+            loaded_at: now.since,
+            policies: now.policies.into_iter().map(Policy::from).collect(),
+            error: now.trouble.map(|trouble| Unusable {
+                message: trouble.error.to_string(),
+                since: trouble.at,
+                file: trouble.error.file().to_owned(),
+                line: trouble.error.line(),
+                column: trouble.error.column(),
+            }),
+        }
+    }
+}
+
+impl From<Described> for Policy {
+    fn from(described: Described) -> Self {
+        let Described { about, would_have_changed } = described;
+        Self {
+            id: about.id,
+            place: about.place,
             effect: if about.permits { "permit" } else { "forbid" },
-            reason: about.reason.clone(),
+            reason: about.reason,
             elevate: about.terms.map(|terms| Elevate {
                 quorum: terms.quorum,
                 window_seconds: terms.window.unwrap_or(DEFAULT_WINDOW).as_secs(),
                 single_use: terms.single_use,
             }),
-            limit: about.limit.as_ref().map(|limit| Budget {
+            limit: about.limit.map(|limit| Budget {
                 most: limit.most,
                 within_seconds: limit.within.as_secs(),
                 per: limit.per.as_str(),
             }),
             shadow: about.shadow,
-            would_have_changed: None,
+            would_have_changed,
         }
     }
 }

@@ -4,7 +4,6 @@ use agenttrust::Effect;
 use agenttrust::model::schema::{Name, effect_in_a_request};
 use axum::Json;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::App;
@@ -12,11 +11,8 @@ use super::answers::{Done, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
-use crate::audit::Record;
-use crate::domain::Error;
-use crate::domain::Permission;
-use crate::engine::Planned;
-use crate::manifest::Manifest;
+use crate::domain::{Error, Permission};
+use crate::services::tools;
 
 /// The body of `PUT /api/v1/tools/{name}/effect`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,15 +43,8 @@ pub(super) async fn set(
 ) -> Result<Json<ToolEffect>, Error> {
     caller.need(Permission::SetEffects)?;
     let SetEffect { effect } = payload.json().await?;
-    engine.ensure_auditable()?;
-    let answer = ToolEffect { tool: tool.clone(), effect };
-    let record = record(&caller, "tool.effect_set", json!({ "tool": tool, "effect": effect }));
-    let plan = move |manifest: &Manifest| {
-        let changes = vec![manifest.set(&tool, Some(effect))];
-        Ok(Planned { changes, records: vec![record.clone()] })
-    };
-    engine.change_tools(&caller.key, plan).await?;
-    Ok(Json(answer))
+    tools::set_effect(&engine, &caller.key, tool.clone(), effect).await?;
+    Ok(Json(ToolEffect { tool, effect }))
 }
 
 /// Unset the effect of a tool
@@ -68,21 +57,6 @@ pub(super) async fn set(
 )]
 pub(super) async fn unset(engine: App, caller: Caller, Id(tool): Id) -> Result<Json<Done>, Error> {
     caller.need(Permission::SetEffects)?;
-    engine.ensure_auditable()?;
-    let key = caller.key.clone();
-    let plan = move |manifest: &Manifest| {
-        let change = manifest.set(&tool, None);
-        let Some(effect) = change.before.set else {
-            return Err(Error::not_found(format!("no effect is set for tool {tool:?}")));
-        };
-        let body = json!({ "tool": tool, "effect": effect });
-        let records = vec![record(&caller, "tool.effect_unset", body)];
-        Ok(Planned { changes: vec![change], records })
-    };
-    engine.change_tools(&key, plan).await?;
+    tools::unset_effect(&engine, &caller.key, tool).await?;
     Ok(Json(Done { status: "unset" }))
-}
-
-fn record(caller: &Caller, kind: &'static str, body: Value) -> Record {
-    Record::new(kind, caller.org_id()).actor(&caller.key.id).body(body)
 }

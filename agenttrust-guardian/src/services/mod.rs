@@ -2,7 +2,10 @@
 //! Guardian ask for.
 
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod keys;
+pub(crate) mod policies;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+pub(crate) mod tools;
 pub(crate) mod webhooks;

@@ -1,0 +1,256 @@
+//! The audit: read, verified and exported, log by log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use agenttrust::background;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::audit::{self, AuditError, Checkpoint, Entry, MAX_PAGE, Trust, Verification};
+use crate::domain::Error;
+use crate::engine::Engine;
+use crate::store::Db;
+
+/// Which entries of a log are wanted.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// Which log; the one that this Guardian writes, unless another is named.
+    pub(crate) log: Option<String>,
+    /// The number of the entry before the first one.
+    pub(crate) after: u64,
+    /// How many at most.
+    pub(crate) limit: u32,
+    /// Only what is about this agent.
+    pub(crate) agent_id: Option<String>,
+}
+
+/// A page of a log, as an organisation sees it.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) entries: Vec<Entry>,
+    /// The number of the last entry that was looked at; `None` when nothing is left.
+    pub(crate) next_after: Option<u64>,
+}
+
+/// Reads the entries of an organisation that are wanted.
+///
+/// # Errors
+///
+/// Unavailable where the audit cannot be read.
+pub(crate) async fn list(engine: &Engine, org_id: &str, wanted: Wanted) -> Result<Page, Error> {
+    let Wanted { log, after, limit, agent_id } = wanted;
+    let log = log.unwrap_or_else(|| engine.settings.log.clone());
+    engine.audit.flush().await;
+    let mut entries = page(engine, log, after, limit, agent_id).await?;
+    let next_after = entries.last().map(|entry| entry.seq);
+    entries.retain(|entry| entry.org_id == org_id);
+    Ok(Page { entries, next_after })
+}
+
+/// One log: on SQLite there is one, on PostgreSQL one a replica.
+#[derive(Debug)]
+pub(crate) struct LogBrief {
+    /// Its name; empty on SQLite.
+    pub(crate) log: String,
+    /// Whether this Guardian writes it.
+    pub(crate) own: bool,
+    /// Its newest entry.
+    pub(crate) last: Option<Entry>,
+}
+
+/// Lists the logs.
+///
+/// # Errors
+///
+/// Unavailable where the audit cannot be read.
+pub(crate) async fn logs(engine: &Engine) -> Result<Vec<LogBrief>, Error> {
+    engine.audit.flush().await;
+    let found = read(engine, |db| async move {
+        let mut found = Vec::new();
+        for log in audit::logs(&db).await? {
+            let last = audit::last(&db, &log).await?;
+            found.push((log, last));
+        }
+        Ok(found)
+    });
+    let own = &engine.settings.log;
+    let brief = |(log, last): (String, Option<Entry>)| LogBrief { own: log == *own, log, last };
+    Ok(found.await?.into_iter().map(brief).collect())
+}
+
+/// Checkpoints of a log.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    /// The public key by which this Guardian's checkpoints are verified, in hexadecimal.
+    pub(crate) key: Option<String>,
+    /// Where the log begins, if its first rows were let go.
+    pub(crate) cut: Option<Checkpoint>,
+    /// The newest first.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+    /// The number of the row of the oldest of these; `None` when nothing is left.
+    pub(crate) next_before: Option<u64>,
+}
+
+/// Reads up to `limit` checkpoints of a log, of rows before this one; of the log that this Guardian writes,
+/// unless another is named.
+///
+/// # Errors
+///
+/// Unavailable where the audit cannot be read.
+pub(crate) async fn checkpoints(
+    engine: &Engine,
+    log: Option<String>,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Checkpoints, Error> {
+    let log = log.unwrap_or_else(|| engine.settings.log.clone());
+    let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+    let (cut, checkpoints) = read(engine, move |db| async move {
+        let cut = audit::cut(&db, &log).await.map_err(AuditError::unreadable)?;
+        let page = audit::checkpoints(&db, &log, before, limit).await;
+        Ok((cut, page.map_err(AuditError::unreadable)?))
+    })
+    .await?;
+    let key = engine.audit.key().map(|key| key.public().to_string());
+    let next_before = checkpoints.last().map(|oldest| oldest.seq);
+    Ok(Checkpoints { key, cut, checkpoints, next_before })
+}
+
+/// What was found along every log.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// How many rows were read, in all logs.
+    pub(crate) rows: u64,
+    /// The hash of the last row of the log that this Guardian writes, in hexadecimal.
+    pub(crate) head: String,
+    pub(crate) logs: Vec<Verification>,
+}
+
+/// Verifies every log, against the checkpoints in the database and against what this Guardian knows of its
+/// own.
+///
+/// # Errors
+///
+/// Too many while the audit is being verified or exported, unavailable where it cannot be read.
+pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
+    let walk = begin_walk(engine)?;
+    engine.audit.flush().await;
+    let trust = Trust { own: Some(engine.audit.own(&engine.settings.log)), ..Trust::default() };
+    // The walk goes on when the caller hangs up, and so must its leave.
+    let found = read(engine, |db| async move {
+        let found = audit::verify_all(&db, &trust).await;
+        drop(walk);
+        found
+    });
+    let logs = found.await?;
+    let own = logs.iter().find(|log| log.log == engine.settings.log);
+    let head = own.map(|log| log.head.clone()).unwrap_or_default();
+    let rows = logs.iter().map(|log| log.rows).sum();
+    Ok(Verified { rows, head, logs })
+}
+
+/// An export on its way: what is left of it, and the leave to read it all.
+#[derive(Debug)]
+pub(crate) struct Export {
+    engine: Arc<Engine>,
+    org_id: String,
+    logs: VecDeque<String>,
+    /// The number of the last entry that was read of the first of these logs.
+    after: u64,
+    _walk: OwnedSemaphorePermit,
+}
+
+/// Begins an export of what is about an organisation, of every log or of this one.
+///
+/// # Errors
+///
+/// Too many while the audit is being verified or exported, not found for a log that there is not,
+/// unavailable where the audit cannot be read.
+pub(crate) async fn export(
+    engine: &Arc<Engine>,
+    org_id: &str,
+    log: Option<String>,
+) -> Result<Export, Error> {
+    let walk = begin_walk(engine)?;
+    engine.audit.flush().await;
+    let known = read(engine, |db| async move { audit::logs(&db).await }).await?;
+    let logs = match log {
+        None => known,
+        Some(log) if known.contains(&log) => vec![log],
+        Some(log) => return Err(Error::unknown("audit log", &log)),
+    };
+    Ok(Export {
+        engine: Arc::clone(engine),
+        org_id: org_id.to_owned(),
+        logs: logs.into(),
+        after: 0,
+        _walk: walk,
+    })
+}
+
+impl Export {
+    /// Reads the next page, which may have no entry for the organisation; `None` after the last one.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable where the audit cannot be read.
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, Error> {
+        let Some(log) = self.logs.front().cloned() else { return Ok(None) };
+        let mut entries = page(&self.engine, log, self.after, MAX_PAGE, None).await?;
+        self.after = match entries.last() {
+            Some(last) => last.seq,
+            None => {
+                self.logs.pop_front();
+                0
+            }
+        };
+        entries.retain(|entry| entry.org_id == self.org_id);
+        Ok(Some(entries))
+    }
+}
+
+async fn page(
+    engine: &Engine,
+    log: String,
+    after: u64,
+    limit: u32,
+    agent_id: Option<String>,
+) -> Result<Vec<Entry>, Error> {
+    read(engine, move |db| async move {
+        audit::list(&db, &log, after, limit, agent_id.as_deref()).await
+    })
+    .await
+}
+
+/// Reads on the background runtime, to the end even when no one waits for it any more.
+async fn read<T, F, W>(engine: &Engine, work: F) -> Result<T, Error>
+where
+    F: FnOnce(Db) -> W,
+    W: Future<Output = Result<T, AuditError>> + Send + 'static,
+    T: Send + 'static,
+{
+    let store = engine.reading_store.clone();
+    let work = work(store.db());
+    let read = async move {
+        let _place = store.place().await;
+        work.await
+    };
+    background::spawn(read)
+        .await
+        .map_err(|_| Error::unavailable("reading the audit log panicked"))?
+        .map_err(unreadable)
+}
+
+fn begin_walk(engine: &Engine) -> Result<OwnedSemaphorePermit, Error> {
+    engine.audit.begin_walk().ok_or_else(|| {
+        Error::too_many(
+            "the audit log is being verified or exported, which one caller at a time may do; \
+             try again in a moment",
+        )
+    })
+}
+
+fn unreadable(error: AuditError) -> Error {
+    tracing::error!(%error, "the audit log could not be read");
+    Error::unavailable("the audit log cannot be read at present; try again later")
+}

@@ -1,0 +1,223 @@
+//! Tools: declared by operators and admins, whose declarations hold, raised by the keys of agents, which do
+//! nothing else, and given an effect that is final.
+
+use std::sync::Arc;
+
+use agenttrust::Effect;
+use agenttrust::model::AgentStatus;
+use serde_json::{Map, Value, json};
+
+use crate::audit::Record;
+use crate::domain::{Error, Key};
+use crate::engine::{Engine, Planned};
+use crate::manifest::{Change, Full, Known, Manifest, Sent};
+
+/// How many bytes of changes one row of the audit lists: with one more change it still fits.
+const LISTED_BYTES: usize = 32 << 10;
+
+/// Declares tools, wholly or not at all; returns what is known of each of them now.
+///
+/// # Errors
+///
+/// Conflict where the organisation would have more than it may, or others keep changing its tools;
+/// unavailable where the database or the audit cannot be written.
+pub(crate) async fn declare(
+    engine: &Arc<Engine>,
+    key: &Key,
+    sent: Vec<Sent>,
+) -> Result<Vec<(String, Known)>, Error> {
+    let names: Vec<String> = sent.iter().map(|sent| sent.tool.clone()).collect();
+    let (by, named) = (key.clone(), names.len());
+    change(engine, key, move |manifest| planned(manifest.declare(sent.clone()), &by, named))
+        .await?;
+    let known = |tool: String| {
+        let known = engine.registry.tools.known(&key.org_id, &tool);
+        (tool, known)
+    };
+    Ok(names.into_iter().map(known).collect())
+}
+
+/// Takes the effects of those tools that one of `agents` may use, and returns what is in force for these
+/// alone: whose tools the others are, and what is declared of them, stays untold.
+///
+/// # Errors
+///
+/// Forbidden where none of `agents` is active, otherwise as [`declare`].
+pub(crate) async fn raise(
+    engine: &Arc<Engine>,
+    key: &Key,
+    agents: &[&str],
+    sent: Vec<Sent>,
+) -> Result<Vec<(String, Option<Effect>)>, Error> {
+    let said = within_reach(engine, &key.org_id, agents, sent)?;
+    let names: Vec<String> = said.iter().map(|(tool, _)| tool.clone()).collect();
+    let said: Vec<_> =
+        said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
+    let (by, named) = (key.clone(), names.len());
+    change(engine, key, move |manifest| planned(manifest.raise(said.clone()), &by, named)).await?;
+    let in_force = |tool: String| {
+        let effect = engine.registry.tools.known(&key.org_id, &tool).in_force(&tool);
+        (tool, effect)
+    };
+    Ok(names.into_iter().map(in_force).collect())
+}
+
+/// Lists everything that is declared in the organisation, ordered by name.
+pub(crate) fn list(engine: &Engine, org_id: &str) -> Vec<(String, Known)> {
+    engine.registry.tools.read(org_id, |manifest| {
+        let declared = manifest.iter().filter(|(_, known)| known.is_listed());
+        declared.map(|(tool, known)| (tool.clone(), known.clone())).collect()
+    })
+}
+
+/// Forgets what was declared of a tool, also by agents.
+///
+/// # Errors
+///
+/// Not found for a tool of which nothing is declared, conflict where others keep changing the tools of the
+/// organisation; unavailable where the database or the audit cannot be written.
+pub(crate) async fn remove(engine: &Arc<Engine>, key: &Key, tool: String) -> Result<(), Error> {
+    let by = key.clone();
+    change(engine, key, move |manifest| {
+        let change = manifest.remove(&tool);
+        let change = change.ok_or_else(|| Error::unknown("declared tool", &tool))?;
+        let records = vec![record(&by, "tool.removed", json!({ "tool": tool }))];
+        Ok(Planned { changes: vec![change], records })
+    })
+    .await
+}
+
+/// Sets the effect of a tool, whatever is declared of it.
+///
+/// # Errors
+///
+/// Conflict where others keep changing the tools of the organisation; unavailable where the database or the
+/// audit cannot be written.
+pub(crate) async fn set_effect(
+    engine: &Arc<Engine>,
+    key: &Key,
+    tool: String,
+    effect: Effect,
+) -> Result<(), Error> {
+    let record = record(key, "tool.effect_set", json!({ "tool": tool, "effect": effect }));
+    change(engine, key, move |manifest| {
+        let changes = vec![manifest.set(&tool, Some(effect))];
+        Ok(Planned { changes, records: vec![record.clone()] })
+    })
+    .await
+}
+
+/// Unsets the effect of a tool.
+///
+/// # Errors
+///
+/// Not found for a tool whose effect is not set, otherwise as [`set_effect`].
+pub(crate) async fn unset_effect(
+    engine: &Arc<Engine>,
+    key: &Key,
+    tool: String,
+) -> Result<(), Error> {
+    let by = key.clone();
+    change(engine, key, move |manifest| {
+        let change = manifest.set(&tool, None);
+        let Some(effect) = change.before.set else {
+            return Err(Error::not_found(format!("no effect is set for tool {tool:?}")));
+        };
+        let body = json!({ "tool": tool, "effect": effect });
+        let records = vec![record(&by, "tool.effect_unset", body)];
+        Ok(Planned { changes: vec![change], records })
+    })
+    .await
+}
+
+/// Changes what is known of the tools of the organisation of `key` as `plan` says.
+///
+/// Not by `Engine::change`: what is stored and recorded is planned from what is known by then, and anew when
+/// another replica comes first.
+async fn change(
+    engine: &Arc<Engine>,
+    key: &Key,
+    plan: impl Fn(&Manifest) -> Result<Planned, Error> + Send + 'static,
+) -> Result<(), Error> {
+    engine.ensure_auditable()?;
+    engine.change_tools(key, plan).await
+}
+
+/// What is said of the tools that an active one of `agents` may use; forbidden when none is active.
+fn within_reach(
+    engine: &Engine,
+    org_id: &str,
+    agents: &[&str],
+    sent: Vec<Sent>,
+) -> Result<Vec<(String, Option<Effect>)>, Error> {
+    let mut active = Vec::new();
+    for id in agents {
+        let agent = engine.registry.agents.get(org_id, id);
+        active.extend(agent.filter(|entry| entry.agent.status == AgentStatus::Active));
+    }
+    if active.is_empty() {
+        return Err(Error::forbidden(
+            "no agent of this key is active, so it may declare no tools; \
+             have an operator reactivate one, or declare them with another key",
+        ));
+    }
+    let may_use = |tool: &str| active.iter().any(|entry| entry.capabilities.covers(tool));
+    let said = sent.into_iter().filter(|sent| may_use(&sent.tool));
+    Ok(said.map(|sent| (sent.tool, sent.declared.effect)).collect())
+}
+
+/// The changes with what the audit says of them: nothing where there are none.
+fn planned(changes: Result<Vec<Change>, Full>, key: &Key, named: usize) -> Result<Planned, Error> {
+    let changes = changes.map_err(|full| Error::conflict(full.to_string()))?;
+    let described = changes.iter().filter(|change| change.describes_anew()).count();
+    let declared = |changed| {
+        let body = json!({
+            "tools": named, "role": key.role, "changed": changed, "described": described,
+        });
+        record(key, "tools.declared", body)
+    };
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    let mut bytes = 0;
+    for change in changes.iter().filter_map(told) {
+        if rows.is_empty() || bytes > LISTED_BYTES {
+            rows.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += change.to_string().len();
+        if let Some(row) = rows.last_mut() {
+            row.push(change);
+        }
+    }
+    if rows.is_empty() && !changes.is_empty() {
+        rows.push(Vec::new());
+    }
+    let records = rows.into_iter().map(declared).collect();
+    Ok(Planned { changes, records })
+}
+
+/// What a check could notice of a change, or that a tool is declared for the first time.
+fn told(change: &Change) -> Option<Value> {
+    let (before, after) = change.declared();
+    let mut told = Map::new();
+    if change.before.raised != change.after.raised {
+        let effect = json!({ "before": change.before.raised, "after": change.after.raised });
+        told.insert("effect".to_owned(), effect);
+    }
+    let [from, to] = [before, after].map(|declared| declared.and_then(|declared| declared.effect));
+    if from != to {
+        told.insert("effect".to_owned(), json!({ "before": from, "after": to }));
+    }
+    if change.before.scopes() != change.after.scopes() {
+        told.insert("scopes".to_owned(), json!(change.after.scopes()));
+    }
+    let is_new = before.is_none() && after.is_some();
+    if told.is_empty() && !is_new {
+        return None;
+    }
+    told.insert("tool".to_owned(), json!(change.tool));
+    Some(Value::Object(told))
+}
+
+fn record(key: &Key, kind: &'static str, body: Value) -> Record {
+    Record::new(kind, &key.org_id).actor(&key.id).body(body)
+}
