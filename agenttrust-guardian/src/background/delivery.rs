@@ -1,4 +1,4 @@
-//! Sending what is to be told: one job a webhook, so that a slow receiver holds up nobody else's.
+//! Sending what is to be told: one job a webhook, so that a slow receiver holds up no other.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -15,7 +15,7 @@ use sqlx::{Executor, Row};
 
 /// How often it is looked whether there is something to move, while nothing is written ...
 const IDLE: Duration = Duration::from_millis(200);
-/// ... and while something is: few pages at a time, because whoever commits meanwhile waits for the same disk.
+/// ... and while something is: few pages at a time, because commits wait meanwhile for the same disk.
 const BUSY: Duration = Duration::from_millis(20);
 /// From how many bytes on pages are moved beside the writers ...
 const MOVE_FROM: u64 = 256 << 10;
