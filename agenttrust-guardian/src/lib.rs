@@ -28,10 +28,6 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-// The trials use what the end-to-end tests share, which names this crate.
-#[cfg(test)]
-extern crate self as agenttrust_guardian;
-
 pub mod audit;
 mod background;
 mod builder;

@@ -3,5 +3,16 @@
 
 mod approvals;
 mod clock_jumps;
-#[path = "../tests/support/mod.rs"]
-pub(crate) mod support;
+
+use agenttrust_testkit::ADMIN;
+
+use crate::{Guardian, GuardianBuilder};
+
+pub(crate) type Api = agenttrust_testkit::Api<Guardian>;
+
+/// A Guardian with these settings.
+pub(crate) async fn open_with(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) -> Api {
+    let guardian = settings(Guardian::builder().admin_key(ADMIN)).build().await.unwrap();
+    let router = guardian.router();
+    Api::new(guardian, router)
+}

@@ -74,10 +74,10 @@ impl Record {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(super) kind: &'static str,
-    pub(super) org_id: String,
-    pub(super) agent_id: Option<String>,
-    pub(super) actor: Option<String>,
-    pub(super) body: String,
+    pub(super) org_id: Arc<str>,
+    pub(super) agent_id: Option<Arc<str>>,
+    pub(super) actor: Option<Arc<str>>,
+    pub(super) body: Arc<str>,
     pub(super) counted: Option<Counted>,
     pub(super) facts: Vec<(FactsDigest, Row)>,
 }
@@ -92,26 +92,27 @@ impl Row {
     ) -> Result<Self, AuditError> {
         let body = serde_json::to_string(body)
             .map_err(|source| AuditError::Body { kind, source: Arc::new(source) })?;
-        Self::with_body(kind, org_id.to_owned(), body)
+        Self::with_body(kind, org_id, body)
     }
 
-    fn with_body(kind: &'static str, org_id: String, body: String) -> Result<Self, AuditError> {
+    fn with_body(kind: &'static str, org_id: &str, body: String) -> Result<Self, AuditError> {
         if body.len() > MAX_BODY_BYTES {
             return Err(AuditError::TooLong { kind, bytes: body.len() });
         }
         let (agent_id, actor, counted, facts) = (None, None, None, Vec::new());
+        let (org_id, body) = (org_id.into(), body.into());
         Ok(Self { kind, org_id, agent_id, actor, body, counted, facts })
     }
 
     /// Names the agent that it is about.
     pub(crate) fn agent(mut self, agent_id: &str) -> Self {
-        self.agent_id = Some(agent_id.to_owned());
+        self.agent_id = Some(agent_id.into());
         self
     }
 
     /// Names the key that did it, by its id.
     pub(crate) fn actor(mut self, key_id: &str) -> Self {
-        self.actor = Some(key_id.to_owned());
+        self.actor = Some(key_id.into());
         self
     }
 
@@ -139,7 +140,8 @@ impl TryFrom<Record> for Row {
         let Record { kind, org_id, agent_id, actor, body } = record;
         let body = serde_json_canonicalizer::to_string(&body)
             .map_err(|source| AuditError::Body { kind, source: Arc::new(source) })?;
-        Ok(Self { agent_id, actor, ..Self::with_body(kind, org_id, body)? })
+        let (agent_id, actor) = (agent_id.map(Arc::from), actor.map(Arc::from));
+        Ok(Self { agent_id, actor, ..Self::with_body(kind, &org_id, body)? })
     }
 }
 

@@ -1,8 +1,9 @@
 //! The one task that writes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -26,20 +27,23 @@ use crate::store::{ColumnKind, Db, Insert, Rows, Transaction};
 const BATCH: usize = 512;
 /// ... and at least, however slow the database is.
 const BATCH_LEAST: usize = 8;
+/// How long rows gather into one transaction while there are few and no caller waits for any of them.
+const GATHERS: Duration = Duration::from_millis(2);
+/// ... and how many are not few any more.
+const FEW: usize = BATCH / 4;
 
 static INSERT: Insert = Insert {
     into: "audit",
+    alike: &[("log", ColumnKind::Text), ("at", ColumnKind::Text)],
     columns: &[
-        ("log", ColumnKind::Text),
         ("seq", ColumnKind::Int),
-        ("at", ColumnKind::Text),
         ("kind", ColumnKind::Text),
         ("org_id", ColumnKind::Text),
         ("agent_id", ColumnKind::Text),
         ("actor", ColumnKind::Text),
         ("body", ColumnKind::Text),
-        ("prev_hash", ColumnKind::Bytes),
-        ("hash", ColumnKind::Bytes),
+        ("prev_hash", ColumnKind::Hash),
+        ("hash", ColumnKind::Hash),
     ],
     unless_in: "",
 };
@@ -110,9 +114,24 @@ impl Writer {
     async fn receive(&mut self, batch: &mut Vec<Message>) -> Option<usize> {
         let checkpoint = self.signing.as_ref().and_then(Signing::due_at);
         let retry = self.outage.as_ref().map(|outage| Instant::now() + outage.retry);
-        match retry.or(checkpoint) {
-            None => Some(self.messages.recv_many(batch, BATCH).await),
-            Some(due) => timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok(),
+        let received = match retry.or(checkpoint) {
+            None => self.messages.recv_many(batch, BATCH).await,
+            Some(due) => timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok()?,
+        };
+        if (1..FEW).contains(&received) && !batch.iter().any(Message::is_awaited) {
+            self.gather(batch).await;
+        }
+        Some(received)
+    }
+
+    /// Lets more rows come, and wakes for none of them, until a moment has passed or a caller waits.
+    async fn gather(&mut self, batch: &mut Vec<Message>) {
+        // Either way it is time.
+        let _ = timeout(GATHERS, self.shared.awaited.notified()).await;
+        while batch.len() < BATCH
+            && let Ok(message) = self.messages.try_recv()
+        {
+            batch.push(message);
         }
     }
 
@@ -326,7 +345,9 @@ impl Writer {
         at: &str,
         rows: impl Iterator<Item = &'a Row>,
     ) -> (Rows, Head) {
-        let mut inserted = Rows::with_capacity(&INSERT, rows.size_hint().0);
+        let alike = [self.log.as_str().into(), at.into()];
+        let mut inserted = Rows::with_capacity(&INSERT, alike, rows.size_hint().0);
+        let mut kinds: HashMap<&str, Arc<str>> = HashMap::new();
         for row in rows {
             let seq = head.seq + 1;
             let link = Link {
@@ -341,16 +362,14 @@ impl Writer {
             };
             let hash = link.hash();
             inserted.push([
-                self.log.as_str().into(),
                 seq.into(),
-                at.into(),
-                row.kind.into(),
-                row.org_id.as_str().into(),
-                row.agent_id.as_deref().into(),
-                row.actor.as_deref().into(),
-                row.body.as_str().into(),
-                head.hash[..].into(),
-                hash[..].into(),
+                (&*kinds.entry(row.kind).or_insert_with(|| row.kind.into())).into(),
+                (&row.org_id).into(),
+                (&row.agent_id).into(),
+                (&row.actor).into(),
+                (&row.body).into(),
+                head.hash.into(),
+                hash.into(),
             ]);
             head = Head { seq, hash };
         }
@@ -388,9 +407,10 @@ impl Writer {
             Some(outage) => outage.goes_on(refused),
             None => {
                 tracing::error!(%error, "the audit log cannot be written, so checks are denied");
-                let org_id = rows
-                    .first()
-                    .map_or_else(|| DEFAULT_ORG.to_owned(), |waiting| waiting.row.org_id.clone());
+                let org_id = rows.first().map_or_else(
+                    || DEFAULT_ORG.to_owned(),
+                    |waiting| waiting.row.org_id.to_string(),
+                );
                 self.outage = Some(Outage::begin(self.now(), org_id, refused));
             }
         }

@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use agenttrust::Timestamp;
+use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::receiver::Receiver;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use self::receiver::Receiver;
 use crate::Role;
 use crate::domain::{Event, Secret};
-use crate::model_tests::support::postgres::Fresh;
-use crate::model_tests::support::{ADMIN, Api};
+use crate::model_tests::{Api, open_with};
 use crate::outbound::new_secret;
 use crate::services::keys::{self, NewKey};
 use crate::store::{Ended, Store, WebhookRow};
 
-#[path = "../../tests/support/receiver.rs"]
-mod receiver;
-
 async fn open(database: &str) -> Api {
-    Api::with(|builder| builder.database(database).allow_private_targets(true)).await
+    open_with(|builder| builder.database(database).allow_private_targets(true)).await
 }
 
 /// A webhook for every event, and its id.
@@ -152,7 +150,7 @@ async fn two_replicas_tell_each_message_once() {
     let mut receiver = Receiver::answering(&[200]).await;
     let open = async |name: &str| {
         let url = database.url();
-        Api::with(|it| it.database(url).replica(name).allow_private_targets(true)).await
+        open_with(|it| it.database(url).replica(name).allow_private_targets(true)).await
     };
     let (one, two) = (open("one").await, open("two").await);
     let webhook = register(&one, &receiver.url()).await;

@@ -2,6 +2,7 @@
 //! session and tool is kept as unverified, as far as the agent's quota goes, and counts for nothing.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use agenttrust::Timestamp;
 use agenttrust::model::TelemetryReceipt;
@@ -148,6 +149,8 @@ pub(super) async fn report(
     known(&engine, caller.org_id(), &body.agent_id)?;
 
     let now = engine.clock.now();
+    let [org_id, agent_id, of_session, key_id]: [Arc<str>; 4] =
+        [caller.org_id(), &body.agent_id, &session_id, &caller.key.id].map(Arc::from);
     let mut rows = Vec::with_capacity(body.events.len());
     let mut proven = HashSet::new();
     for (event, check_id) in body.events.into_iter().zip(check_ids) {
@@ -163,19 +166,19 @@ pub(super) async fn report(
             // Whichever of a batch is first; the others do not queue as if they were believed.
             && proven.insert((check_id.clone(), stage));
         rows.push(EventRow {
-            id: ids::new("evt_"),
-            org_id: caller.org_id().to_owned(),
-            agent_id: body.agent_id.clone(),
-            session_id: session_id.clone(),
-            key_id: caller.key.id.clone(),
-            event_type: event.event_type,
-            tool: event.tool_name,
+            id: ids::new("evt_").into(),
+            org_id: Arc::clone(&org_id),
+            agent_id: Arc::clone(&agent_id),
+            session_id: Arc::clone(&of_session),
+            key_id: Arc::clone(&key_id),
+            event_type: event.event_type.into(),
+            tool: event.tool_name.into(),
             duration_ms: event.duration_ms,
             success: event.success,
-            error_type: event.error_type,
+            error_type: event.error_type.map(Arc::from),
             happened_at: event.timestamp,
             received_at: now,
-            check_id,
+            check_id: check_id.map(Arc::from),
             stage,
             verified,
         });

@@ -15,13 +15,13 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::time::Instant;
 
+use agenttrust_testkit::postgres::Fresh;
 use proptest::test_runner::{Config, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
 use self::happened::Happened;
 use self::intent::{Lifecycle, Living, Transition};
 use self::world::World;
-use super::support::postgres::Fresh;
 
 /// Where a Guardian keeps the approvals of one life.
 trait Place {

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 use agenttrust::model::headers::IDEMPOTENCY_KEY;
+use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::{ADMIN, Answer};
 use serde_json::{Value, json};
 
-use super::support::postgres::Fresh;
-use super::support::{ADMIN, Answer, Api};
 use crate::clock::Clock;
 use crate::domain::Role;
+use crate::model_tests::{Api, open, open_with};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,7 +56,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let api = Api::with(|builder| builder.session_ttl(2 * HOUR)).await;
+        let api = open_with(|builder| builder.session_ttl(2 * HOUR)).await;
         api.guardian.engine().clock.stop_at(Timestamp::now());
         let (agent, key) = api.worker().await;
         Self { api, agent, key }
@@ -222,7 +223,7 @@ async fn clock_that_is_set_back_takes_nothing_away() {
 async fn guardian_that_starts_is_not_before_what_was_written_down() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("guardian.db").to_str().unwrap().to_owned();
-    let open = async || Api::with(|builder| builder.database(&path)).await;
+    let open = async || open_with(|builder| builder.database(&path)).await;
     let api = open().await;
     let (agent, key) = api.worker().await;
     api.guardian.engine().clock.set_ahead(HOUR);
@@ -241,7 +242,7 @@ async fn guardian_that_starts_is_not_before_what_was_written_down() {
 async fn replica_is_not_before_what_another_one_wrote_down() {
     let Some(database) = Fresh::or_skip() else { return };
     let open = async |name: &str| {
-        Api::with(|builder| builder.database(database.url()).replica(name)).await
+        open_with(|builder| builder.database(database.url()).replica(name)).await
     };
     let (ahead, behind) = (open("ahead").await, open("behind").await);
     ahead.guardian.engine().clock.set_ahead(HOUR);

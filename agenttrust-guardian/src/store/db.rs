@@ -3,6 +3,8 @@
 //! A statement is text with `$1` parameters that both understand. What few things they do not share
 //! (how a transaction begins, locks, notifications) is here and nowhere else.
 
+use std::sync::Arc;
+
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{FromRow, Postgres, Sqlite};
@@ -60,9 +62,12 @@ impl<T> Read for T where
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Text(Option<String>),
+    /// A text that others hold too, so that it need not be copied.
+    Shared(Arc<str>),
     Int(Option<i64>),
     Bool(bool),
     Bytes(Vec<u8>),
+    Hash([u8; 32]),
 }
 
 /// A statement and the values of its parameters.
@@ -83,9 +88,11 @@ macro_rules! with_values {
         for value in $values {
             query = match value {
                 Value::Text(text) => query.bind(text),
+                Value::Shared(text) => query.bind(text),
                 Value::Int(number) => query.bind(number),
                 Value::Bool(truth) => query.bind(truth),
                 Value::Bytes(bytes) => query.bind(bytes),
+                Value::Hash(hash) => query.bind(hash.to_vec()),
             };
         }
         query
@@ -258,6 +265,18 @@ impl From<Option<&str>> for Value {
     }
 }
 
+impl From<&Arc<str>> for Value {
+    fn from(text: &Arc<str>) -> Self {
+        Self::Shared(Arc::clone(text))
+    }
+}
+
+impl From<&Option<Arc<str>>> for Value {
+    fn from(text: &Option<Arc<str>>) -> Self {
+        text.as_ref().map_or(Self::Text(None), Self::from)
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Int(Some(number))
@@ -273,6 +292,12 @@ impl From<Option<i64>> for Value {
 impl From<bool> for Value {
     fn from(truth: bool) -> Self {
         Self::Bool(truth)
+    }
+}
+
+impl From<[u8; 32]> for Value {
+    fn from(hash: [u8; 32]) -> Self {
+        Self::Hash(hash)
     }
 }
 

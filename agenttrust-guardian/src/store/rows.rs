@@ -1,11 +1,12 @@
-//! Many rows into one table by one statement.
+//! Many rows into one table by one statement. What is the same in all of them is sent once.
 //!
 //! PostgreSQL takes a list for each column, whatever its length, so there is one statement to prepare. What is
 //! sent to it is kept within one record of TLS: the client library leaves Nagle's algorithm on, and of two
 //! records the second would wait 40 milliseconds for the first to be acknowledged. Longer lists go by several
 //! statements, in the same transaction. SQLite
-//! takes a parameter for each value; the rows are filled up to a power of two with rows of `NULL`, which the
-//! statement leaves out, so that few statements are prepared and all of them are kept.
+//! takes a parameter for each value, but for hashes: those of a column are cut out of one. The rows are filled up
+//! to a power of two with rows of `NULL`, which the statement leaves out, so that few statements are prepared and
+//! all of them are kept.
 
 use std::collections::HashSet;
 
@@ -19,10 +20,13 @@ const PARAMETERS: usize = 32_766;
 /// How many bytes of values one statement of PostgreSQL takes: a record of TLS has 16,384.
 const RECORD: usize = 14_000;
 
-/// A table, and those of its columns that rows are given for. The first of them is never `NULL`.
+/// A table, and those of its columns that rows are given for.
 #[derive(Debug)]
 pub(crate) struct Insert {
     pub(crate) into: &'static str,
+    /// Those whose value is the same in all rows of a statement.
+    pub(crate) alike: &'static [(&'static str, Kind)],
+    /// The others. The first of them is no hash and never `NULL`.
     pub(crate) columns: &'static [(&'static str, Kind)],
     /// Which rows are left out by [`Rows::execute_new`]: those that this unique index holds already.
     pub(crate) unless_in: &'static str,
@@ -36,21 +40,36 @@ pub(crate) enum Kind {
     Text,
     Int,
     Bool,
-    Bytes,
+    /// 32 bytes.
+    Hash,
 }
+
+/// How many bytes a hash has.
+const HASH: usize = 32;
 
 /// Rows on their way into a table.
 #[derive(Debug)]
 pub(crate) struct Rows {
     insert: &'static Insert,
+    /// A value for each of [`Insert::alike`].
+    alike: Vec<Value>,
     /// Row after row.
     values: Vec<Value>,
 }
 
 impl Rows {
-    /// No rows yet, with room for `rows`.
-    pub(crate) fn with_capacity(insert: &'static Insert, rows: usize) -> Self {
-        Self { insert, values: Vec::with_capacity(rows * insert.columns.len()) }
+    /// No rows yet, with room for `rows`, and what is the same in all of them.
+    pub(crate) fn with_capacity<const N: usize>(
+        insert: &'static Insert,
+        alike: [Value; N],
+        rows: usize,
+    ) -> Self {
+        debug_assert_eq!(N, insert.alike.len(), "what is alike in {}", insert.into);
+        Self {
+            insert,
+            alike: alike.into(),
+            values: Vec::with_capacity(rows * insert.columns.len()),
+        }
     }
 
     /// Adds a row: a value for each column, in their order.
@@ -74,7 +93,7 @@ impl Rows {
             }
             Transaction::Postgres(transaction) => {
                 let mut inserted = 0;
-                for query in for_postgres(self.insert, self.values, "") {
+                for query in for_postgres(self.insert, &self.alike, self.values, "") {
                     inserted += query.execute(&mut **transaction).await?.rows_affected();
                 }
                 Ok(inserted)
@@ -121,7 +140,7 @@ impl Rows {
                 }
             }
             Transaction::Postgres(transaction) => {
-                for query in for_postgres(self.insert, self.values, &tail) {
+                for query in for_postgres(self.insert, &self.alike, self.values, &tail) {
                     for row in query.fetch_all(&mut **transaction).await? {
                         inserted.insert(row.try_get(0)?);
                     }
@@ -133,28 +152,50 @@ impl Rows {
 
     /// As many statements as it takes, each ending in `tail`.
     fn for_sqlite(self, tail: &str) -> Vec<Query<Sqlite>> {
-        let most = PARAMETERS / self.insert.columns.len() * self.insert.columns.len();
+        let columns = self.insert.columns.len();
+        let most = (PARAMETERS - self.alike.len()) / columns - 1;
         let (mut values, mut queries) = (self.values, Vec::new());
         while !values.is_empty() {
-            let later = values.split_off(values.len().min(most));
-            queries.push(for_sqlite(self.insert, values, most, tail));
+            let later = values.split_off(values.len().min(most * columns));
+            let rows = (values.len() / columns).next_power_of_two().min(most);
+            let query = sqlx::query(AssertSqlSafe(self.insert.for_sqlite(rows) + tail));
+            queries.push(bind(query, self.insert, self.alike.clone(), values, rows));
             values = later;
         }
         queries
     }
 }
 
-fn for_sqlite(insert: &Insert, values: Vec<Value>, most: usize, tail: &str) -> Query<Sqlite> {
-    let columns = insert.columns.len();
-    let rows = (values.len() / columns).next_power_of_two().min(most / columns);
-    let mut query = sqlx::query(AssertSqlSafe(insert.for_sqlite(rows) + tail));
-    let padding = rows * columns - values.len();
+/// Gives a statement for `rows` rows its values: what is alike, the hashes column by column, and the rest.
+fn bind(
+    mut query: Query<Sqlite>,
+    insert: &Insert,
+    alike: Vec<Value>,
+    values: Vec<Value>,
+    rows: usize,
+) -> Query<Sqlite> {
+    let (columns, of_hashes) = (insert.columns.len(), insert.hashes());
+    let padding = (rows - values.len() / columns) * (columns - of_hashes);
+    let (mut hashes, mut others) = (Vec::new(), alike);
+    let alike = others.len();
     for value in values {
+        match value {
+            Value::Hash(hash) => hashes.push(hash),
+            other => others.push(other),
+        }
+    }
+    debug_assert_eq!(hashes.len() % of_hashes.max(1), 0, "a row of {}", insert.into);
+    for (place, value) in others.into_iter().enumerate() {
+        if place == alike {
+            query = bind_hashes(query, &hashes, of_hashes);
+        }
         query = match value {
             Value::Text(text) => query.bind(text),
+            Value::Shared(text) => query.bind(text),
             Value::Int(number) => query.bind(number),
             Value::Bool(truth) => query.bind(truth),
             Value::Bytes(bytes) => query.bind(bytes),
+            Value::Hash(hash) => query.bind(hash.to_vec()),
         };
     }
     for _ in 0..padding {
@@ -163,17 +204,32 @@ fn for_sqlite(insert: &Insert, values: Vec<Value>, most: usize, tail: &str) -> Q
     query
 }
 
+/// Gives it the hashes of each column one after the other, which stand here row after row.
+fn bind_hashes(mut query: Query<Sqlite>, hashes: &[[u8; HASH]], columns: usize) -> Query<Sqlite> {
+    for column in 0..columns {
+        let of_column: Vec<_> = hashes.iter().skip(column).step_by(columns).copied().collect();
+        query = query.bind(of_column.concat());
+    }
+    query
+}
+
 /// As many statements as it takes, each ending in `tail`.
-fn for_postgres(insert: &Insert, values: Vec<Value>, tail: &str) -> Vec<Query<Postgres>> {
+fn for_postgres(
+    insert: &Insert,
+    alike: &[Value],
+    values: Vec<Value>,
+    tail: &str,
+) -> Vec<Query<Postgres>> {
     let none = || insert.columns.iter().map(|(_, kind)| List::of(*kind)).collect();
     let (mut lists, mut bytes, mut queries): (Vec<List>, _, _) = (none(), 0, Vec::new());
+    let in_each: usize = alike.iter().map(size).sum();
     let mut values = values.into_iter();
     while values.len() > 0 {
         let row: Vec<Value> = values.by_ref().take(insert.columns.len()).collect();
         let more: usize = row.iter().map(size).sum();
-        if bytes > 0 && bytes + more > RECORD {
+        if bytes > 0 && in_each + bytes + more > RECORD {
             let full = std::mem::replace(&mut lists, none());
-            queries.push(of_lists(insert, full, tail));
+            queries.push(of_lists(insert, alike, full, tail));
             bytes = 0;
         }
         bytes += more;
@@ -181,7 +237,7 @@ fn for_postgres(insert: &Insert, values: Vec<Value>, tail: &str) -> Vec<Query<Po
             list.push(value);
         }
     }
-    queries.push(of_lists(insert, lists, tail));
+    queries.push(of_lists(insert, alike, lists, tail));
     queries
 }
 
@@ -191,20 +247,32 @@ fn size(value: &Value) -> usize {
     LENGTH
         + match value {
             Value::Text(text) => text.as_ref().map_or(0, String::len),
+            Value::Shared(text) => text.len(),
             Value::Int(_) => 8,
             Value::Bool(_) => 1,
             Value::Bytes(bytes) => bytes.len(),
+            Value::Hash(_) => HASH,
         }
 }
 
-fn of_lists(insert: &Insert, lists: Vec<List>, tail: &str) -> Query<Postgres> {
+fn of_lists(insert: &Insert, alike: &[Value], lists: Vec<List>, tail: &str) -> Query<Postgres> {
     let mut query = sqlx::query(AssertSqlSafe(insert.for_postgres() + tail));
+    for value in alike.iter().cloned() {
+        query = match value {
+            Value::Text(text) => query.bind(text),
+            Value::Shared(text) => query.bind(text),
+            Value::Int(number) => query.bind(number),
+            Value::Bool(truth) => query.bind(truth),
+            Value::Bytes(bytes) => query.bind(bytes),
+            Value::Hash(hash) => query.bind(hash.to_vec()),
+        };
+    }
     for list in lists {
         query = match list {
             List::Text(texts) => query.bind(texts),
             List::Int(numbers) => query.bind(numbers),
             List::Bool(truths) => query.bind(truths),
-            List::Bytes(bytes) => query.bind(bytes),
+            List::Hashes(hashes) => query.bind(hashes),
         };
     }
     query
@@ -215,7 +283,7 @@ enum List {
     Text(Vec<Option<String>>),
     Int(Vec<Option<i64>>),
     Bool(Vec<Option<bool>>),
-    Bytes(Vec<Option<Vec<u8>>>),
+    Hashes(Vec<Option<Vec<u8>>>),
 }
 
 impl List {
@@ -224,28 +292,35 @@ impl List {
             Kind::Text => Self::Text(Vec::new()),
             Kind::Int => Self::Int(Vec::new()),
             Kind::Bool => Self::Bool(Vec::new()),
-            Kind::Bytes => Self::Bytes(Vec::new()),
+            Kind::Hash => Self::Hashes(Vec::new()),
         }
     }
 
     fn push(&mut self, value: Value) {
         match (self, value) {
             (Self::Text(texts), Value::Text(text)) => texts.push(text),
+            (Self::Text(texts), Value::Shared(text)) => texts.push(Some((*text).to_owned())),
             (Self::Int(numbers), Value::Int(number)) => numbers.push(number),
             (Self::Bool(truths), Value::Bool(truth)) => truths.push(Some(truth)),
-            (Self::Bytes(all), Value::Bytes(bytes)) => all.push(Some(bytes)),
+            (Self::Hashes(hashes), Value::Hash(hash)) => hashes.push(Some(hash.to_vec())),
             // A value of another kind than its column is absent, and the column says whether it may be.
             (Self::Text(texts), _) => texts.push(None),
             (Self::Int(numbers), _) => numbers.push(None),
             (Self::Bool(truths), _) => truths.push(None),
-            (Self::Bytes(all), _) => all.push(None),
+            (Self::Hashes(hashes), _) => hashes.push(None),
         }
     }
 }
 
 impl Insert {
     fn names(&self) -> String {
-        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        let columns = self.alike.iter().chain(self.columns);
+        columns.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How many of the columns hold hashes.
+    fn hashes(&self) -> usize {
+        self.columns.iter().filter(|(_, kind)| matches!(kind, Kind::Hash)).count()
     }
 
     fn if_new(&self) -> String {
@@ -254,32 +329,52 @@ impl Insert {
     }
 
     fn for_sqlite(&self, rows: usize) -> String {
-        let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
-        let rows = vec![row; rows].join(", ");
+        let alike = self.alike.iter().map(|_| "?".to_owned());
+        let columns = (1..).zip(self.columns).map(|(place, (_, kind))| match kind {
+            // In the rows stands where in its column's list the hash begins.
+            Kind::Hash => format!("substr(?, column{place}, {HASH})"),
+            _ => format!("column{place}"),
+        });
+        let selected: Vec<String> = alike.chain(columns).collect();
+        let rows = (0..rows).map(|row| {
+            let values = self.columns.iter().map(|(_, kind)| match kind {
+                Kind::Hash => (1 + row * HASH).to_string(),
+                _ => "?".to_owned(),
+            });
+            format!("({})", values.collect::<Vec<_>>().join(", "))
+        });
         format!(
-            "INSERT INTO {} ({}) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL",
+            "INSERT INTO {} ({}) SELECT {} FROM (VALUES {}) WHERE column1 IS NOT NULL",
             self.into,
-            self.names()
+            self.names(),
+            selected.join(", "),
+            rows.collect::<Vec<_>>().join(", ")
         )
     }
 
     fn for_postgres(&self) -> String {
-        let list = |(place, (_, kind)): (usize, &(&str, Kind))| {
-            let kind = match kind {
-                Kind::Text => "text",
-                Kind::Int => "bigint",
-                Kind::Bool => "boolean",
-                Kind::Bytes => "bytea",
-            };
-            format!("${}::{kind}[]", place + 1)
-        };
-        let lists: Vec<String> = self.columns.iter().enumerate().map(list).collect();
+        let alike = (1..).zip(self.alike);
+        let alike = alike.map(|(place, (_, kind))| format!("${place}::{}, ", kind.in_postgres()));
+        let lists = (1 + self.alike.len()..).zip(self.columns);
+        let lists = lists.map(|(place, (_, kind))| format!("${place}::{}[]", kind.in_postgres()));
         format!(
-            "INSERT INTO {} ({}) SELECT * FROM UNNEST({})",
+            "INSERT INTO {} ({}) SELECT {}given.* FROM UNNEST({}) AS given",
             self.into,
             self.names(),
-            lists.join(", ")
+            alike.collect::<String>(),
+            lists.collect::<Vec<_>>().join(", ")
         )
+    }
+}
+
+impl Kind {
+    const fn in_postgres(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Int => "bigint",
+            Self::Bool => "boolean",
+            Self::Hash => "bytea",
+        }
     }
 }
 
@@ -288,55 +383,83 @@ mod tests {
     use super::super::{Database, Store, query};
     use super::*;
 
+    const MAKE: &str = "CREATE TABLE many (made TEXT NOT NULL, n BIGINT NOT NULL, text TEXT, \
+                        one BLOB NOT NULL, other BLOB NOT NULL)";
     static INSERT: Insert = Insert {
         into: "many",
-        columns: &[("n", Kind::Int), ("text", Kind::Text), ("bytes", Kind::Bytes)],
+        alike: &[("made", Kind::Text)],
+        columns: &[
+            ("n", Kind::Int),
+            ("text", Kind::Text),
+            ("one", Kind::Hash),
+            ("other", Kind::Hash),
+        ],
         unless_in: "",
     };
+
+    /// A hash that tells which number it is of.
+    fn hash(first: u8, n: i64) -> [u8; HASH] {
+        let mut hash = [first; HASH];
+        hash[24..].copy_from_slice(&n.to_be_bytes());
+        hash
+    }
+
+    fn row(n: i64, text: Option<String>) -> [Value; 4] {
+        [n.into(), text.into(), hash(1, n).into(), hash(2, n).into()]
+    }
+
+    async fn hashes_are_of_their_rows(db: &Db) {
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
+            query("SELECT n, one, other FROM many").fetch_all(db).await.unwrap();
+        for (n, one, other) in rows {
+            assert_eq!((&one[..], &other[..]), (&hash(1, n)[..], &hash(2, n)[..]), "{n}");
+        }
+    }
 
     #[tokio::test]
     async fn every_row_of_any_number_of_rows_is_inserted_once() {
         let store = Store::open(&Database::Memory).await.unwrap();
         let db = store.db();
-        let make = "CREATE TABLE many (n BIGINT NOT NULL, text TEXT, bytes BLOB NOT NULL)";
-        query(make).execute(&db).await.unwrap();
+        query(MAKE).execute(&db).await.unwrap();
         let mut inserted = 0_i64;
         for count in [0, 1, 2, 3, 8, 100, 256, 12_000] {
-            let mut rows = Rows::with_capacity(&INSERT, count);
+            let mut rows = Rows::with_capacity(&INSERT, ["here".into()], count);
             for n in 0..count as i64 {
                 let text = (n % 2 == 0).then(|| format!("row {}", inserted + n));
-                rows.push([(inserted + n).into(), text.into(), b"\0x"[..].into()]);
+                rows.push(row(inserted + n, text));
             }
             let mut transaction = db.begin().await.unwrap();
             assert_eq!(rows.execute(&mut transaction).await.unwrap(), count as u64, "{count}");
             transaction.commit().await.unwrap();
             inserted += count as i64;
             let right = "SELECT COUNT(*), COUNT(text), COUNT(DISTINCT n) FROM many \
-                         WHERE bytes = X'0078' AND (text IS NULL OR text = 'row ' || n)";
+                         WHERE made = 'here' AND (text IS NULL OR text = 'row ' || n)";
             let found: (i64, i64, i64) = query(right).fetch_one(&db).await.unwrap();
             assert_eq!((found.0, found.2), (inserted, inserted), "{count}");
         }
+        hashes_are_of_their_rows(&db).await;
     }
 
     #[tokio::test]
     async fn rows_are_inserted_all_of_them_or_none_as_the_condition_says() {
         let store = Store::open(&Database::Memory).await.unwrap();
         let db = store.db();
-        let make = "CREATE TABLE many (n BIGINT NOT NULL, text TEXT, bytes BLOB NOT NULL)";
-        query(make).execute(&db).await.unwrap();
-        let last = "COALESCE((SELECT bytes FROM many ORDER BY n DESC LIMIT 1), X'') = ?";
+        query(MAKE).execute(&db).await.unwrap();
+        let last =
+            "COALESCE((SELECT n FROM many ORDER BY n DESC LIMIT 1), -1) = CAST(? AS TEXT) + 0";
         let insert = async |numbers: std::ops::Range<i64>, after: &[u8]| {
-            let mut rows = Rows::with_capacity(&INSERT, 0);
+            let mut rows = Rows::with_capacity(&INSERT, ["here".into()], 0);
             for n in numbers {
-                rows.push([n.into(), None::<String>.into(), n.to_string().as_bytes().into()]);
+                rows.push(row(n, None));
             }
             rows.execute_if(&db, last, after).await.unwrap()
         };
-        assert_eq!(insert(0..3, b"").await, Some(true));
+        assert_eq!(insert(0..3, b"-1").await, Some(true));
         assert_eq!(insert(3..10, b"1").await, Some(false));
         assert_eq!(insert(3..10, b"2").await, Some(true));
         assert_eq!(insert(10..12_000, b"9").await, None, "it takes more than one statement");
         let count: (i64,) = query("SELECT COUNT(*) FROM many").fetch_one(&db).await.unwrap();
         assert_eq!(count.0, 10);
+        hashes_are_of_their_rows(&db).await;
     }
 }

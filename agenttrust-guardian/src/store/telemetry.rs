@@ -1,10 +1,11 @@
 //! The table of reports: what ran, and whether the report is believed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use agenttrust::Timestamp;
 
-use super::approvals::settle_outcome;
+use super::approvals::settle_outcomes;
 use super::db::{Value, query};
 use super::{ColumnKind, Db, Insert, PRUNED_AT_ONCE, Rows, Store, StoreError, Transaction};
 use crate::domain::Quota;
@@ -12,6 +13,7 @@ use crate::domain::Quota;
 // A second report of the same stage of a check is kept as well, and not believed.
 static INSERT: Insert = Insert {
     into: "telemetry",
+    alike: &[],
     columns: &[
         ("id", ColumnKind::Text),
         ("org_id", ColumnKind::Text),
@@ -57,19 +59,19 @@ impl Stage {
 /// One report.
 #[derive(Clone, Debug)]
 pub(crate) struct EventRow {
-    pub(crate) id: String,
-    pub(crate) org_id: String,
-    pub(crate) agent_id: String,
-    pub(crate) session_id: String,
-    pub(crate) key_id: String,
-    pub(crate) event_type: String,
-    pub(crate) tool: String,
+    pub(crate) id: Arc<str>,
+    pub(crate) org_id: Arc<str>,
+    pub(crate) agent_id: Arc<str>,
+    pub(crate) session_id: Arc<str>,
+    pub(crate) key_id: Arc<str>,
+    pub(crate) event_type: Arc<str>,
+    pub(crate) tool: Arc<str>,
     pub(crate) duration_ms: u64,
     pub(crate) success: bool,
-    pub(crate) error_type: Option<String>,
+    pub(crate) error_type: Option<Arc<str>>,
     pub(crate) happened_at: Option<Timestamp>,
     pub(crate) received_at: Timestamp,
-    pub(crate) check_id: Option<String>,
+    pub(crate) check_id: Option<Arc<str>>,
     pub(crate) stage: Option<Stage>,
     /// Whether its check id proves it.
     pub(crate) verified: bool,
@@ -88,10 +90,10 @@ impl EventRow {
             &self.tool,
         ];
         let more = [&self.error_type, &self.check_id];
-        texts.into_iter().chain(more.into_iter().flatten()).map(String::len).sum()
+        texts.into_iter().chain(more.into_iter().flatten()).map(|text| text.len()).sum()
     }
 
-    fn values(&self) -> [Value; 15] {
+    fn values(&self, verified: bool) -> [Value; 15] {
         [
             (&self.id).into(),
             (&self.org_id).into(),
@@ -106,73 +108,75 @@ impl EventRow {
             self.happened_at.map(Timestamp::unix_micros).into(),
             self.received_at.unix_micros().into(),
             (&self.check_id).into(),
-            self.verified.into(),
+            verified.into(),
             self.stage.map(Stage::as_str).into(),
         ]
     }
 }
 
-fn rows(events: &[EventRow]) -> Rows {
-    let mut rows = Rows::with_capacity(&INSERT, events.len());
-    events.iter().for_each(|event| rows.push(event.values()));
+fn rows(events: &[&EventRow], verified: bool) -> Rows {
+    let mut rows = Rows::with_capacity(&INSERT, [], events.len());
+    events.iter().for_each(|event| rows.push(event.values(verified)));
     rows
 }
 
-/// Keeps these events, all of them or none; returns them as they were kept. Of what is verified, that is
+/// An event that was kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept<'a> {
+    pub(crate) event: &'a EventRow,
+    /// Whether it is believed: the first report of its stage that its check proves.
+    pub(crate) believed: bool,
+}
+
+/// Keeps these events, all of them or none; returns those that were kept. Of what is verified, that is
 /// believed which was not reported before. What is not, and beyond its agent's quota, is left out.
-pub(crate) async fn keep_events(
+pub(crate) async fn keep_events<'a>(
     db: &Db,
-    events: Vec<EventRow>,
+    events: impl Iterator<Item = &'a EventRow>,
     quota: &Quota,
-) -> Result<Vec<EventRow>, sqlx::Error> {
-    let (mut verified, mut unverified): (Vec<_>, Vec<_>) =
-        events.into_iter().partition(|event| event.verified);
+) -> Result<Vec<Kept<'a>>, sqlx::Error> {
+    let (mut verified, mut unverified): (Vec<_>, Vec<_>) = events.partition(|event| event.verified);
     // In one order, so that two replicas never wait for each other.
     verified.sort_by(|one, other| one.check_id.cmp(&other.check_id));
     let mut transaction = db.begin().await?;
-    let believed = rows(&verified).execute_new(&mut transaction).await?;
-    let (mut kept, repeated): (Vec<_>, Vec<_>) =
-        verified.into_iter().partition(|event| believed.contains(&event.id));
-    for event in &kept {
-        if let (Some(Stage::End), Some(check_id)) = (event.stage, &event.check_id) {
-            let (success, now) = (event.success, event.received_at);
-            settle_outcome(&mut transaction, check_id, success, now).await?;
-        }
-    }
-    for mut event in repeated {
-        event.verified = false;
+    let new = rows(&verified, true).execute_new(&mut transaction).await?;
+    let (believed, repeated): (Vec<_>, Vec<_>) =
+        verified.into_iter().partition(|event| new.contains(&*event.id));
+    settle_outcomes(&mut transaction, &believed).await?;
+    for event in repeated {
         if quota.take(&event.agent_id, 1) == 1 {
             unverified.push(event);
         }
     }
     let unverified = within(&mut transaction, unverified, quota).await?;
-    rows(&unverified).execute(&mut transaction).await?;
+    rows(&unverified, false).execute(&mut transaction).await?;
     transaction.commit().await?;
-    kept.extend(unverified);
-    Ok(kept)
+    let believed = believed.into_iter().map(|event| Kept { event, believed: true });
+    let unverified = unverified.into_iter().map(|event| Kept { event, believed: false });
+    Ok(believed.chain(unverified).collect())
 }
 
 /// Those of them that are within their agents' quota of what is kept.
-async fn within(
+async fn within<'a>(
     transaction: &mut Transaction,
-    mut events: Vec<EventRow>,
+    mut events: Vec<&'a EventRow>,
     quota: &Quota,
-) -> Result<Vec<EventRow>, sqlx::Error> {
-    let mut asked: HashMap<String, usize> = HashMap::new();
+) -> Result<Vec<&'a EventRow>, sqlx::Error> {
+    let mut asked: HashMap<&str, usize> = HashMap::new();
     for event in &events {
-        *asked.entry(event.agent_id.clone()).or_default() += 1;
+        *asked.entry(&event.agent_id).or_default() += 1;
     }
     for (agent_id, rows) in &mut asked {
         if quota.is_uncounted(agent_id) {
             let most = i64::try_from(Quota::MOST_COUNTED).unwrap_or(i64::MAX);
-            let count = query(COUNT_UNVERIFIED).bind(agent_id.as_str()).bind(most);
+            let count = query(COUNT_UNVERIFIED).bind(*agent_id).bind(most);
             let (count,): (i64,) = count.fetch_one(&mut *transaction).await?;
             quota.counted(agent_id, usize::try_from(count).unwrap_or(usize::MAX));
         }
         *rows = quota.keep(agent_id, *rows);
     }
     events.retain(|event| {
-        let left = asked.get_mut(&event.agent_id);
+        let left = asked.get_mut(&*event.agent_id);
         left.is_some_and(|left| {
             let keeps = *left > 0;
             *left = left.saturating_sub(1);

@@ -1,17 +1,17 @@
 //! The one who writes reports: whatever waits, in transactions of many rows.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agenttrust::background;
-use serde_json::json;
+use serde::Serialize;
 
 use super::queue::{Batch, Queue};
-use crate::audit::{AuditLog, Record};
+use crate::audit::{AuditError, AuditLog, Row};
 use crate::domain::Quota;
 use crate::metrics::Reported;
-use crate::store::{Db, EventRow, Stage, keep_events};
+use crate::store::{Db, EventRow, Kept, Stage, keep_events};
 
 /// How many rows one transaction takes, at least one batch.
 const ROWS: usize = 1_000;
@@ -30,8 +30,8 @@ pub(super) struct Writer {
     quota: Arc<Quota>,
     audit: AuditLog,
     reported: Reported,
-    /// What the audit is yet to be told.
-    owed: VecDeque<Record>,
+    /// The ends of calls that the audit is yet to be told of.
+    owed: VecDeque<EventRow>,
 }
 
 impl Writer {
@@ -97,12 +97,18 @@ impl Writer {
             return;
         }
         match self.keep(&batches).await {
-            Ok(kept) => self.answer(batches, &kept).await,
+            Ok(kept) => {
+                let counts = self.told(&batches, &kept).await;
+                answer(batches, counts);
+            }
             Err(sqlx::Error::Database(_)) if batches.len() > 1 => {
                 for batch in batches {
                     let alone = vec![batch];
                     match self.keep(&alone).await {
-                        Ok(kept) => self.answer(alone, &kept).await,
+                        Ok(kept) => {
+                            let counts = self.told(&alone, &kept).await;
+                            answer(alone, counts);
+                        }
                         Err(error) => self.refuse(alone, &error),
                     }
                 }
@@ -111,8 +117,8 @@ impl Writer {
         }
     }
 
-    async fn keep(&mut self, batches: &[Batch]) -> Result<Vec<EventRow>, sqlx::Error> {
-        let events = batches.iter().flat_map(|batch| batch.events.iter().cloned()).collect();
+    async fn keep<'a>(&mut self, batches: &'a [Batch]) -> Result<Vec<Kept<'a>>, sqlx::Error> {
+        let events = batches.iter().flat_map(|batch| &batch.events);
         let keep = keep_events(&self.db, events, &self.quota);
         match background::timeout(PATIENCE, keep).await {
             Ok(kept) => kept,
@@ -124,22 +130,21 @@ impl Writer {
         }
     }
 
-    async fn answer(&mut self, batches: Vec<Batch>, kept: &[EventRow]) {
-        let believed = kept.iter().filter(|event| event.verified);
+    /// Tells the audit what became of the calls, and then how many events of each batch were kept.
+    async fn told(&mut self, batches: &[Batch], kept: &[Kept<'_>]) -> Vec<u64> {
+        let believed = kept.iter().filter(|kept| kept.believed).map(|kept| kept.event);
         self.reported.kept(kept.len() as u64, believed.clone().count() as u64);
         let asked: usize = batches.iter().map(Batch::len).sum();
         self.reported.not_kept(asked.saturating_sub(kept.len()));
         let ended = believed.filter(|event| event.stage == Some(Stage::End));
-        self.owed.extend(ended.map(outcome));
+        self.owed.extend(ended.cloned());
         // Before the answer, so that who reads the audit after it finds them.
         self.tell_audit().await;
-        let mut kept = kept.iter().map(|event| event.id.as_str());
-        let mut kept: std::collections::HashSet<&str> = kept.by_ref().collect();
-        for batch in batches {
-            let of_batch = batch.events.iter().filter(|event| kept.remove(event.id.as_str()));
-            let count = of_batch.count() as u64;
-            batch.answer(Some(count));
-        }
+        let mut kept: HashSet<&str> = kept.iter().map(|kept| &*kept.event.id).collect();
+        let counts = batches.iter().map(|batch| {
+            batch.events.iter().filter(|event| kept.remove(&*event.id)).count() as u64
+        });
+        counts.collect()
     }
 
     fn refuse(&self, batches: Vec<Batch>, error: &sqlx::Error) {
@@ -157,9 +162,10 @@ impl Writer {
         let audit = self.audit.clone();
         let owed = &mut self.owed;
         let told = async {
-            while let Some(record) = owed.front() {
+            while let Some(event) = owed.front() {
                 // The log tells of its own trouble, and this is tried again.
-                if audit.enqueue(record.clone()).await.is_err() {
+                let Ok(row) = outcome(event) else { return };
+                if audit.hand_over(row, false).await.is_err() {
                     return;
                 }
                 owed.pop_front();
@@ -170,14 +176,37 @@ impl Writer {
     }
 }
 
-fn outcome(event: &EventRow) -> Record {
-    Record::new("outcome", &event.org_id).agent(&event.agent_id).actor(&event.key_id).body(json!({
-        "check_id": event.check_id,
-        "event_type": event.event_type,
-        "tool": event.tool,
-        "session_id": event.session_id,
-        "success": event.success,
-        "error_type": event.error_type,
-        "duration_ms": event.duration_ms,
-    }))
+fn answer(batches: Vec<Batch>, counts: Vec<u64>) {
+    for (batch, count) in batches.into_iter().zip(counts) {
+        batch.answer(Some(count));
+    }
+}
+
+/// The largest whole number that every reader of JSON reads alike (RFC 8785, appendix B).
+const EXACT_MOST: u64 = 1 << 53;
+
+/// The body of a row of the kind `outcome`. Its members stand in the order of their names.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    check_id: Option<&'a str>,
+    duration_ms: u64,
+    error_type: Option<&'a str>,
+    event_type: &'a str,
+    session_id: &'a str,
+    success: bool,
+    tool: &'a str,
+}
+
+fn outcome(event: &EventRow) -> Result<Row, AuditError> {
+    let body = Outcome {
+        check_id: event.check_id.as_deref(),
+        duration_ms: event.duration_ms.min(EXACT_MOST),
+        error_type: event.error_type.as_deref(),
+        event_type: &event.event_type,
+        session_id: &event.session_id,
+        success: event.success,
+        tool: &event.tool,
+    };
+    let row = Row::of("outcome", &event.org_id, &body)?;
+    Ok(row.agent(&event.agent_id).actor(&event.key_id))
 }

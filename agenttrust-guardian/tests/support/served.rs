@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use agenttrust_testkit::ADMIN;
 use serde_json::Value;
-
-use crate::support::ADMIN;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_agenttrust");
 

@@ -1,8 +1,10 @@
 //! End to end: every crate together, through real doors.
 
 mod approvals;
+mod authenticated;
 mod bodies;
 mod guide;
+mod neighbours;
 mod never_runs;
 mod official_python;
 mod official_rust;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use agenttrust_testkit::ADMIN;
 use serde_json::Value;
 
-use super::super::support::{ADMIN, Api};
 use super::model::{Model, Who};
+use crate::model_tests::Api;
 
 /// The rows that are about one approval.
 #[derive(Debug, Default)]

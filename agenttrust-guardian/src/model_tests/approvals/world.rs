@@ -8,17 +8,18 @@ use agenttrust::Timestamp;
 use agenttrust::guard::digest::{Commitment, commit};
 use agenttrust::model::ApprovalStatus;
 use agenttrust::model::headers::{BINDS, INPUT_DIGEST};
+use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::super::support::{ADMIN, Answer, Api};
 use super::evidence::Evidence;
 use super::happened::Happened;
 use super::intent::{AGENTS, Intent, OPERATORS, Transition};
 use super::model::{Act, Ask, Denial, Input, Model, Said, Who};
 use crate::domain::Role;
+use crate::model_tests::{Api, open_with};
 use crate::policy::PolicySet;
 
 const POLICIES: &str = r#"
@@ -61,7 +62,7 @@ pub(super) struct World {
 
 async fn open(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
     let set = PolicySet::parse("trial.cedar", POLICIES).unwrap();
-    let api = Api::with(|builder| builder.database(url).replica(replica).policy_set(set)).await;
+    let api = open_with(|builder| builder.database(url).replica(replica).policy_set(set)).await;
     // Time passes only as the trial says, so that the model knows it to the microsecond.
     api.guardian.engine().clock.stop_at(at);
     Arc::new(api)

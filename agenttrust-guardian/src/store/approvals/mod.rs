@@ -17,7 +17,7 @@ use sqlx::FromRow;
 
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::listing::{ApprovalFilter, Place};
-pub(super) use self::outcomes::settle_outcome;
+pub(super) use self::outcomes::settle_outcomes;
 pub(crate) use self::settling::{Held, NewApproval, Settled};
 use super::db::{Target, query};
 use super::{Store, StoreError, from_json, from_micros, unreadable};

@@ -1,0 +1,23 @@
+//! What the Guardian answers over HTTP, embedded: decisions and everything that they rest on.
+
+mod approval_list;
+mod approvals;
+mod approvals_in_parts;
+mod bad_input;
+mod counted;
+mod decides;
+mod injection;
+mod keys;
+mod manifest;
+mod manifest_agents;
+mod manifest_bad_input;
+mod metrics;
+mod organisations;
+mod policies;
+mod policy_replicas;
+mod revocation;
+mod revocation_stream;
+mod roles;
+#[path = "../support/mod.rs"]
+mod support;
+mod webhooks;

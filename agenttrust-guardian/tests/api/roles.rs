@@ -1,0 +1,326 @@
+//! Who may do what: every endpoint with every role.
+
+use agenttrust_guardian::Role;
+use agenttrust_testkit::ADMIN;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Api, open, open_with};
+
+/// What there is to act upon.
+struct World {
+    api: Api,
+    agent: String,
+    token: String,
+    session: String,
+    approval: String,
+    spare_key: String,
+    webhook: String,
+    digest: String,
+    /// Where the policies are read from, for the one endpoint that reads them again.
+    _folder: Option<tempfile::TempDir>,
+}
+
+const DIGEST_KEY: [u8; 32] = [7; 32];
+
+impl World {
+    async fn of(route: &str) -> Self {
+        let folder = (route == "/api/v1/policies/reload").then(|| tempfile::tempdir().unwrap());
+        let api = match &folder {
+            None => open().await,
+            Some(folder) => {
+                let default = include_str!("../../policies/default.cedar");
+                std::fs::write(folder.path().join("default.cedar"), default).unwrap();
+                open_with(|builder| builder.policies(folder.path())).await
+            }
+        };
+        let agent = api.agent(&["*"]).await;
+        let token = api.token(&agent, &["*"]).await;
+        let init = json!({ "token": token });
+        let session = api
+            .post("/api/v1/agenttrust/api-sessions/init", ADMIN, init)
+            .await
+            .ok()
+            .text("session_id");
+        let input = json!({ "table": "users" });
+        let digest = agenttrust::guard::digest::commit(&DIGEST_KEY, &input).unwrap();
+        // Asked for by a key of its own, so that everybody else may decide it.
+        let asker = api.key(Role::Agent, &[&agent]).await;
+        let headers = [("agenttrust-input-digest", digest.digest.as_str())];
+        let check = json!({ "agent_id": agent, "action_name": "db_delete" });
+        let approval = api.check_with(&asker, &headers, check).await.held();
+        api.put("/api/v1/tools", ADMIN, json!({ "tools": [{ "name": "search" }] })).await.ok();
+        api.put("/api/v1/tools/search/effect", ADMIN, json!({ "effect": "read" })).await.ok();
+        let spare_key =
+            api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
+        let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
+        let webhook = match route {
+            "/api/v1/webhooks/{id}" | "/api/v1/webhooks/{id}/deliveries" => {
+                api.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
+            }
+            _ => String::new(),
+        };
+        Self {
+            api,
+            agent,
+            token,
+            session,
+            approval,
+            spare_key,
+            webhook,
+            digest: digest.opening,
+            _folder: folder,
+        }
+    }
+}
+
+/// Whether agent, gateway, auditor, operator and admin may.
+type May = [bool; 5];
+
+const NO: bool = false;
+const OK: bool = true;
+
+/// One endpoint: method, route as the router writes it, and who may.
+const TABLE: &[(&str, &str, May)] = &[
+    //                                                     agent gateway auditor operator admin
+    ("post", "/api/v1/agents", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/agents", [OK, NO, OK, OK, OK]),
+    ("get", "/api/v1/agents/{id}", [OK, NO, OK, OK, OK]),
+    ("post", "/api/v1/agents/{id}/revoke", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/agents/{id}/suspend", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/agents/{id}/reactivate", [NO, NO, NO, OK, OK]),
+    ("put", "/api/v1/agents/{id}/floor", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/agent-tokens/issue", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/agent-tokens/introspect", [OK, OK, OK, OK, OK]),
+    ("post", "/api/v1/agent-tokens/revoke", [OK, NO, NO, OK, OK]),
+    ("get", "/api/v1/revocations/stream", [NO, OK, OK, OK, OK]),
+    ("post", "/api/v1/agenttrust/check", [OK, OK, NO, NO, OK]),
+    ("post", "/api/v1/agenttrust/api-sessions/init", [OK, OK, NO, NO, OK]),
+    ("post", "/api/v1/telemetry/report", [OK, OK, NO, NO, OK]),
+    ("post", "/mcp/sessions/init", [OK, NO, NO, NO, OK]),
+    ("get", "/mcp/sessions/{id}", [OK, OK, OK, OK, OK]),
+    ("get", "/mcp/approvals", [OK, OK, OK, OK, OK]),
+    ("get", "/mcp/approvals/{id}", [OK, NO, OK, OK, OK]),
+    ("post", "/mcp/approvals/{id}/approve", [NO, NO, NO, OK, OK]),
+    ("post", "/mcp/approvals/{id}/deny", [NO, NO, NO, OK, OK]),
+    ("put", "/mcp/approvals/{id}/input", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/keys", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/keys", [NO, NO, NO, NO, OK]),
+    ("delete", "/api/v1/keys/{id}", [NO, NO, NO, NO, OK]),
+    ("post", "/api/v1/keys/{id}/rotate", [NO, NO, NO, NO, OK]),
+    ("put", "/api/v1/tools", [OK, NO, NO, OK, OK]),
+    ("get", "/api/v1/tools", [NO, NO, OK, OK, OK]),
+    ("delete", "/api/v1/tools/{name}", [NO, NO, NO, OK, OK]),
+    ("put", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),
+    ("delete", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),
+    ("get", "/metrics", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/policies", [NO, NO, OK, OK, OK]),
+    ("put", "/api/v1/policies", [NO, NO, NO, NO, OK]),
+    ("post", "/api/v1/policies/reload", [NO, NO, NO, NO, OK]),
+    ("post", "/api/v1/webhooks", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/webhooks", [NO, NO, OK, OK, OK]),
+    ("delete", "/api/v1/webhooks/{id}", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/webhooks/{id}/deliveries", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/logs", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/checkpoints", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/verify", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/audit/export", [NO, NO, OK, OK, OK]),
+];
+
+/// What is sent so that only the role can be in the way.
+fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<Value>) {
+    let agent = &world.agent;
+    let id = if route.contains("/agents/") {
+        agent
+    } else if route.contains("/sessions/") {
+        &world.session
+    } else if route.contains("/approvals/") {
+        &world.approval
+    } else if route.contains("/webhooks/") {
+        &world.webhook
+    } else {
+        &world.spare_key
+    };
+    let body = match (method, route) {
+        ("get" | "delete", _) => None,
+        (_, "/api/v1/agents") => Some(json!({ "name": "another" })),
+        (_, "/api/v1/agent-tokens/issue") => Some(json!({ "agent_id": agent, "scopes": [] })),
+        (_, "/api/v1/agent-tokens/introspect" | "/api/v1/agent-tokens/revoke")
+        | (_, "/api/v1/agenttrust/api-sessions/init") => Some(json!({ "token": world.token })),
+        (_, "/api/v1/agenttrust/check") => Some(json!({
+            "agent_id": agent, "action_name": "search", "session_id": world.session,
+        })),
+        (_, "/api/v1/telemetry/report") => {
+            Some(json!({ "agent_id": agent, "session_id": world.session, "events": [] }))
+        }
+        (_, "/mcp/sessions/init") => Some(json!({ "agent_id": agent, "server_id": "files" })),
+        (_, "/mcp/approvals/{id}/input") => {
+            Some(json!({ "input": { "table": "users" }, "r": world.digest }))
+        }
+        (_, "/api/v1/agents/{id}/floor") => Some(json!({ "mode": "open" })),
+        (_, "/api/v1/webhooks") => Some(json!({
+            "url": "https://hooks.example.com/", "events": ["approval.pending"],
+        })),
+        (_, "/api/v1/keys") => Some(json!({ "role": "operator" })),
+        (_, "/api/v1/policies") => Some(json!({
+            "files": [{ "name": "all.cedar", "text": "permit (principal, action, resource);" }],
+        })),
+        (_, "/api/v1/tools") => Some(json!({ "tools": [{ "name": "search" }] })),
+        (_, "/api/v1/tools/{name}/effect") => Some(json!({ "effect": "read" })),
+        _ => Some(json!({})),
+    };
+    let path = route.replace("{id}", id).replace("{name}", "search");
+    (method.to_uppercase().parse().unwrap(), path, body)
+}
+
+#[tokio::test]
+async fn every_endpoint_is_open_to_exactly_the_roles_of_the_table() {
+    for (method, route, may) in TABLE {
+        for (role, may) in Role::ALL.into_iter().zip(may) {
+            let world = World::of(route).await;
+            let bound: &[&str] = if role == Role::Agent { &[&world.agent] } else { &[] };
+            let key = world.api.key(role, bound).await;
+            let (method, path, body) = request(&world, method, route);
+            let answer = world.api.ask(method.clone(), &path, &key, body).await;
+            if *may {
+                assert!(answer.status.is_success(), "{role} {method} {route}: {answer:?}");
+            } else if role == Role::Gateway && OWN_APPROVAL.contains(route) {
+                answer.refused(404, "NOT_FOUND");
+            } else {
+                answer.refused(403, "AUTH_DENIED");
+            }
+        }
+    }
+}
+
+/// What a gateway may do with an approval that it asked for; to it there is no other.
+const OWN_APPROVAL: [&str; 2] = ["/mcp/approvals/{id}", "/mcp/approvals/{id}/input"];
+
+#[test]
+fn the_table_holds_every_endpoint_of_the_router() {
+    let router = include_str!("../../src/http/mod.rs");
+    let mut served = Vec::new();
+    for line in router.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
+        let (route, handlers) = line.split_once("\", ").unwrap();
+        for method in ["get", "post", "put", "delete", "patch", "any"] {
+            if handlers.starts_with(&format!("{method}("))
+                || handlers.contains(&format!(".{method}("))
+            {
+                served.push((method, route));
+            }
+        }
+    }
+    // Open to everybody, without a key.
+    served.retain(|(_, route)| !["/health", "/openapi.json"].contains(route));
+    let mut tabled: Vec<_> = TABLE.iter().map(|(method, route, _)| (*method, *route)).collect();
+    served.sort_unstable();
+    tabled.sort_unstable();
+    assert!(served.len() > 20);
+    assert_eq!(served, tabled);
+}
+
+#[tokio::test]
+async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
+    for (method, route, may) in TABLE.iter().filter(|(_, _, may)| may[0]) {
+        let world = World::of(route).await;
+        let (stranger, other) = (world.api.agent(&["*"]).await, world.api.agent(&["*"]).await);
+        let key = world.api.key(Role::Agent, &[&stranger, &other]).await;
+        let (method, path, body) = request(&world, method, route);
+        let answer = world.api.ask(method.clone(), &path, &key, body).await;
+        match (*route, may) {
+            // What lists leaves out what is not the caller's.
+            ("/api/v1/agents", _) => {
+                assert_eq!(answer.ok().body["agents"].as_array().unwrap().len(), 2);
+            }
+            // A tool is nobody's, and an agent may raise what it may use.
+            ("/api/v1/tools", _) => {
+                answer.ok();
+            }
+            ("/mcp/approvals", _) => assert_eq!(answer.ok().body, json!({ "approvals": [] })),
+            // What is not the caller's is as good as none, and whose it is stays untold.
+            ("/api/v1/agent-tokens/introspect", _) => assert_eq!(answer.ok().body["active"], false),
+            (
+                "/api/v1/agent-tokens/revoke"
+                | "/mcp/sessions/{id}"
+                | "/mcp/approvals/{id}"
+                | "/mcp/approvals/{id}/input",
+                _,
+            ) => {
+                assert!(!answer.body.to_string().contains(&world.agent), "{answer:?}");
+                answer.refused(404, "NOT_FOUND");
+            }
+            _ => {
+                answer.refused(403, "AUTH_DENIED");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn x_agent_id_that_names_another_agent_is_forbidden() {
+    let api = open().await;
+    let (agent, key) = api.worker().await;
+    let other = api.agent(&["*"]).await;
+    let body = json!({ "agent_id": agent, "action_name": "search" });
+    for key in [key.as_str(), ADMIN] {
+        let naming =
+            async |named: &str| api.check_with(key, &[("x-agent-id", named)], body.clone()).await;
+        naming(&agent).await.allowed();
+        naming("").await.allowed();
+        naming(&other).await.refused(403, "AUTH_DENIED");
+    }
+    // Also where the request itself names nobody.
+    let headers = [("x-agent-id", other.as_str())];
+    api.ask_with(Method::GET, "/api/v1/agents", &key, &headers, None)
+        .await
+        .refused(403, "AUTH_DENIED");
+    let init = json!({ "agent_id": agent, "server_id": "files" });
+    api.ask_with(Method::POST, "/mcp/sessions/init", ADMIN, &headers, Some(init))
+        .await
+        .refused(403, "AUTH_DENIED");
+    let two = [("x-agent-id", agent.as_str()), ("x-agent-id", other.as_str())];
+    api.check_with(ADMIN, &two, body).await.refused(400, "VALIDATION_ERROR");
+}
+
+#[tokio::test]
+async fn two_api_keys_in_one_request_are_none() {
+    let api = open().await;
+    let auditor = api.key(Role::Auditor, &[]).await;
+    for second in [auditor.as_str(), ADMIN, ""] {
+        let headers = [("x-api-key", second)];
+        let answer = api.ask_with(Method::GET, "/api/v1/agents", ADMIN, &headers, None).await;
+        answer.refused(401, "AUTH_FAILED");
+    }
+    let headers = [("authorization", "Bearer sk_test_admin"), ("authorization", "Bearer x")];
+    let answer = api.ask_with(Method::GET, "/api/v1/agents", "", &headers, None).await;
+    answer.refused(401, "AUTH_FAILED");
+}
+
+#[tokio::test]
+async fn approvals_of_others_do_not_push_out_the_callers_own() {
+    let api = open().await;
+    let (one, two) = (api.agent(&["*"]).await, api.agent(&["*"]).await);
+    let key = api.key(Role::Agent, &[&one, &two]).await;
+    let first = api.check(ADMIN, &one, "db_delete").await.held();
+    let second = api.check(ADMIN, &two, "db_delete").await.held();
+    for _ in 0..51 {
+        let other = api.agent(&["*"]).await;
+        for tool in 0..20 {
+            api.check(ADMIN, &other, &format!("delete_{tool}")).await.held();
+        }
+    }
+    let listed = api.get("/mcp/approvals", &key).await.ok().body;
+    let ids: Vec<_> = listed["approvals"].as_array().unwrap().iter().map(|a| &a["id"]).collect();
+    assert_eq!(ids, [&second, &first]);
+}
+
+#[tokio::test]
+async fn health_needs_no_key() {
+    let api = open().await;
+    let answer = api.get("/health", "").await.ok();
+    assert_eq!(answer.body["status"], "healthy");
+    api.guardian.close().await;
+    let answer = api.get("/health", "").await;
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (503, &json!("unhealthy")));
+}

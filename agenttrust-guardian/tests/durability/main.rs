@@ -1,0 +1,16 @@
+//! What was answered stays so: whatever dies, breaks off, fills up or falls silent.
+#![cfg(all(unix, feature = "cli"))]
+
+mod audit_commit;
+mod damaged;
+mod kill9;
+mod lasting;
+#[cfg(target_os = "linux")]
+mod load;
+#[path = "../support/program.rs"]
+mod program;
+mod replicas;
+#[path = "../support/served.rs"]
+mod served;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,193 @@
+//! What is logged, at its most talkative: no secret, nothing of what callers sent, and a line an event.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::program::{Program, run, text};
+
+/// Says to the program whatever its callers may say, and returns what nobody may read in its log.
+async fn talk(program: &Program, admin: &str) -> Vec<String> {
+    let mut secrets = vec![admin.to_owned()];
+    let create = json!({ "name": "w", "capabilities": ["*"] });
+    let (status, agent) = program.post("/api/v1/agents", admin, &create).await;
+    assert_eq!(status, 201);
+    let make = json!({ "role": "agent", "agents": [agent["id"]] });
+    let (_, key) = program.post("/api/v1/keys", admin, &make).await;
+    let key = key["key"].as_str().unwrap().to_owned();
+    secrets.push(key.clone());
+
+    let issue = json!({ "agent_id": agent["id"], "scopes": ["*"] });
+    let (_, token) = program.post("/api/v1/agent-tokens/issue", &key, &issue).await;
+    let token = token["token"].as_str().unwrap().to_owned();
+    secrets.push(token.clone());
+    for path in ["agent-tokens/introspect", "agenttrust/api-sessions/init", "agent-tokens/revoke"] {
+        program.post(&format!("/api/v1/{path}"), admin, &json!({ "token": token })).await;
+    }
+
+    // A check with its input, held, shown to the approver and decided.
+    let input = json!({ "password": "input-marker-41" });
+    let commitment = agenttrust::guard::digest::commit(&[7; 32], &input).unwrap();
+    let check = json!({
+        "agent_id": agent["id"], "action_name": "db_delete", "session_id": "conv-1",
+        "action_input_summary": "drop table summary-marker-42",
+    });
+    let client = program::client();
+    let held = client
+        .post(program.url("/api/v1/agenttrust/check"))
+        .header("x-api-key", &key)
+        .header("agenttrust-input-digest", &commitment.digest)
+        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        .body(check.to_string())
+        .send()
+        .await
+        .unwrap();
+    let held: Value = serde_json::from_str(&held.text().await.unwrap()).unwrap();
+    let approval = format!("/mcp/approvals/{}", held["approval_id"].as_str().unwrap());
+    let disclosure = json!({ "input": input, "r": commitment.opening });
+    let shown = client
+        .put(program.url(&format!("{approval}/input")))
+        .header("x-api-key", &key)
+        .body(disclosure.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(shown.status(), 200);
+    program.get(&approval, admin).await;
+    program.post(&format!("{approval}/approve"), admin, &json!({})).await;
+    secrets.extend(["input-marker-41", "summary-marker-42"].map(str::to_owned));
+    secrets.push(commitment.opening);
+
+    // Keys that are none, in every place that holds one.
+    for (header, value) in [
+        ("x-api-key", "sk_live_wrong-marker-43"),
+        ("authorization", "Bearer sk_live_wrong-marker-44"),
+        ("x-api-key", "sk_live_b\u{e9}-marker-45"),
+    ] {
+        let request = client.get(program.url("/api/v1/agents")).header(header, value);
+        assert_eq!(request.send().await.unwrap().status(), 401);
+    }
+    program
+        .post("/api/v1/agent-tokens/introspect", admin, &json!({ "token": "at_wrong-marker-46" }))
+        .await;
+    secrets.extend((43..=46).map(|number| format!("marker-{number}")));
+
+    // Bodies that are none.
+    for body in [
+        "{\"token\": \"at_broken-marker-47",
+        "\"at_broken-marker-48\"",
+        "{\"role\": \"marker-49\"}",
+    ] {
+        for path in ["agent-tokens/introspect", "keys", "agenttrust/check"] {
+            let request =
+                client.post(program.url(&format!("/api/v1/{path}"))).header("x-api-key", admin);
+            request.body(body).send().await.unwrap();
+        }
+    }
+    secrets.extend(["marker-47", "marker-48"].map(str::to_owned));
+    secrets
+}
+
+/// Names that would begin a line of their own, or drive a terminal.
+async fn inject(program: &Program, admin: &str) {
+    const FORGED: &str =
+        "x\r\n2026-01-01T00:00:00Z  INFO all is well\u{1b}[2J\u{9b}2J\u{2028}\u{7}";
+    let create = json!({ "name": "w", "capabilities": ["*"] });
+    let (_, agent) = program.post("/api/v1/agents", admin, &create).await;
+    for field in ["agent_id", "action_name", "session_id", "action_source"] {
+        let mut check = json!({ "agent_id": agent["id"], "action_name": "read" });
+        check[field] = json!(FORGED);
+        program.post("/api/v1/agenttrust/check", admin, &check).await;
+    }
+    // What is no control character is a name.
+    let check = json!({ "agent_id": agent["id"], "action_name": "read\u{2028}INFO all is well" });
+    assert_eq!(program.post("/api/v1/agenttrust/check", admin, &check).await.0, 200);
+    for path in
+        ["/api/v1/agents/x%0d%0aINFO%20all%20is%20well%1b%5b2J", "/x%0aINFO%20all%20is%20well"]
+    {
+        program.get(path, admin).await;
+    }
+    for head in [
+        "GET /health HTTP/1.1\r\nHost: x\r\nX-Agent-ID: a\u{1b}[2J\r\n\r\n",
+        "GET /\u{1b}[2J HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\u{1b}[2J / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(program.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        // It may be cut off, or answered.
+        let _ = stream.read_to_end(&mut answer).await;
+    }
+}
+
+async fn logged(format: &str) -> (Vec<String>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("at.db").to_str().unwrap().to_owned();
+    let arguments = ["--database", &database, "--log", "trace", "--log-format", format];
+    let mut program = Program::serve(&arguments, &[]).await;
+    let admin = program.first_key();
+    let secrets = talk(&program, &admin).await;
+    inject(&program, &admin).await;
+    program.signal("TERM");
+    assert!(program.ends().await.success());
+    program.logs("stopping").await;
+    let log = program.log();
+    assert!(log.contains("sqlx") && log.contains("db_delete"), "it is talkative: {log}");
+    (secrets, log)
+}
+
+#[track_caller]
+fn holds_none(log: &str, secrets: &[String]) {
+    assert!(secrets.len() > 10);
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(secret.as_str()));
+        assert_eq!(line, None, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn text_log_at_trace_holds_no_secret_and_no_line_that_the_program_did_not_begin() {
+    let (secrets, log) = logged("text").await;
+    holds_none(&log, &secrets);
+    for line in log.lines() {
+        let begins = line.len() > 28 && line.starts_with("20") && line[10..].starts_with('T');
+        assert!(begins && !line.starts_with("2026-01-01T00"), "{line:?}");
+        assert!(
+            !line.contains(|letter: char| letter.is_control() || letter == '\u{2028}'),
+            "{line:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn json_log_at_trace_holds_no_secret_and_is_json_line_by_line() {
+    let (secrets, log) = logged("json").await;
+    holds_none(&log, &secrets);
+    for line in log.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}"));
+        assert!(event["timestamp"].is_string() && event["level"].is_string(), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn key_of_the_environment_is_not_logged() {
+    let environment =
+        [("AGENTTRUST_ADMIN_KEY", "sk_live_env-marker-50"), ("AGENTTRUST_DATABASE", "memory")];
+    let program = Program::serve(&["--log", "trace"], &environment).await;
+    assert_eq!(program.get("/api/v1/keys", "sk_live_env-marker-50").await.status(), 200);
+    program.logs("/api/v1/keys").await;
+    holds_none_of(&program.log(), "marker-50");
+    let database = "postgres://ada:pa55-marker-51@127.0.0.1:1/at";
+    let output =
+        run(&["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--database", database], &[])
+            .await;
+    assert!(!output.status.success());
+    holds_none_of(&text(&output.stderr), "marker-51");
+}
+
+#[track_caller]
+fn holds_none_of(log: &str, secret: &str) {
+    assert!(!log.contains(secret), "{log}");
+}

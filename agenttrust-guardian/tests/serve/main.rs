@@ -1,0 +1,16 @@
+//! The program: its settings, its log, its commands, and how it begins and ends.
+#![cfg(all(unix, feature = "cli"))]
+
+mod audit;
+mod cli;
+mod config;
+mod logs;
+#[cfg(feature = "otel")]
+mod otel;
+mod policy_cli;
+#[path = "../support/program.rs"]
+mod program;
+mod stops;
+#[path = "../support/mod.rs"]
+mod support;
+mod tls;

@@ -1,0 +1,204 @@
+//! `agenttrust policy`: check, test, replay and fmt.
+
+use std::path::Path;
+use std::process::Command;
+
+use agenttrust_testkit::ADMIN;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::open_with;
+
+const ALL: &str = r#"@id("all") permit (principal, action, resource);"#;
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+/// What `agenttrust policy` answers: exit code, standard output, standard error.
+fn policy(command: &str, places: &[&Path], more: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_agenttrust"))
+        .args(["policy", command])
+        .args(places)
+        .args(more)
+        .env_remove("AGENTTRUST_DATABASE")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn check_says_whether_a_folder_is_valid_and_where_it_is_not() {
+    let good =
+        folder(&[("a.cedar", ALL), ("b.cedar", "@shadow forbid (principal, action, resource);")]);
+    let (code, out, _) = policy("check", &[good.path()], &[]);
+    assert_eq!(code, 0);
+    assert!(out.contains("3 policies are valid, 1 of them shadow; sha256 "), "{out}");
+
+    let bad = folder(&[("a.cedar", ALL), ("b.cedar", "\n  permit (principal, action, resorce);")]);
+    let (code, out, error) = policy("check", &[bad.path()], &[]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    let place = format!("{}:2:30: ", bad.path().join("b.cedar").display());
+    assert!(error.starts_with(&place), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+
+    let (code, _, error) = policy("check", &[Path::new("/nowhere")], &[]);
+    assert_eq!(code, 1);
+    assert!(error.contains("the policy folder cannot be read"), "{error}");
+}
+
+#[test]
+fn the_default_set_keeps_the_promises_of_its_golden_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let default = folder(&[("default.cedar", include_str!("../../policies/default.cedar"))]);
+    let (code, out, error) = policy("test", &[default.path(), &root.join("policies/cases")], &[]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert!(out.ends_with("8 cases, 0 of them came out otherwise than expected\n"), "{out}");
+    // They are about the default set: another one fails them.
+    let other = folder(&[("a.cedar", ALL)]);
+    let (code, out, _) = policy("test", &[other.path(), &root.join("policies/cases")], &[]);
+    assert_eq!(code, 1, "{out}");
+}
+
+#[test]
+fn test_prints_what_was_expected_and_what_it_is() {
+    let policies = folder(&[(
+        "a.cedar",
+        r#"@id("two") @reason("four eyes") @elevate @quorum("2")
+           permit (principal in Group::"ops", action, resource == Tool::"db_delete")
+           when { context has session && context.session.issued && context.now > 5 };"#,
+    )]);
+    let facts = r#"{ "name": "NAME", "tool": "db_delete", "groups": ["ops"], "session": "ats_1",
+        "session_source": "api", "now": 6, "expect": EXPECT }"#;
+    let case = |name: &str, expect: &str| facts.replace("NAME", name).replace("EXPECT", expect);
+    let good = case(
+        "good",
+        r#"{ "decision": "hold", "policies": ["two"], "reason": "four", "quorum": 2 }"#,
+    );
+    let bad =
+        case("bad", r#"{ "decision": "allow", "policies": [], "reason": "five", "quorum": 1 }"#);
+    let cases = folder(&[("cases.json", &format!(r#"{{ "case": [{good}, {bad}] }}"#))]);
+    let file = cases.path().join("cases.json");
+    let (code, out, error) = policy("test", &[policies.path(), &file], &[]);
+    assert_eq!(code, 1, "{error}");
+    let expected = format!(
+        "{}: \"bad\" came out otherwise\n  \
+           decision: expected allow, and it is hold: held by policy `two`: four eyes\n  \
+           policies: expected [], and it is [\"two\"]\n  \
+           reason: expected a text with \"five\", and it is \"held by policy `two`: four eyes\"\n  \
+           quorum: expected 1, and it is 2\n\
+         2 cases, 1 of them came out otherwise than expected\n",
+        file.display()
+    );
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn test_refuses_cases_that_it_cannot_read() {
+    let policies = folder(&[("a.cedar", ALL)]);
+    for (name, text, said) in [
+        ("a.toml", "[[case]]\nname = \"x\"\ntol = \"y\"\n", "unknown field `tol`"),
+        ("a.toml", "[[case]\n", "a.toml"),
+        ("a.json", "{", "a.json"),
+        ("a.json", r#"{ "case": [] }"#, "holds no case"),
+    ] {
+        let cases = folder(&[(name, text)]);
+        let (code, _, error) = policy("test", &[policies.path(), cases.path()], &[]);
+        assert_eq!(code, 1);
+        assert!(error.contains(said), "{error}");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let (code, _, error) = policy("test", &[policies.path(), empty.path()], &[]);
+    assert_eq!(code, 1);
+    assert!(error.contains("holds no case"), "{error}");
+}
+
+#[test]
+fn fmt_writes_the_usual_form_and_check_only_looks() {
+    let odd = "// kept\npermit(principal,action,resource)when{context.approved};";
+    let policies = folder(&[("a.cedar", odd), ("b.cedar", odd), ("c.txt", odd)]);
+    let read = |name: &str| std::fs::read_to_string(policies.path().join(name)).unwrap();
+    let (code, out, _) = policy("fmt", &[policies.path()], &["--check"]);
+    assert_eq!(code, 1);
+    assert_eq!(out.matches("is not in the usual form").count(), 2, "{out}");
+    assert_eq!(read("a.cedar"), odd);
+
+    assert_eq!(policy("fmt", &[policies.path()], &[]).0, 0);
+    let usual = "// kept\npermit (principal, action, resource)\nwhen { context.approved };\n";
+    assert_eq!((read("a.cedar").as_str(), read("b.cedar").as_str()), (usual, usual));
+    assert_eq!(read("c.txt"), odd);
+    assert_eq!(policy("fmt", &[policies.path()], &["--check"]), (0, String::new(), String::new()));
+
+    std::fs::write(policies.path().join("b.cedar"), "permit(principal,action);").unwrap();
+    let (code, _, error) = policy("fmt", &[policies.path()], &[]);
+    assert_eq!(code, 1);
+    assert!(error.contains("b.cedar:1:"), "{error}");
+}
+
+#[tokio::test]
+async fn replay_prints_what_a_folder_would_change_and_changes_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let database = place.path().join("guardian.db").display().to_string();
+    let api = open_with(|builder| builder.database(&database)).await;
+    let register = async |groups: &[&str], capabilities: Vec<String>| {
+        let metadata = json!({ "groups": groups });
+        let body = json!({ "name": "w", "capabilities": capabilities, "metadata": metadata });
+        api.post("/api/v1/agents", ADMIN, body).await.ok().text("id")
+    };
+    let ops = register(&["ops"], vec!["*".to_owned()]).await;
+    let plain = register(&[], vec!["*".to_owned()]).await;
+    let weak = register(&[], vec!["files:*".to_owned()]).await;
+    api.check(ADMIN, &ops, "web_search").await.allowed();
+    api.check(ADMIN, &plain, "web_search").await.allowed();
+    let held = api.check(ADMIN, &ops, "db_delete").await.held();
+    let operator = api.key(agenttrust_guardian::Role::Operator, &[]).await;
+    api.approve(&operator, &held).await.ok();
+    api.check(ADMIN, &ops, "db_delete").await.allowed();
+    api.check(ADMIN, &weak, "web_search").await.denied("no capability");
+    api.guardian.close().await;
+    let rows = async || {
+        let api = open_with(|builder| builder.database(&database)).await;
+        let rows = api.audit("decision").await.len();
+        api.guardian.close().await;
+        rows
+    };
+    assert_eq!(rows().await, 5);
+
+    let same = folder(&[("a.cedar", include_str!("../../policies/default.cedar"))]);
+    let (code, out, error) = policy("replay", &[same.path()], &["--database", &database]);
+    assert_eq!(code, 0, "{error}");
+    let end = "5 decisions: 0 would change, 4 would not, 1 were made before the policies were asked, 0 \
+               cannot be replayed\n";
+    assert_eq!(out, end);
+
+    let stricter = folder(&[(
+        "a.cedar",
+        r#"@id("ops") permit (principal in Group::"ops", action, resource);
+           @id("late") forbid (principal, action, resource) when { context.now < 1000 };"#,
+    )]);
+    let (code, out, error) = policy("replay", &[stricter.path()], &["--database", &database]);
+    assert_eq!(code, 0, "{error}");
+    let lines: Vec<&str> = out.lines().collect();
+    let [search, held, approved, sum] = &lines[..] else { panic!("{out}") };
+    assert!(
+        search.contains(&format!("agent {plain:?}, tool \"web_search\" (read): allow by"))
+            && search.contains("would be deny by []: no policy permits this read call"),
+        "{search}"
+    );
+    for line in [held, approved] {
+        assert!(line.contains("hold by [\"default-hold\"] would be allow by [\"ops\"]"), "{line}");
+    }
+    assert!(sum.starts_with("5 decisions: 3 would change, 1 would not, "), "{sum}");
+    assert_eq!(rows().await, 5);
+
+    let (code, _, error) =
+        policy("replay", &[same.path()], &["--database", "/nowhere/guardian.db"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("/nowhere/guardian.db"), "{error}");
+}

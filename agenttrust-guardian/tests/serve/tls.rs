@@ -1,0 +1,157 @@
+//! TLS: served, renewed while it runs, and refused where it cannot be.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use reqwest::Certificate;
+use tempfile::TempDir;
+
+use crate::program::{LONG, Program, refused};
+
+/// Somebody who signs certificates.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// A certificate for this machine and its key, in PEM.
+    fn issue(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A client that trusts nobody else, and connects anew.
+    fn client(&self) -> reqwest::Client {
+        let root = Certificate::from_pem(self.0.pem().as_bytes()).unwrap();
+        reqwest::Client::builder().tls_certs_only([root]).no_proxy().timeout(LONG).build().unwrap()
+    }
+}
+
+/// Where the certificate and its key are.
+struct Files {
+    _folder: TempDir,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Files {
+    fn new((certificate, key): (String, String)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let files = Self { certificate: at("cert.pem"), key: at("key.pem"), _folder: folder };
+        files.put((certificate, key));
+        files
+    }
+
+    fn put(&self, (certificate, key): (String, String)) {
+        replace(&self.key, &key);
+        replace(&self.certificate, &certificate);
+    }
+
+    fn arguments(&self) -> [&str; 5] {
+        let [certificate, key] = [&self.certificate, &self.key].map(|path| path.to_str().unwrap());
+        ["--dev", "--tls-cert", certificate, "--tls-key", key]
+    }
+}
+
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
+async fn works(client: &reqwest::Client, program: &Program) -> bool {
+    client.get(program.url("/health")).send().await.is_ok_and(|answer| answer.status() == 200)
+}
+
+#[tokio::test]
+async fn guardian_is_served_over_tls_and_only_so() {
+    let authority = Authority::new();
+    let files = Files::new(authority.issue());
+    let program = Program::serve(&files.arguments(), &[]).await;
+    assert_eq!(program.scheme, "https");
+    assert!(works(&authority.client(), &program).await);
+    assert!(!works(&Authority::new().client(), &program).await, "another authority is not trusted");
+    let plain = format!("http://{}/health", program.address);
+    assert!(authority.client().get(plain).send().await.is_err());
+}
+
+#[tokio::test]
+async fn new_certificate_is_taken_over_and_open_connections_go_on() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let files = Files::new(before.issue());
+    let program = Program::serve(&files.arguments(), &[]).await;
+    // It keeps its one connection.
+    let old = before.client();
+    assert!(works(&old, &program).await);
+    files.put(after.issue());
+    program.logs("a new certificate is served").await;
+    assert!(works(&after.client(), &program).await);
+    assert!(!works(&before.client(), &program).await, "who connects anew sees the new one");
+    assert!(works(&old, &program).await, "who was connected is still");
+}
+
+#[tokio::test]
+async fn broken_certificate_changes_nothing_and_is_told_once() {
+    let authority = Authority::new();
+    let files = Files::new(authority.issue());
+    let program = Program::serve(&files.arguments(), &[]).await;
+    let (certificate, _) = authority.issue();
+    let told = "the one before is served on";
+    for (broken, (times, says)) in [
+        (certificate.as_str(), (1, "is not the one of the certificate")),
+        ("no certificate", (2, "holds no certificate in PEM")),
+    ] {
+        replace(&files.certificate, broken);
+        program.logs(says).await;
+        // A look later it is not told again.
+        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+        assert_eq!(program.log().matches(told).count(), times, "{}", program.log());
+        assert!(works(&authority.client(), &program).await);
+    }
+    std::fs::remove_file(&files.certificate).unwrap();
+    program.logs("the certificate cannot be read: No such file").await;
+    assert!(works(&authority.client(), &program).await);
+    // And what is good again is taken over.
+    let next = Authority::new();
+    files.put(next.issue());
+    program.logs("a new certificate is served").await;
+    assert!(works(&next.client(), &program).await);
+}
+
+#[tokio::test]
+async fn hangup_looks_at_the_certificate_at_once_and_stops_nothing() {
+    let authority = Authority::new();
+    let files = Files::new(authority.issue());
+    let program = Program::serve(&files.arguments(), &[]).await;
+    program.signal("HUP");
+    program.logs("the certificate is the one that is served already").await;
+    assert!(works(&authority.client(), &program).await);
+}
+
+#[tokio::test]
+async fn certificate_that_cannot_be_served_is_refused_with_what_to_do() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue();
+    let (_, other_key) = authority.issue();
+    for (certificate, key, says) in [
+        ("", key.as_str(), "it holds no certificate in PEM"),
+        ("-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n", &key, "is not usable"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", &key, "is not usable"),
+        (&certificate, "", "holds no private key in PEM"),
+        (&certificate, &certificate, "holds no private key in PEM"),
+        (&certificate, &other_key, "is not the one of the certificate"),
+    ] {
+        let files = Files::new((certificate.to_owned(), key.to_owned()));
+        let said = refused(&files.arguments(), &[]).await;
+        assert!(said.contains(says), "{said}");
+        assert!(said.contains("name "), "it says what to do: {said}");
+        assert!(!said.contains("PRIVATE KEY"), "{said}");
+    }
+}

@@ -1,0 +1,5 @@
+//! What `#[guarded]` makes of a function: as programs that are compiled and run.
+
+mod generated;
+mod lints;
+mod ui;

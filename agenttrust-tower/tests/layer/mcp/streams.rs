@@ -1,0 +1,160 @@
+//! Answers that come as a stream of events: handed on as they come, and reported at the answer.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::Version;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::connection::{Connection, VERSIONS, post};
+use crate::guardian::Script;
+use crate::mcp::house::{House, tools_call};
+
+type Event = Result<Bytes, std::io::Error>;
+
+/// A server that answers its one call with what we say, piece by piece.
+async fn told() -> (House, mpsc::UnboundedSender<Event>) {
+    let (tell, hears) = mpsc::unbounded_channel::<Event>();
+    let hears = Mutex::new(Some(hears));
+    let answer = move |_: &_, _: &_| {
+        let hears = hears.lock().expect("no panic").take().expect("one call");
+        let events = stream::unfold(hears, async |mut hears| Some((hears.recv().await?, hears)));
+        Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(Body::from_stream(events))
+            .expect("the head is right")
+    };
+    (House::answering(Script::Allow, |layer| layer, Arc::new(answer)).await, tell)
+}
+
+async fn next(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    let frame = timeout(Duration::from_secs(10), body.frame()).await.expect("it is handed on");
+    frame.map(|frame| frame.map(|frame| frame.into_data().expect("no trailers")))
+}
+
+fn event(text: &str) -> Event {
+    Ok(format!("data: {text}\n\n").into())
+}
+
+const PROGRESS: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#;
+const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+
+#[tokio::test]
+async fn events_come_as_they_are_sent_and_the_call_is_reported_at_the_answer() {
+    for version in VERSIONS {
+        let (house, tell) = told().await;
+        let mut connection = Connection::open(house.address, version).await;
+        let call = post(tools_call(1, "slow", json!({})).to_string());
+        let mut body = connection.head(call).await.into_body();
+        for _ in 0..2 {
+            tell.send(event(PROGRESS)).expect("it is read");
+            let got = next(&mut body).await.expect("not the end").expect("no error");
+            assert!(got.ends_with(b"{}}\n\n"), "{got:?}");
+        }
+        assert_eq!(house.reports().await.len(), 0, "it was reported before it was answered");
+        tell.send(event(ANSWER)).expect("it is read");
+        next(&mut body).await.expect("not the end").expect("no error");
+        // The stream goes on.
+        let report = house.report().await;
+        assert_eq!((&report["success"], &report["tool_name"]), (&json!(true), &json!("slow")));
+        tell.send(event(PROGRESS)).expect("it is read");
+        next(&mut body).await.expect("not the end").expect("no error");
+        drop(tell);
+        while let Some(piece) = next(&mut body).await {
+            assert!(piece.expect("no error").is_empty(), "the end is the server's");
+        }
+        assert_eq!(house.reports().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_before_the_answer_is_a_failure() {
+    let half = || Ok(Bytes::from(&ANSWER[..40]));
+    for (what, last, error_type) in [
+        ("ends", event(PROGRESS), "NoReply"),
+        (
+            "ends in the middle",
+            half().map(|half| Bytes::from([b"data: ", &*half].concat())),
+            "NoReply",
+        ),
+    ] {
+        let (house, tell) = told().await;
+        let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+        let call = post(tools_call(1, "slow", json!({})).to_string());
+        let mut body = connection.head(call).await.into_body();
+        tell.send(last).expect("it is read");
+        drop(tell);
+        while let Some(Ok(_)) = next(&mut body).await {}
+        let report = house.report().await;
+        assert_eq!(report["success"], false, "{what}");
+        assert_eq!(report["error_type"], error_type, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_a_failure_and_breaks_for_the_caller_too() {
+    let (house, tell) = told().await;
+    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    let call = post(tools_call(1, "slow", json!({})).to_string());
+    let mut body = connection.head(call).await.into_body();
+    tell.send(event(PROGRESS)).expect("it is read");
+    tell.send(Err(std::io::ErrorKind::ConnectionReset.into())).expect("it is read");
+    let mut broke = false;
+    while let Some(piece) = next(&mut body).await {
+        broke |= piece.is_err();
+        if broke {
+            break;
+        }
+    }
+    assert!(broke, "the caller takes it for the end");
+    assert_eq!(house.report().await["success"], false);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_one_cancelled() {
+    for version in VERSIONS {
+        let (house, tell) = told().await;
+        let mut connection = Connection::open(house.address, version).await;
+        let call = post(tools_call(1, "slow", json!({})).to_string());
+        let mut body = connection.head(call).await.into_body();
+        tell.send(event(PROGRESS)).expect("it is read");
+        next(&mut body).await.expect("not the end").expect("no error");
+        drop((body, connection));
+        // Whoever writes notices only when there is something to write.
+        while tell.send(event(PROGRESS)).is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let report = house.report().await;
+        assert_eq!(report["error_type"], "Cancelled", "{version:?}");
+        assert_eq!(house.reports().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_before_the_server_answers_leaves_one_cancelled() {
+    let (started, mut starts) = mpsc::unbounded_channel::<()>();
+    let router = axum::Router::new().route(
+        "/mcp",
+        axum::routing::any(move || {
+            let _ = started.send(());
+            std::future::pending::<String>()
+        }),
+    );
+    let guardian = crate::guardian::Guardian::new(Script::Allow);
+    let house = House::around(guardian, |layer| layer, router).await;
+    let mut connection = Connection::open(house.address, Version::HTTP_2).await;
+    let call = tokio::spawn(async move {
+        connection.head(post(tools_call(1, "slow", json!({})).to_string())).await
+    });
+    starts.recv().await.expect("it runs");
+    call.abort();
+    assert_eq!(house.report().await["error_type"], "Cancelled");
+}

@@ -1,0 +1,16 @@
+//! Every example is a program that keeps its promises: each is run, as its reader would run it.
+//!
+//! `cargo test` builds the examples beside the tests; with `--test run` alone it does not, so run
+//! `cargo build --examples` before.
+
+mod agents;
+mod built;
+mod guides;
+mod mcp_proxy;
+mod mcp_rmcp_server;
+#[path = "../../rig_agent/refused.rs"]
+mod refused;
+mod rig_dispatch;
+mod running;
+mod services;
+mod transcript;

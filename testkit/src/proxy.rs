@@ -1,0 +1,126 @@
+//! A wire to a database that a test can cut, hold, and take the notifications off.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What becomes of the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// They arrive.
+    Whole,
+    /// They neither arrive nor are refused: the far end is silent.
+    Silent,
+    /// Every connection is closed, and none is let in.
+    Cut,
+}
+
+/// A proxy before a TCP server.
+pub struct Proxy {
+    pub address: SocketAddr,
+    wire: watch::Sender<Wire>,
+    deaf: Arc<AtomicBool>,
+    /// How many notifications were lost.
+    lost: Arc<AtomicU64>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// One before `server`.
+    pub async fn before(server: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (wire, state) = watch::channel(Wire::Whole);
+        let deaf = Arc::new(AtomicBool::new(false));
+        let lost = Arc::default();
+        let (told, counted) = (Arc::clone(&deaf), Arc::clone(&lost));
+        let accepting = tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let hearing = (Arc::clone(&told), Arc::clone(&counted));
+                tokio::spawn(carry(near, server.clone(), state.clone(), hearing));
+            }
+        });
+        Self { address, wire, deaf, lost, accepting }
+    }
+
+    pub fn set(&self, wire: Wire) {
+        self.wire.send_replace(wire);
+    }
+
+    pub fn lost_notifications(&self) -> u64 {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    /// Whether connections that listen for notifications hear nothing, as if each had been lost.
+    pub fn lose_notifications(&self, lose: bool) {
+        self.deaf.store(lose, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn carry(
+    near: TcpStream,
+    server: String,
+    wire: watch::Receiver<Wire>,
+    (deaf, counted): (Arc<AtomicBool>, Arc<AtomicU64>),
+) {
+    let Ok(far) = TcpStream::connect(server).await else { return };
+    let (near_in, near_out) = near.into_split();
+    let (far_in, far_out) = far.into_split();
+    let listens = Arc::new(AtomicBool::new(false));
+    let mut cut = wire.clone();
+    let up = pump(near_in, far_out, wire.clone(), {
+        let listens = Arc::clone(&listens);
+        move |bytes: &[u8]| {
+            if bytes.windows(7).any(|word| word.eq_ignore_ascii_case(b"LISTEN ")) {
+                listens.store(true, Ordering::SeqCst);
+            }
+            true
+        }
+    });
+    let down = pump(far_in, near_out, wire, move |bytes: &[u8]| {
+        // `A` begins a notification; nothing else comes unasked.
+        let deaf = deaf.load(Ordering::SeqCst) && listens.load(Ordering::SeqCst);
+        let lost = deaf && bytes.first() == Some(&b'A');
+        counted.fetch_add(u64::from(lost), Ordering::SeqCst);
+        !lost
+    });
+    tokio::select! {
+        _ = up => {}
+        _ = down => {}
+        _ = cut.wait_for(|wire| *wire == Wire::Cut) => {}
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut wire: watch::Receiver<Wire>,
+    mut passes: impl FnMut(&[u8]) -> bool,
+) -> io::Result<()> {
+    let mut bytes = vec![0; 16 << 10];
+    loop {
+        let read = from.read(&mut bytes).await?;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        // What is on the wire when it falls silent is lost with the connection, or late.
+        let whole = wire.wait_for(|wire| *wire == Wire::Whole).await;
+        whole.map_err(|_| io::Error::from(io::ErrorKind::NotConnected))?;
+        if passes(&bytes[..read]) {
+            to.write_all(&bytes[..read]).await?;
+        }
+    }
+}

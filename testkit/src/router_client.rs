@@ -1,0 +1,276 @@
+//! Short ways to ask a Guardian by its router, without a socket.
+
+use std::fmt::Display;
+use std::ops::Deref;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// The admin key of every Guardian under test.
+pub const ADMIN: &str = "sk_test_admin";
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn text(&self, field: &str) -> String {
+        self.body[field].as_str().unwrap_or_else(|| panic!("no {field}: {self:?}")).to_owned()
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!(self.status.is_success(), "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str) -> &Self {
+        assert_eq!(
+            (self.status.as_u16(), self.body["error"].as_str()),
+            (status, Some(code)),
+            "{self:?}"
+        );
+        self
+    }
+
+    #[track_caller]
+    pub fn allowed(&self) -> &Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.body["allowed"], true, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn denied(&self, because: &str) -> &Self {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.body["allowed"], false, "{self:?}");
+        assert_eq!(self.body["elevation_required"], false, "{self:?}");
+        assert!(self.text("reason").contains(because), "{because:?} is not in {self:?}");
+        self
+    }
+
+    /// The id of the approval that it waits for.
+    #[track_caller]
+    pub fn held(&self) -> String {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.body["allowed"], false, "{self:?}");
+        assert_eq!(self.body["elevation_required"], true, "{self:?}");
+        self.text("approval_id")
+    }
+}
+
+/// A stream of events, as the bytes that arrive.
+#[derive(Debug)]
+pub struct Stream {
+    body: Body,
+}
+
+impl Stream {
+    /// What is said next, one event or comment; `None` once it is over.
+    pub async fn next(&mut self) -> Option<String> {
+        // Nothing here takes a second. This is for the test that would hang.
+        let frame = tokio::time::timeout(Duration::from_secs(30), self.body.frame());
+        let frame = frame.await.expect("the stream says nothing, and does not end")?;
+        let said = frame.unwrap().into_data().unwrap();
+        Some(String::from_utf8(said.to_vec()).unwrap())
+    }
+
+    /// The next revocation.
+    pub async fn revocation(&mut self) -> Value {
+        let said = self.next().await.expect("the stream is over");
+        let data = said.strip_prefix("event: revocation\ndata: ").expect(&said);
+        serde_json::from_str(data).unwrap()
+    }
+
+    /// The end of the stream.
+    #[track_caller]
+    pub fn over(&mut self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move { assert_eq!(self.next().await, None, "{caller}") }
+    }
+}
+
+/// A Guardian behind its router, of whatever type a test knows it by.
+#[derive(Debug)]
+pub struct Api<G> {
+    /// The Guardian.
+    pub guardian: G,
+    client: RouterClient,
+}
+
+impl<G> Api<G> {
+    /// Asks this Guardian by its router.
+    pub fn new(guardian: G, router: Router) -> Self {
+        Self { guardian, client: RouterClient::new(router) }
+    }
+}
+
+impl<G> Deref for Api<G> {
+    type Target = RouterClient;
+
+    fn deref(&self) -> &RouterClient {
+        &self.client
+    }
+}
+
+/// Asks a Guardian whose admin key is [`ADMIN`] by its router.
+#[derive(Clone, Debug)]
+pub struct RouterClient {
+    router: Router,
+}
+
+impl RouterClient {
+    /// Asks by this router.
+    pub fn new(router: Router) -> Self {
+        Self { router }
+    }
+
+    /// The answer to a request, read to its end; of a stream, its first event.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = if parts.headers["content-type"] == "text/event-stream" {
+            // It has no end; its first event says that it is there.
+            Stream { body }.next().await.unwrap().into()
+        } else {
+            to_bytes(body, usize::MAX).await.unwrap()
+        };
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub async fn ask(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Answer {
+        self.ask_with(method, path, key, &[], body).await
+    }
+
+    pub async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("X-API-Key", key)
+            .header("Content-Type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str, key: &str) -> Answer {
+        self.ask(Method::GET, path, key, None).await
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.ask(Method::POST, path, key, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.ask(Method::PUT, path, key, Some(body)).await
+    }
+
+    /// A new agent's id.
+    pub async fn agent(&self, capabilities: &[&str]) -> String {
+        let body = json!({ "name": "worker", "capabilities": capabilities });
+        self.post("/api/v1/agents", ADMIN, body).await.ok().text("id")
+    }
+
+    /// A new key.
+    pub async fn key(&self, role: impl Display, agents: &[&str]) -> String {
+        let body = json!({ "role": role.to_string(), "agents": agents });
+        self.post("/api/v1/keys", ADMIN, body).await.ok().text("key")
+    }
+
+    /// A new agent with everything it may want, and its key.
+    pub async fn worker(&self) -> (String, String) {
+        let agent = self.agent(&["*"]).await;
+        let key = self.key("agent", &[&agent]).await;
+        (agent, key)
+    }
+
+    /// A check of `tool` for `agent`, nothing more.
+    pub async fn check(&self, key: &str, agent: &str, tool: &str) -> Answer {
+        self.check_as(key, json!({ "agent_id": agent, "action_name": tool })).await
+    }
+
+    pub async fn check_in(&self, key: &str, agent: &str, tool: &str, session: &str) -> Answer {
+        let body = json!({ "agent_id": agent, "action_name": tool, "session_id": session });
+        self.check_as(key, body).await
+    }
+
+    pub async fn check_as(&self, key: &str, body: Value) -> Answer {
+        self.post("/api/v1/agenttrust/check", key, body).await
+    }
+
+    pub async fn check_with(&self, key: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+        self.ask_with(Method::POST, "/api/v1/agenttrust/check", key, headers, Some(body)).await
+    }
+
+    pub async fn approve(&self, key: &str, approval: &str) -> Answer {
+        let path = format!("/mcp/approvals/{approval}/approve");
+        self.post(&path, key, json!({ "decided_by": "ada@example.com" })).await
+    }
+
+    pub async fn deny(&self, key: &str, approval: &str) -> Answer {
+        let path = format!("/mcp/approvals/{approval}/deny");
+        self.post(&path, key, json!({ "decided_by": "ada@example.com" })).await
+    }
+
+    pub async fn approval(&self, id: &str) -> Value {
+        self.get(&format!("/mcp/approvals/{id}"), ADMIN).await.ok().body
+    }
+
+    /// A new session of `agent`, as asked for.
+    pub async fn session(&self, key: &str, agent: &str, more: Value) -> Answer {
+        let mut body = json!({ "agent_id": agent, "server_id": "files" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.post("/mcp/sessions/init", key, body).await
+    }
+
+    pub async fn token(&self, agent: &str, scopes: &[&str]) -> String {
+        let body = json!({ "agent_id": agent, "scopes": scopes });
+        self.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
+    }
+
+    /// The stream of revocations, once it is ready.
+    pub async fn revocations(&self, key: &str) -> Stream {
+        let request = Request::get("/api/v1/revocations/stream").header("X-API-Key", key);
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await;
+        let (parts, body) = response.unwrap().into_parts();
+        assert_eq!(parts.status, 200);
+        assert_eq!(parts.headers["content-type"], "text/event-stream");
+        let mut stream = Stream { body };
+        assert_eq!(stream.next().await.unwrap(), "event: ready\ndata: {}\n\n");
+        stream
+    }
+
+    /// Every row of the audit of this kind.
+    pub async fn audit(&self, kind: &str) -> Vec<Value> {
+        let answer = self.get("/api/v1/audit?limit=1000", ADMIN).await.ok();
+        let entries = answer.body["entries"].as_array().unwrap();
+        entries.iter().filter(|entry| entry["kind"] == kind).cloned().collect()
+    }
+
+    pub async fn audit_rows(&self) -> u64 {
+        let answer = self.get("/api/v1/audit/verify", ADMIN).await.ok();
+        assert_eq!(answer.body["ok"], true, "{answer:?}");
+        answer.body["rows"].as_u64().unwrap()
+    }
+}

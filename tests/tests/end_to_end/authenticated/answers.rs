@@ -1,0 +1,188 @@
+//! Who is let in, as whom, and what the others are told.
+
+use agenttrust_tests::bounded::in_a_runtime;
+use anyhow::{Context, Result};
+use http::StatusCode;
+
+use crate::authenticated::door::Door;
+use crate::authenticated::site::Site;
+
+#[test]
+fn an_agent_is_known_by_its_token_and_its_calls_are_its_own() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 300).await?;
+        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+
+        let answer = site.get_as("/notes/one", &token.token).await?;
+        assert_eq!(answer.status, StatusCode::OK);
+        let visits = site.visits.all();
+        let [(identity, shown)] = &visits[..] else { panic!("one visit, not {visits:?}") };
+        assert_eq!(identity.agent_id(), agent.id);
+        assert_eq!(identity.scopes(), ["http/*"]);
+        assert!(identity.session_id().starts_with("ats_"), "{identity:?}");
+        assert_eq!(identity.expires_at(), token.expires_at);
+        assert!(!shown, "a token is for this server alone");
+
+        // Decided, counted and reported as this agent's, in the session of its token.
+        let decisions = door.admin().audited(&agent.id, "decision").await?;
+        assert_eq!(decisions.len(), 1, "{decisions:?}");
+        assert_eq!(decisions[0]["session_id"], identity.session_id());
+        site.guard.close().await?;
+        let outcomes = door.admin().audited(&agent.id, "outcome").await?;
+        assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+        assert_eq!(outcomes[0]["success"], true);
+        let session = door.client()?.sessions().get_session(identity.session_id()).await?;
+        assert_eq!((session.source.as_str(), session.total_calls), ("api", 1));
+        Ok(())
+    })
+}
+
+#[test]
+fn what_a_token_does_not_carry_is_denied_to_whoever_holds_it() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        // The agent may, its token may not.
+        let token = door.token(&agent, &["http/GET/elsewhere"], &[], 300).await?;
+        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let answer = site.get_as("/notes/one", &token.token).await?;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(answer.problem["code"], "ACTION_DENIED");
+        assert!(site.visits.all().is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn without_a_token_that_works_nobody_is_let_in() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let good = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let revoked = door.token(&agent, &["http/GET/x"], &[], 300).await?.token;
+        door.client()?.tokens().revoke(&revoked, "a test").await?;
+        let site = Site::open(&door.gateway().await?, |layer| {
+            layer
+                .realm("notes")
+                .resource_metadata("https://notes.example/.well-known/oauth-protected-resource")
+        })?;
+        let metadata =
+            "resource_metadata=\"https://notes.example/.well-known/oauth-protected-resource\"";
+
+        let (good, revoked) = (format!("Bearer {good}"), format!("Bearer {revoked}"));
+        let [long, longer] = [300, 5_000].map(|many| format!("Bearer at_{}", "a".repeat(many)));
+        for (credentials, status, error) in [
+            (&[][..], StatusCode::UNAUTHORIZED, None),
+            (&["Basic YWRhOnNlY3JldA=="], StatusCode::UNAUTHORIZED, None),
+            (&["Bearer at_made_up"], StatusCode::UNAUTHORIZED, Some("invalid_token")),
+            (&["Bearer"], StatusCode::UNAUTHORIZED, Some("invalid_token")),
+            (
+                &["Bearer sk_live_admin_at_the_door"],
+                StatusCode::UNAUTHORIZED,
+                Some("invalid_token"),
+            ),
+            (&[revoked.as_str()], StatusCode::UNAUTHORIZED, Some("invalid_token")),
+            (&[long.as_str()], StatusCode::UNAUTHORIZED, Some("invalid_token")),
+            (&[longer.as_str()], StatusCode::UNAUTHORIZED, Some("invalid_token")),
+            (&[&good, "Bearer at_another"], StatusCode::BAD_REQUEST, Some("invalid_request")),
+        ] {
+            let answer = site.get("/unguarded", credentials).await?;
+            assert_eq!(answer.status, status, "{credentials:?}");
+            let challenge = answer.challenge.context("no challenge")?;
+            assert!(challenge.starts_with("Bearer realm=\"notes\", "), "{challenge}");
+            assert!(challenge.contains(metadata), "{challenge}");
+            match error {
+                Some(error) => {
+                    assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
+                }
+                None => assert!(!challenge.contains("error"), "{challenge}"),
+            }
+            assert_eq!(answer.problem["status"], status.as_u16());
+        }
+        assert!(site.visits.all().is_empty());
+        assert_eq!(site.get("/unguarded", &[&good]).await?.status, StatusCode::OK);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_token_that_lacks_a_scope_is_told_which_and_one_for_another_audience_does_not_work()
+-> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*", "notes:read", "notes:write"]).await?;
+        let reader = door.token(&agent, &["notes:read"], &["notes"], 300).await?.token;
+        let writer = door.token(&agent, &["notes:read", "notes:write"], &[], 300).await?.token;
+        let elsewhere = door.token(&agent, &["notes:write"], &["mail"], 300).await?.token;
+        let site = Site::open(&door.gateway().await?, |layer| {
+            layer.required_scopes(["notes:write"]).audience("notes")
+        })?;
+
+        let answer = site.get_as("/unguarded", &reader).await?;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(answer.problem["code"], "INSUFFICIENT_SCOPE");
+        let challenge = answer.challenge.context("no challenge")?;
+        assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
+        assert!(challenge.contains("scope=\"notes:write\""), "{challenge}");
+
+        let answer = site.get_as("/unguarded", &elsewhere).await?;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(site.visits.all().is_empty());
+        assert_eq!(site.get_as("/unguarded", &writer).await?.status, StatusCode::OK);
+        Ok(())
+    })
+}
+
+#[test]
+fn where_the_audience_was_left_empty_no_token_for_elsewhere_is_let_in() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let elsewhere = door.token(&agent, &["http/*"], &["mail"], 300).await?.token;
+        let site = Site::open(&door.gateway().await?, |layer| layer.audience(""))?;
+        let answer = site.get_as("/unguarded", &elsewhere).await?;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.problem["code"], "GUARD_MISCONFIGURED");
+        assert!(site.visits.all().is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_guardian_that_is_away_is_a_503_and_one_that_refuses_this_server_a_500() -> Result<()> {
+    in_a_runtime(async || {
+        let mut door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
+        let wrong = Site::open(&door.client_with_key("sk_live_nobody_has_this")?, |layer| layer)?;
+        let answer = wrong.get_as("/unguarded", &token).await?;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.challenge, None, "the caller's token is not what is wrong");
+
+        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        door.shut();
+        let answer = site.get_as("/unguarded", &token).await?;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.retry_after.as_deref(), Some("5"));
+        assert!(site.visits.all().is_empty() && wrong.visits.all().is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_gateway_s_key_asks_for_nobody_who_did_not_show_a_token() -> Result<()> {
+    in_a_runtime(async || {
+        use agenttrust::{Action, AgentIdentity, AgentTrustGuard};
+
+        let door = Door::open()?;
+        let agent = door.agent(&["files:read"]).await?;
+        let guard = AgentTrustGuard::new(door.gateway().await?, &agent.id);
+        guard.authorize(Action::new("files_read")).await.expect_err("no session of a token");
+        let made_up = AgentIdentity::new(&agent.id, "ats_made_up");
+        let action = Action::new("files_read").on_behalf_of(made_up);
+        guard.authorize(action).await.expect_err("no such session");
+        Ok(())
+    })
+}
