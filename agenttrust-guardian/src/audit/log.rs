@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use agenttrust::background;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::checkpoint_file;
 use super::error::AuditError;
@@ -54,8 +54,6 @@ pub(super) struct Shared {
     pub(super) written: AtomicU64,
     /// The facts that have a row.
     pub(super) told: Told,
-    /// Told when a message comes that a caller waits for.
-    pub(super) awaited: Notify,
 }
 
 #[derive(Debug)]
@@ -64,16 +62,6 @@ pub(super) enum Message {
     Write(Waiting),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
-}
-
-impl Message {
-    /// Whether a caller waits for it to be done.
-    pub(super) fn is_awaited(&self) -> bool {
-        match self {
-            Self::Write(waiting) => waiting.answer.is_some(),
-            Self::Flush(_) | Self::Close(_) => true,
-        }
-    }
 }
 
 /// A row on its way to the disk, and who waits for it to be there: no one when it was enqueued.
@@ -239,16 +227,7 @@ impl AuditLog {
         let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
         let room = Some(room.map_err(|_| AuditError::Closed)?);
         let message = Message::Write(Waiting { row, answer, _room: room });
-        self.post(message).await
-    }
-
-    async fn post(&self, message: Message) -> Result<(), AuditError> {
-        let is_awaited = message.is_awaited();
-        self.queue.send(message).await.map_err(|_| AuditError::Closed)?;
-        if is_awaited {
-            self.shared.awaited.notify_one();
-        }
-        Ok(())
+        self.queue.send(message).await.map_err(|_| AuditError::Closed)
     }
 
     /// Whether the writer lives and its last write succeeded.
@@ -286,7 +265,7 @@ impl AuditLog {
     /// Dropped early, the rows are written all the same.
     pub async fn flush(&self) {
         let (answer, answered) = oneshot::channel();
-        if self.post(Message::Flush(answer)).await.is_ok() {
+        if self.queue.send(Message::Flush(answer)).await.is_ok() {
             // An error here means that the writer ended, after which there is nothing to wait for.
             let _ = answered.await;
         }
@@ -299,7 +278,7 @@ impl AuditLog {
     /// Dropped early, the log closes all the same.
     pub async fn close(&self) {
         let (answer, answered) = oneshot::channel();
-        if self.post(Message::Close(answer)).await.is_ok() {
+        if self.queue.send(Message::Close(answer)).await.is_ok() {
             // The writer drops the sender when it ends.
             let _ = answered.await;
         }

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,10 +26,6 @@ use crate::store::{ColumnKind, Db, Insert, Rows, Transaction};
 const BATCH: usize = 512;
 /// ... and at least, however slow the database is.
 const BATCH_LEAST: usize = 8;
-/// How long rows gather into one transaction while there are few and no caller waits for any of them.
-const GATHERS: Duration = Duration::from_millis(2);
-/// ... and how many are not few any more.
-const FEW: usize = BATCH / 4;
 
 static INSERT: Insert = Insert {
     into: "audit",
@@ -114,24 +109,9 @@ impl Writer {
     async fn receive(&mut self, batch: &mut Vec<Message>) -> Option<usize> {
         let checkpoint = self.signing.as_ref().and_then(Signing::due_at);
         let retry = self.outage.as_ref().map(|outage| Instant::now() + outage.retry);
-        let received = match retry.or(checkpoint) {
-            None => self.messages.recv_many(batch, BATCH).await,
-            Some(due) => timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok()?,
-        };
-        if (1..FEW).contains(&received) && !batch.iter().any(Message::is_awaited) {
-            self.gather(batch).await;
-        }
-        Some(received)
-    }
-
-    /// Lets more rows come, and wakes for none of them, until a moment has passed or a caller waits.
-    async fn gather(&mut self, batch: &mut Vec<Message>) {
-        // Either way it is time.
-        let _ = timeout(GATHERS, self.shared.awaited.notified()).await;
-        while batch.len() < BATCH
-            && let Ok(message) = self.messages.try_recv()
-        {
-            batch.push(message);
+        match retry.or(checkpoint) {
+            None => Some(self.messages.recv_many(batch, BATCH).await),
+            Some(due) => timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok(),
         }
     }
 

@@ -14,7 +14,7 @@ use super::params::Params;
 use crate::domain::Error;
 use crate::domain::Permission;
 use crate::domain::names::check_name;
-use crate::domain::role::Access;
+use crate::services::approvals;
 use crate::store::{ApprovalFilter, Place};
 
 /// How many approvals one answer lists at most, and unless another number is asked for.
@@ -53,11 +53,6 @@ pub(super) async fn list(
 ) -> Result<Json<Approvals>, Error> {
     let access = caller.need(Permission::ReadApprovals)?;
     let agent_id = params.name("agent_id")?;
-    if let (Access::Own, Some(agent_id)) = (access, agent_id)
-        && !caller.key.is_bound_to(agent_id)
-    {
-        return Err(Error::not_bound(agent_id));
-    }
     let limit = limit(&params)?;
     let filter = ApprovalFilter {
         status: status(&params)?,
@@ -70,23 +65,7 @@ pub(super) async fn list(
         // One more tells whether there are more.
         limit: i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
     };
-    let now = engine.clock.now();
-    // Asked for agent by agent, because the store lists only so many: those of other agents must not
-    // push out the caller's own.
-    let of: Vec<Option<String>> = match (agent_id, access) {
-        (Some(agent_id), _) => vec![Some(agent_id.to_owned())],
-        (None, Access::Own) => caller.key.agents.iter().cloned().map(Some).collect(),
-        (None, _) => vec![None],
-    };
-    let mut approvals = Vec::new();
-    for agent_id in of {
-        let filter = ApprovalFilter { agent_id, ..filter.clone() };
-        approvals
-            .extend(engine.reading_store.approvals(caller.org_id().to_owned(), filter, now).await?);
-    }
-    approvals.sort_by(|one: &Approval, other| {
-        (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
-    });
+    let mut approvals = approvals::list(&engine, &caller.key, access, agent_id, filter).await?;
     let more = approvals.len() > limit;
     approvals.truncate(limit);
     let next = approvals.last().filter(|_| more).and_then(cursor);

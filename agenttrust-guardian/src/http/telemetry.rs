@@ -1,9 +1,6 @@
 //! Reports of what ran. What is not the first report of a check that was allowed to the same key, agent,
 //! session and tool is kept as unverified, as far as the agent's quota goes, and counts for nothing.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use agenttrust::Timestamp;
 use agenttrust::model::TelemetryReceipt;
 use agenttrust::model::headers::CHECK_IDS;
@@ -22,13 +19,11 @@ use super::body::Payload;
 use super::openapi::header as documented;
 use super::params::header;
 use crate::domain::Error;
+use crate::domain::Permission;
 use crate::domain::names::check_name;
 use crate::domain::numbers::whole;
-use crate::domain::{Permission, ids};
-use crate::engine::check_ids::Issued;
-use crate::services::agents::known;
-use crate::store::{EventRow, Stage};
-use crate::telemetry::NotKept;
+use crate::services::telemetry::{self, Event};
+use crate::store::Stage;
 
 /// How many events one batch may hold.
 const EVENTS_MOST: usize = 1_000;
@@ -46,14 +41,14 @@ pub(super) struct Report {
     session_id: Option<String>,
     /// The events, oldest first.
     #[schema(max_items = 1000)]
-    events: Vec<Event>,
+    events: Vec<ReportedEvent>,
 }
 
 /// One event. The published clients report more kinds than the protocol lists, some of them without a
 /// tool.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = TelemetryEvent)]
-pub(super) struct Event {
+pub(super) struct ReportedEvent {
     /// `tool_start`, `tool_end`, `tool_error`, or any other word.
     #[schema(value_type = Name)]
     event_type: String,
@@ -81,7 +76,7 @@ fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     whole(from).map(i64::unsigned_abs)
 }
 
-impl Event {
+impl ReportedEvent {
     fn stage(&self) -> Option<Stage> {
         match self.event_type.as_str() {
             "tool_start" => Some(Stage::Start),
@@ -146,53 +141,17 @@ pub(super) async fn report(
     }
     let check_ids = check_ids(&headers, body.events.len())?;
     caller.need_for(Permission::Report, &body.agent_id)?;
-    known(&engine, caller.org_id(), &body.agent_id)?;
-
-    let now = engine.clock.now();
-    let [org_id, agent_id, of_session, key_id]: [Arc<str>; 4] =
-        [caller.org_id(), &body.agent_id, &session_id, &caller.key.id].map(Arc::from);
-    let mut rows = Vec::with_capacity(body.events.len());
-    let mut proven = HashSet::new();
-    for (event, check_id) in body.events.into_iter().zip(check_ids) {
-        let issued = Issued {
-            key_id: &caller.key.id,
-            agent_id: &body.agent_id,
-            session_id: &session_id,
-            tool: &event.tool_name,
-        };
-        let stage = event.stage();
-        let verified = stage.is_some()
-            && check_id.as_ref().is_some_and(|id| engine.checks.believes(id, &issued, now))
-            // Whichever of a batch is first; the others do not queue as if they were believed.
-            && proven.insert((check_id.clone(), stage));
-        rows.push(EventRow {
-            id: ids::new("evt_").into(),
-            org_id: Arc::clone(&org_id),
-            agent_id: Arc::clone(&agent_id),
-            session_id: Arc::clone(&of_session),
-            key_id: Arc::clone(&key_id),
-            event_type: event.event_type.into(),
-            tool: event.tool_name.into(),
-            duration_ms: event.duration_ms,
-            success: event.success,
-            error_type: event.error_type.map(Arc::from),
-            happened_at: event.timestamp,
-            received_at: now,
-            check_id: check_id.map(Arc::from),
-            stage,
-            verified,
-        });
-    }
-    let kept = engine.telemetry.keep(&body.agent_id, rows).await.map_err(|not_kept| {
-        Error::busy(match not_kept {
-            NotKept::Full => {
-                "more reports wait to be kept than there is room for; send these again in a second"
-            }
-            NotKept::Late => {
-                "the database takes its time, and these reports may not be kept; send them again"
-            }
-        })
-    })?;
+    let events = body.events.into_iter().zip(check_ids).map(|(event, check_id)| Event {
+        stage: event.stage(),
+        event_type: event.event_type,
+        tool: event.tool_name,
+        duration_ms: event.duration_ms,
+        success: event.success,
+        error_type: event.error_type,
+        happened_at: event.timestamp,
+        check_id,
+    });
+    let kept = telemetry::keep(&engine, &caller.key, &body.agent_id, &session_id, events).await?;
     Ok(Json(TelemetryReceipt::accepted(kept)))
 }
 

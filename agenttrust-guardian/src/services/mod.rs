@@ -2,10 +2,12 @@
 //! Guardian ask for.
 
 pub(crate) mod agents;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod keys;
 pub(crate) mod policies;
 pub(crate) mod sessions;
+pub(crate) mod telemetry;
 pub(crate) mod tokens;
 pub(crate) mod tools;
 pub(crate) mod webhooks;

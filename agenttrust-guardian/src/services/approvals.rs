@@ -1,0 +1,270 @@
+//! Approvals: read, waited for, listed, decided, and shown their inputs.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use agenttrust::background;
+use agenttrust::guard::digest;
+use agenttrust::model::{Approval, ApprovalStatus};
+use futures_util::future::{Either, select};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::audit::Record;
+use crate::domain::names::{check_input, check_name};
+use crate::domain::role::Access;
+use crate::domain::{Error, Key};
+use crate::engine::Engine;
+use crate::metrics::ApprovalEvent;
+use crate::store::{ApprovalFilter, Decided, Vote};
+
+/// The approval, if `key` may see it: of its agents, or one that it asked for itself.
+///
+/// # Errors
+///
+/// Not found, also for an approval that the key may not see, so that an id tells nothing about whose it is.
+pub(crate) async fn find(
+    engine: &Engine,
+    key: &Key,
+    access: Access,
+    id: &str,
+) -> Result<Approval, Error> {
+    let now = engine.clock.now();
+    let found = engine.reading_store.approval(id.to_owned(), key.org_id.clone(), now).await?;
+    let approval = found.ok_or_else(|| Error::unknown("approval", id))?.approval;
+    if access == Access::Any || key.is_bound_to(&approval.agent_id) {
+        return Ok(approval);
+    }
+    if engine.reading_store.is_asker(id.to_owned(), key.id.clone()).await? {
+        return Ok(approval);
+    }
+    Err(Error::unknown("approval", id))
+}
+
+/// The same; a pending one once it changes, or after `wait`. `begin` says whether the caller may wait, and what
+/// it holds meanwhile.
+///
+/// # Errors
+///
+/// Those of [`find`] and of `begin`.
+pub(crate) async fn wait_for<W>(
+    engine: &Engine,
+    key: &Key,
+    access: Access,
+    id: &str,
+    wait: Duration,
+    begin: impl FnOnce() -> Result<W, Error>,
+) -> Result<Approval, Error> {
+    // Heard from before the first look, so that no change falls between looking and listening.
+    let mut changes = engine.changes.listen();
+    let mut closing = engine.closing();
+    let mut deadline = pin!(background::sleep(wait));
+    let mut approval = find(engine, key, access, id).await?;
+    if wait.is_zero() || approval.status != ApprovalStatus::Pending {
+        return Ok(approval);
+    }
+    let _waiting = begin()?;
+    while approval.status == ApprovalStatus::Pending && !*closing.borrow_and_update() {
+        let left = approval.expires_at.map_or(Duration::ZERO, |at| engine.clock.now().until(at));
+        let changed = pin!(async {
+            loop {
+                match changes.recv().await {
+                    Ok(changed) if *changed == *id => return,
+                    Ok(_) => {}
+                    // Some were missed: it may be among them. Or the Guardian is going.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return,
+                }
+            }
+        });
+        let lapsed = pin!(background::sleep(left));
+        let closed = pin!(closing.changed());
+        let news = select(changed, select(lapsed, closed));
+        let over = matches!(select(news, deadline.as_mut()).await, Either::Right(_));
+        // At the deadline too: not every change is announced in time to be heard.
+        approval = find(engine, key, access, id).await?;
+        if over {
+            break;
+        }
+    }
+    Ok(approval)
+}
+
+/// The approvals that `key` may see, the newest first, without inputs, at most as many as the filter says; of
+/// one agent, or of all that it may see.
+///
+/// # Errors
+///
+/// Forbidden for an agent that the key may not see.
+pub(crate) async fn list(
+    engine: &Engine,
+    key: &Key,
+    access: Access,
+    agent_id: Option<&str>,
+    filter: ApprovalFilter,
+) -> Result<Vec<Approval>, Error> {
+    if let (Access::Own, Some(agent_id)) = (access, agent_id)
+        && !key.is_bound_to(agent_id)
+    {
+        return Err(Error::not_bound(agent_id));
+    }
+    let now = engine.clock.now();
+    // Asked for agent by agent, because the store lists only so many: those of other agents must not
+    // push out the caller's own.
+    let of: Vec<Option<String>> = match (agent_id, access) {
+        (Some(agent_id), _) => vec![Some(agent_id.to_owned())],
+        (None, Access::Own) => key.agents.iter().cloned().map(Some).collect(),
+        (None, _) => vec![None],
+    };
+    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    let mut approvals = Vec::new();
+    for agent_id in of {
+        let filter = ApprovalFilter { agent_id, ..filter.clone() };
+        approvals.extend(engine.reading_store.approvals(key.org_id.clone(), filter, now).await?);
+    }
+    approvals.sort_by(|one: &Approval, other| {
+        (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
+    });
+    approvals.truncate(limit);
+    Ok(approvals)
+}
+
+/// Where an approval stands after a word about it.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) status: ApprovalStatus,
+    /// How many have approved so far; `None` when the decision was made before.
+    pub(crate) approvals: Option<u32>,
+    /// How many it takes; `None` when the decision was made before.
+    pub(crate) quorum: Option<u32>,
+}
+
+/// Counts the word of `key` about an approval.
+///
+/// This is no [`change`](Engine::change): what is stored decides whether there is anything to record and of which
+/// kind, and those who wait for the approval hear of it before the record is on disk.
+///
+/// # Errors
+///
+/// Not found; forbidden for a key that asked for the approval; conflict for one that is decided or has expired.
+pub(crate) async fn decide(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    decided_by: Option<String>,
+    approve: bool,
+) -> Result<Standing, Error> {
+    let decided_by = decided_by.filter(|name| !name.is_empty());
+    decided_by.as_deref().map_or(Ok(()), |name| check_name("decided_by", name))?;
+    engine.ensure_auditable()?;
+    let now = engine.clock.now();
+    let found = engine.store.approval(id.to_owned(), key.org_id.clone(), now).await?;
+    let row = found.ok_or_else(|| Error::unknown("approval", id))?;
+    if key.is_bound_to(&row.approval.agent_id) && !engine.settings.allow_self_approval {
+        return Err(own_request(id));
+    }
+    let vote = Vote {
+        approval_id: id.to_owned(),
+        org_id: key.org_id.clone(),
+        key_id: key.id.clone(),
+        decided_by: decided_by.clone(),
+        approve,
+        allow_self: engine.settings.allow_self_approval,
+        now,
+    };
+    let (approval, kind, own_request, votes) = match engine.store.decide(vote).await? {
+        Decided::Unknown => return Err(Error::unknown("approval", id)),
+        Decided::OwnRequest => return Err(own_request(id)),
+        Decided::Late(row) => return late(key, row.approval, approve),
+        Decided::Counted { row, votes } => (row.approval, "approval.vote", false, votes),
+        Decided::Done { row, own_request } => {
+            let kind = if approve { "approval.approved" } else { "approval.denied" };
+            let event = if approve { ApprovalEvent::Approved } else { ApprovalEvent::Denied };
+            engine.metrics.approval(event);
+            let votes = row.approval.approvals.unwrap_or(0);
+            (row.approval, kind, own_request, votes)
+        }
+    };
+    engine.changes.announce(id);
+    if own_request {
+        tracing::warn!(approval_id = id, key_id = key.id, "a key decided its own request");
+    }
+    let about = json!({
+        "approval_id": id,
+        "tool": approval.action_name,
+        "effect": approval.action_effect,
+        "session_id": approval.session_id,
+        "bound_to": approval.bound_to,
+        "input_digest": approval.input_digest,
+        "decided_by": decided_by,
+        "own_request": own_request,
+        "approvals": votes,
+        "quorum": approval.quorum,
+    });
+    let record =
+        Record::new(kind, &key.org_id).agent(&approval.agent_id).actor(&key.id).body(about);
+    engine.record_audit(record).await?;
+    Ok(Standing { status: approval.status, approvals: Some(votes), quorum: approval.quorum })
+}
+
+/// The same word from the same key once more changes nothing and is no error: its first answer may
+/// have been lost on the way.
+fn late(key: &Key, approval: Approval, approve: bool) -> Result<Standing, Error> {
+    let same = match approval.status {
+        ApprovalStatus::Approved | ApprovalStatus::Consumed => approve,
+        ApprovalStatus::Denied => !approve,
+        _ => false,
+    };
+    if same && approval.decided_by_key.as_deref() == Some(&key.id) {
+        return Ok(Standing { status: approval.status, approvals: None, quorum: None });
+    }
+    Err(Error::conflict(match approval.status {
+        ApprovalStatus::Expired => {
+            format!("approval {:?} has expired; the action must be asked for again", approval.id)
+        }
+        status => {
+            format!("approval {:?} is {status} already and cannot be decided again", approval.id)
+        }
+    }))
+}
+
+fn own_request(id: &str) -> Error {
+    Error::forbidden(format!(
+        "this key asked for approval {id:?} or is bound to its agent, so it cannot decide it; \
+         have somebody else's operator key decide"
+    ))
+}
+
+/// Shows the approver an input, if it is what the digest of the approval commits to. `r` opens the digest; it is
+/// not kept. `begin` is called once only the store can refuse.
+///
+/// # Errors
+///
+/// Not found; invalid for another input; conflict for an approval that is bound to none or not pending.
+pub(crate) async fn disclose(
+    engine: &Engine,
+    key: &Key,
+    access: Access,
+    id: &str,
+    (input, r): (Value, String),
+    begin: impl FnOnce(),
+) -> Result<(), Error> {
+    let approval = find(engine, key, access, id).await?;
+    let Some(expected) = &approval.input_digest else {
+        return Err(Error::conflict(format!(
+            "approval {id:?} is not bound to an input, so there is none to show"
+        )));
+    };
+    check_input("input", &input)?;
+    if !digest::opens(expected, &r, &input) {
+        return Err(Error::invalid("input", "is not what the approval's digest commits to"));
+    }
+    begin();
+    let text = serde_json::to_string(&input)
+        .map_err(|error| Error::invalid("input", format!("cannot be kept: {error}")))?;
+    if !engine.store.set_approval_input(id.to_owned(), text, engine.clock.now()).await? {
+        return Err(Error::conflict(format!(
+            "approval {id:?} is not pending any more, so nobody needs its input"
+        )));
+    }
+    Ok(())
+}
