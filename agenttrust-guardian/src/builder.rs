@@ -312,7 +312,7 @@ impl GuardianBuilder {
         let registry = Registry::load(&store, clock.now())
             .await
             .map_err(|error| refused(error.to_string()))?;
-        let checks = CheckIds::open(&store).await?;
+        let checks = CheckIds::load(&store).await?;
         // From here on, whoever sets the clock opens no budget early.
         clock.undisturbed();
         let own = Secret::random("sk_own_")?;
@@ -439,7 +439,7 @@ async fn ensure_admin(
              give a longer one that nobody can guess"
         )));
     }
-    let hash = Fingerprint::of(text);
+    let hash = Fingerprint::from_text(text);
     match engine.store.key_by_hash(hash).await? {
         Some(row) if row.role == Role::Admin && row.revoked_at.is_none() => return Ok(()),
         Some(row) => {

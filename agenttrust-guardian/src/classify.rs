@@ -80,8 +80,9 @@ mod words;
 
 use agenttrust::Effect;
 
-/// Everything that is known about what a call does.
+/// Holds everything that is known about what a call does.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Evidence<'a> {
     /// The tool's name, as it was checked.
     pub tool: &'a str,
@@ -97,8 +98,17 @@ pub struct Evidence<'a> {
     pub annotation: Option<Effect>,
 }
 
+impl<'a> Evidence<'a> {
+    /// Returns the evidence that is a tool's name and nothing else.
+    #[must_use]
+    pub const fn new(tool: &'a str) -> Self {
+        Self { tool, operator: None, hint: None, manifest: None, raised: None, annotation: None }
+    }
+}
+
 /// An effect, and how it was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Classification {
     /// What the call does.
     pub effect: Effect,
@@ -110,6 +120,7 @@ pub struct Classification {
 
 /// The best evidence that a classification rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClassificationSource {
     /// An operator's word, an operator's manifest or an annotation.
     Registered,
@@ -149,14 +160,8 @@ impl ClassificationSource {
 /// use agenttrust::Effect;
 /// use agenttrust_guardian::classify::{Evidence, classify};
 ///
-/// let understated = Evidence {
-///     tool: "db_delete",
-///     operator: None,
-///     hint: Some(Effect::Read),
-///     manifest: None,
-///     raised: None,
-///     annotation: None,
-/// };
+/// let mut understated = Evidence::new("db_delete");
+/// understated.hint = Some(Effect::Read);
 /// assert_eq!(classify(&understated).effect, Effect::Destructive);
 /// ```
 #[must_use]

@@ -29,7 +29,7 @@ fn config() -> ProptestConfig {
 }
 
 fn of(corpus: &'static [&'static str]) -> impl Strategy<Value = Tokens> {
-    prop::sample::select(corpus).prop_map(Tokens::read)
+    prop::sample::select(corpus).prop_map(Tokens::parse)
 }
 
 /// An attribute that most functions can have, more often than not.
@@ -76,7 +76,7 @@ proptest! {
 }
 
 fn parsed(text: &str) -> TokenStream {
-    Tokens::read(text).stream()
+    Tokens::parse(text).stream()
 }
 
 fn answered(attribute: &str, item: &str) -> Answer {

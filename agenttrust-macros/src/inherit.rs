@@ -76,7 +76,7 @@ pub(crate) fn merge(own: Attr, block: &Attr, function: &Function) -> Attr {
     let effect = own.effect.or(block.effect);
     let on_elevation = own.on_elevation.or(block.on_elevation);
     let strict = effect
-        .or_else(|| ToolAttr::read(&function.attrs).stated())
+        .or_else(|| ToolAttr::from_attributes(&function.attrs).stated())
         .is_some_and(Effect::binds_every_argument);
     // What a method says of its input replaces what the block says of it, except that an approval
     // needs both halves: `input(..)` beside the `skip(..)` of the block.

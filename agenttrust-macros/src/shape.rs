@@ -40,7 +40,7 @@ pub(crate) struct Returns {
 
 impl Returns {
     /// Reads the return type of `sig`.
-    pub(crate) fn read(sig: &Signature) -> Self {
+    pub(crate) fn from_signature(sig: &Signature) -> Self {
         let body = match &sig.output {
             ReturnType::Default => None,
             ReturnType::Type(_, ty) => Some(peel(ty).clone()).filter(|ty| !is_unit(ty)),
@@ -255,7 +255,7 @@ mod tests {
     use syn::parse_quote;
 
     fn shape(sig: &Signature) -> Shape {
-        Returns::read(sig).shape
+        Returns::from_signature(sig).shape
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_boxed_future_without_a_lifetime_is_static() {
-        let is_static = |sig: Signature| Returns::read(&sig).is_static;
+        let is_static = |sig: Signature| Returns::from_signature(&sig).is_static;
         assert!(is_static(parse_quote!(fn f() -> Pin<Box<dyn Future<Output = u8> + Send>>)));
         assert!(is_static(parse_quote!(fn f() -> BoxFuture<'static, u8>)));
         assert!(is_static(parse_quote!(fn f() -> impl Future<Output = u8> + 'static)));

@@ -24,7 +24,7 @@ pub(crate) struct ToolAttr {
 }
 
 impl ToolAttr {
-    pub(crate) fn read(attrs: &[Attribute]) -> Self {
+    pub(crate) fn from_attributes(attrs: &[Attribute]) -> Self {
         let mut found = Self::default();
         for attr in attrs {
             let is_tool = attr

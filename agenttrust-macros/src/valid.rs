@@ -37,10 +37,10 @@ pub(crate) fn validate(
     mut function: Function,
     block: Option<&[Ident]>,
 ) -> Option<Guarded> {
-    let neighbour = ToolAttr::read(&function.attrs);
+    let neighbour = ToolAttr::from_attributes(&function.attrs);
     attr.effect = attr.effect.or(neighbour.effect(ctxt, attr.effect));
     attr.tool = attr.tool.or_else(|| neighbour.name.map(string));
-    let returns = Returns::read(&function.sig);
+    let returns = Returns::from_signature(&function.sig);
     let arguments = args::arguments(&function.sig);
     let input = Input::plan(ctxt, &attr, &function.sig, &arguments, block);
     wait_needs_on_elevation(ctxt, &attr);

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use agenttrust::internal::Problem;
+use agenttrust::DenialResponse;
 use agenttrust::{AgentTrustError, CallOutcome, Outcome, Permit};
 
 use crate::{Unread, UnreadReason};
 
 /// Why the inner service was not called.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Denial {
     /// The extractor refused the request: it cannot be read as an action, and nobody was asked.
     Refused(Cow<'static, str>),
@@ -20,7 +21,7 @@ pub enum Denial {
 }
 
 /// What whoever made the call is told, in every protocol.
-impl From<Denial> for Problem {
+impl From<Denial> for DenialResponse {
     fn from(denial: Denial) -> Self {
         match denial {
             Denial::Refused(reason) => Self::refused(reason),
@@ -31,7 +32,7 @@ impl From<Denial> for Problem {
                     Self::refused(unread.to_string())
                 }
             },
-            Denial::Blocked(error) => Self::of(error),
+            Denial::Blocked(error) => Self::from_error(error),
         }
     }
 }

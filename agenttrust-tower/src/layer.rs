@@ -151,14 +151,14 @@ impl<X, D, I> GuardLayer<X, D, I> {
     /// let layer = GuardLayer::http(guard)
     ///     .tool("cache_clear")
     ///     .effect(Effect::Mutating)
-    ///     .covers_inner();
+    ///     .covers_inner(true);
     /// Router::new()
     ///     .route("/clear", post(|| async { clear().await.map_err(|error| error.to_string()) }))
     ///     .layer(layer)
     /// # }
     /// ```
-    pub fn covers_inner(self) -> Self {
-        self.refined(|refine| refine.covers_inner = true)
+    pub fn covers_inner(self, covers: bool) -> Self {
+        self.refined(|refine| refine.covers_inner = covers)
     }
 
     pub(crate) fn map_extract<X2>(self, map: impl FnOnce(X) -> X2) -> GuardLayer<X2, D, I> {

@@ -55,7 +55,7 @@
 //!
 //! | for | start from | feature |
 //! |---|---|---|
-//! | HTTP: axum, hyper, any service over `http` types | [`GuardLayer::http`] | `http`; `axum` for its routes |
+//! | HTTP: axum, hyper, any service over `http` types | [`GuardLayer::http`] | `http`; `axum` for its routes (both by default) |
 //! | gRPC: tonic | `GuardLayer::grpc` | `tonic` |
 //! | MCP over HTTP, whoever serves it, a proxy too | `McpHttpLayer` | `mcp-http` |
 //! | servers of rmcp, on every transport | `handler.guarded(guard)` | `rmcp` |
@@ -90,9 +90,9 @@
 //!
 //! # Features
 //!
-//! - `http` (default): the [`http`] module, and [`AuthenticateLayer`].
-//! - `axum`: route templates and path parameters as axum's router matched them, and the extractor
-//!   `Permit`.
+//! - `http` (default): the [`http`] module, and [`AuthenticateLayer`]. Bodies of axum are known.
+//! - `axum` (default): route templates and path parameters as axum's router matched them, and the extractor
+//!   `Permit`. Without axum in your program, leave it out: `default-features = false, features = ["http"]`.
 //! - `tonic`, `mcp-http`, `rmcp`, `tower-mcp`: the modules of these names (`grpc` and `mcp` for the first
 //!   two).
 
@@ -118,6 +118,7 @@ mod future;
 pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
+mod inner;
 #[cfg(feature = "http")]
 mod intake;
 #[cfg(feature = "http")]

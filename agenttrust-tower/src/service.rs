@@ -41,20 +41,7 @@ pub struct Guarded<S, X, D, I = AsItComes> {
 }
 
 impl<S, X, D, I> Guarded<S, X, D, I> {
-    /// The inner service. Calls made on it directly are not checked.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, mutably. Calls made on it directly are not checked.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Takes the guard off; returns the inner service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    crate::inner::inner!(S, "inner service", "Calls made on it directly are not checked.");
 }
 
 impl<S, X, D, I> Guarded<S, X, D, I> {
@@ -62,9 +49,9 @@ impl<S, X, D, I> Guarded<S, X, D, I> {
     /// is another agent's call, that agent's guard alone, so that functions inside ask as that agent too.
     pub(crate) fn covering(&self, action: &Action) -> Option<Cover> {
         if self.refine.covers_inner {
-            return Some(Cover::of(&self.guard, action));
+            return Some(Cover::for_action(&self.guard, action));
         }
-        action.principal().map(|_| Cover::of(&self.guard, action).spent())
+        action.principal().map(|_| Cover::for_action(&self.guard, action).spent())
     }
 }
 

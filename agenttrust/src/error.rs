@@ -123,7 +123,7 @@ pub enum AgentTrustError {
     },
     /// An answer that cannot be read, or a request that cannot be written.
     #[error("the message is not the JSON that the protocol says: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[source] serde_json::Error),
 }
 
 impl AgentTrustError {
@@ -294,13 +294,6 @@ fn said_nothing(status: u16, code: &str) -> String {
 impl From<BlockError> for AgentTrustError {
     fn from(error: BlockError) -> Self {
         Self::GuardianUnavailable { message: error.to_string() }
-    }
-}
-
-/// So that tools which return `Result<_, String>` can carry a denial.
-impl From<AgentTrustError> for String {
-    fn from(error: AgentTrustError) -> Self {
-        error.to_string()
     }
 }
 

@@ -41,6 +41,7 @@ pub mod client;
 mod error;
 mod foreign;
 pub mod guard;
+mod hex;
 #[doc(hidden)]
 pub mod internal;
 pub mod model;
@@ -55,6 +56,7 @@ pub use self::client::{
     IssueOptions, Revocations,
 };
 pub use self::error::{AgentTrustError, Result};
+pub use self::foreign::{DenialReason, DenialResponse};
 pub use self::guard::{
     Action, AgentIdentity, AgentTrustGuard, AgentTrustGuardBuilder, CallOutcome, FromDenial,
     GuardStats, OnElevation, Outcome, Permit, PermitBasis, PermitHandle,

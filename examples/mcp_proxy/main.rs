@@ -56,7 +56,9 @@ async fn main() -> anyhow::Result<()> {
         .layer(McpHttpLayer::new(guard.clone()).server(wanted.server.clone()))
         .layer(from_fn_with_state(Sessions::new(), sessions::of_their_agents))
         // A token for another server is none here, and a revoked one is none from that moment on.
-        .layer(AuthenticateLayer::new(asked.client()).audience(wanted.server).follow_revocations());
+        .layer(
+            AuthenticateLayer::new(asked.client()).audience(wanted.server).follow_revocations(true),
+        );
 
     let listener = TcpListener::bind(wanted.listen)
         .await

@@ -1,7 +1,7 @@
 //! What the examples share: somewhere to run, and something to do there. What they show is in the
 //! examples themselves.
 //!
-//! - `quickstart/` is the place to start: `cargo run --example quickstart`.
+//! - `quickstart/` is the place to start, a package of its own: `cargo run -p quickstart`.
 //! - `mcp_rmcp_server/` is an MCP server with guarded tools, over stdio and HTTP:
 //!   `cargo run --example mcp_rmcp_server`.
 //! - `mcp_proxy/` guards an MCP server that somebody else wrote, from in front of it:
@@ -16,18 +16,15 @@
 //!   behind a tower layer, with the clients that call them.
 
 mod args;
-mod folder;
 mod guide;
 mod model;
 mod office;
 mod outcomes;
-mod served;
-pub mod transcript;
+
+pub use quickstart::{Folder, Served, transcript};
 
 pub use self::args::asks_for_help;
-pub use self::folder::Folder;
 pub use self::guide::{Gateway, bot, gateway_or_env, run};
 pub use self::model::{ModelEndpoint, Turn};
 pub use self::office::Office;
 pub use self::outcomes::{Outcome, outcomes};
-pub use self::served::Served;

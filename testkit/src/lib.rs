@@ -7,5 +7,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod receiver;
 mod router_client;
+mod trials;
 
 pub use self::router_client::{ADMIN, Answer, Api, RouterClient, Stream};
+pub use self::trials::{is_long, trials};

@@ -12,6 +12,7 @@ const SERVER: &str = "postgres://postgres@127.0.0.1:5432/test";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A database that nobody else uses.
+#[derive(Debug)]
 pub struct Fresh {
     server: String,
     name: String,

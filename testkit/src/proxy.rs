@@ -23,7 +23,9 @@ pub enum Wire {
 }
 
 /// A proxy before a TCP server.
+#[derive(Debug)]
 pub struct Proxy {
+    /// Where it listens.
     pub address: SocketAddr,
     wire: watch::Sender<Wire>,
     deaf: Arc<AtomicBool>,
@@ -50,10 +52,12 @@ impl Proxy {
         Self { address, wire, deaf, lost, accepting }
     }
 
+    /// Changes what becomes of the bytes.
     pub fn set(&self, wire: Wire) {
         self.wire.send_replace(wire);
     }
 
+    /// Returns how many notifications were lost.
     pub fn lost_notifications(&self) -> u64 {
         self.lost.load(Ordering::SeqCst)
     }

@@ -12,21 +12,28 @@ use tokio::sync::mpsc;
 /// What arrived.
 #[derive(Clone, Debug)]
 pub struct Message {
+    /// Its headers, by their names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// Its body.
     pub body: String,
 }
 
 impl Message {
+    /// Reads its body.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
+    /// Returns its `webhook-id`.
     pub fn id(&self) -> &str {
         &self.headers["webhook-id"]
     }
 }
 
+/// A receiver on a free port.
+#[derive(Debug)]
 pub struct Receiver {
+    /// Where it listens.
     pub address: SocketAddr,
     arrived: mpsc::UnboundedReceiver<Message>,
 }
@@ -53,6 +60,7 @@ impl Receiver {
         Self { address, arrived }
     }
 
+    /// Returns a URL of it that holds a secret.
     pub fn url(&self) -> String {
         format!("http://{}/hooks?token=hunter2", self.address)
     }

@@ -17,22 +17,28 @@ pub const ADMIN: &str = "sk_test_admin";
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
+    /// Its status.
     pub status: StatusCode,
+    /// Its headers.
     pub headers: HeaderMap,
+    /// Its body, as JSON; text where it is none.
     pub body: Value,
 }
 
 impl Answer {
+    /// Returns a text of its body.
     pub fn text(&self, field: &str) -> String {
         self.body[field].as_str().unwrap_or_else(|| panic!("no {field}: {self:?}")).to_owned()
     }
 
+    /// Expects a success.
     #[track_caller]
     pub fn ok(self) -> Self {
         assert!(self.status.is_success(), "{self:?}");
         self
     }
 
+    /// Expects this status and code.
     #[track_caller]
     pub fn refused(&self, status: u16, code: &str) -> &Self {
         assert_eq!(
@@ -43,6 +49,7 @@ impl Answer {
         self
     }
 
+    /// Expects an allowed check.
     #[track_caller]
     pub fn allowed(&self) -> &Self {
         assert_eq!(self.status, 200, "{self:?}");
@@ -50,6 +57,7 @@ impl Answer {
         self
     }
 
+    /// Expects a denied check, for this reason.
     #[track_caller]
     pub fn denied(&self, because: &str) -> &Self {
         assert_eq!(self.status, 200, "{self:?}");
@@ -150,10 +158,12 @@ impl RouterClient {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
+    /// Asks with a key, and a body if there is one.
     pub async fn ask(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Answer {
         self.ask_with(method, path, key, &[], body).await
     }
 
+    /// Asks with more headers.
     pub async fn ask_with(
         &self,
         method: Method,
@@ -174,14 +184,17 @@ impl RouterClient {
         self.send(request.body(body).unwrap()).await
     }
 
+    /// Reads something.
     pub async fn get(&self, path: &str, key: &str) -> Answer {
         self.ask(Method::GET, path, key, None).await
     }
 
+    /// Posts something.
     pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
         self.ask(Method::POST, path, key, Some(body)).await
     }
 
+    /// Puts something.
     pub async fn put(&self, path: &str, key: &str, body: Value) -> Answer {
         self.ask(Method::PUT, path, key, Some(body)).await
     }
@@ -210,29 +223,35 @@ impl RouterClient {
         self.check_as(key, json!({ "agent_id": agent, "action_name": tool })).await
     }
 
+    /// Checks in a session.
     pub async fn check_in(&self, key: &str, agent: &str, tool: &str, session: &str) -> Answer {
         let body = json!({ "agent_id": agent, "action_name": tool, "session_id": session });
         self.check_as(key, body).await
     }
 
+    /// Checks what this body says.
     pub async fn check_as(&self, key: &str, body: Value) -> Answer {
         self.post("/api/v1/agenttrust/check", key, body).await
     }
 
+    /// Checks with more headers.
     pub async fn check_with(&self, key: &str, headers: &[(&str, &str)], body: Value) -> Answer {
         self.ask_with(Method::POST, "/api/v1/agenttrust/check", key, headers, Some(body)).await
     }
 
+    /// Approves.
     pub async fn approve(&self, key: &str, approval: &str) -> Answer {
         let path = format!("/mcp/approvals/{approval}/approve");
         self.post(&path, key, json!({ "decided_by": "ada@example.com" })).await
     }
 
+    /// Denies.
     pub async fn deny(&self, key: &str, approval: &str) -> Answer {
         let path = format!("/mcp/approvals/{approval}/deny");
         self.post(&path, key, json!({ "decided_by": "ada@example.com" })).await
     }
 
+    /// Returns an approval.
     pub async fn approval(&self, id: &str) -> Value {
         self.get(&format!("/mcp/approvals/{id}"), ADMIN).await.ok().body
     }
@@ -244,6 +263,7 @@ impl RouterClient {
         self.post("/mcp/sessions/init", key, body).await
     }
 
+    /// Returns a new token.
     pub async fn token(&self, agent: &str, scopes: &[&str]) -> String {
         let body = json!({ "agent_id": agent, "scopes": scopes });
         self.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
@@ -268,6 +288,7 @@ impl RouterClient {
         entries.iter().filter(|entry| entry["kind"] == kind).cloned().collect()
     }
 
+    /// Verifies the audit, and returns how many rows it has.
     pub async fn audit_rows(&self) -> u64 {
         let answer = self.get("/api/v1/audit/verify", ADMIN).await.ok();
         assert_eq!(answer.body["ok"], true, "{answer:?}");

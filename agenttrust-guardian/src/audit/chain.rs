@@ -75,7 +75,6 @@ impl<'a> From<&'a Stored> for Link<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::hex;
     use super::*;
 
     const LINK: Link<'_> = Link {
@@ -113,7 +112,7 @@ mod tests {
                 None => bytes.push(0),
             }
         }
-        assert_eq!(hex(&LINK.hash()), hex(&Sha256::digest(bytes)));
+        assert_eq!(LINK.hash()[..], Sha256::digest(bytes)[..]);
     }
 
     #[test]

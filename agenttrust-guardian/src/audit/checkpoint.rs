@@ -1,11 +1,12 @@
 //! Checkpoints: signed statements of how far a log had come, or of where it begins now.
 
+use agenttrust::internal::hex;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::chain::Hash;
 use super::key::{AuditKey, PublicKey};
-use super::record::{hex, unhex};
+use super::record::unhex;
 use crate::store::{Target, Transaction, query};
 
 const DOMAIN: &[u8] = b"agenttrust.audit.checkpoint.v1";
@@ -29,7 +30,7 @@ const INSERT_CUT: &str = "INSERT INTO audit_cuts (log, seq, hash, at, key, signa
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AuditCheckpointSays)]
-pub enum CheckpointKind {
+pub(crate) enum CheckpointKind {
     /// The log had come to this row.
     Reached,
     /// The rows up to this one were let go.
@@ -39,21 +40,21 @@ pub enum CheckpointKind {
 /// A signed statement about a log; how its bytes are laid out is documented in the module above.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = AuditCheckpoint)]
-pub struct Checkpoint {
+pub(crate) struct Checkpoint {
     /// Which log.
-    pub log: String,
+    pub(crate) log: String,
     /// What it says.
-    pub says: CheckpointKind,
+    pub(crate) says: CheckpointKind,
     /// Which row.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// That row's hash, in hexadecimal.
-    pub hash: String,
+    pub(crate) hash: String,
     /// When it was signed, in RFC 3339.
-    pub at: String,
+    pub(crate) at: String,
     /// The public key, in hexadecimal.
-    pub key: String,
+    pub(crate) key: String,
     /// The Ed25519 signature, in hexadecimal.
-    pub signature: String,
+    pub(crate) signature: String,
 }
 
 impl Checkpoint {
@@ -68,12 +69,12 @@ impl Checkpoint {
             log: log.to_owned(),
             says,
             seq: u64::try_from(seq).unwrap_or(0),
-            hash: hex(&hash),
+            hash: hex::encode(&hash),
             at,
             key: key.public().to_string(),
             signature: String::new(),
         };
-        checkpoint.signature = hex(&key.sign(&checkpoint.bytes(&hash)));
+        checkpoint.signature = hex::encode(&key.sign(&checkpoint.bytes(&hash)));
         checkpoint
     }
 

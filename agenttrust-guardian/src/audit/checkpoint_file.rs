@@ -116,7 +116,9 @@ pub(super) async fn compare(
         }
     };
     for (checkpoint, place) in kept.into_iter().chain(noted) {
-        let Some(said) = Head::of(&checkpoint).filter(|_| checkpoint.signer().is_some()) else {
+        let Some(said) =
+            Head::from_checkpoint(&checkpoint).filter(|_| checkpoint.signer().is_some())
+        else {
             tracing::error!(
                 %place, seq = checkpoint.seq,
                 "a checkpoint of the audit is signed by nobody and not gone by"

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// The audit log could not take or give a row.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum AuditError {
+pub(crate) enum AuditError {
     /// The database refused; the row is not in the log.
     #[error(
         "the audit log cannot be written ({0}); check that the database's disk is writable and has room"

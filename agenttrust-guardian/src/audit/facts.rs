@@ -15,10 +15,11 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use agenttrust::internal::hex;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::record::{MAX_BODY_BYTES, Record, hex};
+use super::record::{MAX_BODY_BYTES, Record};
 
 const DOMAIN: &[u8] = b"agenttrust.audit.facts.v1";
 
@@ -35,7 +36,7 @@ pub(crate) struct FactsDigest([u8; 32]);
 
 impl FactsDigest {
     /// The digest of these facts of an organisation; `None` for lists that no row has room for.
-    pub(crate) fn of(org_id: &str, body: &Value) -> Option<Self> {
+    pub(crate) fn compute(org_id: &str, body: &Value) -> Option<Self> {
         let body = serde_json_canonicalizer::to_string(body).ok()?;
         if body.len() > MAX_BODY_BYTES - DIGEST_BYTES {
             return None;
@@ -50,7 +51,7 @@ impl FactsDigest {
 
     /// The digest as rows spell it.
     pub(crate) fn to_hex(self) -> String {
-        hex(&self.0)
+        hex::encode(&self.0)
     }
 
     /// The row of these facts, which this is the digest of.
@@ -106,9 +107,9 @@ mod tests {
         let one = json!({ "capabilities": ["a", "b"], "agent_name": "x" });
         let same = json!({ "agent_name": "x", "capabilities": ["a", "b"] });
         let other = json!({ "agent_name": "x", "capabilities": ["b", "a"] });
-        assert_eq!(FactsDigest::of("org", &one), FactsDigest::of("org", &same));
-        assert_ne!(FactsDigest::of("org", &one), FactsDigest::of("org", &other));
-        assert_ne!(FactsDigest::of("org", &one), FactsDigest::of("org2", &one));
+        assert_eq!(FactsDigest::compute("org", &one), FactsDigest::compute("org", &same));
+        assert_ne!(FactsDigest::compute("org", &one), FactsDigest::compute("org", &other));
+        assert_ne!(FactsDigest::compute("org", &one), FactsDigest::compute("org2", &one));
     }
 
     #[test]
@@ -119,13 +120,13 @@ mod tests {
             bytes.push(u8::try_from(text.len()).unwrap());
             bytes.extend(text.as_bytes());
         }
-        let digest = FactsDigest::of("org", &json!({ "ceiling": ["a"] })).unwrap();
-        assert_eq!(digest.to_hex(), hex(&Sha256::digest(bytes)));
+        let digest = FactsDigest::compute("org", &json!({ "ceiling": ["a"] })).unwrap();
+        assert_eq!(digest.to_hex(), hex::encode(&Sha256::digest(bytes)));
     }
 
     #[test]
     fn what_was_let_go_is_written_again() {
-        let (told, digest) = (Told::default(), FactsDigest::of("org", &json!({})).unwrap());
+        let (told, digest) = (Told::default(), FactsDigest::compute("org", &json!({})).unwrap());
         assert!(!told.knows(digest));
         told.add([digest]);
         assert!(told.knows(digest));

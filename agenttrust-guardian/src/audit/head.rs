@@ -21,7 +21,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) async fn read(
+    pub(super) async fn load(
         transaction: &mut Transaction,
         log: &str,
     ) -> Result<Self, sqlx::Error> {
@@ -32,7 +32,7 @@ impl Head {
     }
 
     /// What a checkpoint says; `None` when that cannot be a row.
-    pub(super) fn of(checkpoint: &Checkpoint) -> Option<Self> {
+    pub(super) fn from_checkpoint(checkpoint: &Checkpoint) -> Option<Self> {
         Some(Self { seq: checkpoint.seq(), hash: checkpoint.hash()? })
     }
 

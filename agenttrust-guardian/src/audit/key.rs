@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use agenttrust::internal::hex;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use super::error::AuditError;
-use super::record::{hex, unhex};
+use super::record::unhex;
 
 /// A file of a key is smaller than this; a larger one is something else.
 const MOST: u64 = 4 << 10;
@@ -30,7 +31,7 @@ impl AuditKey {
 
     /// The key in this file, in PKCS#8 PEM. It is made when the file is not there, for its owner alone.
     pub(crate) fn at(path: &Path) -> Result<Self, AuditError> {
-        match Self::read(path) {
+        match Self::load(path) {
             Err(AuditError::Key { source: Some(error), .. })
                 if error.kind() == io::ErrorKind::NotFound =>
             {
@@ -41,7 +42,7 @@ impl AuditKey {
     }
 
     /// The key in this file, which must be there.
-    pub(crate) fn read(path: &Path) -> Result<Self, AuditError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, AuditError> {
         let text = read_at_most(path, MOST).map_err(|error| unusable(path, error))?;
         let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| AuditError::Key {
             path: path.to_owned(),
@@ -67,7 +68,7 @@ impl AuditKey {
         let _ = std::fs::remove_file(&draft);
         match made {
             // Another process on the same database was first.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::read(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::load(path),
             Err(error) => Err(unusable(path, error)),
             Ok(()) => Ok(key),
         }
@@ -90,7 +91,7 @@ impl fmt::Debug for AuditKey {
 
 /// The public half of an audit key: 32 bytes, written in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublicKey([u8; 32]);
+pub(crate) struct PublicKey([u8; 32]);
 
 impl PublicKey {
     pub(super) fn signed(&self, bytes: &[u8], signature: &str) -> bool {
@@ -102,14 +103,14 @@ impl PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
 /// The text is no public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a public audit key is 64 hexadecimal digits, as `agenttrust audit key` prints it")]
-pub struct InvalidPublicKey;
+pub(crate) struct InvalidPublicKey;
 
 impl FromStr for PublicKey {
     type Err = InvalidPublicKey;

@@ -33,7 +33,7 @@ const NEWEST: &str = "SELECT at FROM audit WHERE log = $1 ORDER BY seq DESC LIMI
 /// [`is_healthy`](Self::is_healthy) is false. It tries again by itself; once it can, it first writes the
 /// enqueued rows that it still owes and an `audit.resumed` row that tells the gap.
 #[derive(Clone, Debug)]
-pub struct AuditLog {
+pub(crate) struct AuditLog {
     queue: mpsc::Sender<Message>,
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
@@ -116,7 +116,7 @@ impl AuditLog {
         if let Some(signing) = &signing {
             checkpoint_file::compare(&mut transaction, &log, signing).await?;
         }
-        let head = Head::read(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
+        let head = Head::load(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
         let newest: Option<(String,)> = query(NEWEST)
             .bind(&log)
             .fetch_optional(&mut transaction)
@@ -173,7 +173,7 @@ impl AuditLog {
     /// # Cancel safety
     ///
     /// Dropped early, the record may or may not be written.
-    pub async fn append(&self, record: Record) -> Result<u64, AuditError> {
+    pub(crate) async fn append(&self, record: Record) -> Result<u64, AuditError> {
         let (answer, answered) = oneshot::channel();
         self.send(record.try_into()?, Some(answer)).await?;
         answered.await.map_err(|_| AuditError::Closed)?
@@ -190,7 +190,7 @@ impl AuditLog {
     /// # Cancel safety
     ///
     /// Dropped early, the record is not written.
-    pub async fn enqueue(&self, record: Record) -> Result<(), AuditError> {
+    pub(crate) async fn enqueue(&self, record: Record) -> Result<(), AuditError> {
         self.hand_over(record.try_into()?, false).await.map(drop)
     }
 
@@ -232,7 +232,7 @@ impl AuditLog {
 
     /// Whether the writer lives and its last write succeeded.
     #[must_use]
-    pub fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Acquire) && !self.queue.is_closed()
     }
 
@@ -263,7 +263,7 @@ impl AuditLog {
     /// # Cancel safety
     ///
     /// Dropped early, the rows are written all the same.
-    pub async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         let (answer, answered) = oneshot::channel();
         if self.queue.send(Message::Flush(answer)).await.is_ok() {
             // An error here means that the writer ended, after which there is nothing to wait for.
@@ -276,7 +276,7 @@ impl AuditLog {
     /// # Cancel safety
     ///
     /// Dropped early, the log closes all the same.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         let (answer, answered) = oneshot::channel();
         if self.queue.send(Message::Close(answer)).await.is_ok() {
             // The writer drops the sender when it ends.

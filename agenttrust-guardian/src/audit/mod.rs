@@ -84,26 +84,26 @@ mod writer;
 
 use std::time::Duration;
 
-pub use self::checkpoint::{Checkpoint, CheckpointKind};
+pub(crate) use self::checkpoint::Checkpoint;
 pub(crate) use self::checkpoint::{before as checkpoints, cut};
 pub(crate) use self::checkpoint_file::CheckpointFile;
 #[cfg(feature = "cli")]
 pub(crate) use self::checkpoint_file::newest as noted;
 pub(crate) use self::counting::Counted;
-pub use self::error::AuditError;
+pub(crate) use self::error::AuditError;
 pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
-pub use self::key::{InvalidPublicKey, PublicKey};
-pub use self::log::AuditLog;
+pub(crate) use self::key::PublicKey;
+pub(crate) use self::log::AuditLog;
 pub(crate) use self::prune::Plan;
-pub use self::read::MAX_PAGE;
+pub(crate) use self::read::MAX_PAGE;
 #[cfg(feature = "cli")]
 pub(crate) use self::read::{export, newest};
 pub(crate) use self::read::{last, list, logs};
 pub(crate) use self::record::Row;
-pub use self::record::{Entry, MAX_BODY_BYTES, Record};
+pub(crate) use self::record::{Entry, MAX_BODY_BYTES, Record};
 pub(crate) use self::signing::Signing;
-pub use self::verify::{Fault, Verification};
+pub(crate) use self::verify::Verification;
 pub(crate) use self::verify::{Trust, verify_all};
 
 /// What the names of the key and of the noted checkpoints end with, beside a database file.

@@ -14,7 +14,7 @@ use super::record::{Entry, Stored};
 use crate::store::{Db, query};
 
 /// How many entries one page has at most.
-pub const MAX_PAGE: u32 = 1_000;
+pub(crate) const MAX_PAGE: u32 = 1_000;
 
 macro_rules! rows {
     ($where:literal) => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agenttrust::internal::hex;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::FromRow;
@@ -11,7 +12,7 @@ use super::error::AuditError;
 use super::facts::FactsDigest;
 
 /// How long the canonical form of a body is at most, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 << 10;
+pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
 
 /// Something to be remembered for good.
 ///
@@ -27,44 +28,44 @@ pub const MAX_BODY_BYTES: usize = 64 << 10;
 /// assert_eq!(record.agent_id.as_deref(), Some("agt_1"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub(crate) struct Record {
     /// What happened, such as `decision` or `approval.opened`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The organisation that it happened in.
-    pub org_id: String,
+    pub(crate) org_id: String,
     /// The agent that it is about.
-    pub agent_id: Option<String>,
+    pub(crate) agent_id: Option<String>,
     /// The id (never the secret) of the key that did it.
-    pub actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// The particulars.
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 impl Record {
     /// A record with an empty object as its body.
     #[must_use]
-    pub fn new(kind: &'static str, org_id: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: &'static str, org_id: impl Into<String>) -> Self {
         let body = Value::Object(serde_json::Map::new());
         Self { kind, org_id: org_id.into(), agent_id: None, actor: None, body }
     }
 
     /// Names the agent that it is about.
     #[must_use]
-    pub fn agent(mut self, agent_id: impl Into<String>) -> Self {
+    pub(crate) fn agent(mut self, agent_id: impl Into<String>) -> Self {
         self.agent_id = Some(agent_id.into());
         self
     }
 
     /// Names the key that did it, by its id.
     #[must_use]
-    pub fn actor(mut self, key_id: impl Into<String>) -> Self {
+    pub(crate) fn actor(mut self, key_id: impl Into<String>) -> Self {
         self.actor = Some(key_id.into());
         self
     }
 
     /// Gives the particulars.
     #[must_use]
-    pub fn body(mut self, body: Value) -> Self {
+    pub(crate) fn body(mut self, body: Value) -> Self {
         self.body = body;
         self
     }
@@ -85,7 +86,7 @@ pub(crate) struct Row {
 impl Row {
     /// A row with this body, whose members stand in the order of their names and whose numbers are written
     /// as RFC 8785 has it.
-    pub(crate) fn of<T: Serialize>(
+    pub(crate) fn from_body<T: Serialize>(
         kind: &'static str,
         org_id: &str,
         body: &T,
@@ -148,29 +149,29 @@ impl TryFrom<Record> for Row {
 /// A row of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = AuditEntry)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Which log it is of: empty on SQLite, which has one; on PostgreSQL the name of its replica.
-    pub log: String,
+    pub(crate) log: String,
     /// Its number; the first is 1.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// When it was written, in RFC 3339.
-    pub at: String,
+    pub(crate) at: String,
     /// What happened.
-    pub kind: String,
+    pub(crate) kind: String,
     /// The organisation that it happened in.
-    pub org_id: String,
+    pub(crate) org_id: String,
     /// The agent that it is about.
     #[schema(required = true)]
-    pub agent_id: Option<String>,
+    pub(crate) agent_id: Option<String>,
     /// The id of the key that did it.
     #[schema(required = true)]
-    pub actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// The particulars. Hashed is their RFC 8785 form, which a reader can make again from this.
-    pub body: Value,
+    pub(crate) body: Value,
     /// The hash of the row before it, in hexadecimal.
-    pub prev_hash: String,
+    pub(crate) prev_hash: String,
     /// Its own hash, in hexadecimal.
-    pub hash: String,
+    pub(crate) hash: String,
 }
 
 /// A row as it is stored: what [`Entry`] shows and what the chain is checked against.
@@ -200,23 +201,13 @@ impl From<Stored> for Entry {
             actor: row.actor,
             // A body that is no JSON was changed from outside: shown as it is, and found by `verify`.
             body: serde_json::from_str(&row.body).unwrap_or(Value::String(row.body)),
-            prev_hash: hex(&row.prev_hash),
-            hash: hex(&row.hash),
+            prev_hash: hex::encode(&row.prev_hash),
+            hash: hex::encode(&row.hash),
         }
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().map_or('0', char::from);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Reads what [`hex`] wrote, and only that.
+/// Reads what [`hex::encode`] wrote, and only that.
 pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    (hex(&bytes) == text).then_some(bytes)
+    hex::decode(text).filter(|bytes| hex::encode(bytes) == text)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agenttrust::internal::hex;
 use futures_util::FutureExt;
 use serde_json::json;
 use sqlx::SqlitePool;
@@ -237,7 +238,7 @@ async fn facts_are_written_once_and_before_the_first_row_that_refers_to_them() {
     let pool = memory().await;
     let log = start(&pool).await.unwrap();
     let facts = json!({ "capabilities": ["a", "b"] });
-    let digest = FactsDigest::of("org_1", &facts).unwrap();
+    let digest = FactsDigest::compute("org_1", &facts).unwrap();
     assert!(!log.has_told(digest));
     let referring = async |n: usize| {
         let told = vec![(digest, digest.record("org_1", facts.clone()))];
@@ -260,7 +261,7 @@ async fn facts_of_a_row_that_was_not_written_are_written_with_the_next_one() {
     let pool = memory().await;
     let log = start(&pool).await.unwrap();
     run(&pool, &*DISK_FULL.replace("> 2", "> 0").leak()).await;
-    let digest = FactsDigest::of("org_1", &json!({})).unwrap();
+    let digest = FactsDigest::compute("org_1", &json!({})).unwrap();
     let referring = async || {
         let told = vec![(digest, digest.record("org_1", json!({})))];
         let row = Row::try_from(record(1)).unwrap().referring_to(told).unwrap();
@@ -525,7 +526,7 @@ async fn the_export_is_one_json_object_a_row_from_which_the_hash_can_be_made_aga
             body: &body,
         };
         prev_hash = link.hash();
-        assert_eq!(line["hash"], super::record::hex(&prev_hash));
+        assert_eq!(line["hash"], hex::encode(&prev_hash));
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
+use agenttrust::internal::hex;
+
 use super::chain::{Hash, Link, genesis};
 use super::checkpoint::{self, Checkpoint};
 use super::error::AuditError;
 use super::head::Head;
 use super::key::PublicKey;
 use super::read::{Found, MAX_PAGE, last_seq, logs, page};
-use super::record::{Stored, hex};
+use super::record::Stored;
 use crate::store::Db;
 
 /// How often a walk begins anew because rows were let go under it.
@@ -38,31 +40,31 @@ pub(crate) struct Own {
 
 /// What a walk along a log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verification {
+pub(crate) struct Verification {
     /// Which log; empty on SQLite.
-    pub log: String,
+    pub(crate) log: String,
     /// How many rows are whole, from the first one on.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// The hash of the last of those, in hexadecimal. Noted outside, it shows later that no row was
     /// removed from the end.
-    pub head: String,
+    pub(crate) head: String,
     /// The row up to which the log was let go, as a checkpoint says.
-    pub cut: Option<u64>,
+    pub(crate) cut: Option<u64>,
     /// The newest row that a checkpoint vouches for; those after it could be removed from the end unseen.
-    pub signed: Option<u64>,
+    pub(crate) signed: Option<u64>,
     /// The public keys that signed, in hexadecimal.
-    pub keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
     /// The first fault; `None` when the log is whole.
-    pub fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
 }
 
 /// The first place where the log is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// The row that is changed, missing or out of place.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// What is wrong with it.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl Fault {
@@ -205,7 +207,7 @@ impl<'a> Walk<'a> {
                 fault => fault,
             },
         };
-        walk.found.head = hex(&walk.at.hash);
+        walk.found.head = hex::encode(&walk.at.hash);
         walk.found.keys = walk.keys.iter().map(ToString::to_string).collect();
         walk.found.fault = fault;
         Ok(walk)
@@ -216,7 +218,7 @@ impl<'a> Walk<'a> {
         let Some(cut) = self.cut.clone() else { return Ok(()) };
         self.vouched_for(&cut)?;
         self.signed(&cut, "cut")?;
-        if let Some(head) = Head::of(&cut) {
+        if let Some(head) = Head::from_checkpoint(&cut) {
             self.at = head;
         }
         Ok(())

@@ -246,7 +246,7 @@ impl Writer {
         // Should two replicas go by one name, they take turns.
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
         let before =
-            Head::read(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
+            Head::load(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let last = *self.last.borrow();
         if before != last {
             let key = self.signing.as_ref().map(|own| own.key.public());

@@ -67,7 +67,7 @@ impl KeyFile {
                     .to_owned(),
             )
         })?;
-        AuditKey::read(&path).map_err(|error| GuardianError::Invalid(error.to_string()))
+        AuditKey::load(&path).map_err(|error| GuardianError::Invalid(error.to_string()))
     }
 }
 

@@ -18,7 +18,7 @@ const DEV_KEY: &str = "sk_test_dev";
 
 /// Serves a Guardian until the program is told to stop.
 pub(super) async fn run(flags: Flags) -> Result<ExitCode, GuardianError> {
-    let config = Config::read(&flags)?;
+    let config = Config::load(&flags)?;
     if flags.print_config {
         say(config.to_toml().trim_end())?;
         return Ok(ExitCode::SUCCESS);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use agenttrust::internal::hex;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -12,24 +13,18 @@ pub(crate) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// The fingerprint of `secret`.
-    pub(crate) fn of(secret: &str) -> Self {
+    pub(crate) fn from_text(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
     /// Reads what [`to_hex`](Self::to_hex) wrote.
-    pub(crate) fn from_hex(hex: &str) -> Option<Self> {
-        let mut bytes = [0_u8; 32];
-        let mut digits = hex.as_bytes().chunks_exact(2);
-        for (byte, pair) in bytes.iter_mut().zip(digits.by_ref()) {
-            let pair = std::str::from_utf8(pair).ok()?;
-            *byte = u8::from_str_radix(pair, 16).ok()?;
-        }
-        (hex.len() == 64).then_some(Self(bytes))
+    pub(crate) fn from_hex(digits: &str) -> Option<Self> {
+        hex::decode(digits).map(Self)
     }
 
     /// Lower-case hexadecimal, as the database keeps it.
     pub(crate) fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&self.0)
     }
 
     /// Equality in constant time.
@@ -63,7 +58,7 @@ impl Secret {
 
     /// What may be kept of it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.0)
+        Fingerprint::from_text(&self.0)
     }
 }
 

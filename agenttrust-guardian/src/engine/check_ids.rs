@@ -52,7 +52,7 @@ pub(crate) struct CheckIds {
 
 impl CheckIds {
     /// Those of this database.
-    pub(crate) async fn open(store: &Store) -> Result<Self, GuardianError> {
+    pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
         let mut fresh = [0_u8; 32];
         getrandom::fill(&mut fresh)?;
         let unavailable = |error: String| GuardianError::Unavailable(error);

@@ -34,7 +34,7 @@ enum Class {
 }
 
 impl Class {
-    fn of(request: &Request) -> Self {
+    fn from_request(request: &Request) -> Self {
         let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         match (path, request.method()) {
             (None | Some("/health" | "/openapi.json"), _) => Self::Open,
@@ -55,7 +55,7 @@ impl Class {
 
 /// The middleware.
 pub(super) async fn admit(engine: App, mut request: Request, next: Next) -> Response {
-    let class = Class::of(&request);
+    let class = Class::from_request(&request);
     if class == Class::Open {
         return next.run(request).await;
     }

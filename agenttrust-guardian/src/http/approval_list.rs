@@ -81,7 +81,7 @@ fn limit(params: &Params) -> Result<usize, Error> {
 
 fn status(params: &Params) -> Result<Option<ApprovalStatus>, Error> {
     let status = params.text("status").map(|word| {
-        ApprovalStatus::from_word(word).ok_or_else(|| {
+        word.parse().map_err(|_| {
             Error::invalid(
                 "status",
                 "is not known; use pending, approved, denied, expired or consumed",

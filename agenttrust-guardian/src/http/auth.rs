@@ -87,7 +87,7 @@ pub(super) async fn identify(
 ) -> Result<(Arc<Key>, Fingerprint), Error> {
     let key = presented(headers)
         .ok_or_else(|| Error::unauthenticated("no API key; send one in the X-API-Key header"))?;
-    let hash = Fingerprint::of(key.ok_or_else(|| Error::unauthenticated(UNKNOWN))?);
+    let hash = Fingerprint::from_text(key.ok_or_else(|| Error::unauthenticated(UNKNOWN))?);
     match engine.key(hash).await {
         Ok(Some(key)) => Ok((key, hash)),
         Ok(None) => Err(Error::unauthenticated(UNKNOWN)),

@@ -175,8 +175,8 @@ fn digest(hex: &str) -> Result<String, Error> {
 }
 
 fn binds(word: &str, digest: &Option<String>) -> Result<Binds, Error> {
-    let part = Binds::from_word(word)
-        .ok_or_else(|| Error::invalid(BINDS, "is not known; use request or method"))?;
+    let part =
+        word.parse().map_err(|_| Error::invalid(BINDS, "is not known; use request or method"))?;
     if digest.is_none() {
         let alone = format!("says what a digest is of, and there is none; send {INPUT_DIGEST} too");
         return Err(Error::invalid(BINDS, alone));

@@ -194,8 +194,8 @@ impl From<Described> for Policy {
                 single_use: terms.single_use,
             }),
             limit: about.limit.map(|limit| Budget {
-                most: limit.most,
-                within_seconds: limit.within.as_secs(),
+                most: limit.max_calls,
+                within_seconds: limit.window.as_secs(),
                 per: limit.per.as_str(),
             }),
             shadow: about.shadow,

@@ -16,6 +16,7 @@ use std::marker::PhantomData;
 use std::time::Instant;
 
 use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::trials;
 use proptest::test_runner::{Config, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
@@ -104,9 +105,10 @@ impl<P: Place + 'static> StateMachineTest for Machine<P> {
 /// How many threads live lives: most of a life is waiting for a disk.
 const THREADS: u32 = 2;
 
-/// Lives `cases` lives of 30 to 50 steps in each of several threads.
-fn try_by_force<P: Place + 'static>(cases: u32) {
+/// Lives `cases` lives of 30 to 50 steps in each of several threads, in a long trial.
+fn try_by_force<P: Place + 'static>(cases: usize) {
     let begun = Instant::now();
+    let cases = u32::try_from(trials(cases)).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| live::<P>(cases));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::domain::Role;
-use crate::model_tests::{Api, open, open_with};
+use crate::model_tests::{Api, open_with};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SECOND: Duration = Duration::from_secs(1);

@@ -59,7 +59,7 @@ impl Outbound {
 
     /// Reads a URL; one that would never be called is refused, and the error says why.
     pub(crate) fn target(&self, text: &str) -> Result<Url, Error> {
-        target::read(text, self.private_too)
+        target::parse(text, self.private_too)
     }
 
     /// Posts `body` to a [`target`](Self::target) and returns how it was answered. On the background

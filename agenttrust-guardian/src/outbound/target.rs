@@ -11,7 +11,7 @@ use super::address::is_allowed;
 const URL_MAX_BYTES: usize = 2_000;
 
 /// Reads a URL and refuses one that would not be called.
-pub(super) fn read(text: &str, private_too: bool) -> Result<Url, Error> {
+pub(super) fn parse(text: &str, private_too: bool) -> Result<Url, Error> {
     if text.len() > URL_MAX_BYTES {
         return Err(Error::Refused("is over 2000 bytes long"));
     }
@@ -57,8 +57,8 @@ mod tests {
         for url in
             ["https://hooks.example.com/a?b=c", "https://8.8.8.8:8443/", "https://[2606:4700::1]/"]
         {
-            assert!(read(url, false).is_ok(), "{url}");
-            assert!(read(url, true).is_ok(), "{url}");
+            assert!(parse(url, false).is_ok(), "{url}");
+            assert!(parse(url, true).is_ok(), "{url}");
         }
     }
 
@@ -74,8 +74,8 @@ mod tests {
             "https://0x7f.1/",
             "https://2130706433/",
         ] {
-            assert!(read(url, false).is_err(), "{url}");
-            assert!(read(url, true).is_ok(), "{url}");
+            assert!(parse(url, false).is_err(), "{url}");
+            assert!(parse(url, true).is_ok(), "{url}");
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
             "data:text/plain,a",
             &long,
         ] {
-            assert!(read(url, true).is_err(), "{url}");
+            assert!(parse(url, true).is_err(), "{url}");
         }
     }
 }

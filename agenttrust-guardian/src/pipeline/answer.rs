@@ -31,7 +31,7 @@ pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
 }
 
 /// Puts the answer together.
-pub(super) fn of(
+pub(super) fn for_decision(
     check: &Check,
     class: &Classification,
     decision: Decision,

@@ -72,8 +72,8 @@ fn row(
         denied: matches!(decision, Decision::Denied { .. }).then(|| check.tool.clone()),
         at: matter.now,
     };
-    let body = DecisionBody::of(matter, class, decision);
-    let row = Row::of("decision", &check.key.org_id, &body)?
+    let body = DecisionBody::new(matter, class, decision);
+    let row = Row::from_body("decision", &check.key.org_id, &body)?
         .agent(&check.agent_id)
         .actor(&check.key.id)
         .counting(counted);

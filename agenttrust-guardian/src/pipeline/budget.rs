@@ -28,8 +28,8 @@ pub(super) fn charges(matter: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<C
             policy: limit.policy,
             agent_id: matter.check.agent_id.clone(),
             session_id: session.unwrap_or_default().to_owned(),
-            most: limit.most,
-            within: limit.within,
+            most: limit.max_calls,
+            within: limit.window,
         }
     };
     limits.into_iter().map(charge).collect()

@@ -5,6 +5,6 @@ use crate::classify::Classification;
 use crate::manifest::Known;
 
 /// The effect that the check is decided by.
-pub(super) fn of(check: &Check, known: &Known) -> Classification {
+pub(super) fn classified(check: &Check, known: &Known) -> Classification {
     known.classify(&check.tool, check.hint)
 }

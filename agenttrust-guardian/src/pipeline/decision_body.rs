@@ -57,7 +57,7 @@ struct FactsOfDecision {
 }
 
 impl<'a> DecisionBody<'a> {
-    pub(super) fn of(
+    pub(super) fn new(
         matter: &DecisionContext<'a>,
         class: &Classification,
         decision: &'a Decision,
@@ -80,7 +80,7 @@ impl<'a> DecisionBody<'a> {
             confidence: class.confidence,
             decision: decision.kind().as_str(),
             effect: class.effect.as_str(),
-            facts: matter.said.and_then(|_| FactsOfDecision::of(matter)),
+            facts: matter.said.and_then(|_| FactsOfDecision::new(matter)),
             input_chars: matter.facts.input_chars,
             input_digest: check.digest.as_deref(),
             policies: listed(policies),
@@ -98,7 +98,7 @@ impl<'a> DecisionBody<'a> {
 
 impl FactsOfDecision {
     /// Where a list is too long for a row, all of it is left out.
-    fn of(matter: &DecisionContext<'_>) -> Option<Self> {
+    fn new(matter: &DecisionContext<'_>) -> Option<Self> {
         let ceiling = match matter.visit.has_ceiling() {
             true => Some(matter.visit.ceiling_facts()?.to_hex()),
             false => None,

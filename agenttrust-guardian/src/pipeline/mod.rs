@@ -116,7 +116,7 @@ fn consider(engine: &Engine, check: &Check) -> Result<Evaluation, Error> {
         Entered::Refused { visit, reason } => (visit, Some(reason)),
     };
     let known = engine.registry.tools.known(&check.key.org_id, &check.tool);
-    let class = classify::of(check, &known);
+    let class = classify::classified(check, &known);
     let scopes = scopes::needed(check, &known);
     let refused = out_of_touch(engine)
         .or_else(|| identity::standing(&agent))
@@ -193,7 +193,7 @@ async fn conclude(
         Decision::Undecided => engine.metrics.undecided(took),
         _ => engine.metrics.checked(decision.kind(), class.effect, took),
     }
-    answer::of(check, &class, decision, check_id, took)
+    answer::for_decision(check, &class, decision, check_id, took)
 }
 
 /// A permission that took its time, looked at once more: what it rests on may have been taken back, or

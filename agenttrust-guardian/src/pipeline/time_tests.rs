@@ -297,7 +297,7 @@ async fn session_that_has_expired_is_denied() {
 async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile() {
     let world = World::new().await;
     let engine = world.guardian.engine();
-    let hash = crate::domain::Fingerprint::of(&world.key);
+    let hash = crate::domain::Fingerprint::from_text(&world.key);
     let check = super::Check {
         key: engine.registry.keys.get(&hash, engine.clock.now()).unwrap(),
         agent_id: world.agent.clone(),

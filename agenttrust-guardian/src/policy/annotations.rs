@@ -33,15 +33,16 @@ pub(super) struct Annotations {
 /// What `@limit` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
-    pub(super) most: u32,
-    pub(super) within: Duration,
+    pub(super) max_calls: u32,
+    pub(super) window: Duration,
     pub(super) per: Per,
 }
 
 impl Rate {
     /// This, as the limit of the policy with this id.
     pub(super) fn of(self, policy: &str) -> Limit {
-        Limit { policy: policy.to_owned(), most: self.most, within: self.within, per: self.per }
+        let Self { max_calls, window, per } = self;
+        Limit { policy: policy.to_owned(), max_calls, window, per }
     }
 }
 
@@ -51,7 +52,7 @@ impl Annotations {
     /// # Errors
     ///
     /// A sentence, without a place, when one is unknown, has a bad value, or means nothing here.
-    pub(super) fn read<'a>(
+    pub(super) fn parse<'a>(
         policy: Effect,
         pairs: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, String> {
@@ -149,7 +150,7 @@ fn rate(value: &str) -> Result<Rate, String> {
         };
         let (most, within) = rate.split_once('/')?;
         let most = number(most)?.try_into().ok().filter(|most| (1..=MAX_LIMIT).contains(most))?;
-        Some(Rate { most, within: duration(within)?, per })
+        Some(Rate { max_calls: most, window: duration(within)?, per })
     };
     read().ok_or_else(|| {
         format!(
@@ -195,7 +196,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Annotations, String> {
-        Annotations::read(Effect::Permit, pairs.iter().copied())
+        Annotations::parse(Effect::Permit, pairs.iter().copied())
     }
 
     #[test]
@@ -299,20 +300,23 @@ mod tests {
     #[test]
     fn a_limit_is_a_count_in_a_time_for_each_agent_or_session() {
         let seconds = Duration::from_secs;
-        for (value, most, within, per) in [
+        for (value, max_calls, window, per) in [
             ("60/1m", 60, seconds(60), Per::Agent),
             ("60/1m per agent", 60, seconds(60), Per::Agent),
             ("1/30d per session", 1, seconds(30 * 24 * 3_600), Per::Session),
             ("1000000/1s", 1_000_000, seconds(1), Per::Agent),
         ] {
-            assert_eq!(read(&[("limit", value)]).unwrap().limit, Some(Rate { most, within, per }));
+            assert_eq!(
+                read(&[("limit", value)]).unwrap().limit,
+                Some(Rate { max_calls, window, per })
+            );
         }
     }
 
     #[test]
     fn a_limit_belongs_on_a_permit() {
         let limit = [("limit", "60/1m")];
-        let error = Annotations::read(Effect::Forbid, limit.into_iter()).unwrap_err();
+        let error = Annotations::parse(Effect::Forbid, limit.into_iter()).unwrap_err();
         assert!(error.contains("put it on the `permit`"), "{error}");
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Position {
 
 impl Position {
     /// The place of a byte offset; one past the end is the end.
-    pub(super) fn of(text: &str, offset: usize) -> Self {
+    pub(super) fn at_offset(text: &str, offset: usize) -> Self {
         let end =
             (0..=offset.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         let before = text.get(..end).unwrap_or_default();
@@ -45,7 +45,7 @@ impl PolicyError {
     }
 
     pub(super) fn at(file: &str, text: &str, offset: usize, problem: impl Into<String>) -> Self {
-        let position = Some(Position::of(text, offset));
+        let position = Some(Position::at_offset(text, offset));
         Self { file: file.to_owned(), position, problem: problem.into() }
     }
 

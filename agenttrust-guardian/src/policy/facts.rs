@@ -23,8 +23,9 @@ pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
 /// The source of a session that the Guardian did not issue.
 const OF_THE_CALLER: &str = "caller";
 
-/// What is known about a call when the policies are asked.
+/// Holds what is known about a call when the policies are asked.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct AuthorizationRequest<'a> {
     /// The agent's organisation.
     pub org: &'a str,
@@ -59,7 +60,44 @@ pub struct AuthorizationRequest<'a> {
     pub now_unix_seconds: i64,
 }
 
-impl AuthorizationRequest<'_> {
+impl<'a> AuthorizationRequest<'a> {
+    /// Returns the request of an agent of an organisation to call a tool at this time, in seconds since 1970, of
+    /// which nothing else is known; its effect is sure, and it is in no session.
+    ///
+    /// ```
+    /// use agenttrust::Effect;
+    /// use agenttrust_guardian::policy::{AuthorizationRequest, PolicySet};
+    ///
+    /// let read = AuthorizationRequest::new("org_1", "agt_1", "files_read", Effect::Read, 1_800_000_000);
+    /// assert_eq!(PolicySet::default_set().decide(&read).as_str(), "allow");
+    /// ```
+    #[must_use]
+    pub const fn new(
+        org: &'a str,
+        agent_id: &'a str,
+        tool: &'a str,
+        effect: Effect,
+        now_unix_seconds: i64,
+    ) -> Self {
+        Self {
+            org,
+            agent_id,
+            agent_name: "",
+            groups: &[],
+            capabilities: &[],
+            tool,
+            effect,
+            confidence: 1.0,
+            session_id: None,
+            session_source: None,
+            session_mode: SessionMode::Open,
+            ceiling: &[],
+            scopes: &[],
+            input_chars: None,
+            now_unix_seconds,
+        }
+    }
+
     /// What the scope of a policy may name for it to be about this agent: the agent and all that it is in.
     pub(super) fn principals(&self) -> Result<Vec<EntityUid>, String> {
         let names = Vocabulary::get()?;

@@ -25,7 +25,7 @@ pub(crate) fn format_dir(folder: &Path) -> Result<Vec<Formatted>, PolicyError> {
 }
 
 fn format_file(path: PathBuf) -> Result<Formatted, PolicyError> {
-    let (name, before) = load::read(&path)?;
+    let (name, before) = load::read_file(&path)?;
     let formatted = nesting::with_room(|| {
         policies_str_to_pretty(&before, &Config::default()).map_err(|error| error.to_string())
     });

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use agenttrust::internal::hex;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Effect, Policy, PolicyId, ValidationMode, ValidationWarning, Validator};
 
@@ -25,7 +26,8 @@ const SUPERVISED: (&str, &str) =
 
 /// Loads every `*.cedar` file of a folder, sorted by name.
 pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
-    let sources = paths(folder)?.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let sources =
+        paths(folder)?.iter().map(|path| read_file(path)).collect::<Result<Vec<_>, _>>()?;
     texts(&sources)
 }
 
@@ -63,7 +65,7 @@ pub(super) fn is_policy_file(path: &Path) -> bool {
 }
 
 /// The name and the text of a policy file.
-pub(super) fn read(path: &Path) -> Result<(String, String), PolicyError> {
+pub(super) fn read_file(path: &Path) -> Result<(String, String), PolicyError> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| {
         PolicyError::in_file(
@@ -172,11 +174,11 @@ impl Loader {
         let parsed = parse(file, text)?;
         let mut renamed = cedar_policy::PolicySet::new();
         for (number, Parsed { policy, offset }) in (1_usize..).zip(parsed) {
-            let annotations = Annotations::read(policy.effect(), policy.annotations())
+            let annotations = Annotations::parse(policy.effect(), policy.annotations())
                 .map_err(|problem| PolicyError::at(file, text, offset, problem))?;
             let id =
                 annotations.id.clone().unwrap_or_else(|| format!("{}#{number}", file_name(file)));
-            let Position { line, column } = Position::of(text, offset);
+            let Position { line, column } = Position::at_offset(text, offset);
             let place = format!("{file}:{line}:{column}");
             let about = About {
                 id: id.clone(),
@@ -205,7 +207,7 @@ impl Loader {
     }
 
     fn finish(self) -> Result<Inner, PolicyError> {
-        let mut inner = Inner { sha256: hex(&self.hash.finalize()), ..Inner::default() };
+        let mut inner = Inner { sha256: hex::encode(&self.hash.finalize()), ..Inner::default() };
         for Found { policy, note, about } in self.found {
             let rules = if about.shadow {
                 inner.shadow.get_or_insert_default()
@@ -219,10 +221,6 @@ impl Loader {
         }
         Ok(inner)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A policy and where its text starts.

@@ -104,6 +104,7 @@ struct Inner {
 
 /// What a set tells of one of its policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct About {
     /// Its `@id`, else `file#n`.
     pub id: String,

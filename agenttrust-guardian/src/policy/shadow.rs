@@ -8,6 +8,7 @@ use super::verdict::Verdict;
 
 /// What the answer to a call would be if `@shadow` policies were enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shadow {
     /// The answer with all of them enforced.
     pub verdict: Verdict,

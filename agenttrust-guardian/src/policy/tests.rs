@@ -247,7 +247,8 @@ mod limits {
     }
 
     fn limit(policy: &str, most: u32, seconds: u64, per: Per) -> Limit {
-        Limit { policy: policy.to_owned(), most, within: Duration::from_secs(seconds), per }
+        let window = Duration::from_secs(seconds);
+        Limit { policy: policy.to_owned(), max_calls: most, window, per }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub const DEFAULT_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// What the policies say about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// It may run.
     Allow {
@@ -71,6 +72,7 @@ impl Verdict {
 
 /// What an approval takes and how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ApprovalRequirements {
     /// How many distinct approvers it takes; at least 1.
     pub quorum: u32,
@@ -105,19 +107,21 @@ impl ApprovalRequirements {
 
 /// How often a `permit` permits: its `@limit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limit {
     /// The id of the policy whose limit it is.
     pub policy: String,
     /// How many calls are permitted ...
-    pub most: u32,
+    pub max_calls: u32,
     /// ... within this time; whole seconds, at least one.
-    pub within: Duration,
+    pub window: Duration,
     /// What has a count of its own.
     pub per: Per,
 }
 
 /// What a [`Limit`] counts for each of apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Per {
     /// All calls of an agent.
     Agent,

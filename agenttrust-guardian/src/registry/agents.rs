@@ -36,7 +36,7 @@ impl AgentEntry {
         let facts = facts_of(&row.agent, &capabilities, &groups);
         Ok(Self {
             capabilities: CapabilitySet::share(capabilities)?,
-            facts: FactsDigest::of(&row.agent.org_id, &facts),
+            facts: FactsDigest::compute(&row.agent.org_id, &facts),
             floor_facts: ceiling_facts(&row.agent.org_id, &floor),
             groups,
             floor,

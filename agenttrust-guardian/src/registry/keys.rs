@@ -201,7 +201,7 @@ mod tests {
         KeyRow {
             id: "key_1".to_owned(),
             org_id: "org".to_owned(),
-            hash: Fingerprint::of("sk_live_1"),
+            hash: Fingerprint::from_text("sk_live_1"),
             role: Role::Admin,
             agents: Vec::new(),
             created_at: Timestamp::now(),
@@ -244,7 +244,7 @@ mod tests {
     fn rotated_key_is_itself_under_both_secrets_until_the_old_one_is_over() {
         let (begun, minute) = (Timestamp::now(), Duration::from_secs(60));
         let keys = Keys::new(vec![row()]);
-        let (old, new) = (Fingerprint::of("sk_live_1"), Fingerprint::of("sk_live_2"));
+        let (old, new) = (Fingerprint::from_text("sk_live_1"), Fingerprint::from_text("sk_live_2"));
         let until = begun.saturating_add(minute);
         let rotated =
             KeyRow { hash: new, old: Some((old, until)), rotated_at: Some(begun), ..row() };
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(keys.summary(9).1, 1, "two secrets are one key");
 
         // Rotated once more, the first secret is over at once.
-        let third = Fingerprint::of("sk_live_3");
+        let third = Fingerprint::from_text("sk_live_3");
         keys.insert(KeyRow { hash: third, old: Some((new, until)), ..rotated });
         assert!(keys.get(&old, begun).is_none());
         assert!(keys.get(&new, begun).is_some() && keys.get(&third, begun).is_some());

@@ -71,7 +71,7 @@ pub(crate) fn facts_of_ceiling(ceiling: &[String]) -> Value {
 /// What the audit says of the ceiling of these limits, if they have one: see [`facts_of_ceiling`].
 pub(crate) fn ceiling_facts(org_id: &str, limits: &Limits) -> Option<FactsDigest> {
     let ceiling = limits.has_ceiling().then(|| facts_of_ceiling(limits.ceiling()))?;
-    FactsDigest::of(org_id, &ceiling)
+    FactsDigest::compute(org_id, &ceiling)
 }
 
 /// The stricter of two modes.

@@ -34,7 +34,7 @@ async fn equal_lists_are_kept_once_however_many_have_them() {
         assert_eq!((&token.scopes, &token.audience), (&names, &names));
         let session = client.sessions().init_api_session(&token.token).await.unwrap();
         assert_eq!(session.scope_ceiling, names);
-        opened.push((Fingerprint::of(&token.token), session.session_id));
+        opened.push((Fingerprint::from_text(&token.token), session.session_id));
     }
     let now = engine.clock.now();
     for reloaded in [false, true] {
@@ -67,7 +67,7 @@ fn at(second: i64) -> Timestamp {
 fn token(n: usize, agent: usize, names: Vec<String>) -> TokenEntry {
     TokenEntry::new(TokenRow {
         id: format!("tok_{n}"),
-        hash: Fingerprint::of(&n.to_string()),
+        hash: Fingerprint::from_text(&n.to_string()),
         org_id: DEFAULT_ORG.to_owned(),
         agent_id: format!("agt_{agent}"),
         scopes: lists::shared(names),
@@ -112,14 +112,14 @@ fn what_an_agent_has_is_found_and_taken_back_by_the_agent_alone() {
         || (0..40).filter(|n| sessions.get(DEFAULT_ORG, &format!("ats_{n}")).is_some()).count();
     assert_eq!((of("agt_0"), of("agt_1"), open()), (20, 20, 40));
     assert_eq!(sessions.opened_from("tok_3", "key_1").len(), 1);
-    tokens.remove(&Fingerprint::of("0"));
+    tokens.remove(&Fingerprint::from_text("0"));
     sessions.remove_of_token("tok_3");
     assert_eq!((of("agt_0"), of("agt_1"), open()), (19, 20, 38));
     assert!(tokens.by_id("tok_0").is_none());
     tokens.remove_of_agent("agt_1");
     sessions.remove_of_agent("agt_1");
     assert_eq!((of("agt_0"), of("agt_1"), open()), (19, 0, 19));
-    assert!(tokens.get(DEFAULT_ORG, &Fingerprint::of("1")).is_none());
+    assert!(tokens.get(DEFAULT_ORG, &Fingerprint::from_text("1")).is_none());
     // The first twenty of each expire before this.
     tokens.prune(at(1_020));
     sessions.prune(at(1_020));

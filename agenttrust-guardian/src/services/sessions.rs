@@ -58,7 +58,7 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
 ///
 /// Unauthenticated for one that is not known.
 pub(crate) fn token(engine: &Engine, key: &Key, token: &str) -> Result<Arc<TokenEntry>, Error> {
-    let found = engine.registry.tokens.get(&key.org_id, &Fingerprint::of(token));
+    let found = engine.registry.tokens.get(&key.org_id, &Fingerprint::from_text(token));
     found.ok_or_else(no_such_token)
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn worth(
     required: &[String],
     all: bool,
 ) -> Result<Worth, String> {
-    let found = live(engine, key, &Fingerprint::of(token))
+    let found = live(engine, key, &Fingerprint::from_text(token))
         .filter(|found| all || key.is_bound_to(&found.agent.agent.id))
         .ok_or_else(|| "the token does not work".to_owned())?;
     match found.refusal(target, required) {
@@ -144,7 +144,7 @@ pub(crate) async fn revoke(
     reason: &str,
     all: bool,
 ) -> Result<bool, Error> {
-    let hash = Fingerprint::of(token);
+    let hash = Fingerprint::from_text(token);
     let is = |token: &TokenEntry| token.row.hash == hash && token.row.org_id == key.org_id;
     let known = engine.registry.tokens.get(&key.org_id, &hash);
     let token = known

@@ -63,15 +63,17 @@ impl TryFrom<Raw> for AgentRow {
         agent.org_id = raw.org_id;
         agent.framework = raw.framework;
         agent.public_key = raw.public_key;
-        agent.status = AgentStatus::from_word(&raw.status)
-            .ok_or_else(|| unreadable("status", "not the status of an agent"))?;
+        agent.status =
+            raw.status.parse().map_err(|_| unreadable("status", "not the status of an agent"))?;
         agent.capabilities = from_json("capabilities", &raw.capabilities)?;
         agent.metadata = from_json("metadata", &raw.metadata)?;
         agent.created_at = Some(from_micros("created_at", raw.created_at)?);
         Ok(Self {
             agent,
-            floor_mode: SessionMode::from_word(&raw.floor_mode)
-                .ok_or_else(|| unreadable("floor_mode", "not the mode of a session"))?,
+            floor_mode: raw
+                .floor_mode
+                .parse()
+                .map_err(|_| unreadable("floor_mode", "not the mode of a session"))?,
             floor_ceiling: raw
                 .floor_ceiling
                 .map(|ceiling| from_json("floor_ceiling", &ceiling).map(lists::shared))

@@ -244,7 +244,7 @@ impl Store {
                 Ok(Self { db, own_votes: false, places: None, lock: None, mover: None })
             }
             Ok(Ok(Err(reason))) => Err(database.refused(reason)),
-            Ok(Err(error)) => Err(database.refused(refusal::of(&error))),
+            Ok(Err(error)) => Err(database.refused(refusal::reason_for(&error))),
             Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
         }
     }
@@ -257,7 +257,7 @@ async fn connected(
 ) -> Result<Db, GuardianError> {
     match background::spawn(connect).await {
         Ok(Ok(db)) => Ok(db),
-        Ok(Err(error)) => Err(database.refused(refusal::of(&error))),
+        Ok(Err(error)) => Err(database.refused(refusal::reason_for(&error))),
         Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
     }
 }

@@ -15,7 +15,7 @@ const NO_DATABASE: i32 = 26;
 const TABLE_THERE: &str = "42P07";
 
 /// What to do about a database that cannot be opened.
-pub(super) fn of(error: &sqlx::Error) -> String {
+pub(super) fn reason_for(error: &sqlx::Error) -> String {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if code.as_deref() == Some(TABLE_THERE) {
         return FOREIGN.to_owned();
@@ -49,7 +49,9 @@ pub(super) fn of_tables(error: &MigrateError) -> String {
             "its schema version {version} is not the one of agenttrust; \
              it belongs to another program or build: use another database"
         ),
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => of(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            reason_for(error)
+        }
         other => other.to_string(),
     }
 }

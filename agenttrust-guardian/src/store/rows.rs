@@ -220,7 +220,7 @@ fn for_postgres(
     values: Vec<Value>,
     tail: &str,
 ) -> Vec<Query<Postgres>> {
-    let none = || insert.columns.iter().map(|(_, kind)| List::of(*kind)).collect();
+    let none = || insert.columns.iter().map(|(_, kind)| List::for_kind(*kind)).collect();
     let (mut lists, mut bytes, mut queries): (Vec<List>, _, _) = (none(), 0, Vec::new());
     let in_each: usize = alike.iter().map(size).sum();
     let mut values = values.into_iter();
@@ -287,7 +287,7 @@ enum List {
 }
 
 impl List {
-    fn of(kind: Kind) -> Self {
+    fn for_kind(kind: Kind) -> Self {
         match kind {
             Kind::Text => Self::Text(Vec::new()),
             Kind::Int => Self::Int(Vec::new()),

@@ -67,10 +67,11 @@ impl TryFrom<Raw> for SessionRow {
 
     fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            source: SessionSource::from_word(&raw.source)
-                .ok_or_else(|| unreadable("source", "not the source of a session"))?,
-            mode: SessionMode::from_word(&raw.mode)
-                .ok_or_else(|| unreadable("mode", "not the mode of a session"))?,
+            source: raw
+                .source
+                .parse()
+                .map_err(|_| unreadable("source", "not the source of a session"))?,
+            mode: raw.mode.parse().map_err(|_| unreadable("mode", "not the mode of a session"))?,
             ceiling: raw
                 .scope_ceiling
                 .map(|ceiling| from_json("scope_ceiling", &ceiling).map(lists::shared))

@@ -90,7 +90,7 @@ struct Room {
 }
 
 impl Room {
-    fn of(batch: &Batch) -> Self {
+    fn for_batch(batch: &Batch) -> Self {
         Self { rows: batch.len(), bytes: batch.bytes }
     }
 
@@ -115,8 +115,8 @@ impl Lanes {
     fn has_room(&self, batches: &[Batch]) -> bool {
         let Some(agent_id) = batches.first().map(|batch| &batch.agent_id) else { return true };
         let unverified = batches.iter().filter(|batch| !batch.is_verified());
-        let unverified = unverified.map(Room::of).fold(self.taken_unverified, Room::and);
-        let all = batches.iter().map(Room::of).fold(Room::default(), Room::and);
+        let unverified = unverified.map(Room::for_batch).fold(self.taken_unverified, Room::and);
+        let all = batches.iter().map(Room::for_batch).fold(Room::default(), Room::and);
         let of_agent = self.of_agents.get(agent_id).copied().unwrap_or_default();
         self.taken.and(all).is_within(1, 1)
             && unverified.is_within(VERIFIED_ALONE - 1, VERIFIED_ALONE)
@@ -124,7 +124,7 @@ impl Lanes {
     }
 
     fn push(&mut self, batch: Batch) {
-        let room = Room::of(&batch);
+        let room = Room::for_batch(&batch);
         self.taken = self.taken.and(room);
         let of_agent = self.of_agents.entry(batch.agent_id.clone()).or_default();
         *of_agent = of_agent.and(room);
@@ -138,7 +138,7 @@ impl Lanes {
 
     fn pop(&mut self) -> Option<Batch> {
         let batch = self.verified.pop_front().or_else(|| self.unverified.pop_front())?;
-        let room = Room::of(&batch);
+        let room = Room::for_batch(&batch);
         self.taken = self.taken.without(room);
         if !batch.is_verified() {
             self.taken_unverified = self.taken_unverified.without(room);

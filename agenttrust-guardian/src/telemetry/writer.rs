@@ -207,6 +207,6 @@ fn outcome(event: &EventRow) -> Result<Row, AuditError> {
         success: event.success,
         tool: &event.tool,
     };
-    let row = Row::of("outcome", &event.org_id, &body)?;
+    let row = Row::from_body("outcome", &event.org_id, &body)?;
     Ok(row.agent(&event.agent_id).actor(&event.key_id))
 }

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Api, open, open_with};
 
-const DIGEST: &str = "agenttrust-input-digest";
+pub(crate) const DIGEST: &str = "agenttrust-input-digest";
 
-fn digest_of(input: &Value) -> agenttrust::guard::digest::Commitment {
+pub(crate) fn digest_of(input: &Value) -> agenttrust::guard::digest::Commitment {
     commit(&[7; 32], input).unwrap()
 }
 
-async fn with_policies(text: &str) -> Api {
+pub(crate) async fn with_policies(text: &str) -> Api {
     let set = PolicySet::parse("test.cedar", text).unwrap();
     open_with(|builder| builder.policy_set(set)).await
 }
@@ -25,7 +25,7 @@ async fn with_policies(text: &str) -> Api {
 // What an approval binds.
 
 /// Holds `check`, has it approved, and returns whether `again` is then allowed by it.
-async fn approval_serves(
+pub(crate) async fn approval_serves(
     (headers, check): (&[(&str, &str)], Value),
     (again_headers, again): (&[(&str, &str)], Value),
     bound_to: &str,

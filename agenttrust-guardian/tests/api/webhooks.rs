@@ -12,7 +12,7 @@ use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Api, open, open_with};
+use crate::support::{Api, open_with};
 
 const VERSION: &str = "1.1.0";
 

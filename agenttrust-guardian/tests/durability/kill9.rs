@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::{ADMIN, trials};
 use serde_json::{Value, json};
 
 use crate::served::{Caller, PROGRAM, Served};
@@ -353,8 +353,9 @@ async fn ask_again(caller: &Caller, approved: &Approved) -> Value {
     check(caller, &approved.agent, "db_delete", digest).await.expect("it is served")
 }
 
-/// Kills as often as `rounds` says.
+/// Kills as often as `rounds` says, in a long trial.
 async fn kill(database: String, rounds: usize) {
+    let rounds = trials(rounds);
     let seed = match std::env::var("AGENTTRUST_TRIAL_SEED") {
         Ok(seed) => seed.parse().expect("AGENTTRUST_TRIAL_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,

@@ -32,7 +32,7 @@ async fn talk(program: &Program, admin: &str) -> Vec<String> {
         "agent_id": agent["id"], "action_name": "db_delete", "session_id": "conv-1",
         "action_input_summary": "drop table summary-marker-42",
     });
-    let client = program::client();
+    let client = crate::program::client();
     let held = client
         .post(program.url("/api/v1/agenttrust/check"))
         .header("x-api-key", &key)

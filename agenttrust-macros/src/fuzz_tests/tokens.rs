@@ -140,7 +140,7 @@ impl fmt::Debug for Tokens {
 
 impl Tokens {
     /// The tokens of a text, which must be balanced.
-    pub(super) fn read(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         Self(stream.into_iter().map(read).collect())
     }

@@ -145,15 +145,15 @@ mod tests {
 
     fn put(cache: &mut Cache, token: &str, agent: &str) {
         let asked = cache.moment();
-        cache.put_good(Key::of(token), known(agent), Instant::now() + LONG, asked);
+        cache.put_good(Key::from_token(token), known(agent), Instant::now() + LONG, asked);
     }
 
     fn is_good(cache: &mut Cache, token: &str) -> bool {
-        matches!(cache.find(&Key::of(token), Instant::now()), Found::Good(_))
+        matches!(cache.find(&Key::from_token(token), Instant::now()), Found::Good(_))
     }
 
     fn session(cache: &mut Cache, token: &str) -> Option<String> {
-        match cache.find(&Key::of(token), Instant::now()) {
+        match cache.find(&Key::from_token(token), Instant::now()) {
             Found::Nothing(before) => before.map(|before| before.session_id().to_owned()),
             _ => None,
         }
@@ -164,7 +164,7 @@ mod tests {
         let (mut cache, now) = (Cache::new(), Instant::now());
         put(&mut cache, "at_good", "agt_1");
         for n in 0..10_000 {
-            cache.put_bad(Key::of(&format!("at_{n}")), now);
+            cache.put_bad(Key::from_token(&format!("at_{n}")), now);
         }
         assert!(is_good(&mut cache, "at_good"));
         assert_eq!((cache.good.len(), cache.bad.len()), (1, BAD.get()));
@@ -190,11 +190,13 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_asked_for_before_its_revocation_lets_nobody_in() {
-        for named in [Forgotten::Token(Key::of("at_1")), Forgotten::Agent("agt_1".to_owned())] {
+        for named in
+            [Forgotten::Token(Key::from_token("at_1")), Forgotten::Agent("agt_1".to_owned())]
+        {
             let mut cache = Cache::new();
             let (asked, until) = (cache.moment(), Instant::now() + LONG);
             cache.forget(named);
-            let since = cache.put_good(Key::of("at_1"), known("agt_1"), until, asked);
+            let since = cache.put_good(Key::from_token("at_1"), known("agt_1"), until, asked);
             assert_eq!(since, Since::Named);
             assert!(!is_good(&mut cache, "at_1"));
             assert_eq!(session(&mut cache, "at_1").as_deref(), Some("ats_1"));
@@ -208,8 +210,8 @@ mod tests {
         let mut cache = Cache::new();
         let (asked, until) = (cache.moment(), Instant::now() + LONG);
         cache.forget(Forgotten::Agent("agt_2".to_owned()));
-        cache.forget(Forgotten::Token(Key::of("at_2")));
-        cache.put_good(Key::of("at_1"), known("agt_1"), until, asked);
+        cache.forget(Forgotten::Token(Key::from_token("at_2")));
+        cache.put_good(Key::from_token("at_1"), known("agt_1"), until, asked);
         assert!(is_good(&mut cache, "at_1"));
     }
 
@@ -227,7 +229,7 @@ mod tests {
                 _ => is_good(&mut cache, token),
             })
         };
-        assert_eq!(forgets(Forgotten::Token(Key::of("at_1"))), [false, true, true]);
+        assert_eq!(forgets(Forgotten::Token(Key::from_token("at_1"))), [false, true, true]);
         assert_eq!(forgets(Forgotten::Agent("agt_1".to_owned())), [false, false, true]);
         assert_eq!(forgets(Forgotten::All), [false; 3]);
     }
@@ -235,12 +237,12 @@ mod tests {
     #[test]
     fn what_was_known_helps_to_ask_again_and_lets_nobody_in() {
         let (mut cache, now) = (Cache::new(), Instant::now());
-        cache.put_good(Key::of("at_1"), known("agt_1"), now, cache.moment());
+        cache.put_good(Key::from_token("at_1"), known("agt_1"), now, cache.moment());
         assert_eq!(session(&mut cache, "at_1").as_deref(), Some("ats_1"));
-        cache.put_bad(Key::of("at_1"), now);
-        assert!(matches!(cache.find(&Key::of("at_1"), now), Found::Bad));
+        cache.put_bad(Key::from_token("at_1"), now);
+        assert!(matches!(cache.find(&Key::from_token("at_1"), now), Found::Bad));
         let later = now + REMEMBERED_BAD;
-        assert!(matches!(cache.find(&Key::of("at_1"), later), Found::Nothing(None)));
+        assert!(matches!(cache.find(&Key::from_token("at_1"), later), Found::Nothing(None)));
     }
 
     #[test]
@@ -248,7 +250,7 @@ mod tests {
         let mut cache = Cache::new();
         let mut known = known("agt_1");
         known.identity = known.identity.with_expiry(Timestamp::now());
-        cache.put_good(Key::of("at_1"), known, Instant::now() + LONG, cache.moment());
+        cache.put_good(Key::from_token("at_1"), known, Instant::now() + LONG, cache.moment());
         assert!(!is_good(&mut cache, "at_1"));
     }
 }

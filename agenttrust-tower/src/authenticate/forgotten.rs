@@ -84,11 +84,11 @@ mod tests {
 
     #[test]
     fn only_what_was_heard_later_and_concerns_a_token_is_said_of_it() {
-        let (key, mut heard) = (Key::of("at_1"), Heard::default());
+        let (key, mut heard) = (Key::from_token("at_1"), Heard::default());
         heard.add(Forgotten::Token(key));
         let moment = heard.now();
         assert_eq!(heard.since(moment, &key, "agt_1"), Since::Nothing);
-        heard.add(Forgotten::Token(Key::of("at_2")));
+        heard.add(Forgotten::Token(Key::from_token("at_2")));
         heard.add(Forgotten::Agent("agt_2".to_owned()));
         assert_eq!(heard.since(moment, &key, "agt_1"), Since::Nothing);
         assert_eq!(heard.since(moment, &key, "agt_2"), Since::Named);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_too_long_ago_to_tell_may_have_been_taken_back() {
-        let (key, mut heard) = (Key::of("at_1"), Heard::default());
+        let (key, mut heard) = (Key::from_token("at_1"), Heard::default());
         let moment = heard.now();
         for _ in 0..KEPT {
             heard.add(Forgotten::Agent("agt_2".to_owned()));

@@ -1,5 +1,6 @@
 //! What stands for a token here, so that no token is kept.
 
+use agenttrust::internal::hex;
 use sha2::{Digest, Sha256};
 
 /// The SHA-256 of a token.
@@ -7,19 +8,13 @@ use sha2::{Digest, Sha256};
 pub(super) struct Key([u8; 32]);
 
 impl Key {
-    pub(super) fn of(token: &str) -> Self {
+    pub(super) fn from_token(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
     /// From 64 hexadecimal digits of either case, as revocations name tokens.
-    pub(super) fn from_hex(hex: &str) -> Option<Self> {
-        let digit = |letter: char| letter.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let mut digits = hex.chars().map(digit);
-        let mut key = [0; 32];
-        for byte in &mut key {
-            *byte = digits.next()?? << 4 | digits.next()??;
-        }
-        digits.next().is_none().then_some(Self(key))
+    pub(super) fn from_hex(digits: &str) -> Option<Self> {
+        hex::decode(digits).map(Self)
     }
 }
 
@@ -32,8 +27,8 @@ mod tests {
     #[test]
     fn a_token_is_known_by_its_digest_in_either_case() {
         let hex = Revocation::token_sha256("at_1");
-        assert_eq!(Key::from_hex(&hex), Some(Key::of("at_1")));
-        assert_eq!(Key::from_hex(&hex.to_uppercase()), Some(Key::of("at_1")));
+        assert_eq!(Key::from_hex(&hex), Some(Key::from_token("at_1")));
+        assert_eq!(Key::from_hex(&hex.to_uppercase()), Some(Key::from_token("at_1")));
         let wrong = ["", "at_1", &hex[1..], &format!("{hex}0"), &hex.replace(&hex[..1], "g")];
         for wrong in wrong {
             assert_eq!(Key::from_hex(wrong), None, "{wrong}");

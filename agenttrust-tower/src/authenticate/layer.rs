@@ -140,14 +140,14 @@ impl<M> AuthenticateLayer<M> {
         self.changed(|layer| layer.timeout = timeout)
     }
 
-    /// Follows the Guardian's stream of revocations, so that nothing is remembered of a token or an agent
-    /// that was revoked.
+    /// Whether the Guardian's stream of revocations is followed, so that nothing is remembered of a token or
+    /// an agent that was revoked; it is not by default.
     ///
     /// While the stream is down, whatever was remembered before is forgotten once and then remembered as
     /// without it. A gateway that has no such stream is asked again every now and then. Our Guardian
     /// holds four streams open for one key: a layer takes one, so give each server a key of its own.
-    pub fn follow_revocations(self) -> Self {
-        self.changed(|layer| layer.follow_revocations = true)
+    pub fn follow_revocations(self, follow: bool) -> Self {
+        self.changed(|layer| layer.follow_revocations = follow)
     }
 
     /// The realm in `WWW-Authenticate`: `agents` by default. Quotes, backslashes and whatever is not

@@ -52,7 +52,7 @@ impl Question {
             Ok(worth) => worth,
             // Nothing else of the question can be wrong: what is wanted was looked through before.
             Err(AgentTrustError::Validation { .. }) => return Err(Refusal::Inactive),
-            Err(error) => return Err(Refusal::of(error)),
+            Err(error) => return Err(Refusal::from_error(error)),
         };
         let agent_id = match &worth.agent_id {
             Some(agent_id) if worth.active && !agent_id.is_empty() => agent_id,
@@ -93,7 +93,7 @@ impl Question {
                 | AgentTrustError::TokenExpired { .. }
                 | AgentTrustError::AgentRevoked { .. },
             ) => return Err(Refusal::Inactive),
-            Err(error) => return Err(Refusal::of(error)),
+            Err(error) => return Err(Refusal::from_error(error)),
         };
         if session.session_id.is_empty() || session.agent_id != agent_id {
             tracing::error!(agent_id, "the Guardian opened a session that is not this agent's");

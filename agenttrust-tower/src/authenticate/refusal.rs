@@ -1,8 +1,9 @@
 //! Why a request is not let in, and how it is told (RFC 6750, section 3).
 
 use agenttrust::AgentTrustError;
+use agenttrust::DenialResponse;
 use agenttrust::background::Elapsed;
-use agenttrust::internal::{Miss, Problem};
+use agenttrust::internal::Miss;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response};
 
@@ -18,9 +19,9 @@ pub(super) enum Refusal {
     /// The token works and does not carry this scope.
     OutOfScope(String),
     /// The Guardian gave no answer, for this reason.
-    Away(Problem, Miss),
+    Away(DenialResponse, Miss),
     /// The Guardian could not be asked, or turned this server away.
-    Guardian(Problem),
+    Guardian(DenialResponse),
 }
 
 impl Refusal {
@@ -28,48 +29,51 @@ impl Refusal {
     pub(super) fn busy() -> Self {
         let detail =
             "more tokens are being looked into than this server can at a time; try again later";
-        Self::Guardian(Problem::busy(detail))
+        Self::Guardian(DenialResponse::busy(detail))
     }
 
     /// The Guardian did not answer a moment ago, and is not asked for another one.
     pub(super) fn away() -> Self {
         let detail = "the Guardian that knows the token of the request did not answer a moment ago; \
                       try again later";
-        Self::Guardian(Problem::busy(detail))
+        Self::Guardian(DenialResponse::busy(detail))
     }
 
     /// What was said of the token may not hold any more.
     pub(super) fn stale() -> Self {
         let detail = "what was known of the token of the request was taken back while the request \
                       waited; try again";
-        Self::Guardian(Problem::busy(detail))
+        Self::Guardian(DenialResponse::busy(detail))
     }
 
     /// Asking came to no answer, as the log says.
     pub(super) fn lost() -> Self {
         let detail = "the token of the request could not be looked into; try again later";
-        Self::Guardian(Problem::busy(detail))
+        Self::Guardian(DenialResponse::busy(detail))
     }
 
     /// This server is set up so that nobody can be let in, as the log says.
     pub(super) fn out_of_order() -> Self {
         let detail = "this server is not set up to tell whose a request is; \
                       the call was not made, tell its operator";
-        Self::Guardian(Problem::set_up_wrong(detail))
+        Self::Guardian(DenialResponse::set_up_wrong(detail))
     }
 
     pub(super) fn late(elapsed: &Elapsed) -> Self {
         let message = format!("the Guardian was asked about a token and gave {elapsed}");
-        Self::Away(Problem::of(AgentTrustError::GuardianUnavailable { message }), Miss::Slow)
+        Self::Away(
+            DenialResponse::from_error(AgentTrustError::GuardianUnavailable { message }),
+            Miss::Slow,
+        )
     }
 
-    pub(super) fn of(error: AgentTrustError) -> Self {
+    pub(super) fn from_error(error: AgentTrustError) -> Self {
         // One that is slow is given a pause as well as one that is not there.
         let miss = match &error {
-            AgentTrustError::Network(error) => Some(Miss::of(error)),
+            AgentTrustError::Network(error) => Some(Miss::from_error(error)),
             _ => None,
         };
-        let problem = Problem::of(error);
+        let problem = DenialResponse::from_error(error);
         match miss {
             Some(miss) => Self::Away(problem, miss),
             None => Self::Guardian(problem),
@@ -86,26 +90,26 @@ impl Refusal {
             Self::Missing => {
                 let detail =
                     "the request carries no token; send one as `Authorization: Bearer at_...`";
-                (Problem::unauthenticated(detail), Some(String::new()))
+                (DenialResponse::unauthenticated(detail), Some(String::new()))
             }
             Self::Malformed(detail) => {
-                (Problem::refused(detail), Some(error("invalid_request", detail)))
+                (DenialResponse::refused(detail), Some(error("invalid_request", detail)))
             }
             Self::Inactive => {
                 let detail = "the token of the request does not work here; have one issued";
-                (Problem::unauthenticated(detail), Some(error("invalid_token", detail)))
+                (DenialResponse::unauthenticated(detail), Some(error("invalid_token", detail)))
             }
             Self::OutOfScope(scope) => {
                 let detail = format!("the token of the request does not carry scope {scope:?}");
                 let error = error("insufficient_scope", "the token does not carry a scope");
                 (
-                    Problem::out_of_scope(detail),
+                    DenialResponse::out_of_scope(detail),
                     Some(format!("{error}, scope=\"{}\"", challenge.scope)),
                 )
             }
             Self::Away(problem, _) | Self::Guardian(problem) => (problem, None),
         };
-        let mut response = problem.into_response(Problem::RETRY_AFTER, make_body);
+        let mut response = problem.into_response(DenialResponse::RETRY_AFTER, make_body);
         if let Some(error) = challenged {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge.with(&error));
         }

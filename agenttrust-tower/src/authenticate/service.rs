@@ -34,20 +34,7 @@ pub struct Authenticate<S, M> {
 }
 
 impl<S, M> Authenticate<S, M> {
-    /// The inner service. Calls made on it directly are not authenticated.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, mutably. Calls made on it directly are not authenticated.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Takes the layer off; returns the inner service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    crate::inner::inner!(S, "inner service", "Calls made on it directly are not authenticated.");
 }
 
 impl<S, M, B, R> Service<Request<B>> for Authenticate<S, M>

@@ -91,7 +91,7 @@ impl Tokens {
         if self.out_of_order {
             return AtOnce::Known(Err(Refusal::out_of_order()));
         }
-        let key = Key::of(token);
+        let key = Key::from_token(token);
         let mut state = self.state();
         let before = match state.cache.find(&key, Instant::now()) {
             Found::Good(known) => return AtOnce::Known(known.admitted()),

@@ -1,6 +1,6 @@
 //! Denials and outcomes in gRPC: a status one way, the trailers the other.
 
-use agenttrust::internal::{Problem, Reason};
+use agenttrust::{DenialReason, DenialResponse};
 use agenttrust::{Outcome, Permit};
 use http::{Request, Response, StatusCode};
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -38,7 +38,7 @@ where
     type Context = HttpContext;
 
     fn context(&self, request: &Request<R>) -> Self::Context {
-        HttpContext::of(request)
+        HttpContext::from_request(request)
     }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
@@ -46,7 +46,7 @@ where
             Denial::Unread(unread) => Some(unread.reason()),
             _ => None,
         };
-        let problem = Problem::from(denial);
+        let problem = DenialResponse::from(denial);
         let code = unread.map_or_else(|| code_of(problem.reason()), code_of_unread);
         Ok(status(&problem, code).into_http())
     }
@@ -75,23 +75,26 @@ fn code_of_unread(reason: UnreadReason) -> Code {
     }
 }
 
-fn code_of(reason: Reason) -> Code {
+fn code_of(reason: DenialReason) -> Code {
     match reason {
-        Reason::Refused => Code::InvalidArgument,
-        Reason::TooLong => Code::ResourceExhausted,
-        Reason::TooLate => Code::DeadlineExceeded,
-        Reason::Unauthenticated => Code::Unauthenticated,
-        Reason::OutOfScope | Reason::Denied | Reason::Held | Reason::Expired | Reason::Revoked => {
-            Code::PermissionDenied
-        }
-        Reason::Unavailable => Code::Unavailable,
-        Reason::Misconfigured => Code::Internal,
+        DenialReason::Refused => Code::InvalidArgument,
+        DenialReason::TooLong => Code::ResourceExhausted,
+        DenialReason::TooLate => Code::DeadlineExceeded,
+        DenialReason::Unauthenticated => Code::Unauthenticated,
+        DenialReason::OutOfScope
+        | DenialReason::Denied
+        | DenialReason::Held
+        | DenialReason::Expired
+        | DenialReason::Revoked => Code::PermissionDenied,
+        DenialReason::Unavailable => Code::Unavailable,
+        // Misconfigured, and what a newer version tells apart.
+        _ => Code::Internal,
     }
 }
 
-fn status(problem: &Problem, code: Code) -> Status {
+fn status(problem: &DenialResponse, code: Code) -> Status {
     let mut metadata = MetadataMap::new();
-    for (name, value) in problem.for_programs() {
+    for (name, value) in problem.to_data() {
         let key = match name.as_str() {
             "approval_id" => "agenttrust-approval-id",
             "check_id" => "agenttrust-check-id",

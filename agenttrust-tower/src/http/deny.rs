@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use agenttrust::DenialResponse;
 use agenttrust::Permit;
-use agenttrust::internal::Problem;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 
@@ -40,7 +40,7 @@ pub struct HttpDeny<M = StringBody> {
 impl HttpDeny {
     /// Bodies by `From<String>`, and 5 seconds of `Retry-After`.
     pub fn new() -> Self {
-        Self { body: StringBody, retry_after: Problem::RETRY_AFTER }
+        Self { body: StringBody, retry_after: DenialResponse::RETRY_AFTER }
     }
 }
 
@@ -82,12 +82,12 @@ where
     type Context = HttpContext;
 
     fn context(&self, request: &Request<R>) -> Self::Context {
-        HttpContext::of(request)
+        HttpContext::from_request(request)
     }
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
         let closes = matches!(&denial, Denial::Unread(unread) if unread.closes_connection());
-        let problem = Problem::from(denial);
+        let problem = DenialResponse::from(denial);
         let mut response =
             problem.into_response(self.retry_after, |json| self.body.make_body(json));
         if closes {

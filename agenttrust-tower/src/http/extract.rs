@@ -65,7 +65,7 @@ where
         if method.as_str().len() > LONGEST_METHOD {
             return Extracted::refuse("the method of the request is longer than 32 characters");
         }
-        let resource = match Resource::of(request) {
+        let resource = match Resource::from_request(request) {
             Ok(resource) => resource,
             Err(reason) => return Extracted::refuse(reason),
         };

@@ -15,7 +15,7 @@ pub struct HttpContext {
 }
 
 impl HttpContext {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+    pub(crate) fn from_request<B>(request: &Request<B>) -> Self {
         Self { bodiless: matches!(*request.method(), Method::HEAD | Method::CONNECT) }
     }
 }

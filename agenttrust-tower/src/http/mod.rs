@@ -14,7 +14,8 @@
 //! | method and route template | the tool, `http/DELETE/files/{name}` |
 //! | no template to be had | the tool `http/DELETE/(unmatched)`, guarded like any other |
 //!
-//! The template is axum's `MatchedPath` (feature `axum`; without it, every tool is `(unmatched)`), else
+//! The template is axum's `MatchedPath` (feature `axum`, on by default; without it, every tool is `(unmatched)`,
+//! which is logged once), else
 //! the one given with [`template`](HttpExtract::template). The raw path is never part
 //! of a tool's name: it holds identifiers, and it would make every resource a tool of its own.
 //!

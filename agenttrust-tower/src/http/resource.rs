@@ -11,7 +11,7 @@ pub(super) struct Resource(Map<String, Value>);
 
 impl Resource {
     /// Reads it off `request`; the error is the reason why it cannot be read.
-    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Cow<'static, str>> {
+    pub(super) fn from_request<B>(request: &Request<B>) -> Result<Self, Cow<'static, str>> {
         let uri = request.uri();
         let mut resource = Self(Map::new());
         resource.set("method", request.method().as_str());

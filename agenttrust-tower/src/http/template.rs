@@ -21,8 +21,20 @@ pub trait RouteTemplate<B> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoTemplate;
 
+/// That nothing is known of any route is said once.
+#[cfg(not(feature = "axum"))]
+static SAID: std::sync::Once = std::sync::Once::new();
+
 impl<B> RouteTemplate<B> for NoTemplate {
     fn route_template(&self, _request: &Request<B>) -> Option<Cow<'_, str>> {
+        #[cfg(not(feature = "axum"))]
+        SAID.call_once(|| {
+            tracing::warn!(
+                "no route template is known, so the tool of every request is `http/METHOD/(unmatched)`; \
+                 behind axum's router, enable the feature `axum` of `agenttrust-tower`, else give the \
+                 template with `HttpExtract::template`"
+            );
+        });
         None
     }
 }

@@ -105,8 +105,7 @@ impl<E: 'static> FromBuffered for BoxBody<Bytes, E> {
     }
 }
 
-#[cfg(feature = "axum")]
-impl FromBuffered for axum::body::Body {
+impl FromBuffered for axum_core::body::Body {
     fn from_buffered(buffered: Buffered) -> Self {
         Self::new(buffered)
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use agenttrust::internal::hex;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName};
@@ -19,8 +20,7 @@ pub(crate) fn exact(bytes: &[u8]) -> Value {
     let read = || (bytes.len() <= SHOWN_MOST).then(|| readable(bytes)).filter(is_short);
     read().unwrap_or_else(|| {
         let digest = Sha256::digest(bytes);
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        json!({ "sha256": hex, "length": bytes.len() })
+        json!({ "sha256": hex::encode(&digest), "length": bytes.len() })
     })
 }
 

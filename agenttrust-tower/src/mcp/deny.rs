@@ -1,7 +1,7 @@
 //! Denials that a model can read, and outcomes by the server's answer.
 
 use agenttrust::Permit;
-use agenttrust::internal::{Problem, Reason};
+use agenttrust::{DenialReason, DenialResponse};
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -47,11 +47,11 @@ where
             _ => (Value::Null, false),
         };
         let result_types = says_result_types(request.headers());
-        McpContext { id, tool, result_types, asked: HttpContext::of(request) }
+        McpContext { id, tool, result_types, asked: HttpContext::from_request(request) }
     }
 
     fn deny(&self, denial: Denial, context: McpContext) -> Result<Response<B>, Err> {
-        let problem = Problem::from(denial);
+        let problem = DenialResponse::from(denial);
         let outcome = match context.tool {
             true => ("result", result(&problem, context.result_types)),
             false => ("error", error(&problem)),
@@ -78,11 +78,11 @@ where
     }
 }
 
-fn result(problem: &Problem, result_types: bool) -> Value {
+fn result(problem: &DenialResponse, result_types: bool) -> Value {
     let mut result = json!({
-        "content": [{ "type": "text", "text": problem.for_the_model() }],
+        "content": [{ "type": "text", "text": problem.to_model_text() }],
         "isError": true,
-        "_meta": { Problem::META: problem.for_programs() },
+        "_meta": { DenialResponse::META: problem.to_data() },
     });
     if result_types && let Some(result) = result.as_object_mut() {
         result.insert("resultType".to_owned(), "complete".into());
@@ -90,12 +90,12 @@ fn result(problem: &Problem, result_types: bool) -> Value {
     result
 }
 
-fn error(problem: &Problem) -> Value {
+fn error(problem: &DenialResponse) -> Value {
     let code = match problem.reason() {
-        Reason::Unavailable | Reason::Misconfigured => INTERNAL_ERROR,
+        DenialReason::Unavailable | DenialReason::Misconfigured => INTERNAL_ERROR,
         _ => INVALID_REQUEST,
     };
-    json!({ "code": code, "message": problem.for_the_model(), "data": problem.for_programs() })
+    json!({ "code": code, "message": problem.to_model_text(), "data": problem.to_data() })
 }
 
 /// Revisions are dates, and compare as such.

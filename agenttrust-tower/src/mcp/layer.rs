@@ -65,16 +65,17 @@ impl<M> McpHttpLayer<M> {
         self.extract(|extract| extract.tasks = Some(effect))
     }
 
-    /// Guards `resources/read` and `resources/directory/read` as well, as reads of the tools
-    /// `mcp/resources/read` and `mcp/resources/directory/read`.
-    pub fn resources(mut self) -> Self {
-        self.intake.scope.resources = true;
+    /// Whether `resources/read` and `resources/directory/read` are guarded as well, as reads of the tools
+    /// `mcp/resources/read` and `mcp/resources/directory/read`; they are not by default.
+    pub fn resources(mut self, guarded: bool) -> Self {
+        self.intake.scope.resources = guarded;
         self
     }
 
-    /// Guards `prompts/get` as well, as a read of the tool `mcp/prompts/get`.
-    pub fn prompts(mut self) -> Self {
-        self.intake.scope.prompts = true;
+    /// Whether `prompts/get` is guarded as well, as a read of the tool `mcp/prompts/get`; it is not by
+    /// default.
+    pub fn prompts(mut self, guarded: bool) -> Self {
+        self.intake.scope.prompts = guarded;
         self
     }
 
@@ -110,9 +111,9 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
-    /// Lets a guarded function inside run without asking again: [`GuardLayer::covers_inner`].
-    pub fn covers_inner(mut self) -> Self {
-        self.guard = self.guard.covers_inner();
+    /// Whether a guarded function inside runs without asking again: [`GuardLayer::covers_inner`].
+    pub fn covers_inner(mut self, covers: bool) -> Self {
+        self.guard = self.guard.covers_inner(covers);
         self
     }
 

@@ -30,7 +30,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn of(method: &str) -> Option<Self> {
+    fn from_method(method: &str) -> Option<Self> {
         match method {
             "tools/call" => Some(Self::Tool),
             "resources/read" => Some(Self::Resource),
@@ -92,7 +92,7 @@ pub(super) enum Message {
 ///
 /// Whatever the next reader makes of JSON, it reads what was read here. `most` is how many values there
 /// may be.
-pub(super) fn read(
+pub(super) fn parse(
     text: &[u8],
     most: usize,
     headers: &HeaderMap,
@@ -159,7 +159,7 @@ fn classify(
         Some(Value::Object(params)) => Some(params),
         Some(_) => return Err(told(Rejection::new(INVALID_PARAMS, "params is an object"))),
     };
-    let Some(kind) = Kind::of(method) else {
+    let Some(kind) = Kind::from_method(method) else {
         headers::agree(headers, Some(method), about(params)).map_err(told)?;
         return Ok(None);
     };
@@ -191,7 +191,9 @@ fn method_of(method: &Value) -> Result<&str, Rejection> {
     let Some(method) = method.as_str().filter(plain) else {
         return Err(invalid("a method is a text of 1 to 256 visible ASCII letters"));
     };
-    if Kind::of(method).is_none() && Kind::of(&method.to_ascii_lowercase()).is_some() {
+    if Kind::from_method(method).is_none()
+        && Kind::from_method(&method.to_ascii_lowercase()).is_some()
+    {
         return Err(invalid(
             "methods are told apart by upper and lower case; write it as MCP does",
         ));

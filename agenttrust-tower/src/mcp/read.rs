@@ -14,7 +14,7 @@ use crate::intake::{Bounds, take_in, turn_away};
 use crate::{Unread, UnreadReason};
 
 /// The whole body.
-pub(super) async fn read<B: Body>(
+pub(super) async fn read_body<B: Body>(
     head: &Parts,
     body: B,
     bounds: Bounds,

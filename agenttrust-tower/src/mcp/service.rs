@@ -57,20 +57,7 @@ impl<S, M> McpHttp<S, M> {
         Self { inner, intake, body }
     }
 
-    /// The guarded service. It refuses what did not come by this one.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The guarded service, mutably. It refuses what did not come by this one.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Takes the reader off; returns the guarded service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    crate::inner::inner!(S, "guarded service", "It refuses what did not come by this one.");
 }
 
 impl<S, M, B, R> Service<Request<B>> for McpHttp<S, M>
@@ -115,9 +102,9 @@ where
     B: Body + From<Bytes>,
 {
     let (mut head, body) = request.into_parts();
-    let text = read::read(&head, body, intake.bounds).await?;
+    let text = read::read_body(&head, body, intake.bounds).await?;
     let (text, message) = match head.method {
-        Method::POST => message::read(&text, intake.most_values(), &head.headers, intake.scope)?,
+        Method::POST => message::parse(&text, intake.most_values(), &head.headers, intake.scope)?,
         _ => (Vec::new(), Message::Pass),
     };
     describe(&mut head.headers, text.len());

@@ -140,20 +140,7 @@ impl<H> GuardedHandler<H> {
         self
     }
 
-    /// The inner handler. Calls made on it directly are not checked.
-    pub fn get_ref(&self) -> &H {
-        &self.inner
-    }
-
-    /// The inner handler, mutably. Calls made on it directly are not checked.
-    pub fn get_mut(&mut self) -> &mut H {
-        &mut self.inner
-    }
-
-    /// Takes the guard off; returns the inner handler.
-    pub fn into_inner(self) -> H {
-        self.inner
-    }
+    crate::inner::inner!(H, "inner handler", "Calls made on it directly are not checked.");
 }
 
 // Written out, because handlers mostly have no `Debug`, and a closure never has.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use agenttrust::internal::Problem;
+use agenttrust::DenialResponse;
 use agenttrust::{Action, AgentIdentity, CallOutcome, Effect, Outcome};
 use serde_json::{Map, Value};
 use tower_mcp::protocol::{CallToolParams, McpRequest, McpResponse, RequestId, UpdateTaskParams};
@@ -49,7 +49,11 @@ impl McpRouterExtract {
         self
     }
 
-    fn call(&self, request: &RouterRequest, params: &CallToolParams) -> Result<Action, Reason> {
+    fn call(
+        &self,
+        request: &RouterRequest,
+        params: &CallToolParams,
+    ) -> Result<Action, DenialReason> {
         let tool = mcp_call::tool(self.server.as_deref(), &params.name)?;
         let none = Value::Object(Map::new());
         let arguments = match &params.arguments {
@@ -69,7 +73,7 @@ impl McpRouterExtract {
         })
     }
 
-    fn update(&self, params: &UpdateTaskParams) -> Result<Action, Reason> {
+    fn update(&self, params: &UpdateTaskParams) -> Result<Action, DenialReason> {
         let tool = mcp_call::tool(self.server.as_deref(), TASK_UPDATE)?;
         let UpdateTaskParams { task_id, input_responses, .. } = params;
         let effect = self.tasks.unwrap_or(EFFECT_OF_AN_UPDATE);
@@ -83,7 +87,7 @@ impl McpRouterExtract {
 }
 
 /// Why a request can have no action.
-type Reason = &'static str;
+type DenialReason = &'static str;
 
 impl ExtractAction<RouterRequest> for McpRouterExtract {
     fn extract(&self, request: &RouterRequest) -> Extracted {
@@ -153,7 +157,7 @@ impl<E> DenyWith<RouterRequest, RouterResponse, E> for McpRouterDeny {
     }
 
     fn deny(&self, denial: Denial, asked: McpRouterAsked) -> Result<RouterResponse, E> {
-        let problem = Problem::from(denial);
+        let problem = DenialResponse::from(denial);
         let inner = match asked.tool {
             true => Ok(McpResponse::CallTool(denied(&problem))),
             false => Err(error(&problem)),

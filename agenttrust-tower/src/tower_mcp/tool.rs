@@ -1,6 +1,6 @@
 //! One tool.
 
-use agenttrust::internal::Problem;
+use agenttrust::DenialResponse;
 use agenttrust::{Action, AgentIdentity, CallOutcome, Outcome};
 use tower_mcp::{CallToolResult, ToolRequest};
 
@@ -38,7 +38,7 @@ impl<E> DenyWith<ToolRequest, CallToolResult, E> for McpToolDeny {
     fn context(&self, _request: &ToolRequest) -> Self::Context {}
 
     fn deny(&self, denial: Denial, _context: Self::Context) -> Result<CallToolResult, E> {
-        Ok(denied(&Problem::from(denial)))
+        Ok(denied(&DenialResponse::from(denial)))
     }
 
     fn outcome(&self, result: &Result<CallToolResult, E>, _context: &Self::Context) -> CallOutcome {

@@ -59,7 +59,7 @@ impl AgentTrustClient {
 
 impl Call<'_> {
     pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
-        self.body = serde_json::to_vec(body).map(Bytes::from).map_err(AgentTrustError::from);
+        self.body = serde_json::to_vec(body).map(Bytes::from).map_err(AgentTrustError::Json);
         self
     }
 
@@ -223,13 +223,13 @@ impl Answer {
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         match self.body.trim_ascii_start().first() {
             None | Some(b'{') => self.read(),
-            Some(_) => Err(not_an_object().into()),
+            Some(_) => Err(AgentTrustError::Json(not_an_object())),
         }
     }
 
     fn read<T: DeserializeOwned>(&self) -> Result<T> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        Ok(serde_json::from_slice(body)?)
+        serde_json::from_slice(body).map_err(AgentTrustError::Json)
     }
 
     /// One object, bare or wrapped as `{"name": {…}}`.
@@ -238,7 +238,7 @@ impl Answer {
         if let Some(wrapped) = value.get_mut(name).filter(|inner| inner.is_object()) {
             value = wrapped.take();
         }
-        Ok(serde_json::from_value(value)?)
+        serde_json::from_value(value).map_err(AgentTrustError::Json)
     }
 
     /// A list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
@@ -247,7 +247,8 @@ impl Answer {
         if value.is_object() {
             value = value.get_mut(name).map(Value::take).unwrap_or_default();
         }
-        Ok(serde_json::from_value::<Option<Vec<T>>>(value)?.unwrap_or_default())
+        let list: Option<Vec<T>> = serde_json::from_value(value).map_err(AgentTrustError::Json)?;
+        Ok(list.unwrap_or_default())
     }
 }
 

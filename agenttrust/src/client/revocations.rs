@@ -111,7 +111,9 @@ impl Revocations {
                 None => return Poll::Ready(None),
                 Some(Err(error)) => Err(error),
                 Some(Ok(event)) => match event.name.as_str() {
-                    "revocation" => serde_json::from_str(&event.data).map_err(Into::into),
+                    "revocation" => {
+                        serde_json::from_str(&event.data).map_err(AgentTrustError::Json)
+                    }
                     "lagged" => Err(lagged()),
                     // Something else that a newer Guardian tells.
                     _ => continue,

@@ -3,7 +3,7 @@
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 
-use super::Problem;
+use super::DenialResponse;
 use crate::error::AgentTrustError;
 use crate::guard::FromDenial;
 
@@ -24,7 +24,7 @@ use crate::guard::FromDenial;
 /// What only an operator may know is logged and not said.
 impl From<AgentTrustError> for Response {
     fn from(denial: AgentTrustError) -> Self {
-        Problem::of(denial).into_response(Problem::RETRY_AFTER, Body::from)
+        DenialResponse::from_error(denial).into_response(DenialResponse::RETRY_AFTER, Body::from)
     }
 }
 

@@ -8,8 +8,8 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
-use super::Problem;
-use super::Reason;
+use super::DenialReason;
+use super::DenialResponse;
 use crate::error::AgentTrustError;
 use crate::guard::{CallOutcome, FromDenial, Outcome};
 
@@ -21,7 +21,7 @@ use crate::guard::{CallOutcome, FromDenial, Outcome};
 /// programs, `_meta["agenttrust/denial"]` holds the `code` and the `approval_id` or `check_id`.
 impl From<AgentTrustError> for CallToolResult {
     fn from(denial: AgentTrustError) -> Self {
-        result(&Problem::of(denial))
+        result(&DenialResponse::from_error(denial))
     }
 }
 
@@ -50,7 +50,7 @@ impl FromDenial for CallToolResponse {
 #[diagnostic::do_not_recommend]
 impl<T: 'static> FromDenial for Result<T, ErrorData> {
     fn from_denial(denial: AgentTrustError) -> Self {
-        let problem = Problem::of(denial);
+        let problem = DenialResponse::from_error(denial);
         let mut output: Option<T> = None;
         // By type at run time: one implementation for these two and one for all others would overlap.
         let slot: &mut dyn Any = &mut output;
@@ -67,7 +67,7 @@ impl<T: 'static> FromDenial for Result<T, ErrorData> {
 /// with `isError: true` and the text for the model.
 impl IntoContents for AgentTrustError {
     fn into_contents(self) -> Vec<ContentBlock> {
-        vec![ContentBlock::text(Problem::of(self).for_the_model())]
+        vec![ContentBlock::text(DenialResponse::from_error(self).to_model_text())]
     }
 }
 
@@ -91,21 +91,21 @@ impl Outcome for CallToolResponse {
     }
 }
 
-fn result(problem: &Problem) -> CallToolResult {
-    let mut result = CallToolResult::error(vec![ContentBlock::text(problem.for_the_model())]);
+fn result(problem: &DenialResponse) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(problem.to_model_text())]);
     let mut meta = MetaObject::new();
-    meta.0.insert(Problem::META.to_owned(), Value::Object(problem.for_programs()));
+    meta.0.insert(DenialResponse::META.to_owned(), Value::Object(problem.to_data()));
     result.meta = Some(meta);
     result
 }
 
-fn error(problem: &Problem) -> ErrorData {
+fn error(problem: &DenialResponse) -> ErrorData {
     let code = match problem.reason() {
-        Reason::Unavailable | Reason::Misconfigured => ErrorCode::INTERNAL_ERROR,
+        DenialReason::Unavailable | DenialReason::Misconfigured => ErrorCode::INTERNAL_ERROR,
         _ => ErrorCode::INVALID_REQUEST,
     };
-    let data = Value::Object(problem.for_programs());
-    ErrorData::new(code, problem.for_the_model(), Some(data))
+    let data = Value::Object(problem.to_data());
+    ErrorData::new(code, problem.to_model_text(), Some(data))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::model::{Binds, Effect};
 
 /// What to do when an action is held for approval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnElevation {
     /// Return [`ElevationRequired`](crate::AgentTrustError::ElevationRequired) at once.
     #[default]

@@ -241,7 +241,9 @@ async fn admission(
 /// Tells the breaker what became of a question without a decision.
 fn note(guard: &AgentTrustGuard, admission: Admission, error: &AgentTrustError) {
     match error {
-        AgentTrustError::Network(error) => guard.shared.breaker.missed(admission, Miss::of(error)),
+        AgentTrustError::Network(error) => {
+            guard.shared.breaker.missed(admission, Miss::from_error(error))
+        }
         // Found wrong here, before anything was sent.
         AgentTrustError::Validation { status: 0, .. } => {}
         _ => guard.shared.breaker.reached(),

@@ -43,7 +43,7 @@ pub enum Miss {
 impl Miss {
     /// The miss that this error is.
     #[must_use]
-    pub fn of(error: &TransportError) -> Self {
+    pub fn from_error(error: &TransportError) -> Self {
         if error.is_unreachable() { Self::Away } else { Self::Slow }
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::authorize::CHECK_LIMIT;
 use super::breaker::Breaker;
-use super::digest::unhex;
 use super::refused::Refused;
 use super::reporter::Reporter;
 use super::{AgentTrustGuard, PassCounts, Shared, Who};
 use crate::client::AgentTrustClient;
+use crate::hex;
 use crate::model::Effect;
 
 /// Settings of an [`AgentTrustGuard`]; see [`AgentTrustGuard::builder`].
@@ -205,7 +205,7 @@ impl AgentTrustGuardBuilder {
 
 fn default_key() -> Result<[u8; 32], String> {
     if let Some(key) = std::env::var_os("AGENTTRUST_BINDING_KEY").filter(|key| !key.is_empty()) {
-        return key.to_str().and_then(unhex).ok_or_else(|| {
+        return key.to_str().and_then(hex::decode).ok_or_else(|| {
             "AGENTTRUST_BINDING_KEY is not 64 hexadecimal digits; make one with `openssl rand -hex 32`"
                 .to_owned()
         });

@@ -33,7 +33,7 @@ struct Inner {
 impl Cover {
     /// What `guard` is about to be asked, to be handed on once it said yes.
     #[must_use]
-    pub fn of(guard: &AgentTrustGuard, action: &Action) -> Self {
+    pub fn for_action(guard: &AgentTrustGuard, action: &Action) -> Self {
         Self(Arc::new(Inner {
             guard: guard.acting_as(action),
             tool: action.tool.clone(),

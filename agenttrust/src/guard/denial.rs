@@ -5,7 +5,7 @@ use crate::error::AgentTrustError;
 /// Outputs that can carry a denial.
 ///
 /// Every `Result` whose error can be made from an [`AgentTrustError`] does: that error itself,
-/// `String`, `std::io::Error`, `Box<dyn Error>`, and with the features of those names
+/// `std::io::Error`, `Box<dyn Error>`, `Result<T, String>`, and with the features of those names
 ///
 /// - `axum`: `Response`, alone or as the error, as an RFC 9457 problem;
 /// - `rmcp`: `CallToolResult`, alone or on either side of a `Result`, as a result with `isError: true`
@@ -47,5 +47,12 @@ pub trait FromDenial {
 impl<T, E: From<AgentTrustError>> FromDenial for Result<T, E> {
     fn from_denial(denial: AgentTrustError) -> Self {
         Err(denial.into())
+    }
+}
+
+/// A `String` is an error of many tools, and no error of others is turned into one behind their backs.
+impl<T> FromDenial for Result<T, String> {
+    fn from_denial(denial: AgentTrustError) -> Self {
+        Err(denial.to_string())
     }
 }

@@ -14,13 +14,12 @@
 //! Whoever sees a digest cannot guess the input behind it, because `r` is unknown to them; whoever is
 //! given `r` and the input can check both, and learns nothing about any other input.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{AgentTrustError, Result};
+use crate::hex;
 
 const DOMAIN: &[u8] = b"agenttrust.input.v1";
 /// The largest integer that a double can tell from its neighbours.
@@ -61,7 +60,7 @@ pub(super) fn commit_canonical(
         .map_err(|error| AgentTrustError::invalid(error.to_string()))?;
     mac.update(&encoded);
     let opening: [u8; 32] = mac.finalize().into_bytes().into();
-    Ok(Commitment { digest: digest_of(&opening, &encoded), opening: hex(&opening) })
+    Ok(Commitment { digest: digest_of(&opening, &encoded), opening: hex::encode(&opening) })
 }
 
 /// Whether `digest` commits to `input`, given the `opening` that came with it.
@@ -78,7 +77,7 @@ pub(super) fn commit_canonical(
 /// ```
 #[must_use]
 pub fn opens(digest: &str, opening: &str, input: &Value) -> bool {
-    let (Some(opening), Ok(canonical)) = (unhex(opening), canonical(input)) else {
+    let (Some(opening), Ok(canonical)) = (hex::decode(opening), canonical(input)) else {
         return false;
     };
     let encoded = encode(input, &canonical);
@@ -93,7 +92,7 @@ fn digest_of(opening: &[u8; 32], encoded: &[u8]) -> String {
         .chain_update(encoded)
         .finalize()
         .into();
-    hex(&digest)
+    hex::encode(&digest)
 }
 
 /// The RFC 8785 form of `input`.
@@ -142,26 +141,6 @@ fn push_inexact_numbers(encoded: &mut Vec<u8>, value: &Value) {
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digit = |at: usize| pair.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

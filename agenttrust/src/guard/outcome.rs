@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 /// What became of a call, as it is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CallOutcome {
     /// It worked.
     Success,

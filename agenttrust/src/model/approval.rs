@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::timestamp::Timestamp;
-use super::word::wire_words;
+use super::word::{ParseWordError, wire_words};
 
 wire_words! {
     /// Where an approval stands.
@@ -72,11 +72,20 @@ impl Binds {
             Self::Method => "method",
         }
     }
+}
 
-    /// Returns the part of this word, or `None` for a word that is not part of the protocol.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| part.as_str() == word)
+impl std::fmt::Display for Binds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Binds {
+    type Err = ParseWordError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let part = Self::ALL.into_iter().find(|part| part.as_str() == word);
+        part.ok_or_else(|| ParseWordError::new("Binds", word, &["request", "method"]))
     }
 }
 

@@ -79,7 +79,7 @@ impl CapabilitySet {
     pub fn covers(&self, tool: &str) -> bool {
         // The look at the length first spares reading nearly all of them.
         let can = |name: &str| name.len() == tool.len() || name.ends_with('*');
-        self.names().any(|name| can(name) && Capability::of(name).covers(tool))
+        self.names().any(|name| can(name) && Capability::from_name(name).covers(tool))
     }
 
     /// Whether every capability of `other` is covered by this set.
@@ -115,7 +115,7 @@ impl CapabilitySet {
     }
 
     fn covers_whole(&self, name: &str) -> bool {
-        match Capability::of(name) {
+        match Capability::from_name(name) {
             Capability::Everything => self.covers_prefix(""),
             Capability::Name { twin, .. } => {
                 self.covers(name)
@@ -129,7 +129,7 @@ impl CapabilitySet {
     }
 
     fn covers_prefix(&self, prefix: &str) -> bool {
-        self.names.iter().any(|name| Capability::of(name).covers_prefix(prefix))
+        self.names.iter().any(|name| Capability::from_name(name).covers_prefix(prefix))
     }
 }
 
@@ -164,7 +164,7 @@ fn unique<S: AsRef<str>>(names: &[S]) -> Result<Vec<&str>, CapabilityError> {
         unique.push(name);
     }
     for name in &unique {
-        if let Capability::Name { twin: Some((before, after)), .. } = Capability::of(name) {
+        if let Capability::Name { twin: Some((before, after)), .. } = Capability::from_name(name) {
             let twin = format!("{before}_{after}");
             if seen.contains(twin.as_str()) {
                 return Err(CapabilityError::new(name, Problem::Conflict { twin }));
@@ -210,7 +210,7 @@ enum Capability<'a> {
 }
 
 impl<'a> Capability<'a> {
-    fn of(name: &'a str) -> Self {
+    fn from_name(name: &'a str) -> Self {
         // A name with several `:` is not the guide's notation and has no twin.
         match name.strip_suffix('*') {
             Some("") => Self::Everything,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 ///
 /// assert!(Effect::Destructive > Effect::Mutating);
 /// assert_eq!("write".parse::<Effect>()?, Effect::Mutating);
-/// # Ok::<(), agenttrust::model::UnknownEffect>(())
+/// # Ok::<(), agenttrust::model::ParseEffectError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,7 +58,7 @@ impl AsRef<str> for Effect {
 }
 
 impl FromStr for Effect {
-    type Err = UnknownEffect;
+    type Err = ParseEffectError;
 
     /// Reads an effect; `write` is accepted for `mutating`.
     fn from_str(word: &str) -> Result<Self, Self::Err> {
@@ -67,7 +67,7 @@ impl FromStr for Effect {
             "mutating" | "write" => Ok(Self::Mutating),
             "destructive" => Ok(Self::Destructive),
             "admin" => Ok(Self::Admin),
-            other => Err(UnknownEffect { word: other.chars().take(40).collect() }),
+            other => Err(ParseEffectError { word: other.chars().take(40).collect() }),
         }
     }
 }
@@ -82,6 +82,6 @@ impl<'de> Deserialize<'de> for Effect {
 /// A word that is no effect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown effect {word:?}; use read, mutating, destructive or admin")]
-pub struct UnknownEffect {
+pub struct ParseEffectError {
     word: String,
 }

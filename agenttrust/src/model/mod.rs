@@ -25,7 +25,7 @@ pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
 pub use self::approval::{Approval, ApprovalStatus, Binds, BoundTo};
 pub use self::capability::{CapabilityError, CapabilitySet};
-pub use self::effect::{Effect, UnknownEffect};
+pub use self::effect::{Effect, ParseEffectError};
 pub use self::revocation::Revocation;
 pub use self::session::{InitSessionRequest, Session, SessionMode, SessionSource};
 pub use self::system::{ErrorBody, Health, HealthStatus};
@@ -33,6 +33,7 @@ pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, 
 pub use self::timestamp::Timestamp;
 pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
 pub use self::tool::{ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
+pub use self::word::ParseWordError;
 
 /// How many characters of an input summary travel at most (SDK guide, section 13).
 pub const SUMMARY_MAX_CHARS: usize = 200;

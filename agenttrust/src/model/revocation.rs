@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::hex;
+
 /// Something that was taken back: what a cache says of it is to be forgotten.
 ///
 /// ```
@@ -69,7 +71,7 @@ impl Revocation {
     /// ```
     #[must_use]
     pub fn token_sha256(token: &str) -> String {
-        Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&Sha256::digest(token.as_bytes()))
     }
 
     /// Whether what is cached of this token, which spoke for this agent, is to be forgotten.

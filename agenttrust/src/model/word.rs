@@ -29,12 +29,18 @@ macro_rules! wire_words {
                 }
             }
 
-            /// The case of `word`, or `None` for a word that is not part of the protocol.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = crate::model::ParseWordError;
+
+            /// Reads a word of the protocol; others are an error, not `Unknown`.
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
                 match word {
-                    $( $word => Some(Self::$case), )+
-                    _ => None,
+                    $( $word => Ok(Self::$case), )+
+                    other => Err(crate::model::ParseWordError::new(
+                        stringify!($name), other, &[$( $word, )+],
+                    )),
                 }
             }
         }
@@ -81,3 +87,35 @@ macro_rules! wire_words {
 }
 
 pub(crate) use wire_words;
+
+/// A word that is none of those that the protocol has for a thing.
+///
+/// ```
+/// use agenttrust::SessionMode;
+///
+/// let error = "lax".parse::<SessionMode>().unwrap_err();
+/// assert_eq!(error.to_string(), "\"lax\" is no SessionMode; use open, restricted or supervised");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?} is no {of}; use {}", either(.known))]
+pub struct ParseWordError {
+    of: &'static str,
+    word: String,
+    known: &'static [&'static str],
+}
+
+impl ParseWordError {
+    pub(crate) fn new(of: &'static str, word: &str, known: &'static [&'static str]) -> Self {
+        // Whoever sent it chose its length.
+        Self { of, word: word.chars().take(40).collect(), known }
+    }
+}
+
+/// The words as a sentence lists them.
+fn either(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}

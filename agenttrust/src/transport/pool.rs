@@ -47,7 +47,7 @@ enum Route {
 }
 
 impl Route {
-    fn of(request: &Request<Bytes>, system_proxy: bool) -> Self {
+    fn for_request(request: &Request<Bytes>, system_proxy: bool) -> Self {
         let host = request.uri().host().unwrap_or_default();
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let loopback = match address {
@@ -114,7 +114,7 @@ impl PooledHttp {
         runtime: Id,
         request: Request<Bytes>,
     ) -> Result<Response<reqwest::Body>, TransportError> {
-        let route = Route::of(&request, self.system_proxy);
+        let route = Route::for_request(&request, self.system_proxy);
         let uri = request.uri().clone();
         let sent = async {
             let client = self.client_of(runtime, route)?;
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn route(url: &str) -> Route {
-        Route::of(&Request::get(url).body(Bytes::new()).unwrap(), true)
+        Route::for_request(&Request::get(url).body(Bytes::new()).unwrap(), true)
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn date(text: &str) -> Result<Timestamp, String> {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    config::duration::read(text).ok_or_else(|| {
+    config::duration::parse(text).ok_or_else(|| {
         "write a whole number above 0 and s, m, h or d, such as 90d, up to 365d".to_owned()
     })
 }

@@ -70,7 +70,7 @@ impl Verify {
         if let Some(path) = self.key.find(&self.place)?
             && (keys.is_empty() || self.key.audit_key.is_some())
         {
-            keys.push(AuditKey::read(&path).map_err(refused)?.public());
+            keys.push(AuditKey::load(&path).map_err(refused)?.public());
             by = path.display().to_string();
         }
         if keys.is_empty() {

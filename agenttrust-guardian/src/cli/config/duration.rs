@@ -8,7 +8,7 @@ const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1
 const MOST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Reads `90s`, `5m`, `12h` or `1d`.
-pub(in crate::cli) fn read(text: &str) -> Option<Duration> {
+pub(in crate::cli) fn parse(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let (_, seconds) = UNITS.into_iter().find(|(letter, _)| *letter == unit)?;
     let number = text.strip_suffix(unit)?;
@@ -22,7 +22,7 @@ pub(in crate::cli) fn read(text: &str) -> Option<Duration> {
 /// Reads `500ms` or `2s`.
 pub(in crate::cli) fn read_short(text: &str) -> Option<Duration> {
     let Some(number) = text.strip_suffix("ms") else {
-        return read(text).filter(|_| text.ends_with('s'));
+        return parse(text).filter(|_| text.ends_with('s'));
     };
     if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
@@ -50,7 +50,7 @@ mod tests {
         for (text, seconds) in
             [("1s", 1), ("90s", 90), ("5m", 300), ("12h", 43_200), ("1d", 86_400)]
         {
-            assert_eq!(read(text), Some(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         for text in [
             "",
@@ -68,7 +68,7 @@ mod tests {
             "400000000000000000d",
             "5µ",
         ] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Config {
 
 impl Config {
     /// Reads the flags, the environment and the file.
-    pub(super) fn read(flags: &Flags) -> Result<Self, GuardianError> {
+    pub(super) fn load(flags: &Flags) -> Result<Self, GuardianError> {
         let mut settings = Settings::gather(flags)?;
         let dev = switch(&settings, &known::DEV)?;
         if dev {
@@ -120,7 +120,7 @@ fn span(settings: &Settings, known: &Known) -> Result<Duration, GuardianError> {
 fn optional_span(settings: &Settings, known: &Known) -> Result<Option<Duration>, GuardianError> {
     const WRONG: &str =
         "no time span; write a whole number above 0 and s, m, h or d, such as 5m, up to 365d";
-    read(settings, known, WRONG, duration::read)
+    read(settings, known, WRONG, duration::parse)
 }
 
 fn short_span(settings: &Settings, known: &Known) -> Result<Duration, GuardianError> {

@@ -70,7 +70,7 @@ async fn what_is_taken_back_stays_so_whatever_row_of_it_is_read_before_it_is_sto
         .unwrap();
     engine.sync().await.unwrap();
     assert_eq!(stands(engine, &agent).await, (revoked, active));
-    let known = engine.registry.tokens.get(DEFAULT_ORG, &Fingerprint::of(&token));
+    let known = engine.registry.tokens.get(DEFAULT_ORG, &Fingerprint::from_text(&token));
     assert!(known.is_none(), "its token is back");
     drop(storing);
     settled(engine).await;

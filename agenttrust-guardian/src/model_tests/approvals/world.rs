@@ -249,7 +249,7 @@ async fn perform(api: &Api, known: &Known, act: &Act, target: Option<(String, As
             if answer.status != 200 {
                 return Said::Refused(answer.status.as_u16());
             }
-            let status = ApprovalStatus::from_word(&answer.text("status")).unwrap();
+            let status: ApprovalStatus = answer.text("status").parse().unwrap();
             let votes =
                 answer.body["approvals"].as_u64().map(|votes| u32::try_from(votes).unwrap());
             Said::Status(status, votes)

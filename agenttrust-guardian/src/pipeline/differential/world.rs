@@ -300,7 +300,7 @@ impl World {
         }
         for (role, agents, secret) in secrets {
             let engine = self.guardian.engine();
-            let hash = Fingerprint::of(&secret);
+            let hash = Fingerprint::from_text(&secret);
             let key = engine.registry.keys.get(&hash, engine.clock.now()).unwrap();
             self.askers.push(Asker { role, agents, own_org: true, secret, key });
         }

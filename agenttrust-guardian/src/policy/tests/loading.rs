@@ -162,7 +162,7 @@ fn a_set_tells_what_is_in_it() {
     assert_eq!((a.id.as_str(), a.place.as_str()), ("a", "test.cedar:1:1"));
     assert!(a.permits && !a.shadow && a.terms.is_none());
     assert_eq!(a.reason.as_deref(), Some("why"));
-    assert_eq!(a.limit.as_ref().unwrap().most, 2);
+    assert_eq!(a.limit.as_ref().unwrap().max_calls, 2);
     assert_eq!((second.id.as_str(), second.place.as_str()), ("test.cedar#2", "test.cedar:4:3"));
     assert!(
         !second.permits && second.shadow && second.terms == Some(ApprovalRequirements::default())

@@ -12,7 +12,7 @@ mod settling;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{Approval, ApprovalStatus, BoundTo};
+use agenttrust::model::{Approval, ApprovalStatus};
 use sqlx::FromRow;
 
 pub(crate) use self::deciding::{Decided, Vote};
@@ -109,9 +109,11 @@ impl Raw {
     /// The row as it stands at `now`: what lapsed is expired, swept or not.
     fn at(self, now: Timestamp) -> Result<ApprovalRow, sqlx::Error> {
         let expires_at = from_micros("expires_at", self.expires_at)?;
-        let bound_to = BoundTo::from_word(&self.bound_to)
-            .ok_or_else(|| unreadable("bound_to", "not what an approval is bound to"))?;
-        let status = match ApprovalStatus::from_word(&self.status) {
+        let bound_to = self
+            .bound_to
+            .parse()
+            .map_err(|_| unreadable("bound_to", "not what an approval is bound to"))?;
+        let status = match self.status.parse().ok() {
             Some(ApprovalStatus::Pending | ApprovalStatus::Approved) if expires_at <= now => {
                 ApprovalStatus::Expired
             }

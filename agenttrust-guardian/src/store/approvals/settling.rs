@@ -116,7 +116,7 @@ impl NewApproval {
 
     /// What an index can hold of the scopes, however many they are.
     fn scopes_hash(&self) -> String {
-        Fingerprint::of(&to_json(&self.scopes)).to_hex()
+        Fingerprint::from_text(&to_json(&self.scopes)).to_hex()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a held check gets when the terms change between two checks.
 
-use agenttrust::Agent;
+use agenttrust::{Agent, BoundTo};
 
 use super::*;
 use crate::store::Database;
@@ -123,7 +123,7 @@ async fn only_what_is_over_for_long_is_forgotten_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_is_over_for_long_is_forgotten_on_postgres() {
-    if let Some(fresh) = crate::model_tests::support::postgres::Fresh::or_skip() {
+    if let Some(fresh) = agenttrust_testkit::postgres::Fresh::or_skip() {
         let database = Database::parse(&fresh.url()).unwrap();
         only_what_is_over_for_long_is_forgotten(Store::open(&database).await.unwrap()).await;
     }

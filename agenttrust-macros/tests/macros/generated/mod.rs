@@ -16,14 +16,20 @@ use std::{env, fs};
 use self::rng::Rng;
 use self::shape::Function;
 
+/// How many pairs of functions are compared: these with `AGENTTRUST_TRIALS=long`, else a tenth.
 const PAIRS: usize = 160;
+
+fn pairs() -> usize {
+    let is_long = env::var("AGENTTRUST_TRIALS").is_ok_and(|length| length == "long");
+    if is_long { PAIRS } else { PAIRS / 10 }
+}
 
 const SEED: u64 = 20_260;
 
 fn program(seed: u64, harness: &Path) -> String {
     let mut chance = Rng::new(seed);
     let functions: Vec<_> =
-        (0..PAIRS).map(|number| Function::generate(number, &mut chance.fork())).collect();
+        (0..pairs()).map(|number| Function::generate(number, &mut chance.fork())).collect();
     let mut program = format!(
         "#![allow(warnings, reason = \"written by chance\")]\n\n\
          #[path = {harness:?}]\nmod harness;\n\n\

@@ -38,7 +38,8 @@ use crate::judge::Judge;
     message = "the end of a `{Self}` cannot be reported",
     label = "a guarded service cannot answer with this body",
     note = "make it a body that can hold any other, inside of the guard: `.map_response(|response| response.map(UnsyncBoxBody::new))`, or axum's or tonic's `Body::new`",
-    note = "or implement `FollowBody` for a body type of your own"
+    note = "or implement `FollowBody` for a body type of your own",
+    note = "tonic's `Body` needs the feature `tonic` of `agenttrust-tower`; axum's needs none, and its route templates need the feature `axum`, which is on by default"
 )]
 pub trait FollowBody: Sized {
     /// The same body, which tells `following` what passes through it and how it ends.
@@ -112,8 +113,7 @@ impl<E: 'static> FollowBody for BoxBody<Bytes, E> {
     }
 }
 
-#[cfg(feature = "axum")]
-impl FollowBody for axum::body::Body {
+impl FollowBody for axum_core::body::Body {
     fn follow(self, following: Following) -> Self {
         Self::new(following.wrap(self))
     }

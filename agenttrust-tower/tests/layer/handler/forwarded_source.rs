@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const OURS: &str = include_str!("../../src/rmcp/forward.rs");
+const OURS: &str = include_str!("../../../src/rmcp/forward.rs");
 
 /// The text of rmcp's trait, of the very version that this is built with.
 fn trait_of_rmcp() -> String {

@@ -133,7 +133,8 @@ async fn resources_and_prompts_are_guarded_where_that_was_asked_for() {
     assert_eq!((house.heard().len(), house.guardian.checks().len()), (2, 0));
 
     let house =
-        House::with(Script::Deny, |layer| layer.server("notes").resources().prompts()).await;
+        House::with(Script::Deny, |layer| layer.server("notes").resources(true).prompts(true))
+            .await;
     let mut connection = Connection::open(house.address, Version::HTTP_11).await;
     for message in [&read, &get] {
         let answer = connection.post(message).await.json();
@@ -223,7 +224,7 @@ async fn clearing(request: Request) -> axum::response::Response<Body> {
 #[tokio::test]
 async fn a_covered_function_inside_is_not_asked_about_again() {
     let refine = |layer: agenttrust_tower::McpHttpLayer| {
-        layer.effects(|_| Some(Effect::Mutating)).covers_inner()
+        layer.effects(|_| Some(Effect::Mutating)).covers_inner(true)
     };
     let router = Router::new().route("/mcp", any(clearing));
     let house = House::around(Guardian::new(Script::Allow), refine, router).await;

@@ -241,7 +241,7 @@ async fn a_guarded_call_that_does_not_say_what_it_calls_is_refused() {
 
 #[tokio::test]
 async fn a_guarded_call_in_the_form_of_a_notification_is_refused() {
-    let house = House::with(Script::Allow, |layer| layer.resources().prompts()).await;
+    let house = House::with(Script::Allow, |layer| layer.resources(true).prompts(true)).await;
     let bad = [
         ("tools/call", r#"{"name":"good"}"#),
         ("resources/read", r#"{"uri":"file:///a"}"#),

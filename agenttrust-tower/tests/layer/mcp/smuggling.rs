@@ -34,7 +34,7 @@ async fn a_member_that_another_reader_takes_for_one_of_the_message_is_refused() 
 
 #[tokio::test]
 async fn a_member_that_another_reader_takes_for_one_of_the_params_is_refused() {
-    let house = House::with(Script::Allow, |layer| layer.resources().prompts()).await;
+    let house = House::with(Script::Allow, |layer| layer.resources(true).prompts(true)).await;
     let bad: Vec<_> = [
         r#"{"name":"good","Name":"delete"}"#,
         r#"{"name":"good","NAME":"delete"}"#,

@@ -21,7 +21,7 @@ fn of_token(token: &str) -> Value {
 
 async fn followed() -> (Gateway, Site) {
     let gateway = Gateway::new();
-    let site = gateway.site(AuthenticateLayer::follow_revocations);
+    let site = gateway.site(|layer| layer.follow_revocations(true));
     gateway.followed().await;
     (gateway, site)
 }
@@ -53,7 +53,7 @@ async fn full() -> (Gateway, JoinHandle<StatusCode>, impl Sized) {
     let inner = ServiceBuilder::new()
         .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&place)))
         .service(visited());
-    let layer = AuthenticateLayer::new(gateway.client()).follow_revocations();
+    let layer = AuthenticateLayer::new(gateway.client()).follow_revocations(true);
     let site = Site::new(layer.layer(inner));
     gateway.followed().await;
     gateway.hold_back();

@@ -81,18 +81,18 @@ async fn a_function_under_a_layer_asks_for_itself() {
 #[tokio::test]
 async fn a_covered_function_is_asked_about_once_and_reported_once() {
     let (guardian, guard) = asked();
-    let covering = layer(guard.clone()).covers_inner();
+    let covering = layer(guard.clone()).covers_inner(true);
     assert_eq!(counted(&guardian, &guard, covering, clear).await, (1, 1));
 
     let (guardian, guard) = asked();
-    let covering = layer(guard.clone()).covers_inner();
+    let covering = layer(guard.clone()).covers_inner(true);
     assert_eq!(counted(&guardian, &guard, covering, || async { clear_at_once() }).await, (1, 1));
 }
 
 #[tokio::test]
 async fn the_second_call_asks_for_itself() {
     let (guardian, guard) = asked();
-    let covering = layer(guard.clone()).covers_inner();
+    let covering = layer(guard.clone()).covers_inner(true);
     let body = || async {
         clear().await?;
         clear().await?;
@@ -110,11 +110,11 @@ async fn what_reaches_further_asks_for_itself() {
         [|| Box::pin(another()), || Box::pin(clear_for_good()), || Box::pin(clear_with_scope())];
     for (place, call) in calls.into_iter().enumerate() {
         let (guardian, guard) = asked();
-        let covering = layer(guard.clone()).covers_inner();
+        let covering = layer(guard.clone()).covers_inner(true);
         assert_eq!(counted(&guardian, &guard, covering, call).await, (2, 2), "{place}");
         // And leaves the cover to the call that it is for.
         let (guardian, guard) = asked();
-        let covering = layer(guard.clone()).covers_inner();
+        let covering = layer(guard.clone()).covers_inner(true);
         let body = move || async move {
             call().await?;
             clear().await
@@ -126,7 +126,7 @@ async fn what_reaches_further_asks_for_itself() {
 #[tokio::test]
 async fn scopes_that_the_layer_asked_for_are_covered() {
     let (guardian, guard) = asked();
-    let covering = layer(guard.clone()).scopes(["cache:write"]).covers_inner();
+    let covering = layer(guard.clone()).scopes(["cache:write"]).covers_inner(true);
     assert_eq!(counted(&guardian, &guard, covering, clear_with_scope).await, (1, 1));
 }
 
@@ -138,7 +138,7 @@ async fn another_guard_asks_for_itself() {
         let other = other.clone();
         async move { other.scope(clear()).await }
     };
-    let covering = layer(guard.clone()).covers_inner();
+    let covering = layer(guard.clone()).covers_inner(true);
     assert_eq!(counted(&guardian, &guard, covering, body).await, (1, 1));
     assert_eq!(others.checks().len(), 1);
 }
@@ -146,7 +146,7 @@ async fn another_guard_asks_for_itself() {
 #[tokio::test]
 async fn another_task_is_outside_of_it() {
     let (guardian, guard) = asked();
-    let covering = layer(guard.clone()).covers_inner();
+    let covering = layer(guard.clone()).covers_inner(true);
     let body = || async {
         let spawned = tokio::spawn(clear()).await.expect("no panic");
         let error = spawned.expect_err("there is no guard in there");
@@ -159,7 +159,7 @@ async fn another_task_is_outside_of_it() {
 #[tokio::test]
 async fn while_one_call_pauses_another_task_of_the_thread_is_not_covered() {
     let (guardian, guard) = asked();
-    let covering = layer(guard.clone()).covers_inner();
+    let covering = layer(guard.clone()).covers_inner(true);
     let (paused, goes_on) =
         (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
     let mut service = covering.layer(service_fn({
@@ -191,7 +191,7 @@ async fn a_denied_layer_covers_nothing() {
     let guardian = Guardian::new(Script::Deny);
     let guard = guardian.guard();
     let ran = Arc::new(AtomicUsize::new(0));
-    let service = layer(guard.clone()).covers_inner().layer(service_fn({
+    let service = layer(guard.clone()).covers_inner(true).layer(service_fn({
         let ran = Arc::clone(&ran);
         move |_: &'static str| {
             ran.fetch_add(1, Ordering::SeqCst);
@@ -208,7 +208,7 @@ async fn a_denied_layer_covers_nothing() {
 async fn a_covered_permit_says_so() {
     let (guardian, guard) = asked();
     let inside = guard.clone();
-    let service = layer(guard).covers_inner().layer(service_fn(move |_: &'static str| {
+    let service = layer(guard).covers_inner(true).layer(service_fn(move |_: &'static str| {
         let guard = inside.clone();
         async move {
             let action = Action::new("cache_clear").effect(Effect::Read);
@@ -238,7 +238,7 @@ async fn a_layer_that_passed_while_the_guardian_was_away_covers_nothing() {
     let extract: fn(&&'static str) -> Action = |_| Action::new("purge_all").effect(Effect::Read);
     let service = GuardLayer::new(guard)
         .extract(extract)
-        .covers_inner()
+        .covers_inner(true)
         .layer(service_fn(|_: &'static str| async { purge_all().await.map_err(BoxError::from) }));
     service.oneshot("request").await.expect_err("nobody was asked about the function");
     assert_eq!(PURGED.load(Ordering::SeqCst), 0);
@@ -259,7 +259,7 @@ async fn a_covered_check_leaves_its_report_to_the_layer() {
             Ok(())
         }
     };
-    let covering = layer(guard.clone()).covers_inner();
+    let covering = layer(guard.clone()).covers_inner(true);
     assert_eq!(counted(&guardian, &guard, covering, body).await, (2, 2));
 }
 
@@ -267,16 +267,17 @@ async fn a_covered_check_leaves_its_report_to_the_layer() {
 async fn what_a_covered_call_says_of_itself_is_said_of_the_layers() {
     let (guardian, guard) = asked();
     let inside = guard.clone();
-    let service = layer(guard.clone()).covers_inner().layer(service_fn(move |_: &'static str| {
-        let guard = inside.clone();
-        async move {
-            let action = Action::new("cache_clear").effect(Effect::Mutating);
-            let mut permit = guard.authorize(action).await?;
-            permit.handle().set_failure("CacheBusy");
-            permit.finish(&());
-            Ok::<_, BoxError>(())
-        }
-    }));
+    let service =
+        layer(guard.clone()).covers_inner(true).layer(service_fn(move |_: &'static str| {
+            let guard = inside.clone();
+            async move {
+                let action = Action::new("cache_clear").effect(Effect::Mutating);
+                let mut permit = guard.authorize(action).await?;
+                permit.handle().set_failure("CacheBusy");
+                permit.finish(&());
+                Ok::<_, BoxError>(())
+            }
+        }));
     service.oneshot("request").await.expect("allowed");
     let events = guardian.events(&guard).await;
     assert_eq!(events.len(), 1, "{events:?}");

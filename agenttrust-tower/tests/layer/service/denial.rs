@@ -100,6 +100,7 @@ async fn a_closure_may_answer_a_denial() {
             Denial::Refused(reason) => Ok(format!("refused: {reason}")),
             Denial::Unread(unread) => Ok(format!("unread: {unread}")),
             Denial::Blocked(error) => Ok(format!("blocked: {}", error.code())),
+            other => panic!("{other:?}"),
         })
         .layer(counting(&calls));
     let blocked = service.clone().oneshot("drop_table".to_owned()).await.expect("an answer");

@@ -80,10 +80,11 @@ async fn read() -> Result<(), AgentTrustError> {
 #[tokio::test]
 async fn a_function_inside_a_covering_layer_asks_as_the_agent_that_called() {
     let guardian = Guardian::new(Script::Allow);
-    let service = GuardLayer::http(guardian.guard()).covers_inner().layer(service_fn(|_| async {
-        read().await?;
-        Ok::<_, BoxError>(Response::new(String::new()))
-    }));
+    let service =
+        GuardLayer::http(guardian.guard()).covers_inner(true).layer(service_fn(|_| async {
+            read().await?;
+            Ok::<_, BoxError>(Response::new(String::new()))
+        }));
     service.oneshot(request(Some(identity(7)))).await.expect("allowed");
     let agents: Vec<_> =
         guardian.checks().into_iter().map(|check| (check.tool, check.agent_id)).collect();
@@ -96,8 +97,8 @@ async fn one_agents_cover_is_not_anothers() {
     let guardian = Guardian::new(Script::Allow);
     let guard = guardian.guard();
     let own = guard.clone();
-    let service =
-        GuardLayer::http(guard).tool("files_read").covers_inner().layer(service_fn(move |_| {
+    let service = GuardLayer::http(guard).tool("files_read").covers_inner(true).layer(service_fn(
+        move |_| {
             let own = own.clone();
             async move {
                 // As the server itself, in the middle of an agent's call.
@@ -105,7 +106,8 @@ async fn one_agents_cover_is_not_anothers() {
                 read().await?;
                 Ok::<_, BoxError>(Response::new(String::new()))
             }
-        }));
+        },
+    ));
     service.oneshot(request(Some(identity(7)))).await.expect("allowed");
     let agents: Vec<_> = guardian.checks().into_iter().map(|check| check.agent_id).collect();
     assert_eq!(agents, ["agt_7", "agt_1"], "the server's own call is asked about, the agent's not");

@@ -137,7 +137,7 @@ fn where_revocations_are_followed_a_revoked_token_stops_working_at_once() -> Res
         let revoked = door.token(&agent, &["http/*"], &[], 300).await?.token;
         let kept = door.token(&agent, &["http/GET/x"], &[], 300).await?.token;
         let others = door.token(&other, &["http/*"], &[], 300).await?.token;
-        let site = Site::open(&door.gateway().await?, AuthenticateLayer::follow_revocations)?;
+        let site = Site::open(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
         // Asked twice without the Guardian being asked twice: followed, and remembered.
         until("the stream is open", async || {
             for token in [&revoked, &kept, &others] {
@@ -170,7 +170,7 @@ fn where_revocations_are_followed_a_revoked_token_stops_working_at_once() -> Res
 fn nobody_follows_for_a_layer_that_is_gone() -> Result<()> {
     in_a_runtime(async || {
         let door = Door::open()?;
-        let site = Site::open(&door.gateway().await?, AuthenticateLayer::follow_revocations)?;
+        let site = Site::open(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
         until("the stream is open", async || Ok((door.read_now() == 1).then_some(()))).await?;
         drop(site);
         until("the stream is closed", async || Ok((door.read_now() == 0).then_some(()))).await?;
@@ -181,7 +181,7 @@ fn nobody_follows_for_a_layer_that_is_gone() -> Result<()> {
 #[test]
 fn when_the_stream_breaks_nothing_is_remembered() -> Result<()> {
     in_a_runtime(async || {
-        let (mut door, site, token) = scene(300, AuthenticateLayer::follow_revocations).await?;
+        let (mut door, site, token) = scene(300, |layer| layer.follow_revocations(true)).await?;
         until("the stream is open", async || Ok((door.streams() > 0).then_some(()))).await?;
         becomes(&site, &token, StatusCode::OK).await?;
         door.shut();

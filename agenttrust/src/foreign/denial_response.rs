@@ -9,18 +9,37 @@ use serde_json::{Map, Value};
 
 use crate::error::AgentTrustError;
 
-/// Why a call was not made, in words that are meant for whoever made it.
+/// Tells the maker of a call why it was not made: in a sentence, a code, and a status of HTTP.
+///
+/// What only the operator may know, such as hosts inside, is logged and left out. The layers answer by this, and so
+/// can an adapter of your own:
+///
+/// ```
+/// use agenttrust::{AgentTrustError, DenialReason, DenialResponse};
+///
+/// let denial = AgentTrustError::ElevationRequired {
+///     message: "tool \"db_delete\" needs approval apr_1".to_owned(),
+///     approval_id: "apr_1".to_owned(),
+/// };
+/// let response = DenialResponse::from_error(denial);
+/// assert_eq!(response.reason(), DenialReason::Held);
+/// assert_eq!(response.reason().code(), "ELEVATION_REQUIRED");
+/// assert_eq!(response.to_data()["approval_id"], "apr_1");
+/// let answer = response.into_response(DenialResponse::RETRY_AFTER, String::into_bytes);
+/// assert_eq!(answer.status(), 403);
+/// ```
 #[derive(Clone, Debug)]
-pub struct Problem {
-    reason: Reason,
+pub struct DenialResponse {
+    reason: DenialReason,
     detail: String,
     /// Of the check or of the approval, whichever the reason goes with.
     id: Option<String>,
 }
 
-/// What became of a call that was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+/// Says why a call was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DenialReason {
     /// It cannot be read as an action, and nobody was asked.
     Refused,
     /// Its body is longer than may be read.
@@ -45,7 +64,7 @@ pub enum Reason {
     Misconfigured,
 }
 
-impl Problem {
+impl DenialResponse {
     /// Where `_meta` of a tool's result holds the code and the id of a denial, for programs.
     ///
     /// Not in `structuredContent`: that has to be what the tool's own `outputSchema` says, and clients
@@ -59,61 +78,61 @@ impl Problem {
     /// A request that cannot be read as an action: nobody was asked.
     #[must_use]
     pub fn refused(reason: impl Into<String>) -> Self {
-        Self::new(Reason::Refused, reason.into(), None)
+        Self::new(DenialReason::Refused, reason.into(), None)
     }
 
     /// A request whose body is longer than may be read: the Guardian was not asked.
     #[must_use]
     pub fn too_long(detail: impl Into<String>) -> Self {
-        Self::new(Reason::TooLong, detail.into(), None)
+        Self::new(DenialReason::TooLong, detail.into(), None)
     }
 
     /// A request whose body did not come in time: the Guardian was not asked.
     #[must_use]
     pub fn too_late(detail: impl Into<String>) -> Self {
-        Self::new(Reason::TooLate, detail.into(), None)
+        Self::new(DenialReason::TooLate, detail.into(), None)
     }
 
     /// A call by somebody who is not known.
     #[must_use]
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::new(Reason::Unauthenticated, detail.into(), None)
+        Self::new(DenialReason::Unauthenticated, detail.into(), None)
     }
 
     /// A call with a token that does not reach as far.
     #[must_use]
     pub fn out_of_scope(detail: impl Into<String>) -> Self {
-        Self::new(Reason::OutOfScope, detail.into(), None)
+        Self::new(DenialReason::OutOfScope, detail.into(), None)
     }
 
     /// A call that came at a moment when this server has too much to do; `detail` says with what.
     #[must_use]
     pub fn busy(detail: impl Into<String>) -> Self {
-        Self::new(Reason::Unavailable, detail.into(), None)
+        Self::new(DenialReason::Unavailable, detail.into(), None)
     }
 
     /// A call that this server cannot let through because of how it is set up; `detail` is for whoever
     /// made the call, who can only tell its operator. What is to be mended belongs in the log.
     #[must_use]
     pub fn set_up_wrong(detail: impl Into<String>) -> Self {
-        Self::new(Reason::Misconfigured, detail.into(), None)
+        Self::new(DenialReason::Misconfigured, detail.into(), None)
     }
 
     /// A call for which the guard gave no permit.
     #[must_use]
-    pub fn of(denial: AgentTrustError) -> Self {
+    pub fn from_error(denial: AgentTrustError) -> Self {
         match denial {
             AgentTrustError::ActionDenied { message, check_id } => {
-                Self::new(Reason::Denied, message, check_id)
+                Self::new(DenialReason::Denied, message, check_id)
             }
             AgentTrustError::ElevationRequired { message, approval_id } => {
-                Self::new(Reason::Held, message, Some(approval_id))
+                Self::new(DenialReason::Held, message, Some(approval_id))
             }
             AgentTrustError::ApprovalExpired { message, approval_id } => {
-                Self::new(Reason::Expired, message, Some(approval_id))
+                Self::new(DenialReason::Expired, message, Some(approval_id))
             }
             AgentTrustError::AgentRevoked { message, .. } => {
-                Self::new(Reason::Revoked, message, None)
+                Self::new(DenialReason::Revoked, message, None)
             }
             AgentTrustError::GuardianUnavailable { .. } | AgentTrustError::Network(_) => {
                 Self::unavailable(&denial)
@@ -130,7 +149,7 @@ impl Problem {
         tracing::warn!(error = %error, "a call was not made, because nobody could be asked");
         let detail = "the Guardian that has to allow this call did not answer, or did not decide in \
                       time; the call was not made, try again later";
-        Self::new(Reason::Unavailable, detail.to_owned(), None)
+        Self::new(DenialReason::Unavailable, detail.to_owned(), None)
     }
 
     /// The Guardian answered, and it was this server it turned away: its key, its agent, its session.
@@ -144,10 +163,10 @@ impl Problem {
         );
         let detail = "this server could not have the call checked; \
                       the call was not made, tell its operator";
-        Self::new(Reason::Misconfigured, detail.to_owned(), None)
+        Self::new(DenialReason::Misconfigured, detail.to_owned(), None)
     }
 
-    fn new(reason: Reason, detail: String, id: Option<String>) -> Self {
+    fn new(reason: DenialReason, detail: String, id: Option<String>) -> Self {
         Self { reason, detail, id }
     }
 
@@ -174,22 +193,22 @@ impl Problem {
     /// their own; programs go by `code`.
     fn into_json(self) -> String {
         let status = self.reason.status();
-        let for_programs = self.for_programs();
+        let to_data = self.to_data();
         let mut members = Map::new();
         let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
         set("type", "about:blank".into());
         set("title", status.canonical_reason().into());
         set("status", status.as_u16().into());
         set("detail", self.detail.into());
-        members.extend(for_programs);
+        members.extend(to_data);
         Value::Object(members).to_string()
     }
 
     /// The code, and the id of the check or the approval.
     #[must_use]
-    pub fn for_programs(&self) -> Map<String, Value> {
+    pub fn to_data(&self) -> Map<String, Value> {
         let id_name = match self.reason {
-            Reason::Held | Reason::Expired => "approval_id",
+            DenialReason::Held | DenialReason::Expired => "approval_id",
             _ => "check_id",
         };
         let id = self.id.iter().map(|id| (id_name.to_owned(), Value::from(id.as_str())));
@@ -199,40 +218,40 @@ impl Problem {
 
     /// What happened, and how to go on. A model that is told only "no" tries again.
     #[must_use]
-    pub fn for_the_model(&self) -> String {
+    pub fn to_model_text(&self) -> String {
         let how_to_go_on = match self.reason {
-            Reason::Refused | Reason::TooLong | Reason::TooLate => {
+            DenialReason::Refused | DenialReason::TooLong | DenialReason::TooLate => {
                 "This call was not made. Do not repeat it as it is; mend what is wrong with it."
             }
-            Reason::Unauthenticated | Reason::OutOfScope => {
+            DenialReason::Unauthenticated | DenialReason::OutOfScope => {
                 "This call was not made. Do not repeat it; tell the person you work for."
             }
-            Reason::Denied => {
+            DenialReason::Denied => {
                 "This call was not made. Do not repeat it and do not look for a way around; go on \
                  without it, or tell the person you work for."
             }
-            Reason::Held => {
+            DenialReason::Held => {
                 "This call was not made. A person has to approve it first: do not retry until it is \
                  approved, then repeat the call with exactly the same arguments."
             }
-            Reason::Expired => {
+            DenialReason::Expired => {
                 "This call was not made, and nobody decided in time. Ask the person you work for \
                  whether it is still wanted before you repeat the call: that opens a new approval."
             }
-            Reason::Revoked => {
+            DenialReason::Revoked => {
                 "This call was not made. Do not call any tool; tell the person you work for."
             }
-            Reason::Unavailable => {
+            DenialReason::Unavailable => {
                 "Do not repeat the call at once; tell the person you work for if it goes on like this."
             }
-            Reason::Misconfigured => "Do not repeat the call.",
+            DenialReason::Misconfigured => "Do not repeat the call.",
         };
         format!("{}. {how_to_go_on}", self.detail)
     }
 
     /// What happened to the call.
     #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> DenialReason {
         self.reason
     }
 
@@ -243,8 +262,10 @@ impl Problem {
     }
 }
 
-impl Reason {
-    fn status(self) -> StatusCode {
+impl DenialReason {
+    /// Returns the status of HTTP.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
         match self {
             Self::Refused => StatusCode::BAD_REQUEST,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
@@ -258,7 +279,9 @@ impl Reason {
         }
     }
 
-    fn code(self) -> &'static str {
+    /// Returns a code for programs, such as `ACTION_DENIED`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Refused => "REQUEST_REFUSED",
             Self::TooLong => "BODY_TOO_LONG",

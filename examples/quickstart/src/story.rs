@@ -1,4 +1,4 @@
-//! The whole story in one program: `cargo run --example quickstart`.
+//! The whole story in one program: `cargo run -p quickstart`.
 //!
 //! A librarian, which is an AI agent, works on a folder of real documents. A Guardian in this process
 //! decides what it may do, an operator decides what it may not do alone, and the audit trail at the end
@@ -8,23 +8,24 @@
 //! what it takes to guard a function, `web.rs` what it takes to guard a website. Everything that is
 //! printed has been checked a line above; the program fails when it is not so.
 
-mod audit;
-mod cast;
-mod tools;
-mod web;
-
 use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard};
 use agenttrust::{InitSessionRequest, SessionMode};
-use agenttrust_examples::transcript::{scene, short, step};
-use agenttrust_examples::{Folder, Served};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use self::cast::Cast;
-use self::tools::{Tools, denial, held};
+use crate::audit;
+use crate::cast::Cast;
+use crate::tools::{Tools, denial, held};
+use crate::transcript::{scene, short, step};
+use crate::web;
+use crate::{Folder, Served};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+/// Tells the story, scene by scene.
+///
+/// # Errors
+///
+/// When something is not as the story has it.
+pub async fn tell() -> anyhow::Result<()> {
     let folder = Folder::with_documents()?;
     let tools = Tools::new(folder.clone());
     let cast = Cast::assemble().await?;

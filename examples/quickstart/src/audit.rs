@@ -2,7 +2,7 @@
 //!
 //! The Guardian is a router, so "over HTTP" takes no socket.
 
-use agenttrust_examples::transcript::short;
+use crate::transcript::short;
 use anyhow::{Context as _, ensure};
 use axum::body::{Body, to_bytes};
 use axum::http::Request;

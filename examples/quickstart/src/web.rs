@@ -2,8 +2,8 @@
 
 use std::io;
 
+use crate::Folder;
 use agenttrust::AgentTrustGuard;
-use agenttrust_examples::Folder;
 use agenttrust_tower::GuardLayer;
 use axum::Router;
 use axum::extract::{Path, State};

@@ -4,8 +4,8 @@
 
 use std::io;
 
+use crate::Folder;
 use agenttrust::{AgentTrustError, guarded};
-use agenttrust_examples::Folder;
 use anyhow::{Context as _, bail};
 
 /// A folder as an agent may use it.
