@@ -17,16 +17,6 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
 /// Something to be remembered for good.
 ///
 /// Its `Debug` shows the body: keep tool inputs and secrets out of it (see the [module](super)).
-///
-/// ```
-/// use agenttrust_guardian::audit::Record;
-///
-/// let record = Record::new("agent.revoked", "org_1")
-///     .agent("agt_1")
-///     .actor("key_1")
-///     .body(serde_json::json!({ "reason": "left the team" }));
-/// assert_eq!(record.agent_id.as_deref(), Some("agt_1"));
-/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
     /// What happened, such as `decision` or `approval.opened`.

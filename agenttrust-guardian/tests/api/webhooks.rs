@@ -181,7 +181,7 @@ async fn secret_is_shown_once_and_what_is_as_good_as_one_is_not_in_the_audit() {
 
 #[tokio::test]
 async fn only_what_could_be_told_can_be_registered() {
-    let strict = open().await;
+    let strict = crate::support::open().await;
     for url in [
         "",
         "hooks",

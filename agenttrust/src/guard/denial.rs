@@ -51,6 +51,7 @@ impl<T, E: From<AgentTrustError>> FromDenial for Result<T, E> {
 }
 
 /// A `String` is an error of many tools, and no error of others is turned into one behind their backs.
+#[diagnostic::do_not_recommend]
 impl<T> FromDenial for Result<T, String> {
     fn from_denial(denial: AgentTrustError) -> Self {
         Err(denial.to_string())

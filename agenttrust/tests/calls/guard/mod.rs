@@ -454,7 +454,8 @@ async fn the_input_is_disclosed_only_when_held_and_only_where_asked_for() {
 }
 
 #[tokio::test]
-async fn the_guard_of_the_task_is_found_before_the_one_of_the_process() {
+async fn the_guard_of_the_task_is_found_before_the_one_of_the_process_and_without_any_nothing_runs()
+{
     let scripted = Scripted::says([Say::allowed()]);
     let named = |name: &str| AgentTrustGuard::new(scripted.client(), name);
     let current = || AgentTrustGuard::current().map(|guard| guard.agent_id().to_owned());
@@ -466,6 +467,8 @@ async fn the_guard_of_the_task_is_found_before_the_one_of_the_process() {
     });
     assert_eq!(outer.await, (Some("outer".to_owned()), Some("inner".to_owned())));
     assert_eq!(current(), None);
+    // The process has one from here on, so what holds without any is tried before.
+    crate::guarded::without_any_guard_nothing_runs().await;
     named("global").set_global().unwrap();
     assert!(named("second").set_global().is_err());
     assert_eq!(current().as_deref(), Some("global"));

@@ -3,8 +3,8 @@
 use super::shapes::{async_fn, sync_fn};
 use super::*;
 
-#[tokio::test]
-async fn without_any_guard_nothing_runs() {
+/// A step of the test that gives the process a guard.
+pub(crate) async fn without_any_guard_nothing_runs() {
     let steps = Steps::default();
     let error = async_fn(&steps, false).await.unwrap_err();
     assert!(matches!(error, AgentTrustError::GuardianUnavailable { .. }), "{error:?}");

@@ -8,6 +8,8 @@ mod shapes;
 mod shared;
 mod unchanged;
 
+pub(crate) use self::denied::without_any_guard_nothing_runs;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
