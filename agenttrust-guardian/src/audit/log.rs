@@ -57,7 +57,6 @@ pub(super) struct Shared {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every message is a row")]
 pub(super) enum Message {
     Write(Waiting),
     Flush(oneshot::Sender<()>),
