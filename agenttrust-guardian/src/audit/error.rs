@@ -122,6 +122,7 @@ pub(crate) enum AuditError {
     Unreadable(#[source] Arc<sqlx::Error>),
     /// The export could not be written to where it goes.
     #[error("the export cannot be written ({0}); check where it is written to, and export again")]
+    #[cfg(feature = "cli")]
     Export(#[source] Arc<std::io::Error>),
 }
 

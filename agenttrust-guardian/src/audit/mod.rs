@@ -1,13 +1,13 @@
 //! The audit log: what was decided and done, in a chain in which no row can change unseen.
 //!
 //! Append-only and group-committed: one task owns all writing and puts whatever is waiting into one
-//! transaction. [`AuditLog::append`] returns once its row is on disk, [`AuditLog::enqueue`] once it has a
+//! transaction. `AuditLog::append` returns once its row is on disk, `AuditLog::enqueue` once it has a
 //! place in the queue.
 //!
 //! # What a row may hold
 //!
 //! Never a tool's input, output or error message, nor a key, token or secret: whoever writes a
-//! [`Record`] keeps them out of its body. The log is read by auditors and exported, and a row can never
+//! `Record` keeps them out of its body. The log is read by auditors and exported, and a row can never
 //! be taken back.
 //!
 //! # The chain
@@ -93,6 +93,7 @@ pub(crate) use self::counting::Counted;
 pub(crate) use self::error::AuditError;
 pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
+#[cfg(feature = "cli")]
 pub(crate) use self::key::PublicKey;
 pub(crate) use self::log::AuditLog;
 pub(crate) use self::prune::Plan;
