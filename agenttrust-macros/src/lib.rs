@@ -383,10 +383,10 @@ use proc_macro::TokenStream;
 ///
 /// | | future | `cargo check` | `cargo build` |
 /// |---|---|---|---|
-/// | bare | 2,050 bytes | 1.7 s | 3.8 s |
-/// | `#[tracing::instrument]` | 3,168 bytes | 5.5 s | 10.2 s |
-/// | `#[guarded(effect = "read")]` | 3,160 bytes | 5.2 s (0.95 ×) | 9.3 s (0.92 ×) |
-/// | `#[guarded(effect = "destructive")]` | 3,160 bytes | 5.8 s (1.07 ×) | 11.4 s (1.12 ×) |
+/// | bare | 2,050 bytes | 1.5 s | 2.9 s |
+/// | `#[tracing::instrument]` | 3,168 bytes | 4.7 s | 8.2 s |
+/// | `#[guarded(effect = "read")]` | 3,176 bytes | 4.8 s (1.01 ×) | 8.9 s (1.08 ×) |
+/// | `#[guarded(effect = "destructive")]` | 3,176 bytes | 4.9 s (1.04 ×) | 9.1 s (1.11 ×) |
 ///
 /// An argument that the body changes (`mut`), and all that follow one which the body does not use, are
 /// kept once more. Each check costs one allocation beside its own work.
