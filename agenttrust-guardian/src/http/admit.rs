@@ -35,20 +35,24 @@ enum Class {
 
 impl Class {
     fn from_request(request: &Request) -> Self {
-        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        match (path, request.method()) {
-            (None | Some("/health" | "/openapi.json"), _) => Self::Open,
-            (
-                Some(
-                    "/api/v1/agents/{id}/revoke"
-                    | "/api/v1/agents/{id}/suspend"
-                    | "/api/v1/agent-tokens/revoke",
-                ),
-                &Method::POST,
-            )
-            | (Some("/api/v1/keys/{id}"), &Method::DELETE)
-            | (Some("/metrics"), _) => Self::TakingBack,
-            _ => Self::Ordinary,
+        let Some(path) = request.extensions().get::<MatchedPath>() else { return Self::Open };
+        // A program may have nested the router: then its prefix stands in front.
+        let is_one_of = |routes: &[&str]| routes.iter().any(|route| path.as_str().ends_with(route));
+        let takes_back = match *request.method() {
+            Method::POST => is_one_of(&[
+                "/api/v1/agents/{id}/revoke",
+                "/api/v1/agents/{id}/suspend",
+                "/api/v1/agent-tokens/revoke",
+            ]),
+            Method::DELETE => is_one_of(&["/api/v1/keys/{id}"]),
+            _ => false,
+        };
+        if is_one_of(&["/health", "/openapi.json"]) {
+            Self::Open
+        } else if takes_back || is_one_of(&["/metrics"]) {
+            Self::TakingBack
+        } else {
+            Self::Ordinary
         }
     }
 }

@@ -47,7 +47,8 @@ pub(in crate::cli) struct Flags {
     /// than the time-out of those who ask [default: 2s]
     #[arg(long, value_name = "TIME")]
     check_deadline: Option<String>,
-    /// How many requests may be under way at once, from 16 on; a key has a quarter of them [default: 4096]
+    /// How many requests may be under way at once, from 16 to 1,000,000; a key has a quarter of them, or
+    /// the smaller of 512 and a half where that is more [default: 4096]
     #[arg(long, value_name = "NUMBER")]
     max_requests: Option<String>,
     /// How many connections may be open at once, from 16 on [default: as many as the process has file

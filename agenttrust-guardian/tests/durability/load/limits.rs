@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agenttrust_guardian::Role;
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, RouterClient};
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use bytes::Bytes;
@@ -106,6 +107,20 @@ async fn key_that_floods_is_told_and_takes_nobody_elses_place() {
     api.check(&colleagues, &colleague, "search").await.allowed();
     let text = api.get("/metrics", ADMIN).await.ok().body.to_string();
     assert!(text.contains(r#"agenttrust_refused_by_limit_total{of=\"requests\",limit=\"key\"} 1"#));
+}
+
+#[tokio::test]
+async fn taking_back_keeps_its_places_where_the_router_is_nested() {
+    let api = open_with(|builder| builder.max_requests(16)).await;
+    let (agent, _) = api.worker().await;
+    let nested = RouterClient::new(Router::new().nest("/guardian", api.guardian.router()));
+    // Eight of its key are all there are.
+    let _full = under_way(&api, ADMIN, 8, None).await;
+    is_turned_away(&nested.get("/guardian/api/v1/agents", ADMIN).await, "this key has 8 requests");
+    nested.get("/guardian/metrics", ADMIN).await.ok();
+    nested.get("/guardian/health", "").await.ok();
+    let path = format!("/guardian/api/v1/agents/{agent}/revoke");
+    nested.post(&path, ADMIN, json!({ "reason": "it floods" })).await.ok();
 }
 
 #[tokio::test]
