@@ -203,9 +203,11 @@ impl GuardianBuilder {
         self
     }
 
-    /// How many requests may be under way at once; 4,096 by default. A key has a quarter of that, but never
+    /// How many requests may be under way at once, from 16 to 1,000,000; 4,096 by default. A key has a quarter of that, but never
     /// less than the smaller of 512 and a half. A request beyond is answered 429 or 503 with `Retry-After`.
-    /// Requests of [`Guardian::client`] and [`Guardian::client_with_key`] do not count.
+    ///
+    /// Requests of [`Guardian::client`] and [`Guardian::client_with_key`] do not count, and no limit on bodies,
+    /// waiting callers and streams holds for them: the program that makes them bounds its own.
     pub fn max_requests(mut self, most: usize) -> Self {
         self.max_requests = most;
         self

@@ -20,7 +20,10 @@
 //! ```
 //!
 //! Embedded and served are the same thing: the Guardian is an axum router
-//! ([`Guardian::router`]), and [`Guardian::client`] speaks the same HTTP to it without a socket.
+//! ([`Guardian::router`]), and [`Guardian::client`] speaks the same HTTP to it without a socket. What differs: limits
+//! on requests hold for the router and not for that client, and limits on connections and the time that a head may
+//! take are those of `agenttrust serve`. A program that only embeds it needs none of the program's dependencies:
+//! `default-features = false`.
 //!
 //! # Allocators
 //!

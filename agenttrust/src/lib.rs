@@ -8,7 +8,8 @@
 //! - [`AgentTrustGuard`] puts it around anything: [`run`](AgentTrustGuard::run) around a future,
 //!   [`authorize`](AgentTrustGuard::authorize) and a [`Permit`] around whatever else.
 //! - [`AgentTrustClient`] talks to the Guardian that decides: agents, tokens, checks, sessions,
-//!   approvals. [`blocking`] mirrors client and guard for code that is not async.
+//!   approvals. [`blocking`] mirrors client and guard, all but the stream of
+//!   revocations, for code that is not async.
 //!
 //! The Guardian is the crate `agenttrust-guardian`, embedded in your program or served; the tower
 //! layer is `agenttrust-tower`.

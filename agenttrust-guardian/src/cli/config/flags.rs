@@ -23,7 +23,7 @@ pub(in crate::cli) struct Flags {
     /// Where to serve /metrics to whoever asks, without a key; nowhere unless set
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
-    /// The database: sqlite://PATH, a path, or memory [default: agenttrust.db]
+    /// The database: sqlite://PATH, a path, postgres://USER@HOST/NAME, or memory [default: agenttrust.db]
     #[arg(long, value_name = "URL", conflicts_with = "dev")]
     database: Option<String>,
     /// A folder of Cedar policies instead of the built-in ones
