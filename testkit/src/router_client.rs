@@ -21,7 +21,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, as JSON; text where it is none.
+    /// Its body: JSON where it reads as such, else the text.
     pub body: Value,
 }
 
@@ -117,9 +117,10 @@ pub struct Api<G> {
 }
 
 impl<G> Api<G> {
-    /// Asks this Guardian by its router.
-    pub fn new(guardian: G, router: Router) -> Self {
-        Self { guardian, client: RouterClient::new(router) }
+    /// Asks this Guardian by the router that it has.
+    pub fn new(guardian: G, router: impl FnOnce(&G) -> Router) -> Self {
+        let client = RouterClient::new(router(&guardian));
+        Self { guardian, client }
     }
 }
 

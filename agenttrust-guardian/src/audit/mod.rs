@@ -1,14 +1,13 @@
 //! The audit log: what was decided and done, in a chain in which no row can change unseen.
 //!
 //! Append-only and group-committed: one task owns all writing and puts whatever is waiting into one
-//! transaction. `AuditLog::append` returns once its row is on disk, `AuditLog::enqueue` once it has a
-//! place in the queue.
+//! transaction. A plain read is answered once its row has a place in the queue, all else once its row is on
+//! disk.
 //!
 //! # What a row may hold
 //!
-//! Never a tool's input, output or error message, nor a key, token or secret: whoever writes a
-//! `Record` keeps them out of its body. The log is read by auditors and exported, and a row can never
-//! be taken back.
+//! Never a tool's input, output or error message, nor a key, token or secret: the Guardian keeps them out of
+//! every body. The log is read by auditors and exported, and a row can never be taken back.
 //!
 //! # The chain
 //!

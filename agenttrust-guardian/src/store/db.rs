@@ -82,6 +82,7 @@ pub(crate) fn query(sql: &'static str) -> Statement {
     Statement { sql, values: Vec::new() }
 }
 
+/// Gives a query of either database these values, in their order.
 macro_rules! with_values {
     ($query:expr, $values:expr) => {{
         let mut query = $query;
@@ -98,6 +99,7 @@ macro_rules! with_values {
         query
     }};
 }
+pub(super) use with_values;
 
 /// Runs `$method` of a query made by `$make` wherever the statement is to run.
 macro_rules! run {

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 use sqlx::{AssertSqlSafe, Postgres, Row, Sqlite};
 
-use super::db::Value;
+use super::db::{Value, with_values};
 use super::{Db, Transaction};
 
 /// How many parameters one statement of SQLite takes.
@@ -153,6 +153,7 @@ impl Rows {
     /// As many statements as it takes, each ending in `tail`.
     fn for_sqlite(self, tail: &str) -> Vec<Query<Sqlite>> {
         let columns = self.insert.columns.len();
+        // A row less than fits: the hashes of a column and what `tail` asks for take parameters too.
         let most = (PARAMETERS - self.alike.len()) / columns - 1;
         let (mut values, mut queries) = (self.values, Vec::new());
         while !values.is_empty() {
@@ -176,8 +177,7 @@ fn bind(
 ) -> Query<Sqlite> {
     let (columns, of_hashes) = (insert.columns.len(), insert.hashes());
     let padding = (rows - values.len() / columns) * (columns - of_hashes);
-    let (mut hashes, mut others) = (Vec::new(), alike);
-    let alike = others.len();
+    let (mut hashes, mut others) = (Vec::new(), Vec::new());
     for value in values {
         match value {
             Value::Hash(hash) => hashes.push(hash),
@@ -185,30 +185,14 @@ fn bind(
         }
     }
     debug_assert_eq!(hashes.len() % of_hashes.max(1), 0, "a row of {}", insert.into);
-    for (place, value) in others.into_iter().enumerate() {
-        if place == alike {
-            query = bind_hashes(query, &hashes, of_hashes);
-        }
-        query = match value {
-            Value::Text(text) => query.bind(text),
-            Value::Shared(text) => query.bind(text),
-            Value::Int(number) => query.bind(number),
-            Value::Bool(truth) => query.bind(truth),
-            Value::Bytes(bytes) => query.bind(bytes),
-            Value::Hash(hash) => query.bind(hash.to_vec()),
-        };
+    query = with_values!(query, alike);
+    for column in 0..of_hashes {
+        let of_column: Vec<_> = hashes.iter().skip(column).step_by(of_hashes).copied().collect();
+        query = query.bind(of_column.concat());
     }
+    query = with_values!(query, others);
     for _ in 0..padding {
         query = query.bind(None::<i64>);
-    }
-    query
-}
-
-/// Gives it the hashes of each column one after the other, which stand here row after row.
-fn bind_hashes(mut query: Query<Sqlite>, hashes: &[[u8; HASH]], columns: usize) -> Query<Sqlite> {
-    for column in 0..columns {
-        let of_column: Vec<_> = hashes.iter().skip(column).step_by(columns).copied().collect();
-        query = query.bind(of_column.concat());
     }
     query
 }
@@ -256,17 +240,8 @@ fn size(value: &Value) -> usize {
 }
 
 fn of_lists(insert: &Insert, alike: &[Value], lists: Vec<List>, tail: &str) -> Query<Postgres> {
-    let mut query = sqlx::query(AssertSqlSafe(insert.for_postgres() + tail));
-    for value in alike.iter().cloned() {
-        query = match value {
-            Value::Text(text) => query.bind(text),
-            Value::Shared(text) => query.bind(text),
-            Value::Int(number) => query.bind(number),
-            Value::Bool(truth) => query.bind(truth),
-            Value::Bytes(bytes) => query.bind(bytes),
-            Value::Hash(hash) => query.bind(hash.to_vec()),
-        };
-    }
+    let query = sqlx::query(AssertSqlSafe(insert.for_postgres() + tail));
+    let mut query = with_values!(query, alike.iter().cloned());
     for list in lists {
         query = match list {
             List::Text(texts) => query.bind(texts),

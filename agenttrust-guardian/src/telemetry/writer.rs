@@ -96,25 +96,32 @@ impl Writer {
             self.tell_audit().await;
             return;
         }
-        match self.keep(&batches).await {
-            Ok(kept) => {
-                let counts = self.told(&batches, &kept).await;
-                answer(batches, counts);
-            }
-            Err(sqlx::Error::Database(_)) if batches.len() > 1 => {
+        match self.keep_and_answer(batches).await {
+            Ok(()) => {}
+            Err((batches, sqlx::Error::Database(_))) if batches.len() > 1 => {
                 for batch in batches {
-                    let alone = vec![batch];
-                    match self.keep(&alone).await {
-                        Ok(kept) => {
-                            let counts = self.told(&alone, &kept).await;
-                            answer(alone, counts);
-                        }
-                        Err(error) => self.refuse(alone, &error),
+                    if let Err((alone, error)) = self.keep_and_answer(vec![batch]).await {
+                        self.refuse(alone, &error);
                     }
                 }
             }
-            Err(error) => self.refuse(batches, &error),
+            Err((batches, error)) => self.refuse(batches, &error),
         }
+    }
+
+    /// Keeps these together and answers them; gives them back where the database would not.
+    async fn keep_and_answer(
+        &mut self,
+        batches: Vec<Batch>,
+    ) -> Result<(), (Vec<Batch>, sqlx::Error)> {
+        let counts = match self.keep(&batches).await {
+            Ok(kept) => self.told(&batches, &kept).await,
+            Err(error) => return Err((batches, error)),
+        };
+        for (batch, count) in batches.into_iter().zip(counts) {
+            batch.answer(Some(count));
+        }
+        Ok(())
     }
 
     async fn keep<'a>(&mut self, batches: &'a [Batch]) -> Result<Vec<Kept<'a>>, sqlx::Error> {
@@ -173,12 +180,6 @@ impl Writer {
         };
         // Dropped while it waits for its place, a record is not in the log, and still owed.
         let _ = background::timeout(OUTCOMES_WITHIN, told).await;
-    }
-}
-
-fn answer(batches: Vec<Batch>, counts: Vec<u64>) {
-    for (batch, count) in batches.into_iter().zip(counts) {
-        batch.answer(Some(count));
     }
 }
 

@@ -58,8 +58,7 @@ impl Site {
                 .replica(*name)
                 .policy_set(self.policies.clone());
             let guardian = builder.build().await.unwrap();
-            let router = guardian.router();
-            self.guardians.push(Api::new(guardian, router));
+            self.guardians.push(Api::new(guardian, Guardian::router));
         }
     }
 

@@ -71,8 +71,7 @@ async fn rows_are_in_the_audit_once_whatever_became_of_the_commit() {
     let url = database.url_by(proxy(database.address(), Arc::clone(&trap)).await);
     let builder = Guardian::builder().database(url).replica("one").admin_key(ADMIN);
     let guardian = builder.build().await.unwrap();
-    let router = guardian.router();
-    let api = Api::new(guardian, router);
+    let api = Api::new(guardian, Guardian::router);
     let agent = api.agent(&["*"]).await;
     for arrives in [true, false, true, false] {
         let before = api.audit("decision").await.len();

@@ -158,8 +158,7 @@ async fn damage_inside_is_refused_or_answered_and_never_a_panic() {
                 refused += 1;
             }
             Ok(guardian) => {
-                let router = guardian.router();
-                let api = Api::new(guardian, router);
+                let api = Api::new(guardian, Guardian::router);
                 let agents = api.get("/api/v1/agents", ADMIN).await;
                 let agent =
                     agents.body["agents"][0]["id"].as_str().unwrap_or("agt_none").to_owned();

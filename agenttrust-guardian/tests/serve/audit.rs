@@ -65,8 +65,7 @@ impl Place {
             Some(_) => builder.audit_key(self.key()).audit_checkpoints(self.checkpoints()),
         };
         let guardian = builder.build().await.map_err(|error| error.to_string())?;
-        let router = guardian.router();
-        Ok(Api::new(guardian, router))
+        Ok(Api::new(guardian, Guardian::router))
     }
 
     /// Ten rows: a start, a key and eight agents, with checkpoints at the first and at the last one.

@@ -15,6 +15,5 @@ pub(crate) async fn open() -> Api {
 /// A Guardian with these settings.
 pub(crate) async fn open_with(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) -> Api {
     let guardian = settings(Guardian::builder().admin_key(ADMIN)).build().await.unwrap();
-    let router = guardian.router();
-    Api::new(guardian, router)
+    Api::new(guardian, Guardian::router)
 }

@@ -88,7 +88,7 @@ macro_rules! wire_words {
 
 pub(crate) use wire_words;
 
-/// A word that is none of those that the protocol has for a thing.
+/// Says that a word is not part of the protocol, and which are.
 ///
 /// ```
 /// use agenttrust::SessionMode;

@@ -2,7 +2,6 @@
 //!
 //! The Guardian is a router, so "over HTTP" takes no socket.
 
-use crate::transcript::short;
 use anyhow::{Context as _, ensure};
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -10,6 +9,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::cast::Cast;
+use crate::transcript::short;
 
 /// More than any answer of this story is long.
 const MOST: usize = 1 << 20;

@@ -4,9 +4,10 @@
 
 use std::io;
 
-use crate::Folder;
 use agenttrust::{AgentTrustError, guarded};
 use anyhow::{Context as _, bail};
+
+use crate::Folder;
 
 /// A folder as an agent may use it.
 #[derive(Debug)]

@@ -2,13 +2,14 @@
 
 use std::io;
 
-use crate::Folder;
 use agenttrust::AgentTrustGuard;
 use agenttrust_tower::GuardLayer;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
+
+use crate::Folder;
 
 /// The website: `GET` and `DELETE` of `/files/{name}`, each request checked before it is handled.
 pub(crate) fn website(folder: Folder, guard: AgentTrustGuard) -> Router {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::scripted::{SIGNED, Say, Scripted};
 use agenttrust::{
     Action, ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, Binds,
     CheckOptions, Effect, OnElevation, PermitBasis,
 };
 use futures_util::FutureExt;
 use serde_json::json;
+
+use crate::scripted::{SIGNED, Say, Scripted};
 
 type Output = Result<&'static str, AgentTrustError>;
 

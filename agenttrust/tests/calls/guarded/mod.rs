@@ -19,10 +19,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::scripted::{Say, Scripted};
 use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
 use futures_util::FutureExt;
 use serde_json::json;
+
+use crate::scripted::{Say, Scripted};
 
 type Output<T = u32> = Result<T, AgentTrustError>;
 
