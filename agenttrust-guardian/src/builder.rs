@@ -1,40 +1,17 @@
 //! Building a Guardian.
 
+mod start;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use agenttrust::Timestamp;
 use agenttrust::background;
-use serde_json::json;
-use tokio::sync::watch;
 
-use crate::audit::{
-    AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
-};
-use crate::background::start as start_loops;
-use crate::clock::Clock;
-use crate::domain::limits::Limits;
-use crate::domain::{DEFAULT_ORG, Fingerprint, GuardianError, Key, Role, Secret, limits};
-use crate::engine::check_ids::CheckIds;
-use crate::engine::policies::{Origin, Policies, brief};
-use crate::engine::pulse::Pulse;
-use crate::engine::revocations::Revocations;
-use crate::engine::sync::SyncProgress;
-use crate::engine::{Changes, Engine, Settings, sync, taking};
+use crate::domain::{GuardianError, Secret, limits};
 use crate::guardian::Guardian;
-use crate::metrics::Metrics;
-use crate::outbound::Outbound;
 use crate::policy::PolicySet;
-use crate::registry::Registry;
-use crate::services::keys::{self, NewKey};
-use crate::store::{Database, Store};
-use crate::telemetry::Telemetry;
-
-/// The shortest admin key that is taken, in characters.
-const ADMIN_KEY_MIN: usize = 12;
 
 /// How long an approval may be pending, unless the builder says otherwise.
 const APPROVAL_TTL: Duration = Duration::from_secs(5 * 60);
@@ -46,9 +23,6 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// The shortest and the longest of these times that is taken.
 const CHECK_DEADLINES: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(30);
-
-/// How many connections of those for decisions background work takes at most.
-const AT_ONCE_IN_BACKGROUND: usize = 2;
 
 /// Settings of a [`Guardian`]; see [`Guardian::builder`].
 ///
@@ -260,202 +234,6 @@ impl GuardianBuilder {
     pub fn build_blocking(self) -> Result<Guardian, GuardianError> {
         background::block_on(self.start())?
     }
-
-    async fn start(self) -> Result<Guardian, GuardianError> {
-        if self.audit.retention.is_some_and(|keep| keep.is_zero()) {
-            return Err(GuardianError::Invalid(
-                "an audit that keeps nothing is none: give it a retention above zero".to_owned(),
-            ));
-        }
-        if self.approval_ttl.is_zero() || self.session_ttl.is_zero() {
-            return Err(GuardianError::Invalid(
-                "approvals and sessions need a time to live above zero".to_owned(),
-            ));
-        }
-        if !CHECK_DEADLINES.contains(&self.check_deadline) {
-            return Err(GuardianError::Invalid(format!(
-                "a check cannot have {:?} to be decided in; give check-deadline a time from {:?} to {:?}, \
-                 shorter than the time-out of those who ask",
-                self.check_deadline,
-                CHECK_DEADLINES.start(),
-                CHECK_DEADLINES.end(),
-            )));
-        }
-        let limits = Limits::new(self.max_requests)?;
-        let clock = Arc::new(Clock::default());
-        // Before anything is made: a mistake in them leaves nothing behind.
-        let given = self.policies.clone().given(clock.now()).await?;
-        let database = Database::parse(&self.database)?;
-        let store = Store::open(&database).await?.with_own_votes(self.allow_self_approval);
-        let refused =
-            |reason: String| GuardianError::Database { url: database.to_string(), reason };
-        let log = if database.has_replicas() { self.replica.clone() } else { String::new() };
-        let writer = store.audit_writer(&database).await?;
-        let signing = self.audit.signing(&database)?;
-        let audit = AuditLog::start(writer, log.clone(), Arc::clone(&clock), Some(signing))
-            .await
-            .map_err(|error| refused(error.to_string()))?;
-        let control_store = store.control(&database).await?;
-        let reading_store = store.reading(&database).await?;
-        let metrics = Metrics::new();
-        let reports = store.writer(&database).await?;
-        let telemetry = Telemetry::start(reports, audit.clone(), metrics.reported.clone());
-        let background_store = store.with_places(AT_ONCE_IN_BACKGROUND);
-        // Before memory is loaded: what changes in between is read once more.
-        let asked = Instant::now();
-        let seen = store.newest_change().await?;
-        if let Some(at) = store.last_change_made().await? {
-            clock.not_before(at);
-        }
-        let policies = match given {
-            Some(policies) => policies,
-            None => kept(&store, clock.now()).await?,
-        };
-        let registry = Registry::load(&store, clock.now())
-            .await
-            .map_err(|error| refused(error.to_string()))?;
-        let checks = CheckIds::load(&store).await?;
-        // From here on, whoever sets the clock opens no budget early.
-        clock.undisturbed();
-        let own = Secret::random("sk_own_")?;
-        let own_key = Key {
-            id: "key_own".to_owned(),
-            org_id: DEFAULT_ORG.to_owned(),
-            role: Role::Admin,
-            agents: Vec::new(),
-        };
-        registry.keys.set_own(own.fingerprint(), own_key);
-        let engine = Arc::new(Engine {
-            store,
-            control_store,
-            reading_store,
-            background_store,
-            registry,
-            policies,
-            audit,
-            checks,
-            changes: Changes::new(),
-            revocations: Revocations::new(),
-            limits,
-            synced: SyncProgress::from(seen, asked),
-            takings: Arc::default(),
-            telemetry,
-            clock,
-            settings: Settings {
-                allow_self_approval: self.allow_self_approval,
-                approval_ttl: self.approval_ttl,
-                session_ttl: self.session_ttl,
-                check_deadline: self.check_deadline,
-                shared_database: database.is_shared(),
-                has_replicas: database.has_replicas(),
-                log,
-                audit_retention: self.audit.retention,
-            },
-            metrics,
-            pulse: Pulse::default(),
-            outbound: Outbound::new(self.allow_private_targets),
-            closing: watch::Sender::new(false),
-        });
-        let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "replica": self.replica,
-            "allow_self_approval": self.allow_self_approval,
-            "allow_private_targets": self.allow_private_targets,
-            "policies": brief(&engine.policies.load()),
-            "keys": engine.keys_in_brief(),
-            "audit_key": engine.audit.key().map(|key| key.public().to_string()),
-        }));
-        engine.audit.append(record).await.map_err(|error| refused(error.to_string()))?;
-        for secret in &self.admin_keys {
-            ensure_admin(&engine, secret, self.development).await?;
-        }
-        // Loading may have taken a while.
-        engine.sync().await?;
-        sync::start(&engine);
-        taking::start(&engine);
-        start_loops(&engine);
-        Guardian::new(engine, own)
-    }
-}
-
-impl AuditFiles {
-    fn signing(&self, database: &Database) -> Result<Signing, GuardianError> {
-        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
-        let key = match self.key.clone().or_else(|| database.beside(AUDIT_KEY)) {
-            Some(path) => AuditKey::at(&path).map_err(refused)?,
-            None => {
-                if database.has_replicas() {
-                    tracing::warn!(
-                        "no audit key is set, so checkpoints are signed by one that ends with this \
-                         Guardian; set audit-key to the same file for every replica"
-                    );
-                }
-                AuditKey::random()?
-            }
-        };
-        let notes = self.checkpoints.clone().or_else(|| database.beside(AUDIT_CHECKPOINTS));
-        let notes = notes.map(|path| CheckpointFile::open(&path)).transpose().map_err(refused)?;
-        Ok(Signing::new(key, notes))
-    }
-}
-
-impl Source {
-    /// Those that the Guardian was given; `None` when it was given none.
-    async fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
-        match self {
-            Self::Default => Ok(None),
-            Self::Set(set) => Ok(Some(Policies::of_set(set, Origin::Program, now))),
-            Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
-                .await
-                .map(Some)
-                .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
-        }
-    }
-}
-
-/// The policies that were sent and are kept in the database, else the default set.
-async fn kept(store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
-    let files = store.policy_files().await?;
-    if files.is_empty() {
-        return Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now));
-    }
-    let set = PolicySet::of_files(files).map_err(|error| {
-        GuardianError::Invalid(format!(
-            "the policies that are kept in the database are not usable: {error}; start with a folder \
-             of policies instead"
-        ))
-    })?;
-    Ok(Policies::of_set(set, Origin::Api, now))
-}
-
-async fn ensure_admin(
-    engine: &Engine,
-    secret: &Secret,
-    development: bool,
-) -> Result<(), GuardianError> {
-    let text = secret.expose();
-    let short = text.len() < ADMIN_KEY_MIN && !development;
-    if short || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(GuardianError::Invalid(format!(
-            "an admin key is at least {ADMIN_KEY_MIN} printable ASCII characters without spaces; \
-             give a longer one that nobody can guess"
-        )));
-    }
-    let hash = Fingerprint::from_text(text);
-    match engine.store.key_by_hash(hash).await? {
-        Some(row) if row.role == Role::Admin && row.revoked_at.is_none() => return Ok(()),
-        Some(row) => {
-            let standing = if row.revoked_at.is_some() { "was revoked" } else { "is no admin key" };
-            return Err(GuardianError::Invalid(format!(
-                "the admin key that was given is known as {} and {standing}; give another one",
-                row.id
-            )));
-        }
-        None => {}
-    }
-    let new =
-        NewKey { org_id: DEFAULT_ORG.to_owned(), role: Role::Admin, agents: Vec::new(), hash };
-    keys::create(engine, new, "builder").await.map(drop).map_err(GuardianError::from)
 }
 
 impl fmt::Debug for GuardianBuilder {

@@ -21,8 +21,8 @@ use self::latency::Latency;
 pub(crate) use self::limits::ConnectionNumbers;
 use self::limits::LimitNumbers;
 pub(crate) use self::requests::Requests;
-use crate::domain::DecisionKind;
 use crate::domain::limits::Limits;
+use crate::domain::{Answer, DecisionKind};
 
 /// What [`Metrics::render`] writes.
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -57,10 +57,10 @@ impl ApprovalEvent {
 /// Everything that is counted. Counting a check is a few atomic additions.
 pub(crate) struct Metrics {
     registry: Registry,
-    checks: [[Counter; Effect::ALL.len()]; DecisionKind::ALL.len()],
+    checks: ByDecision,
     undecided: Counter,
     latency: Latency,
-    approvals: [Counter; ApprovalEvent::ALL.len()],
+    approvals: ByEvent,
     pub(crate) reported: Reported,
     budgets_exhausted: Counter,
     denial_bursts: Counter,
@@ -77,6 +77,61 @@ pub(crate) struct Metrics {
     policies: Gauge,
     reports_waiting: Gauge,
     not_stored: Gauge,
+}
+
+/// Every counter by decision and effect.
+type ByDecision = [[Counter; Effect::ALL.len()]; DecisionKind::ALL.len()];
+/// Every counter by what became of an approval.
+type ByEvent = [Counter; ApprovalEvent::ALL.len()];
+
+/// The registry while the numbers are put into it, in the order in which they are shown.
+struct Registered<'a>(&'a mut Registry);
+
+impl Registered<'_> {
+    fn counter(&mut self, name: &str, help: &str) -> Counter {
+        let counter = Counter::default();
+        self.0.register(name, help, counter.clone());
+        counter
+    }
+
+    fn gauge(&mut self, name: &str, help: &str) -> Gauge {
+        let gauge = Gauge::default();
+        self.0.register(name, help, gauge.clone());
+        gauge
+    }
+
+    fn checks(&mut self) -> ByDecision {
+        let checks = Family::<[Label; 2], Counter>::default();
+        let help = "Checks answered, by decision and by the effect of the tool";
+        self.0.register("checks", help, checks.clone());
+        DecisionKind::ALL.map(|decision| {
+            Effect::ALL.map(|effect| {
+                let labels = [("decision", decision.as_str()), ("effect", effect.as_str())];
+                checks.get_or_create(&labels).clone()
+            })
+        })
+    }
+
+    fn approvals(&mut self) -> ByEvent {
+        let approvals = Family::<[Label; 1], Counter>::default();
+        let help = "What became of approvals at this Guardian";
+        self.0.register("approvals", help, approvals.clone());
+        ApprovalEvent::ALL
+            .map(|event| approvals.get_or_create(&[("event", event.as_str())]).clone())
+    }
+
+    fn reported(&mut self) -> Reported {
+        let reports = Family::<[Label; 1], Counter>::default();
+        let help = "Events reported, by whether they belong to a check that was allowed here";
+        self.0.register("reports", help, reports.clone());
+        let verified = reports.get_or_create(&[("verified", "true")]).clone();
+        let unverified = reports.get_or_create(&[("verified", "false")]).clone();
+        let quota = self.counter(
+            "reports_not_kept",
+            "Events reported that no check vouches for and that are beyond their agent's quota, so not kept",
+        );
+        Reported { verified, unverified, quota }
+    }
 }
 
 /// How things are when the numbers are asked for.
@@ -120,71 +175,48 @@ impl Metrics {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Which Guardian this is", version);
 
-        let checks = Family::<[Label; 2], Counter>::default();
-        let counted = DecisionKind::ALL.map(|decision| {
-            Effect::ALL.map(|effect| {
-                let labels = [("decision", decision.as_str()), ("effect", effect.as_str())];
-                checks.get_or_create(&labels).clone()
-            })
-        });
-        registry.register(
-            "checks",
-            "Checks answered, by decision and by the effect of the tool",
-            checks,
-        );
-        let undecided = Counter::default();
-        let help = "Checks that could not be decided by their deadline";
-        registry.register("undecided_checks", help, undecided.clone());
+        let mut registered = Registered(&mut registry);
+        let checks = registered.checks();
+        let undecided = registered
+            .counter("undecided_checks", "Checks that could not be decided by their deadline");
         let latency = Latency::default();
         let help = "How long checks took from the end of their request to their answer";
-        registry.register("check_duration_seconds", help, latency.clone());
-
-        let approvals = Family::<[Label; 1], Counter>::default();
-        let help = "What became of approvals at this Guardian";
-        let approved = ApprovalEvent::ALL
-            .map(|event| approvals.get_or_create(&[("event", event.as_str())]).clone());
-        registry.register("approvals", help, approvals);
-
-        let reports = Family::<[Label; 1], Counter>::default();
-        let verified = reports.get_or_create(&[("verified", "true")]).clone();
-        let unverified = reports.get_or_create(&[("verified", "false")]).clone();
-        let help = "Events reported, by whether they belong to a check that was allowed here";
-        registry.register("reports", help, reports);
-        let quota = Counter::default();
-        let help = "Events reported that no check vouches for and that are beyond their agent's quota, so not kept";
-        registry.register("reports_not_kept", help, quota.clone());
-        let (reports_waiting, not_stored) = <(Gauge, Gauge)>::default();
-        let help = "Events reported that wait to be written";
-        registry.register("reports_waiting", help, reports_waiting.clone());
-        let help = "What was taken back, is in force at this Guardian and could not be stored yet";
-        registry.register("revocations_not_stored", help, not_stored.clone());
-
-        let (budgets_exhausted, denial_bursts) = <(Counter, Counter)>::default();
-        let help = "Checks denied because the limit of a policy was used up";
-        registry.register("budgets_exhausted", help, budgets_exhausted.clone());
-        let help = "Bursts of denials of one agent that this Guardian wrote to the audit log";
-        registry.register("denial_bursts", help, denial_bursts.clone());
-
-        let requests = Requests::register(&mut registry);
-        let limits = LimitNumbers::register(&mut registry);
-        let connections = ConnectionNumbers::register(&mut registry);
-
-        let audit_rows = Counter::default();
-        let help = "Rows written to the audit log since this Guardian started";
-        registry.register("audit_rows", help, audit_rows.clone());
-        let (audit_healthy, audit_waiting, policies) = <(Gauge, Gauge, Gauge)>::default();
-        let help = "Whether the audit log can be written: 1, or 0 and every check is denied";
-        registry.register("audit_healthy", help, audit_healthy.clone());
-        let help = "Rows that wait to be written to the audit log";
-        registry.register("audit_waiting", help, audit_waiting.clone());
-        registry.register("policies", "Policies that are in force", policies.clone());
+        registered.0.register("check_duration_seconds", help, latency.clone());
+        let approvals = registered.approvals();
+        let reported = registered.reported();
+        let reports_waiting =
+            registered.gauge("reports_waiting", "Events reported that wait to be written");
+        let not_stored = registered.gauge(
+            "revocations_not_stored",
+            "What was taken back, is in force at this Guardian and could not be stored yet",
+        );
+        let budgets_exhausted = registered.counter(
+            "budgets_exhausted",
+            "Checks denied because the limit of a policy was used up",
+        );
+        let denial_bursts = registered.counter(
+            "denial_bursts",
+            "Bursts of denials of one agent that this Guardian wrote to the audit log",
+        );
+        let requests = Requests::register(registered.0);
+        let limits = LimitNumbers::register(registered.0);
+        let connections = ConnectionNumbers::register(registered.0);
+        let audit_rows = registered
+            .counter("audit_rows", "Rows written to the audit log since this Guardian started");
+        let audit_healthy = registered.gauge(
+            "audit_healthy",
+            "Whether the audit log can be written: 1, or 0 and every check is denied",
+        );
+        let audit_waiting =
+            registered.gauge("audit_waiting", "Rows that wait to be written to the audit log");
+        let policies = registered.gauge("policies", "Policies that are in force");
         Self {
             registry,
-            checks: counted,
+            checks,
             undecided,
             latency,
-            approvals: approved,
-            reported: Reported { verified, unverified, quota },
+            approvals,
+            reported,
             budgets_exhausted,
             denial_bursts,
             requests,
@@ -199,19 +231,13 @@ impl Metrics {
         }
     }
 
-    /// Counts a check that could not be decided within `limit`.
-    pub(crate) fn undecided(&self, limit: Duration) {
-        self.undecided.inc();
-        self.latency.observe(limit);
-    }
-
-    /// Counts a check that was decided.
-    pub(crate) fn checked(&self, decision: DecisionKind, effect: Effect, took: Duration) {
-        let counter =
-            self.checks.get(decision as usize).and_then(|effects| effects.get(effect as usize));
-        if let Some(counter) = counter {
-            counter.inc();
-        }
+    /// Counts a check that was answered.
+    pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
+        let decided = answer
+            .result
+            .action_effect
+            .and_then(|effect| self.checks.get(answer.decision as usize)?.get(effect as usize));
+        decided.unwrap_or(&self.undecided).inc();
         self.latency.observe(took);
     }
 
@@ -252,6 +278,8 @@ impl fmt::Debug for Metrics {
 
 #[cfg(test)]
 mod tests {
+    use agenttrust::model::CheckResult;
+
     use super::*;
 
     #[test]
@@ -261,7 +289,10 @@ mod tests {
             assert_eq!(decision as usize, place);
             for (place, effect) in Effect::ALL.into_iter().enumerate() {
                 assert_eq!(effect as usize, place);
-                metrics.checked(decision, effect, Duration::ZERO);
+                let mut result = CheckResult::default();
+                result.action_effect = Some(effect);
+                let answer = Answer { result, enforced: None, decision, policies: Vec::new() };
+                metrics.answered(&answer, Duration::ZERO);
             }
         }
         for (place, event) in ApprovalEvent::ALL.into_iter().enumerate() {

@@ -14,7 +14,7 @@ use super::key::AuditKey;
 use super::record::{Record, Row};
 use super::signing::Signing;
 use super::verify::Own;
-use super::writer::Writer;
+use super::writer::{Writer, WriterEnd};
 use crate::clock::Clock;
 use crate::store::{Db, query};
 
@@ -129,7 +129,8 @@ impl AuditLog {
         let shared = Arc::new(Shared { healthy: AtomicBool::new(true), ..Shared::default() });
         let (last, reached) = watch::channel(head);
         let key = signing.as_ref().map(|signing| signing.key.clone());
-        let writer = Writer::new(db, log, clock, messages, Arc::clone(&shared), last, signing);
+        let end = WriterEnd { messages, shared: Arc::clone(&shared), last };
+        let writer = Writer::new(db, log, clock, end, signing);
         background::spawn(writer.run());
         Ok(Self {
             queue,

@@ -63,6 +63,13 @@ pub(super) struct Writer {
     doubt: Option<Doubt>,
 }
 
+/// The writer's end of what it shares with those who hold the log.
+pub(super) struct WriterEnd {
+    pub(super) messages: mpsc::Receiver<Message>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) last: watch::Sender<Head>,
+}
+
 /// A commit that may have been done, or not.
 #[derive(Clone, Copy, Debug)]
 struct Doubt {
@@ -78,11 +85,10 @@ impl Writer {
         db: Db,
         log: String,
         clock: Arc<Clock>,
-        messages: mpsc::Receiver<Message>,
-        shared: Arc<Shared>,
-        last: watch::Sender<Head>,
+        end: WriterEnd,
         signing: Option<Signing>,
     ) -> Self {
+        let WriterEnd { messages, shared, last } = end;
         let (owed, outage, doubt) = (Vec::new(), None, None);
         Self { db, log, clock, messages, shared, last, signing, owed, most: BATCH, outage, doubt }
     }
@@ -134,7 +140,18 @@ impl Writer {
                 }
             }
         }
-        let mut settled = settled;
+        match settled {
+            Ok(()) => self.write(rows, ended).await,
+            Err(error) => self.give_back(error, rows),
+        }
+        for answer in flushed {
+            // Whoever no longer waits for the flush needs no answer.
+            let _ = answer.send(());
+        }
+    }
+
+    /// Writes rows in as many transactions as they take, and signs where that is due.
+    async fn write(&mut self, mut rows: Vec<Waiting>, ended: bool) {
         loop {
             // After an outage more may wait than one transaction takes in its time.
             let later = rows.split_off(rows.len().min(self.most));
@@ -145,53 +162,46 @@ impl Writer {
                 signing.is_due(more) || is_last && ended && (signing.is_behind() || more > 0)
             });
             if rows.is_empty() && resumed.is_none() && !sign {
-                break;
+                return;
             }
             // The notice goes last: callers wait for the numbers of the rows before it.
-            let written = match std::mem::replace(&mut settled, Ok(())) {
-                Ok(()) => {
-                    let all = rows.iter().map(|waiting| &waiting.row).chain(&resumed);
-                    let written = timeout(PATIENCE, self.commit(all, sign)).await;
-                    written.unwrap_or_else(|_| self.silent())
-                }
-                Err(error) => Err(error),
-            };
-            match written {
-                Ok(first) => {
-                    if is_last {
-                        self.succeeded();
-                    }
-                    self.most = (self.most * 2).min(BATCH);
-                    let count = rows.len() + usize::from(resumed.is_some());
-                    self.shared.written.fetch_add(count as u64, Ordering::Relaxed);
-                    for (seq, waiting) in (first..).zip(rows) {
-                        waiting.answer(Ok(seq));
-                    }
-                }
+            let all = rows.iter().map(|waiting| &waiting.row).chain(&resumed);
+            let written = timeout(PATIENCE, self.commit(all, sign)).await;
+            let first = match written.unwrap_or_else(|_| self.silent()) {
+                Ok(first) => first,
                 Err(error) => {
-                    self.most = (self.most / 2).max(BATCH_LEAST);
                     let in_doubt = rows.iter().filter(|row| row.answer.is_none()).count();
                     if let Some(doubt) = &mut self.doubt {
                         doubt.owed.get_or_insert(in_doubt);
                     }
                     rows.extend(later);
-                    self.failed(&error, &rows);
-                    let (asked, owed) = rows.into_iter().partition(|row| row.answer.is_some());
-                    self.owed = owed;
-                    for waiting in asked {
-                        waiting.answer(Err(error.clone()));
-                    }
-                    break;
+                    return self.give_back(error, rows);
                 }
+            };
+            if is_last {
+                self.succeeded();
+            }
+            self.most = (self.most * 2).min(BATCH);
+            let count = rows.len() + usize::from(resumed.is_some());
+            self.shared.written.fetch_add(count as u64, Ordering::Relaxed);
+            for (seq, waiting) in (first..).zip(rows) {
+                waiting.answer(Ok(seq));
+            }
+            if is_last {
+                return;
             }
             rows = later;
-            if is_last {
-                break;
-            }
         }
-        for answer in flushed {
-            // Whoever no longer waits for the flush needs no answer.
-            let _ = answer.send(());
+    }
+
+    /// Tells those who wait that their rows could not be written, and keeps the others for the next try.
+    fn give_back(&mut self, error: AuditError, rows: Vec<Waiting>) {
+        self.most = (self.most / 2).max(BATCH_LEAST);
+        self.failed(&error, &rows);
+        let (asked, owed) = rows.into_iter().partition(|row| row.answer.is_some());
+        self.owed = owed;
+        for waiting in asked {
+            waiting.answer(Err(error.clone()));
         }
     }
 

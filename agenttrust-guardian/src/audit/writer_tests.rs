@@ -12,8 +12,8 @@ async fn writer() -> (Writer, Store) {
     let store = Store::open(&Database::Memory).await.unwrap();
     let (_, messages) = mpsc::channel(1);
     let last = watch::Sender::new(Head { seq: 0, hash: super::super::chain::genesis("one") });
-    let (db, log, shared) = (store.db(), "one".to_owned(), Arc::default());
-    let writer = Writer::new(db, log, Arc::default(), messages, shared, last, None);
+    let end = WriterEnd { messages, shared: Arc::default(), last };
+    let writer = Writer::new(store.db(), "one".to_owned(), Arc::default(), end, None);
     (writer, store)
 }
 

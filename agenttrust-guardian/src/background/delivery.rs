@@ -98,7 +98,7 @@ impl DeliveryJob {
                     let error = "the webhook was removed or switched off".to_owned();
                     engine
                         .background_store
-                        .end_delivery(leased, Ended::GivenUp, None, Some(error), now)
+                        .end_delivery(leased, Ended::GivenUp { status: None, error }, now)
                         .await?;
                 }
             }
@@ -113,11 +113,8 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
     let now = engine.clock.now();
     let (status, error) = match answered {
         Ok(status) if status.is_success() => {
-            let status = Some(status.as_u16());
-            return engine
-                .background_store
-                .end_delivery(leased, Ended::Delivered, status, None, now)
-                .await;
+            let delivered = Ended::Delivered { status: status.as_u16() };
+            return engine.background_store.end_delivery(leased, delivered, now).await;
         }
         Ok(status) if status == StatusCode::GONE => {
             return switch_off(engine, webhook, leased).await;
@@ -134,10 +131,8 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
                 error,
                 "a webhook did not take a message for a day, so it is not told any more"
             );
-            engine
-                .background_store
-                .end_delivery(leased, Ended::GivenUp, status, Some(error), now)
-                .await
+            let given_up = Ended::GivenUp { status, error };
+            engine.background_store.end_delivery(leased, given_up, now).await
         }
     }
 }
@@ -171,11 +166,9 @@ async fn switch_off(
     let now = engine.clock.now();
     let reason = "the receiver answered 410 Gone".to_owned();
     let status = Some(StatusCode::GONE.as_u16());
+    let given_up = Ended::GivenUp { status, error: reason.clone() };
     engine.background_store.disable_webhook(webhook.id.clone(), reason.clone(), now).await?;
-    engine
-        .background_store
-        .end_delivery(leased, Ended::GivenUp, status, Some(reason.clone()), now)
-        .await?;
+    engine.background_store.end_delivery(leased, given_up, now).await?;
     tracing::warn!(webhook_id = webhook.id, "a webhook is switched off: {reason}");
     let record = Record::new("webhook.disabled", &webhook.org_id)
         .body(json!({ "webhook_id": webhook.id, "reason": reason }));

@@ -188,10 +188,10 @@ async fn lease_is_one_replicas_own(store: &Store, webhook: &str, now: Timestamp)
     assert!(store.lease(webhook.to_owned(), now, until).await.unwrap().is_none());
     let again = store.lease(webhook.to_owned(), until, until).await.unwrap().unwrap();
     assert_eq!((&again.id, again.attempts), (&first.id, first.attempts + 1));
-    store.end_delivery(first, Ended::Delivered, Some(200), None, until).await.unwrap();
+    store.end_delivery(first, Ended::Delivered { status: 200 }, until).await.unwrap();
     let kept = store.deliveries(webhook.to_owned(), None, 10).await.unwrap();
     assert_eq!(kept[0].status, "waiting");
-    store.end_delivery(again, Ended::Delivered, Some(200), None, until).await.unwrap();
+    store.end_delivery(again, Ended::Delivered { status: 200 }, until).await.unwrap();
     let kept = store.deliveries(webhook.to_owned(), None, 10).await.unwrap();
     assert_eq!(kept[0].status, "delivered");
     assert!(store.lease(webhook.to_owned(), until, until).await.unwrap().is_none());

@@ -106,23 +106,19 @@ impl Listening {
         most: usize,
         stop: Stop,
     ) {
-        self.offer(guardian, guardian.router(), tls, most, stop).await;
+        let offer = Offer { tls, ..offer(guardian, guardian.router(), most, stop) };
+        accept::serve(self.listener, offer).await;
     }
 
     /// Serves the numbers and nothing else.
     pub(super) async fn serve_metrics(self, guardian: &Guardian, stop: Stop) {
-        self.offer(guardian, guardian.metrics_router(), None, TO_METRICS, stop).await;
+        let offer = offer(guardian, guardian.metrics_router(), TO_METRICS, stop);
+        accept::serve(self.listener, offer).await;
     }
+}
 
-    async fn offer(
-        self,
-        guardian: &Guardian,
-        router: Router,
-        tls: Option<Arc<ArcSwap<ServerConfig>>>,
-        most: usize,
-        stop: Stop,
-    ) {
-        let (full, numbers) = (Guardian::full_router(), guardian.connection_numbers());
-        accept::serve(self.listener, Offer { router, full, tls, most, numbers, stop }).await;
-    }
+/// What is served without TLS to at most so many connections.
+fn offer(guardian: &Guardian, router: Router, most: usize, stop: Stop) -> Offer {
+    let (full, numbers) = (Guardian::full_router(), guardian.connection_numbers());
+    Offer { router, full, tls: None, most, numbers, stop }
 }

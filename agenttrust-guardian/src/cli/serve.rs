@@ -31,11 +31,11 @@ pub(super) async fn run(flags: Flags) -> Result<ExitCode, GuardianError> {
 #[cfg(feature = "otel")]
 async fn export(config: &Config) -> Result<(), GuardianError> {
     if collector().is_none() {
-        log::start(&config.log, config.log_format, None)?;
+        log::start(&config.values.log, config.values.log_format, None)?;
         return serve(config).await;
     }
-    let exporter = crate::otel::Exporter::start(&config.replica)?;
-    log::start(&config.log, config.log_format, Some(exporter.layer()))?;
+    let exporter = crate::otel::Exporter::start(&config.values.replica)?;
+    log::start(&config.values.log, config.values.log_format, Some(exporter.layer()))?;
     let served = serve(config).await;
     exporter.close().await;
     served
@@ -44,7 +44,7 @@ async fn export(config: &Config) -> Result<(), GuardianError> {
 /// Serves, and says so where somebody waits for spans.
 #[cfg(not(feature = "otel"))]
 async fn export(config: &Config) -> Result<(), GuardianError> {
-    log::start(&config.log, config.log_format, None)?;
+    log::start(&config.values.log, config.values.log_format, None)?;
     if let Some(variable) = collector() {
         tracing::warn!(
             "{variable} is set, and this program was built without the feature `otel`: \
@@ -62,20 +62,20 @@ fn collector() -> Option<&'static str> {
 }
 
 async fn serve(config: &Config) -> Result<(), GuardianError> {
-    let addresses = Addresses::find("listen", &config.listen)?;
-    if config.dev && addresses.exposed() {
+    let addresses = Addresses::find("listen", &config.values.listen)?;
+    if config.values.dev && addresses.exposed() {
         return Err(GuardianError::Invalid(format!(
             "--dev has a key that everybody knows, so it does not listen on {}; \
              use a loopback address such as 127.0.0.1:8080",
-            config.listen
+            config.values.listen
         )));
     }
-    let most = listen::connections(config.max_connections)?;
+    let most = listen::connections(config.values.max_connections)?;
     // Before the database: a first key is printed once, so nothing may fail after it was made.
-    let tls = config.tls.clone().map(|(certificate, key)| Identity::new(certificate, key).serve());
+    let tls = config.tls().map(|(certificate, key)| Identity::new(certificate, key).serve());
     let tls = tls.transpose()?;
     let listening = addresses.bind()?;
-    let metrics = match &config.metrics_listen {
+    let metrics = match &config.values.metrics_listen {
         Some(text) => Some(Addresses::find("metrics-listen", text)?.bind()?),
         None => None,
     };
@@ -131,36 +131,37 @@ fn serve_metrics(
 
 async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     let mut builder = Guardian::builder()
-        .approval_ttl(config.approval_ttl)
-        .session_ttl(config.session_ttl)
-        .check_deadline(config.check_deadline)
-        .max_requests(config.max_requests)
-        .replica(&config.replica);
-    if let Some(folder) = &config.policies {
+        .approval_ttl(config.values.approval_ttl)
+        .session_ttl(config.values.session_ttl)
+        .check_deadline(config.values.check_deadline.0)
+        .max_requests(config.values.max_requests)
+        .replica(&config.values.replica);
+    if let Some(folder) = &config.values.policies {
         builder = builder.policies(folder);
     }
-    if let Some(file) = &config.audit_key {
+    if let Some(file) = &config.values.audit_key {
         builder = builder.audit_key(file);
     }
-    if let Some(file) = &config.audit_checkpoints {
+    if let Some(file) = &config.values.audit_checkpoints {
         builder = builder.audit_checkpoints(file);
     }
-    if let Some(keep) = config.audit_retention {
+    if let Some(keep) = config.values.audit_retention {
         builder = builder.audit_retention(keep);
     }
-    if config.dev {
+    if config.values.dev {
         tracing::warn!(
             "DEVELOPMENT MODE: everything is in memory, the key {DEV_KEY} may do anything, and \
              requests may be approved by whoever made them"
         );
         return builder.development(DEV_KEY).build().await;
     }
-    if config.allow_self_approval {
+    if config.values.allow_self_approval {
         tracing::warn!("self-approval is allowed: a key may decide what it asked for itself");
     }
-    builder =
-        builder.database(config.database.as_str()).allow_self_approval(config.allow_self_approval);
-    if let Some(key) = &config.admin_key {
+    builder = builder
+        .database(config.values.database.0.as_str())
+        .allow_self_approval(config.values.allow_self_approval);
+    if let Some(key) = &config.values.admin_key {
         return builder.admin_key(key.expose()).build().await;
     }
     let guardian = builder.build().await?;

@@ -1,8 +1,86 @@
-//! What a check came to: in one word, and as its caller is told.
+//! What a check came to: with all that belongs to it, in one word, and as its caller is told.
 
 use std::time::Duration;
 
-use agenttrust::model::CheckResult;
+use agenttrust::model::{Approval, CheckResult};
+
+/// After how long a check that was not decided in time may be asked again.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// What a check came to.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    Allowed {
+        policies: Vec<String>,
+        reason: String,
+        approval: Option<Box<Approval>>,
+        /// Whether it counts towards a limit.
+        counted: bool,
+    },
+    Denied {
+        policies: Vec<String>,
+        reason: String,
+        approval: Option<Box<Approval>>,
+    },
+    Held {
+        policies: Vec<String>,
+        reason: String,
+        approval: Box<Approval>,
+        new: bool,
+    },
+    /// There was no time to keep what was decided, so it was not decided.
+    Undecided,
+}
+
+impl Decision {
+    /// Denies for this reason, which comes from no policy.
+    pub(crate) fn denied(reason: impl Into<String>) -> Self {
+        Self::Denied { policies: Vec::new(), reason: reason.into(), approval: None }
+    }
+
+    /// Says it in a word.
+    pub(crate) fn kind(&self) -> DecisionKind {
+        match self {
+            Self::Allowed { .. } => DecisionKind::Allow,
+            Self::Denied { .. } => DecisionKind::Deny,
+            Self::Held { .. } => DecisionKind::Hold,
+            Self::Undecided => DecisionKind::Undecided,
+        }
+    }
+
+    /// Whether the call may run.
+    pub(crate) fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed { .. })
+    }
+
+    /// Returns the policies that it comes from, and its reason.
+    pub(crate) fn because(&self) -> (&[String], &str) {
+        match self {
+            Self::Allowed { policies, reason, .. }
+            | Self::Denied { policies, reason, .. }
+            | Self::Held { policies, reason, .. } => (policies, reason),
+            Self::Undecided => (&[], ""),
+        }
+    }
+
+    /// Returns the approval that it used, opened, waits for or was denied by.
+    pub(crate) fn approval(&self) -> Option<&Approval> {
+        match self {
+            Self::Allowed { approval, .. } | Self::Denied { approval, .. } => approval.as_deref(),
+            Self::Held { approval, .. } => Some(approval),
+            Self::Undecided => None,
+        }
+    }
+
+    /// Whether something was used up or opened for it: an approval, or a place within a limit.
+    pub(crate) fn is_paid_for(&self) -> bool {
+        match self {
+            Self::Allowed { approval, counted, .. } => *counted || approval.is_some(),
+            Self::Held { new, .. } => *new,
+            Self::Denied { .. } | Self::Undecided => false,
+        }
+    }
+}
 
 /// How a check was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +114,17 @@ pub(crate) struct Answer {
     pub(crate) decision: DecisionKind,
     /// The policies that it comes from.
     pub(crate) policies: Vec<String>,
-    /// When to ask again, for a check that could not be decided in time.
-    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Answer {
     /// Whether it says what was decided. One that does not is never repeated.
     pub(crate) fn is_decided(&self) -> bool {
-        self.retry_after.is_none()
+        self.decision != DecisionKind::Undecided
+    }
+
+    /// After how long to ask again, for a check that could not be decided in time.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        (!self.is_decided()).then_some(RETRY_AFTER)
     }
 
     /// What its texts take in memory.

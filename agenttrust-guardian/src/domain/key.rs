@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Role;
+use super::role::Access;
 
 /// One API key that works.
 #[derive(Clone)]
@@ -17,6 +18,20 @@ impl Key {
     /// Whether the key is bound to this agent.
     pub(crate) fn is_bound_to(&self, agent_id: &str) -> bool {
         self.agents.iter().any(|bound| bound == agent_id)
+    }
+}
+
+/// A key, and how far it may go with what it is used for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) access: Access,
+}
+
+impl Reach<'_> {
+    /// Whether this agent is within it.
+    pub(crate) fn covers(&self, agent_id: &str) -> bool {
+        self.access == Access::Any || self.key.is_bound_to(agent_id)
     }
 }
 

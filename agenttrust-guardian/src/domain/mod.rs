@@ -15,11 +15,11 @@ pub(crate) mod role;
 pub(crate) mod secret;
 pub(crate) mod spelling;
 
-pub(crate) use self::decision::{Answer, DecisionKind};
+pub(crate) use self::decision::{Answer, Decision, DecisionKind};
 pub(crate) use self::error::{Error, ErrorKind};
 pub(crate) use self::event::Event;
 pub use self::guardian_error::GuardianError;
-pub(crate) use self::key::Key;
+pub(crate) use self::key::{Key, Reach};
 pub(crate) use self::quota::Quota;
 pub(crate) use self::role::Permission;
 pub use self::role::{ParseRoleError, Role};

@@ -30,7 +30,7 @@ use crate::manifest::{Change, Manifest};
 use crate::metrics::{ApprovalEvent, Metrics, Present};
 use crate::outbound::Outbound;
 use crate::registry::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, ToolChanges};
 use crate::telemetry::Telemetry;
 
 /// How long an unknown key is looked for in the database.
@@ -128,8 +128,8 @@ impl Engine {
                 let Planned { changes, records } = engine.registry.tools.read(&org_id, &plan)?;
                 if !changes.is_empty() {
                     let (org_id, key_id) = (org_id.clone(), key_id.clone());
-                    let now = engine.clock.now();
-                    if !engine.store.change_tools(org_id, changes, key_id, now, seen).await? {
+                    let planned = ToolChanges { org_id, key_id, seen, changes };
+                    if !engine.store.change_tools(planned, engine.clock.now()).await? {
                         continue;
                     }
                     engine.sync().await?;

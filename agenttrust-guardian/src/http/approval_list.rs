@@ -51,7 +51,7 @@ pub(super) async fn list(
     caller: Caller,
     params: Params,
 ) -> Result<Json<Approvals>, Error> {
-    let access = caller.need(Permission::ReadApprovals)?;
+    let reach = caller.reach(Permission::ReadApprovals)?;
     let agent_id = params.name("agent_id")?;
     let limit = limit(&params)?;
     let filter = ApprovalFilter {
@@ -65,7 +65,7 @@ pub(super) async fn list(
         // One more tells whether there are more.
         limit: i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
     };
-    let mut approvals = approvals::list(&engine, &caller.key, access, agent_id, filter).await?;
+    let mut approvals = approvals::list(&engine, reach, agent_id, filter).await?;
     let more = approvals.len() > limit;
     approvals.truncate(limit);
     let next = approvals.last().filter(|_| more).and_then(cursor);

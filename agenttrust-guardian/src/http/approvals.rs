@@ -41,14 +41,13 @@ pub(super) async fn get(
     params: Params,
     place: Place,
 ) -> Result<Json<Approval>, Error> {
-    let access = caller.need(Permission::ReadApprovals)?;
+    let reach = caller.reach(Permission::ReadApprovals)?;
     let wait: u64 = params.number("wait")?.unwrap_or(0);
     if wait > WAIT_MOST {
         return Err(Error::invalid("wait", format!("is {wait}; {WAIT_MOST} seconds is the most")));
     }
     let wait = Duration::from_secs(wait);
-    let approval =
-        approvals::wait_for(&engine, &caller.key, access, &id, wait, || place.wait()).await?;
+    let approval = approvals::wait_for(&engine, reach, &id, wait, || place.wait()).await?;
     Ok(Json(approval))
 }
 
@@ -153,9 +152,9 @@ pub(super) async fn disclose(
     finish: Finish,
     payload: Payload,
 ) -> Result<Json<Done>, Error> {
-    let access = caller.need(Permission::DiscloseInput)?;
+    let reach = caller.reach(Permission::DiscloseInput)?;
     let Disclosure { input, r } = payload.unbegun().json().await?;
     let shown = (input, r);
-    approvals::disclose(&engine, &caller.key, access, &id, shown, || finish.begin()).await?;
+    approvals::disclose(&engine, reach, &id, shown, || finish.begin()).await?;
     Ok(Json(Done { status: "disclosed" }))
 }

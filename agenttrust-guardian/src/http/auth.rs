@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use crate::domain::Error;
 use crate::domain::names::check_name;
 use crate::domain::role::Access;
-use crate::domain::{Fingerprint, Key, Permission, Role};
+use crate::domain::{Fingerprint, Key, Permission, Reach, Role};
 use crate::engine::Engine;
 
 pub(super) const UNKNOWN: &str = "the API key is not known here, or was revoked; use another one";
@@ -46,6 +46,11 @@ impl Caller {
             ))),
             access => Ok(access),
         }
+    }
+
+    /// As [`need`](Self::need), with the key.
+    pub(super) fn reach(&self, permission: Permission) -> Result<Reach<'_>, Error> {
+        Ok(Reach { access: self.need(permission)?, key: &self.key })
     }
 
     /// As [`need`](Self::need), for this agent; 403 for an agent that the key is not bound to, and

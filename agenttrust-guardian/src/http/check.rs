@@ -203,7 +203,7 @@ fn respond(answer: &Answer) -> Response {
     if let Some(enforced) = answer.enforced {
         headers.insert(HeaderName::from_static(ENFORCED), HeaderValue::from_static(enforced));
     }
-    if let Some(retry_after) = answer.retry_after {
+    if let Some(retry_after) = answer.retry_after() {
         let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
         headers.insert(HeaderName::from_static(RETRY_AFTER), HeaderValue::from(millis));
     }

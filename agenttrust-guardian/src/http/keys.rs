@@ -17,7 +17,7 @@ use crate::domain::Error;
 use crate::domain::names::check_name;
 use crate::domain::numbers::whole;
 use crate::domain::{DEFAULT_ORG, ParseRoleError, Permission, Role, Secret};
-use crate::services::keys::{self, NewKey};
+use crate::services::keys::{self, NewKey, NewSecret};
 use crate::store::KeyRow;
 
 /// The body of `POST /api/v1/keys`.
@@ -206,7 +206,7 @@ pub(super) async fn rotate(
     let Rotate { overlap, org_id } = payload.json_or_empty().await?;
     let org_id = organisation(&caller, org_id.as_deref())?;
     let secret = Secret::random("sk_live_")?;
-    let (hash, actor) = (secret.fingerprint(), &caller.key.id);
-    let row = keys::rotate(&engine, org_id, &id, hash, overlap, actor).await?;
+    let new = NewSecret { hash: secret.fingerprint(), overlap };
+    let row = keys::rotate(&engine, org_id, &id, new, &caller.key.id).await?;
     Ok(Json(KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) }))
 }

@@ -14,7 +14,6 @@ use super::auth::Caller;
 use super::body::Payload;
 use crate::domain::names::{check_name, check_names, check_text};
 use crate::domain::numbers::whole;
-use crate::domain::role::Access;
 use crate::domain::{Error, Permission};
 use crate::services::tokens::{self, Issued, NewToken, Worth};
 
@@ -126,7 +125,7 @@ pub(super) async fn introspect(
     payload: Payload,
 ) -> Result<Json<IntrospectionResult>, Error> {
     let begun = Instant::now();
-    let access = caller.need(Permission::IntrospectTokens)?;
+    let reach = caller.reach(Permission::IntrospectTokens)?;
     let body: Introspect = payload.unbegun().json().await?;
     check_name("token", &body.token)?;
     let required = body.required_scopes.unwrap_or_default();
@@ -136,8 +135,7 @@ pub(super) async fn introspect(
 
     let mut result = IntrospectionResult::default();
     result.guard_tier = Some("fast".to_owned());
-    let (target, all) = (target.as_deref(), access == Access::Any);
-    let worth = tokens::worth(&engine, &caller.key, &body.token, target, &required, all);
+    let worth = tokens::worth(&engine, reach, &body.token, target.as_deref(), &required);
     result.active = worth.is_ok();
     match worth {
         Err(why) => result.reasoning = Some(why),
@@ -180,11 +178,10 @@ pub(super) async fn revoke(
     caller: Caller,
     payload: Payload,
 ) -> Result<Json<TakenBack>, Error> {
-    let access = caller.need(Permission::RevokeTokens)?;
+    let reach = caller.reach(Permission::RevokeTokens)?;
     let body: Revoke = payload.json().await?;
     check_name("token", &body.token)?;
     check_text("reason", &body.reason)?;
-    let all = access == Access::Any;
-    let durable = tokens::revoke(&engine, &caller.key, &body.token, &body.reason, all).await?;
+    let durable = tokens::revoke(&engine, reach, &body.token, &body.reason).await?;
     Ok(Json(TakenBack { status: "revoked", durable }))
 }

@@ -5,10 +5,8 @@ use std::time::Duration;
 use agenttrust::model::CheckResult;
 
 use super::Check;
-use super::deadline::RETRY_AFTER;
-use super::elevation::Decision;
-use crate::classify::Classification;
-use crate::domain::{Answer, DecisionKind};
+use super::evaluation::DecisionContext;
+use crate::domain::{Answer, Decision, DecisionKind};
 
 /// The answer to a check that could not be decided in time: no permission, and no denial either.
 pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
@@ -26,18 +24,17 @@ pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
         enforced: enforced(check),
         decision: DecisionKind::Undecided,
         policies: Vec::new(),
-        retry_after: Some(RETRY_AFTER),
     }
 }
 
 /// Puts the answer together.
 pub(super) fn for_decision(
-    check: &Check,
-    class: &Classification,
+    context: &DecisionContext<'_>,
     decision: Decision,
-    check_id: String,
     took: Duration,
 ) -> Answer {
+    let (check, class) = (context.check, &context.evaluation.class);
+    let check_id = context.check_id(&decision).to_owned();
     let kind = decision.kind();
     let (policies, reason, approval) = match decision {
         Decision::Allowed { policies, reason, approval, .. }
@@ -55,7 +52,7 @@ pub(super) fn for_decision(
     result.elevation_required = Some(kind == DecisionKind::Hold);
     result.approval_id = approval.map(|approval| approval.id);
     result.action_effect = Some(class.effect);
-    Answer { result, enforced: enforced(check), decision: kind, policies, retry_after: None }
+    Answer { result, enforced: enforced(check), decision: kind, policies }
 }
 
 /// What of the request's extensions was taken into account.

@@ -1,15 +1,15 @@
-//! Writing the decision down, before it is answered where that matters.
+//! Writing the decision down, before it is answered where that contexts.
 
 use std::time::Instant;
 
 use agenttrust::Effect;
 use agenttrust::background;
-use agenttrust::model::{Approval, SessionMode};
+use agenttrust::model::SessionMode;
 
 use super::decision_body::DecisionBody;
-use super::elevation::{Decision, DecisionContext};
+use super::evaluation::{DecisionContext, Evaluation};
 use crate::audit::{AuditError, Counted, FactsDigest, Record, Row};
-use crate::classify::Classification;
+use crate::domain::Decision;
 use crate::engine::Engine;
 use crate::registry::{facts_of, facts_of_ceiling};
 
@@ -20,22 +20,22 @@ use crate::registry::{facts_of, facts_of_ceiling};
 /// first.
 pub(super) async fn record(
     engine: &Engine,
-    matter: &DecisionContext<'_>,
-    class: &Classification,
+    context: &DecisionContext<'_>,
     decision: Decision,
 ) -> Decision {
+    let Evaluation { session, class, .. } = context.evaluation;
     let plain = class.effect == Effect::Read
-        && matter.visit.mode() != SessionMode::Supervised
+        && session.mode() != SessionMode::Supervised
         && !matches!(decision, Decision::Held { .. })
-        && approval_of(&decision).is_none();
-    let handed_over = match row(engine, matter, class, &decision) {
+        && decision.approval().is_none();
+    let handed_over = match row(engine, context, &decision) {
         Ok(row) => {
             let handing_over = engine.audit.hand_over(row, !plain);
             if decision.is_paid_for() {
                 // What was used up for it is told of, however long that takes.
                 Ok(handing_over.await)
             } else {
-                let left = matter.deadline.saturating_duration_since(Instant::now());
+                let left = context.deadline.saturating_duration_since(Instant::now());
                 background::timeout(left, handing_over).await
             }
         }
@@ -49,7 +49,8 @@ pub(super) async fn record(
     match recorded {
         Ok(()) => decision,
         Err(error) => {
-            tracing::error!(%error, check_id = matter.check_id, "a decision could not be recorded");
+            let check_id = context.check_id(&decision);
+            tracing::error!(%error, check_id, "a decision could not be recorded");
             Decision::denied(
                 "the decision could not be recorded in the audit log, so the action is denied; \
                  try again when the Guardian's database is back",
@@ -61,49 +62,39 @@ pub(super) async fn record(
 /// What becomes of it once it is on disk, and what it refers to.
 fn row(
     engine: &Engine,
-    matter: &DecisionContext<'_>,
-    class: &Classification,
+    context: &DecisionContext<'_>,
     decision: &Decision,
 ) -> Result<Row, AuditError> {
-    let check = matter.check;
+    let check = context.check;
+    let Evaluation { session, class, now, .. } = context.evaluation;
     let counted = Counted {
-        session_id: matter.visit.issued_id().map(str::to_owned),
+        session_id: session.issued_id().map(str::to_owned),
         read: class.effect == Effect::Read,
         denied: matches!(decision, Decision::Denied { .. }).then(|| check.tool.clone()),
-        at: matter.now,
+        at: *now,
     };
-    let body = DecisionBody::new(matter, class, decision);
+    let body = DecisionBody::new(context, decision);
     let row = Row::from_body("decision", &check.key.org_id, &body)?
         .agent(&check.agent_id)
         .actor(&check.key.id)
         .counting(counted);
-    match matter.said {
-        Some(_) => row.referring_to(untold(engine, matter)),
+    match &context.said {
+        Some(_) => row.referring_to(untold(engine, context)),
         None => Ok(row),
     }
 }
 
 /// The rows that the facts refer to, where the log does not have them yet.
-fn untold(engine: &Engine, matter: &DecisionContext<'_>) -> Vec<(FactsDigest, Record)> {
-    let org_id = &matter.check.key.org_id;
-    let (entry, visit) = (matter.agent, matter.visit);
+fn untold(engine: &Engine, context: &DecisionContext<'_>) -> Vec<(FactsDigest, Record)> {
+    let org_id = &context.check.key.org_id;
+    let Evaluation { agent: entry, session, .. } = context.evaluation;
     let agent = entry.facts.filter(|digest| !engine.audit.has_told(*digest)).map(|digest| {
         let record = digest
             .record(org_id, facts_of(&entry.agent, entry.capabilities.as_slice(), &entry.groups));
-        (digest, record.agent(&matter.check.agent_id))
+        (digest, record.agent(&context.check.agent_id))
     });
-    let ceiling = visit.ceiling_facts().filter(|digest| !engine.audit.has_told(*digest));
+    let ceiling = session.ceiling_facts().filter(|digest| !engine.audit.has_told(*digest));
     let ceiling =
-        ceiling.map(|digest| (digest, digest.record(org_id, facts_of_ceiling(visit.ceiling()))));
+        ceiling.map(|digest| (digest, digest.record(org_id, facts_of_ceiling(session.ceiling()))));
     agent.into_iter().chain(ceiling).collect()
-}
-
-pub(super) fn approval_of(decision: &Decision) -> Option<&Approval> {
-    match decision {
-        Decision::Allowed { approval, .. } | Decision::Denied { approval, .. } => {
-            approval.as_deref()
-        }
-        Decision::Held { approval, .. } => Some(approval),
-        Decision::Undecided => None,
-    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 
-use super::elevation::{Decision, DecisionContext};
+use super::evaluation::DecisionContext;
+use crate::domain::Decision;
 use crate::engine::Engine;
 use crate::policy::{Limit, Per};
 use crate::store::{Charge, Spent};
@@ -18,15 +19,15 @@ const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
 ///
 /// A session counts apart only where the Guardian issued it. An id that the caller made up would be a budget
 /// that the caller made up.
-pub(super) fn charges(matter: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<Charge> {
+pub(super) fn charges(context: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<Charge> {
     let charge = |limit: Limit| {
         let session = match limit.per {
             Per::Agent => None,
-            Per::Session => matter.visit.issued_id(),
+            Per::Session => context.evaluation.session.issued_id(),
         };
         Charge {
             policy: limit.policy,
-            agent_id: matter.check.agent_id.clone(),
+            agent_id: context.check.agent_id.clone(),
             session_id: session.unwrap_or_default().to_owned(),
             most: limit.max_calls,
             within: limit.window,
@@ -38,13 +39,13 @@ pub(super) fn charges(matter: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<C
 /// Uses up what the call counts towards; says why it may not run if something has no room.
 pub(super) async fn take(
     engine: &Engine,
-    matter: &DecisionContext<'_>,
+    context: &DecisionContext<'_>,
     limits: Vec<Limit>,
 ) -> Option<Decision> {
     if limits.is_empty() {
         return None;
     }
-    let charges = charges(matter, limits);
+    let charges = charges(context, limits);
     match engine.store.take(charges, engine.clock.undisturbed()).await {
         Ok(None) => None,
         Ok(Some(spent)) => Some(exhausted(engine, spent)),

@@ -8,7 +8,7 @@ pub(super) fn outside(
     tool: &str,
     scopes: &[String],
     entry: &AgentEntry,
-    visit: &SessionContext,
+    session: &SessionContext,
 ) -> Option<String> {
     let agent = &entry.agent.id;
     if entry.capabilities.is_empty() {
@@ -30,12 +30,12 @@ pub(super) fn outside(
         ));
     }
     let names = || std::iter::once(tool).chain(scopes.iter().map(String::as_str));
-    for limits in visit.limits() {
+    for limits in session.limits() {
         if let Some(name) = names().find(|name| !limits.covers(name)) {
             return Some(format!(
                 "{name:?} is outside the scope ceiling {:?} of this {} session",
                 limits.ceiling(),
-                visit.mode(),
+                session.mode(),
             ));
         }
     }

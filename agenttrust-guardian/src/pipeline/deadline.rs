@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use agenttrust::background;
 use futures_util::FutureExt;
@@ -13,10 +12,7 @@ use futures_util::FutureExt;
 use super::{Check, decide, replay};
 use crate::domain::{Answer, Error};
 use crate::engine::Engine;
-use crate::registry::{Decided, Deciding, Place, Weight};
-
-/// After how long a check that was not decided in time may be asked again.
-pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
+use crate::registry::{Decided, Deciding, Place, Repeatable, Weight};
 
 /// The answer to a check, within the time that a check may take.
 pub(crate) async fn answer(engine: &Arc<Engine>, check: Arc<Check>) -> Result<Arc<Answer>, Error> {
@@ -43,7 +39,8 @@ pub(crate) async fn answer_once(
         };
         weighed.boxed().shared()
     };
-    match engine.registry.idempotency.place(&check.key.id, idempotency_key, body, now, begin) {
+    let asked = Repeatable { key_id: &check.key.id, idempotency_key, body };
+    match engine.registry.idempotency.place(&asked, now, begin) {
         Place::First(deciding) => in_time(engine, &check, GoesOn(Some(deciding))).await,
         Place::Again(deciding) => {
             let again = {
@@ -72,8 +69,9 @@ async fn in_time(engine: &Engine, check: &Check, deciding: GoesOn) -> Result<Arc
     match background::timeout(limit, deciding).await {
         Ok(decided) => decided,
         Err(_) => {
-            engine.metrics.undecided(limit);
-            Ok(Arc::new(super::answer::undecided(check, limit)))
+            let undecided = super::answer::undecided(check, limit);
+            engine.metrics.answered(&undecided, limit);
+            Ok(Arc::new(undecided))
         }
     }
 }
@@ -109,6 +107,7 @@ impl Drop for GoesOn {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::*;
 

@@ -4,8 +4,8 @@
 use agenttrust::model::{Binds, BoundTo, SessionMode, SessionSource};
 use serde::{Serialize, Serializer};
 
-use super::elevation::{Decision, DecisionContext};
-use crate::classify::Classification;
+use super::evaluation::{DecisionContext, Evaluation};
+use crate::domain::Decision;
 
 /// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a
 /// denial.
@@ -57,57 +57,55 @@ struct FactsOfDecision {
 }
 
 impl<'a> DecisionBody<'a> {
-    pub(super) fn new(
-        matter: &DecisionContext<'a>,
-        class: &Classification,
-        decision: &'a Decision,
-    ) -> Self {
-        let check = matter.check;
+    pub(super) fn new(context: &'a DecisionContext<'a>, decision: &'a Decision) -> Self {
+        let check = context.check;
+        let Evaluation { session, class, .. } = context.evaluation;
         let (policies, reason) = decision.because();
-        let approval = super::audit::approval_of(decision);
+        let approval = decision.approval();
         let opened = match decision {
             Decision::Held { new, .. } => Some(*new),
             _ => None,
         };
-        let shadow = matter.said.and_then(|said| said.shadow.as_ref());
+        let shadow = context.said.as_ref().and_then(|said| said.shadow.as_ref());
         Self {
             approval_id: approval.map(|approval| approval.id.as_str()),
             approval_opened: opened,
             basis: class.basis.as_str(),
             binds: check.binds.map(Binds::as_str),
             bound_to: approval.map(|approval| approval.bound_to),
-            check_id: matter.check_id,
+            check_id: context.check_id(decision),
             confidence: class.confidence,
             decision: decision.kind().as_str(),
             effect: class.effect.as_str(),
-            facts: matter.said.and_then(|_| FactsOfDecision::new(matter)),
-            input_chars: matter.facts.input_chars,
+            facts: context.said.as_ref().and_then(|_| FactsOfDecision::new(context)),
+            input_chars: context.facts.input_chars,
             input_digest: check.digest.as_deref(),
             policies: listed(policies),
             reason,
-            scopes: matter.facts.scopes,
+            scopes: context.facts.scopes,
             session_id: check.session_id.as_deref(),
-            session_mode: matter.visit.mode(),
+            session_mode: session.mode(),
             shadow: shadow.map(|shadow| shadow.verdict.as_str()),
             source: &check.source,
             tool: &check.tool,
-            verdict: matter.said.map(|said| said.verdict),
+            verdict: context.said.as_ref().map(|said| said.verdict),
         }
     }
 }
 
 impl FactsOfDecision {
     /// Where a list is too long for a row, all of it is left out.
-    fn new(matter: &DecisionContext<'_>) -> Option<Self> {
-        let ceiling = match matter.visit.has_ceiling() {
-            true => Some(matter.visit.ceiling_facts()?.to_hex()),
+    fn new(context: &DecisionContext<'_>) -> Option<Self> {
+        let Evaluation { agent, session, .. } = context.evaluation;
+        let ceiling = match session.has_ceiling() {
+            true => Some(session.ceiling_facts()?.to_hex()),
             false => None,
         };
         Some(Self {
-            agent: matter.agent.facts?.to_hex(),
+            agent: agent.facts?.to_hex(),
             ceiling,
-            now: matter.facts.now_unix_seconds,
-            session_source: matter.facts.session_source,
+            now: context.facts.now_unix_seconds,
+            session_source: context.facts.session_source,
         })
     }
 }

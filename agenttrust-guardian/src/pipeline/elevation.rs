@@ -1,106 +1,29 @@
 //! What becomes of a held check: the approval that it falls under, or a new one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use agenttrust::Timestamp;
-use agenttrust::model::{Approval, BoundTo};
+use agenttrust::model::BoundTo;
 
-use super::budget;
+use super::evaluation::DecisionContext;
 use super::policy::counted;
-use super::session::SessionContext;
-use super::{Check, PolicyOutcome};
-use crate::domain::{DecisionKind, ids};
+use super::{Check, budget};
+use crate::domain::{Decision, ids};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
-use crate::policy::{ApprovalRequirements, AuthorizationRequest, DEFAULT_WINDOW, Verdict};
-use crate::registry::AgentEntry;
+use crate::policy::{ApprovalRequirements, DEFAULT_WINDOW, Verdict};
 use crate::store::{Held, NewApproval, Settled};
-
-/// One check with all that is known about it.
-#[derive(Debug)]
-pub(super) struct DecisionContext<'a> {
-    pub(super) check: &'a Check,
-    pub(super) agent: &'a AgentEntry,
-    pub(super) visit: &'a SessionContext,
-    pub(super) facts: &'a AuthorizationRequest<'a>,
-    pub(super) said: Option<&'a PolicyOutcome>,
-    pub(super) check_id: &'a str,
-    pub(super) now: Timestamp,
-    /// By when it is to be decided.
-    pub(super) deadline: Instant,
-}
-
-/// What is answered.
-#[derive(Debug)]
-pub(super) enum Decision {
-    Allowed {
-        policies: Vec<String>,
-        reason: String,
-        approval: Option<Box<Approval>>,
-        /// Whether it counts towards a limit.
-        counted: bool,
-    },
-    Denied {
-        policies: Vec<String>,
-        reason: String,
-        approval: Option<Box<Approval>>,
-    },
-    Held {
-        policies: Vec<String>,
-        reason: String,
-        approval: Box<Approval>,
-        new: bool,
-    },
-    /// There was no time to keep what was decided, so it was not decided.
-    Undecided,
-}
-
-impl Decision {
-    /// It in a word.
-    pub(super) fn kind(&self) -> DecisionKind {
-        match self {
-            Self::Allowed { .. } => DecisionKind::Allow,
-            Self::Denied { .. } => DecisionKind::Deny,
-            Self::Held { .. } => DecisionKind::Hold,
-            Self::Undecided => DecisionKind::Undecided,
-        }
-    }
-
-    /// The policies that it comes from, and its reason.
-    pub(super) fn because(&self) -> (&[String], &str) {
-        match self {
-            Self::Allowed { policies, reason, .. }
-            | Self::Denied { policies, reason, .. }
-            | Self::Held { policies, reason, .. } => (policies, reason),
-            Self::Undecided => (&[], ""),
-        }
-    }
-
-    /// Whether something was used up or opened for it: an approval, or a place within a limit.
-    pub(super) fn is_paid_for(&self) -> bool {
-        match self {
-            Self::Allowed { approval, counted, .. } => *counted || approval.is_some(),
-            Self::Held { new, .. } => *new,
-            Self::Denied { .. } | Self::Undecided => false,
-        }
-    }
-
-    pub(super) fn denied(reason: impl Into<String>) -> Self {
-        Self::Denied { policies: Vec::new(), reason: reason.into(), approval: None }
-    }
-}
 
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(
     engine: &Engine,
-    matter: &DecisionContext<'_>,
+    context: &DecisionContext<'_>,
     verdict: Verdict,
 ) -> Decision {
     let (terms, policies, reason) = match verdict {
         Verdict::Allow { policies, reason, limits } => {
             let counted = !limits.is_empty();
             let allowed = Decision::Allowed { policies, reason, approval: None, counted };
-            return budget::take(engine, matter, limits).await.unwrap_or(allowed);
+            return budget::take(engine, context, limits).await.unwrap_or(allowed);
         }
         Verdict::Deny { policies, reason } => {
             return Decision::Denied { policies, reason, approval: None };
@@ -108,19 +31,19 @@ pub(super) async fn settle(
         Verdict::Hold { terms, policies, reason, .. } => (terms, policies, reason),
     };
     // Policies may have been reloaded since the verdict: an approval is worth what they say now.
-    let limits = match engine.policies.load().decide_approved(matter.facts) {
+    let limits = match engine.policies.load().decide_approved(&context.facts) {
         Verdict::Allow { limits, .. } => limits,
         Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
             return Decision::Denied { policies, reason, approval: None };
         }
     };
-    let reason = with_reach(reason, terms, binding(matter.check).0);
+    let reason = with_reach(reason, terms, binding(context.check).0);
     let held = Held {
-        approval: wanted(engine, matter, terms, reason.clone()),
-        asker: matter.check.key.id.clone(),
-        check_id: matter.check_id.to_owned(),
-        now: matter.now,
-        charges: budget::charges(matter, limits),
+        approval: wanted(engine, context, terms, reason.clone()),
+        asker: context.check.key.id.clone(),
+        check_id: context.ids.allowed.clone(),
+        now: context.evaluation.now,
+        charges: budget::charges(context, limits),
         charged_at: engine.clock.undisturbed(),
     };
     let settled = match engine.store.settle(held).await {
@@ -133,17 +56,17 @@ pub(super) async fn settle(
             );
         }
     };
-    ruling(engine, matter, settled, policies, reason)
+    decision_of(engine, context, settled, policies, reason)
 }
 
-fn ruling(
+fn decision_of(
     engine: &Engine,
-    matter: &DecisionContext<'_>,
+    context: &DecisionContext<'_>,
     settled: Settled,
     policies: Vec<String>,
     reason: String,
 ) -> Decision {
-    let (agent, tool) = (&matter.check.agent_id, &matter.check.tool);
+    let (agent, tool) = (&context.check.agent_id, &context.check.tool);
     match settled {
         Settled::Opened(row) => {
             engine.metrics.approval(ApprovalEvent::Opened);
@@ -183,11 +106,11 @@ fn ruling(
 
 fn wanted(
     engine: &Engine,
-    matter: &DecisionContext<'_>,
+    context: &DecisionContext<'_>,
     terms: ApprovalRequirements,
     reason: String,
 ) -> NewApproval {
-    let check = matter.check;
+    let check = context.check;
     let (bound_to, bound_value) = binding(check);
     let (window, single_use) = reach(terms, bound_to);
     NewApproval {
@@ -196,8 +119,8 @@ fn wanted(
         agent_id: check.agent_id.clone(),
         session_id: check.session_id.clone().unwrap_or_default(),
         tool: check.tool.clone(),
-        effect: matter.facts.effect.as_str(),
-        scopes: bound_scopes(matter.facts.scopes),
+        effect: context.facts.effect.as_str(),
+        scopes: bound_scopes(context.facts.scopes),
         bound_to,
         bound_value,
         summary: check.summary.clone(),
@@ -205,7 +128,7 @@ fn wanted(
         quorum: terms.quorum.max(1),
         window,
         single_use,
-        expires_at: matter.now.saturating_add(engine.settings.approval_ttl),
+        expires_at: context.evaluation.now.saturating_add(engine.settings.approval_ttl),
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::elevation::{binding, bound_scopes, reach};
-use super::{Check, Evaluation, conclude, consider};
+use super::policy::{Judged, judge};
+use super::{Check, conclude, evaluate};
 use crate::domain::Answer;
 use crate::domain::Error;
 use crate::engine::Engine;
@@ -24,38 +25,38 @@ pub(crate) async fn replay(
         return Ok(first);
     }
     let begun = Instant::now();
-    let mut evaluation = consider(engine, check)?;
+    let evaluation = evaluate(engine, check)?;
+    let mut judged = judge(engine, check, &evaluation);
     let approved = first.result.approval_id.as_deref();
-    match (&evaluation.verdict, approved) {
+    match (&judged.verdict, approved) {
         (Verdict::Allow { .. }, _) => return Ok(first),
         (Verdict::Hold { terms, .. }, Some(approval_id)) => {
-            match engine.policies.load().decide_approved(&evaluation.facts(check)) {
+            match engine.policies.load().decide_approved(&judged.facts) {
                 Verdict::Deny { policies, reason } | Verdict::Hold { policies, reason, .. } => {
-                    evaluation.verdict = Verdict::Deny { policies, reason };
+                    judged.verdict = Verdict::Deny { policies, reason };
                 }
                 Verdict::Allow { policies, .. } => {
-                    let changed =
-                        outgrown(engine, check, &evaluation, *terms, &first, approval_id).await?;
+                    let changed = outgrown(engine, &judged, *terms, &first, approval_id).await?;
                     let Some(changed) = changed else { return Ok(first) };
                     let reason = format!("{changed}; ask again with a new Idempotency-Key");
-                    evaluation.verdict = Verdict::Deny { policies, reason };
+                    judged.verdict = Verdict::Deny { policies, reason };
                 }
             }
         }
         (Verdict::Hold { .. } | Verdict::Deny { .. }, _) => {}
     }
-    Ok(Arc::new(conclude(engine, check, evaluation, begun).await))
+    Ok(Arc::new(conclude(engine, judged, begun).await))
 }
 
 /// Why the approval that the first answer used would not be enough by now, if so.
 async fn outgrown(
     engine: &Engine,
-    check: &Check,
-    evaluation: &Evaluation,
+    judged: &Judged<'_>,
     terms: ApprovalRequirements,
     first: &Answer,
     approval_id: &str,
 ) -> Result<Option<String>, Error> {
+    let Judged { check, evaluation, .. } = judged;
     let effect = evaluation.class.effect;
     if first.result.action_effect != Some(effect) {
         let tool = &check.tool;

@@ -1,22 +1,52 @@
-//! What the policies are told about a check.
-
-use agenttrust::Timestamp;
+//! The policy step: what the policies are told about a check, and what they say.
 
 use super::Check;
-use super::session::SessionContext;
-use crate::classify::Classification;
-use crate::policy::AuthorizationRequest;
-use crate::registry::AgentEntry;
+use super::evaluation::Evaluation;
+use crate::engine::Engine;
+use crate::policy::{AuthorizationRequest, Shadow, Verdict};
 
-/// The facts of one check.
-pub(super) fn facts<'a>(
+/// A check and its verdict.
+#[derive(Debug)]
+pub(super) struct Judged<'a> {
+    pub(super) check: &'a Check,
+    pub(super) evaluation: &'a Evaluation,
+    pub(super) facts: AuthorizationRequest<'a>,
+    pub(super) verdict: Verdict,
+    /// What the policies said; `None` where it was refused before them.
+    pub(super) said: Option<PolicyOutcome>,
+}
+
+/// What the policies said of a check that came before them.
+#[derive(Debug)]
+pub(super) struct PolicyOutcome {
+    /// Whether they allow, deny or hold it.
+    pub(super) verdict: &'static str,
+    /// What `@shadow` policies would change about that.
+    pub(super) shadow: Option<Shadow>,
+}
+
+/// Asks the policies in force, unless the check was refused before them.
+pub(super) fn judge<'a>(
+    engine: &Engine,
     check: &'a Check,
-    entry: &'a AgentEntry,
-    visit: &'a SessionContext,
-    class: &Classification,
-    scopes: &'a [String],
-    now: Timestamp,
-) -> AuthorizationRequest<'a> {
+    evaluation: &'a Evaluation,
+) -> Judged<'a> {
+    let facts = facts(check, evaluation);
+    let (verdict, said) = match &evaluation.refused {
+        Some(reason) => (Verdict::Deny { policies: Vec::new(), reason: reason.clone() }, None),
+        None => {
+            let policies = engine.policies.load();
+            let verdict = policies.decide(&facts);
+            let said = PolicyOutcome { verdict: verdict.as_str(), shadow: policies.shadow(&facts) };
+            (verdict, Some(said))
+        }
+    };
+    Judged { check, evaluation, facts, verdict, said }
+}
+
+/// What the policies are told.
+fn facts<'a>(check: &'a Check, evaluation: &'a Evaluation) -> AuthorizationRequest<'a> {
+    let Evaluation { agent: entry, session, class, scopes, now, .. } = evaluation;
     AuthorizationRequest {
         org: &entry.agent.org_id,
         agent_id: &entry.agent.id,
@@ -27,9 +57,9 @@ pub(super) fn facts<'a>(
         effect: class.effect,
         confidence: class.confidence,
         session_id: check.session_id.as_deref(),
-        session_source: visit.source(),
-        session_mode: visit.mode(),
-        ceiling: visit.ceiling(),
+        session_source: session.source(),
+        session_mode: session.mode(),
+        ceiling: session.ceiling(),
         scopes,
         input_chars: check.summary.as_deref().map(input_chars),
         now_unix_seconds: now.unix_seconds(),

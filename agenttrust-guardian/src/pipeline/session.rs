@@ -18,7 +18,7 @@ pub(super) enum Entered {
     /// The check is in it.
     In(SessionContext),
     /// The session is no good, so the check is denied.
-    Refused { visit: SessionContext, reason: String },
+    Refused { session: SessionContext, reason: String },
 }
 
 /// A check's place: its session and the agent, whose floor applies to every session.
@@ -102,13 +102,13 @@ pub(super) fn enter(
     agent: &Arc<AgentEntry>,
     now: Timestamp,
 ) -> Result<Entered, Error> {
-    let visit = |session| SessionContext { session, agent: Arc::clone(agent) };
+    let context = |session| SessionContext { session, agent: Arc::clone(agent) };
     let gateway = check.key.role == Role::Gateway;
     let Some(id) = check.session_id.as_deref() else {
         return if gateway {
             Err(outside_a_token())
         } else {
-            Ok(Entered::In(visit(Session::None)))
+            Ok(Entered::In(context(Session::None)))
         };
     };
     if !id.starts_with(SESSION_PREFIX) {
@@ -116,9 +116,9 @@ pub(super) fn enter(
             return Err(outside_a_token());
         }
         let session = engine.registry.adhoc.enter(&agent.agent.id, id, now);
-        return Ok(Entered::In(visit(Session::AdHoc(session))));
+        return Ok(Entered::In(context(Session::AdHoc(session))));
     }
-    let refused = |reason| Entered::Refused { visit: visit(Session::None), reason };
+    let refused = |reason| Entered::Refused { session: context(Session::None), reason };
     let Some(session) = engine.registry.sessions.get(&check.key.org_id, id) else {
         return Ok(refused(format!(
             "session {id:?} is not open: it was never issued, or it has ended; begin a new one"
@@ -141,7 +141,7 @@ pub(super) fn enter(
     if gateway && session.row.source != SessionSource::Api {
         return Err(outside_a_token());
     }
-    Ok(Entered::In(visit(Session::Issued(session))))
+    Ok(Entered::In(context(Session::Issued(session))))
 }
 
 fn outside_a_token() -> Error {

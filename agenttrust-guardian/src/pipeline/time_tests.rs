@@ -311,15 +311,16 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         summary: None,
         _place: None,
     };
-    let considered = super::consider(engine, &check).unwrap();
-    let begun = std::time::Instant::now();
-    let answer = super::conclude(engine, &check, considered, begun).await;
+    let evaluation = super::evaluate(engine, &check).unwrap();
+    let judged = super::judge(engine, &check, &evaluation);
+    let answer = super::conclude(engine, judged, std::time::Instant::now()).await;
     assert!(answer.result.allowed);
 
-    let considered = super::consider(engine, &check).unwrap();
+    let evaluation = super::evaluate(engine, &check).unwrap();
+    let judged = super::judge(engine, &check, &evaluation);
     let path = format!("/api/v1/agents/{}/suspend", world.agent);
     world.send(&world.operator, &path, &[], json!({})).await;
-    let answer = super::conclude(engine, &check, considered, std::time::Instant::now()).await;
+    let answer = super::conclude(engine, judged, std::time::Instant::now()).await;
     assert!(!answer.result.allowed);
     assert!(answer.result.reason.unwrap().contains("is suspended"));
     let rows = crate::audit::list(&engine.store.db(), "", 0, 100, None).await.unwrap();

@@ -109,23 +109,21 @@ impl Rules {
         question: &Question<'_>,
         approved: bool,
     ) -> Result<Answers<'_>, String> {
-        let mut answers = Answers::default();
-        let (matched, broken) = (&mut answers.forbids, &mut answers.broken_forbids);
-        self.collect(&self.forbids, question, approved, matched, broken)?;
-        let (matched, broken) = (&mut answers.permits, &mut answers.broken_permits);
-        self.collect(&self.permits, question, approved, matched, broken)?;
+        let (forbids, broken_forbids) = self.collect(&self.forbids, question, approved)?;
+        let (permits, broken_permits) = self.collect(&self.permits, question, approved)?;
+        let mut answers = Answers { forbids, broken_forbids, permits, broken_permits };
         answers.sort();
         Ok(answers)
     }
 
-    fn collect<'a>(
-        &'a self,
+    /// Returns what matches of one half, and what of it cannot be evaluated.
+    fn collect(
+        &self,
         half: &Index,
         question: &Question<'_>,
         approved: bool,
-        matched: &mut Vec<Match<'a>>,
-        broken: &mut Vec<Broken>,
-    ) -> Result<(), String> {
+    ) -> Result<(Vec<Match<'_>>, Vec<Broken>), String> {
+        let (mut matched, mut broken) = (Vec::new(), Vec::new());
         let Question { facts, principals, resource, .. } = question;
         for policies in half.candidates(facts.effect, resource, principals) {
             for id in &policies.certain {
@@ -156,7 +154,7 @@ impl Rules {
                 });
             }
         }
-        Ok(())
+        Ok((matched, broken))
     }
 
     fn matched(&self, id: &PolicyId) -> Result<Match<'_>, String> {

@@ -106,17 +106,26 @@ impl Default for IdempotencyCache {
     }
 }
 
+/// A check that may be asked again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeatable<'a> {
+    /// Whose key asks; another one's checks are others.
+    pub(crate) key_id: &'a str,
+    pub(crate) idempotency_key: &'a str,
+    /// What tells one check from another.
+    pub(crate) body: [u8; 32],
+}
+
 impl IdempotencyCache {
     /// What is known of this idempotency key; where that is nothing, the decision that `begin` makes is
     /// from now on. It holds the weight while it runs, and adds to it what its answer takes.
     pub(crate) fn place(
         &self,
-        key_id: &str,
-        idempotency_key: &str,
-        body: [u8; 32],
+        asked: &Repeatable<'_>,
         now: Timestamp,
         begin: impl FnOnce(Arc<Weight>) -> Deciding,
     ) -> Place {
+        let Repeatable { key_id, idempotency_key, body } = *asked;
         let key = (key_id.to_owned(), idempotency_key.to_owned());
         let mut by_key = lock(&self.by_key);
         // Looked at without making it younger: the order is that of when each was asked first.
@@ -173,7 +182,8 @@ mod tests {
 
     /// Asks for a check under this key, whose decision is under way or comes to an answer of these bytes.
     fn ask(repeats: &IdempotencyCache, key: &str, now: Timestamp, bytes: Option<usize>) -> Place {
-        let place = repeats.place("key_1", key, [0; 32], now, |weight| {
+        let asked = Repeatable { key_id: "key_1", idempotency_key: key, body: [0; 32] };
+        let place = repeats.place(&asked, now, |weight| {
             let deciding = async move {
                 match bytes {
                     Some(bytes) => weight.add(bytes),
@@ -191,13 +201,7 @@ mod tests {
 
     fn trial_answer() -> Arc<Answer> {
         let (result, decision) = (CheckResult::default(), DecisionKind::Allow);
-        Arc::new(Answer {
-            result,
-            enforced: None,
-            decision,
-            policies: Vec::new(),
-            retry_after: None,
-        })
+        Arc::new(Answer { result, enforced: None, decision, policies: Vec::new() })
     }
 
     fn knows(repeats: &IdempotencyCache, key: &str) -> bool {

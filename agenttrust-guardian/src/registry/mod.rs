@@ -25,7 +25,9 @@ use agenttrust::Timestamp;
 
 pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
 pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, facts_of, groups_of};
-pub(crate) use self::idempotency::{Decided, Deciding, IdempotencyCache, Place, Weight};
+pub(crate) use self::idempotency::{
+    Decided, Deciding, IdempotencyCache, Place, Repeatable, Weight,
+};
 pub(crate) use self::keys::Keys;
 pub(crate) use self::limits::{Limits, ceiling_facts, facts_of_ceiling, stricter, strictness};
 pub(crate) use self::sessions::{SessionEntry, Sessions, show};

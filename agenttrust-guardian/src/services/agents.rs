@@ -13,6 +13,7 @@ use crate::domain::names::{check_name, check_names, check_text};
 use crate::domain::{Error, Key, ids};
 use crate::engine::Engine;
 use crate::registry::{AgentEntry, GROUPS, Limits, groups_of};
+use crate::store::Floor;
 
 /// An agent that is to be registered.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ pub(crate) async fn revoke(
     check_text("reason", &reason)?;
     known(engine, &key.org_id, id)?;
     let record = record(key, "agent.revoked", id, json!({ "reason": reason }));
-    Ok(engine.take_agent(&key.org_id, id, AgentStatus::Revoked, reason, record).await)
+    Ok(engine.take_agent(id, AgentStatus::Revoked, reason, record).await)
 }
 
 /// Suspends an agent; returns whether that is stored.
@@ -165,7 +166,7 @@ pub(crate) async fn suspend(
         return Err(revoked());
     }
     let record = record(key, "agent.suspended", id, json!({ "reason": reason }));
-    let durable = engine.take_agent(&key.org_id, id, AgentStatus::Suspended, reason, record).await;
+    let durable = engine.take_agent(id, AgentStatus::Suspended, reason, record).await;
     if engine.is_revoked(&key.org_id, id) {
         return Err(revoked());
     }
@@ -241,8 +242,9 @@ pub(crate) async fn set_floor(
         return Err(ceiling_stays());
     }
     let (org_id, now) = (key.org_id.clone(), engine.clock.now());
+    let stored_floor = Floor { mode, ceiling, instead };
     let stored = async {
-        let set = engine.store.set_floor(org_id, id.to_owned(), mode, ceiling, instead, now);
+        let set = engine.store.set_floor(org_id, id.to_owned(), stored_floor, now);
         if set.await? { Ok(()) } else { Err(ceiling_stays()) }
     };
     let shown = Some(floor.ceiling().to_vec()).filter(|ceiling| !ceiling.is_empty());

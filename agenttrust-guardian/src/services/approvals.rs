@@ -13,29 +13,25 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::audit::Record;
 use crate::domain::names::{check_input, check_name};
 use crate::domain::role::Access;
-use crate::domain::{Error, Key};
+use crate::domain::{Error, Key, Reach};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::store::{ApprovalFilter, Decided, Vote};
 
-/// The approval, if `key` may see it: of its agents, or one that it asked for itself.
+/// The approval, if the key may see it: of its agents, or one that it asked for itself.
 ///
 /// # Errors
 ///
 /// Not found, also for an approval that the key may not see, so that an id tells nothing about whose it is.
-pub(crate) async fn find(
-    engine: &Engine,
-    key: &Key,
-    access: Access,
-    id: &str,
-) -> Result<Approval, Error> {
+pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<Approval, Error> {
     let now = engine.clock.now();
-    let found = engine.reading_store.approval(id.to_owned(), key.org_id.clone(), now).await?;
+    let org_id = reach.key.org_id.clone();
+    let found = engine.reading_store.approval(id.to_owned(), org_id, now).await?;
     let approval = found.ok_or_else(|| Error::unknown("approval", id))?.approval;
-    if access == Access::Any || key.is_bound_to(&approval.agent_id) {
+    if reach.covers(&approval.agent_id) {
         return Ok(approval);
     }
-    if engine.reading_store.is_asker(id.to_owned(), key.id.clone()).await? {
+    if engine.reading_store.is_asker(id.to_owned(), reach.key.id.clone()).await? {
         return Ok(approval);
     }
     Err(Error::unknown("approval", id))
@@ -49,8 +45,7 @@ pub(crate) async fn find(
 /// Those of [`find`] and of `begin`.
 pub(crate) async fn wait_for<W>(
     engine: &Engine,
-    key: &Key,
-    access: Access,
+    reach: Reach<'_>,
     id: &str,
     wait: Duration,
     begin: impl FnOnce() -> Result<W, Error>,
@@ -59,7 +54,7 @@ pub(crate) async fn wait_for<W>(
     let mut changes = engine.changes.listen();
     let mut closing = engine.closing();
     let mut deadline = pin!(background::sleep(wait));
-    let mut approval = find(engine, key, access, id).await?;
+    let mut approval = find(engine, reach, id).await?;
     if wait.is_zero() || approval.status != ApprovalStatus::Pending {
         return Ok(approval);
     }
@@ -81,7 +76,7 @@ pub(crate) async fn wait_for<W>(
         let news = select(changed, select(lapsed, closed));
         let over = matches!(select(news, deadline.as_mut()).await, Either::Right(_));
         // At the deadline too: not every change is announced in time to be heard.
-        approval = find(engine, key, access, id).await?;
+        approval = find(engine, reach, id).await?;
         if over {
             break;
         }
@@ -97,13 +92,13 @@ pub(crate) async fn wait_for<W>(
 /// Forbidden for an agent that the key may not see.
 pub(crate) async fn list(
     engine: &Engine,
-    key: &Key,
-    access: Access,
+    reach: Reach<'_>,
     agent_id: Option<&str>,
     filter: ApprovalFilter,
 ) -> Result<Vec<Approval>, Error> {
-    if let (Access::Own, Some(agent_id)) = (access, agent_id)
-        && !key.is_bound_to(agent_id)
+    let Reach { key, access } = reach;
+    if let Some(agent_id) = agent_id
+        && !reach.covers(agent_id)
     {
         return Err(Error::not_bound(agent_id));
     }
@@ -242,13 +237,12 @@ fn own_request(id: &str) -> Error {
 /// Not found; invalid for another input; conflict for an approval that is bound to none or not pending.
 pub(crate) async fn disclose(
     engine: &Engine,
-    key: &Key,
-    access: Access,
+    reach: Reach<'_>,
     id: &str,
     (input, r): (Value, String),
     begin: impl FnOnce(),
 ) -> Result<(), Error> {
-    let approval = find(engine, key, access, id).await?;
+    let approval = find(engine, reach, id).await?;
     let Some(expected) = &approval.input_digest else {
         return Err(Error::conflict(format!(
             "approval {id:?} is not bound to an input, so there is none to show"

@@ -63,7 +63,7 @@ pub(crate) async fn create(engine: &Engine, new: NewKey, actor: &str) -> Result<
     if let Err(error) = made.await {
         // Its secret is shown to no one, so no one could ever take it back.
         if engine.knows_key(&row.org_id, &row.id) {
-            engine.take_key(&row.org_id, &row.id, revoked(&row.org_id, &row.id, actor)).await;
+            engine.take_key(&row.id, revoked(&row.org_id, &row.id, actor)).await;
         }
         return Err(error);
     }
@@ -116,14 +116,22 @@ pub(crate) async fn revoke(
     if !engine.knows_key(org_id, id) {
         return Err(no_such_key(id));
     }
-    Ok(engine.take_key(org_id, id, revoked(org_id, id, actor)).await)
+    Ok(engine.take_key(id, revoked(org_id, id, actor)).await)
 }
 
 fn revoked(org_id: &str, id: &str, actor: &str) -> Record {
     Record::new("key.revoked", org_id).actor(actor).body(json!({ "key_id": id }))
 }
 
-/// Gives a key the secret of this hash; the one that it has works for `overlap` seconds more.
+/// The secret that takes the place of a key's.
+#[derive(Debug)]
+pub(crate) struct NewSecret {
+    pub(crate) hash: Fingerprint,
+    /// How many seconds the one before goes on working.
+    pub(crate) overlap: u64,
+}
+
+/// Gives a key another secret.
 ///
 /// # Errors
 ///
@@ -132,10 +140,10 @@ pub(crate) async fn rotate(
     engine: &Engine,
     org_id: &str,
     id: &str,
-    hash: Fingerprint,
-    overlap: u64,
+    new: NewSecret,
     actor: &str,
 ) -> Result<KeyRow, Error> {
+    let NewSecret { hash, overlap } = new;
     if overlap > OVERLAP_MOST {
         let long = format!("is {overlap}; {OVERLAP_MOST} seconds is the most");
         return Err(Error::invalid("overlap", long));

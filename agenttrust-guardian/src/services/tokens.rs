@@ -11,7 +11,7 @@ use super::agents::{active, known, record};
 use super::sessions::open_session;
 use crate::domain::ids::SESSION_PREFIX;
 use crate::domain::names::check_name;
-use crate::domain::{Error, Fingerprint, Key, Secret, ids};
+use crate::domain::{Error, Fingerprint, Key, Reach, Secret, ids};
 use crate::engine::Engine;
 use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
 use crate::store::TokenRow;
@@ -114,17 +114,16 @@ pub(crate) struct Worth {
 }
 
 /// What this token is worth for a target and with these scopes; else why it is worth nothing. One that the key
-/// does not reach is one that does not work, unless it reaches `all`.
+/// does not reach is one that does not work.
 pub(crate) fn worth(
     engine: &Engine,
-    key: &Key,
+    reach: Reach<'_>,
     token: &str,
     target: Option<&str>,
     required: &[String],
-    all: bool,
 ) -> Result<Worth, String> {
-    let found = live(engine, key, &Fingerprint::from_text(token))
-        .filter(|found| all || key.is_bound_to(&found.agent.agent.id))
+    let found = live(engine, reach.key, &Fingerprint::from_text(token))
+        .filter(|found| reach.covers(&found.agent.agent.id))
         .ok_or_else(|| "the token does not work".to_owned())?;
     match found.refusal(target, required) {
         Some(why) => Err(why),
@@ -139,17 +138,17 @@ pub(crate) fn worth(
 /// Not found for one that does not work, or that the key does not reach.
 pub(crate) async fn revoke(
     engine: &Engine,
-    key: &Key,
+    reach: Reach<'_>,
     token: &str,
     reason: &str,
-    all: bool,
 ) -> Result<bool, Error> {
+    let key = reach.key;
     let hash = Fingerprint::from_text(token);
     let is = |token: &TokenEntry| token.row.hash == hash && token.row.org_id == key.org_id;
     let known = engine.registry.tokens.get(&key.org_id, &hash);
     let token = known
         .or_else(|| engine.taking_token(is))
-        .filter(|token| all || key.is_bound_to(&token.row.agent_id))
+        .filter(|token| reach.covers(&token.row.agent_id))
         .ok_or_else(|| Error::not_found("there is no such token that works"))?;
     let about = json!({ "token_id": token.row.id, "reason": reason });
     let record = record(key, "token.revoked", &token.row.agent_id, about);

@@ -82,6 +82,15 @@ impl TryFrom<Raw> for AgentRow {
     }
 }
 
+/// What is to apply to every session of an agent.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    pub(crate) mode: SessionMode,
+    pub(crate) ceiling: Option<Vec<String>>,
+    /// Whether it may take the place of a ceiling that there is.
+    pub(crate) instead: bool,
+}
+
 impl Store {
     /// Keeps a new agent.
     pub(crate) async fn insert_agent(
@@ -172,14 +181,12 @@ impl Store {
         .await
     }
 
-    /// Sets an agent's floor; `false` when there is a ceiling and this one was not said to take its place.
+    /// Sets an agent's floor; `false` when there is a ceiling that this one is not to take the place of.
     pub(crate) async fn set_floor(
         &self,
         org_id: String,
         id: String,
-        mode: SessionMode,
-        ceiling: Option<Vec<String>>,
-        instead: bool,
+        floor: Floor,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.run(move |db| async move {
@@ -187,9 +194,9 @@ impl Store {
             transaction.lock(&id).await?;
             let done = query(SET_FLOOR)
                 .bind(&id)
-                .bind(mode.as_str())
-                .bind(ceiling.as_ref().map(to_json))
-                .bind(instead)
+                .bind(floor.mode.as_str())
+                .bind(floor.ceiling.as_ref().map(to_json))
+                .bind(floor.instead)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -37,7 +37,7 @@ use agenttrust::Timestamp;
 use agenttrust::background;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use self::agents::AgentRow;
+pub(crate) use self::agents::{AgentRow, Floor};
 pub(crate) use self::approvals::{
     ApprovalFilter, Decided, Held, NewApproval, Place, Settled, Vote,
 };
@@ -53,7 +53,7 @@ pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sessions::SessionRow;
 pub(crate) use self::telemetry::{EventRow, Kept, Stage, keep_events};
 pub(crate) use self::tokens::TokenRow;
-pub(crate) use self::tools::ToolRow;
+pub(crate) use self::tools::{ToolChanges, ToolRow};
 pub(crate) use self::webhooks::{WEBHOOKS_MOST, WebhookRow};
 
 /// How long the database may take for anything.

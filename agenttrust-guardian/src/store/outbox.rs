@@ -44,10 +44,12 @@ pub(crate) struct Leased {
 }
 
 /// How a delivery ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Ended {
-    Delivered,
-    GivenUp,
+    /// The receiver took it.
+    Delivered { status: u16 },
+    /// It is not tried again; the receiver's last answer, if it gave one, and what was wrong.
+    GivenUp { status: Option<u16>, error: String },
 }
 
 /// One delivery, as it is shown.
@@ -182,13 +184,11 @@ impl Store {
         &self,
         leased: Leased,
         ended: Ended,
-        status: Option<u16>,
-        error: Option<String>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let word = match ended {
-            Ended::Delivered => "delivered",
-            Ended::GivenUp => "given_up",
+        let (word, status, error) = match ended {
+            Ended::Delivered { status } => ("delivered", Some(status), None),
+            Ended::GivenUp { status, error } => ("given_up", status, Some(error)),
         };
         self.run(move |db| async move {
             let end = query(END)

@@ -72,18 +72,26 @@ impl TryFrom<Raw> for ToolRow {
     }
 }
 
+/// Changes of what is known of an organisation's tools.
+#[derive(Debug)]
+pub(crate) struct ToolChanges {
+    pub(crate) org_id: String,
+    pub(crate) key_id: String,
+    /// The number of the last change that was seen when they were planned.
+    pub(crate) seen: i64,
+    pub(crate) changes: Vec<Change>,
+}
+
 impl Store {
     /// Keeps changes of what is known of tools, all of them or none; `false` when something was changed
-    /// that whoever planned these had not seen, whose last change was number `seen`.
+    /// that whoever planned these had not seen.
     pub(crate) async fn change_tools(
         &self,
-        org_id: String,
-        changes: Vec<Change>,
-        key_id: String,
+        planned: ToolChanges,
         now: Timestamp,
-        seen: i64,
     ) -> Result<bool, StoreError> {
         self.run(move |db| async move {
+            let ToolChanges { org_id, key_id, seen, changes } = planned;
             let mut transaction = db.begin().await?;
             transaction.lock(&org_id).await?;
             let (unseen,): (i64,) =
@@ -92,15 +100,21 @@ impl Store {
                 return Ok(false);
             }
             for Change { tool, before, after } in &changes {
-                let mut row = Row { transaction: &mut transaction, org_id: &org_id, tool };
+                let mut row = Row {
+                    transaction: &mut transaction,
+                    org_id: &org_id,
+                    tool,
+                    key_id: &key_id,
+                    now,
+                };
                 if before.set != after.set {
-                    row.effect(SET, UNSET, after.set, &key_id, now).await?;
+                    row.effect(SET, UNSET, after.set).await?;
                 }
                 if before.raised != after.raised {
-                    row.effect(RAISE, LOWER, after.raised, &key_id, now).await?;
+                    row.effect(RAISE, LOWER, after.raised).await?;
                 }
                 if before.declared != after.declared {
-                    row.declared(after.declared.as_deref(), &key_id, now).await?;
+                    row.declared(after.declared.as_deref()).await?;
                 }
             }
             note(&mut transaction, Kind::Tools, &org_id, "", now).await?;
@@ -150,6 +164,9 @@ struct Row<'a> {
     transaction: &'a mut Transaction,
     org_id: &'a str,
     tool: &'a str,
+    /// Which key changes it, and when.
+    key_id: &'a str,
+    now: Timestamp,
 }
 
 impl Row<'_> {
@@ -158,27 +175,20 @@ impl Row<'_> {
         keep: &'static str,
         forget: &'static str,
         effect: Option<Effect>,
-        key_id: &str,
-        now: Timestamp,
     ) -> Result<(), sqlx::Error> {
         let Some(effect) = effect else { return self.forget(forget).await };
         query(keep)
             .bind(self.org_id)
             .bind(self.tool)
             .bind(effect.as_str())
-            .bind(key_id)
-            .bind(now.unix_micros())
+            .bind(self.key_id)
+            .bind(self.now.unix_micros())
             .execute(&mut *self.transaction)
             .await
             .map(drop)
     }
 
-    async fn declared(
-        &mut self,
-        declared: Option<&Declared>,
-        key_id: &str,
-        now: Timestamp,
-    ) -> Result<(), sqlx::Error> {
+    async fn declared(&mut self, declared: Option<&Declared>) -> Result<(), sqlx::Error> {
         let Some(declared) = declared else { return self.forget(REMOVE).await };
         query(DECLARE)
             .bind(self.org_id)
@@ -187,8 +197,8 @@ impl Row<'_> {
             .bind(to_json(&declared.scopes))
             .bind(declared.arguments.as_str())
             .bind(declared.places.as_str())
-            .bind(key_id)
-            .bind(now.unix_micros())
+            .bind(self.key_id)
+            .bind(self.now.unix_micros())
             .execute(&mut *self.transaction)
             .await
             .map(drop)

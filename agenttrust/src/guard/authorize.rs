@@ -12,7 +12,7 @@ use super::permit::{Permit, PermitBasis};
 use crate::background;
 use crate::client::{CheckOptions, CheckResponse};
 use crate::error::{AgentTrustError, Result};
-use crate::model::{CheckRequest, Effect, truncate_summary};
+use crate::model::{Binds, CheckRequest, Effect, truncate_summary};
 
 impl AgentTrustGuard {
     /// Asks the Guardian whether `action` may run.
@@ -152,32 +152,16 @@ impl Check {
         let mut options = CheckOptions::default().scopes(action.scopes);
         let mut summary = action.summary;
         let mut disclosure = None;
-        match action.input {
-            Input::None => {
-                if let Some(part) = action.binds {
-                    return Err(AgentTrustError::invalid(format!(
-                        "the action of tool {tool:?} says that its input is the {} alone, and has no \
-                         input; give it one with `input`",
-                        part.as_str()
-                    )));
-                }
+        if let Some(input) = captured(&tool, action.input, action.binds)? {
+            let settings = &guard.shared.settings;
+            let text = digest::canonical(&input)?;
+            let commitment = digest::commit_canonical(&settings.binding_key, &input, &text)?;
+            options = options.input_digest(commitment.digest.clone()).binds(action.binds);
+            if summary.is_none() {
+                summary = Some(summarize(text, settings.log_inputs));
             }
-            Input::Unreadable(why) => {
-                return Err(AgentTrustError::invalid(format!(
-                    "the input of tool {tool:?} cannot be captured: {why}"
-                )));
-            }
-            Input::Captured(input) => {
-                let text = digest::canonical(&input)?;
-                let key = &guard.shared.settings.binding_key;
-                let commitment = digest::commit_canonical(key, &input, &text)?;
-                options = options.input_digest(commitment.digest.clone()).binds(action.binds);
-                if summary.is_none() {
-                    summary = Some(summarize(text, guard.shared.settings.log_inputs));
-                }
-                if guard.shared.settings.disclose_on_elevation {
-                    disclosure = Some(Disclosure { input, commitment });
-                }
+            if settings.disclose_on_elevation {
+                disclosure = Some(Disclosure { input, commitment });
             }
         }
         let body = CheckRequest {
@@ -277,6 +261,22 @@ impl Check {
     ) -> Decision {
         let tool = self.tool().to_owned();
         Decision::Permit(Permit::new(guard.clone(), tool, check_id, basis))
+    }
+}
+
+/// The input that was captured, if any was; one that cannot be read is refused, and so is a part of nothing.
+fn captured(tool: &str, input: Input, binds: Option<Binds>) -> Result<Option<serde_json::Value>> {
+    match (input, binds) {
+        (Input::Captured(input), _) => Ok(Some(input)),
+        (Input::None, None) => Ok(None),
+        (Input::None, Some(part)) => Err(AgentTrustError::invalid(format!(
+            "the action of tool {tool:?} says that its input is the {} alone, and has no input; give it \
+             one with `input`",
+            part.as_str()
+        ))),
+        (Input::Unreadable(why), _) => Err(AgentTrustError::invalid(format!(
+            "the input of tool {tool:?} cannot be captured: {why}"
+        ))),
     }
 }
 

@@ -54,10 +54,9 @@ impl Prune {
         let notes = database.beside(AUDIT_CHECKPOINTS);
         let notes = notes.map(|path| CheckpointFile::open(&path)).transpose().map_err(refused)?;
         let out = self.export.as_deref().map(new_file).transpose()?;
-        let (db, log, signer) = (store.db(), self.log, key.clone());
-        let signing = Signing::new(key, notes);
-        let pruned = work(async move { prune(&db, log, &signer, &older, out, signing).await });
-        let pruned = pruned.await?;
+        let (db, signing) = (store.db(), Signing::new(key.clone(), notes));
+        let cut = Cut { log: self.log, key, older, out };
+        let pruned = work(async move { cut.make(&db, signing).await }).await?;
         store.close().await;
         say(|out| {
             for (log, plan) in &pruned {
@@ -75,56 +74,64 @@ impl Prune {
     }
 }
 
-/// Lets rows go in each log; returns what went.
-async fn prune(
-    db: &Db,
+/// What is let go of, and what is to be there afterwards.
+struct Cut {
+    /// In which log; in all unless it is said.
     log: Option<String>,
-    key: &AuditKey,
-    older: &str,
+    key: AuditKey,
+    /// What is older than this.
+    older: String,
+    /// Where the rows are written first.
     out: Option<File>,
-    signing: Signing,
-) -> Result<Vec<(String, Plan)>, AuditError> {
-    let logs = match log {
-        Some(log) => vec![log],
-        None => audit::logs(db).await?,
-    };
-    // A cut by anybody else is not to be signed over.
-    let trust = Trust { cut_by: Some(key.public()), ..Trust::default() };
-    let mut plans = Vec::new();
-    for log in logs {
-        if let Some(plan) = Plan::before(db, &log, older, &trust, key).await? {
-            plans.push((log, plan));
+}
+
+impl Cut {
+    /// Lets rows go in each log; returns what went.
+    async fn make(self, db: &Db, signing: Signing) -> Result<Vec<(String, Plan)>, AuditError> {
+        let Self { log, key, older, out } = self;
+        let logs = match log {
+            Some(log) => vec![log],
+            None => audit::logs(db).await?,
+        };
+        // A cut by anybody else is not to be signed over.
+        let trust = Trust { cut_by: Some(key.public()), ..Trust::default() };
+        let mut plans = Vec::new();
+        for log in logs {
+            if let Some(plan) = Plan::before(db, &log, &older, &trust, &key).await? {
+                plans.push((log, plan));
+            }
         }
-    }
-    if plans.is_empty() {
-        return Ok(plans);
-    }
-    if let Some(file) = out {
-        let unwritten = |error| AuditError::Export(Arc::new(error));
-        let mut out = BufWriter::new(file);
+        if plans.is_empty() {
+            return Ok(plans);
+        }
+        if let Some(file) = out {
+            let unwritten = |error| AuditError::Export(Arc::new(error));
+            let mut out = BufWriter::new(file);
+            for (log, plan) in &plans {
+                let through = i64::try_from(plan.through()).unwrap_or(i64::MAX);
+                audit::export(db, log, Some(through), &mut out).await?;
+            }
+            // What is let go afterwards is nowhere else.
+            let file = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
+            file.sync_all().map_err(unwritten)?;
+        }
+        let own = match db {
+            Db::Sqlite(_) => "",
+            Db::Postgres(_) => KEYS_LOG,
+        };
+        let said =
+            AuditLog::start(db.clone(), own.to_owned(), Arc::default(), Some(signing)).await?;
         for (log, plan) in &plans {
-            let through = i64::try_from(plan.through()).unwrap_or(i64::MAX);
-            audit::export(db, log, Some(through), &mut out).await?;
+            plan.carry_out(db, &key, format!("{:.6}", Timestamp::now())).await?;
+            let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
+                "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows,
+                "before": older, "by": "agenttrust audit prune",
+            }));
+            said.append(record).await?;
         }
-        // What is let go afterwards is nowhere else.
-        let file = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
-        file.sync_all().map_err(unwritten)?;
+        said.close().await;
+        Ok(plans)
     }
-    let own = match db {
-        Db::Sqlite(_) => "",
-        Db::Postgres(_) => KEYS_LOG,
-    };
-    let said = AuditLog::start(db.clone(), own.to_owned(), Arc::default(), Some(signing)).await?;
-    for (log, plan) in &plans {
-        plan.carry_out(db, key, format!("{:.6}", Timestamp::now())).await?;
-        let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
-            "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows,
-            "before": older, "by": "agenttrust audit prune",
-        }));
-        said.append(record).await?;
-    }
-    said.close().await;
-    Ok(plans)
 }
 
 fn new_file(path: &std::path::Path) -> Result<File, GuardianError> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::found::{Found, Origin};
-use super::known::{self, Kind, Known};
+use super::known::{self, Known};
+use super::value::Kind;
 use crate::domain::GuardianError;
 use crate::domain::spelling::distance;
 
@@ -38,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
     })?;
     let mut file = File::default();
     for (key, value) in table.into_inner() {
-        let known = known::ALL.into_iter().find(|known| known.name == key.get_ref().as_ref());
+        let known = known::ALL.iter().copied().find(|known| known.name == key.get_ref().as_ref());
         let known = known.ok_or_else(|| page.unknown(key.span().start, key.get_ref()))?;
         let at = value.span().start;
         let text = match (known.kind, value.into_inner()) {

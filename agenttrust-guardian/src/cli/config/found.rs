@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::file::{self, File};
 use super::flags::Flags;
-use super::known::{self, Kind, Known};
+use super::known::{self, Known, Unset};
+use super::value::Kind;
 use crate::domain::GuardianError;
 
 /// A setting's text, and where it was found.
@@ -58,7 +59,7 @@ impl Settings {
             None => variable("AGENTTRUST_CONFIG")?.map(PathBuf::from),
         };
         let file = file.as_deref().map(file::read).transpose()?.unwrap_or_default();
-        let each = known::ALL.into_iter().map(|known| Ok((known, look(known, flags, &file)?)));
+        let each = known::ALL.iter().map(|&known| Ok((known, look(known, flags, &file)?)));
         each.collect::<Result<_, GuardianError>>().map(Self)
     }
 
@@ -105,10 +106,11 @@ fn look(known: &Known, flags: &Flags, file: &File) -> Result<Option<Found>, Guar
     if let Some(found) = file.get(known) {
         return Ok(Some(found.clone()));
     }
-    let default = if known.name == known::REPLICA.name {
-        Some(machine())
-    } else {
-        known.default.map(str::to_owned)
+    let default = match (known.kind, &known.default) {
+        _ if known.name == known::REPLICA.name => Some(machine()),
+        (_, Unset::Is(default)) => Some((*default).to_owned()),
+        (Kind::Switch, Unset::Absent) => Some("false".to_owned()),
+        (_, Unset::Absent | Unset::Found(_)) => None,
     };
     Ok(default.map(|text| Found { text, origin: Origin::Default }))
 }

@@ -1,4 +1,13 @@
-//! The settings there are. Another one is a line here, a flag in `flags.rs` and a field in `mod.rs`.
+//! The settings there are: another one is a line of this table. Its flag, its variable, its place in the file, its
+//! field of `Config` and what `--print-config` says of it follow.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::log::Format;
+use super::found::Settings;
+use super::value::{Kind, Short, Url, Value};
+use crate::domain::{GuardianError, Secret};
 
 /// One setting.
 #[derive(Debug)]
@@ -6,83 +15,97 @@ pub(super) struct Known {
     /// Its name in the file; the flag's and the variable's follow from it.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// What it is when nobody sets it; nothing for one that may be absent.
-    pub(super) default: Option<&'static str>,
+    /// What the help calls its value.
+    pub(super) value_name: &'static str,
+    pub(super) default: Unset,
+    /// What the help says of it.
+    pub(super) help: &'static str,
 }
 
-/// What a setting holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    /// A text with a password in it, perhaps.
-    Url,
-    /// Never shown, and no flag: every process of the machine can read the flags of the others.
-    Secret,
-    Switch,
-    Number,
+/// What a setting is when nobody sets it.
+#[derive(Debug)]
+pub(super) enum Unset {
+    /// It is absent, or off.
+    Absent,
+    /// It is this.
+    Is(&'static str),
+    /// It is found out, as the help says in these words.
+    Found(&'static str),
 }
 
-const fn text(name: &'static str, default: Option<&'static str>) -> Known {
-    Known { name, kind: Kind::Text, default }
+use Unset::{Absent, Found, Is};
+
+macro_rules! settings {
+    ($($known:ident $field:ident: $type:ty = $name:literal $value_name:literal $default:expr, $help:literal;)*) => {
+        $(pub(super) static $known: Known = Known {
+            name: $name,
+            kind: <$type as Value>::KIND,
+            value_name: $value_name,
+            default: $default,
+            help: $help,
+        };)*
+
+        /// Every setting, in the order in which they are printed.
+        pub(super) static ALL: &[&Known] = &[$(&$known),*];
+
+        /// What each setting was found to be.
+        #[derive(Debug)]
+        pub(in crate::cli) struct Values {
+            $(pub(in crate::cli) $field: $type,)*
+        }
+
+        impl Values {
+            pub(super) fn read(settings: &Settings) -> Result<Self, GuardianError> {
+                Ok(Self { $($field: Value::read(settings, &$known)?,)* })
+            }
+        }
+    };
 }
 
-const fn number(name: &'static str, default: Option<&'static str>) -> Known {
-    Known { name, kind: Kind::Number, default }
+settings! {
+    LISTEN listen: String = "listen" "ADDR" Is("127.0.0.1:8080"),
+        "Where to listen; port 0 takes a free one";
+    METRICS_LISTEN metrics_listen: Option<String> = "metrics-listen" "ADDR" Absent,
+        "Where to serve /metrics to whoever asks, without a key; nowhere unless set";
+    DATABASE database: Url = "database" "URL" Is("agenttrust.db"),
+        "The database: sqlite://PATH, a path, postgres://USER@HOST/NAME, or memory";
+    ADMIN_KEY admin_key: Option<Secret> = "admin-key" "KEY" Absent,
+        "The first admin key";
+    POLICIES policies: Option<PathBuf> = "policies" "DIR" Absent,
+        "A folder of Cedar policies instead of the built-in ones";
+    ALLOW_SELF_APPROVAL allow_self_approval: bool = "allow-self-approval" "BOOL" Absent,
+        "Let a key decide its own requests; each such decision is marked in the audit";
+    DEV dev: bool = "dev" "BOOL" Absent,
+        "Try things out: in memory, key sk_test_dev, self-approval; only on a loopback address";
+    APPROVAL_TTL approval_ttl: Duration = "approval-ttl" "TIME" Is("5m"),
+        "How long an approval may be pending";
+    SESSION_TTL session_ttl: Duration = "session-ttl" "TIME" Is("1d"),
+        "How long an issued session lives that no token bounds";
+    CHECK_DEADLINE check_deadline: Short = "check-deadline" "TIME" Is("2s"),
+        "How long a check may take before it is answered that it was not decided, such as 500ms; shorter than the time-out of those who ask";
+    MAX_REQUESTS max_requests: usize = "max-requests" "NUMBER" Is("4096"),
+        "How many requests may be under way at once, from 16 to 1,000,000; a key has a quarter of them, or the smaller of 512 and a half where that is more";
+    MAX_CONNECTIONS max_connections: Option<usize> = "max-connections" "NUMBER"
+        Found("as many as the process has file descriptors for, up to 10000"),
+        "How many connections may be open at once, from 16 on";
+    REPLICA replica: String = "replica" "NAME" Found("the machine's"),
+        "The name of this Guardian among those that share a database";
+    AUDIT_KEY audit_key: Option<PathBuf> = "audit-key" "FILE" Found("beside the database file"),
+        "The Ed25519 key that signs checkpoints of the audit, made if it is not there; replicas share one";
+    AUDIT_CHECKPOINTS audit_checkpoints: Option<PathBuf> = "audit-checkpoints" "FILE"
+        Found("beside its file"),
+        "Where checkpoints of the audit are noted outside of the database";
+    AUDIT_RETENTION audit_retention: Option<Duration> = "audit-retention" "TIME" Absent,
+        "How long rows of the audit are kept, such as 90d; for good unless set";
+    TLS_CERT tls_cert: Option<PathBuf> = "tls-cert" "FILE" Absent,
+        "The certificate to serve TLS with, and those above it, in PEM; a new file is taken over";
+    TLS_KEY tls_key: Option<PathBuf> = "tls-key" "FILE" Absent,
+        "The private key of the certificate, in PEM";
+    LOG log: String = "log" "FILTER" Is("info"),
+        "What to log: error, warn, info, debug, trace, or a filter such as info,sqlx=debug";
+    LOG_FORMAT log_format: Format = "log-format" "FORMAT" Is("text"),
+        "How to log: text or json";
 }
-
-const fn switch(name: &'static str) -> Known {
-    Known { name, kind: Kind::Switch, default: Some("false") }
-}
-
-pub(super) static LISTEN: Known = text("listen", Some("127.0.0.1:8080"));
-pub(super) static METRICS_LISTEN: Known = text("metrics-listen", None);
-pub(super) static DATABASE: Known =
-    Known { name: "database", kind: Kind::Url, default: Some("agenttrust.db") };
-pub(super) static ADMIN_KEY: Known = Known { name: "admin-key", kind: Kind::Secret, default: None };
-pub(super) static POLICIES: Known = text("policies", None);
-pub(super) static ALLOW_SELF_APPROVAL: Known = switch("allow-self-approval");
-pub(super) static DEV: Known = switch("dev");
-pub(super) static APPROVAL_TTL: Known = text("approval-ttl", Some("5m"));
-pub(super) static SESSION_TTL: Known = text("session-ttl", Some("1d"));
-pub(super) static CHECK_DEADLINE: Known = text("check-deadline", Some("2s"));
-pub(super) static MAX_REQUESTS: Known = number("max-requests", Some("4096"));
-/// Its default is as many as there are file descriptors for, up to 10,000.
-pub(super) static MAX_CONNECTIONS: Known = number("max-connections", None);
-/// Its default is the name of this machine.
-pub(super) static REPLICA: Known = text("replica", None);
-/// Its default is beside the database file.
-pub(super) static AUDIT_KEY: Known = text("audit-key", None);
-/// Its default is beside the database file.
-pub(super) static AUDIT_CHECKPOINTS: Known = text("audit-checkpoints", None);
-pub(super) static AUDIT_RETENTION: Known = text("audit-retention", None);
-pub(super) static TLS_CERT: Known = text("tls-cert", None);
-pub(super) static TLS_KEY: Known = text("tls-key", None);
-pub(super) static LOG: Known = text("log", Some("info"));
-pub(super) static LOG_FORMAT: Known = text("log-format", Some("text"));
-
-/// Every setting, in the order in which they are printed.
-pub(super) static ALL: [&Known; 20] = [
-    &LISTEN,
-    &METRICS_LISTEN,
-    &DATABASE,
-    &ADMIN_KEY,
-    &POLICIES,
-    &ALLOW_SELF_APPROVAL,
-    &DEV,
-    &APPROVAL_TTL,
-    &SESSION_TTL,
-    &CHECK_DEADLINE,
-    &MAX_REQUESTS,
-    &MAX_CONNECTIONS,
-    &REPLICA,
-    &AUDIT_KEY,
-    &AUDIT_CHECKPOINTS,
-    &AUDIT_RETENTION,
-    &TLS_CERT,
-    &TLS_KEY,
-    &LOG,
-    &LOG_FORMAT,
-];
 
 impl Known {
     /// The variable that sets it.

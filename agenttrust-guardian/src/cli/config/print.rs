@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::found::{Found, Origin, Settings};
-use super::known::{Kind, Known};
+use super::known::Known;
+use super::value::Kind;
 
 /// The settings as TOML.
 pub(super) fn toml(settings: &Settings) -> String {

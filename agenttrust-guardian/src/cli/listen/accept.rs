@@ -214,7 +214,9 @@ impl Taking {
         let (builder, stop) = (self.builder.clone(), self.offer.stop.clone());
         tokio::spawn(async move {
             stop.open.fetch_add(1, Ordering::Relaxed);
-            let serving = serve_one(stream, tls, &builder, router, connection, &stop);
+            let service = Tracked::new(router, connection.clone());
+            let one = One { builder, service, connection, stage: stop.stage.subscribe() };
+            let serving = one.serve(stream, tls);
             match limit {
                 None => serving.await,
                 Some(limit) => drop(tokio::time::timeout(limit, serving).await),
@@ -225,76 +227,71 @@ impl Taking {
     }
 }
 
-async fn serve_one(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    builder: &Builder<TokioExecutor>,
-    router: Router,
+/// One connection.
+struct One {
+    builder: Builder<TokioExecutor>,
+    service: Tracked,
     connection: Handle,
-    stop: &Stop,
-) {
-    let mut stage = stop.stage.subscribe();
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection came to nothing");
-        return;
-    }
-    let service = Tracked::new(router, connection.clone());
-    let Some(tls) = tls else {
-        let io = Watched::new(stream, connection.clone());
-        return answer(io, builder, service, &connection, &mut stage).await;
-    };
-    let told = pin!(connection.told());
-    let mut stopping = stage.clone();
-    let stopped = pin!(stopping.wait_for(|stage| *stage != Stage::Serving));
-    let stream = match select(pin!(tls.accept(stream)), select(told, stopped)).await {
-        Either::Left((Ok(stream), _)) => stream,
-        Either::Left((Err(error), _)) => {
+    stage: watch::Receiver<Stage>,
+}
+
+impl One {
+    async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection came to nothing");
             return;
         }
-        Either::Right(_) => return,
-    };
-    let io = Watched::new(stream, connection.clone());
-    answer(io, builder, service, &connection, &mut stage).await;
-}
-
-/// Answers what is asked on a connection, until it ends or is told to.
-async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    io: Watched<S>,
-    builder: &Builder<TokioExecutor>,
-    service: Tracked,
-    connection: &Handle,
-    stage: &mut watch::Receiver<Stage>,
-) {
-    let mut answering = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut gentle = false;
-    loop {
-        let stopped = async {
-            // It is told once to end gently, and once to end.
-            let stage = stage.wait_for(|stage| match stage {
-                Stage::Serving => false,
-                Stage::Draining => !gentle,
-                Stage::Cut => true,
-            });
-            match stage.await.map(|stage| *stage) {
-                Ok(Stage::Draining) => End::Gently,
-                _ => End::Now,
+        let Some(tls) = tls else { return self.answer(stream).await };
+        let accepted = {
+            let told = pin!(self.connection.told());
+            let mut stopping = self.stage.clone();
+            let stopped = pin!(stopping.wait_for(|stage| *stage != Stage::Serving));
+            match select(pin!(tls.accept(stream)), select(told, stopped)).await {
+                Either::Left((accepted, _)) => accepted,
+                Either::Right(_) => return,
             }
         };
-        let end = match select(answering.as_mut(), select(pin!(connection.told()), pin!(stopped)))
-            .await
-        {
-            Either::Left((Ok(()), _)) => return,
-            Either::Left((Err(error), _)) => {
-                tracing::debug!(error, "a connection came to nothing");
+        match accepted {
+            Ok(stream) => self.answer(stream).await,
+            Err(error) => tracing::debug!(%error, "a connection came to nothing"),
+        }
+    }
+
+    /// Answers what is asked on a connection, until it ends or is told to.
+    async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Self { builder, service, connection, mut stage } = self;
+        let io = Watched::new(stream, connection.clone());
+        let mut answering = pin!(builder.serve_connection(TokioIo::new(io), service));
+        let mut gentle = false;
+        loop {
+            let stopped = async {
+                // It is told once to end gently, and once to end.
+                let stage = stage.wait_for(|stage| match stage {
+                    Stage::Serving => false,
+                    Stage::Draining => !gentle,
+                    Stage::Cut => true,
+                });
+                match stage.await.map(|stage| *stage) {
+                    Ok(Stage::Draining) => End::Gently,
+                    _ => End::Now,
+                }
+            };
+            let end =
+                match select(answering.as_mut(), select(pin!(connection.told()), pin!(stopped)))
+                    .await
+                {
+                    Either::Left((Ok(()), _)) => return,
+                    Either::Left((Err(error), _)) => {
+                        tracing::debug!(error, "a connection came to nothing");
+                        return;
+                    }
+                    Either::Right((Either::Left((end, _)) | Either::Right((end, _)), _)) => end,
+                };
+            if end == End::Now {
                 return;
             }
-            Either::Right((Either::Left((end, _)) | Either::Right((end, _)), _)) => end,
-        };
-        if end == End::Now {
-            return;
+            gentle = true;
+            answering.as_mut().graceful_shutdown();
         }
-        gentle = true;
-        answering.as_mut().graceful_shutdown();
     }
 }

@@ -153,12 +153,12 @@ impl Engine {
     /// Suspends an agent, or revokes it with its tokens and sessions; returns whether that is stored.
     pub(crate) async fn take_agent(
         &self,
-        org_id: &str,
         id: &str,
         status: AgentStatus,
         reason: String,
         record: Record,
     ) -> bool {
+        let org_id = record.org_id.clone();
         let act = match status {
             AgentStatus::Suspended => Act::Suspend,
             _ => Act::Revoke { reason },
@@ -166,23 +166,23 @@ impl Engine {
         let subject = Subject::Agent(id.to_owned());
         let number = {
             let mut pending = self.takings.lock();
-            let number = pending.add(subject.clone(), org_id, act, self.clock.now(), record);
-            self.registry.take_agent(org_id, id, status);
+            let number = pending.add(subject.clone(), act, self.clock.now(), record);
+            self.registry.take_agent(&org_id, id, status);
             number
         };
         self.synced.noted();
-        self.revocations.announce(org_id, Revocation::of_agent(id));
+        self.revocations.announce(&org_id, Revocation::of_agent(id));
         self.takings.asked.notify_one();
         self.takings.told(&subject, number).await
     }
 
     /// Revokes a key that works; returns whether that is stored.
-    pub(crate) async fn take_key(&self, org_id: &str, id: &str, record: Record) -> bool {
+    pub(crate) async fn take_key(&self, id: &str, record: Record) -> bool {
         let subject = Subject::Key(id.to_owned());
         let number = {
             let mut pending = self.takings.lock();
             let now = self.clock.now();
-            let number = pending.add(subject.clone(), org_id, Act::RevokeKey, now, record);
+            let number = pending.add(subject.clone(), Act::RevokeKey, now, record);
             self.registry.keys.take_back(id);
             number
         };
@@ -197,9 +197,9 @@ impl Engine {
         let subject = Subject::Token(token.row.id.clone());
         let (number, told) = {
             let mut pending = self.takings.lock();
-            let (now, org_id) = (self.clock.now(), token.row.org_id.clone());
+            let now = self.clock.now();
             let act = Act::RevokeToken(Arc::clone(&token));
-            let number = pending.add(subject.clone(), &org_id, act, now, record);
+            let number = pending.add(subject.clone(), act, now, record);
             let told = self.registry.has_taken_token(&token.row.id);
             self.registry.take_token(&token);
             (number, told)

@@ -112,14 +112,8 @@ impl Pending {
 
     /// Takes `act` on; returns its number. It takes the place of one that is pending of the same subject,
     /// but for a suspension of what is being revoked, and owes the audit what that one owed.
-    pub(super) fn add(
-        &mut self,
-        subject: Subject,
-        org_id: &str,
-        act: Act,
-        at: Timestamp,
-        record: Record,
-    ) -> u64 {
+    pub(super) fn add(&mut self, subject: Subject, act: Act, at: Timestamp, record: Record) -> u64 {
+        let org_id = record.org_id.clone();
         let mut records = VecDeque::new();
         let (mut act, mut at) = (act, at);
         if let Some(before) = self.by_subject.remove(&subject) {
@@ -136,7 +130,7 @@ impl Pending {
         }
         let taking = Taking {
             number,
-            org_id: org_id.to_owned(),
+            org_id,
             act,
             at,
             progress: Progress::InForce,

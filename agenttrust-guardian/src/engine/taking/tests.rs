@@ -6,7 +6,7 @@ use agenttrust::{CreateAgentRequest, IssueTokenRequest};
 use super::*;
 use crate::domain::{DEFAULT_ORG, Fingerprint};
 use crate::guardian::Guardian;
-use crate::store::query;
+use crate::store::{Floor, query};
 
 async fn with_agent() -> (Guardian, String) {
     let guardian = Guardian::in_memory().await.unwrap();
@@ -17,7 +17,7 @@ async fn with_agent() -> (Guardian, String) {
 
 async fn take(engine: &Engine, agent: &str, status: AgentStatus) -> bool {
     let record = Record::new("a trial", DEFAULT_ORG);
-    engine.take_agent(DEFAULT_ORG, agent, status, String::new(), record).await
+    engine.take_agent(agent, status, String::new(), record).await
 }
 
 fn reactivate(engine: &Arc<Engine>, agent: &str) -> tokio::task::JoinHandle<Result<(), Error>> {
@@ -59,7 +59,8 @@ async fn what_is_taken_back_stays_so_whatever_row_of_it_is_read_before_it_is_sto
     // A row of it that is followed, ...
     let (org_id, now) = (DEFAULT_ORG.to_owned(), engine.clock.now());
     let mode = agenttrust::model::SessionMode::Supervised;
-    engine.store.set_floor(org_id, agent.clone(), mode, None, true, now).await.unwrap();
+    let floor = Floor { mode, ceiling: None, instead: true };
+    engine.store.set_floor(org_id, agent.clone(), floor, now).await.unwrap();
     engine.sync().await.unwrap();
     assert_eq!(stands(engine, &agent).await, (revoked, active));
     // ... and everything that is read anew.

@@ -17,7 +17,7 @@ use self::chance::Chance;
 use self::policies::Written;
 use self::reference::{Alone, Answer, Expected};
 use self::world::{Case, World};
-use super::consider;
+use super::{evaluate, judge};
 use crate::domain::Error;
 use crate::policy::{Limit, PolicySet, Verdict};
 
@@ -133,17 +133,18 @@ fn compare(
     let wanted = tally.cases.is_multiple_of(4);
     let now = engine.clock.now().unix_seconds();
     let expected = reference::answer(world, policies, case, now, wanted);
-    let considered = match consider(engine, &case.check) {
-        Ok(considered) => considered,
+    let evaluation = match evaluate(engine, &case.check) {
+        Ok(evaluation) => evaluation,
         Err(error) => {
             tally.refused += 1;
             assert_eq!(Expected::Error(status(error)), expected.plain, "{}", told());
             return expected;
         }
     };
-    assert_eq!(seen(&considered.verdict), expected.plain, "{}", told());
-    assert_eq!(Some(considered.class.effect), expected.effect, "{}", told());
-    match &considered.verdict {
+    let judged = judge(engine, &case.check, &evaluation);
+    assert_eq!(seen(&judged.verdict), expected.plain, "{}", told());
+    assert_eq!(Some(evaluation.class.effect), expected.effect, "{}", told());
+    match &judged.verdict {
         Verdict::Allow { .. } => tally.allowed += 1,
         Verdict::Hold { .. } => tally.held += 1,
         Verdict::Deny { policies, reason } => {
@@ -152,14 +153,14 @@ fn compare(
             tally.broken += usize::from(reason.contains("could not be evaluated"));
         }
     }
-    let asked = considered.said.is_some();
+    let asked = judged.said.is_some();
     assert_eq!(asked, expected.was_asked, "{}", told());
     tally.asked += usize::from(asked);
     if let Some(approved) = &expected.approved {
-        let again = engine.policies.load().decide_approved(&considered.facts(&case.check));
+        let again = engine.policies.load().decide_approved(&judged.facts);
         assert_eq!(seen(&again), *approved, "approved: {}", told());
     }
-    let shadow = considered.said.and_then(|said| said.shadow);
+    let shadow = judged.said.and_then(|said| said.shadow);
     assert_eq!(shadow.as_ref().map(|shadow| seen(&shadow.verdict)), expected.shadow, "{}", told());
     tally.shadowed += usize::from(shadow.is_some());
     expected

@@ -1,0 +1,266 @@
+//! From what a builder was told to a Guardian at work: in this order, so that a mistake leaves nothing behind.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use agenttrust::Timestamp;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::{AuditFiles, CHECK_DEADLINES, GuardianBuilder, Source};
+use crate::audit::{
+    AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
+};
+use crate::background::start as start_loops;
+use crate::clock::Clock;
+use crate::domain::limits::Limits;
+use crate::domain::{DEFAULT_ORG, Fingerprint, GuardianError, Key, Role, Secret};
+use crate::engine::check_ids::CheckIds;
+use crate::engine::policies::{Origin, Policies, brief};
+use crate::engine::pulse::Pulse;
+use crate::engine::revocations::Revocations;
+use crate::engine::sync::SyncProgress;
+use crate::engine::{Changes, Engine, Settings, sync, taking};
+use crate::guardian::Guardian;
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::policy::PolicySet;
+use crate::registry::Registry;
+use crate::services::keys::{self, NewKey};
+use crate::store::{Database, Store};
+use crate::telemetry::Telemetry;
+
+/// The shortest admin key that is taken, in characters.
+const ADMIN_KEY_MIN: usize = 12;
+/// How many connections of those for decisions background work takes at most.
+const AT_ONCE_IN_BACKGROUND: usize = 2;
+
+impl GuardianBuilder {
+    pub(super) async fn start(self) -> Result<Guardian, GuardianError> {
+        self.ensure_times()?;
+        let database = Database::parse(&self.database)?;
+        let own = Secret::random("sk_own_")?;
+        let engine = Arc::new(self.load(&database, &own).await?);
+        let record = Record::new("guardian.started", DEFAULT_ORG).body(json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "replica": self.replica,
+            "allow_self_approval": self.allow_self_approval,
+            "allow_private_targets": self.allow_private_targets,
+            "policies": brief(&engine.policies.load()),
+            "keys": engine.keys_in_brief(),
+            "audit_key": engine.audit.key().map(|key| key.public().to_string()),
+        }));
+        let recorded = engine.audit.append(record).await;
+        recorded.map_err(|error| refused(&database, &error))?;
+        for secret in &self.admin_keys {
+            ensure_admin(&engine, secret, self.development).await?;
+        }
+        // Loading may have taken a while.
+        engine.sync().await?;
+        sync::start(&engine);
+        taking::start(&engine);
+        start_loops(&engine);
+        Guardian::new(engine, own)
+    }
+
+    /// Refuses times that nothing could live with.
+    fn ensure_times(&self) -> Result<(), GuardianError> {
+        if self.audit.retention.is_some_and(|keep| keep.is_zero()) {
+            return Err(GuardianError::Invalid(
+                "an audit that keeps nothing is none: give it a retention above zero".to_owned(),
+            ));
+        }
+        if self.approval_ttl.is_zero() || self.session_ttl.is_zero() {
+            return Err(GuardianError::Invalid(
+                "approvals and sessions need a time to live above zero".to_owned(),
+            ));
+        }
+        if !CHECK_DEADLINES.contains(&self.check_deadline) {
+            return Err(GuardianError::Invalid(format!(
+                "a check cannot have {:?} to be decided in; give check-deadline a time from {:?} to {:?}, \
+                 shorter than the time-out of those who ask",
+                self.check_deadline,
+                CHECK_DEADLINES.start(),
+                CHECK_DEADLINES.end(),
+            )));
+        }
+        Ok(())
+    }
+
+    /// Opens the database and loads what the engine holds in memory.
+    async fn load(&self, database: &Database, own: &Secret) -> Result<Engine, GuardianError> {
+        let limits = Limits::new(self.max_requests)?;
+        let clock = Arc::new(Clock::default());
+        // Before anything is made: a mistake in them leaves nothing behind.
+        let given = self.policies.clone().given(clock.now()).await?;
+        let store = Store::open(database).await?.with_own_votes(self.allow_self_approval);
+        let settings = self.settings(database);
+        let audit = self.open_audit(&store, database, &settings.log, &clock).await?;
+        let control_store = store.control(database).await?;
+        let reading_store = store.reading(database).await?;
+        let metrics = Metrics::new();
+        let reports = store.writer(database).await?;
+        let telemetry = Telemetry::start(reports, audit.clone(), metrics.reported.clone());
+        let background_store = store.with_places(AT_ONCE_IN_BACKGROUND);
+        // Before memory is loaded: what changes in between is read once more.
+        let asked = Instant::now();
+        let seen = store.newest_change().await?;
+        if let Some(at) = store.last_change_made().await? {
+            clock.not_before(at);
+        }
+        let policies = match given {
+            Some(policies) => policies,
+            None => kept(&store, clock.now()).await?,
+        };
+        let registry = Registry::load(&store, clock.now()).await;
+        let registry = registry.map_err(|error| refused(database, &error))?;
+        let checks = CheckIds::load(&store).await?;
+        // From here on, whoever sets the clock opens no budget early.
+        clock.undisturbed();
+        registry.keys.set_own(own.fingerprint(), own_key());
+        Ok(Engine {
+            store,
+            control_store,
+            reading_store,
+            background_store,
+            registry,
+            policies,
+            audit,
+            checks,
+            changes: Changes::new(),
+            revocations: Revocations::new(),
+            limits,
+            synced: SyncProgress::from(seen, asked),
+            takings: Arc::default(),
+            telemetry,
+            clock,
+            settings,
+            metrics,
+            pulse: Pulse::default(),
+            outbound: Outbound::new(self.allow_private_targets),
+            closing: watch::Sender::new(false),
+        })
+    }
+
+    fn settings(&self, database: &Database) -> Settings {
+        let has_replicas = database.has_replicas();
+        Settings {
+            allow_self_approval: self.allow_self_approval,
+            approval_ttl: self.approval_ttl,
+            session_ttl: self.session_ttl,
+            check_deadline: self.check_deadline,
+            shared_database: database.is_shared(),
+            has_replicas,
+            log: if has_replicas { self.replica.clone() } else { String::new() },
+            audit_retention: self.audit.retention,
+        }
+    }
+
+    async fn open_audit(
+        &self,
+        store: &Store,
+        database: &Database,
+        log: &str,
+        clock: &Arc<Clock>,
+    ) -> Result<AuditLog, GuardianError> {
+        let writer = store.audit_writer(database).await?;
+        let signing = self.audit.signing(database)?;
+        let audit = AuditLog::start(writer, log.to_owned(), Arc::clone(clock), Some(signing)).await;
+        audit.map_err(|error| refused(database, &error))
+    }
+}
+
+fn refused(database: &Database, error: &impl fmt::Display) -> GuardianError {
+    GuardianError::Database { url: database.to_string(), reason: error.to_string() }
+}
+
+/// The key of the Guardian's own client.
+fn own_key() -> Key {
+    Key {
+        id: "key_own".to_owned(),
+        org_id: DEFAULT_ORG.to_owned(),
+        role: Role::Admin,
+        agents: Vec::new(),
+    }
+}
+
+impl AuditFiles {
+    fn signing(&self, database: &Database) -> Result<Signing, GuardianError> {
+        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
+        let key = match self.key.clone().or_else(|| database.beside(AUDIT_KEY)) {
+            Some(path) => AuditKey::at(&path).map_err(refused)?,
+            None => {
+                if database.has_replicas() {
+                    tracing::warn!(
+                        "no audit key is set, so checkpoints are signed by one that ends with this \
+                         Guardian; set audit-key to the same file for every replica"
+                    );
+                }
+                AuditKey::random()?
+            }
+        };
+        let notes = self.checkpoints.clone().or_else(|| database.beside(AUDIT_CHECKPOINTS));
+        let notes = notes.map(|path| CheckpointFile::open(&path)).transpose().map_err(refused)?;
+        Ok(Signing::new(key, notes))
+    }
+}
+
+impl Source {
+    /// Those that the Guardian was given; `None` when it was given none.
+    async fn given(self, now: Timestamp) -> Result<Option<Policies>, GuardianError> {
+        match self {
+            Self::Default => Ok(None),
+            Self::Set(set) => Ok(Some(Policies::of_set(set, Origin::Program, now))),
+            Self::Folder(folder) => Policies::of_folder(folder.clone(), now)
+                .await
+                .map(Some)
+                .map_err(|error| GuardianError::Policies { folder, reason: error.to_string() }),
+        }
+    }
+}
+
+/// The policies that were sent and are kept in the database, else the default set.
+async fn kept(store: &Store, now: Timestamp) -> Result<Policies, GuardianError> {
+    let files = store.policy_files().await?;
+    if files.is_empty() {
+        return Ok(Policies::of_set(PolicySet::default_set(), Origin::BuiltIn, now));
+    }
+    let set = PolicySet::of_files(files).map_err(|error| {
+        GuardianError::Invalid(format!(
+            "the policies that are kept in the database are not usable: {error}; start with a folder \
+             of policies instead"
+        ))
+    })?;
+    Ok(Policies::of_set(set, Origin::Api, now))
+}
+
+async fn ensure_admin(
+    engine: &Engine,
+    secret: &Secret,
+    development: bool,
+) -> Result<(), GuardianError> {
+    let text = secret.expose();
+    let short = text.len() < ADMIN_KEY_MIN && !development;
+    if short || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(GuardianError::Invalid(format!(
+            "an admin key is at least {ADMIN_KEY_MIN} printable ASCII characters without spaces; \
+             give a longer one that nobody can guess"
+        )));
+    }
+    let hash = Fingerprint::from_text(text);
+    match engine.store.key_by_hash(hash).await? {
+        Some(row) if row.role == Role::Admin && row.revoked_at.is_none() => return Ok(()),
+        Some(row) => {
+            let standing = if row.revoked_at.is_some() { "was revoked" } else { "is no admin key" };
+            return Err(GuardianError::Invalid(format!(
+                "the admin key that was given is known as {} and {standing}; give another one",
+                row.id
+            )));
+        }
+        None => {}
+    }
+    let new =
+        NewKey { org_id: DEFAULT_ORG.to_owned(), role: Role::Admin, agents: Vec::new(), hash };
+    keys::create(engine, new, "builder").await.map(drop).map_err(GuardianError::from)
+}

@@ -1,0 +1,157 @@
+//! The types that a setting may have, and how each is read from text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::log::Format;
+use super::duration;
+use super::found::{Found, Settings};
+use super::known::Known;
+use crate::domain::{GuardianError, Secret};
+
+/// What a setting holds, as the file and the page of settings have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// A text with a password in it, perhaps.
+    Url,
+    /// Never shown, and no flag: every process of the machine can read the flags of the others.
+    Secret,
+    Switch,
+    Number,
+}
+
+/// A type that a setting may have.
+pub(super) trait Value: Sized {
+    const KIND: Kind = Kind::Text;
+
+    /// Reads it from what was found.
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError>;
+}
+
+/// A database's URL.
+#[derive(Debug)]
+pub(in crate::cli) struct Url(pub(in crate::cli) String);
+
+/// A time that may be less than a second.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Short(pub(in crate::cli) Duration);
+
+impl Value for Option<String> {
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Ok(settings.text(known).map(str::to_owned))
+    }
+}
+
+impl Value for String {
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Option::read(settings, known).map(Option::unwrap_or_default)
+    }
+}
+
+impl Value for Url {
+    const KIND: Kind = Kind::Url;
+
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        String::read(settings, known).map(Self)
+    }
+}
+
+impl Value for Option<Secret> {
+    const KIND: Kind = Kind::Secret;
+
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Ok(settings.text(known).map(|text| Secret::from(text.to_owned())))
+    }
+}
+
+impl Value for Option<PathBuf> {
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Ok(settings.text(known).map(PathBuf::from))
+    }
+}
+
+impl Value for bool {
+    const KIND: Kind = Kind::Switch;
+
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        let read =
+            parse(
+                settings,
+                known,
+                "neither true nor false; write one of them",
+                |text| match text {
+                    "true" | "1" => Some(true),
+                    "false" | "0" => Some(false),
+                    _ => None,
+                },
+            );
+        read.map(Option::unwrap_or_default)
+    }
+}
+
+impl Value for Option<Duration> {
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        const WRONG: &str =
+            "no time span; write a whole number above 0 and s, m, h or d, such as 5m, up to 365d";
+        parse(settings, known, WRONG, duration::parse)
+    }
+}
+
+impl Value for Duration {
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Option::read(settings, known).map(Option::unwrap_or_default)
+    }
+}
+
+impl Value for Short {
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        const WRONG: &str =
+            "no time span; write a whole number above 0 and ms or s, such as 500ms or 2s";
+        let read = parse(settings, known, WRONG, duration::read_short);
+        read.map(|span| Self(span.unwrap_or_default()))
+    }
+}
+
+impl Value for Option<usize> {
+    const KIND: Kind = Kind::Number;
+
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        const WRONG: &str = "no whole number; write one such as 1000";
+        let digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
+        parse(settings, known, WRONG, |text| text.parse().ok().filter(|_| digits(text)))
+    }
+}
+
+impl Value for usize {
+    const KIND: Kind = Kind::Number;
+
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Option::read(settings, known).map(Option::unwrap_or_default)
+    }
+}
+
+impl Value for Format {
+    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        const WRONG: &str = "no log format; write text or json";
+        let read = parse(settings, known, WRONG, |text| match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        });
+        read.map(|format| format.unwrap_or(Self::Text))
+    }
+}
+
+/// Parses the text of a setting; one that is wrong is refused by the name under which its writer knows it.
+fn parse<T>(
+    settings: &Settings,
+    known: &Known,
+    wrong: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, GuardianError> {
+    let Some(Found { text, origin }) = settings.found(known) else { return Ok(None) };
+    parse(text).map(Some).ok_or_else(|| {
+        GuardianError::Invalid(format!("{} is {text:?}, which is {wrong}", origin.names(known)))
+    })
+}
