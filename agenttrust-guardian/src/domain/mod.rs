@@ -1,6 +1,7 @@
 //! What every room speaks of: names and secrets, who may do what, what is refused and why.
 
 mod decision;
+pub(crate) mod duration;
 mod error;
 mod event;
 mod guardian_error;
