@@ -7,7 +7,7 @@ use cedar_policy::Effect;
 use super::verdict::{ApprovalRequirements, Limit, Per};
 use crate::domain::duration;
 use crate::domain::numbers::digits;
-use crate::domain::spelling::distance;
+use crate::domain::spelling::nearest;
 
 /// Every annotation that means something here.
 const KNOWN: [&str; 8] =
@@ -169,12 +169,9 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 fn unknown_annotation(name: &str) -> String {
-    let nearest = KNOWN.iter().map(|known| (distance(name, known), *known)).min();
-    match nearest {
-        Some((distance, known)) if distance <= 2.max(known.len() / 3) => {
-            format!("unknown annotation `@{name}`; did you mean `@{known}`?")
-        }
-        _ => format!("unknown annotation `@{name}`; known are @{}", KNOWN.join(", @")),
+    match nearest(name, KNOWN) {
+        Some(known) => format!("unknown annotation `@{name}`; did you mean `@{known}`?"),
+        None => format!("unknown annotation `@{name}`; known are @{}", KNOWN.join(", @")),
     }
 }
 

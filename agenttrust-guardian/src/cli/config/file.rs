@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::found::{Found, Origin};
 use super::known::{self, Kind, Known};
 use crate::domain::GuardianError;
-use crate::domain::spelling::distance;
+use crate::domain::spelling::nearest;
 
 /// What the file sets.
 #[derive(Default)]
@@ -98,12 +98,9 @@ impl Page<'_> {
     }
 
     fn unknown(&self, byte: usize, key: &str) -> GuardianError {
-        let near = known::ALL.iter().map(|known| (distance(key, known.name), known.name)).min();
-        let advice = match near {
-            Some((distance, name)) if distance <= 2.max(name.len() / 3) => {
-                format!("did you mean {name:?}?")
-            }
-            _ => {
+        let advice = match nearest(key, known::ALL.iter().map(|known| known.name)) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None => {
                 let names: Vec<&str> = known::ALL.iter().map(|known| known.name).collect();
                 format!("known are {}", names.join(", "))
             }
