@@ -4,6 +4,7 @@ mod decision;
 pub(crate) mod duration;
 mod error;
 mod event;
+pub(crate) mod file;
 mod guardian_error;
 pub(crate) mod ids;
 mod key;

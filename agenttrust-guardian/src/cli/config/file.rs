@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::found::{Found, Origin};
 use super::known::{self, Kind, Known};
 use crate::domain::GuardianError;
+use crate::domain::file::read_text_at_most;
 use crate::domain::spelling::nearest;
 
 /// What the file sets.
@@ -24,7 +25,7 @@ impl File {
 pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
     // Larger than any file of settings, and small enough for a device that never ends.
     const MOST: u64 = 1 << 20;
-    let text = read_at_most(path, MOST).map_err(|why| {
+    let text = read_text_at_most(path, MOST).map_err(|why| {
         GuardianError::Invalid(format!(
             "the settings in {} cannot be read: {why}; name a TOML file with --config",
             path.display()
@@ -66,15 +67,6 @@ pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
         file.0.push((known, Found { text, origin }));
     }
     Ok(file)
-}
-
-fn read_at_most(path: &Path, most: u64) -> Result<String, String> {
-    use std::io::Read;
-
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    let read = file.take(most + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if read as u64 > most { Err(format!("it is larger than {most} bytes")) } else { Ok(text) }
 }
 
 /// The file, to say where in it something is wrong.
