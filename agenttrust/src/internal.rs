@@ -1,6 +1,7 @@
 //! What our own crates share beside the public API, and others should not use. No stability between
 //! versions.
 
+pub use crate::doubling::Doubling;
 pub use crate::guard::{Breaker, Cover, Miss};
 
 /// Hexadecimal.
