@@ -3,6 +3,7 @@
 
 pub use crate::doubling::Doubling;
 pub use crate::guard::{Breaker, Cover, Miss};
+pub use crate::model::name::NAME_MAX_BYTES;
 
 /// Hexadecimal.
 pub mod hex {
