@@ -4,11 +4,9 @@
 use std::sync::Arc;
 
 use agenttrust::Effect;
+use agenttrust::internal::NAME_MAX_BYTES;
 #[cfg(any(feature = "rmcp", feature = "tower-mcp"))]
 use {agenttrust::Action, serde::Serialize};
-
-/// As many bytes as a Guardian takes of a name.
-pub(crate) const LONGEST_NAME: usize = 200;
 
 /// The tools that reads of what is no tool are asked about as.
 #[cfg(any(feature = "mcp-http", feature = "rmcp"))]
@@ -36,7 +34,7 @@ pub(crate) fn tool(server: Option<&str>, name: &str) -> Result<String, &'static 
         Some(server) => format!("{server}/{name}"),
         None => name.to_owned(),
     };
-    if name.is_empty() || tool.len() > LONGEST_NAME || tool.contains(char::is_control) {
+    if name.is_empty() || tool.len() > NAME_MAX_BYTES || tool.contains(char::is_control) {
         return Err(
             "the name of a tool is 1 to 200 bytes long, the server's included, and none of them is a \
              control character",

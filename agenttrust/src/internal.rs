@@ -1,7 +1,9 @@
 //! What our own crates share beside the public API, and others should not use. No stability between
 //! versions.
 
+pub use crate::doubling::Doubling;
 pub use crate::guard::{Breaker, Cover, Miss};
+pub use crate::model::name::NAME_MAX_BYTES;
 
 /// Hexadecimal.
 pub mod hex {

@@ -39,6 +39,7 @@ pub mod background;
 pub mod blocking;
 mod capture;
 pub mod client;
+mod doubling;
 mod error;
 mod foreign;
 pub mod guard;

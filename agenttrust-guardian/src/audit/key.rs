@@ -13,6 +13,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use super::error::AuditError;
 use super::record::unhex;
+use crate::domain::file::{ReadError, read_text_at_most};
 
 /// A file of a key is smaller than this; a larger one is something else.
 const MOST: u64 = 4 << 10;
@@ -43,12 +44,16 @@ impl AuditKey {
 
     /// The key in this file, which must be there.
     pub(crate) fn load(path: &Path) -> Result<Self, AuditError> {
-        let text = read_at_most(path, MOST).map_err(|error| unusable(path, error))?;
-        let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| AuditError::Key {
+        let no_key = || AuditError::Key {
             path: path.to_owned(),
             reason: "it is no Ed25519 key in PKCS#8 PEM".to_owned(),
             source: None,
+        };
+        let text = read_text_at_most(path, MOST).map_err(|error| match error {
+            ReadError::TooLarge(_) => no_key(),
+            ReadError::Io(error) => unusable(path, error),
         })?;
+        let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| no_key())?;
         warn_of_readers(path);
         Ok(Self(Arc::new(key)))
     }
@@ -126,14 +131,6 @@ fn unusable(path: &Path, error: io::Error) -> AuditError {
         reason: error.to_string(),
         source: Some(Arc::new(error)),
     }
-}
-
-fn read_at_most(path: &Path, most: u64) -> io::Result<String> {
-    use std::io::Read;
-
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(most).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

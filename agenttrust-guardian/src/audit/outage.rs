@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use agenttrust::internal::Doubling;
+
 use super::record::{Record, Row};
 
-/// How long to wait before an unwritable log is tried again: at first, and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
+/// How long to wait before an unwritable log is tried again.
+const WAITS: Doubling = Doubling::new(Duration::from_millis(100), Duration::from_secs(5));
 
 pub(super) struct Outage {
     pub(super) since: String,
@@ -15,18 +16,24 @@ pub(super) struct Outage {
     pub(super) refused: u64,
     /// The first and the last row that turned out to be written although their callers were told otherwise.
     pub(super) written_unanswered: Option<(i64, i64)>,
-    pub(super) retry: Duration,
+    /// How many tries did not succeed, after the first.
+    tries: u32,
 }
 
 impl Outage {
     pub(super) fn begin(since: String, org_id: String, refused: u64) -> Self {
-        Self { since, org_id, refused, written_unanswered: None, retry: RETRY_FIRST }
+        Self { since, org_id, refused, written_unanswered: None, tries: 0 }
     }
 
     /// Another try did not succeed.
     pub(super) fn goes_on(&mut self, refused: u64) {
         self.refused += refused;
-        self.retry = (self.retry * 2).min(RETRY_MAX);
+        self.tries = self.tries.saturating_add(1);
+    }
+
+    /// How long to wait before the next try.
+    pub(super) fn retry(&self) -> Duration {
+        WAITS.wait(self.tries)
     }
 
     /// The row that tells the gap.

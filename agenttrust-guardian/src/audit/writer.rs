@@ -114,7 +114,7 @@ impl Writer {
     /// Waits for messages; during an outage, or with a checkpoint to sign, only until that is due (`None`).
     async fn receive(&mut self, batch: &mut Vec<Message>) -> Option<usize> {
         let checkpoint = self.signing.as_ref().and_then(Signing::due_at);
-        let retry = self.outage.as_ref().map(|outage| Instant::now() + outage.retry);
+        let retry = self.outage.as_ref().map(|outage| Instant::now() + outage.retry());
         match retry.or(checkpoint) {
             None => Some(self.messages.recv_many(batch, BATCH).await),
             Some(due) => timeout_at(due, self.messages.recv_many(batch, BATCH)).await.ok(),

@@ -4,7 +4,7 @@ mod prune;
 mod tail;
 mod verify;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ use agenttrust::background;
 use clap::{Args, Subcommand};
 
 use super::DatabaseArgs;
+use super::out::say;
 use crate::audit;
 use crate::audit::{AUDIT_KEY, AuditError, AuditKey};
 use crate::domain::GuardianError;
@@ -80,7 +81,7 @@ impl Audit {
             Self::Prune(prune) => prune.run().await,
             Self::Key { key, place } => {
                 let key = key.read(&place)?.public();
-                say(|out| writeln!(out, "{key}"))?;
+                say(&key.to_string())?;
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -122,15 +123,6 @@ async fn work<T: Send + 'static>(
         .await
         .map_err(|_| GuardianError::Unavailable("the audit log's task panicked".to_owned()))?
         .map_err(|error| GuardianError::Unavailable(error.to_string()))
-}
-
-fn say(
-    write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>,
-) -> Result<(), GuardianError> {
-    let mut out = io::stdout().lock();
-    write(&mut out)
-        .and_then(|()| out.flush())
-        .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
 }
 
 /// A Guardian's first act is a row, so a log without one was emptied, or never was its.

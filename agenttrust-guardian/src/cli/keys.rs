@@ -1,6 +1,6 @@
 //! `agenttrust keys`. A Guardian that runs on the same database follows within a second.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use agenttrust::Timestamp;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::out::{print, say};
 use super::{DatabaseArgs, KEYS_LOG};
 use crate::audit::{AuditError, AuditLog, Record};
 use crate::domain::names::check_name;
@@ -111,7 +112,7 @@ async fn create(
     }
     store.insert_key(row).await?;
     // Shown before anything else can go wrong: it cannot be shown again.
-    print(|out| writeln!(out, "{}", secret.expose()))?;
+    say(secret.expose())?;
     note(&store, record).await?;
     store.close().await;
     Ok(())
@@ -154,7 +155,7 @@ async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), Gu
     if !store.rotate_key(rotation).await? {
         return Err(no_such_key(&id));
     }
-    print(|out| writeln!(out, "{}", secret.expose()))?;
+    say(secret.expose())?;
     let body = json!({ "key_id": id, "overlap": overlap, "by": BY });
     note(&store, Record::new("key.rotated", org_id).body(body)).await?;
     store.close().await;
@@ -171,7 +172,7 @@ async fn revoke(id: String, place: &DatabaseArgs) -> Result<(), GuardianError> {
     let record = Record::new("key.revoked", org_id).body(json!({ "key_id": id, "by": BY }));
     note(&store, record).await?;
     store.close().await;
-    print(|out| writeln!(out, "{id} is revoked"))
+    say(&format!("{id} is revoked"))
 }
 
 /// The organisation of a key. Whoever has the database looks after all of them.
@@ -200,13 +201,4 @@ async fn note(store: &Store, record: Record) -> Result<(), GuardianError> {
     audit.append(record).await.map_err(unrecorded)?;
     audit.close().await;
     Ok(())
-}
-
-fn print(
-    write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>,
-) -> Result<(), GuardianError> {
-    let mut out = io::stdout().lock();
-    write(&mut out)
-        .and_then(|()| out.flush())
-        .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
 }

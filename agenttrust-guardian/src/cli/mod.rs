@@ -6,6 +6,7 @@ mod keys;
 mod listen;
 mod log;
 mod openapi;
+mod out;
 mod policy;
 mod serve;
 mod stop;

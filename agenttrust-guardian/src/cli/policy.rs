@@ -3,13 +3,13 @@
 mod cases;
 mod replay;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
 use super::DatabaseArgs;
+use super::out::say;
 use crate::domain::GuardianError;
 use crate::policy;
 use crate::policy::{PolicyError, PolicySet};
@@ -116,9 +116,4 @@ fn load(dir: &Path) -> Result<PolicySet, ExitCode> {
 fn refused(error: &PolicyError) -> ExitCode {
     eprintln!("{error}");
     ExitCode::FAILURE
-}
-
-fn say(line: &str) -> Result<(), GuardianError> {
-    writeln!(std::io::stdout().lock(), "{line}")
-        .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
 }

@@ -1,11 +1,11 @@
 //! `agenttrust serve`.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::config::{Config, Flags};
 use super::listen::{self, Addresses, Listening, Stop};
+use super::out::say;
 use super::tls::Identity;
 use super::{log, stop};
 use crate::domain::{GuardianError, Role};
@@ -170,11 +170,4 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
         say(&format!("admin key, shown this once: {key}"))?;
     }
     Ok(guardian)
-}
-
-fn say(line: &str) -> Result<(), GuardianError> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
 }

@@ -1,5 +1,6 @@
 //! TLS: a certificate and its key, read from files, and read again when they change.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
 use crate::domain::GuardianError;
+use crate::domain::file::{ReadError, read_at_most};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -105,16 +107,8 @@ impl Identity {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read;
-
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!("it is larger than {LARGEST} bytes"));
-    }
-    Ok(bytes)
+fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    read_at_most(File::open(path)?, LARGEST)
 }
 
 /// Looks after the files.

@@ -1,8 +1,10 @@
 //! What every room speaks of: names and secrets, who may do what, what is refused and why.
 
 mod decision;
+pub(crate) mod duration;
 mod error;
 mod event;
+pub(crate) mod file;
 mod guardian_error;
 pub(crate) mod ids;
 mod key;

@@ -1,11 +1,10 @@
 //! What may be a name or an id. Beyond this they are opaque and compared byte for byte.
 
+use agenttrust::internal::NAME_MAX_BYTES;
 use serde_json::Value;
 
 use crate::domain::Error;
 
-/// The longest name or id, in bytes.
-pub(crate) const NAME_MAX_BYTES: usize = 200;
 /// The longest place in a source (a file, a module), in bytes.
 const LINE_MAX_BYTES: usize = 1_000;
 /// The longest free text (a reason), in bytes.

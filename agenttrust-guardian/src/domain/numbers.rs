@@ -1,4 +1,4 @@
-//! Numbers as JSON writes them.
+//! Whole numbers, as JSON and as people write them.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -14,4 +14,10 @@ pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Resu
     whole
         .and_then(|whole| N::try_from(whole).ok())
         .ok_or_else(|| D::Error::custom(format!("{number} is not a whole number in range")))
+}
+
+/// A whole number in digits and nothing else.
+pub(crate) fn digits(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use agenttrust::Effect;
+use agenttrust::internal::NAME_MAX_BYTES;
 use agenttrust::model::schema::{Name, optional_effect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::{Declared, Json};
 use crate::domain::Error;
-use crate::domain::names::{NAME_MAX_BYTES, check_line, check_name, check_names, is_within};
+use crate::domain::names::{check_line, check_name, check_names, is_within};
 use crate::domain::numbers::whole;
 
 /// How many tools one manifest has at most.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 
 use super::evaluation::DecisionContext;
-use crate::domain::Decision;
+use crate::domain::{Decision, duration};
 use crate::engine::Engine;
 use crate::policy::{Limit, Per};
 use crate::store::{Charge, Spent};
@@ -78,21 +78,10 @@ pub(super) fn exhausted(engine: &Engine, spent: Spent) -> Decision {
     let reason = format!(
         "denied by policy `{policy}`{}; it permits {most} calls in {} to {whose}, which are used up until {}",
         why.unwrap_or_default(),
-        spelled(within),
+        duration::spell(within),
         engine.clock.now().saturating_add(opens_in),
     );
     Decision::Denied { policies: vec![policy], reason, approval: None }
-}
-
-/// A time span as `@limit` spells it.
-fn spelled(span: Duration) -> String {
-    let seconds = span.as_secs();
-    for (unit, letter) in [(24 * 3_600, 'd'), (3_600, 'h'), (60, 'm')] {
-        if seconds >= unit && seconds.is_multiple_of(unit) {
-            return format!("{}{letter}", seconds / unit);
-        }
-    }
-    format!("{seconds}s")
 }
 
 impl Engine {
@@ -103,20 +92,6 @@ impl Engine {
         match Timestamp::from_unix_micros(before) {
             Some(before) => self.background_store.prune_budgets(before).await,
             None => Ok(0),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_span_reads_as_it_was_written() {
-        for (seconds, text) in
-            [(1, "1s"), (60, "1m"), (90, "90s"), (3_600, "1h"), (7_200, "2h"), (86_400, "1d")]
-        {
-            assert_eq!(spelled(Duration::from_secs(seconds)), text);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Annotations: which there are, what their values may be, and which make sense together.
 
-use crate::domain::spelling::distance;
 use std::time::Duration;
 
 use cedar_policy::Effect;
 
 use super::verdict::{ApprovalRequirements, Limit, Per};
+use crate::domain::duration;
+use crate::domain::numbers::digits;
+use crate::domain::spelling::nearest;
 
 /// Every annotation that means something here.
 const KNOWN: [&str; 8] =
@@ -122,7 +124,7 @@ fn flag(name: &str, value: &str) -> Result<bool, String> {
 }
 
 fn count(value: &str) -> Result<u32, String> {
-    let count = number(value).and_then(|count| u32::try_from(count).ok());
+    let count = digits(value).and_then(|count| u32::try_from(count).ok());
     count.filter(|count| (1..=MAX_QUORUM).contains(count)).ok_or_else(|| {
         format!(
             "`@quorum({value:?})` is not a number of approvers; write one from 1 to {MAX_QUORUM}, as in \
@@ -132,7 +134,7 @@ fn count(value: &str) -> Result<u32, String> {
 }
 
 fn window_of(value: &str) -> Result<Duration, String> {
-    duration(value).ok_or_else(|| {
+    span(value).ok_or_else(|| {
         format!(
             "`@window({value:?})` is not a time span; write a whole number and s, m, h or d, from \"1s\" \
              to \"30d\", as in `@window(\"10m\")`"
@@ -149,8 +151,8 @@ fn rate(value: &str) -> Result<Rate, String> {
             Some(_) => return None,
         };
         let (most, within) = rate.split_once('/')?;
-        let most = number(most)?.try_into().ok().filter(|most| (1..=MAX_LIMIT).contains(most))?;
-        Some(Rate { max_calls: most, window: duration(within)?, per })
+        let most = digits(most)?.try_into().ok().filter(|most| (1..=MAX_LIMIT).contains(most))?;
+        Some(Rate { max_calls: most, window: span(within)?, per })
     };
     read().ok_or_else(|| {
         format!(
@@ -162,32 +164,14 @@ fn rate(value: &str) -> Result<Rate, String> {
 }
 
 /// A whole number and `s`, `m`, `h` or `d`: from one second to [`MAX_WINDOW`].
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.chars().next_back()?;
-    let seconds: u64 = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    let span = Duration::from_secs(number(text.strip_suffix(unit)?)?.checked_mul(seconds)?);
-    (!span.is_zero() && span <= MAX_WINDOW).then_some(span)
-}
-
-/// A whole number in digits and nothing else.
-fn number(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
+fn span(text: &str) -> Option<Duration> {
+    duration::parse(text, &duration::UNITS, MAX_WINDOW)
 }
 
 fn unknown_annotation(name: &str) -> String {
-    let nearest = KNOWN.iter().map(|known| (distance(name, known), *known)).min();
-    match nearest {
-        Some((distance, known)) if distance <= 2.max(known.len() / 3) => {
-            format!("unknown annotation `@{name}`; did you mean `@{known}`?")
-        }
-        _ => format!("unknown annotation `@{name}`; known are @{}", KNOWN.join(", @")),
+    match nearest(name, KNOWN) {
+        Some(known) => format!("unknown annotation `@{name}`; did you mean `@{known}`?"),
+        None => format!("unknown annotation `@{name}`; known are @{}", KNOWN.join(", @")),
     }
 }
 

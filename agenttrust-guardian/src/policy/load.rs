@@ -1,7 +1,6 @@
 //! From files to rules: parse, name, read annotations, validate — all or nothing.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -16,6 +15,7 @@ use super::decide::Note;
 use super::error::{PolicyError, Position};
 use super::facts::Vocabulary;
 use super::{About, Inner, nesting};
+use crate::domain::file::{ReadError, read_at_most};
 
 /// How long one policy file is at most, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -78,12 +78,12 @@ pub(super) fn read_file(path: &Path) -> Result<(String, String), PolicyError> {
     let file = open(path).map_err(unreadable)?;
     // ... and once more, because it may be another one by now.
     only_a_file(&name, &file.metadata().map_err(unreadable)?)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        let problem = format!("the file is longer than {MAX_FILE_BYTES} bytes; split it");
-        return Err(PolicyError::in_file(&name, problem));
-    }
+    let bytes = read_at_most(file, MAX_FILE_BYTES).map_err(|error| match error {
+        ReadError::TooLarge(most) => {
+            PolicyError::in_file(&name, format!("the file is longer than {most} bytes; split it"))
+        }
+        ReadError::Io(error) => unreadable(error),
+    })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((name, text)),
         Err(error) => {

@@ -1,6 +1,7 @@
 //! Reading the token of a request (RFC 6750, section 2.1): from its one `Authorization` header, and
 //! from nowhere else.
 
+use agenttrust::internal::NAME_MAX_BYTES;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -8,8 +9,6 @@ use super::refusal::Refusal;
 
 /// What every token of a Guardian begins with.
 const PREFIX: &str = "at_";
-/// The longest token that is looked into, in bytes: a Guardian takes none that is longer.
-const LONGEST: usize = 200;
 
 /// The token; it is looked into only when it can be one.
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
@@ -27,7 +26,8 @@ pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
         return Err(Refusal::Missing);
     }
     let token = token.trim_start_matches(' ');
-    let is_one = token.len() <= LONGEST
+    // A Guardian takes a token as it does a name, and none that is longer.
+    let is_one = token.len() <= NAME_MAX_BYTES
         && token.strip_prefix(PREFIX).is_some_and(|secret| !secret.is_empty())
         && token.bytes().all(is_token68);
     if is_one { Ok(token) } else { Err(Refusal::Inactive) }

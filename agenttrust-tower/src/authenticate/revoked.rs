@@ -6,16 +6,16 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agenttrust::background;
+use agenttrust::internal::Doubling;
 use agenttrust::{AgentTrustClient, AgentTrustError};
 use futures_util::future::select;
 use tokio::sync::oneshot;
 
 use super::tokens::Tokens;
 
-/// The pause after a stream broke, doubled with each try that fails.
-const PAUSE: Duration = Duration::from_millis(500);
-/// The longest of these pauses: a gateway that has no such stream is asked this often.
-const PAUSE_MOST: Duration = Duration::from_secs(30);
+/// The pause after a stream broke, doubled with each try that fails. A gateway that has no such stream is
+/// asked as often as the longest says.
+const PAUSES: Doubling = Doubling::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// Follows for as long as what is returned is kept.
 pub(super) fn follow(tokens: &Arc<Tokens>) -> oneshot::Sender<()> {
@@ -29,15 +29,15 @@ pub(super) fn follow(tokens: &Arc<Tokens>) -> oneshot::Sender<()> {
 }
 
 async fn follow_on(client: AgentTrustClient, tokens: Weak<Tokens>) {
-    let mut pause = PAUSE;
+    let mut failed = 0_u32;
     loop {
-        if let Err(error) = follow_once(&client, &tokens, &mut pause).await {
+        if let Err(error) = follow_once(&client, &tokens, &mut failed).await {
             tracing::warn!(%error, "revocations are not followed; trying again");
         }
         // What was heard of up to here may be old by now.
         forget(&tokens, Tokens::forget_all);
-        background::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MOST);
+        background::sleep(PAUSES.wait(failed)).await;
+        failed = failed.saturating_add(1);
     }
 }
 
@@ -45,12 +45,12 @@ async fn follow_on(client: AgentTrustClient, tokens: Weak<Tokens>) {
 async fn follow_once(
     client: &AgentTrustClient,
     tokens: &Weak<Tokens>,
-    pause: &mut Duration,
+    failed: &mut u32,
 ) -> Result<(), AgentTrustError> {
     let mut revocations = client.tokens().revocations().await?;
     // Only from here on nothing is missed.
     forget(tokens, Tokens::forget_all);
-    *pause = PAUSE;
+    *failed = 0;
     while let Some(revocation) = revocations.next().await {
         let revocation = revocation?;
         forget(tokens, |tokens| tokens.forget(&revocation));

@@ -1,9 +1,7 @@
 //! What a token has to be good for here.
 
+use agenttrust::internal::NAME_MAX_BYTES;
 use agenttrust::model::CapabilitySet;
-
-/// The longest audience that a Guardian takes, in bytes.
-const AUDIENCE_LONGEST: usize = 200;
 
 /// Whom a token has to be for, and what it has to carry.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +22,10 @@ impl Wanted {
                         .to_owned(),
                 );
             }
-            if audience.len() > AUDIENCE_LONGEST || audience.chars().any(char::is_control) {
+            if audience.len() > NAME_MAX_BYTES || audience.chars().any(char::is_control) {
                 return Some(format!(
                     "its audience {audience:?} is none that a token can be issued for; give it \
-                     {AUDIENCE_LONGEST} bytes at most and no control characters"
+                     {NAME_MAX_BYTES} bytes at most and no control characters"
                 ));
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use agenttrust::internal::NAME_MAX_BYTES;
 use agenttrust::{Action, Binds, Effect};
 use http::{Method, Request};
 use serde_json::json;
@@ -10,8 +11,10 @@ use serde_json::json;
 use crate::http::resource::host;
 use crate::{ExtractAction, Extracted};
 
-/// A Guardian takes names of 200 bytes, and this one has `grpc/` in front.
-const LONGEST_NAME: usize = 195;
+/// What the name of a tool has in front ...
+const PREFIX: &str = "grpc/";
+/// ... and how long the rest of it is at most, in bytes.
+const LONGEST_NAME: usize = NAME_MAX_BYTES - PREFIX.len();
 
 const READ: [&str; 9] =
     ["get", "list", "read", "search", "find", "query", "count", "describe", "watch"];
@@ -133,7 +136,7 @@ impl<B> ExtractAction<Request<B>> for GrpcExtract {
             Err(reason) => return Extracted::refuse(reason),
         };
         let input = json!({ "authority": authority, "host": host, "method": full_name });
-        let action = Action::new(format!("grpc/{full_name}"))
+        let action = Action::new(format!("{PREFIX}{full_name}"))
             .effect(self.effect(full_name, method))
             .input(&input)
             .binds(Binds::Method);

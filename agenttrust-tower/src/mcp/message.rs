@@ -1,12 +1,11 @@
 //! One JSON-RPC message, and which of the guarded calls it is, if it is one.
 
+use agenttrust::internal::NAME_MAX_BYTES;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::headers;
 use super::json::{self, Text};
-use crate::mcp_call::LONGEST_NAME;
-
 use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Rejection};
 
 /// No method of MCP comes near.
@@ -227,7 +226,7 @@ fn name(kind: Kind, params: Option<&Map<String, Value>>) -> Result<&str, Rejecti
     let name = params.and_then(|params| params.get(member)).and_then(Value::as_str);
     let Some(name) = name else { return bad("is missing, or no text") };
     // A URI and a task's id are part of the input and not of a tool's name: they may be longer.
-    if name.is_empty() || (kind.named_by() == "name" && name.len() > LONGEST_NAME) {
+    if name.is_empty() || (kind.named_by() == "name" && name.len() > NAME_MAX_BYTES) {
         return bad("is empty, or longer than 200 bytes");
     }
     if name.chars().any(char::is_control) {

@@ -12,14 +12,13 @@ use super::breaker::{Admission, Miss};
 use super::permit::PermitBasis;
 use crate::background;
 use crate::client::Failed;
+use crate::doubling::Doubling;
 use crate::error::{AgentTrustError, Result};
 use crate::transport::TransportErrorKind;
 
-/// The first pause before asking again, where the Guardian names none or a shorter one. It doubles, so
-/// that a Guardian that decides nothing is not asked a hundred times a second.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// How often it doubles: up to 1.28 seconds.
-const DOUBLED_MOST: u32 = 7;
+/// The pauses before asking again, where the Guardian names none or a shorter one. They double, so that a
+/// Guardian that decides nothing is not asked a hundred times a second.
+const PAUSES: Doubling = Doubling::new(Duration::from_millis(10), Duration::from_millis(1_280));
 
 /// What to do about a Guardian that is not there.
 const AWAY: &str = "see that it runs and that this is its address, then call again";
@@ -258,8 +257,7 @@ impl Undecided {
     /// How long to wait before asking again: at least what was said, and up to half as much more, so
     /// that the calls of an overload do not all come back at once.
     fn pause(&self, asked: u32) -> Duration {
-        let least = FIRST_PAUSE * 2_u32.pow(asked.min(DOUBLED_MOST));
-        let pause = self.after.max(least);
+        let pause = self.after.max(PAUSES.wait(asked));
         let [dice, ..] = uuid::Uuid::new_v4().into_bytes();
         pause.saturating_add(pause / 512 * u32::from(dice))
     }

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::background;
+use crate::doubling::Doubling;
 use crate::transport::TransportError;
 
 /// So many misses in a row stop the asking of a guard.
 const MISSES: u32 = 5;
-/// The first pause. It doubles each time that the trial after it misses too.
+/// The first pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Short enough that a Guardian that is back is asked again soon.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// It doubles each time that the trial after it misses too. The longest is short enough that a Guardian
+/// that is back is asked again soon.
+const PAUSES: Doubling = Doubling::new(FIRST_PAUSE, Duration::from_secs(5));
 
 /// Counts calls that got no answer, and remembers why: a pause opens nothing that its reason would not.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ struct State {
 struct Pause {
     until: Instant,
     length: Duration,
+    /// How many trials before it missed.
+    trials: u32,
     why: Miss,
     /// Whether one caller is finding out what is true now.
     tried: bool,
@@ -153,13 +157,15 @@ impl Breaker {
         state.misses = state.misses.saturating_add(1);
         let worst = state.worst.map_or(miss, |worst| worst.max(miss));
         state.worst = Some(worst);
-        let (length, why) = match &state.pause {
+        let (trials, why) = match &state.pause {
             // What the trial found is newer than the reason of the pause before it.
-            Some(pause) => ((pause.length * 2).min(LONGEST_PAUSE), miss),
-            None if state.misses >= self.most => (FIRST_PAUSE, worst),
+            Some(pause) => (pause.trials.saturating_add(1), miss),
+            None if state.misses >= self.most => (0, worst),
             None => return,
         };
-        state.pause = Some(Pause { until: Instant::now() + length, length, why, tried: false });
+        let length = PAUSES.wait(trials);
+        let until = Instant::now() + length;
+        state.pause = Some(Pause { until, length, trials, why, tried: false });
         state.pauses += 1;
         self.known.send_replace(());
     }

@@ -10,6 +10,7 @@ mod approval;
 mod capability;
 mod effect;
 pub mod headers;
+pub(crate) mod name;
 mod revocation;
 #[cfg(feature = "openapi")]
 pub mod schema;

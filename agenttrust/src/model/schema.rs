@@ -13,6 +13,7 @@ use utoipa::openapi::schema::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::effect::Effect;
+use super::name::NAME_MAX_BYTES;
 use super::timestamp::Timestamp;
 
 /// Declares a string type of the document.
@@ -46,13 +47,13 @@ strings! {
              characters.",
         ))
         .min_length(Some(1))
-        .max_length(Some(200))
+        .max_length(Some(NAME_MAX_BYTES))
         .pattern(Some(NO_CONTROL));
 
     /// A name or an id that may be left empty, which is as good as absent.
     NameOrEmpty: |it| it
         .description(Some("As `Name`; empty is as good as absent."))
-        .max_length(Some(200))
+        .max_length(Some(NAME_MAX_BYTES))
         .pattern(Some(NO_CONTROL));
 
     /// A capability, or a scope, which is written alike.
@@ -62,7 +63,7 @@ strings! {
              bytes of UTF-8, no control characters.",
         ))
         .min_length(Some(1))
-        .max_length(Some(200))
+        .max_length(Some(NAME_MAX_BYTES))
         .pattern(Some(CAPABILITY));
 
     /// An Ed25519 public key.

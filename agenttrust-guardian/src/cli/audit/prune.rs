@@ -10,11 +10,12 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use clap::Args;
 
-use super::{KeyFile, say, work};
+use super::{KeyFile, work};
 use crate::audit;
 use crate::audit::{
     AUDIT_CHECKPOINTS, AuditError, AuditKey, AuditLog, CheckpointFile, Plan, Record, Signing, Trust,
 };
+use crate::cli::out::print;
 use crate::cli::{DatabaseArgs, KEYS_LOG, config};
 use crate::clock::before;
 use crate::domain::{DEFAULT_ORG, GuardianError};
@@ -58,7 +59,7 @@ impl Prune {
         let cut = Cut { log: self.log, key, older, out };
         let pruned = work(async move { cut.make(&db, signing).await }).await?;
         store.close().await;
-        say(|out| {
+        print(|out| {
             for (log, plan) in &pruned {
                 let name = if log.is_empty() { String::new() } else { format!(" {log:?}") };
                 writeln!(

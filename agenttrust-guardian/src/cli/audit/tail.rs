@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{empty, say, work};
+use super::{empty, work};
 use crate::audit;
 use crate::audit::{AuditError, Entry, MAX_PAGE};
 use crate::cli::DatabaseArgs;
+use crate::cli::out::print;
 use crate::domain::GuardianError;
 use crate::store::Db;
 
@@ -63,7 +64,7 @@ impl Tail {
     }
 
     fn print(&self, entries: &[Entry]) -> Result<(), GuardianError> {
-        say(|out| entries.iter().try_for_each(|entry| line(out, entry, self.json)))
+        print(|out| entries.iter().try_for_each(|entry| line(out, entry, self.json)))
     }
 }
 

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{KeyFile, beside, empty, say, work};
+use super::{KeyFile, beside, empty, work};
 use crate::audit;
 use crate::audit::{AUDIT_CHECKPOINTS, AuditKey, Checkpoint, PublicKey, Trust, Verification};
 use crate::cli::DatabaseArgs;
+use crate::cli::out::print;
 use crate::domain::GuardianError;
 
 /// What `agenttrust audit verify` is told.
@@ -39,7 +40,7 @@ impl Verify {
         if found.iter().all(|log| log.rows == 0 && log.fault.is_none()) {
             return Err(empty(&self.place));
         }
-        say(|out| found.iter().try_for_each(|log| tell(out, log, &trust, &by)))?;
+        print(|out| found.iter().try_for_each(|log| tell(out, log, &trust, &by)))?;
         let whole = found.iter().all(|log| log.fault.is_none());
         Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

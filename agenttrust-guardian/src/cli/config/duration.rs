@@ -1,34 +1,23 @@
-//! Time spans as people write them: a whole number and a unit.
+//! How long the time spans are that the program is told.
 
 use std::time::Duration;
 
-const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+use crate::domain::duration::{self, Unit};
+
+/// The units of what is over soon.
+const SHORT: [Unit; 2] = [("s", 1_000), ("ms", 1)];
 
 /// The longest that is taken.
 const MOST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Reads `90s`, `5m`, `12h` or `1d`.
 pub(in crate::cli) fn parse(text: &str) -> Option<Duration> {
-    let unit = text.chars().next_back()?;
-    let (_, seconds) = UNITS.into_iter().find(|(letter, _)| *letter == unit)?;
-    let number = text.strip_suffix(unit)?;
-    if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let span = Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?);
-    (!span.is_zero() && span <= MOST).then_some(span)
+    duration::parse(text, &duration::UNITS, MOST)
 }
 
 /// Reads `500ms` or `2s`.
 pub(in crate::cli) fn read_short(text: &str) -> Option<Duration> {
-    let Some(number) = text.strip_suffix("ms") else {
-        return parse(text).filter(|_| text.ends_with('s'));
-    };
-    if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let span = Duration::from_millis(number.parse().ok()?);
-    (!span.is_zero() && span <= MOST).then_some(span)
+    duration::parse(text, &SHORT, MOST)
 }
 
 #[cfg(test)]

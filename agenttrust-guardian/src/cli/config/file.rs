@@ -8,7 +8,8 @@ use super::found::{Found, Origin};
 use super::known::{self, Known};
 use super::value::Kind;
 use crate::domain::GuardianError;
-use crate::domain::spelling::distance;
+use crate::domain::file::read_text_at_most;
+use crate::domain::spelling::nearest;
 
 /// What the file sets.
 #[derive(Default)]
@@ -25,7 +26,7 @@ impl File {
 pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
     // Larger than any file of settings, and small enough for a device that never ends.
     const MOST: u64 = 1 << 20;
-    let text = read_at_most(path, MOST).map_err(|why| {
+    let text = read_text_at_most(path, MOST).map_err(|why| {
         GuardianError::Invalid(format!(
             "the settings in {} cannot be read: {why}; name a TOML file with --config",
             path.display()
@@ -69,15 +70,6 @@ pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
     Ok(file)
 }
 
-fn read_at_most(path: &Path, most: u64) -> Result<String, String> {
-    use std::io::Read;
-
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    let read = file.take(most + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if read as u64 > most { Err(format!("it is larger than {most} bytes")) } else { Ok(text) }
-}
-
 /// The file, to say where in it something is wrong.
 struct Page<'a> {
     path: PathBuf,
@@ -99,12 +91,9 @@ impl Page<'_> {
     }
 
     fn unknown(&self, byte: usize, key: &str) -> GuardianError {
-        let near = known::ALL.iter().map(|known| (distance(key, known.name), known.name)).min();
-        let advice = match near {
-            Some((distance, name)) if distance <= 2.max(name.len() / 3) => {
-                format!("did you mean {name:?}?")
-            }
-            _ => {
+        let advice = match nearest(key, known::ALL.iter().map(|known| known.name)) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None => {
                 let names: Vec<&str> = known::ALL.iter().map(|known| known.name).collect();
                 format!("known are {}", names.join(", "))
             }

@@ -21,7 +21,7 @@ use agenttrust::Effect;
 use agenttrust::model::{SessionMode, SessionSource};
 use serde::Deserialize;
 
-use super::say;
+use crate::cli::out::say;
 use crate::domain::{DEFAULT_ORG, GuardianError};
 use crate::manifest::Known;
 use crate::policy::{AuthorizationRequest, PolicySet, Verdict};

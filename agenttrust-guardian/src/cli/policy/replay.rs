@@ -8,10 +8,10 @@ use agenttrust::background;
 use agenttrust::model::{SessionMode, SessionSource};
 use serde::Deserialize;
 
-use super::super::DatabaseArgs;
-use super::say;
 use crate::audit;
 use crate::audit::{AuditError, Entry, MAX_PAGE};
+use crate::cli::DatabaseArgs;
+use crate::cli::out::say;
 use crate::domain::GuardianError;
 use crate::policy::{AuthorizationRequest, PolicySet};
 

@@ -4,15 +4,15 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use agenttrust::Timestamp;
+use agenttrust::internal::Doubling;
 use agenttrust::model::AgentStatus;
 
 use crate::audit::Record;
 use crate::registry::TokenEntry;
 use std::sync::Arc;
 
-/// How long to wait before it is tried again, at first and at most.
-const AGAIN_FIRST: Duration = Duration::from_millis(250);
-const AGAIN_MOST: Duration = Duration::from_secs(5);
+/// How long to wait before it is tried again.
+const WAITS: Doubling = Doubling::new(Duration::from_millis(250), Duration::from_secs(5));
 /// How long storing takes where nothing is in the way.
 const STORED_WITHIN: Duration = Duration::from_secs(1);
 /// How many rows of the audit one taking back may owe: asking again and again adds no more.
@@ -199,9 +199,8 @@ impl Pending {
     /// It did not work, and is tried again later. Says whether that was the first time.
     pub(super) fn put_off(&mut self, subject: &Subject, number: u64, now: Instant) -> bool {
         let Some(taking) = self.same(subject, number) else { return false };
-        let wait = AGAIN_FIRST.saturating_mul(1 << taking.tries.min(5)).min(AGAIN_MOST);
+        taking.due = now + WAITS.wait(taking.tries);
         taking.tries += 1;
-        taking.due = now + wait;
         taking.tries == 1
     }
 

@@ -1,0 +1,4 @@
+//! Names and ids, as long as a Guardian takes them.
+
+/// The longest name or id, in bytes.
+pub const NAME_MAX_BYTES: usize = 200;
