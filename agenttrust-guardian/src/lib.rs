@@ -52,6 +52,8 @@ mod clock;
 mod domain;
 mod engine;
 mod guardian;
+#[cfg(test)]
+mod harness;
 mod http;
 mod manifest;
 mod metrics;

@@ -3,15 +3,3 @@
 
 mod approvals;
 mod clock_jumps;
-
-use agenttrust_testkit::ADMIN;
-
-use crate::{Guardian, GuardianBuilder};
-
-pub(crate) type Api = agenttrust_testkit::Api<Guardian>;
-
-/// A Guardian with these settings.
-pub(crate) async fn open_with(settings: impl FnOnce(GuardianBuilder) -> GuardianBuilder) -> Api {
-    let guardian = settings(Guardian::builder().admin_key(ADMIN)).build().await.unwrap();
-    Api::new(guardian, Guardian::router)
-}

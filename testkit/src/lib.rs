@@ -3,11 +3,22 @@
 //! It knows no crate of `agenttrust`, so that the unit tests of each can use it too: a Guardian is asked by its
 //! router or over a socket.
 
+mod eventually;
+#[cfg(feature = "guardian")]
+mod harness;
+#[cfg(feature = "guardian")]
 pub mod postgres;
+#[cfg(feature = "guardian")]
 pub mod proxy;
+#[cfg(feature = "guardian")]
 pub mod receiver;
+#[cfg(feature = "guardian")]
 mod router_client;
 mod trials;
 
-pub use self::router_client::{ADMIN, Answer, Api, RouterClient, Stream};
+pub use self::eventually::{Look, eventually, eventually_blocking, eventually_within};
+#[cfg(feature = "guardian")]
+pub use self::harness::Harness;
+#[cfg(feature = "guardian")]
+pub use self::router_client::{ADMIN, Answer, Api, RouterClient, Stream, escaped};
 pub use self::trials::{is_long, trials};

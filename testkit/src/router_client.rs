@@ -14,6 +14,12 @@ use tower::ServiceExt;
 /// The admin key of every Guardian under test.
 pub const ADMIN: &str = "sk_test_admin";
 
+/// Any text as one segment of a path.
+#[must_use]
+pub fn escaped(segment: &str) -> String {
+    segment.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
@@ -136,12 +142,23 @@ impl<G> Deref for Api<G> {
 #[derive(Clone, Debug)]
 pub struct RouterClient {
     router: Router,
+    /// What goes with every request, beside the key.
+    headers: Vec<(String, String)>,
 }
 
 impl RouterClient {
     /// Asks by this router.
     pub fn new(router: Router) -> Self {
-        Self { router }
+        Self { router, headers: Vec::new() }
+    }
+
+    /// Asks with these headers too, which may be one more of a name that is there.
+    #[must_use]
+    pub fn with(&self, headers: &[(&str, &str)]) -> Self {
+        let mut with = self.clone();
+        let more = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        with.headers.extend(more);
+        with
     }
 
     /// The answer to a request, read to its end; of a stream, its first event.
@@ -161,25 +178,13 @@ impl RouterClient {
 
     /// Asks with a key, and a body if there is one.
     pub async fn ask(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Answer {
-        self.ask_with(method, path, key, &[], body).await
-    }
-
-    /// Asks with more headers.
-    pub async fn ask_with(
-        &self,
-        method: Method,
-        path: &str,
-        key: &str,
-        headers: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("X-API-Key", key)
             .header("Content-Type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         self.send(request.body(body).unwrap()).await
@@ -237,7 +242,7 @@ impl RouterClient {
 
     /// Checks with more headers.
     pub async fn check_with(&self, key: &str, headers: &[(&str, &str)], body: Value) -> Answer {
-        self.ask_with(Method::POST, "/api/v1/agenttrust/check", key, headers, Some(body)).await
+        self.with(headers).check_as(key, body).await
     }
 
     /// Approves.
@@ -280,6 +285,14 @@ impl RouterClient {
         let mut stream = Stream { body };
         assert_eq!(stream.next().await.unwrap(), "event: ready\ndata: {}\n\n");
         stream
+    }
+
+    /// How many places of this kind are held, as the metrics have it.
+    pub async fn places_held(&self, of: &str) -> u64 {
+        let text = self.get("/metrics", ADMIN).await.ok().body;
+        let name = format!("agenttrust_held{{of=\"{of}\"}} ");
+        let found = text.as_str().unwrap().lines().find_map(|line| line.strip_prefix(&name));
+        found.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
     /// Every row of the audit of this kind.

@@ -1,9 +1,9 @@
 //! The log against a real database: order, durability, and every way of tampering.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use agenttrust::internal::hex;
+use agenttrust_testkit::eventually;
 use futures_util::FutureExt;
 use serde_json::json;
 use sqlx::SqlitePool;
@@ -180,13 +180,8 @@ async fn the_last_clone_dropped_writes_what_waits() {
     let log = start(&pool).await.unwrap();
     log.enqueue(record(1)).await.unwrap();
     drop(log);
-    for _ in 0..200 {
-        if verify(&pool).await.unwrap().rows == 1 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the row was not written");
+    let written = async || verify(&pool).await.unwrap().rows == 1;
+    eventually("the row was not written", written).await;
 }
 
 #[tokio::test]
@@ -326,12 +321,7 @@ async fn rows_taken_before_an_outage_are_written_after_it_without_being_asked() 
     log.flush().await;
     assert!(!log.is_healthy());
     run(&pool, "DROP TRIGGER disk_full;").await;
-    for _ in 0..500 {
-        if log.is_healthy() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("it does not resume", async || log.is_healthy()).await;
     let kinds: Vec<_> =
         list(&pool, 0, 10, None).await.unwrap().into_iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, ["decision", "audit.resumed"]);

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
 use agenttrust_testkit::receiver::Receiver;
+use agenttrust_testkit::{ADMIN, eventually_within};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::Role;
 use crate::domain::{Event, Secret};
-use crate::model_tests::{Api, open_with};
+use crate::harness::{Api, open_with};
 use crate::outbound::new_secret;
 use crate::services::keys::{self, NewKey};
 use crate::store::{Ended, Store, WebhookRow};
+
+/// For the test that would hang: a message is tried again only after a while.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn open(database: &str) -> Api {
     open_with(|builder| builder.database(database).allow_private_targets(true)).await
@@ -32,16 +35,13 @@ async fn deliveries(api: &Api, webhook: &str) -> Vec<Value> {
     api.get(&path, ADMIN).await.ok().body["deliveries"].as_array().unwrap().clone()
 }
 
-/// Waits until the one delivery is as wanted. The limit is for the test that would hang.
+/// Waits until the one delivery is as wanted.
 async fn until(api: &Api, webhook: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    for _ in 0..600 {
+    let look = async || {
         let all = deliveries(api, webhook).await;
-        if let Some(delivery) = all.first().filter(|delivery| wanted(delivery)) {
-            return delivery.clone();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it never is: {:?}", deliveries(api, webhook).await);
+        all.first().filter(|delivery| wanted(delivery)).cloned().ok_or(all)
+    };
+    eventually_within(PATIENCE, "it never is", look).await
 }
 
 async fn message_is_sent_again_until_it_arrives_also_by_the_guardian_that_comes_next(url: &str) {

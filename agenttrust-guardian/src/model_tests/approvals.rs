@@ -6,10 +6,10 @@
 //! right is then read once more from the audit log alone.
 
 mod evidence;
+mod guardian_and_model;
 mod happened;
 mod intent;
 mod model;
-mod world;
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -20,9 +20,9 @@ use agenttrust_testkit::trials;
 use proptest::test_runner::{Config, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
+use self::guardian_and_model::GuardianAndModel;
 use self::happened::Happened;
 use self::intent::{Lifecycle, Living, Transition};
-use self::world::World;
 
 /// Where a Guardian keeps the approvals of one life.
 trait Place {
@@ -79,26 +79,26 @@ impl Place for Postgres {
 struct Machine<P>(PhantomData<P>);
 
 impl<P: Place + 'static> StateMachineTest for Machine<P> {
-    type SystemUnderTest = (World, P);
+    type SystemUnderTest = (GuardianAndModel, P);
     type Reference = Lifecycle;
 
     fn init_test(_: &Living) -> Self::SystemUnderTest {
         let place = P::fresh();
-        (World::new(place.url(), P::happened()), place)
+        (GuardianAndModel::new(place.url(), P::happened()), place)
     }
 
     fn apply(
-        (mut world, place): Self::SystemUnderTest,
+        (mut both, place): Self::SystemUnderTest,
         _: &Living,
         transition: Transition,
     ) -> Self::SystemUnderTest {
-        world.take(transition);
-        world.must_agree();
-        (world, place)
+        both.take(transition);
+        both.must_agree();
+        (both, place)
     }
 
-    fn teardown((world, _): Self::SystemUnderTest, _: Living) {
-        world.end();
+    fn teardown((both, _): Self::SystemUnderTest, _: Living) {
+        both.end();
     }
 }
 

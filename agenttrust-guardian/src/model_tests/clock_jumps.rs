@@ -5,12 +5,11 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use agenttrust::model::headers::IDEMPOTENCY_KEY;
 use agenttrust_testkit::postgres::Fresh;
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::domain::Role;
-use crate::model_tests::{Api, open_with};
+use crate::harness::{Harness, open_with};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,32 +47,18 @@ const THINGS: [Thing; 8] = [
 ];
 
 /// A Guardian whose clock is in the test's hand.
-struct World {
-    api: Api,
-    agent: String,
-    key: String,
+async fn stopped() -> Harness {
+    let api = open_with(|builder| builder.session_ttl(2 * HOUR)).await;
+    api.guardian.engine().clock.stop_at(Timestamp::now());
+    Harness::of(api).await
 }
 
-impl World {
-    async fn new() -> Self {
-        let api = open_with(|builder| builder.session_ttl(2 * HOUR)).await;
-        api.guardian.engine().clock.stop_at(Timestamp::now());
-        let (agent, key) = api.worker().await;
-        Self { api, agent, key }
-    }
+fn clock(harness: &Harness) -> &Clock {
+    &harness.guardian.engine().clock
+}
 
-    fn clock(&self) -> &Clock {
-        &self.api.guardian.engine().clock
-    }
-
-    async fn check(&self, tool: &str, session: &str) -> Answer {
-        self.api.check_in(&self.key, &self.agent, tool, session).await
-    }
-
-    async fn repeated(&self) -> Answer {
-        let body = json!({ "agent_id": self.agent, "action_name": "search" });
-        self.api.check_with(&self.key, &[(IDEMPOTENCY_KEY, "once")], body).await
-    }
+async fn repeated(harness: &Harness) -> Answer {
+    harness.asks_with(&[(IDEMPOTENCY_KEY, "once")], "search").await
 }
 
 impl Thing {
@@ -87,39 +72,38 @@ impl Thing {
     }
 
     /// Begins one and returns what it goes by.
-    async fn begin(self, world: &World) -> String {
-        let api = &world.api;
+    async fn begin(self, harness: &Harness) -> String {
         match self {
             Self::Token => {
-                let body = json!({ "agent_id": world.agent, "scopes": ["search"], "ttl": 60 });
-                api.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
+                let body = json!({ "agent_id": harness.agent, "scopes": ["search"], "ttl": 60 });
+                harness.post("/api/v1/agent-tokens/issue", ADMIN, body).await.ok().text("token")
             }
             Self::ApiSession => {
-                let token = Box::pin(Self::Token.begin(world)).await;
+                let token = Box::pin(Self::Token.begin(harness)).await;
                 let path = "/api/v1/agenttrust/api-sessions/init";
-                let session = api.post(path, ADMIN, json!({ "token": token })).await.ok();
+                let session = harness.post(path, ADMIN, json!({ "token": token })).await.ok();
                 session.text("session_id")
             }
             Self::Session => {
-                let session = api.session(&world.key, &world.agent, json!({})).await.ok();
+                let session = harness.session(&harness.key, &harness.agent, json!({})).await.ok();
                 session.text("session_id")
             }
-            Self::Pending => world.check("db_delete", "").await.held(),
+            Self::Pending => harness.asks("db_delete").await.held(),
             Self::Approved => {
-                let approval = world.check("db_delete", "").await.held();
-                api.approve(ADMIN, &approval).await.ok();
+                let approval = harness.asks("db_delete").await.held();
+                harness.approve(ADMIN, &approval).await.ok();
                 approval
             }
             Self::Denial => {
-                let approval = world.check("db_delete", "").await.held();
-                api.deny(ADMIN, &approval).await.ok();
+                let approval = harness.asks("db_delete").await.held();
+                harness.deny(ADMIN, &approval).await.ok();
                 approval
             }
-            Self::Repeat => world.repeated().await.ok().text("check_id"),
+            Self::Repeat => repeated(harness).await.ok().text("check_id"),
             Self::ThreeDenials => {
                 for session in ["a", "b", "c"] {
-                    let approval = world.check("db_delete", session).await.held();
-                    api.deny(ADMIN, &approval).await.ok();
+                    let approval = harness.asks_in(session, "db_delete").await.held();
+                    harness.deny(ADMIN, &approval).await.ok();
                 }
                 String::new()
             }
@@ -127,34 +111,33 @@ impl Thing {
     }
 
     /// Whether it still lasts.
-    async fn lasts(self, world: &World, begun: &str) -> bool {
-        let api = &world.api;
+    async fn lasts(self, harness: &Harness, begun: &str) -> bool {
         match self {
             Self::Token => {
                 let body = json!({ "token": begun });
-                let answer = api.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.ok();
+                let answer =
+                    harness.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.ok();
                 answer.body["active"] == true
             }
             Self::ApiSession | Self::Session => {
-                world.check("search", begun).await.ok().body["allowed"] == true
+                harness.asks_in(begun, "search").await.ok().body["allowed"] == true
             }
             Self::Pending => {
-                let operator = api.key(Role::Operator, &[]).await;
-                let pending = api.approval(begun).await["status"] == "pending";
-                let decided = api.approve(&operator, begun).await.status == 200;
+                let pending = harness.approval(begun).await["status"] == "pending";
+                let decided = harness.approve(&harness.operator, begun).await.status == 200;
                 assert_eq!(pending, decided, "what is shown is what can be decided");
                 pending
             }
             Self::Approved => {
-                let approved = api.approval(begun).await["status"] == "approved";
-                let allowed = world.check("db_delete", "").await.body["allowed"] == true;
+                let approved = harness.approval(begun).await["status"] == "approved";
+                let allowed = harness.asks("db_delete").await.body["allowed"] == true;
                 assert_eq!(approved, allowed, "what is shown is what may run");
                 approved
             }
-            Self::Denial => world.check("db_delete", "").await.body["approval_id"] == *begun,
-            Self::Repeat => world.repeated().await.ok().text("check_id") == begun,
+            Self::Denial => harness.asks("db_delete").await.body["approval_id"] == *begun,
+            Self::Repeat => repeated(harness).await.ok().text("check_id") == begun,
             Self::ThreeDenials => {
-                world.check("db_delete", "d").await.body["approval_id"] == Value::Null
+                harness.asks_in("d", "db_delete").await.body["approval_id"] == Value::Null
             }
         }
     }
@@ -182,11 +165,11 @@ fn set_ahead(clock: &Clock) {
 async fn nothing_lasts_longer_for_a_clock_that_is_set() {
     for jump in [set_back, set_ahead_and_back, set_back_and_ahead, set_ahead] {
         for thing in THINGS {
-            let world = World::new().await;
-            let begun = thing.begin(&world).await;
-            jump(world.clock());
-            world.clock().advance(thing.lasts_for());
-            assert!(!thing.lasts(&world, &begun).await, "{thing:?}");
+            let harness = stopped().await;
+            let begun = thing.begin(&harness).await;
+            jump(clock(&harness));
+            clock(&harness).advance(thing.lasts_for());
+            assert!(!thing.lasts(&harness, &begun).await, "{thing:?}");
         }
     }
 }
@@ -194,28 +177,28 @@ async fn nothing_lasts_longer_for_a_clock_that_is_set() {
 #[tokio::test]
 async fn nothing_comes_back_with_a_clock_that_is_set_back() {
     for thing in THINGS {
-        let world = World::new().await;
-        let begun = thing.begin(&world).await;
-        world.clock().advance(thing.lasts_for());
-        world.clock().set_back(24 * HOUR);
-        assert!(!thing.lasts(&world, &begun).await, "{thing:?}");
+        let harness = stopped().await;
+        let begun = thing.begin(&harness).await;
+        clock(&harness).advance(thing.lasts_for());
+        clock(&harness).set_back(24 * HOUR);
+        assert!(!thing.lasts(&harness, &begun).await, "{thing:?}");
 
-        let world = World::new().await;
-        let begun = thing.begin(&world).await;
-        world.clock().set_ahead(thing.lasts_for());
-        world.clock().set_back(thing.lasts_for());
-        assert!(!thing.lasts(&world, &begun).await, "{thing:?} was over for a moment");
+        let harness = stopped().await;
+        let begun = thing.begin(&harness).await;
+        clock(&harness).set_ahead(thing.lasts_for());
+        clock(&harness).set_back(thing.lasts_for());
+        assert!(!thing.lasts(&harness, &begun).await, "{thing:?} was over for a moment");
     }
 }
 
 #[tokio::test]
 async fn clock_that_is_set_back_takes_nothing_away() {
     for thing in THINGS {
-        let world = World::new().await;
-        let begun = thing.begin(&world).await;
-        set_back(world.clock());
-        world.clock().advance(thing.lasts_for() - SECOND);
-        assert!(thing.lasts(&world, &begun).await, "{thing:?}");
+        let harness = stopped().await;
+        let begun = thing.begin(&harness).await;
+        set_back(clock(&harness));
+        clock(&harness).advance(thing.lasts_for() - SECOND);
+        assert!(thing.lasts(&harness, &begun).await, "{thing:?}");
     }
 }
 
@@ -248,12 +231,9 @@ async fn replica_is_not_before_what_another_one_wrote_down() {
     ahead.guardian.engine().clock.set_ahead(HOUR);
     let issued = ahead.guardian.engine().clock.now();
     let agent = ahead.agent(&["*"]).await;
-    // For the test that would hang.
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while behind.get(&format!("/api/v1/agents/{agent}"), ADMIN).await.status != 200 {
-        assert!(std::time::Instant::now() < deadline, "it never hears of the agent");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let path = format!("/api/v1/agents/{agent}");
+    let heard = async || behind.get(&path, ADMIN).await.status == 200;
+    eventually("it never hears of the agent", heard).await;
     assert!(behind.guardian.engine().clock.now() >= issued);
     ahead.guardian.close().await;
     behind.guardian.close().await;

@@ -109,6 +109,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use agenttrust_testkit::eventually;
+
     use super::*;
 
     /// A decision that counts how often it is polled, and is there at the second time.
@@ -139,8 +141,6 @@ mod tests {
         let mut deciding = counted(&polls);
         assert!((&mut deciding).now_or_never().is_none());
         drop(deciding);
-        while polls.load(Ordering::SeqCst) < 2 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        eventually("it is given up", async || polls.load(Ordering::SeqCst) == 2).await;
     }
 }

@@ -3,7 +3,6 @@
 use agenttrust_guardian::Role;
 use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
-use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Api, open, open_with};
@@ -17,14 +16,24 @@ fn ids(answer: &Value) -> Vec<String> {
     approvals.map(|approval| approval["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A report that this check's call ended.
-async fn report(api: &Api, key: &str, agent: &str, tool: &str, check_id: &str, success: bool) {
-    let kind = if success { "tool_end" } else { "tool_error" };
-    let event =
-        json!({ "event_type": kind, "tool_name": tool, "duration_ms": 1, "success": success });
-    let body = json!({ "agent_id": agent, "events": [event] });
-    let headers = [("agenttrust-check-ids", check_id)];
-    api.ask_with(Method::POST, "/api/v1/telemetry/report", key, &headers, Some(body)).await.ok();
+/// How the call of a check ended.
+struct Outcome<'a> {
+    agent: &'a str,
+    tool: &'a str,
+    check: &'a str,
+    success: bool,
+}
+
+impl Outcome<'_> {
+    async fn report(self, api: &Api, key: &str) {
+        let Self { agent, tool, check, success } = self;
+        let kind = if success { "tool_end" } else { "tool_error" };
+        let event =
+            json!({ "event_type": kind, "tool_name": tool, "duration_ms": 1, "success": success });
+        let body = json!({ "agent_id": agent, "events": [event] });
+        let headers = [("agenttrust-check-ids", check)];
+        api.with(&headers).post("/api/v1/telemetry/report", key, body).await.ok();
+    }
 }
 
 async fn filters_are_exact(api: Api) {
@@ -134,11 +143,12 @@ async fn used_approval_is_in_doubt_until_its_outcome_arrives(api: Api) {
     assert!(seen["used_at"].is_string() && seen["outcome_at"].is_null(), "{seen}");
 
     // Nobody else's word counts, nor one about another tool.
-    report(&api, ADMIN, &agent, first.1, &first.2, true).await;
-    report(&api, &key, &agent, second.1, &first.2, true).await;
+    let ended = |tool, check, success| Outcome { agent: &agent, tool, check, success };
+    ended(first.1, &first.2, true).report(&api, ADMIN).await;
+    ended(second.1, &first.2, true).report(&api, &key).await;
     assert_eq!(list(&api, ADMIN, "in_doubt=true").await.len(), 2);
 
-    report(&api, &key, &agent, first.1, &first.2, true).await;
+    ended(first.1, &first.2, true).report(&api, &key).await;
     assert_eq!(list(&api, ADMIN, "in_doubt=true").await, [second.0.as_str()]);
     assert_eq!(list(&api, ADMIN, "in_doubt=true&status=consumed").await, [second.0.as_str()]);
     let seen = api.approval(&first.0).await;
@@ -147,7 +157,7 @@ async fn used_approval_is_in_doubt_until_its_outcome_arrives(api: Api) {
         (&json!(true), true),
         "{seen}"
     );
-    report(&api, &key, &agent, second.1, &second.2, false).await;
+    ended(second.1, &second.2, false).report(&api, &key).await;
     assert_eq!(list(&api, ADMIN, "in_doubt=true").await, Vec::<String>::new());
     assert_eq!(api.approval(&second.0).await["succeeded"], false);
 }

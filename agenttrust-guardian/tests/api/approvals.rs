@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use agenttrust::guard::digest::commit;
 use agenttrust_guardian::Role;
 use agenttrust_guardian::policy::PolicySet;
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use serde_json::{Value, json};
 
 use crate::support::{Api, open, open_with};
@@ -439,6 +439,11 @@ async fn after_three_denials_of_one_tool_no_more_approvals_are_opened() {
 
 // Waiting and showing.
 
+/// Waits until one who asks for an approval waits for its decision.
+async fn somebody_waits(api: &Api) {
+    eventually("nobody waits", async || api.places_held("waiting").await == 1).await;
+}
+
 #[tokio::test]
 async fn long_poll_answers_on_the_decision_and_not_at_its_end() {
     let api = open().await;
@@ -450,7 +455,7 @@ async fn long_poll_answers_on_the_decision_and_not_at_its_end() {
         (answer.body["status"].clone(), Instant::now())
     };
     let deciding = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        somebody_waits(&api).await;
         api.approve(ADMIN, &approval).await.ok();
         Instant::now()
     };
@@ -540,7 +545,7 @@ async fn revoking_an_agent_answers_those_who_wait_for_its_approvals_and_records_
         (answer.body["status"].clone(), Instant::now())
     };
     let revoking = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        somebody_waits(&api).await;
         let path = format!("/api/v1/agents/{agent}/revoke");
         api.post(&path, ADMIN, json!({})).await.ok();
         Instant::now()

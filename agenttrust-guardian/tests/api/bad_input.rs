@@ -456,8 +456,7 @@ async fn bad_headers_and_parameters_are_named() {
     names(&api.get("/api/v1/audit?after=x", ADMIN).await, "after");
     let report = json!({ "agent_id": agent, "session_id": "", "events": [] });
     let two = [("agenttrust-check-ids", "a,b")];
-    let answer =
-        api.ask_with(Method::POST, "/api/v1/telemetry/report", ADMIN, &two, Some(report)).await;
+    let answer = api.with(&two).post("/api/v1/telemetry/report", ADMIN, report).await;
     names(&answer, "agenttrust-check-ids");
 }
 
@@ -488,13 +487,13 @@ async fn parameter_or_header_that_is_there_twice_is_refused() {
     let report = json!({ "agent_id": agent, "events": [{ "event_type": "note" }] });
     let path = "/api/v1/telemetry/report";
     let twice = [("agenttrust-check-ids", "-"), ("agenttrust-check-ids", "chk_1")];
-    let answer = api.ask_with(Method::POST, path, ADMIN, &twice, Some(report.clone())).await;
+    let answer = api.with(&twice).post(path, ADMIN, report.clone()).await;
     names(&answer, "agenttrust-check-ids");
     // Empty is as good as absent, as in every other header.
     let empty = [("agenttrust-check-ids", "")];
     let none = json!({ "agent_id": agent, "events": [] });
     for body in [none, report] {
-        api.ask_with(Method::POST, path, ADMIN, &empty, Some(body)).await.ok();
+        api.with(&empty).post(path, ADMIN, body).await.ok();
     }
 }
 

@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use agenttrust_guardian::policy::PolicySet;
 use agenttrust_guardian::{Guardian, Role};
 use agenttrust_testkit::postgres::Fresh;
-use agenttrust_testkit::{ADMIN, Answer};
-use axum::http::Method;
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -83,10 +82,7 @@ impl Site {
         let agent = self.one().agent(capabilities).await;
         let key = self.one().key(Role::Agent, &[&agent]).await;
         for api in &self.guardians {
-            // Within a second they would by themselves.
-            while api.get(&format!("/api/v1/agents/{agent}"), &key).await.status != 200 {
-                tokio::task::yield_now().await;
-            }
+            is_known(api, &format!("/api/v1/agents/{agent}"), &key).await;
         }
         (agent, key)
     }
@@ -114,6 +110,12 @@ fn is_allowed(answer: &Answer) -> bool {
     answer.body["allowed"] == true
 }
 
+/// Waits until this Guardian knows of what another one may have made: within a second it does by itself.
+async fn is_known(api: &Api, path: &str, key: &str) {
+    let known = async || api.get(path, key).await.status == 200;
+    eventually(format!("{path} is not known"), known).await;
+}
+
 // Sessions.
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,9 +126,7 @@ async fn counters_of_a_session_equal_the_rows_of_the_audit_also_after_a_restart(
         let session = site.one().session(&key, &agent, ceiling).await.ok().text("session_id");
         let path = format!("/mcp/sessions/{session}");
         for api in &site.guardians {
-            while api.get(&path, &key).await.status != 200 {
-                tokio::task::yield_now().await;
-            }
+            is_known(api, &path, &key).await;
         }
         let tools = ["search", "send_mail", "get_secret"].into_iter().cycle().take(90);
         let body = |tool| json!({ "agent_id": agent, "action_name": tool, "session_id": session });
@@ -166,9 +166,7 @@ async fn floor_holds_in_every_kind_of_session_and_one_that_was_not_issued_is_den
         let floor = json!({ "mode": "restricted", "scope_ceiling": ["files:*"] });
         site.other().put(&format!("/api/v1/agents/{agent}/floor"), ADMIN, floor).await.ok();
         let api = site.other();
-        while api.get(&format!("/mcp/sessions/{issued}"), &key).await.status != 200 {
-            tokio::task::yield_now().await;
-        }
+        is_known(api, &format!("/mcp/sessions/{issued}"), &key).await;
         for session in [issued.as_str(), "my-own", ""] {
             api.check_in(&key, &agent, "files:get", session).await.allowed();
             api.check_in(&key, &agent, "mail:send", session).await.denied("mail:send");
@@ -290,7 +288,7 @@ async fn report(api: &Api, key: &str, agent: &str, event_type: &str, check_id: &
     let event = json!({ "event_type": event_type, "tool_name": "search", "success": true });
     let body = json!({ "agent_id": agent, "session_id": "", "events": [event] });
     let headers = [("agenttrust-check-ids", check_id)];
-    api.ask_with(Method::POST, "/api/v1/telemetry/report", key, &headers, Some(body)).await
+    api.with(&headers).post("/api/v1/telemetry/report", key, body).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

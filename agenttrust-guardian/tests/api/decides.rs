@@ -6,7 +6,6 @@ use std::time::Duration;
 use agenttrust_guardian::Role;
 use agenttrust_guardian::policy::PolicySet;
 use agenttrust_testkit::ADMIN;
-use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Api, open, open_with};
@@ -450,7 +449,7 @@ async fn report_counts_only_with_a_check_id_of_the_same_key_agent_session_and_to
         let body = json!({ "agent_id": agent, "session_id": session, "events": [event] });
         let headers = [("agenttrust-check-ids", id)];
         let path = "/api/v1/telemetry/report";
-        let answer = api.ask_with(Method::POST, path, key, &headers, Some(body)).await.ok();
+        let answer = api.with(&headers).post(path, key, body).await.ok();
         assert_eq!(answer.body, json!({ "accepted": true, "events_processed": 1 }));
         api.audit("outcome").await.len()
     };

@@ -7,7 +7,7 @@ use agenttrust::model::{ToolArgument, ToolPlace};
 use agenttrust::{Effect, ToolDeclaration, ToolManifest};
 use agenttrust_guardian::Role;
 use agenttrust_guardian::policy::PolicySet;
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -229,14 +229,11 @@ async fn change_that_nobody_waits_for_any_more_keeps_no_other_waiting() {
     // Begun, and from here on neither asked for its outcome nor dropped.
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let _ = forgotten.as_mut().poll(&mut cx);
-    let both = async {
-        declared(&api, ADMIN, json!([{ "name": "b" }])).await;
-        // Which of the two is let in first is nobody's promise, only that both are.
-        while names(&list(&api).await) != ["a", "b"] {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), both).await.expect("both changes are let in");
+    let second = declared(&api, ADMIN, json!([{ "name": "b" }]));
+    tokio::time::timeout(Duration::from_secs(30), second).await.expect("the second is let in");
+    // Which of the two is let in first is nobody's promise, only that both are.
+    let both = async || names(&list(&api).await) == ["a", "b"];
+    eventually("the first is not let in", both).await;
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ async fn tools_that_no_active_agent_of_the_key_may_use_are_left_out() {
     // Whoever names an agent speaks for that one alone.
     let body = json!({ "tools": all });
     let headers = [("x-agent-id", one.as_str())];
-    let answer = api.ask_with(Method::PUT, TOOLS, &key, &headers, Some(body)).await.ok();
+    let answer = api.with(&headers).put(TOOLS, &key, body).await.ok();
     assert_eq!(answer.body["tools"], named(&["frob"]));
     api.post(&format!("/api/v1/agents/{two}/suspend"), ADMIN, json!({})).await.ok();
     assert_eq!(declared(&api, &key, all.clone()).await, named(&["frob"]));

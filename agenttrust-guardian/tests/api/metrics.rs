@@ -1,7 +1,9 @@
 //! The numbers: what is counted, that callers cannot make up labels, and how the parts are.
 
+use std::time::Duration;
+
 use agenttrust_guardian::Role;
-use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::{ADMIN, eventually_within};
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::json;
@@ -39,7 +41,7 @@ async fn checks_approvals_reports_and_requests_are_counted() {
     let report = json!({ "agent_id": agent, "events": [event("tool_end"), event("tool_end")] });
     let headers = [("agenttrust-check-ids", format!("{read},-"))];
     let headers = headers.each_ref().map(|(name, ids)| (*name, ids.as_str()));
-    api.ask_with(Method::POST, "/api/v1/telemetry/report", &key, &headers, Some(report)).await.ok();
+    api.with(&headers).post("/api/v1/telemetry/report", &key, report).await.ok();
     api.get("/api/v1/agents/agt_nobody", ADMIN).await.refused(404, "NOT_FOUND");
 
     let text = metrics(&api).await;
@@ -75,17 +77,12 @@ async fn checks_approvals_reports_and_requests_are_counted() {
 
 #[tokio::test]
 async fn expired_approvals_are_counted() {
-    let api = open_with(|builder| builder.approval_ttl(std::time::Duration::from_millis(50))).await;
+    let api = open_with(|builder| builder.approval_ttl(Duration::from_millis(50))).await;
     let agent = api.agent(&["*"]).await;
     api.check(ADMIN, &agent, "db_delete").await.held();
     let line = "agenttrust_approvals_total{event=\"expired\"} 1";
-    for _ in 0..600 {
-        if metrics(&api).await.lines().any(|other| other == line) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("it was not counted");
+    let counted = async || metrics(&api).await.lines().any(|other| other == line);
+    eventually_within(Duration::from_secs(30), "it was not counted", counted).await;
 }
 
 #[tokio::test]
@@ -126,7 +123,7 @@ async fn metrics_are_read_with_a_key_that_reads_everything() {
     let auditor = api.key(Role::Auditor, &[]).await;
     let bearer = [("authorization", format!("Bearer {auditor}"))];
     let bearer = bearer.each_ref().map(|(name, value)| (*name, value.as_str()));
-    api.ask_with(Method::GET, "/metrics", "", &bearer, None).await.ok();
+    api.with(&bearer).get("/metrics", "").await.ok();
 }
 
 #[tokio::test]

@@ -34,75 +34,47 @@ async fn things(api: &Api, admin: &str) -> Things {
     Things { agent, token, session, approval, key_id: made.text("id"), check_id }
 }
 
+/// Requests that name what is of one organisation, and the status with which each is answered to another.
+fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
+    let Things { agent, token, session, approval, key_id, .. } = of;
+    let get = |path: String| (Method::GET, path, None, 404);
+    let put = |path: String, body: Value| (Method::PUT, path, Some(body), 404);
+    let post = |path: &str, body: Value| (Method::POST, path.to_owned(), Some(body), 404);
+    let act = |path: String| (Method::POST, path, Some(json!({})), 404);
+    let tokens = "/api/v1/agent-tokens";
+    let init = "/api/v1/agenttrust/api-sessions/init".to_owned();
+    vec![
+        get(format!("/api/v1/agents/{agent}")),
+        act(format!("/api/v1/agents/{agent}/revoke")),
+        act(format!("/api/v1/agents/{agent}/suspend")),
+        act(format!("/api/v1/agents/{agent}/reactivate")),
+        put(format!("/api/v1/agents/{agent}/floor"), json!({ "mode": "open" })),
+        post(&format!("{tokens}/issue"), json!({ "agent_id": agent, "scopes": [] })),
+        post(&format!("{tokens}/revoke"), json!({ "token": token, "reason": "" })),
+        (Method::POST, init, Some(json!({ "token": token })), 401),
+        post("/mcp/sessions/init", json!({ "agent_id": agent, "server_id": "files" })),
+        get(format!("/mcp/sessions/{session}")),
+        post("/api/v1/agenttrust/check", json!({ "agent_id": agent, "action_name": "search" })),
+        post(
+            "/api/v1/telemetry/report",
+            json!({ "agent_id": agent, "session_id": session, "events": [] }),
+        ),
+        get(format!("/mcp/approvals/{approval}")),
+        act(format!("/mcp/approvals/{approval}/approve")),
+        act(format!("/mcp/approvals/{approval}/deny")),
+        put(format!("/mcp/approvals/{approval}/input"), json!({ "input": 1, "r": "00" })),
+        act(format!("/api/v1/keys/{key_id}/rotate")),
+        (Method::DELETE, format!("/api/v1/keys/{key_id}"), None, 404),
+    ]
+}
+
 /// Whoever tries has `key`, of another organisation than `of`'s.
 async fn reaches_nothing(api: &Api, key: &str, of: &Things) {
-    let Things { agent, token, session, approval, key_id, .. } = of;
-    let nothing = json!({});
-    let asked = [
-        (Method::GET, format!("/api/v1/agents/{agent}"), None, 404),
-        (Method::POST, format!("/api/v1/agents/{agent}/revoke"), Some(nothing.clone()), 404),
-        (Method::POST, format!("/api/v1/agents/{agent}/suspend"), Some(nothing.clone()), 404),
-        (Method::POST, format!("/api/v1/agents/{agent}/reactivate"), Some(nothing.clone()), 404),
-        (
-            Method::PUT,
-            format!("/api/v1/agents/{agent}/floor"),
-            Some(json!({ "mode": "open" })),
-            404,
-        ),
-        (
-            Method::POST,
-            "/api/v1/agent-tokens/issue".to_owned(),
-            Some(json!({ "agent_id": agent, "scopes": [] })),
-            404,
-        ),
-        (
-            Method::POST,
-            "/api/v1/agent-tokens/revoke".to_owned(),
-            Some(json!({ "token": token, "reason": "" })),
-            404,
-        ),
-        (
-            Method::POST,
-            "/api/v1/agenttrust/api-sessions/init".to_owned(),
-            Some(json!({ "token": token })),
-            401,
-        ),
-        (
-            Method::POST,
-            "/mcp/sessions/init".to_owned(),
-            Some(json!({ "agent_id": agent, "server_id": "files" })),
-            404,
-        ),
-        (Method::GET, format!("/mcp/sessions/{session}"), None, 404),
-        (
-            Method::POST,
-            "/api/v1/agenttrust/check".to_owned(),
-            Some(json!({ "agent_id": agent, "action_name": "search" })),
-            404,
-        ),
-        (
-            Method::POST,
-            "/api/v1/telemetry/report".to_owned(),
-            Some(json!({ "agent_id": agent, "session_id": session, "events": [] })),
-            404,
-        ),
-        (Method::GET, format!("/mcp/approvals/{approval}"), None, 404),
-        (Method::POST, format!("/mcp/approvals/{approval}/approve"), Some(nothing.clone()), 404),
-        (Method::POST, format!("/mcp/approvals/{approval}/deny"), Some(nothing.clone()), 404),
-        (
-            Method::PUT,
-            format!("/mcp/approvals/{approval}/input"),
-            Some(json!({ "input": 1, "r": "00" })),
-            404,
-        ),
-        (Method::POST, format!("/api/v1/keys/{key_id}/rotate"), Some(nothing.clone()), 404),
-        (Method::DELETE, format!("/api/v1/keys/{key_id}"), None, 404),
-    ];
-    for (method, path, body, expected) in asked {
+    for (method, path, body, expected) in requests(of) {
         let answer = api.ask(method.clone(), &path, key, body).await;
         assert_eq!(answer.status.as_u16(), expected, "{method} {path}: {answer:?}");
     }
-    let body = json!({ "token": token });
+    let body = json!({ "token": of.token });
     let looked = api.post("/api/v1/agent-tokens/introspect", key, body).await.ok();
     assert_eq!(looked.body["active"], false, "{looked:?}");
 }

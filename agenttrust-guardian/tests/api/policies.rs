@@ -2,11 +2,11 @@
 //! set or nothing of it.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use agenttrust_guardian::Role;
 use agenttrust_guardian::policy::PolicySet;
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, eventually_within};
 use axum::http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,16 +44,12 @@ async fn reload(api: &Api) -> Answer {
 
 /// Waits until the answer to `GET /api/v1/policies` is as it must be.
 async fn until(api: &Api, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let begun = Instant::now();
-    loop {
+    let look = async || {
         let now = policies(api).await;
-        if is(&now) {
-            return now;
-        }
-        // It takes about a second. This is for the test that would hang.
-        assert!(begun.elapsed() < Duration::from_secs(30), "never {what}: {now}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if is(&now) { Ok(now) } else { Err(now) }
+    };
+    // It takes about a second. This is for the test that would hang.
+    eventually_within(Duration::from_secs(30), format!("never {what}"), look).await
 }
 
 fn has(id: &str) -> impl Fn(&Value) -> bool {
@@ -186,6 +182,13 @@ async fn a_bad_set_is_refused_with_its_place_and_the_old_one_stays() {
         assert!(message.contains(said), "{message}");
         assert_eq!(policies(&api).await, before);
     }
+    assert_eq!(api.audit("policies.loaded").await.len(), 1);
+}
+
+#[tokio::test]
+async fn files_that_make_no_set_are_refused_by_their_field_and_the_old_set_stays() {
+    let api = open().await;
+    let before = put(&api, &[("a.cedar", ALL)]).await.ok().body;
     for (files, field) in [
         (json!([]), "files"),
         (

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::{ADMIN, eventually_within};
 use serde_json::{Value, json};
 
 use crate::support::{Api, open_with};
@@ -49,10 +49,8 @@ async fn policies_that_were_sent_reach_the_other_replica_within_a_second() {
     let (agent, key) = one.worker().await;
     let sent = one.put("/api/v1/policies", ADMIN, set(READS_ONLY)).await.ok().text("sha256");
     let begun = Instant::now();
-    while source(&two).await.1 != sent {
-        assert!(begun.elapsed() < Duration::from_secs(1), "the other replica was not told");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let told = async || source(&two).await.1 == sent;
+    eventually_within(Duration::from_secs(1), "the other replica was not told", told).await;
     println!("in force at the other replica after {:?}", begun.elapsed());
     two.check(&key, &agent, "write_file").await.denied("no policy permits");
     let loaded = two.audit("policies.loaded").await;

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust_guardian::Role;
-use agenttrust_testkit::{ADMIN, Answer};
-use axum::http::Method;
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use serde_json::{Value, json};
 
 use crate::support::{Api, open, open_with};
@@ -294,7 +293,7 @@ async fn report(api: &Api, key: &str, agent: &str, check: &str) -> Answer {
     let event = json!({ "event_type": "tool_end", "tool_name": "db_delete", "success": true });
     let body = json!({ "agent_id": agent, "events": [event] });
     let headers = [("agenttrust-check-ids", check)];
-    api.ask_with(Method::POST, REPORT, key, &headers, Some(body)).await
+    api.with(&headers).post(REPORT, key, body).await
 }
 
 #[tokio::test]
@@ -345,7 +344,7 @@ async fn wait_that_is_over_answers_how_things_stand_then() {
     let approval = api.check(&key, &agent, "db_delete").await.held();
     let (waiting, wanted) = (Arc::clone(&api), format!("/mcp/approvals/{approval}?wait=1"));
     let waiting = tokio::spawn(async move { waiting.get(&wanted, ADMIN).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("nobody waits", async || api.places_held("waiting").await == 1).await;
     // A change that nobody announces.
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let mut database = sqlx::SqliteConnection::connect_with(&options).await.unwrap();

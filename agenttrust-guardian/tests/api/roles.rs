@@ -5,12 +5,11 @@ use agenttrust_testkit::ADMIN;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Api, open, open_with};
+use crate::support::{Harness, open, open_with};
 
 /// What there is to act upon.
-struct World {
-    api: Api,
-    agent: String,
+struct Subjects {
+    harness: Harness,
     token: String,
     session: String,
     approval: String,
@@ -23,7 +22,7 @@ struct World {
 
 const DIGEST_KEY: [u8; 32] = [7; 32];
 
-impl World {
+impl Subjects {
     async fn of(route: &str) -> Self {
         let folder = (route == "/api/v1/policies/reload").then(|| tempfile::tempdir().unwrap());
         let api = match &folder {
@@ -34,10 +33,10 @@ impl World {
                 open_with(|builder| builder.policies(folder.path())).await
             }
         };
-        let agent = api.agent(&["*"]).await;
-        let token = api.token(&agent, &["*"]).await;
+        let harness = Harness::of(api).await;
+        let token = harness.token(&harness.agent, &["*"]).await;
         let init = json!({ "token": token });
-        let session = api
+        let session = harness
             .post("/api/v1/agenttrust/api-sessions/init", ADMIN, init)
             .await
             .ok()
@@ -45,24 +44,21 @@ impl World {
         let input = json!({ "table": "users" });
         let digest = agenttrust::guard::digest::commit(&DIGEST_KEY, &input).unwrap();
         // Asked for by a key of its own, so that everybody else may decide it.
-        let asker = api.key(Role::Agent, &[&agent]).await;
         let headers = [("agenttrust-input-digest", digest.digest.as_str())];
-        let check = json!({ "agent_id": agent, "action_name": "db_delete" });
-        let approval = api.check_with(&asker, &headers, check).await.held();
-        api.put("/api/v1/tools", ADMIN, json!({ "tools": [{ "name": "search" }] })).await.ok();
-        api.put("/api/v1/tools/search/effect", ADMIN, json!({ "effect": "read" })).await.ok();
+        let approval = harness.asks_with(&headers, "db_delete").await.held();
+        harness.put("/api/v1/tools", ADMIN, json!({ "tools": [{ "name": "search" }] })).await.ok();
+        harness.put("/api/v1/tools/search/effect", ADMIN, json!({ "effect": "read" })).await.ok();
         let spare_key =
-            api.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
+            harness.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
         let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
         let webhook = match route {
             "/api/v1/webhooks/{id}" | "/api/v1/webhooks/{id}/deliveries" => {
-                api.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
+                harness.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
             }
             _ => String::new(),
         };
         Self {
-            api,
-            agent,
+            harness,
             token,
             session,
             approval,
@@ -129,34 +125,34 @@ const TABLE: &[(&str, &str, May)] = &[
 ];
 
 /// What is sent so that only the role can be in the way.
-fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<Value>) {
-    let agent = &world.agent;
+fn request(subjects: &Subjects, method: &str, route: &str) -> (Method, String, Option<Value>) {
+    let agent = &subjects.harness.agent;
     let id = if route.contains("/agents/") {
         agent
     } else if route.contains("/sessions/") {
-        &world.session
+        &subjects.session
     } else if route.contains("/approvals/") {
-        &world.approval
+        &subjects.approval
     } else if route.contains("/webhooks/") {
-        &world.webhook
+        &subjects.webhook
     } else {
-        &world.spare_key
+        &subjects.spare_key
     };
     let body = match (method, route) {
         ("get" | "delete", _) => None,
         (_, "/api/v1/agents") => Some(json!({ "name": "another" })),
         (_, "/api/v1/agent-tokens/issue") => Some(json!({ "agent_id": agent, "scopes": [] })),
         (_, "/api/v1/agent-tokens/introspect" | "/api/v1/agent-tokens/revoke")
-        | (_, "/api/v1/agenttrust/api-sessions/init") => Some(json!({ "token": world.token })),
+        | (_, "/api/v1/agenttrust/api-sessions/init") => Some(json!({ "token": subjects.token })),
         (_, "/api/v1/agenttrust/check") => Some(json!({
-            "agent_id": agent, "action_name": "search", "session_id": world.session,
+            "agent_id": agent, "action_name": "search", "session_id": subjects.session,
         })),
         (_, "/api/v1/telemetry/report") => {
-            Some(json!({ "agent_id": agent, "session_id": world.session, "events": [] }))
+            Some(json!({ "agent_id": agent, "session_id": subjects.session, "events": [] }))
         }
         (_, "/mcp/sessions/init") => Some(json!({ "agent_id": agent, "server_id": "files" })),
         (_, "/mcp/approvals/{id}/input") => {
-            Some(json!({ "input": { "table": "users" }, "r": world.digest }))
+            Some(json!({ "input": { "table": "users" }, "r": subjects.digest }))
         }
         (_, "/api/v1/agents/{id}/floor") => Some(json!({ "mode": "open" })),
         (_, "/api/v1/webhooks") => Some(json!({
@@ -178,11 +174,11 @@ fn request(world: &World, method: &str, route: &str) -> (Method, String, Option<
 async fn every_endpoint_is_open_to_exactly_the_roles_of_the_table() {
     for (method, route, may) in TABLE {
         for (role, may) in Role::ALL.into_iter().zip(may) {
-            let world = World::of(route).await;
-            let bound: &[&str] = if role == Role::Agent { &[&world.agent] } else { &[] };
-            let key = world.api.key(role, bound).await;
-            let (method, path, body) = request(&world, method, route);
-            let answer = world.api.ask(method.clone(), &path, &key, body).await;
+            let subjects = Subjects::of(route).await;
+            let bound: &[&str] = if role == Role::Agent { &[&subjects.harness.agent] } else { &[] };
+            let key = subjects.harness.key(role, bound).await;
+            let (method, path, body) = request(&subjects, method, route);
+            let answer = subjects.harness.ask(method.clone(), &path, &key, body).await;
             if *may {
                 assert!(answer.status.is_success(), "{role} {method} {route}: {answer:?}");
             } else if role == Role::Gateway && OWN_APPROVAL.contains(route) {
@@ -223,11 +219,12 @@ fn the_table_holds_every_endpoint_of_the_router() {
 #[tokio::test]
 async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
     for (method, route, may) in TABLE.iter().filter(|(_, _, may)| may[0]) {
-        let world = World::of(route).await;
-        let (stranger, other) = (world.api.agent(&["*"]).await, world.api.agent(&["*"]).await);
-        let key = world.api.key(Role::Agent, &[&stranger, &other]).await;
-        let (method, path, body) = request(&world, method, route);
-        let answer = world.api.ask(method.clone(), &path, &key, body).await;
+        let subjects = Subjects::of(route).await;
+        let api = &subjects.harness;
+        let (stranger, other) = (api.agent(&["*"]).await, api.agent(&["*"]).await);
+        let key = api.key(Role::Agent, &[&stranger, &other]).await;
+        let (method, path, body) = request(&subjects, method, route);
+        let answer = subjects.harness.ask(method.clone(), &path, &key, body).await;
         match (*route, may) {
             // What lists leaves out what is not the caller's.
             ("/api/v1/agents", _) => {
@@ -247,7 +244,7 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
                 | "/mcp/approvals/{id}/input",
                 _,
             ) => {
-                assert!(!answer.body.to_string().contains(&world.agent), "{answer:?}");
+                assert!(!answer.body.to_string().contains(&subjects.harness.agent), "{answer:?}");
                 answer.refused(404, "NOT_FOUND");
             }
             _ => {
@@ -272,13 +269,9 @@ async fn x_agent_id_that_names_another_agent_is_forbidden() {
     }
     // Also where the request itself names nobody.
     let headers = [("x-agent-id", other.as_str())];
-    api.ask_with(Method::GET, "/api/v1/agents", &key, &headers, None)
-        .await
-        .refused(403, "AUTH_DENIED");
+    api.with(&headers).get("/api/v1/agents", &key).await.refused(403, "AUTH_DENIED");
     let init = json!({ "agent_id": agent, "server_id": "files" });
-    api.ask_with(Method::POST, "/mcp/sessions/init", ADMIN, &headers, Some(init))
-        .await
-        .refused(403, "AUTH_DENIED");
+    api.with(&headers).post("/mcp/sessions/init", ADMIN, init).await.refused(403, "AUTH_DENIED");
     let two = [("x-agent-id", agent.as_str()), ("x-agent-id", other.as_str())];
     api.check_with(ADMIN, &two, body).await.refused(400, "VALIDATION_ERROR");
 }
@@ -289,11 +282,11 @@ async fn two_api_keys_in_one_request_are_none() {
     let auditor = api.key(Role::Auditor, &[]).await;
     for second in [auditor.as_str(), ADMIN, ""] {
         let headers = [("x-api-key", second)];
-        let answer = api.ask_with(Method::GET, "/api/v1/agents", ADMIN, &headers, None).await;
+        let answer = api.with(&headers).get("/api/v1/agents", ADMIN).await;
         answer.refused(401, "AUTH_FAILED");
     }
     let headers = [("authorization", "Bearer sk_test_admin"), ("authorization", "Bearer x")];
-    let answer = api.ask_with(Method::GET, "/api/v1/agents", "", &headers, None).await;
+    let answer = api.with(&headers).get("/api/v1/agents", "").await;
     answer.refused(401, "AUTH_FAILED");
 }
 

@@ -4,11 +4,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use agenttrust_guardian::Guardian;
-use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::{ADMIN, eventually};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -85,12 +84,8 @@ async fn rows_are_in_the_audit_once_whatever_became_of_the_commit() {
         let (held, read) = tokio::join!(check("send_mail"), check("search"));
         assert_eq!(held.body["allowed"], false, "{held:?}");
         let read = read.body;
-        for _ in 0..500 {
-            if api.get("/health", "").await.body["status"] == "healthy" {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let healthy = async || api.get("/health", "").await.body["status"] == "healthy";
+        eventually("it does not heal", healthy).await;
         let rows = api.audit("decision").await;
         let of = |id: &serde_json::Value| {
             rows.iter().filter(|row| row["body"]["check_id"] == *id).count()

@@ -104,8 +104,9 @@ impl Client {
             "timestamp": "2026-01-02T03:04:05Z",
         });
         let body = json!({ "agent_id": self.agent.id, "session_id": "s", "events": [event] });
-        let headers = [("AgentTrust-Check-Ids", answer["check_id"].as_str().unwrap())];
-        self.post("/api/v1/telemetry/report", &self.agent.key, &headers, &body).await.map(drop)
+        let check = answer["check_id"].as_str().unwrap();
+        let caller = self.caller.with("agenttrust-check-ids", check);
+        post(&caller, "/api/v1/telemetry/report", &self.agent.key, &body).await.map(drop)
     }
 
     /// A destructive call from the first question to its use.
@@ -142,7 +143,7 @@ impl Client {
 
     async fn decide(&self, approval: &str, verb: &str) -> Option<()> {
         let path = format!("/mcp/approvals/{approval}/{verb}");
-        self.post(&path, &self.operator, &[], &json!({})).await?;
+        post(&self.caller, &path, &self.operator, &json!({})).await?;
         self.told.lock().unwrap().decided.push(approval.to_owned());
         Some(())
     }
@@ -157,28 +158,21 @@ impl Client {
         }
         Some(answer)
     }
+}
 
-    async fn post(
-        &self,
-        path: &str,
-        key: &str,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> Option<Value> {
-        let (status, answer) = self.caller.ask("POST", path, key, headers, body).await?;
-        assert_eq!(status, 200, "{path}: {answer}");
-        Some(answer)
-    }
+async fn post(caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Value> {
+    let (status, answer) = caller.ask("POST", path, key, body).await?;
+    assert_eq!(status, 200, "{path}: {answer}");
+    Some(answer)
 }
 
 async fn check(caller: &Caller, agent: &Agent, tool: &str, digest: Option<&str>) -> Option<Value> {
     let body = json!({ "agent_id": agent.id, "session_id": "s", "action_name": tool });
-    let headers: Vec<_> =
-        digest.iter().map(|digest| ("AgentTrust-Input-Digest", *digest)).collect();
-    let path = "/api/v1/agenttrust/check";
-    let (status, answer) = caller.ask("POST", path, &agent.key, &headers, &body).await?;
-    assert_eq!(status, 200, "{answer}");
-    Some(answer)
+    let caller = match digest {
+        Some(digest) => caller.with("agenttrust-input-digest", digest),
+        None => caller.clone(),
+    };
+    post(&caller, "/api/v1/agenttrust/check", &agent.key, &body).await
 }
 
 /// What was proven, in all rounds.

@@ -5,10 +5,9 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Waker};
-use std::time::Duration;
 
 use agenttrust_guardian::Role;
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use axum::http::Method;
 use serde_json::json;
 
@@ -18,15 +17,8 @@ async fn at(path: &Path) -> Api {
     open_with(|builder| builder.database(path.to_str().unwrap())).await
 }
 
-#[tokio::test]
-async fn everything_is_there_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("guardian.db");
-    let api = at(&path).await;
-    let (agent, key) = api.worker().await;
-    api.put(&format!("/api/v1/agents/{agent}/floor"), ADMIN, json!({ "mode": "supervised" }))
-        .await
-        .ok();
+/// Declares tools, raises some, and takes some back.
+async fn tell_of_tools(api: &Api, key: &str) {
     api.put("/api/v1/tools/frobnicate/effect", ADMIN, json!({ "effect": "admin" })).await.ok();
     let tools = json!({ "tools": [
         { "name": "tickle", "effect": "destructive", "scopes": ["fun:have"],
@@ -39,10 +31,39 @@ async fn everything_is_there_after_a_restart() {
     let raised = json!({ "tools": [
         { "name": "mine", "effect": "admin" }, { "name": "gone", "effect": "admin" },
     ] });
-    api.put("/api/v1/tools", &key, raised).await.ok();
+    api.put("/api/v1/tools", key, raised).await.ok();
     api.ask(Method::DELETE, "/api/v1/tools/gone", ADMIN, None).await.ok();
     api.put("/api/v1/tools/free/effect", ADMIN, json!({ "effect": "admin" })).await.ok();
     api.ask(Method::DELETE, "/api/v1/tools/free/effect", ADMIN, None).await.ok();
+}
+
+/// Asks about those tools, of which more is known than their names.
+async fn tools_are_known(api: &Api, key: &str, agent: &str) {
+    assert_eq!(api.check(key, agent, "frobnicate").await.held(), {
+        let listed = api.get("/mcp/approvals?status=pending", ADMIN).await.ok();
+        listed.body["approvals"][0]["id"].as_str().unwrap().to_owned()
+    });
+    for (tool, effect) in [("tickle", "destructive"), ("mine", "admin")] {
+        let answer = api.check(key, agent, tool).await;
+        answer.held();
+        assert_eq!(answer.body["action_effect"], effect, "{answer:?}");
+    }
+    for tool in ["gone", "free"] {
+        let answer = api.check(key, agent, tool).await;
+        assert_eq!(answer.allowed().body["action_effect"], "mutating", "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guardian.db");
+    let api = at(&path).await;
+    let (agent, key) = api.worker().await;
+    api.put(&format!("/api/v1/agents/{agent}/floor"), ADMIN, json!({ "mode": "supervised" }))
+        .await
+        .ok();
+    tell_of_tools(&api, &key).await;
     let tools = api.get("/api/v1/tools", ADMIN).await.ok().body;
     let token = api.token(&agent, &["search"]).await;
     let session = api.session(&key, &agent, json!({})).await.ok().text("session_id");
@@ -62,20 +83,8 @@ async fn everything_is_there_after_a_restart() {
     assert!(api.audit_rows().await > rows);
     let floor = api.session(&key, &agent, json!({})).await.ok();
     assert_eq!(floor.body["mode"], "supervised");
-    assert_eq!(api.check(&key, &agent, "frobnicate").await.held(), {
-        let listed = api.get("/mcp/approvals?status=pending", ADMIN).await.ok();
-        listed.body["approvals"][0]["id"].as_str().unwrap().to_owned()
-    });
+    tools_are_known(&api, &key, &agent).await;
     assert_eq!(api.get("/api/v1/tools", ADMIN).await.ok().body, tools);
-    for (tool, effect) in [("tickle", "destructive"), ("mine", "admin")] {
-        let answer = api.check(&key, &agent, tool).await;
-        answer.held();
-        assert_eq!(answer.body["action_effect"], effect, "{answer:?}");
-    }
-    for tool in ["gone", "free"] {
-        let answer = api.check(&key, &agent, tool).await;
-        assert_eq!(answer.allowed().body["action_effect"], "mutating", "{answer:?}");
-    }
     let body = json!({ "token": token });
     assert_eq!(api.post("/api/v1/agent-tokens/introspect", ADMIN, body).await.body["active"], true);
     let shown = api.get(&format!("/mcp/sessions/{session}"), &key).await.ok();
@@ -152,14 +161,11 @@ async fn caller_who_hangs_up_leaves_nothing_half_done() {
             break;
         }
     }
-    for _ in 0..100 {
+    let there = async || {
         let agents = api.get("/api/v1/agents", ADMIN).await.ok().body;
-        if agents["agents"].as_array().unwrap().len() == asked {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the agent never appeared");
+        agents["agents"].as_array().unwrap().len() == asked
+    };
+    eventually("the agent never appeared", there).await;
 }
 
 #[tokio::test]

@@ -2,12 +2,11 @@
 //! what one is told the other one knows, what neither may say alone it does not say, and nothing is lost.
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::time::{Duration, Instant};
 
-use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
 use agenttrust_testkit::proxy::{Proxy, Wire};
+use agenttrust_testkit::{ADMIN, eventually_within};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
@@ -99,7 +98,7 @@ impl Replica {
     /// Status and answer of a check; `None` when there is no answer.
     async fn try_check(&self, agent: &Agent, tool: &str) -> Option<(u16, Value)> {
         let body = json!({ "agent_id": agent.id, "session_id": "s", "action_name": tool });
-        self.0.ask("POST", "/api/v1/agenttrust/check", &agent.key, &[], &body).await
+        self.0.ask("POST", "/api/v1/agenttrust/check", &agent.key, &body).await
     }
 
     async fn check(&self, agent: &Agent, tool: &str) -> Value {
@@ -145,12 +144,9 @@ fn text(value: &Value, field: &str) -> String {
 }
 
 /// How long until `happens` says so.
-async fn until<F: Future<Output = bool>>(what: &str, mut happens: impl FnMut() -> F) -> Duration {
+async fn until(what: &str, happens: impl AsyncFnMut() -> bool) -> Duration {
     let begun = Instant::now();
-    while !happens().await {
-        assert!(begun.elapsed() < NEVER, "{what} does not happen");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    eventually_within(NEVER, format!("{what} does not happen"), happens).await;
     begun.elapsed()
 }
 
@@ -277,18 +273,13 @@ async fn part(pair: &Pair, wire: Wire) {
     let parted = Instant::now();
     let mut allowed: Vec<String> = Vec::new();
     // Reads may be allowed for as long as memory is trusted. What they were told must be true later.
-    loop {
+    let denies = async || {
         let (status, answer) = far.try_check(&good, "search").await.expect("it answers");
         assert_eq!(status, 200, "{answer}");
-        if answer["allowed"] != true {
-            break;
-        }
-        assert!(parted.elapsed() < DENIES_WITHIN, "a replica without a database goes on");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let denied = parted.elapsed();
-    println!("{wire:?}: denies after {denied:?}");
-    assert!(denied < DENIES_WITHIN, "a replica without a database goes on");
+        answer["allowed"] != true
+    };
+    eventually_within(DENIES_WITHIN, "a replica without a database goes on", denies).await;
+    println!("{wire:?}: denies after {:?}", parted.elapsed());
     near.revoke_agent(&bad).await;
     near.revoke_key(&keyless.key_id).await;
     near.approve(&operator, &approval).await;
@@ -304,7 +295,7 @@ async fn part(pair: &Pair, wire: Wire) {
     for answer in answers.await {
         assert_eq!(answer["allowed"], false, "{answer}");
     }
-    let (_, health) = far.0.ask("GET", "/health", "", &[], &Value::Null).await.expect("it answers");
+    let (_, health) = far.0.ask("GET", "/health", "", &Value::Null).await.expect("it answers");
     assert_ne!(health["status"], "healthy", "{health}");
     for tool in ["search", "send_mail"] {
         allowed.push(text(&near.check(&good, tool).await, "check_id"));
@@ -320,7 +311,7 @@ async fn part(pair: &Pair, wire: Wire) {
     assert_eq!(far.try_check(&keyless, "search").await.unwrap().0, 401);
     let both = join(far.allows(&good, "db_delete"), near.allows(&good, "db_delete")).await;
     assert!(both.0 != both.1, "an approval of meanwhile serves once: {both:?}");
-    let (_, health) = far.0.ask("GET", "/health", "", &[], &Value::Null).await.unwrap();
+    let (_, health) = far.0.ask("GET", "/health", "", &Value::Null).await.unwrap();
     assert_eq!(health["status"], "healthy", "{health}");
     let audited = near.audited().await;
     assert!(allowed.iter().all(|check| audited.contains(check)));
@@ -362,7 +353,7 @@ async fn race(replicas: [Replica; 2], agent: Agent, operator: String) -> [Told; 
         told[number % 2].durable.push(text(&answer, "check_id"));
         let approval = text(&answer, "approval_id");
         let path = format!("/mcp/approvals/{approval}/approve");
-        let decided = held[1].0.ask("POST", &path, &operator, &[], &json!({})).await;
+        let decided = held[1].0.ask("POST", &path, &operator, &json!({})).await;
         if decided.is_none() {
             break;
         }

@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use agenttrust_testkit::eventually_blocking;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_agenttrust");
@@ -73,17 +74,11 @@ impl Served {
 
     /// Its exit code, and what it printed after it was ready.
     fn wait(&mut self) -> (Option<i32>, String) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let code = loop {
-            match self.child.try_wait().unwrap() {
-                Some(status) => break status.code(),
-                None if Instant::now() > deadline => panic!("it does not stop"),
-                None => std::thread::sleep(Duration::from_millis(20)),
-            }
-        };
+        let ended = || self.child.try_wait().unwrap();
+        let status = eventually_blocking(Duration::from_secs(20), "it does not stop", ended);
         let mut after = String::new();
         self.out.read_to_string(&mut after).unwrap();
-        (code, after)
+        (status.code(), after)
     }
 }
 
@@ -354,11 +349,8 @@ fn keys_made_and_revoked_by_the_program_reach_a_running_guardian() {
     assert!(!listed.contains(&key));
     let id = line.split('\t').next().unwrap();
     assert!(run(&["keys", "revoke", id, "--database", &database]).status.success());
-    let deadline = Instant::now() + Duration::from_secs(3);
-    while served.ask("POST", "/api/v1/agenttrust/check", &key, &check).0 != 401 {
-        assert!(Instant::now() < deadline, "the revoked key still works");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let refused = || served.ask("POST", "/api/v1/agenttrust/check", &key, &check).0 == 401;
+    eventually_blocking(Duration::from_secs(3), "the revoked key still works", refused);
     assert!(!run(&["keys", "revoke", id, "--database", &database]).status.success());
     // What another process did is recorded, and the chain is whole.
     let (_, audit) = served.ask("GET", "/api/v1/audit", &admin, &Value::Null);

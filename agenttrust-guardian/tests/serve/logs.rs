@@ -4,38 +4,48 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::program::{Program, run, text};
+use crate::program::{Program, client, run, text};
 
 /// Says to the program whatever its callers may say, and returns what nobody may read in its log.
 async fn talk(program: &Program, admin: &str) -> Vec<String> {
-    let mut secrets = vec![admin.to_owned()];
     let create = json!({ "name": "w", "capabilities": ["*"] });
     let (status, agent) = program.post("/api/v1/agents", admin, &create).await;
     assert_eq!(status, 201);
     let make = json!({ "role": "agent", "agents": [agent["id"]] });
     let (_, key) = program.post("/api/v1/keys", admin, &make).await;
     let key = key["key"].as_str().unwrap().to_owned();
-    secrets.push(key.clone());
 
     let issue = json!({ "agent_id": agent["id"], "scopes": ["*"] });
     let (_, token) = program.post("/api/v1/agent-tokens/issue", &key, &issue).await;
     let token = token["token"].as_str().unwrap().to_owned();
-    secrets.push(token.clone());
     for path in ["agent-tokens/introspect", "agenttrust/api-sessions/init", "agent-tokens/revoke"] {
         program.post(&format!("/api/v1/{path}"), admin, &json!({ "token": token })).await;
     }
 
-    // A check with its input, held, shown to the approver and decided.
+    let mut secrets = vec![admin.to_owned(), key.clone(), token];
+    secrets.extend(talk_of_an_approval(program, admin, &agent["id"], &key).await);
+    secrets.extend(talk_with_wrong_keys(program, admin).await);
+    secrets.extend(talk_brokenly(program, admin).await);
+    secrets
+}
+
+/// A check with its input, held, shown to the approver and decided.
+async fn talk_of_an_approval(
+    program: &Program,
+    admin: &str,
+    agent: &Value,
+    key: &str,
+) -> Vec<String> {
     let input = json!({ "password": "input-marker-41" });
     let commitment = agenttrust::guard::digest::commit(&[7; 32], &input).unwrap();
     let check = json!({
-        "agent_id": agent["id"], "action_name": "db_delete", "session_id": "conv-1",
+        "agent_id": agent, "action_name": "db_delete", "session_id": "conv-1",
         "action_input_summary": "drop table summary-marker-42",
     });
-    let client = crate::program::client();
+    let client = client();
     let held = client
         .post(program.url("/api/v1/agenttrust/check"))
-        .header("x-api-key", &key)
+        .header("x-api-key", key)
         .header("agenttrust-input-digest", &commitment.digest)
         .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
         .body(check.to_string())
@@ -47,7 +57,7 @@ async fn talk(program: &Program, admin: &str) -> Vec<String> {
     let disclosure = json!({ "input": input, "r": commitment.opening });
     let shown = client
         .put(program.url(&format!("{approval}/input")))
-        .header("x-api-key", &key)
+        .header("x-api-key", key)
         .body(disclosure.to_string())
         .send()
         .await
@@ -55,24 +65,26 @@ async fn talk(program: &Program, admin: &str) -> Vec<String> {
     assert_eq!(shown.status(), 200);
     program.get(&approval, admin).await;
     program.post(&format!("{approval}/approve"), admin, &json!({})).await;
-    secrets.extend(["input-marker-41", "summary-marker-42"].map(str::to_owned));
-    secrets.push(commitment.opening);
+    vec!["input-marker-41".to_owned(), "summary-marker-42".to_owned(), commitment.opening]
+}
 
-    // Keys that are none, in every place that holds one.
+/// Keys that are none, in every place that holds one.
+async fn talk_with_wrong_keys(program: &Program, admin: &str) -> Vec<String> {
     for (header, value) in [
         ("x-api-key", "sk_live_wrong-marker-43"),
         ("authorization", "Bearer sk_live_wrong-marker-44"),
         ("x-api-key", "sk_live_b\u{e9}-marker-45"),
     ] {
-        let request = client.get(program.url("/api/v1/agents")).header(header, value);
+        let request = client().get(program.url("/api/v1/agents")).header(header, value);
         assert_eq!(request.send().await.unwrap().status(), 401);
     }
-    program
-        .post("/api/v1/agent-tokens/introspect", admin, &json!({ "token": "at_wrong-marker-46" }))
-        .await;
-    secrets.extend((43..=46).map(|number| format!("marker-{number}")));
+    let token = json!({ "token": "at_wrong-marker-46" });
+    program.post("/api/v1/agent-tokens/introspect", admin, &token).await;
+    (43..=46).map(|number| format!("marker-{number}")).collect()
+}
 
-    // Bodies that are none.
+/// Bodies that are none.
+async fn talk_brokenly(program: &Program, admin: &str) -> Vec<String> {
     for body in [
         "{\"token\": \"at_broken-marker-47",
         "\"at_broken-marker-48\"",
@@ -80,12 +92,11 @@ async fn talk(program: &Program, admin: &str) -> Vec<String> {
     ] {
         for path in ["agent-tokens/introspect", "keys", "agenttrust/check"] {
             let request =
-                client.post(program.url(&format!("/api/v1/{path}"))).header("x-api-key", admin);
+                client().post(program.url(&format!("/api/v1/{path}"))).header("x-api-key", admin);
             request.body(body).send().await.unwrap();
         }
     }
-    secrets.extend(["marker-47", "marker-48"].map(str::to_owned));
-    secrets
+    ["marker-47", "marker-48"].map(str::to_owned).to_vec()
 }
 
 /// Names that would begin a line of their own, or drive a terminal.

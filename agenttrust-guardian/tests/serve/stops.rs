@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agenttrust_testkit::eventually_within;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -53,9 +54,8 @@ async fn requests_under_way_finish_and_what_they_did_is_in_the_audit() {
     program.signal("TERM");
     let waited = rest(&mut waiting).await;
     assert!(waited.starts_with("HTTP/1.1 200") && waited.contains("pending"), "{waited}");
-    while TcpStream::connect(program.address).await.is_ok() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let closed = async || TcpStream::connect(program.address).await.is_err();
+    eventually_within(LONG, "it still takes connections", closed).await;
     slow.write_all(end.as_bytes()).await.unwrap();
     let answer = rest(&mut slow).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"allowed\":true"), "{answer}");

@@ -6,6 +6,7 @@ use agenttrust_guardian::{Guardian, GuardianBuilder};
 use agenttrust_testkit::ADMIN;
 
 pub(crate) type Api = agenttrust_testkit::Api<Guardian>;
+pub(crate) type Harness = agenttrust_testkit::Harness<Guardian>;
 
 /// A Guardian in memory.
 pub(crate) async fn open() -> Api {

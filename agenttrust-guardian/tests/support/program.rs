@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use agenttrust_testkit::eventually_within;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -96,13 +97,11 @@ impl Program {
 
     /// Waits until the log says so.
     pub(crate) async fn logs(&self, what: &str) {
-        let heard = async {
-            while !self.log().contains(what) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        let look = async || {
+            let log = self.log();
+            if log.contains(what) { Ok(()) } else { Err(log) }
         };
-        let heard = tokio::time::timeout(LONG, heard).await;
-        assert!(heard.is_ok(), "{what:?} is not in {}", self.log());
+        eventually_within(LONG, format!("{what:?} is not in the log"), look).await;
     }
 
     /// What a line of its status in /proc says.

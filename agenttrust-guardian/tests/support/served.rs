@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use agenttrust_testkit::ADMIN;
+use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_agenttrust");
@@ -53,7 +54,7 @@ impl Served {
     pub(crate) fn caller(&self) -> Caller {
         // For the test that would hang.
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        Caller { http, base: format!("http://{}", self.address) }
+        Caller { http, base: format!("http://{}", self.address), headers: HeaderMap::new() }
     }
 }
 
@@ -69,16 +70,24 @@ impl Drop for Served {
 pub(crate) struct Caller {
     http: reqwest::Client,
     base: String,
+    /// What goes with every request, beside the key.
+    headers: HeaderMap,
 }
 
 impl Caller {
+    /// Asks with this header too.
+    pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+        with
+    }
+
     /// Status and body of the answer; `None` when none arrived whole.
     pub(crate) async fn ask(
         &self,
         method: &str,
         path: &str,
         key: &str,
-        headers: &[(&str, &str)],
         body: &Value,
     ) -> Option<(u16, Value)> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
@@ -86,10 +95,8 @@ impl Caller {
             .http
             .request(method, format!("{}{path}", self.base))
             .header("X-API-Key", key)
-            .header("Content-Type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+            .header("Content-Type", "application/json")
+            .headers(self.headers.clone());
         if !body.is_null() {
             request = request.body(body.to_string());
         }
@@ -101,7 +108,7 @@ impl Caller {
 
     /// The body of an answer that must arrive and be a success.
     pub(crate) async fn sure(&self, method: &str, path: &str, key: &str, body: &Value) -> Value {
-        let (status, answer) = self.ask(method, path, key, &[], body).await.expect("no answer");
+        let (status, answer) = self.ask(method, path, key, body).await.expect("no answer");
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }

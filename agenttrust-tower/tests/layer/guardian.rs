@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use agenttrust::{Action, AgentTrustClient, AgentTrustGuard, Effect, OnElevation};
+use agenttrust_testkit::eventually;
 use agenttrust_tower::Extracted;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -105,7 +106,7 @@ impl Guardian {
 
     /// Waits until `count` checks have arrived.
     pub(crate) async fn asked(&self, count: usize) {
-        eventually("the Guardian was not asked", || self.checks().len() >= count).await;
+        eventually("the Guardian was not asked", async || self.checks().len() >= count).await;
     }
 
     /// Everything that was reported through `guard`.
@@ -246,15 +247,4 @@ pub(crate) fn by_word(request: &String) -> Extracted {
 pub(crate) async fn called(inner: &mut Handle<String, String>) -> (String, SendResponse<String>) {
     let call = timeout(Duration::from_secs(5), inner.next_request()).await;
     call.expect("no call reached the inner service").expect("the service is still there")
-}
-
-/// Waits until `it_is`, and fails with `otherwise` when that takes too long.
-pub(crate) async fn eventually(otherwise: &str, mut it_is: impl FnMut() -> bool) {
-    for _ in 0..1000 {
-        if it_is() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{otherwise}");
 }

@@ -10,7 +10,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 pub(crate) use crate::built::example;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `future` gives, or that it took too long.
 pub(crate) async fn in_time<F: Future>(what: &str, future: F) -> Result<F::Output> {

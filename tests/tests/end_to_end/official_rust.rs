@@ -23,7 +23,8 @@ fn its_one_client_form_works_where_self_approval_is_allowed() -> Result<()> {
         let admin = client(&served, served.admin_key())?;
         let agent_id = register(&admin)?;
         let key = served.admin_key();
-        everything(&agent_id, &admin, &admin, || client(&served, key), &served.admin())?;
+        Clients { agent_id: &agent_id, asks: &admin, decides: &admin, admin: served.admin() }
+            .do_everything(client(&served, key)?)?;
         revoke(&admin, &agent_id)
     })
 }
@@ -39,7 +40,8 @@ fn it_works_with_an_agents_and_an_operators_key() -> Result<()> {
         let asks = client(&served, &agent_key)?;
         let decides = client(&served, &operator_key)?;
         let again = || client(&served, &agent_key);
-        everything(&agent_id, &asks, &decides, again, &served.admin())?;
+        Clients { agent_id: &agent_id, asks: &asks, decides: &decides, admin: served.admin() }
+            .do_everything(again()?)?;
 
         // Without the permission, its own approval is refused in the terms that it knows.
         let guard = AgentTrustGuard::new(again()?, &agent_id);
@@ -68,90 +70,111 @@ fn register(admin: &AgentTrustClient) -> Result<String> {
     Ok(agent.id)
 }
 
-/// Everything else, asked by one client and decided by the other. Its guard wants a client of its own.
-fn everything(
-    agent_id: &str,
-    asks: &AgentTrustClient,
-    decides: &AgentTrustClient,
-    again: impl FnOnce() -> Result<AgentTrustClient>,
-    admin: &Admin,
-) -> Result<()> {
-    let token = asks.tokens().issue(&IssueTokenRequest {
-        agent_id: agent_id.to_string(),
-        scope: vec!["files:read".to_string()],
-        audience: vec!["mcp://filesystem".to_string()],
-        ttl: 300,
-    })?;
-    assert!(token.token.starts_with("at_"));
-    let question = IntrospectTokenRequest {
-        token: token.token.clone(),
-        target: Some("mcp://filesystem".to_string()),
-        required_scopes: vec!["files:read".to_string()],
-    };
-    let result = asks.tokens().introspect(&question)?;
-    assert!(result.active);
-    assert_eq!(result.agent_id.as_deref(), Some(agent_id));
-    assert_eq!(result.scopes, ["files:read"]);
+/// One client asks, another decides.
+struct Clients<'a> {
+    agent_id: &'a str,
+    asks: &'a AgentTrustClient,
+    decides: &'a AgentTrustClient,
+    admin: Admin,
+}
 
-    let session = asks.sessions().init_session(agent_id, "mcp-code-tools")?;
-    assert_eq!((&*session.agent_id, &*session.mode), (agent_id, "open"));
-    let check = ActionCheckRequest {
-        agent_id: agent_id.to_string(),
-        tool_name: "web_search".to_string(),
-        tool_input_summary: "AI safety papers".to_string(),
-        session_id: session.session_id.clone(),
-        action_effect: Some("read".to_string()),
-        ..Default::default()
-    };
-    let allowed = asks.actions().check(&check)?;
-    assert!(allowed.allowed && allowed.check_id.is_some() && allowed.confidence.is_some());
-    let outside = ActionCheckRequest { tool_name: "mail_send".to_string(), ..check };
-    let denied = asks.actions().check(&outside)?;
-    assert!(!denied.allowed && denied.reason.is_some());
-    assert_ne!(denied.elevation_required, Some(true));
-    let current = asks.sessions().get_session(&session.session_id)?;
-    assert_eq!((current.total_calls, current.denied_calls), (2, 1));
-    // Whatever the hint said, to send is to write.
-    assert_eq!((current.read_calls, current.write_calls), (1, 1));
+impl Clients<'_> {
+    /// Everything else. Its guard wants a client of its own.
+    fn do_everything(&self, again: AgentTrustClient) -> Result<()> {
+        let (token, question) = self.issue()?;
+        let session_id = self.check_in_a_session()?;
+        let guard = AgentTrustGuard::builder(again, self.agent_id).session_id(&session_id).build();
+        self.hold_and_decide(&guard)?;
+        self.report(&guard, &session_id)?;
+        self.asks.tokens().revoke(&token, "done")?;
+        assert!(!self.asks.tokens().introspect(&question)?.active);
+        Ok(())
+    }
 
-    let guard =
-        AgentTrustGuard::builder(again()?, agent_id).session_id(&session.session_id).build();
-    guard.check_with_effect("web_search", "AI news", "read")?;
-    let denied = guard.check("mail_send", "hello");
-    assert!(matches!(denied, Err(AgentTrustError::ActionDenied { check_id: Some(_), .. })));
-    let approval_id = held(&guard, "drop table users")?;
-    let approval = asks.approvals().get(&approval_id)?;
-    assert_eq!((&*approval.status, &*approval.action_name), ("pending", "db_delete"));
-    decides.approvals().approve(&approval_id, "admin@company.com")?;
-    let approval = asks.approvals().get(&approval_id)?;
-    assert_eq!(approval.status, "approved");
-    assert_eq!(approval.decided_by.as_deref(), Some("admin@company.com"));
-    guard.check_with_effect("db_delete", "drop table users", "destructive")?;
-    let approval_id = held(&guard, "drop table users")?;
-    decides.approvals().deny(&approval_id, "security@company.com")?;
-    assert_eq!(asks.approvals().get(&approval_id)?.status, "denied");
-    let denied = guard.check_with_effect("db_delete", "drop table users", "destructive");
-    assert!(matches!(denied, Err(AgentTrustError::ActionDenied { .. })));
+    /// Issues a token, and returns it with the question whether it works.
+    fn issue(&self) -> Result<(String, IntrospectTokenRequest)> {
+        let token = self.asks.tokens().issue(&IssueTokenRequest {
+            agent_id: self.agent_id.to_string(),
+            scope: vec!["files:read".to_string()],
+            audience: vec!["mcp://filesystem".to_string()],
+            ttl: 300,
+        })?;
+        assert!(token.token.starts_with("at_"));
+        let question = IntrospectTokenRequest {
+            token: token.token.clone(),
+            target: Some("mcp://filesystem".to_string()),
+            required_scopes: vec!["files:read".to_string()],
+        };
+        let result = self.asks.tokens().introspect(&question)?;
+        assert!(result.active);
+        assert_eq!(result.agent_id.as_deref(), Some(self.agent_id));
+        assert_eq!(result.scopes, ["files:read"]);
+        Ok((token.token, question))
+    }
 
-    // Its reports name no check, so they are kept as unverified: taken, and no outcome in the audit.
-    guard.report("web_search", true, 12);
-    guard.flush()?;
-    let event = TelemetryEvent {
-        event_type: "tool_error".to_string(),
-        tool_name: "web_search".to_string(),
-        duration_ms: 12,
-        success: false,
-        error_type: Some("TimeoutError".to_string()),
-        timestamp: "2026-01-02T03:04:05.678901234+00:00".to_string(),
-    };
-    asks.telemetry().report(agent_id, &session.session_id, &[event])?;
-    assert_eq!(here(admin.audited(agent_id, "outcome"))?.len(), 0);
-    // Every check of this session was written down.
-    assert_eq!(here(admin.audited(agent_id, "decision"))?.len(), 8);
+    /// Checks what is allowed and what is not, and returns the session of it.
+    fn check_in_a_session(&self) -> Result<String> {
+        let session = self.asks.sessions().init_session(self.agent_id, "mcp-code-tools")?;
+        assert_eq!((&*session.agent_id, &*session.mode), (self.agent_id, "open"));
+        let check = ActionCheckRequest {
+            agent_id: self.agent_id.to_string(),
+            tool_name: "web_search".to_string(),
+            tool_input_summary: "AI safety papers".to_string(),
+            session_id: session.session_id.clone(),
+            action_effect: Some("read".to_string()),
+            ..Default::default()
+        };
+        let allowed = self.asks.actions().check(&check)?;
+        assert!(allowed.allowed && allowed.check_id.is_some() && allowed.confidence.is_some());
+        let outside = ActionCheckRequest { tool_name: "mail_send".to_string(), ..check };
+        let denied = self.asks.actions().check(&outside)?;
+        assert!(!denied.allowed && denied.reason.is_some());
+        assert_ne!(denied.elevation_required, Some(true));
+        let current = self.asks.sessions().get_session(&session.session_id)?;
+        assert_eq!((current.total_calls, current.denied_calls), (2, 1));
+        // Whatever the hint said, to send is to write.
+        assert_eq!((current.read_calls, current.write_calls), (1, 1));
+        Ok(session.session_id)
+    }
 
-    asks.tokens().revoke(&token.token, "done")?;
-    assert!(!asks.tokens().introspect(&question)?.active);
-    Ok(())
+    fn hold_and_decide(&self, guard: &AgentTrustGuard) -> Result<()> {
+        guard.check_with_effect("web_search", "AI news", "read")?;
+        let denied = guard.check("mail_send", "hello");
+        assert!(matches!(denied, Err(AgentTrustError::ActionDenied { check_id: Some(_), .. })));
+        let approval_id = held(guard, "drop table users")?;
+        let approval = self.asks.approvals().get(&approval_id)?;
+        assert_eq!((&*approval.status, &*approval.action_name), ("pending", "db_delete"));
+        self.decides.approvals().approve(&approval_id, "admin@company.com")?;
+        let approval = self.asks.approvals().get(&approval_id)?;
+        assert_eq!(approval.status, "approved");
+        assert_eq!(approval.decided_by.as_deref(), Some("admin@company.com"));
+        guard.check_with_effect("db_delete", "drop table users", "destructive")?;
+        let approval_id = held(guard, "drop table users")?;
+        self.decides.approvals().deny(&approval_id, "security@company.com")?;
+        assert_eq!(self.asks.approvals().get(&approval_id)?.status, "denied");
+        let denied = guard.check_with_effect("db_delete", "drop table users", "destructive");
+        assert!(matches!(denied, Err(AgentTrustError::ActionDenied { .. })));
+        Ok(())
+    }
+
+    /// Its reports name no check, so they are kept as unverified: taken, and no outcome in the audit.
+    fn report(&self, guard: &AgentTrustGuard, session_id: &str) -> Result<()> {
+        guard.report("web_search", true, 12);
+        guard.flush()?;
+        let event = TelemetryEvent {
+            event_type: "tool_error".to_string(),
+            tool_name: "web_search".to_string(),
+            duration_ms: 12,
+            success: false,
+            error_type: Some("TimeoutError".to_string()),
+            timestamp: "2026-01-02T03:04:05.678901234+00:00".to_string(),
+        };
+        self.asks.telemetry().report(self.agent_id, session_id, &[event])?;
+        assert_eq!(here(self.admin.audited(self.agent_id, "outcome"))?.len(), 0);
+        // Every check of this session was written down.
+        assert_eq!(here(self.admin.audited(self.agent_id, "decision"))?.len(), 8);
+        Ok(())
+    }
 }
 
 /// The approval that a deletion is held for.

@@ -2,6 +2,7 @@
 
 use agenttrust::model::AgentStatus;
 use agenttrust::{CreateAgentRequest, IssueTokenRequest};
+use agenttrust_testkit::eventually;
 
 use super::*;
 use crate::domain::{DEFAULT_ORG, Fingerprint};
@@ -36,9 +37,7 @@ async fn stands(engine: &Engine, agent: &str) -> (AgentStatus, AgentStatus) {
 }
 
 async fn settled(engine: &Engine) {
-    while engine.takings.lock().len() > 0 {
-        background::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("something is left to be stored", async || engine.takings.lock().len() == 0).await;
 }
 
 #[tokio::test]

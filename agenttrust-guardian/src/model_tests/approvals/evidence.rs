@@ -6,7 +6,7 @@ use agenttrust_testkit::ADMIN;
 use serde_json::Value;
 
 use super::model::{Model, Who};
-use crate::model_tests::Api;
+use crate::harness::Api;
 
 /// The rows that are about one approval.
 #[derive(Debug, Default)]

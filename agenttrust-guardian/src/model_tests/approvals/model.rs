@@ -228,63 +228,24 @@ impl Model {
     }
 
     fn check(&mut self, who: Who, ask: Ask, fresh: &str) -> Said {
-        let now = self.now;
         if !who.may_ask_for(ask.agent) {
             return Said::Refused(403);
         }
-        if self.revoked_agents.contains(&ask.agent) {
-            return Said::Denied(Denial::Revoked);
+        if let Some(denial) = self.standing_denial(ask) {
+            return Said::Denied(denial);
         }
-        let denied = self.approvals.iter().filter(|one| {
-            one.ask.is_for_the_same_as(ask)
-                && one.status == ApprovalStatus::Denied
-                && one.expires > now
-        });
-        // Ids are in the order of time.
-        if let Some(id) = denied.map(|one| &one.id).max() {
-            return Said::Denied(Denial::Standing(id.clone()));
-        }
+        let now = self.now;
         // Whoever asks has asked, also where it approved before.
         for one in self.approvals.iter_mut().filter(|one| one.ask.falls_under(ask)) {
-            if matches!(one.status(now), ApprovalStatus::Pending | ApprovalStatus::Approved) {
+            if one.is_open(now) {
                 one.askers.insert(who);
             }
         }
-        let lost: BTreeSet<String> = self
-            .approvals
-            .iter()
-            .filter(|one| self.votes(one) < QUORUM)
-            .map(|one| one.id.clone())
-            .collect();
-        let mut same = self.approvals.iter_mut().filter(|one| one.ask.falls_under(ask));
-        let found = same.find(|one| match one.status(now) {
-            ApprovalStatus::Pending => true,
-            ApprovalStatus::Approved => !lost.contains(&one.id),
-            _ => false,
-        });
-        if let Some(approval) = found {
-            let id = approval.id.clone();
-            if approval.status == ApprovalStatus::Pending {
-                return Said::Held(id);
-            }
-            approval.uses += 1;
-            if ask.once() {
-                approval.status = ApprovalStatus::Consumed;
-            }
-            return Said::Allowed(id);
+        if let Some(said) = self.by_an_approval_that_is_there(ask) {
+            return said;
         }
-        let of_agent = || self.approvals.iter().filter(|one| one.ask.agent == ask.agent);
-        let denials = of_agent().filter(|one| {
-            one.ask.tool == ask.tool
-                && one.status == ApprovalStatus::Denied
-                && one.decided.is_some_and(|(_, at)| at + DENIALS_WITHIN > now)
-        });
-        if denials.count() >= DENIALS_MOST {
-            return Said::Denied(Denial::TooManyDenials);
-        }
-        let pending = of_agent().filter(|one| one.status(now) == ApprovalStatus::Pending);
-        if pending.count() >= PENDING_MOST {
-            return Said::Denied(Denial::TooManyPending);
+        if let Some(denial) = self.too_many(ask) {
+            return Said::Denied(denial);
         }
         self.approvals.push(Approval {
             id: fresh.to_owned(),
@@ -299,6 +260,61 @@ impl Model {
             was_shown: false,
         });
         Said::Held(fresh.to_owned())
+    }
+
+    /// The denial of before that is the answer, whatever is asked.
+    fn standing_denial(&self, ask: Ask) -> Option<Denial> {
+        if self.revoked_agents.contains(&ask.agent) {
+            return Some(Denial::Revoked);
+        }
+        let denied = self.approvals.iter().filter(|one| {
+            one.ask.is_for_the_same_as(ask)
+                && one.status == ApprovalStatus::Denied
+                && one.expires > self.now
+        });
+        // Ids are in the order of time.
+        denied.map(|one| &one.id).max().map(|id| Denial::Standing(id.clone()))
+    }
+
+    /// Uses an approval that covers this, or waits for it.
+    fn by_an_approval_that_is_there(&mut self, ask: Ask) -> Option<Said> {
+        let now = self.now;
+        let lost: BTreeSet<String> = self
+            .approvals
+            .iter()
+            .filter(|one| self.votes(one) < QUORUM)
+            .map(|one| one.id.clone())
+            .collect();
+        let mut same = self.approvals.iter_mut().filter(|one| one.ask.falls_under(ask));
+        let approval = same.find(|one| match one.status(now) {
+            ApprovalStatus::Pending => true,
+            ApprovalStatus::Approved => !lost.contains(&one.id),
+            _ => false,
+        })?;
+        let id = approval.id.clone();
+        if approval.status == ApprovalStatus::Pending {
+            return Some(Said::Held(id));
+        }
+        approval.uses += 1;
+        if ask.once() {
+            approval.status = ApprovalStatus::Consumed;
+        }
+        Some(Said::Allowed(id))
+    }
+
+    /// Why no approval is opened for this any more.
+    fn too_many(&self, ask: Ask) -> Option<Denial> {
+        let of_agent = || self.approvals.iter().filter(|one| one.ask.agent == ask.agent);
+        let denials = of_agent().filter(|one| {
+            one.ask.tool == ask.tool
+                && one.status == ApprovalStatus::Denied
+                && one.decided.is_some_and(|(_, at)| at + DENIALS_WITHIN > self.now)
+        });
+        if denials.count() >= DENIALS_MOST {
+            return Some(Denial::TooManyDenials);
+        }
+        let pending = of_agent().filter(|one| one.status(self.now) == ApprovalStatus::Pending);
+        (pending.count() >= PENDING_MOST).then_some(Denial::TooManyPending)
     }
 
     fn decide(&mut self, who: Who, approval: usize, approve: bool) -> Said {

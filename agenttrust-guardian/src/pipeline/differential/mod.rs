@@ -3,20 +3,19 @@
 //! The seed is fixed, so that a failure is one tomorrow; `AGENTTRUST_SEED` gives other cases. What differs
 //! is told with the seed, the policies and the request.
 
+mod actors;
 mod chance;
 mod policies;
 mod reference;
-mod world;
 
 use agenttrust_testkit::trials;
-use axum::http::Method;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
+use self::actors::{Actors, Case};
 use self::chance::Chance;
 use self::policies::Written;
 use self::reference::{Alone, Answer, Expected};
-use self::world::{Case, World};
 use super::{evaluate, judge};
 use crate::domain::Error;
 use crate::policy::{Limit, PolicySet, Verdict};
@@ -26,7 +25,7 @@ const CASES: usize = 100_000;
 
 /// Half of them on each of this machine's two processors.
 const THREADS: u64 = 2;
-const WORLDS: usize = 5;
+const COMPANIES: usize = 5;
 const SETS: usize = 60;
 const CHECKS: usize = 168;
 
@@ -84,19 +83,19 @@ fn run(seed: u64) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut tally = Tally::default();
-        for n in 0..WORLDS {
+        for n in 0..COMPANIES {
             let mut chance = Chance::new(seed.wrapping_mul(1_000_003).wrapping_add(n as u64));
-            let world = World::new(&mut chance).await;
+            let actors = Actors::new(&mut chance).await;
             for _ in 0..trials(SETS) {
-                let written = load(&mut chance, &world);
+                let written = load(&mut chance, &actors);
                 let alone = Alone::of(&written);
                 for check in 0..CHECKS {
-                    let case = world.case(&mut chance);
-                    let told = || told(seed, &written, &case, &world);
-                    let expected = compare(&world, &alone, &case, &mut tally, &told);
+                    let case = actors.case(&mut chance);
+                    let told = || told(seed, &written, &case, &actors);
+                    let expected = compare(&actors, &alone, &case, &mut tally, &told);
                     // One of each set, or an agent would have too many approvals pending.
-                    if check == 0 && can_go_all_the_way(&world, &case) {
-                        go_all_the_way(&world, &case, &expected, &told).await;
+                    if check == 0 && can_go_all_the_way(&actors, &case) {
+                        go_all_the_way(&actors, &case, &expected, &told).await;
                         tally.all_the_way += 1;
                     }
                 }
@@ -107,13 +106,13 @@ fn run(seed: u64) -> Tally {
 }
 
 /// Puts a set in force that the validator takes, as a reload does.
-fn load(chance: &mut Chance, world: &World) -> Vec<Written> {
+fn load(chance: &mut Chance, actors: &Actors) -> Vec<Written> {
     loop {
-        let written = policies::write(chance, world);
+        let written = policies::write(chance, actors);
         let text: String = written.iter().map(|policy| policy.text.as_str()).collect();
         match PolicySet::parse("generated.cedar", &text) {
             Ok(set) => {
-                world.guardian.engine().policies.store(set.into());
+                actors.api.guardian.engine().policies.store(set.into());
                 return written;
             }
             Err(error) => assert!(error.to_string().contains("impossible"), "{error}\n{text}"),
@@ -122,17 +121,17 @@ fn load(chance: &mut Chance, world: &World) -> Vec<Written> {
 }
 
 fn compare(
-    world: &World,
+    actors: &Actors,
     policies: &[Alone<'_>],
     case: &Case,
     tally: &mut Tally,
     told: &dyn Fn() -> String,
 ) -> Answer {
-    let engine = world.guardian.engine();
+    let engine = actors.api.guardian.engine();
     tally.cases += 1;
     let wanted = tally.cases.is_multiple_of(4);
     let now = engine.clock.now().unix_seconds();
-    let expected = reference::answer(world, policies, case, now, wanted);
+    let expected = reference::answer(actors, policies, case, now, wanted);
     let evaluation = match evaluate(engine, &case.check) {
         Ok(evaluation) => evaluation,
         Err(error) => {
@@ -167,13 +166,18 @@ fn compare(
 }
 
 /// Not with a key that is kept nowhere, nor with scopes, which travel in a header.
-fn can_go_all_the_way(world: &World, case: &Case) -> bool {
-    world.askers[case.asker].own_org && case.check.scopes.is_none()
+fn can_go_all_the_way(actors: &Actors, case: &Case) -> bool {
+    actors.askers[case.asker].own_org && case.check.scopes.is_none()
 }
 
 /// Asks the same over the router, and looks at what a client sees.
-async fn go_all_the_way(world: &World, case: &Case, expected: &Answer, told: &dyn Fn() -> String) {
-    let asker = &world.askers[case.asker];
+async fn go_all_the_way(
+    actors: &Actors,
+    case: &Case,
+    expected: &Answer,
+    told: &dyn Fn() -> String,
+) {
+    let asker = &actors.askers[case.asker];
     let check = &case.check;
     let body = json!({
         "agent_id": check.agent_id,
@@ -183,20 +187,22 @@ async fn go_all_the_way(world: &World, case: &Case, expected: &Answer, told: &dy
         "action_input_summary": check.summary,
     });
     let path = "/api/v1/agenttrust/check";
-    let (status, answer) = world.send(Method::POST, path, &asker.secret, body).await;
+    let answer = actors.api.post(path, &asker.secret, body).await;
     let (allowed, held, policies) = match &expected.plain {
-        Expected::Error(expected) => return assert_eq!(status, *expected, "{answer}\n{}", told()),
+        Expected::Error(expected) => {
+            return assert_eq!(answer.status, *expected, "{answer:?}\n{}", told());
+        }
         Expected::Allow { policies, .. } => (true, false, policies),
         Expected::Hold { policies, .. } => (false, true, policies),
         Expected::Deny { policies } => (false, false, policies),
     };
-    assert_eq!(status, 200, "{answer}\n{}", told());
-    assert_eq!(answer["allowed"], allowed, "{answer}\n{}", told());
-    assert_eq!(answer["elevation_required"], held, "{answer}\n{}", told());
-    assert_eq!(answer["approval_id"] != Value::Null, held, "{answer}\n{}", told());
-    let reason = answer["reason"].as_str().unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}\n{}", told());
+    assert_eq!(answer.body["allowed"], allowed, "{answer:?}\n{}", told());
+    assert_eq!(answer.body["elevation_required"], held, "{answer:?}\n{}", told());
+    assert_eq!(answer.body["approval_id"] != Value::Null, held, "{answer:?}\n{}", told());
+    let reason = answer.text("reason");
     for id in policies.iter().take(1) {
-        assert!(reason.contains(&format!("policy `{id}`")), "{answer}\n{}", told());
+        assert!(reason.contains(&format!("policy `{id}`")), "{answer:?}\n{}", told());
     }
 }
 
@@ -220,10 +226,10 @@ fn status(error: Error) -> u16 {
     error.into_response().status().as_u16()
 }
 
-fn told(seed: u64, written: &[Written], case: &Case, world: &World) -> String {
+fn told(seed: u64, written: &[Written], case: &Case, actors: &Actors) -> String {
     let policies: String = written.iter().map(|policy| policy.text.as_str()).collect();
     format!(
         "seed {seed}\n{policies}\n{case:#?}\n{:#?}\n{:#?}\n{:#?}",
-        world.agents, world.sessions, world.tools
+        actors.agents, actors.sessions, actors.tools
     )
 }

@@ -1,7 +1,7 @@
 //! Sets of policies as somebody might write them, odd ones included.
 
+use super::actors::{Actors, GROUPS, OFTEN, TOOLS};
 use super::chance::Chance;
-use super::world::{GROUPS, OFTEN, TOOLS, World};
 
 /// Quorum, window in seconds, and single use.
 pub(super) type ApprovalRequirements = (u32, Option<u64>, bool);
@@ -52,16 +52,16 @@ const CONDITIONS: [&str; 27] = [
 ];
 
 /// A set of one to nine policies.
-pub(super) fn write(chance: &mut Chance, world: &World) -> Vec<Written> {
-    (0..=chance.below(9)).map(|n| policy(chance, world, n)).collect()
+pub(super) fn write(chance: &mut Chance, actors: &Actors) -> Vec<Written> {
+    (0..=chance.below(9)).map(|n| policy(chance, actors, n)).collect()
 }
 
-fn policy(chance: &mut Chance, world: &World, n: usize) -> Written {
+fn policy(chance: &mut Chance, actors: &Actors, n: usize) -> Written {
     let permits = !chance.one_in(3);
     let bare = format!(
         "{} ({}, {}, {}){};",
         if permits { "permit" } else { "forbid" },
-        principal(chance, world),
+        principal(chance, actors),
         action(chance),
         resource(chance),
         conditions(chance),
@@ -96,8 +96,8 @@ fn policy(chance: &mut Chance, world: &World, n: usize) -> Written {
     Written { id, permits, elevate, limit, shadow, bare, text }
 }
 
-fn principal(chance: &mut Chance, world: &World) -> String {
-    let agent = &chance.of(&world.agents).id;
+fn principal(chance: &mut Chance, actors: &Actors) -> String {
+    let agent = &chance.of(&actors.agents).id;
     let group = *chance.of(&GROUPS);
     match chance.below(11) {
         0 => format!("principal == Agent::\"{agent}\""),

@@ -9,8 +9,8 @@ use cedar_policy::{
     Response, RestrictedExpression,
 };
 
+use super::actors::{Actors, Agent, Asker, Case, Known, Named, Place, Session, TOOLS};
 use super::policies::{ApprovalRequirements, Written};
-use super::world::{Agent, Asker, Case, Known, Named, Place, Session, TOOLS, World};
 use crate::Role;
 
 /// What is to come of a check.
@@ -59,65 +59,32 @@ impl<'a> Alone<'a> {
 
 /// The answer; what would become of the call once approved only when that is `wanted`.
 pub(super) fn answer(
-    world: &World,
+    actors: &Actors,
     policies: &[Alone<'_>],
     case: &Case,
     now: i64,
     wanted: bool,
 ) -> Answer {
-    let error = |status| Answer {
-        effect: None,
-        plain: Expected::Error(status),
-        was_asked: false,
-        approved: None,
-        shadow: None,
+    let without_policies =
+        |effect, plain| Answer { effect, plain, was_asked: false, approved: None, shadow: None };
+    let agent = match asked_about(actors, case) {
+        Ok(agent) => &actors.agents[agent],
+        Err(status) => return without_policies(None, Expected::Error(status)),
     };
-    let asker = &world.askers[case.asker];
-    if !may_ask(asker, case.agent) {
-        return error(403);
-    }
-    let (Some(n), true) = (case.agent, asker.own_org) else { return error(404) };
-    let agent = &world.agents[n];
-    let session = match &case.session {
-        Some(Place::Issued(n)) => Some(&world.sessions[*n]),
-        _ => None,
-    };
-    let usable = session.is_some_and(|session| session.live && session.agent == n);
-    if asker.role == Role::Gateway {
-        match &case.session {
-            None | Some(Place::Own(_)) => return error(403),
-            Some(Place::Issued(_)) if usable && session.unwrap().source != "api" => {
-                return error(403);
-            }
-            Some(_) => {}
-        }
-    }
-    let known = &world.tools[case.tool];
+    let session = usable(actors, case);
+    let known = &actors.tools[case.tool];
     let (effect, confidence) = classify(&TOOLS[case.tool], known, case.check.hint);
     let mut scopes = case.check.scopes.clone().unwrap_or_default();
     scopes.extend(
         known.scopes.iter().filter(|scope| !scopes.contains(scope)).cloned().collect::<Vec<_>>(),
     );
-    let denied = Answer {
-        effect: Some(effect),
-        plain: Expected::Deny { policies: Vec::new() },
-        was_asked: false,
-        approved: None,
-        shadow: None,
-    };
-    let named_an_issued_one = matches!(case.session, Some(Place::Issued(_) | Place::Unknown(_)));
-    if !agent.active || (named_an_issued_one && !usable) {
-        return denied;
-    }
-    let session = session.filter(|_| usable);
     let ceilings = [session.and_then(|session| session.ceiling.as_ref()), agent.floor.1.as_ref()];
-    let needed = scopes.iter().map(String::as_str).chain([TOOLS[case.tool].name]);
-    for name in needed {
-        if !covered(&agent.capabilities, name)
-            || ceilings.into_iter().flatten().any(|ceiling| !covered(ceiling, name))
-        {
-            return denied;
-        }
+    let mut bounds = [&agent.capabilities].into_iter().chain(ceilings.into_iter().flatten());
+    let needed = || scopes.iter().map(String::as_str).chain([TOOLS[case.tool].name]);
+    let in_bounds = bounds.all(|bound| needed().all(|name| covered(bound, name)));
+    let is_issued = matches!(case.session, Some(Place::Issued(_) | Place::Unknown(_)));
+    if !agent.active || is_issued && session.is_none() || !in_bounds {
+        return without_policies(Some(effect), Expected::Deny { policies: Vec::new() });
     }
     let call = Call {
         agent,
@@ -142,6 +109,32 @@ pub(super) fn answer(
         approved: wanted.then(|| decide_approved(&call, &outcomes, enforced)),
         shadow: shadow.then(|| decide(&call, &outcomes, |_| true)),
     }
+}
+
+/// The agent that a case is about, or the status with which the asker is turned away.
+fn asked_about(actors: &Actors, case: &Case) -> Result<usize, u16> {
+    let asker = &actors.askers[case.asker];
+    if !may_ask(asker, case.agent) {
+        return Err(403);
+    }
+    let (Some(agent), true) = (case.agent, asker.own_org) else { return Err(404) };
+    if asker.role == Role::Gateway {
+        match &case.session {
+            None | Some(Place::Own(_)) => return Err(403),
+            Some(Place::Issued(_) | Place::Unknown(_)) => {}
+        }
+        if usable(actors, case).is_some_and(|session| session.source != "api") {
+            return Err(403);
+        }
+    }
+    Ok(agent)
+}
+
+/// The session of a case, where it was issued to its agent and is not over.
+fn usable<'a>(actors: &'a Actors, case: &Case) -> Option<&'a Session> {
+    let Some(Place::Issued(session)) = case.session else { return None };
+    let session = &actors.sessions[session];
+    (session.live && Some(session.agent) == case.agent).then_some(session)
 }
 
 fn may_ask(asker: &Asker, agent: Option<usize>) -> bool {

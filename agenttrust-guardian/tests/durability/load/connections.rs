@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agenttrust_testkit::eventually_within;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -96,12 +97,8 @@ async fn where_every_connection_is_busy_a_new_one_is_told_so() {
     let body: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     assert_eq!(body["error"], "UNAVAILABLE");
     drop(busy.pop());
-    let freed = async {
-        while program.get("/health", "").await.status() != 200 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LONG, freed).await.expect("there is room again");
+    let freed = async || program.get("/health", "").await.status() == 200;
+    eventually_within(LONG, "there is no room again", freed).await;
 }
 
 #[tokio::test]
@@ -150,12 +147,8 @@ async fn callers_that_take_no_answer_on_http2_hold_nobodys_place() {
         held.push(connected(&program, &asks).await.unwrap());
     }
     // Long before they would be closed for that alone.
-    let room = async {
-        while program.get("/health", "").await.status() != 200 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(ANSWERED, room).await.expect("there is room for others");
+    let room = async || program.get("/health", "").await.status() == 200;
+    eventually_within(ANSWERED, "there is no room for others", room).await;
     assert!(number(&program, "agenttrust_connections_closed_for_room_total").await > 0.0);
     // And every one of them is closed in the end.
     for stream in &mut held {

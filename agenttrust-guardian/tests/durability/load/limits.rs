@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agenttrust_guardian::Role;
-use agenttrust_testkit::{ADMIN, Answer, RouterClient};
+use agenttrust_testkit::{ADMIN, Answer, RouterClient, eventually, eventually_within};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -42,21 +42,9 @@ async fn under_way(api: &Api, key: &str, count: usize, length: Option<usize>) ->
     all
 }
 
-async fn held(api: &Api, of: &str) -> u64 {
-    let text = api.get("/metrics", ADMIN).await.ok().body;
-    let name = format!("agenttrust_held{{of=\"{of}\"}} ");
-    let found = text.as_str().unwrap().lines().find_map(|line| line.strip_prefix(&name));
-    found.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
-}
-
 async fn is_given_back(api: &Api, of: &str) {
-    for _ in 0..600 {
-        if held(api, of).await == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{of} is still held");
+    let given_back = async || api.places_held(of).await == 0;
+    eventually_within(Duration::from_secs(30), format!("{of} is still held"), given_back).await;
 }
 
 #[track_caller]
@@ -83,7 +71,7 @@ async fn key_that_floods_is_told_and_takes_nobody_elses_place() {
     let (colleague, colleagues) = api.worker().await;
     let (stranger, strangers) = stranger(&api).await;
     let flood = under_way(&api, &key, 32, None).await;
-    assert_eq!(held(&api, "requests").await, 32);
+    assert_eq!(api.places_held("requests").await, 32);
     is_turned_away(&api.check(&key, &agent, "search").await, "this key has 32 requests");
     api.check(&colleagues, &colleague, "search").await.allowed();
     let more = under_way(&api, &colleagues, 10, None).await;
@@ -129,7 +117,7 @@ async fn bodies_on_the_way_are_bounded_and_counted_before_they_are_read() {
     let (_, key) = api.worker().await;
     let (stranger, strangers) = stranger(&api).await;
     let flood = under_way(&api, &key, 16, Some(1 << 20)).await;
-    assert_eq!(held(&api, "body_bytes").await, 16 << 20);
+    assert_eq!(api.places_held("body_bytes").await, 16 << 20);
     let looked = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&looked);
     let body = stream::once(async move {
@@ -180,12 +168,11 @@ async fn callers_that_wait_for_approvals_leave_their_key_room_to_ask() {
         waiting.spawn(wait(&key));
         if count % 16 == 0 {
             // Before it waits, each is a request as any other.
-            while held(&api, "waiting").await < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let all_wait = async || api.places_held("waiting").await >= count;
+            eventually("some do not wait", all_wait).await;
         }
     }
-    assert_eq!(held(&api, "requests").await, 0);
+    assert_eq!(api.places_held("requests").await, 0);
     let path = format!("/mcp/approvals/{approval}?wait=60");
     is_turned_away(&api.get(&path, &key).await, "512 requests that wait");
     api.check(&key, &agent, "search").await.allowed();

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::{ADMIN, eventually_within};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -104,13 +104,9 @@ async fn file(path: &Path) -> SqliteConnection {
 
 /// Waits until `/health` says `healthy`.
 pub(crate) async fn healthy(api: &Api) {
-    let begun = std::time::Instant::now();
-    loop {
+    let look = async || {
         let health = api.get("/health", ADMIN).await;
-        if health.body["status"] == "healthy" {
-            return;
-        }
-        assert!(begun.elapsed() < NEVER, "never healthy: {health:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if health.body["status"] == "healthy" { Ok(()) } else { Err(health) }
+    };
+    eventually_within(NEVER, "never healthy", look).await;
 }

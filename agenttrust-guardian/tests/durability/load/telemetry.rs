@@ -27,7 +27,7 @@ async fn report_of(api: &Api, key: &str, agent: &str) -> Answer {
     let check_id = check.allowed().text("check_id");
     let body = json!({ "agent_id": agent, "session_id": "s", "events": events(1) });
     let headers = [("AgentTrust-Check-Ids", check_id.as_str())];
-    api.ask_with(axum::http::Method::POST, REPORT, key, &headers, Some(body)).await
+    api.with(&headers).post(REPORT, key, body).await
 }
 
 #[tokio::test]

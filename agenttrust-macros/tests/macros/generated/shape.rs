@@ -283,117 +283,172 @@ fn argument(
     is_first: bool,
     site: usize,
 ) -> Argument {
-    let (name, other) = (scope.fresh("given"), scope.fresh("given"));
-    let mutable = rng.chance(1, 2);
-    let word = if mutable { "mut " } else { "" };
-    let int = Kind::Int { mutable };
-    let fixed = Kind::Int { mutable: false };
-    let owned = |pattern: String, ty: &str, kind: Kind, pass: String| Argument {
-        pattern,
-        ty: ty.to_owned(),
-        names: vec![(name.clone(), kind, true)],
-        pass,
-        ..Argument::default()
-    };
-    let two = |pattern: String, ty: &str, kinds: [Kind; 2], pass: String| Argument {
-        names: vec![(name.clone(), kinds[0], true), (other.clone(), kinds[1], true)],
-        ..owned(pattern, ty, kinds[0], pass)
-    };
-    let borrowed = |ty: &str, kind: Kind, value: &str| {
+    let given = Given::fresh(rng, scope);
+    let is_dropped_last = is_first && !shape.is_deferred();
+    match rng.below(23) {
+        which @ 0..=9 => given.by_its_name(which),
+        which @ 10..=14 => given.taken_apart(which),
+        15 if is_dropped_last => given.taken_apart(15),
+        // Only where it is dropped last anyway: what no name is bound to never enters the body.
+        17 if is_dropped_last => given.nameless(),
+        which @ 15..=19 => given.dropped(which, site),
+        20 => given.callable(site),
+        21 => given.generic(rng),
+        _ => given.of_any_length(),
+    }
+}
+
+/// The names that an argument binds.
+struct Given {
+    name: String,
+    other: String,
+    mutable: bool,
+}
+
+impl Given {
+    fn fresh(rng: &mut Rng, scope: &mut Scope) -> Self {
+        let (name, other) = (scope.fresh("given"), scope.fresh("given"));
+        Self { name, other, mutable: rng.chance(1, 2) }
+    }
+
+    /// How it says whether what it binds may change.
+    fn word(&self) -> &'static str {
+        if self.mutable { "mut " } else { "" }
+    }
+
+    fn owned(&self, pattern: String, ty: &str, kind: Kind, pass: String) -> Argument {
+        Argument {
+            pattern,
+            ty: ty.to_owned(),
+            names: vec![(self.name.clone(), kind, true)],
+            pass,
+            ..Argument::default()
+        }
+    }
+
+    /// Whose type is no JSON.
+    fn handle(&self, name: String, ty: &str, kind: Kind, pass: String) -> Argument {
+        Argument { names: vec![(name.clone(), kind, false)], ..self.owned(name, ty, kind, pass) }
+    }
+
+    fn two(&self, pattern: String, ty: &str, kinds: [Kind; 2], pass: &str) -> Argument {
+        Argument {
+            names: vec![(self.name.clone(), kinds[0], true), (self.other.clone(), kinds[1], true)],
+            ..self.owned(pattern, ty, kinds[0], pass.to_owned())
+        }
+    }
+
+    fn borrowed(&self, ty: &str, kind: Kind, value: &str) -> Argument {
+        let name = &self.name;
         let is_mutable = ty.contains("mut ");
         let lend = if is_mutable { "&mut " } else { "&" };
         Argument {
             setup: format!("let mut {name} = {value};\n"),
             lent: is_mutable.then(|| name.clone()),
             borrows: true,
-            ..owned(name.clone(), ty, kind, format!("{lend}{name}"))
+            ..self.owned(name.clone(), ty, kind, format!("{lend}{name}"))
         }
-    };
-    match rng.below(23) {
-        0 | 1 => owned(format!("{word}{name}"), "i64", int, "i.wrapping_mul(3)".to_owned()),
-        2 => owned(name.clone(), "String", Kind::Text, "format!(\"text {i}\")".to_owned()),
-        3 => {
-            let kind = Kind::List { mutable };
-            owned(format!("{word}{name}"), "Vec<i64>", kind, "vec![i, 5]".to_owned())
+    }
+
+    /// A value or a reference that has one name.
+    fn by_its_name(&self, which: usize) -> Argument {
+        let Self { name, mutable, .. } = self;
+        let mutable = *mutable;
+        let maybe_mut = format!("{}{name}", self.word());
+        match which {
+            0 | 1 => {
+                self.owned(maybe_mut, "i64", Kind::Int { mutable }, "i.wrapping_mul(3)".to_owned())
+            }
+            2 => self.owned(name.clone(), "String", Kind::Text, "format!(\"text {i}\")".to_owned()),
+            3 => self.owned(maybe_mut, "Vec<i64>", Kind::List { mutable }, "vec![i, 5]".to_owned()),
+            4 => self.borrowed("&'a i64", Kind::IntRef, "i.wrapping_sub(2)"),
+            5 => self.borrowed("&'a str", Kind::TextRef, "format!(\"lent {i}\")"),
+            6 => self.borrowed("&'a [i64]", Kind::Slice, "vec![i, 6, 7]"),
+            7 | 8 => self.borrowed("&'a mut i64", Kind::IntMut, "i"),
+            _ => self.borrowed("&'a mut Vec<i64>", Kind::ListMut, "vec![i]"),
         }
-        4 => borrowed("&'a i64", Kind::IntRef, "i.wrapping_sub(2)"),
-        5 => borrowed("&'a str", Kind::TextRef, "format!(\"lent {i}\")"),
-        6 => borrowed("&'a [i64]", Kind::Slice, "vec![i, 6, 7]"),
-        7 | 8 => borrowed("&'a mut i64", Kind::IntMut, "i"),
-        9 => borrowed("&'a mut Vec<i64>", Kind::ListMut, "vec![i]"),
-        10 => {
-            two(format!("({name}, {word}{other})"), "(i64, i64)", [fixed, int], "(i, 8)".to_owned())
+    }
+
+    /// A pattern that takes the value apart.
+    fn taken_apart(&self, which: usize) -> Argument {
+        let (Self { name, other, mutable }, word) = (self, self.word());
+        let int = Kind::Int { mutable: *mutable };
+        let fixed = Kind::Int { mutable: false };
+        match which {
+            10 => {
+                self.two(format!("({name}, {word}{other})"), "(i64, i64)", [fixed, int], "(i, 8)")
+            }
+            11 => self.two(
+                format!("Pair {{ left: {word}{name}, right: {other} }}"),
+                "Pair",
+                [int, fixed],
+                "Pair { left: i, right: 9 }",
+            ),
+            12 => self.two(
+                format!("[{name}, .., {word}{other}]"),
+                "[i64; 3]",
+                [fixed, int],
+                "[i, 1, 2]",
+            ),
+            13 => self.owned(format!("{name} @ _"), "i64", fixed, "i.wrapping_add(4)".to_owned()),
+            14 => Argument {
+                pattern: format!("&{name}"),
+                ..self.borrowed("&'a i64", fixed, "i.wrapping_sub(5)")
+            },
+            _ => self.two(
+                format!("(ref {name}, {word}{other})"),
+                "(String, i64)",
+                [Kind::TextRef, int],
+                "(i.to_string(), 3)",
+            ),
         }
-        11 => two(
-            format!("Pair {{ left: {word}{name}, right: {other} }}"),
-            "Pair",
-            [int, fixed],
-            "Pair { left: i, right: 9 }".to_owned(),
-        ),
-        12 => two(
-            format!("[{name}, .., {word}{other}]"),
-            "[i64; 3]",
-            [fixed, int],
-            "[i, 1, 2]".to_owned(),
-        ),
-        13 => owned(format!("{name} @ _"), "i64", fixed, "i.wrapping_add(4)".to_owned()),
-        14 => Argument {
-            pattern: format!("&{name}"),
-            ..borrowed("&'a i64", fixed, "i.wrapping_sub(5)")
-        },
-        15 if !shape.is_deferred() && is_first => two(
-            format!("(ref {name}, {word}{other})"),
-            "(String, i64)",
-            [Kind::TextRef, int],
-            "(i.to_string(), 3)".to_owned(),
-        ),
-        15 | 16 => Argument {
-            names: vec![(name.clone(), Kind::Noisy, false)],
-            ..owned(name.clone(), "Noisy", Kind::Noisy, format!("Noisy({site})"))
-        },
-        // Only where it is dropped last anyway: what no name is bound to never enters the body.
-        17 if is_first && !shape.is_deferred() => Argument {
-            names: Vec::new(),
-            ..owned("_".to_owned(), "Noisy", Kind::Noisy, "Noisy(9)".to_owned())
-        },
-        17 | 18 => Argument {
-            names: vec![(format!("_{name}"), Kind::Noisy, false)],
-            ..owned(format!("_{name}"), "Noisy", Kind::Noisy, format!("Noisy({site})"))
-        },
-        19 => Argument {
-            names: vec![(name.clone(), Kind::Both, false)],
-            ..owned(
-                name.clone(),
-                "Both",
-                Kind::Both,
-                format!("Both {{ first: Noisy({site}), second: Noisy({}) }}", site + 10),
-            )
-        },
-        20 => Argument {
-            names: vec![(name.clone(), Kind::Callable, false)],
-            ty: "impl Fn(i64) -> i64 + Send + Sync + 'bound".to_owned(),
-            pass: format!("move |n| note({site}, n)"),
-            ..owned(name.clone(), "", Kind::Callable, String::new())
-        },
-        21 => {
-            let serialize = if mutable { "serde::Serialize + " } else { "" };
-            Argument {
-                names: vec![(name.clone(), Kind::Generic, mutable)],
-                generic: Some(format!(
-                    "T{name}: Into<i64> + {serialize}Copy + Send + Sync + 'bound"
-                )),
-                ty: format!("T{name}"),
-                pass: if rng.chance(1, 2) { "7_i32".to_owned() } else { "i > 0".to_owned() },
-                ..owned(name.clone(), "", Kind::Generic, String::new())
+    }
+
+    /// What tells when it is dropped, and where.
+    fn dropped(&self, which: usize, site: usize) -> Argument {
+        let name = &self.name;
+        match which {
+            15 | 16 => self.handle(name.clone(), "Noisy", Kind::Noisy, format!("Noisy({site})")),
+            17 | 18 => {
+                self.handle(format!("_{name}"), "Noisy", Kind::Noisy, format!("Noisy({site})"))
+            }
+            _ => {
+                let pass = format!("Both {{ first: Noisy({site}), second: Noisy({}) }}", site + 10);
+                self.handle(name.clone(), "Both", Kind::Both, pass)
             }
         }
-        _ => Argument {
-            names: vec![(name.clone(), Kind::Slice, false)],
+    }
+
+    fn nameless(&self) -> Argument {
+        Argument {
+            names: Vec::new(),
+            ..self.owned("_".to_owned(), "Noisy", Kind::Noisy, "Noisy(9)".to_owned())
+        }
+    }
+
+    fn callable(&self, site: usize) -> Argument {
+        let ty = "impl Fn(i64) -> i64 + Send + Sync + 'bound";
+        self.handle(self.name.clone(), ty, Kind::Callable, format!("move |n| note({site}, n)"))
+    }
+
+    fn generic(&self, rng: &mut Rng) -> Argument {
+        let Self { name, mutable, .. } = self;
+        let serialize = if *mutable { "serde::Serialize + " } else { "" };
+        let pass = if rng.chance(1, 2) { "7_i32".to_owned() } else { "i > 0".to_owned() };
+        Argument {
+            names: vec![(name.clone(), Kind::Generic, *mutable)],
+            generic: Some(format!("T{name}: Into<i64> + {serialize}Copy + Send + Sync + 'bound")),
+            ..self.owned(name.clone(), &format!("T{name}"), Kind::Generic, pass)
+        }
+    }
+
+    fn of_any_length(&self) -> Argument {
+        let name = &self.name;
+        let (ty, pass) = (format!("[i64; N{name}]"), "[i, 3, 1, 4]".to_owned());
+        Argument {
             generic: Some(format!("const N{name}: usize")),
-            ty: format!("[i64; N{name}]"),
-            pass: "[i, 3, 1, 4]".to_owned(),
-            ..owned(name.clone(), "", Kind::Slice, String::new())
-        },
+            ..self.handle(name.clone(), &ty, Kind::Slice, pass)
+        }
     }
 }
 

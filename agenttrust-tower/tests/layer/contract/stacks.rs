@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agenttrust::{Action, AgentTrustGuard, OnElevation};
+use agenttrust_testkit::eventually;
 use agenttrust_tower::{GuardLayer, ServiceBuilderExt};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use tower::retry::Policy;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::guardian::{Guardian, Script, eventually};
+use crate::guardian::{Guardian, Script};
 
 const HANG: Duration = Duration::from_secs(20);
 
@@ -217,7 +218,7 @@ async fn a_time_limit_outside_bounds_the_wait_and_nothing_runs_afterwards() {
     let error = timeout(HANG, service.oneshot("wait".to_owned())).await.expect("it is bounded");
     assert!(error.expect_err("its time is up").is::<tower::timeout::error::Elapsed>());
     guardian.approve();
-    eventually("it was asked", || !guardian.checks().is_empty()).await;
+    eventually("it was asked", async || !guardian.checks().is_empty()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(ran.times(), 0);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use agenttrust_testkit::eventually;
 use agenttrust_tower::rmcp::GuardedHandlerExt;
 use rmcp::model::{
     ClientNotification, ClientRequest, CustomNotification, CustomRequest, CustomResult, ErrorCode,
@@ -11,7 +12,7 @@ use rmcp::service::{NotificationContext, RequestContext, ServiceError};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
-use crate::guardian::{Guardian, Script, eventually};
+use crate::guardian::{Guardian, Script};
 use crate::handler::server::client;
 
 /// A handler that does what custom messages say, whatever their name is.
@@ -92,7 +93,7 @@ async fn a_guarded_method_sent_as_a_notification_never_reaches_the_handler() {
         client.send_notification(sent).await.expect("it is sent");
     }
     // Each is handled by a task of its own; the first has had its time when the second is done.
-    eventually("no notification arrived", || !obliging.did().is_empty()).await;
+    eventually("no notification arrived", async || !obliging.did().is_empty()).await;
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     assert_eq!(obliging.did(), ["files/changed"]);
 }

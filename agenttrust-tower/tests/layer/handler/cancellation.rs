@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agenttrust::OnElevation;
+use agenttrust_testkit::eventually;
 use agenttrust_tower::rmcp::GuardedHandlerExt;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
@@ -14,7 +15,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::guardian::{Guardian, Script, eventually};
+use crate::guardian::{Guardian, Script};
 use crate::handler::server::{Files, client, context, of_file};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -89,7 +90,7 @@ async fn a_running_tool_hears_of_its_cancellation_and_its_own_end_is_reported() 
     let call = client.send_cancellable_request(request(of_file("wait")), options).await;
     timeout(SOON, patient.running.notified()).await.expect("the tool runs");
     call.expect("it is sent").cancel(None).await.expect("it is sent");
-    eventually("the tool was not told", || patient.told.load(Ordering::SeqCst) == 1).await;
+    eventually("the tool was not told", async || patient.told.load(Ordering::SeqCst) == 1).await;
     let events = guardian.events(&guard).await;
     let [event] = &events[..] else { panic!("expected one report, found {events:#?}") };
     assert_eq!(event["success"], true);

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
+use agenttrust_testkit::eventually;
 use agenttrust_tower::rmcp::GuardedHandlerExt;
 use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 
-use crate::guardian::{Guardian, Script, eventually};
+use crate::guardian::{Guardian, Script};
 use crate::handler::server::{call, client_of_any, context};
 
 /// Answers every request with an error that is the name of the method which it came by.
@@ -171,7 +172,7 @@ async fn notifications_are_the_inner_handlers() {
         client.send_notification(notification).await.expect("it is sent");
     }
     let notified = || named.notified.lock().expect("nobody panics").clone();
-    eventually("a notification is lost", || notified().len() == 5).await;
+    eventually("a notification is lost", async || notified().len() == 5).await;
     let mut notified = notified();
     // Each is handled by a task of its own.
     notified.sort_unstable();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use agenttrust::AgentTrustGuard;
+use agenttrust_testkit::eventually;
 use agenttrust_tower::McpHttpLayer;
 use axum::Router;
 use axum::body::Body;
@@ -115,13 +116,8 @@ impl House {
 
     /// Waits for the report of the one call that was made.
     pub(crate) async fn report(&self) -> Value {
-        for _ in 0..1000 {
-            if let Some(event) = self.guardian.events(&self.guard).await.first() {
-                return event.clone();
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        panic!("nothing was reported");
+        let reported = async || self.reports().await.first().cloned();
+        eventually("nothing was reported", reported).await
     }
 
     /// Everything that was reported.

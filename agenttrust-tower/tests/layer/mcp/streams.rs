@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use agenttrust_testkit::eventually;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -129,9 +130,8 @@ async fn a_caller_that_goes_away_leaves_one_cancelled() {
         next(&mut body).await.expect("not the end").expect("no error");
         drop((body, connection));
         // Whoever writes notices only when there is something to write.
-        while tell.send(event(PROGRESS)).is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let gone = async || tell.send(event(PROGRESS)).is_err();
+        eventually("nobody notices that it went away", gone).await;
         let report = house.report().await;
         assert_eq!(report["error_type"], "Cancelled", "{version:?}");
         assert_eq!(house.reports().await.len(), 1);

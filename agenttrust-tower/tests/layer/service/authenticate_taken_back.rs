@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::Revocation;
+use agenttrust_testkit::eventually;
 use agenttrust_tower::AuthenticateLayer;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -12,7 +13,6 @@ use tokio::task::JoinHandle;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, ServiceBuilder};
 
-use crate::guardian::eventually;
 use crate::service::gateway::{Gateway, Site, visit, visited};
 
 fn of_token(token: &str) -> Value {
@@ -62,7 +62,7 @@ async fn full() -> (Gateway, JoinHandle<StatusCode>, impl Sized) {
     // Until the readiness of the service inside is given back.
     let taken = place.acquire_owned().await.expect("never closed");
     gateway.let_through();
-    eventually("no session was opened", || gateway.asked().1 == 1).await;
+    eventually("no session was opened", async || gateway.asked().1 == 1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     (gateway, call, taken)
 }

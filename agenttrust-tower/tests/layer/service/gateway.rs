@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use agenttrust::{AgentIdentity, AgentTrustClient};
+use agenttrust_testkit::eventually;
 use agenttrust_tower::AuthenticateLayer;
 use bytes::Bytes;
 use futures_util::stream;
@@ -19,8 +20,6 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
-
-use crate::guardian::eventually;
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -96,7 +95,7 @@ impl Gateway {
     }
 
     pub(crate) async fn followed(&self) {
-        eventually("nobody follows", || locked(&self.state.stream).is_some()).await;
+        eventually("nobody follows", async || locked(&self.state.stream).is_some()).await;
         heard().await;
     }
 
@@ -107,7 +106,7 @@ impl Gateway {
     }
 
     pub(crate) async fn was_asked(&self, times: usize) {
-        eventually("the gateway was not asked", || self.asked().0 >= times).await;
+        eventually("the gateway was not asked", async || self.asked().0 >= times).await;
     }
 
     async fn answer(self, request: Request<Bytes>) -> io::Result<Response<Body>> {

@@ -8,13 +8,14 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use agenttrust_testkit::eventually;
 use agenttrust_tower::GuardLayer;
 use futures_util::FutureExt;
 use serde_json::Value;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_test::mock;
 
-use crate::guardian::{Guardian, Script, by_word, called, eventually};
+use crate::guardian::{Guardian, Script, by_word, called};
 
 fn only(events: &[Value]) -> &Value {
     let [event] = events else { panic!("expected one report, found {events:#?}") };
@@ -152,7 +153,7 @@ async fn a_call_polled_without_a_runtime_of_its_own_is_still_decided() {
         }
         false
     });
-    eventually("the thread is stuck", || polling.is_finished()).await;
+    eventually("the thread is stuck", async || polling.is_finished()).await;
     assert!(polling.join().expect("no panic"));
     assert_eq!(guardian.events(&guard).await.len(), 1);
 }
@@ -180,9 +181,7 @@ async fn a_call_that_has_answered_or_panicked_does_not_go_on_when_it_is_polled_a
                 call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
             }))
         };
-        while matches!(poll(), Ok(false)) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        eventually("it does not end", async || !matches!(poll(), Ok(false))).await;
         assert_eq!(happened.load(Ordering::SeqCst), 1);
         poll().expect_err("it is over");
         assert_eq!(happened.load(Ordering::SeqCst), 1, "it happened again, with no permit");

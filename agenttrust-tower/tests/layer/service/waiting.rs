@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use agenttrust_testkit::eventually;
 use agenttrust_tower::{DenyAsError, GuardLayer, ResponseFuture};
 use tokio::time::timeout;
 use tower::limit::ConcurrencyLimitLayer;
@@ -16,15 +17,16 @@ type Call = ResponseFuture<Mock<String, String>, String, DenyAsError>;
 
 /// Polls `call` until it says that it is in `state`.
 async fn until(call: &mut Pin<Box<Call>>, state: &str) {
-    for _ in 0..1000 {
+    let mut look = || {
         let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if format!("{call:?}").contains(state) {
-            return;
+        let now = format!("{call:?}");
+        if now.contains(state) {
+            return Ok(());
         }
         assert!(polled.is_pending(), "it answered before it was {state}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{call:?} never was {state}");
+        Err(now)
+    };
+    eventually(format!("it never was {state}"), async || look()).await;
 }
 
 /// A call that waits for its approval, having taken the only place that `inner` had.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 
 use agenttrust::{AgentTrustGuard, CallOutcome};
+use agenttrust_testkit::eventually;
 use agenttrust_tower::GuardLayer;
 use agenttrust_tower::axum::Permit;
 use axum::Router;
@@ -13,7 +14,7 @@ use axum::response::sse::Event;
 use axum::routing::get;
 use futures_util::{StreamExt, future};
 
-use crate::guardian::{Guardian, Script, eventually};
+use crate::guardian::{Guardian, Script};
 use crate::wire::served::{Counter, Served, VERSIONS};
 use crate::wire::watch::{Gate, Watch, assert_failure, chunk};
 
@@ -118,7 +119,7 @@ async fn a_client_that_leaves_before_the_head_leaves_one_cancelled() {
         let served = Served::router(router.layer(GuardLayer::http(watch.guard.clone()))).await;
         let client = version.client();
         let request = tokio::spawn(client.get(served.url("/slow")).send());
-        eventually("the handler did not begin", || calls.counted() == 1).await;
+        eventually("the handler did not begin", async || calls.counted() == 1).await;
         watch.nothing_yet().await;
         request.abort();
         let _ = request.await;

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use agenttrust_testkit::eventually;
 use agenttrust_tower::GuardLayer;
 use axum::Router;
 use axum::routing::post;
@@ -63,7 +64,7 @@ async fn a_streamed_request_is_reported_once_it_is_answered() {
     let gate = Gate::closed();
     let sending = gate.between("one".to_owned(), "two".to_owned());
     let call = tokio::spawn(async move { client.send_many(sending).await });
-    crate::guardian::eventually("no message came", || words.messages.counted() == 1).await;
+    eventually("no message came", async || words.messages.counted() == 1).await;
     watch.nothing_yet().await;
     gate.open();
     assert_eq!(call.await.expect("no panic").expect("allowed"), "one two");

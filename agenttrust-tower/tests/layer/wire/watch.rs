@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agenttrust::AgentTrustGuard;
+use agenttrust_testkit::eventually;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
@@ -29,17 +30,13 @@ impl Watch {
 
     /// The next report: the only one beside the `known` that were there before.
     pub(crate) async fn report_after(&self, known: usize) -> Value {
-        for _ in 0..1000 {
-            if self.events().await.len() > known {
-                // A second one would come with the first.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                let events = self.events().await;
-                assert_eq!(events.len(), known + 1, "more than one report: {events:#?}");
-                return events[known].clone();
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("nothing was reported");
+        let reported = async || self.events().await.len() > known;
+        eventually("nothing was reported", reported).await;
+        // A second one would come with the first.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let events = self.events().await;
+        assert_eq!(events.len(), known + 1, "more than one report: {events:#?}");
+        events[known].clone()
     }
 
     /// The one report that there is.

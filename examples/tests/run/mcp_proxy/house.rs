@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use agenttrust::{CreateAgentRequest, IssueTokenRequest};
 use agenttrust_examples::Served;
 use agenttrust_guardian::{Guardian, Role};
+use agenttrust_testkit::eventually_within;
 use anyhow::Result;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -15,7 +16,7 @@ use axum::routing::any;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::running::{Running, example, in_time};
+use crate::running::{PATIENCE, Running, example};
 
 /// An agent that may use two tools, and a token of it for that server.
 pub(crate) async fn agent(
@@ -90,23 +91,18 @@ impl House {
     }
 
     /// Waits for so many reports; returns tool and outcome of each.
-    pub(crate) async fn reported(&self, count: usize) -> Result<Vec<(String, String)>> {
-        let all = async {
-            loop {
-                let reports = self.reports.lock().expect("no panic").clone();
-                if reports.len() >= count {
-                    return reports;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
+    pub(crate) async fn reported(&self, count: usize) -> Vec<(String, String)> {
+        let all = async || {
+            let reports = self.reports.lock().expect("no panic").clone();
+            (reports.len() >= count).then_some(reports)
         };
-        let reports = in_time("the reports", all).await?;
+        let reports = eventually_within(PATIENCE, "the reports took too long", all).await;
         let outcome = |report: &Value| match &report["success"] {
             Value::Bool(true) => "success".to_owned(),
             _ => report["error_type"].as_str().unwrap_or("?").to_owned(),
         };
         let tool = |report: &Value| report["tool_name"].as_str().unwrap_or("?").to_owned();
-        Ok(reports.iter().map(|report| (tool(report), outcome(report))).collect())
+        reports.iter().map(|report| (tool(report), outcome(report))).collect()
     }
 }
 

@@ -19,7 +19,7 @@ use super::happened::Happened;
 use super::intent::{AGENTS, Intent, OPERATORS, Transition};
 use super::model::{Act, Ask, Denial, Input, Model, Said, Who};
 use crate::domain::Role;
-use crate::model_tests::{Api, open_with};
+use crate::harness::{Api, open_with};
 use crate::policy::PolicySet;
 
 const POLICIES: &str = r#"
@@ -48,7 +48,7 @@ struct Known {
 }
 
 /// A Guardian and its model.
-pub(super) struct World {
+pub(super) struct GuardianAndModel {
     url: String,
     /// The name of its audit log, where logs have names.
     replica: String,
@@ -68,7 +68,7 @@ async fn open(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
     Arc::new(api)
 }
 
-impl World {
+impl GuardianAndModel {
     pub(super) fn new(url: String, happened: &'static Happened) -> Self {
         RUNTIME.block_on(async {
             let start = Timestamp::now();

@@ -1,19 +1,18 @@
-//! Agents, keys, sessions and tools of one Guardian, made through its API, and what was asked for.
+//! Agents of one Guardian, their keys, sessions and tools, made through its API, and what was asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::model::SessionMode;
 use agenttrust::{CreateAgentRequest, Effect};
-use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request};
-use serde_json::{Value, json};
-use tower::ServiceExt;
+use agenttrust_testkit::{ADMIN, escaped};
+use serde_json::json;
 
 use super::chance::Chance;
+use crate::Role;
 use crate::domain::{Fingerprint, Key};
+use crate::harness::{Api, open_with};
 use crate::pipeline::Check;
-use crate::{Guardian, Role};
 
 pub(super) const GROUPS: [&str; 3] = ["ops", "contractors", "night shift"];
 
@@ -113,8 +112,9 @@ pub(super) struct Asker {
     key: Arc<Key>,
 }
 
-pub(super) struct World {
-    pub(super) guardian: Guardian,
+/// Who asks and who is asked about.
+pub(super) struct Actors {
+    pub(super) api: Api,
     pub(super) agents: Vec<Agent>,
     pub(super) sessions: Vec<Session>,
     /// In the order of [`TOOLS`].
@@ -145,33 +145,31 @@ pub(super) enum Place {
 
 const TTL: Duration = Duration::from_secs(24 * 3_600);
 
-impl World {
+impl Actors {
     pub(super) async fn new(chance: &mut Chance) -> Self {
-        let guardian = Guardian::builder().session_ttl(TTL).build().await.unwrap();
-        let admin = guardian.create_key(Role::Admin, &[]).await.unwrap();
-        let mut world = Self {
-            guardian,
+        let mut actors = Self {
+            api: open_with(|builder| builder.session_ttl(TTL)).await,
             agents: Vec::new(),
             sessions: Vec::new(),
             tools: Vec::new(),
             askers: Vec::new(),
         };
         for n in 0..6 {
-            world.register(chance, n).await;
+            actors.register(chance, n).await;
         }
         for _ in 0..2 {
-            world.open(chance, &admin).await;
+            actors.open(chance).await;
         }
         // Those are over, and the next ones are not.
-        world.guardian.engine().clock.advance(TTL + Duration::from_secs(1));
-        world.sessions.iter_mut().for_each(|session| session.live = false);
+        actors.api.guardian.engine().clock.advance(TTL + Duration::from_secs(1));
+        actors.sessions.iter_mut().for_each(|session| session.live = false);
         for _ in 0..12 {
-            world.open(chance, &admin).await;
+            actors.open(chance).await;
         }
-        world.know(chance, &admin).await;
-        world.change(chance, &admin).await;
-        world.hire(chance, admin).await;
-        world
+        actors.know(chance).await;
+        actors.change(chance).await;
+        actors.hire(chance).await;
+        actors
     }
 
     async fn register(&mut self, chance: &mut Chance, n: usize) {
@@ -189,23 +187,22 @@ impl World {
             metadata: json!({ "groups": groups }).as_object().unwrap().clone(),
             ..Default::default()
         };
-        let id = self.guardian.client().agents().create(&request).await.unwrap().id;
+        let id = self.api.guardian.client().agents().create(&request).await.unwrap().id;
         let floor = (SessionMode::Open, None);
         self.agents.push(Agent { id, name, capabilities, groups, active: true, floor });
     }
 
     /// Opens a session, in one of the two ways that there are.
-    async fn open(&mut self, chance: &mut Chance, admin: &str) {
+    async fn open(&mut self, chance: &mut Chance) {
         let agent = chance.below(self.agents.len());
         let Agent { id, capabilities, .. } = &self.agents[agent];
         let ceiling = Some(chance.some(capabilities, 3)).filter(|ceiling| !ceiling.is_empty());
         let (answer, mode, ceiling, source) = if chance.one_in(2) {
             let Some(scopes) = ceiling else { return };
-            let body = json!({ "agent_id": id, "scopes": scopes });
-            let token = self.send(Method::POST, "/api/v1/agent-tokens/issue", admin, body).await.1;
-            let body = json!({ "token": token["token"] });
+            let names: Vec<&str> = scopes.iter().map(String::as_str).collect();
+            let body = json!({ "token": self.api.token(id, &names).await });
             let path = "/api/v1/agenttrust/api-sessions/init";
-            let answer = self.send(Method::POST, path, admin, body).await;
+            let answer = self.api.post(path, ADMIN, body).await;
             (answer, SessionMode::Restricted, Some(scopes), "api")
         } else {
             let mode = match (chance.below(3), &ceiling) {
@@ -213,19 +210,16 @@ impl World {
                 (1, None) => SessionMode::Open,
                 _ => SessionMode::Supervised,
             };
-            let body = json!({
-                "agent_id": id, "server_id": "files", "mode": mode, "scope_ceiling": ceiling,
-            });
-            (self.send(Method::POST, "/mcp/sessions/init", admin, body).await, mode, ceiling, "mcp")
+            let more = json!({ "mode": mode, "scope_ceiling": ceiling });
+            (self.api.session(ADMIN, id, more).await, mode, ceiling, "mcp")
         };
-        assert_eq!(answer.0, 200, "{answer:?}");
-        let id = answer.1["session_id"].as_str().unwrap().to_owned();
+        let id = answer.ok().text("session_id");
         self.sessions.push(Session { id, agent, mode, ceiling, source, live: true });
     }
 
     /// Declares tools, and sets the effect of some.
-    async fn know(&mut self, chance: &mut Chance, admin: &str) {
-        let raiser = self.guardian.create_key(Role::Agent, &[&self.agents[0].id]).await.unwrap();
+    async fn know(&mut self, chance: &mut Chance) {
+        let raiser = self.api.key(Role::Agent, &[&self.agents[0].id]).await;
         for Named { name, verb, .. } in &TOOLS {
             let mut known = Known::default();
             if chance.one_in(3) {
@@ -234,13 +228,13 @@ impl World {
                 let tool =
                     json!({ "name": name, "effect": known.declared, "scopes": known.scopes });
                 let body = json!({ "tools": [tool] });
-                assert_eq!(self.send(Method::PUT, "/api/v1/tools", admin, body).await.0, 200);
+                self.api.put("/api/v1/tools", ADMIN, body).await.ok();
             }
             let covered = self.agents[0].capabilities.iter().any(|name| name == "*");
             if covered && known.declared.is_none() && chance.one_in(4) {
                 let effect = *chance.of(&[Effect::Destructive, Effect::Admin]);
                 let body = json!({ "tools": [{ "name": name, "effect": effect }] });
-                assert_eq!(self.send(Method::PUT, "/api/v1/tools", &raiser, body).await.0, 200);
+                self.api.put("/api/v1/tools", &raiser, body).await.ok();
                 // What says no more than the name is not kept.
                 known.raised = Some(effect).filter(|effect| Some(*effect) > *verb);
             }
@@ -249,14 +243,14 @@ impl World {
                 known.set = Some(effect);
                 let path = format!("/api/v1/tools/{}/effect", escaped(name));
                 let body = json!({ "effect": effect });
-                assert_eq!(self.send(Method::PUT, &path, admin, body).await.0, 200);
+                self.api.put(&path, ADMIN, body).await.ok();
             }
             self.tools.push(known);
         }
     }
 
     /// Gives some agents a floor, and takes some out of service.
-    async fn change(&mut self, chance: &mut Chance, admin: &str) {
+    async fn change(&mut self, chance: &mut Chance) {
         for n in 0..self.agents.len() {
             let id = self.agents[n].id.clone();
             let ceiling = Some(chance.some(&CAPABILITIES, 3)).filter(|ceiling| !ceiling.is_empty());
@@ -268,22 +262,22 @@ impl World {
             if let Some((mode, ceiling)) = floor {
                 let body = json!({ "mode": mode, "scope_ceiling": ceiling });
                 let path = format!("/api/v1/agents/{id}/floor");
-                assert_eq!(self.send(Method::PUT, &path, admin, body).await.0, 200);
+                self.api.put(&path, ADMIN, body).await.ok();
                 let ceiling = ceiling.map(|names| names.iter().map(ToString::to_string).collect());
                 self.agents[n].floor = (mode, ceiling);
             }
             // The first one stays, so that there is always somebody.
             if n > 0 && chance.one_in(10) {
                 let path = format!("/api/v1/agents/{id}/suspend");
-                assert_eq!(self.send(Method::POST, &path, admin, json!({})).await.0, 200);
+                self.api.post(&path, ADMIN, json!({})).await.ok();
                 self.agents[n].active = false;
             }
         }
     }
 
     /// Makes keys of every role.
-    async fn hire(&mut self, chance: &mut Chance, admin: String) {
-        let mut secrets = vec![(Role::Admin, Vec::new(), admin)];
+    async fn hire(&mut self, chance: &mut Chance) {
+        let mut secrets = vec![(Role::Admin, Vec::new(), ADMIN.to_owned())];
         for role in [Role::Agent, Role::Agent, Role::Gateway, Role::Auditor, Role::Operator] {
             let mut bound = Vec::new();
             if role == Role::Agent {
@@ -292,14 +286,10 @@ impl World {
             }
             let ids: Vec<&str> =
                 bound.iter().map(|n: &usize| self.agents[*n].id.as_str()).collect();
-            secrets.push((
-                role,
-                bound.clone(),
-                self.guardian.create_key(role, &ids).await.unwrap(),
-            ));
+            secrets.push((role, bound.clone(), self.api.key(role, &ids).await));
         }
         for (role, agents, secret) in secrets {
-            let engine = self.guardian.engine();
+            let engine = self.api.guardian.engine();
             let hash = Fingerprint::from_text(&secret);
             let key = engine.registry.keys.get(&hash, engine.clock.now()).unwrap();
             self.askers.push(Asker { role, agents, own_org: true, secret, key });
@@ -368,23 +358,4 @@ impl World {
         };
         Case { asker, agent, tool, session, check }
     }
-
-    pub(super) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        key: &str,
-        body: Value,
-    ) -> (u16, Value) {
-        let request = Request::builder().method(method).uri(path).header("x-api-key", key);
-        let request = request.body(Body::from(body.to_string())).unwrap();
-        let response = self.guardian.router().oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap())
-    }
-}
-
-fn escaped(segment: &str) -> String {
-    segment.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
