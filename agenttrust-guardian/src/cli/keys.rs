@@ -94,7 +94,7 @@ async fn create(
             )));
         }
     }
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let known = store.agents().await?;
     let is = |row: &AgentRow, id: &str| row.agent.id == id && row.agent.org_id == org_id;
     if let Some(unknown) = agents.iter().find(|id| !known.iter().any(|row| is(row, id))) {
@@ -118,7 +118,7 @@ async fn create(
 }
 
 async fn list(place: &DatabaseArgs) -> Result<(), GuardianError> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let keys = store.keys().await?;
     store.close().await;
     print(|out| {
@@ -140,7 +140,7 @@ async fn list(place: &DatabaseArgs) -> Result<(), GuardianError> {
 }
 
 async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), GuardianError> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let org_id = org_of(&store, &id).await?;
     let secret = Secret::random("sk_live_")?;
     let now = Timestamp::now();
@@ -162,7 +162,7 @@ async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), Gu
 }
 
 async fn revoke(id: String, place: &DatabaseArgs) -> Result<(), GuardianError> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let org_id = org_of(&store, &id).await?;
     let revoked = store.revoke_key(id.clone(), org_id.clone(), Timestamp::now()).await?;
     if !revoked {

@@ -23,15 +23,15 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        Self::of(Guardian::in_memory().await.unwrap()).await
+        Self::with_guardian(Guardian::in_memory().await.unwrap()).await
     }
 
     async fn with_policies(text: &str) -> Self {
         let set = PolicySet::parse("test.cedar", text).unwrap();
-        Self::of(Guardian::builder().policy_set(set).build().await.unwrap()).await
+        Self::with_guardian(Guardian::builder().policy_set(set).build().await.unwrap()).await
     }
 
-    async fn of(guardian: Guardian) -> Self {
+    async fn with_guardian(guardian: Guardian) -> Self {
         let request = agenttrust::CreateAgentRequest {
             name: "worker".to_owned(),
             capabilities: vec!["*".to_owned()],

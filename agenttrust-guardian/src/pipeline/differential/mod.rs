@@ -89,7 +89,7 @@ fn run(seed: u64) -> Tally {
             let world = World::new(&mut chance).await;
             for _ in 0..trials(SETS) {
                 let written = load(&mut chance, &world);
-                let alone = Alone::of(&written);
+                let alone = Alone::parse_all(&written);
                 for check in 0..CHECKS {
                     let case = world.case(&mut chance);
                     let told = || told(seed, &written, &case, &world);
