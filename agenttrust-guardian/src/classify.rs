@@ -171,7 +171,7 @@ pub fn classify(evidence: &Evidence<'_>) -> Classification {
         return Classification { effect, confidence: basis.confidence(), basis };
     }
     let registered = evidence.manifest.max(evidence.annotation);
-    let said = name::read(evidence.tool);
+    let said = name::read_tool_name(evidence.tool);
     // What an agent's key raised is no word that its tool does less than its name says.
     let is_told = evidence.hint.max(registered).is_some();
     let named = if is_told { said.beside_others } else { said.alone };

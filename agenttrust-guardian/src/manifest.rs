@@ -21,7 +21,7 @@ use agenttrust::Effect;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub(crate) use self::read::{Sent, Tool, read};
+pub(crate) use self::read::{Sent, Tool, parse_tools};
 use crate::classify::{Classification, ClassificationSource, Evidence, classify};
 
 /// How many tools operators and admins have declared in one organisation at most ...
@@ -64,7 +64,7 @@ impl Json {
         RawValue::from_string(text).map(Self)
     }
 
-    fn of<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
+    fn from_value<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
         serde_json::value::to_raw_value(value).map(Self)
     }
 

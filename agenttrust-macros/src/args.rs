@@ -48,15 +48,15 @@ pub(crate) fn arguments(sig: &Signature) -> Vec<Argument> {
     sig.inputs
         .iter()
         .filter_map(|argument| match argument {
-            FnArg::Typed(typed) => Some(read(typed)),
+            FnArg::Typed(typed) => Some(read_argument(typed)),
             FnArg::Receiver(_) => None,
         })
         .collect()
 }
 
-fn read(typed: &PatType) -> Argument {
+fn read_argument(typed: &PatType) -> Argument {
     let mut names = Names { bindings: Vec::new(), opaque: None, lints: lints_of(&typed.attrs) };
-    names.read(&typed.pat, Some(&typed.ty), &cfgs_of(&typed.attrs));
+    names.bind_pattern(&typed.pat, Some(&typed.ty), &cfgs_of(&typed.attrs));
     Argument {
         bindings: names.bindings,
         never_captured: never_captured(&typed.ty),
@@ -71,31 +71,37 @@ struct Names {
 }
 
 impl Names {
-    fn read(&mut self, pat: &Pat, ty: Option<&Type>, cfgs: &[Attribute]) {
+    fn bind_pattern(&mut self, pat: &Pat, ty: Option<&Type>, cfgs: &[Attribute]) {
         match pat {
             Pat::Ident(pat) => {
                 self.bind(pat, ty, cfgs);
                 if let Some((_, inner)) = &pat.subpat {
-                    self.read(inner, ty, cfgs);
+                    self.bind_pattern(inner, ty, cfgs);
                 }
             }
             // Every case binds the same names.
-            Pat::Or(pat) => pat.cases.iter().take(1).for_each(|case| self.read(case, ty, cfgs)),
-            Pat::Guard(pat) => self.read(&pat.pat, ty, cfgs),
-            Pat::Paren(pat) => self.read(&pat.pat, ty, cfgs),
-            Pat::Reference(pat) => self.read(&pat.pat, None, cfgs),
-            Pat::Slice(pat) => pat.elems.iter().for_each(|element| self.read(element, None, cfgs)),
-            Pat::Tuple(pat) => pat.elems.iter().for_each(|element| self.read(element, None, cfgs)),
+            Pat::Or(pat) => {
+                pat.cases.iter().take(1).for_each(|case| self.bind_pattern(case, ty, cfgs))
+            }
+            Pat::Guard(pat) => self.bind_pattern(&pat.pat, ty, cfgs),
+            Pat::Paren(pat) => self.bind_pattern(&pat.pat, ty, cfgs),
+            Pat::Reference(pat) => self.bind_pattern(&pat.pat, None, cfgs),
+            Pat::Slice(pat) => {
+                pat.elems.iter().for_each(|element| self.bind_pattern(element, None, cfgs))
+            }
+            Pat::Tuple(pat) => {
+                pat.elems.iter().for_each(|element| self.bind_pattern(element, None, cfgs))
+            }
             Pat::TupleStruct(pat) => {
                 let inner = ty.and_then(|ty| extracted(ty, pat));
-                pat.elems.iter().for_each(|element| self.read(element, inner, cfgs));
+                pat.elems.iter().for_each(|element| self.bind_pattern(element, inner, cfgs));
             }
-            Pat::Type(pat) => self.read(&pat.pat, Some(&pat.ty), cfgs),
+            Pat::Type(pat) => self.bind_pattern(&pat.pat, Some(&pat.ty), cfgs),
             Pat::Struct(pat) => {
                 for field in &pat.fields {
                     let mut cfgs = cfgs.to_vec();
                     cfgs.extend(cfgs_of(&field.attrs));
-                    self.read(&field.pat, None, &cfgs);
+                    self.bind_pattern(&field.pat, None, &cfgs);
                 }
             }
             Pat::Macro(_) | Pat::Verbatim(_) => self.opaque = Some(pat.span()),

@@ -38,14 +38,14 @@ pub(crate) struct NotUnderstood {
 impl Errand {
     /// What the *first* message of the task says. A later one continues the task and cannot turn it
     /// into another.
-    pub(crate) fn of(context: &ExecutorContext) -> Result<Self, NotUnderstood> {
+    pub(crate) fn from_context(context: &ExecutorContext) -> Result<Self, NotUnderstood> {
         let history = context.stored_task.as_ref().and_then(|task| task.history.as_deref());
         let first = history.and_then(<[Message]>::first).or(context.message.as_ref());
         let said = first.and_then(Message::text).unwrap_or_default();
-        Self::read(said).ok_or_else(|| NotUnderstood { said: said.to_owned() })
+        Self::parse(said).ok_or_else(|| NotUnderstood { said: said.to_owned() })
     }
 
-    fn read(said: &str) -> Option<Self> {
+    fn parse(said: &str) -> Option<Self> {
         let (verb, name) = said.split_once(' ')?;
         let verb = match verb {
             "read" => Verb::Read,

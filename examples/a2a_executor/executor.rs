@@ -48,7 +48,7 @@ impl AgentExecutor for Librarian {
 impl Librarian {
     async fn work(&self, context: &ExecutorContext) -> Vec<StreamResponse> {
         let says = |state, text: String| vec![status(context, state, vec![Part::text(text)])];
-        let errand = match Errand::of(context) {
+        let errand = match Errand::from_context(context) {
             Ok(errand) => errand,
             Err(why) => return says(TaskState::Rejected, why.to_string()),
         };

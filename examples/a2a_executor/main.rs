@@ -25,11 +25,11 @@ use self::executor::{Librarian, approval_of};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = Folder::of_argument()?;
-    let office = Office::open().await?;
+    let office = Office::in_memory().await?;
     let guard = office.register("librarian", &["files:read", "files:delete"]).await?;
     let librarian = Librarian { guard: guard.clone(), folder: folder.clone() };
     let served = server::serve(librarian).await?;
-    let visitor = Visitor::of(served.url()).await?;
+    let visitor = Visitor::connect(served.url()).await?;
 
     scene("1. What is allowed is done");
     let read = visitor.says("read plan.md", None).await?;
@@ -81,7 +81,7 @@ struct Visitor {
 
 impl Visitor {
     /// Finds the agent by its card, as every A2A client does.
-    async fn of(url: &str) -> anyhow::Result<Self> {
+    async fn connect(url: &str) -> anyhow::Result<Self> {
         let card = AgentCardResolver::new(None).resolve(url).await?;
         let client = A2AClientFactory::builder().build().create_from_card(&card).await?;
         Ok(Self { client })

@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
     let notes = Notes::default();
     let (router, guard) = guarded(&notes, guardian.client_with_key(&key)?);
     let served = Served::on_loopback(router).await?;
-    let http = Http::of(&served)?;
+    let http = Http::new(&served)?;
 
     let editor = Agent::register(&guardian, "editor", &["http/*"], &["http/*"]).await?;
     // It might write, were it let: its token is for reading.
@@ -217,7 +217,7 @@ struct Answer {
 }
 
 impl Http {
-    fn of(served: &Served) -> anyhow::Result<Self> {
+    fn new(served: &Served) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { client, url: served.url().to_owned() })
     }

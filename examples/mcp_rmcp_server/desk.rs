@@ -20,7 +20,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// With `approve`, everything that is held is approved once it was shown: for trying things out
     /// alone. Without it, the command that approves is shown instead.
-    pub(crate) fn open(
+    pub(crate) fn start(
         operator: AgentTrustClient,
         url: &str,
         key: &str,

@@ -50,7 +50,7 @@ impl Asked {
         let served = Served::on_loopback(guardian.router()).await?;
         let operators = guardian.create_key(Role::Operator, &[]).await?;
         let operator = guardian.client_with_key(&operators)?;
-        let desk = Desk::open(operator, served.url(), &operators, approve)?;
+        let desk = Desk::start(operator, served.url(), &operators, approve)?;
         Ok(Self { guard, _guardian: Some((guardian, served, desk)) })
     }
 

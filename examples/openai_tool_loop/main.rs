@@ -54,7 +54,7 @@ fn script() -> Vec<Turn> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = Folder::of_argument()?;
-    let office = Office::open().await?;
+    let office = Office::in_memory().await?;
     let guard = office.register("librarian", &["read_file", "delete_file"]).await?;
     let endpoint = ModelEndpoint::of_env_or_scripted(script()).await?;
     let mut librarian = Librarian::new(endpoint, guard.clone(), folder.clone());
@@ -147,7 +147,7 @@ impl Librarian {
         let ChatCompletionMessageToolCalls::Function(call) = call else {
             bail!("the model called a custom tool, and was offered none");
         };
-        let outcome = match Call::read(&call.function) {
+        let outcome = match Call::parse(&call.function) {
             Ok(understood) => understood.run(&self.guard, &self.folder).await,
             Err(refusal) => Err(refusal),
         };

@@ -42,7 +42,7 @@ pub(crate) enum ToolError {
 
 impl Call {
     /// Reads what the model wrote.
-    pub(crate) fn read(function: &FunctionCall) -> Result<Self, ToolError> {
+    pub(crate) fn parse(function: &FunctionCall) -> Result<Self, ToolError> {
         let call = match function.name.as_str() {
             "read_file" => Self::Read,
             "delete_file" => Self::Delete,

@@ -63,7 +63,7 @@ fn script() -> Vec<Turn> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = Folder::of_argument()?;
-    let office = Office::open().await?;
+    let office = Office::in_memory().await?;
     let endpoint = ModelEndpoint::of_env_or_scripted(script()).await?;
     let openai = OpenAIConfig::new(endpoint.api_key.clone()).with_base_url(&endpoint.base_url);
     let model: DynModel<Completion> = openai.client().chat(&endpoint.model).into();
@@ -77,7 +77,7 @@ async fn main() -> anyhow::Result<()> {
         .tool(PublishFile)
         .default_max_turns(MOST_TURNS)
         .build();
-    let librarian = Conversation::of(librarian, guard, &folder);
+    let librarian = Conversation::new(librarian, guard, &folder);
     functions_that_ask(librarian, &office).await?;
 
     let guard = office.register("archivist", &["read_file", "shred_file"]).await?;
@@ -92,7 +92,7 @@ async fn main() -> anyhow::Result<()> {
         .tool_server_handle(ask_first(&guard, &tools, effect_of)?)
         .default_max_turns(MOST_TURNS)
         .build();
-    let archivist = Conversation::of(archivist, guard, &folder);
+    let archivist = Conversation::new(archivist, guard, &folder);
     tools_that_are_asked_about(archivist, &office).await?;
 
     scene("What is left in the folder");
@@ -144,7 +144,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn of(agent: Agent, guard: AgentTrustGuard, folder: &Folder) -> Self {
+    fn new(agent: Agent, guard: AgentTrustGuard, folder: &Folder) -> Self {
         Self { agent, guard, folder: folder.clone(), history: Vec::new() }
     }
 

@@ -28,12 +28,12 @@ pub struct Office {
 }
 
 impl Office {
-    /// Opens it, in memory, as strict as a Guardian that is served.
+    /// Starts it, in memory, as strict as a Guardian that is served.
     ///
     /// # Errors
     ///
     /// When the Guardian does not start.
-    pub async fn open() -> anyhow::Result<Self> {
+    pub async fn in_memory() -> anyhow::Result<Self> {
         let guardian = Guardian::in_memory().await?;
         let key = guardian.create_key(Role::Operator, &[]).await?;
         let operator = guardian.client_with_key(&key)?;

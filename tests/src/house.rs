@@ -58,7 +58,7 @@ impl House {
     /// # Errors
     ///
     /// When it does not start.
-    pub fn open(door: Door, keys: Keys) -> Result<Self> {
+    pub fn start(door: Door, keys: Keys) -> Result<Self> {
         let allow = keys == Keys::OneClient;
         let home = match door {
             Door::Embedded => {

@@ -17,7 +17,7 @@ async fn glance(path: &str) -> Result<String, AgentTrustError> {
 }
 
 async fn declared_to(door: Door) -> Result<()> {
-    let house = House::open(door, Keys::AgentAndOperator)?;
+    let house = House::start(door, Keys::AgentAndOperator)?;
     let tenant = house.tenant(&["frobnicate", "glance"]).await?;
     let guard = tenant.guard();
     // Before: the name says nothing, so whoever calls it a read is believed.
@@ -62,7 +62,7 @@ async fn a_served_guardian_takes_the_manifest_too() -> Result<()> {
 
 #[test]
 fn a_program_without_a_runtime_declares_itself_too() -> Result<()> {
-    let house = House::open(Door::Embedded, Keys::AgentAndOperator)?;
+    let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
     let client = agenttrust::blocking::AgentTrustClient::from(house.admin_client()?);
     let in_force = client.tools().declare(&agenttrust::manifest()?)?;
     assert_eq!(in_force.len(), 2);

@@ -27,7 +27,7 @@ impl Said {
 }
 
 /// Reads a tool's name.
-pub(super) fn read(tool: &str) -> Said {
+pub(super) fn read_tool_name(tool: &str) -> Said {
     match http_method(tool) {
         Some("GET" | "HEAD" | "OPTIONS") => return Said::only(Effect::Read),
         Some("DELETE") => return Said::only(Effect::Destructive),
@@ -35,11 +35,11 @@ pub(super) fn read(tool: &str) -> Said {
         None => {}
     }
     let (before, last) = tool.rsplit_once('/').unwrap_or(("", tool));
-    let last = Part::read(last, Reads::default());
+    let last = Part::parse(last, Reads::default());
     let (mut said, mut rights) = (last.said, last.rights);
     // The read of the last part stands for the whole name: the `comment` of `comment/list` is a thing.
     for part in before.split('/') {
-        let part = Part::read(part, last.reads);
+        let part = Part::parse(part, last.reads);
         said.raise(part.said);
         rights |= part.rights;
     }
@@ -69,7 +69,7 @@ struct Reads {
 
 impl Reads {
     /// One that is no noun, in this part.
-    fn read(&mut self, found: &mut Part) {
+    fn add_plain(&mut self, found: &mut Part) {
         (self.any, self.plain) = (true, true);
         (found.reads.any, found.reads.plain) = (true, true);
     }
@@ -88,7 +88,7 @@ struct Part {
 
 impl Part {
     /// Reads the words of a part that `governing` reads stand over.
-    fn read(part: &str, mut governing: Reads) -> Self {
+    fn parse(part: &str, mut governing: Reads) -> Self {
         let mut found = Self::default();
         let mut before = Reads::default();
         let (mut first, mut listing, mut running) = (true, false, false);
@@ -96,12 +96,12 @@ impl Part {
         while let Some(word) = words.next() {
             let next = words.peek();
             match next.and_then(|next| verbs::pair(word, next)) {
-                Some(Effect::Read) => before.read(&mut found),
+                Some(Effect::Read) => before.add_plain(&mut found),
                 Some(effect) => found.said.raise(Said::only(effect)),
                 None => {}
             }
             match verbs::known(word) {
-                Some(Word::Read) => before.read(&mut found),
+                Some(Word::Read) => before.add_plain(&mut found),
                 Some(Word::ReadOrThing) => {
                     before.any = true;
                     listing |= first && word.eq_ignore_ascii_case("list");

@@ -60,7 +60,7 @@ impl KeyFile {
     }
 
     /// The key, which must be there.
-    fn read(&self, place: &DatabaseArgs) -> Result<AuditKey, GuardianError> {
+    fn load_key(&self, place: &DatabaseArgs) -> Result<AuditKey, GuardianError> {
         let path = self.find(place)?.ok_or_else(|| {
             GuardianError::Invalid(
                 "there is no audit key beside this database; name the one that `agenttrust serve` \
@@ -80,7 +80,7 @@ impl Audit {
             Self::Export { log, place } => export(log, &place).await,
             Self::Prune(prune) => prune.run().await,
             Self::Key { key, place } => {
-                let key = key.read(&place)?.public();
+                let key = key.load_key(&place)?.public();
                 say(&key.to_string())?;
                 Ok(ExitCode::SUCCESS)
             }

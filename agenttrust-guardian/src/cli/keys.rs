@@ -95,7 +95,7 @@ async fn create(
             )));
         }
     }
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let known = store.agents().await?;
     let is = |row: &AgentRow, id: &str| row.agent.id == id && row.agent.org_id == org_id;
     if let Some(unknown) = agents.iter().find(|id| !known.iter().any(|row| is(row, id))) {
@@ -119,7 +119,7 @@ async fn create(
 }
 
 async fn list(place: &DatabaseArgs) -> Result<(), GuardianError> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let keys = store.keys().await?;
     store.close().await;
     print(|out| {
@@ -141,7 +141,7 @@ async fn list(place: &DatabaseArgs) -> Result<(), GuardianError> {
 }
 
 async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), GuardianError> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let org_id = org_of(&store, &id).await?;
     let secret = Secret::random("sk_live_")?;
     let now = Timestamp::now();
@@ -163,7 +163,7 @@ async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), Gu
 }
 
 async fn revoke(id: String, place: &DatabaseArgs) -> Result<(), GuardianError> {
-    let store = place.open().await?;
+    let store = place.open_existing().await?;
     let org_id = org_of(&store, &id).await?;
     let revoked = store.revoke_key(id.clone(), org_id.clone(), Timestamp::now()).await?;
     if !revoked {

@@ -63,7 +63,7 @@ struct DatabaseArgs {
 
 impl DatabaseArgs {
     /// Opens the database of another process, which must be there already.
-    async fn open(&self) -> Result<Store, GuardianError> {
+    async fn open_existing(&self) -> Result<Store, GuardianError> {
         let database = Database::parse(&self.database)?;
         Store::open_existing(&database).await
     }

@@ -52,17 +52,17 @@ impl Identity {
     /// Reads the files, and begins to watch them: a good pair is served from then on to whoever connects,
     /// and a bad one changes nothing.
     pub(super) fn serve(self) -> Result<Arc<ArcSwap<ServerConfig>>, GuardianError> {
-        let files = self.read().map_err(GuardianError::Invalid)?;
+        let files = self.read_files().map_err(GuardianError::Invalid)?;
         let config = self.config(&files).map_err(GuardianError::Invalid)?;
         let served = Arc::new(ArcSwap::from_pointee(config));
         tokio::spawn(Watch::new(self, files.mark(), Arc::clone(&served)).run());
         Ok(served)
     }
 
-    fn read(&self) -> Result<Files, String> {
-        let certificate = read(&self.certificate)
+    fn read_files(&self) -> Result<Files, String> {
+        let certificate = read_pem(&self.certificate)
             .map_err(|why| self.unusable(&format!("the certificate cannot be read: {why}")))?;
-        let key = read(&self.key).map_err(|why| {
+        let key = read_pem(&self.key).map_err(|why| {
             format!("the key in {} cannot be read: {why}; name a file in PEM", self.key.display())
         })?;
         Ok(Files { certificate, key })
@@ -107,7 +107,7 @@ impl Identity {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+fn read_pem(path: &Path) -> Result<Vec<u8>, ReadError> {
     read_at_most(File::open(path)?, LARGEST)
 }
 
@@ -134,7 +134,7 @@ impl Watch {
             let identity = self.identity.clone();
             // Files may be on a disk that is slow or away.
             let looked = tokio::task::spawn_blocking(move || {
-                let files = identity.read()?;
+                let files = identity.read_files()?;
                 let mark = files.mark();
                 identity.config(&files).map(|config| (mark, config))
             });

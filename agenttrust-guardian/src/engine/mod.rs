@@ -125,7 +125,8 @@ impl Engine {
             let _alone = engine.registry.tools.change_alone().await;
             for _ in 0..PLANS_MOST {
                 let seen = engine.sync().await?;
-                let Planned { changes, records } = engine.registry.tools.read(&org_id, &plan)?;
+                let Planned { changes, records } =
+                    engine.registry.tools.with_manifest(&org_id, &plan)?;
                 if !changes.is_empty() {
                     let (org_id, key_id) = (org_id.clone(), key_id.clone());
                     let planned = ToolChanges { org_id, key_id, seen, changes };

@@ -380,7 +380,7 @@ impl Engine {
         let reading = Arc::clone(&self.policies.reading);
         let done = background::timeout(READ_WITHIN, async {
             let alone = reading.acquire_owned().await.ok();
-            read(move || {
+            run_blocking(move || {
                 let done = work();
                 drop(alone);
                 done
@@ -444,11 +444,13 @@ impl Engine {
 
 /// The set of these files, if it is one.
 async fn valid(files: Vec<(String, String)>) -> Result<Result<PolicySet, PolicyError>, Error> {
-    read(move || PolicySet::of_files(files)).await
+    run_blocking(move || PolicySet::of_files(files)).await
 }
 
 /// Reads files, and validates what is in them, where nobody else is kept waiting.
-async fn read<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
     background::handle().spawn_blocking(work).await.map_err(|_| stopped())
 }
 

@@ -25,7 +25,7 @@ struct Beat {
 
 impl Pulse {
     /// Whether the database answers, or did within the last second.
-    pub(crate) async fn of(&self, store: &Store) -> bool {
+    pub(crate) async fn is_alive(&self, store: &Store) -> bool {
         let answer = {
             // A panic with this lock held leaves an answer, or none: both are fine.
             let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,15 +56,15 @@ mod tests {
     async fn database_is_asked_once_a_second_however_many_want_to_know() {
         let store = Store::open(&Database::Memory).await.unwrap();
         let pulse = Pulse::default();
-        assert!(pulse.of(&store).await);
+        assert!(pulse.is_alive(&store).await);
         store.close().await;
         let asked = pulse.0.lock().unwrap().as_ref().unwrap().asked;
-        let all = (0..1_000).map(|_| pulse.of(&store));
+        let all = (0..1_000).map(|_| pulse.is_alive(&store));
         let answers = futures_util::future::join_all(all).await;
         if asked.elapsed() < HOLDS {
             assert!(answers.into_iter().all(|alive| alive), "the answer of a moment ago holds");
         }
         tokio::time::sleep(HOLDS).await;
-        assert!(!pulse.of(&store).await, "it does not hold for longer");
+        assert!(!pulse.is_alive(&store).await, "it does not hold for longer");
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn check(
     let bytes = payload.unbegun().bytes().await?;
     let body: CheckRequest = json(&bytes)?;
     caller.need_for(Permission::Check, &body.agent_id)?;
-    let check = Arc::new(Check { _place: place.take(), ..read(caller, &headers, body)? });
+    let check = Arc::new(Check { _place: place.take(), ..parse_check(caller, &headers, body)? });
     let span = span::begin(&engine, &check);
     #[cfg(feature = "otel")]
     crate::otel::follow(&span, &headers);
@@ -122,7 +122,7 @@ async fn answer(
     pipeline::answer_once(engine, check, repeated, body).await
 }
 
-fn read(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, Error> {
+fn parse_check(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Result<Check, Error> {
     check_name("agent_id", &body.agent_id)?;
     check_name("action_name", &body.action_name)?;
     // One published client sends "" where it has no session.

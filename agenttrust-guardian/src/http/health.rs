@@ -23,7 +23,8 @@ const CLOCK_AHEAD_MOST: Duration = Duration::from_secs(60);
 )]
 pub(super) async fn health(engine: App) -> (StatusCode, Json<Health>) {
     // Without either of them no decision can be recorded.
-    let database = vital(engine.is_in_touch() && engine.pulse.of(&engine.control_store).await);
+    let database =
+        vital(engine.is_in_touch() && engine.pulse.is_alive(&engine.control_store).await);
     let audit = vital(engine.audit.is_healthy());
     // The set in force may not be the one that somebody meant to be.
     let policies = match engine.policies.trouble() {

@@ -18,7 +18,7 @@ use crate::metrics;
         Unavailable,
     ),
 )]
-pub(super) async fn read(engine: App, caller: Caller) -> Result<impl IntoResponse, Error> {
+pub(super) async fn get_with_key(engine: App, caller: Caller) -> Result<impl IntoResponse, Error> {
     caller.need(Permission::ReadMetrics)?;
     if caller.org_id() != DEFAULT_ORG {
         return Err(Error::forbidden(format!(
@@ -30,7 +30,7 @@ pub(super) async fn read(engine: App, caller: Caller) -> Result<impl IntoRespons
 
 /// `GET /metrics` where whoever can ask may.
 #[cfg(feature = "cli")]
-pub(super) async fn open(engine: App) -> Result<impl IntoResponse, Error> {
+pub(super) async fn get_without_key(engine: App) -> Result<impl IntoResponse, Error> {
     text(&engine)
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/openapi.json", get(openapi::document))
-        .route("/metrics", get(metrics::read))
+        .route("/metrics", get(metrics::get_with_key))
         .route("/health", get(health::health))
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
@@ -114,7 +114,8 @@ async fn in_touch(engine: App, request: Request, next: Next) -> Result<Response,
 /// The numbers alone, for whoever can reach them.
 #[cfg(feature = "cli")]
 pub(crate) fn metrics_router(engine: Arc<Engine>) -> Router {
-    let numbers = Router::new().route("/metrics", get(metrics::open)).fallback(unknown_route);
+    let numbers =
+        Router::new().route("/metrics", get(metrics::get_without_key)).fallback(unknown_route);
     numbers.layer(map_response(signed)).with_state(engine)
 }
 

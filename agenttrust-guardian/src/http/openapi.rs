@@ -33,7 +33,7 @@ use super::{
     paths(
         health::health,
         document,
-        metrics::read,
+        metrics::get_with_key,
         check::check,
         agents::create,
         agents::list,

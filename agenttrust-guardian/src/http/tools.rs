@@ -49,7 +49,7 @@ pub(super) async fn declare(
 ) -> Result<Response, Error> {
     let access = caller.need(Permission::DeclareTools)?;
     let Declare { tools } = payload.json().await?;
-    let sent = manifest::read(tools)?;
+    let sent = manifest::parse_tools(tools)?;
     match access {
         Access::Any => Ok(listed(&tools::declare(&engine, &caller.key, sent).await?)),
         Access::Own | Access::No => {
@@ -115,7 +115,10 @@ enum Described<'a> {
 }
 
 impl<'a> Described<'a> {
-    fn of(declared: Option<&'a Declared>, list: impl Fn(&'a Declared) -> &'a Text) -> Self {
+    fn from_declared(
+        declared: Option<&'a Declared>,
+        list: impl Fn(&'a Declared) -> &'a Text,
+    ) -> Self {
         declared.map_or(Self::Not([]), |declared| Self::Declared(list(declared)))
     }
 }
@@ -131,8 +134,8 @@ fn listed(tools: &[(String, Known)]) -> Response {
         Listed {
             in_force: InForce { name, effect: known.in_force(name) },
             scopes: known.scopes(),
-            arguments: Described::of(declared, |declared| &declared.arguments),
-            places: Described::of(declared, |declared| &declared.places),
+            arguments: Described::from_declared(declared, |declared| &declared.arguments),
+            places: Described::from_declared(declared, |declared| &declared.places),
         }
     });
     Json(Tools { tools: tools.collect() }).into_response()

@@ -103,8 +103,8 @@ impl TryFrom<Tool> for Sent {
         let declared = Declared {
             effect: tool.effect,
             scopes: tool.scopes,
-            arguments: Json::of(&tool.arguments).map_err(unreadable)?,
-            places: Json::of(&tool.places).map_err(unreadable)?,
+            arguments: Json::from_value(&tool.arguments).map_err(unreadable)?,
+            places: Json::from_value(&tool.places).map_err(unreadable)?,
         };
         Ok(Self { tool: tool.name, declared })
     }
@@ -114,7 +114,7 @@ impl TryFrom<Tool> for Sent {
 ///
 /// A tool that is there twice with one effect and the same scopes is one tool with more places; with
 /// anything else it is an error that names both places.
-pub(crate) fn read(tools: Vec<Tool>) -> Result<Vec<Sent>, Error> {
+pub(crate) fn parse_tools(tools: Vec<Tool>) -> Result<Vec<Sent>, Error> {
     if tools.len() > TOOLS_MOST {
         let many = format!(
             "has {} entries; {TOOLS_MOST} is the most, so send them in several manifests",

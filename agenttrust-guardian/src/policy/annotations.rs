@@ -42,7 +42,7 @@ pub(super) struct Rate {
 
 impl Rate {
     /// This, as the limit of the policy with this id.
-    pub(super) fn of(self, policy: &str) -> Limit {
+    pub(super) fn to_limit(self, policy: &str) -> Limit {
         let Self { max_calls, window, per } = self;
         Limit { policy: policy.to_owned(), max_calls, window, per }
     }

@@ -224,7 +224,7 @@ impl Match<'_> {
     }
 
     fn limit(&self) -> Option<Limit> {
-        self.note.limit.map(|rate| rate.of(self.id))
+        self.note.limit.map(|rate| rate.to_limit(self.id))
     }
 }
 

@@ -95,8 +95,8 @@ impl Index {
         let shelf = self.by_action.get(&effect);
         shelf
             .into_iter()
-            .flat_map(move |shelf| shelf.of(std::slice::from_ref(resource)))
-            .flat_map(move |shelf| shelf.of(principals))
+            .flat_map(move |shelf| shelf.matching(std::slice::from_ref(resource)))
+            .flat_map(move |shelf| shelf.matching(principals))
             .filter(|policies| !policies.is_empty())
     }
 }
@@ -109,7 +109,7 @@ impl<T: Default> Split<T> {
         }
     }
 
-    fn of<'a>(&'a self, names: &'a [EntityUid]) -> impl Iterator<Item = &'a T> {
+    fn matching<'a>(&'a self, names: &'a [EntityUid]) -> impl Iterator<Item = &'a T> {
         let named = names.iter().filter_map(|name| self.named.get(name));
         std::iter::once(&self.unnamed).chain(named)
     }

@@ -75,7 +75,7 @@ pub(super) fn read_file(path: &Path) -> Result<(String, String), PolicyError> {
     };
     // Looked at before it is opened, which may be enough to set a device going ...
     only_a_file(&name, &std::fs::metadata(path).map_err(unreadable)?)?;
-    let file = open(path).map_err(unreadable)?;
+    let file = open_nonblocking(path).map_err(unreadable)?;
     // ... and once more, because it may be another one by now.
     only_a_file(&name, &file.metadata().map_err(unreadable)?)?;
     let bytes = read_at_most(file, MAX_FILE_BYTES).map_err(|error| match error {
@@ -113,7 +113,7 @@ fn only_a_file(name: &str, about: &std::fs::Metadata) -> Result<(), PolicyError>
 }
 
 /// Opens a file to read it; a pipe without a writer is opened at once as well.
-fn open(path: &Path) -> std::io::Result<std::fs::File> {
+fn open_nonblocking(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -186,7 +186,7 @@ impl Loader {
                 permits: policy.effect() == Effect::Permit,
                 reason: annotations.reason.clone(),
                 terms: annotations.terms,
-                limit: annotations.limit.map(|rate| rate.of(&id)),
+                limit: annotations.limit.map(|rate| rate.to_limit(&id)),
                 shadow: annotations.shadow,
             };
             if let Some(first) = self.places.insert(id.clone(), place) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 use agenttrust::model::{Agent, CapabilityError, CapabilitySet};
 use serde_json::{Value, json};
 
-use super::{Limits, ceiling_facts, read, unreadable, write};
+use super::{Limits, ceiling_facts, read_lock, unreadable, write_lock};
 use crate::audit::FactsDigest;
 use crate::domain::lists;
 use crate::store::{AgentRow, StoreError};
@@ -96,17 +96,17 @@ impl Agents {
 
     /// The agent with this id, if it is of this organisation.
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<AgentEntry>> {
-        read(&self.by_id).get(id).filter(|entry| entry.agent.org_id == org_id).cloned()
+        read_lock(&self.by_id).get(id).filter(|entry| entry.agent.org_id == org_id).cloned()
     }
 
     /// The agent with this id, of whichever organisation.
     pub(super) fn of_any_org(&self, id: &str) -> Option<Arc<AgentEntry>> {
-        read(&self.by_id).get(id).cloned()
+        read_lock(&self.by_id).get(id).cloned()
     }
 
     /// The agents of this organisation, oldest first.
     pub(crate) fn list(&self, org_id: &str) -> Vec<Arc<AgentEntry>> {
-        let mut agents: Vec<_> = read(&self.by_id)
+        let mut agents: Vec<_> = read_lock(&self.by_id)
             .values()
             .filter(|entry| entry.agent.org_id == org_id)
             .cloned()
@@ -118,6 +118,6 @@ impl Agents {
     }
 
     pub(super) fn insert(&self, entry: AgentEntry) {
-        write(&self.by_id).insert(entry.agent.id.clone(), Arc::new(entry));
+        write_lock(&self.by_id).insert(entry.agent.id.clone(), Arc::new(entry));
     }
 }

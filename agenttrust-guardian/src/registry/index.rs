@@ -31,7 +31,7 @@ impl Index {
     }
 
     /// The ids of what this owner has.
-    pub(super) fn of(&self, owner: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn ids_of(&self, owner: &str) -> impl Iterator<Item = &str> {
         self.by_owner.get(owner).into_iter().flatten().map(|(_, id)| id.as_str())
     }
 
@@ -61,7 +61,7 @@ mod tests {
         }
         index.insert("one", at(3), "3");
         index.insert("other", at(9), "9");
-        assert_eq!(index.of("one").collect::<Vec<_>>(), ["0", "1", "2", "3"]);
+        assert_eq!(index.ids_of("one").collect::<Vec<_>>(), ["0", "1", "2", "3"]);
         assert!(index.is_full("one", 4, at(-1)));
         assert!(!index.is_full("one", 4, at(0)), "what expires now is over");
         assert!(index.is_full("one", 3, at(0)));
@@ -69,7 +69,7 @@ mod tests {
         for n in 0..4 {
             index.remove("one", at(n), &n.to_string());
         }
-        assert_eq!(index.of("one").count(), 0);
+        assert_eq!(index.ids_of("one").count(), 0);
         assert_eq!(index.by_owner.len(), 1, "an owner of nothing is forgotten");
     }
 }

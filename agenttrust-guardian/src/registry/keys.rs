@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use agenttrust::Timestamp;
 
-use super::{lock, read, write};
+use super::{lock, read_lock, write_lock};
 use crate::domain::{Fingerprint, Key, Role};
 use crate::store::KeyRow;
 
@@ -95,33 +95,33 @@ impl Keys {
 
     /// The key that this fingerprint stands for at `now`.
     pub(crate) fn get(&self, hash: &Fingerprint, now: Timestamp) -> Option<Arc<Key>> {
-        if let Some(secret) = read(&self.kept).by_hash.get(hash) {
+        if let Some(secret) = read_lock(&self.kept).by_hash.get(hash) {
             let works = secret.hash.is(hash) && secret.until.is_none_or(|until| until > now);
             return works.then(|| {
                 secret.used.last.fetch_max(now.unix_micros(), Ordering::Relaxed);
                 Arc::clone(&secret.key)
             });
         }
-        let own = read(&self.own);
+        let own = read_lock(&self.own);
         own.as_ref().filter(|(own, _)| own.is(hash)).map(|(_, key)| Arc::clone(key))
     }
 
     /// Whether the key of this id is one that works.
     pub(crate) fn has(&self, id: &str) -> bool {
-        let own = read(&self.own).as_ref().is_some_and(|(_, key)| key.id == id);
-        own || read(&self.kept).by_hash.values().any(|secret| secret.key.id == id)
+        let own = read_lock(&self.own).as_ref().is_some_and(|(_, key)| key.id == id);
+        own || read_lock(&self.kept).by_hash.values().any(|secret| secret.key.id == id)
     }
 
     /// The key of this id, if it works and is kept in the database.
     pub(crate) fn of_id(&self, id: &str) -> Option<Arc<Key>> {
-        let kept = read(&self.kept);
+        let kept = read_lock(&self.kept);
         let mut secrets = kept.by_hash.values();
         secrets.find(|secret| secret.key.id == id).map(|secret| Arc::clone(&secret.key))
     }
 
     /// Takes a key back: it works no more, whatever row of it arrives.
     pub(crate) fn take_back(&self, id: &str) {
-        let mut kept = write(&self.kept);
+        let mut kept = write_lock(&self.kept);
         kept.by_hash.retain(|_, secret| secret.key.id != id);
         kept.used.remove(id);
         kept.revoked.insert(id.to_owned());
@@ -129,7 +129,7 @@ impl Keys {
 
     /// Those keys whose last use is worth keeping, with when it was. They count as kept from here on.
     pub(crate) fn take_used(&self) -> Vec<(String, Timestamp)> {
-        let kept = read(&self.kept);
+        let kept = read_lock(&self.kept);
         let mut used: Vec<_> = kept
             .used
             .iter()
@@ -150,16 +150,16 @@ impl Keys {
 
     /// Takes over a key that is kept already, unless it is known to be revoked by now.
     pub(crate) fn insert(&self, row: KeyRow) {
-        write(&self.kept).take_over(vec![row]);
+        write_lock(&self.kept).take_over(vec![row]);
     }
 
     pub(crate) fn set_own(&self, hash: Fingerprint, key: Key) {
-        *write(&self.own) = Some((hash, Arc::new(key)));
+        *write_lock(&self.own) = Some((hash, Arc::new(key)));
     }
 
     /// Id and role of at most `most` keys, and how many there are in all.
     pub(crate) fn summary(&self, most: usize) -> (Vec<(String, Role)>, usize) {
-        let kept = read(&self.kept);
+        let kept = read_lock(&self.kept);
         let mut listed: Vec<_> = kept
             .by_hash
             .values()
@@ -174,7 +174,7 @@ impl Keys {
 
     /// Takes over these keys instead of those that are here.
     pub(super) fn replace(&self, rows: Vec<KeyRow>) {
-        let mut kept = write(&self.kept);
+        let mut kept = write_lock(&self.kept);
         kept.by_hash.clear();
         kept.take_over(rows);
     }

@@ -83,17 +83,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+fn read_lock<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+fn write_lock<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts what is behind `fresh` behind `lock`.
 fn replace<T>(lock: &RwLock<T>, fresh: RwLock<T>) {
-    *write(lock) = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
+    *write_lock(lock) = fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
 }
 
 /// The error for capabilities in the database that this version cannot have written.

@@ -7,7 +7,7 @@ use agenttrust::Timestamp;
 use agenttrust::model::Session;
 
 use super::index::Index;
-use super::{Limits, ceiling_facts, read, unreadable, write};
+use super::{Limits, ceiling_facts, read_lock, unreadable, write_lock};
 use crate::audit::FactsDigest;
 use crate::store::{Counts, SessionRow, StoreError};
 use agenttrust::model::CapabilityError;
@@ -114,14 +114,14 @@ impl Sessions {
 
     /// The session with this id, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
-        let kept = read(&self.kept);
+        let kept = read_lock(&self.kept);
         kept.by_id.get(id).filter(|session| session.row.org_id == org_id).cloned()
     }
 
     /// The sessions that were opened with this key from this token; they may have expired.
     pub(crate) fn opened_from(&self, token_id: &str, key_id: &str) -> Vec<Arc<SessionEntry>> {
-        let kept = read(&self.kept);
-        let sessions = kept.by_token.of(token_id).filter_map(|id| kept.by_id.get(id));
+        let kept = read_lock(&self.kept);
+        let sessions = kept.by_token.ids_of(token_id).filter_map(|id| kept.by_id.get(id));
         sessions
             .filter(|session| session.row.opened_by.as_deref() == Some(key_id))
             .cloned()
@@ -130,32 +130,32 @@ impl Sessions {
 
     /// Whether the agent has as many open sessions as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
-        read(&self.kept).by_agent.is_full(agent_id, OPEN_MOST, now)
+        read_lock(&self.kept).by_agent.is_full(agent_id, OPEN_MOST, now)
     }
 
     pub(crate) fn insert(&self, entry: Arc<SessionEntry>) {
-        write(&self.kept).insert(entry);
+        write_lock(&self.kept).insert(entry);
     }
 
     pub(crate) fn remove_of_agent(&self, agent_id: &str) {
-        let mut kept = write(&self.kept);
-        let gone = kept.by_agent.of(agent_id).map(str::to_owned).collect();
+        let mut kept = write_lock(&self.kept);
+        let gone = kept.by_agent.ids_of(agent_id).map(str::to_owned).collect();
         kept.remove_all(gone);
     }
 
     pub(crate) fn remove(&self, id: &str) {
-        write(&self.kept).remove(id);
+        write_lock(&self.kept).remove(id);
     }
 
     pub(crate) fn remove_of_token(&self, token_id: &str) {
-        let mut kept = write(&self.kept);
-        let gone = kept.by_token.of(token_id).map(str::to_owned).collect();
+        let mut kept = write_lock(&self.kept);
+        let gone = kept.by_token.ids_of(token_id).map(str::to_owned).collect();
         kept.remove_all(gone);
     }
 
     /// Forgets what expired before `before`.
     pub(crate) fn prune(&self, before: Timestamp) {
-        let mut kept = write(&self.kept);
+        let mut kept = write_lock(&self.kept);
         let over = |session: &&Arc<SessionEntry>| session.row.expires_at < before;
         let gone = kept.by_id.values().filter(over).map(|session| session.row.id.clone()).collect();
         kept.remove_all(gone);

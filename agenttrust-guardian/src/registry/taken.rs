@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use agenttrust::model::AgentStatus;
 
-use super::{AgentEntry, Registry, SessionEntry, TokenEntry, read, write};
+use super::{AgentEntry, Registry, SessionEntry, TokenEntry, read_lock, write_lock};
 use std::sync::Arc;
 
 /// The marks of what was taken back.
@@ -37,7 +37,7 @@ impl Registry {
     /// Suspends or revokes an agent in memory, where it stays so until [`release_agent`](Self::release_agent).
     /// With a revoked one go its tokens and sessions.
     pub(crate) fn take_agent(&self, org_id: &str, id: &str, status: AgentStatus) {
-        let mut taken = write(&self.taken);
+        let mut taken = write_lock(&self.taken);
         let mark = taken.agents.entry(id.to_owned()).or_insert(status);
         *mark = stricter(*mark, status);
         if let Some(known) = self.agents.get(org_id, id) {
@@ -51,13 +51,13 @@ impl Registry {
 
     /// From here on rows of this agent are taken over as they are.
     pub(crate) fn release_agent(&self, id: &str) {
-        write(&self.taken).agents.remove(id);
+        write_lock(&self.taken).agents.remove(id);
     }
 
     /// Takes a token back in memory, with the sessions that were made from it, until
     /// [`release_token`](Self::release_token).
     pub(crate) fn take_token(&self, token: &TokenEntry) {
-        let mut taken = write(&self.taken);
+        let mut taken = write_lock(&self.taken);
         taken.tokens.insert(token.row.id.clone());
         self.tokens.remove(&token.row.hash);
         self.sessions.remove_of_token(&token.row.id);
@@ -65,23 +65,23 @@ impl Registry {
 
     /// From here on rows of this token are taken over as they are.
     pub(crate) fn release_token(&self, id: &str) {
-        write(&self.taken).tokens.remove(id);
+        write_lock(&self.taken).tokens.remove(id);
     }
 
     /// Whether this token was taken back and that is not stored yet.
     pub(crate) fn has_taken_token(&self, id: &str) -> bool {
-        read(&self.taken).tokens.contains(id)
+        read_lock(&self.taken).tokens.contains(id)
     }
 
     /// Takes over an agent as the database has it.
     pub(crate) fn keep_agent(&self, entry: AgentEntry) {
-        let taken = read(&self.taken);
+        let taken = read_lock(&self.taken);
         self.agents.insert(taken.marked(entry));
     }
 
     /// Takes over a token as the database has it, unless it was taken back.
     pub(crate) fn keep_token(&self, entry: TokenEntry) {
-        let taken = read(&self.taken);
+        let taken = read_lock(&self.taken);
         if !taken.tokens.contains(&entry.row.id) && !taken.is_revoked(&entry.row.agent_id) {
             self.tokens.insert(entry);
         }
@@ -89,7 +89,7 @@ impl Registry {
 
     /// Takes over a session as the database has it, unless what it was made from was taken back.
     pub(crate) fn keep_session(&self, entry: Arc<SessionEntry>) {
-        let taken = read(&self.taken);
+        let taken = read_lock(&self.taken);
         let of_token = entry.row.token_id.as_ref().is_some_and(|id| taken.tokens.contains(id));
         if !of_token && !taken.is_revoked(&entry.row.agent_id) {
             self.sessions.insert(entry);
@@ -98,7 +98,7 @@ impl Registry {
 
     /// Takes over all agents, tokens and sessions of `fresh` instead of those that are here.
     pub(super) fn keep_all(&self, fresh: Self) {
-        let taken = read(&self.taken);
+        let taken = read_lock(&self.taken);
         for (id, status) in &taken.agents {
             if let Some(entry) = fresh.agents.of_any_org(id) {
                 fresh.agents.insert(taken.marked(AgentEntry::clone(&entry)));

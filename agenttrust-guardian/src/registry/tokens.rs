@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use agenttrust::Timestamp;
 
 use super::index::Index;
-use super::{read, unreadable, write};
+use super::{read_lock, unreadable, write_lock};
 use crate::domain::Fingerprint;
 use crate::store::{StoreError, TokenRow};
 use agenttrust::model::{CapabilityError, CapabilitySet};
@@ -78,13 +78,13 @@ impl Tokens {
 
     /// The token with this fingerprint, if it is of this organisation; it may have expired.
     pub(crate) fn get(&self, org_id: &str, hash: &Fingerprint) -> Option<Arc<TokenEntry>> {
-        let found = read(&self.kept).by_hash.get(hash).cloned();
+        let found = read_lock(&self.kept).by_hash.get(hash).cloned();
         found.filter(|token| token.row.hash.is(hash) && token.row.org_id == org_id)
     }
 
     /// The token with this id; it may have expired.
     pub(super) fn by_id(&self, id: &str) -> Option<Arc<TokenEntry>> {
-        read(&self.kept).by_id.get(id).cloned()
+        read_lock(&self.kept).by_id.get(id).cloned()
     }
 
     /// Those tokens of this agent that `which` picks; some may have expired.
@@ -93,30 +93,30 @@ impl Tokens {
         agent_id: &str,
         which: impl Fn(&TokenEntry) -> bool,
     ) -> Vec<Arc<TokenEntry>> {
-        let kept = read(&self.kept);
-        let tokens = kept.by_agent.of(agent_id).filter_map(|id| kept.by_id.get(id));
+        let kept = read_lock(&self.kept);
+        let tokens = kept.by_agent.ids_of(agent_id).filter_map(|id| kept.by_id.get(id));
         tokens.filter(|token| which(token)).cloned().collect()
     }
 
     /// Whether the agent has as many live tokens as it may have.
     pub(crate) fn is_full(&self, agent_id: &str, now: Timestamp) -> bool {
-        read(&self.kept).by_agent.is_full(agent_id, LIVE_MOST, now)
+        read_lock(&self.kept).by_agent.is_full(agent_id, LIVE_MOST, now)
     }
 
     pub(crate) fn insert(&self, entry: TokenEntry) {
-        write(&self.kept).insert(entry);
+        write_lock(&self.kept).insert(entry);
     }
 
     pub(crate) fn remove(&self, hash: &Fingerprint) {
-        let mut kept = write(&self.kept);
+        let mut kept = write_lock(&self.kept);
         if let Some(token) = kept.by_hash.get(hash).cloned() {
             kept.remove(&token.row);
         }
     }
 
     pub(crate) fn remove_of_agent(&self, agent_id: &str) {
-        let mut kept = write(&self.kept);
-        let of_it = kept.by_agent.of(agent_id).filter_map(|id| kept.by_id.get(id));
+        let mut kept = write_lock(&self.kept);
+        let of_it = kept.by_agent.ids_of(agent_id).filter_map(|id| kept.by_id.get(id));
         let gone: Vec<_> = of_it.cloned().collect();
         gone.iter().for_each(|token| kept.remove(&token.row));
     }
@@ -124,7 +124,7 @@ impl Tokens {
     /// Forgets what expired before `before`.
     pub(crate) fn prune(&self, before: Timestamp) {
         let over = |token: &&Arc<TokenEntry>| token.row.expires_at < before;
-        let mut kept = write(&self.kept);
+        let mut kept = write_lock(&self.kept);
         let gone: Vec<_> = kept.by_id.values().filter(over).cloned().collect();
         gone.iter().for_each(|token| kept.remove(&token.row));
     }

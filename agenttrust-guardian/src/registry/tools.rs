@@ -5,7 +5,7 @@ use std::sync::RwLock;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{read, write};
+use super::{read_lock, write_lock};
 use crate::manifest::{Known, Manifest};
 use crate::store::ToolRow;
 
@@ -28,14 +28,14 @@ impl Tools {
 
     /// What is known of this tool.
     pub(crate) fn known(&self, org_id: &str, tool: &str) -> Known {
-        read(&self.by_org).get(org_id).map(|manifest| manifest.get(tool)).unwrap_or_default()
+        read_lock(&self.by_org).get(org_id).map(|manifest| manifest.get(tool)).unwrap_or_default()
     }
 
-    /// Looks at everything that is known in this organisation. Checks may have to wait for `look`.
-    pub(crate) fn read<T>(&self, org_id: &str, look: impl FnOnce(&Manifest) -> T) -> T {
-        match read(&self.by_org).get(org_id) {
-            Some(manifest) => look(manifest),
-            None => look(&Manifest::default()),
+    /// Looks at everything that is known in this organisation. Checks may have to wait for `read`.
+    pub(crate) fn with_manifest<T>(&self, org_id: &str, read: impl FnOnce(&Manifest) -> T) -> T {
+        match read_lock(&self.by_org).get(org_id) {
+            Some(manifest) => read(manifest),
+            None => read(&Manifest::default()),
         }
     }
 
@@ -50,7 +50,7 @@ impl Tools {
         for ToolRow { tool, known, .. } in rows {
             manifest.join(tool, known);
         }
-        write(&self.by_org).insert(org_id.to_owned(), manifest);
+        write_lock(&self.by_org).insert(org_id.to_owned(), manifest);
     }
 
     /// Takes over all of `other` instead of what is here.

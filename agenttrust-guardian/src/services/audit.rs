@@ -65,7 +65,7 @@ pub(crate) struct LogBrief {
 /// Unavailable where the audit cannot be read.
 pub(crate) async fn logs(engine: &Engine) -> Result<Vec<LogBrief>, Error> {
     engine.audit.flush().await;
-    let found = read(engine, |db| async move {
+    let found = read_log(engine, |db| async move {
         let mut found = Vec::new();
         for log in audit::logs(&db).await? {
             let last = audit::last(&db, &log).await?;
@@ -105,7 +105,7 @@ pub(crate) async fn checkpoints(
 ) -> Result<Checkpoints, Error> {
     let log = log.unwrap_or_else(|| engine.settings.log.clone());
     let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
-    let (cut, checkpoints) = read(engine, move |db| async move {
+    let (cut, checkpoints) = read_log(engine, move |db| async move {
         let cut = audit::cut(&db, &log).await.map_err(AuditError::unreadable)?;
         let page = audit::checkpoints(&db, &log, before, limit).await;
         Ok((cut, page.map_err(AuditError::unreadable)?))
@@ -137,7 +137,7 @@ pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
     engine.audit.flush().await;
     let trust = Trust { own: Some(engine.audit.own(&engine.settings.log)), ..Trust::default() };
     // The walk goes on when the caller hangs up, and so must its leave.
-    let found = read(engine, |db| async move {
+    let found = read_log(engine, |db| async move {
         let found = audit::verify_all(&db, &trust).await;
         drop(walk);
         found
@@ -173,7 +173,7 @@ pub(crate) async fn export(
 ) -> Result<Export, Error> {
     let walk = begin_walk(engine)?;
     engine.audit.flush().await;
-    let known = read(engine, |db| async move { audit::logs(&db).await }).await?;
+    let known = read_log(engine, |db| async move { audit::logs(&db).await }).await?;
     let logs = match log {
         None => known,
         Some(log) if known.contains(&log) => vec![log],
@@ -216,14 +216,14 @@ async fn page(
     limit: u32,
     agent_id: Option<String>,
 ) -> Result<Vec<Entry>, Error> {
-    read(engine, move |db| async move {
+    read_log(engine, move |db| async move {
         audit::list(&db, &log, after, limit, agent_id.as_deref()).await
     })
     .await
 }
 
 /// Reads on the background runtime, to the end even when no one waits for it any more.
-async fn read<T, F, W>(engine: &Engine, work: F) -> Result<T, Error>
+async fn read_log<T, F, W>(engine: &Engine, work: F) -> Result<T, Error>
 where
     F: FnOnce(Db) -> W,
     W: Future<Output = Result<T, AuditError>> + Send + 'static,

@@ -49,7 +49,7 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
         ended: false,
         opened_by: Some(key.id.clone()),
     };
-    open(engine, key, row).await
+    start_session(engine, key, row).await
 }
 
 /// The token of this text, wherever it stands.
@@ -113,7 +113,7 @@ pub(crate) async fn begin_from_token(
         ended: false,
         opened_by: Some(key.id.clone()),
     };
-    open(engine, key, row).await
+    start_session(engine, key, row).await
 }
 
 /// Reads a session; of an ad-hoc one `agent_id` says whose. Only those of agents that the key is bound to are
@@ -223,7 +223,7 @@ fn tightened(
     Ok((mode, Some(names)))
 }
 
-async fn open(engine: &Engine, key: &Key, row: SessionRow) -> Result<Session, Error> {
+async fn start_session(engine: &Engine, key: &Key, row: SessionRow) -> Result<Session, Error> {
     if engine.registry.sessions.is_full(&row.agent_id, row.created_at) {
         return Err(Error::too_many(format!(
             "agent {:?} has as many open sessions as it may have; let some expire",

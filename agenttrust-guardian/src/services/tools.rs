@@ -64,7 +64,7 @@ pub(crate) async fn raise(
 
 /// Lists everything that is declared in the organisation, ordered by name.
 pub(crate) fn list(engine: &Engine, org_id: &str) -> Vec<(String, Known)> {
-    engine.registry.tools.read(org_id, |manifest| {
+    engine.registry.tools.with_manifest(org_id, |manifest| {
         let declared = manifest.iter().filter(|(_, known)| known.is_listed());
         declared.map(|(tool, known)| (tool.clone(), known.clone())).collect()
     })

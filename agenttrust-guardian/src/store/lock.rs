@@ -17,7 +17,7 @@ impl Lock {
     /// A sentence for the person who started a second Guardian.
     pub(super) fn take(database: &Path) -> Result<Self, String> {
         let path = beside(database);
-        let file = open(&path)
+        let file = open_lock_file(&path)
             .map_err(|error| format!("its lock {} cannot be made: {error}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
@@ -48,7 +48,7 @@ fn beside(database: &Path) -> PathBuf {
     path.into()
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open_lock_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -75,12 +75,12 @@ impl BindWhole for BindMessage {
     }
 
     fn is_enough(&self, read: &[u8]) -> bool {
-        matches!(Message::of(read), Err(UnreadReason::NotOneMessage)) && !read.is_empty()
+        matches!(Message::parse(read), Err(UnreadReason::NotOneMessage)) && !read.is_empty()
     }
 
     fn bind(&self, action: Action, head: &Parts, whole: &Whole) -> Result<Action, Denial> {
         // What is left of a call that broke off was read to its end, so the connection can go on.
-        let message = Message::of(&whole.bytes)
+        let message = Message::parse(&whole.bytes)
             .map_err(|reason| Denial::Unread(Unread::new(reason, false)))?;
         let mut input = Map::new();
         input.insert("message".to_owned(), exact(message.bytes));
@@ -103,7 +103,7 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn of(read: &'a [u8]) -> Result<Self, UnreadReason> {
+    fn parse(read: &'a [u8]) -> Result<Self, UnreadReason> {
         let Some((frame, bytes)) = read.split_first_chunk::<FRAME>() else {
             let nothing = read.is_empty();
             return Err(if nothing { UnreadReason::NotOneMessage } else { UnreadReason::BrokeOff });
@@ -126,14 +126,14 @@ mod tests {
     #[test]
     fn unary_call_is_exactly_one_message() {
         let one = b"\0\0\0\0\x02hi";
-        assert_eq!(Message::of(one), Ok(Message { compressed: false, bytes: b"hi" }));
+        assert_eq!(Message::parse(one), Ok(Message { compressed: false, bytes: b"hi" }));
         let compressed = b"\x01\0\0\0\0";
-        assert_eq!(Message::of(compressed), Ok(Message { compressed: true, bytes: b"" }));
+        assert_eq!(Message::parse(compressed), Ok(Message { compressed: true, bytes: b"" }));
         for length in 1..one.len() {
-            assert_eq!(Message::of(&one[..length]), Err(UnreadReason::BrokeOff), "{length}");
+            assert_eq!(Message::parse(&one[..length]), Err(UnreadReason::BrokeOff), "{length}");
         }
         let longest = b"\0\xff\xff\xff\xffhi";
-        assert_eq!(Message::of(longest), Err(UnreadReason::BrokeOff));
+        assert_eq!(Message::parse(longest), Err(UnreadReason::BrokeOff));
         for read in [
             &b""[..],
             b"\0\0\0\0\x02hi!",
@@ -141,7 +141,7 @@ mod tests {
             b"\x02\0\0\0\0",
             b"AAAAAAJoaQ==",
         ] {
-            assert_eq!(Message::of(read), Err(UnreadReason::NotOneMessage), "{read:?}");
+            assert_eq!(Message::parse(read), Err(UnreadReason::NotOneMessage), "{read:?}");
         }
     }
 }

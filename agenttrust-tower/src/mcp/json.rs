@@ -25,7 +25,7 @@ pub(super) enum Text {
 
 /// Reads a whole text of at most so many values, all that are nested counted. Nested at most 128 deep, as
 /// `serde_json` has it.
-pub(super) fn read(text: &[u8], most: usize) -> Result<Text, serde_json::Error> {
+pub(super) fn parse(text: &[u8], most: usize) -> Result<Text, serde_json::Error> {
     let mut left = most.saturating_add(1);
     let mut reader = serde_json::Deserializer::from_slice(text);
     let looked = OneMeaning { left: &mut left }.deserialize(&mut reader);
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<Text, serde_json::Error> {
-        super::read(text, 1000)
+        super::parse(text, 1000)
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
     #[test]
     fn values_are_counted_at_every_depth() {
         for (text, values) in [("{}", 1), (r#"{"a":1}"#, 2), (r#"{"a":[[],{},"",{"b":0}]}"#, 7)] {
-            let with = |most| super::read(text.as_bytes(), most).unwrap();
+            let with = |most| super::parse(text.as_bytes(), most).unwrap();
             assert_eq!(with(values - 1), Text::TooMany, "{text}");
             assert_ne!(with(values), Text::TooMany, "{text}");
         }
         // Whatever follows, it is not read.
-        assert_eq!(super::read(b"[1,2,3,4", 3).unwrap(), Text::TooMany);
+        assert_eq!(super::parse(b"[1,2,3,4", 3).unwrap(), Text::TooMany);
     }
 
     #[test]

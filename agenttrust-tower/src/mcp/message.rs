@@ -97,7 +97,7 @@ pub(super) fn parse(
     headers: &HeaderMap,
     scope: Scope,
 ) -> Result<(Vec<u8>, Message), Rejection> {
-    let text = json::read(text, most).map_err(|error| {
+    let text = json::parse(text, most).map_err(|error| {
         Rejection::new(PARSE_ERROR, format!("the body is not one JSON text: {error}"))
     })?;
     let mut members = match text {

@@ -35,19 +35,23 @@ impl<H: ServerHandler> GuardedHandler<H> {
 
     pub(super) fn resource_read(&self, request: &ReadResourceRequestParams) -> Read {
         let answers = answers(&request.input_responses, &request.request_state);
-        self.read(read::RESOURCE, [("uri", request.uri.clone().into())], answers)
+        self.read_action(read::RESOURCE, [("uri", request.uri.clone().into())], answers)
     }
 
     // Which page of it is read is not bound: all of the directory was asked for.
     pub(super) fn directory_read(&self, request: &ReadResourceDirectoryRequestParams) -> Read {
-        self.read(read::DIRECTORY, [("uri", request.uri.clone().into())], answers(&None, &None))
+        self.read_action(
+            read::DIRECTORY,
+            [("uri", request.uri.clone().into())],
+            answers(&None, &None),
+        )
     }
 
     pub(super) fn prompt_get(&self, request: &GetPromptRequestParams) -> Read {
         let answers = answers(&request.input_responses, &request.request_state);
         let arguments = request.arguments.clone().unwrap_or_default();
         let input = [("name", request.name.clone().into()), ("arguments", arguments.into())];
-        self.read(read::PROMPT, input, answers)
+        self.read_action(read::PROMPT, input, answers)
     }
 
     /// Answers to a task. Which tool goes on with them, nobody says.
@@ -58,7 +62,7 @@ impl<H: ServerHandler> GuardedHandler<H> {
     }
 
     /// A read of what is no tool: asked about as one whose name begins with `mcp/`.
-    fn read<const N: usize>(
+    fn read_action<const N: usize>(
         &self,
         name: &str,
         input: [(&str, Value); N],

@@ -115,7 +115,7 @@ impl Call<'_> {
 
     /// Sends it, once, and returns the body of a 2xx answer as it comes in. It has no deadline: whoever
     /// reads the body knows how long that may take.
-    pub(crate) async fn open(mut self, accept: &'static str) -> Result<TransportBody> {
+    pub(crate) async fn open_stream(mut self, accept: &'static str) -> Result<TransportBody> {
         let body = std::mem::replace(&mut self.body, Ok(Bytes::new()))?;
         Ok(self.exchange(body, accept).await?.1)
     }
@@ -222,12 +222,12 @@ impl Answer {
     /// `[true]` is nobody's permission.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         match self.body.trim_ascii_start().first() {
-            None | Some(b'{') => self.read(),
+            None | Some(b'{') => self.parse_body(),
             Some(_) => Err(AgentTrustError::Json(not_an_object())),
         }
     }
 
-    fn read<T: DeserializeOwned>(&self) -> Result<T> {
+    fn parse_body<T: DeserializeOwned>(&self) -> Result<T> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
         serde_json::from_slice(body).map_err(AgentTrustError::Json)
     }
@@ -243,7 +243,7 @@ impl Answer {
 
     /// A list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
-        let mut value: Value = self.read()?;
+        let mut value: Value = self.parse_body()?;
         if value.is_object() {
             value = value.get_mut(name).map(Value::take).unwrap_or_default();
         }

@@ -71,7 +71,7 @@ impl Revocations {
         // On the background runtime: the connection is driven by the runtime that opened it, and the
         // caller's may be idle, or gone, while somebody still listens.
         let body = Opening(background::spawn(async move {
-            client.get("/api/v1/revocations/stream").open("text/event-stream").await
+            client.get("/api/v1/revocations/stream").open_stream("text/event-stream").await
         }))
         .await?;
         let mut opened = Self { body: Some(body), events: Events::default(), idle, silence: None };

@@ -81,7 +81,7 @@ impl Check {
                 Err(NotAsked { why }) => {
                     return match &undecided {
                         Some(undecided) => Err(self.undecided(guard, undecided)),
-                        None if opens() && why == Miss::Away => Ok(self.open(guard, PAUSED)),
+                        None if opens() && why == Miss::Away => Ok(self.fail_open(guard, PAUSED)),
                         None => Err(self.unavailable(guard, paused(why))),
                     };
                 }
@@ -92,7 +92,7 @@ impl Check {
                 Ok(answer) => {
                     breaker.reached();
                     match answer.retry_after {
-                        None => return Ok(self.read(guard, answer)),
+                        None => return Ok(self.read_answer(guard, answer)),
                         // Whatever the rest of it says: what is allowed is decided.
                         Some(after) => (Why::Late(answer.result.reason), after),
                     }
@@ -132,7 +132,7 @@ impl Check {
     ) -> Result<Decision> {
         if error.is_unreachable() {
             return match opens {
-                true => Ok(self.open(guard, &error.to_string())),
+                true => Ok(self.fail_open(guard, &error.to_string())),
                 false => Err(self.unavailable(guard, format!("{error}; {AWAY}"))),
             };
         }
@@ -153,7 +153,7 @@ impl Check {
     }
 
     /// The permit of a call that runs unchecked.
-    fn open(&self, guard: &AgentTrustGuard, why: &str) -> Decision {
+    fn fail_open(&self, guard: &AgentTrustGuard, why: &str) -> Decision {
         guard.shared.counts.failed_open.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
             agent_id = guard.who.agent_id,

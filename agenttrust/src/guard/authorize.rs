@@ -190,7 +190,7 @@ impl Check {
         self.options.input_digest.as_deref().or(self.body.action_input_summary.as_deref())
     }
 
-    pub(super) fn read(&self, guard: &AgentTrustGuard, answer: CheckResponse) -> Decision {
+    pub(super) fn read_answer(&self, guard: &AgentTrustGuard, answer: CheckResponse) -> Decision {
         let CheckResponse { result, scopes_enforced, .. } = answer;
         let tool = self.tool();
         let reason = result.reason.as_deref().unwrap_or("the Guardian gave no reason");

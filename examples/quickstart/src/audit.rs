@@ -25,7 +25,7 @@ pub(crate) struct Chain {
     pub(crate) head: String,
 }
 
-pub(crate) async fn read(cast: &Cast) -> anyhow::Result<Trail> {
+pub(crate) async fn read_trail(cast: &Cast) -> anyhow::Result<Trail> {
     let answer = get(cast, "/api/v1/audit?limit=1000").await?;
     let entries = answer["entries"].as_array().context("no entries in the answer")?;
     Ok(Trail { entries: entries.clone() })

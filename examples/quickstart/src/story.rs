@@ -213,7 +213,7 @@ async fn everything_was_written_down(cast: &Cast) -> anyhow::Result<()> {
         agent.guard.close().await?;
         ensure!(agent.guard.stats().reports_undelivered == 0, "reports of {} are lost", agent.name);
     }
-    let trail = audit::read(cast).await?;
+    let trail = audit::read_trail(cast).await?;
     trail.print(cast);
     ensure!(trail.count("files_delete", "hold") == 2, "two deletions were held");
     ensure!(trail.count("files_delete", "allow") == 1, "one deletion was allowed");

@@ -5,7 +5,7 @@ use crate::transcript::Run;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_of_rig_agents_ask_first_and_a_denial_reaches_the_model() {
-    let run = Run::of("rig_agent").await;
+    let run = Run::of_example("rig_agent").await;
     run.shows(&[
         "1. The librarian's functions are guarded",
         "model calls read_file → {\"name\":\"plan.md\"} and is told → # Plan for spring",
@@ -43,7 +43,7 @@ async fn tools_of_rig_agents_ask_first_and_a_denial_reaches_the_model() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_loop_runs_what_is_allowed_and_understood_and_nothing_else() {
-    let run = Run::of("openai_tool_loop").await;
+    let run = Run::of_example("openai_tool_loop").await;
     run.shows(&[
         "model calls read_file → {\"name\":\"plan.md\"} and is told → # Plan for spring",
         "model calls delete_file → {\"name\":\"draft.md\"} and is told → tool \"delete_file\" needs \
@@ -68,7 +68,7 @@ async fn a_tool_loop_runs_what_is_allowed_and_understood_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_a2a_task_waits_in_auth_required_until_its_approval() {
-    let run = Run::of("a2a_executor").await;
+    let run = Run::of_example("a2a_executor").await;
     run.shows(&[
         "visitor: read plan.md → TASK_STATE_COMPLETED: # Plan for spring",
         "visitor watches: read plan.md → TASK_STATE_WORKING, an artifact, TASK_STATE_COMPLETED",

@@ -173,7 +173,7 @@ struct House {
 }
 
 impl House {
-    async fn open() -> Result<Self> {
+    async fn start() -> Result<Self> {
         let guardian = Guardian::in_memory().await?;
         let agent = agenttrust::CreateAgentRequest {
             name: "file-server".to_owned(),
@@ -208,7 +208,7 @@ impl House {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_asks_the_guardian_of_its_environment() -> Result<()> {
-    let (house, folder) = (House::open().await?, folder()?);
+    let (house, folder) = (House::start().await?, folder()?);
     let mut running = Running::start(server(&folder, &[]).envs(house.env()))?;
     let client = over_stdio(&mut running).await?;
     let approval = serves_and_holds(&client, &folder).await?;
@@ -226,7 +226,7 @@ async fn it_asks_the_guardian_of_its_environment() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_typescript_client_works_with_it_over_stdio() -> Result<()> {
     let Some(mut node) = node_with_the_peers("mcp_rmcp_server.mjs").await else { return Ok(()) };
-    let (house, folder) = (House::open().await?, folder()?);
+    let (house, folder) = (House::start().await?, folder()?);
     // It starts the server itself, with the environment that it has.
     let server = server(&folder, &[]);
     node.arg("stdio").arg(server.as_std().get_program()).args(server.as_std().get_args());
@@ -237,7 +237,7 @@ async fn the_official_typescript_client_works_with_it_over_stdio() -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_typescript_client_works_with_it_over_http() -> Result<()> {
     let Some(mut node) = node_with_the_peers("mcp_rmcp_server.mjs").await else { return Ok(()) };
-    let (house, folder) = (House::open().await?, folder()?);
+    let (house, folder) = (House::start().await?, folder()?);
     let mut running = Running::start(server(&folder, &["--http"]).envs(house.env()))?;
     let url = running.said("listening on ").await?;
     node.arg("http").arg(Path::new(url.trim_start_matches("listening on ")));

@@ -43,7 +43,7 @@ fn tool<F: Future<Output = ()> + Send + 'static>(
 
 #[tokio::test]
 async fn a_tool_whose_run_is_dropped_is_reported() -> Result<()> {
-    let office = Office::open().await?;
+    let office = Office::in_memory().await?;
     let guard = office.register("archivist", &["wait"]).await?;
     let endpoint = ModelEndpoint::scripted(vec![Turn::Calls("wait", "{}")]).await?;
     let began = Arc::new(Notify::new());
@@ -69,7 +69,7 @@ async fn a_tool_whose_run_is_dropped_is_reported() -> Result<()> {
 #[tokio::test]
 async fn runs_that_share_an_agent_poll_each_others_tools_in_the_scope_of_the_wrong_one()
 -> Result<()> {
-    let office = Office::open().await?;
+    let office = Office::in_memory().await?;
     let one = office.register("one", &[]).await?;
     let other = office.register("other", &[]).await?;
     let call = Turn::Calls("who", "{}");

@@ -11,7 +11,7 @@ fn reported(run: &Run, report: &str) -> usize {
 
 #[tokio::test]
 async fn the_notes_are_their_agents_by_token_and_deleted_when_approved() {
-    let run = Run::of("axum_crud").await;
+    let run = Run::of_example("axum_crud").await;
     run.shows(&[
         "nobody reads the notes → 401, Bearer realm=\"notes\"",
         "somebody with a made-up token → 401, Bearer realm=\"notes\", error=\"invalid_token\"",
@@ -43,7 +43,7 @@ async fn the_notes_are_their_agents_by_token_and_deleted_when_approved() {
 
 #[tokio::test]
 async fn the_files_over_grpc_are_reported_at_their_end_and_deleted_when_approved() {
-    let run = Run::of("tonic_files").await;
+    let run = Run::of_example("tonic_files").await;
     run.shows(&[
         "archivist lists the files → allowed: draft.md, plan.md",
         "archivist downloads plan.md → 16 bytes so far, not reported",
@@ -62,7 +62,7 @@ async fn the_files_over_grpc_are_reported_at_their_end_and_deleted_when_approved
 
 #[tokio::test]
 async fn the_tools_of_tower_mcp_run_when_allowed_and_delete_when_approved() {
-    let run = Run::of("tower_mcp_server").await;
+    let run = Run::of_example("tower_mcp_server").await;
     run.shows(&[
         "nobody connects → 401",
         "writer asks for the tools → delete, list, write",

@@ -17,7 +17,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Runs an example; it must end well.
-    pub(crate) async fn of(name: &str) -> Self {
+    pub(crate) async fn of_example(name: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = example(name);
         command.arg(folder.path()).stdin(Stdio::null());

@@ -63,7 +63,7 @@ async fn pending(approver: &AgentTrustClient, agent_id: &str) -> Result<Approval
 fn an_approval_for_one_path_does_not_serve_another() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
             let guard = tenant.guard();
             let runs = Runs::default();
@@ -97,7 +97,7 @@ fn an_approval_for_one_path_does_not_serve_another() -> Result<()> {
 fn an_approval_does_not_serve_another_guard_of_another_session() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
             let runs = Runs::default();
             let (one, other) = (tenant.guard(), tenant.guard());
@@ -119,7 +119,7 @@ fn start_waiting(guard: &AgentTrustGuard, runs: &Runs) -> JoinHandle<Output> {
 fn a_waiting_call_goes_on_soon_after_it_is_approved() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
             let (guard, runs) = (tenant.guard(), Runs::default());
             let call = start_waiting(&guard, &runs);
@@ -139,7 +139,7 @@ fn a_waiting_call_goes_on_soon_after_it_is_approved() -> Result<()> {
 fn a_waiting_call_is_refused_soon_after_it_is_denied_and_never_runs() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
             let (guard, runs) = (tenant.guard(), Runs::default());
             let call = start_waiting(&guard, &runs);
@@ -216,7 +216,7 @@ fn a_waiting_call_survives_a_guardian_that_is_killed_and_comes_back() -> Result<
 fn the_approver_is_shown_the_input_until_the_decision_and_not_after_it() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
             let guard = AgentTrustGuard::builder(tenant.client.clone(), &tenant.agent.id)
                 .disclose_on_elevation(true)
@@ -251,7 +251,7 @@ fn the_approver_is_shown_the_input_until_the_decision_and_not_after_it() -> Resu
 fn without_disclosure_the_approver_is_shown_no_input() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
             let (guard, runs) = (tenant.guard(), Runs::default());
             let id = held(guard.scope(delete_file("drafts/a.txt", &runs)).await)?;

@@ -64,7 +64,7 @@ async fn approve(tenant: &Tenant, id: &str) -> Result<()> {
 fn request_whose_body_is_not_bound_is_not_shown_as_the_whole_input() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["*"]).await?;
             let runs = Runs::default();
             let socket = Socket::serve(desk(&runs).layer(GuardLayer::http(showing(&tenant))))?;
@@ -91,7 +91,7 @@ fn request_whose_body_is_not_bound_is_not_shown_as_the_whole_input() -> Result<(
 fn approval_of_a_bound_body_never_serves_another_body() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["*"]).await?;
             let runs = Runs::default();
             let layer = GuardLayer::http(showing(&tenant)).bind_body(1024);
@@ -119,7 +119,7 @@ fn approval_of_a_bound_body_never_serves_another_body() -> Result<()> {
 #[test]
 fn body_too_long_to_be_shown_is_bound_and_shown_by_its_digest() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::open(Door::Embedded, Keys::AgentAndOperator)?;
+        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
         let tenant = house.tenant(&["*"]).await?;
         let layer = GuardLayer::http(showing(&tenant)).bind_body(1024 * 1024);
         let socket = Socket::serve(desk(&Runs::default()).layer(layer))?;
@@ -157,7 +157,7 @@ where
 #[test]
 fn grpc_message_is_bound_where_it_was_asked_for_and_else_the_method_alone() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::open(Door::Embedded, Keys::AgentAndOperator)?;
+        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
         let tenant = house.tenant(&["*"]).await?;
         let runs = Runs::default();
         let ran = runs.clone();

@@ -18,7 +18,7 @@ fn run_async(
     section: impl AsyncFnOnce(&House) -> Result<()> + Send + 'static,
 ) -> Result<()> {
     on_a_plain_thread(move || {
-        let house = House::open(door, keys)?;
+        let house = House::start(door, keys)?;
         threads(2).block_on(section(&house))
     })
 }
@@ -28,7 +28,7 @@ fn run_blocking(
     keys: Keys,
     section: impl FnOnce(&House) -> Result<()> + Send + 'static,
 ) -> Result<()> {
-    on_a_plain_thread(move || section(&House::open(door, keys)?))
+    on_a_plain_thread(move || section(&House::start(door, keys)?))
 }
 
 macro_rules! suite {

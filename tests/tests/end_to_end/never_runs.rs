@@ -137,7 +137,7 @@ fn an_unreachable_guardian_never_runs_the_body() -> Result<()> {
 #[test]
 fn a_wrong_key_never_runs_the_body() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::open(Door::Embedded, Keys::AgentAndOperator)?;
+        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
         let tenant = house.tenant(&CAPABILITIES).await?;
         let client = house.client_with_key("sk_live_wrong")?;
         let guard = AgentTrustGuard::builder(client, &tenant.agent.id).fail_open(true).build();
@@ -153,7 +153,7 @@ fn a_wrong_key_never_runs_the_body() -> Result<()> {
 #[test]
 fn an_approved_call_runs_the_body_once() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::open(Door::Embedded, Keys::AgentAndOperator)?;
+        let house = House::start(Door::Embedded, Keys::AgentAndOperator)?;
         let tenant = house.tenant(&CAPABILITIES).await?;
         let guard = tenant.guard();
         let runs = Runs::default();

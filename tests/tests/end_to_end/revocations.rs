@@ -13,7 +13,7 @@ use crate::AGENTTRUST;
 fn through_either_door(test: fn(&House) -> Result<()>) -> Result<()> {
     for door in [Door::Embedded, Door::Served(AGENTTRUST)] {
         on_a_plain_thread(move || {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             test(&house).with_context(|| format!("{door:?}"))
         })?;
     }
@@ -93,7 +93,7 @@ fn an_agents_key_hears_nothing_and_is_told_who_may() -> Result<()> {
 fn a_stream_ends_with_its_guardian() -> Result<()> {
     for door in [Door::Embedded, Door::Served(AGENTTRUST)] {
         on_a_plain_thread(move || {
-            let house = House::open(door, Keys::AgentAndOperator)?;
+            let house = House::start(door, Keys::AgentAndOperator)?;
             let mut revocations = here(gateway(&house)?.tokens().revocations())?;
             drop(house);
             // Ended, or broken off: either way the reader knows.

@@ -85,7 +85,7 @@ fn one_guard_serves_three_runtimes_one_after_another_with_an_embedded_guardian()
 #[test]
 fn one_guard_serves_three_runtimes_one_after_another_with_agenttrust_serve() -> Result<()> {
     on_a_plain_thread(|| {
-        let house = House::open(Door::Served(AGENTTRUST), Keys::AgentAndOperator)?;
+        let house = House::start(Door::Served(AGENTTRUST), Keys::AgentAndOperator)?;
         let Tenant { agent, client, .. } = threads(1).block_on(house.tenant(&NOTES))?;
         from_three_runtimes(client, &agent.id)?;
         let outcomes = one_thread().block_on(house.admin().audited(&agent.id, "outcome"))?;
@@ -252,7 +252,7 @@ fn block_everywhere(client: AgentTrustClient) -> Result<()> {
 #[test]
 fn a_blocking_client_works_in_no_runtime_and_in_both_kinds_over_a_real_socket() -> Result<()> {
     on_a_plain_thread(|| {
-        let house = House::open(Door::Served(AGENTTRUST), Keys::OneClient)?;
+        let house = House::start(Door::Served(AGENTTRUST), Keys::OneClient)?;
         block_everywhere(house.admin_client()?)
     })
 }
@@ -261,7 +261,7 @@ fn a_blocking_client_works_in_no_runtime_and_in_both_kinds_over_a_real_socket() 
 fn a_blocking_client_works_in_no_runtime_and_in_both_kinds_with_an_embedded_guardian() -> Result<()>
 {
     on_a_plain_thread(|| {
-        let house = House::open(Door::Embedded, Keys::OneClient)?;
+        let house = House::start(Door::Embedded, Keys::OneClient)?;
         block_everywhere(house.admin_client()?)
     })
 }
@@ -282,7 +282,7 @@ fn a_guardian_started_on_one_runtime_serves_the_next() -> Result<()> {
 #[test]
 fn an_async_client_is_used_from_tasks_of_one_runtime_at_once() -> Result<()> {
     in_a_runtime(async || {
-        let house = House::open(Door::Served(AGENTTRUST), Keys::OneClient)?;
+        let house = House::start(Door::Served(AGENTTRUST), Keys::OneClient)?;
         let Tenant { agent, client, .. } = house.tenant(&NOTES).await?;
         let guard = AgentTrustGuard::new(client, &agent.id);
         let calls: Vec<_> = (0..16).map(|_| tokio::spawn(guard.scope(read_note("one")))).collect();

@@ -46,11 +46,11 @@ pub(in crate::cli) struct Prune {
 impl Prune {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
-        let key = self.key.read(&self.place)?;
+        let key = self.key.load_key(&self.place)?;
         let now = Timestamp::now();
         let older = self.before.or_else(|| self.keep.map(|keep| before(now, keep)));
         let older = format!("{:.6}", older.unwrap_or(now));
-        let store = self.place.open().await?;
+        let store = self.place.open_existing().await?;
         let database = Database::parse(&self.place.database)?;
         let notes = database.beside(AUDIT_CHECKPOINTS);
         let notes = notes.map(|path| CheckpointFile::open(&path)).transpose().map_err(refused)?;

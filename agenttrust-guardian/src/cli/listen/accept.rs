@@ -209,7 +209,7 @@ impl Taking {
         router: Router,
         limit: Option<Duration>,
     ) {
-        let connection = self.connections.open(limit.is_none());
+        let connection = self.connections.register(limit.is_none());
         let tls = self.offer.tls.as_ref().map(|config| TlsAcceptor::from(config.load_full()));
         let (builder, stop) = (self.builder.clone(), self.offer.stop.clone());
         tokio::spawn(async move {

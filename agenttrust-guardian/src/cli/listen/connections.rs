@@ -154,7 +154,7 @@ impl Connections {
     }
 
     /// A new connection; one that has no place is only told so.
-    pub(super) fn open(self: &Arc<Self>, placed: bool) -> Handle {
+    pub(super) fn register(self: &Arc<Self>, placed: bool) -> Handle {
         let doing = Doing {
             busy: 0,
             placed,
@@ -280,7 +280,7 @@ impl Handle {
     }
 
     /// So many bytes were read. `false` where an unfinished head is given up for them.
-    pub(super) fn read(&self, bytes: usize) -> bool {
+    pub(super) fn record_read(&self, bytes: usize) -> bool {
         let mut doing = self.0.connection.lock();
         let before = doing.in_head();
         doing.unread = doing.unread.saturating_add(bytes);

@@ -39,7 +39,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let read = buffer.filled().len().saturating_sub(before);
-        if read > 0 && !self.connection.read(read) {
+        if read > 0 && !self.connection.record_read(read) {
             return Poll::Ready(Err(io::Error::other(
                 "the heads of all connections together are too long",
             )));

@@ -55,7 +55,7 @@ struct Case {
     session: Option<String>,
     /// Left out: the session is one that the caller named itself.
     session_source: Option<SessionSource>,
-    #[serde(default = "open")]
+    #[serde(default = "open_mode")]
     session_mode: SessionMode,
     #[serde(default)]
     ceiling: Vec<String>,
@@ -96,7 +96,7 @@ fn org() -> String {
     DEFAULT_ORG.to_owned()
 }
 
-const fn open() -> SessionMode {
+const fn open_mode() -> SessionMode {
     SessionMode::Open
 }
 
@@ -105,7 +105,7 @@ pub(super) fn test(set: &PolicySet, place: &Path) -> Result<ExitCode, GuardianEr
     let mut count = 0_usize;
     let mut failed = 0_usize;
     for file in files(place)? {
-        for case in read(&file)?.case {
+        for case in read_cases(&file)?.case {
             count += 1;
             let verdict = case.decide(set);
             let differences = case.expect.differences(&verdict);
@@ -208,7 +208,7 @@ fn files(place: &Path) -> Result<Vec<PathBuf>, GuardianError> {
     Ok(files)
 }
 
-fn read(file: &Path) -> Result<Cases, GuardianError> {
+fn read_cases(file: &Path) -> Result<Cases, GuardianError> {
     let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
     let cases = if file.extension().is_some_and(|extension| extension == "json") {
         serde_json::from_str(&text).map_err(|error| error.to_string())

@@ -102,12 +102,12 @@ pub(super) async fn replay(
     let db = place.open_to_read().await?.db();
     let mut counts = Counts::default();
     let of = db.clone();
-    for log in read(async move { audit::logs(&of).await }).await? {
+    for log in read_log(async move { audit::logs(&of).await }).await? {
         let (mut after, mut known) = (0, Known::default());
         loop {
             let (db, log) = (db.clone(), log.clone());
-            let page =
-                read(async move { audit::list(&db, &log, after, MAX_PAGE, None).await }).await?;
+            let page = read_log(async move { audit::list(&db, &log, after, MAX_PAGE, None).await })
+                .await?;
             let Some(last) = page.last() else { break };
             after = last.seq;
             for entry in &page {
@@ -128,7 +128,7 @@ pub(super) async fn replay(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn read<T: Send + 'static>(
+async fn read_log<T: Send + 'static>(
     reading: impl Future<Output = Result<T, AuditError>> + Send + 'static,
 ) -> Result<T, GuardianError> {
     background::spawn(reading)

@@ -158,13 +158,13 @@ impl Actors {
             actors.register(chance, n).await;
         }
         for _ in 0..2 {
-            actors.open(chance).await;
+            actors.open_session(chance).await;
         }
         // Those are over, and the next ones are not.
         actors.api.guardian.engine().clock.advance(TTL + Duration::from_secs(1));
         actors.sessions.iter_mut().for_each(|session| session.live = false);
         for _ in 0..12 {
-            actors.open(chance).await;
+            actors.open_session(chance).await;
         }
         actors.know(chance).await;
         actors.change(chance).await;
@@ -180,7 +180,8 @@ impl Actors {
         };
         capabilities.dedup();
         let groups = chance.some(&GROUPS, 2);
-        let name = (*chance.of(&["worker", "librarian", "\" || true"])).to_owned() + &n.to_string();
+        let name =
+            (*chance.pick(&["worker", "librarian", "\" || true"])).to_owned() + &n.to_string();
         let request = CreateAgentRequest {
             name: name.clone(),
             capabilities: capabilities.clone(),
@@ -193,7 +194,7 @@ impl Actors {
     }
 
     /// Opens a session, in one of the two ways that there are.
-    async fn open(&mut self, chance: &mut Chance) {
+    async fn open_session(&mut self, chance: &mut Chance) {
         let agent = chance.below(self.agents.len());
         let Agent { id, capabilities, .. } = &self.agents[agent];
         let ceiling = Some(chance.some(capabilities, 3)).filter(|ceiling| !ceiling.is_empty());
@@ -223,7 +224,7 @@ impl Actors {
         for Named { name, verb, .. } in &TOOLS {
             let mut known = Known::default();
             if chance.one_in(3) {
-                known.declared = chance.one_in(2).then(|| *chance.of(&Effect::ALL));
+                known.declared = chance.one_in(2).then(|| *chance.pick(&Effect::ALL));
                 known.scopes = chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect();
                 let tool =
                     json!({ "name": name, "effect": known.declared, "scopes": known.scopes });
@@ -232,14 +233,14 @@ impl Actors {
             }
             let covered = self.agents[0].capabilities.iter().any(|name| name == "*");
             if covered && known.declared.is_none() && chance.one_in(4) {
-                let effect = *chance.of(&[Effect::Destructive, Effect::Admin]);
+                let effect = *chance.pick(&[Effect::Destructive, Effect::Admin]);
                 let body = json!({ "tools": [{ "name": name, "effect": effect }] });
                 self.api.put("/api/v1/tools", &raiser, body).await.ok();
                 // What says no more than the name is not kept.
                 known.raised = Some(effect).filter(|effect| Some(*effect) > *verb);
             }
             if chance.one_in(6) {
-                let effect = *chance.of(&Effect::ALL);
+                let effect = *chance.pick(&Effect::ALL);
                 known.set = Some(effect);
                 let path = format!("/api/v1/tools/{}/effect", escaped(name));
                 let body = json!({ "effect": effect });
@@ -328,7 +329,7 @@ impl Actors {
                     Some(self.sessions[*n].agent) == agent && (self.sessions[*n].live || over)
                 };
                 let own: Vec<usize> = (0..self.sessions.len()).filter(own).collect();
-                (!own.is_empty()).then(|| Place::Issued(*chance.of(&own)))
+                (!own.is_empty()).then(|| Place::Issued(*chance.pick(&own)))
             }
         };
         let id = match &session {
@@ -341,7 +342,7 @@ impl Actors {
             agent_id: agent.map_or("agt_nobody".to_owned(), |n| self.agents[n].id.clone()),
             session_id: id,
             tool: TOOLS[tool].name.to_owned(),
-            hint: chance.one_in(3).then(|| *chance.of(&Effect::ALL)),
+            hint: chance.one_in(3).then(|| *chance.pick(&Effect::ALL)),
             source: "api".to_owned(),
             scopes: chance
                 .one_in(4)

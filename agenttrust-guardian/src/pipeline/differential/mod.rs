@@ -88,7 +88,7 @@ fn run(seed: u64) -> Tally {
             let actors = Actors::new(&mut chance).await;
             for _ in 0..trials(SETS) {
                 let written = load(&mut chance, &actors);
-                let alone = Alone::of(&written);
+                let alone = Alone::parse_all(&written);
                 for check in 0..CHECKS {
                     let case = actors.case(&mut chance);
                     let told = || told(seed, &written, &case, &actors);

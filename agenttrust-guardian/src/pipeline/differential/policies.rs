@@ -97,8 +97,8 @@ fn policy(chance: &mut Chance, actors: &Actors, n: usize) -> Written {
 }
 
 fn principal(chance: &mut Chance, actors: &Actors) -> String {
-    let agent = &chance.of(&actors.agents).id;
-    let group = *chance.of(&GROUPS);
+    let agent = &chance.pick(&actors.agents).id;
+    let group = *chance.pick(&GROUPS);
     match chance.below(11) {
         0 => format!("principal == Agent::\"{agent}\""),
         1 => format!("principal in Agent::\"{agent}\""),
@@ -113,7 +113,7 @@ fn principal(chance: &mut Chance, actors: &Actors) -> String {
 
 fn action(chance: &mut Chance) -> String {
     let effects = ["read", "mutating", "destructive", "admin"];
-    let one = *chance.of(&effects);
+    let one = *chance.pick(&effects);
     match chance.below(6) {
         0 => format!("action == Action::\"{one}\""),
         1 => format!("action in Action::\"{one}\""),
@@ -129,7 +129,7 @@ fn action(chance: &mut Chance) -> String {
 
 fn resource(chance: &mut Chance) -> String {
     let tools = if chance.one_in(2) { &TOOLS[..OFTEN] } else { &TOOLS[..] };
-    let tool = chance.of(tools).name.replace('"', "\\\"");
+    let tool = chance.pick(tools).name.replace('"', "\\\"");
     match chance.below(10) {
         0 | 1 => format!("resource == Tool::\"{tool}\""),
         2 => format!("resource in Tool::\"{tool}\""),
@@ -144,11 +144,11 @@ fn conditions(chance: &mut Chance) -> String {
     match chance.below(6) {
         0 | 1 => String::new(),
         // Those that cannot be evaluated, more often than the others.
-        5 => format!(" {} {{ {} }}", word(chance), chance.of(&CONDITIONS[..2])),
-        2 | 3 => format!(" {} {{ {} }}", word(chance), chance.of(&CONDITIONS)),
+        5 => format!(" {} {{ {} }}", word(chance), chance.pick(&CONDITIONS[..2])),
+        2 | 3 => format!(" {} {{ {} }}", word(chance), chance.pick(&CONDITIONS)),
         _ => {
             let joint = if chance.one_in(2) { "&&" } else { "||" };
-            let (one, other) = (*chance.of(&CONDITIONS), *chance.of(&CONDITIONS));
+            let (one, other) = (*chance.pick(&CONDITIONS), *chance.pick(&CONDITIONS));
             format!(" {} {{ ({one}) {joint} ({other}) }}", word(chance))
         }
     }

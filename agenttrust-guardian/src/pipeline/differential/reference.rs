@@ -51,7 +51,7 @@ pub(super) struct Alone<'a> {
 }
 
 impl<'a> Alone<'a> {
-    pub(super) fn of(written: &'a [Written]) -> Vec<Self> {
+    pub(super) fn parse_all(written: &'a [Written]) -> Vec<Self> {
         let alone = |written: &'a Written| Self { written, set: written.bare.parse().unwrap() };
         written.iter().map(alone).collect()
     }
@@ -99,7 +99,7 @@ pub(super) fn answer(
         input_chars: case.check.summary.as_deref().map(length),
         now,
     };
-    let outcomes = Outcomes::of(&call, policies, wanted);
+    let outcomes = Outcomes::decide(&call, policies, wanted);
     let enforced = |written: &Written| !written.shadow;
     let shadow = policies.iter().any(|alone| alone.written.shadow);
     Answer {
@@ -214,7 +214,7 @@ struct Outcomes<'a> {
 }
 
 impl<'a> Outcomes<'a> {
-    fn of(call: &Call<'_>, policies: &[Alone<'a>], with_approved: bool) -> Self {
+    fn decide(call: &Call<'_>, policies: &[Alone<'a>], with_approved: bool) -> Self {
         let entities = entities(call);
         let ask = |approved| {
             let request = request(call, approved);

@@ -214,7 +214,7 @@ async fn settle(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = same else {
-        return open(transaction, wanted, asker, own_votes, now).await;
+        return open_approval(transaction, wanted, asker, own_votes, now).await;
     };
     let row = row.at(now)?;
     if row.approval.status == ApprovalStatus::Pending {
@@ -234,7 +234,7 @@ async fn settle(
     }
 }
 
-async fn open(
+async fn open_approval(
     transaction: &mut Transaction,
     wanted: NewApproval,
     asker: String,

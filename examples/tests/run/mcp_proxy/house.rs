@@ -53,7 +53,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) async fn open() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let guardian = Guardian::in_memory().await?;
         let (_, token) = agent(&guardian, "visitor", "everything").await?;
         let gateway_key = guardian.create_key(Role::Gateway, &[]).await?;

@@ -41,7 +41,7 @@ async fn the_official_client_and_server_work_through_it_and_only_what_is_allowed
     else {
         return Ok(());
     };
-    let house = House::open().await?;
+    let house = House::start().await?;
     let (_server, upstream) = everything(server).await?;
     let (_proxy, url) = house.proxy(&upstream).await?;
     script.env("PROXY", Path::new(&url)).env("TOKEN", &house.token);
@@ -72,7 +72,7 @@ async fn the_official_client_and_server_work_through_it_and_only_what_is_allowed
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<()> {
-    let house = House::open().await?;
+    let house = House::start().await?;
     let (mirror, seen) = mirror().await?;
     let (_proxy, url) = house.proxy(&format!("{}/here?x=1", mirror.url())).await?;
     let opened = sent(&url, Method::POST, &house.token, None).await?;
@@ -119,7 +119,7 @@ async fn the_server_is_shown_the_message_and_nothing_of_who_sent_it() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_denied_never_reaches_the_server() -> Result<()> {
-    let house = House::open().await?;
+    let house = House::start().await?;
     let (mirror, seen) = mirror().await?;
     let (_proxy, url) = house.proxy(mirror.url()).await?;
     let client = reqwest::Client::new();
@@ -138,7 +138,7 @@ async fn a_call_that_is_denied_never_reaches_the_server() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_goes_to_its_own_server_only_wherever_that_would_send_it() -> Result<()> {
-    let house = House::open().await?;
+    let house = House::start().await?;
     let (elsewhere, seen) = mirror().await?;
     let target = format!("{}/mcp", elsewhere.url());
     let sends_away = any(move || {

@@ -9,7 +9,7 @@ use crate::mcp_proxy::house::{House, agent, mirror, sent};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_used_and_ended_by_the_agent_that_opened_it_and_by_no_other() -> Result<()> {
-    let house = House::open().await?;
+    let house = House::start().await?;
     let (_, other) = agent(&house.guardian, "other", "everything").await?;
     let (mirror, seen) = mirror().await?;
     let (_proxy, url) = house.proxy(mirror.url()).await?;
@@ -44,7 +44,7 @@ async fn a_session_is_used_and_ended_by_the_agent_that_opened_it_and_by_no_other
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_for_another_server_and_one_that_was_revoked_are_none_here() -> Result<()> {
-    let house = House::open().await?;
+    let house = House::start().await?;
     let (mirror, seen) = mirror().await?;
     let (_proxy, url) = house.proxy(mirror.url()).await?;
     let (_, elsewhere) = agent(&house.guardian, "elsewhere", "filesystem").await?;

@@ -13,7 +13,7 @@ fn an_agent_is_known_by_its_token_and_its_calls_are_its_own() -> Result<()> {
         let door = Door::open()?;
         let agent = door.agent(&["http/*"]).await?;
         let token = door.token(&agent, &["http/*"], &[], 300).await?;
-        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let site = Site::serve(&door.gateway().await?, |layer| layer)?;
 
         let answer = site.get_as("/notes/one", &token.token).await?;
         assert_eq!(answer.status, StatusCode::OK);
@@ -46,7 +46,7 @@ fn what_a_token_does_not_carry_is_denied_to_whoever_holds_it() -> Result<()> {
         let agent = door.agent(&["http/*"]).await?;
         // The agent may, its token may not.
         let token = door.token(&agent, &["http/GET/elsewhere"], &[], 300).await?;
-        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let site = Site::serve(&door.gateway().await?, |layer| layer)?;
         let answer = site.get_as("/notes/one", &token.token).await?;
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
         assert_eq!(answer.problem["code"], "ACTION_DENIED");
@@ -63,7 +63,7 @@ fn without_a_token_that_works_nobody_is_let_in() -> Result<()> {
         let good = door.token(&agent, &["http/*"], &[], 300).await?.token;
         let revoked = door.token(&agent, &["http/GET/x"], &[], 300).await?.token;
         door.client()?.tokens().revoke(&revoked, "a test").await?;
-        let site = Site::open(&door.gateway().await?, |layer| {
+        let site = Site::serve(&door.gateway().await?, |layer| {
             layer
                 .realm("notes")
                 .resource_metadata("https://notes.example/.well-known/oauth-protected-resource")
@@ -116,7 +116,7 @@ fn a_token_that_lacks_a_scope_is_told_which_and_one_for_another_audience_does_no
         let reader = door.token(&agent, &["notes:read"], &["notes"], 300).await?.token;
         let writer = door.token(&agent, &["notes:read", "notes:write"], &[], 300).await?.token;
         let elsewhere = door.token(&agent, &["notes:write"], &["mail"], 300).await?.token;
-        let site = Site::open(&door.gateway().await?, |layer| {
+        let site = Site::serve(&door.gateway().await?, |layer| {
             layer.required_scopes(["notes:write"]).audience("notes")
         })?;
 
@@ -141,7 +141,7 @@ fn where_the_audience_was_left_empty_no_token_for_elsewhere_is_let_in() -> Resul
         let door = Door::open()?;
         let agent = door.agent(&["http/*"]).await?;
         let elsewhere = door.token(&agent, &["http/*"], &["mail"], 300).await?.token;
-        let site = Site::open(&door.gateway().await?, |layer| layer.audience(""))?;
+        let site = Site::serve(&door.gateway().await?, |layer| layer.audience(""))?;
         let answer = site.get_as("/unguarded", &elsewhere).await?;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.problem["code"], "GUARD_MISCONFIGURED");
@@ -156,12 +156,12 @@ fn a_guardian_that_is_away_is_a_503_and_one_that_refuses_this_server_a_500() -> 
         let mut door = Door::open()?;
         let agent = door.agent(&["http/*"]).await?;
         let token = door.token(&agent, &["http/*"], &[], 300).await?.token;
-        let wrong = Site::open(&door.client_with_key("sk_live_nobody_has_this")?, |layer| layer)?;
+        let wrong = Site::serve(&door.client_with_key("sk_live_nobody_has_this")?, |layer| layer)?;
         let answer = wrong.get_as("/unguarded", &token).await?;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.challenge, None, "the caller's token is not what is wrong");
 
-        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let site = Site::serve(&door.gateway().await?, |layer| layer)?;
         door.shut();
         let answer = site.get_as("/unguarded", &token).await?;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);

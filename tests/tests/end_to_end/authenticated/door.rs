@@ -118,7 +118,7 @@ impl Seen {
 async fn count(State(seen): State<Seen>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     *seen.times.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default() += 1;
-    let reading = Reading::of(&seen);
+    let reading = Reading::begin(&seen);
     next.run(request).await.map(|body| {
         Body::new(body.map_frame(move |frame| {
             let _reading = &reading;
@@ -131,7 +131,7 @@ async fn count(State(seen): State<Seen>, request: Request, next: Next) -> Respon
 struct Reading(Arc<AtomicUsize>);
 
 impl Reading {
-    fn of(seen: &Seen) -> Self {
+    fn begin(seen: &Seen) -> Self {
         seen.open.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(&seen.open))
     }

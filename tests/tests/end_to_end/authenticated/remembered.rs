@@ -23,7 +23,7 @@ async fn scene(
     let door = Door::open()?;
     let agent = door.agent(&["http/*"]).await?;
     let token = door.token(&agent, &["http/*"], &[], ttl).await?.token;
-    let site = Site::open(&door.gateway().await?, layer)?;
+    let site = Site::serve(&door.gateway().await?, layer)?;
     Ok((door, site, token))
 }
 
@@ -57,7 +57,7 @@ fn however_many_requests_come_at_once_a_token_is_asked_about_once() -> Result<()
 fn a_token_that_does_not_work_is_not_asked_about_with_each_try() -> Result<()> {
     in_a_runtime(async || {
         let door = Door::open()?;
-        let site = Site::open(&door.gateway().await?, |layer| layer)?;
+        let site = Site::serve(&door.gateway().await?, |layer| layer)?;
         for _ in 0..5 {
             let answer = site.get_as("/unguarded", "at_made_up").await?;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -137,7 +137,7 @@ fn where_revocations_are_followed_a_revoked_token_stops_working_at_once() -> Res
         let revoked = door.token(&agent, &["http/*"], &[], 300).await?.token;
         let kept = door.token(&agent, &["http/GET/x"], &[], 300).await?.token;
         let others = door.token(&other, &["http/*"], &[], 300).await?.token;
-        let site = Site::open(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
+        let site = Site::serve(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
         // Asked twice without the Guardian being asked twice: followed, and remembered.
         until("the stream is open", async || {
             for token in [&revoked, &kept, &others] {
@@ -170,7 +170,7 @@ fn where_revocations_are_followed_a_revoked_token_stops_working_at_once() -> Res
 fn nobody_follows_for_a_layer_that_is_gone() -> Result<()> {
     in_a_runtime(async || {
         let door = Door::open()?;
-        let site = Site::open(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
+        let site = Site::serve(&door.gateway().await?, |layer| layer.follow_revocations(true))?;
         until("the stream is open", async || Ok((door.read_now() == 1).then_some(()))).await?;
         drop(site);
         until("the stream is closed", async || Ok((door.read_now() == 0).then_some(()))).await?;

@@ -38,8 +38,8 @@ pub(crate) struct Answer {
 }
 
 impl Site {
-    /// Opens it, with `gateway` to ask by.
-    pub(crate) fn open(
+    /// Serves it, with `gateway` to ask by.
+    pub(crate) fn serve(
         gateway: &AgentTrustClient,
         layer: impl FnOnce(AuthenticateLayer) -> AuthenticateLayer,
     ) -> Result<Self> {

@@ -18,7 +18,7 @@ struct Tenant {
 }
 
 impl Tenant {
-    fn of(house: &House, capabilities: &[&str]) -> Result<Self> {
+    fn new(house: &House, capabilities: &[&str]) -> Result<Self> {
         let tenant = here(house.tenant(capabilities))?;
         let (client, approver) = (tenant.client.into(), tenant.approver.into());
         Ok(Self { agent: tenant.agent, client, approver })
@@ -59,7 +59,7 @@ pub(super) fn section_3_an_agent_is_created_listed_and_revoked_for_good(
 pub(super) fn section_4_a_token_is_issued_cached_introspected_and_revoked(
     house: &House,
 ) -> Result<()> {
-    let Tenant { agent, client, .. } = Tenant::of(house, &["web:search", "files:read"])?;
+    let Tenant { agent, client, .. } = Tenant::new(house, &["web:search", "files:read"])?;
     let request = IssueTokenRequest {
         agent_id: agent.id.clone(),
         scope: vec!["files:read".to_string()],
@@ -97,7 +97,7 @@ pub(super) fn section_4_a_token_is_issued_cached_introspected_and_revoked(
 pub(super) fn section_5_a_check_is_answered_by_its_effect_or_else_by_its_name(
     house: &House,
 ) -> Result<()> {
-    let Tenant { agent, client, .. } = Tenant::of(house, &["web:search", "db:delete"])?;
+    let Tenant { agent, client, .. } = Tenant::new(house, &["web:search", "db:delete"])?;
     let request = ActionCheckRequest {
         agent_id: agent.id.clone(),
         action: "tool_call".to_string(),
@@ -140,7 +140,7 @@ pub(super) fn section_5_a_check_is_answered_by_its_effect_or_else_by_its_name(
 pub(super) fn section_6_a_session_counts_its_calls_and_keeps_to_its_mode(
     house: &House,
 ) -> Result<()> {
-    let tenant = Tenant::of(house, &["web:search", "files:read", "db:delete"])?;
+    let tenant = Tenant::new(house, &["web:search", "files:read", "db:delete"])?;
     let Tenant { agent, client, .. } = &tenant;
     let session = client.sessions().init_session(&agent.id, "mcp-code-tools")?;
     assert!(session.session_id.starts_with("ats_"));
@@ -190,7 +190,7 @@ pub(super) fn section_6_a_session_counts_its_calls_and_keeps_to_its_mode(
 }
 
 pub(super) fn section_7_a_guard_checks_before_and_reports_after(house: &House) -> Result<()> {
-    let Tenant { agent, client, .. } = Tenant::of(house, &["web:search", "db:delete"])?;
+    let Tenant { agent, client, .. } = Tenant::new(house, &["web:search", "db:delete"])?;
     let guard = AgentTrustGuard::builder(client.clone(), &agent.id)
         .fail_open(false)
         .block_on_deny(true)
@@ -227,7 +227,7 @@ pub(super) fn section_7_a_guard_checks_before_and_reports_after(house: &House) -
 }
 
 pub(super) fn section_8_a_held_check_succeeds_once_it_is_approved(house: &House) -> Result<()> {
-    let tenant = Tenant::of(house, &["db:delete"])?;
+    let tenant = Tenant::new(house, &["db:delete"])?;
     let (guard, approver) = (tenant.guard(), &tenant.approver);
     match guard.check_with_effect("db_delete", "drop table users", "destructive") {
         Ok(()) => bail!("a destructive action went ahead without approval"),
@@ -251,7 +251,7 @@ pub(super) fn section_8_a_held_check_succeeds_once_it_is_approved(house: &House)
 }
 
 pub(super) fn section_9_an_approval_is_read_approved_and_denied(house: &House) -> Result<()> {
-    let tenant = Tenant::of(house, &["db:delete"])?;
+    let tenant = Tenant::new(house, &["db:delete"])?;
     let Tenant { client, approver, .. } = &tenant;
     let guard = tenant.guard();
     let approved = held(&guard, "drop table users")?;
@@ -283,7 +283,7 @@ pub(super) fn section_9_an_approval_is_read_approved_and_denied(house: &House) -
 }
 
 pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(house: &House) -> Result<()> {
-    let tenant = Tenant::of(house, &["web:search", "db:delete"])?;
+    let tenant = Tenant::new(house, &["web:search", "db:delete"])?;
     let guard = tenant.guard();
     match guard.check_with_effect("dangerous_tool", "data", "destructive") {
         Err(e @ AgentTrustError::ActionDenied { check_id: Some(_), .. }) => {
@@ -339,7 +339,7 @@ pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(house: &Hou
 }
 
 pub(super) fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> Result<()> {
-    let Tenant { agent, client, approver } = Tenant::of(house, &["db:delete"])?;
+    let Tenant { agent, client, approver } = Tenant::new(house, &["db:delete"])?;
     // The agent's own key is no approver's; an admin's is, but not of what it asked itself.
     for asks in [client, admin(house)?] {
         let guard = AgentTrustGuard::new(asks.clone(), &agent.id);

@@ -104,30 +104,30 @@ fn folder(guest: &Guest) -> Folder {
 #[test]
 fn a_method_runs_behind_the_check() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let shared = async |guest: &Guest, path: &str| {
             let folder: Box<dyn Files> = Box::new(folder(guest));
-            Ok(Told::of(guest.guard.scope(folder.delete(path)).await))
+            Ok(Told::from_output(guest.guard.scope(folder.delete(path)).await))
         };
         room.asks_first("&self", only_the_path, shared).await?;
         let alone = async |guest: &Guest, path: &str| {
             let mut folder: Box<dyn Files> = Box::new(folder(guest));
-            Ok(Told::of(guest.guard.scope(folder.delete_alone(path.to_owned())).await))
+            Ok(Told::from_output(guest.guard.scope(folder.delete_alone(path.to_owned())).await))
         };
         room.asks_first("&mut self", only_the_path, alone).await?;
         let owned = async |guest: &Guest, path: &str| {
             let folder: Arc<dyn Files> = Arc::new(folder(guest));
-            Ok(Told::of(guest.guard.scope(folder.delete_shared(path.to_owned())).await))
+            Ok(Told::from_output(guest.guard.scope(folder.delete_shared(path.to_owned())).await))
         };
         room.asks_first("Arc<Self>", only_the_path, owned).await?;
         let default = async |guest: &Guest, path: &str| {
             let folder: Box<dyn Files> = Box::new(folder(guest));
-            Ok(Told::of(guest.guard.scope(folder.delete_by_default(path)).await))
+            Ok(Told::from_output(guest.guard.scope(folder.delete_by_default(path)).await))
         };
         room.asks_first("a default method", only_the_path, default).await?;
         let local = async |guest: &Guest, path: &str| {
             let folder: Box<dyn LocalFiles> = Box::new(folder(guest));
-            Ok(Told::of(guest.guard.scope(folder.delete(path)).await))
+            Ok(Told::from_output(guest.guard.scope(folder.delete(path)).await))
         };
         room.asks_first("?Send", only_the_path, local).await
     })
@@ -136,7 +136,7 @@ fn a_method_runs_behind_the_check() -> Result<()> {
 #[test]
 fn a_future_that_is_made_and_never_polled_runs_nothing() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         let folder = folder(&guest);
         drop(guest.guard.scope(Files::delete(&folder, "plan.txt")));

@@ -158,7 +158,7 @@ async fn text(response: Response) -> Result<String> {
 }
 
 /// What a client of the server reads.
-async fn read(response: Response) -> Result<Told> {
+async fn read_response(response: Response) -> Result<Told> {
     if response.status().is_success() {
         return Ok(Told::Done);
     }
@@ -175,11 +175,12 @@ fn request(method: Method, uri: String, body: Body) -> Result<Request<Body>> {
 #[test]
 fn a_handler_runs_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         for handler in ["above_path", "below_path", "above_opaque", "below_opaque"] {
             let call = async |guest: &Guest, path: &str| {
                 let uri = format!("/{handler}/{path}");
-                read(call(guest, request(Method::DELETE, uri, Body::empty())?).await?).await
+                read_response(call(guest, request(Method::DELETE, uri, Body::empty())?).await?)
+                    .await
             };
             room.asks_first(handler, only_the_path, call).await?;
         }
@@ -188,13 +189,16 @@ fn a_handler_runs_behind_the_check_in_both_orders() -> Result<()> {
         for (handler, input) in bodies {
             let call = async |guest: &Guest, path: &str| {
                 let body = Body::from(json!({ "path": path }).to_string());
-                read(call(guest, request(Method::POST, format!("/{handler}"), body)?).await?).await
+                read_response(
+                    call(guest, request(Method::POST, format!("/{handler}"), body)?).await?,
+                )
+                .await
             };
             room.asks_first(handler, input, call).await?;
         }
         let query = async |guest: &Guest, path: &str| {
             let uri = format!("/plain_query?path={path}");
-            read(call(guest, request(Method::DELETE, uri, Body::empty())?).await?).await
+            read_response(call(guest, request(Method::DELETE, uri, Body::empty())?).await?).await
         };
         room.asks_first("plain_query", file, query).await
     })
@@ -203,7 +207,7 @@ fn a_handler_runs_behind_the_check_in_both_orders() -> Result<()> {
 #[test]
 fn a_held_request_is_answered_with_the_problem_that_the_layer_answers_with() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         let uri = "/above_path/plan.txt".to_owned();
         let response = call(&guest, request(Method::DELETE, uri, Body::empty())?).await?;
@@ -223,7 +227,7 @@ fn a_held_request_is_answered_with_the_problem_that_the_layer_answers_with() -> 
 #[test]
 fn an_answer_that_says_it_failed_is_reported_as_a_failure() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         let uri = "/missing".to_owned();
         let response = call(&guest, request(Method::GET, uri, Body::empty())?).await?;

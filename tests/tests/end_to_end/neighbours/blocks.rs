@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::neighbours::contract::{Guest, Room, Steps, Told, only_the_path};
-use crate::neighbours::rmcp::{call_on, read};
+use crate::neighbours::rmcp::{call_on, read_answer};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Request {
@@ -138,16 +138,16 @@ impl ServerHandler for Below {}
 #[test]
 fn the_tools_of_a_guarded_block_run_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         for tool in ["file_delete", "named_here", "with_a_context"] {
             let above = async |guest: &Guest, path: &str| {
                 let (guard, steps) = (guest.guard.clone(), guest.steps.clone());
-                Ok(read(call_on(Above { guard, steps }, tool, path).await))
+                Ok(read_answer(call_on(Above { guard, steps }, tool, path).await))
             };
             room.asks_first(&format!("{tool} above"), only_the_path, above).await?;
             let below = async |guest: &Guest, path: &str| {
                 let (guard, steps) = (guest.guard.clone(), guest.steps.clone());
-                Ok(read(call_on(Below { guard, steps }, tool, path).await))
+                Ok(read_answer(call_on(Below { guard, steps }, tool, path).await))
             };
             room.asks_first(&format!("{tool} below"), only_the_path, below).await?;
         }
@@ -224,16 +224,16 @@ fn below(guest: &Guest) -> Box<dyn Files> {
 #[test]
 fn the_methods_of_a_guarded_trait_impl_run_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let orders: [(&str, Make); 2] = [("above", above), ("below", below)];
         for (order, files) in orders {
             let borrowed = async |guest: &Guest, path: &str| {
-                Ok(Told::of(guest.guard.scope(files(guest).file_delete(path)).await))
+                Ok(Told::from_output(guest.guard.scope(files(guest).file_delete(path)).await))
             };
             room.asks_first(&format!("&self {order}"), only_the_path, borrowed).await?;
             let owned = async |guest: &Guest, path: &str| {
                 let call = files(guest).delete_owned(path.to_owned());
-                Ok(Told::of(guest.guard.scope(call).await))
+                Ok(Told::from_output(guest.guard.scope(call).await))
             };
             room.asks_first(&format!("Box<Self> {order}"), only_the_path, owned).await?;
         }

@@ -47,7 +47,7 @@ pub(crate) enum Told {
 
 impl Told {
     /// What a function tells its caller directly.
-    pub(crate) fn of<T, E: ToString>(output: Result<T, E>) -> Self {
+    pub(crate) fn from_output<T, E: ToString>(output: Result<T, E>) -> Self {
         output.map_or_else(|error| Self::No(error.to_string()), |_| Self::Done)
     }
 
@@ -66,8 +66,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn open() -> Result<Self> {
-        Ok(Self { house: House::open(Door::Embedded, Keys::AgentAndOperator)? })
+    pub(crate) fn start() -> Result<Self> {
+        Ok(Self { house: House::start(Door::Embedded, Keys::AgentAndOperator)? })
     }
 
     /// An agent with these capabilities, and who decides about what it may.
@@ -152,7 +152,7 @@ pub(crate) fn only_the_path(path: &str) -> Value {
 /// The guard of an agent with these capabilities, for a `static`: where nothing can be handed in.
 pub(crate) fn guard_of(capabilities: &'static [&'static str]) -> AgentTrustGuard {
     std::thread::spawn(move || {
-        let room = Room::open().expect("a Guardian");
+        let room = Room::start().expect("a Guardian");
         here(room.guest(capabilities)).expect("an agent").0.guard
     })
     .join()

@@ -159,7 +159,7 @@ fn shown(result: &ToolResult) -> Told {
 #[test]
 fn a_tool_runs_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         macro_rules! asks_first {
             ($($tool:ident),* $(,)?) => { $(
                 let call = async |guest: &Guest, path: &str| {
@@ -184,19 +184,19 @@ fn a_tool_runs_behind_the_check_in_both_orders() -> Result<()> {
 #[test]
 fn a_tool_with_our_own_error_tells_its_caller_all_of_it() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let above = async |guest: &Guest, path: &str| {
             let args = PlainAboveParameters { path: path.to_owned() };
             let mut context = ToolContext::new();
             let call = guest.guard.scope(PlainAbove.call(&mut context, args));
-            Ok(Told::of(STEPS.scope(guest.steps.clone(), call).await))
+            Ok(Told::from_output(STEPS.scope(guest.steps.clone(), call).await))
         };
         room.asks_first("plain_above", only_the_path, above).await?;
         let below = async |guest: &Guest, path: &str| {
             let args = PlainBelowParameters { path: path.to_owned() };
             let mut context = ToolContext::new();
             let call = guest.guard.scope(PlainBelow.call(&mut context, args));
-            Ok(Told::of(STEPS.scope(guest.steps.clone(), call).await))
+            Ok(Told::from_output(STEPS.scope(guest.steps.clone(), call).await))
         };
         room.asks_first("plain_below", only_the_path, below).await
     })
@@ -206,7 +206,7 @@ fn a_tool_with_our_own_error_tells_its_caller_all_of_it() -> Result<()> {
 #[test]
 fn rig_keeps_our_own_error_from_the_model_and_gives_it_to_the_program() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         let result = dispatch(&PlainAbove, &guest, "plan.txt").await;
         let Told::No(text) = shown(&result) else { panic!("{result:?}") };

@@ -288,7 +288,7 @@ pub(crate) async fn call_on(server: impl ServerHandler, tool: &'static str, path
 }
 
 /// What a model would read.
-pub(crate) fn read(answer: Answer) -> Told {
+pub(crate) fn read_answer(answer: Answer) -> Told {
     match answer {
         Ok(result) => {
             let texts = result.content.iter().filter_map(ContentBlock::as_text);
@@ -305,7 +305,7 @@ pub(crate) fn read(answer: Answer) -> Told {
 #[test]
 fn a_tool_runs_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let request = |path: &str| json!({ "request": { "path": path } });
         let params = |path: &str| json!({ "params": { "path": path } });
         let tools: [(&'static str, Input); 13] = [
@@ -324,7 +324,8 @@ fn a_tool_runs_behind_the_check_in_both_orders() -> Result<()> {
             ("below_protocol_error", only_the_path),
         ];
         for (tool, input) in tools {
-            let call = async |guest: &Guest, path: &str| Ok(read(call(guest, tool, path).await));
+            let call =
+                async |guest: &Guest, path: &str| Ok(read_answer(call(guest, tool, path).await));
             room.asks_first(tool, input, call).await?;
         }
         Ok(())
@@ -334,10 +335,10 @@ fn a_tool_runs_behind_the_check_in_both_orders() -> Result<()> {
 #[test]
 fn a_tool_without_a_server_of_its_own_runs_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         for tool in ["above_associated", "below_associated"] {
-            let told = read(call(&guest, tool, "plan.txt").await);
+            let told = read_answer(call(&guest, tool, "plan.txt").await);
             assert!(matches!(&told, Told::No(text) if text.contains("is denied")), "{told:?}");
         }
         Ok(())
@@ -347,14 +348,14 @@ fn a_tool_without_a_server_of_its_own_runs_behind_the_check_in_both_orders() -> 
 #[test]
 fn a_model_is_told_how_to_go_on_and_a_program_by_a_code() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         let result = call(&guest, "above_destructured", "plan.txt").await?;
         assert_eq!(result.is_error, Some(true));
         // Clients refuse structured content that is not what the tool's own schema says.
         assert_eq!(result.structured_content, None);
         let meta = Value::from(result.meta.clone().context("no `_meta`")?.0);
-        let Told::No(text) = read(Ok(result)) else { unreachable!() };
+        let Told::No(text) = read_answer(Ok(result)) else { unreachable!() };
         assert!(text.contains("do not retry until it is approved"), "{text}");
         let denial = json!({ "code": "ELEVATION_REQUIRED", "approval_id": approval_in(&text)? });
         assert_eq!(meta, json!({ "agenttrust/denial": denial }));
@@ -371,7 +372,7 @@ fn a_model_is_told_how_to_go_on_and_a_program_by_a_code() -> Result<()> {
 #[test]
 fn an_output_that_cannot_say_it_failed_is_an_error_with_the_same_words() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         for tool in ["above_protocol_error", "below_protocol_error"] {
             let answer = call(&guest, tool, "plan.txt").await;
@@ -390,7 +391,7 @@ fn an_output_that_cannot_say_it_failed_is_an_error_with_the_same_words() -> Resu
 #[test]
 fn a_result_that_says_it_is_an_error_is_reported_as_one() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let (guest, _) = room.guest(&["file:*"]).await?;
         let result = call(&guest, "fails_inside", "plan.txt").await?;
         assert_eq!(result.is_error, Some(true));

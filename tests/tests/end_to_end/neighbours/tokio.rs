@@ -65,7 +65,7 @@ async fn one_thread_below(path: String, steps: Steps) -> Output {
 #[test]
 fn a_main_runs_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
-        let room = Room::open()?;
+        let room = Room::start()?;
         let mains: [(&str, Main); 4] = [
             ("main_above", main_above),
             ("main_below", main_below),
@@ -77,7 +77,9 @@ fn a_main_runs_behind_the_check_in_both_orders() -> Result<()> {
                 // Where no runtime is yet, as in a program that begins.
                 let (guest, path) = (guest.clone(), path.to_owned());
                 let begins = move || guest.guard.scope_sync(|| main(path, guest.steps.clone()));
-                Ok(Told::of(std::thread::spawn(begins).join().expect("a thread that ends")))
+                Ok(Told::from_output(
+                    std::thread::spawn(begins).join().expect("a thread that ends"),
+                ))
             };
             room.asks_first(name, only_the_path, call).await?;
         }

@@ -185,12 +185,12 @@ fn a_function_runs_behind_the_check_and_inside_its_span_in_both_orders() -> Resu
         // On this thread alone, and so is the runtime.
         let _spans = tracing::subscriber::set_default(registry());
         agenttrust_tests::bounded::here(async {
-            let room = Room::open()?;
+            let room = Room::start()?;
             macro_rules! asks_first {
                 ($(|$path:ident, $steps:ident| $call:expr);* $(;)?) => { $(
                     let call = async |guest: &Guest, $path: &str| {
                         let $steps = &guest.steps;
-                        Ok(Told::of(guest.guard.scope(async { $call }).await))
+                        Ok(Told::from_output(guest.guard.scope(async { $call }).await))
                     };
                     room.asks_first(stringify!($call), only_the_path, call).await?;
                 )* };

@@ -12,7 +12,7 @@ pub(super) type Arrows = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// The arrows of the crate whose `lib.rs` is in `sources`. What is only compiled for tests draws none.
 pub(super) fn arrows(sources: &Path) -> Arrows {
-    let root = read(&sources.join("lib.rs"));
+    let root = read_items(&sources.join("lib.rs"));
     let modules: BTreeSet<String> = root.iter().filter_map(declared).collect();
     let mut names = BTreeMap::new();
     for item in &root {
@@ -56,7 +56,7 @@ fn exported(tree: &UseTree, module: Option<&str>, names: &mut BTreeMap<String, S
     }
 }
 
-fn read(file: &Path) -> Vec<Item> {
+fn read_items(file: &Path) -> Vec<Item> {
     let text = std::fs::read_to_string(file)
         .unwrap_or_else(|error| panic!("{} cannot be read: {error}", file.display()));
     let parsed = syn::parse_file(&text);
@@ -103,7 +103,7 @@ impl Survey<'_> {
                 Some((_, items)) => self.items(items, file, &folder, way),
                 None => {
                     let (file, folder) = place(module, file, folder);
-                    self.items(&read(&file), &file, &folder, way);
+                    self.items(&read_items(&file), &file, &folder, way);
                 }
             }
             way.pop();
