@@ -26,7 +26,7 @@ impl<G> Deref for Harness<G> {
 
 impl<G> Harness<G> {
     /// Makes the agent and the keys.
-    pub async fn of(api: Api<G>) -> Self {
+    pub async fn new(api: Api<G>) -> Self {
         let (agent, key) = api.worker().await;
         let operator = api.key("operator", &[]).await;
         Self { api, agent, key, operator }

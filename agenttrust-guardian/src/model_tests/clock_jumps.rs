@@ -50,7 +50,7 @@ const THINGS: [Thing; 8] = [
 async fn stopped() -> Harness {
     let api = open_with(|builder| builder.session_ttl(2 * HOUR)).await;
     api.guardian.engine().clock.stop_at(Timestamp::now());
-    Harness::of(api).await
+    Harness::new(api).await
 }
 
 fn clock(harness: &Harness) -> &Clock {

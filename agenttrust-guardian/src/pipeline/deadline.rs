@@ -107,7 +107,6 @@ impl Drop for GoesOn {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use agenttrust_testkit::eventually;
 

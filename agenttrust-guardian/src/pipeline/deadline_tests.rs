@@ -23,7 +23,7 @@ struct Busy {
 impl Busy {
     async fn new() -> Self {
         let api = open_with(|builder| builder.check_deadline(DEADLINE)).await;
-        Self { harness: Harness::of(api).await }
+        Self { harness: Harness::new(api).await }
     }
 
     /// Keeps everything else from the database until it is dropped.

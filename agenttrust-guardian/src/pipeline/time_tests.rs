@@ -13,12 +13,12 @@ use crate::policy::PolicySet;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn open() -> Harness {
-    Harness::of(open_with(|builder| builder).await).await
+    Harness::new(open_with(|builder| builder).await).await
 }
 
 async fn with_policies(text: &str) -> Harness {
     let set = PolicySet::parse("test.cedar", text).unwrap();
-    Harness::of(open_with(|builder| builder.policy_set(set)).await).await
+    Harness::new(open_with(|builder| builder.policy_set(set)).await).await
 }
 
 fn advance(harness: &Harness, by: Duration) {

@@ -61,7 +61,7 @@ impl Probe {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("at.db").to_str().unwrap().to_owned();
         let api = open_with(|builder| builder.database(database)).await;
-        Self { harness: Harness::of(api).await, folder }
+        Self { harness: Harness::new(api).await, folder }
     }
 
     async fn database(&self) -> sqlx::SqlitePool {

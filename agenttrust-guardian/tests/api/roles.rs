@@ -33,7 +33,7 @@ impl Subjects {
                 open_with(|builder| builder.policies(folder.path())).await
             }
         };
-        let harness = Harness::of(api).await;
+        let harness = Harness::new(api).await;
         let token = harness.token(&harness.agent, &["*"]).await;
         let init = json!({ "token": token });
         let session = harness

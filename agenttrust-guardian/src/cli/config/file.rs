@@ -23,7 +23,7 @@ impl File {
 }
 
 /// Reads the file. What it holds beyond settings is an error that names the line.
-pub(super) fn read(path: &Path) -> Result<File, GuardianError> {
+pub(super) fn load(path: &Path) -> Result<File, GuardianError> {
     // Larger than any file of settings, and small enough for a device that never ends.
     const MOST: u64 = 1 << 20;
     let text = read_text_at_most(path, MOST).map_err(|why| {

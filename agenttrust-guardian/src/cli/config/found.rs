@@ -58,7 +58,7 @@ impl Settings {
             Some(path) => Some(path.clone()),
             None => variable("AGENTTRUST_CONFIG")?.map(PathBuf::from),
         };
-        let file = file.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let file = file.as_deref().map(file::load).transpose()?.unwrap_or_default();
         let each = known::ALL.iter().map(|&known| Ok((known, look(known, flags, &file)?)));
         each.collect::<Result<_, GuardianError>>().map(Self)
     }

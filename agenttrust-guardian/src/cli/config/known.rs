@@ -55,8 +55,8 @@ macro_rules! settings {
         }
 
         impl Values {
-            pub(super) fn read(settings: &Settings) -> Result<Self, GuardianError> {
-                Ok(Self { $($field: Value::read(settings, &$known)?,)* })
+            pub(super) fn from_settings(settings: &Settings) -> Result<Self, GuardianError> {
+                Ok(Self { $($field: Value::from_settings(settings, &$known)?,)* })
             }
         }
     };

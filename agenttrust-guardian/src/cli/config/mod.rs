@@ -30,13 +30,13 @@ impl Config {
     /// Reads the flags, the environment and the file.
     pub(super) fn load(flags: &Flags) -> Result<Self, GuardianError> {
         let mut settings = Settings::gather(flags)?;
-        if bool::read(&settings, &known::DEV)? {
+        if bool::from_settings(&settings, &known::DEV)? {
             database_and_dev(&settings)?;
             // Neither is used.
             settings.forget(&known::DATABASE);
             settings.forget(&known::ADMIN_KEY);
         }
-        let values = Values::read(&settings)?;
+        let values = Values::from_settings(&settings)?;
         match (&values.tls_cert, &values.tls_key) {
             (Some(_), None) => return Err(half(&settings, &known::TLS_CERT, &known::TLS_KEY)),
             (None, Some(_)) => return Err(half(&settings, &known::TLS_KEY, &known::TLS_CERT)),

@@ -26,7 +26,7 @@ pub(super) trait Value: Sized {
     const KIND: Kind = Kind::Text;
 
     /// Reads it from what was found.
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError>;
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError>;
 }
 
 /// A database's URL.
@@ -38,35 +38,35 @@ pub(in crate::cli) struct Url(pub(in crate::cli) String);
 pub(in crate::cli) struct Short(pub(in crate::cli) Duration);
 
 impl Value for Option<String> {
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         Ok(settings.text(known).map(str::to_owned))
     }
 }
 
 impl Value for String {
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Option::read(settings, known).map(Option::unwrap_or_default)
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Option::from_settings(settings, known).map(Option::unwrap_or_default)
     }
 }
 
 impl Value for Url {
     const KIND: Kind = Kind::Url;
 
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        String::read(settings, known).map(Self)
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        String::from_settings(settings, known).map(Self)
     }
 }
 
 impl Value for Option<Secret> {
     const KIND: Kind = Kind::Secret;
 
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         Ok(settings.text(known).map(|text| Secret::from(text.to_owned())))
     }
 }
 
 impl Value for Option<PathBuf> {
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         Ok(settings.text(known).map(PathBuf::from))
     }
 }
@@ -74,7 +74,7 @@ impl Value for Option<PathBuf> {
 impl Value for bool {
     const KIND: Kind = Kind::Switch;
 
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         let read =
             parse(
                 settings,
@@ -91,7 +91,7 @@ impl Value for bool {
 }
 
 impl Value for Option<Duration> {
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         const WRONG: &str =
             "no time span; write a whole number above 0 and s, m, h or d, such as 5m, up to 365d";
         parse(settings, known, WRONG, duration::parse)
@@ -99,13 +99,13 @@ impl Value for Option<Duration> {
 }
 
 impl Value for Duration {
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Option::read(settings, known).map(Option::unwrap_or_default)
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Option::from_settings(settings, known).map(Option::unwrap_or_default)
     }
 }
 
 impl Value for Short {
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         const WRONG: &str =
             "no time span; write a whole number above 0 and ms or s, such as 500ms or 2s";
         let read = parse(settings, known, WRONG, duration::read_short);
@@ -116,7 +116,7 @@ impl Value for Short {
 impl Value for Option<usize> {
     const KIND: Kind = Kind::Number;
 
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         const WRONG: &str = "no whole number; write one such as 1000";
         let digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
         parse(settings, known, WRONG, |text| text.parse().ok().filter(|_| digits(text)))
@@ -126,13 +126,13 @@ impl Value for Option<usize> {
 impl Value for usize {
     const KIND: Kind = Kind::Number;
 
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
-        Option::read(settings, known).map(Option::unwrap_or_default)
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        Option::from_settings(settings, known).map(Option::unwrap_or_default)
     }
 }
 
 impl Value for Format {
-    fn read(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         const WRONG: &str = "no log format; write text or json";
         let read = parse(settings, known, WRONG, |text| match text {
             "text" => Some(Self::Text),
