@@ -28,24 +28,24 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, rng_seed, failure_persistence: None, ..default }
 }
 
-fn of(corpus: &'static [&'static str]) -> impl Strategy<Value = Tokens> {
+fn from_corpus(corpus: &'static [&'static str]) -> impl Strategy<Value = Tokens> {
     prop::sample::select(corpus).prop_map(Tokens::parse)
 }
 
 /// An attribute that most functions can have, more often than not.
 fn attribute() -> impl Strategy<Value = Tokens> {
-    prop_oneof![3 => of(&ATTRIBUTES[..1]), 2 => of(ATTRIBUTES)]
+    prop_oneof![3 => from_corpus(&ATTRIBUTES[..1]), 2 => from_corpus(ATTRIBUTES)]
 }
 
 /// An item that can have most attributes, more often than not.
 fn item() -> impl Strategy<Value = Tokens> {
-    prop_oneof![3 => of(&ITEMS[..1]), 2 => of(ITEMS)]
+    prop_oneof![3 => from_corpus(&ITEMS[..1]), 2 => from_corpus(ITEMS)]
 }
 
 /// One of `corpus`, with mistakes in it and pieces of another one.
 fn broken(corpus: &'static [&'static str]) -> impl Strategy<Value = Tokens> {
-    let edits: BoxedStrategy<Vec<Edit>> = edits(of(ITEMS), of(ATTRIBUTES));
-    (of(corpus), edits).prop_map(|(tokens, edits)| edited(tokens, &edits))
+    let edits: BoxedStrategy<Vec<Edit>> = edits(from_corpus(ITEMS), from_corpus(ATTRIBUTES));
+    (from_corpus(corpus), edits).prop_map(|(tokens, edits)| edited(tokens, &edits))
 }
 
 proptest! {

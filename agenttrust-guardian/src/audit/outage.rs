@@ -15,7 +15,7 @@ pub(super) struct Outage {
     org_id: String,
     pub(super) refused: u64,
     /// The first and the last row that turned out to be written although their callers were told otherwise.
-    pub(super) written_unanswered: Option<(i64, i64)>,
+    written_unanswered: Option<(i64, i64)>,
     /// How many tries did not succeed, after the first.
     tries: u32,
 }
@@ -23,6 +23,12 @@ pub(super) struct Outage {
 impl Outage {
     pub(super) fn begin(since: String, org_id: String, refused: u64) -> Self {
         Self { since, org_id, refused, written_unanswered: None, tries: 0 }
+    }
+
+    /// These rows turned out to be written, although their callers were told otherwise.
+    pub(super) fn was_written(&mut self, first: i64, last: i64) {
+        let (first_told, last_told) = self.written_unanswered.unwrap_or((first, last));
+        self.written_unanswered = Some((first_told.min(first), last_told.max(last)));
     }
 
     /// Another try did not succeed.
@@ -44,5 +50,18 @@ impl Outage {
             body.insert("written_unanswered".to_owned(), rows);
         }
         Row::try_from(Record::new("audit.resumed", self.org_id.clone()).body(body)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_rows_are_told_of_that_were_written_without_an_answer() {
+        let mut outage = Outage::begin("2026-01-01T00:00:00Z".to_owned(), "org_1".to_owned(), 0);
+        outage.was_written(10, 12);
+        outage.was_written(13, 20);
+        assert_eq!(outage.written_unanswered, Some((10, 20)));
     }
 }

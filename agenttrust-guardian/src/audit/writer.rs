@@ -226,7 +226,7 @@ impl Writer {
             self.advance(head, rows, None);
             self.shared.written.fetch_add(rows, Ordering::Relaxed);
             if let Some(outage) = &mut self.outage {
-                outage.written_unanswered = Some((before.seq + 1, head.seq));
+                outage.was_written(before.seq + 1, head.seq);
             }
         }
         Ok(())

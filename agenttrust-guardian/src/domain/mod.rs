@@ -22,7 +22,7 @@ pub(crate) use self::error::{Error, ErrorKind};
 pub(crate) use self::event::Event;
 pub use self::guardian_error::GuardianError;
 pub(crate) use self::key::{Key, Reach};
-pub(crate) use self::quota::Quota;
+pub(crate) use self::quota::{Quota, QuotaUse};
 pub(crate) use self::role::Permission;
 pub use self::role::{ParseRoleError, Role};
 pub(crate) use self::secret::{Fingerprint, Secret};

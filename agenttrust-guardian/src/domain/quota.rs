@@ -85,14 +85,63 @@ impl Quota {
     /// Beyond this it makes no difference how many there are.
     pub(crate) const MOST_COUNTED: usize = KEPT;
 
-    /// Keeps up to `rows` more of this agent; returns how many.
-    pub(crate) fn keep(&self, agent_id: &str, rows: usize) -> usize {
+    /// Begins to use what a transaction needs.
+    pub(crate) fn begin(&self) -> QuotaUse<'_> {
+        QuotaUse { quota: self, used: Vec::new() }
+    }
+
+    fn keep(&self, agent_id: &str, rows: usize) -> usize {
         let mut agents = self.lock();
         let Some(used) = agents.peek_mut(agent_id) else { return rows };
         let kept = used.kept.unwrap_or(0);
         let more = rows.min(KEPT.saturating_sub(kept));
         used.kept = Some(kept + more);
         more
+    }
+}
+
+/// What one transaction uses of the agents' quotas. It is given back unless it [stays](Self::stays): where nothing
+/// was stored, nothing was used.
+#[derive(Debug)]
+pub(crate) struct QuotaUse<'a> {
+    quota: &'a Quota,
+    /// Of which agent, how many rows of the hour, and how many of those that are kept.
+    used: Vec<(String, usize, usize)>,
+}
+
+impl QuotaUse<'_> {
+    /// Uses up to `rows` of this agent's quota; returns how many.
+    pub(crate) fn take(&mut self, agent_id: &str, rows: usize) -> usize {
+        let taken = self.quota.take(agent_id, rows);
+        self.used.push((agent_id.to_owned(), taken, 0));
+        taken
+    }
+
+    /// Keeps up to `rows` more of this agent; returns how many.
+    pub(crate) fn keep(&mut self, agent_id: &str, rows: usize) -> usize {
+        let kept = self.quota.keep(agent_id, rows);
+        self.used.push((agent_id.to_owned(), 0, kept));
+        kept
+    }
+
+    /// Leaves it used.
+    pub(crate) fn stays(mut self) {
+        self.used.clear();
+    }
+}
+
+impl Drop for QuotaUse<'_> {
+    fn drop(&mut self) {
+        if self.used.is_empty() {
+            return;
+        }
+        let mut agents = self.quota.lock();
+        for (agent_id, rows, kept) in self.used.drain(..) {
+            if let Some(used) = agents.peek_mut(&agent_id) {
+                used.rows = used.rows.saturating_sub(rows);
+                used.kept = used.kept.map(|before| before.saturating_sub(kept));
+            }
+        }
     }
 }
 
@@ -121,5 +170,21 @@ mod tests {
         assert_eq!(quota.keep("one", 3), 3);
         assert_eq!(quota.keep("one", 3), 1);
         assert_eq!(quota.take("one", 10), 0, "what cannot be kept is not queued");
+    }
+
+    #[test]
+    fn what_a_transaction_did_not_store_is_given_back() {
+        let quota = Quota::default();
+        assert_eq!(quota.take("one", AN_HOUR - 2), AN_HOUR - 2);
+        quota.counted("one", KEPT - 2);
+        for _ in 0..3 {
+            let mut used = quota.begin();
+            assert_eq!((used.take("one", 2), used.keep("one", 2)), (2, 2));
+        }
+        let mut used = quota.begin();
+        assert_eq!((used.take("one", 5), used.keep("one", 5)), (2, 2));
+        used.stays();
+        let mut used = quota.begin();
+        assert_eq!((used.take("one", 1), used.keep("one", 1)), (0, 0));
     }
 }

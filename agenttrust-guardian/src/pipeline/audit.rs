@@ -1,4 +1,4 @@
-//! Writing the decision down, before it is answered where that contexts.
+//! Writing the decision down, before it is answered where that matters.
 
 use std::time::Instant;
 

@@ -179,13 +179,16 @@ fn unknown_annotation(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Annotations, String> {
+    fn parsed(pairs: &[(&str, &str)]) -> Result<Annotations, String> {
         Annotations::parse(Effect::Permit, pairs.iter().copied())
     }
 
     #[test]
     fn a_bare_elevate_is_one_approver_and_one_use() {
-        assert_eq!(read(&[("elevate", "")]).unwrap().terms, Some(ApprovalRequirements::default()));
+        assert_eq!(
+            parsed(&[("elevate", "")]).unwrap().terms,
+            Some(ApprovalRequirements::default())
+        );
     }
 
     #[test]
@@ -214,7 +217,7 @@ mod tests {
             ),
         ] {
             let pairs: Vec<_> = pairs.into_iter().chain([("elevate", "")]).collect();
-            assert_eq!(read(&pairs).unwrap().terms, Some(terms), "{pairs:?}");
+            assert_eq!(parsed(&pairs).unwrap().terms, Some(terms), "{pairs:?}");
         }
     }
 
@@ -259,10 +262,10 @@ mod tests {
             ("reason", ""),
             ("reason", "\u{7}"),
         ] {
-            let error = read(&[("elevate", ""), pair]).or_else(|_| read(&[pair])).unwrap_err();
+            let error = parsed(&[("elevate", ""), pair]).or_else(|_| parsed(&[pair])).unwrap_err();
             assert!(error.contains(&format!("`@{}", pair.0)), "{error}");
         }
-        assert!(read(&[("id", &"é".repeat(101))]).is_err());
+        assert!(parsed(&[("id", &"é".repeat(101))]).is_err());
     }
 
     #[test]
@@ -274,10 +277,10 @@ mod tests {
             ("singleuse", "single_use"),
             ("ID", "id"),
         ] {
-            let error = read(&[(typo, "")]).unwrap_err();
+            let error = parsed(&[(typo, "")]).unwrap_err();
             assert!(error.ends_with(&format!("did you mean `@{meant}`?")), "{error}");
         }
-        let error = read(&[("documentation", "")]).unwrap_err();
+        let error = parsed(&[("documentation", "")]).unwrap_err();
         assert!(error.contains("known are @id, @reason"), "{error}");
     }
 
@@ -291,7 +294,7 @@ mod tests {
             ("1000000/1s", 1_000_000, seconds(1), Per::Agent),
         ] {
             assert_eq!(
-                read(&[("limit", value)]).unwrap().limit,
+                parsed(&[("limit", value)]).unwrap().limit,
                 Some(Rate { max_calls, window, per })
             );
         }
@@ -307,7 +310,7 @@ mod tests {
     #[test]
     fn an_annotation_that_would_do_nothing_is_refused() {
         for pair in [("quorum", "2"), ("window", "10m"), ("single_use", "")] {
-            let error = read(&[pair]).unwrap_err();
+            let error = parsed(&[pair]).unwrap_err();
             assert!(error.contains("does nothing without `@elevate`"), "{error}");
         }
     }

@@ -44,20 +44,7 @@ pub(crate) struct Issued {
 pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<Issued, Error> {
     let agent = known(engine, &key.org_id, &new.agent_id)?;
     active(&agent)?;
-    let scopes =
-        CapabilitySet::parse(&new.scopes).map_err(|error| Error::capability("scopes", &error))?;
-    if let Some(scope) = agent.capabilities.first_uncovered(&scopes) {
-        return Err(Error::forbidden(format!(
-            "scopes names {scope:?}, which no capability of agent {:?} covers",
-            new.agent_id
-        )));
-    }
-    if let Some(scope) = agent.floor.first_uncovered(&scopes) {
-        return Err(Error::forbidden(format!(
-            "scopes names {scope:?}, which is outside the floor of agent {:?}",
-            new.agent_id
-        )));
-    }
+    let scopes = covered_scopes(&agent, &new)?;
     let now = engine.clock.now();
     let mut expires_at = now.saturating_add(Duration::from_secs(new.ttl));
     let session_id = new.session_id.filter(|id| !id.is_empty());
@@ -103,6 +90,25 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
                         "session_id": row.session_id });
     engine.record_audit(record(key, "token.issued", &row.agent_id, about)).await?;
     Ok(Issued { secret, row, at: now })
+}
+
+/// The scopes of a token to be issued, all of which its agent has.
+fn covered_scopes(agent: &AgentEntry, new: &NewToken) -> Result<CapabilitySet, Error> {
+    let scopes =
+        CapabilitySet::parse(&new.scopes).map_err(|error| Error::capability("scopes", &error))?;
+    if let Some(scope) = agent.capabilities.first_uncovered(&scopes) {
+        return Err(Error::forbidden(format!(
+            "scopes names {scope:?}, which no capability of agent {:?} covers",
+            new.agent_id
+        )));
+    }
+    if let Some(scope) = agent.floor.first_uncovered(&scopes) {
+        return Err(Error::forbidden(format!(
+            "scopes names {scope:?}, which is outside the floor of agent {:?}",
+            new.agent_id
+        )));
+    }
+    Ok(scopes)
 }
 
 /// What a token is worth.

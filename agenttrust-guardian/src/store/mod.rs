@@ -51,7 +51,7 @@ pub(crate) use self::keys::{KeyRow, Rotation};
 pub(crate) use self::outbox::{DeliveryRow, Ended, Leased};
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sessions::SessionRow;
-pub(crate) use self::telemetry::{EventRow, Kept, Stage, keep_events};
+pub(crate) use self::telemetry::{EventRow, Kept, Stage, believed_events, keep_events};
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::{ToolChanges, ToolRow};
 pub(crate) use self::webhooks::{WEBHOOKS_MOST, WebhookRow};

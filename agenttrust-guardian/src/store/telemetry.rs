@@ -8,7 +8,7 @@ use agenttrust::Timestamp;
 use super::approvals::settle_outcomes;
 use super::db::{Value, query};
 use super::{ColumnKind, Db, Insert, PRUNED_AT_ONCE, Rows, Store, StoreError, Transaction};
-use crate::domain::Quota;
+use crate::domain::{Quota, QuotaUse};
 
 // A second report of the same stage of a check is kept as well, and not believed.
 static INSERT: Insert = Insert {
@@ -35,11 +35,12 @@ static INSERT: Insert = Insert {
 };
 const COUNT_UNVERIFIED: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM telemetry WHERE agent_id = $1 \
                                 AND NOT verified LIMIT $2) AS unverified";
+const IS_BELIEVED: &str = "SELECT received_at FROM telemetry WHERE id = $1 AND verified";
 const PRUNE: &str = "DELETE FROM telemetry WHERE id IN \
                      (SELECT id FROM telemetry WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
 
 /// Which part of a call a report is about. Each part of a check is believed once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Stage {
     /// The call began.
     Start,
@@ -130,30 +131,53 @@ pub(crate) struct Kept<'a> {
 
 /// Keeps these events, all of them or none; returns those that were kept. Of what is verified, that is
 /// believed which was not reported before. What is not, and beyond its agent's quota, is left out.
+///
+/// While it is not known whether they are kept, `in_doubt` holds those that would be believed.
 pub(crate) async fn keep_events<'a>(
     db: &Db,
     events: impl Iterator<Item = &'a EventRow>,
     quota: &Quota,
+    in_doubt: &mut Vec<EventRow>,
 ) -> Result<Vec<Kept<'a>>, sqlx::Error> {
     let (mut verified, mut unverified): (Vec<_>, Vec<_>) = events.partition(|event| event.verified);
     // In one order, so that two replicas never wait for each other.
-    verified.sort_by(|one, other| one.check_id.cmp(&other.check_id));
+    verified.sort_by(|one, other| (&one.check_id, one.stage).cmp(&(&other.check_id, other.stage)));
+    let mut used = quota.begin();
     let mut transaction = db.begin().await?;
     let new = rows(&verified, true).execute_new(&mut transaction).await?;
     let (believed, repeated): (Vec<_>, Vec<_>) =
         verified.into_iter().partition(|event| new.contains(&*event.id));
     settle_outcomes(&mut transaction, &believed).await?;
     for event in repeated {
-        if quota.take(&event.agent_id, 1) == 1 {
+        if used.take(&event.agent_id, 1) == 1 {
             unverified.push(event);
         }
     }
-    let unverified = within(&mut transaction, unverified, quota).await?;
+    let unverified = within(&mut transaction, unverified, quota, &mut used).await?;
     rows(&unverified, false).execute(&mut transaction).await?;
+    in_doubt.extend(believed.iter().copied().cloned());
     transaction.commit().await?;
+    in_doubt.clear();
+    used.stays();
     let believed = believed.into_iter().map(|event| Kept { event, believed: true });
     let unverified = unverified.into_iter().map(|event| Kept { event, believed: false });
     Ok(believed.chain(unverified).collect())
+}
+
+/// Returns those of these events that are kept, and believed.
+pub(crate) async fn believed_events(
+    db: &Db,
+    events: Vec<EventRow>,
+) -> Result<Vec<EventRow>, sqlx::Error> {
+    let mut believed = Vec::new();
+    for event in events {
+        let found = query(IS_BELIEVED).bind(&*event.id).fetch_optional(db).await?;
+        let found: Option<(i64,)> = found;
+        if found.is_some() {
+            believed.push(event);
+        }
+    }
+    Ok(believed)
 }
 
 /// Those of them that are within their agents' quota of what is kept.
@@ -161,6 +185,7 @@ async fn within<'a>(
     transaction: &mut Transaction,
     mut events: Vec<&'a EventRow>,
     quota: &Quota,
+    used: &mut QuotaUse<'_>,
 ) -> Result<Vec<&'a EventRow>, sqlx::Error> {
     let mut asked: HashMap<&str, usize> = HashMap::new();
     for event in &events {
@@ -173,7 +198,7 @@ async fn within<'a>(
             let (count,): (i64,) = count.fetch_one(&mut *transaction).await?;
             quota.counted(agent_id, usize::try_from(count).unwrap_or(usize::MAX));
         }
-        *rows = quota.keep(agent_id, *rows);
+        *rows = used.keep(agent_id, *rows);
     }
     events.retain(|event| {
         let left = asked.get_mut(&*event.agent_id);

@@ -11,7 +11,7 @@ use super::queue::{Batch, Queue};
 use crate::audit::{AuditError, AuditLog, Row};
 use crate::domain::Quota;
 use crate::metrics::Reported;
-use crate::store::{Db, EventRow, Kept, Stage, keep_events};
+use crate::store::{Db, EventRow, Kept, Stage, believed_events, keep_events};
 
 /// How many rows one transaction takes, at least one batch.
 const ROWS: usize = 1_000;
@@ -32,6 +32,8 @@ pub(super) struct Writer {
     reported: Reported,
     /// The ends of calls that the audit is yet to be told of.
     owed: VecDeque<EventRow>,
+    /// What may be kept, or not: its commit was asked for and not answered.
+    in_doubt: Vec<EventRow>,
 }
 
 impl Writer {
@@ -42,12 +44,13 @@ impl Writer {
         audit: AuditLog,
         reported: Reported,
     ) -> Self {
-        Self { db, queue, quota, audit, reported, owed: VecDeque::new() }
+        let (owed, in_doubt) = (VecDeque::new(), Vec::new());
+        Self { db, queue, quota, audit, reported, owed, in_doubt }
     }
 
     pub(super) async fn run(mut self) {
         loop {
-            let next = if self.owed.is_empty() {
+            let next = if self.owed.is_empty() && self.in_doubt.is_empty() {
                 Ok(self.queue.next(ROWS).await)
             } else {
                 background::timeout(OUTCOMES_WITHIN, self.queue.next(ROWS)).await
@@ -67,6 +70,9 @@ impl Writer {
                 // There one writes at a time, and those who wait look for their turn now and then.
                 background::sleep(begun.elapsed().min(GIVES_WAY)).await;
             }
+        }
+        if let Err(error) = self.settle_doubt().await {
+            tracing::error!(%error, "this Guardian ends without knowing whether its last reports are kept");
         }
         self.tell_audit().await;
         if !self.owed.is_empty() {
@@ -91,6 +97,9 @@ impl Writer {
         for batch in given_up {
             self.quota.give_back(&batch.agent_id, batch.len());
             batch.answer(None);
+        }
+        if let Err(error) = self.settle_doubt().await {
+            return self.refuse(batches, &error);
         }
         if batches.is_empty() {
             self.tell_audit().await;
@@ -126,15 +135,34 @@ impl Writer {
 
     async fn keep<'a>(&mut self, batches: &'a [Batch]) -> Result<Vec<Kept<'a>>, sqlx::Error> {
         let events = batches.iter().flat_map(|batch| &batch.events);
-        let keep = keep_events(&self.db, events, &self.quota);
+        let keep = keep_events(&self.db, events, &self.quota, &mut self.in_doubt);
         match background::timeout(PATIENCE, keep).await {
             Ok(kept) => kept,
-            Err(_) => {
-                // A connection whose far end is silent may never say that it is gone.
-                self.db = self.db.afresh();
-                Err(sqlx::Error::PoolTimedOut)
-            }
+            Err(_) => Err(self.silent()),
         }
+    }
+
+    /// Finds out what became of a commit that was not answered: who sent these reports sends them again, and is then
+    /// told of a call that was reported before.
+    async fn settle_doubt(&mut self) -> Result<(), sqlx::Error> {
+        if self.in_doubt.is_empty() {
+            return Ok(());
+        }
+        let looked = believed_events(&self.db, self.in_doubt.clone());
+        let believed = match background::timeout(PATIENCE, looked).await {
+            Ok(believed) => believed?,
+            Err(_) => return Err(self.silent()),
+        };
+        self.in_doubt.clear();
+        self.reported.kept(believed.len() as u64, believed.len() as u64);
+        self.owed.extend(believed.into_iter().filter(|event| event.stage == Some(Stage::End)));
+        Ok(())
+    }
+
+    /// Gives up on a connection whose far end is silent: it may never say that it is gone.
+    fn silent(&mut self) -> sqlx::Error {
+        self.db = self.db.afresh();
+        sqlx::Error::PoolTimedOut
     }
 
     /// Tells the audit what became of the calls, and then how many events of each batch were kept.
@@ -170,8 +198,15 @@ impl Writer {
         let owed = &mut self.owed;
         let told = async {
             while let Some(event) = owed.front() {
+                let row = match outcome(event) {
+                    Ok(row) => row,
+                    Err(error) => {
+                        tracing::error!(%error, id = &*event.id, "an outcome that is no row of the audit is left out");
+                        owed.pop_front();
+                        continue;
+                    }
+                };
                 // The log tells of its own trouble, and this is tried again.
-                let Ok(row) = outcome(event) else { return };
                 if audit.hand_over(row, false).await.is_err() {
                     return;
                 }
@@ -211,3 +246,7 @@ fn outcome(event: &EventRow) -> Result<Row, AuditError> {
     let row = Row::from_body("outcome", &event.org_id, &body)?;
     Ok(row.agent(&event.agent_id).actor(&event.key_id))
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -142,7 +142,7 @@ impl Tokens {
     /// The tokens of a text, which must be balanced.
     pub(super) fn parse(text: &str) -> Self {
         let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-        Self(stream.into_iter().map(read).collect())
+        Self(stream.into_iter().map(from_tree).collect())
     }
 
     pub(super) fn stream(&self) -> TokenStream {
@@ -150,13 +150,13 @@ impl Tokens {
     }
 }
 
-fn read(token: TokenTree) -> Token {
+fn from_tree(token: TokenTree) -> Token {
     match token {
         TokenTree::Ident(ident) => Token::Word(ident.to_string()),
         TokenTree::Literal(literal) => Token::Literal(literal.to_string()),
         TokenTree::Punct(punct) => Token::Mark(punct.as_char(), punct.spacing()),
         TokenTree::Group(group) => {
-            Token::Group(group.delimiter(), group.stream().into_iter().map(read).collect())
+            Token::Group(group.delimiter(), group.stream().into_iter().map(from_tree).collect())
         }
     }
 }

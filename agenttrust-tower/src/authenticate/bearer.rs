@@ -44,7 +44,7 @@ mod tests {
 
     use super::*;
 
-    fn read(values: &[&str]) -> Result<String, Refusal> {
+    fn parsed(values: &[&str]) -> Result<String, Refusal> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
@@ -55,14 +55,14 @@ mod tests {
     #[test]
     fn a_token_is_read_whatever_the_case_of_the_scheme() {
         for value in ["Bearer at_abc", "bearer at_abc", "BEARER   at_abc"] {
-            assert_eq!(read(&[value]).unwrap(), "at_abc");
+            assert_eq!(parsed(&[value]).unwrap(), "at_abc");
         }
     }
 
     #[test]
     fn without_a_bearer_token_there_are_no_credentials() {
-        assert!(matches!(read(&[]), Err(Refusal::Missing)));
-        assert!(matches!(read(&["Basic YTpi"]), Err(Refusal::Missing)));
+        assert!(matches!(parsed(&[]), Err(Refusal::Missing)));
+        assert!(matches!(parsed(&["Basic YTpi"]), Err(Refusal::Missing)));
     }
 
     #[test]
@@ -70,18 +70,18 @@ mod tests {
         let long = format!("Bearer at_{}", "a".repeat(198));
         for value in ["Bearer", "Bearer ", "Bearer sk_live_1", "Bearer at_", "Bearer at_a b", &long]
         {
-            assert!(matches!(read(&[value]), Err(Refusal::Inactive)), "{value}");
+            assert!(matches!(parsed(&[value]), Err(Refusal::Inactive)), "{value}");
         }
     }
 
     #[test]
     fn a_token_that_is_as_long_as_they_get_is_looked_into() {
         let longest = format!("at_{}", "a".repeat(197));
-        assert_eq!(read(&[&format!("Bearer {longest}")]).unwrap(), longest);
+        assert_eq!(parsed(&[&format!("Bearer {longest}")]).unwrap(), longest);
     }
 
     #[test]
     fn two_headers_are_one_too_many() {
-        assert!(matches!(read(&["Bearer at_a", "Bearer at_b"]), Err(Refusal::Malformed(_))));
+        assert!(matches!(parsed(&["Bearer at_a", "Bearer at_b"]), Err(Refusal::Malformed(_))));
     }
 }

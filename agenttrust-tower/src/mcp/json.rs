@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for OneMeaning<'_> {
 mod tests {
     use super::*;
 
-    fn read(text: &[u8]) -> Result<Text, serde_json::Error> {
+    fn parsed(text: &[u8]) -> Result<Text, serde_json::Error> {
         super::parse(text, 1000)
     }
 
@@ -119,13 +119,13 @@ mod tests {
     fn every_value_is_read_as_it_is() {
         let text = r#" {"a":[1,-2,3.5,"x",true,null,{"b":{}}],"":0,"é":"\u00e9"}"#;
         let value = serde_json::from_str(text).unwrap();
-        assert_eq!(read(text.as_bytes()).unwrap(), Text::Object(value));
+        assert_eq!(parsed(text.as_bytes()).unwrap(), Text::Object(value));
     }
 
     #[test]
     fn what_is_no_object_is_not_read() {
-        assert_eq!(read(b" [1] ").unwrap(), Text::List);
-        assert_eq!(read(b"\n1").unwrap(), Text::Bare);
+        assert_eq!(parsed(b" [1] ").unwrap(), Text::List);
+        assert_eq!(parsed(b"\n1").unwrap(), Text::Bare);
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
     fn a_key_that_comes_twice_is_refused_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"{"x":[{"a":1,"b":2,"a":3}]}"#, r#"{"a":1,"\u0061":2}"#]
         {
-            let error = read(text.as_bytes()).unwrap_err().to_string();
+            let error = parsed(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("comes twice"), "{text}: {error}");
         }
     }
@@ -153,8 +153,8 @@ mod tests {
         let deep = "[".repeat(200);
         let lone = r#"{"a":"\ud800"}"#;
         for text in ["", "{", "{}{}", "{} x", "nul", "1e999", "\u{feff}{}", &deep, lone] {
-            assert!(read(text.as_bytes()).is_err(), "{text}");
+            assert!(parsed(text.as_bytes()).is_err(), "{text}");
         }
-        assert!(read(b"{\"a\":\"\xff\"}").is_err());
+        assert!(parsed(b"{\"a\":\"\xff\"}").is_err());
     }
 }

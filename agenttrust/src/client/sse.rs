@@ -98,7 +98,7 @@ fn unreadable(why: String) -> TransportError {
 mod tests {
     use super::*;
 
-    fn read(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<Event> {
+    fn events(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<Event> {
         let mut events = Events::default();
         for piece in pieces {
             events.feed(piece.as_ref()).unwrap();
@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn events_are_the_same_wherever_the_stream_is_cut() {
-        assert_eq!(read([STREAM]), all());
-        assert_eq!(read(STREAM.as_bytes().iter().map(std::slice::from_ref)), all());
+        assert_eq!(events([STREAM]), all());
+        assert_eq!(events(STREAM.as_bytes().iter().map(std::slice::from_ref)), all());
         for cut in 0..STREAM.len() {
             let (one, other) = STREAM.as_bytes().split_at(cut);
-            assert_eq!(read([one, other]), all(), "cut at {cut}");
+            assert_eq!(events([one, other]), all(), "cut at {cut}");
         }
     }
 

@@ -197,21 +197,7 @@ impl Check {
         let check_id = result.check_id.clone();
         let decision = if result.elevation_required == Some(true) {
             // Whatever `allowed` says beside it: the cautious reading wins.
-            match result.approval_id.filter(|id| !id.is_empty()) {
-                Some(approval_id) => Decision::Held(Held {
-                    message: format!(
-                        "tool {tool:?} needs approval {approval_id}: {reason}; retry it once approved"
-                    ),
-                    approval_id,
-                    check_id,
-                }),
-                None => Decision::Denied {
-                    message: format!(
-                        "tool {tool:?} needs an approval that the Guardian did not name: {reason}"
-                    ),
-                    check_id,
-                },
-            }
+            held(tool, reason, result.approval_id, check_id)
         } else if !result.allowed {
             Decision::Denied { message: format!("tool {tool:?} is denied: {reason}"), check_id }
         } else if !self.options.scopes.is_empty()
@@ -261,6 +247,30 @@ impl Check {
     ) -> Decision {
         let tool = self.tool().to_owned();
         Decision::Permit(Permit::new(guard.clone(), tool, check_id, basis))
+    }
+}
+
+/// An action that waits for its approval; one that the Guardian did not name cannot be waited for.
+fn held(
+    tool: &str,
+    reason: &str,
+    approval_id: Option<String>,
+    check_id: Option<String>,
+) -> Decision {
+    match approval_id.filter(|id| !id.is_empty()) {
+        Some(approval_id) => Decision::Held(Held {
+            message: format!(
+                "tool {tool:?} needs approval {approval_id}: {reason}; retry it once approved"
+            ),
+            approval_id,
+            check_id,
+        }),
+        None => Decision::Denied {
+            message: format!(
+                "tool {tool:?} needs an approval that the Guardian did not name: {reason}"
+            ),
+            check_id,
+        },
     }
 }
 

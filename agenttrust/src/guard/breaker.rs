@@ -116,7 +116,7 @@ impl Breaker {
     ///
     /// # Errors
     ///
-    /// [`Paused`], with the reason.
+    /// `Paused`, with the reason.
     pub fn admit(&self) -> Result<Admission, Paused> {
         let mut state = self.lock();
         if let Some(pause) = &mut state.pause {

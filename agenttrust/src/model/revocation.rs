@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn read(value: serde_json::Value) -> Result<Revocation, serde_json::Error> {
+    fn parsed(value: serde_json::Value) -> Result<Revocation, serde_json::Error> {
         serde_json::from_value(value)
     }
 
@@ -108,20 +108,20 @@ mod tests {
             "kind": "token", "agent_id": "agt_1", "token_id": "tok_1", "token_sha256": digest,
         });
         assert_eq!(written, expected);
-        assert_eq!(read(written).unwrap(), revocation);
+        assert_eq!(parsed(written).unwrap(), revocation);
     }
 
     #[test]
     fn kind_that_is_not_known_concerns_everything() {
-        let revocation = read(json!({ "kind": "session", "session_id": "ats_1" })).unwrap();
+        let revocation = parsed(json!({ "kind": "session", "session_id": "ats_1" })).unwrap();
         assert_eq!(revocation, Revocation::Unknown);
         assert!(revocation.concerns("at_1", "agt_1"));
     }
 
     #[test]
     fn revocation_that_does_not_say_of_what_is_none() {
-        read(json!({ "kind": "agent" })).unwrap_err();
-        read(json!({ "kind": "token", "agent_id": "agt_1" })).unwrap_err();
-        read(json!({ "agent_id": "agt_1" })).unwrap_err();
+        parsed(json!({ "kind": "agent" })).unwrap_err();
+        parsed(json!({ "kind": "token", "agent_id": "agt_1" })).unwrap_err();
+        parsed(json!({ "agent_id": "agt_1" })).unwrap_err();
     }
 }

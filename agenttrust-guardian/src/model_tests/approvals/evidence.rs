@@ -33,7 +33,7 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// Reads what is new in the log.
-    pub(super) async fn read(&mut self, api: &Api) {
+    pub(super) async fn gather(&mut self, api: &Api) {
         loop {
             let path = format!("/api/v1/audit?after={}&limit=1000", self.after);
             let page = api.get(&path, ADMIN).await.ok().body;

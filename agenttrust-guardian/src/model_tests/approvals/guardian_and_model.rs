@@ -60,7 +60,7 @@ pub(super) struct GuardianAndModel {
     happened: &'static Happened,
 }
 
-async fn open(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
+async fn open_replica(url: &str, replica: &str, at: Timestamp) -> Arc<Api> {
     let set = PolicySet::parse("trial.cedar", POLICIES).unwrap();
     let api = open_with(|builder| builder.database(url).replica(replica).policy_set(set)).await;
     // Time passes only as the trial says, so that the model knows it to the microsecond.
@@ -73,7 +73,7 @@ impl GuardianAndModel {
         RUNTIME.block_on(async {
             let start = Timestamp::now();
             let replica = crate::domain::ids::new("life_");
-            let api = open(&url, &replica, start).await;
+            let api = open_replica(&url, &replica, start).await;
             let mut agents = Vec::new();
             let mut keys = BTreeMap::new();
             for who in 0..AGENTS {
@@ -112,7 +112,7 @@ impl GuardianAndModel {
             Transition::Restart => RUNTIME.block_on(async {
                 self.api.guardian.close().await;
                 let now = self.start.saturating_add(self.model.now);
-                self.api = open(&self.url, &self.replica, now).await;
+                self.api = open_replica(&self.url, &self.replica, now).await;
             }),
         }
     }
@@ -184,7 +184,7 @@ impl GuardianAndModel {
                     assert_eq!(seen["input"], shown, "{approval:?}");
                 }
             }
-            self.evidence.read(&self.api).await;
+            self.evidence.gather(&self.api).await;
         });
         self.evidence.must_agree(&self.model, |who| &self.known.keys[&who].id);
     }

@@ -22,7 +22,7 @@ pub(super) struct Pick {
 }
 
 impl Pick {
-    fn of(self, model: &Model) -> Option<usize> {
+    fn approval_in(self, model: &Model) -> Option<usize> {
         let wanted = |status: Option<ApprovalStatus>| -> Vec<usize> {
             let newest_first = model.approvals.iter().enumerate().rev();
             newest_first
@@ -79,7 +79,7 @@ impl Intent {
         Some(match *self {
             Self::Check { who, ask } => Act::Check { who, ask },
             Self::Again { who, pick, twist } => {
-                let mut ask = model.approvals[pick.of(model)?].ask;
+                let mut ask = model.approvals[pick.approval_in(model)?].ask;
                 match twist {
                     Twist::No => {}
                     Twist::Agent => ask.agent = (ask.agent + 1) % AGENTS,
@@ -91,9 +91,11 @@ impl Intent {
                 Act::Check { who: who.unwrap_or(Who::Agent(ask.agent)), ask }
             }
             Self::Decide { who, pick, approve } => {
-                Act::Decide { who, approval: pick.of(model)?, approve }
+                Act::Decide { who, approval: pick.approval_in(model)?, approve }
             }
-            Self::Disclose { pick, honest } => Act::Disclose { approval: pick.of(model)?, honest },
+            Self::Disclose { pick, honest } => {
+                Act::Disclose { approval: pick.approval_in(model)?, honest }
+            }
             Self::RevokeKey(operator) => Act::RevokeKey(operator),
             Self::RevokeAgent(agent) => Act::RevokeAgent(agent),
         })
