@@ -15,7 +15,7 @@ use self::proto::{
 };
 
 /// What `proto/files.proto` is in Rust.
-#[allow(unreachable_pub, reason = "generated")]
+#[allow(unreachable_pub, clippy::too_many_lines, reason = "generated")]
 pub(crate) mod proto {
     tonic::include_proto!("files.v1");
 }
