@@ -1,16 +1,16 @@
 //! What the writer of reports does about a commit that nothing answered.
 
-use agenttrust::Timestamp;
+use agenttrust::{CreateAgentRequest, Timestamp};
 
 use super::*;
 use crate::audit::list;
 use crate::guardian::Guardian;
 
-fn ended(id: &str, check_id: &str) -> EventRow {
+fn ended(agent_id: &str, id: &str, check_id: &str) -> EventRow {
     EventRow {
         id: id.into(),
         org_id: "org_default".into(),
-        agent_id: "agt_1".into(),
+        agent_id: agent_id.into(),
         session_id: "".into(),
         key_id: "key_1".into(),
         event_type: "action.completed".into(),
@@ -43,7 +43,9 @@ async fn audit_is_told_once_of_outcomes_whose_commit_was_done_and_not_answered()
     let (db, queue, audit) = (engine.store.db(), Arc::default(), engine.audit.clone());
     let mut writer = Writer::new(db.clone(), queue, Arc::clone(&quota), audit, reported);
 
-    let (kept, lost) = (ended("evt_1", "chk_1"), ended("evt_2", "chk_2"));
+    let request = CreateAgentRequest { name: "worker".to_owned(), ..Default::default() };
+    let agent = guardian.client().agents().create(&request).await.unwrap().id;
+    let (kept, lost) = (ended(&agent, "evt_1", "chk_1"), ended(&agent, "evt_2", "chk_2"));
     keep_events(&db, std::iter::once(&kept), &quota, &mut Vec::new()).await.unwrap();
     // As it is where the first one's commit was done, the second one's was not, and neither was answered.
     writer.in_doubt = vec![kept, lost];

@@ -347,9 +347,12 @@ async fn ask_again(caller: &Caller, approved: &Approved) -> Value {
     check(caller, &approved.agent, "db_delete", digest).await.expect("it is served")
 }
 
+/// In how many rounds what is done between two kills comes to its mean, more or less.
+const ROUNDS_LEAST: usize = 5;
+
 /// Kills as often as `rounds` says, in a long trial.
 async fn kill(database: String, rounds: usize) {
-    let rounds = trials(rounds);
+    let rounds = trials(rounds).max(ROUNDS_LEAST);
     let seed = match std::env::var("AGENTTRUST_TRIAL_SEED") {
         Ok(seed) => seed.parse().expect("AGENTTRUST_TRIAL_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,

@@ -67,8 +67,7 @@ fn write_crate() -> PathBuf {
          [dependencies]\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
          agenttrust = {{ path = {agenttrust:?}, default-features = false, features = [\"macros\"] }}\n\n\
          [workspace]\n\n\
-         [profile.dev]\ndebug = \"line-tables-only\"\n\n\
-         [profile.dev.package.\"*\"]\ndebug = false\n"
+         [profile.dev]\ndebug = \"line-tables-only\"\n"
     );
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     fs::write(folder.join("clippy.toml"), "too-many-lines-threshold = 15\n").unwrap();

@@ -1,8 +1,6 @@
 //! One mistake a file, with the exact words the compiler says about it; one shape a file that compiles,
 //! of which nothing runs without a permission, and all of it with one.
 
-mod running;
-
 #[test]
 fn every_mistake_is_explained() {
     trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
@@ -10,5 +8,5 @@ fn every_mistake_is_explained() {
 
 #[test]
 fn every_shape_runs_with_a_permission_and_never_without() {
-    running::every_case_in("tests/ui/pass");
+    crate::running::every_case_in("tests/ui/pass");
 }

@@ -1,5 +1,5 @@
-//! Builds the cases of `pass/` and runs each of them: one file a case, and one build for all, because
-//! a build for each (as `trybuild` makes it) would take minutes.
+//! Builds programs and runs each of them: one file a program, and one build for all, because a build for each (as
+//! `trybuild` makes it, from dependencies of its own) would take minutes.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -9,15 +9,22 @@ use std::{env, fs};
 
 /// Runs the cases in `folder`; those whose path holds what `trybuild=` names, if it is given.
 pub(crate) fn every_case_in(folder: &str) {
-    let cases = cases(folder);
-    let built = build(&cases);
+    run("cases", &cases(folder));
+}
+
+/// Builds these programs as one package, and runs each; `package` tells it from others.
+pub(crate) fn run(package: &str, cases: &[(String, PathBuf)]) {
+    let built = build(package, cases);
     let mut failures = String::new();
-    for (name, path) in &cases {
+    for (name, path) in cases {
         let ran = Command::new(built.join(format!("case_{name}{}", env::consts::EXE_SUFFIX)))
             .env("RUST_BACKTRACE", "0")
             .output();
         let fault = match ran {
-            Ok(ran) if ran.status.success() => continue,
+            Ok(ran) if ran.status.success() => {
+                print!("{}", String::from_utf8_lossy(&ran.stdout));
+                continue;
+            }
             Ok(ran) => text(&ran),
             Err(_) => "it was not built".to_owned(),
         };
@@ -45,12 +52,12 @@ fn cases(folder: &str) -> Vec<(String, PathBuf)> {
 }
 
 /// Builds all of them as the programs of one package, and says where they are.
-fn build(cases: &[(String, PathBuf)]) -> PathBuf {
+fn build(package: &str, cases: &[(String, PathBuf)]) -> PathBuf {
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let target = temporary.parent().unwrap();
-    let project = temporary.join("agenttrust-macros-cases");
+    let project = temporary.join(format!("agenttrust-macros-{package}"));
     fs::create_dir_all(&project).unwrap();
-    fs::write(project.join("Cargo.toml"), manifest(cases)).unwrap();
+    fs::write(project.join("Cargo.toml"), manifest(package, cases)).unwrap();
     fs::copy(workspace().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
     let built = Command::new(env!("CARGO"))
         .args(["build", "--bins", "--keep-going", "--offline", "--quiet", "--target-dir"])
@@ -66,13 +73,13 @@ fn build(cases: &[(String, PathBuf)]) -> PathBuf {
 
 /// What this package depends on when it is tested, in the versions and with the profile of the
 /// workspace, so that what was built for its tests serves the cases too.
-fn manifest(cases: &[(String, PathBuf)]) -> String {
+fn manifest(package: &str, cases: &[(String, PathBuf)]) -> String {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dependencies = section(own, "dev-dependencies");
     let shared = section(workspace(), "workspace.dependencies");
     let profile = section(workspace(), "profile.dev");
     let mut manifest = format!(
-        "[package]\nname = \"agenttrust-macros-cases\"\nedition = \"2024\"\n\
+        "[package]\nname = \"agenttrust-macros-{package}\"\nedition = \"2024\"\n\
          [workspace]\n[workspace.dependencies]\n{shared}\n\
          [dependencies]\n{dependencies}\n[profile.dev]\n{profile}\n"
     );
