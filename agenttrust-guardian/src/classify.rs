@@ -70,6 +70,7 @@
 //! So a verb that is in the table makes a name never weaker than it says, save where it is a noun by these
 //! places. What is not in the table is unknown: with no known word at all a name is mutating.
 
+mod disguise;
 mod name;
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::Checkpoint;
 use super::error::AuditError;
-use super::head::Head;
-use super::signing::Signing;
-use crate::store::Transaction;
 
 /// A line is shorter than this, whatever the name of its log.
 const LINE: u64 = 16 << 10;
@@ -45,6 +42,11 @@ impl CheckpointFile {
         };
         let file = open().map_err(|error| unusable(path, error))?;
         Ok(Self { path: path.to_owned(), file, failing: false })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Adds a line. That it cannot be written stops nobody: the database holds the checkpoint, too.
@@ -96,43 +98,6 @@ pub(crate) fn newest(path: &Path) -> Result<Vec<Checkpoint>, AuditError> {
             None => newest.push(found),
         }
     }
-}
-
-/// Whether the log still has what checkpoints say that it had: the newest in the database that is by the
-/// same key, and the newest that was noted outside.
-pub(super) async fn compare(
-    transaction: &mut Transaction,
-    log: &str,
-    signing: &Signing,
-) -> Result<(), AuditError> {
-    let own = Some(signing.key.public());
-    let kept = checkpoint::newest(&mut *transaction, log).await.map_err(AuditError::unreadable)?;
-    let kept = kept.filter(|kept| kept.signer() == own).map(|kept| (kept, "the database".into()));
-    let noted = match &signing.notes {
-        None => None,
-        Some(notes) => {
-            let noted = newest(&notes.path)?.into_iter().find(|noted| noted.log == log);
-            noted.map(|noted| (noted, notes.path.display().to_string()))
-        }
-    };
-    for (checkpoint, place) in kept.into_iter().chain(noted) {
-        let Some(said) =
-            Head::from_checkpoint(&checkpoint).filter(|_| checkpoint.signer().is_some())
-        else {
-            tracing::error!(
-                %place, seq = checkpoint.seq,
-                "a checkpoint of the audit is signed by nobody and not gone by"
-            );
-            continue;
-        };
-        match said.still_stands(transaction, log, own).await {
-            Err(AuditError::Tampered { log, seq }) => {
-                return Err(AuditError::Truncated { log, seq, at: checkpoint.at, place });
-            }
-            stands => stands?,
-        }
-    }
-    Ok(())
 }
 
 fn unusable(path: &Path, error: io::Error) -> AuditError {

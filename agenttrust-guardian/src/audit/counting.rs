@@ -26,17 +26,6 @@ const QUIET: Duration = Duration::from_secs(5 * 60);
 /// How many tools the row of a burst names.
 const TOOLS: usize = 5;
 
-/// A decision as it is counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
-    /// The issued session that it was made in.
-    pub(crate) session_id: Option<String>,
-    pub(crate) read: bool,
-    /// The tool, if it was denied.
-    pub(crate) denied: Option<String>,
-    pub(crate) at: Timestamp,
-}
-
 /// The denials of one agent among the rows of a transaction.
 struct OfAgent<'a> {
     org_id: &'a str,

@@ -19,7 +19,7 @@ use agenttrust::internal::hex;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::record::{MAX_BODY_BYTES, Record};
+use super::MAX_BODY_BYTES;
 
 const DOMAIN: &[u8] = b"agenttrust.audit.facts.v1";
 
@@ -52,14 +52,6 @@ impl FactsDigest {
     /// The digest as rows spell it.
     pub(crate) fn to_hex(self) -> String {
         hex::encode(&self.0)
-    }
-
-    /// The row of these facts, which this is the digest of.
-    pub(crate) fn record(self, org_id: &str, mut body: Value) -> Record {
-        if let Some(body) = body.as_object_mut() {
-            body.insert("digest".to_owned(), self.to_hex().into());
-        }
-        Record::new("facts", org_id).body(body)
     }
 }
 

@@ -1,20 +1,20 @@
 //! The audit log as everyone else holds it; its writer is a task of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use agenttrust::background;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use super::checkpoint_file;
 use super::error::AuditError;
-use super::facts::{FactsDigest, Told};
+use super::facts::FactsDigest;
 use super::head::Head;
 use super::key::AuditKey;
 use super::record::{Record, Row};
-use super::signing::Signing;
+use super::shared::{Message, Shared, Waiting, WriterEnd};
+use super::signing::{self, Signing};
 use super::verify::Own;
-use super::writer::{Writer, WriterEnd};
+use super::writer::Writer;
 use crate::clock::Clock;
 use crate::store::{Db, query};
 
@@ -42,43 +42,6 @@ pub(crate) struct AuditLog {
     reached: watch::Receiver<Head>,
     /// One walk along the whole log at a time.
     walks: Arc<Semaphore>,
-}
-
-/// What the writer tells those who hold the log.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    pub(super) healthy: AtomicBool,
-    /// Bursts of denials told of since the start.
-    pub(super) bursts: AtomicU64,
-    /// Rows on disk since the start.
-    pub(super) written: AtomicU64,
-    /// The facts that have a row.
-    pub(super) told: Told,
-}
-
-#[derive(Debug)]
-pub(super) enum Message {
-    Write(Waiting),
-    Flush(oneshot::Sender<()>),
-    Close(oneshot::Sender<()>),
-}
-
-/// A row on its way to the disk, and who waits for it to be there: no one when it was enqueued.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) row: Row,
-    pub(super) answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
-    /// Its share of the bytes that may wait.
-    pub(super) _room: Option<OwnedSemaphorePermit>,
-}
-
-impl Waiting {
-    pub(super) fn answer(self, result: Result<u64, AuditError>) {
-        if let Some(answer) = self.answer {
-            // A row whose caller is gone is written, or not, all the same.
-            let _ = answer.send(result);
-        }
-    }
 }
 
 /// A record that has its place among those that are written next.
@@ -113,7 +76,7 @@ impl AuditLog {
     ) -> Result<Self, AuditError> {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
         if let Some(signing) = &signing {
-            checkpoint_file::compare(&mut transaction, &log, signing).await?;
+            signing::compare(&mut transaction, &log, signing).await?;
         }
         let head = Head::load(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
         let newest: Option<(String,)> = query(NEWEST)

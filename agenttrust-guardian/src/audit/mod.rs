@@ -77,6 +77,7 @@ mod outage;
 mod prune;
 mod read;
 mod record;
+mod shared;
 mod signing;
 mod verify;
 mod writer;
@@ -88,7 +89,6 @@ pub(crate) use self::checkpoint::{before as checkpoints, cut};
 pub(crate) use self::checkpoint_file::CheckpointFile;
 #[cfg(feature = "cli")]
 pub(crate) use self::checkpoint_file::newest as noted;
-pub(crate) use self::counting::Counted;
 pub(crate) use self::error::AuditError;
 pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
@@ -101,11 +101,13 @@ pub(crate) use self::read::MAX_PAGE;
 pub(crate) use self::read::{export, newest};
 pub(crate) use self::read::{last, list, logs};
 pub(crate) use self::record::Row;
-pub(crate) use self::record::{Entry, MAX_BODY_BYTES, Record};
+pub(crate) use self::record::{Counted, Entry, Record};
 pub(crate) use self::signing::Signing;
 pub(crate) use self::verify::Verification;
 pub(crate) use self::verify::{Trust, verify_all};
 
+/// How long the canonical form of a body is at most, in bytes.
+pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
 /// What the names of the key and of the noted checkpoints end with, beside a database file.
 pub(crate) const AUDIT_KEY: &str = ".audit-key";
 pub(crate) const AUDIT_CHECKPOINTS: &str = ".checkpoints";

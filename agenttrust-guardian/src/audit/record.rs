@@ -2,17 +2,36 @@
 
 use std::sync::Arc;
 
+use agenttrust::Timestamp;
 use agenttrust::internal::hex;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::FromRow;
 
-use super::counting::Counted;
+use super::MAX_BODY_BYTES;
 use super::error::AuditError;
 use super::facts::FactsDigest;
 
-/// How long the canonical form of a body is at most, in bytes.
-pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
+/// A decision as it is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// The issued session that it was made in.
+    pub(crate) session_id: Option<String>,
+    pub(crate) read: bool,
+    /// The tool, if it was denied.
+    pub(crate) denied: Option<String>,
+    pub(crate) at: Timestamp,
+}
+
+impl FactsDigest {
+    /// The row of these facts, which this is the digest of.
+    pub(crate) fn record(self, org_id: &str, mut body: Value) -> Record {
+        if let Some(body) = body.as_object_mut() {
+            body.insert("digest".to_owned(), self.to_hex().into());
+        }
+        Record::new("facts", org_id).body(body)
+    }
+}
 
 /// Something to be remembered for good.
 ///

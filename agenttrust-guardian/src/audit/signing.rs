@@ -1,13 +1,15 @@
-//! When a checkpoint is due, and where it goes.
+//! When a checkpoint is due, where it goes, and whether the log still has what it says.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::checkpoint::{Checkpoint, CheckpointKind};
-use super::checkpoint_file::CheckpointFile;
+use super::checkpoint::{self, Checkpoint, CheckpointKind};
+use super::checkpoint_file::{self, CheckpointFile};
+use super::error::AuditError;
 use super::head::Head;
 use super::key::AuditKey;
+use crate::store::Transaction;
 
 /// After how many rows a checkpoint is signed, and after how long if there was any row.
 const EVERY_ROWS: u64 = 1_000;
@@ -67,4 +69,42 @@ impl Signing {
             None => {}
         }
     }
+}
+
+/// Whether the log still has what checkpoints say that it had: the newest in the database that is by the
+/// same key, and the newest that was noted outside.
+pub(super) async fn compare(
+    transaction: &mut Transaction,
+    log: &str,
+    signing: &Signing,
+) -> Result<(), AuditError> {
+    let own = Some(signing.key.public());
+    let kept = checkpoint::newest(&mut *transaction, log).await.map_err(AuditError::unreadable)?;
+    let kept = kept.filter(|kept| kept.signer() == own).map(|kept| (kept, "the database".into()));
+    let noted = match &signing.notes {
+        None => None,
+        Some(notes) => {
+            let noted =
+                checkpoint_file::newest(notes.path())?.into_iter().find(|noted| noted.log == log);
+            noted.map(|noted| (noted, notes.path().display().to_string()))
+        }
+    };
+    for (checkpoint, place) in kept.into_iter().chain(noted) {
+        let Some(said) =
+            Head::from_checkpoint(&checkpoint).filter(|_| checkpoint.signer().is_some())
+        else {
+            tracing::error!(
+                %place, seq = checkpoint.seq,
+                "a checkpoint of the audit is signed by nobody and not gone by"
+            );
+            continue;
+        };
+        match said.still_stands(transaction, log, own).await {
+            Err(AuditError::Tampered { log, seq }) => {
+                return Err(AuditError::Truncated { log, seq, at: checkpoint.at, place });
+            }
+            stands => stands?,
+        }
+    }
+    Ok(())
 }

@@ -14,9 +14,9 @@ use super::counting;
 use super::error::AuditError;
 use super::facts::FactsDigest;
 use super::head::{self, Head};
-use super::log::{Message, Shared, Waiting};
 use super::outage::Outage;
 use super::record::Row;
+use super::shared::{Message, Shared, Waiting, WriterEnd};
 use super::signing::Signing;
 use crate::clock::Clock;
 use crate::domain::DEFAULT_ORG;
@@ -61,13 +61,6 @@ pub(super) struct Writer {
     outage: Option<Outage>,
     /// A commit that was asked for and not answered.
     doubt: Option<Doubt>,
-}
-
-/// The writer's end of what it shares with those who hold the log.
-pub(super) struct WriterEnd {
-    pub(super) messages: mpsc::Receiver<Message>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) last: watch::Sender<Head>,
 }
 
 /// A commit that may have been done, or not.

@@ -2,9 +2,10 @@
 
 use agenttrust::Effect;
 
+use super::disguise::is_in_disguise;
 use super::http_method;
 use super::verbs::{self, Word};
-use super::words::{is_in_disguise, oddly_cased, words};
+use super::words::{oddly_cased, words};
 
 /// What a name says of the effect. Nothing is `None`, which orders below every effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,28 +1,10 @@
-//! How a name is cut into words, and words that are not what they look like.
+//! How a name is cut into words, and how a word looks.
 
-use unicode_security::{RestrictionLevel, RestrictionLevelDetection, skeleton};
-
-use super::verbs;
+use unicode_security::skeleton;
 
 /// The words of a part of a name, without what is between them.
 pub(super) fn words(part: &str) -> impl Iterator<Item = &str> {
     part.split(|c: char| !c.is_alphabetic()).flat_map(humps)
-}
-
-/// Whether a word of the name is written to look like another: with letters of several scripts, with
-/// letters that are no text (full-width, mathematical), with characters that are not seen, or such that
-/// a known word is what a person reads.
-pub(super) fn is_in_disguise(name: &str) -> bool {
-    !name.is_ascii()
-        && name
-            .split(|c: char| c.is_ascii() && !c.is_ascii_alphabetic())
-            .filter(|chunk| !chunk.is_ascii() && chunk.contains(char::is_alphabetic))
-            .any(|chunk| {
-                // Latin beside Chinese, Japanese or Korean is how those are written.
-                !chunk.check_restriction_level(RestrictionLevel::HighlyRestrictive)
-                    || verbs::looks_known(chunk)
-                    || humps(chunk).any(|hump| !hump.is_ascii() && verbs::looks_known(hump))
-            })
 }
 
 /// The chunks of a name whose capitals are those of no language: of `list_DELETEfile` the second, of
@@ -45,7 +27,7 @@ pub(super) fn look(word: &str) -> String {
 }
 
 /// Cuts `camelCase`, and `SQLDrop` into `SQL` and `Drop`.
-fn humps(word: &str) -> impl Iterator<Item = &str> {
+pub(super) fn humps(word: &str) -> impl Iterator<Item = &str> {
     let mut rest = word;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -11,13 +11,14 @@ use agenttrust::model::schema::NameOrEmpty;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{OneOf, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{OpenApi as Description, RefOr, Required, Schema};
+use utoipa::openapi::{OpenApi as Description, RefOr, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema};
 
 use super::answers::refusal;
+use super::params::described_header;
 use super::{
     agents, approval_list, approvals, audit, check, health, keys, metrics, policies, revocations,
     sessions, telemetry, tokens, tool_effects, tools, webhooks,
@@ -172,7 +173,7 @@ fn keyed(operation: &mut Operation) {
         operation.responses.responses.entry(status).or_insert(refusal);
     }
     let said = "The agent that the caller speaks for and no other; a key may name only its own";
-    let header = header("X-Agent-ID", said, NameOrEmpty::schema());
+    let header = described_header("X-Agent-ID", said, NameOrEmpty::schema());
     operation.parameters.get_or_insert_default().push(RefOr::T(header));
 }
 
@@ -186,15 +187,4 @@ fn unless_null(one_of: &OneOf) -> Option<RefOr<Schema>> {
         [given] => Some(given.clone()),
         _ => None,
     }
-}
-
-/// A header that may be sent.
-pub(super) fn header(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(description))
-        .schema(Some(schema))
-        .build()
 }

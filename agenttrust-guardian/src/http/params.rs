@@ -7,6 +7,8 @@ use agenttrust::Timestamp;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{RefOr, Required, Schema};
 
 use crate::domain::Error;
 use crate::domain::names::check_name;
@@ -96,4 +98,19 @@ pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'
         .to_str()
         .map_err(|_| Error::invalid(name, "holds more than printable ASCII characters"))?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+}
+
+/// Describes a header that may be sent.
+pub(super) fn described_header(
+    name: &str,
+    description: &str,
+    schema: impl Into<RefOr<Schema>>,
+) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
 }

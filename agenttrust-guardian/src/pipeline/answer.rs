@@ -5,7 +5,7 @@ use std::time::Duration;
 use agenttrust::model::CheckResult;
 
 use super::Check;
-use super::evaluation::DecisionContext;
+use super::context::DecisionContext;
 use crate::domain::{Answer, Decision, DecisionKind};
 
 /// The answer to a check that could not be decided in time: no permission, and no denial either.

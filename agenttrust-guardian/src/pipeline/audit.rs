@@ -6,8 +6,9 @@ use agenttrust::Effect;
 use agenttrust::background;
 use agenttrust::model::SessionMode;
 
+use super::context::DecisionContext;
 use super::decision_body::DecisionBody;
-use super::evaluation::{DecisionContext, Evaluation};
+use super::evaluation::Evaluation;
 use crate::audit::{AuditError, Counted, FactsDigest, Record, Row};
 use crate::domain::Decision;
 use crate::engine::Engine;

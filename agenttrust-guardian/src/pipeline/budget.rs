@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 
-use super::evaluation::DecisionContext;
+use super::context::DecisionContext;
 use crate::domain::{Decision, duration};
 use crate::engine::Engine;
 use crate::policy::{Limit, Per};

@@ -4,7 +4,8 @@
 use agenttrust::model::{Binds, BoundTo, SessionMode, SessionSource};
 use serde::{Serialize, Serializer};
 
-use super::evaluation::{DecisionContext, Evaluation};
+use super::context::DecisionContext;
+use super::evaluation::Evaluation;
 use crate::domain::Decision;
 
 /// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agenttrust::model::BoundTo;
 
-use super::evaluation::DecisionContext;
+use super::context::DecisionContext;
 use super::policy::counted;
 use super::{Check, budget};
 use crate::domain::{Decision, ids};

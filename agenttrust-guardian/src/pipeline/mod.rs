@@ -10,6 +10,7 @@ mod audit;
 mod budget;
 mod ceiling;
 mod classify;
+mod context;
 mod deadline;
 #[cfg(test)]
 mod deadline_tests;
@@ -33,8 +34,9 @@ use std::time::{Duration, Instant};
 use agenttrust::{Binds, Effect};
 use serde_json::json;
 
+use self::context::DecisionContext;
 pub(crate) use self::deadline::{answer, answer_once};
-use self::evaluation::{DecisionContext, Evaluation, evaluate};
+use self::evaluation::{Evaluation, evaluate};
 use self::idempotent_replay::replay;
 use self::policy::{Judged, judge};
 use crate::audit::Record;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::found::{Found, Origin};
-use super::known::{self, Known};
-use super::value::Kind;
+use super::known;
+use super::setting::{Kind, Known};
 use crate::domain::GuardianError;
 use crate::domain::file::read_text_at_most;
 use crate::domain::spelling::nearest;

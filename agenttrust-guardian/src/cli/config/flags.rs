@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::known::{self, Known, Unset};
-use super::value::Kind;
+use super::known;
+use super::setting::{Kind, Known, Unset};
 
 const CONFIG: &str = "config";
 const PRINT_CONFIG: &str = "print-config";

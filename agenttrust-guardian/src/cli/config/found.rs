@@ -1,13 +1,8 @@
 //! What each setting was found to be, and where.
 
-use std::env::VarError;
 use std::path::PathBuf;
 
-use super::file::{self, File};
-use super::flags::Flags;
-use super::known::{self, Known, Unset};
-use super::value::Kind;
-use crate::domain::GuardianError;
+use super::setting::{Kind, Known};
 
 /// A setting's text, and where it was found.
 #[derive(Clone)]
@@ -48,19 +43,13 @@ impl Origin {
     }
 }
 
-/// What was found, in the order of [`known::ALL`].
+/// What was found, in the order of the table.
 pub(super) struct Settings(Vec<(&'static Known, Option<Found>)>);
 
 impl Settings {
-    /// Looks for every setting: among the flags, in the environment, in the file.
-    pub(super) fn gather(flags: &Flags) -> Result<Self, GuardianError> {
-        let file = match &flags.config {
-            Some(path) => Some(path.clone()),
-            None => variable("AGENTTRUST_CONFIG")?.map(PathBuf::from),
-        };
-        let file = file.as_deref().map(file::load).transpose()?.unwrap_or_default();
-        let each = known::ALL.iter().map(|&known| Ok((known, look(known, flags, &file)?)));
-        each.collect::<Result<_, GuardianError>>().map(Self)
+    /// Every setting with what it was found to be, in the order of the table.
+    pub(super) fn new(all: Vec<(&'static Known, Option<Found>)>) -> Self {
+        Self(all)
     }
 
     /// Every setting.
@@ -94,47 +83,6 @@ impl std::fmt::Debug for Settings {
         let origins = self.iter().map(|(known, found)| (known.name, found.map(|at| &at.origin)));
         f.debug_map().entries(origins).finish()
     }
-}
-
-fn look(known: &Known, flags: &Flags, file: &File) -> Result<Option<Found>, GuardianError> {
-    if let Some(text) = flags.get(known) {
-        return Ok(Some(Found { text: text.to_owned(), origin: Origin::Flag }));
-    }
-    if let Some(text) = variable(&known.variable())? {
-        return Ok(Some(Found { text, origin: Origin::Environment }));
-    }
-    if let Some(found) = file.get(known) {
-        return Ok(Some(found.clone()));
-    }
-    let default = match (known.kind, &known.default) {
-        _ if known.name == known::REPLICA.name => Some(machine()),
-        (_, Unset::Is(default)) => Some((*default).to_owned()),
-        (Kind::Switch, Unset::Absent) => Some("false".to_owned()),
-        (_, Unset::Absent | Unset::Found(_)) => None,
-    };
-    Ok(default.map(|text| Found { text, origin: Origin::Default }))
-}
-
-/// This variable, if it is set and not empty.
-fn variable(name: &str) -> Result<Option<String>, GuardianError> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => {
-            Err(GuardianError::Invalid(format!("{name} is not UTF-8; set it again")))
-        }
-    }
-}
-
-/// The name of this machine, as far as it can be told without asking the network.
-fn machine() -> String {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    [kernel, std::env::var("HOSTNAME").ok(), std::env::var("COMPUTERNAME").ok()]
-        .into_iter()
-        .flatten()
-        .map(|name| name.trim().to_owned())
-        .find(|name| !name.is_empty())
-        .unwrap_or_else(|| "guardian".to_owned())
 }
 
 impl Found {

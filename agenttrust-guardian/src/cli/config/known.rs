@@ -6,34 +6,10 @@ use std::time::Duration;
 
 use super::super::log::Format;
 use super::found::Settings;
-use super::value::{Kind, Short, Url, Value};
+use super::setting::Known;
+use super::setting::Unset::{Absent, Found, Is};
+use super::value::{Short, Url, Value};
 use crate::domain::{GuardianError, Secret};
-
-/// One setting.
-#[derive(Debug)]
-pub(super) struct Known {
-    /// Its name in the file; the flag's and the variable's follow from it.
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    /// What the help calls its value.
-    pub(super) value_name: &'static str,
-    pub(super) default: Unset,
-    /// What the help says of it.
-    pub(super) help: &'static str,
-}
-
-/// What a setting is when nobody sets it.
-#[derive(Debug)]
-pub(super) enum Unset {
-    /// It is absent, or off.
-    Absent,
-    /// It is this.
-    Is(&'static str),
-    /// It is found out, as the help says in these words.
-    Found(&'static str),
-}
-
-use Unset::{Absent, Found, Is};
 
 macro_rules! settings {
     ($($known:ident $field:ident: $type:ty = $name:literal $value_name:literal $default:expr, $help:literal;)*) => {
@@ -105,11 +81,4 @@ settings! {
         "What to log: error, warn, info, debug, trace, or a filter such as info,sqlx=debug";
     LOG_FORMAT log_format: Format = "log-format" "FORMAT" Is("text"),
         "How to log: text or json";
-}
-
-impl Known {
-    /// The variable that sets it.
-    pub(super) fn variable(&self) -> String {
-        format!("AGENTTRUST_{}", self.name.to_ascii_uppercase().replace('-', "_"))
-    }
 }

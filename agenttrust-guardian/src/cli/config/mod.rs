@@ -6,15 +6,18 @@ pub(super) mod duration;
 mod file;
 mod flags;
 mod found;
+mod gather;
 mod known;
 mod print;
+mod setting;
 mod value;
 
 use std::path::PathBuf;
 
 pub(super) use self::flags::Flags;
 use self::found::{Origin, Settings};
-use self::known::{Known, Values};
+use self::known::Values;
+use self::setting::Known;
 use self::value::Value;
 use crate::domain::GuardianError;
 use crate::domain::names::check_name;
@@ -29,7 +32,7 @@ pub(super) struct Config {
 impl Config {
     /// Reads the flags, the environment and the file.
     pub(super) fn load(flags: &Flags) -> Result<Self, GuardianError> {
-        let mut settings = Settings::gather(flags)?;
+        let mut settings = gather::gather(flags)?;
         if bool::from_settings(&settings, &known::DEV)? {
             database_and_dev(&settings)?;
             // Neither is used.

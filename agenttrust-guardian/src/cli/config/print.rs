@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use super::found::{Found, Origin, Settings};
-use super::known::Known;
-use super::value::Kind;
+use super::setting::{Kind, Known};
 
 /// The settings as TOML.
 pub(super) fn toml(settings: &Settings) -> String {

@@ -6,20 +6,8 @@ use std::time::Duration;
 use super::super::log::Format;
 use super::duration;
 use super::found::{Found, Settings};
-use super::known::Known;
+use super::setting::{Kind, Known};
 use crate::domain::{GuardianError, Secret};
-
-/// What a setting holds, as the file and the page of settings have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    /// A text with a password in it, perhaps.
-    Url,
-    /// Never shown, and no flag: every process of the machine can read the flags of the others.
-    Secret,
-    Switch,
-    Number,
-}
 
 /// A type that a setting may have.
 pub(super) trait Value: Sized {

@@ -1,0 +1,63 @@
+//! Looking for each setting: among the flags, in the environment, in the file.
+
+use std::env::VarError;
+use std::path::PathBuf;
+
+use super::file::{self, File};
+use super::flags::Flags;
+use super::found::{Found, Origin, Settings};
+use super::known;
+use super::setting::{Kind, Known, Unset};
+use crate::domain::GuardianError;
+
+/// Looks for every setting: among the flags, in the environment, in the file.
+pub(super) fn gather(flags: &Flags) -> Result<Settings, GuardianError> {
+    let file = match &flags.config {
+        Some(path) => Some(path.clone()),
+        None => variable("AGENTTRUST_CONFIG")?.map(PathBuf::from),
+    };
+    let file = file.as_deref().map(file::load).transpose()?.unwrap_or_default();
+    let each = known::ALL.iter().map(|&known| Ok((known, look(known, flags, &file)?)));
+    each.collect::<Result<_, GuardianError>>().map(Settings::new)
+}
+
+fn look(known: &Known, flags: &Flags, file: &File) -> Result<Option<Found>, GuardianError> {
+    if let Some(text) = flags.get(known) {
+        return Ok(Some(Found { text: text.to_owned(), origin: Origin::Flag }));
+    }
+    if let Some(text) = variable(&known.variable())? {
+        return Ok(Some(Found { text, origin: Origin::Environment }));
+    }
+    if let Some(found) = file.get(known) {
+        return Ok(Some(found.clone()));
+    }
+    let default = match (known.kind, &known.default) {
+        _ if known.name == known::REPLICA.name => Some(machine()),
+        (_, Unset::Is(default)) => Some((*default).to_owned()),
+        (Kind::Switch, Unset::Absent) => Some("false".to_owned()),
+        (_, Unset::Absent | Unset::Found(_)) => None,
+    };
+    Ok(default.map(|text| Found { text, origin: Origin::Default }))
+}
+
+/// This variable, if it is set and not empty.
+fn variable(name: &str) -> Result<Option<String>, GuardianError> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(GuardianError::Invalid(format!("{name} is not UTF-8; set it again")))
+        }
+    }
+}
+
+/// The name of this machine, as far as it can be told without asking the network.
+fn machine() -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    [kernel, std::env::var("HOSTNAME").ok(), std::env::var("COMPUTERNAME").ok()]
+        .into_iter()
+        .flatten()
+        .map(|name| name.trim().to_owned())
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "guardian".to_owned())
+}
