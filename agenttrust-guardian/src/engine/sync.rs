@@ -263,7 +263,8 @@ impl Engine {
         let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
         let status = entry.agent.status;
         let same_terms = before.as_ref().is_some_and(|before| {
-            before.floor == entry.floor && before.agent.capabilities == entry.agent.capabilities
+            before.floor == entry.floor
+                && before.capabilities.as_slice() == entry.capabilities.as_slice()
         });
         self.registry.keep_agent(entry);
         let Some(before) = before else { return Ok(()) };

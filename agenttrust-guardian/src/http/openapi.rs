@@ -1,8 +1,8 @@
 //! The OpenAPI document, made from the handlers and from the objects that they take and send.
 //!
 //! A handler says in its `#[utoipa::path(…)]` what is its own. What is so wherever a key is needed is
-//! added here to every endpoint that does not say `security(())`. A handler that is not listed here is
-//! missed by `tests/openapi.rs`, which compares the document with the router.
+//! added here to every endpoint that does not say `security(())`. `tests/contract/openapi.rs` compares the
+//! document with the router, and fails where a handler is not listed here.
 
 use std::sync::LazyLock;
 

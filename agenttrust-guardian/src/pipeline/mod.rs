@@ -1,7 +1,8 @@
 //! How a check is decided: identity → session → classify → ceiling → policy → elevation → audit →
 //! answer.
 //!
-//! One file a step. Everything up to the policies' verdict reads memory only. Deny beats elevate beats
+//! One file a step. `evaluation.rs` calls those before the policies, and the order of its `or_else` is the order in
+//! which they refuse; a new step is a line there. Everything up to the policies' verdict reads memory only. Deny beats elevate beats
 //! allow: the first step that denies ends the matter, and nobody is asked to approve what an approval
 //! would not allow.
 

