@@ -2,6 +2,7 @@
 //! and the denials of an agent; on SQLite with one Guardian and on PostgreSQL with two.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use agenttrust_guardian::policy::PolicySet;
 use agenttrust_guardian::{Guardian, Role};
@@ -55,6 +56,8 @@ impl Site {
                 .admin_key(ADMIN)
                 .database(&self.url)
                 .replica(*name)
+                // What is counted is counted however long it takes.
+                .check_deadline(Duration::from_secs(30))
                 .policy_set(self.policies.clone());
             let guardian = builder.build().await.unwrap();
             self.guardians.push(Api::new(guardian, Guardian::router));
