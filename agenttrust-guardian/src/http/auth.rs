@@ -56,8 +56,7 @@ impl Caller {
     /// As [`need`](Self::need), for this agent; 403 for an agent that the key is not bound to, and
     /// for another one than `X-Agent-ID` names.
     pub(super) fn need_for(&self, permission: Permission, agent_id: &str) -> Result<(), Error> {
-        let access = self.need(permission)?;
-        if access == Access::Own && !self.key.is_bound_to(agent_id) {
+        if !self.reach(permission)?.covers(agent_id) {
             return Err(Error::not_bound(agent_id));
         }
         match &self.named {

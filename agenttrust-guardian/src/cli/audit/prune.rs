@@ -77,7 +77,7 @@ impl Prune {
 
 /// What is let go of, and what is to be there afterwards.
 struct Cut {
-    /// In which log; in all unless it is said.
+    /// Names the log; every log is cut without it.
     log: Option<String>,
     key: AuditKey,
     /// What is older than this.

@@ -1,4 +1,4 @@
-//! What a setting is: its name, what it holds, and what it is when nobody sets it.
+//! A setting: its name, what it holds, and its default.
 
 /// One setting.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Known {
     pub(super) help: &'static str,
 }
 
-/// What a setting is when nobody sets it.
+/// Says what a setting is where it is not set.
 #[derive(Debug)]
 pub(super) enum Unset {
     /// It is absent, or off.

@@ -7,6 +7,7 @@ use super::super::log::Format;
 use super::duration;
 use super::found::{Found, Settings};
 use super::setting::{Kind, Known};
+use crate::domain::numbers::digits;
 use crate::domain::{GuardianError, Secret};
 
 /// A type that a setting may have.
@@ -106,8 +107,7 @@ impl Value for Option<usize> {
 
     fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         const WRONG: &str = "no whole number; write one such as 1000";
-        let digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
-        parse(settings, known, WRONG, |text| text.parse().ok().filter(|_| digits(text)))
+        parse(settings, known, WRONG, |text| digits(text)?.try_into().ok())
     }
 }
 
