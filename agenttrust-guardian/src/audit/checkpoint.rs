@@ -2,12 +2,11 @@
 
 use agenttrust::internal::hex;
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
 
 use super::chain::Hash;
 use super::key::{AuditKey, PublicKey};
 use super::record::unhex;
-use crate::store::{Target, Transaction, query};
+use crate::store::{Target, Transaction, from_row, query};
 
 const DOMAIN: &[u8] = b"agenttrust.audit.checkpoint.v1";
 
@@ -177,14 +176,15 @@ async fn page<'t>(
     Ok(rows.into_iter().map(|row| row.into_checkpoint(CheckpointKind::Reached)).collect())
 }
 
-#[derive(FromRow)]
-struct Row {
-    log: String,
-    seq: i64,
-    hash: String,
-    at: String,
-    key: String,
-    signature: String,
+from_row! {
+    struct Row {
+        log: String,
+        seq: i64,
+        hash: String,
+        at: String,
+        key: String,
+        signature: String,
+    }
 }
 
 impl Row {

@@ -1,12 +1,10 @@
 //! The end of the chain, and whether it is still what it was.
 
-use sqlx::FromRow;
-
 use super::chain::{Hash, genesis};
 use super::checkpoint::{self, Checkpoint};
 use super::error::AuditError;
 use super::key::PublicKey;
-use crate::store::{Transaction, query};
+use crate::store::{Transaction, from_row, query};
 
 const TAIL: &str = "SELECT seq, hash FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
 /// Whether a database with one log ends with the row of this hash.
@@ -69,10 +67,11 @@ impl Head {
     }
 }
 
-#[derive(FromRow)]
-struct Raw {
-    seq: i64,
-    hash: Vec<u8>,
+from_row! {
+    struct Raw {
+        seq: i64,
+        hash: Vec<u8>,
+    }
 }
 
 impl Raw {

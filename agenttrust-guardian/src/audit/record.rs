@@ -6,11 +6,11 @@ use agenttrust::Timestamp;
 use agenttrust::internal::hex;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::FromRow;
 
 use super::MAX_BODY_BYTES;
 use super::error::AuditError;
 use super::facts::FactsDigest;
+use crate::store::from_row;
 
 /// A decision as it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,19 +183,21 @@ pub(crate) struct Entry {
     pub(crate) hash: String,
 }
 
-/// A row as it is stored: what [`Entry`] shows and what the chain is checked against.
-#[derive(Debug, FromRow)]
-pub(super) struct Stored {
-    pub(super) log: String,
-    pub(super) seq: i64,
-    pub(super) at: String,
-    pub(super) kind: String,
-    pub(super) org_id: String,
-    pub(super) agent_id: Option<String>,
-    pub(super) actor: Option<String>,
-    pub(super) body: String,
-    pub(super) prev_hash: Vec<u8>,
-    pub(super) hash: Vec<u8>,
+from_row! {
+    /// A row as it is stored: what [`Entry`] shows and what the chain is checked against.
+    #[derive(Debug)]
+    pub(super) struct Stored {
+        pub(super) log: String,
+        pub(super) seq: i64,
+        pub(super) at: String,
+        pub(super) kind: String,
+        pub(super) org_id: String,
+        pub(super) agent_id: Option<String>,
+        pub(super) actor: Option<String>,
+        pub(super) body: String,
+        pub(super) prev_hash: Vec<u8>,
+        pub(super) hash: Vec<u8>,
+    }
 }
 
 impl From<Stored> for Entry {

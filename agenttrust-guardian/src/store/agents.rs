@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use agenttrust::Timestamp;
 use agenttrust::model::{Agent, AgentStatus, SessionMode};
-use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::lists;
 
@@ -40,19 +40,20 @@ pub(crate) struct AgentRow {
     pub(crate) floor_ceiling: Option<Arc<[String]>>,
 }
 
-#[derive(FromRow)]
-struct Raw {
-    id: String,
-    org_id: String,
-    name: String,
-    framework: String,
-    public_key: String,
-    status: String,
-    capabilities: String,
-    metadata: String,
-    floor_mode: String,
-    floor_ceiling: Option<String>,
-    created_at: i64,
+from_row! {
+    struct Raw {
+        id: String,
+        org_id: String,
+        name: String,
+        framework: String,
+        public_key: String,
+        status: String,
+        capabilities: String,
+        metadata: String,
+        floor_mode: String,
+        floor_ceiling: Option<String>,
+        created_at: i64,
+    }
 }
 
 impl TryFrom<Raw> for AgentRow {

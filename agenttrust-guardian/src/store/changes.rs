@@ -6,10 +6,10 @@
 //! in their order and without a gap: whoever has seen number 7 will never be shown a late number 6.
 
 use agenttrust::Timestamp;
-use sqlx::FromRow;
 use sqlx::postgres::PgListener;
 
 use super::db::{CHANNEL, Db, query};
+use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_micros, unreadable};
 
 const NEXT: &str = "UPDATE settings SET value = value + 1 WHERE name = 'changes' RETURNING value";
@@ -70,13 +70,14 @@ pub(crate) struct Changed {
     pub(crate) made_at: Timestamp,
 }
 
-#[derive(FromRow)]
-struct Raw {
-    seq: i64,
-    kind: String,
-    org_id: String,
-    id: String,
-    made_at: i64,
+from_row! {
+    struct Raw {
+        seq: i64,
+        kind: String,
+        org_id: String,
+        id: String,
+        made_at: i64,
+    }
 }
 
 /// Says what this transaction changed. The last thing that it does: from here on others who change

@@ -1,10 +1,10 @@
 //! The table of API keys: hashes, never the keys.
 
 use agenttrust::Timestamp;
-use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::{Fingerprint, Role};
 
@@ -61,19 +61,20 @@ pub(crate) struct Rotation {
     pub(crate) now: Timestamp,
 }
 
-#[derive(FromRow)]
-struct Raw {
-    id: String,
-    org_id: String,
-    hash: String,
-    role: String,
-    agents: String,
-    created_at: i64,
-    revoked_at: Option<i64>,
-    old_hash: Option<String>,
-    old_until: Option<i64>,
-    rotated_at: Option<i64>,
-    last_used_at: Option<i64>,
+from_row! {
+    struct Raw {
+        id: String,
+        org_id: String,
+        hash: String,
+        role: String,
+        agents: String,
+        created_at: i64,
+        revoked_at: Option<i64>,
+        old_hash: Option<String>,
+        old_until: Option<i64>,
+        rotated_at: Option<i64>,
+        last_used_at: Option<i64>,
+    }
 }
 
 impl TryFrom<Raw> for KeyRow {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use agenttrust::background;
 use sqlx::Connection;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -18,11 +17,8 @@ use super::db::Db;
 use super::db::query;
 use super::lock::Lock;
 use super::wal::Mover;
-use super::{Store, refusal};
+use super::{Store, migrations, refusal};
 use crate::domain::GuardianError;
-
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a statement waits for another writer.
 const BUSY: Duration = Duration::from_secs(5);
@@ -233,9 +229,9 @@ impl Store {
                     if foreign {
                         return Ok(Err(refusal::FOREIGN.to_owned()));
                     }
-                    SQLITE.run(pool).await
+                    migrations::for_sqlite().run(pool).await
                 }
-                Db::Postgres(pool) => POSTGRES.run(pool).await,
+                Db::Postgres(pool) => migrations::for_postgres().run(pool).await,
             };
             Ok::<_, sqlx::Error>(migrated.map_err(|error| refusal::of_tables(&error)))
         });

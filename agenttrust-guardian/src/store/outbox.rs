@@ -3,9 +3,9 @@
 
 use agenttrust::Timestamp;
 use agenttrust::model::Approval;
-use sqlx::FromRow;
 
 use super::db::query;
+use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_json, from_micros};
 use crate::domain::{Event, ids};
 
@@ -66,17 +66,18 @@ pub(crate) struct DeliveryRow {
     pub(crate) last_error: Option<String>,
 }
 
-#[derive(FromRow)]
-struct Raw {
-    id: String,
-    event: String,
-    status: String,
-    attempts: i64,
-    created_at: i64,
-    next_at: i64,
-    ended_at: Option<i64>,
-    last_status: Option<i64>,
-    last_error: Option<String>,
+from_row! {
+    struct Raw {
+        id: String,
+        event: String,
+        status: String,
+        attempts: i64,
+        created_at: i64,
+        next_at: i64,
+        ended_at: Option<i64>,
+        last_status: Option<i64>,
+        last_error: Option<String>,
+    }
 }
 
 impl TryFrom<Raw> for DeliveryRow {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use agenttrust::Timestamp;
 use agenttrust::model::{SessionMode, SessionSource};
-use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::lists;
 
@@ -46,20 +46,21 @@ pub(crate) struct SessionRow {
     pub(crate) opened_by: Option<String>,
 }
 
-#[derive(FromRow)]
-struct Raw {
-    id: String,
-    org_id: String,
-    agent_id: String,
-    source: String,
-    server_id: String,
-    mode: String,
-    scope_ceiling: Option<String>,
-    token_id: Option<String>,
-    created_at: i64,
-    expires_at: i64,
-    ended_at: Option<i64>,
-    opened_by: Option<String>,
+from_row! {
+    struct Raw {
+        id: String,
+        org_id: String,
+        agent_id: String,
+        source: String,
+        server_id: String,
+        mode: String,
+        scope_ceiling: Option<String>,
+        token_id: Option<String>,
+        created_at: i64,
+        expires_at: i64,
+        ended_at: Option<i64>,
+        opened_by: Option<String>,
+    }
 }
 
 impl TryFrom<Raw> for SessionRow {

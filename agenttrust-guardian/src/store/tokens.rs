@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use agenttrust::Timestamp;
-use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::{Fingerprint, lists};
 
@@ -39,17 +39,18 @@ pub(crate) struct TokenRow {
     pub(crate) revoked: bool,
 }
 
-#[derive(FromRow)]
-struct Raw {
-    id: String,
-    hash: String,
-    org_id: String,
-    agent_id: String,
-    scopes: String,
-    audience: String,
-    session_id: Option<String>,
-    expires_at: i64,
-    revoked_at: Option<i64>,
+from_row! {
+    struct Raw {
+        id: String,
+        hash: String,
+        org_id: String,
+        agent_id: String,
+        scopes: String,
+        audience: String,
+        session_id: Option<String>,
+        expires_at: i64,
+        revoked_at: Option<i64>,
+    }
 }
 
 impl TryFrom<Raw> for TokenRow {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use agenttrust::{Effect, Timestamp};
-use sqlx::FromRow;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, to_json, unreadable};
 use crate::manifest::{Change, Declared, Json, Known};
 
@@ -37,14 +37,15 @@ const REMOVE: &str = "DELETE FROM tool_manifest WHERE org_id = $1 AND tool = $2"
 const DECLARED: &str = "SELECT org_id, tool, effect, scopes, arguments, places FROM tool_manifest \
                         WHERE $1 IS NULL OR org_id = $1";
 
-#[derive(FromRow)]
-struct Raw {
-    org_id: String,
-    tool: String,
-    effect: Option<String>,
-    scopes: String,
-    arguments: String,
-    places: String,
+from_row! {
+    struct Raw {
+        org_id: String,
+        tool: String,
+        effect: Option<String>,
+        scopes: String,
+        arguments: String,
+        places: String,
+    }
 }
 
 /// One word about a tool of an organisation: the others are empty.

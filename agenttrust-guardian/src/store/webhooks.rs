@@ -3,9 +3,9 @@
 use std::fmt;
 
 use agenttrust::Timestamp;
-use sqlx::FromRow;
 
 use super::db::query;
+use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json};
 use crate::domain::{Event, Secret};
 
@@ -50,17 +50,18 @@ impl fmt::Debug for WebhookRow {
     }
 }
 
-#[derive(FromRow)]
-struct Raw {
-    id: String,
-    org_id: String,
-    url: String,
-    events: String,
-    secret: String,
-    created_by: String,
-    created_at: i64,
-    disabled_at: Option<i64>,
-    disabled_for: Option<String>,
+from_row! {
+    struct Raw {
+        id: String,
+        org_id: String,
+        url: String,
+        events: String,
+        secret: String,
+        created_by: String,
+        created_at: i64,
+        disabled_at: Option<i64>,
+        disabled_for: Option<String>,
+    }
 }
 
 impl TryFrom<Raw> for WebhookRow {

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, ApprovalStatus};
-use sqlx::FromRow;
 
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::listing::{ApprovalFilter, Place};
 pub(super) use self::outcomes::settle_outcomes;
 pub(crate) use self::settling::{Held, NewApproval, Settled};
 use super::db::{Target, query};
+use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, unreadable};
 
 /// The number of votes that count for the approval `$approval`. That of a revoked key does not. Nor
@@ -74,35 +74,36 @@ pub(crate) struct ApprovalRow {
     pub(crate) uses: i64,
 }
 
-#[derive(FromRow)]
-struct Raw {
-    id: String,
-    org_id: String,
-    agent_id: String,
-    session_id: String,
-    tool: String,
-    effect: String,
-    bound_to: String,
-    bound_value: String,
-    summary: Option<String>,
-    reason: String,
-    status: String,
-    quorum: i64,
-    window_micros: i64,
-    single_use: bool,
-    created_at: i64,
-    expires_at: i64,
-    decided_at: Option<i64>,
-    decided_by: Option<String>,
-    decided_by_key: Option<String>,
-    scopes: String,
-    uses: i64,
-    used_by_check: Option<String>,
-    used_at: Option<i64>,
-    succeeded: Option<bool>,
-    outcome_at: Option<i64>,
-    input: Option<String>,
-    votes: i64,
+from_row! {
+    struct Raw {
+        id: String,
+        org_id: String,
+        agent_id: String,
+        session_id: String,
+        tool: String,
+        effect: String,
+        bound_to: String,
+        bound_value: String,
+        summary: Option<String>,
+        reason: String,
+        status: String,
+        quorum: i64,
+        window_micros: i64,
+        single_use: bool,
+        created_at: i64,
+        expires_at: i64,
+        decided_at: Option<i64>,
+        decided_by: Option<String>,
+        decided_by_key: Option<String>,
+        scopes: String,
+        uses: i64,
+        used_by_check: Option<String>,
+        used_at: Option<i64>,
+        succeeded: Option<bool>,
+        outcome_at: Option<i64>,
+        input: Option<String>,
+        votes: i64,
+    }
 }
 
 impl Raw {

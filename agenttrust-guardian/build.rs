@@ -1,5 +1,0 @@
-//! Rebuilds when a migration is added: `sqlx::migrate!` sees only the files that exist when it runs.
-
-fn main() {
-    println!("cargo:rerun-if-changed=migrations");
-}

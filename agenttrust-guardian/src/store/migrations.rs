@@ -1,0 +1,90 @@
+//! What brings the tables up to date: the files in `migrations`, each of them run once on a database.
+
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// The migrations of a folder, by their file names.
+macro_rules! migrations {
+    ($folder:literal: $($file:literal)*) => {
+        &[$(($file, include_str!(concat!("../../migrations/", $folder, "/", $file, ".sql")))),*]
+    };
+}
+
+const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
+    "0001_init"
+    "0002_audit"
+    "0003_tool_manifest"
+    "0004_changes"
+    "0005_policies"
+    "0006_audit_checkpoints"
+    "0007_approvals"
+    "0008_telemetry"
+    "0009_keys"
+);
+const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
+    "0001_init"
+    "0002_policies"
+    "0003_audit_checkpoints"
+    "0004_approvals"
+    "0005_telemetry"
+    "0006_keys"
+);
+
+pub(super) fn for_sqlite() -> Migrator {
+    migrator(FOR_SQLITE)
+}
+
+pub(super) fn for_postgres() -> Migrator {
+    migrator(FOR_POSTGRES)
+}
+
+/// Numbers and describes them as `sqlx::migrate!` did, which databases remember.
+fn migrator(files: &'static [(&str, &str)]) -> Migrator {
+    let migrations = (1..).zip(files).map(|(version, (file, sql))| {
+        let description = file.get("0001_".len()..).unwrap_or(file).replace('_', " ");
+        let sql = SqlStr::from_static(sql);
+        Migration::new(version, description.into(), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_file_in_the_folder_is_run_under_the_number_in_its_name() {
+        for (folder, listed) in [("sqlite", FOR_SQLITE), ("postgres", FOR_POSTGRES)] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+            let mut there: Vec<String> = fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            there.sort();
+            let listed: Vec<String> =
+                listed.iter().map(|(file, _)| format!("{file}.sql")).collect();
+            assert_eq!(there, listed);
+            for (version, file) in (1..).zip(&listed) {
+                assert!(file.starts_with(&format!("{version:04}_")), "{file} is number {version}");
+            }
+        }
+    }
+
+    /// What `sqlx::migrate!` wrote into databases that are there: of a migration that is described or summed up
+    /// otherwise, a Guardian says that the database is another program's.
+    #[test]
+    fn databases_know_the_migrations_by_what_they_were_written_as() {
+        let migrator = for_sqlite();
+        let checkpoints = migrator.iter().nth(5).unwrap();
+        assert_eq!(checkpoints.version, 6);
+        assert_eq!(checkpoints.description, "audit checkpoints");
+        let sum: String = checkpoints.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            sum,
+            "6d0b7c0bcbc3c579c0ac976e8c802b76246465e9701e66256a5a5fe5fae8649f6315933990fd28cd3a6e5373750c0681"
+        );
+    }
+}
