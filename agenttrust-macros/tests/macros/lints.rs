@@ -66,8 +66,8 @@ fn write_crate() -> PathBuf {
          [features]\nguarded = []\n\n\
          [dependencies]\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
          agenttrust = {{ path = {agenttrust:?}, default-features = false, features = [\"macros\"] }}\n\n\
-         [workspace]\n\n\
-         [profile.dev]\ndebug = \"line-tables-only\"\n"
+         [workspace]\n\n{}",
+        crate::running::profiles()
     );
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     fs::write(folder.join("clippy.toml"), "too-many-lines-threshold = 15\n").unwrap();

@@ -77,11 +77,12 @@ fn manifest(package: &str, cases: &[(String, PathBuf)]) -> String {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dependencies = section(own, "dev-dependencies");
     let shared = section(workspace(), "workspace.dependencies");
-    let profile = section(workspace(), "profile.dev");
+    let profiles = profiles();
     let mut manifest = format!(
         "[package]\nname = \"agenttrust-macros-{package}\"\nedition = \"2024\"\n\
          [workspace]\n[workspace.dependencies]\n{shared}\n\
-         [dependencies]\n{dependencies}\n[profile.dev]\n{profile}\n"
+         [dependencies]\n{dependencies}\n{profiles}\n\
+         [profile.dev.package.agenttrust-macros-{package}]\ndebug = false\ncodegen-units = 1\n"
     );
     for (name, path) in cases {
         let path = path.to_str().unwrap();
@@ -92,6 +93,12 @@ fn manifest(package: &str, cases: &[(String, PathBuf)]) -> String {
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The profiles of the workspace, which are the end of its manifest.
+pub(crate) fn profiles() -> String {
+    let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+    manifest[manifest.find("[profile.dev]").unwrap()..].to_owned()
 }
 
 /// The lines of one section of the manifest in `folder`, its paths made absolute.
