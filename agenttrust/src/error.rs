@@ -225,6 +225,17 @@ impl AgentTrustError {
         Self::Validation { message: message.into(), status: 0 }
     }
 
+    /// Adds what is wrong on this side to what the gateway said.
+    pub(crate) fn with_hint(mut self, hint: Option<&str>) -> Self {
+        if let (Some(hint), Self::Authentication { message, .. } | Self::NotFound { message, .. }) =
+            (hint, &mut self)
+        {
+            message.push_str("; ");
+            message.push_str(hint);
+        }
+        self
+    }
+
     /// The error that an answer of `status` with `body` stands for; `signed` is whether it has the
     /// header of our Guardian.
     pub(crate) fn from_answer(status: u16, body: &[u8], signed: bool) -> Self {

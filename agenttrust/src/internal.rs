@@ -3,7 +3,7 @@
 
 pub use crate::doubling::Doubling;
 pub use crate::guard::{Breaker, Cover, Miss};
-pub use crate::model::name::NAME_MAX_BYTES;
+pub use crate::model::name::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 
 /// Hexadecimal.
 pub mod hex {

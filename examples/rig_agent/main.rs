@@ -69,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     let model: DynModel<Completion> = openai.client().chat(&endpoint.model).into();
 
     let guard = office.register("librarian", &["read_file", "delete_file"]).await?;
-    guard.set_global()?;
+    guard.set_global_fallback()?;
     let librarian = AgentBuilder::new(model.clone())
         .preamble(INSTRUCTIONS)
         .tool(ReadFile)

@@ -1,6 +1,6 @@
 //! The first way: tools that were written for this agent, as `#[rig_tool]` functions with `#[guarded]`.
 //!
-//! Each asks the guard of the process (`set_global`) before its body and reports after it. Not
+//! Each asks the guard of the process (`set_global_fallback`) before its body and reports after it. Not
 //! `guard.scope(agent.prompt(..))`: runs that share a rig agent also poll each other's tools, and a
 //! scope is of whoever polls.
 

@@ -1,5 +1,7 @@
 //! The `agenttrust` program: serves a Guardian and looks after its keys and its audit.
 
+mod agents;
+mod approvals;
 mod audit;
 mod config;
 mod keys;
@@ -8,6 +10,7 @@ mod log;
 mod openapi;
 mod out;
 mod policy;
+mod remote;
 mod serve;
 mod stop;
 mod tls;
@@ -31,6 +34,12 @@ struct Program {
 enum Command {
     /// Serve a Guardian over HTTP
     Serve(Box<config::Flags>),
+    /// List, show, approve and deny what is held
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
+    /// Register, list, show and revoke agents
+    #[command(subcommand)]
+    Agents(agents::Agents),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -98,6 +107,8 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match program.command {
             Command::Serve(flags) => serve::run(*flags).await,
+            Command::Approvals(approvals) => approvals.run().await,
+            Command::Agents(agents) => agents.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Policy(policy) => policy.run().await,
             Command::Audit(audit) => audit.run().await,

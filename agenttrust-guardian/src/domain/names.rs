@@ -1,6 +1,6 @@
 //! What may be a name or an id. Beyond this they are opaque and compared byte for byte.
 
-use agenttrust::internal::NAME_MAX_BYTES;
+use agenttrust::internal::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 use serde_json::Value;
 
 use crate::domain::Error;
@@ -72,6 +72,22 @@ pub(crate) fn check_text(field: &str, text: &str) -> Result<(), Error> {
     }
     if text.contains('\0') {
         return Err(Error::invalid(field, "holds a NUL character; remove it"));
+    }
+    Ok(())
+}
+
+/// Refuses a reason that is too long to be read, or that would write over a terminal.
+pub(crate) fn check_reason(field: &str, reason: &str) -> Result<(), Error> {
+    let chars = reason.chars().count();
+    if chars > REASON_MAX_CHARS {
+        let long = format!("has {chars} characters; {REASON_MAX_CHARS} is the most, so say less");
+        return Err(Error::invalid(field, long));
+    }
+    if reason.chars().any(char::is_control) {
+        return Err(Error::invalid(
+            field,
+            "holds a control character, such as the end of a line or one that colours a terminal; remove it",
+        ));
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use agenttrust::model::schema::{Name, NameOrEmpty};
-use agenttrust::model::{Approval, ApprovalStatus};
+use agenttrust::model::schema::{Name, NameOrEmpty, Reason};
+use agenttrust::model::{Approval, ApprovalDecision};
 use axum::Json;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use super::finish::Finish;
 use super::params::{Id, Params};
 use crate::domain::Error;
 use crate::domain::Permission;
-use crate::services::approvals::{self, Standing};
+use crate::services::approvals::{self, Word};
 
 /// The longest that a request may wait, in seconds.
 const WAIT_MOST: u64 = 60;
@@ -57,7 +57,7 @@ pub(super) async fn get(
     params(("id" = Name, Path, description = "The approval")),
     request_body = Option<Decision>,
     responses(
-        (status = 200, description = "Where it stands now", body = DecisionAnswer), NotFound, Conflict, Unavailable,
+        (status = 200, description = "Where it stands now", body = ApprovalDecision), NotFound, Conflict, Unavailable,
     ),
 )]
 pub(super) async fn approve(
@@ -65,7 +65,7 @@ pub(super) async fn approve(
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<DecisionAnswer>, Error> {
+) -> Result<Json<ApprovalDecision>, Error> {
     decide(engine, caller, id, payload, true).await
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn approve(
     params(("id" = Name, Path, description = "The approval")),
     request_body = Option<Decision>,
     responses(
-        (status = 200, description = "Where it stands now", body = DecisionAnswer), NotFound, Conflict, Unavailable,
+        (status = 200, description = "Where it stands now", body = ApprovalDecision), NotFound, Conflict, Unavailable,
     ),
 )]
 pub(super) async fn deny(
@@ -83,7 +83,7 @@ pub(super) async fn deny(
     caller: Caller,
     id: Id,
     payload: Payload,
-) -> Result<Json<DecisionAnswer>, Error> {
+) -> Result<Json<ApprovalDecision>, Error> {
     decide(engine, caller, id, payload, false).await
 }
 
@@ -94,20 +94,10 @@ pub(super) struct Decision {
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
     decided_by: Option<String>,
-}
-
-/// The answer of the two above.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DecisionAnswer {
-    status: ApprovalStatus,
-    /// How many have approved so far; absent when the decision was made before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    approvals: Option<u32>,
-    /// How many it takes; absent when the decision was made before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    quorum: Option<u32>,
+    /// Why: shown to the caller whose action was held, and recorded.
+    #[serde(default)]
+    #[schema(value_type = Option<Reason>)]
+    reason: Option<String>,
 }
 
 async fn decide(
@@ -116,12 +106,17 @@ async fn decide(
     Id(id): Id,
     payload: Payload,
     approve: bool,
-) -> Result<Json<DecisionAnswer>, Error> {
+) -> Result<Json<ApprovalDecision>, Error> {
     caller.need(Permission::DecideApprovals)?;
-    let Decision { decided_by } = payload.json_or_empty().await?;
-    let Standing { status, approvals, quorum } =
-        approvals::decide(&engine, &caller.key, &id, decided_by, approve).await?;
-    Ok(Json(DecisionAnswer { status, approvals, quorum }))
+    let Decision { decided_by, reason } = payload.json_or_empty().await?;
+    let word = Word { approve, decided_by, reason };
+    let standing = approvals::decide(&engine, &caller.key, &id, word).await?;
+    let mut answer = ApprovalDecision::default();
+    answer.status = standing.status;
+    answer.approvals = standing.approvals;
+    answer.quorum = standing.quorum;
+    answer.repeated = standing.repeated;
+    Ok(Json(answer))
 }
 
 /// The body of `PUT /mcp/approvals/{id}/input`.

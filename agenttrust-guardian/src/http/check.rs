@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agenttrust::Effect;
 use agenttrust::model::headers::{
-    BINDS, ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, RETRY_AFTER, SCOPES,
+    BINDS, ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, KEY_ID, RETRY_AFTER, SCOPES, SESSION,
 };
 use agenttrust::model::schema::NameOrEmpty;
 use agenttrust::model::{Binds, CheckRequest, CheckResult, SUMMARY_MAX_CHARS};
@@ -32,6 +32,9 @@ use crate::engine::Engine;
 use crate::pipeline;
 use crate::pipeline::{Check, span};
 
+/// What is said of a session id that the guard made up.
+const GENERATED: &str = "generated";
+
 /// What a check may carry in its headers, where a gateway that knows none of it is not disturbed.
 struct Carried;
 
@@ -42,6 +45,9 @@ impl IntoParams for Carried {
         let part = ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(Binds::ALL.map(Binds::as_str)));
+        let key =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9A-Fa-f]{16})?$"));
+        let session = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([GENERATED]));
         let list = ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some("^( *[^, ][^,]{0,197} *(, *[^, ][^,]{0,197} *){0,255})?$"));
@@ -55,6 +61,16 @@ impl IntoParams for Carried {
                 BINDS,
                 "What the digest is of, where it is not of the whole input; goes with a digest only",
                 part,
+            ),
+            documented(
+                KEY_ID,
+                "The name of the key that the digest was made under, 16 hexadecimal digits",
+                key,
+            ),
+            documented(
+                SESSION,
+                "Said of a session id that the guard made up: it is no part of what an approval binds",
+                session,
             ),
             documented(SCOPES, "The scopes that the tool declares, separated by commas", list),
             documented(
@@ -144,16 +160,23 @@ fn parse_check(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Resul
     }
     let digest = header(headers, INPUT_DIGEST)?.map(digest).transpose()?;
     let binds = header(headers, BINDS)?.map(|word| binds(word, &digest)).transpose()?;
+    let session_is_generated = match header(headers, SESSION)? {
+        None => false,
+        Some(GENERATED) => true,
+        Some(_) => return Err(Error::invalid(SESSION, "is not known; use generated")),
+    };
     Ok(Check {
         key: caller.key,
         agent_id: body.agent_id,
         session_id,
+        session_is_generated,
         tool: body.action_name,
         hint,
         source: body.action_source,
         scopes: header(headers, SCOPES)?.map(scopes).transpose()?,
         digest,
         binds,
+        key_id: header(headers, KEY_ID)?.map(key_id).transpose()?,
         summary,
         _place: None,
     })
@@ -173,6 +196,14 @@ fn digest(hex: &str) -> Result<String, Error> {
     }
 }
 
+fn key_id(hex: &str) -> Result<String, Error> {
+    if hex.len() == 16 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        Ok(hex.to_ascii_lowercase())
+    } else {
+        Err(Error::invalid(KEY_ID, "is not 16 hexadecimal digits"))
+    }
+}
+
 fn binds(word: &str, digest: &Option<String>) -> Result<Binds, Error> {
     let part =
         word.parse().map_err(|_| Error::invalid(BINDS, "is not known; use request or method"))?;
@@ -188,8 +219,10 @@ fn fingerprint(check: &Check, body: &Bytes) -> [u8; 32] {
     let scopes = check.scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
     let digest = check.digest.as_deref().unwrap_or_default();
     let binds = check.binds.map(Binds::as_str).unwrap_or_default();
+    let session = if check.session_is_generated { GENERATED } else { "" };
     let mut hash = Sha256::new();
-    for part in [body.as_ref(), scopes.as_bytes(), digest.as_bytes(), binds.as_bytes()] {
+    let headers = [scopes.as_str(), digest, binds, session].map(str::as_bytes);
+    for part in std::iter::once(body.as_ref()).chain(headers) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

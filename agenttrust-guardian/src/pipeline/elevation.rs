@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agenttrust::model::BoundTo;
+use agenttrust::model::{Approval, BoundTo};
 
 use super::context::DecisionContext;
 use super::policy::counted;
@@ -11,7 +11,7 @@ use crate::domain::{Decision, ids};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::policy::{ApprovalRequirements, DEFAULT_WINDOW, Verdict};
-use crate::store::{Held, NewApproval, Settled};
+use crate::store::{Held, NewApproval, Settled, Unused};
 
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
 pub(super) async fn settle(
@@ -68,8 +68,10 @@ fn decision_of(
 ) -> Decision {
     let (agent, tool) = (&context.check.agent_id, &context.check.tool);
     match settled {
-        Settled::Opened(row) => {
+        Settled::Opened(row, unused) => {
             engine.metrics.approval(ApprovalEvent::Opened);
+            tell_of(&row.approval, &context.evaluation.agent.agent.name);
+            let reason = with_unused(reason, unused);
             let approval = Box::new(row.approval);
             Decision::Held { policies, reason, approval, new: true }
         }
@@ -87,7 +89,10 @@ fn decision_of(
         Settled::Denied(row) => {
             let until =
                 row.approval.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
-            let reason = format!("approval {} was denied, which holds{until}", row.approval.id);
+            let why = row.approval.decision_reason.as_deref();
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            let reason =
+                format!("approval {} was denied{why}, which holds{until}", row.approval.id);
             Decision::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
         }
         Settled::OutOfBudget(spent) => budget::exhausted(engine, spent),
@@ -117,18 +122,51 @@ fn wanted(
         id: ids::new("apr_"),
         org_id: check.key.org_id.clone(),
         agent_id: check.agent_id.clone(),
-        session_id: check.session_id.clone().unwrap_or_default(),
+        session_id: bound_session(check).to_owned(),
         tool: check.tool.clone(),
         effect: context.facts.effect.as_str(),
         scopes: bound_scopes(context.facts.scopes),
         bound_to,
         bound_value,
+        key_id: check.key_id.clone().filter(|_| bound_to.is_digest()),
         summary: check.summary.clone(),
         reason,
         quorum: terms.quorum.max(1),
         window,
         single_use,
         expires_at: context.evaluation.now.saturating_add(engine.settings.approval_ttl),
+    }
+}
+
+/// The session that the approval is bound to. One that was issued always is; one that the guard made up would
+/// keep the program from coming back to what was approved.
+fn bound_session(check: &Check) -> &str {
+    let given = check
+        .session_id
+        .as_deref()
+        .filter(|id| !check.session_is_generated || id.starts_with(ids::SESSION_PREFIX));
+    given.unwrap_or_default()
+}
+
+/// Tells the person at the terminal of a call that is held. Written out, because names come from anybody.
+fn tell_of(approval: &Approval, agent: &str) {
+    let Approval { id, action_name, action_effect, .. } = approval;
+    tracing::info!(
+        "held {id}: {agent:?} wants {action_name:?} ({action_effect}); decide with `agenttrust approvals \
+         show {id}`, then `approve` or `deny`"
+    );
+}
+
+/// Says of an approval that lies unused why this check does not fall under it.
+fn with_unused(reason: String, unused: Option<Unused>) -> String {
+    match unused.filter(|unused| !unused.differs.is_empty()) {
+        Some(Unused { id, differs }) => {
+            format!(
+                "{reason}; approval {id} of this tool lies unused: it is {}",
+                differs.join(", ")
+            )
+        }
+        None => reason,
     }
 }
 

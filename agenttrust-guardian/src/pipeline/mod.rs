@@ -56,6 +56,8 @@ pub(crate) struct Check {
     pub(crate) key: Arc<Key>,
     pub(crate) agent_id: String,
     pub(crate) session_id: Option<String>,
+    /// Whether the guard made the session id up.
+    pub(crate) session_is_generated: bool,
     pub(crate) tool: String,
     pub(crate) hint: Option<Effect>,
     pub(crate) source: String,
@@ -63,6 +65,8 @@ pub(crate) struct Check {
     pub(crate) digest: Option<String>,
     /// What the digest is of, where it is not of the whole input.
     pub(crate) binds: Option<Binds>,
+    /// The name of the key that the digest was made under.
+    pub(crate) key_id: Option<String>,
     pub(crate) summary: Option<String>,
     /// Its place among the requests under way, held until it is decided.
     pub(crate) _place: Option<Arc<Share>>,

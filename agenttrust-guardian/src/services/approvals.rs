@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::audit::Record;
-use crate::domain::names::{check_input, check_name};
+use crate::domain::names::{check_input, check_name, check_reason};
 use crate::domain::role::Access;
 use crate::domain::{Error, Key, Reach};
 use crate::engine::Engine;
@@ -131,6 +131,18 @@ pub(crate) struct Standing {
     pub(crate) approvals: Option<u32>,
     /// How many it takes; `None` when the decision was made before.
     pub(crate) quorum: Option<u32>,
+    /// Whether the key had said the same before.
+    pub(crate) repeated: bool,
+}
+
+/// A word about an approval.
+#[derive(Debug)]
+pub(crate) struct Word {
+    pub(crate) approve: bool,
+    /// Who the caller says it is.
+    pub(crate) decided_by: Option<String>,
+    /// Why.
+    pub(crate) reason: Option<String>,
 }
 
 /// Counts the word of `key` about an approval.
@@ -145,11 +157,10 @@ pub(crate) async fn decide(
     engine: &Engine,
     key: &Key,
     id: &str,
-    decided_by: Option<String>,
-    approve: bool,
+    word: Word,
 ) -> Result<Standing, Error> {
-    let decided_by = decided_by.filter(|name| !name.is_empty());
-    decided_by.as_deref().map_or(Ok(()), |name| check_name("decided_by", name))?;
+    let approve = word.approve;
+    let word = word.checked()?;
     engine.ensure_auditable()?;
     let now = engine.clock.now();
     let found = engine.store.approval(id.to_owned(), key.org_id.clone(), now).await?;
@@ -161,16 +172,21 @@ pub(crate) async fn decide(
         approval_id: id.to_owned(),
         org_id: key.org_id.clone(),
         key_id: key.id.clone(),
-        decided_by: decided_by.clone(),
+        decided_by: word.decided_by.clone(),
+        reason: word.reason.clone(),
         approve,
         allow_self: engine.settings.allow_self_approval,
         now,
     };
-    let (approval, kind, own_request, votes) = match engine.store.decide(vote).await? {
+    let mut repeated = false;
+    let (mut approval, kind, own_request, votes) = match engine.store.decide(vote).await? {
         Decided::Unknown => return Err(Error::unknown("approval", id)),
         Decided::OwnRequest => return Err(own_request(id)),
         Decided::Late(row) => return late(key, row.approval, approve),
-        Decided::Counted { row, votes } => (row.approval, "approval.vote", false, votes),
+        Decided::Counted { row, votes, repeated: again } => {
+            repeated = again;
+            (row.approval, "approval.vote", false, votes)
+        }
         Decided::Done { row, own_request } => {
             let kind = if approve { "approval.approved" } else { "approval.denied" };
             let event = if approve { ApprovalEvent::Approved } else { ApprovalEvent::Denied };
@@ -183,22 +199,47 @@ pub(crate) async fn decide(
     if own_request {
         tracing::warn!(approval_id = id, key_id = key.id, "a key decided its own request");
     }
-    let about = json!({
-        "approval_id": id,
+    approval.approvals = Some(votes);
+    engine.record_audit(recorded(kind, key, &approval, &word, own_request)).await?;
+    let (status, quorum) = (approval.status, approval.quorum);
+    Ok(Standing { status, approvals: Some(votes), quorum, repeated })
+}
+
+impl Word {
+    /// What it says, where that may be said: what is empty is left out.
+    fn checked(self) -> Result<Self, Error> {
+        let decided_by = self.decided_by.filter(|name| !name.is_empty());
+        let reason = self.reason.filter(|reason| !reason.trim().is_empty());
+        reason.as_deref().map_or(Ok(()), |reason| check_reason("reason", reason))?;
+        decided_by.as_deref().map_or(Ok(()), |name| check_name("decided_by", name))?;
+        Ok(Self { decided_by, reason, ..self })
+    }
+}
+
+/// What the audit is told of a word about an approval.
+fn recorded(
+    kind: &'static str,
+    key: &Key,
+    approval: &Approval,
+    word: &Word,
+    own_request: bool,
+) -> Record {
+    let mut about = json!({
+        "approval_id": approval.id,
         "tool": approval.action_name,
         "effect": approval.action_effect,
         "session_id": approval.session_id,
         "bound_to": approval.bound_to,
         "input_digest": approval.input_digest,
-        "decided_by": decided_by,
+        "decided_by": word.decided_by,
         "own_request": own_request,
-        "approvals": votes,
+        "approvals": approval.approvals,
         "quorum": approval.quorum,
     });
-    let record =
-        Record::new(kind, &key.org_id).agent(&approval.agent_id).actor(&key.id).body(about);
-    engine.record_audit(record).await?;
-    Ok(Standing { status: approval.status, approvals: Some(votes), quorum: approval.quorum })
+    if let (Some(about), Some(reason)) = (about.as_object_mut(), &word.reason) {
+        about.insert("reason".to_owned(), reason.as_str().into());
+    }
+    Record::new(kind, &key.org_id).agent(&approval.agent_id).actor(&key.id).body(about)
 }
 
 /// The same word from the same key once more changes nothing and is no error: its first answer may
@@ -210,7 +251,8 @@ fn late(key: &Key, approval: Approval, approve: bool) -> Result<Standing, Error>
         _ => false,
     };
     if same && approval.decided_by_key.as_deref() == Some(&key.id) {
-        return Ok(Standing { status: approval.status, approvals: None, quorum: None });
+        let status = approval.status;
+        return Ok(Standing { status, approvals: None, quorum: None, repeated: true });
     }
     Err(Error::conflict(match approval.status {
         ApprovalStatus::Expired => {

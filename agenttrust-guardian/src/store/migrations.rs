@@ -20,6 +20,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0007_approvals"
     "0008_telemetry"
     "0009_keys"
+    "0010_approval_keys"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -28,6 +29,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0004_approvals"
     "0005_telemetry"
     "0006_keys"
+    "0007_approval_keys"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

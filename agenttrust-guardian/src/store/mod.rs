@@ -41,7 +41,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::agents::{AgentRow, Floor};
 pub(crate) use self::approvals::{
-    ApprovalFilter, Decided, Held, NewApproval, Place, Settled, Vote,
+    ApprovalFilter, Decided, Held, NewApproval, Place, Settled, Unused, Vote,
 };
 pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::changes::{Changed, Kind, Listener};

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use agenttrust_testkit::is_long;
 use serde_json::{Value, json};
 
 /// What is installed by `.ci/run`.
@@ -95,7 +96,7 @@ async fn whatever_is_made_up_from_the_document_is_answered_as_the_document_says(
     let output = Command::new(schemathesis)
         .arg("--config-file")
         .arg(folder.join("schemathesis.toml"))
-        .args(["--no-color", "run"])
+        .args(["--no-color", "run", "--max-examples", if is_long() { "25" } else { "8" }])
         .arg(format!("{}/openapi.json", served.url))
         .current_dir(kept.path())
         .env("SCHEMATHESIS_HOOKS", folder.join("hooks.py"))

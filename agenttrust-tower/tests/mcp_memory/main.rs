@@ -18,8 +18,7 @@ use tower::service_fn;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-const MIB: usize = 1024 * 1024;
-const LIMIT: usize = MIB;
+const LIMIT: usize = 512 * 1024;
 
 async fn check(request: Request<Bytes>) -> std::io::Result<Response<Full<Bytes>>> {
     let answer = match request.uri().path() {
@@ -163,12 +162,12 @@ async fn memory_stays_within_a_few_times_the_limit_whatever_is_sent() {
         ("a call with a long list of numbers", numbers.up_to(LIMIT), 8, " 413 ", 8 * 3 * LIMIT),
         ("a call with a long list of lists", lists.up_to(LIMIT), 8, " 413 ", 8 * 3 * LIMIT),
         ("a denied call", PADDED.up_to(LIMIT), 8, "isError", 8 * 8 * LIMIT),
-        ("a denied call, all numbers", numbers.times(65_000), 1, "isError", 32 * LIMIT),
-        ("a denied call, all numbers", numbers.times(65_000), 8, "isError", 8 * 12 * LIMIT),
-        ("a denied call, all lists", lists.times(8_100), 1, "isError", 32 * LIMIT),
-        ("a denied call, all lists", lists.times(8_100), 8, "isError", 8 * 12 * LIMIT),
-        ("a denied call, all objects", objects.times(32_000), 1, "isError", 32 * LIMIT),
-        ("a denied call, all objects", objects.times(32_000), 8, "isError", 8 * 12 * LIMIT),
+        ("a denied call, all numbers", numbers.times(32_500), 1, "isError", 32 * LIMIT),
+        ("a denied call, all numbers", numbers.times(32_500), 8, "isError", 8 * 12 * LIMIT),
+        ("a denied call, all lists", lists.times(4_050), 1, "isError", 32 * LIMIT),
+        ("a denied call, all lists", lists.times(4_050), 8, "isError", 8 * 12 * LIMIT),
+        ("a denied call, all objects", objects.times(16_000), 1, "isError", 32 * LIMIT),
+        ("a denied call, all objects", objects.times(16_000), 8, "isError", 8 * 12 * LIMIT),
     ] {
         for chunked in [false, true] {
             let most = most(address, body, chunked, at_once, said).await;

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens, Tools};
+use super::resources::{Actions, Agents, Approvals, Keys, Sessions, Telemetry, Tokens, Tools};
 use super::wait;
 use crate::client as asynchronous;
 use crate::error::Result;
@@ -108,6 +108,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn tools(&self) -> Tools<'_> {
         Tools::new(&self.client)
+    }
+
+    /// Making, listing, rotating and revoking API keys.
+    #[must_use]
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(&self.client)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The guard without `.await`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::AgentTrustClient;
@@ -141,6 +142,24 @@ impl AgentTrustGuard {
         self.guard.set_global()
     }
 
+    /// Makes this the guard of the whole process, and returns what sends its reports when the program ends.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalGuardAlreadySet`](guard::GlobalGuardAlreadySet) when the process has one.
+    pub fn install(&self) -> Result<guard::InstalledGuard, guard::GlobalGuardAlreadySet> {
+        self.guard.install()
+    }
+
+    /// As [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be another agent's.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalGuardAlreadySet`](guard::GlobalGuardAlreadySet) when the process has one.
+    pub fn set_global_fallback(&self) -> Result<(), guard::GlobalGuardAlreadySet> {
+        self.guard.set_global_fallback()
+    }
+
     /// What this guard did besides allowing and denying.
     #[must_use]
     pub fn stats(&self) -> GuardStats {
@@ -193,10 +212,14 @@ settings! {
     disclose_on_elevation(disclose: bool);
     /// Whether calls that declare scopes run although the gateway does not check scopes.
     trust_gateway_scopes(trust: bool);
+    /// Whether calls that declare no effect are refused; they are not by default.
+    require_effect(require: bool);
     /// How long one check may take; 5 seconds by default.
     timeout(timeout: Duration);
     /// The key under which inputs are digested; random by default.
     binding_key(key: [u8; 32]);
+    /// The file that keeps session and key, so that a program can come back to what was held.
+    state_file(path: impl Into<PathBuf>);
 }
 
 impl AgentTrustGuardBuilder {

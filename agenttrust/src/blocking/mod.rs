@@ -24,7 +24,7 @@ mod resources;
 
 pub use self::client::{AgentTrustClient, AgentTrustClientBuilder};
 pub use self::guard::{AgentTrustGuard, AgentTrustGuardBuilder};
-pub use self::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens, Tools};
+pub use self::resources::{Actions, Agents, Approvals, Keys, Sessions, Telemetry, Tokens, Tools};
 
 use std::future::Future;
 

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::wait;
-use crate::client::{AgentTrustClient, ApprovalFilter, CheckOptions, CheckResponse, IssueOptions};
+use crate::client::{
+    AgentTrustClient, ApprovalFilter, CheckOptions, CheckResponse, DecisionOptions, IssueOptions,
+};
 use crate::error::Result;
 use crate::model::{
-    ActionCheckRequest, Agent, Approval, CheckResult, CreateAgentRequest, InitSessionRequest,
-    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Session, TelemetryEvent,
-    TelemetryReceipt, Token, ToolDeclaration, ToolManifest,
+    ActionCheckRequest, Agent, ApiKey, Approval, ApprovalDecision, CheckResult, CreateAgentRequest,
+    CreateKeyRequest, InitSessionRequest, IntrospectTokenRequest, IntrospectionResult,
+    IssueTokenRequest, Session, TelemetryEvent, TelemetryReceipt, Token, ToolDeclaration,
+    ToolManifest,
 };
 
 /// Declares resources whose calls wait for the async ones of the same names. What is borrowed comes first, what is
@@ -180,6 +183,20 @@ resources! {
         /// As for the async [`deny`](crate::client::Approvals::deny).
         fn deny(&self, approval_id: &str, decided_by: &str) -> ();
 
+        /// Approves a held action, and says why.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`approve_with`](crate::client::Approvals::approve_with).
+        fn approve_with(&self, approval_id: &str, options: &DecisionOptions) -> ApprovalDecision;
+
+        /// Denies a held action, and says why.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`deny_with`](crate::client::Approvals::deny_with).
+        fn deny_with(&self, approval_id: &str, options: &DecisionOptions) -> ApprovalDecision;
+
         /// The approval with this id.
         ///
         /// # Errors
@@ -234,5 +251,36 @@ resources! {
         ///
         /// As for the async [`list`](crate::client::Tools::list).
         fn list(&self) -> Vec<ToolDeclaration>;
+    }
+
+    /// Making, listing, rotating and revoking API keys; the async one is [`crate::client::Keys`].
+    Keys by keys {
+        /// Makes a key and returns it, with the secret that is shown this once.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`create`](crate::client::Keys::create).
+        fn create(&self, request: &CreateKeyRequest) -> ApiKey;
+
+        /// The keys of the organisation, revoked ones too, without what is secret.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`list`](crate::client::Keys::list).
+        fn list(&self) -> Vec<ApiKey>;
+
+        /// Gives a key another secret; the one that it has now still works for `overlap`.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`rotate`](crate::client::Keys::rotate).
+        fn rotate(&self, key_id: &str; overlap: Duration) -> ApiKey;
+
+        /// Revokes a key.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`revoke`](crate::client::Keys::revoke).
+        fn revoke(&self, key_id: &str) -> ();
     }
 }

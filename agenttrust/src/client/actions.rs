@@ -23,6 +23,10 @@ pub struct CheckOptions {
     pub input_digest: Option<String>,
     /// What the digest is of, where it is not of the whole input; nothing without a digest.
     pub binds: Option<Binds>,
+    /// The name of the key that the digest was made under; see [`key_id`](crate::guard::digest::key_id).
+    pub key_id: Option<String>,
+    /// Whether the session id was made up, and so is no part of what an approval binds.
+    pub session_is_generated: bool,
     /// The scopes that the tool declares.
     pub scopes: Vec<String>,
     /// A name for this check, so that a repeated request opens no second approval and gets the decision that
@@ -45,6 +49,20 @@ impl CheckOptions {
     #[must_use]
     pub fn binds(mut self, binds: impl Into<Option<Binds>>) -> Self {
         self.binds = binds.into();
+        self
+    }
+
+    /// The name of the key that the digest was made under; see [`key_id`](crate::guard::digest::key_id).
+    #[must_use]
+    pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// Whether the session id was made up, and so is no part of what an approval binds.
+    #[must_use]
+    pub fn session_is_generated(mut self, generated: bool) -> Self {
+        self.session_is_generated = generated;
         self
     }
 
@@ -149,6 +167,12 @@ impl<'a> Actions<'a> {
                 .into());
             }
             (None, _) => {}
+        }
+        if let Some(key_id) = &options.key_id {
+            call = call.header(headers::KEY_ID, key_id);
+        }
+        if options.session_is_generated {
+            call = call.header(headers::SESSION, "generated");
         }
         if !options.scopes.is_empty() {
             call = call.header(headers::SCOPES, &options.scopes.join(","));

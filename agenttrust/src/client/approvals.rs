@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::AgentTrustClient;
 use super::path::{query, segment};
+use super::request::Answer;
 use crate::background;
 use crate::error::Result;
-use crate::model::{Approval, ApprovalStatus};
+use crate::model::{Approval, ApprovalDecision, ApprovalStatus};
 use crate::transport::TransportError;
 
 /// How long one request of a wait asks the gateway to hold its answer.
@@ -48,6 +50,39 @@ impl ApprovalFilter {
     }
 }
 
+/// Who decides, and why.
+///
+/// ```
+/// use agenttrust::client::DecisionOptions;
+///
+/// let options = DecisionOptions::new("alice").reason("the refund is a duplicate");
+/// assert_eq!(options.decided_by, "alice");
+/// ```
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct DecisionOptions {
+    /// Who decides, in the caller's words; recorded beside the key that really decided.
+    pub decided_by: String,
+    /// Why: shown to the caller whose action was held, and recorded. At most 500 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl DecisionOptions {
+    /// Decided by this person or program.
+    #[must_use]
+    pub fn new(decided_by: impl Into<String>) -> Self {
+        Self { decided_by: decided_by.into(), reason: None }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
+
 impl<'a> Approvals<'a> {
     pub(super) fn new(client: &'a AgentTrustClient) -> Self {
         Self { client }
@@ -61,7 +96,22 @@ impl<'a> Approvals<'a> {
     /// operator's, or the one that asked. [`Api`](crate::AgentTrustError::Api) with status 409 for an
     /// approval that is already decided or has expired.
     pub async fn approve(&self, approval_id: &str, decided_by: &str) -> Result<()> {
-        self.decide(approval_id, "approve", decided_by).await
+        self.decide(approval_id, "approve", &DecisionOptions::new(decided_by)).await.map(drop)
+    }
+
+    /// As [`approve`](Self::approve), with a reason; returns where the approval stands now, which is still
+    /// pending where it takes more approvers.
+    ///
+    /// # Errors
+    ///
+    /// As for [`approve`](Self::approve), and [`Validation`](crate::AgentTrustError::Validation) for a reason
+    /// that is too long or holds control characters.
+    pub async fn approve_with(
+        &self,
+        approval_id: &str,
+        options: &DecisionOptions,
+    ) -> Result<ApprovalDecision> {
+        self.decide(approval_id, "approve", options).await?.json()
     }
 
     /// Denies a held action.
@@ -70,13 +120,30 @@ impl<'a> Approvals<'a> {
     ///
     /// As for [`approve`](Self::approve).
     pub async fn deny(&self, approval_id: &str, decided_by: &str) -> Result<()> {
-        self.decide(approval_id, "deny", decided_by).await
+        self.decide(approval_id, "deny", &DecisionOptions::new(decided_by)).await.map(drop)
     }
 
-    async fn decide(&self, approval_id: &str, verb: &str, decided_by: &str) -> Result<()> {
+    /// As [`deny`](Self::deny), with a reason, which the caller of the held action is told.
+    ///
+    /// # Errors
+    ///
+    /// As for [`approve_with`](Self::approve_with).
+    pub async fn deny_with(
+        &self,
+        approval_id: &str,
+        options: &DecisionOptions,
+    ) -> Result<ApprovalDecision> {
+        self.decide(approval_id, "deny", options).await?.json()
+    }
+
+    async fn decide(
+        &self,
+        approval_id: &str,
+        verb: &str,
+        options: &DecisionOptions,
+    ) -> Result<Answer> {
         let path = format!("/mcp/approvals/{}/{verb}", segment("approval id", approval_id)?);
-        self.client.post(path).json(&json!({ "decided_by": decided_by })).send().await?;
-        Ok(())
+        self.client.post(path).json(options).send().await
     }
 
     /// The approval with this id.

@@ -6,6 +6,7 @@ mod approvals;
 mod builder;
 mod cache;
 mod health;
+mod keys;
 mod path;
 mod request;
 mod revocations;
@@ -23,8 +24,9 @@ use http::HeaderValue;
 
 pub use self::actions::{Actions, CheckOptions, CheckResponse};
 pub use self::agents::Agents;
-pub use self::approvals::{ApprovalFilter, Approvals};
+pub use self::approvals::{ApprovalFilter, Approvals, DecisionOptions};
 pub use self::builder::AgentTrustClientBuilder;
+pub use self::keys::Keys;
 pub use self::revocations::Revocations;
 pub use self::sessions::Sessions;
 pub use self::telemetry::Telemetry;
@@ -143,6 +145,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn tools(&self) -> Tools<'_> {
         Tools::new(self)
+    }
+
+    /// Making, listing, rotating and revoking API keys.
+    #[must_use]
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(self)
     }
 }
 

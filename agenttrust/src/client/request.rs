@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -38,6 +38,10 @@ impl AgentTrustClient {
 
     pub(crate) fn post(&self, path: impl Into<String>) -> Call<'_> {
         self.call(Method::POST, path.into())
+    }
+
+    pub(crate) fn delete(&self, path: impl Into<String>) -> Call<'_> {
+        self.call(Method::DELETE, path.into())
     }
 
     pub(crate) fn put(&self, path: impl Into<String>) -> Call<'_> {
@@ -154,10 +158,32 @@ impl Call<'_> {
         let body = read_to_limit(body, ANSWER_LIMIT).await?;
         let signed = head.headers.contains_key(headers::GUARDIAN);
         let error = AgentTrustError::from_answer(head.status.as_u16(), &body, signed);
+        let error = error.with_hint(self.hint(head.status, signed));
         let too_much = matches!(error.status(), Some(429 | 503));
         let retry_after = too_much.then(|| seconds(&head.headers)).flatten().filter(|_| signed);
         Err(Failed { error, retry_after })
     }
+}
+
+impl Call<'_> {
+    /// What is wrong with the client itself, where a refusal comes from that.
+    fn hint(&self, status: StatusCode, signed: bool) -> Option<&'static str> {
+        let inner = &*self.client.inner;
+        match status {
+            StatusCode::UNAUTHORIZED if inner.api_key.is_none() => Some(
+                "this client has no API key: set AGENTTRUST_API_KEY for `from_env`, or give one with `api_key`",
+            ),
+            // Our Guardian would have said that it is one.
+            StatusCode::NOT_FOUND if !signed && ends_in_api(&inner.base_url) => Some(
+                "the base URL ends in /api, with which every path begins already: leave it out",
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn ends_in_api(base_url: &str) -> bool {
+    base_url.ends_with("/api") || base_url.ends_with("/api/v1")
 }
 
 /// How many seconds `Retry-After` says. Our Guardian never sends its other form, a date.

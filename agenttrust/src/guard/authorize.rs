@@ -12,7 +12,7 @@ use super::permit::{Permit, PermitBasis};
 use crate::background;
 use crate::client::{CheckOptions, CheckResponse};
 use crate::error::{AgentTrustError, Result};
-use crate::model::{Binds, CheckRequest, Effect, truncate_summary};
+use crate::model::{Binds, CheckRequest, Effect, SUMMARY_MAX_CHARS, truncate_summary};
 
 impl AgentTrustGuard {
     /// Asks the Guardian whether `action` may run.
@@ -87,6 +87,31 @@ impl AgentTrustGuard {
         action.principal.as_ref().map_or_else(|| self.clone(), |who| self.acting_for(who))
     }
 
+    /// Refuses an action that leaves out what must be said, and every one of a guard whose settings make no sense.
+    fn refuse_unsaid(&self, action: &Action, effect: Option<Effect>) -> Result<()> {
+        let settings = &self.shared.settings;
+        let tool = &action.tool;
+        let why = if let Some(fault) = &settings.fault {
+            fault.clone()
+        } else if self.who.agent_id.is_empty() {
+            format!(
+                "tool {tool:?} did not run, because nobody knows whose call it is, and this guard asks for \
+                 no agent of its own; authenticate outside of the guard, and let the action name the \
+                 agent with `principal` or `principal_in`"
+            )
+        } else if tool.is_empty() {
+            "the tool's name is empty; name the tool that is about to be called".to_owned()
+        } else if settings.require_effect && effect.is_none() {
+            format!(
+                "tool {tool:?} did not run, because it declares no effect and this guard requires one; \
+                 declare it, with `#[guarded(effect = \"..\")]` or `Action::effect`"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(AgentTrustError::invalid(why))
+    }
+
     /// What the action declares, else what the guard does for those that declare nothing.
     pub(super) fn effect_of(&self, action: &Action) -> Option<Effect> {
         action.effect.or(self.shared.settings.default_effect)
@@ -131,32 +156,30 @@ impl From<Held> for AgentTrustError {
 
 impl Check {
     pub(super) fn prepare(guard: &AgentTrustGuard, action: Action) -> Result<Self> {
-        if let Some(fault) = &guard.shared.settings.fault {
-            return Err(AgentTrustError::invalid(fault.clone()));
-        }
-        if guard.who.agent_id.is_empty() {
-            return Err(AgentTrustError::invalid(format!(
-                "tool {:?} did not run, because nobody knows whose call it is, and this guard asks for \
-                 no agent of its own; authenticate outside of the guard, and let the action name the \
-                 agent with `principal` or `principal_in`",
-                action.tool
-            )));
-        }
         let effect = guard.effect_of(&action);
+        guard.refuse_unsaid(&action, effect)?;
         let tool = action.tool.into_owned();
-        if tool.is_empty() {
-            return Err(AgentTrustError::invalid(
-                "the tool's name is empty; name the tool that is about to be called",
-            ));
-        }
-        let mut options = CheckOptions::default().scopes(action.scopes);
+        let generated = guard.who.session_is_generated;
+        let mut options =
+            CheckOptions::default().scopes(action.scopes).session_is_generated(generated);
         let mut summary = action.summary;
         let mut disclosure = None;
-        if let Some(input) = captured(&tool, action.input, action.binds)? {
+        let mut input = captured(&tool, action.input, action.binds)?;
+        if input.is_none()
+            && let Some(long) = summary.take_if(|summary| goes_on(summary))
+        {
+            // What does not travel is bound as well, and the approver sees that there is more.
+            summary = Some(cut(&long));
+            input = Some(long.into());
+        }
+        if let Some(input) = input {
             let settings = &guard.shared.settings;
             let text = digest::canonical(&input)?;
             let commitment = digest::commit_canonical(&settings.binding_key, &input, &text)?;
-            options = options.input_digest(commitment.digest.clone()).binds(action.binds);
+            options = options
+                .input_digest(commitment.digest.clone())
+                .key_id(settings.key_id.clone())
+                .binds(action.binds);
             if summary.is_none() {
                 summary = Some(summarize(text, settings.log_inputs));
             }
@@ -197,7 +220,7 @@ impl Check {
         let check_id = result.check_id.clone();
         let decision = if result.elevation_required == Some(true) {
             // Whatever `allowed` says beside it: the cautious reading wins.
-            held(tool, reason, result.approval_id, check_id)
+            self.held(guard, reason, result.approval_id, check_id)
         } else if !result.allowed {
             Decision::Denied { message: format!("tool {tool:?} is denied: {reason}"), check_id }
         } else if !self.options.scopes.is_empty()
@@ -239,6 +262,38 @@ impl Check {
         self.permit(guard, check_id, PermitBasis::MonitorOnly)
     }
 
+    /// An action that waits for its approval; one that the Guardian did not name cannot be waited for.
+    fn held(
+        &self,
+        guard: &AgentTrustGuard,
+        reason: &str,
+        approval_id: Option<String>,
+        check_id: Option<String>,
+    ) -> Decision {
+        let tool = self.tool();
+        let Some(approval_id) = approval_id.filter(|id| !id.is_empty()) else {
+            let message =
+                format!("tool {tool:?} needs an approval that the Guardian did not name: {reason}");
+            return Decision::Denied { message, check_id };
+        };
+        let settings = &guard.shared.settings;
+        let mut message =
+            format!("tool {tool:?} needs approval {approval_id}: {reason}; retry it once approved");
+        if self.options.input_digest.is_some() && settings.key_is_random {
+            message.push_str(
+                ", before this process ends: its key is random; `state_file` or AGENTTRUST_STATE keeps one",
+            );
+            guard.shared.warned_of_key.call_once(|| {
+                tracing::warn!(
+                    agent_id = guard.who.agent_id,
+                    "approvals end with this process, because the guard's key is random: build it with \
+                     `state_file`, or set AGENTTRUST_STATE, for a program that comes back to what was held"
+                );
+            });
+        }
+        Decision::Held(Held { message, approval_id, check_id })
+    }
+
     pub(super) fn permit(
         &self,
         guard: &AgentTrustGuard,
@@ -247,30 +302,6 @@ impl Check {
     ) -> Decision {
         let tool = self.tool().to_owned();
         Decision::Permit(Permit::new(guard.clone(), tool, check_id, basis))
-    }
-}
-
-/// An action that waits for its approval; one that the Guardian did not name cannot be waited for.
-fn held(
-    tool: &str,
-    reason: &str,
-    approval_id: Option<String>,
-    check_id: Option<String>,
-) -> Decision {
-    match approval_id.filter(|id| !id.is_empty()) {
-        Some(approval_id) => Decision::Held(Held {
-            message: format!(
-                "tool {tool:?} needs approval {approval_id}: {reason}; retry it once approved"
-            ),
-            approval_id,
-            check_id,
-        }),
-        None => Decision::Denied {
-            message: format!(
-                "tool {tool:?} needs an approval that the Guardian did not name: {reason}"
-            ),
-            check_id,
-        },
     }
 }
 
@@ -288,6 +319,16 @@ fn captured(tool: &str, input: Input, binds: Option<Binds>) -> Result<Option<ser
             "the input of tool {tool:?} cannot be captured: {why}"
         ))),
     }
+}
+
+/// Whether a summary is longer than what travels of it.
+fn goes_on(summary: &str) -> bool {
+    truncate_summary(summary).len() < summary.len()
+}
+
+/// What travels of a summary that goes on, and that it does.
+fn cut(summary: &str) -> String {
+    summary.chars().take(SUMMARY_MAX_CHARS - 1).chain(['…']).collect()
 }
 
 /// What is said about an input: its length, or the text (cut before it is sent) where that was asked

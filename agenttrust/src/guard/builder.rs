@@ -1,16 +1,18 @@
 //! Settings of a guard.
 
 use std::fmt;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use super::authorize::CHECK_LIMIT;
+use super::binding::{BoundBy, Given};
 use super::breaker::Breaker;
+use super::digest;
 use super::refused::Refused;
 use super::reporter::Reporter;
 use super::{AgentTrustGuard, PassCounts, Shared, Who};
 use crate::client::AgentTrustClient;
-use crate::hex;
 use crate::model::Effect;
 
 /// Settings of an [`AgentTrustGuard`]; see [`AgentTrustGuard::builder`].
@@ -24,6 +26,7 @@ pub struct AgentTrustGuardBuilder {
     session_id: Option<String>,
     settings: Settings,
     binding_key: Option<[u8; 32]>,
+    state_file: Option<PathBuf>,
 }
 
 pub(super) struct Settings {
@@ -34,10 +37,15 @@ pub(super) struct Settings {
     pub(super) log_inputs: bool,
     pub(super) disclose_on_elevation: bool,
     pub(super) trust_gateway_scopes: bool,
+    pub(super) require_effect: bool,
     pub(super) timeout: Duration,
     /// Asks for agents that are known by their tokens, and for none of its own.
     pub(super) gateway: bool,
     pub(super) binding_key: [u8; 32],
+    /// Its name, which travels.
+    pub(super) key_id: String,
+    /// Whether the key is random, and ends with the process.
+    pub(super) key_is_random: bool,
     /// A setting that makes no sense: what every call says instead of running.
     pub(super) fault: Option<String>,
 }
@@ -63,12 +71,16 @@ impl AgentTrustGuardBuilder {
                 log_inputs: false,
                 disclose_on_elevation: false,
                 trust_gateway_scopes: false,
+                require_effect: false,
                 timeout: CHECK_LIMIT,
                 gateway: false,
                 binding_key: [0; 32],
+                key_id: String::new(),
+                key_is_random: false,
                 fault: None,
             },
             binding_key: None,
+            state_file: None,
         }
     }
 
@@ -78,7 +90,11 @@ impl AgentTrustGuardBuilder {
         builder
     }
 
-    /// The session that checks and reports belong to; a random UUID by default.
+    /// The session that checks and reports belong to: by default `AGENTTRUST_SESSION_ID`, else the one in the
+    /// [`state_file`](Self::state_file), else a random UUID.
+    ///
+    /// An approval serves only in the session that it was asked for in, where that was given. One that the
+    /// guard made up is no part of what an approval binds.
     pub fn session_id(mut self, session_id: impl Into<String>) -> Self {
         self.session_id = Some(session_id.into());
         self
@@ -154,6 +170,14 @@ impl AgentTrustGuardBuilder {
         self
     }
 
+    /// Whether calls that declare no effect are refused; by default the Guardian finds one by their names.
+    ///
+    /// [`tools`](crate::tools()) lists what a program declares, for a test that finds those that declare none.
+    pub fn require_effect(mut self, require: bool) -> Self {
+        self.settings.require_effect = require;
+        self
+    }
+
     /// How long one check may take; 5 seconds by default. Waiting for an approval is not part of it.
     ///
     /// A Guardian that could not decide in time, or has too much to do, says when to ask again: within
@@ -164,33 +188,54 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// The key under which inputs are digested; by default the 64 hexadecimal digits of
-    /// `AGENTTRUST_BINDING_KEY`, else random.
+    /// The key under which inputs are digested: by default the 64 hexadecimal digits of
+    /// `AGENTTRUST_BINDING_KEY`, else the one in the [`state_file`](Self::state_file), else a random one.
     ///
-    /// An approval is bound to the digest of an input. Give a key of your own where an approval must
-    /// outlive the process that asked for it. It never leaves the guard.
+    /// An approval is bound to the digest of an input, so one that was asked for under a random key ends with
+    /// the process. The key never leaves the guard.
     pub fn binding_key(mut self, key: [u8; 32]) -> Self {
         self.binding_key = Some(key);
         self
     }
 
-    /// Builds the guard. Nothing is sent yet.
+    /// The file that keeps the session and the key of this guard, so that a program can be held, exit, and
+    /// run what was approved meanwhile; by default the one that `AGENTTRUST_STATE` names, else none.
+    ///
+    /// It is made where it is not there, and only its owner may reach it (mode 600): one that others can
+    /// reach is refused, and so is that of another agent. What [`session_id`](Self::session_id) and
+    /// [`binding_key`](Self::binding_key) say goes before it; what the environment says goes before a file
+    /// that the environment names, and after one that is given here.
+    ///
+    /// ```no_run
+    /// # use agenttrust::{AgentTrustClient, AgentTrustGuard};
+    /// # fn example(client: AgentTrustClient) {
+    /// let guard = AgentTrustGuard::builder(client, "agt_1").state_file("/var/lib/shop/agent.state").build();
+    /// # }
+    /// ```
+    pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_file = Some(path.into());
+        self
+    }
+
+    /// Builds the guard. Nothing is sent yet. A state file is read or made here.
     #[must_use]
     pub fn build(self) -> AgentTrustGuard {
-        let Self { client, agent_id, session_id, mut settings, binding_key } = self;
-        match binding_key.map_or_else(default_key, Ok) {
-            Ok(key) => settings.binding_key = key,
-            Err(fault) => settings.fault = Some(fault),
-        }
+        let Self { client, agent_id, session_id, mut settings, binding_key, state_file } = self;
+        let given = Given { session_id, binding_key };
+        let bound_by = given.complete(state_file, &agent_id).unwrap_or_else(|fault| {
+            settings.fault = Some(fault);
+            BoundBy::nothing()
+        });
+        settings.binding_key = bound_by.binding_key;
+        settings.key_id = digest::key_id(&bound_by.binding_key);
+        settings.key_is_random = bound_by.key_is_random;
         if agent_id.is_empty() && !settings.gateway {
             settings.fault =
                 Some("the guard's agent id is empty; give the id of a registered agent".to_owned());
         }
-        let session_id = session_id
-            .filter(|id| !id.is_empty())
-            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let BoundBy { session_id, session_is_generated, .. } = bound_by;
         AgentTrustGuard {
-            who: Arc::new(Who::new(agent_id, session_id)),
+            who: Arc::new(Who { session_is_generated, ..Who::new(agent_id, session_id) }),
             shared: Arc::new(Shared {
                 reporter: Reporter::new(client.clone()),
                 client,
@@ -198,23 +243,10 @@ impl AgentTrustGuardBuilder {
                 breaker: Breaker::default(),
                 refused: Refused::default(),
                 counts: PassCounts::default(),
+                warned_of_key: Once::new(),
             }),
         }
     }
-}
-
-fn default_key() -> Result<[u8; 32], String> {
-    if let Some(key) = std::env::var_os("AGENTTRUST_BINDING_KEY").filter(|key| !key.is_empty()) {
-        return key.to_str().and_then(hex::decode).ok_or_else(|| {
-            "AGENTTRUST_BINDING_KEY is not 64 hexadecimal digits; make one with `openssl rand -hex 32`"
-                .to_owned()
-        });
-    }
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| {
-        format!("the system gave no random numbers for the guard's key: {error}")
-    })?;
-    Ok(key)
 }
 
 impl fmt::Debug for AgentTrustGuardBuilder {

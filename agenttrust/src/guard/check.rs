@@ -18,7 +18,8 @@ impl AgentTrustGuard {
     /// Asks whether a tool may be called; `Ok(())` means yes.
     ///
     /// `summary` is what you choose to say about the input: its first 200 characters are sent, and an
-    /// approval is bound to it. [`authorize`](Self::authorize) binds to the input itself.
+    /// approval is bound to all of it, also to what was not sent: then the approver sees that it goes on (`…`).
+    /// [`authorize`](Self::authorize) binds to the input itself.
     ///
     /// # Errors
     ///

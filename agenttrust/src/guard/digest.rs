@@ -22,6 +22,7 @@ use crate::error::{AgentTrustError, Result};
 use crate::hex;
 
 const DOMAIN: &[u8] = b"agenttrust.input.v1";
+const KEY_DOMAIN: &[u8] = b"agenttrust.key-id.v1";
 /// The largest integer that a double can tell from its neighbours.
 const EXACT: u64 = (1 << 53) - 1;
 
@@ -61,6 +62,14 @@ pub(super) fn commit_canonical(
     mac.update(&encoded);
     let opening: [u8; 32] = mac.finalize().into_bytes().into();
     Ok(Commitment { digest: digest_of(&opening, &encoded), opening: hex::encode(&opening) })
+}
+
+/// Returns a name for the guard's `key`, 16 hexadecimal digits, which says nothing about it: two digests under
+/// keys of different names are of different keys, whatever their inputs.
+#[must_use]
+pub fn key_id(key: &[u8; 32]) -> String {
+    let digest = Sha256::new().chain_update(KEY_DOMAIN).chain_update(key).finalize();
+    hex::encode(digest.get(..8).unwrap_or_default())
 }
 
 /// Whether `digest` commits to `input`, given the `opening` that came with it.

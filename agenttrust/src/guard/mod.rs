@@ -9,6 +9,7 @@
 mod action;
 mod asking;
 mod authorize;
+mod binding;
 mod breaker;
 mod builder;
 mod check;
@@ -22,12 +23,13 @@ mod permit;
 mod refused;
 mod reporter;
 mod scope;
+mod state;
 mod waiting;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 
 pub use self::action::{Action, OnElevation};
 #[doc(hidden)]
@@ -40,7 +42,8 @@ pub use self::handle::PermitHandle;
 pub use self::identity::AgentIdentity;
 pub use self::outcome::{CallOutcome, Outcome};
 pub use self::permit::{Permit, PermitBasis};
-pub use self::scope::{GlobalGuardAlreadySet, Scope};
+pub(crate) use self::scope::conflict;
+pub use self::scope::{GlobalGuardAlreadySet, InstalledGuard, Scope};
 
 use self::builder::Settings;
 use self::check::Unreported;
@@ -80,12 +83,15 @@ pub struct AgentTrustGuard {
 struct Who {
     agent_id: String,
     session_id: String,
+    /// Whether the guard made the session id up.
+    session_is_generated: bool,
     unreported: Unreported,
 }
 
 impl Who {
     fn new(agent_id: String, session_id: String) -> Self {
-        Self { agent_id, session_id, unreported: Unreported::default() }
+        let unreported = Unreported::default();
+        Self { agent_id, session_id, session_is_generated: false, unreported }
     }
 }
 
@@ -97,6 +103,8 @@ struct Shared {
     refused: Refused,
     reporter: Reporter,
     counts: PassCounts,
+    /// Says once that approvals end with the process.
+    warned_of_key: Once,
 }
 
 /// Calls that ran without having been allowed.

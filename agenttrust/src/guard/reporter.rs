@@ -1,7 +1,7 @@
 //! The reporter: outcomes in, batches out, nobody waits.
 //!
 //! Reports go into a bounded queue; one task on the background runtime sends them in batches of up
-//! to 10, or whatever is there after 5 seconds. A full queue drops and counts: telemetry is best
+//! to 10, or whatever is there after half a second. A full queue drops and counts: telemetry is best
 //! effort and never holds up a tool (SDK guide, section 13).
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ const BATCH: usize = 10;
 /// Batches that may be open, one for each agent and session; beyond it all are sent.
 const OPEN_BATCHES: usize = 64;
 /// How long the oldest report of a batch waits for the others.
-const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_millis(500);
 /// How long one batch may take to send.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
 /// How long a flush waits for the reports before it.
@@ -122,6 +122,41 @@ impl Reporter {
         }
     }
 
+    /// Sends everything reported so far, and says what was lost: what the end of a program waits for.
+    pub(super) fn finish(&self) {
+        let (waiting, ..) = self.stats();
+        if let Some(running) = self.running.get()
+            && waiting > 0
+            && !background::is_background_thread()
+        {
+            let (done, sent) = std_mpsc::sync_channel(1);
+            let queue = running.queue.clone();
+            background::spawn(async move {
+                let (flushed, answer) = oneshot::channel();
+                if queue.send(Message::Flush(flushed)).await.is_ok() {
+                    // The receiver below may have given up.
+                    let _ = done.send(answer.await.is_ok());
+                }
+            });
+            // Whatever comes of it, the counts tell.
+            let _ = sent.recv_timeout(DROP_LIMIT);
+        }
+        self.warn_of_losses();
+    }
+
+    fn warn_of_losses(&self) {
+        let (waiting, dropped, undelivered) = self.stats();
+        if waiting > 0 {
+            tracing::warn!(
+                waiting,
+                "a guard was dropped with reports on their way; await `close()` to be sure of them"
+            );
+        }
+        if dropped + undelivered > 0 {
+            tracing::warn!(dropped, undelivered, "reports of this guard were lost");
+        }
+    }
+
     /// How many reports are waiting, were dropped, and were not taken.
     pub(super) fn stats(&self) -> (usize, u64, u64) {
         (
@@ -159,16 +194,7 @@ impl Drop for Reporter {
             // Nothing is ever sent: this waits for the other end to hang up.
             let _ = ended.recv_timeout(DROP_LIMIT);
         }
-        let (waiting, dropped, undelivered) = self.stats();
-        if waiting > 0 {
-            tracing::warn!(
-                waiting,
-                "a guard was dropped with reports on their way; await `close()` to be sure of them"
-            );
-        }
-        if dropped + undelivered > 0 {
-            tracing::warn!(dropped, undelivered, "reports of this guard were lost");
-        }
+        self.warn_of_losses();
     }
 }
 

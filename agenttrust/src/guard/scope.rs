@@ -9,14 +9,22 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
+use tokio::task::JoinHandle;
 
 use super::AgentTrustGuard;
 use super::cover::Cover;
 
-static GLOBAL: OnceLock<AgentTrustGuard> = OnceLock::new();
+static GLOBAL: OnceLock<Global> = OnceLock::new();
 
 thread_local! {
     static SCOPES: RefCell<Vec<InScope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The guard of the process.
+struct Global {
+    guard: AgentTrustGuard,
+    /// Whether parts of the program may be other agents.
+    is_fallback: bool,
 }
 
 /// A guard in whose scope this thread is, and what it hands to one call in there.
@@ -27,18 +35,62 @@ struct InScope {
 
 /// The process already has a guard; the second one was not installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this process has a guard already; use `scope` for a part of the program with another one")]
+#[error(
+    "this process has a guard already, and this one was not installed; use `scope` for a part of the program with \
+     another one, and install the first with `set_global_fallback` where that part is another agent"
+)]
 pub struct GlobalGuardAlreadySet;
 
 impl AgentTrustGuard {
     /// Makes this the guard of the whole process: the one that `#[guarded]` functions ask when no
     /// closer one is in scope. It can be set once.
     ///
+    /// The process is this agent from then on: a guarded function in the [`scope`](Self::scope) of another agent's
+    /// guard does not run, because what is spawned in there would be this agent and not that one. Where parts of a
+    /// program are other agents, use [`set_global_fallback`](Self::set_global_fallback).
+    ///
     /// # Errors
     ///
     /// [`GlobalGuardAlreadySet`] when the process has one; that one stays.
     pub fn set_global(&self) -> Result<(), GlobalGuardAlreadySet> {
-        GLOBAL.set(self.clone()).map_err(|_| GlobalGuardAlreadySet)
+        self.set(false)
+    }
+
+    /// As [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be another agent's.
+    ///
+    /// What is spawned in such a scope is outside of it and asks this guard, as this agent: spawn it with
+    /// [`spawn`](Self::spawn).
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalGuardAlreadySet`] when the process has one; that one stays.
+    pub fn set_global_fallback(&self) -> Result<(), GlobalGuardAlreadySet> {
+        self.set(true)
+    }
+
+    fn set(&self, is_fallback: bool) -> Result<(), GlobalGuardAlreadySet> {
+        let global = Global { guard: self.clone(), is_fallback };
+        GLOBAL.set(global).map_err(|_| GlobalGuardAlreadySet)
+    }
+
+    /// Makes this the guard of the whole process, as [`set_global`](Self::set_global) does, and returns what sends
+    /// its reports when the program ends.
+    ///
+    /// ```no_run
+    /// # use agenttrust::{AgentTrustClient, AgentTrustGuard};
+    /// # fn example(client: AgentTrustClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let _reports = AgentTrustGuard::new(client, "agt_1").install()?;
+    /// // The program; its last reports are sent when `_reports` goes.
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`set_global`](Self::set_global).
+    pub fn install(&self) -> Result<InstalledGuard, GlobalGuardAlreadySet> {
+        self.set_global()?;
+        Ok(InstalledGuard { guard: self.clone() })
     }
 
     /// The guard of the running task, else the process-wide one, else none.
@@ -47,11 +99,11 @@ impl AgentTrustGuard {
         // A thread that is ending has no scopes any more.
         let last = |scopes: &RefCell<Vec<InScope>>| Some(scopes.borrow().last()?.guard.clone());
         let scoped = SCOPES.try_with(last).ok().flatten();
-        scoped.or_else(|| GLOBAL.get().cloned())
+        scoped.or_else(|| Some(GLOBAL.get()?.guard.clone()))
     }
 
-    /// Runs `future` with this as the current guard. What it spawns is outside: give the spawned
-    /// future a scope of its own. So is what somebody else polls on its behalf: frameworks that drive
+    /// Runs `future` with this as the current guard. What it spawns is outside: use [`spawn`](Self::spawn)
+    /// there. So is what somebody else polls on its behalf: frameworks that drive
     /// the tools of several runs together (a shared queue, an agent that is used twice at a time) poll
     /// them in whichever run comes first. Name the guard there: `#[guarded(guard = ..)]`,
     /// [`run`](Self::run).
@@ -72,11 +124,62 @@ impl AgentTrustGuard {
         Scope { future: Some(future), guard: self.clone() }
     }
 
+    /// Spawns `future` on the current tokio runtime with this as its current guard, so that it stays the same agent.
+    ///
+    /// ```
+    /// # use agenttrust::AgentTrustGuard;
+    /// # async fn example(guard: AgentTrustGuard) -> Result<(), tokio::task::JoinError> {
+    /// guard.spawn(async {
+    ///     assert!(AgentTrustGuard::current().is_some());
+    /// }).await
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as [`tokio::spawn`] does.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(self.scope(future))
+    }
+
     /// Runs `call` with this as the current guard of this thread.
     pub fn scope_sync<T>(&self, call: impl FnOnce() -> T) -> T {
         let _entered = Entered::new(self.clone(), None);
         call()
     }
+}
+
+/// Sends the reports of the guard of the process when it is dropped; see [`AgentTrustGuard::install`].
+///
+/// Dropping it waits for the reports, up to 2 seconds, and logs at WARN what was lost.
+#[derive(Debug)]
+#[must_use = "keep it until the program ends: it sends the last reports when it is dropped"]
+pub struct InstalledGuard {
+    guard: AgentTrustGuard,
+}
+
+impl Drop for InstalledGuard {
+    fn drop(&mut self) {
+        self.guard.shared.reporter.finish();
+    }
+}
+
+/// The agents of the guard in scope and of the guard of the process, where they are two and must not be.
+pub(crate) fn conflict() -> Option<(String, String)> {
+    let global = GLOBAL.get().filter(|global| !global.is_fallback)?;
+    let last = |scopes: &RefCell<Vec<InScope>>| {
+        let scopes = scopes.borrow();
+        Some(scopes.last()?.guard.agent_id().to_owned())
+    };
+    let scoped = SCOPES.try_with(last).ok().flatten()?;
+    let of_process = global.guard.agent_id();
+    // A gateway is no agent: what is spawned in a scope asks for none and does not run.
+    let differ = !of_process.is_empty() && scoped != of_process;
+    differ.then(|| (scoped, of_process.to_owned()))
 }
 
 pin_project! {

@@ -109,15 +109,17 @@ fn is_no_decision(error: &AgentTrustError) -> bool {
 }
 
 fn refused(check: &Check, approval: &Approval) -> AgentTrustError {
-    AgentTrustError::ActionDenied {
-        message: format!(
-            "tool {:?} is denied: {} refused approval {}",
-            check.tool(),
-            approval.decided_by.as_deref().unwrap_or("the approver"),
-            approval.id,
-        ),
-        check_id: None,
+    let mut message = format!(
+        "tool {:?} is denied: {} refused approval {}",
+        check.tool(),
+        approval.decided_by.as_deref().unwrap_or("the approver"),
+        approval.id,
+    );
+    if let Some(reason) = &approval.decision_reason {
+        message.push_str(": ");
+        message.push_str(reason);
     }
+    AgentTrustError::ActionDenied { message, check_id: None }
 }
 
 fn expired(check: &Check, approval_id: String) -> AgentTrustError {

@@ -8,6 +8,11 @@ pub const API_KEY: &str = "x-api-key";
 pub const INPUT_DIGEST: &str = "agenttrust-input-digest";
 /// What the digest is of, where that is not the whole input: a word of [`Binds`](super::Binds).
 pub const BINDS: &str = "agenttrust-binds";
+/// The key that the digest was made under, 16 hexadecimal digits: tells another key from another input, and
+/// nothing else of either.
+pub const KEY_ID: &str = "agenttrust-key-id";
+/// `generated` on a check whose session id its guard made up: such a one is no part of what an approval binds.
+pub const SESSION: &str = "agenttrust-session";
 /// The scopes that the tool declares, separated by commas.
 pub const SCOPES: &str = "agenttrust-scopes";
 /// On a telemetry batch: one check id per event, `-` for none, separated by commas.

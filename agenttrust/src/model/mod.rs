@@ -10,6 +10,7 @@ mod approval;
 mod capability;
 mod effect;
 pub mod headers;
+mod key;
 pub(crate) mod name;
 mod revocation;
 #[cfg(feature = "openapi")]
@@ -24,9 +25,10 @@ mod word;
 
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
-pub use self::approval::{Approval, ApprovalStatus, Binds, BoundTo};
+pub use self::approval::{Approval, ApprovalDecision, ApprovalStatus, Binds, BoundTo};
 pub use self::capability::{CapabilityError, CapabilitySet};
 pub use self::effect::{Effect, ParseEffectError};
+pub use self::key::{ApiKey, CreateKeyRequest, KeyRole, KeySecret};
 pub use self::revocation::Revocation;
 pub use self::session::{InitSessionRequest, Session, SessionMode, SessionSource};
 pub use self::system::{ErrorBody, Health, HealthStatus};

@@ -2,3 +2,5 @@
 
 /// The longest name or id, in bytes.
 pub const NAME_MAX_BYTES: usize = 200;
+/// The longest reason for a decision, in characters.
+pub const REASON_MAX_CHARS: usize = 500;

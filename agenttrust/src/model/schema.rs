@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::effect::Effect;
-use super::name::NAME_MAX_BYTES;
+use super::name::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 use super::timestamp::Timestamp;
 
 /// Declares a string type of the document.
@@ -54,6 +54,12 @@ strings! {
     NameOrEmpty: |it| it
         .description(Some("As `Name`; empty is as good as absent."))
         .max_length(Some(NAME_MAX_BYTES))
+        .pattern(Some(NO_CONTROL));
+
+    /// Why something was decided.
+    Reason: |it| it
+        .description(Some("Why, in a person's words: at most 500 characters, no control characters."))
+        .max_length(Some(REASON_MAX_CHARS))
         .pattern(Some(NO_CONTROL));
 
     /// A capability, or a scope, which is written alike.

@@ -43,6 +43,16 @@ fn found(
     guard: Option<AgentTrustGuard>,
     action: &Action,
 ) -> Result<AgentTrustGuard, AgentTrustError> {
+    if guard.is_none()
+        && let Some((scoped, of_process)) = crate::guard::conflict()
+    {
+        return Err(AgentTrustError::invalid(format!(
+            "tool {:?} did not run, because it is in the scope of agent {scoped:?}, and this process is agent \
+             {of_process:?}, as which anything spawned in there would run: install that guard with \
+             `set_global_fallback()` if parts of the program are other agents, and spawn with `guard.spawn(..)`",
+            action.tool()
+        )));
+    }
     guard.or_else(AgentTrustGuard::current).ok_or_else(|| AgentTrustError::GuardianUnavailable {
         message: format!(
             "tool {:?} did not run, because no guard is installed: call `guard.set_global()` once at \

@@ -90,6 +90,26 @@ async fn the_gateways_own_words_and_code_come_through() {
     assert_eq!((error.code(), error.to_string()), ("AGENT_REVOKED", "it is over".to_owned()));
 }
 
+#[tokio::test]
+async fn what_is_wrong_on_this_side_is_said_beside_what_the_gateway_said() {
+    let refused = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 41\r\nconnection: close\r\n\r\n\
+                   {\"error\": \"AUTH_FAILED\", \"message\": \"no\"}";
+    let (url, _requests) = serve(refused).await;
+    let keyless = AgentTrustClient::builder().base_url(&url).build().unwrap();
+    let error = keyless.agents().list().await.unwrap_err().to_string();
+    assert!(error.starts_with("no; this client has no API key"), "{error}");
+    assert!(error.contains("AGENTTRUST_API_KEY"), "{error}");
+    // One that has a key, and a wrong one, is told what the gateway said.
+    assert_eq!(client(&url).agents().list().await.unwrap_err().to_string(), "no");
+
+    let (url, _requests) =
+        serve("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    let error = client(&format!("{url}/api/")).agents().list().await.unwrap_err().to_string();
+    assert!(error.contains("the base URL ends in /api"), "{error}");
+    let error = client(&url).agents().list().await.unwrap_err().to_string();
+    assert!(!error.contains("base URL"), "{error}");
+}
+
 #[test]
 fn an_executor_that_is_not_tokio_is_served_by_the_background_runtime() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -3,6 +3,7 @@
 mod approvals;
 mod authenticated;
 mod bodies;
+mod comes_back;
 mod guide;
 mod neighbours;
 mod never_runs;

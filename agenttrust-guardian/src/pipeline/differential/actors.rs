@@ -341,6 +341,7 @@ impl Actors {
             key: Arc::clone(&self.askers[asker].key),
             agent_id: agent.map_or("agt_nobody".to_owned(), |n| self.agents[n].id.clone()),
             session_id: id,
+            session_is_generated: chance.one_in(4),
             tool: TOOLS[tool].name.to_owned(),
             hint: chance.one_in(3).then(|| *chance.pick(&Effect::ALL)),
             source: "api".to_owned(),
@@ -349,6 +350,7 @@ impl Actors {
                 .then(|| chance.some(&SCOPES, 2).iter().map(ToString::to_string).collect()),
             digest: None,
             binds: None,
+            key_id: None,
             _place: None,
             summary: match chance.below(4) {
                 0 => Some("[0 chars]".to_owned()),

@@ -13,7 +13,7 @@ const ADD_VOTE: &str = "INSERT INTO approval_votes (approval_id, key_id, decided
                         VALUES ($1, $2, $3, $4) ON CONFLICT (approval_id, key_id) DO NOTHING";
 const COUNT_VOTES: &str = concat!("SELECT ", votes!("$1", "$2"));
 const DECIDE: &str = "UPDATE approvals SET status = $2, decided_at = $3, decided_by = $4, \
-                      decided_by_key = $5, expires_at = $6, input = NULL \
+                      decided_by_key = $5, expires_at = $6, decision_reason = $7, input = NULL \
                       WHERE id = $1 AND status = 'pending' AND expires_at > $3";
 
 /// One caller's word on one approval.
@@ -25,6 +25,8 @@ pub(crate) struct Vote {
     pub(crate) key_id: String,
     /// Who the caller says it is.
     pub(crate) decided_by: Option<String>,
+    /// Why.
+    pub(crate) reason: Option<String>,
     pub(crate) approve: bool,
     /// Whether a key that asked may decide.
     pub(crate) allow_self: bool,
@@ -40,8 +42,8 @@ pub(crate) enum Decided {
     Late(ApprovalRow),
     /// The key asked under it.
     OwnRequest,
-    /// The vote counts, and more are needed.
-    Counted { row: ApprovalRow, votes: u32 },
+    /// The vote counts, and more are needed; `repeated` when this key had voted before.
+    Counted { row: ApprovalRow, votes: u32, repeated: bool },
     /// The vote decided it.
     Done { row: ApprovalRow, own_request: bool },
 }
@@ -87,7 +89,7 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
         return Ok(Decided::OwnRequest);
     }
     let (status, expires_at, votes) = if vote.approve {
-        query(ADD_VOTE)
+        let added = query(ADD_VOTE)
             .bind(id)
             .bind(&vote.key_id)
             .bind(&vote.decided_by)
@@ -98,7 +100,7 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
             query(COUNT_VOTES).bind(id).bind(own_votes).fetch_one(&mut *transaction).await?;
         let counted = u32::try_from(votes).unwrap_or(0);
         if votes < i64::from(row.quorum) {
-            return Ok(Decided::Counted { row, votes: counted });
+            return Ok(Decided::Counted { row, votes: counted, repeated: added == 0 });
         }
         (ApprovalStatus::Approved, now.saturating_add(row.window), Some(counted))
     } else {
@@ -112,6 +114,7 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
         .bind(&vote.decided_by)
         .bind(&vote.key_id)
         .bind(expires_at.unix_micros())
+        .bind(&vote.reason)
         .execute(&mut *transaction)
         .await?;
     match find(&mut *transaction, id, org_id, own_votes, now).await? {

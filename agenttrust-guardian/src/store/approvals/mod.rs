@@ -17,7 +17,7 @@ use agenttrust::model::{Approval, ApprovalStatus};
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::listing::{ApprovalFilter, Place};
 pub(super) use self::outcomes::settle_outcomes;
-pub(crate) use self::settling::{Held, NewApproval, Settled};
+pub(crate) use self::settling::{Held, NewApproval, Settled, Unused};
 use super::db::{Target, query};
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, unreadable};
@@ -47,7 +47,7 @@ macro_rules! columns {
             "id, org_id, agent_id, session_id, tool, effect, bound_to, bound_value, summary, reason, \
              status, quorum, window_micros, single_use, created_at, expires_at, decided_at, \
              decided_by, decided_by_key, scopes, uses, used_by_check, used_at, succeeded, \
-             outcome_at, ",
+             outcome_at, decision_reason, ",
             $input,
             " AS input, ",
             votes!("approvals.id", $own),
@@ -101,6 +101,7 @@ from_row! {
         used_at: Option<i64>,
         succeeded: Option<bool>,
         outcome_at: Option<i64>,
+        decision_reason: Option<String>,
         input: Option<String>,
         votes: i64,
     }
@@ -134,6 +135,7 @@ impl Raw {
         approval.expires_at = Some(expires_at);
         approval.decided_by = self.decided_by;
         approval.decided_by_key = self.decided_by_key;
+        approval.decision_reason = self.decision_reason;
         approval.decided_at =
             self.decided_at.map(|at| from_micros("decided_at", at)).transpose()?;
         approval.scopes = from_json("scopes", &self.scopes)?;

@@ -10,6 +10,7 @@ use agenttrust::model::{AgentStatus, ApprovalStatus, BoundTo};
 use super::super::budgets::{self, Charge, Spent};
 use super::super::changes::{Kind, note};
 use super::super::db::{Statement, query};
+use super::super::row::from_row;
 use super::super::{Transaction, outbox, to_json, unreadable};
 use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros, votes};
 use crate::domain::{Event, Fingerprint};
@@ -23,8 +24,8 @@ const DENIALS_WITHIN: Duration = Duration::from_secs(600);
 
 const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, tool, effect, \
                       scopes, scopes_hash, bound_to, bound_value, summary, reason, status, quorum, \
-                      window_micros, single_use, created_at, expires_at) VALUES ($1, $2, $3, $4, \
-                      $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17)";
+                      window_micros, single_use, created_at, expires_at, key_id) VALUES ($1, $2, $3, $4, \
+                      $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17, $18)";
 const ADD_ASKER: &str = "INSERT INTO approval_askers (approval_id, key_id) VALUES ($1, $2) \
                          ON CONFLICT (approval_id, key_id) DO NOTHING";
 // Whoever asks has asked, also where it approved before: its own vote then counts no more.
@@ -65,6 +66,11 @@ const FIND_SAME: &str = concat!(
     " >= quorum)) \
      ORDER BY CASE status WHEN 'approved' THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1"
 );
+// One that was approved for the same agent and tool, and for something else of the call.
+const FIND_UNUSED: &str = "SELECT id, session_id, bound_to, bound_value, effect, scopes_hash, key_id \
+                           FROM approvals WHERE org_id = $1 AND agent_id = $2 AND tool = $3 \
+                           AND status = 'approved' AND uses = 0 AND expires_at > $4 \
+                           ORDER BY decided_at DESC, id DESC LIMIT 1";
 const COUNT_PENDING: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 \
                              AND status = 'pending' AND expires_at > $2";
 const COUNT_DENIED: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 AND tool = $2 \
@@ -89,6 +95,8 @@ pub(crate) struct NewApproval {
     pub(crate) scopes: Vec<String>,
     pub(crate) bound_to: BoundTo,
     pub(crate) bound_value: String,
+    /// The name of the key that the digest was made under.
+    pub(crate) key_id: Option<String>,
     pub(crate) summary: Option<String>,
     pub(crate) reason: String,
     pub(crate) quorum: u32,
@@ -120,6 +128,44 @@ impl NewApproval {
     }
 }
 
+/// An approval that lies unused, because it was given for something else.
+#[derive(Clone, Debug)]
+pub(crate) struct Unused {
+    pub(crate) id: String,
+    /// What differs from the check, in words that go on from "it is".
+    pub(crate) differs: Vec<&'static str>,
+}
+
+from_row! {
+    struct RawUnused {
+        id: String,
+        session_id: String,
+        bound_to: String,
+        bound_value: String,
+        effect: String,
+        scopes_hash: String,
+        key_id: Option<String>,
+    }
+}
+
+impl RawUnused {
+    fn compared_with(self, wanted: &NewApproval) -> Unused {
+        // Of digests under two keys it cannot be told whether their inputs are the same.
+        let keys = self.key_id.is_some() && wanted.key_id.is_some() && self.key_id != wanted.key_id;
+        let bound_to = self.bound_to != wanted.bound_to.as_str();
+        let input = bound_to || (!keys && self.bound_value != wanted.bound_value);
+        let differs = [
+            (self.session_id != wanted.session_id, "for another session"),
+            (keys, "under another key of the guard"),
+            (input, "for another input"),
+            (self.effect != wanted.effect, "for another effect"),
+            (self.scopes_hash != wanted.scopes_hash(), "for other scopes"),
+        ];
+        let differs = differs.into_iter().filter_map(|(differs, word)| differs.then_some(word));
+        Unused { id: self.id, differs: differs.collect() }
+    }
+}
+
 /// A held check: who asks, under which name, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -136,8 +182,8 @@ pub(crate) struct Held {
 /// What a held check gets.
 #[derive(Clone, Debug)]
 pub(crate) enum Settled {
-    /// A new approval was opened.
-    Opened(ApprovalRow),
+    /// A new approval was opened, although this other one lies unused.
+    Opened(ApprovalRow, Option<Unused>),
     /// One was pending already.
     Waiting(ApprovalRow),
     /// One was approved, and this check has used it.
@@ -171,10 +217,10 @@ impl Store {
                 // Nothing is committed, so the approval stays as it was.
                 return Ok(Settled::OutOfBudget(spent));
             }
-            if let Settled::Opened(row) = &settled {
+            if let Settled::Opened(row, _) = &settled {
                 outbox::enqueue(&mut transaction, Event::Pending, &row.approval, now).await?;
             }
-            if let Settled::Opened(row) | Settled::Used(row) = &settled {
+            if let Settled::Opened(row, _) | Settled::Used(row) = &settled {
                 let approval = &row.approval;
                 note(&mut transaction, Kind::Approval, &approval.org_id, &approval.id, now).await?;
             }
@@ -259,6 +305,7 @@ async fn open_approval(
     if pending >= PENDING_MOST {
         return Ok(Settled::TooManyPending);
     }
+    let unused = find_unused(transaction, &wanted, now).await?;
     let (id, org_id) = (wanted.id.clone(), wanted.org_id.clone());
     let scopes_hash = wanted.scopes_hash();
     query(INSERT)
@@ -279,11 +326,27 @@ async fn open_approval(
         .bind(wanted.single_use)
         .bind(now.unix_micros())
         .bind(wanted.expires_at.unix_micros())
+        .bind(wanted.key_id)
         .execute(&mut *transaction)
         .await?;
     query(ADD_ASKER).bind(&id).bind(asker).execute(&mut *transaction).await?;
     match find(&mut *transaction, &id, &org_id, own_votes, now).await? {
-        Some(row) => Ok(Settled::Opened(row)),
+        Some(row) => Ok(Settled::Opened(row, unused)),
         None => Err(sqlx::Error::RowNotFound),
     }
+}
+
+async fn find_unused(
+    transaction: &mut Transaction,
+    wanted: &NewApproval,
+    now: Timestamp,
+) -> Result<Option<Unused>, sqlx::Error> {
+    let found: Option<RawUnused> = query(FIND_UNUSED)
+        .bind(&wanted.org_id)
+        .bind(&wanted.agent_id)
+        .bind(&wanted.tool)
+        .bind(now.unix_micros())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    Ok(found.map(|found| found.compared_with(wanted)))
 }

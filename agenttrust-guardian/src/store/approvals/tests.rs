@@ -18,6 +18,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         scopes: Vec::new(),
         bound_to: BoundTo::Input,
         bound_value: "a".repeat(64),
+        key_id: None,
         summary: None,
         reason: "held".to_owned(),
         quorum: 1,
@@ -44,12 +45,13 @@ async fn approval_older_than_a_shortened_window_does_not_stand_in_the_way_of_the
     store.insert_agent(agent, begun).await.unwrap();
     let (hour, minute) = (Duration::from_secs(3_600), Duration::from_secs(60));
 
-    assert!(matches!(store.settle(held("apr_1", hour, begun)).await, Ok(Settled::Opened(_))));
+    assert!(matches!(store.settle(held("apr_1", hour, begun)).await, Ok(Settled::Opened(..))));
     let vote = Vote {
         approval_id: "apr_1".to_owned(),
         org_id: ORG.to_owned(),
         key_id: "key_2".to_owned(),
         decided_by: None,
+        reason: None,
         approve: true,
         allow_self: false,
         now: begun,
@@ -59,7 +61,7 @@ async fn approval_older_than_a_shortened_window_does_not_stand_in_the_way_of_the
     assert!(matches!(store.settle(held("apr_2", hour, later)).await, Ok(Settled::Used(_))));
 
     // The window is shortened: two minutes are too long ago.
-    assert!(matches!(store.settle(held("apr_3", minute, later)).await, Ok(Settled::Opened(_))));
+    assert!(matches!(store.settle(held("apr_3", minute, later)).await, Ok(Settled::Opened(..))));
     for id in ["apr_4", "apr_5"] {
         match store.settle(held(id, minute, later)).await {
             Ok(Settled::Waiting(row)) => assert_eq!(row.approval.id, "apr_3"),
@@ -86,12 +88,13 @@ async fn only_what_is_over_for_long_is_forgotten(store: Store) {
         org_id: ORG.to_owned(),
         key_id: "key_2".to_owned(),
         decided_by: None,
+        reason: None,
         approve,
         allow_self: false,
         now: begun,
     };
     for (id, input) in [("apr_1", 'a'), ("apr_2", 'b'), ("apr_3", 'c'), ("apr_4", 'd')] {
-        assert!(matches!(ask(id, input).await, Ok(Settled::Opened(_))));
+        assert!(matches!(ask(id, input).await, Ok(Settled::Opened(..))));
     }
     // Denied, consumed, lapsed while it was pending, and still usable.
     store.decide(word("apr_1", false)).await.unwrap();

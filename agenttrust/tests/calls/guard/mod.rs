@@ -1,5 +1,6 @@
 //! What a guard promises, whatever the Guardian says.
 
+mod bound;
 mod sockets;
 mod undecided;
 mod waits;
@@ -470,7 +471,7 @@ async fn the_guard_of_the_task_is_found_before_the_one_of_the_process_and_withou
     assert_eq!(current(), None);
     // The process has one from here on, so what holds without any is tried before.
     crate::guarded::without_any_guard_nothing_runs().await;
-    named("global").set_global().unwrap();
+    named("global").set_global_fallback().unwrap();
     assert!(named("second").set_global().is_err());
     assert_eq!(current().as_deref(), Some("global"));
 }

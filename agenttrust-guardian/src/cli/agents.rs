@@ -1,0 +1,151 @@
+//! `agenttrust agents`: who may call tools.
+
+use std::process::ExitCode;
+
+use agenttrust::CreateAgentRequest;
+use agenttrust::model::{Agent, CreateKeyRequest, KeyRole};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::out;
+use super::remote::{Remote, failed};
+use crate::domain::GuardianError;
+
+/// What `agenttrust agents` is told.
+#[derive(Debug, Subcommand)]
+pub(super) enum Agents {
+    /// Register an agent and print its id
+    Create {
+        /// A name for people
+        name: String,
+        /// What it may use, such as files:* or refund; may be given several times
+        #[arg(long = "capability", value_name = "CAPABILITY", required = true,
+              value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        capabilities: Vec<String>,
+        /// Make an API key that is bound to it, too, and print it, once
+        #[arg(long)]
+        key: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// List the agents, revoked ones too
+    List {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show everything about an agent
+    Show {
+        /// The id of the agent, agt_…
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Revoke an agent for good, with its tokens and sessions
+    Revoke {
+        /// The id of the agent, agt_…
+        id: String,
+        /// Why: it is recorded
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+impl Agents {
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        match self {
+            Self::Create { name, capabilities, key, remote } => {
+                create(name, capabilities, key, &remote).await?;
+            }
+            Self::List { remote } => list(&remote).await?,
+            Self::Show { id, remote } => show(&id, &remote).await?,
+            Self::Revoke { id, reason, remote } => {
+                let client = remote.client()?;
+                client.agents().revoke(&id, &reason).await.map_err(failed)?;
+                let id = out::harmless(&id);
+                match remote.json {
+                    true => out::json(&json!({ "id": id, "status": "revoked" }))?,
+                    false => out::say(&format!("{id} is revoked"))?,
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn create(
+    name: String,
+    capabilities: Vec<String>,
+    with_key: bool,
+    remote: &Remote,
+) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    // Without a key pair: its private half would have to be shown and kept, and nothing here needs it.
+    let public_key = Some(String::new());
+    let request = CreateAgentRequest { name, capabilities, public_key, ..Default::default() };
+    let agent = client.agents().create(&request).await.map_err(failed)?;
+    let key = match with_key {
+        true => {
+            let request = CreateKeyRequest::new(KeyRole::Agent).agents([&agent.id]);
+            let made = client.keys().create(&request).await.map_err(|error| {
+                let why = failed(error);
+                GuardianError::Unavailable(format!(
+                    "agent {} is registered, and its key could not be made: {why}",
+                    agent.id
+                ))
+            })?;
+            made.key
+        }
+        false => None,
+    };
+    let secret = key.as_ref().map(|key| key.as_str());
+    if remote.json {
+        return out::json(&json!({ "agent": agent, "key": secret }));
+    }
+    out::say(&agent.id)?;
+    match secret {
+        Some(secret) => out::say(&format!("key, shown this once: {secret}")),
+        None => Ok(()),
+    }
+}
+
+async fn list(remote: &Remote) -> Result<(), GuardianError> {
+    let agents = remote.client()?.agents().list().await.map_err(failed)?;
+    if remote.json {
+        return out::json(&agents);
+    }
+    if agents.is_empty() {
+        return out::say("no agent is registered; make one with `agenttrust agents create`");
+    }
+    let rows: Vec<_> = agents
+        .iter()
+        .map(|agent| {
+            let capabilities = agent.capabilities.join(", ");
+            [agent.id.clone(), agent.name.clone(), agent.status.to_string(), capabilities]
+        })
+        .collect();
+    out::table(["AGENT", "NAME", "STATUS", "CAPABILITIES"], &rows)
+}
+
+async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
+    let agent = remote.client()?.agents().get(id).await.map_err(failed)?;
+    if remote.json {
+        return out::json(&agent);
+    }
+    out::table(["", ""], &about(&agent))
+}
+
+/// Everything about an agent, line by line.
+fn about(agent: &Agent) -> Vec<[String; 2]> {
+    let rows = [
+        ("agent", agent.id.clone()),
+        ("name", agent.name.clone()),
+        ("status", agent.status.to_string()),
+        ("framework", agent.framework.clone()),
+        ("capabilities", agent.capabilities.join(", ")),
+        ("organisation", agent.org_id.clone()),
+        ("registered", agent.created_at.map(|at| at.to_string()).unwrap_or_default()),
+    ];
+    rows.map(|(name, value)| [name.to_owned(), value]).into()
+}

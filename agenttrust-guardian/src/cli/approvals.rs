@@ -1,0 +1,200 @@
+//! `agenttrust approvals`: a person decides what is held.
+
+use std::env;
+use std::process::ExitCode;
+
+use agenttrust::AgentTrustClient;
+use agenttrust::client::{ApprovalFilter, DecisionOptions};
+use agenttrust::model::{Agent, Approval, ApprovalDecision, ApprovalStatus};
+use clap::{Args, Subcommand};
+
+use super::out;
+use super::remote::{Remote, failed};
+use crate::domain::GuardianError;
+
+/// What `agenttrust approvals` is told.
+#[derive(Debug, Subcommand)]
+pub(super) enum Approvals {
+    /// List the approvals that wait for somebody, or those that stand otherwise
+    List {
+        /// pending, approved, denied, expired or consumed
+        #[arg(long, default_value = "pending")]
+        status: ApprovalStatus,
+        /// Only those of this agent
+        #[arg(long, value_name = "ID")]
+        agent: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show everything about an approval, with the input where it was disclosed
+    Show {
+        /// The id of the approval, apr_…
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Approve a held call, which then runs when it is tried again
+    Approve(Decide),
+    /// Deny a held call
+    Deny(Decide),
+}
+
+/// What a decision is told.
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    /// The id of the approval, apr_…
+    id: String,
+    /// Why: the caller is told, and it is recorded
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who decides, recorded beside the key; the user of this machine unless it is said
+    #[arg(long = "as", value_name = "NAME")]
+    decided_by: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Approvals {
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        match self {
+            Self::List { status, agent, remote } => list(status, agent, &remote).await?,
+            Self::Show { id, remote } => show(&id, &remote).await?,
+            Self::Approve(decide) => decide.run(true).await?,
+            Self::Deny(decide) => decide.run(false).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn list(
+    status: ApprovalStatus,
+    agent: Option<String>,
+    remote: &Remote,
+) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    let mut filter = ApprovalFilter::default().status(status);
+    filter.agent_id = agent;
+    let approvals = client.approvals().list(&filter).await.map_err(failed)?;
+    if remote.json {
+        return out::json(&approvals);
+    }
+    if approvals.is_empty() {
+        return out::say(&format!("no approval is {status}"));
+    }
+    let agents = client.agents().list().await.unwrap_or_default();
+    let rows: Vec<_> = approvals
+        .iter()
+        .map(|approval| {
+            [
+                approval.id.clone(),
+                agent_name(&agents, &approval.agent_id),
+                approval.action_name.clone(),
+                approval.action_effect.clone(),
+                what_is_seen(approval),
+                time(approval.expires_at),
+            ]
+        })
+        .collect();
+    out::table(["APPROVAL", "AGENT", "TOOL", "EFFECT", "INPUT", "UNTIL"], &rows)
+}
+
+async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    let approval = client.approvals().get(id).await.map_err(failed)?;
+    if remote.json {
+        return out::json(&approval);
+    }
+    let rows = about(&client, &approval).await;
+    out::table(["", ""], &rows)
+}
+
+/// Everything about an approval, line by line.
+async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<[String; 2]> {
+    let agent = client.agents().get(&approval.agent_id).await.ok();
+    let name = agent.map(|agent| format!("{} ({})", agent.name, agent.id));
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let votes = match (approval.approvals, approval.quorum) {
+        (Some(votes), Some(quorum)) => format!("{votes} of {quorum}"),
+        _ => String::new(),
+    };
+    let rows = [
+        ("approval", approval.id.clone()),
+        ("status", approval.status.to_string()),
+        ("agent", name.unwrap_or_else(|| approval.agent_id.clone())),
+        ("tool", approval.action_name.clone()),
+        ("effect", approval.action_effect.clone()),
+        ("scopes", approval.scopes.join(", ")),
+        ("session", approval.session_id.clone()),
+        ("held because", text(&approval.reason)),
+        ("bound to", approval.bound_to.to_string()),
+        ("input", what_is_seen(approval)),
+        ("approved by", votes),
+        ("held at", time(approval.created_at)),
+        ("until", time(approval.expires_at)),
+        ("decided by", text(&approval.decided_by)),
+        ("decided at", time(approval.decided_at)),
+        ("reason", text(&approval.decision_reason)),
+        ("used by", text(&approval.used_by_check)),
+    ];
+    let said = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    said.map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+/// What the approver is shown of the input.
+fn what_is_seen(approval: &Approval) -> String {
+    match (&approval.input, &approval.action_input_summary) {
+        (Some(input), _) => input.to_string(),
+        (None, Some(summary)) => summary.clone(),
+        (None, None) => "not shown".to_owned(),
+    }
+}
+
+fn agent_name(agents: &[Agent], id: &str) -> String {
+    let named = agents.iter().find(|agent| agent.id == id);
+    named.map_or_else(|| id.to_owned(), |agent| agent.name.clone())
+}
+
+fn time(at: Option<agenttrust::Timestamp>) -> String {
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
+impl Decide {
+    async fn run(self, approve: bool) -> Result<(), GuardianError> {
+        let client = self.remote.client()?;
+        let mut options = DecisionOptions::new(self.decided_by.unwrap_or_else(user));
+        options.reason = self.reason;
+        let approvals = client.approvals();
+        let decided = match approve {
+            true => approvals.approve_with(&self.id, &options).await,
+            false => approvals.deny_with(&self.id, &options).await,
+        };
+        let decided = decided.map_err(failed)?;
+        if self.remote.json {
+            return out::json(&decided);
+        }
+        out::say(&out::harmless(&said(&self.id, &decided)))
+    }
+}
+
+/// What became of a decision.
+fn said(id: &str, decided: &ApprovalDecision) -> String {
+    let ApprovalDecision { status, approvals, quorum, repeated, .. } = decided;
+    let so_far = format!("{} of {}", approvals.unwrap_or(0), quorum.unwrap_or(1));
+    match (status, repeated) {
+        (ApprovalStatus::Pending, false) => {
+            format!("{id} has {so_far} approvals; another key has to approve it too")
+        }
+        (ApprovalStatus::Pending, true) => format!(
+            "{id} still has {so_far} approvals: this key had approved it before, which counts once; \
+             another key has to approve it too"
+        ),
+        (status, false) => format!("{id} is {status}"),
+        (status, true) => format!("{id} is {status}: this key had said so before"),
+    }
+}
+
+/// The user of this machine, as the environment tells.
+fn user() -> String {
+    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "agenttrust approvals".to_owned())
+}

@@ -1,0 +1,54 @@
+//! A Guardian that is served somewhere: where it is and with which key it is asked, which the environment says.
+
+use std::env;
+
+use agenttrust::{AgentTrustClient, AgentTrustError};
+use clap::Args;
+
+use crate::domain::GuardianError;
+
+/// What every command has that asks a served Guardian.
+#[derive(Debug, Args)]
+pub(super) struct Remote {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Taken so that it can be refused with the reason.
+    #[arg(long, hide = true, num_args = 0..=1, value_name = "KEY")]
+    api_key: Option<Option<String>>,
+}
+
+impl Remote {
+    /// Connects to the Guardian that `AGENTTRUST_URL` names, with the key `AGENTTRUST_API_KEY`.
+    pub(super) fn client(&self) -> Result<AgentTrustClient, GuardianError> {
+        if self.api_key.is_some() || env::args().any(|word| word.starts_with("sk_")) {
+            return Err(GuardianError::Invalid(
+                "an API key in an argument can be read by everybody on this machine and stays in the \
+                 shell's history; set AGENTTRUST_API_KEY instead, and rotate this key"
+                    .to_owned(),
+            ));
+        }
+        if env::var_os("AGENTTRUST_API_KEY").is_none_or(|key| key.is_empty()) {
+            return Err(GuardianError::Invalid(
+                "there is no API key; set AGENTTRUST_API_KEY to one of the role operator or admin, and \
+                 AGENTTRUST_URL to where the Guardian is served"
+                    .to_owned(),
+            ));
+        }
+        AgentTrustClient::from_env().map_err(failed)
+    }
+}
+
+/// Says what the Guardian said.
+pub(super) fn failed(error: AgentTrustError) -> GuardianError {
+    let why = super::out::harmless(&error.to_string());
+    match error {
+        AgentTrustError::Network(_) => GuardianError::Unavailable(format!(
+            "{why}; see that the Guardian runs and that AGENTTRUST_URL is its address"
+        )),
+        AgentTrustError::Authentication { .. } => {
+            GuardianError::Invalid(format!("{why}; see AGENTTRUST_API_KEY"))
+        }
+        _ => GuardianError::Invalid(why),
+    }
+}

@@ -1,0 +1,43 @@
+//! After `set_global` the process is one agent: in the scope of another one nothing runs, from the first call.
+
+#![deny(warnings)]
+
+use std::io;
+
+use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+
+#[guarded(effect = "read")]
+fn tool() -> Result<&'static str, AgentTrustError> {
+    Ok("ran")
+}
+
+async fn allow(_: Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
+    Ok(Response::new(Full::from(r#"{"allowed":true,"check_id":"chk_1"}"#)))
+}
+
+fn guard(agent: &str) -> AgentTrustGuard {
+    let client = AgentTrustClient::builder()
+        .base_url("http://guardian.test")
+        .service(tower::service_fn(allow))
+        .build()
+        .unwrap();
+    AgentTrustGuard::new(client, agent)
+}
+
+fn main() {
+    let _reports = guard("shopbot").install().unwrap();
+    assert_eq!(tool().unwrap(), "ran");
+    // Another session of the same agent.
+    assert_eq!(guard("shopbot").scope_sync(tool).unwrap(), "ran");
+    for _ in 0..2 {
+        let error = guard("admin-bot").scope_sync(tool).unwrap_err().to_string();
+        assert!(error.contains("the scope of agent \"admin-bot\""), "{error}");
+        assert!(error.contains("this process is agent \"shopbot\""), "{error}");
+        assert!(error.contains("set_global_fallback()"), "{error}");
+    }
+    let second = guard("admin-bot").install().unwrap_err().to_string();
+    assert!(second.contains("set_global_fallback"), "{second}");
+}

@@ -1,0 +1,110 @@
+//! The session and the key of a guard, which its approvals are bound by: where they come from.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::state::GuardState;
+use crate::hex;
+use crate::model::name::NAME_MAX_BYTES;
+
+/// What was said of the session and of the key.
+pub(super) struct Given {
+    pub(super) session_id: Option<String>,
+    pub(super) binding_key: Option<[u8; 32]>,
+}
+
+/// What the approvals of a guard are bound by.
+pub(super) struct BoundBy {
+    pub(super) session_id: String,
+    pub(super) session_is_generated: bool,
+    pub(super) binding_key: [u8; 32],
+    pub(super) key_is_random: bool,
+}
+
+impl BoundBy {
+    /// What a guard has that makes no call.
+    pub(super) fn nothing() -> Self {
+        Self {
+            session_id: uuid::Uuid::new_v4().to_string(),
+            session_is_generated: true,
+            binding_key: [0; 32],
+            key_is_random: true,
+        }
+    }
+}
+
+impl Given {
+    /// Adds what was not said: from the state file, from the environment, from a file that it names, and
+    /// else at random.
+    pub(super) fn complete(
+        self,
+        state_file: Option<PathBuf>,
+        agent_id: &str,
+    ) -> Result<BoundBy, String> {
+        let mut session_id = self.session_id.filter(|id| !id.is_empty());
+        let mut binding_key = self.binding_key;
+        let mut add = |session: Option<String>, key: Option<[u8; 32]>| {
+            session_id = session_id.take().or(session);
+            binding_key = binding_key.or(key);
+            session_id.is_some() && binding_key.is_some()
+        };
+        let kept = |path: PathBuf| GuardState::load_or_create(&path, agent_id, generated);
+        let mut is_complete = add(None, None);
+        if let Some(path) = state_file {
+            let kept = kept(path)?;
+            is_complete = add(Some(kept.session_id), Some(kept.binding_key));
+        }
+        if !is_complete {
+            is_complete = add(session_of_environment()?, key_of_environment()?);
+        }
+        if !is_complete && let Some(path) = variable("AGENTTRUST_STATE") {
+            let kept = kept(path.into())?;
+            add(Some(kept.session_id), Some(kept.binding_key));
+        }
+        let (session_is_generated, key_is_random) = (session_id.is_none(), binding_key.is_none());
+        if session_id.as_ref().is_some_and(|id| id.len() > NAME_MAX_BYTES) {
+            return Err(format!(
+                "the guard's session id is longer than {NAME_MAX_BYTES} bytes, which is the most; give a \
+                 shorter one"
+            ));
+        }
+        let generated = generated()?;
+        Ok(BoundBy {
+            session_id: session_id.unwrap_or(generated.session_id),
+            session_is_generated,
+            binding_key: binding_key.unwrap_or(generated.binding_key),
+            key_is_random,
+        })
+    }
+}
+
+/// A session and a key at random.
+fn generated() -> Result<GuardState, String> {
+    let mut binding_key = [0; 32];
+    getrandom::fill(&mut binding_key).map_err(|error| {
+        format!("the system gave no random numbers for the guard's key: {error}")
+    })?;
+    Ok(GuardState { session_id: uuid::Uuid::new_v4().to_string(), binding_key })
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn session_of_environment() -> Result<Option<String>, String> {
+    let text = |session: OsString| {
+        session.into_string().map_err(|_| "AGENTTRUST_SESSION_ID is not UTF-8".to_owned())
+    };
+    variable("AGENTTRUST_SESSION_ID").map(text).transpose()
+}
+
+fn key_of_environment() -> Result<Option<[u8; 32]>, String> {
+    let key = |key: OsString| {
+        key.to_str().and_then(hex::decode).ok_or_else(|| {
+            "AGENTTRUST_BINDING_KEY is not 64 hexadecimal digits; make one with `openssl rand -hex 32`"
+                .to_owned()
+        })
+    };
+    variable("AGENTTRUST_BINDING_KEY").map(key).transpose()
+}

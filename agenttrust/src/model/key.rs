@@ -1,0 +1,128 @@
+//! API keys: who may ask a Guardian what.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::timestamp::Timestamp;
+use super::word::wire_words;
+
+wire_words! {
+    /// What an API key may do.
+    pub enum KeyRole {
+        /// Checks and reports as the agents it is bound to; reads what is theirs.
+        Agent = "agent",
+        /// Checks for any agent, only inside a live session made from that agent's token.
+        Gateway = "gateway",
+        /// Reads everything, verifies and exports the audit.
+        Auditor = "auditor",
+        /// An auditor who decides approvals, suspends and revokes agents and sets floors.
+        Operator = "operator",
+        /// Everything.
+        Admin = "admin",
+    }
+    default = Unknown;
+}
+
+/// An API key as a Guardian tells of it.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct ApiKey {
+    /// Opaque id, which is no secret.
+    pub id: String,
+    /// The organisation that it is of.
+    #[serde(default)]
+    pub org_id: String,
+    /// What it may do.
+    #[serde(default)]
+    pub role: KeyRole,
+    /// The agents that a key of role `agent` is bound to.
+    #[serde(default)]
+    pub agents: Vec<String>,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(default)]
+    pub revoked_at: Option<Timestamp>,
+    /// When it was given another secret.
+    #[serde(default)]
+    pub rotated_at: Option<Timestamp>,
+    /// How long the secret before that works.
+    #[serde(default)]
+    pub old_key_until: Option<Timestamp>,
+    /// When it was last used, up to a minute behind.
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+    /// The key itself, in the one answer that shows it.
+    #[serde(default)]
+    pub key: Option<KeySecret>,
+}
+
+/// An API key, `sk_live_…`. `Debug` shows nothing of it, and its memory is wiped when dropped.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct KeySecret(Zeroizing<String>);
+
+impl KeySecret {
+    /// Returns the key. Store it where the secrets of its user are: the Guardian has only a hash of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for KeySecret {
+    fn from(key: String) -> Self {
+        Self(Zeroizing::new(key))
+    }
+}
+
+impl fmt::Debug for KeySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySecret(..)")
+    }
+}
+
+/// What to make an API key with.
+///
+/// ```
+/// use agenttrust::model::{CreateKeyRequest, KeyRole};
+///
+/// let request = CreateKeyRequest::new(KeyRole::Agent).agents(["agt_1"]);
+/// assert_eq!(request.agents, ["agt_1"]);
+/// ```
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CreateKeyRequest {
+    /// What it may do.
+    pub role: KeyRole,
+    /// The agents that a key of role `agent` is bound to; keys of other roles are bound to none.
+    pub agents: Vec<String>,
+    /// Another organisation than that of the key which asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<String>,
+}
+
+impl CreateKeyRequest {
+    /// A key that may do this.
+    #[must_use]
+    pub fn new(role: KeyRole) -> Self {
+        Self { role, agents: Vec::new(), org_id: None }
+    }
+
+    /// The agents that it is bound to.
+    #[must_use]
+    pub fn agents<S: Into<String>>(mut self, agents: impl IntoIterator<Item = S>) -> Self {
+        self.agents = agents.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Another organisation than that of the key which asks.
+    #[must_use]
+    pub fn org_id(mut self, org_id: impl Into<String>) -> Self {
+        self.org_id = Some(org_id.into());
+        self
+    }
+}
