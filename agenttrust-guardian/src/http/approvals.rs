@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agenttrust::model::schema::{Name, NameOrEmpty, Reason};
+use agenttrust::model::schema::{DecisionReason, Name, NameOrEmpty};
 use agenttrust::model::{Approval, ApprovalDecision};
 use axum::Json;
 use serde::Deserialize;
@@ -96,7 +96,7 @@ pub(super) struct Decision {
     decided_by: Option<String>,
     /// Why: shown to the caller whose action was held, and recorded.
     #[serde(default)]
-    #[schema(value_type = Option<Reason>)]
+    #[schema(value_type = Option<DecisionReason>)]
     reason: Option<String>,
 }
 

@@ -57,7 +57,7 @@ strings! {
         .pattern(Some(NO_CONTROL));
 
     /// Why something was decided.
-    Reason: |it| it
+    DecisionReason: |it| it
         .description(Some("Why, in a person's words: at most 500 characters, no control characters."))
         .max_length(Some(REASON_MAX_CHARS))
         .pattern(Some(NO_CONTROL));
