@@ -1,6 +1,7 @@
 //! A Guardian that is served somewhere: where it is and with which key it is asked, which the environment says.
 
 use std::env;
+use std::ffi::OsString;
 
 use agenttrust::{AgentTrustClient, AgentTrustError};
 use clap::Args;
@@ -21,7 +22,8 @@ pub(super) struct Remote {
 impl Remote {
     /// Connects to the Guardian that `AGENTTRUST_URL` names, with the key `AGENTTRUST_API_KEY`.
     pub(super) fn client(&self) -> Result<AgentTrustClient, GuardianError> {
-        if self.api_key.is_some() || env::args().any(|word| word.starts_with("sk_")) {
+        let is_key = |word: OsString| word.to_str().is_some_and(|word| word.starts_with("sk_"));
+        if self.api_key.is_some() || env::args_os().any(is_key) {
             return Err(GuardianError::Invalid(
                 "an API key in an argument can be read by everybody on this machine and stays in the \
                  shell's history; set AGENTTRUST_API_KEY instead, and rotate this key"
