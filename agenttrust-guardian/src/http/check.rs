@@ -32,6 +32,8 @@ use crate::engine::Engine;
 use crate::pipeline;
 use crate::pipeline::{Check, span};
 
+/// As good as absent.
+const EMPTY: &str = "";
 /// What is said of a session id that the guard made up.
 const GENERATED: &str = "generated";
 
@@ -44,10 +46,11 @@ impl IntoParams for Carried {
             ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9A-Fa-f]{64})?$"));
         let part = ObjectBuilder::new()
             .schema_type(Type::String)
-            .enum_values(Some(Binds::ALL.map(Binds::as_str)));
+            .enum_values(Some(Binds::ALL.map(Binds::as_str).into_iter().chain([EMPTY])));
         let key =
             ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9A-Fa-f]{16})?$"));
-        let session = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([GENERATED]));
+        let session =
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some([GENERATED, EMPTY]));
         let list = ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some("^( *[^, ][^,]{0,197} *(, *[^, ][^,]{0,197} *){0,255})?$"));
