@@ -161,7 +161,8 @@ fn parse_check(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Resul
             format!("is too long; {SUMMARY_MAX_CHARS} characters is the most, so cut it"),
         ));
     }
-    let digest = header(headers, INPUT_DIGEST)?.map(digest).transpose()?;
+    let digest =
+        header(headers, INPUT_DIGEST)?.map(|hex| digits(INPUT_DIGEST, 64, hex)).transpose()?;
     let binds = header(headers, BINDS)?.map(|word| binds(word, &digest)).transpose()?;
     let session_is_generated = match header(headers, SESSION)? {
         None => false,
@@ -179,7 +180,7 @@ fn parse_check(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Resul
         scopes: header(headers, SCOPES)?.map(scopes).transpose()?,
         digest,
         binds,
-        key_id: header(headers, KEY_ID)?.map(key_id).transpose()?,
+        key_id: header(headers, KEY_ID)?.map(|hex| digits(KEY_ID, 16, hex)).transpose()?,
         summary,
         _place: None,
     })
@@ -191,19 +192,12 @@ fn scopes(list: &str) -> Result<Vec<String>, Error> {
     Ok(scopes)
 }
 
-fn digest(hex: &str) -> Result<String, Error> {
-    if hex.len() == 64 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+/// The hexadecimal digits of the header `name`, which are `count`, in lower case.
+fn digits(name: &str, count: usize, hex: &str) -> Result<String, Error> {
+    if hex.len() == count && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         Ok(hex.to_ascii_lowercase())
     } else {
-        Err(Error::invalid(INPUT_DIGEST, "is not 64 hexadecimal digits"))
-    }
-}
-
-fn key_id(hex: &str) -> Result<String, Error> {
-    if hex.len() == 16 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        Ok(hex.to_ascii_lowercase())
-    } else {
-        Err(Error::invalid(KEY_ID, "is not 16 hexadecimal digits"))
+        Err(Error::invalid(name, format!("is not {count} hexadecimal digits")))
     }
 }
 

@@ -56,7 +56,7 @@ impl<'a> Keys<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when no key has this id.
     pub async fn revoke(&self, key_id: &str) -> Result<()> {
         let path = format!("/api/v1/keys/{}", segment("key id", key_id)?);
         self.client.delete(path).send().await?;

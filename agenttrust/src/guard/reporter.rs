@@ -30,7 +30,7 @@ const SEND_LIMIT: Duration = Duration::from_secs(5);
 /// How long a flush waits for the reports before it.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last drop of a guard waits for its reports.
-const DROP_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const DROP_LIMIT: Duration = Duration::from_secs(2);
 
 /// What became of one call.
 pub(super) struct Report {
@@ -122,29 +122,8 @@ impl Reporter {
         }
     }
 
-    /// Sends everything reported so far, and says what was lost: what the end of a program waits for.
-    pub(super) fn finish(&self) {
-        let (waiting, ..) = self.stats();
-        if let Some(running) = self.running.get()
-            && waiting > 0
-            && !background::is_background_thread()
-        {
-            let (done, sent) = std_mpsc::sync_channel(1);
-            let queue = running.queue.clone();
-            background::spawn(async move {
-                let (flushed, answer) = oneshot::channel();
-                if queue.send(Message::Flush(flushed)).await.is_ok() {
-                    // The receiver below may have given up.
-                    let _ = done.send(answer.await.is_ok());
-                }
-            });
-            // Whatever comes of it, the counts tell.
-            let _ = sent.recv_timeout(DROP_LIMIT);
-        }
-        self.warn_of_losses();
-    }
-
-    fn warn_of_losses(&self) {
+    /// Says what was lost, and what is still on its way.
+    pub(super) fn warn_of_losses(&self) {
         let (waiting, dropped, undelivered) = self.stats();
         if waiting > 0 {
             tracing::warn!(

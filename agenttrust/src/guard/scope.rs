@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::AgentTrustGuard;
 use super::cover::Cover;
+use super::reporter::DROP_LIMIT;
+use crate::background;
 
 static GLOBAL: OnceLock<Global> = OnceLock::new();
 
@@ -164,22 +166,32 @@ pub struct InstalledGuard {
 
 impl Drop for InstalledGuard {
     fn drop(&mut self) {
-        self.guard.shared.reporter.finish();
+        if self.guard.stats().reports_waiting > 0 && !background::is_background_thread() {
+            let guard = self.guard.clone();
+            let (done, flushed) = mpsc::sync_channel(1);
+            background::spawn(async move {
+                // What was not taken is counted, and said below; the receiver may have given up.
+                let _ = guard.flush().await;
+                let _ = done.send(());
+            });
+            let _ = flushed.recv_timeout(DROP_LIMIT);
+        }
+        self.guard.shared.reporter.warn_of_losses();
     }
 }
 
 /// The agents of the guard in scope and of the guard of the process, where they are two and must not be.
 pub(crate) fn conflict() -> Option<(String, String)> {
     let global = GLOBAL.get().filter(|global| !global.is_fallback)?;
-    let last = |scopes: &RefCell<Vec<InScope>>| {
-        let scopes = scopes.borrow();
-        Some(scopes.last()?.guard.agent_id().to_owned())
-    };
-    let scoped = SCOPES.try_with(last).ok().flatten()?;
     let of_process = global.guard.agent_id();
-    // A gateway is no agent: what is spawned in a scope asks for none and does not run.
-    let differ = !of_process.is_empty() && scoped != of_process;
-    differ.then(|| (scoped, of_process.to_owned()))
+    let other = |scopes: &RefCell<Vec<InScope>>| {
+        let scopes = scopes.borrow();
+        let scoped = scopes.last()?.guard.agent_id();
+        // A gateway is no agent: what is spawned in a scope asks for none and does not run.
+        let differ = !of_process.is_empty() && scoped != of_process;
+        differ.then(|| (scoped.to_owned(), of_process.to_owned()))
+    };
+    SCOPES.try_with(other).ok().flatten()
 }
 
 pin_project! {
