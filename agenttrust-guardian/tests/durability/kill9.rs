@@ -15,8 +15,11 @@ use crate::served::{Caller, PROGRAM, Served};
 /// Agents in a round, all new: what one round leaves pending does not count against the next.
 const AGENTS: usize = 4;
 const CLIENTS: usize = 12;
-/// When a round is killed, in milliseconds after its load began.
-const KILLED_AFTER: std::ops::Range<u64> = 30..900;
+/// After how many durable answers a round is killed: a slow machine has proven as much as a fast one. The rounds
+/// take turns in the parts of this range, so that few rounds come to its mean too.
+const KILLED_AFTER: std::ops::Range<u64> = 5..105;
+/// How long a round may take to answer that often.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 /// How many used approvals of a round, and how many of all rounds before, are tried again.
 const TRIED_AGAIN: (usize, usize) = (24, 8);
 
@@ -267,14 +270,26 @@ impl Trial {
                 tokio::spawn(client.run())
             })
             .collect();
-        let after = KILLED_AFTER.start + self.random.below(KILLED_AFTER.end - KILLED_AFTER.start);
-        tokio::time::sleep(Duration::from_millis(after)).await;
+        let killed_after = self.killed_after();
+        let begun = Instant::now();
+        while told.lock().unwrap().durable.len() < killed_after {
+            assert!(begun.elapsed() < ANSWERED_WITHIN, "{killed_after} answers: {told:?}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         self.served.kill();
         self.proven.kills += 1;
         for client in clients {
             client.await.unwrap();
         }
         Arc::try_unwrap(told).unwrap().into_inner().unwrap()
+    }
+
+    /// After how many durable answers this round is killed.
+    fn killed_after(&mut self) -> usize {
+        let part = (KILLED_AFTER.end - KILLED_AFTER.start) / ROUNDS_LEAST as u64;
+        let turn = (self.proven.kills % ROUNDS_LEAST) as u64;
+        let answers = KILLED_AFTER.start + turn * part + self.random.below(part);
+        usize::try_from(answers).unwrap()
     }
 
     async fn read_audit(&mut self, caller: &Caller) {
@@ -347,7 +362,7 @@ async fn ask_again(caller: &Caller, approved: &Approved) -> Value {
     check(caller, &approved.agent, "db_delete", digest).await.expect("it is served")
 }
 
-/// In how many rounds what is done between two kills comes to its mean, more or less.
+/// In how many rounds each part of [`KILLED_AFTER`] had its turn.
 const ROUNDS_LEAST: usize = 5;
 
 /// Kills as often as `rounds` says, in a long trial.
