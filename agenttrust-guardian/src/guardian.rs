@@ -44,7 +44,7 @@ pub struct Guardian {
 impl Guardian {
     pub(crate) fn new(engine: Arc<Engine>, own: Secret) -> Result<Self, GuardianError> {
         let router = http::router(Arc::clone(&engine));
-        let client = client_of(&router, own.expose())?;
+        let client = client_of(&router, own.expose(), &engine)?;
         Ok(Self { engine, router, client })
     }
 
@@ -60,7 +60,7 @@ impl Guardian {
     ///
     /// [`GuardianError::Invalid`] for a key that no header can carry.
     pub fn client_with_key(&self, key: &str) -> Result<AgentTrustClient, GuardianError> {
-        client_of(&self.router, key)
+        client_of(&self.router, key, &self.engine)
     }
 
     /// The Guardian as an axum router, to serve it or to nest it.
@@ -175,7 +175,11 @@ impl Guardian {
     }
 }
 
-fn client_of(router: &Router, key: &str) -> Result<AgentTrustClient, GuardianError> {
+fn client_of(
+    router: &Router,
+    key: &str,
+    engine: &Engine,
+) -> Result<AgentTrustClient, GuardianError> {
     let service = router.clone().map_request(|mut request: axum::http::Request<Bytes>| {
         request.extensions_mut().insert(InProcess);
         request.map(Body::from)
@@ -183,6 +187,7 @@ fn client_of(router: &Router, key: &str) -> Result<AgentTrustClient, GuardianErr
     AgentTrustClient::builder()
         .service(service)
         .api_key(key)
+        .inputs_stay_here(engine.settings.is_private)
         .build()
         .map_err(|error| GuardianError::Invalid(error.to_string()))
 }

@@ -152,6 +152,7 @@ impl GuardianBuilder {
             check_deadline: self.check_deadline,
             shared_database: database.is_shared(),
             has_replicas,
+            is_private: database.is_private(),
             log: if has_replicas { self.replica.clone() } else { String::new() },
             audit_retention: self.audit.retention,
         }

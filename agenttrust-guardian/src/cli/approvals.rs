@@ -3,9 +3,8 @@
 use std::env;
 use std::process::ExitCode;
 
-use agenttrust::AgentTrustClient;
 use agenttrust::client::{ApprovalFilter, DecisionOptions};
-use agenttrust::model::{Agent, Approval, ApprovalDecision, ApprovalStatus};
+use agenttrust::model::{Approval, ApprovalDecision, ApprovalStatus};
 use clap::{Args, Subcommand};
 
 use super::out;
@@ -81,13 +80,12 @@ async fn list(
     if approvals.is_empty() {
         return out::say(&format!("no approval is {status}"));
     }
-    let agents = client.agents().list().await.unwrap_or_default();
     let rows: Vec<_> = approvals
         .iter()
         .map(|approval| {
             [
                 approval.id.clone(),
-                agent_name(&agents, &approval.agent_id),
+                approval.agent_name.clone().unwrap_or_else(|| approval.agent_id.clone()),
                 approval.action_name.clone(),
                 approval.action_effect.clone(),
                 what_is_seen(approval),
@@ -104,14 +102,14 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     if remote.json {
         return out::json(&approval);
     }
-    let rows = about(&client, &approval).await;
+    let rows = about(&approval);
     out::table(["", ""], &rows)
 }
 
 /// Everything about an approval, line by line.
-async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<[String; 2]> {
-    let agent = client.agents().get(&approval.agent_id).await.ok();
-    let name = agent.map(|agent| format!("{} ({})", agent.name, agent.id));
+fn about(approval: &Approval) -> Vec<[String; 2]> {
+    let name = approval.agent_name.as_ref();
+    let name = name.map(|name| format!("{name} ({})", approval.agent_id));
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let votes = match (approval.approvals, approval.quorum) {
         (Some(votes), Some(quorum)) => format!("{votes} of {quorum}"),
@@ -128,6 +126,7 @@ async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<[String; 2
         ("held because", text(&approval.reason)),
         ("bound to", approval.bound_to.to_string()),
         ("input", what_is_seen(approval)),
+        ("", how_to_see(approval).to_owned()),
         ("approved by", votes),
         ("held at", time(approval.created_at)),
         ("until", time(approval.expires_at)),
@@ -142,16 +141,25 @@ async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<[String; 2
 
 /// What the approver is shown of the input.
 fn what_is_seen(approval: &Approval) -> String {
-    match (&approval.input, &approval.action_input_summary) {
+    let summary = approval.action_input_summary.as_deref();
+    match (&approval.input, approval.input_shown) {
         (Some(input), _) => input.to_string(),
-        (None, Some(summary)) => summary.clone(),
-        (None, None) => "not shown".to_owned(),
+        (None, Some(false)) => {
+            format!("not shown {}", summary.unwrap_or_default()).trim().to_owned()
+        }
+        (None, _) => summary.unwrap_or("not shown").to_owned(),
     }
 }
 
-fn agent_name(agents: &[Agent], id: &str) -> String {
-    let named = agents.iter().find(|agent| agent.id == id);
-    named.map_or_else(|| id.to_owned(), |agent| agent.name.clone())
+/// Why the input is not there, and how it would be.
+fn how_to_see(approval: &Approval) -> &'static str {
+    match (&approval.input, approval.input_shown) {
+        (None, Some(false)) => {
+            "the guard that asked keeps the input: build it with `disclose_on_elevation(true)` to show it"
+        }
+        (None, Some(true)) => "the input is shown to keys of role operator or admin",
+        _ => "",
+    }
 }
 
 fn time(at: Option<agenttrust::Timestamp>) -> String {

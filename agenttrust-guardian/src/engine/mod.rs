@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) shared_database: bool,
     /// Whether other Guardians may be at work on it.
     pub(crate) has_replicas: bool,
+    /// Whether only the owner of this process reaches what is in the database.
+    pub(crate) is_private: bool,
     /// Which audit log this Guardian writes.
     pub(crate) log: String,
     /// How long its rows are kept; for good unless it is said.

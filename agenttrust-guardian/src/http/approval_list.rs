@@ -44,7 +44,7 @@ pub(super) struct Approvals {
         ("before" = Option<NameOrEmpty>, Query, description = "Go on where an answer said `next`"),
         ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "So many at most; 1,000 unless it is said"),
     ),
-    responses((status = 200, description = "The approvals, without inputs", body = Approvals), Unavailable),
+    responses((status = 200, description = "The approvals; of disclosed inputs those that are not long", body = Approvals), Unavailable),
 )]
 pub(super) async fn list(
     engine: App,

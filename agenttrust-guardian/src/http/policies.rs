@@ -76,6 +76,10 @@ struct Elevate {
     quorum: u32,
     window_seconds: u64,
     single_use: bool,
+    /// How long a call may wait for its approval; absent where the Guardian's setting says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pending_seconds: Option<u64>,
 }
 
 /// How often a policy permits.
@@ -192,6 +196,7 @@ impl From<Described> for Policy {
                 quorum: terms.quorum,
                 window_seconds: terms.window.unwrap_or(DEFAULT_WINDOW).as_secs(),
                 single_use: terms.single_use,
+                pending_seconds: terms.pending.map(|pending| pending.as_secs()),
             }),
             limit: about.limit.map(|limit| Budget {
                 most: limit.max_calls,

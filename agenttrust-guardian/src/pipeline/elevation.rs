@@ -134,7 +134,10 @@ fn wanted(
         quorum: terms.quorum.max(1),
         window,
         single_use,
-        expires_at: context.evaluation.now.saturating_add(engine.settings.approval_ttl),
+        expires_at: context
+            .evaluation
+            .now
+            .saturating_add(terms.pending.unwrap_or(engine.settings.approval_ttl)),
     }
 }
 
@@ -228,7 +231,11 @@ mod tests {
     #[test]
     fn a_longer_window_is_only_for_an_approval_bound_to_the_input() {
         let hour = Duration::from_secs(3_600);
-        let terms = ApprovalRequirements { quorum: 1, window: Some(hour), single_use: false };
+        let terms = ApprovalRequirements {
+            window: Some(hour),
+            single_use: false,
+            ..ApprovalRequirements::default()
+        };
         assert_eq!(reach(terms, BoundTo::Input), (hour, false));
         assert_eq!(reach(terms, BoundTo::Summary), (DEFAULT_WINDOW, true));
         assert_eq!(reach(terms, BoundTo::Name), (DEFAULT_WINDOW, true));
@@ -241,7 +248,11 @@ mod tests {
 
     #[test]
     fn a_hold_says_that_its_approval_serves_for_less_than_is_granted() {
-        let terms = |window, single_use| ApprovalRequirements { quorum: 1, window, single_use };
+        let terms = |window, single_use| ApprovalRequirements {
+            window,
+            single_use,
+            ..ApprovalRequirements::default()
+        };
         let minutes = |count: u64| Some(Duration::from_secs(count * 60));
         let said = |terms, bound_to| with_reach("held".to_owned(), terms, bound_to);
         let hour = terms(minutes(60), false);

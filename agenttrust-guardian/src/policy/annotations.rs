@@ -10,15 +10,16 @@ use crate::domain::numbers::digits;
 use crate::domain::spelling::nearest;
 
 /// Every annotation that means something here.
-const KNOWN: [&str; 8] =
-    ["id", "reason", "elevate", "quorum", "window", "single_use", "limit", "shadow"];
+const KNOWN: [&str; 9] =
+    ["id", "reason", "elevate", "quorum", "window", "single_use", "pending", "limit", "shadow"];
 
 /// How long an `@id` or a `@reason` is at most, in characters: both travel in answers.
 const MAX_ID_CHARS: usize = 100;
 const MAX_REASON_CHARS: usize = 400;
 
 const MAX_QUORUM: u32 = 20;
-const MAX_WINDOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest `@window`, `@pending` and time of a `@limit`.
+const MAX_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const MAX_LIMIT: u32 = 1_000_000;
 
 /// What the annotations of one policy say.
@@ -60,7 +61,7 @@ impl Annotations {
     ) -> Result<Self, String> {
         let mut read = Self::default();
         let (mut elevate, mut single_use) = (false, false);
-        let (mut quorum, mut window) = (None, None);
+        let (mut quorum, mut window, mut pending) = (None, None, None);
         // Cedar itself refuses a policy that gives one annotation twice.
         for (name, value) in pairs {
             match name {
@@ -70,7 +71,8 @@ impl Annotations {
                 "single_use" => single_use = flag(name, value)?,
                 "shadow" => read.shadow = flag(name, value)?,
                 "quorum" => quorum = Some(count(value)?),
-                "window" => window = Some(window_of(value)?),
+                "window" => window = Some(time(name, value)?),
+                "pending" => pending = Some(time(name, value)?),
                 "limit" => read.limit = Some(rate(value)?),
                 unknown => return Err(unknown_annotation(unknown)),
             }
@@ -80,12 +82,17 @@ impl Annotations {
                 quorum: quorum.unwrap_or(1),
                 window,
                 single_use: single_use || window.is_none(),
+                pending,
             });
-        } else if let Some(idle) =
-            [quorum.map(|_| "quorum"), window.map(|_| "window"), single_use.then_some("single_use")]
-                .into_iter()
-                .flatten()
-                .next()
+        } else if let Some(idle) = [
+            quorum.map(|_| "quorum"),
+            window.map(|_| "window"),
+            single_use.then_some("single_use"),
+            pending.map(|_| "pending"),
+        ]
+        .into_iter()
+        .flatten()
+        .next()
         {
             return Err(format!(
                 "`@{idle}` does nothing without `@elevate`; add `@elevate`, or remove `@{idle}`"
@@ -133,11 +140,11 @@ fn count(value: &str) -> Result<u32, String> {
     })
 }
 
-fn window_of(value: &str) -> Result<Duration, String> {
+fn time(name: &str, value: &str) -> Result<Duration, String> {
     span(value).ok_or_else(|| {
         format!(
-            "`@window({value:?})` is not a time span; write a whole number and s, m, h or d, from \"1s\" \
-             to \"30d\", as in `@window(\"10m\")`"
+            "`@{name}({value:?})` is not a time span; write a whole number and s, m, h or d, from \"1s\" \
+             to \"30d\", as in `@{name}(\"10m\")`"
         )
     })
 }
@@ -163,9 +170,9 @@ fn rate(value: &str) -> Result<Rate, String> {
     })
 }
 
-/// A whole number and `s`, `m`, `h` or `d`: from one second to [`MAX_WINDOW`].
+/// A whole number and `s`, `m`, `h` or `d`: from one second to [`MAX_TIME`].
 fn span(text: &str) -> Option<Duration> {
-    duration::parse(text, &duration::UNITS, MAX_WINDOW)
+    duration::parse(text, &duration::UNITS, MAX_TIME)
 }
 
 fn unknown_annotation(name: &str) -> String {
@@ -197,11 +204,16 @@ mod tests {
         for (pairs, terms) in [
             (
                 vec![("window", "10m")],
-                ApprovalRequirements { quorum: 1, window: minutes(10), single_use: false },
+                ApprovalRequirements {
+                    quorum: 1,
+                    window: minutes(10),
+                    single_use: false,
+                    pending: None,
+                },
             ),
             (
                 vec![("window", "1h"), ("single_use", "")],
-                ApprovalRequirements { quorum: 1, window: minutes(60), single_use: true },
+                ApprovalRequirements { window: minutes(60), ..ApprovalRequirements::default() },
             ),
             (
                 vec![("quorum", "2"), ("window", "30d")],
@@ -209,11 +221,16 @@ mod tests {
                     quorum: 2,
                     window: minutes(30 * 24 * 60),
                     single_use: false,
+                    pending: None,
                 },
             ),
             (
                 vec![("quorum", "20")],
-                ApprovalRequirements { quorum: 20, window: None, single_use: true },
+                ApprovalRequirements { quorum: 20, ..ApprovalRequirements::default() },
+            ),
+            (
+                vec![("pending", "2h")],
+                ApprovalRequirements { pending: minutes(120), ..ApprovalRequirements::default() },
             ),
         ] {
             let pairs: Vec<_> = pairs.into_iter().chain([("elevate", "")]).collect();
@@ -240,6 +257,10 @@ mod tests {
             ("window", "99999999999999999999d"),
             ("window", "10 m"),
             ("window", "10é"),
+            ("pending", ""),
+            ("pending", "0m"),
+            ("pending", "31d"),
+            ("pending", "2 h"),
             ("limit", ""),
             ("limit", "60"),
             ("limit", "0/1m"),
@@ -309,7 +330,7 @@ mod tests {
 
     #[test]
     fn an_annotation_that_would_do_nothing_is_refused() {
-        for pair in [("quorum", "2"), ("window", "10m"), ("single_use", "")] {
+        for pair in [("quorum", "2"), ("window", "10m"), ("single_use", ""), ("pending", "2h")] {
             let error = parsed(&[pair]).unwrap_err();
             assert!(error.contains("does nothing without `@elevate`"), "{error}");
         }

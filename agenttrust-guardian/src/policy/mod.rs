@@ -11,6 +11,7 @@
 //! | `@quorum("2")` | with `@elevate`: how many approvers it takes |
 //! | `@window("10m")` | with `@elevate`: an approval stands this long, for more than one use |
 //! | `@single_use` | with `@elevate`: an approval serves one call, whatever the window |
+//! | `@pending("2h")` | with `@elevate`: the call may wait this long for its approval, instead of the Guardian's `--approval-ttl` |
 //! | `@limit("60/1m")` | on a `permit`: it permits this many calls in this time, for each agent; `"60/1m per session"` for each session |
 //! | `@shadow` | never enforced; [`PolicySet::shadow`] tells what would change |
 //!

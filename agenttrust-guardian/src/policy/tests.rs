@@ -175,7 +175,10 @@ mod held_or_denied {
         ));
         let (terms, ids, reason) = held(policies.decide(&FACTS));
         let window = Some(Duration::from_secs(120));
-        assert_eq!(terms, ApprovalRequirements { quorum: 3, window, single_use: false });
+        assert_eq!(
+            terms,
+            ApprovalRequirements { quorum: 3, window, single_use: false, pending: None }
+        );
         assert_eq!(ids, ["a", "b", "c"]);
         assert_eq!(reason, "held by policy `a`; policy `b`: b says so; policy `c`");
 
@@ -187,7 +190,10 @@ mod held_or_denied {
         let terms = held(bare.decide(&FACTS)).0;
         assert_eq!(
             terms,
-            ApprovalRequirements { quorum: 1, window: Some(DEFAULT_WINDOW), single_use: true }
+            ApprovalRequirements {
+                window: Some(DEFAULT_WINDOW),
+                ..ApprovalRequirements::default()
+            }
         );
 
         let single =
@@ -196,8 +202,16 @@ mod held_or_denied {
         let window = Some(Duration::from_secs(3600));
         assert_eq!(
             held(single.decide(&FACTS)).0,
-            ApprovalRequirements { quorum: 2, window, single_use: true }
+            ApprovalRequirements { quorum: 2, window, single_use: true, pending: None }
         );
+
+        let waits = set(&format!(
+            r#"{PERMIT} @elevate @pending("2h") forbid (principal, action, resource);
+            @elevate @pending("1h") forbid (principal, action, resource);
+            @elevate forbid (principal, action, resource);"#
+        ));
+        let hour = Some(Duration::from_secs(3600));
+        assert_eq!(held(waits.decide(&FACTS)).0.pending, hour);
     }
 
     #[test]

@@ -80,17 +80,20 @@ pub struct ApprovalRequirements {
     pub window: Option<Duration>,
     /// Whether it serves one call only. True wherever no `@window` grants more.
     pub single_use: bool,
+    /// How long it may be pending; `None` means as long as the Guardian's setting says.
+    pub pending: Option<Duration>,
 }
 
 impl Default for ApprovalRequirements {
     /// The terms of a bare `@elevate`: one approver, one use within [`DEFAULT_WINDOW`].
     fn default() -> Self {
-        Self { quorum: 1, window: None, single_use: true }
+        Self { quorum: 1, window: None, single_use: true, pending: None }
     }
 }
 
 impl ApprovalRequirements {
-    /// The strictest of both: the largest quorum, the shortest window, any single use.
+    /// The strictest of both: the largest quorum, the shortest window, any single use, the shortest time pending
+    /// that either names.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {
         let window = match (self.window, other.window) {
@@ -101,6 +104,7 @@ impl ApprovalRequirements {
             quorum: self.quorum.max(other.quorum),
             window,
             single_use: self.single_use || other.single_use,
+            pending: self.pending.into_iter().chain(other.pending).min(),
         }
     }
 }

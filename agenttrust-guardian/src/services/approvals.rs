@@ -12,13 +12,14 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::audit::Record;
 use crate::domain::names::{check_input, check_name, check_reason};
-use crate::domain::role::Access;
+use crate::domain::role::{Access, Permission};
 use crate::domain::{Error, Key, Reach};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::store::{ApprovalFilter, Decided, Vote};
 
-/// The approval, if the key may see it: of its agents, or one that it asked for itself.
+/// The approval, if the key may see it: of its agents, or one that it asked for itself. Its input only if the key
+/// may decide it.
 ///
 /// # Errors
 ///
@@ -27,7 +28,8 @@ pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<
     let now = engine.clock.now();
     let org_id = reach.key.org_id.clone();
     let found = engine.reading_store.approval(id.to_owned(), org_id, now).await?;
-    let approval = found.ok_or_else(|| Error::unknown("approval", id))?.approval;
+    let approval =
+        seen_by(reach.key, found.ok_or_else(|| Error::unknown("approval", id))?.approval);
     if reach.covers(&approval.agent_id) {
         return Ok(approval);
     }
@@ -35,6 +37,14 @@ pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<
         return Ok(approval);
     }
     Err(Error::unknown("approval", id))
+}
+
+/// What `key` may see of an approval: an input was disclosed to those who decide.
+fn seen_by(key: &Key, mut approval: Approval) -> Approval {
+    if key.role.may(Permission::DecideApprovals) == Access::No {
+        approval.input = None;
+    }
+    approval
 }
 
 /// The same; a pending one once it changes, or after `wait`. `begin` says whether the caller may wait, and what
@@ -84,8 +94,8 @@ pub(crate) async fn wait_for<W>(
     Ok(approval)
 }
 
-/// The approvals that `key` may see, the newest first, without inputs, at most as many as the filter says; of
-/// one agent, or of all that it may see.
+/// The approvals that `key` may see, the newest first, at most as many as the filter says; of one agent, or of
+/// all that it may see. With the inputs that it may see and that are not too long for a list.
 ///
 /// # Errors
 ///
@@ -120,7 +130,7 @@ pub(crate) async fn list(
         (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
     });
     approvals.truncate(limit);
-    Ok(approvals)
+    Ok(approvals.into_iter().map(|approval| seen_by(key, approval)).collect())
 }
 
 /// Where an approval stands after a word about it.

@@ -73,6 +73,15 @@ impl Database {
         matches!(self, Self::Postgres(_))
     }
 
+    /// Whether only the owner of this process reaches what is in it: it is in memory, or a file of mode 600.
+    pub(crate) fn is_private(&self) -> bool {
+        match self {
+            Self::Memory => true,
+            Self::File(path) => is_owners_alone(path),
+            Self::Postgres(_) => false,
+        }
+    }
+
     /// A file beside the SQLite file, by whichever link that was named; else there is none.
     pub(crate) fn beside(&self, ending: &str) -> Option<PathBuf> {
         let Self::File(path) = self else { return None };
@@ -95,6 +104,19 @@ impl Database {
     pub(super) fn refused(&self, reason: String) -> GuardianError {
         GuardianError::Database { url: self.to_string(), reason }
     }
+}
+
+#[cfg(unix)]
+fn is_owners_alone(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 == 0)
+}
+
+/// Nothing tells who else may read it.
+#[cfg(not(unix))]
+fn is_owners_alone(_: &std::path::Path) -> bool {
+    false
 }
 
 /// As a URL, without password.

@@ -41,6 +41,8 @@ const AUDIT_THERE: &str = "SELECT log FROM audit LIMIT 1";
 /// Whether a file has tables, and no record of ours.
 const FOREIGN: &str = "SELECT COUNT(*) > COALESCE(SUM(name = '_sqlx_migrations'), 0) * COUNT(*) \
                        FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+/// Moves all of the write-ahead log into the database file and cuts it off.
+const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// An answered decision must survive a crash of the server, whatever its default. One that waits for
 /// more than that is left as it is.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
@@ -58,6 +60,7 @@ impl Store {
             }
         };
         let opened = Self::migrated(database, true).await?;
+        opened.begin_log_anew().await;
         let mut mover = None;
         if let (Database::File(_), Db::Sqlite(pool)) = (database, &opened.db) {
             let options = pool.connect_options().as_ref().clone();
@@ -184,6 +187,20 @@ impl Store {
         }
     }
 
+    /// Empties the write-ahead log that a killed Guardian left behind: what was dropped since may be in it. Somebody
+    /// who reads the file meanwhile keeps it as it is.
+    async fn begin_log_anew(&self) {
+        let emptied = self.run(|db| async move {
+            match &db {
+                Db::Sqlite(pool) => sqlx::query(EMPTY_LOG).execute(pool).await.map(drop),
+                Db::Postgres(_) => Ok(()),
+            }
+        });
+        if let Err(error) = emptied.await {
+            tracing::warn!(%error, "the write-ahead log of the database could not be emptied");
+        }
+    }
+
     async fn migrated(database: &Database, make: bool) -> Result<Self, GuardianError> {
         let db = match database {
             Database::Memory => {
@@ -205,6 +222,8 @@ impl Store {
                     .create_if_missing(make)
                     .foreign_keys(true)
                     .journal_mode(SqliteJournalMode::Wal)
+                    // An input that was disclosed and is dropped must leave nothing behind.
+                    .pragma("secure_delete", "ON")
                     // An answered decision must survive a power cut.
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(BUSY);

@@ -28,6 +28,7 @@ pub struct AgentTrustClientBuilder {
     transport: Option<Transport>,
     token_cache: Option<bool>,
     system_proxy: bool,
+    inputs_stay_here: bool,
 }
 
 impl AgentTrustClientBuilder {
@@ -73,6 +74,14 @@ impl AgentTrustClientBuilder {
     /// Over plain `http` a proxy sees the API key and could answer in the Guardian's place.
     pub fn system_proxy(mut self, on: bool) -> Self {
         self.system_proxy = on;
+        self
+    }
+
+    /// Whether what this client's Guardian is shown stays on this machine and out of others' reach; guards of the
+    /// client then show approvers the inputs of held calls unless they were built not to.
+    #[doc(hidden)]
+    pub fn inputs_stay_here(mut self, stay: bool) -> Self {
+        self.inputs_stay_here = stay;
         self
     }
 
@@ -128,6 +137,7 @@ impl AgentTrustClientBuilder {
                 base_url,
                 api_key,
                 timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
+                inputs_stay_here: self.inputs_stay_here,
                 tokens: TokenCache::new(self.token_cache.unwrap_or(true)),
             }),
         })

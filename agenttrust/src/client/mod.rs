@@ -77,6 +77,7 @@ struct Inner {
     base_url: String,
     api_key: Option<HeaderValue>,
     timeout: Duration,
+    inputs_stay_here: bool,
     tokens: TokenCache,
 }
 
@@ -103,6 +104,11 @@ impl AgentTrustClient {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.inner.base_url
+    }
+
+    /// Whether what the Guardian is shown stays on this machine and out of others' reach.
+    pub(crate) fn inputs_stay_here(&self) -> bool {
+        self.inner.inputs_stay_here
     }
 
     /// Registering, listing and revoking agents.

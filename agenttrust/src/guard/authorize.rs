@@ -48,8 +48,8 @@ impl AgentTrustGuard {
             Decision::Denied { message, check_id } => {
                 Err(AgentTrustError::ActionDenied { message, check_id })
             }
-            Decision::Held(held) => {
-                self.disclose(&check, &held.approval_id).await;
+            Decision::Held(mut held) => {
+                self.disclose(&check, &mut held).await;
                 match check.on_elevation {
                     OnElevation::Fail => Err(held.into()),
                     OnElevation::Wait(limit) => self.wait_for_approval(&check, held, limit).await,
@@ -125,10 +125,13 @@ pub(super) struct Check {
     pub(super) declared: Option<Effect>,
     pub(super) options: CheckOptions,
     on_elevation: OnElevation,
+    /// What the approver is shown of the input, if it was captured and the guard shows it.
     pub(super) disclosure: Option<Disclosure>,
+    /// Whether nothing that travels tells what the input is.
+    pub(super) summary_is_length: bool,
 }
 
-/// What the approver is shown, if the guard was built to show it.
+/// What opens the digest of an input to its approver.
 pub(super) struct Disclosure {
     pub(super) input: serde_json::Value,
     pub(super) commitment: Commitment,
@@ -163,7 +166,7 @@ impl Check {
         let mut options =
             CheckOptions::default().scopes(action.scopes).session_is_generated(generated);
         let mut summary = action.summary;
-        let mut disclosure = None;
+        let (mut disclosure, mut summary_is_length) = (None, false);
         let mut input = captured(&tool, action.input, action.binds)?;
         if input.is_none()
             && let Some(long) = summary.take_if(|summary| goes_on(summary))
@@ -181,9 +184,10 @@ impl Check {
                 .key_id(settings.key_id.clone())
                 .binds(action.binds);
             if summary.is_none() {
+                summary_is_length = !settings.log_inputs;
                 summary = Some(summarize(text, settings.log_inputs));
             }
-            if settings.disclose_on_elevation {
+            if guard.discloses() {
                 disclosure = Some(Disclosure { input, commitment });
             }
         }
@@ -201,6 +205,7 @@ impl Check {
             options,
             on_elevation: action.on_elevation,
             disclosure,
+            summary_is_length,
         })
     }
 

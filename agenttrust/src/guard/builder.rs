@@ -35,7 +35,8 @@ pub(super) struct Settings {
     pub(super) fail_open_for: Vec<Effect>,
     pub(super) default_effect: Option<Effect>,
     pub(super) log_inputs: bool,
-    pub(super) disclose_on_elevation: bool,
+    /// `None` where the guard was not told: then its client says.
+    pub(super) disclose_on_elevation: Option<bool>,
     pub(super) trust_gateway_scopes: bool,
     pub(super) require_effect: bool,
     pub(super) timeout: Duration,
@@ -69,7 +70,7 @@ impl AgentTrustGuardBuilder {
                 fail_open_for: Vec::new(),
                 default_effect: None,
                 log_inputs: false,
-                disclose_on_elevation: false,
+                disclose_on_elevation: None,
                 trust_gateway_scopes: false,
                 require_effect: false,
                 timeout: CHECK_LIMIT,
@@ -156,10 +157,14 @@ impl AgentTrustGuardBuilder {
         self
     }
 
-    /// Whether the approver of a held call is shown its whole input, until the decision; not by
-    /// default.
+    /// Whether the approver of a held call is shown its whole input, until the decision.
+    ///
+    /// By default it is where the Guardian is embedded in this process and keeps its data in memory or in an
+    /// SQLite file that only its owner can reach: there the input does not leave the machine. Elsewhere it is not,
+    /// and a held call says that the approver sees no input. The Guardian shows it to keys that may decide, and
+    /// drops it with the decision.
     pub fn disclose_on_elevation(mut self, disclose: bool) -> Self {
-        self.settings.disclose_on_elevation = disclose;
+        self.settings.disclose_on_elevation = Some(disclose);
         self
     }
 
@@ -244,6 +249,7 @@ impl AgentTrustGuardBuilder {
                 refused: Refused::default(),
                 counts: PassCounts::default(),
                 warned_of_key: Once::new(),
+                warned_of_unseen: Once::new(),
             }),
         }
     }

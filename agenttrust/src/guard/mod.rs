@@ -105,6 +105,7 @@ struct Shared {
     counts: PassCounts,
     /// Says once that approvals end with the process.
     warned_of_key: Once,
+    warned_of_unseen: Once,
 }
 
 /// Calls that ran without having been allowed.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::AgentTrustGuard;
 use super::asking::WhenUnreachable;
 use super::authorize::{Check, Decision, Held, asking};
 use super::permit::Permit;
+use super::{AgentTrustGuard, Shared};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Approval, ApprovalStatus};
@@ -55,8 +55,8 @@ impl AgentTrustGuard {
                 Some(Ok(Decision::Held(next))) if next.approval_id == held.approval_id => {
                     return Err(next.into());
                 }
-                Some(Ok(Decision::Held(next))) => {
-                    self.disclose(check, &next.approval_id).await;
+                Some(Ok(Decision::Held(mut next))) => {
+                    self.disclose(check, &mut next).await;
                     held = next;
                     if left().is_zero() {
                         return Err(held.into());
@@ -89,16 +89,44 @@ impl AgentTrustGuard {
         }
     }
 
-    /// Shows the approver the input, where the guard was built to. Best effort: without it the
-    /// approver sees less, and decides on that.
-    pub(super) async fn disclose(&self, check: &Check, approval_id: &str) {
+    /// Whether approvers are shown inputs: as the guard was built, else as its client says.
+    pub(super) fn discloses(&self) -> bool {
+        let Shared { settings, client, .. } = &*self.shared;
+        settings.disclose_on_elevation.unwrap_or(client.inputs_stay_here())
+    }
+
+    /// Shows the approver the input, where the guard does so; else says in what is held that it is not seen. Best
+    /// effort: without it the approver sees less, and decides on that.
+    pub(super) async fn disclose(&self, check: &Check, held: &mut Held) {
+        let approval_id = &held.approval_id;
         let Some(disclosure) = &check.disclosure else {
+            if check.summary_is_length {
+                held.message.push_str(
+                    "; its approver sees no input, which `disclose_on_elevation(true)` on the guard would show",
+                );
+                self.warn_of_unseen();
+            }
             return;
         };
         let approvals = self.shared.client.approvals();
         let opening = &disclosure.commitment.opening;
         if let Err(error) = approvals.disclose(approval_id, &disclosure.input, opening).await {
             tracing::warn!(%error, approval_id, "the approver was not shown the input");
+            held.message.push_str("; its approver could not be shown the input: ");
+            held.message.push_str(&error.message());
+        }
+    }
+
+    /// Says once that approvers see no inputs, unless the guard was built so.
+    fn warn_of_unseen(&self) {
+        if self.shared.settings.disclose_on_elevation.is_none() {
+            self.shared.warned_of_unseen.call_once(|| {
+                tracing::warn!(
+                    agent_id = self.who.agent_id,
+                    "the approvers of held calls see no inputs: build the guard with \
+                     `disclose_on_elevation(true)` to show them, or with `false` to leave it so"
+                );
+            });
         }
     }
 }

@@ -113,6 +113,10 @@ pub struct Approval {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
+    /// The name of that agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub agent_name: Option<String>,
     /// That agent's organisation.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
@@ -172,8 +176,14 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub input_digest: Option<String>,
+    /// Whether what the digest is of was disclosed, so that those who decide can see it. Absent where there is
+    /// no digest, and where the approval is not pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub input_shown: Option<bool>,
     /// What the digest is of, if it was disclosed and the approval is pending: the whole input only where
-    /// `bound_to` is `input`, else the part that `bound_to` names.
+    /// `bound_to` is `input`, else the part that `bound_to` names. Only keys that may decide approvals are told;
+    /// a list leaves out one of more than 16,384 characters of JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Value))]
     pub input: Option<serde_json::Value>,

@@ -8,7 +8,7 @@ use agenttrust::{
 };
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::{in_a_runtime, until};
-use agenttrust_tests::house::{Door, House, Keys, bot};
+use agenttrust_tests::house::{Door, House, Keys, Tenant, bot};
 use agenttrust_tests::runs::Runs;
 use agenttrust_tests::served::Serve;
 use anyhow::{Context, Result, bail};
@@ -59,13 +59,20 @@ async fn pending(approver: &AgentTrustClient, agent_id: &str) -> Result<Approval
         .await
 }
 
+/// A guard that keeps inputs to itself, wherever the Guardian is.
+fn undisclosing(tenant: &Tenant) -> AgentTrustGuard {
+    AgentTrustGuard::builder(tenant.client.clone(), &tenant.agent.id)
+        .disclose_on_elevation(false)
+        .build()
+}
+
 #[test]
 fn an_approval_for_one_path_does_not_serve_another() -> Result<()> {
     in_a_runtime(async || {
         for door in DOORS {
             let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
-            let guard = tenant.guard();
+            let guard = undisclosing(&tenant);
             let runs = Runs::default();
             let delete = async |path| guard.scope(delete_file(path, &runs)).await;
 
@@ -84,7 +91,7 @@ fn an_approval_for_one_path_does_not_serve_another() -> Result<()> {
 
             let approval = tenant.approver.approvals().get(&other).await?;
             assert_eq!(approval.bound_to, BoundTo::Input);
-            // Of the input, the Guardian was told the length alone.
+            // A guard that discloses nothing tells the Guardian the length alone.
             let said = approval.action_input_summary.context("a count")?;
             assert!(said.ends_with(" chars]") && !said.contains("drafts"), "{said}");
             assert_eq!(approval.input, None);
@@ -253,7 +260,7 @@ fn without_disclosure_the_approver_is_shown_no_input() -> Result<()> {
         for door in DOORS {
             let house = House::start(door, Keys::AgentAndOperator)?;
             let tenant = house.tenant(&["delete:file"]).await?;
-            let (guard, runs) = (tenant.guard(), Runs::default());
+            let (guard, runs) = (undisclosing(&tenant), Runs::default());
             let id = held(guard.scope(delete_file("drafts/a.txt", &runs)).await)?;
             let shown = tenant.approver.approvals().get(&id).await?;
             assert_eq!((shown.input, shown.bound_to), (None, BoundTo::Input), "{door:?}");

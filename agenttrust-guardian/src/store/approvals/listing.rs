@@ -6,11 +6,11 @@ use agenttrust::model::{Approval, ApprovalStatus};
 use super::super::db::query;
 use super::{Raw, Store, StoreError, columns, votes};
 
-// Without the inputs: one that is huge must not hide the others from the approver. What lapsed counts as
+// Without the inputs that are long: they must not hide the others from the approver. What lapsed counts as
 // expired, swept or not.
 const LIST: &str = concat!(
     "SELECT ",
-    columns!("NULL", "$2"),
+    columns!("CASE WHEN LENGTH(input) <= 16384 THEN input END", "$2"),
     " FROM approvals WHERE org_id = $1 AND ($3 IS NULL OR agent_id = $3) \
      AND ($4 IS NULL OR tool = $4) \
      AND ($5 IS NULL OR CASE WHEN status IN ('pending', 'approved') AND expires_at <= $6 \
@@ -47,7 +47,8 @@ pub(crate) struct Place {
 }
 
 impl Store {
-    /// The approvals of this organisation that pass the filter, newest first; without disclosed inputs.
+    /// The approvals of this organisation that pass the filter, newest first; with the disclosed inputs of up to
+    /// 16,384 characters.
     pub(crate) async fn approvals(
         &self,
         org_id: String,

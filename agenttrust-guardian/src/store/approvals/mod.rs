@@ -47,9 +47,10 @@ macro_rules! columns {
             "id, org_id, agent_id, session_id, tool, effect, bound_to, bound_value, summary, reason, \
              status, quorum, window_micros, single_use, created_at, expires_at, decided_at, \
              decided_by, decided_by_key, scopes, uses, used_by_check, used_at, succeeded, \
-             outcome_at, decision_reason, ",
+             outcome_at, decision_reason, \
+             (SELECT name FROM agents WHERE agents.id = approvals.agent_id) AS agent_name, ",
             $input,
-            " AS input, ",
+            " AS input, input IS NOT NULL AS input_shown, ",
             votes!("approvals.id", $own),
             " AS votes"
         )
@@ -102,7 +103,9 @@ from_row! {
         succeeded: Option<bool>,
         outcome_at: Option<i64>,
         decision_reason: Option<String>,
+        agent_name: Option<String>,
         input: Option<String>,
+        input_shown: bool,
         votes: i64,
     }
 }
@@ -148,11 +151,12 @@ impl Raw {
         approval.action_input_summary = self.summary;
         approval.bound_to = bound_to;
         approval.input_digest = bound_to.is_digest().then_some(self.bound_value);
+        approval.agent_name = self.agent_name;
         // What was disclosed is for the person who decides, and for no longer.
-        approval.input = match (status, self.input) {
-            (ApprovalStatus::Pending, Some(input)) => Some(from_json("input", &input)?),
-            _ => None,
-        };
+        let is_pending = status == ApprovalStatus::Pending;
+        let input = self.input.filter(|_| is_pending);
+        approval.input = input.map(|input| from_json("input", &input)).transpose()?;
+        approval.input_shown = (is_pending && bound_to.is_digest()).then_some(self.input_shown);
         approval.quorum = Some(quorum);
         approval.approvals = Some(u32::try_from(self.votes).unwrap_or(u32::MAX));
         Ok(ApprovalRow {

@@ -439,8 +439,12 @@ async fn a_serialisers_own_words_are_not_repeated() {
 async fn the_input_is_disclosed_only_when_held_and_only_where_asked_for() {
     let action = || Action::new("t").input(&json!({ "path": "a.txt" }));
     let quiet = Scripted::says([Say::held()]);
-    guard(&quiet).authorize(action()).await.unwrap_err();
+    let said = guard(&quiet).authorize(action()).await.unwrap_err().to_string();
+    assert!(said.contains("its approver sees no input"), "{said}");
     assert_eq!(quiet.others(), []);
+    let summary = Action::new("t").summary("a.txt");
+    let said = guard(&Scripted::says([Say::held()])).authorize(summary).await.unwrap_err();
+    assert!(!said.to_string().contains("its approver"), "a summary is seen: {said}");
 
     let scripted = Scripted::says([Say::allowed(), Say::held()]);
     let guard =
