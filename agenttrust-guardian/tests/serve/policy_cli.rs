@@ -53,6 +53,27 @@ fn check_says_whether_a_folder_is_valid_and_where_it_is_not() {
     assert!(error.contains("the policy folder cannot be read"), "{error}");
 }
 
+/// The block of the README in this language that holds `words`.
+fn of_readme<'a>(language: &str, words: &str) -> &'a str {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme.split("```").skip(1).step_by(2);
+    let mut texts = blocks.filter_map(|block| block.strip_prefix(language));
+    texts.find(|text| text.contains(words)).unwrap()
+}
+
+#[test]
+fn golden_case_of_the_readme_comes_out_as_it_says() {
+    let policies = folder(&[("refunds.cedar", of_readme("cedar", "refunds"))]);
+    let case = of_readme("toml", "[[case]]");
+    let cases = folder(&[("cases.toml", case), ("other.toml", &case.replace("hold", "allow"))]);
+    let (code, out, error) =
+        policy("test", &[policies.path(), &cases.path().join("cases.toml")], &[]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    assert!(out.ends_with("1 cases, 0 of them came out otherwise than expected\n"), "{out}");
+    let (code, out, _) = policy("test", &[policies.path(), &cases.path().join("other.toml")], &[]);
+    assert_eq!(code, 1, "{out}");
+}
+
 #[test]
 fn the_default_set_keeps_the_promises_of_its_golden_cases() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,10 +1,11 @@
 //! Every example is a program that keeps its promises: each is run, as its reader would run it.
 //!
 //! `cargo test` builds the examples beside the tests; with `--test run` alone it does not, so run
-//! `cargo build --examples` before.
+//! `cargo build --workspace --examples --bins` before.
 
 mod agents;
 mod built;
+mod first_hour;
 mod guides;
 mod mcp_proxy;
 mod mcp_rmcp_server;

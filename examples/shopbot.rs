@@ -1,0 +1,30 @@
+//! The agent of the README's first hour: it asks, is held, exits, and comes back.
+
+use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
+
+/// Nothing of this body runs before the Guardian has allowed it, for this order and this amount.
+#[guarded(effect = "destructive")]
+async fn refund(order: &str, cents: u64) -> Result<String, AgentTrustError> {
+    Ok(format!("{order}: {cents} cents are on their way back"))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // The Guardian at AGENTTRUST_URL, by default http://localhost:8080, with the key AGENTTRUST_API_KEY.
+    let client = AgentTrustClient::from_env()?;
+    let guard = AgentTrustGuard::builder(client, &std::env::var("AGENT_ID")?)
+        // Who approves sees order and amount. Left out, both stay in this process.
+        .disclose_on_elevation(true)
+        // What is approved between two runs serves the second one.
+        .state_file("shopbot.state")
+        .build();
+    // The guard of this process, whose last reports are sent when this goes.
+    let _reports = guard.install()?;
+
+    let order = std::env::args().nth(1).unwrap_or_else(|| "order-7".to_owned());
+    match refund(&order, 1_999).await {
+        Ok(done) => println!("{done}"),
+        Err(error) => println!("{error}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! The first hour, as the README has it: its program, its commands, and what they print.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::built::{example, program};
+use crate::running::in_time;
+
+const README: &str = include_str!("../../../README.md");
+
+/// `agenttrust serve --dev` on a free port, until this is dropped.
+async fn serve() -> Result<(tokio::process::Child, String)> {
+    let mut command = program("agenttrust");
+    command
+        .args(["serve", "--dev", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("it is piped")?).lines();
+    let ready = async {
+        while let Some(line) = lines.next_line().await? {
+            if let Some(url) = line.strip_prefix("listening on ") {
+                return Ok(url.to_owned());
+            }
+        }
+        anyhow::bail!("it ended before it was ready")
+    };
+    let url = in_time("the Guardian", ready).await??;
+    Ok((child, url))
+}
+
+async fn printed(command: &mut Command) -> Result<String> {
+    let output = in_time("a command", command.stdin(Stdio::null()).output()).await??;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn the_program_of_the_readme_is_the_example() {
+    let (_, program) = include_str!("../../shopbot.rs").split_once("\n\n").unwrap();
+    assert!(
+        README.contains(program),
+        "the README's first hour shows another program than `shopbot`"
+    );
+}
+
+#[test]
+fn every_crate_and_feature_that_the_readme_names_is_there() {
+    let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest =
+        |krate: &str| std::fs::read_to_string(repository.join(krate).join("Cargo.toml")).unwrap();
+    for krate in ["agenttrust", "agenttrust-guardian", "agenttrust-tower"] {
+        assert!(README.contains(&format!("{krate} = {{ path = \"../agenttrust/{krate}\"")));
+        assert!(manifest(krate).contains(&format!("name = \"{krate}\"")));
+    }
+    let (_, table) = README.split_once("| for | add |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    for (krate, features) in [
+        ("agenttrust", &["axum", "rmcp", "schemars"][..]),
+        ("agenttrust-tower", &["tonic", "mcp-http", "rmcp", "tower-mcp"]),
+    ] {
+        for feature in features {
+            assert!(table.contains(&format!("`{feature}`")), "{feature}");
+            assert!(manifest(krate).contains(&format!("\n{feature} = [")), "{krate}: {feature}");
+        }
+    }
+    let compiler = format!("Rust {}", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(
+        README.split_whitespace().collect::<Vec<_>>().join(" ").contains(&compiler),
+        "{compiler}"
+    );
+}
+
+#[tokio::test]
+async fn the_first_hour_goes_as_the_readme_says() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (_served, url) = serve().await?;
+    let agenttrust = |arguments: &[&str]| {
+        let mut command = program("agenttrust");
+        command
+            .args(arguments)
+            .env("AGENTTRUST_URL", &url)
+            .env("AGENTTRUST_API_KEY", "sk_test_dev");
+        command
+    };
+    let made = printed(&mut agenttrust(&["agents", "create", "shopbot", "--capability", "refund"]))
+        .await?;
+    let agent = made.split_whitespace().find(|word| word.starts_with("agt_")).context("an id")?;
+    let run = async |order: &str| {
+        let mut command = example("shopbot");
+        command.arg(order).env("AGENTTRUST_URL", &url).env("AGENTTRUST_API_KEY", "sk_test_dev");
+        printed(command.env("AGENT_ID", agent).current_dir(folder.path())).await
+    };
+    let held = |said: &str| {
+        let id = said.split(['"', ' ', ':']).find(|word| word.starts_with("apr_"));
+        id.map(str::to_owned).with_context(|| format!("not held: {said}"))
+    };
+    let said = run("order-7").await?;
+    assert!(said.starts_with("tool \"refund\" needs approval apr_"), "{said}");
+    let approval = held(&said)?;
+    let shown = printed(&mut agenttrust(&["approvals", "show", &approval])).await?;
+    assert!(
+        shown.contains("shopbot") && shown.contains("order-7") && shown.contains("1999"),
+        "{shown}"
+    );
+    printed(&mut agenttrust(&["approvals", "approve", &approval])).await?;
+    assert_eq!(run("order-7").await?.trim(), "order-7: 1999 cents are on their way back");
+    assert_ne!(held(&run("order-7").await?)?, approval);
+    assert_ne!(held(&run("order-8").await?)?, approval);
+    Ok(())
+}
