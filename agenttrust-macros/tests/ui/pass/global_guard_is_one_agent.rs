@@ -1,8 +1,10 @@
-//! After `set_global` the process is one agent: in the scope of another one nothing runs, from the first call.
+//! After `install` the process is one agent: in the scope of another one nothing runs, from the first call. What
+//! `install` returns sends the reports that still wait when it goes.
 
 #![deny(warnings)]
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
 use bytes::Bytes;
@@ -14,7 +16,13 @@ fn tool() -> Result<&'static str, AgentTrustError> {
     Ok("ran")
 }
 
-async fn allow(_: Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
+static REPORTED: AtomicUsize = AtomicUsize::new(0);
+
+async fn allow(request: Request<Bytes>) -> io::Result<Response<Full<Bytes>>> {
+    if request.uri().path().ends_with("/report") {
+        let body = String::from_utf8_lossy(request.body());
+        REPORTED.fetch_add(body.matches("event_type").count(), Ordering::SeqCst);
+    }
     Ok(Response::new(Full::from(r#"{"allowed":true,"check_id":"chk_1"}"#)))
 }
 
@@ -28,8 +36,10 @@ fn guard(agent: &str) -> AgentTrustGuard {
 }
 
 fn main() {
-    let _reports = guard("shopbot").install().unwrap();
+    let reports = guard("shopbot").install().unwrap();
     assert_eq!(tool().unwrap(), "ran");
+    drop(reports);
+    assert_eq!(REPORTED.load(Ordering::SeqCst), 1);
     // Another session of the same agent.
     assert_eq!(guard("shopbot").scope_sync(tool).unwrap(), "ran");
     for _ in 0..2 {
