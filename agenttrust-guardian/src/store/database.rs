@@ -164,6 +164,23 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_database_is_private_in_memory_and_in_a_file_that_its_owner_alone_reaches() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let of_mode = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            file.as_file().set_permissions(permissions).unwrap();
+            Database::File(file.path().to_owned()).is_private()
+        };
+        assert!(Database::Memory.is_private() && of_mode(0o600) && of_mode(0o400));
+        assert!(![0o640, 0o604, 0o620, 0o610, 0o777].into_iter().any(of_mode));
+        assert!(!Database::File("/nowhere/guardian.db".into()).is_private());
+        assert!(!Database::parse("postgres://me@there/at").unwrap().is_private());
+    }
+
     #[test]
     fn what_is_no_database_is_refused_with_the_way_out_and_without_its_password() {
         for url in ["mysql://x", "sqlite://", "sqlite://a.db?mode=ro"] {
