@@ -109,7 +109,8 @@ impl<X, D, I> GuardLayer<X, D, I> {
         self.refined(|refine| refine.effect = Some(effect))
     }
 
-    /// Scopes that every call needs, beside those that the extractor found.
+    /// Scopes that every call needs, beside those that the extractor found. Each is one scope, as
+    /// [`Action::scope`](agenttrust::Action::scope) takes it; with any other, no call is made.
     pub fn scopes<T: Into<Cow<'static, str>>>(self, scopes: impl IntoIterator<Item = T>) -> Self {
         self.refined(|refine| refine.scopes.extend(scopes.into_iter().map(Into::into)))
     }

@@ -10,7 +10,7 @@ use super::cover;
 use super::digest::{self, Commitment};
 use super::permit::{Permit, PermitBasis};
 use crate::background;
-use crate::client::{CheckOptions, CheckResponse};
+use crate::client::{CheckOptions, CheckResponse, refuse_scopes};
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Binds, CheckRequest, Effect, SUMMARY_MAX_CHARS, truncate_summary};
 
@@ -107,7 +107,7 @@ impl AgentTrustGuard {
                  declare it, with `#[guarded(effect = \"..\")]` or `Action::effect`"
             )
         } else {
-            return Ok(());
+            return refuse_scopes(tool, &action.scopes);
         };
         Err(AgentTrustError::invalid(why))
     }
