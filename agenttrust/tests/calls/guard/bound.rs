@@ -151,3 +151,15 @@ async fn a_scope_that_would_be_read_as_another_one_is_refused_before_anything_is
     drop(guards[1].authorize(spaced).await.unwrap());
     assert_eq!(header(&scripted, 0, "agenttrust-scopes"), Some("db write".to_owned()));
 }
+
+#[tokio::test]
+async fn a_permit_says_which_approval_it_used() {
+    let body = json!({ "allowed": true, "check_id": "chk_1", "approval_id": "apr_7" });
+    let scripted = Scripted::says([Say::Answer(200, vec![], body), Say::allowed()]);
+    let guard = AgentTrustGuard::builder(scripted.client(), "agent-1").build();
+    let used = async || {
+        let permit = guard.authorize(Action::new("tidy")).await.unwrap();
+        permit.approval_id().map(str::to_owned)
+    };
+    assert_eq!([used().await, used().await], [Some("apr_7".to_owned()), None]);
+}
