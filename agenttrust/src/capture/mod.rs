@@ -98,7 +98,6 @@ impl fmt::Debug for InputCapture {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_borrow, reason = "written as the expansion does, which knows no types")]
 mod tests {
     use super::*;
 
