@@ -116,9 +116,9 @@ impl Expansion {
     //     path: &str, T
     // after:
     //     {
-    //         use the two traits of the probe;
+    //         use the traits of the probes;
     //         let mut capture = InputCapture::new();
-    //         capture.add("path", (&CaptureProbe(&path)).agenttrust_capture());
+    //         capture.add("path", (&&&CaptureProbe(&path)).agenttrust_capture());
     //         capture.add_type("<T>", type_name::<T>());
     //         capture
     //     }
@@ -130,7 +130,10 @@ impl Expansion {
         quote_spanned! {Span::mixed_site()=>
             {
                 #[allow(unused_imports)]
-                use #private::{CaptureOpaque as _, CaptureSerialize as _};
+                use #private::{
+                    CaptureExtractor as _, CaptureOpaque as _, CaptureSerialize as _,
+                    OriginCaller as _, OriginFramework as _
+                };
                 #[allow(unused_mut)]
                 let mut agenttrust_capture = #private::InputCapture::new();
                 #(#adds)*
@@ -165,32 +168,53 @@ impl Expansion {
             Generic::Const(ident) => {
                 let name = format!("<{}>", ident.unraw());
                 quote_spanned! {Span::mixed_site()=>
-                    #private::InputCapture::add(&mut agenttrust_capture, #name, (&#private::CaptureProbe(&#ident)).agenttrust_capture());
+                    #private::InputCapture::add(&mut agenttrust_capture, #name, (&&&#private::CaptureProbe(&#ident)).agenttrust_capture());
                 }
             }
         }
     }
 
+    // before:
+    //     State(db): State<Db>
+    // after:
+    //     {
+    //         must be captured (only where it must);
+    //         let handed_in = (&OriginProbe::<State<Db>>::new()).agenttrust_origin().is_handed_in();
+    //         capture.add("db", if handed_in { None } else { (&&&CaptureProbe(&db)).agenttrust_capture() });
+    //     }
     fn add(&self, field: &Field, demanding: bool) -> TokenStream {
         let private = &self.private;
-        let Field { ident, name, ty, cfgs, demand } = field;
+        let Field { ident, name, ty, cfgs, parameter, demand } = field;
         let known = demand.is_some() && ty.as_ref().is_some_and(serializes);
         let extractor = ty.as_ref().is_some_and(|ty| args::extractor(ty).is_some());
-        let value = if known {
+        let mut value = if known {
             // There, should another type bear the name of one that is known.
             let place = Span::mixed_site().located_at(ident.span());
             let exact = quote_spanned!(place=> #private::exact(&#ident));
             quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#exact))
-        } else if extractor && demand.is_none() {
-            quote_spanned!(Span::mixed_site()=> {
-                use #private::{ExtractorDeref as _, ExtractorOpaque as _, ExtractorSerialize as _};
-                (&&#private::ExtractorProbe(&#ident)).agenttrust_capture()
-            })
         } else {
-            quote_spanned!(Span::mixed_site()=> (&#private::CaptureProbe(&#ident)).agenttrust_capture())
+            let deref = (extractor && demand.is_none())
+                .then(|| quote_spanned!(Span::mixed_site()=> use #private::CaptureDeref as _;));
+            let capture = quote_spanned! {Span::mixed_site()=>
+                (&&&#private::CaptureProbe(&#ident)).agenttrust_capture()
+            };
+            deref.map_or(capture.clone(), |deref| quote!({ #deref #capture }))
         };
-        let demand = demand.filter(|_| demanding && !known);
-        let demand = demand.map(|demand| self.demand(field, demand));
+        if let Some(ty) = parameter {
+            // What the compiler knows to be handed in is an error already; the rest is known by its path.
+            let handed_in = match demand {
+                Some(_) => quote_spanned!(Span::mixed_site()=> #private::handed_in()),
+                None => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
+            };
+            value = quote_spanned! {Span::mixed_site()=>
+                if (&#private::OriginProbe::<#ty>::new()).agenttrust_origin().is_handed_in() {
+                    #handed_in
+                } else {
+                    #value
+                }
+            };
+        }
+        let demand = demand.filter(|_| demanding).map(|demand| self.demand(field, demand, known));
         let unused = allow_underscore(ident);
         quote_spanned! {Span::mixed_site()=>
             #(#cfgs)* #unused
@@ -201,11 +225,59 @@ impl Expansion {
         }
     }
 
+    // before:
+    //     State(db): State<Db>
+    // after:
+    //     let origin = (&OriginProbe::<State<Db>>::new()).agenttrust_origin();
+    //     { origin must be a caller }
+    //     { origin.asked_for(&db) must be `Serialize` }
+    fn demand(&self, field: &Field, demand: Demand, known: bool) -> TokenStream {
+        let private = &self.private;
+        let Field { ident, parameter, .. } = field;
+        let place = Span::mixed_site().located_at(ident.span());
+        let value = quote_spanned!(place=> &#ident);
+        let (Some(ty), Demand::Approval(effect)) = (parameter, demand) else {
+            return if known { TokenStream::new() } else { self.serialize(field, demand, &value) };
+        };
+        // Not in the block of a trait of ours, whose name might be that of the type.
+        let origin = quote_spanned! {Span::mixed_site()=>
+            let agenttrust_origin = (&#private::OriginProbe::<#ty>::new()).agenttrust_origin();
+        };
+        let asked_for = self.asked_for(field, effect);
+        let value = quote_spanned!(place=> agenttrust_origin.asked_for(#value));
+        let serialize = (!known).then(|| self.serialize(field, demand, &value));
+        quote!(#origin #asked_for #serialize)
+    }
+
+    /// Checks that no framework hands it in, in words of ours.
+    fn asked_for(&self, field: &Field, effect: Effect) -> TokenStream {
+        let private = &self.private;
+        let Field { ident, name, .. } = field;
+        let message = format!(
+            "`{name}` is handed in by a framework beside the input, and an approval for \
+             `effect = \"{}\"` binds every argument",
+            effect.as_str()
+        );
+        let label =
+            format!("add `skip({name})` to leave it out; named in `input(..)` it is captured");
+        let place = Span::mixed_site().located_at(ident.span());
+        let origin = quote_spanned!(place=> agenttrust_origin);
+        quote_spanned! {Span::mixed_site()=>
+            {
+                #[diagnostic::on_unimplemented(message = #message, label = #label)]
+                trait AskedFor {}
+                impl AskedFor for #private::FromCaller {}
+                fn agenttrust_must_be_asked_for<T: AskedFor>(_: T) {}
+                agenttrust_must_be_asked_for(#origin);
+            }
+        }
+    }
+
     // A trait of its own for every argument, because only the trait's attribute can put the name of
     // the argument into the compiler's message.
-    fn demand(&self, field: &Field, demand: Demand) -> TokenStream {
+    fn serialize(&self, field: &Field, demand: Demand, value: &TokenStream) -> TokenStream {
         let private = &self.private;
-        let Field { ident, name, ty, .. } = field;
+        let Field { name, ty, .. } = field;
         let (message, mut label) = match demand {
             Demand::Approval(effect) => (
                 format!(
@@ -228,15 +300,15 @@ impl Expansion {
                  is `Serialize`, or add `skip({name})`"
             );
         }
-        let place = Span::mixed_site().located_at(ident.span());
-        let value = quote_spanned!(place=> &#ident);
         quote_spanned! {Span::mixed_site()=>
-            #[diagnostic::on_unimplemented(message = #message, label = #label)]
-            trait Serialize {}
-            #[diagnostic::do_not_recommend]
-            impl<T: #private::Serialize + ?::core::marker::Sized> Serialize for T {}
-            fn agenttrust_must_be_captured<T: Serialize + ?::core::marker::Sized>(_: &T) {}
-            agenttrust_must_be_captured(#value);
+            {
+                #[diagnostic::on_unimplemented(message = #message, label = #label)]
+                trait Serialize {}
+                #[diagnostic::do_not_recommend]
+                impl<T: #private::Serialize + ?::core::marker::Sized> Serialize for T {}
+                fn agenttrust_must_be_captured<T: Serialize + ?::core::marker::Sized>(_: &T) {}
+                agenttrust_must_be_captured(#value);
+            }
         }
     }
 }

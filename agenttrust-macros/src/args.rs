@@ -18,8 +18,8 @@ use crate::mention::find_word;
 /// One parameter other than `self`.
 pub(crate) struct Argument {
     pub(crate) bindings: Vec<Binding>,
-    /// The type is a context or a handle by its name, and never an input.
-    pub(crate) never_captured: Option<String>,
+    /// As it is written: what it is, only the compiler knows.
+    pub(crate) ty: Type,
     /// Where the pattern binds names that cannot be seen from here.
     pub(crate) opaque: Option<Span>,
 }
@@ -57,11 +57,7 @@ pub(crate) fn arguments(sig: &Signature) -> Vec<Argument> {
 fn read_argument(typed: &PatType) -> Argument {
     let mut names = Names { bindings: Vec::new(), opaque: None, lints: lints_of(&typed.attrs) };
     names.bind_pattern(&typed.pat, Some(&typed.ty), &cfgs_of(&typed.attrs));
-    Argument {
-        bindings: names.bindings,
-        never_captured: never_captured(&typed.ty),
-        opaque: names.opaque,
-    }
+    Argument { bindings: names.bindings, ty: (*typed.ty).clone(), opaque: names.opaque }
 }
 
 struct Names {
@@ -153,26 +149,6 @@ fn is_lint(attr: &Attribute) -> bool {
 
 fn lints_of(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs.iter().filter(|attr| is_lint(attr)).cloned().collect()
-}
-
-/// What axum and rmcp hand in beside the input: it says who calls and by what request, and is another
-/// one each time, so that no approval bound to it would ever be found again.
-const HANDED_IN: [&str; 5] =
-    ["State", "Extension", "ConnectInfo", "RequestId", "RequestMetaObject"];
-
-/// The name of a type that is a context by convention: what a framework hands in, not what a
-/// caller asked for.
-fn never_captured(ty: &Type) -> Option<String> {
-    match ty {
-        Type::Reference(ty) => never_captured(&ty.elem),
-        Type::Paren(ty) => never_captured(&ty.elem),
-        Type::Group(ty) => never_captured(&ty.elem),
-        Type::Path(ty) => {
-            let name = ty.path.segments.last()?.ident.unraw().to_string();
-            (HANDED_IN.contains(&name.as_str()) || name.ends_with("Context")).then_some(name)
-        }
-        _ => None,
-    }
 }
 
 /// Takes `mut` and lint levels off the parameters, but for the first `kept`: their names are bound

@@ -1,11 +1,13 @@
 //! Second stage: which arguments are the input that is checked, digested, and bound by an approval.
 
 use syn::ext::IdentExt as _;
-use syn::{Attribute, GenericParam, Ident, Receiver, Signature, Type};
+use syn::visit::Visit;
+use syn::{Attribute, GenericParam, Ident, Receiver, Signature, Type, TypeImplTrait};
 
 use crate::args::{self, Argument, Binding};
 use crate::attr::{Attr, Effect, Names};
 use crate::ctxt::Ctxt;
+use crate::known::serializes;
 use crate::shape::peel;
 use crate::suggest::did_you_mean;
 
@@ -36,6 +38,8 @@ pub(crate) struct Field {
     /// The type, where the pattern lets it be known.
     pub(crate) ty: Option<Type>,
     pub(crate) cfgs: Vec<Attribute>,
+    /// The type of the whole parameter, where a framework may be who hands it in.
+    pub(crate) parameter: Option<Type>,
     /// Why the argument must be `Serialize`; `None` = it is left out when it is not.
     pub(crate) demand: Option<Demand>,
 }
@@ -125,61 +129,49 @@ impl Choice<'_> {
         }
         let named = lists(&self.attr.input);
         if self.attr.input.is_some() && !named {
-            self.undecided(
-                binding,
-                "is neither in `input(..)` nor in `skip(..)`",
-                "add it to `input(..)`, or ",
-            );
+            self.undecided(binding);
             return None;
         }
-        if let Some(ty) = &argument.never_captured {
-            if named {
-                self.never(binding, ty);
-            } else {
-                let problem = format!("is a `{ty}`, which is never captured");
-                self.undecided(binding, &problem, "");
-            }
-            return None;
-        }
-        let demand = self.strict.map(Demand::Approval).or(named.then_some(Demand::Named));
+        let demand = match self.strict {
+            // Who names an argument has it, whatever it is.
+            _ if named => Some(Demand::Named),
+            strict => strict.map(Demand::Approval),
+        };
         Some(Field {
             ident: binding.ident.clone(),
             name: binding.name(),
             ty: binding.ty.clone(),
             cfgs: binding.cfgs.clone(),
+            parameter: may_be_handed_in(&argument.ty).filter(|_| !named).cloned(),
             demand,
         })
     }
 
-    fn undecided(&self, binding: &Binding, problem: &str, way_out: &str) {
+    fn undecided(&self, binding: &Binding) {
         let Some(effect) = self.strict else { return };
         let name = binding.name();
         self.ctxt.error(
             binding.ident.span(),
             format!(
-                "`{name}` {problem}, and an approval for `effect = \"{}\"` binds every argument: \
-                 {way_out}add `skip({name})`",
+                "`{name}` is neither in `input(..)` nor in `skip(..)`, and an approval for \
+                 `effect = \"{}\"` binds every argument: add it to `input(..)`, or add `skip({name})`",
                 effect.as_str()
             ),
         );
     }
+}
 
-    fn never(&self, binding: &Binding, ty: &str) {
-        let span = self
-            .attr
-            .input
-            .iter()
-            .flat_map(|names| &names.idents)
-            .find(|ident| ident.unraw() == binding.ident.unraw())
-            .map_or_else(|| binding.ident.span(), Ident::span);
-        self.ctxt.error(
-            span,
-            format!(
-                "`{}` is a `{ty}`, which is never captured: remove it from `input(..)`",
-                binding.name()
-            ),
-        );
+/// The type, unless it is known to be one of the language, or can be written nowhere but in a signature.
+fn may_be_handed_in(ty: &Type) -> Option<&Type> {
+    struct Find(bool);
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_type_impl_trait(&mut self, _: &'ast TypeImplTrait) {
+            self.0 = true;
+        }
     }
+    let mut opaque = Find(false);
+    opaque.visit_type(ty);
+    (!opaque.0 && !serializes(ty)).then_some(ty)
 }
 
 /// Whether one method may be called on several types: one of a generic block, of a trait, or of a block

@@ -62,7 +62,7 @@ use proc_macro::TokenStream;
 /// ## `effect`
 ///
 /// `"read"`, `"mutating"`, `"destructive"` or `"admin"`: what a call does. The Guardian may find it
-/// stronger, never weaker; without the key it goes by the tool's name.
+/// stronger, never weaker; without the key it [guesses](#every-effect-declared) by the tool's name.
 ///
 /// `destructive` and `admin` calls are what people approve, so [every argument](#what-is-captured) of
 /// theirs must be captured or skipped by name.
@@ -80,7 +80,8 @@ use proc_macro::TokenStream;
 ///
 /// The tool's name, by default the function's. A string, or a constant expression of type
 /// `&'static str`; it is fixed when the program is built, so it names neither `Self` nor a generic
-/// parameter. For a name made at run time there is `AgentTrustGuard::run`.
+/// parameter nor an argument, and calls nothing but what stands in `const { .. }`. For a name made at run
+/// time there is `AgentTrustGuard::run`, with an `Action` of that name.
 ///
 /// ```
 /// # use agenttrust::{AgentTrustError, guarded};
@@ -115,8 +116,8 @@ use proc_macro::TokenStream;
 ///
 /// ## `input`
 ///
-/// Exactly these arguments are captured, and they must be `Serialize`. Names are those that the body
-/// sees: of `Parameters(request)` that is `request`.
+/// Exactly these arguments are captured, whoever hands them in, and they must be `Serialize`. Names are
+/// those that the body sees: of `Parameters(request)` that is `request`.
 ///
 /// ```
 /// # use agenttrust::{AgentTrustError, guarded};
@@ -162,7 +163,8 @@ use proc_macro::TokenStream;
 ///
 /// ## `scopes`
 ///
-/// Scopes that the agent needs beside the tool itself.
+/// Scopes that the agent needs beside the tool itself. Each is a string of its own, without commas and
+/// white space.
 ///
 /// ```
 /// # use agenttrust::{AgentTrustError, guarded};
@@ -242,14 +244,17 @@ use proc_macro::TokenStream;
 ///
 /// | argument | is captured |
 /// |---|---|
-/// | a value that is `Serialize` | yes; inside a generic function, if its bounds say so |
+/// | a value that is `Serialize`, whatever its type is called | yes; inside a generic function, if its bounds say so |
 /// | any other value: a handle, a connection | no; an error for `destructive` and `admin` |
 /// | `Parameters(request): Parameters<Request>`, `Json(file): Json<File>`, and other patterns | what the pattern binds |
-/// | `Parameters<T>`, `Json<T>`, `Path<T>`, `Query<T>` or `Form<T>` by a plain name | what is inside; `destructive` and `admin` ask for the pattern, where the extractor itself is not `Serialize` |
-/// | `State`, `Extension`, `ConnectInfo`, `RequestId`, `RequestMetaObject`, and types whose name ends in `Context` | never: they say who calls, not what for |
+/// | `Parameters<T>`, `Json<T>`, `Path<T>`, `Query<T>` or `Form<T>` by a plain name; those of axum under any other name too | what is inside; `destructive` and `admin` ask for the pattern, where the extractor itself is not `Serialize` |
+/// | what a [framework hands in](#what-a-framework-hands-in), and what a pattern takes out of it | no, and an error for `destructive` and `admin`; yes if `input(..)` names it |
 /// | `self` | never; for `destructive` and `admin` its type is, where one method may be called on several |
 /// | `_`, which gives the body nothing | no |
 /// | what the function is generic over | yes: types by their name, constants by their value; for `destructive` and `admin` also what its block is generic over, and the type behind an `impl Trait` |
+///
+/// The compiler decides this by what a type is, and not by what it is called: a `State`, a `Context` or a
+/// `PurgeContext` of your own is captured as soon as it is `Serialize`.
 ///
 /// For `destructive` and `admin`, every argument, `self` included, is captured or named in
 /// [`skip(..)`](#skip); one that is neither does not compile. An approval bound to less than was meant is
@@ -268,6 +273,26 @@ use proc_macro::TokenStream;
 /// generic over is bound only where the attribute is on the block. Capturing writes the whole input as
 /// JSON, for `destructive` and `admin` twice; `skip(..)` what is megabytes long, and take its hash as an
 /// argument instead.
+///
+/// ## What a framework hands in
+///
+/// Some arguments say who calls and by what request, not what for, and are others with each call: an
+/// approval bound to them would never be found again. These types are known by their path, under whatever
+/// name they were imported or re-exported, and by reference too:
+///
+/// | of | types |
+/// |---|---|
+/// | axum | `State`, `Extension`, `ConnectInfo` |
+/// | rmcp | `Extension` and `RequestId` of `handler::server::common`, `RequestMetaObject` |
+/// | tower-mcp | `State`, `Extension` |
+/// | rig | `ToolContext` |
+///
+/// Where one of them is neither skipped nor named in `input(..)`, a `destructive` or `admin` function does not
+/// compile with the feature `axum` or `rmcp` of `agenttrust`, in the version that it is for; otherwise the
+/// call is denied, and the message says what to skip.
+///
+/// All else that these hand in, such as rmcp's `RequestContext` and `Peer`, a `CancellationToken` or
+/// `http::request::Parts`, is not `Serialize`, and left out for that.
 ///
 /// # `impl` blocks
 ///
@@ -375,6 +400,33 @@ use proc_macro::TokenStream;
 /// as JSON, and a Guardian that is given this document goes by it. A function that is generic, or a
 /// method of a generic type, is one tool.
 ///
+/// ## Every effect declared
+///
+/// The list tells an effect that is declared, by [`effect`](#effect) or by the
+/// [annotations of a framework](#tools-of-a-framework), from one that the Guardian has to guess, which is
+/// `None`. So a test keeps guesses out of a program:
+///
+/// ```standalone_crate
+/// # use agenttrust::{AgentTrustError, guarded};
+/// #[guarded(effect = "read")]
+/// fn list_files(folder: &str) -> Result<(), AgentTrustError> {
+///     # let _ = folder;
+///     Ok(())
+/// }
+///
+/// // With `#[test]`, beside the other tests of the program.
+/// fn every_tool_declares_its_effect() {
+///     let mut tools = agenttrust::tools().expect("no two tools contradict each other");
+///     tools.retain(|tool| tool.effect.is_none());
+///     assert!(tools.is_empty(), "without an effect: {tools:#?}");
+/// }
+/// # every_tool_declares_its_effect();
+/// ```
+///
+/// It sees what is linked into the test, libraries included. At run time, a guard built with
+/// `require_effect(true)` refuses such calls, and a policy can hold or deny what rests on a guess
+/// (`context.confidence`).
+///
 /// # What it costs
 ///
 /// Beside `#[tracing::instrument]`, measured in one run by `scripts/cost-of-guarded`: the future of an
@@ -429,7 +481,10 @@ use proc_macro::TokenStream;
 ///         let guard = None;
 ///         let input = {
 ///             #[allow(unused_imports)]
-///             use {CaptureOpaque as _, CaptureSerialize as _};
+///             use {
+///                 CaptureExtractor as _, CaptureOpaque as _, CaptureSerialize as _,
+///                 OriginCaller as _, OriginFramework as _
+///             };
 ///             #[allow(unused_mut)]
 ///             let mut capture = InputCapture::new();
 ///             { InputCapture::add(&mut capture, "table", Some(exact(&table))); }
@@ -442,7 +497,10 @@ use proc_macro::TokenStream;
 ///         let decision = authorize(guard, action).await;
 ///         unchanged(decision, &input, || {
 ///             #[allow(unused_imports)]
-///             use {CaptureOpaque as _, CaptureSerialize as _};
+///             use {
+///                 CaptureExtractor as _, CaptureOpaque as _, CaptureSerialize as _,
+///                 OriginCaller as _, OriginFramework as _
+///             };
 ///             #[allow(unused_mut)]
 ///             let mut capture = InputCapture::new();
 ///             { InputCapture::add(&mut capture, "table", Some(exact(&table))); }

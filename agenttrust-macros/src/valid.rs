@@ -3,8 +3,10 @@
 //! The rule behind the rules: a function that is accepted runs wholly behind the check. What cannot
 //! is an error that says why, and what to write instead.
 
+use proc_macro2::Span;
 use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Signature, Type};
 
 use crate::args::{self, Argument};
@@ -12,7 +14,7 @@ use crate::attr::{Attr, OnElevation};
 use crate::ctxt::Ctxt;
 use crate::function::{Body, Function};
 use crate::input::Input;
-use crate::mention::find_word;
+use crate::mention::{find_word, uses};
 use crate::shape::{self, Returns};
 use crate::tool_attr::ToolAttr;
 
@@ -44,7 +46,7 @@ pub(crate) fn validate(
     let arguments = args::arguments(&function.sig);
     let input = Input::plan(ctxt, &attr, &function.sig, &arguments, block);
     wait_needs_on_elevation(ctxt, &attr);
-    tool_is_a_fixed_name(ctxt, &attr, &function.sig, block.unwrap_or_default());
+    tool_is_a_fixed_name(ctxt, &attr, &function.sig, &arguments, block.unwrap_or_default());
     function_can_be_wrapped(ctxt, &function);
     output_can_carry_a_denial(ctxt, &attr, &function.sig, &returns, block.is_some());
     future_can_hold_the_arguments(ctxt, &function.sig, &returns);
@@ -75,7 +77,13 @@ fn wait_needs_on_elevation(ctxt: &Ctxt, attr: &Attr) {
     }
 }
 
-fn tool_is_a_fixed_name(ctxt: &Ctxt, attr: &Attr, sig: &Signature, of_block: &[Ident]) {
+fn tool_is_a_fixed_name(
+    ctxt: &Ctxt,
+    attr: &Attr,
+    sig: &Signature,
+    arguments: &[Argument],
+    of_block: &[Ident],
+) {
     let Some(tool) = &attr.tool else { return };
     if let Expr::Lit(literal) = tool {
         match &literal.lit {
@@ -95,19 +103,64 @@ fn tool_is_a_fixed_name(ctxt: &Ctxt, attr: &Attr, sig: &Signature, of_block: &[I
         }
         return;
     }
+    if let Some((span, what)) = made_at_run_time(tool, sig, arguments, of_block) {
+        ctxt.error(
+            span,
+            format!(
+                "the name of a tool is fixed when the program is built, and {what}: write a string \
+                 or a `const`, and use `guard.run(Action::new(name), ..)` for a name made at run time"
+            ),
+        );
+    }
+}
+
+/// What of the expression is there only at run time, or for one caller only, and where it is.
+fn made_at_run_time(
+    tool: &Expr,
+    sig: &Signature,
+    arguments: &[Argument],
+    of_block: &[Ident],
+) -> Option<(Span, String)> {
     let params = args::generics(&sig.generics);
     let is_open = |word: &Ident| {
         word == "self" || word == "Self" || params.contains(word) || of_block.contains(word)
     };
-    if let Some(word) = find_word(tool.to_token_stream(), &is_open) {
-        ctxt.error(
-            tool.span(),
-            format!(
-                "the name of a tool is fixed when the program is built, and `{word}` is not: write a \
-                 string or a `const`, and use `guard.run(Action::new(name), ..)` for a name made at \
-                 run time"
-            ),
-        );
+    let tokens = tool.to_token_stream();
+    if let Some(word) = find_word(tokens.clone(), &is_open) {
+        return Some((tool.span(), format!("`{word}` is not")));
+    }
+    let mut names = arguments.iter().flat_map(|argument| &argument.bindings);
+    // What a macro is given is its own affair: `concat!("http/GET/files/", "{path}")` is constant.
+    let is_macro = matches!(tool, Expr::Macro(_));
+    if let Some(name) = names.find(|binding| !is_macro && uses(&tokens, &binding.ident)) {
+        return Some((tool.span(), format!("`{}` is an argument of each call", name.name())));
+    }
+    let mut running = Running(None);
+    running.visit_expr(tool);
+    running.0
+}
+
+/// Looks for what is surely run, or may be: of a call the compiler would say that it is not constant, and not
+/// what to do about it.
+struct Running(Option<(Span, String)>);
+
+impl<'ast> Visit<'ast> for Running {
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        let what = match expr {
+            // Says itself that it is constant, and the compiler checks that.
+            Expr::Const(_) => return,
+            Expr::Macro(call)
+                if call.mac.path.segments.last().is_some_and(|it| it.ident == "format") =>
+            {
+                "`format!` makes one at run time (`concat!` joins constants)"
+            }
+            Expr::Call(_) | Expr::MethodCall(_) => {
+                "a call is made at run time (one of a `const fn` goes into `const { .. }`)"
+            }
+            Expr::Async(_) | Expr::Await(_) | Expr::Closure(_) | Expr::Try(_) => "this is run",
+            _ => return visit::visit_expr(self, expr),
+        };
+        self.0.get_or_insert_with(|| (expr.span(), what.to_owned()));
     }
 }
 

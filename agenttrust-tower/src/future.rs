@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::{fmt, mem};
 
 use agenttrust::Permit;
-use agenttrust::internal::Cover;
+use agenttrust::internal::{Cover, Running};
 use pin_project_lite::pin_project;
 use tower::Service;
 
@@ -74,7 +74,7 @@ enum Holding<C> {
 struct Held<C> {
     permit: Permit,
     context: C,
-    cover: Option<Cover>,
+    running: Option<Running>,
 }
 
 impl<S, Req, D> ResponseFuture<S, Req, D>
@@ -123,13 +123,13 @@ where
                             answer: Granted { mut permit, request: read },
                         } => {
                             let mut request = once(read.or(request));
-                            let cover = cover.map(|cover| cover.under(&mut permit));
+                            let running = Running::under(&mut permit, cover);
                             this.deny.permitted(&mut request, &mut permit);
                             let future = {
-                                let _covering = cover.as_ref().map(Cover::enter);
+                                let _running = running.as_ref().map(Running::enter);
                                 service.call(request)
                             };
-                            let held = Holding::Permit(Held { permit, context, cover });
+                            let held = Holding::Permit(Held { permit, context, running });
                             this.state.set(State::Calling { future, held });
                         }
                         Decided::Refuse(denial) => {
@@ -150,8 +150,8 @@ where
                         Holding::Over => once(None),
                     };
                     let polled = {
-                        let cover = in_hand.as_ref().and_then(|held| held.cover.as_ref());
-                        let _covering = cover.map(Cover::enter);
+                        let running = in_hand.as_ref().and_then(|held| held.running.as_ref());
+                        let _running = running.map(Running::enter);
                         future.poll(cx)
                     };
                     let Poll::Ready(result) = polled else {

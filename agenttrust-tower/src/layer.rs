@@ -52,6 +52,10 @@ pub struct GuardLayer<X, D, I = AsItComes> {
 impl GuardLayer<NoExtractor, DenyAsError> {
     /// A layer that denies with the service's own error, still to be told what a request is:
     /// [`extract`](Self::extract).
+    ///
+    /// An error that is not made from an [`AgentTrustError`](agenttrust::AgentTrustError) takes
+    /// [`deny_with`](Self::deny_with) as well; without it the service has
+    /// [no `ready` and no `call`](Guarded#when-the-compiler-finds-no-ready-and-no-call).
     pub fn new(guard: AgentTrustGuard) -> Self {
         Self {
             guard,
@@ -109,7 +113,8 @@ impl<X, D, I> GuardLayer<X, D, I> {
         self.refined(|refine| refine.effect = Some(effect))
     }
 
-    /// Scopes that every call needs, beside those that the extractor found.
+    /// Scopes that every call needs, beside those that the extractor found. Each is one scope, as
+    /// [`Action::scope`](agenttrust::Action::scope) takes it; with any other, no call is made.
     pub fn scopes<T: Into<Cow<'static, str>>>(self, scopes: impl IntoIterator<Item = T>) -> Self {
         self.refined(|refine| refine.scopes.extend(scopes.into_iter().map(Into::into)))
     }
@@ -135,7 +140,9 @@ impl<X, D, I> GuardLayer<X, D, I> {
     /// was away, or because its guard does not block, covers nothing.
     ///
     /// An approval is then bound to what the *layer* knows of the call, not to the arguments of the
-    /// function.
+    /// function: over HTTP, [bind the body](GuardLayer::bind_body). Without this, a call that is held takes two
+    /// approvals, and the one that the layer used is gone when the function is held; its error says which
+    /// approval that was.
     ///
     /// ```
     /// use agenttrust::{AgentTrustError, AgentTrustGuard, Effect, guarded};

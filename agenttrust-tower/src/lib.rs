@@ -65,6 +65,60 @@
 //! An approval of an HTTP request or a gRPC call is bound to its head, and to its body or message where the
 //! layer reads that first: [`bind_body`](GuardLayer::bind_body), `bind_message`. The approver is told which.
 //!
+//! # A layer and an attribute on one call
+//!
+//! A `#[guarded]` function behind a layer asks for itself, so that one `DELETE` takes two approvals, and each try
+//! takes another one for the request. Give both one tool name, and let the layer cover the function:
+//! [`covers_inner`](GuardLayer::covers_inner). Then one approval, bound to what the layer reads, serves both.
+//!
+//! ```
+//! use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
+//! use agenttrust_tower::GuardLayer;
+//! use axum::{Router, body::Body, extract::Path, routing::delete};
+//! use http::{Request, StatusCode};
+//! use tower::ServiceExt;
+//!
+//! #[guarded(effect = "destructive")]
+//! async fn file_delete(Path(name): Path<String>) -> Result<String, AgentTrustError> {
+//!     Ok(format!("{name} is gone"))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::sync::atomic::{AtomicUsize, Ordering};
+//! # static CHECKS: AtomicUsize = AtomicUsize::new(0);
+//! # // A Guardian that has approved everything, each approval for one check.
+//! # let guardian = tower::service_fn(|request: Request<bytes::Bytes>| async move {
+//! #     let answer = if request.uri().path().ends_with("/check") {
+//! #         CHECKS.fetch_add(1, Ordering::SeqCst);
+//! #         r#"{"allowed":true,"check_id":"chk_1","approval_id":"apr_1"}"#
+//! #     } else {
+//! #         r#"{"accepted":true,"events_processed":1}"#
+//! #     };
+//! #     Ok::<_, std::convert::Infallible>(http::Response::new(axum::body::Body::from(answer)))
+//! # });
+//! # let client = AgentTrustClient::builder()
+//! #     .base_url("https://guardian.example")
+//! #     .service(guardian)
+//! #     .build()?;
+//! # let guard = AgentTrustGuard::builder(client, "agt_files").build();
+//! let layer = GuardLayer::http(guard)
+//!     .tool("file_delete")
+//!     .bind_body(64 * 1024)
+//!     .covers_inner(true);
+//! let app: Router = Router::new().route("/files/{name}", delete(file_delete)).layer(layer);
+//!
+//! let request = Request::delete("/files/plan.txt").body(Body::empty())?;
+//! assert_eq!(app.oneshot(request).await?.status(), StatusCode::OK);
+//! # assert_eq!(CHECKS.load(Ordering::SeqCst), 1, "both asked");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where it was left out, the hold of the function says so, and names the approval that the request has used.
+//!
+//! # Whose calls
+//!
 //! Where many agents come to one server, an [`AuthenticateLayer`] outside of the guard makes each known
 //! by its token, and its calls are checked as its own.
 //!

@@ -26,6 +26,43 @@ pub struct AsItComes;
 ///
 /// The inner service must be [`Clone`]: the one that was driven ready moves into the call, and a
 /// clone takes its place.
+///
+/// # When the compiler finds no `ready` and no `call`
+///
+/// Then it is not a [`Service`], mostly because a denial cannot become the inner service's error. Of a method that
+/// is missing the compiler does not say why; it does where a `Service` is asked for:
+///
+/// ```compile_fail,E0277
+/// # use agenttrust::{Action, AgentTrustGuard};
+/// # use agenttrust_tower::GuardLayer;
+/// # use tower::{Layer, Service, service_fn};
+/// # fn example(guard: AgentTrustGuard) {
+/// # let layer = GuardLayer::new(guard).extract(|path: &String| Action::new("read").input(path));
+/// struct Broken;
+/// let service = layer.layer(service_fn(|path: String| async move { Ok::<_, Broken>(path) }));
+///
+/// fn is_service<S: Service<String>>(_: &S) {}
+/// is_service(&service); // `DenyAsError` cannot turn a denial into a `Result<String, Broken>`
+/// # }
+/// ```
+///
+/// Either the error is made from an [`AgentTrustError`](agenttrust::AgentTrustError) (`impl From`), or the layer is
+/// told how with [`deny_with`](crate::GuardLayer::deny_with):
+///
+/// ```
+/// # use agenttrust::{Action, AgentTrustGuard};
+/// # use tower::{Layer, Service, service_fn};
+/// use agenttrust_tower::{Denial, GuardLayer};
+///
+/// # struct Broken;
+/// # fn example(guard: AgentTrustGuard) {
+/// # let layer = GuardLayer::new(guard).extract(|path: &String| Action::new("read").input(path));
+/// let layer = layer.deny_with(|_: Denial| Err(Broken));
+/// # let service = layer.layer(service_fn(|path: String| async move { Ok::<_, Broken>(path) }));
+/// # fn is_service<S: Service<String>>(_: &S) {}
+/// # is_service(&service);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Guarded<S, X, D, I = AsItComes> {
     pub(crate) inner: S,

@@ -21,8 +21,8 @@
 //! | `macros` | yes | `#[guarded]` |
 //! | `schemars` | no | the JSON Schema of arguments in [`tools`] and [`manifest`] |
 //! | `reqwest` | yes | the HTTP transport; without it, give the client one with `service(..)` |
-//! | `axum` | no | denials as axum's `Response`, and `AgentTrustError` as a handler's error |
-//! | `rmcp` | no | denials as rmcp's `CallToolResult` and `ErrorData`, for MCP servers built on it |
+//! | `axum` | no | denials as axum's `Response`, `AgentTrustError` as a handler's error, and what `#[guarded]` knows of axum's types |
+//! | `rmcp` | no | denials as rmcp's `CallToolResult` and `ErrorData`, for MCP servers built on it, and what `#[guarded]` knows of rmcp's types |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

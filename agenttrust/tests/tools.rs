@@ -158,6 +158,15 @@ fn functions_that_say_the_same_of_one_name_are_one_tool_with_both_places() {
 }
 
 #[test]
+fn those_that_declare_no_effect_are_told_from_those_that_do() {
+    let mut tools = agenttrust::tools().unwrap();
+    tools.retain(|tool| tool.effect.is_none());
+    let undeclared: Vec<_> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    assert_eq!(undeclared, ["named_elsewhere", "silent"]);
+    assert!(tools.iter().all(|tool| tool.places[0].file.ends_with("tools.rs")), "{tools:?}");
+}
+
+#[test]
 fn the_manifest_is_the_list_as_json() {
     let json = agenttrust::manifest().unwrap().to_string();
     let manifest: agenttrust::ToolManifest = serde_json::from_str(&json).unwrap();

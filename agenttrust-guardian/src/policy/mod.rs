@@ -41,6 +41,34 @@
 //! condition such as `resource.name like "github/*"` costs every call.
 //!
 //! The rule for supervised sessions (`policies/supervised.cedar`) is part of every set.
+//!
+//! # A recipe: no guesses
+//!
+//! A tool that declares no effect is decided by what its name sounds like. Beside policies that permit, such as
+//! those of the default set, this one holds such calls, or denies them without its `@elevate`:
+//!
+//! ```cedar
+#![doc = include_str!("../../policies/recipes/guessed-effects.cedar")]
+//! ```
+//!
+//! ```
+//! use agenttrust::Effect;
+//! use agenttrust_guardian::policy::{AuthorizationRequest, PolicySet};
+//!
+//! # let default_set = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/policies/default.cedar"));
+//! # let recipe =
+//! #     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/policies/recipes/guessed-effects.cedar"));
+//! let set = PolicySet::of_files(vec![
+//!     ("default.cedar".to_owned(), default_set.to_owned()),
+//!     ("guessed-effects.cedar".to_owned(), recipe.to_owned()),
+//! ])?;
+//! let mut call = AuthorizationRequest::new("org_1", "agt_1", "list_files", Effect::Read, 1_800_000_000);
+//! call.confidence = 0.9;
+//! assert_eq!(set.decide(&call).as_str(), "allow");
+//! call.confidence = 0.6;
+//! assert_eq!(set.decide(&call).as_str(), "hold");
+//! # Ok::<(), agenttrust_guardian::policy::PolicyError>(())
+//! ```
 
 mod annotations;
 mod decide;

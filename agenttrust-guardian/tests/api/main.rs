@@ -15,6 +15,7 @@ mod metrics;
 mod organisations;
 mod policies;
 mod policy_replicas;
+mod recipes;
 mod revocation;
 mod revocation_stream;
 mod roles;

@@ -56,6 +56,9 @@ impl<T, D> GuardLayer<HttpExtract<T>, D> {
     ///     .layer(GuardLayer::http(guard).bind_body(64 * 1024))
     /// # }
     /// ```
+    ///
+    /// A function inside that is `#[guarded]` takes an approval of its own, unless the layer covers it:
+    /// [`covers_inner`](GuardLayer::covers_inner).
     pub fn bind_body(self, limit: usize) -> GuardLayer<HttpExtract<T>, D, BindBody> {
         self.taking_in(BindBody { bounds: Bounds { limit, within: WITHIN } })
     }

@@ -35,7 +35,9 @@
 //! It does **not** cover the body, which this layer does not read, nor any header but `Host`. The check
 //! says so (`AgentTrust-Binds: request`): the approver is shown `bound_to: request`, and the approval
 //! serves once. Where an approval must cover the body, bind it, or guard the function that has read it
-//! (`#[agenttrust::guarded]`).
+//! (`#[agenttrust::guarded]`) instead of the request. With both, a call takes an approval of each, unless the
+//! layer is built with [`covers_inner`](GuardLayer::covers_inner), and then the one that it takes is the
+//! layer's: bind the body there.
 //!
 //! # Bodies
 //!

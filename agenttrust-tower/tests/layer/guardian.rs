@@ -22,6 +22,8 @@ use tower_test::mock::{Handle, SendResponse};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Script {
     Allow,
+    /// Allowed by the approval `apr_0`, which is used up.
+    Approved,
     Deny,
     /// Held for the approval `apr_1`, until [`Guardian::approve`].
     Hold,
@@ -185,6 +187,9 @@ impl Guardian {
         match script {
             Script::Hold if *self.approved.borrow() => allowed(),
             Script::Allow => allowed(),
+            Script::Approved => {
+                answer(200, json!({ "allowed": true, "check_id": "chk_1", "approval_id": "apr_0" }))
+            }
             Script::Deny => answer(
                 200,
                 json!({ "allowed": false, "check_id": "chk_1", "reason": "it is not covered" }),

@@ -33,6 +33,9 @@ pub enum Inexact {
     /// `Some(None)`, which JSON writes as it writes `None`.
     #[error("it holds a `Some` of nothing, which JSON cannot tell from `None`")]
     SomeOfNothing,
+    /// No value that a caller asked for.
+    #[error("a framework hands it in beside the input")]
+    HandedIn,
     /// Its own `Serialize` failed; what it said may hold the value.
     #[error("its `Serialize` failed")]
     Custom,

@@ -27,7 +27,7 @@ pub struct CheckOptions {
     pub key_id: Option<String>,
     /// Whether the session id was made up, and so is no part of what an approval binds.
     pub session_is_generated: bool,
-    /// The scopes that the tool declares.
+    /// The scopes that the tool declares, none of them empty, with a comma or with white space around it.
     pub scopes: Vec<String>,
     /// A name for this check, so that a repeated request opens no second approval and gets the decision that
     /// the first one did not wait for. Without it, an approval that serves once can be used by a decision
@@ -66,7 +66,7 @@ impl CheckOptions {
         self
     }
 
-    /// The scopes that the tool declares.
+    /// The scopes that the tool declares, none of them empty, with a comma or with white space around it.
     #[must_use]
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
@@ -130,7 +130,7 @@ impl<'a> Actions<'a> {
     /// # Errors
     ///
     /// As for [`check`](Self::check), and [`Validation`](crate::AgentTrustError::Validation) for options
-    /// that say what a digest is of and have none.
+    /// that say what a digest is of and have none, and for a scope that would be another one on its way.
     pub async fn check_with(
         &self,
         request: &ActionCheckRequest,
@@ -152,6 +152,7 @@ impl<'a> Actions<'a> {
         body: &CheckRequest,
         options: &CheckOptions,
     ) -> Result<CheckResponse, Failed> {
+        refuse_scopes(&body.action_name, &options.scopes)?;
         let mut call = self.client.post("/api/v1/agenttrust/check").json(body);
         if let Some(digest) = &options.input_digest {
             call = call.header(headers::INPUT_DIGEST, digest);
@@ -193,4 +194,24 @@ impl<'a> Actions<'a> {
             retry_after: answer.retry_after(),
         })
     }
+}
+
+/// Refuses scopes that the Guardian would read as others: they travel in one list, parted by commas, and white space
+/// around them is taken off.
+pub(crate) fn refuse_scopes(tool: &str, scopes: &[impl AsRef<str>]) -> Result<()> {
+    for scope in scopes.iter().map(AsRef::as_ref) {
+        let why = if scope.is_empty() {
+            "which is empty; name it, or remove it"
+        } else if scope.contains(',') {
+            "which has a comma in it and would be read as several; declare each one by itself"
+        } else if scope.trim() != scope {
+            "which begins or ends with white space and would be read without it; take that off"
+        } else {
+            continue;
+        };
+        return Err(AgentTrustError::invalid(format!(
+            "tool {tool:?} declares the scope {scope:?}, {why}"
+        )));
+    }
+    Ok(())
 }

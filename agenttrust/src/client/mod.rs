@@ -33,6 +33,7 @@ pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
 pub use self::tools::Tools;
 
+pub(crate) use self::actions::refuse_scopes;
 pub(crate) use self::request::Failed;
 
 use self::cache::TokenCache;

@@ -1,9 +1,13 @@
-//! axum handlers: a denial is an RFC 9457 problem, the one that `agenttrust-tower` answers with too.
+//! axum handlers: a denial is an RFC 9457 problem, the one that `agenttrust-tower` answers with too, and of what axum
+//! hands to a handler the input is told from the rest.
 
-use axum_core::body::Body;
-use axum_core::response::{IntoResponse, Response};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Form, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 
 use super::DenialResponse;
+use crate::capture::{Extractor, HandedIn};
 use crate::error::AgentTrustError;
 use crate::guard::FromDenial;
 
@@ -42,3 +46,20 @@ impl IntoResponse for AgentTrustError {
         self.into()
     }
 }
+
+/// What the server was built with.
+impl<S> HandedIn for State<S> {}
+
+/// What a layer outside left in the request, such as who calls.
+impl<T> HandedIn for Extension<T> {}
+
+/// The connection, which is another one with each call.
+impl<T> HandedIn for ConnectInfo<T> {}
+
+impl<T> Extractor for Path<T> {}
+
+impl<T> Extractor for Query<T> {}
+
+impl<T> Extractor for Form<T> {}
+
+impl<T> Extractor for Json<T> {}

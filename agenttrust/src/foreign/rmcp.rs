@@ -1,15 +1,19 @@
-//! MCP servers built on rmcp: a denial is the result of a tool that the model can read and act on.
+//! MCP servers built on rmcp: a denial is the result of a tool that the model can read and act on, and of what
+//! rmcp hands to a tool the input is told from the rest.
 
 use std::any::Any;
 
 use rmcp::ErrorData;
+use rmcp::handler::server::common;
 use rmcp::model::{
     CallToolResponse, CallToolResult, ContentBlock, ErrorCode, IntoContents, MetaObject,
+    RequestMetaObject,
 };
 use serde_json::Value;
 
 use super::DenialReason;
 use super::DenialResponse;
+use crate::capture::HandedIn;
 use crate::error::AgentTrustError;
 use crate::guard::{CallOutcome, FromDenial, Outcome};
 
@@ -90,6 +94,15 @@ impl Outcome for CallToolResponse {
         }
     }
 }
+
+/// What the server or a layer outside left in the request, such as who calls.
+impl<T> HandedIn for common::Extension<T> {}
+
+/// The id of the request, which is another one with each call.
+impl HandedIn for common::RequestId {}
+
+/// What goes with the request: the token of its progress, the trace that it is part of.
+impl HandedIn for RequestMetaObject {}
 
 fn result(problem: &DenialResponse) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(problem.to_model_text())]);

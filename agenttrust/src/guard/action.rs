@@ -122,12 +122,15 @@ impl Action {
     }
 
     /// A scope that the tool needs beside its own name, such as `db:write`.
+    ///
+    /// An action with a scope that would be read as another one on its way, because it is empty, has a comma in
+    /// it, or begins or ends with white space, is not authorized.
     pub fn scope(mut self, scope: impl Into<Cow<'static, str>>) -> Self {
         self.scopes.push(scope.into());
         self
     }
 
-    /// Scopes that the tool needs beside its own name.
+    /// Scopes that the tool needs beside its own name, each as [`scope`](Self::scope) takes it.
     pub fn scopes<S: Into<Cow<'static, str>>>(
         mut self,
         scopes: impl IntoIterator<Item = S>,

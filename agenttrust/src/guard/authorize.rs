@@ -9,8 +9,9 @@ use super::asking::WhenUnreachable;
 use super::cover;
 use super::digest::{self, Commitment};
 use super::permit::{Permit, PermitBasis};
+use super::running::Approved;
 use crate::background;
-use crate::client::{CheckOptions, CheckResponse};
+use crate::client::{CheckOptions, CheckResponse, refuse_scopes};
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Binds, CheckRequest, Effect, SUMMARY_MAX_CHARS, truncate_summary};
 
@@ -35,14 +36,16 @@ impl AgentTrustGuard {
     ///
     /// Dropped before it is done, nothing runs and nothing is reported; a check may have been made.
     pub async fn authorize(&self, action: Action) -> Result<Permit> {
-        self.acting_as(&action).ask_about(action).await
-    }
-
-    async fn ask_about(&self, action: Action) -> Result<Permit> {
-        if let Some(permit) = cover::permit(self, &action) {
+        let guard = self.acting_as(&action);
+        if let Some(permit) = cover::permit(&guard, &action) {
             return Ok(permit);
         }
-        let check = Check::prepare(self, action)?;
+        let around = Approved::around(&guard);
+        guard.ask_about(action, around).await
+    }
+
+    async fn ask_about(&self, action: Action, around: Option<Approved>) -> Result<Permit> {
+        let check = Check { around, ..Check::prepare(self, action)? };
         match check.ask(self, WhenUnreachable::AsBuilt, &asking()).await? {
             Decision::Permit(permit) => Ok(permit),
             Decision::Denied { message, check_id } => {
@@ -75,11 +78,12 @@ impl AgentTrustGuard {
             action = action.on_elevation(OnElevation::Fail);
         }
         let guard = self.acting_as(&action);
-        // Here, since what covers a call is known to the thread that makes it.
+        // Here, since what is around a call is known to the thread that makes it.
         if let Some(permit) = cover::permit(&guard, &action) {
             return Ok(permit);
         }
-        background::block_on(async move { guard.ask_about(action).await })?
+        let around = Approved::around(&guard);
+        background::block_on(async move { guard.ask_about(action, around).await })?
     }
 
     /// This guard, or the same one for the agent that the action names.
@@ -107,7 +111,7 @@ impl AgentTrustGuard {
                  declare it, with `#[guarded(effect = \"..\")]` or `Action::effect`"
             )
         } else {
-            return Ok(());
+            return refuse_scopes(tool, &action.scopes);
         };
         Err(AgentTrustError::invalid(why))
     }
@@ -129,6 +133,8 @@ pub(super) struct Check {
     pub(super) disclosure: Option<Disclosure>,
     /// Whether nothing that travels tells what the input is.
     pub(super) summary_is_length: bool,
+    /// The approval that the call around it used.
+    around: Option<Approved>,
 }
 
 /// What opens the digest of an input to its approver.
@@ -206,6 +212,7 @@ impl Check {
             on_elevation: action.on_elevation,
             disclosure,
             summary_is_length,
+            around: None,
         })
     }
 
@@ -244,7 +251,9 @@ impl Check {
             if guard.shared.settings.may_fail_open() {
                 guard.shared.refused.forget(&guard.who, tool, self.input());
             }
-            return self.permit(guard, check_id, PermitBasis::Allowed);
+            let permit =
+                Permit::new(guard.clone(), tool.to_owned(), check_id, PermitBasis::Allowed);
+            return Decision::Permit(permit.by_approval(result.approval_id));
         };
         if guard.shared.settings.may_fail_open() {
             guard.shared.refused.remember(&guard.who, tool, self.input());
@@ -295,6 +304,9 @@ impl Check {
                      `state_file`, or set AGENTTRUST_STATE, for a program that comes back to what was held"
                 );
             });
+        }
+        if let Some(around) = &self.around {
+            message.push_str(&around.to_string());
         }
         Decision::Held(Held { message, approval_id, check_id })
     }

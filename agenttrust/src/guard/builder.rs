@@ -177,7 +177,8 @@ impl AgentTrustGuardBuilder {
 
     /// Whether calls that declare no effect are refused; by default the Guardian finds one by their names.
     ///
-    /// [`tools`](crate::tools()) lists what a program declares, for a test that finds those that declare none.
+    /// [`tools`](crate::tools()) lists what a program declares, for a test that finds those that declare none: `#[guarded]`
+    /// shows it ("Every effect declared").
     pub fn require_effect(mut self, require: bool) -> Self {
         self.settings.require_effect = require;
         self

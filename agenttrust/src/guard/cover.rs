@@ -13,7 +13,7 @@ use super::AgentTrustGuard;
 use super::action::Action;
 use super::handle::PermitHandle;
 use super::permit::{Permit, PermitBasis};
-use super::scope::{self, Entered};
+use super::scope;
 use crate::model::Effect;
 
 /// The right of one inner call to run under the permit of an outer one.
@@ -44,7 +44,7 @@ impl Cover {
         }))
     }
 
-    /// A cover that covers nothing: whoever enters it has the guard that was asked, and asks.
+    /// A cover that covers nothing: whoever runs with it has the guard that was asked, and asks.
     #[must_use]
     pub fn spent(self) -> Self {
         self.0.used.store(true, Ordering::Release);
@@ -54,7 +54,7 @@ impl Cover {
     /// Hands on that `permit` is there. One that nobody gave, be it that the Guardian was away, covers
     /// nothing: what the inner call declares of itself may be more than may run unasked.
     #[must_use]
-    pub fn under(self, permit: &mut Permit) -> Self {
+    pub(super) fn under(self, permit: &mut Permit) -> Self {
         if permit.basis() != PermitBasis::Allowed {
             return self.spent();
         }
@@ -63,10 +63,9 @@ impl Cover {
         self
     }
 
-    /// Makes the guard that was asked the current one of this thread, with this cover in hand, until
-    /// what is returned is dropped.
-    pub fn enter(&self) -> Entered {
-        Entered::new(self.0.guard.clone(), Some(self.clone()))
+    /// The guard that was asked, which is the current one wherever the cover is in hand.
+    pub(super) fn guard(&self) -> &AgentTrustGuard {
+        &self.0.guard
     }
 
     fn covers(&self, guard: &AgentTrustGuard, action: &Action) -> bool {

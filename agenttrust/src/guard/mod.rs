@@ -22,6 +22,7 @@ mod outcome;
 mod permit;
 mod refused;
 mod reporter;
+mod running;
 mod scope;
 mod state;
 mod waiting;
@@ -42,6 +43,8 @@ pub use self::handle::PermitHandle;
 pub use self::identity::AgentIdentity;
 pub use self::outcome::{CallOutcome, Outcome};
 pub use self::permit::{Permit, PermitBasis};
+#[doc(hidden)]
+pub use self::running::Running;
 pub(crate) use self::scope::conflict;
 pub use self::scope::{GlobalGuardAlreadySet, InstalledGuard, Scope};
 

@@ -38,6 +38,7 @@ pub struct Permit {
 struct Call {
     tool: String,
     check_id: Option<String>,
+    approval_id: Option<String>,
     basis: PermitBasis,
     begun: Instant,
     /// What else is known of it to whoever runs it.
@@ -68,9 +69,17 @@ impl Permit {
         basis: PermitBasis,
     ) -> Self {
         let was_panicking = std::thread::panicking();
-        let call =
-            Call { tool, check_id, basis, begun: Instant::now(), handle: None, was_panicking };
+        let (approval_id, handle, begun) = (None, None, Instant::now());
+        let call = Call { tool, check_id, approval_id, basis, begun, handle, was_panicking };
         Self { guard, call: Some(call) }
+    }
+
+    /// Says which approval it used, if it used one.
+    pub(super) fn by_approval(mut self, approval_id: Option<String>) -> Self {
+        if let Some(call) = &mut self.call {
+            call.approval_id = approval_id.filter(|id| !id.is_empty());
+        }
+        self
     }
 
     /// The permit of a call that an outer one covers: silent, since the outer one reports.
@@ -90,6 +99,17 @@ impl Permit {
     #[must_use]
     pub fn check_id(&self) -> Option<&str> {
         self.call.as_ref().and_then(|call| call.check_id.as_deref())
+    }
+
+    /// The id of the approval that this permit used; none for a call that needed none.
+    #[must_use]
+    pub fn approval_id(&self) -> Option<&str> {
+        self.call.as_ref().and_then(|call| call.approval_id.as_deref())
+    }
+
+    /// The agent that may run it.
+    pub(super) fn agent_id(&self) -> &str {
+        &self.guard.who.agent_id
     }
 
     /// The tool that may run.

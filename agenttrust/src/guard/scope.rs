@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::AgentTrustGuard;
 use super::cover::Cover;
 use super::reporter::DROP_LIMIT;
+use super::running::Approved;
 use crate::background;
 
 static GLOBAL: OnceLock<Global> = OnceLock::new();
@@ -29,10 +30,14 @@ struct Global {
     is_fallback: bool,
 }
 
-/// A guard in whose scope this thread is, and what it hands to one call in there.
+/// What this thread is inside of.
 struct InScope {
-    guard: AgentTrustGuard,
+    /// The guard in whose scope it is; a call that runs under an approval need not say one.
+    guard: Option<AgentTrustGuard>,
+    /// What that guard hands to one call in there.
     cover: Option<Cover>,
+    /// What the call that runs has used.
+    approved: Option<Approved>,
 }
 
 /// The process already has a guard; the second one was not installed.
@@ -99,7 +104,7 @@ impl AgentTrustGuard {
     #[must_use]
     pub fn current() -> Option<Self> {
         // A thread that is ending has no scopes any more.
-        let last = |scopes: &RefCell<Vec<InScope>>| Some(scopes.borrow().last()?.guard.clone());
+        let last = |scopes: &RefCell<Vec<InScope>>| guard_of(&scopes.borrow()).cloned();
         let scoped = SCOPES.try_with(last).ok().flatten();
         scoped.or_else(|| Some(GLOBAL.get()?.guard.clone()))
     }
@@ -150,7 +155,7 @@ impl AgentTrustGuard {
 
     /// Runs `call` with this as the current guard of this thread.
     pub fn scope_sync<T>(&self, call: impl FnOnce() -> T) -> T {
-        let _entered = Entered::new(self.clone(), None);
+        let _entered = Entered::scope(self);
         call()
     }
 }
@@ -186,7 +191,7 @@ pub(crate) fn conflict() -> Option<(String, String)> {
     let of_process = global.guard.agent_id();
     let other = |scopes: &RefCell<Vec<InScope>>| {
         let scopes = scopes.borrow();
-        let scoped = scopes.last()?.guard.agent_id();
+        let scoped = guard_of(&scopes)?.agent_id();
         // A gateway is no agent: what is spawned in a scope asks for none and does not run.
         let differ = !of_process.is_empty() && scoped != of_process;
         differ.then(|| (scoped.to_owned(), of_process.to_owned()))
@@ -207,7 +212,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // Destructors inside the future see the same guard as its body did.
-            let _entered = Entered::new(this.guard.clone(), None);
+            let _entered = Entered::scope(this.guard);
             this.future.set(None);
         }
     }
@@ -218,7 +223,7 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let _entered = Entered::new(this.guard.clone(), None);
+        let _entered = Entered::scope(this.guard);
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
             // Only the destructor takes the future.
@@ -233,22 +238,28 @@ impl<F> fmt::Debug for Scope<F> {
     }
 }
 
+/// The innermost guard.
+fn guard_of(scopes: &[InScope]) -> Option<&AgentTrustGuard> {
+    scopes.iter().rev().find_map(|scope| scope.guard.as_ref())
+}
+
 /// The first cover, from the inside out, that `fits`.
 pub(super) fn find_cover(fits: impl Fn(&Cover) -> bool) -> Option<Cover> {
-    let find = |scopes: &RefCell<Vec<InScope>>| {
-        let scopes = scopes.borrow();
-        scopes
-            .iter()
-            .rev()
-            .filter_map(|scope| scope.cover.as_ref())
-            .find(|cover| fits(cover))
-            .cloned()
-    };
+    find(|scope| scope.cover.clone().filter(&fits))
+}
+
+/// The first approval that a running call used, from the inside out, that `fits`.
+pub(super) fn find_approved(fits: impl Fn(&Approved) -> bool) -> Option<Approved> {
+    find(|scope| scope.approved.clone().filter(&fits))
+}
+
+fn find<T>(wanted: impl Fn(&InScope) -> Option<T>) -> Option<T> {
+    let find = |scopes: &RefCell<Vec<InScope>>| scopes.borrow().iter().rev().find_map(&wanted);
     SCOPES.try_with(find).ok().flatten()
 }
 
-/// Puts a guard on this thread's stack, and takes it off again when dropped.
-#[must_use = "the guard is off again when this is dropped"]
+/// Puts on this thread's stack what it is inside of, and takes it off again when dropped.
+#[must_use = "it is off again when this is dropped"]
 #[derive(Debug)]
 pub struct Entered {
     entered: bool,
@@ -257,10 +268,18 @@ pub struct Entered {
 }
 
 impl Entered {
-    pub(super) fn new(guard: AgentTrustGuard, cover: Option<Cover>) -> Self {
+    fn scope(guard: &AgentTrustGuard) -> Self {
+        Self::new(Some(guard.clone()), None, None)
+    }
+
+    pub(super) fn new(
+        guard: Option<AgentTrustGuard>,
+        cover: Option<Cover>,
+        approved: Option<Approved>,
+    ) -> Self {
+        let scope = InScope { guard, cover, approved };
         // In the destructor of a thread-local there may be no scopes left; none is put on, then.
-        let entered =
-            SCOPES.try_with(|scopes| scopes.borrow_mut().push(InScope { guard, cover })).is_ok();
+        let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push(scope)).is_ok();
         Self { entered, _not_send: PhantomData }
     }
 }

@@ -51,7 +51,7 @@ impl fmt::Display for ToolManifest {
 pub struct ToolDeclaration {
     /// The name, as it is checked.
     pub name: String,
-    /// What a call does; `None` where the program does not say.
+    /// What a call does; `None` where the program does not say, and a Guardian has to guess.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub effect: Option<Effect>,

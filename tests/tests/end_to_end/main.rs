@@ -11,6 +11,7 @@ mod neighbours;
 mod never_runs;
 mod official_python;
 mod official_rust;
+mod one_call;
 mod reports;
 mod revocations;
 mod rooms;

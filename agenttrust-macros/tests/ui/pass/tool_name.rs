@@ -50,6 +50,29 @@ fn computed() -> Result<u8, AgentTrustError> {
     Ok(1)
 }
 
+const fn named() -> &'static str {
+    "by_a_const_fn"
+}
+
+#[guarded(tool = const { named() })]
+fn called() -> Result<u8, AgentTrustError> {
+    step();
+    Ok(1)
+}
+
+/// A module and an argument of one name, and a template that speaks of an argument.
+#[guarded(tool = names::NAMES[0])]
+fn beside(names: u8) -> Result<u8, AgentTrustError> {
+    step();
+    Ok(names)
+}
+
+#[guarded(tool = concat!("http/GET/files/", "{path}"))]
+fn templated(path: u8) -> Result<u8, AgentTrustError> {
+    step();
+    Ok(path)
+}
+
 #[guarded]
 fn its_own() -> Result<u8, AgentTrustError> {
     step();
@@ -62,6 +85,9 @@ fn main() {
     is_named("tools_list", associated);
     is_named(concat!(module_path!(), "::joined"), || run(joined()));
     is_named("second", computed);
+    is_named("by_a_const_fn", called);
+    is_named("first", || beside(1));
+    is_named("http/GET/files/{path}", || templated(1));
     is_named("its_own", its_own);
 }
 

@@ -9,6 +9,7 @@ mod covers;
 mod denial;
 mod errors;
 mod gateway;
+mod held_inside;
 mod http_denials;
 mod http_requests;
 mod mcp_alike;

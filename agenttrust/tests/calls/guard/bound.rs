@@ -1,7 +1,9 @@
 //! What an approval binds, as the guard tells it: session, key, and all of what was written about the input.
 
 use agenttrust::guard::digest::{commit, key_id};
-use agenttrust::{Action, AgentTrustError, AgentTrustGuard, Effect};
+use agenttrust::{
+    Action, ActionCheckRequest, AgentTrustError, AgentTrustGuard, CheckOptions, Effect,
+};
 use serde_json::json;
 
 use crate::scripted::{Say, Scripted};
@@ -106,4 +108,58 @@ async fn a_call_that_declares_no_effect_is_refused_where_one_is_required() {
     assert!(error.contains("\"tidy\" did not run, because it declares no effect"), "{error}");
     assert!(scripted.checks().is_empty());
     drop(guard.authorize(Action::new("tidy").effect(Effect::Read)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_scope_that_would_be_read_as_another_one_is_refused_before_anything_is_sent() {
+    let scripted = Scripted::says([Say::allowed()]);
+    let builder = || AgentTrustGuard::builder(scripted.client(), "agent-1");
+    // Nor does it run because nobody can be asked.
+    let guards = [builder().build(), builder().fail_open(true).trust_gateway_scopes(true).build()];
+    for (scope, why) in [
+        ("db:read,db:write", "has a comma in it and would be read as several"),
+        (" db:write", "begins or ends with white space"),
+        ("db:write\t", "begins or ends with white space"),
+        ("", "is empty"),
+    ] {
+        let refused = |error: AgentTrustError| {
+            assert!(matches!(error, AgentTrustError::Validation { status: 0, .. }), "{error:?}");
+            let text = error.to_string();
+            let named = format!("tool \"tidy\" declares the scope {scope:?}");
+            assert!(text.contains(&named) && text.contains(why), "{text}");
+        };
+        for guard in &guards {
+            let action = || Action::new("tidy").scopes(["db:read", scope]);
+            refused(guard.authorize(action()).await.unwrap_err());
+            refused(guard.authorize_blocking(action().scope("a")).unwrap_err());
+        }
+        let request = ActionCheckRequest {
+            agent_id: "agent-1".to_owned(),
+            action: "tool_call".to_owned(),
+            session_id: String::new(),
+            tool_name: "tidy".to_owned(),
+            tool_input_summary: String::new(),
+            action_effect: None,
+        };
+        let options = CheckOptions::default().scopes([scope]);
+        let client = scripted.client();
+        refused(client.actions().check_with(&request, &options).await.unwrap_err());
+    }
+    assert!(scripted.checks().is_empty());
+    // One with a space inside is one.
+    let spaced = Action::new("tidy").scope("db write");
+    drop(guards[1].authorize(spaced).await.unwrap());
+    assert_eq!(header(&scripted, 0, "agenttrust-scopes"), Some("db write".to_owned()));
+}
+
+#[tokio::test]
+async fn a_permit_says_which_approval_it_used() {
+    let body = json!({ "allowed": true, "check_id": "chk_1", "approval_id": "apr_7" });
+    let scripted = Scripted::says([Say::Answer(200, vec![], body), Say::allowed()]);
+    let guard = AgentTrustGuard::builder(scripted.client(), "agent-1").build();
+    let used = async || {
+        let permit = guard.authorize(Action::new("tidy")).await.unwrap();
+        permit.approval_id().map(str::to_owned)
+    };
+    assert_eq!([used().await, used().await], [Some("apr_7".to_owned()), None]);
 }

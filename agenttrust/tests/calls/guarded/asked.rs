@@ -43,6 +43,7 @@ struct Request {
     mode: (u32, u32),
 }
 
+/// Called like handles of frameworks, and of this program's own.
 struct State(&'static str);
 struct CallContext;
 
@@ -64,7 +65,7 @@ async fn every_pattern(
 }
 
 #[tokio::test]
-async fn what_a_pattern_binds_is_captured_and_contexts_and_handles_are_not() {
+async fn what_a_pattern_binds_is_captured_and_handles_are_not() {
     let scripted = Scripted::says([Say::allowed()]);
     let request = Request { path: "a.txt".into(), mode: (1, 2) };
     let steps = Steps::default();
@@ -81,7 +82,7 @@ async fn what_a_pattern_binds_is_captured_and_contexts_and_handles_are_not() {
     assert_eq!(guard(&scripted).scope(call).await.unwrap(), "a.txt 2 2 s [3] 5");
     assert_eq!(
         scripted.checks()[0].1["action_input_summary"],
-        r#"{"a":1,"b":2,"first":3,"kept":5,"list":[],"path":"a.txt"}"#
+        r#"{"a":1,"b":2,"first":3,"kept":5,"list":[],"name":"s","path":"a.txt"}"#
     );
 }
 
@@ -227,16 +228,21 @@ impl<T> std::ops::Deref for Json<T> {
     }
 }
 
+/// Handed in by a framework.
 struct RequestId(u32);
 
+impl agenttrust::__private::HandedIn for RequestId {}
+
+use RequestId as Number;
+
 #[guarded]
-async fn extracted(file: Json<Vec<u32>>, handle: Json<Steps>, RequestId(id): RequestId) -> Output {
+async fn extracted(file: Json<Vec<u32>>, handle: Json<Steps>, Number(id): Number) -> Output {
     handle.step();
     Ok(file[0] + id)
 }
 
 #[tokio::test]
-async fn an_extractor_by_a_plain_name_is_looked_into_and_a_request_id_never_captured() {
+async fn an_extractor_by_a_plain_name_is_looked_into_and_what_is_handed_in_left_out() {
     let call = extracted(Json(vec![7]), Json(Steps::default()), RequestId(1));
     let check = check_of(call).await;
     assert_eq!(check["action_input_summary"], r#"{"file":[7]}"#);

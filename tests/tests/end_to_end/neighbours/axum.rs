@@ -4,10 +4,10 @@ use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, guarded};
 use agenttrust_tests::bounded::in_a_runtime;
 use anyhow::Result;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Path as Segment, Query, State, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::{Extension, Json, Router, debug_handler};
+use axum::{Extension, Extension as Left, Json, Router, debug_handler};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
@@ -129,6 +129,21 @@ async fn below_opaque(State(app): State<App>, Path(path): Path<String>) -> impl 
     path.into_response()
 }
 
+/// The extractors by other names, and one that a `Serialize` value is taken out of.
+#[guarded(tool = "file_delete", guard = guard)]
+async fn renamed(
+    Shared(App { guard, steps }): Shared<App>,
+    Left(Caller(caller)): Left<Caller>,
+    path: Segment<String>,
+) -> Result<String, AgentTrustError> {
+    steps.step();
+    assert_eq!(caller, "ada");
+    tokio::task::yield_now().await;
+    steps.step();
+    steps.step();
+    Ok(path.0)
+}
+
 /// Runs, and answers that there is nothing.
 #[guarded(tool = "file_read", effect = "read", guard = app.guard)]
 async fn missing(State(app): State<App>) -> Result<Response, AgentTrustError> {
@@ -147,6 +162,7 @@ async fn call(guest: &Guest, request: Request<Body>) -> Result<Response> {
         .route("/above_body", post(above_body))
         .route("/below_body", post(below_body))
         .route("/plain_query", delete(plain_query))
+        .route("/renamed/{path}", delete(renamed))
         .route("/missing", get(missing))
         .layer(Extension(Caller("ada")))
         .with_state(App { guard: guest.guard.clone(), steps: guest.steps.clone() });
@@ -176,7 +192,7 @@ fn request(method: Method, uri: String, body: Body) -> Result<Request<Body>> {
 fn a_handler_runs_behind_the_check_in_both_orders() -> Result<()> {
     in_a_runtime(async || {
         let room = Room::start()?;
-        for handler in ["above_path", "below_path", "above_opaque", "below_opaque"] {
+        for handler in ["above_path", "below_path", "above_opaque", "below_opaque", "renamed"] {
             let call = async |guest: &Guest, path: &str| {
                 let uri = format!("/{handler}/{path}");
                 read_response(call(guest, request(Method::DELETE, uri, Body::empty())?).await?)

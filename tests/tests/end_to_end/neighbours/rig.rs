@@ -123,6 +123,18 @@ async fn with_context_below(
     Ok(path)
 }
 
+/// Deletes a file. An approval for it binds every argument, so somebody has to say that the context is none.
+#[rig_tool]
+#[guarded(tool = "file_delete", effect = "destructive", on_denied = |denial| Err(refused(denial)))]
+async fn with_context_undecided(
+    #[rig(context)] context: &mut ToolContext,
+    path: String,
+) -> Result<String, ToolExecutionError> {
+    step();
+    assert!(context.is_empty());
+    Ok(path)
+}
+
 /// Deletes a file.
 #[rig_tool]
 #[guarded(tool = "file_delete", effect = "destructive")]
@@ -199,6 +211,20 @@ fn a_tool_with_our_own_error_tells_its_caller_all_of_it() -> Result<()> {
             Ok(Told::from_output(STEPS.scope(guest.steps.clone(), call).await))
         };
         room.asks_first("plain_below", only_the_path, below).await
+    })
+}
+
+#[test]
+fn a_context_that_an_approval_would_bind_stops_the_call_and_says_what_to_skip() -> Result<()> {
+    in_a_runtime(async || {
+        let room = Room::start()?;
+        let (guest, _) = room.guest(&["file:*"]).await?;
+        let result = dispatch(&WithContextUndecided, &guest, "plan.txt").await;
+        let Told::No(text) = shown(&result) else { panic!("{result:?}") };
+        assert!(text.contains("hands in the argument `context`"), "{text}");
+        assert!(text.contains("`skip(context)`"), "{text}");
+        assert_eq!(guest.steps.taken(), 0);
+        Ok(())
     })
 }
 

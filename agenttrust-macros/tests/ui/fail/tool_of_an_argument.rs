@@ -1,0 +1,9 @@
+use agenttrust::{AgentTrustError, guarded};
+
+#[guarded(tool = name)]
+fn tool(name: &'static str) -> Result<(), AgentTrustError> {
+    let _ = name;
+    Ok(())
+}
+
+fn main() {}
