@@ -8,6 +8,7 @@ mod cache;
 mod health;
 mod keys;
 mod path;
+mod pieces;
 mod request;
 mod revocations;
 mod sessions;
