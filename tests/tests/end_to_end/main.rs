@@ -5,6 +5,7 @@ mod authenticated;
 mod bodies;
 mod comes_back;
 mod guide;
+mod managing;
 mod neighbours;
 mod never_runs;
 mod official_python;

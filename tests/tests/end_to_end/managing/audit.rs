@@ -1,0 +1,82 @@
+//! The audit is read page by page, verified, and exported as it is listed.
+
+use agenttrust::client::{AuditFilter, CheckpointFilter};
+use agenttrust::model::AuditEntry;
+
+use super::{People, assert_forbidden, assert_unknown};
+
+/// How many checks the agent makes: more rows than one page of the Guardian's own has.
+const CHECKS: usize = 120;
+
+in_every_form! {
+    fn audit_is_listed_page_by_page_and_exported_alike(people) {
+        let check = people.check_of("search");
+        for _ in 0..CHECKS {
+            assert!(done!(people.agent.actions().check(&check))?.allowed);
+        }
+        let mut listed: Vec<AuditEntry> = Vec::new();
+        let mut filter = AuditFilter::default();
+        loop {
+            let page = done!(people.operator.audit().list(&filter))?;
+            listed.extend(page.entries);
+            let Some(next) = page.next_after else { break };
+            filter = filter.after(next);
+        }
+        assert!(listed.len() > CHECKS, "{}", listed.len());
+        assert!(listed.windows(2).all(|two| two[0].hash == two[1].prev_hash));
+        assert!(listed.iter().zip(1..).all(|(entry, seq)| entry.seq == seq && entry.log.is_empty()));
+        let decision = listed.iter().rfind(|entry| entry.kind == "decision").unwrap();
+        assert_eq!(decision.agent_id.as_ref(), Some(&people.agent_id));
+        assert!(decision.actor.as_ref().is_some_and(|actor| actor.starts_with("key_")));
+        assert!(decision.at.parse::<agenttrust::Timestamp>().is_ok(), "{}", decision.at);
+        assert_eq!(decision.body["tool"], "search", "{}", decision.body);
+
+        let mut exported = Vec::new();
+        let mut export = done!(people.operator.audit().export())?;
+        while let Some(entry) = done!(export.next()) {
+            exported.push(entry?);
+        }
+        assert_eq!(exported, listed);
+        let mut export = done!(people.operator.audit().export_log(""))?;
+        let mut lines = 0;
+        while let Some(line) = done!(export.next_line()) {
+            assert_eq!(serde_json::from_str::<AuditEntry>(&line?)?, listed[lines]);
+            lines += 1;
+        }
+        assert_eq!(lines, listed.len());
+
+        // Of the agent alone, so many.
+        let filter = AuditFilter::default().agent_id(&people.agent_id).limit(3);
+        let page = done!(people.operator.audit().list(&filter))?;
+        let of_agent = |entry: &&AuditEntry| entry.agent_id.as_ref() == Some(&people.agent_id);
+        let expected: Vec<AuditEntry> = listed.iter().filter(of_agent).take(3).cloned().collect();
+        assert_eq!(page.entries, expected);
+        assert_eq!(page.next_after, Some(expected[2].seq));
+    }
+
+    fn audit_is_verified_and_its_logs_and_checkpoints_are_told(people) {
+        done!(people.agent.actions().check(&people.check_of("search")))?;
+        let found = done!(people.operator.audit().verify())?;
+        assert!(found.ok && found.fault.is_none(), "{found:?}");
+        let [log] = &found.logs[..] else { panic!("{found:?}") };
+        assert_eq!((log.rows, &log.head, &log.fault), (found.rows, &found.head, &None));
+
+        let logs = done!(people.operator.audit().logs())?;
+        let [log] = &logs[..] else { panic!("{logs:?}") };
+        assert!(log.own && log.newest_at.is_some(), "{log:?}");
+        assert_eq!((&*log.log, log.newest), ("", Some(found.rows)));
+
+        let filter = CheckpointFilter::default().before(1).limit(1);
+        let page = done!(people.operator.audit().checkpoints(&filter))?;
+        assert!(page.checkpoints.is_empty() && page.next_before.is_none(), "{page:?}");
+    }
+
+    fn agents_key_sees_nothing_of_the_audit(people) {
+        assert_forbidden(done!(people.agent.audit().list(&AuditFilter::default())));
+        assert_forbidden(done!(people.agent.audit().logs()));
+        assert_forbidden(done!(people.agent.audit().checkpoints(&CheckpointFilter::default())));
+        assert_forbidden(done!(people.agent.audit().verify()));
+        assert_forbidden(done!(people.agent.audit().export()));
+        assert_unknown(done!(people.operator.audit().export_log("nowhere")));
+    }
+}
