@@ -121,11 +121,16 @@ fn long_export_is_read_piece_by_piece_without_a_runtime() {
     assert!(export.next_line().is_none() && export.next().is_none());
 }
 
+/// What must end by itself, long before this.
+async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it ends")
+}
+
 /// The error after the first entry, in both forms; after it there is nothing.
 async fn error(client: AgentTrustClient) -> AgentTrustError {
     let mut export = client.audit().export().await.unwrap();
     assert_eq!(export.next().await.unwrap().unwrap().seq, 1);
-    let error = export.next().await.unwrap().unwrap_err();
+    let error = soon(export.next()).await.unwrap().unwrap_err();
     assert!(export.next().await.is_none() && export.next_line().await.is_none());
     let code = error.code().to_owned();
     let blocked = tokio::task::spawn_blocking(move || {
@@ -224,6 +229,35 @@ async fn refusal_comes_before_any_entry_and_so_does_the_end_of_patience() {
         std::future::pending::<Result<Response<String>, io::Error>>()
     });
     let client = AgentTrustClient::builder().timeout(Duration::from_millis(50)).service(silent);
-    let error = client.build().unwrap().audit().export().await.unwrap_err();
+    let error = soon(client.build().unwrap().audit().export()).await.unwrap_err();
     assert_eq!(kind(error), TransportErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn export_that_nobody_waits_for_any_more_is_not_opened() {
+    struct Told(tokio::sync::mpsc::UnboundedSender<&'static str>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            // The test may be over.
+            let _ = self.0.send("dropped");
+        }
+    }
+    let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+    let silent = tower::service_fn(move |_: Request<Bytes>| {
+        told.send("asked").unwrap();
+        let told = Told(told.clone());
+        async move {
+            let _told = told;
+            std::future::pending::<Result<Response<String>, io::Error>>().await
+        }
+    });
+    let client = AgentTrustClient::builder().service(silent).build().unwrap();
+    let audit = client.audit();
+    let mut export = Box::pin(audit.export());
+    tokio::select! {
+        _ = &mut export => panic!("nobody answers"),
+        said = soon(tells.recv()) => assert_eq!(said, Some("asked")),
+    }
+    drop(export);
+    assert_eq!(soon(tells.recv()).await, Some("dropped"));
 }

@@ -1,7 +1,7 @@
 //! The audit is read page by page, verified, and exported as it is listed.
 
 use agenttrust::client::{AuditFilter, CheckpointFilter};
-use agenttrust::model::AuditEntry;
+use agenttrust::model::{AuditCheckpointSays, AuditEntry};
 
 use super::{People, assert_forbidden, assert_unknown};
 
@@ -66,8 +66,17 @@ in_every_form! {
         assert!(log.own && log.newest_at.is_some(), "{log:?}");
         assert_eq!((&*log.log, log.newest), ("", Some(found.rows)));
 
-        let filter = CheckpointFilter::default().before(1).limit(1);
+        let first = done!(people.operator.audit().list(&AuditFilter::default().limit(1)))?.entries.remove(0);
+        let filter = CheckpointFilter::default().before(2).limit(1);
         let page = done!(people.operator.audit().checkpoints(&filter))?;
+        let [signed] = &page.checkpoints[..] else { panic!("{page:?}") };
+        assert_eq!((signed.says, signed.seq), (AuditCheckpointSays::Reached, 1));
+        assert_eq!((&signed.hash, &signed.log), (&first.hash, &first.log));
+        assert_eq!((page.key.as_ref(), page.next_before), (Some(&signed.key), Some(1)));
+        assert!(page.cut.is_none() && signed.signature.len() == 128, "{page:?}");
+        assert_eq!(found.logs[0].keys, [signed.key.as_str()]);
+        assert!(found.logs[0].signed.is_some(), "{found:?}");
+        let page = done!(people.operator.audit().checkpoints(&filter.before(1)))?;
         assert!(page.checkpoints.is_empty() && page.next_before.is_none(), "{page:?}");
     }
 

@@ -1,11 +1,11 @@
 //! Policies are read, replaced all or nothing, and read from their folder again.
 
-use agenttrust::AgentTrustError;
 use agenttrust::model::{PolicyEffect, PolicyFile, PolicyLimitPer, PolicySource};
+use agenttrust::{AgentTrustClient, AgentTrustError};
 use agenttrust_guardian::Guardian;
 use agenttrust_tests::bounded::{here, on_a_plain_thread};
 use agenttrust_tests::socket::Socket;
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{People, assert_forbidden, assert_held, assert_status};
 
@@ -64,39 +64,39 @@ in_every_form! {
 
 #[test]
 fn folder_is_read_again_when_it_is_asked_for() -> Result<()> {
-    on_a_plain_thread(|| {
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join("a.cedar");
-        std::fs::write(&file, r#"@id("one") permit (principal, action, resource);"#)?;
-        let builder = Guardian::builder().admin_key(ADMIN_KEY).policies(folder.path());
-        let guardian = builder.build_blocking()?;
-        let socket = Socket::serve(guardian.router())?;
-        let served = agenttrust::AgentTrustClient::builder().base_url(socket.url());
-        let served = served.api_key(ADMIN_KEY).build()?;
-        for (number, client) in
-            [guardian.client_with_key(ADMIN_KEY)?, served].into_iter().enumerate()
-        {
-            let blocking = agenttrust::blocking::AgentTrustClient::from(client.clone());
-            let text = |id: String| format!(r#"@id("{id}") permit (principal, action, resource);"#);
-            std::fs::write(&file, text(format!("async-{number}")))?;
-            let now = here(client.policies().reload())?;
-            assert_eq!(now.source, PolicySource::Folder);
-            assert_eq!(now.folder.as_deref(), folder.path().to_str());
-            assert!(now.policies.iter().any(|policy| policy.id == format!("async-{number}")));
-            std::fs::write(&file, text(format!("blocking-{number}")))?;
-            let now = blocking.policies().reload()?;
-            assert!(now.policies.iter().any(|policy| policy.id == format!("blocking-{number}")));
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("a.cedar");
+    let text = |id: &str| format!(r#"@id("{id}") permit (principal, action, resource);"#);
+    std::fs::write(&file, text("first"))?;
+    let policies = folder.path().to_owned();
+    let told = move |client: AgentTrustClient| -> Result<()> {
+        let blocking = agenttrust::blocking::AgentTrustClient::from(client.clone());
+        std::fs::write(&file, text("async"))?;
+        let now = here(client.policies().reload())?;
+        assert_eq!(now.source, PolicySource::Folder);
+        assert_eq!(now.folder.as_deref(), folder.path().to_str());
+        assert!(now.policies.iter().any(|policy| policy.id == "async"), "{now:?}");
+        std::fs::write(&file, text("blocking"))?;
+        let now = blocking.policies().reload()?;
+        assert!(now.policies.iter().any(|policy| policy.id == "blocking"), "{now:?}");
 
-            std::fs::write(&file, "permit (principal action);")?;
-            assert_status(here(client.policies().reload()), 409);
-            assert_status(blocking.policies().reload(), 409);
-            let kept = here(client.policies().get())?;
-            assert_eq!(kept.sha256, now.sha256);
-            let error = kept.error.expect("it says what is wrong");
-            assert!(error.file.ends_with("a.cedar"), "{error:?}");
-            assert_eq!(error.line, Some(1));
-            assert!(error.message.contains("a.cedar:1:"), "{error:?}");
-        }
+        std::fs::write(&file, "permit (principal action);")?;
+        assert_status(here(client.policies().reload()), 409);
+        assert_status(blocking.policies().reload(), 409);
+        let kept = here(client.policies().get())?;
+        assert_eq!(kept.sha256, now.sha256);
+        let error = kept.error.expect("it says what is wrong");
+        assert!(error.file.ends_with("a.cedar"), "{error:?}");
+        assert_eq!(error.line, Some(1));
+        assert!(error.message.contains("a.cedar:1:"), "{error:?}");
         Ok(())
+    };
+    on_a_plain_thread(move || {
+        let settings = Guardian::builder().admin_key(ADMIN_KEY).policies(&policies);
+        let guardian = settings.build_blocking()?;
+        told(guardian.client_with_key(ADMIN_KEY)?).context("embedded")?;
+        let socket = Socket::serve(guardian.router())?;
+        let served = AgentTrustClient::builder().base_url(socket.url()).api_key(ADMIN_KEY);
+        told(served.build()?).context("over a socket")
     })
 }
