@@ -27,7 +27,8 @@ const LINE_LIMIT: usize = 1024 * 1024;
 /// [`timeout`](super::AgentTrustClientBuilder::timeout) is how long the Guardian may be silent; the whole may
 /// take as long as it takes.
 ///
-/// While it is open, the Guardian refuses other exports and verifications: read it to the end, or drop it.
+/// While it is open, the Guardian refuses other exports and verifications: read it to the end, or drop it. One that
+/// is served ends a connection whose answer nobody takes for 30 seconds, so put away what comes and look at it later.
 ///
 /// ```no_run
 /// use std::io::Write;
