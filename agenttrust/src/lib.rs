@@ -7,8 +7,9 @@
 //! - [`guarded`](macro@guarded) puts that around a function.
 //! - [`AgentTrustGuard`] puts it around anything: [`run`](AgentTrustGuard::run) around a future,
 //!   [`authorize`](AgentTrustGuard::authorize) and a [`Permit`] around whatever else.
-//! - [`AgentTrustClient`] talks to the Guardian that decides: agents, tokens, checks, sessions,
-//!   approvals. [`blocking`] mirrors client and guard, all but the stream of
+//! - [`AgentTrustClient`] talks to the Guardian that decides: agents and their floors, tokens, checks,
+//!   sessions, approvals, reports; and, for those who look after it, tools and their effects, API keys,
+//!   policies, the audit and webhooks. [`blocking`] mirrors client and guard, all but the stream of
 //!   revocations, for code that is not async.
 //!
 //! The Guardian is the crate `agenttrust-guardian`, embedded in your program or served; the tower

@@ -1,4 +1,4 @@
-//! [`Admin`]: what an admin asks a Guardian and the client has no name for, in plain HTTP.
+//! [`Admin`]: what an admin asks a Guardian in plain HTTP, past the client that is under test.
 
 use agenttrust_guardian::Role;
 use anyhow::{Context, Result, ensure};

@@ -6,7 +6,7 @@
 //! - [`observed`]: an embedded Guardian whose intake of telemetry is watched.
 //! - [`runs`]: what really ran.
 //! - [`socket`]: any router on a real socket, with threads of its own.
-//! - [`admin`]: keys and the audit, which the client has no names for.
+//! - [`admin`]: keys and the audit, asked in plain HTTP.
 //! - [`bounded`]: time limits.
 
 pub mod admin;

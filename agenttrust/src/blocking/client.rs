@@ -8,7 +8,8 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::resources::{Actions, Agents, Approvals, Keys, Sessions, Telemetry, Tokens, Tools};
+use super::managing::{Audit, Keys, Policies, Tools, Webhooks};
+use super::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens};
 use super::wait;
 use crate::client as asynchronous;
 use crate::error::Result;
@@ -68,7 +69,7 @@ impl AgentTrustClient {
         wait(async move { client.health().await })
     }
 
-    /// Registering, listing and revoking agents.
+    /// Registering, listing, suspending and revoking agents, and setting their floors.
     #[must_use]
     pub fn agents(&self) -> Agents<'_> {
         Agents::new(&self.client)
@@ -104,7 +105,7 @@ impl AgentTrustClient {
         Telemetry::new(&self.client)
     }
 
-    /// Declaring what a program can do.
+    /// Declaring what a program can do, and saying what a tool counts as.
     #[must_use]
     pub fn tools(&self) -> Tools<'_> {
         Tools::new(&self.client)
@@ -114,6 +115,24 @@ impl AgentTrustClient {
     #[must_use]
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(&self.client)
+    }
+
+    /// Reading the policies in force, and putting others in their place.
+    #[must_use]
+    pub fn policies(&self) -> Policies<'_> {
+        Policies::new(&self.client)
+    }
+
+    /// Reading, verifying and exporting the audit.
+    #[must_use]
+    pub fn audit(&self) -> Audit<'_> {
+        Audit::new(&self.client)
+    }
+
+    /// Registering, listing and deleting webhooks, and what became of their messages.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks::new(&self.client)
     }
 }
 

@@ -19,12 +19,16 @@
 //! ```
 
 mod client;
+mod export;
 mod guard;
+mod managing;
 mod resources;
 
 pub use self::client::{AgentTrustClient, AgentTrustClientBuilder};
+pub use self::export::AuditExport;
 pub use self::guard::{AgentTrustGuard, AgentTrustGuardBuilder};
-pub use self::resources::{Actions, Agents, Approvals, Keys, Sessions, Telemetry, Tokens, Tools};
+pub use self::managing::{Audit, Keys, Policies, Tools, Webhooks};
+pub use self::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens};
 
 use std::future::Future;
 

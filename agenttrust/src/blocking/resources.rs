@@ -8,10 +8,9 @@ use crate::client::{
 };
 use crate::error::Result;
 use crate::model::{
-    ActionCheckRequest, Agent, ApiKey, Approval, ApprovalDecision, CheckResult, CreateAgentRequest,
-    CreateKeyRequest, InitSessionRequest, IntrospectTokenRequest, IntrospectionResult,
-    IssueTokenRequest, Session, TelemetryEvent, TelemetryReceipt, Token, ToolDeclaration,
-    ToolManifest,
+    ActionCheckRequest, Agent, Approval, ApprovalDecision, CheckResult, CreateAgentRequest, Floor,
+    InitSessionRequest, IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Session,
+    SetFloorRequest, TelemetryEvent, TelemetryReceipt, Token,
 };
 
 /// Declares resources whose calls wait for the async ones of the same names. What is borrowed comes first, what is
@@ -53,8 +52,10 @@ macro_rules! resources {
     };
 }
 
+pub(super) use resources;
+
 resources! {
-    /// Registering, listing and revoking agents; the async one is [`crate::client::Agents`].
+    /// Registering, listing, suspending and revoking agents, and their floors; the async one is [`crate::client::Agents`].
     Agents by agents {
         /// Registers an agent and returns it, with a generated key pair if it brings none.
         ///
@@ -83,6 +84,27 @@ resources! {
         ///
         /// As for the async [`revoke`](crate::client::Agents::revoke).
         fn revoke(&self, agent_id: &str, reason: &str) -> ();
+
+        /// Suspends an agent until it is reactivated.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`suspend`](crate::client::Agents::suspend).
+        fn suspend(&self, agent_id: &str, reason: &str) -> ();
+
+        /// Lifts the suspension of an agent.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`reactivate`](crate::client::Agents::reactivate).
+        fn reactivate(&self, agent_id: &str, reason: &str) -> ();
+
+        /// Sets what applies to every session of an agent, and returns it.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`set_floor`](crate::client::Agents::set_floor).
+        fn set_floor(&self, agent_id: &str, request: &SetFloorRequest) -> Floor;
     }
 
     /// Issuing, introspecting and revoking tokens; the async one is [`crate::client::Tokens`].
@@ -234,53 +256,5 @@ resources! {
         ///
         /// As for the async [`report_checked`](crate::client::Telemetry::report_checked).
         fn report_checked(&self, agent_id: &str, session_id: &str, events: &[TelemetryEvent], check_ids: &[Option<String>]) -> TelemetryReceipt;
-    }
-
-    /// Declaring what a program can do; the async one is [`crate::client::Tools`].
-    Tools by tools {
-        /// Declares the tools of a program and returns what is in force for them.
-        ///
-        /// # Errors
-        ///
-        /// As for the async [`declare`](crate::client::Tools::declare).
-        fn declare(&self, manifest: &ToolManifest) -> Vec<ToolDeclaration>;
-
-        /// Every tool that is declared in the key's organisation, ordered by name.
-        ///
-        /// # Errors
-        ///
-        /// As for the async [`list`](crate::client::Tools::list).
-        fn list(&self) -> Vec<ToolDeclaration>;
-    }
-
-    /// Making, listing, rotating and revoking API keys; the async one is [`crate::client::Keys`].
-    Keys by keys {
-        /// Makes a key and returns it, with the secret that is shown this once.
-        ///
-        /// # Errors
-        ///
-        /// As for the async [`create`](crate::client::Keys::create).
-        fn create(&self, request: &CreateKeyRequest) -> ApiKey;
-
-        /// The keys of the organisation, revoked ones too, without what is secret.
-        ///
-        /// # Errors
-        ///
-        /// As for the async [`list`](crate::client::Keys::list).
-        fn list(&self) -> Vec<ApiKey>;
-
-        /// Gives a key another secret; the one that it has now still works for `overlap`.
-        ///
-        /// # Errors
-        ///
-        /// As for the async [`rotate`](crate::client::Keys::rotate).
-        fn rotate(&self, key_id: &str; overlap: Duration) -> ApiKey;
-
-        /// Revokes a key.
-        ///
-        /// # Errors
-        ///
-        /// As for the async [`revoke`](crate::client::Keys::revoke).
-        fn revoke(&self, key_id: &str) -> ();
     }
 }

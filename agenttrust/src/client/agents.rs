@@ -1,4 +1,4 @@
-//! Agents: registering, listing, revoking (SDK guide, section 3).
+//! Agents: registering, listing, suspending, revoking (SDK guide, section 3), and their floors.
 
 use base64::Engine as _;
 use ed25519_dalek::SigningKey;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::AgentTrustClient;
 use super::path::segment;
 use crate::error::{AgentTrustError, Result};
-use crate::model::{Agent, CreateAgentRequest, PrivateKey};
+use crate::model::{Agent, CreateAgentRequest, Floor, PrivateKey, SetFloorRequest};
 
 /// See [`AgentTrustClient::agents`].
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,66 @@ impl<'a> Agents<'a> {
         let path = format!("/api/v1/agents/{}/revoke", segment("agent id", agent_id)?);
         self.client.post(path).json(&json!({ "reason": reason })).send().await?;
         Ok(())
+    }
+
+    /// Suspends an agent until it is reactivated: it may do nothing meanwhile. `reason` goes into the audit
+    /// trail. Needs the key of an operator or admin.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](AgentTrustError::NotFound) when there is none, [`Api`](AgentTrustError::Api) with status 409
+    /// for one that is revoked, [`Authorization`](AgentTrustError::Authorization) for a key that may not do this.
+    pub async fn suspend(&self, agent_id: &str, reason: &str) -> Result<()> {
+        let path = format!("/api/v1/agents/{}/suspend", segment("agent id", agent_id)?);
+        self.client.post(path).json(&json!({ "reason": reason })).send().await?;
+        Ok(())
+    }
+
+    /// Lifts the suspension of an agent. `reason` goes into the audit trail. Needs the key of an operator or
+    /// admin.
+    ///
+    /// # Errors
+    ///
+    /// As for [`suspend`](Self::suspend).
+    pub async fn reactivate(&self, agent_id: &str, reason: &str) -> Result<()> {
+        let path = format!("/api/v1/agents/{}/reactivate", segment("agent id", agent_id)?);
+        self.client.post(path).json(&json!({ "reason": reason })).send().await?;
+        Ok(())
+    }
+
+    /// Sets what applies to every session of an agent, those that are open too, and returns it. Needs the key
+    /// of an operator or admin.
+    ///
+    /// ```
+    /// use agenttrust::model::{SessionMode, SetFloorRequest};
+    ///
+    /// # use agenttrust::AgentTrustClient;
+    /// # let client = AgentTrustClient::builder().service(tower::service_fn(
+    /// #     |request: http::Request<bytes::Bytes>| async move {
+    /// #         assert_eq!(request.uri().path(), "/api/v1/agents/agt_1/floor");
+    /// #         // What was set is the answer.
+    /// #         Ok::<_, std::io::Error>(http::Response::new(http_body_util::Full::new(request.into_body())))
+    /// #     },
+    /// # )).build()?;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let request = SetFloorRequest::new(SessionMode::Supervised).scope_ceiling(["files:*"]);
+    /// let floor = client.agents().set_floor("agt_1", &request).await?;
+    /// assert_eq!(floor.mode, "supervised");
+    /// # assert_eq!(floor.scope_ceiling.unwrap(), ["files:*"]);
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// # })?;
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](AgentTrustError::Validation) for a floor that allows nothing, or that says nothing of a
+    /// ceiling which the agent has, [`Authorization`](AgentTrustError::Authorization) for a key that may not do
+    /// this, [`NotFound`](AgentTrustError::NotFound) when there is no such agent.
+    pub async fn set_floor(&self, agent_id: &str, request: &SetFloorRequest) -> Result<Floor> {
+        let path = format!("/api/v1/agents/{}/floor", segment("agent id", agent_id)?);
+        // Setting the same floor twice changes nothing the second time.
+        self.client.put(path).json(request).repeatable().send().await?.object("floor")
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::AgentTrustClient;
-use super::path::{query, segment};
+use super::path::{segment, with_query};
 use super::request::Answer;
 use crate::background;
 use crate::error::Result;
@@ -162,14 +162,11 @@ impl<'a> Approvals<'a> {
     ///
     /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that has no such list.
     pub async fn list(&self, filter: &ApprovalFilter) -> Result<Vec<Approval>> {
-        let mut path = "/mcp/approvals?".to_owned();
-        if let Some(status) = filter.status {
-            path.push_str(&format!("status={status}&"));
-        }
-        if let Some(agent_id) = &filter.agent_id {
-            path.push_str(&format!("agent_id={}&", query(agent_id)));
-        }
-        let path = path.trim_end_matches(['?', '&']);
+        let given = [
+            ("status", filter.status.map(|status| status.to_string())),
+            ("agent_id", filter.agent_id.clone()),
+        ];
+        let path = with_query("/mcp/approvals", given);
         self.client.get(path).send().await?.list("approvals")
     }
 

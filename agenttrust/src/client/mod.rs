@@ -3,11 +3,15 @@
 mod actions;
 mod agents;
 mod approvals;
+mod audit;
 mod builder;
 mod cache;
+mod export;
 mod health;
 mod keys;
 mod path;
+mod pieces;
+mod policies;
 mod request;
 mod revocations;
 mod sessions;
@@ -15,6 +19,7 @@ mod sse;
 mod telemetry;
 mod tokens;
 mod tools;
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,13 +30,17 @@ use http::HeaderValue;
 pub use self::actions::{Actions, CheckOptions, CheckResponse};
 pub use self::agents::Agents;
 pub use self::approvals::{ApprovalFilter, Approvals, DecisionOptions};
+pub use self::audit::{Audit, AuditFilter, CheckpointFilter};
 pub use self::builder::AgentTrustClientBuilder;
+pub use self::export::AuditExport;
 pub use self::keys::Keys;
+pub use self::policies::Policies;
 pub use self::revocations::Revocations;
 pub use self::sessions::Sessions;
 pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
 pub use self::tools::Tools;
+pub use self::webhooks::{DeliveryFilter, Webhooks};
 
 pub(crate) use self::actions::refuse_scopes;
 pub(crate) use self::request::Failed;
@@ -112,7 +121,7 @@ impl AgentTrustClient {
         self.inner.inputs_stay_here
     }
 
-    /// Registering, listing and revoking agents.
+    /// Registering, listing, suspending and revoking agents, and setting their floors.
     #[must_use]
     pub fn agents(&self) -> Agents<'_> {
         Agents::new(self)
@@ -148,7 +157,7 @@ impl AgentTrustClient {
         Telemetry::new(self)
     }
 
-    /// Declaring what a program can do.
+    /// Declaring what a program can do, and saying what a tool counts as.
     #[must_use]
     pub fn tools(&self) -> Tools<'_> {
         Tools::new(self)
@@ -158,6 +167,24 @@ impl AgentTrustClient {
     #[must_use]
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self)
+    }
+
+    /// Reading the policies in force, and putting others in their place.
+    #[must_use]
+    pub fn policies(&self) -> Policies<'_> {
+        Policies::new(self)
+    }
+
+    /// Reading, verifying and exporting the audit.
+    #[must_use]
+    pub fn audit(&self) -> Audit<'_> {
+        Audit::new(self)
+    }
+
+    /// Registering, listing and deleting webhooks, and what became of their messages.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks::new(self)
     }
 }
 

@@ -23,8 +23,18 @@ pub(crate) fn segment(what: &str, id: &str) -> Result<String> {
 }
 
 /// `value` for a query string.
-pub(crate) fn query(value: &str) -> String {
+fn query(value: &str) -> String {
     utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
+}
+
+/// `path` with those of these parameters that are given.
+pub(super) fn with_query<const N: usize>(path: &str, given: [(&str, Option<String>); N]) -> String {
+    let mut whole = path.to_owned();
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    for (mark, (name, value)) in std::iter::once('?').chain(std::iter::repeat('&')).zip(given) {
+        whole.push_str(&format!("{mark}{name}={}", query(&value)));
+    }
+    whole
 }
 
 #[cfg(test)]
@@ -37,6 +47,13 @@ mod tests {
         assert_eq!(segment("agent id", "a/b?c#d").unwrap(), "a%2Fb%3Fc%23d");
         assert_eq!(segment("agent id", "é\n").unwrap(), "%C3%A9%0A");
         assert_eq!(segment("agent id", "%2e").unwrap(), "%252e");
+    }
+
+    #[test]
+    fn a_value_never_leaves_its_parameter() {
+        let given = [("a", None), ("b", Some("x&a=1#é".to_owned())), ("c", Some(String::new()))];
+        assert_eq!(with_query("/p", given), "/p?b=x%26a%3D1%23%C3%A9&c=");
+        assert_eq!(with_query("/p", [("a", None)]), "/p");
     }
 
     #[test]

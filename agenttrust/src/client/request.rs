@@ -267,6 +267,19 @@ impl Answer {
         serde_json::from_value(value).map_err(AgentTrustError::Json)
     }
 
+    /// A page of a list, and what the answer says beside it: `{"name": […], …}`, or the list alone.
+    pub(crate) fn page<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let mut value: Value = self.parse_body()?;
+        if value.is_array() {
+            value = serde_json::json!({ name: value });
+        } else if let Some(page) = value.as_object_mut()
+            && page.get(name).is_some_and(Value::is_null)
+        {
+            page.remove(name);
+        }
+        serde_json::from_value(value).map_err(AgentTrustError::Json)
+    }
+
     /// A list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         let mut value: Value = self.parse_body()?;

@@ -1,22 +1,20 @@
 //! The stream of revocations: what a gateway listens to that caches what tokens are worth.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
-use http_body::Body;
-use tokio::task::JoinHandle;
-use tokio::time::Sleep;
 
 use super::AgentTrustClient;
+use super::pieces::Pieces;
 use super::sse::{Event, Events};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::Revocation;
-use crate::transport::{TransportBody, TransportError};
+use crate::transport::TransportError;
 
 /// How long the stream may be silent. The Guardian says something every 15 seconds.
 const IDLE: Duration = Duration::from_secs(45);
@@ -51,12 +49,8 @@ const IDLE: Duration = Duration::from_secs(45);
 /// ```
 #[must_use = "revocations come only to whoever reads them"]
 pub struct Revocations {
-    /// `None` once it is over.
-    body: Option<TransportBody>,
+    pieces: Pieces,
     events: Events,
-    idle: Duration,
-    /// Runs while nothing comes.
-    silence: Option<Pin<Box<Sleep>>>,
 }
 
 impl Revocations {
@@ -68,13 +62,9 @@ impl Revocations {
     }
 
     async fn open_by(client: AgentTrustClient, idle: Duration) -> Result<Self> {
-        // On the background runtime: the connection is driven by the runtime that opened it, and the
-        // caller's may be idle, or gone, while somebody still listens.
-        let body = Opening(background::spawn(async move {
-            client.get("/api/v1/revocations/stream").open_stream("text/event-stream").await
-        }))
-        .await?;
-        let mut opened = Self { body: Some(body), events: Events::default(), idle, silence: None };
+        let pieces =
+            Pieces::open(client, "/api/v1/revocations/stream", "text/event-stream", idle).await?;
+        let mut opened = Self { pieces, events: Events::default() };
         match poll_fn(|cx| opened.poll_event(cx)).await {
             Some(Ok(event)) if event.name == "ready" => Ok(opened),
             Some(Err(error)) => Err(error),
@@ -131,23 +121,12 @@ impl Revocations {
             if let Some(event) = self.events.next() {
                 return Poll::Ready(Some(Ok(event)));
             }
-            let Some(body) = &mut self.body else { return Poll::Ready(None) };
-            let read = match Pin::new(body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.silence = None;
-                    frame.into_data().map_or(Ok(()), |data| self.events.feed(&data))
-                }
-                Poll::Ready(Some(Err(error))) => Err(error),
-                Poll::Ready(None) => {
+            let read = match ready!(self.pieces.poll(cx)) {
+                Some(Ok(piece)) => self.events.feed(&piece),
+                Some(Err(error)) => Err(error),
+                None => {
                     self.end();
                     return Poll::Ready(None);
-                }
-                Poll::Pending => {
-                    let idle = self.idle;
-                    let silence =
-                        self.silence.get_or_insert_with(|| Box::pin(background::sleep(idle)));
-                    ready!(silence.as_mut().poll(cx));
-                    Err(TransportError::classify(background::Elapsed(idle).into()))
                 }
             };
             if let Err(error) = read {
@@ -159,27 +138,8 @@ impl Revocations {
 
     /// Lets go of the connection, and of what had come in and was not read.
     fn end(&mut self) {
-        self.body = None;
+        self.pieces.end();
         self.events = Events::default();
-        self.silence = None;
-    }
-}
-
-/// The stream's beginning on the background runtime, which ends when nobody waits for it any more.
-struct Opening(JoinHandle<Result<TransportBody>>);
-
-impl Future for Opening {
-    type Output = Result<TransportBody>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let done = ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(done.unwrap_or_else(|panic| Err(TransportError::classify(panic.into()).into())))
-    }
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -203,7 +163,7 @@ impl Stream for Revocations {
 
 impl fmt::Debug for Revocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Revocations").field("over", &self.body.is_none()).finish_non_exhaustive()
+        f.debug_struct("Revocations").field("over", &self.pieces.is_over()).finish_non_exhaustive()
     }
 }
 

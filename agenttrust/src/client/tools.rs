@@ -1,8 +1,11 @@
-//! Tools: telling the Guardian what a program can do, before it does it.
+//! Tools: telling the Guardian what a program can do, before it does it, and what a tool counts as.
+
+use serde_json::json;
 
 use super::AgentTrustClient;
+use super::path::segment;
 use crate::error::Result;
-use crate::model::{ToolDeclaration, ToolManifest};
+use crate::model::{Effect, ToolDeclaration, ToolManifest};
 
 /// See [`AgentTrustClient::tools`].
 #[derive(Clone, Copy, Debug)]
@@ -83,5 +86,63 @@ impl<'a> Tools<'a> {
     /// As for [`declare`](Self::declare).
     pub async fn list(&self) -> Result<Vec<ToolDeclaration>> {
         self.client.get("/api/v1/tools").send().await?.list("tools")
+    }
+
+    /// Forgets what was declared of a tool, also by agents. An effect that was [set](Self::set_effect) stays.
+    /// Needs the key of an operator or admin.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) for a tool of which nothing is declared,
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
+    pub async fn remove(&self, tool: &str) -> Result<()> {
+        let path = format!("/api/v1/tools/{}", segment("tool name", tool)?);
+        self.client.delete(path).send().await?;
+        Ok(())
+    }
+
+    /// Sets the effect of a tool: final, whatever anybody declares or hints. Needs the key of an operator or
+    /// admin.
+    ///
+    /// ```
+    /// use agenttrust::Effect;
+    ///
+    /// # use agenttrust::AgentTrustClient;
+    /// # let client = AgentTrustClient::builder().service(tower::service_fn(
+    /// #     |request: http::Request<bytes::Bytes>| async move {
+    /// #         assert_eq!(request.uri().path(), "/api/v1/tools/http%2FPOST%2Fsearch/effect");
+    /// #         Ok::<_, std::io::Error>(http::Response::new(String::new()))
+    /// #     },
+    /// # )).build()?;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// // It only looks something up, for all that it is a POST.
+    /// client.tools().set_effect("http/POST/search", Effect::Read).await?;
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// # })?;
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this,
+    /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no effects.
+    pub async fn set_effect(&self, tool: &str, effect: Effect) -> Result<()> {
+        let path = format!("/api/v1/tools/{}/effect", segment("tool name", tool)?);
+        // Setting the same effect twice changes nothing the second time.
+        self.client.put(path).json(&json!({ "effect": effect })).repeatable().send().await?;
+        Ok(())
+    }
+
+    /// Unsets the effect of a tool, which from then on counts as what is declared of it, hinted and named. Needs
+    /// the key of an operator or admin.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) for a tool whose effect is not set,
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
+    pub async fn unset_effect(&self, tool: &str) -> Result<()> {
+        let path = format!("/api/v1/tools/{}/effect", segment("tool name", tool)?);
+        self.client.delete(path).send().await?;
+        Ok(())
     }
 }

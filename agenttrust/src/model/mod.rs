@@ -7,11 +7,14 @@
 mod action;
 mod agent;
 mod approval;
+mod audit;
 mod capability;
 mod effect;
+mod floor;
 pub mod headers;
 mod key;
 pub(crate) mod name;
+mod policy;
 mod revocation;
 #[cfg(feature = "openapi")]
 pub mod schema;
@@ -21,14 +24,24 @@ mod telemetry;
 mod timestamp;
 mod token;
 mod tool;
+mod webhook;
 mod word;
 
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
 pub use self::approval::{Approval, ApprovalDecision, ApprovalStatus, Binds, BoundTo};
+pub use self::audit::{
+    AuditCheckpoint, AuditCheckpointSays, AuditCheckpoints, AuditEntry, AuditFault, AuditLog,
+    AuditLogVerification, AuditPage, AuditVerification,
+};
 pub use self::capability::{CapabilityError, CapabilitySet};
 pub use self::effect::{Effect, ParseEffectError};
+pub use self::floor::{Floor, SetFloorRequest};
 pub use self::key::{ApiKey, CreateKeyRequest, KeyRole, KeySecret};
+pub use self::policy::{
+    PoliciesInForce, Policy, PolicyEffect, PolicyElevation, PolicyFile, PolicyLimit,
+    PolicyLimitPer, PolicySource, UnusablePolicies,
+};
 pub use self::revocation::Revocation;
 pub use self::session::{InitSessionRequest, Session, SessionMode, SessionSource};
 pub use self::system::{ErrorBody, Health, HealthStatus};
@@ -36,6 +49,10 @@ pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, 
 pub use self::timestamp::Timestamp;
 pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
 pub use self::tool::{ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
+pub use self::webhook::{
+    CreateWebhookRequest, DeliveryStatus, Webhook, WebhookDeliveries, WebhookDelivery,
+    WebhookEvent, WebhookSecret,
+};
 pub use self::word::ParseWordError;
 
 /// How many characters of an input summary travel at most (SDK guide, section 13).

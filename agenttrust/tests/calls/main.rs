@@ -1,6 +1,8 @@
-//! What calls promise: by a guard, by `#[guarded]`, and over the default transport.
+//! What calls promise: by a guard, by `#[guarded]`, by the client's resources, and over the default transport.
 
+mod export;
 mod guard;
 mod guarded;
+mod managing;
 mod scripted;
 mod transport;

@@ -82,6 +82,12 @@ impl Scripted {
         scripted
     }
 
+    /// Says these, in order, to what is neither a check nor a report.
+    pub(crate) fn answers(script: impl IntoIterator<Item = Value>) -> Self {
+        let answers = script.into_iter().map(|body| Say::Answer(200, vec![], body));
+        Self::default().and_of_approvals(answers)
+    }
+
     /// Says these first when it is asked for an approval.
     pub(crate) fn and_of_approvals(self, script: impl IntoIterator<Item = Say>) -> Self {
         self.state.lock().unwrap().approvals.extend(script);

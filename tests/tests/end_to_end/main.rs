@@ -7,6 +7,7 @@ mod comes_back;
 mod disclosure;
 mod guide;
 mod machine;
+mod managing;
 mod neighbours;
 mod never_runs;
 mod official_python;
