@@ -12,7 +12,8 @@ async fn refund(order: &str, cents: u64) -> Result<String, AgentTrustError> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The Guardian at AGENTTRUST_URL, by default http://localhost:8080, with the key AGENTTRUST_API_KEY.
     let client = AgentTrustClient::from_env()?;
-    let guard = AgentTrustGuard::builder(client, &std::env::var("AGENT_ID")?)
+    let agent = std::env::var("AGENT_ID").map_err(|_| "set AGENT_ID to the id of the agent")?;
+    let guard = AgentTrustGuard::builder(client, &agent)
         // Who approves sees order and amount. Left out, both stay in this process.
         .disclose_on_elevation(true)
         // What is approved between two runs serves the second one.

@@ -51,7 +51,7 @@ use proc_macro::TokenStream;
 /// message says what to write instead.
 ///
 /// Who is asked: the guard named with [`guard`](#guard), else the one of the running task
-/// (`guard.scope(..)`), else the process-wide one (`guard.set_global()`). With none of them the call
+/// (`guard.scope(..)`), else the process-wide one (`guard.install()`). With none of them the call
 /// is denied.
 ///
 /// # Keys

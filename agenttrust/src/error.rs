@@ -236,6 +236,23 @@ impl AgentTrustError {
         self
     }
 
+    /// Says of what the Guardian at `url` answered that `tool` did not run for it.
+    pub(crate) fn about_call(mut self, tool: &str, url: &str) -> Self {
+        if let Self::Authentication { message, .. }
+        | Self::TokenExpired { message, .. }
+        | Self::Authorization { message, .. }
+        | Self::AgentRevoked { message, .. }
+        | Self::Validation { message, status: 1.. }
+        | Self::NotFound { message, .. }
+        | Self::Api { message, .. } = &mut self
+        {
+            *message = format!(
+                "tool {tool:?} did not run, because the Guardian at {url} answered: {message}"
+            );
+        }
+        self
+    }
+
     /// The error that an answer of `status` with `body` stands for; `signed` is whether it has the
     /// header of our Guardian.
     pub(crate) fn from_answer(status: u16, body: &[u8], signed: bool) -> Self {
@@ -296,9 +313,11 @@ fn is_of_the_protocol(body: &[u8]) -> bool {
 
 fn said_nothing(status: u16, code: &str) -> String {
     if code.is_empty() {
-        format!("the gateway answered with status {status} and no explanation")
+        format!(
+            "it answered with status {status} and no explanation; see that this is the address of a Guardian"
+        )
     } else {
-        format!("the gateway answered with status {status}: {code}")
+        format!("it answered with status {status}: {code}")
     }
 }
 

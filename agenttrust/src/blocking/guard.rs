@@ -151,6 +151,15 @@ impl AgentTrustGuard {
         self.guard.install()
     }
 
+    /// As [`install`](Self::install), for a process in which a [`scope`](Self::scope) may be another agent's.
+    ///
+    /// # Errors
+    ///
+    /// [`GlobalGuardAlreadySet`](guard::GlobalGuardAlreadySet) when the process has one.
+    pub fn install_fallback(&self) -> Result<guard::InstalledGuard, guard::GlobalGuardAlreadySet> {
+        self.guard.install_fallback()
+    }
+
     /// As [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be another agent's.
     ///
     /// # Errors

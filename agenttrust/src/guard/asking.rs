@@ -140,7 +140,7 @@ impl Check {
             AgentTrustError::Network(error) => {
                 Err(self.unavailable(guard, format!("{error}; {SLOW}")))
             }
-            error => Err(error),
+            error => Err(error.about_call(self.tool(), guard.shared.client.base_url())),
         }
     }
 

@@ -66,7 +66,7 @@ impl AgentTrustGuard {
     /// As [`set_global`](Self::set_global), for a process in which a [`scope`](Self::scope) may be another agent's.
     ///
     /// What is spawned in such a scope is outside of it and asks this guard, as this agent: spawn it with
-    /// [`spawn`](Self::spawn).
+    /// [`spawn`](Self::spawn) or [`spawn_blocking`](Self::spawn_blocking).
     ///
     /// # Errors
     ///
@@ -100,6 +100,17 @@ impl AgentTrustGuard {
         Ok(InstalledGuard { guard: self.clone() })
     }
 
+    /// As [`install`](Self::install), for a process in which a [`scope`](Self::scope) may be another agent's; see
+    /// [`set_global_fallback`](Self::set_global_fallback).
+    ///
+    /// # Errors
+    ///
+    /// As for [`set_global`](Self::set_global).
+    pub fn install_fallback(&self) -> Result<InstalledGuard, GlobalGuardAlreadySet> {
+        self.set_global_fallback()?;
+        Ok(InstalledGuard { guard: self.clone() })
+    }
+
     /// The guard of the running task, else the process-wide one, else none.
     #[must_use]
     pub fn current() -> Option<Self> {
@@ -110,7 +121,7 @@ impl AgentTrustGuard {
     }
 
     /// Runs `future` with this as the current guard. What it spawns is outside: use [`spawn`](Self::spawn)
-    /// there. So is what somebody else polls on its behalf: frameworks that drive
+    /// and [`spawn_blocking`](Self::spawn_blocking) there. So is what somebody else polls on its behalf: frameworks that drive
     /// the tools of several runs together (a shared queue, an agent that is used twice at a time) poll
     /// them in whichever run comes first. Name the guard there: `#[guarded(guard = ..)]`,
     /// [`run`](Self::run).
@@ -151,6 +162,29 @@ impl AgentTrustGuard {
         F::Output: Send + 'static,
     {
         tokio::spawn(self.scope(future))
+    }
+
+    /// Runs `call` on a thread of the current tokio runtime where it may block, with this as its current guard.
+    ///
+    /// ```
+    /// # use agenttrust::AgentTrustGuard;
+    /// # async fn example(guard: AgentTrustGuard) -> Result<(), tokio::task::JoinError> {
+    /// guard.spawn_blocking(|| {
+    ///     assert!(AgentTrustGuard::current().is_some());
+    /// }).await
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as [`tokio::task::spawn_blocking`] does.
+    pub fn spawn_blocking<F, T>(&self, call: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let guard = self.clone();
+        tokio::task::spawn_blocking(move || guard.scope_sync(call))
     }
 
     /// Runs `call` with this as the current guard of this thread.

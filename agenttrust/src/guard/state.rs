@@ -126,7 +126,8 @@ fn read(path: &Path, agent_id: &str) -> Result<GuardState, String> {
     let kept: Kept = serde_json::from_slice(&bytes).map_err(|_| broken.to_owned())?;
     if kept.agent_id != agent_id {
         return Err(format!(
-            "is of agent {:?}, and this guard asks for {agent_id:?}; name another file for each agent",
+            "is of agent {:?}, and this guard asks for {agent_id:?}; remove the file if that agent is gone, as \
+             with a `--dev` Guardian that was started again, and name one for each agent otherwise",
             kept.agent_id
         ));
     }

@@ -55,7 +55,7 @@ fn found(
     }
     guard.or_else(AgentTrustGuard::current).ok_or_else(|| AgentTrustError::GuardianUnavailable {
         message: format!(
-            "tool {:?} did not run, because no guard is installed: call `guard.set_global()` once at \
+            "tool {:?} did not run, because no guard is installed: call `guard.install()` once at \
              start, run the task inside `guard.scope(..)`, or name one with `#[guarded(guard = ..)]`",
             action.tool()
         ),

@@ -436,6 +436,18 @@ async fn a_serialisers_own_words_are_not_repeated() {
 }
 
 #[tokio::test]
+async fn an_error_of_the_guardian_says_which_tool_did_not_run_and_who_answered() {
+    for status in [400, 401, 403, 404, 418, 500] {
+        let scripted = Scripted::says([Say::status(status)]);
+        let error = guard(&scripted).authorize(Action::new("drop_index")).await.unwrap_err();
+        assert_eq!(error.status(), Some(status));
+        let said = "tool \"drop_index\" did not run, because the Guardian at http://guardian.test answered: \
+                    said the gateway";
+        assert!(error.message().starts_with(said), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_input_is_disclosed_only_when_held_and_only_where_asked_for() {
     let action = || Action::new("t").input(&json!({ "path": "a.txt" }));
     let quiet = Scripted::says([Say::held()]);
