@@ -76,7 +76,8 @@ impl<'a> Addresses<'a> {
 
     fn cannot(&self, why: &str) -> GuardianError {
         GuardianError::Invalid(format!(
-            "cannot listen on {}: {why}; give --{} an address such as 127.0.0.1:8080",
+            "cannot listen on {}: {why}; give --{} an address such as 127.0.0.1:0, which takes a \
+             free port",
             self.text, self.setting
         ))
     }
