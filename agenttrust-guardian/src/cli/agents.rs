@@ -101,7 +101,7 @@ async fn create(
     };
     let secret = key.as_ref().map(|key| key.as_str());
     if remote.json {
-        return out::json(&json!({ "agent": agent, "key": secret }));
+        return out::json_once(&json!({ "agent": agent, "key": secret }));
     }
     out::say(&agent.id)?;
     match secret {
@@ -133,12 +133,12 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     if remote.json {
         return out::json(&agent);
     }
-    out::table(["", ""], &about(&agent))
+    out::facts(&about(&agent))
 }
 
 /// Everything about an agent, line by line.
-fn about(agent: &Agent) -> Vec<[String; 2]> {
-    let rows = [
+fn about(agent: &Agent) -> Vec<(&'static str, String)> {
+    vec![
         ("agent", agent.id.clone()),
         ("name", agent.name.clone()),
         ("status", agent.status.to_string()),
@@ -146,6 +146,5 @@ fn about(agent: &Agent) -> Vec<[String; 2]> {
         ("capabilities", agent.capabilities.join(", ")),
         ("organisation", agent.org_id.clone()),
         ("registered", agent.created_at.map(|at| at.to_string()).unwrap_or_default()),
-    ];
-    rows.map(|(name, value)| [name.to_owned(), value]).into()
+    ]
 }

@@ -104,12 +104,11 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     if remote.json {
         return out::json(&approval);
     }
-    let rows = about(&client, &approval).await;
-    out::table(["", ""], &rows)
+    out::facts(&about(&client, &approval).await)
 }
 
 /// Everything about an approval, line by line.
-async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<[String; 2]> {
+async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<(&'static str, String)> {
     let agent = client.agents().get(&approval.agent_id).await.ok();
     let name = agent.map(|agent| format!("{} ({})", agent.name, agent.id));
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -117,7 +116,7 @@ async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<[String; 2
         (Some(votes), Some(quorum)) => format!("{votes} of {quorum}"),
         _ => String::new(),
     };
-    let rows = [
+    vec![
         ("approval", approval.id.clone()),
         ("status", approval.status.to_string()),
         ("agent", name.unwrap_or_else(|| approval.agent_id.clone())),
@@ -135,9 +134,7 @@ async fn about(client: &AgentTrustClient, approval: &Approval) -> Vec<[String; 2
         ("decided at", time(approval.decided_at)),
         ("reason", text(&approval.decision_reason)),
         ("used by", text(&approval.used_by_check)),
-    ];
-    let said = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    said.map(|(name, value)| [name.to_owned(), value]).collect()
+    ]
 }
 
 /// What the approver is shown of the input.
