@@ -15,6 +15,7 @@ use super::AgentTrustGuard;
 use super::cover::Cover;
 use super::reporter::DROP_LIMIT;
 use crate::background;
+use crate::tools;
 
 static GLOBAL: OnceLock<Global> = OnceLock::new();
 
@@ -72,7 +73,10 @@ impl AgentTrustGuard {
 
     fn set(&self, is_fallback: bool) -> Result<(), GlobalGuardAlreadySet> {
         let global = Global { guard: self.clone(), is_fallback };
-        GLOBAL.set(global).map_err(|_| GlobalGuardAlreadySet)
+        GLOBAL.set(global).map_err(|_| GlobalGuardAlreadySet)?;
+        // Once in a process, and before the first of them is called.
+        tools::warn_of_several_effects();
+        Ok(())
     }
 
     /// Makes this the guard of the whole process, as [`set_global`](Self::set_global) does, and returns what sends
