@@ -52,6 +52,8 @@ impl AgentTrustGuard {
     /// guard does not run, because what is spawned in there would be this agent and not that one. Where parts of a
     /// program are other agents, use [`set_global_fallback`](Self::set_global_fallback).
     ///
+    /// It logs at WARN every tool that functions of this program give several effects, with their places.
+    ///
     /// # Errors
     ///
     /// [`GlobalGuardAlreadySet`] when the process has one; that one stays.
