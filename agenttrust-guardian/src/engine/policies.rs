@@ -252,11 +252,12 @@ fn counters(set: &PolicySet, before: &BTreeMap<String, u64>) -> BTreeMap<String,
     shadow.map(|about| (about.id.clone(), before.get(&about.id).copied().unwrap_or(0))).collect()
 }
 
-/// What the audit says of a set.
+/// What the audit says of a set: how many policies were written, and the ids of all that are in force, the built-in
+/// one among them.
 pub(crate) fn brief(set: &PolicySet) -> Value {
     let mut bytes = 0;
     let ids: Vec<&str> = set
-        .written()
+        .list()
         .iter()
         .map(|about| about.id.as_str())
         .take_while(|id| {
