@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use agenttrust::AgentTrustClient;
 use axum::Router;
@@ -150,12 +151,13 @@ impl Guardian {
     }
 
     /// Keeps everything that is on its way to the database, then closes it. Afterwards every check is
-    /// denied.
+    /// denied, and every other request is an error that says that the Guardian was closed.
     ///
     /// # Cancel safety
     ///
     /// Dropped early, what was not kept yet is lost; decisions that were answered are kept already.
     pub async fn close(&self) {
+        self.engine.closed.store(true, Ordering::Relaxed);
         self.engine.closing.send_replace(true);
         // What was taken back first: of all that is on its way, it matters most.
         self.engine.close_takings().await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use agenttrust::Timestamp;
@@ -53,6 +54,7 @@ impl GuardianBuilder {
         }));
         let recorded = engine.audit.append(record).await;
         recorded.map_err(|error| refused(&database, &error))?;
+        engine.policies.log();
         for secret in &self.admin_keys {
             ensure_admin(&engine, secret, self.development).await?;
         }
@@ -140,6 +142,7 @@ impl GuardianBuilder {
             pulse: Pulse::default(),
             outbound: Outbound::new(self.allow_private_targets),
             closing: watch::Sender::new(false),
+            closed: AtomicBool::new(false),
         })
     }
 

@@ -20,7 +20,7 @@ pub(super) enum Agents {
         name: String,
         /// What it may use, such as files:* or refund; may be given several times
         #[arg(long = "capability", value_name = "CAPABILITY", required = true,
-              value_parser = clap::builder::NonEmptyStringValueParser::new())]
+              value_parser = one_capability)]
         capabilities: Vec<String>,
         /// Make an API key that is bound to it, too, and print it, once
         #[arg(long)]
@@ -50,6 +50,17 @@ pub(super) enum Agents {
         #[command(flatten)]
         remote: Remote,
     },
+}
+
+/// One capability. Several in one argument would be one that covers nothing.
+fn one_capability(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it is empty; name a tool, as in files:read".to_owned()),
+        text if text.contains(',') => {
+            Err("it has a comma; give --capability once for each".to_owned())
+        }
+        text => Ok(text.to_owned()),
+    }
 }
 
 impl Agents {
@@ -101,7 +112,7 @@ async fn create(
     };
     let secret = key.as_ref().map(|key| key.as_str());
     if remote.json {
-        return out::json(&json!({ "agent": agent, "key": secret }));
+        return out::json_once(&json!({ "agent": agent, "key": secret }));
     }
     out::say(&agent.id)?;
     match secret {
@@ -133,12 +144,12 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     if remote.json {
         return out::json(&agent);
     }
-    out::table(["", ""], &about(&agent))
+    out::facts(&about(&agent))
 }
 
 /// Everything about an agent, line by line.
-fn about(agent: &Agent) -> Vec<[String; 2]> {
-    let rows = [
+fn about(agent: &Agent) -> Vec<(&'static str, String)> {
+    vec![
         ("agent", agent.id.clone()),
         ("name", agent.name.clone()),
         ("status", agent.status.to_string()),
@@ -146,6 +157,5 @@ fn about(agent: &Agent) -> Vec<[String; 2]> {
         ("capabilities", agent.capabilities.join(", ")),
         ("organisation", agent.org_id.clone()),
         ("registered", agent.created_at.map(|at| at.to_string()).unwrap_or_default()),
-    ];
-    rows.map(|(name, value)| [name.to_owned(), value]).into()
+    ]
 }

@@ -11,6 +11,9 @@ use super::out;
 use super::remote::{Remote, failed};
 use crate::domain::GuardianError;
 
+/// How much of an input a list shows, in characters.
+const LISTED_CHARS: usize = 60;
+
 /// What `agenttrust approvals` is told.
 #[derive(Debug, Subcommand)]
 pub(super) enum Approvals {
@@ -72,13 +75,14 @@ async fn list(
 ) -> Result<(), GuardianError> {
     let client = remote.client()?;
     let mut filter = ApprovalFilter::default().status(status);
-    filter.agent_id = agent;
+    filter.agent_id.clone_from(&agent);
     let approvals = client.approvals().list(&filter).await.map_err(failed)?;
     if remote.json {
         return out::json(&approvals);
     }
     if approvals.is_empty() {
-        return out::say(&format!("no approval is {status}"));
+        let of = agent.map(|agent| format!(" of agent {agent:?}")).unwrap_or_default();
+        return out::say(&format!("no approval{of} is {status}"));
     }
     let rows: Vec<_> = approvals
         .iter()
@@ -88,7 +92,7 @@ async fn list(
                 approval.agent_name.clone().unwrap_or_else(|| approval.agent_id.clone()),
                 approval.action_name.clone(),
                 approval.action_effect.clone(),
-                what_is_seen(approval),
+                shortened(&what_is_seen(approval)),
                 time(approval.expires_at),
             ]
         })
@@ -102,12 +106,11 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     if remote.json {
         return out::json(&approval);
     }
-    let rows = about(&approval);
-    out::table(["", ""], &rows)
+    out::facts(&about(&approval))
 }
 
 /// Everything about an approval, line by line.
-fn about(approval: &Approval) -> Vec<[String; 2]> {
+fn about(approval: &Approval) -> Vec<(&'static str, String)> {
     let name = approval.agent_name.as_ref();
     let name = name.map(|name| format!("{name} ({})", approval.agent_id));
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -115,7 +118,7 @@ fn about(approval: &Approval) -> Vec<[String; 2]> {
         (Some(votes), Some(quorum)) => format!("{votes} of {quorum}"),
         _ => String::new(),
     };
-    let rows = [
+    vec![
         ("approval", approval.id.clone()),
         ("status", approval.status.to_string()),
         ("agent", name.unwrap_or_else(|| approval.agent_id.clone())),
@@ -134,9 +137,7 @@ fn about(approval: &Approval) -> Vec<[String; 2]> {
         ("decided at", time(approval.decided_at)),
         ("reason", text(&approval.decision_reason)),
         ("used by", text(&approval.used_by_check)),
-    ];
-    let said = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    said.map(|(name, value)| [name.to_owned(), value]).collect()
+    ]
 }
 
 /// What the approver is shown of the input.
@@ -148,6 +149,14 @@ fn what_is_seen(approval: &Approval) -> String {
             format!("not shown {}", summary.unwrap_or_default()).trim().to_owned()
         }
         (None, _) => summary.unwrap_or("not shown").to_owned(),
+    }
+}
+
+/// As much of an input as a line of a list has room for; `show` has all of it.
+fn shortened(input: &str) -> String {
+    match input.char_indices().nth(LISTED_CHARS) {
+        Some((end, _)) => format!("{}…", &input[..end]),
+        None => input.to_owned(),
     }
 }
 
@@ -204,5 +213,7 @@ fn said(id: &str, decided: &ApprovalDecision) -> String {
 /// The user of this machine, as the environment tells.
 fn user() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "agenttrust approvals".to_owned())
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "an unknown user of this machine".to_owned())
 }

@@ -1,7 +1,6 @@
 //! What the program prints, at once: somebody may wait for the line, and what is shown once is not lost.
 
-use std::fmt::Write as _;
-use std::io::{self, StdoutLock, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use crate::domain::GuardianError;
 
@@ -15,49 +14,156 @@ pub(super) fn print(
         .map_err(|error| GuardianError::Unavailable(format!("standard output is closed: {error}")))
 }
 
+/// Prints what can be asked for again. Whoever stops reading has seen enough, as `head` has.
+fn show(text: &str) -> Result<(), GuardianError> {
+    print(|out| match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    })
+}
+
 /// Prints rows below their titles, in columns. What is in them comes from anybody, so it is made harmless. Nothing is
-/// cut off for a narrow terminal, which wraps it: an id that is not whole is of no use.
+/// cut off: an id that is not whole is of no use. On a terminal that is too narrow for the columns each row is printed
+/// line by line.
 pub(super) fn table<const N: usize>(
     titles: [&str; N],
     rows: &[[String; N]],
 ) -> Result<(), GuardianError> {
-    let titles = titles.map(str::to_owned);
     let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| harmless(cell))).collect();
-    let mut widths = titles.each_ref().map(|title| title.chars().count());
-    for row in &rows {
+    let text = match columns_of_terminal() {
+        Some(columns) => fitted(titles, &rows, columns),
+        None => in_columns(titles, &rows, &widths(titles, &rows)),
+    };
+    show(&text)
+}
+
+/// Prints what is known of one thing, a named line each; those with nothing to tell are left out. What is told comes
+/// from anybody, so it is made harmless.
+pub(super) fn facts(facts: &[(&str, String)]) -> Result<(), GuardianError> {
+    let facts: Vec<_> = facts
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (*name, harmless(value)))
+        .collect();
+    let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let longest = facts.iter().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
+    let narrow = columns_of_terminal().filter(|columns| width + BETWEEN.len() + longest > *columns);
+    let lines = facts.iter().map(|(name, value)| match narrow {
+        Some(columns) => line(name, value, columns),
+        None => format!("{name:width$}{BETWEEN}{value}\n"),
+    });
+    let text: String = lines.collect();
+    show(&text)
+}
+
+/// What stands between two columns.
+const BETWEEN: &str = "  ";
+
+fn widths<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> [usize; N] {
+    let mut widths = titles.map(|title| title.chars().count());
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    print(|out| {
-        for row in std::iter::once(&titles).chain(&rows) {
-            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-            writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
-    })
+    widths
+}
+
+/// The rows as they fit into so many columns of a terminal.
+fn fitted<const N: usize>(titles: [&str; N], rows: &[[String; N]], columns: usize) -> String {
+    let widths = widths(titles, rows);
+    let all = widths.iter().sum::<usize>() + BETWEEN.len() * N.saturating_sub(1);
+    if all <= columns {
+        return in_columns(titles, rows, &widths);
+    }
+    let row = |row: &[String; N]| -> String {
+        let cells = titles.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        cells.map(|(title, cell)| line(title, cell, columns)).collect()
+    };
+    rows.iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+fn in_columns<const N: usize>(
+    titles: [&str; N],
+    rows: &[[String; N]],
+    widths: &[usize; N],
+) -> String {
+    let titles = titles.map(str::to_owned);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join(BETWEEN).trim_end())
+    };
+    std::iter::once(&titles).chain(rows).map(line).collect()
+}
+
+/// A value after its name; below it, from the first column on, where the line would not hold both.
+fn line(name: &str, value: &str, columns: usize) -> String {
+    let long = name.chars().count() + BETWEEN.len() + value.chars().count() > columns;
+    format!("{name}{}{value}\n", if long { "\n" } else { BETWEEN })
+}
+
+/// How wide the terminal is, where standard output is one: as `COLUMNS` says, else as the terminal does.
+fn columns_of_terminal() -> Option<usize> {
+    let out = io::stdout();
+    if !out.is_terminal() {
+        return None;
+    }
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    said.or_else(|| width_of(&out)).filter(|columns| *columns > 0)
+}
+
+#[cfg(unix)]
+fn width_of(out: &io::Stdout) -> Option<usize> {
+    rustix::termios::tcgetwinsize(out).ok().map(|size| size.ws_col.into())
+}
+
+#[cfg(not(unix))]
+fn width_of(_: &io::Stdout) -> Option<usize> {
+    None
 }
 
 /// Prints a value as JSON, over several lines.
 pub(super) fn json(value: &impl serde::Serialize) -> Result<(), GuardianError> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| GuardianError::Unavailable(format!("it cannot be printed: {error}")))?;
-    say(&text)
+    show(&format!("{}\n", written(value)?))
+}
+
+/// As [`json`], for what is shown once: when nobody could read it, that is an error.
+pub(super) fn json_once(value: &impl serde::Serialize) -> Result<(), GuardianError> {
+    say(&written(value)?)
+}
+
+fn written(value: &impl serde::Serialize) -> Result<String, GuardianError> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| GuardianError::Unavailable(format!("it cannot be printed: {error}")))
 }
 
 /// Writes out what would move the cursor, colour a terminal or turn the reading direction around.
 pub(super) fn harmless(text: &str) -> String {
+    written_out(text, |character| character.escape_unicode().to_string())
+}
+
+/// The same for JSON, which stays JSON.
+pub(super) fn harmless_json(text: &str) -> String {
+    // All of them are below U+10000.
+    written_out(text, |character| format!("\\u{:04x}", u32::from(character)))
+}
+
+fn written_out(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut written = String::with_capacity(text.len());
     for character in text.chars() {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
-            // Into a `String`, which takes everything.
-            let _ = write!(written, "{}", character.escape_unicode());
+        if acts(character) {
+            written.push_str(&escape(character));
         } else {
             written.push(character);
         }
     }
     written
+}
+
+/// Whether it would move the cursor, colour a terminal or turn the reading direction around.
+fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Prints a line.
@@ -70,8 +176,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_that_a_terminal_is_too_narrow_for_are_printed_line_by_line() {
+        let rows = [
+            ["apr_1".to_owned(), "refund".to_owned(), String::new()],
+            ["apr_0123456789abcdef".to_owned(), "pay".to_owned(), "u".to_owned()],
+        ];
+        let titles = ["APPROVAL", "TOOL", "UNTIL"];
+        let wide = "APPROVAL              TOOL    UNTIL\n\
+                    apr_1                 refund\n\
+                    apr_0123456789abcdef  pay     u\n";
+        assert_eq!(fitted(titles, &rows, 35), wide);
+        let narrow = "APPROVAL  apr_1\nTOOL  refund\n\n\
+                      APPROVAL\napr_0123456789abcdef\nTOOL  pay\nUNTIL  u\n";
+        assert_eq!(fitted(titles, &rows, 20), narrow);
+        assert_eq!(fitted(titles, &rows, 34), narrow.replace("APPROVAL\n", "APPROVAL  "));
+    }
+
+    #[test]
     fn what_would_act_on_a_terminal_is_written_out() {
         assert_eq!(harmless("refund \u{1b}[2Jé\n"), "refund \\u{1b}[2Jé\\u{a}");
         assert_eq!(harmless("a\u{202e}b\u{9b}c\r"), "a\\u{202e}b\\u{9b}c\\u{d}");
+        let value = serde_json::json!({ "a\u{202e}": "\u{9b}c\\ \"d\"" });
+        let printed = harmless_json(&value.to_string());
+        assert!(printed.contains("\\u202e") && printed.contains("\\u009b"), "{printed}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
 }

@@ -68,11 +68,12 @@ fn check(dir: &Path) -> Result<ExitCode, GuardianError> {
         Ok(set) => set,
         Err(code) => return Ok(code),
     };
-    let shadow = set.list().iter().filter(|about| about.shadow).count();
+    let written = set.written();
+    let shadow = written.iter().filter(|about| about.shadow).count();
     say(&format!(
         "{}: {} policies are valid, {shadow} of them shadow; sha256 {}",
         dir.display(),
-        set.list().len(),
+        written.len(),
         set.sha256()
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -52,6 +52,36 @@ pub(crate) fn check_names<S: AsRef<str>>(field: &str, names: &[S]) -> Result<(),
     Ok(())
 }
 
+/// Refuses a capability that looks as if it covered something and does not, with the spelling that would: a name with
+/// outer spaces, and the layer's HTTP tools in the notation of other names.
+pub(crate) fn check_capability(field: &str, capability: &str) -> Result<(), Error> {
+    let trimmed = capability.trim_matches(' ');
+    if trimmed != capability {
+        return Err(Error::invalid(
+            field,
+            match trimmed {
+                "" => "is blank, and covers no tool; name one, as in `files:read`".to_owned(),
+                name => format!("has spaces around it, and covers no tool; write {name:?}"),
+            },
+        ));
+    }
+    let ("http", rest) = capability.split_once(':').unwrap_or((capability, "*")) else {
+        return Ok(());
+    };
+    let write = match rest {
+        "*" => "http/*".to_owned(),
+        "read" => "http/GET/*".to_owned(),
+        method => format!("http/{}/*", method.to_uppercase()),
+    };
+    Err(Error::invalid(
+        field,
+        format!(
+            "is {capability:?}, which covers no HTTP tool, because those are named http/METHOD/route; write \
+             {write:?}, or the tool itself as in `http/GET/notes`"
+        ),
+    ))
+}
+
 /// Refuses a place in a source that is over 1,000 bytes long or holds a control character.
 pub(crate) fn check_line(field: &str, line: &str) -> Result<(), Error> {
     if line.len() > LINE_MAX_BYTES {

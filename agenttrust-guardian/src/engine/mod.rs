@@ -10,6 +10,7 @@ pub(crate) mod sync;
 pub(crate) mod taking;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agenttrust::Timestamp;
@@ -38,6 +39,10 @@ const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often a change of tools is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
+
+/// What everybody is told who asks a Guardian that was closed.
+const CLOSED: &str = "the Guardian in this process was closed, so it decides nothing any more; keep it open for as long \
+                      as its clients and guards are used, and call `Guardian::close` last";
 
 /// What the builder set.
 #[derive(Clone, Debug)]
@@ -87,6 +92,8 @@ pub(crate) struct Engine {
     pub(crate) pulse: Pulse,
     pub(crate) outbound: Outbound,
     pub(crate) closing: watch::Sender<bool>,
+    /// Set for good when the program that holds the Guardian closes it.
+    pub(crate) closed: AtomicBool,
 }
 
 impl Engine {
@@ -159,8 +166,13 @@ impl Engine {
             denial_bursts: self.audit.bursts(),
             reports_waiting: self.telemetry.waiting(),
             not_stored: self.takings.overdue(),
-            policies: self.policies.load().ids().count(),
+            policies: self.policies.load().enforced(),
         }
+    }
+
+    /// Why nothing is answered any more, once the Guardian was closed.
+    pub(crate) fn ended(&self) -> Option<&'static str> {
+        self.closed.load(Ordering::Relaxed).then_some(CLOSED)
     }
 
     /// Whether requests that wait should answer now.

@@ -165,6 +165,18 @@ impl Policies {
         self.set.store(set);
     }
 
+    /// Tells the log how many of them there are. What is built in counts for nothing: nobody wrote it.
+    pub(crate) fn log(&self) {
+        let set = self.load();
+        tracing::info!(
+            policies = set.written().len(),
+            shadow = set.written().iter().filter(|about| about.shadow).count(),
+            sha256 = set.sha256(),
+            source = self.known().origin.as_str(),
+            "policies are in force"
+        );
+    }
+
     /// Whether they are what the program that holds the Guardian gave it.
     pub(crate) fn is_programs(&self) -> bool {
         self.known().origin == Origin::Program
@@ -240,7 +252,8 @@ fn counters(set: &PolicySet, before: &BTreeMap<String, u64>) -> BTreeMap<String,
     shadow.map(|about| (about.id.clone(), before.get(&about.id).copied().unwrap_or(0))).collect()
 }
 
-/// What the audit says of a set.
+/// What the audit says of a set: how many policies were written, and the ids of all that are in force, the built-in
+/// one among them.
 pub(crate) fn brief(set: &PolicySet) -> Value {
     let mut bytes = 0;
     let ids: Vec<&str> = set
@@ -252,7 +265,7 @@ pub(crate) fn brief(set: &PolicySet) -> Value {
             bytes <= LISTED_BYTES
         })
         .collect();
-    json!({ "sha256": set.sha256(), "count": set.list().len(), "ids": ids })
+    json!({ "sha256": set.sha256(), "count": set.written().len(), "ids": ids })
 }
 
 impl Engine {
@@ -417,8 +430,8 @@ impl Engine {
                 "the audit log cannot be written, so the policies stay as they are; try again later",
             )
         })?;
-        tracing::info!(sha256 = set.sha256(), source = origin.as_str(), "policies are in force");
         self.policies.replace(set, origin, self.clock.now());
+        self.policies.log();
         Ok(())
     }
 

@@ -110,13 +110,7 @@ async fn decide(
     caller.need(Permission::DecideApprovals)?;
     let Decision { decided_by, reason } = payload.json_or_empty().await?;
     let word = Word { approve, decided_by, reason };
-    let standing = approvals::decide(&engine, &caller.key, &id, word).await?;
-    let mut answer = ApprovalDecision::default();
-    answer.status = standing.status;
-    answer.approvals = standing.approvals;
-    answer.quorum = standing.quorum;
-    answer.repeated = standing.repeated;
-    Ok(Json(answer))
+    approvals::decide(&engine, &caller.key, &id, word).await.map(Json)
 }
 
 /// The body of `PUT /mcp/approvals/{id}/input`.

@@ -82,6 +82,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agents/{id}/suspend", post(agents::suspend))
         .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route_layer(from_fn_with_state(Arc::clone(&engine), still_open))
         .route("/openapi.json", get(openapi::document))
         .route("/metrics", get(metrics::get_with_key))
         .route("/health", get(health::health))
@@ -109,6 +110,14 @@ async fn in_touch(engine: App, request: Request, next: Next) -> Result<Response,
     Err(Error::unavailable(
         "this Guardian is out of touch with its database; try again, or ask another replica",
     ))
+}
+
+/// Refuses what nothing is there for any more.
+async fn still_open(engine: App, request: Request, next: Next) -> Result<Response, Error> {
+    match engine.ended() {
+        None => Ok(next.run(request).await),
+        Some(why) => Err(Error::unavailable(why)),
+    }
 }
 
 /// The numbers alone, for whoever can reach them.

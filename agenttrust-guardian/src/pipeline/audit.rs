@@ -52,10 +52,10 @@ pub(super) async fn record(
         Err(error) => {
             let check_id = context.check_id(&decision);
             tracing::error!(%error, check_id, "a decision could not be recorded");
-            Decision::denied(
+            Decision::denied(engine.ended().unwrap_or(
                 "the decision could not be recorded in the audit log, so the action is denied; \
                  try again when the Guardian's database is back",
-            )
+            ))
         }
     }
 }

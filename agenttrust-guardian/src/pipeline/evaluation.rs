@@ -47,6 +47,9 @@ pub(super) fn evaluate(engine: &Engine, check: &Check) -> Result<Evaluation, Err
 
 /// Why nothing at all is allowed at present.
 fn out_of_touch(engine: &Engine) -> Option<String> {
+    if let Some(why) = engine.ended() {
+        return Some(why.to_owned());
+    }
     (!engine.is_in_touch()).then(|| {
         "this Guardian is out of touch with its database, so it does not know what was revoked; \
          try again, or ask another replica"

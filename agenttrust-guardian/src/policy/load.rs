@@ -136,11 +136,11 @@ pub(super) fn texts(sources: &[(String, String)]) -> Result<Inner, PolicyError> 
 fn build(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
     let mut loader = Loader::default();
     loader.add(SUPERVISED.0, SUPERVISED.1)?;
-    let built_in = loader.found.len();
+    loader.built_in = loader.found.len();
     for (file, text) in sources {
         loader.add(file, text)?;
     }
-    if loader.found.len() == built_in {
+    if loader.found.len() == loader.built_in {
         let file = sources.first().map_or("", |(file, _)| file);
         return Err(PolicyError::in_file(
             file,
@@ -155,6 +155,8 @@ struct Loader {
     /// Of all the files, each with its length before it.
     hash: Sha256,
     found: Vec<Found>,
+    /// How many of them no file has.
+    built_in: usize,
     /// Where each id was given first.
     places: HashMap<String, String>,
 }
@@ -207,7 +209,8 @@ impl Loader {
     }
 
     fn finish(self) -> Result<Inner, PolicyError> {
-        let mut inner = Inner { sha256: hex::encode(&self.hash.finalize()), ..Inner::default() };
+        let sha256 = hex::encode(&self.hash.finalize());
+        let mut inner = Inner { sha256, built_in: self.built_in, ..Inner::default() };
         for Found { policy, note, about } in self.found {
             let rules = if about.shadow {
                 inner.shadow.get_or_insert_default()

@@ -128,6 +128,8 @@ struct Inner {
     shadow: Option<Rules>,
     /// All of them, in the order of the files.
     listed: Vec<About>,
+    /// How many of them are built in. They are the first.
+    built_in: usize,
     sha256: String,
 }
 
@@ -221,6 +223,17 @@ impl PolicySet {
     /// Every policy, `@shadow` ones included, in the order of the files; the built-in one is the first.
     pub fn list(&self) -> &[About] {
         &self.inner.listed
+    }
+
+    /// The policies that somebody wrote, `@shadow` ones included: those of [`list`](Self::list) without the
+    /// built-in one. Whoever counts policies means these.
+    pub(crate) fn written(&self) -> &[About] {
+        self.inner.listed.get(self.inner.built_in..).unwrap_or_default()
+    }
+
+    /// How many of the [`written`](Self::written) policies are enforced.
+    pub(crate) fn enforced(&self) -> usize {
+        self.written().iter().filter(|about| !about.shadow).count()
     }
 
     /// The SHA-256 of the names and texts of all files, in hexadecimal: two sets that are the same have

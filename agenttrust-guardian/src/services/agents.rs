@@ -9,7 +9,7 @@ use ed25519_dalek::pkcs8::DecodePublicKey;
 use serde_json::{Map, Value, json};
 
 use crate::audit::Record;
-use crate::domain::names::{check_name, check_names, check_text};
+use crate::domain::names::{check_capability, check_name, check_names, check_text};
 use crate::domain::{Error, Key, ids};
 use crate::engine::Engine;
 use crate::registry::{AgentEntry, GROUPS, Limits, groups_of};
@@ -40,6 +40,9 @@ pub(crate) async fn create(engine: &Engine, key: &Key, new: NewAgent) -> Result<
     own_org(key, new.org_id.as_deref().filter(|org_id| !org_id.is_empty()))?;
     let public_key = new.public_key.filter(|pem| !pem.is_empty());
     public_key.as_deref().map_or(Ok(()), check_public_key)?;
+    for (place, capability) in new.capabilities.iter().enumerate() {
+        check_capability(&format!("capabilities[{place}]"), capability)?;
+    }
     let capabilities = CapabilitySet::parse(&new.capabilities)
         .map_err(|error| Error::capability("capabilities", &error))?;
     check_names("capabilities", &new.capabilities)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agenttrust::background;
 use agenttrust::guard::digest;
-use agenttrust::model::{Approval, ApprovalStatus};
+use agenttrust::model::{Approval, ApprovalDecision, ApprovalStatus};
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -133,18 +133,6 @@ pub(crate) async fn list(
     Ok(approvals.into_iter().map(|approval| seen_by(key, approval)).collect())
 }
 
-/// Where an approval stands after a word about it.
-#[derive(Debug)]
-pub(crate) struct Standing {
-    pub(crate) status: ApprovalStatus,
-    /// How many have approved so far; `None` when the decision was made before.
-    pub(crate) approvals: Option<u32>,
-    /// How many it takes; `None` when the decision was made before.
-    pub(crate) quorum: Option<u32>,
-    /// Whether the key had said the same before.
-    pub(crate) repeated: bool,
-}
-
 /// A word about an approval.
 #[derive(Debug)]
 pub(crate) struct Word {
@@ -168,7 +156,7 @@ pub(crate) async fn decide(
     key: &Key,
     id: &str,
     word: Word,
-) -> Result<Standing, Error> {
+) -> Result<ApprovalDecision, Error> {
     let approve = word.approve;
     let word = word.checked()?;
     engine.ensure_auditable()?;
@@ -211,8 +199,12 @@ pub(crate) async fn decide(
     }
     approval.approvals = Some(votes);
     engine.record_audit(recorded(kind, key, &approval, &word, own_request)).await?;
-    let (status, quorum) = (approval.status, approval.quorum);
-    Ok(Standing { status, approvals: Some(votes), quorum, repeated })
+    let mut decision = ApprovalDecision::default();
+    decision.status = approval.status;
+    decision.approvals = Some(votes);
+    decision.quorum = approval.quorum;
+    decision.repeated = repeated;
+    Ok(decision)
 }
 
 impl Word {
@@ -254,15 +246,17 @@ fn recorded(
 
 /// The same word from the same key once more changes nothing and is no error: its first answer may
 /// have been lost on the way.
-fn late(key: &Key, approval: Approval, approve: bool) -> Result<Standing, Error> {
+fn late(key: &Key, approval: Approval, approve: bool) -> Result<ApprovalDecision, Error> {
     let same = match approval.status {
         ApprovalStatus::Approved | ApprovalStatus::Consumed => approve,
         ApprovalStatus::Denied => !approve,
         _ => false,
     };
     if same && approval.decided_by_key.as_deref() == Some(&key.id) {
-        let status = approval.status;
-        return Ok(Standing { status, approvals: None, quorum: None, repeated: true });
+        let mut decision = ApprovalDecision::default();
+        decision.status = approval.status;
+        decision.repeated = true;
+        return Ok(decision);
     }
     Err(Error::conflict(match approval.status {
         ApprovalStatus::Expired => {

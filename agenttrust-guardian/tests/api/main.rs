@@ -6,6 +6,7 @@ mod approvals_in_parts;
 mod bad_input;
 mod counted;
 mod decides;
+mod first_hour;
 mod injection;
 mod keys;
 mod manifest;

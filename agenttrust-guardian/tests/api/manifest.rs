@@ -330,9 +330,13 @@ async fn declaration_is_on_disk_before_the_answer() {
 
 #[tokio::test]
 async fn nothing_is_declared_while_the_database_is_away() {
-    let api = open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("at.db").to_str().unwrap().to_owned();
+    let api = open_with(|builder| builder.database(&database)).await;
     api.guardian.close().await;
     declare(&api, ADMIN, json!([{ "name": "x" }])).await.refused(503, "UNAVAILABLE");
+    drop(api);
+    let api = open_with(|builder| builder.database(&database)).await;
     assert!(list(&api).await.is_empty());
 }
 

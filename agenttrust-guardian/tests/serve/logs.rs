@@ -183,6 +183,44 @@ async fn json_log_at_trace_holds_no_secret_and_is_json_line_by_line() {
 }
 
 #[tokio::test]
+async fn log_tells_how_many_policies_were_written_at_the_start_and_when_they_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "a.cedar",
+        "permit (principal, action, resource);\n@elevate forbid (principal, action, resource);",
+    );
+    write(
+        "b.cedar",
+        "@shadow forbid (principal, action, resource);\n@limit(\"9/1m\") permit (principal, action, resource);",
+    );
+    let path = folder.path().to_str().unwrap();
+    let arguments =
+        ["--database", "memory", "--policies", path, "--log", "info", "--log-format", "json"];
+    let program =
+        Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", "sk_live_of_the_admin")]).await;
+    program.logs("policies are in force").await;
+    write("c.cedar", "permit (principal, action, resource);");
+    program.logs("\"policies\":5").await;
+    let log = program.log();
+    let told: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains("policies are in force"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let counts: Vec<_> = told.iter().map(|line| (&line["policies"], &line["shadow"])).collect();
+    assert_eq!(counts, [(&json!(4), &json!(1)), (&json!(5), &json!(1))], "{log}");
+    let metrics = program.get("/metrics", "sk_live_of_the_admin").await.text().await.unwrap();
+    assert!(metrics.lines().any(|line| line == "agenttrust_policies 4"), "{metrics}");
+    let audit = program.get("/api/v1/audit", "sk_live_of_the_admin").await.text().await.unwrap();
+    let audit: Value = serde_json::from_str(&audit).unwrap();
+    let entries = audit["entries"].as_array().unwrap();
+    let body = |kind: &str| &entries.iter().find(|entry| entry["kind"] == kind).unwrap()["body"];
+    assert_eq!(body("guardian.started")["policies"]["count"], 4);
+    assert_eq!(body("policies.loaded")["count"], 5);
+}
+
+#[tokio::test]
 async fn key_of_the_environment_is_not_logged() {
     let environment =
         [("AGENTTRUST_ADMIN_KEY", "sk_live_env-marker-50"), ("AGENTTRUST_DATABASE", "memory")];

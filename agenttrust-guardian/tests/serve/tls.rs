@@ -6,6 +6,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use reqwest::Certificate;
 use tempfile::TempDir;
 
+use agenttrust::{Action, AgentTrustClient, AgentTrustGuard};
+
 use crate::program::{LONG, Program, refused};
 
 /// Somebody who signs certificates.
@@ -154,4 +156,39 @@ async fn certificate_that_cannot_be_served_is_refused_with_what_to_do() {
         assert!(said.contains("name "), "it says what to do: {said}");
         assert!(!said.contains("PRIVATE KEY"), "{said}");
     }
+}
+
+/// Asks for a tool at this address, with a guard that fails open where nobody is there; returns why it did not run.
+async fn refusal(url: &str) -> String {
+    let client = AgentTrustClient::builder().base_url(url).api_key("sk_test_dev").build().unwrap();
+    let error = client.agents().list().await.unwrap_err();
+    assert!(!error.is_unreachable(), "{error:?}");
+    let guard = AgentTrustGuard::builder(client, "agt_1").fail_open(true).build();
+    let refused = guard.authorize(Action::new("search")).await.unwrap_err();
+    assert_eq!(refused.code(), "GUARDIAN_UNAVAILABLE");
+    assert!(refused.to_string().contains(&error.to_string()), "{refused}\n{error}");
+    refused.to_string()
+}
+
+#[tokio::test]
+async fn client_with_the_wrong_scheme_is_told_the_right_one() {
+    let plain = Program::serve(&["--dev"], &[]).await;
+    let said = refusal(&format!("https://{}", plain.address)).await;
+    let right = format!(
+        "speaks plain HTTP, and the base URL begins with https; write http://{} ",
+        plain.address
+    );
+    assert!(said.contains(&right), "{said}");
+
+    let authority = Authority::new();
+    let files = Files::new(authority.issue());
+    let secure = Program::serve(&files.arguments(), &[]).await;
+    let said = refusal(&format!("http://{}", secure.address)).await;
+    let right =
+        format!("speaks TLS, and the base URL begins with http; write https://{}", secure.address);
+    assert!(said.ends_with(&right), "{said}");
+
+    // A certificate that is not trusted is no reason to do without.
+    let said = refusal(&format!("https://{}", secure.address)).await;
+    assert!(!said.contains("plain HTTP") && !said.contains("write http"), "{said}");
 }

@@ -137,6 +137,9 @@ impl Check {
             };
         }
         match error {
+            AgentTrustError::Network(error) if error.is_misdirected() => {
+                Err(self.unavailable(guard, error.to_string()))
+            }
             AgentTrustError::Network(error) => {
                 Err(self.unavailable(guard, format!("{error}; {SLOW}")))
             }

@@ -26,7 +26,7 @@ impl BoundBy {
     /// What a guard has that makes no call.
     pub(super) fn nothing() -> Self {
         Self {
-            session_id: uuid::Uuid::new_v4().to_string(),
+            session_id: made_up_session(),
             session_is_generated: true,
             binding_key: [0; 32],
             key_is_random: true,
@@ -69,23 +69,30 @@ impl Given {
                  shorter one"
             ));
         }
-        let generated = generated()?;
         Ok(BoundBy {
-            session_id: session_id.unwrap_or(generated.session_id),
+            session_id: session_id.unwrap_or_else(made_up_session),
             session_is_generated,
-            binding_key: binding_key.unwrap_or(generated.binding_key),
+            binding_key: binding_key.map_or_else(random_key, Ok)?,
             key_is_random,
         })
     }
 }
 
-/// A session and a key at random.
+/// A session and a key at random, for a state file that is not there yet.
 fn generated() -> Result<GuardState, String> {
-    let mut binding_key = [0; 32];
-    getrandom::fill(&mut binding_key).map_err(|error| {
+    Ok(GuardState { session_id: made_up_session(), binding_key: random_key()? })
+}
+
+fn made_up_session() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+fn random_key() -> Result<[u8; 32], String> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| {
         format!("the system gave no random numbers for the guard's key: {error}")
     })?;
-    Ok(GuardState { session_id: uuid::Uuid::new_v4().to_string(), binding_key })
+    Ok(key)
 }
 
 fn variable(name: &str) -> Option<OsString> {

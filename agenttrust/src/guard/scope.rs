@@ -16,6 +16,7 @@ use super::cover::Cover;
 use super::reporter::DROP_LIMIT;
 use super::running::Approved;
 use crate::background;
+use crate::tools;
 
 static GLOBAL: OnceLock<Global> = OnceLock::new();
 
@@ -56,6 +57,8 @@ impl AgentTrustGuard {
     /// guard does not run, because what is spawned in there would be this agent and not that one. Where parts of a
     /// program are other agents, use [`set_global_fallback`](Self::set_global_fallback).
     ///
+    /// It logs at WARN every tool that functions of this program give several effects, with their places.
+    ///
     /// # Errors
     ///
     /// [`GlobalGuardAlreadySet`] when the process has one; that one stays.
@@ -77,7 +80,10 @@ impl AgentTrustGuard {
 
     fn set(&self, is_fallback: bool) -> Result<(), GlobalGuardAlreadySet> {
         let global = Global { guard: self.clone(), is_fallback };
-        GLOBAL.set(global).map_err(|_| GlobalGuardAlreadySet)
+        GLOBAL.set(global).map_err(|_| GlobalGuardAlreadySet)?;
+        // Once in a process, and before the first of them is called.
+        tools::warn_of_several_effects();
+        Ok(())
     }
 
     /// Makes this the guard of the whole process, as [`set_global`](Self::set_global) does, and returns what sends

@@ -297,7 +297,9 @@ impl fmt::Display for CapabilityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;
         match &self.problem {
-            Problem::Empty => f.write_str("a capability has no name; give it one, or leave it out"),
+            Problem::Empty => f.write_str(
+                "a capability has no name; give it one such as `files:read` or `files:*`, or leave it out",
+            ),
             Problem::TooLong => {
                 let start: String = name.chars().take(40).collect();
                 write!(
@@ -317,17 +319,41 @@ impl fmt::Display for CapabilityError {
             Problem::Star => write!(
                 f,
                 "the capability {name:?} has a `*` where none can be; `*` stands alone or ends \
-                 `name:*` or `name/*`"
+                 `name:*` or `name/*`{}",
+                Spelling(name)
             ),
             Problem::Half => write!(
                 f,
                 "the capability {name:?} has nothing on one side of its `:`; write `name:action` or \
-                 `name:*`"
+                 `name:*`{}",
+                Spelling(name)
             ),
             Problem::Conflict { twin } => write!(
                 f,
                 "the capabilities {name:?} and {twin:?} name the same tool; register one of them"
             ),
+        }
+    }
+}
+
+/// How a capability that cannot be one may have been meant: what begins with the same name.
+struct Spelling<'a>(&'a str);
+
+impl fmt::Display for Spelling<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let begin = self.0.split('*').next().unwrap_or_default();
+        // A route is one tool for each method, whose part of the name stands before the path.
+        let stem = begin.trim_end_matches(['_', '-', '.', ':', '/', ' ']);
+        if stem.is_empty() || stem.starts_with(':') {
+            return Ok(());
+        }
+        if begin == "http/" {
+            return f.write_str(", such as `http/GET/*` for every route with this method");
+        }
+        let spelling = format!("{stem}{}*", if begin.contains('/') { '/' } else { ':' });
+        match check(&spelling) {
+            Ok(()) => write!(f, ", such as {spelling:?}"),
+            Err(_) => Ok(()),
         }
     }
 }
@@ -404,6 +430,45 @@ mod tests {
             assert_eq!(error.name(), name);
             assert!(!error.is_conflict());
             assert!(error.to_string().contains("`*`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_name_is_refused_with_the_spelling_that_may_have_been_meant() {
+        for (name, spelling) in [
+            ("files*", "\"files:*\""),
+            ("files_*", "\"files:*\""),
+            ("files.*", "\"files:*\""),
+            ("files:", "\"files:*\""),
+            ("files:**", "\"files:*\""),
+            ("github/*/issues", "\"github/*\""),
+            ("http/GET*", "\"http/GET/*\""),
+            ("http/GET/notes*", "\"http/GET/notes/*\""),
+            ("http/*/notes", "`http/GET/*`"),
+            ("", "`files:read`"),
+        ] {
+            let said = CapabilitySet::parse(&[name]).unwrap_err().to_string();
+            assert!(said.contains(spelling), "{said}");
+            let written = spelling.trim_matches(['"', '`']);
+            assert!(CapabilitySet::parse(&[written]).is_ok(), "{written}");
+        }
+        for name in ["**", ":b", "*x", "/*", "_*"] {
+            let said = CapabilitySet::parse(&[name]).unwrap_err().to_string();
+            assert!(!said.contains("such as"), "{said}");
+        }
+    }
+
+    #[test]
+    fn whatever_may_be_the_name_of_a_tool_is_a_capability() {
+        // `http` may be a tool, `http:read` covers the tool `http_read`, and nothing keeps a space out of a name.
+        for name in ["http", "http:read", "http:*", "http/GET", "send mail", "search", "a,b", " a "]
+        {
+            assert!(set(&[name]).covers(name.trim_end_matches('*')), "{name}");
+        }
+        for name in
+            ["web:search", "files:*", "github/*", "*", "http/GET/*", "http/DELETE/notes/{id}"]
+        {
+            assert!(CapabilitySet::parse(&[name]).is_ok(), "{name}");
         }
     }
 

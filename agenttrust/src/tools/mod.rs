@@ -77,6 +77,41 @@ fn merge(functions: impl Iterator<Item = GuardedFunction>) -> Result<Vec<ToolDec
     Ok(tools.into_values().collect())
 }
 
+/// Warns of every tool that functions of this program give several effects.
+pub(crate) fn warn_of_several_effects() {
+    for (tool, effects) in several_effects(inventory::iter::<GuardedFunction>().copied()) {
+        tracing::warn!(
+            tool,
+            effects,
+            "functions of this program give one tool several effects, and each asks with its own; give them the \
+             same one, or one of them another name with `tool = \"..\"`"
+        );
+    }
+}
+
+/// The tools that have several effects, each with these and where they are given.
+fn several_effects(
+    functions: impl Iterator<Item = GuardedFunction>,
+) -> Vec<(&'static str, String)> {
+    let mut by_tool: BTreeMap<&'static str, Vec<GuardedFunction>> = BTreeMap::new();
+    for function in functions {
+        by_tool.entry(function.tool).or_default().push(function);
+    }
+    by_tool.retain(|_, functions| {
+        let first = functions.first().map(|function| function.effect);
+        functions.iter().any(|function| Some(function.effect) != first)
+    });
+    let said = |mut functions: Vec<GuardedFunction>| {
+        functions.sort_by_key(|function| (function.effect, function.file, function.line));
+        let said = functions.iter().map(|function| {
+            let effect = function.effect.map_or("none", |effect| effect.as_str());
+            format!("{effect} at {}:{}", function.file, function.line)
+        });
+        said.collect::<Vec<_>>().join(", ")
+    };
+    by_tool.into_iter().map(|(tool, functions)| (tool, said(functions))).collect()
+}
+
 fn declare(function: &GuardedFunction) -> ToolDeclaration {
     let mut tool = ToolDeclaration::new(function.tool);
     tool.effect = function.effect;
@@ -172,6 +207,21 @@ mod tests {
         let silent = GuardedFunction { effect: None, line: 30, ..LIST };
         let error = merge([LIST, silent].into_iter()).unwrap_err().to_string();
         assert!(error.contains("without an effect"), "{error}");
+    }
+
+    #[test]
+    fn tool_with_several_effects_is_told_with_each_of_its_places() {
+        let admin = GuardedFunction { effect: Some(Effect::Admin), line: 20, ..LIST };
+        let again = GuardedFunction { line: 30, ..LIST };
+        let silent = GuardedFunction { effect: None, file: "src/mail.rs", ..LIST };
+        // One effect, and one each: nothing to tell of.
+        let scopes = GuardedFunction { tool: "b", scopes: &[], ..LIST };
+        let same = GuardedFunction { tool: "b", line: 40, ..LIST };
+        let alone = GuardedFunction { tool: "a", effect: None, ..LIST };
+        let told = several_effects([again, same, admin, alone, silent, scopes, LIST].into_iter());
+        let effects = "none at src/mail.rs:10, read at src/files.rs:10, read at src/files.rs:30, admin at \
+                       src/files.rs:20";
+        assert_eq!(told, [("list", effects.to_owned())]);
     }
 
     #[test]

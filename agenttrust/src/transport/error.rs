@@ -14,6 +14,8 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct TransportError {
     kind: TransportErrorKind,
     source: BoxError,
+    /// What is wrong with where the client was sent, and what to write instead.
+    advice: Option<String>,
 }
 
 /// What went wrong, as far as a caller can act on it.
@@ -31,7 +33,7 @@ pub enum TransportErrorKind {
 impl TransportError {
     /// An error of `kind` caused by `source`.
     pub fn new(kind: TransportErrorKind, source: impl Into<BoxError>) -> Self {
-        Self { kind, source: source.into() }
+        Self { kind, source: source.into(), advice: None }
     }
 
     /// What went wrong, as far as a caller can act on it.
@@ -62,7 +64,18 @@ impl TransportError {
             }
             cause = error.source();
         }
-        Self { kind, source }
+        Self { kind, source, advice: None }
+    }
+
+    /// The same, where it is known what is wrong with the address.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn with_advice(self, advice: String) -> Self {
+        Self { advice: Some(advice), ..self }
+    }
+
+    /// Whether the address itself is wrong, so that asking again does not help.
+    pub(crate) fn is_misdirected(&self) -> bool {
+        self.advice.is_some()
     }
 }
 
@@ -129,6 +142,9 @@ fn broke_in_handshake(error: &reqwest::Error) -> bool {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(advice) = &self.advice {
+            return f.write_str(advice);
+        }
         f.write_str(match self.kind {
             TransportErrorKind::Connect => "no connection to the Guardian",
             TransportErrorKind::Timeout => "no answer from the Guardian in time",

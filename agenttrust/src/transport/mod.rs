@@ -7,6 +7,8 @@
 mod error;
 #[cfg(feature = "reqwest")]
 pub(crate) mod pool;
+#[cfg(feature = "reqwest")]
+mod scheme;
 mod service;
 
 pub use self::error::{TransportError, TransportErrorKind};

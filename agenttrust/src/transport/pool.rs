@@ -20,6 +20,7 @@ use tokio::runtime::{Handle, Id};
 use tower::Service;
 
 use super::error::{TransportError, TransportErrorKind};
+use super::scheme;
 use crate::background;
 
 /// Runtimes times routes.
@@ -128,7 +129,16 @@ impl PooledHttp {
                 if hung && uri.scheme() == Some(&Scheme::HTTPS) && answers(&uri, route).await {
                     return Err(TransportError::new(TransportErrorKind::Timeout, error));
                 }
-                Err(TransportError::classify(error.into()))
+                let advice = match route == Route::Direct || !any_proxy_is_named() {
+                    true => scheme::advice(&uri, &error).await,
+                    // Who would answer is the proxy.
+                    false => None,
+                };
+                let error = TransportError::classify(error.into());
+                Err(match advice {
+                    Some(advice) => error.with_advice(advice),
+                    None => error,
+                })
             }
         }
     }
@@ -147,9 +157,15 @@ async fn answers(uri: &Uri, route: Route) -> bool {
 }
 
 fn proxy_is_named() -> bool {
-    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-        .into_iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    is_set(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+}
+
+fn any_proxy_is_named() -> bool {
+    proxy_is_named() || is_set(&["HTTP_PROXY", "http_proxy"])
+}
+
+fn is_set(names: &[&str]) -> bool {
+    names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{empty, work};
 use crate::audit;
 use crate::audit::{AuditError, Entry, MAX_PAGE};
 use crate::cli::DatabaseArgs;
-use crate::cli::out::print;
+use crate::cli::out::{harmless_json, print};
 use crate::domain::GuardianError;
 use crate::store::Db;
 
@@ -132,5 +132,5 @@ fn line(out: &mut impl Write, entry: &Entry, json: bool) -> io::Result<()> {
             write!(out, " {what}={}", value.escape_debug())?;
         }
     }
-    writeln!(out, " {}", body.to_string().escape_debug().to_string().replace("\\\"", "\""))
+    writeln!(out, " {}", harmless_json(&body.to_string()))
 }
