@@ -6,6 +6,7 @@ mod approvals;
 mod builder;
 mod cache;
 mod health;
+mod issued;
 mod keys;
 mod path;
 mod request;
@@ -26,9 +27,10 @@ pub use self::actions::{Actions, CheckOptions, CheckResponse};
 pub use self::agents::Agents;
 pub use self::approvals::{ApprovalFilter, Approvals, DecisionOptions};
 pub use self::builder::AgentTrustClientBuilder;
-pub use self::keys::Keys;
+pub use self::issued::{Page, SessionFilter, TokenFilter};
+pub use self::keys::{Keys, RevokeKeyOptions};
 pub use self::revocations::Revocations;
-pub use self::sessions::Sessions;
+pub use self::sessions::{ApiSessionOptions, Sessions};
 pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
 pub use self::tools::Tools;
@@ -117,7 +119,7 @@ impl AgentTrustClient {
         Agents::new(self)
     }
 
-    /// Issuing, introspecting and revoking tokens.
+    /// Issuing, introspecting, listing and revoking tokens.
     #[must_use]
     pub fn tokens(&self) -> Tokens<'_> {
         Tokens::new(self)
@@ -129,7 +131,7 @@ impl AgentTrustClient {
         Actions::new(self)
     }
 
-    /// Opening and reading sessions.
+    /// Opening, reading, listing and revoking sessions.
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)

@@ -27,6 +27,20 @@ pub(crate) fn query(value: &str) -> String {
     utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
 }
 
+/// A path with those parameters of a query that are given.
+pub(crate) fn with_query(path: &str, params: &[(&str, Option<&str>)]) -> String {
+    let mut path = path.to_owned();
+    let mut mark = '?';
+    for (name, value) in params {
+        if let Some(value) = value {
+            path.push(mark);
+            path.push_str(&format!("{name}={}", query(value)));
+            mark = '&';
+        }
+    }
+    path
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
