@@ -125,6 +125,9 @@ impl<M> AuthenticateLayer<M> {
 
     /// What a token has to be for. One that was issued for no audience in particular is for any.
     ///
+    /// Where nothing is said, a token that has an audience is taken only where that names the gateway that
+    /// the key of the client is of.
+    ///
     /// With an empty one nobody is let in, and the log says so: it is a setting that was forgotten.
     pub fn audience(self, audience: impl Into<String>) -> Self {
         self.changed(|layer| layer.wanted.audience = Some(audience.into()))

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use agenttrust::client::ApiSessionOptions;
 use agenttrust::{
     AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest, Timestamp,
 };
@@ -85,7 +86,10 @@ impl Question {
     }
 
     async fn session(&self, token: &str, agent_id: &str) -> Result<String, Refusal> {
-        let session = match self.client.sessions().init_api_session(token).await {
+        let mut options = ApiSessionOptions::default();
+        options.target.clone_from(&self.wanted.audience);
+        let opened = self.client.sessions().init_api_session_with(token, &options).await;
+        let session = match opened {
             Ok(session) => session,
             // It worked a moment ago, and our own key was in order: so it is the token.
             Err(
