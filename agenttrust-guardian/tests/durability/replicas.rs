@@ -206,6 +206,46 @@ async fn measure(pair: &Pair, latencies: &mut Latencies) {
     };
     took("session begun", until("a session is open", enters).await);
 
+    near.post(&format!("/api/v1/sessions/{session}/revoke"), json!({})).await;
+    took("session revoked", until("a session is over", || async { !enters().await }).await);
+
+    let key = near.key("agent", &[&agent.id]).await;
+    let issue = json!({ "agent_id": agent.id, "scopes": ["search"] });
+    let path = "/api/v1/agent-tokens/issue";
+    let issued = near.0.sure("POST", path, &text(&key, "key"), &issue).await;
+    let token = json!({ "token": issued["token"] });
+    let active = || async {
+        let path = "/api/v1/agent-tokens/introspect";
+        far.post(path, token.clone()).await["active"] == true
+    };
+    until("a token works", active).await;
+    let path = format!("/api/v1/keys/{}", text(&key, "id"));
+    let gone = near.0.sure("DELETE", &path, ADMIN, &json!({ "reason": "compromised" })).await;
+    assert_eq!((&gone["tokens"], &gone["durable"]), (&json!(1), &json!(true)), "{gone}");
+    took("key compromised", until("its token is refused", || async { !active().await }).await);
+    // What it cannot hear of is not said alone: the other replica lists it so, too.
+    let listed = far.get(&format!("/api/v1/agent-tokens?key_id={}", text(&key, "id"))).await;
+    assert_eq!(listed["tokens"][0]["state"], "revoked", "{listed}");
+
+    let reader = near.key("auditor", &[]).await;
+    let (id, reader) = (text(&reader, "id"), text(&reader, "key"));
+    let approval = near.held(&agent, "db_drop").await;
+    let path = format!("/mcp/approvals/{approval}?wait=30");
+    let known = || async { far.0.ask("GET", "/api/v1/agents", &reader, &Value::Null).await };
+    until("a new key", || async { known().await.unwrap().0 == 200 }).await;
+    let waiting = async {
+        let (status, answer) = far.0.ask("GET", &path, &reader, &Value::Null).await.unwrap();
+        assert_eq!(status, 401, "{answer}");
+        Instant::now()
+    };
+    let revoking = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        near.revoke_key(&id).await;
+        Instant::now()
+    };
+    let (ended, revoked) = join(waiting, revoking).await;
+    took("long poll ended", ended.saturating_duration_since(revoked));
+
     let path = "/api/v1/tools/frobnicate/effect";
     near.0.sure("PUT", path, ADMIN, &json!({ "effect": "admin" })).await;
     let is_held = || async { far.check(&agent, "frobnicate").await["elevation_required"] == true };
