@@ -320,6 +320,10 @@ async fn token_and_session_are_taken_back_by_their_ids_with_all_that_was_made_fr
             api.get(&format!("/mcp/sessions/{gone}"), ADMIN).await.refused(404, "NOT_FOUND");
         }
         assert!(!is_active(&api, &inner).await);
+        // As it stands in the database, too.
+        let over = ids(&api, ADMIN, SESSIONS, "state=revoked&limit=2").await;
+        assert_eq!(over, [innermost, session.clone()]);
+        assert_eq!(ids(&api, ADMIN, TOKENS, "state=revoked&limit=1").await, [inner.id.as_str()]);
         assert!(is_active(&api, &token).await, "the token that it was opened with works on");
         let again = init(&api, &gateway, &token).await;
         assert_ne!(again, session);
