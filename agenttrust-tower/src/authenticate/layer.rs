@@ -77,7 +77,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// taken back meanwhile or is older than 30 seconds.
 ///
 /// However many requests come with one token, it is asked about once at a time, and in one session for
-/// as long as it is known. No token is kept, only its SHA-256; at most 4,096 good and 1,024 bad ones are
+/// as long as it is known: where an operator revokes that session by its id, guarded calls with this token
+/// are denied here until the agent comes with another one. No token is kept, only its SHA-256; at most 4,096 good and 1,024 bad ones are
 /// known, 256 of them of one agent, and 256 that are not known are looked into at a time: one that
 /// worked before is asked about however many made-up ones there are.
 ///

@@ -36,7 +36,7 @@ impl Question {
     /// Asks what a token is worth and opens a session with it.
     ///
     /// `before` is whose it was when it was last asked about: its session is still open, as the token
-    /// still works.
+    /// still works, or an operator revoked it by its id, which no new session is to get around.
     pub(super) async fn ask(
         &self,
         token: &str,
