@@ -131,6 +131,7 @@ impl Guardian {
             role,
             agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
             hash: secret.fingerprint(),
+            gateway: None,
         };
         keys::create(&self.engine, new, "owner").await?;
         Ok(secret.expose().to_owned())

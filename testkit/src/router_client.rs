@@ -277,7 +277,10 @@ impl RouterClient {
 
     /// The stream of revocations, once it is ready.
     pub async fn revocations(&self, key: &str) -> Stream {
-        let request = Request::get("/api/v1/revocations/stream").header("X-API-Key", key);
+        let mut request = Request::get("/api/v1/revocations/stream").header("X-API-Key", key);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await;
         let (parts, body) = response.unwrap().into_parts();
         assert_eq!(parts.status, 200);

@@ -230,7 +230,8 @@ async fn organisation_sees_and_tells_only_its_own() {
     api.check(&key, &agent, "db_delete").await.held();
     let stranger = Secret::random("sk_live_").unwrap();
     let hash = stranger.fingerprint();
-    let new = NewKey { org_id: "org_2".to_owned(), role: Role::Admin, agents: Vec::new(), hash };
+    let (org_id, role) = ("org_2".to_owned(), Role::Admin);
+    let new = NewKey { org_id, role, agents: Vec::new(), hash, gateway: None };
     keys::create(engine, new, "test").await.unwrap();
     let stranger = stranger.expose();
     let empty = json!({ "webhooks": [] });

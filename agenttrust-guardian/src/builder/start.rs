@@ -186,6 +186,7 @@ fn own_key() -> Key {
         org_id: DEFAULT_ORG.to_owned(),
         role: Role::Admin,
         agents: Vec::new(),
+        gateway: None,
     }
 }
 
@@ -264,7 +265,7 @@ async fn ensure_admin(
         }
         None => {}
     }
-    let new =
-        NewKey { org_id: DEFAULT_ORG.to_owned(), role: Role::Admin, agents: Vec::new(), hash };
+    let (org_id, agents) = (DEFAULT_ORG.to_owned(), Vec::new());
+    let new = NewKey { org_id, role: Role::Admin, agents, hash, gateway: None };
     keys::create(engine, new, "builder").await.map(drop).map_err(GuardianError::from)
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::out::{print, say};
 use super::{DatabaseArgs, KEYS_LOG};
 use crate::audit::{AuditError, AuditLog, Record};
-use crate::domain::names::check_name;
-use crate::domain::{DEFAULT_ORG, GuardianError, Role, Secret};
-use crate::services::keys::{self, NewKey};
-use crate::store::{AgentRow, Db, Rotation, Store};
+use crate::domain::names::{check_name, check_text};
+use crate::domain::{DEFAULT_ORG, Error, GuardianError, Role, Secret};
+use crate::engine::taking::KeyTaking;
+use crate::services::keys::{self, NewKey, check_gateway};
+use crate::store::{AgentRow, Db, Gone, KeyEnd, Rotation, Store};
 
 /// Who did it, in the audit.
 const BY: &str = "agenttrust keys";
@@ -31,6 +32,9 @@ pub(super) enum Keys {
         /// The agent that an agent key is bound to; may be given several times
         #[arg(long = "agent", value_name = "ID")]
         agents: Vec<String>,
+        /// The gateway that a gateway key is of; keys of one name are one gateway
+        #[arg(long, value_name = "NAME")]
+        gateway: Option<String>,
         /// The organisation that it is of; its first key makes it
         #[arg(long, value_name = "ID", default_value = DEFAULT_ORG)]
         org: String,
@@ -57,18 +61,38 @@ pub(super) enum Keys {
     Revoke {
         /// The id of the key, key_…
         id: String,
+        /// Why, for whoever reads the audit
+        #[arg(long, value_name = "WORDS", default_value = "")]
+        reason: String,
+        /// What becomes of what was issued with it: `revoke` where the reason is "compromised", else `keep`,
+        /// unless it is said
+        #[arg(long, value_enum, value_name = "WHAT")]
+        issued: Option<WhatIssued>,
         #[command(flatten)]
         place: DatabaseArgs,
     },
 }
 
+/// What becomes of the tokens and sessions that were issued and opened with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum WhatIssued {
+    /// They live on
+    Keep,
+    /// They go with it, with all that was made from them
+    Revoke,
+}
+
 impl Keys {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Create { role, agents, org, place } => create(role, agents, org, &place).await?,
+            Self::Create { role, agents, gateway, org, place } => {
+                create(role, agents, gateway, org, &place).await?;
+            }
             Self::Rotate { id, overlap, place } => rotate(id, overlap, &place).await?,
             Self::List { place } => list(&place).await?,
-            Self::Revoke { id, place } => revoke(id, &place).await?,
+            Self::Revoke { id, reason, issued, place } => {
+                revoke(id, reason, issued, &place).await?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -77,11 +101,13 @@ impl Keys {
 async fn create(
     role: Role,
     agents: Vec<String>,
+    gateway: Option<String>,
     org_id: String,
     place: &DatabaseArgs,
 ) -> Result<(), GuardianError> {
-    check_name("--org", &org_id)
-        .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
+    let refused = |error: Error| GuardianError::Invalid(error.message().to_owned());
+    check_name("--org", &org_id).map_err(refused)?;
+    check_gateway("--gateway", role, gateway.as_deref()).map_err(refused)?;
     match (role, agents.as_slice()) {
         (Role::Agent, []) => {
             return Err(GuardianError::Invalid(
@@ -105,7 +131,7 @@ async fn create(
     }
     let secret = Secret::random("sk_live_")?;
     let hash = secret.fingerprint();
-    let row = NewKey { org_id, role, agents, hash }.into_row(Timestamp::now());
+    let row = NewKey { org_id, role, agents, hash, gateway }.into_row(Timestamp::now());
     let mut record = keys::created(&row);
     if let Some(body) = record.body.as_object_mut() {
         body.insert("by".to_owned(), json!(BY));
@@ -128,13 +154,14 @@ async fn list(place: &DatabaseArgs) -> Result<(), GuardianError> {
                 Some(at) => format!("revoked {at}"),
                 None => "works".to_owned(),
             };
-            let agents = key.agents.join(",");
+            // What it is bound to, or whose it is.
+            let whose = key.gateway.clone().unwrap_or_else(|| key.agents.join(","));
             let used = match key.last_used_at {
                 Some(at) => format!("last used {at}"),
                 None => "never used".to_owned(),
             };
             let (id, role, org, made) = (&key.id, key.role, &key.org_id, key.created_at);
-            writeln!(out, "{id}\t{role}\t{made}\t{state}\t{used}\t{org}\t{agents}")?;
+            writeln!(out, "{id}\t{role}\t{made}\t{state}\t{used}\t{org}\t{whose}")?;
         }
         Ok(())
     })
@@ -162,22 +189,43 @@ async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), Gu
     Ok(())
 }
 
-async fn revoke(id: String, place: &DatabaseArgs) -> Result<(), GuardianError> {
+async fn revoke(
+    id: String,
+    reason: String,
+    issued: Option<WhatIssued>,
+    place: &DatabaseArgs,
+) -> Result<(), GuardianError> {
+    check_text("--reason", &reason)
+        .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
     let store = place.open_existing().await?;
     let org_id = org_of(&store, &id).await?;
-    let revoked = store.revoke_key(id.clone(), org_id.clone(), Timestamp::now()).await?;
-    if !revoked {
-        return Err(no_such_key(&id));
+    let said = issued.map(|issued| issued == WhatIssued::Revoke);
+    let taking = KeyTaking { take_issued: keys::takes_issued(said, &reason), reason };
+    let end = KeyEnd {
+        id: id.clone(),
+        org_id: org_id.clone(),
+        reason: taking.reason.clone(),
+        take_issued: taking.take_issued,
+        now: Timestamp::now(),
+    };
+    let Some(gone) = store.revoke_key(end).await? else { return Err(no_such_key(&id)) };
+    let mut record = keys::revoked(&org_id, &id, &taking, gone);
+    if let Some(body) = record.body.as_object_mut() {
+        body.insert("by".to_owned(), json!(BY));
     }
-    let record = Record::new("key.revoked", org_id).body(json!({ "key_id": id, "by": BY }));
     note(&store, record).await?;
     store.close().await;
-    say(&format!("{id} is revoked"))
+    let Gone { tokens, sessions } = gone;
+    match taking.take_issued {
+        true => say(&format!("{id} is revoked, with {tokens} tokens and {sessions} sessions")),
+        false => say(&format!("{id} is revoked")),
+    }
 }
 
 /// The organisation of a key. Whoever has the database looks after all of them.
 async fn org_of(store: &Store, id: &str) -> Result<String, GuardianError> {
     let row = store.key(id.to_owned()).await?;
+    let row = row.filter(|row| row.revoked_at.is_none());
     row.map(|row| row.org_id).ok_or_else(|| no_such_key(id))
 }
 

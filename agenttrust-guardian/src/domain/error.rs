@@ -87,6 +87,14 @@ impl Error {
         ))
     }
 
+    /// The caller speaks for another agent than the request is about.
+    pub(crate) fn not_named(named: &str, agent_id: &str) -> Self {
+        Self::forbidden(format!(
+            "X-Agent-ID names agent {named:?} and the request is about {agent_id:?}; \
+             name the same agent in both, or leave the header out"
+        ))
+    }
+
     /// The agent is gone for good.
     pub(crate) fn agent_revoked(agent_id: &str) -> Self {
         let message =

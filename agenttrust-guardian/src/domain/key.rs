@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Role;
 use super::role::Access;
+use super::{Error, Role};
 
 /// One API key that works.
 #[derive(Clone)]
@@ -12,12 +12,19 @@ pub(crate) struct Key {
     pub(crate) org_id: String,
     pub(crate) role: Role,
     pub(crate) agents: Vec<String>,
+    /// The gateway that it is of; keys of one name are one gateway.
+    pub(crate) gateway: Option<String>,
 }
 
 impl Key {
     /// Whether the key is bound to this agent.
     pub(crate) fn is_bound_to(&self, agent_id: &str) -> bool {
         self.agents.iter().any(|bound| bound == agent_id)
+    }
+
+    /// Whether a session was opened with this key, or at the gateway that it is of.
+    pub(crate) fn has_opened(&self, opened_by: Option<&str>, gateway: Option<&str>) -> bool {
+        opened_by == Some(&self.id) || gateway.is_some() && gateway == self.gateway.as_deref()
     }
 }
 
@@ -26,12 +33,59 @@ impl Key {
 pub(crate) struct Reach<'a> {
     pub(crate) key: &'a Key,
     pub(crate) access: Access,
+    /// The one agent that the caller speaks for, where it says so.
+    pub(crate) named: Option<&'a str>,
 }
 
 impl Reach<'_> {
     /// Whether this agent is within it.
     pub(crate) fn covers(&self, agent_id: &str) -> bool {
-        self.access == Access::Any || self.key.is_bound_to(agent_id)
+        self.names(agent_id) && (self.access == Access::Any || self.key.is_bound_to(agent_id))
+    }
+
+    /// Whether the caller speaks for this agent, or for nobody in particular.
+    pub(crate) fn names(&self, agent_id: &str) -> bool {
+        self.named.is_none_or(|named| named == agent_id)
+    }
+
+    /// Refuses an agent that is not within it.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden.
+    pub(crate) fn need(&self, agent_id: &str) -> Result<(), Error> {
+        if self.access != Access::Any && !self.key.is_bound_to(agent_id) {
+            return Err(Error::not_bound(agent_id));
+        }
+        self.need_named(agent_id)
+    }
+
+    /// Refuses another agent than the one that the caller speaks for.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden.
+    pub(crate) fn need_named(&self, agent_id: &str) -> Result<(), Error> {
+        match self.named {
+            Some(named) if named != agent_id => Err(Error::not_named(named, agent_id)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The agents to list things of, `None` for all: those that are within it, or the one that is asked about.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden for one that is not within it.
+    pub(crate) fn listed(&self, agent_id: Option<&str>) -> Result<Vec<Option<String>>, Error> {
+        if let Some(agent_id) = agent_id.or(self.named) {
+            self.need(agent_id)?;
+            return Ok(vec![Some(agent_id.to_owned())]);
+        }
+        Ok(match self.access {
+            Access::Any => vec![None],
+            _ => self.key.agents.iter().cloned().map(Some).collect(),
+        })
     }
 }
 

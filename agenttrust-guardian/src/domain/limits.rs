@@ -287,7 +287,7 @@ mod tests {
 
     fn key(org_id: &str, id: &str) -> Arc<Key> {
         let (id, org_id) = (id.to_owned(), org_id.to_owned());
-        Arc::new(Key { id, org_id, role: Role::Agent, agents: Vec::new() })
+        Arc::new(Key { id, org_id, role: Role::Agent, agents: Vec::new(), gateway: None })
     }
 
     /// As much as this key gets, one by one, and why no more.

@@ -53,8 +53,10 @@ impl Role {
                 | P::InitSession
                 | P::InitApiSession
                 | P::ReadSessions
+                | P::RevokeSessions
                 | P::IssueTokens
                 | P::IntrospectTokens
+                | P::ReadTokens
                 | P::RevokeTokens
                 | P::ReadAgents
                 | P::ReadApprovals
@@ -68,11 +70,10 @@ impl Role {
                 P::Check
                 | P::Report
                 | P::InitApiSession
-                | P::ReadSessions
                 | P::IntrospectTokens
                 | P::WatchRevocations,
             ) => Any,
-            (Self::Gateway, P::ReadApprovals | P::DiscloseInput) => Own,
+            (Self::Gateway, P::ReadApprovals | P::DiscloseInput | P::ReadSessions) => Own,
             (Self::Gateway, _) => No,
 
             (
@@ -86,6 +87,7 @@ impl Role {
                 | P::ReadWebhooks
                 | P::ReadPolicies
                 | P::IntrospectTokens
+                | P::ReadTokens
                 | P::WatchRevocations,
             ) => Any,
             (Self::Auditor, _) => No,
@@ -95,6 +97,7 @@ impl Role {
                 P::DecideApprovals
                 | P::SuspendAgents
                 | P::RevokeTokens
+                | P::RevokeSessions
                 | P::SetFloors
                 | P::SetEffects
                 | P::DeclareTools
@@ -144,11 +147,13 @@ pub(crate) enum Permission {
     RemoveTools,
     IssueTokens,
     IntrospectTokens,
+    ReadTokens,
     RevokeTokens,
     WatchRevocations,
     InitSession,
     InitApiSession,
     ReadSessions,
+    RevokeSessions,
     ReadApprovals,
     DecideApprovals,
     DiscloseInput,
@@ -176,11 +181,13 @@ impl fmt::Display for Permission {
             Self::RemoveTools => "remove declared tools",
             Self::IssueTokens => "issue tokens",
             Self::IntrospectTokens => "introspect tokens",
+            Self::ReadTokens => "list tokens",
             Self::RevokeTokens => "revoke tokens",
             Self::WatchRevocations => "watch revocations",
             Self::InitSession => "open a session",
             Self::InitApiSession => "open a session from a token",
             Self::ReadSessions => "read sessions",
+            Self::RevokeSessions => "revoke sessions",
             Self::ReadApprovals => "read approvals",
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",
@@ -200,8 +207,8 @@ impl fmt::Display for Permission {
 pub(crate) enum Access {
     /// Not at all.
     No,
-    /// For the agents the key is bound to, and for what the key itself asked; what it declares can only
-    /// raise the effect of tools that these agents may use.
+    /// For the agents the key is bound to, for what the key itself asked, and for the sessions that were
+    /// opened at its gateway; what it declares can only raise the effect of tools that these agents may use.
     Own,
     /// For every agent of the organisation.
     Any,

@@ -119,6 +119,18 @@ impl Engine {
         self.registry.keys.get(secret, self.clock.now()).is_some()
     }
 
+    /// Refuses a key that was revoked meanwhile: what is issued with it would outlive it.
+    ///
+    /// # Errors
+    ///
+    /// Unauthenticated.
+    pub(crate) fn need_key(&self, key: &Key) -> Result<(), Error> {
+        if self.registry.keys.has(&key.id) {
+            return Ok(());
+        }
+        Err(Error::unauthenticated("the API key was revoked meanwhile; use another one"))
+    }
+
     /// Changes what is known of an organisation's tools as `plan` says: the database first, then memory,
     /// then the audit. One change at a time, so that none is planned from what another one is about to
     /// replace; should another replica come first, it is planned anew.
@@ -267,6 +279,7 @@ mod tests {
             org_id: DEFAULT_ORG.to_owned(),
             role: crate::domain::Role::Admin,
             agents: Vec::new(),
+            gateway: None,
         };
         // Each sets the effect that follows the one that it finds.
         let next = |manifest: &Manifest| {

@@ -289,9 +289,14 @@ impl Engine {
     async fn follow_key(&self, id: String) -> Result<(), StoreError> {
         let Some(row) = self.control_store.key(id).await? else { return Ok(()) };
         let taken_back = row.revoked_at.is_some() || row.rotated_at.is_some();
+        let issued_too = row.took_issued.then(|| (row.org_id.clone(), row.id.clone()));
         self.registry.keys.insert(row);
         if taken_back {
             self.revocations.keys_changed();
+        }
+        if let Some((org_id, id)) = issued_too {
+            let removed = self.registry.remove_issued(&id);
+            self.tell_of(&org_id, &removed);
         }
         Ok(())
     }
@@ -337,7 +342,9 @@ impl Engine {
     async fn follow_session(&self, id: String) -> Result<(), StoreError> {
         let Some(row) = self.control_store.session(id).await? else { return Ok(()) };
         if row.ended {
-            self.registry.sessions.remove(&row.id);
+            // Of one that was taken back here nothing is left, and was told then.
+            let removed = self.registry.remove_session(&row.id);
+            self.tell_of(&row.org_id, &removed);
         } else {
             let entry = SessionEntry::new(row).map_err(crate::registry::unreadable)?;
             self.registry.keep_session(Arc::new(entry));

@@ -43,6 +43,8 @@ impl Class {
                 "/api/v1/agents/{id}/revoke",
                 "/api/v1/agents/{id}/suspend",
                 "/api/v1/agent-tokens/revoke",
+                "/api/v1/agent-tokens/{id}/revoke",
+                "/api/v1/sessions/{id}/revoke",
             ]),
             Method::DELETE => is_one_of(&["/api/v1/keys/{id}"]),
             _ => false,

@@ -13,7 +13,6 @@ use super::answers::{Conflict, Done, NotFound, TakenBack, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
-use crate::domain::role::Access;
 use crate::domain::{Error, Permission};
 use crate::services::agents::{self, NewAgent, NewFloor};
 
@@ -63,9 +62,9 @@ pub(super) async fn list(
     caller: Caller,
     params: Params,
 ) -> Result<Json<Agents>, Error> {
-    let access = caller.need(Permission::ReadAgents)?;
+    let reach = caller.reach(Permission::ReadAgents)?;
     agents::own_org(&caller.key, params.text("org_id"))?;
-    let agents = agents::list(&engine, &caller.key, access == Access::Any);
+    let agents = agents::list(&engine, reach);
     Ok(Json(Agents { agents }))
 }
 
@@ -80,18 +79,18 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
     Ok(Json(agents::known(&engine, caller.org_id(), &id)?.show()))
 }
 
-/// The body of the three below.
+/// Why something is taken back or given back.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct Reason {
     /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
-    reason: String,
+    pub(super) reason: String,
 }
 
-/// Why the caller, who may, changes how an agent stands.
-async fn reason_to_change(caller: &Caller, payload: Payload) -> Result<String, Error> {
-    caller.need(Permission::SuspendAgents)?;
+/// Why the caller, who may, changes how this agent stands.
+async fn reason_to_change(caller: &Caller, id: &str, payload: Payload) -> Result<String, Error> {
+    caller.need_for(Permission::SuspendAgents, id)?;
     Ok(payload.json_or_empty::<Reason>().await?.reason)
 }
 
@@ -110,7 +109,7 @@ pub(super) async fn revoke(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<TakenBack>, Error> {
-    let reason = reason_to_change(&caller, payload).await?;
+    let reason = reason_to_change(&caller, &id, payload).await?;
     let durable = agents::revoke(&engine, &caller.key, &id, reason).await?;
     Ok(Json(TakenBack { status: AgentStatus::Revoked.as_str(), durable }))
 }
@@ -130,7 +129,7 @@ pub(super) async fn suspend(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<TakenBack>, Error> {
-    let reason = reason_to_change(&caller, payload).await?;
+    let reason = reason_to_change(&caller, &id, payload).await?;
     let durable = agents::suspend(&engine, &caller.key, &id, reason).await?;
     Ok(Json(TakenBack { status: AgentStatus::Suspended.as_str(), durable }))
 }
@@ -150,7 +149,7 @@ pub(super) async fn reactivate(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<Done>, Error> {
-    let reason = reason_to_change(&caller, payload).await?;
+    let reason = reason_to_change(&caller, &id, payload).await?;
     agents::reactivate(&engine, &caller.key, &id, &reason).await?;
     Ok(Json(Done { status: AgentStatus::Active.as_str() }))
 }
@@ -196,7 +195,7 @@ pub(super) async fn set_floor(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<Floor>, Error> {
-    caller.need(Permission::SetFloors)?;
+    caller.need_for(Permission::SetFloors, &id)?;
     let body: SetFloor = payload.json().await?;
     let new = NewFloor { mode: body.mode, ceiling: body.scope_ceiling };
     let (mode, scope_ceiling) = agents::set_floor(&engine, &caller.key, &id, new).await?;

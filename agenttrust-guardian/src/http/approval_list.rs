@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 use super::App;
 use super::answers::Unavailable;
 use super::auth::Caller;
+use super::paging::Paging;
 use super::params::Params;
 use crate::domain::Error;
 use crate::domain::Permission;
-use crate::domain::names::check_name;
 use crate::services::approvals;
-use crate::store::{ApprovalFilter, Place};
+use crate::store::ApprovalFilter;
 
-/// How many approvals one answer lists at most, and unless another number is asked for.
-const LISTED_MOST: usize = 1_000;
+/// Starts the id of every approval.
+const APPROVAL_PREFIX: &str = "apr_";
 
 /// The answer of `GET /mcp/approvals`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,30 +53,20 @@ pub(super) async fn list(
 ) -> Result<Json<Approvals>, Error> {
     let reach = caller.reach(Permission::ReadApprovals)?;
     let agent_id = params.name("agent_id")?;
-    let limit = limit(&params)?;
+    let paging = Paging::from_params(&params, APPROVAL_PREFIX)?;
     let filter = ApprovalFilter {
         status: status(&params)?,
         agent_id: None,
         tool: params.name("tool")?.map(str::to_owned),
         since: params.time("since")?,
         until: params.time("until")?,
-        after: params.text("before").map(place).transpose()?,
+        after: paging.after.clone(),
         in_doubt: params.truth("in_doubt")?,
-        // One more tells whether there are more.
-        limit: i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
+        limit: paging.looked_for(),
     };
     let mut approvals = approvals::list(&engine, reach, agent_id, filter).await?;
-    let more = approvals.len() > limit;
-    approvals.truncate(limit);
-    let next = approvals.last().filter(|_| more).and_then(cursor);
+    let next = paging.cut(&mut approvals, |approval| (approval.created_at, &approval.id));
     Ok(Json(Approvals { approvals, next }))
-}
-
-fn limit(params: &Params) -> Result<usize, Error> {
-    match params.number("limit")?.unwrap_or(LISTED_MOST) {
-        limit @ 1..=LISTED_MOST => Ok(limit),
-        other => Err(Error::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}"))),
-    }
 }
 
 fn status(params: &Params) -> Result<Option<ApprovalStatus>, Error> {
@@ -89,20 +79,4 @@ fn status(params: &Params) -> Result<Option<ApprovalStatus>, Error> {
         })
     });
     status.transpose()
-}
-
-/// The place of this approval, as callers send it back.
-fn cursor(approval: &Approval) -> Option<String> {
-    approval.created_at.map(|at| format!("{}.{}", at.unix_micros(), approval.id))
-}
-
-/// The place that a [`cursor`] stands for.
-fn place(cursor: &str) -> Result<Place, Error> {
-    let read = || {
-        let (at, id) = cursor.split_once('.')?;
-        check_name("before", id).ok()?;
-        let created_at = Timestamp::from_unix_micros(at.parse().ok()?)?;
-        Some(Place { created_at, id: id.to_owned() })
-    };
-    read().ok_or_else(|| Error::invalid("before", "is nothing that an answer said as next"))
 }

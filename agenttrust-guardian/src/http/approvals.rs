@@ -107,7 +107,10 @@ async fn decide(
     payload: Payload,
     approve: bool,
 ) -> Result<Json<ApprovalDecision>, Error> {
-    caller.need(Permission::DecideApprovals)?;
+    let reach = caller.reach(Permission::DecideApprovals)?;
+    if caller.named.is_some() {
+        approvals::find(&engine, reach, &id).await?;
+    }
     let Decision { decided_by, reason } = payload.json_or_empty().await?;
     let word = Word { approve, decided_by, reason };
     approvals::decide(&engine, &caller.key, &id, word).await.map(Json)

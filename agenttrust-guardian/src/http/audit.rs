@@ -50,10 +50,12 @@ pub(super) async fn list(
     caller: Caller,
     params: Params,
 ) -> Result<Json<AuditPage>, Error> {
-    caller.need(Permission::ReadAudit)?;
+    let reach = caller.reach(Permission::ReadAudit)?;
     let after = number(&params, "after")?.unwrap_or(0);
     let limit = limit(&params)?;
-    let agent_id = params.name("agent_id")?.map(str::to_owned);
+    let agent_id = params.name("agent_id")?;
+    agent_id.map_or(Ok(()), |agent_id| reach.need_named(agent_id))?;
+    let agent_id = agent_id.or(reach.named).map(str::to_owned);
     let wanted = Wanted { log: log(&params)?, after, limit, agent_id };
     let Page { entries, next_after } = audit::list(&engine, caller.org_id(), wanted).await?;
     Ok(Json(AuditPage { entries, next_after }))
@@ -220,8 +222,8 @@ impl From<Walked> for AuditLogVerification {
     ),
 )]
 pub(super) async fn export(engine: App, caller: Caller, params: Params) -> Result<Response, Error> {
-    caller.need(Permission::ReadAudit)?;
-    let begun = audit::export(&engine, caller.org_id(), log(&params)?).await?;
+    let reach = caller.reach(Permission::ReadAudit)?;
+    let begun = audit::export(&engine, reach, log(&params)?).await?;
     let lines = stream::try_unfold(begun, |mut export| async move {
         let next = export.next_page().await.map_err(broken)?;
         let Some(entries) = next else { return Ok::<_, io::Error>(None) };

@@ -27,7 +27,7 @@ pub(super) struct Caller {
     /// The secret by which the key was presented: of a rotated key, one of two.
     pub(super) secret: Fingerprint,
     /// The agent that `X-Agent-ID` names; one that the key may name.
-    named: Option<String>,
+    pub(super) named: Option<String>,
 }
 
 impl Caller {
@@ -50,22 +50,14 @@ impl Caller {
 
     /// As [`need`](Self::need), with the key.
     pub(super) fn reach(&self, permission: Permission) -> Result<Reach<'_>, Error> {
-        Ok(Reach { access: self.need(permission)?, key: &self.key })
+        let named = self.named.as_deref();
+        Ok(Reach { access: self.need(permission)?, key: &self.key, named })
     }
 
     /// As [`need`](Self::need), for this agent; 403 for an agent that the key is not bound to, and
     /// for another one than `X-Agent-ID` names.
     pub(super) fn need_for(&self, permission: Permission, agent_id: &str) -> Result<(), Error> {
-        if !self.reach(permission)?.covers(agent_id) {
-            return Err(Error::not_bound(agent_id));
-        }
-        match &self.named {
-            Some(named) if named != agent_id => Err(Error::forbidden(format!(
-                "{AGENT_ID} names agent {named:?} and the request is about {agent_id:?}; \
-                 name the same agent in both, or leave the header out"
-            ))),
-            _ => Ok(()),
-        }
+        self.reach(permission)?.need(agent_id)
     }
 
     /// The agents that the key is bound to; the one of them that `X-Agent-ID` names, if it names one.

@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 
 use agenttrust::Timestamp;
 use agenttrust::model::schema::{Name, NameOrEmpty};
+use agenttrust::model::{Issued, KeyRevocation};
 
 use super::App;
-use super::answers::{NotFound, TakenBack, Unavailable};
+use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -17,6 +18,7 @@ use crate::domain::Error;
 use crate::domain::names::check_name;
 use crate::domain::numbers::whole;
 use crate::domain::{DEFAULT_ORG, ParseRoleError, Permission, Role, Secret};
+use crate::engine::taking::KeyTaking;
 use crate::services::keys::{self, NewKey, NewSecret};
 use crate::store::KeyRow;
 
@@ -33,6 +35,11 @@ pub(super) struct CreateKey {
     #[serde(default)]
     #[schema(value_type = Option<Name>, nullable = false)]
     org_id: Option<String>,
+    /// The gateway that a key of role `gateway` is of: several keys of one name are one gateway. A token for
+    /// an audience is taken at the gateway that it names.
+    #[serde(default)]
+    #[schema(value_type = Option<Name>, nullable = false)]
+    gateway: Option<String>,
 }
 
 /// A key as callers see it.
@@ -43,6 +50,9 @@ pub(super) struct KeyView {
     org_id: String,
     role: Role,
     agents: Vec<String>,
+    /// The gateway that it is of.
+    #[schema(required = true)]
+    gateway: Option<String>,
     created_at: Timestamp,
     #[schema(required = true)]
     revoked_at: Option<Timestamp>,
@@ -68,6 +78,7 @@ impl From<KeyRow> for KeyView {
             org_id: row.org_id,
             role: row.role,
             agents: row.agents,
+            gateway: row.gateway,
             created_at: row.created_at,
             revoked_at: row.revoked_at,
             rotated_at: row.rotated_at,
@@ -89,14 +100,16 @@ pub(super) async fn create(
     caller: Caller,
     payload: Payload,
 ) -> Result<(StatusCode, Json<KeyView>), Error> {
-    caller.need(Permission::ManageKeys)?;
+    let reach = caller.reach(Permission::ManageKeys)?;
     let body: CreateKey = payload.json().await?;
+    body.agents.iter().try_for_each(|agent_id| reach.need_named(agent_id))?;
     let role: Role = body.role.parse().map_err(|error: ParseRoleError| {
         Error::invalid("role", format!("is not known: {error}"))
     })?;
     let org_id = organisation(&caller, body.org_id.as_deref())?.to_owned();
     let secret = Secret::random("sk_live_")?;
-    let new = NewKey { org_id, role, agents: body.agents, hash: secret.fingerprint() };
+    let (agents, gateway) = (body.agents, body.gateway);
+    let new = NewKey { org_id, role, agents, hash: secret.fingerprint(), gateway };
     let row = keys::create(&engine, new, &caller.key.id).await?;
     let view = KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) };
     Ok((StatusCode::CREATED, Json(view)))
@@ -137,6 +150,22 @@ pub(super) async fn list(engine: App, caller: Caller, params: Params) -> Result<
     Ok(Json(Keys { keys: keys.into_iter().map(KeyView::from).collect() }))
 }
 
+/// The body of `DELETE /api/v1/keys/{id}`, which may be left out. A field that is misspelt must not keep what
+/// is to be taken back, so unknown fields are refused.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevokeKey {
+    /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
+    #[serde(default)]
+    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
+    reason: String,
+    /// What becomes of the tokens and sessions that were issued and opened with it, and of all that was made
+    /// from them: `revoke` where the reason is `compromised`, else `keep`, unless it is said.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    issued: Option<Issued>,
+}
+
 /// Revoke a key
 ///
 /// It is in force at once at the Guardian that answers, also while its database or its disk refuses.
@@ -146,18 +175,32 @@ pub(super) async fn list(engine: App, caller: Caller, params: Params) -> Result<
         ("id" = Name, Path, description = "The id of the key"),
         ("org_id" = Option<NameOrEmpty>, Query, description = "Another organisation than the caller's, for an admin of `org_default`"),
     ),
-    responses((status = 200, description = "It is revoked", body = TakenBack), NotFound, Unavailable),
+    request_body = Option<RevokeKey>,
+    responses((status = 200, description = "It is revoked", body = KeyRevocation), NotFound, Unavailable),
 )]
 pub(super) async fn revoke(
     engine: App,
     caller: Caller,
     Id(id): Id,
     params: Params,
-) -> Result<Json<TakenBack>, Error> {
+    payload: Payload,
+) -> Result<Json<KeyRevocation>, Error> {
     caller.need(Permission::ManageKeys)?;
     let org_id = organisation(&caller, params.name("org_id")?)?;
-    let durable = keys::revoke(&engine, org_id, &id, &caller.key.id).await?;
-    Ok(Json(TakenBack { status: "revoked", durable }))
+    let RevokeKey { reason, issued } = payload.json_or_empty().await?;
+    if issued == Some(Issued::Unknown) {
+        return Err(Error::invalid("issued", "is not known; use keep or revoke"));
+    }
+    let take_issued = keys::takes_issued(issued.map(|issued| issued == Issued::Revoke), &reason);
+    let taking = KeyTaking { reason, take_issued };
+    let ended = keys::revoke(&engine, org_id, &id, taking, &caller.key.id).await?;
+    let mut answer = KeyRevocation::default();
+    "revoked".clone_into(&mut answer.status);
+    answer.durable = ended.durable;
+    answer.issued = if take_issued { Issued::Revoke } else { Issued::Keep };
+    answer.tokens = ended.gone.tokens;
+    answer.sessions = ended.gone.sessions;
+    Ok(Json(answer))
 }
 
 /// The body of `POST /api/v1/keys/{id}/rotate`.

@@ -13,9 +13,12 @@ mod counting;
 mod error;
 mod finish;
 mod health;
+mod issued;
+mod key_end;
 mod keys;
 mod metrics;
 pub(crate) mod openapi;
+mod paging;
 mod params;
 mod policies;
 mod revocations;
@@ -49,11 +52,13 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agents/{id}", get(agents::get))
         .route("/api/v1/agents/{id}/reactivate", post(agents::reactivate))
         .route("/api/v1/agents/{id}/floor", put(agents::set_floor))
+        .route("/api/v1/agent-tokens", get(issued::list_tokens))
         .route("/api/v1/agent-tokens/issue", post(tokens::issue))
         .route("/api/v1/agent-tokens/introspect", post(tokens::introspect))
         .route("/api/v1/revocations/stream", get(revocations::stream))
         .route("/api/v1/agenttrust/api-sessions/init", post(sessions::init_api))
         .route("/api/v1/telemetry/report", post(telemetry::report))
+        .route("/api/v1/sessions", get(issued::list_sessions))
         .route("/mcp/sessions/init", post(sessions::init))
         .route("/mcp/sessions/{id}", get(sessions::get))
         .route("/mcp/approvals", get(approval_list::list))
@@ -81,6 +86,8 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
         .route("/api/v1/agents/{id}/suspend", post(agents::suspend))
         .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
+        .route("/api/v1/agent-tokens/{id}/revoke", post(issued::revoke_token))
+        .route("/api/v1/sessions/{id}/revoke", post(issued::revoke_session))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route_layer(from_fn_with_state(Arc::clone(&engine), still_open))
         .route("/openapi.json", get(openapi::document))
@@ -89,6 +96,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&engine), key_end::end_with_key))
         .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
         .layer(from_fn(finish::finish))
         .layer(from_fn_with_state(Arc::clone(&engine), counting::count))

@@ -20,8 +20,8 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 use super::answers::refusal;
 use super::params::described_header;
 use super::{
-    agents, approval_list, approvals, audit, check, health, keys, metrics, policies, revocations,
-    sessions, telemetry, tokens, tool_effects, tools, webhooks,
+    agents, approval_list, approvals, audit, check, health, issued, keys, metrics, policies,
+    revocations, sessions, telemetry, tokens, tool_effects, tools, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -46,10 +46,14 @@ use super::{
         tokens::issue,
         tokens::introspect,
         tokens::revoke,
+        issued::list_tokens,
+        issued::revoke_token,
         revocations::stream,
         sessions::init,
         sessions::init_api,
         sessions::get,
+        issued::list_sessions,
+        issued::revoke_session,
         telemetry::report,
         approval_list::list,
         approvals::get,

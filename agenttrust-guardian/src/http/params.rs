@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use agenttrust::Timestamp;
 use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required, Schema};
 
@@ -87,17 +87,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 
 /// This header, if it is there and not empty.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Error::invalid(name, "is there more than once; send it once"));
-    }
+    let Some(value) = only(headers, name)? else { return Ok(None) };
     let text = value
         .to_str()
         .map_err(|_| Error::invalid(name, "holds more than printable ASCII characters"))?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+}
+
+/// The same of a header that may hold any UTF-8.
+pub(super) fn text_header<'a>(
+    headers: &'a HeaderMap,
+    name: &str,
+) -> Result<Option<&'a str>, Error> {
+    let Some(value) = only(headers, name)? else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes())
+        .map_err(|_| Error::invalid(name, "is not UTF-8; send its bytes as they are"))?;
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+}
+
+/// This header, which may be there once.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    match values.next() {
+        Some(_) => Err(Error::invalid(name, "is there more than once; send it once")),
+        None => Ok(value),
+    }
 }
 
 /// Describes a header that may be sent.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agenttrust::background;
+use agenttrust::model::Revocation;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -59,9 +60,9 @@ pub(super) async fn stream(engine: App, caller: Caller) -> Result<Response, Erro
         return Err(Error::unavailable("the Guardian is stopping; try again later"));
     }
     let place = engine.limits.streams.take(&caller.key, 1)?;
-    let (news, Caller { key, secret, .. }) = (engine.revocations.listen(), caller);
+    let (news, Caller { key, secret, named }) = (engine.revocations.listen(), caller);
     let engine = Arc::downgrade(&engine);
-    let watch = Watch { engine, news, closing, key, secret, beat: BEAT, _place: place };
+    let watch = Watch { engine, news, closing, key, secret, named, beat: BEAT, _place: place };
     // It may have been revoked after it was looked up and before anybody listened for that.
     if !watch.key_works() {
         return Err(Error::unauthenticated("the API key was revoked; use another one"));
@@ -91,6 +92,8 @@ struct Watch {
     closing: watch::Receiver<bool>,
     key: Arc<Key>,
     secret: Fingerprint,
+    /// The one agent whose revocations are told, where the reader speaks for one.
+    named: Option<String>,
     beat: Duration,
     _place: Share,
 }
@@ -128,7 +131,7 @@ impl Watch {
                 return Said::Next(Bytes::from_static(b": nothing new\n\n"));
             };
             match news.as_deref() {
-                Ok(News::Revoked(org_id, revocation)) if *org_id == self.key.org_id => {
+                Ok(News::Revoked(org_id, revocation)) if self.is_told(org_id, revocation) => {
                     return Said::Next(event("revocation", revocation));
                 }
                 Ok(News::Revoked(..) | News::Keys) => {}
@@ -138,6 +141,17 @@ impl Watch {
                 Err(RecvError::Closed) => return Said::Nothing,
             }
         }
+    }
+
+    /// Whether the reader is told of what was taken back in this organisation.
+    fn is_told(&self, org_id: &str, revocation: &Revocation) -> bool {
+        let agent_id = match revocation {
+            Revocation::Token { agent_id, .. } | Revocation::Agent { agent_id, .. } => agent_id,
+            // It may concern whoever it likes.
+            _ => return org_id == self.key.org_id,
+        };
+        let named = self.named.as_ref();
+        org_id == self.key.org_id && named.is_none_or(|named| named == agent_id)
     }
 
     /// Whether the reader could open the stream now.
@@ -155,13 +169,11 @@ fn event(event: &'static str, data: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use agenttrust::model::Revocation;
-
     use super::*;
     use crate::domain::{DEFAULT_ORG, Role, Secret};
     use crate::guardian::Guardian;
     use crate::services::keys::{self, NewKey};
-    use crate::store::Rotation;
+    use crate::store::{KeyEnd, Rotation};
 
     /// A Guardian and a gateway of this organisation that listens there.
     async fn watch(org_id: &str, beat: Duration) -> (Guardian, Watch) {
@@ -169,7 +181,7 @@ mod tests {
         let engine = guardian.engine();
         let hash = Secret::random("sk_live_").unwrap().fingerprint();
         let (org_id, role) = (org_id.to_owned(), Role::Gateway);
-        let new = NewKey { org_id, role, agents: Vec::new(), hash };
+        let new = NewKey { org_id, role, agents: Vec::new(), hash, gateway: None };
         keys::create(engine, new, "test").await.unwrap();
         let key = engine.registry.keys.get(&hash, engine.clock.now()).unwrap();
         let watch = Watch {
@@ -177,6 +189,7 @@ mod tests {
             news: engine.revocations.listen(),
             closing: engine.closing(),
             secret: hash,
+            named: None,
             beat,
             _place: engine.limits.streams.take(&key, 1).unwrap(),
             key,
@@ -263,7 +276,9 @@ mod tests {
         let engine = guardian.engine();
         let (id, now) = (watch.key.id.clone(), engine.clock.now());
         // The database is changed, and nobody tells this process.
-        engine.store.revoke_key(id, DEFAULT_ORG.to_owned(), now).await.unwrap();
+        let org_id = DEFAULT_ORG.to_owned();
+        let end = KeyEnd { id, org_id, reason: String::new(), take_issued: false, now };
+        engine.store.revoke_key(end).await.unwrap();
         engine.sync().await.unwrap();
         let ended = tokio::time::timeout(Duration::from_secs(30), watch.next()).await;
         assert!(matches!(ended, Ok(Said::Nothing)));

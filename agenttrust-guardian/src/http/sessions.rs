@@ -1,18 +1,20 @@
 //! Sessions: begun with a server or from a token, and read.
 
+use agenttrust::model::headers::TARGET;
 use agenttrust::model::schema::{Name, NameOrEmpty};
 use agenttrust::model::{InitSessionRequest, Session, SessionMode};
 use axum::Json;
+use axum::http::HeaderMap;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::App;
 use super::answers::{Conflict, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use super::params::{Id, Params};
+use super::params::{Id, Params, described_header, text_header};
 use crate::domain::names::{check_name, check_names};
-use crate::domain::role::Access;
 use crate::domain::{Error, Permission};
 use crate::services::agents::unknown_mode;
 use crate::services::sessions::{self, NewSession};
@@ -70,6 +72,17 @@ pub(super) struct InitApi {
     mode: Option<SessionMode>,
 }
 
+/// What the opening of a session from a token may carry in its headers.
+struct Carried;
+
+impl IntoParams for Carried {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let said = "Where the token is used: of one that has an audience, it must name this, or the gateway \
+                    that the key is of. UTF-8";
+        vec![described_header(TARGET, said, NameOrEmpty::schema())]
+    }
+}
+
 /// Begin a session from a token
 ///
 /// It reaches as far and lives as long as the token, and is as strict as the session that the token was
@@ -80,6 +93,7 @@ pub(super) struct InitApi {
 #[utoipa::path(
     post, path = "/api/v1/agenttrust/api-sessions/init", operation_id = "init_api_session",
     tag = "sessions",
+    params(Carried),
     request_body = InitApi,
     responses(
         (
@@ -92,9 +106,12 @@ pub(super) struct InitApi {
 pub(super) async fn init_api(
     engine: App,
     caller: Caller,
+    headers: HeaderMap,
     payload: Payload,
 ) -> Result<Json<Session>, Error> {
     caller.need(Permission::InitApiSession)?;
+    let target = text_header(&headers, TARGET)?;
+    target.map_or(Ok(()), |target| check_name(TARGET, target))?;
     let InitApi { token, mode } = payload.json().await?;
     check_name("token", &token)?;
     if mode == Some(SessionMode::Unknown) {
@@ -102,7 +119,7 @@ pub(super) async fn init_api(
     }
     let token = sessions::token(&engine, &caller.key, &token)?;
     caller.need_for(Permission::InitApiSession, &token.row.agent_id)?;
-    sessions::begin_from_token(&engine, &caller.key, &token, mode).await.map(Json)
+    sessions::begin_from_token(&engine, &caller.key, &token, target, mode).await.map(Json)
 }
 
 /// Read a session
@@ -123,8 +140,6 @@ pub(super) async fn get(
     Id(id): Id,
     params: Params,
 ) -> Result<Json<Session>, Error> {
-    let access = caller.need(Permission::ReadSessions)?;
-    let agent_id = params.name("agent_id")?;
-    let all = access == Access::Any;
-    sessions::get(&engine, &caller.key, &id, agent_id, all).await.map(Json)
+    let reach = caller.reach(Permission::ReadSessions)?;
+    sessions::get(&engine, reach, &id, params.name("agent_id")?).await.map(Json)
 }

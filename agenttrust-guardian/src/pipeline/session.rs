@@ -124,7 +124,8 @@ pub(super) fn enter(
             "session {id:?} is not open: it was never issued, or it has ended; begin a new one"
         )));
     };
-    if session.row.agent_id != agent.agent.id {
+    let row = &session.row;
+    if row.agent_id != agent.agent.id {
         return Ok(refused(format!(
             "session {id:?} belongs to another agent; begin one for this agent"
         )));
@@ -138,8 +139,14 @@ pub(super) fn enter(
              have another one issued and begin a new session"
         )));
     }
-    if gateway && session.row.source != SessionSource::Api {
+    if gateway && row.source != SessionSource::Api {
         return Err(outside_a_token());
+    }
+    if gateway && !check.key.has_opened(row.opened_by.as_deref(), row.gateway.as_deref()) {
+        return Ok(refused(format!(
+            "session {id:?} was not opened by this gateway; begin one with the agent's token, or give the \
+             keys of one gateway one name"
+        )));
     }
     Ok(Entered::In(context(Session::Issued(session))))
 }

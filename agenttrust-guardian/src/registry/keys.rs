@@ -76,8 +76,8 @@ impl Kept {
         let used = Arc::clone(self.used.entry(row.id.clone()).or_default());
         let kept = row.last_used_at.map_or(0, Timestamp::unix_micros);
         used.kept.fetch_max(kept, Ordering::Relaxed);
-        let key =
-            Arc::new(Key { id: row.id, org_id: row.org_id, role: row.role, agents: row.agents });
+        let KeyRow { id, org_id, role, agents, gateway, .. } = row;
+        let key = Arc::new(Key { id, org_id, role, agents, gateway });
         let old = row.old.map(|(hash, until)| (hash, Some(until)));
         for (hash, until) in [(row.hash, None)].into_iter().chain(old) {
             let (key, used) = (Arc::clone(&key), Arc::clone(&used));
@@ -104,6 +104,17 @@ impl Keys {
         }
         let own = read_lock(&self.own);
         own.as_ref().filter(|(own, _)| own.is(hash)).map(|(_, key)| Arc::clone(key))
+    }
+
+    /// How long this secret goes on working after `now`, as far as is known: for good where nothing says
+    /// otherwise; `None` where it does not work.
+    pub(crate) fn lasts(&self, hash: &Fingerprint, now: Timestamp) -> Option<Duration> {
+        if let Some(secret) = read_lock(&self.kept).by_hash.get(hash) {
+            let left = secret.until.map_or(Duration::MAX, |until| now.until(until));
+            return (secret.hash.is(hash) && !left.is_zero()).then_some(left);
+        }
+        let own = read_lock(&self.own);
+        own.as_ref().filter(|(own, _)| own.is(hash)).map(|_| Duration::MAX)
     }
 
     /// Whether the key of this id is one that works.
@@ -209,6 +220,8 @@ mod tests {
             old: None,
             rotated_at: None,
             last_used_at: None,
+            gateway: None,
+            took_issued: false,
         }
     }
 

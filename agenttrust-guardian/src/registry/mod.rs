@@ -31,6 +31,7 @@ pub(crate) use self::idempotency::{
 pub(crate) use self::keys::Keys;
 pub(crate) use self::limits::{Limits, ceiling_facts, facts_of_ceiling, stricter, strictness};
 pub(crate) use self::sessions::{SessionEntry, Sessions, show};
+pub(crate) use self::taken::Removed;
 use self::taken::Taken;
 pub(crate) use self::tokens::{TokenEntry, Tokens};
 pub(crate) use self::tools::Tools;

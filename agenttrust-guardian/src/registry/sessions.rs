@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use agenttrust::Timestamp;
-use agenttrust::model::Session;
+use agenttrust::model::{Session, SessionState};
 
 use super::index::Index;
 use super::{Limits, ceiling_facts, read_lock, unreadable, write_lock};
@@ -34,7 +34,7 @@ impl SessionEntry {
         self.row.expires_at > now
     }
 
-    /// The session as callers see it, with what was counted in it.
+    /// The session as callers see it while it is open, with what was counted in it.
     pub(crate) fn show(&self, counts: &Counts) -> Session {
         let mut session = Session::default();
         session.session_id.clone_from(&self.row.id);
@@ -44,7 +44,12 @@ impl SessionEntry {
         session.server_id.clone_from(&self.row.server_id);
         session.mode = self.limits.mode();
         session.scope_ceiling = self.limits.ceiling().to_vec();
+        session.token_id.clone_from(&self.row.token_id);
+        session.opened_by.clone_from(&self.row.opened_by);
+        session.gateway.clone_from(&self.row.gateway);
+        session.state = Some(SessionState::Open);
         session.created_at = Some(self.row.created_at);
+        session.expires_at = Some(self.row.expires_at);
         show(counts, &mut session);
         session
     }
@@ -84,17 +89,20 @@ impl Kept {
         self.by_id.insert(row.id.clone(), entry);
     }
 
-    fn remove(&mut self, id: &str) {
-        let Some(entry) = self.by_id.remove(id) else { return };
+    fn remove(&mut self, id: &str) -> Option<Arc<SessionEntry>> {
+        let entry = self.by_id.remove(id)?;
         let row = &entry.row;
         self.by_agent.remove(&row.agent_id, row.expires_at, id);
         if let Some(token_id) = &row.token_id {
             self.by_token.remove(token_id, row.expires_at, id);
         }
+        Some(entry)
     }
 
     fn remove_all(&mut self, ids: Vec<String>) {
-        ids.iter().for_each(|id| self.remove(id));
+        for id in &ids {
+            self.remove(id);
+        }
     }
 }
 
@@ -143,14 +151,28 @@ impl Sessions {
         kept.remove_all(gone);
     }
 
-    pub(crate) fn remove(&self, id: &str) {
-        write_lock(&self.kept).remove(id);
+    /// Removes and returns the session with this id.
+    pub(super) fn remove(&self, id: &str) -> Option<Arc<SessionEntry>> {
+        write_lock(&self.kept).remove(id)
     }
 
     pub(crate) fn remove_of_token(&self, token_id: &str) {
         let mut kept = write_lock(&self.kept);
         let gone = kept.by_token.ids_of(token_id).map(str::to_owned).collect();
         kept.remove_all(gone);
+    }
+
+    /// Removes and returns those that `which` picks.
+    pub(super) fn remove_where(
+        &self,
+        which: impl Fn(&SessionRow) -> bool,
+    ) -> Vec<Arc<SessionEntry>> {
+        let mut kept = write_lock(&self.kept);
+        let gone: Vec<_> = kept.by_id.values().filter(|it| which(&it.row)).cloned().collect();
+        for session in &gone {
+            kept.remove(&session.row.id);
+        }
+        gone
     }
 
     /// Forgets what expired before `before`.

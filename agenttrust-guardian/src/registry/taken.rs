@@ -1,12 +1,14 @@
 //! What was taken back here and is not stored yet. Until it is, whatever row of it arrives is taken over as
 //! if it were: memory goes on with nothing that was taken back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use agenttrust::Timestamp;
 use agenttrust::model::AgentStatus;
 
 use super::{AgentEntry, Registry, SessionEntry, TokenEntry, read_lock, write_lock};
-use std::sync::Arc;
+use crate::store::Gone;
 
 /// The marks of what was taken back.
 #[derive(Debug, Default)]
@@ -15,11 +17,20 @@ pub(super) struct Taken {
     agents: HashMap<String, AgentStatus>,
     /// The ids of tokens.
     tokens: HashSet<String>,
+    /// The ids of sessions.
+    sessions: HashSet<String>,
+    /// The ids of keys that are revoked with what was issued with them.
+    issuers: HashSet<String>,
 }
 
 impl Taken {
     fn is_revoked(&self, agent_id: &str) -> bool {
         self.agents.get(agent_id) == Some(&AgentStatus::Revoked)
+    }
+
+    /// Whether this key is one that is revoked with what was issued with it.
+    fn is_issuer(&self, key_id: Option<&String>) -> bool {
+        key_id.is_some_and(|id| self.issuers.contains(id))
     }
 
     /// As it is taken over while the mark stands.
@@ -28,6 +39,29 @@ impl Taken {
             entry.agent.status = stricter(entry.agent.status, *status);
         }
         entry
+    }
+}
+
+/// What was forgotten because it was taken back.
+#[derive(Debug, Default)]
+pub(crate) struct Removed {
+    tokens: Vec<Arc<TokenEntry>>,
+    sessions: Vec<Arc<SessionEntry>>,
+}
+
+impl Removed {
+    /// How much of it worked until `now`.
+    pub(crate) fn count(&self, now: Timestamp) -> Gone {
+        let tokens = self.tokens.iter().filter(|token| token.row.expires_at > now).count();
+        let sessions = self.sessions.iter().filter(|session| session.is_live(now)).count();
+        Gone { tokens: tokens as u64, sessions: sessions as u64 }
+    }
+
+    /// The agents that had some of it.
+    pub(crate) fn agents(&self) -> BTreeSet<&str> {
+        let of_tokens = self.tokens.iter().map(|token| token.row.agent_id.as_str());
+        let of_sessions = self.sessions.iter().map(|session| session.row.agent_id.as_str());
+        of_tokens.chain(of_sessions).collect()
     }
 }
 
@@ -73,6 +107,68 @@ impl Registry {
         read_lock(&self.taken).tokens.contains(id)
     }
 
+    /// Takes a session back in memory, with all that was made from it, until
+    /// [`release_session`](Self::release_session).
+    pub(crate) fn take_session(&self, id: &str) -> Removed {
+        let mut taken = write_lock(&self.taken);
+        taken.sessions.insert(id.to_owned());
+        self.remove_session(id)
+    }
+
+    /// From here on rows of this session are taken over as they are.
+    pub(crate) fn release_session(&self, id: &str) {
+        write_lock(&self.taken).sessions.remove(id);
+    }
+
+    /// Takes back in memory what was issued and opened with a key, with all that was made from it, until
+    /// [`release_issuer`](Self::release_issuer).
+    pub(crate) fn take_issued(&self, key_id: &str) -> Removed {
+        let mut taken = write_lock(&self.taken);
+        taken.issuers.insert(key_id.to_owned());
+        self.remove_issued(key_id)
+    }
+
+    /// From here on rows of what was issued with this key are taken over as they are.
+    pub(crate) fn release_issuer(&self, key_id: &str) {
+        write_lock(&self.taken).issuers.remove(key_id);
+    }
+
+    /// Forgets what was issued and opened with a key, with all that was made from it.
+    pub(crate) fn remove_issued(&self, key_id: &str) -> Removed {
+        let is = |id: &Option<String>| id.as_deref() == Some(key_id);
+        let tokens = self.tokens.remove_where(|row| is(&row.issued_by));
+        self.remove_made(tokens, self.sessions.remove_where(|row| is(&row.opened_by)))
+    }
+
+    /// Forgets a session, with all that was made from it.
+    pub(crate) fn remove_session(&self, id: &str) -> Removed {
+        self.remove_made(Vec::new(), self.sessions.remove(id).into_iter().collect())
+    }
+
+    /// Forgets all that was made from what is gone, at any remove; returns all of it.
+    fn remove_made(
+        &self,
+        mut tokens: Vec<Arc<TokenEntry>>,
+        mut sessions: Vec<Arc<SessionEntry>>,
+    ) -> Removed {
+        let mut removed = Removed::default();
+        while !tokens.is_empty() || !sessions.is_empty() {
+            let of_token: HashSet<&str> = tokens.iter().map(|it| it.row.id.as_str()).collect();
+            let in_session: HashSet<&str> = sessions.iter().map(|it| it.row.id.as_str()).collect();
+            let is_in = |ids: &HashSet<&str>, id: &Option<String>| {
+                id.as_deref().is_some_and(|id| ids.contains(id))
+            };
+            let more = (
+                self.tokens.remove_where(|row| is_in(&in_session, &row.session_id)),
+                self.sessions.remove_where(|row| is_in(&of_token, &row.token_id)),
+            );
+            removed.tokens.append(&mut tokens);
+            removed.sessions.append(&mut sessions);
+            (tokens, sessions) = more;
+        }
+        removed
+    }
+
     /// Takes over an agent as the database has it.
     pub(crate) fn keep_agent(&self, entry: AgentEntry) {
         let taken = read_lock(&self.taken);
@@ -82,7 +178,9 @@ impl Registry {
     /// Takes over a token as the database has it, unless it was taken back.
     pub(crate) fn keep_token(&self, entry: TokenEntry) {
         let taken = read_lock(&self.taken);
-        if !taken.tokens.contains(&entry.row.id) && !taken.is_revoked(&entry.row.agent_id) {
+        let row = &entry.row;
+        let is_taken = taken.tokens.contains(&row.id) || taken.is_issuer(row.issued_by.as_ref());
+        if !is_taken && !taken.is_revoked(&row.agent_id) {
             self.tokens.insert(entry);
         }
     }
@@ -90,8 +188,10 @@ impl Registry {
     /// Takes over a session as the database has it, unless what it was made from was taken back.
     pub(crate) fn keep_session(&self, entry: Arc<SessionEntry>) {
         let taken = read_lock(&self.taken);
-        let of_token = entry.row.token_id.as_ref().is_some_and(|id| taken.tokens.contains(id));
-        if !of_token && !taken.is_revoked(&entry.row.agent_id) {
+        let row = &entry.row;
+        let of_token = row.token_id.as_ref().is_some_and(|id| taken.tokens.contains(id));
+        let is_taken = taken.sessions.contains(&row.id) || taken.is_issuer(row.opened_by.as_ref());
+        if !of_token && !is_taken && !taken.is_revoked(&row.agent_id) {
             self.sessions.insert(entry);
         }
     }
@@ -113,6 +213,12 @@ impl Registry {
                 fresh.tokens.remove(&token.row.hash);
             }
             fresh.sessions.remove_of_token(id);
+        }
+        for id in &taken.sessions {
+            fresh.remove_session(id);
+        }
+        for id in &taken.issuers {
+            fresh.remove_issued(id);
         }
         self.agents.replace(fresh.agents);
         self.tokens.replace(fresh.tokens);

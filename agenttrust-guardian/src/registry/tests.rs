@@ -75,6 +75,7 @@ fn token(n: usize, agent: usize, names: Vec<String>) -> TokenEntry {
         session_id: None,
         expires_at: at(1_000 + i64::try_from(n).unwrap()),
         revoked: false,
+        issued_by: None,
     })
     .unwrap()
 }
@@ -93,6 +94,7 @@ fn session(n: usize, agent: usize, names: Vec<String>) -> Arc<SessionEntry> {
         expires_at: at(1_000 + i64::try_from(n).unwrap()),
         ended: false,
         opened_by: Some(format!("key_{}", n % 2)),
+        gateway: None,
     };
     Arc::new(SessionEntry::new(row).unwrap())
 }

@@ -7,7 +7,7 @@ use agenttrust::Timestamp;
 
 use super::index::Index;
 use super::{read_lock, unreadable, write_lock};
-use crate::domain::Fingerprint;
+use crate::domain::{Fingerprint, Key, Role};
 use crate::store::{StoreError, TokenRow};
 use agenttrust::model::{CapabilityError, CapabilitySet};
 
@@ -24,6 +24,15 @@ pub(crate) struct TokenEntry {
 impl TokenEntry {
     pub(crate) fn new(row: TokenRow) -> Result<Self, CapabilityError> {
         Ok(Self { scopes: CapabilitySet::share(Arc::clone(&row.scopes))?, row })
+    }
+
+    /// Whether it may be used by whoever has this key: at one of its targets, which is where the key says that
+    /// it is or whose gateway it is of. An admin and the token's own agent use it anywhere.
+    pub(crate) fn is_for_key(&self, key: &Key, target: Option<&str>) -> bool {
+        let row = &self.row;
+        let own = key.role == Role::Admin || key.is_bound_to(&row.agent_id);
+        let at = [target, key.gateway.as_deref()];
+        own || row.audience.is_empty() || at.into_iter().flatten().any(|at| self.is_for(at))
     }
 
     /// Whether it may be used at `target`: an empty audience means anywhere.
@@ -83,7 +92,7 @@ impl Tokens {
     }
 
     /// The token with this id; it may have expired.
-    pub(super) fn by_id(&self, id: &str) -> Option<Arc<TokenEntry>> {
+    pub(crate) fn by_id(&self, id: &str) -> Option<Arc<TokenEntry>> {
         read_lock(&self.kept).by_id.get(id).cloned()
     }
 
@@ -119,6 +128,14 @@ impl Tokens {
         let of_it = kept.by_agent.ids_of(agent_id).filter_map(|id| kept.by_id.get(id));
         let gone: Vec<_> = of_it.cloned().collect();
         gone.iter().for_each(|token| kept.remove(&token.row));
+    }
+
+    /// Removes and returns those that `which` picks.
+    pub(super) fn remove_where(&self, which: impl Fn(&TokenRow) -> bool) -> Vec<Arc<TokenEntry>> {
+        let mut kept = write_lock(&self.kept);
+        let gone: Vec<_> = kept.by_id.values().filter(|it| which(&it.row)).cloned().collect();
+        gone.iter().for_each(|token| kept.remove(&token.row));
+        gone
     }
 
     /// Forgets what expired before `before`.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::audit::Record;
 use crate::domain::names::{check_capability, check_name, check_names, check_text};
-use crate::domain::{Error, Key, ids};
+use crate::domain::{Error, Key, Reach, ids};
 use crate::engine::Engine;
 use crate::registry::{AgentEntry, GROUPS, Limits, groups_of};
 use crate::store::Floor;
@@ -102,10 +102,10 @@ fn check_groups(groups: Option<&Value>) -> Result<(), Error> {
     check_names(FIELD, &names)
 }
 
-/// The agents of the organisation of `key`; only those that it is bound to, unless it reaches `all`.
-pub(crate) fn list(engine: &Engine, key: &Key, all: bool) -> Vec<Agent> {
-    let entries = engine.registry.agents.list(&key.org_id);
-    let seen = entries.iter().filter(|entry| all || key.is_bound_to(&entry.agent.id));
+/// The agents of the organisation that are within reach.
+pub(crate) fn list(engine: &Engine, reach: Reach<'_>) -> Vec<Agent> {
+    let entries = engine.registry.agents.list(&reach.key.org_id);
+    let seen = entries.iter().filter(|entry| reach.covers(&entry.agent.id));
     seen.map(|entry| entry.show()).collect()
 }
 

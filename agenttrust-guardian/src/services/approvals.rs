@@ -33,7 +33,9 @@ pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<
     if reach.covers(&approval.agent_id) {
         return Ok(approval);
     }
-    if engine.reading_store.is_asker(id.to_owned(), reach.key.id.clone()).await? {
+    if reach.names(&approval.agent_id)
+        && engine.reading_store.is_asker(id.to_owned(), reach.key.id.clone()).await?
+    {
         return Ok(approval);
     }
     Err(Error::unknown("approval", id))
@@ -106,20 +108,11 @@ pub(crate) async fn list(
     agent_id: Option<&str>,
     filter: ApprovalFilter,
 ) -> Result<Vec<Approval>, Error> {
-    let Reach { key, access } = reach;
-    if let Some(agent_id) = agent_id
-        && !reach.covers(agent_id)
-    {
-        return Err(Error::not_bound(agent_id));
-    }
+    let key = reach.key;
     let now = engine.clock.now();
     // Asked for agent by agent, because the store lists only so many: those of other agents must not
     // push out the caller's own.
-    let of: Vec<Option<String>> = match (agent_id, access) {
-        (Some(agent_id), _) => vec![Some(agent_id.to_owned())],
-        (None, Access::Own) => key.agents.iter().cloned().map(Some).collect(),
-        (None, _) => vec![None],
-    };
+    let of = reach.listed(agent_id)?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let mut approvals = Vec::new();
     for agent_id in of {

@@ -7,7 +7,7 @@ use agenttrust::background;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::audit::{self, AuditError, Checkpoint, Entry, MAX_PAGE, Trust, Verification};
-use crate::domain::Error;
+use crate::domain::{Error, Reach};
 use crate::engine::Engine;
 use crate::store::Db;
 
@@ -154,13 +154,16 @@ pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
 pub(crate) struct Export {
     engine: Arc<Engine>,
     org_id: String,
+    /// Only what is about this agent.
+    agent_id: Option<String>,
     logs: VecDeque<String>,
     /// The number of the last entry that was read of the first of these logs.
     after: u64,
     _walk: OwnedSemaphorePermit,
 }
 
-/// Begins an export of what is about an organisation, of every log or of this one.
+/// Begins an export of what is about an organisation, or about the one agent that the caller speaks for, of
+/// every log or of this one.
 ///
 /// # Errors
 ///
@@ -168,7 +171,7 @@ pub(crate) struct Export {
 /// unavailable where the audit cannot be read.
 pub(crate) async fn export(
     engine: &Arc<Engine>,
-    org_id: &str,
+    reach: Reach<'_>,
     log: Option<String>,
 ) -> Result<Export, Error> {
     let walk = begin_walk(engine)?;
@@ -181,7 +184,8 @@ pub(crate) async fn export(
     };
     Ok(Export {
         engine: Arc::clone(engine),
-        org_id: org_id.to_owned(),
+        org_id: reach.key.org_id.clone(),
+        agent_id: reach.named.map(str::to_owned),
         logs: logs.into(),
         after: 0,
         _walk: walk,
@@ -196,7 +200,8 @@ impl Export {
     /// Unavailable where the audit cannot be read.
     pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, Error> {
         let Some(log) = self.logs.front().cloned() else { return Ok(None) };
-        let mut entries = page(&self.engine, log, self.after, MAX_PAGE, None).await?;
+        let of = self.agent_id.clone();
+        let mut entries = page(&self.engine, log, self.after, MAX_PAGE, of).await?;
         self.after = match entries.last() {
             Some(last) => last.seq,
             None => {

@@ -6,10 +6,11 @@ use agenttrust::Timestamp;
 use serde_json::json;
 
 use crate::audit::Record;
-use crate::domain::names::check_names;
+use crate::domain::names::{check_name, check_names, check_text};
 use crate::domain::{Error, ErrorKind, Fingerprint, Role, ids};
 use crate::engine::Engine;
-use crate::store::{KeyRow, Rotation, StoreError};
+use crate::engine::taking::KeyTaking;
+use crate::store::{Gone, KeyRow, Rotation, StoreError};
 
 /// The longest that two secrets of a key work beside each other, in seconds.
 pub(crate) const OVERLAP_MOST: u64 = 30 * 86_400;
@@ -23,12 +24,14 @@ pub(crate) struct NewKey {
     pub(crate) agents: Vec<String>,
     /// What its secret is known by.
     pub(crate) hash: Fingerprint,
+    /// The gateway that a key of role gateway is of.
+    pub(crate) gateway: Option<String>,
 }
 
 impl NewKey {
     /// The row of it, made at `now`.
     pub(crate) fn into_row(self, now: Timestamp) -> KeyRow {
-        let Self { org_id, role, agents, hash } = self;
+        let Self { org_id, role, agents, hash, gateway } = self;
         KeyRow {
             id: ids::new("key_"),
             org_id,
@@ -40,14 +43,19 @@ impl NewKey {
             old: None,
             rotated_at: None,
             last_used_at: None,
+            gateway,
+            took_issued: false,
         }
     }
 }
 
 /// What the audit says of a new key.
 pub(crate) fn created(row: &KeyRow) -> Record {
-    Record::new("key.created", &row.org_id)
-        .body(json!({ "key_id": row.id, "role": row.role, "agents": row.agents }))
+    let mut body = json!({ "key_id": row.id, "role": row.role, "agents": row.agents });
+    if let (Some(body), Some(gateway)) = (body.as_object_mut(), &row.gateway) {
+        body.insert("gateway".to_owned(), gateway.as_str().into());
+    }
+    Record::new("key.created", &row.org_id).body(body)
 }
 
 /// Makes a key; `actor` is who asked for it.
@@ -58,12 +66,15 @@ pub(crate) fn created(row: &KeyRow) -> Record {
 /// cannot be written. A key that could not be recorded does not work.
 pub(crate) async fn create(engine: &Engine, new: NewKey, actor: &str) -> Result<KeyRow, Error> {
     check_agents(engine, &new)?;
+    check_gateway("gateway", new.role, new.gateway.as_deref())?;
     let row = new.into_row(engine.clock.now());
     let made = engine.change(engine.store.insert_key(row.clone()), |_| created(&row).actor(actor));
     if let Err(error) = made.await {
         // Its secret is shown to no one, so no one could ever take it back.
         if engine.knows_key(&row.org_id, &row.id) {
-            engine.take_key(&row.id, revoked(&row.org_id, &row.id, actor)).await;
+            let taking = KeyTaking { reason: String::new(), take_issued: false };
+            let record = revoked(&row.org_id, &row.id, &taking, Gone::default()).actor(actor);
+            engine.take_key(&row.id, taking, |_| record).await;
         }
         return Err(error);
     }
@@ -91,6 +102,21 @@ fn check_agents(engine: &Engine, new: &NewKey) -> Result<(), Error> {
     }
 }
 
+/// Refuses the name of a gateway that is none, and one of a key that is no gateway's; `field` is where it was
+/// given.
+///
+/// # Errors
+///
+/// Invalid.
+pub(crate) fn check_gateway(field: &str, role: Role, gateway: Option<&str>) -> Result<(), Error> {
+    let Some(gateway) = gateway else { return Ok(()) };
+    if role != Role::Gateway {
+        let other = format!("is given, and a key of role {role} is no gateway's; leave it out");
+        return Err(Error::invalid(field, other));
+    }
+    check_name(field, gateway)
+}
+
 /// The keys of an organisation, revoked ones too.
 pub(crate) async fn list(engine: &Engine, org_id: &str) -> Result<Vec<KeyRow>, StoreError> {
     let mut keys = engine.reading_store.keys().await?;
@@ -98,17 +124,36 @@ pub(crate) async fn list(engine: &Engine, org_id: &str) -> Result<Vec<KeyRow>, S
     Ok(keys)
 }
 
-/// Takes a key back; returns whether that is stored.
+/// The reason for which what was issued with a key goes with it, unless something else is said.
+const COMPROMISED: &str = "compromised";
+
+/// Whether what was issued with a key goes with it: as is said, else as the reason has it.
+pub(crate) fn takes_issued(said: Option<bool>, reason: &str) -> bool {
+    said.unwrap_or_else(|| reason.trim().eq_ignore_ascii_case(COMPROMISED))
+}
+
+/// A key that was taken back.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Whether that is stored.
+    pub(crate) durable: bool,
+    /// What went with it.
+    pub(crate) gone: Gone,
+}
+
+/// Takes a key back, and what was issued with it where that is to go too.
 ///
 /// # Errors
 ///
-/// Not found for a key that does not work.
+/// Not found for a key that does not work, invalid for a reason that is too long.
 pub(crate) async fn revoke(
     engine: &Engine,
     org_id: &str,
     id: &str,
+    taking: KeyTaking,
     actor: &str,
-) -> Result<bool, Error> {
+) -> Result<Ended, Error> {
+    check_text("reason", &taking.reason)?;
     // Made by another process a moment ago, it is not known here yet.
     if !engine.knows_key(org_id, id) {
         engine.sync().await?;
@@ -116,11 +161,26 @@ pub(crate) async fn revoke(
     if !engine.knows_key(org_id, id) {
         return Err(no_such_key(id));
     }
-    Ok(engine.take_key(id, revoked(org_id, id, actor)).await)
+    if taking.take_issued
+        && let Err(error) = engine.sync().await
+    {
+        // What others issued with it a moment ago goes once this is stored, and is not counted.
+        tracing::warn!(%error, "a key is revoked while the database cannot be followed");
+    }
+    let (said, actor) = (taking.clone(), actor.to_owned());
+    let record = |gone| revoked(org_id, id, &said, gone).actor(actor);
+    let (durable, gone) = engine.take_key(id, taking, record).await;
+    Ok(Ended { durable, gone })
 }
 
-fn revoked(org_id: &str, id: &str, actor: &str) -> Record {
-    Record::new("key.revoked", org_id).actor(actor).body(json!({ "key_id": id }))
+/// What the audit says of a key that is revoked.
+pub(crate) fn revoked(org_id: &str, id: &str, taking: &KeyTaking, gone: Gone) -> Record {
+    let mut body = json!({ "key_id": id, "reason": taking.reason });
+    if let (Some(body), true) = (body.as_object_mut(), taking.take_issued) {
+        body.insert("tokens".to_owned(), gone.tokens.into());
+        body.insert("sessions".to_owned(), gone.sessions.into());
+    }
+    Record::new("key.revoked", org_id).body(body)
 }
 
 /// The secret that takes the place of a key's.

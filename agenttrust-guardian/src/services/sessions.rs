@@ -9,7 +9,7 @@ use super::agents::{
     active, known, open_with_ceiling, record, restricted_without_ceiling, unknown_mode,
 };
 use crate::domain::ids::SESSION_PREFIX;
-use crate::domain::{Error, Fingerprint, Key, ids};
+use crate::domain::{Error, Fingerprint, Key, Reach, Role, ids};
 use crate::engine::Engine;
 use crate::registry::{AgentEntry, SessionEntry, TokenEntry, show, stricter, strictness};
 use crate::store::{Counts, SessionRow};
@@ -48,6 +48,7 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
         expires_at,
         ended: false,
         opened_by: Some(key.id.clone()),
+        gateway: key.gateway.clone(),
     };
     start_session(engine, key, row).await
 }
@@ -62,16 +63,18 @@ pub(crate) fn token(engine: &Engine, key: &Key, token: &str) -> Result<Arc<Token
     found.ok_or_else(no_such_token)
 }
 
-/// Begins a session from a token, or finds the one that this key has begun from it already.
+/// Begins a session from a token, or finds the one that this key has begun from it already. `target` is where
+/// the token is used, if the caller says so.
 ///
 /// # Errors
 ///
-/// Unauthenticated for a token that does not work, forbidden for an agent that is not active, too many where it
+/// Unauthenticated for a token that does not work or is for others, forbidden for an agent that is not active, too many where it
 /// has as many sessions as it may have.
 pub(crate) async fn begin_from_token(
     engine: &Engine,
     key: &Key,
     token: &TokenEntry,
+    target: Option<&str>,
     mode: Option<SessionMode>,
 ) -> Result<Session, Error> {
     let now = engine.clock.now();
@@ -82,6 +85,12 @@ pub(crate) async fn begin_from_token(
     active(&agent)?;
     if !engine.registry.works(token, now) {
         return Err(no_such_token());
+    }
+    if !token.is_for_key(key, target) {
+        return Err(Error::unauthenticated(
+            "the token is for another audience; have one issued for this server, or send the target that \
+             it is for in AgentTrust-Target",
+        ));
     }
     let mut mode = stricter(mode.unwrap_or(SessionMode::Restricted), SessionMode::Restricted);
     mode = stricter(mode, agent.floor.mode());
@@ -112,28 +121,33 @@ pub(crate) async fn begin_from_token(
         expires_at,
         ended: false,
         opened_by: Some(key.id.clone()),
+        gateway: key.gateway.clone(),
     };
     start_session(engine, key, row).await
 }
 
-/// Reads a session; of an ad-hoc one `agent_id` says whose. Only those of agents that the key is bound to are
-/// there, unless it reaches `all`.
+/// Reads a session; of an ad-hoc one `agent_id` says whose. Only those within reach are there: to a gateway,
+/// those that were opened at it.
 ///
 /// # Errors
 ///
 /// Not found, and conflict where more than one agent uses the id.
 pub(crate) async fn get(
     engine: &Engine,
-    key: &Key,
+    reach: Reach<'_>,
     id: &str,
     agent_id: Option<&str>,
-    all: bool,
 ) -> Result<Session, Error> {
+    let key = reach.key;
     let unknown = || Error::unknown("session", id);
     if id.starts_with(SESSION_PREFIX) {
         let session = open_session(engine, &key.org_id, id).ok_or_else(unknown)?;
+        let row = &session.row;
+        let at_gateway = key.role == Role::Gateway
+            && reach.names(&row.agent_id)
+            && key.has_opened(row.opened_by.as_deref(), row.gateway.as_deref());
         // Not "another agent's": an id tells nothing about whose it is.
-        if !all && !key.is_bound_to(&session.row.agent_id) {
+        if !at_gateway && !reach.covers(&row.agent_id) {
             return Err(unknown());
         }
         return shown(engine, &session).await;
@@ -141,7 +155,7 @@ pub(crate) async fn get(
     let agents = engine.registry.agents.list(&key.org_id);
     let mut found = agents
         .into_iter()
-        .filter(|entry| all || key.is_bound_to(&entry.agent.id))
+        .filter(|entry| reach.covers(&entry.agent.id))
         .filter(|entry| agent_id.is_none_or(|agent_id| agent_id == entry.agent.id))
         .filter_map(|entry| {
             let session = engine.registry.adhoc.get(&entry.agent.id, id)?;
@@ -233,6 +247,7 @@ async fn start_session(engine: &Engine, key: &Key, row: SessionRow) -> Result<Se
     engine.ensure_auditable()?;
     // Not `change`: between memory and the record it is looked whether the session is open still.
     if !engine.store.insert_session(row.clone()).await? {
+        engine.sync().await?;
         return Err(over(engine, key, &row));
     }
     engine.sync().await?;
@@ -248,7 +263,8 @@ async fn start_session(engine: &Engine, key: &Key, row: SessionRow) -> Result<Se
 
 /// Why a session cannot begin whose agent or token was good a moment ago.
 fn over(engine: &Engine, key: &Key, row: &SessionRow) -> Error {
-    match known(engine, &key.org_id, &row.agent_id).and_then(|agent| active(&agent)) {
+    let stands = || known(engine, &key.org_id, &row.agent_id).and_then(|agent| active(&agent));
+    match engine.need_key(key).and_then(|()| stands()) {
         Err(error) => error,
         Ok(()) if row.token_id.is_some() => no_such_token(),
         Ok(()) => Error::conflict(format!(

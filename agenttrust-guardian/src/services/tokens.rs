@@ -73,8 +73,11 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
         session_id,
         expires_at,
         revoked: false,
+        issued_by: Some(key.id.clone()),
     };
     if !engine.store.insert_token(row.clone(), now).await? {
+        engine.sync().await?;
+        engine.need_key(key)?;
         active(&*known(engine, &key.org_id, &row.agent_id)?)?;
         return Err(Error::conflict(format!(
             "agent {:?} was suspended or revoked meanwhile; see how it stands and try again",
@@ -85,6 +88,14 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
     // Meanwhile somebody may have revoked the agent, and the token with it.
     if known(engine, &key.org_id, &row.agent_id)?.agent.status == AgentStatus::Revoked {
         return Err(Error::agent_revoked(&row.agent_id));
+    }
+    // Or the key, with what was issued with it.
+    if engine.registry.tokens.by_id(&row.id).is_none() {
+        engine.need_key(key)?;
+        return Err(Error::conflict(format!(
+            "the token of agent {:?} was revoked as it was issued; have another one issued",
+            row.agent_id
+        )));
     }
     let about = json!({ "token_id": row.id, "scopes": *row.scopes, "audience": *row.audience, "ttl": new.ttl,
                         "session_id": row.session_id });
@@ -131,6 +142,12 @@ pub(crate) fn worth(
     let found = live(engine, reach.key, &Fingerprint::from_text(token))
         .filter(|found| reach.covers(&found.agent.agent.id))
         .ok_or_else(|| "the token does not work".to_owned())?;
+    let taken = target.is_some() || found.token.is_for_key(reach.key, None);
+    if !taken {
+        return Err("the token is for a certain audience, and it was not said where it is to be used; name \
+                    the target, or give the key of this gateway the name of one"
+            .to_owned());
+    }
     match found.refusal(target, required) {
         Some(why) => Err(why),
         None => Ok(Worth { scopes: found.scopes(), token: found.token }),

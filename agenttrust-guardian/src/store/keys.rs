@@ -4,17 +4,18 @@ use agenttrust::Timestamp;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::issued::{self, Gone};
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::{Fingerprint, Role};
 
-const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6)";
+const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at, gateway) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, org_id, hash, role, agents, created_at, revoked_at, old_hash, old_until, \
-             rotated_at, last_used_at FROM keys ",
+             rotated_at, last_used_at, gateway, took_issued FROM keys ",
             $rest
         )
     };
@@ -23,8 +24,11 @@ macro_rules! select {
 const LIST: &str = select!("ORDER BY created_at, id");
 const BY_HASH: &str = select!("WHERE hash = $1 OR old_hash = $1");
 const BY_ID: &str = select!("WHERE id = $1");
-const REVOKE: &str = "UPDATE keys SET revoked_at = $3 \
-                      WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL";
+// Once more where what it issued is to go too, and did not: the first time says when and why.
+const REVOKE: &str = "UPDATE keys SET revoked_at = COALESCE(revoked_at, $3), \
+                      revoked_for = COALESCE(revoked_for, $4), took_issued = $5 OR took_issued \
+                      WHERE id = $1 AND org_id = $2 \
+                      AND (revoked_at IS NULL OR ($5 AND NOT took_issued))";
 const ROTATE: &str = "UPDATE keys SET old_hash = hash, old_until = $4, hash = $3, rotated_at = $5 \
                       WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL";
 const USED: &str = "UPDATE keys SET last_used_at = $2 \
@@ -48,6 +52,21 @@ pub(crate) struct KeyRow {
     pub(crate) rotated_at: Option<Timestamp>,
     /// Up to a minute behind.
     pub(crate) last_used_at: Option<Timestamp>,
+    /// The gateway that it is of; keys of one name are one gateway.
+    pub(crate) gateway: Option<String>,
+    /// Whether what was issued with it was taken back with it.
+    pub(crate) took_issued: bool,
+}
+
+/// The end of a key.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyEnd {
+    pub(crate) id: String,
+    pub(crate) org_id: String,
+    pub(crate) reason: String,
+    /// Whether what was issued with it goes too.
+    pub(crate) take_issued: bool,
+    pub(crate) now: Timestamp,
 }
 
 /// A secret for a key instead of the one that it has.
@@ -74,6 +93,8 @@ from_row! {
         old_until: Option<i64>,
         rotated_at: Option<i64>,
         last_used_at: Option<i64>,
+        gateway: Option<String>,
+        took_issued: bool,
     }
 }
 
@@ -100,6 +121,8 @@ impl TryFrom<Raw> for KeyRow {
             agents: from_json("agents", &raw.agents)?,
             created_at: from_micros("created_at", raw.created_at)?,
             revoked_at: time("revoked_at", raw.revoked_at)?,
+            gateway: raw.gateway,
+            took_issued: raw.took_issued,
             id: raw.id,
             org_id: raw.org_id,
         })
@@ -118,6 +141,7 @@ impl Store {
                 .bind(key.role.as_str())
                 .bind(to_json(&key.agents))
                 .bind(key.created_at.unix_micros())
+                .bind(&key.gateway)
                 .execute(&mut transaction)
                 .await?;
             note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
@@ -156,27 +180,33 @@ impl Store {
         .await
     }
 
-    /// Revokes a key; `false` when there is no such key that works.
-    pub(crate) async fn revoke_key(
-        &self,
-        id: String,
-        org_id: String,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// Revokes a key, and what was issued with it where that is to go too; `None` when there is no such key
+    /// that works.
+    pub(crate) async fn revoke_key(&self, end: KeyEnd) -> Result<Option<Gone>, StoreError> {
         self.run(move |db| async move {
+            let KeyEnd { id, org_id, reason, take_issued, now } = end;
             let mut transaction = db.begin().await?;
+            // Who issues something with it holds the same lock: it comes before, and goes too, or after, and
+            // is refused.
+            transaction.lock(&id).await?;
             let done = query(REVOKE)
                 .bind(&id)
                 .bind(&org_id)
                 .bind(now.unix_micros())
+                .bind(reason)
+                .bind(take_issued)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {
-                return Ok(false);
+                return Ok(None);
+            }
+            let mut gone = Gone::default();
+            if take_issued {
+                gone = issued::take_issued(&mut transaction, &id, now).await?;
             }
             note(&mut transaction, Kind::Key, &org_id, &id, now).await?;
             transaction.commit().await?;
-            Ok(true)
+            Ok(Some(gone))
         })
         .await
     }

@@ -21,6 +21,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0008_telemetry"
     "0009_keys"
     "0010_approval_keys"
+    "0011_issued"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -30,6 +31,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0005_telemetry"
     "0006_keys"
     "0007_approval_keys"
+    "0008_issued"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

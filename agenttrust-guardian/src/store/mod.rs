@@ -14,6 +14,8 @@ mod database;
 mod db;
 pub(crate) mod denials;
 mod error;
+mod issued;
+mod issued_lists;
 mod keys;
 mod lock;
 mod migrations;
@@ -41,7 +43,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::agents::{AgentRow, Floor};
 pub(crate) use self::approvals::{
-    ApprovalFilter, Decided, Held, NewApproval, Place, Settled, Unused, Vote,
+    ApprovalFilter, Decided, Held, NewApproval, Settled, Unused, Vote,
 };
 pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::changes::{Changed, Kind, Listener};
@@ -49,7 +51,9 @@ pub(crate) use self::counts::Counts;
 pub(crate) use self::database::Database;
 pub(crate) use self::db::{Db, Target, Transaction, query};
 pub(crate) use self::error::StoreError;
-pub(crate) use self::keys::{KeyRow, Rotation};
+pub(crate) use self::issued::Gone;
+pub(crate) use self::issued_lists::{IssuedFilter, OpenedAt};
+pub(crate) use self::keys::{KeyEnd, KeyRow, Rotation};
 pub(crate) use self::outbox::{DeliveryRow, Ended, Leased};
 pub(crate) use self::row::from_row;
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
@@ -65,6 +69,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many old rows go at once: few enough for everybody who writes meanwhile, and for the time that a
 /// statement has.
 pub(crate) const PRUNED_AT_ONCE: i64 = 500;
+
+/// A place in a list that is ordered by when things were made: where one is, or was before it was forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) created_at: Timestamp,
+    pub(crate) id: String,
+}
 
 /// A handle to the database; clones share it.
 #[derive(Clone, Debug)]

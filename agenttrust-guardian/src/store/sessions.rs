@@ -7,22 +7,26 @@ use agenttrust::model::{SessionMode, SessionSource};
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::issued;
 use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::lists;
 
-// One statement with its conditions, so that no revocation falls between looking and writing.
+// One statement with its conditions, so that no revocation falls between looking and writing. The key of
+// this process's own client is in no table, and is never revoked.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
                       scope_ceiling, token_id, created_at, expires_at, \
-                      opened_by) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
+                      opened_by, gateway) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $3 AND status = 'active') \
+                      AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $11 AND revoked_at IS NOT NULL) \
                       AND ($8 IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = $8 \
                       AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
 const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                    created_at, expires_at, ended_at, opened_by FROM sessions \
+                    created_at, expires_at, ended_at, opened_by, gateway FROM sessions \
                     WHERE ended_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                     created_at, expires_at, ended_at, opened_by FROM sessions WHERE id = $1";
+                     created_at, expires_at, ended_at, opened_by, gateway FROM sessions \
+                     WHERE id = $1";
 const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN (SELECT id FROM sessions \
                             WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
 const PRUNE: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
@@ -44,6 +48,8 @@ pub(crate) struct SessionRow {
     pub(crate) ended: bool,
     /// The key that it was opened with.
     pub(crate) opened_by: Option<String>,
+    /// The gateway that this key is of.
+    pub(crate) gateway: Option<String>,
 }
 
 from_row! {
@@ -60,6 +66,7 @@ from_row! {
         expires_at: i64,
         ended_at: Option<i64>,
         opened_by: Option<String>,
+        gateway: Option<String>,
     }
 }
 
@@ -81,6 +88,7 @@ impl TryFrom<Raw> for SessionRow {
             expires_at: from_micros("expires_at", raw.expires_at)?,
             ended: raw.ended_at.is_some(),
             opened_by: raw.opened_by,
+            gateway: raw.gateway,
             id: raw.id,
             org_id: raw.org_id,
             agent_id: raw.agent_id,
@@ -91,11 +99,15 @@ impl TryFrom<Raw> for SessionRow {
 }
 
 impl Store {
-    /// Keeps a new session; `false` when its agent is not active any more, or its token does not work.
+    /// Keeps a new session; `false` when its agent is not active any more, its token does not work, or its
+    /// key is revoked.
     pub(crate) async fn insert_session(&self, session: SessionRow) -> Result<bool, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock(&session.agent_id).await?;
+            if let Some(key_id) = &session.opened_by {
+                transaction.lock(key_id).await?;
+            }
             let done = query(INSERT)
                 .bind(&session.id)
                 .bind(&session.org_id)
@@ -108,6 +120,7 @@ impl Store {
                 .bind(session.created_at.unix_micros())
                 .bind(session.expires_at.unix_micros())
                 .bind(session.opened_by)
+                .bind(session.gateway)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {
@@ -126,6 +139,22 @@ impl Store {
         self.run(move |db| async move {
             let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
             row.map(SessionRow::try_from).transpose()
+        })
+        .await
+    }
+
+    /// Ends a session with all that was made from it, in one step.
+    pub(crate) async fn end_session(
+        &self,
+        session: SessionRow,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&session.agent_id).await?;
+            issued::take_session(&mut transaction, &session.id, now).await?;
+            note(&mut transaction, Kind::Session, &session.org_id, &session.id, now).await?;
+            transaction.commit().await
         })
         .await
     }

@@ -6,21 +6,21 @@ use agenttrust::Timestamp;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::issued;
 use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::{Fingerprint, lists};
 
-// One statement with its conditions, so that no revocation falls between looking and writing.
+// One statement with its conditions, so that no revocation falls between looking and writing. The key of
+// this process's own client is in no table, and is never revoked.
 const INSERT: &str = "INSERT INTO tokens (id, hash, org_id, agent_id, scopes, audience, session_id, \
-                      issued_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
-                      WHERE EXISTS (SELECT 1 FROM agents WHERE id = $4 AND status = 'active')";
+                      issued_at, expires_at, issued_by) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+                      WHERE EXISTS (SELECT 1 FROM agents WHERE id = $4 AND status = 'active') \
+                      AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $10 AND revoked_at IS NOT NULL)";
 const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
-                    revoked_at FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
+                    revoked_at, issued_by FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
-                     revoked_at FROM tokens WHERE id = $1";
-const REVOKE: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
-const END_SESSIONS: &str =
-    "UPDATE sessions SET ended_at = $2 WHERE token_id = $1 AND ended_at IS NULL";
+                     revoked_at, issued_by FROM tokens WHERE id = $1";
 const PRUNE: &str = "DELETE FROM tokens WHERE id IN \
                      (SELECT id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
@@ -37,6 +37,8 @@ pub(crate) struct TokenRow {
     pub(crate) session_id: Option<String>,
     pub(crate) expires_at: Timestamp,
     pub(crate) revoked: bool,
+    /// The key that it was issued with; `None` of one from before that was kept.
+    pub(crate) issued_by: Option<String>,
 }
 
 from_row! {
@@ -50,6 +52,7 @@ from_row! {
         session_id: Option<String>,
         expires_at: i64,
         revoked_at: Option<i64>,
+        issued_by: Option<String>,
     }
 }
 
@@ -68,12 +71,13 @@ impl TryFrom<Raw> for TokenRow {
             org_id: raw.org_id,
             agent_id: raw.agent_id,
             session_id: raw.session_id,
+            issued_by: raw.issued_by,
         })
     }
 }
 
 impl Store {
-    /// Keeps a new token; `false` when its agent is not active any more.
+    /// Keeps a new token; `false` when its agent is not active any more, or its key is revoked.
     pub(crate) async fn insert_token(
         &self,
         token: TokenRow,
@@ -82,6 +86,9 @@ impl Store {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock(&token.agent_id).await?;
+            if let Some(key_id) = &token.issued_by {
+                transaction.lock(key_id).await?;
+            }
             let done = query(INSERT)
                 .bind(&token.id)
                 .bind(token.hash.to_hex())
@@ -92,6 +99,7 @@ impl Store {
                 .bind(token.session_id)
                 .bind(issued_at.unix_micros())
                 .bind(token.expires_at.unix_micros())
+                .bind(token.issued_by)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {
@@ -122,7 +130,7 @@ impl Store {
         .await
     }
 
-    /// Revokes a token and ends the sessions that were made from it, in one step.
+    /// Revokes a token with all that was made from it, in one step.
     pub(crate) async fn revoke_token(
         &self,
         token: TokenRow,
@@ -131,13 +139,7 @@ impl Store {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock(&token.agent_id).await?;
-            for statement in [REVOKE, END_SESSIONS] {
-                query(statement)
-                    .bind(&token.id)
-                    .bind(now.unix_micros())
-                    .execute(&mut transaction)
-                    .await?;
-            }
+            issued::take_token(&mut transaction, &token.id, now).await?;
             note(&mut transaction, Kind::Token, &token.org_id, &token.id, now).await?;
             transaction.commit().await
         })

@@ -90,6 +90,8 @@ async fn filters_are_exact(api: Api) {
         "before=x",
         "before=1",
         "before=.apr_1",
+        // A place in another list.
+        "before=1.tok_1",
         "tool=a%0Ab",
     ] {
         let answer = api.get(&format!("/mcp/approvals?{query}"), ADMIN).await;

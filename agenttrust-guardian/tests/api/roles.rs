@@ -12,7 +12,10 @@ use crate::support::{Harness, open, open_with};
 struct Subjects {
     harness: Harness,
     token: String,
+    token_id: String,
     session: String,
+    /// One that a gateway opened, and the key of that gateway.
+    at_gateway: (String, String),
     approval: String,
     spare_key: String,
     webhook: String,
@@ -35,13 +38,14 @@ impl Subjects {
             }
         };
         let harness = Harness::new(api).await;
-        let token = harness.token(&harness.agent, &["*"]).await;
+        let issued = json!({ "agent_id": harness.agent, "scopes": ["*"] });
+        let issued = harness.post("/api/v1/agent-tokens/issue", ADMIN, issued).await.ok();
+        let (token, token_id) = (issued.text("token"), issued.text("token_id"));
         let init = json!({ "token": token });
-        let session = harness
-            .post("/api/v1/agenttrust/api-sessions/init", ADMIN, init)
-            .await
-            .ok()
-            .text("session_id");
+        let path = "/api/v1/agenttrust/api-sessions/init";
+        let session = harness.post(path, ADMIN, init.clone()).await.ok().text("session_id");
+        let gateway = harness.key(Role::Gateway, &[]).await;
+        let at_gateway = harness.post(path, &gateway, init).await.ok().text("session_id");
         let input = json!({ "table": "users" });
         let digest = agenttrust::guard::digest::commit(&DIGEST_KEY, &input).unwrap();
         // Asked for by a key of its own, so that everybody else may decide it.
@@ -61,7 +65,9 @@ impl Subjects {
         Self {
             harness,
             token,
+            token_id,
             session,
+            at_gateway: (at_gateway, gateway),
             approval,
             spare_key,
             webhook,
@@ -87,13 +93,17 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/agents/{id}/suspend", [NO, NO, NO, OK, OK]),
     ("post", "/api/v1/agents/{id}/reactivate", [NO, NO, NO, OK, OK]),
     ("put", "/api/v1/agents/{id}/floor", [NO, NO, NO, OK, OK]),
+    ("get", "/api/v1/agent-tokens", [OK, NO, OK, OK, OK]),
     ("post", "/api/v1/agent-tokens/issue", [OK, NO, NO, NO, OK]),
     ("post", "/api/v1/agent-tokens/introspect", [OK, OK, OK, OK, OK]),
     ("post", "/api/v1/agent-tokens/revoke", [OK, NO, NO, OK, OK]),
+    ("post", "/api/v1/agent-tokens/{id}/revoke", [OK, NO, NO, OK, OK]),
     ("get", "/api/v1/revocations/stream", [NO, OK, OK, OK, OK]),
     ("post", "/api/v1/agenttrust/check", [OK, OK, NO, NO, OK]),
     ("post", "/api/v1/agenttrust/api-sessions/init", [OK, OK, NO, NO, OK]),
     ("post", "/api/v1/telemetry/report", [OK, OK, NO, NO, OK]),
+    ("get", "/api/v1/sessions", [OK, OK, OK, OK, OK]),
+    ("post", "/api/v1/sessions/{id}/revoke", [OK, NO, NO, OK, OK]),
     ("post", "/mcp/sessions/init", [OK, NO, NO, NO, OK]),
     ("get", "/mcp/sessions/{id}", [OK, OK, OK, OK, OK]),
     ("get", "/mcp/approvals", [OK, OK, OK, OK, OK]),
@@ -130,6 +140,8 @@ fn request(subjects: &Subjects, method: &str, route: &str) -> (Method, String, O
     let agent = &subjects.harness.agent;
     let id = if route.contains("/agents/") {
         agent
+    } else if route.contains("/agent-tokens/") {
+        &subjects.token_id
     } else if route.contains("/sessions/") {
         &subjects.session
     } else if route.contains("/approvals/") {
@@ -188,7 +200,16 @@ async fn is_open_to_exactly(method: &'static str, route: &'static str, may: &'st
         let subjects = own.as_ref().unwrap_or(&theirs);
         let bound: &[&str] = if role == Role::Agent { &[&subjects.harness.agent] } else { &[] };
         let key = subjects.harness.key(role, bound).await;
-        let (method, path, body) = request(subjects, method, route);
+        let (method, mut path, mut body) = request(subjects, method, route);
+        let mut key = key;
+        if role == Role::Gateway && AT_GATEWAY.contains(&route) {
+            let (session, gateway) = &subjects.at_gateway;
+            path = path.replace(&subjects.session, session);
+            key.clone_from(gateway);
+            if let Some(session_id) = body.as_mut().and_then(|body| body.get_mut("session_id")) {
+                *session_id = json!(session);
+            }
+        }
         let answer = subjects.harness.ask(method.clone(), &path, &key, body).await;
         if *may {
             assert!(answer.status.is_success(), "{role} {method} {route}: {answer:?}");
@@ -200,8 +221,17 @@ async fn is_open_to_exactly(method: &'static str, route: &'static str, may: &'st
     }
 }
 
+/// What a gateway may do with a session that it opened; no other serves it.
+const AT_GATEWAY: [&str; 2] = ["/mcp/sessions/{id}", "/api/v1/agenttrust/check"];
+
 /// What a gateway may do with an approval that it asked for; to it there is no other.
 const OWN_APPROVAL: [&str; 2] = ["/mcp/approvals/{id}", "/mcp/approvals/{id}/input"];
+
+/// The endpoints that the key of an agent reaches.
+pub(crate) fn reached_by_agents() -> Vec<(&'static str, String)> {
+    let reached = TABLE.iter().filter(|(_, _, may)| may[0]);
+    reached.map(|(method, route, _)| (*method, (*route).to_owned())).collect()
+}
 
 #[test]
 fn the_table_holds_every_endpoint_of_the_router() {
@@ -245,10 +275,14 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
                 answer.ok();
             }
             ("/mcp/approvals", _) => assert_eq!(answer.ok().body, json!({ "approvals": [] })),
+            ("/api/v1/sessions", _) => assert_eq!(answer.ok().body, json!({ "sessions": [] })),
+            ("/api/v1/agent-tokens", _) => assert_eq!(answer.ok().body, json!({ "tokens": [] })),
             // What is not the caller's is as good as none, and whose it is stays untold.
             ("/api/v1/agent-tokens/introspect", _) => assert_eq!(answer.ok().body["active"], false),
             (
                 "/api/v1/agent-tokens/revoke"
+                | "/api/v1/agent-tokens/{id}/revoke"
+                | "/api/v1/sessions/{id}/revoke"
                 | "/mcp/sessions/{id}"
                 | "/mcp/approvals/{id}"
                 | "/mcp/approvals/{id}/input",

@@ -235,12 +235,69 @@ async fn measure(pair: &Pair, latencies: &mut Latencies) {
     took("agent revoked", until("a revoked agent is denied", denied).await);
 }
 
+/// The same for what was issued and opened, and for what is read with a key that is revoked.
+async fn measure_issued(pair: &Pair, latencies: &mut Latencies) {
+    let (near, far) = (pair.replica(0), pair.replica(1));
+    let mut took = |kind, took| latencies.0.push((kind, took));
+    let agent = near.agent().await;
+    let body = json!({ "agent_id": agent.id, "server_id": "files" });
+    let session = text(&near.post("/mcp/sessions/init", body).await, "session_id");
+    let enters = || async {
+        let body = json!({ "agent_id": agent.id, "session_id": session, "action_name": "search" });
+        let answer = far.0.ask("POST", "/api/v1/agenttrust/check", ADMIN, &body).await.unwrap();
+        answer.1["allowed"] == true
+    };
+    until("a session is open", enters).await;
+    near.post(&format!("/api/v1/sessions/{session}/revoke"), json!({})).await;
+    took("session revoked", until("a session is over", || async { !enters().await }).await);
+
+    let key = near.key("agent", &[&agent.id]).await;
+    let issue = json!({ "agent_id": agent.id, "scopes": ["search"] });
+    let path = "/api/v1/agent-tokens/issue";
+    let issued = near.0.sure("POST", path, &text(&key, "key"), &issue).await;
+    let token = json!({ "token": issued["token"] });
+    let active = || async {
+        let path = "/api/v1/agent-tokens/introspect";
+        far.post(path, token.clone()).await["active"] == true
+    };
+    until("a token works", active).await;
+    let path = format!("/api/v1/keys/{}", text(&key, "id"));
+    let gone = near.0.sure("DELETE", &path, ADMIN, &json!({ "reason": "compromised" })).await;
+    assert_eq!((&gone["tokens"], &gone["durable"]), (&json!(1), &json!(true)), "{gone}");
+    took("key compromised", until("its token is refused", || async { !active().await }).await);
+    // It is not memory alone that says so.
+    let listed = far.get(&format!("/api/v1/agent-tokens?key_id={}", text(&key, "id"))).await;
+    assert_eq!(listed["tokens"][0]["state"], "revoked", "{listed}");
+
+    let reader = near.key("auditor", &[]).await;
+    let (id, reader) = (text(&reader, "id"), text(&reader, "key"));
+    let approval = near.held(&agent, "db_drop").await;
+    let known = || async {
+        far.0.ask("GET", "/api/v1/agents", &reader, &Value::Null).await.unwrap().0 == 200
+    };
+    until("a new key", known).await;
+    let path = format!("/mcp/approvals/{approval}?wait=30");
+    let waiting = async {
+        let (status, answer) = far.0.ask("GET", &path, &reader, &Value::Null).await.unwrap();
+        assert_eq!(status, 401, "{answer}");
+        Instant::now()
+    };
+    let revoking = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        near.revoke_key(&id).await;
+        Instant::now()
+    };
+    let (ended, revoked) = join(waiting, revoking).await;
+    took("long poll ended", ended.saturating_duration_since(revoked));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_replica_is_told_the_other_knows_within_a_second() {
     let Some(pair) = Pair::or_skip().await else { return };
     let mut latencies = Latencies::default();
     for _ in 0..5 {
         measure(&pair, &mut latencies).await;
+        measure_issued(&pair, &mut latencies).await;
     }
     latencies.must_keep_the_promise("notified");
 }
@@ -252,6 +309,7 @@ async fn lost_notifications_are_made_up_for_within_a_second() {
     let mut latencies = Latencies::default();
     for _ in 0..5 {
         measure(&pair, &mut latencies).await;
+        measure_issued(&pair, &mut latencies).await;
     }
     let lost: u64 = pair.proxies.iter().map(Proxy::lost_notifications).sum();
     assert!(lost >= 20, "{lost} notifications were lost, so the others were heard");

@@ -26,6 +26,10 @@ def before_call(context, case, kwargs):
     headers = case.headers or {}
     if "agenttrust-binds" in headers and not headers.get("agenttrust-input-digest"):
         headers["agenttrust-input-digest"] = "0" * 64
+    # Of an agent that nobody knows there is no entry to look at.
+    if case.path == "/api/v1/audit/export":
+        for name in [name for name in headers if name.lower() == "x-agent-id"]:
+            del headers[name]
     # A pending approval is waited for as long as was asked.
     query = case.query or {}
     if str(query.get("wait")).isdecimal() and 1 < int(query["wait"]) <= 60:

@@ -364,6 +364,59 @@ fn keys_made_and_revoked_by_the_program_reach_a_running_guardian() {
 }
 
 #[test]
+fn key_that_the_program_revokes_as_compromised_takes_along_what_it_issued() {
+    let (_folder, database) = folder();
+    let served = Served::start(&["serve", "--listen", "127.0.0.1:0", "--database", &database], &[]);
+    let admin = first_key(&served);
+    let create = json!({ "name": "w", "capabilities": ["*"] });
+    let (_, agent) = served.ask("POST", "/api/v1/agents", &admin, &create);
+    let agent = agent["id"].as_str().unwrap();
+    let place = ["--database", database.as_str()];
+    let made = |more: &[&str]| run(&[&["keys", "create"], more, &place].concat());
+    let gateway = made(&["--role", "gateway", "--gateway", "files"]);
+    assert!(gateway.status.success(), "{}", text(&gateway.stderr));
+    let listed = text(&run(&[&["keys", "list"], &place[..]].concat()).stdout);
+    let gateway_row = listed.lines().find(|line| line.contains("\tgateway\t")).unwrap();
+    assert!(gateway_row.ends_with("\tfiles"), "{gateway_row}");
+    for wrong in [
+        &["--role", "auditor", "--gateway", "files"][..],
+        &["--role", "gateway", "--gateway", ""],
+        &["--role", "gateway", "--gateway", "a\u{1b}[31mb"],
+    ] {
+        let refused = made(wrong);
+        assert_eq!(refused.status.code(), Some(1), "{wrong:?}");
+        assert!(text(&refused.stderr).contains("--gateway"), "{}", text(&refused.stderr));
+    }
+
+    let issue = json!({ "agent_id": agent, "scopes": ["search"] });
+    let active = |token: &Value| {
+        let body = json!({ "token": token["token"] });
+        served.ask("POST", "/api/v1/agent-tokens/introspect", &admin, &body).1["active"] == true
+    };
+    for (flags, stays) in [
+        (&[][..], true),
+        (&["--reason", "compromised", "--issued", "keep"], true),
+        (&["--reason", "compromised"], false),
+        (&["--issued", "revoke"], false),
+    ] {
+        let key = json!({ "role": "agent", "agents": [agent] });
+        let (_, key) = served.ask("POST", "/api/v1/keys", &admin, &key);
+        let secret = key["key"].as_str().unwrap();
+        let (_, token) = served.ask("POST", "/api/v1/agent-tokens/issue", secret, &issue);
+        let id = key["id"].as_str().unwrap();
+        let revoked = run(&[&["keys", "revoke", id], flags, &place].concat());
+        assert!(revoked.status.success(), "{}", text(&revoked.stderr));
+        let said = text(&revoked.stdout);
+        assert_eq!(said.contains("1 tokens and 0 sessions"), !stays, "{flags:?}: {said}");
+        // A Guardian that runs on the database follows within a second.
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(active(&token), stays, "{flags:?}");
+    }
+    let unknown = run(&[&["keys", "revoke", "key_1", "--issued", "drop"], &place[..]].concat());
+    assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
 fn keys_are_not_made_for_nobody() {
     let (_folder, database) = folder();
     drop(Served::start(&["serve", "--listen", "127.0.0.1:0", "--database", &database], &[]));

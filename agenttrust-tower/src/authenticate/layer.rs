@@ -77,7 +77,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// taken back meanwhile or is older than 30 seconds.
 ///
 /// However many requests come with one token, it is asked about once at a time, and in one session for
-/// as long as it is known. No token is kept, only its SHA-256; at most 4,096 good and 1,024 bad ones are
+/// as long as it is known: where an operator revokes that session by its id, guarded calls with this token
+/// are denied here until the agent comes with another one. No token is kept, only its SHA-256; at most 4,096 good and 1,024 bad ones are
 /// known, 256 of them of one agent, and 256 that are not known are looked into at a time: one that
 /// worked before is asked about however many made-up ones there are.
 ///
@@ -124,6 +125,9 @@ impl<M> AuthenticateLayer<M> {
     }
 
     /// What a token has to be for. One that was issued for no audience in particular is for any.
+    ///
+    /// Where nothing is said, a token that has an audience is taken only where that names the gateway that
+    /// the key of the client is of.
     ///
     /// With an empty one nobody is let in, and the log says so: it is a setting that was forgotten.
     pub fn audience(self, audience: impl Into<String>) -> Self {

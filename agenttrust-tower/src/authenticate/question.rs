@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use agenttrust::client::ApiSessionOptions;
 use agenttrust::{
     AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest, Timestamp,
 };
@@ -35,7 +36,7 @@ impl Question {
     /// Asks what a token is worth and opens a session with it.
     ///
     /// `before` is whose it was when it was last asked about: its session is still open, as the token
-    /// still works.
+    /// still works, or an operator revoked it by its id, which no new session is to get around.
     pub(super) async fn ask(
         &self,
         token: &str,
@@ -85,7 +86,10 @@ impl Question {
     }
 
     async fn session(&self, token: &str, agent_id: &str) -> Result<String, Refusal> {
-        let session = match self.client.sessions().init_api_session(token).await {
+        let mut options = ApiSessionOptions::default();
+        options.target.clone_from(&self.wanted.audience);
+        let opened = self.client.sessions().init_api_session_with(token, &options).await;
+        let session = match opened {
             Ok(session) => session,
             // It worked a moment ago, and our own key was in order: so it is the token.
             Err(

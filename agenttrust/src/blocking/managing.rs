@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::export::AuditExport;
 use super::resources::resources;
 use super::wait;
-use crate::client::{AgentTrustClient, AuditFilter, CheckpointFilter, DeliveryFilter};
+use crate::client::{
+    AgentTrustClient, AuditFilter, CheckpointFilter, DeliveryFilter, RevokeKeyOptions,
+};
 use crate::error::Result;
 use crate::model::{
     ApiKey, AuditCheckpoints, AuditLog, AuditPage, AuditVerification, CreateKeyRequest,
-    CreateWebhookRequest, Effect, PoliciesInForce, PolicyFile, ToolDeclaration, ToolManifest,
-    Webhook, WebhookDeliveries,
+    CreateWebhookRequest, Effect, KeyRevocation, PoliciesInForce, PolicyFile, ToolDeclaration,
+    ToolManifest, Webhook, WebhookDeliveries,
 };
 
 resources! {
@@ -81,6 +83,13 @@ resources! {
         ///
         /// As for the async [`revoke`](crate::client::Keys::revoke).
         fn revoke(&self, key_id: &str) -> ();
+
+        /// Revokes a key, says why, and returns what went with it.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`revoke_with`](crate::client::Keys::revoke_with).
+        fn revoke_with(&self, key_id: &str, options: &RevokeKeyOptions) -> KeyRevocation;
     }
 
     /// Reading the policies in force, and putting others in their place; the async one is

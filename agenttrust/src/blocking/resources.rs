@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::wait;
 use crate::client::{
-    AgentTrustClient, ApprovalFilter, CheckOptions, CheckResponse, DecisionOptions, IssueOptions,
+    AgentTrustClient, ApiSessionOptions, ApprovalFilter, CheckOptions, CheckResponse,
+    DecisionOptions, IssueOptions, Page, SessionFilter, TokenFilter,
 };
 use crate::error::Result;
 use crate::model::{
     ActionCheckRequest, Agent, Approval, ApprovalDecision, CheckResult, CreateAgentRequest, Floor,
-    InitSessionRequest, IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Session,
-    SetFloorRequest, TelemetryEvent, TelemetryReceipt, Token,
+    InitSessionRequest, IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest,
+    IssuedToken, Session, SetFloorRequest, TelemetryEvent, TelemetryReceipt, Token,
 };
 
 /// Declares resources whose calls wait for the async ones of the same names. What is borrowed comes first, what is
@@ -107,7 +108,7 @@ resources! {
         fn set_floor(&self, agent_id: &str, request: &SetFloorRequest) -> Floor;
     }
 
-    /// Issuing, introspecting and revoking tokens; the async one is [`crate::client::Tokens`].
+    /// Issuing, introspecting, listing and revoking tokens; the async one is [`crate::client::Tokens`].
     ///
     /// The stream of [`revocations`](crate::client::Tokens::revocations) has no mirror here: what listens
     /// while it serves is no blocking call. A plain thread can read the async one with any executor.
@@ -139,6 +140,20 @@ resources! {
         ///
         /// As for the async [`revoke`](crate::client::Tokens::revoke).
         fn revoke(&self, token: &str, reason: &str) -> ();
+
+        /// The tokens that match `filter`, newest first, a page at a time.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`list`](crate::client::Tokens::list).
+        fn list(&self, filter: &TokenFilter) -> Page<IssuedToken>;
+
+        /// Revokes the token of this id, with all that was made from it.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`revoke_by_id`](crate::client::Tokens::revoke_by_id).
+        fn revoke_by_id(&self, token_id: &str, reason: &str) -> ();
     }
 
     /// Checking actions; the async one is [`crate::client::Actions`].
@@ -158,7 +173,7 @@ resources! {
         fn check_with(&self, request: &ActionCheckRequest, options: &CheckOptions) -> CheckResponse;
     }
 
-    /// Opening and reading sessions; the async one is [`crate::client::Sessions`].
+    /// Opening, reading, listing and revoking sessions; the async one is [`crate::client::Sessions`].
     Sessions by sessions {
         /// Opens a session of an agent with a server.
         ///
@@ -187,6 +202,27 @@ resources! {
         ///
         /// As for the async [`init_api_session`](crate::client::Sessions::init_api_session).
         fn init_api_session(&self, token: &str) -> Session;
+
+        /// Opens a session from a token, and says where that is used.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`init_api_session_with`](crate::client::Sessions::init_api_session_with).
+        fn init_api_session_with(&self, token: &str, options: &ApiSessionOptions) -> Session;
+
+        /// The issued sessions that match `filter`, newest first, a page at a time.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`list`](crate::client::Sessions::list).
+        fn list(&self, filter: &SessionFilter) -> Page<Session>;
+
+        /// Revokes a session, with all that was made from it.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`revoke`](crate::client::Sessions::revoke).
+        fn revoke(&self, session_id: &str, reason: &str) -> ();
     }
 
     /// Reading, deciding and waiting for approvals; the async one is [`crate::client::Approvals`].

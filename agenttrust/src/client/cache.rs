@@ -66,9 +66,17 @@ impl TokenCache {
     }
 
     pub(super) fn forget(&self, token: &str) {
+        self.forget_where(|kept| kept.token == token);
+    }
+
+    pub(super) fn forget_id(&self, token_id: &str) {
+        self.forget_where(|kept| kept.token_id.as_deref() == Some(token_id));
+    }
+
+    fn forget_where(&self, is: impl Fn(&Token) -> bool) {
         if let Some(tokens) = &self.tokens {
             let mut tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
-            let keys = tokens.iter().filter(|(_, kept)| kept.token == token);
+            let keys = tokens.iter().filter(|(_, kept)| is(kept));
             let keys: Vec<CacheKey> = keys
                 .map(|(key, _)| CacheKey {
                     agent_id: key.agent_id.clone(),
@@ -130,9 +138,18 @@ mod tests {
 
     #[test]
     fn a_revoked_token_is_forgotten() {
+        let key = || CacheKey::new(&request(&["x"]), None);
         let cache = TokenCache::new(true);
-        cache.put(CacheKey::new(&request(&["x"]), None), &token(300));
+        let mut token = token(300);
+        token.token_id = Some("tok_1".to_owned());
+        cache.put(key(), &token);
+        cache.forget("tok_1");
+        cache.forget_id("tok_2");
+        assert!(cache.get(&key()).is_some());
         cache.forget("at_1");
-        assert!(cache.get(&CacheKey::new(&request(&["x"]), None)).is_none());
+        assert!(cache.get(&key()).is_none());
+        cache.put(key(), &token);
+        cache.forget_id("tok_1");
+        assert!(cache.get(&key()).is_none());
     }
 }

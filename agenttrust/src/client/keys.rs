@@ -2,17 +2,53 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::AgentTrustClient;
 use super::path::segment;
-use crate::error::Result;
-use crate::model::{ApiKey, CreateKeyRequest};
+use crate::error::{AgentTrustError, Result};
+use crate::model::{ApiKey, CreateKeyRequest, Issued, KeyRevocation};
 
 /// See [`AgentTrustClient::keys`].
 #[derive(Clone, Copy, Debug)]
 pub struct Keys<'a> {
     client: &'a AgentTrustClient,
+}
+
+/// Why a key is revoked, and what becomes of what was issued with it.
+///
+/// ```
+/// use agenttrust::client::RevokeKeyOptions;
+/// use agenttrust::model::Issued;
+///
+/// let options = RevokeKeyOptions::new("its server was sold").issued(Issued::Revoke);
+/// assert_eq!(options.issued, Some(Issued::Revoke));
+/// ```
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct RevokeKeyOptions {
+    /// Why, for whoever reads the audit.
+    pub reason: String,
+    /// What becomes of the tokens and sessions that were issued and opened with it; where nothing is said they
+    /// go with it if the reason is `compromised`, and else they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued: Option<Issued>,
+}
+
+impl RevokeKeyOptions {
+    /// Revoked for this reason.
+    #[must_use]
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), issued: None }
+    }
+
+    /// What becomes of the tokens and sessions that were issued and opened with it.
+    #[must_use]
+    pub fn issued(mut self, issued: Issued) -> Self {
+        self.issued = Some(issued);
+        self
+    }
 }
 
 impl<'a> Keys<'a> {
@@ -61,5 +97,38 @@ impl<'a> Keys<'a> {
         let path = format!("/api/v1/keys/{}", segment("key id", key_id)?);
         self.client.delete(path).send().await?;
         Ok(())
+    }
+
+    /// Revokes a key, says why, and returns what went with it.
+    ///
+    /// ```no_run
+    /// use agenttrust::client::RevokeKeyOptions;
+    ///
+    /// # async fn example(client: agenttrust::AgentTrustClient) -> Result<(), agenttrust::AgentTrustError> {
+    /// let gone = client.keys().revoke_with("key_1", &RevokeKeyOptions::new("compromised")).await?;
+    /// println!("{} tokens and {} sessions went with it", gone.tokens, gone.sessions);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when no key that works has this id,
+    /// [`Validation`](crate::AgentTrustError::Validation) for a reason that is too long.
+    pub async fn revoke_with(
+        &self,
+        key_id: &str,
+        options: &RevokeKeyOptions,
+    ) -> Result<KeyRevocation> {
+        let path = format!("/api/v1/keys/{}", segment("key id", key_id)?);
+        let revoked: KeyRevocation = self.client.delete(path).json(options).send().await?.json()?;
+        // Something in between may have dropped the body, or the gateway knows nothing of it.
+        match options.issued {
+            Some(wanted) if wanted != revoked.issued => Err(AgentTrustError::invalid(format!(
+                "key {key_id:?} is revoked, and what was issued with it was not treated as asked for \
+                 ({wanted}): revoke its tokens and sessions by their ids"
+            ))),
+            _ => Ok(revoked),
+        }
     }
 }

@@ -8,6 +8,7 @@ mod builder;
 mod cache;
 mod export;
 mod health;
+mod issued;
 mod keys;
 mod path;
 mod pieces;
@@ -33,10 +34,11 @@ pub use self::approvals::{ApprovalFilter, Approvals, DecisionOptions};
 pub use self::audit::{Audit, AuditFilter, CheckpointFilter};
 pub use self::builder::AgentTrustClientBuilder;
 pub use self::export::AuditExport;
-pub use self::keys::Keys;
+pub use self::issued::{Page, SessionFilter, TokenFilter};
+pub use self::keys::{Keys, RevokeKeyOptions};
 pub use self::policies::Policies;
 pub use self::revocations::Revocations;
-pub use self::sessions::Sessions;
+pub use self::sessions::{ApiSessionOptions, Sessions};
 pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
 pub use self::tools::Tools;
@@ -127,7 +129,7 @@ impl AgentTrustClient {
         Agents::new(self)
     }
 
-    /// Issuing, introspecting and revoking tokens.
+    /// Issuing, introspecting, listing and revoking tokens.
     #[must_use]
     pub fn tokens(&self) -> Tokens<'_> {
         Tokens::new(self)
@@ -139,7 +141,7 @@ impl AgentTrustClient {
         Actions::new(self)
     }
 
-    /// Opening and reading sessions.
+    /// Opening, reading, listing and revoking sessions.
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::AgentTrustClient;
+use super::{AgentTrustClient, Page};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::headers;
@@ -75,6 +75,21 @@ impl Call<'_> {
             Err(_) => {
                 self.body = Err(AgentTrustError::invalid(format!(
                     "{value:?} cannot travel in the header {name}; use visible ASCII characters"
+                )));
+            }
+        }
+        self
+    }
+
+    /// As [`header`](Self::header), of a header that may hold any text without control characters.
+    pub(crate) fn text_header(mut self, name: &'static str, value: &str) -> Self {
+        match HeaderValue::from_bytes(value.as_bytes()) {
+            Ok(value) => {
+                self.headers.insert(HeaderName::from_static(name), value);
+            }
+            Err(_) => {
+                self.body = Err(AgentTrustError::invalid(format!(
+                    "{value:?} cannot travel in the header {name}; leave its control characters out"
                 )));
             }
         }
@@ -288,6 +303,14 @@ impl Answer {
         }
         let list: Option<Vec<T>> = serde_json::from_value(value).map_err(AgentTrustError::Json)?;
         Ok(list.unwrap_or_default())
+    }
+
+    /// One page of a list: as [`list`](Self::list), with what to ask for the next one by.
+    pub(crate) fn page_of_items<T: DeserializeOwned>(&self, name: &str) -> Result<Page<T>> {
+        let items = self.list(name)?;
+        let value: Value = self.parse_body()?;
+        let next = value.get("next").and_then(Value::as_str).map(str::to_owned);
+        Ok(Page::new(items, next))
     }
 }
 

@@ -1,12 +1,15 @@
-//! Tokens: issuing, introspecting, revoking (SDK guide, section 4).
+//! Tokens: issuing, introspecting, listing, revoking (SDK guide, section 4).
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::cache::CacheKey;
-use super::{AgentTrustClient, Revocations};
+use super::path::segment;
+use super::{AgentTrustClient, Page, Revocations, TokenFilter};
 use crate::error::Result;
-use crate::model::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
+use crate::model::{
+    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, IssuedToken, Token,
+};
 
 /// See [`AgentTrustClient::tokens`].
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +116,48 @@ impl<'a> Tokens<'a> {
         self.client.inner.tokens.forget(token);
         let body = json!({ "token": token, "reason": reason });
         self.client.post("/api/v1/agent-tokens/revoke").json(&body).send().await?;
+        Ok(())
+    }
+
+    /// The tokens that match `filter`, newest first, without what is secret of them, a page at a time.
+    ///
+    /// An extension of our Guardian. A key of role agent sees those of its agents.
+    ///
+    /// ```no_run
+    /// use agenttrust::client::TokenFilter;
+    /// use agenttrust::model::TokenState;
+    ///
+    /// # async fn example(client: agenttrust::AgentTrustClient) -> Result<(), agenttrust::AgentTrustError> {
+    /// let filter = TokenFilter::default().key_id("key_1").state(TokenState::Active);
+    /// for token in client.tokens().list(&filter).await?.items {
+    ///     client.tokens().revoke_by_id(&token.token_id, "no longer needed").await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key of role gateway and for an agent that
+    /// the key is not bound to, [`Validation`](crate::AgentTrustError::Validation) for a `before` of another
+    /// list, and [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that has no such list.
+    pub async fn list(&self, filter: &TokenFilter) -> Result<Page<IssuedToken>> {
+        let path = filter.path("/api/v1/agent-tokens");
+        self.client.get(path).send().await?.page_of_items("tokens")
+    }
+
+    /// Revokes the token of this id, with all that was made from it, and forgets it here. Its secret is not
+    /// needed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::AgentTrustError::NotFound) for one that does not work.
+    pub async fn revoke_by_id(&self, token_id: &str, reason: &str) -> Result<()> {
+        let id = segment("token id", token_id)?;
+        // Forgotten first: a revocation that gets lost must not leave the token in use here.
+        self.client.inner.tokens.forget_id(token_id);
+        let path = format!("/api/v1/agent-tokens/{id}/revoke");
+        self.client.post(path).json(&json!({ "reason": reason })).send().await?;
         Ok(())
     }
 

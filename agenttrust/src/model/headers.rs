@@ -13,6 +13,8 @@ pub const BINDS: &str = "agenttrust-binds";
 pub const KEY_ID: &str = "agenttrust-key-id";
 /// `generated` on a check whose session id its guard made up: such a one is no part of what an approval binds.
 pub const SESSION: &str = "agenttrust-session";
+/// On the opening of a session from a token: where the token is used, for one that has an audience.
+pub const TARGET: &str = "agenttrust-target";
 /// The scopes that the tool declares, separated by commas.
 pub const SCOPES: &str = "agenttrust-scopes";
 /// On a telemetry batch: one check id per event, `-` for none, separated by commas.

@@ -40,6 +40,9 @@ pub struct ApiKey {
     /// The agents that a key of role `agent` is bound to.
     #[serde(default)]
     pub agents: Vec<String>,
+    /// The gateway that it is of; keys of one name are one gateway.
+    #[serde(default)]
+    pub gateway: Option<String>,
     /// When it was made.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
@@ -103,13 +106,16 @@ pub struct CreateKeyRequest {
     /// Another organisation than that of the key which asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
+    /// The gateway that a key of role `gateway` is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
 }
 
 impl CreateKeyRequest {
     /// A key that may do this.
     #[must_use]
     pub fn new(role: KeyRole) -> Self {
-        Self { role, agents: Vec::new(), org_id: None }
+        Self { role, agents: Vec::new(), org_id: None, gateway: None }
     }
 
     /// The agents that it is bound to.
@@ -125,4 +131,59 @@ impl CreateKeyRequest {
         self.org_id = Some(org_id.into());
         self
     }
+
+    /// The gateway that a key of role `gateway` is of: a token for an audience is taken at the gateway that it
+    /// names. Several keys may share a name, and are one gateway then: a session that is opened with one of
+    /// them serves the others.
+    ///
+    /// ```
+    /// use agenttrust::model::{CreateKeyRequest, KeyRole};
+    ///
+    /// let request = CreateKeyRequest::new(KeyRole::Gateway).gateway("files");
+    /// assert_eq!(request.gateway.as_deref(), Some("files"));
+    /// ```
+    #[must_use]
+    pub fn gateway(mut self, name: impl Into<String>) -> Self {
+        self.gateway = Some(name.into());
+        self
+    }
+}
+
+wire_words! {
+    /// What becomes of the tokens and sessions that were issued and opened with a key that is revoked.
+    pub enum Issued {
+        /// They live on until they expire.
+        Keep = "keep",
+        /// They are revoked with it, and so is all that was made from them.
+        Revoke = "revoke",
+    }
+    default = Unknown;
+}
+
+/// What came of the revocation of a key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct KeyRevocation {
+    /// What was done, as one word.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub status: String,
+    /// Whether it is stored. Until it is, it is in force at the Guardian that answers and tried again; the
+    /// other replicas do not know of it yet, and a restart would forget it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub durable: bool,
+    /// What became of what was issued with it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub issued: Issued,
+    /// How many tokens went with it that worked until then.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub tokens: u64,
+    /// How many sessions went with it that were open until then.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub sessions: u64,
 }

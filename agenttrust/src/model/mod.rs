@@ -12,6 +12,7 @@ mod capability;
 mod effect;
 mod floor;
 pub mod headers;
+mod issued;
 mod key;
 pub(crate) mod name;
 mod policy;
@@ -37,7 +38,8 @@ pub use self::audit::{
 pub use self::capability::{CapabilityError, CapabilitySet};
 pub use self::effect::{Effect, ParseEffectError};
 pub use self::floor::{Floor, SetFloorRequest};
-pub use self::key::{ApiKey, CreateKeyRequest, KeyRole, KeySecret};
+pub use self::issued::{IssuedToken, SessionState, TokenState};
+pub use self::key::{ApiKey, CreateKeyRequest, Issued, KeyRevocation, KeyRole, KeySecret};
 pub use self::policy::{
     PoliciesInForce, Policy, PolicyEffect, PolicyElevation, PolicyFile, PolicyLimit,
     PolicyLimitPer, PolicySource, UnusablePolicies,

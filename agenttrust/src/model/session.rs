@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::issued::SessionState;
 use super::timestamp::Timestamp;
 use super::word::wire_words;
 
@@ -100,10 +101,30 @@ pub struct Session {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub denied_calls: u64,
+    /// The id of the token that it was opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub token_id: Option<String>,
+    /// The id of the key that it was opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub opened_by: Option<String>,
+    /// The gateway that it was opened at, where that has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub gateway: Option<String>,
+    /// How it stands; absent of a session that the Guardian did not issue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub state: Option<SessionState>,
     /// When it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub created_at: Option<Timestamp>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub expires_at: Option<Timestamp>,
     /// When it was last used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

@@ -21,12 +21,13 @@ use agenttrust::background;
 use agenttrust::model::AgentStatus;
 use tokio::sync::{Notify, watch};
 
+pub(crate) use self::pending::KeyTaking;
 use self::pending::{Act, Pending, Progress, Subject, Taking};
 use crate::audit::Record;
 use crate::domain::Error;
 use crate::engine::Engine;
-use crate::registry::TokenEntry;
-use crate::store::StoreError;
+use crate::registry::{Removed, SessionEntry, TokenEntry};
+use crate::store::{Gone, KeyEnd, StoreError};
 
 /// How long who takes something back waits to be told that it is stored and recorded.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
@@ -176,20 +177,58 @@ impl Engine {
         self.takings.told(&subject, number).await
     }
 
-    /// Revokes a key that works; returns whether that is stored.
-    pub(crate) async fn take_key(&self, id: &str, record: Record) -> bool {
+    /// Revokes a key that works, and what was issued with it where that is to go too; returns whether that is
+    /// stored, and how much went with it, of which `record` is made.
+    pub(crate) async fn take_key(
+        &self,
+        id: &str,
+        taking: KeyTaking,
+        record: impl FnOnce(Gone) -> Record,
+    ) -> (bool, Gone) {
         let subject = Subject::Key(id.to_owned());
-        let number = {
+        let (number, gone, removed, org_id) = {
             let mut pending = self.takings.lock();
             let now = self.clock.now();
-            let number = pending.add(subject.clone(), Act::RevokeKey, now, record);
             self.registry.keys.take_back(id);
-            number
+            let removed = match taking.take_issued {
+                true => self.registry.take_issued(id),
+                false => Removed::default(),
+            };
+            let gone = removed.count(now);
+            let record = record(gone);
+            let org_id = record.org_id.clone();
+            let number = pending.add(subject.clone(), Act::RevokeKey(taking), now, record);
+            (number, gone, removed, org_id)
         };
         self.synced.noted();
         self.revocations.keys_changed();
+        self.tell_of(&org_id, &removed);
+        self.takings.asked.notify_one();
+        (self.takings.told(&subject, number).await, gone)
+    }
+
+    /// Ends a session, with all that was made from it; returns whether that is stored.
+    pub(crate) async fn take_session(&self, session: Arc<SessionEntry>, record: Record) -> bool {
+        let org_id = session.row.org_id.clone();
+        let subject = Subject::Session(session.row.id.clone());
+        let (number, removed) = {
+            let mut pending = self.takings.lock();
+            let removed = self.registry.take_session(&session.row.id);
+            let (act, now) = (Act::EndSession(session), self.clock.now());
+            (pending.add(subject.clone(), act, now, record), removed)
+        };
+        self.synced.noted();
+        self.tell_of(&org_id, &removed);
         self.takings.asked.notify_one();
         self.takings.told(&subject, number).await
+    }
+
+    /// Tells that memory knows no more what was issued to these agents: as many tokens as there may be, so the
+    /// agents are named.
+    pub(crate) fn tell_of(&self, org_id: &str, removed: &Removed) {
+        for agent_id in removed.agents() {
+            self.revocations.announce(org_id, Revocation::of_agent(agent_id));
+        }
     }
 
     /// Revokes a token, with the sessions that were made from it; returns whether that is stored.
@@ -225,6 +264,11 @@ impl Engine {
     /// The token that `is` picks among those that are revoked where that is not stored or not recorded yet.
     pub(crate) fn taking_token(&self, is: impl Fn(&TokenEntry) -> bool) -> Option<Arc<TokenEntry>> {
         self.takings.lock().token(is)
+    }
+
+    /// The session of this id, if it is ended where that is not stored or not recorded yet.
+    pub(crate) fn taking_session(&self, id: &str) -> Option<Arc<SessionEntry>> {
+        self.takings.lock().session(id)
     }
 
     /// Makes a suspended agent active again, once that is stored; a suspension or revocation after this
@@ -330,7 +374,13 @@ impl Engine {
                 self.takings.lock().owe(subject, number, records);
             }
             Subject::Token(id) => self.registry.release_token(id),
-            Subject::Key(_) => {}
+            Subject::Session(id) => self.registry.release_session(id),
+            Subject::Key(id) => {
+                // Else another one, which says so, may be yet to be stored.
+                if matches!(&taking.act, Act::RevokeKey(key) if key.take_issued) {
+                    self.registry.release_issuer(id);
+                }
+            }
         }
         self.takings.lock().advance(subject, number, Progress::Settled);
         self.takings.came_further();
@@ -348,11 +398,19 @@ impl Engine {
             (Subject::Agent(id), act) => {
                 store.set_agent_status(org_id, id.clone(), act.status(), at).await.map(drop)
             }
-            (Subject::Key(id), _) => store.revoke_key(id.clone(), org_id, at).await.map(drop),
+            (Subject::Key(id), Act::RevokeKey(KeyTaking { reason, take_issued })) => {
+                let (id, reason) = (id.clone(), reason.clone());
+                let end = KeyEnd { id, org_id, reason, take_issued: *take_issued, now: at };
+                store.revoke_key(end).await.map(drop)
+            }
             (Subject::Token(_), Act::RevokeToken(token)) => {
                 store.revoke_token(token.row.clone(), at).await
             }
-            (Subject::Token(_), _) => Ok(()),
+            (Subject::Session(_), Act::EndSession(session)) => {
+                store.end_session(session.row.clone(), at).await
+            }
+            // No other is ever added.
+            (Subject::Key(_) | Subject::Token(_) | Subject::Session(_), _) => Ok(()),
         }
     }
 

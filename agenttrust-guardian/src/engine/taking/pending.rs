@@ -8,7 +8,7 @@ use agenttrust::internal::Doubling;
 use agenttrust::model::AgentStatus;
 
 use crate::audit::Record;
-use crate::registry::TokenEntry;
+use crate::registry::{SessionEntry, TokenEntry};
 use std::sync::Arc;
 
 /// How long to wait before it is tried again.
@@ -24,6 +24,7 @@ pub(super) enum Subject {
     Agent(String),
     Key(String),
     Token(String),
+    Session(String),
 }
 
 /// How it is taken back.
@@ -31,8 +32,17 @@ pub(super) enum Subject {
 pub(super) enum Act {
     Suspend,
     Revoke { reason: String },
-    RevokeKey,
+    RevokeKey(KeyTaking),
     RevokeToken(Arc<TokenEntry>),
+    EndSession(Arc<SessionEntry>),
+}
+
+/// How a key is taken back.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyTaking {
+    pub(crate) reason: String,
+    /// Whether what was issued with it goes too.
+    pub(crate) take_issued: bool,
 }
 
 /// One taking back.
@@ -119,8 +129,8 @@ impl Pending {
         if let Some(before) = self.by_subject.remove(&subject) {
             records = before.records;
             // Whichever revocation was first says when and why.
-            if matches!(before.act, Act::Revoke { .. } | Act::RevokeKey | Act::RevokeToken(_)) {
-                (act, at) = (before.act, before.at);
+            if !matches!(before.act, Act::Suspend) {
+                (act, at) = (before.act.joined_by(&act), before.at);
             }
         }
         self.last += 1;
@@ -244,6 +254,14 @@ impl Pending {
         })
     }
 
+    /// The session of this id, if it is pending.
+    pub(super) fn session(&self, id: &str) -> Option<Arc<SessionEntry>> {
+        match &self.get(&Subject::Session(id.to_owned()))?.act {
+            Act::EndSession(session) => Some(Arc::clone(session)),
+            _ => None,
+        }
+    }
+
     /// What is left of all of it, for those who are told that it is lost.
     pub(super) fn left(&self) -> impl Iterator<Item = (&Subject, &Taking)> {
         self.by_subject.iter()
@@ -257,11 +275,20 @@ impl Subject {
             Self::Agent(id) => ("agent", id),
             Self::Key(id) => ("key", id),
             Self::Token(id) => ("token", id),
+            Self::Session(id) => ("session", id),
         }
     }
 }
 
 impl Act {
+    /// The same, done later as `next` too: what was issued with a key goes if either says so.
+    fn joined_by(mut self, next: &Self) -> Self {
+        if let (Self::RevokeKey(taking), Self::RevokeKey(next)) = (&mut self, next) {
+            taking.take_issued |= next.take_issued;
+        }
+        self
+    }
+
     /// How an agent stands that this is done to.
     pub(super) fn status(&self) -> AgentStatus {
         match self {

@@ -5,8 +5,11 @@ use agenttrust::{CreateAgentRequest, IssueTokenRequest};
 use agenttrust_testkit::eventually;
 
 use super::*;
-use crate::domain::{DEFAULT_ORG, Fingerprint};
+use crate::domain::{DEFAULT_ORG, ErrorKind, Fingerprint, Key, Role, Secret};
 use crate::guardian::Guardian;
+use crate::services::keys::{self, NewKey};
+use crate::services::sessions::{self, NewSession};
+use crate::services::tokens::{self, NewToken};
 use crate::store::{Floor, query};
 
 async fn with_agent() -> (Guardian, String) {
@@ -135,4 +138,136 @@ async fn what_was_taken_back_is_stored_when_the_guardian_closes() {
     guardian.close().await;
     let guardian = Guardian::builder().database(path.to_str().unwrap()).build().await.unwrap();
     assert_eq!(guardian.client().agents().get(&agent).await.unwrap().status, AgentStatus::Revoked);
+}
+
+/// A key of the agent, as the database has it.
+async fn key(engine: &Engine, agent: &str) -> Arc<Key> {
+    let hash = Fingerprint::from_text(&crate::domain::ids::new("sk_"));
+    let (org_id, agents) = (DEFAULT_ORG.to_owned(), vec![agent.to_owned()]);
+    let new = NewKey { org_id, role: Role::Agent, agents, hash, gateway: None };
+    keys::create(engine, new, "test").await.unwrap();
+    engine.key(hash).await.unwrap().unwrap()
+}
+
+/// A token that is issued with this key: its id, and itself.
+async fn issue(engine: &Engine, key: &Key, agent: &str) -> Result<(String, Secret), Error> {
+    let (agent_id, scopes, audience) = (agent.to_owned(), Vec::new(), Vec::new());
+    let new = NewToken { agent_id, scopes, audience, ttl: 300, session_id: None };
+    let issued = tokens::issue(engine, key, new).await?;
+    Ok((issued.row.id, issued.secret))
+}
+
+async fn begin(engine: &Engine, key: &Key, agent: &str) -> Result<String, Error> {
+    let (agent_id, server_id) = (agent.to_owned(), "files".to_owned());
+    let new = NewSession { agent_id, server_id, mode: None, ceiling: None };
+    Ok(sessions::begin(engine, key, new).await?.session_id)
+}
+
+async fn take_key(engine: &Engine, key: &Key, take_issued: bool) -> (bool, Gone) {
+    let taking = KeyTaking { reason: String::new(), take_issued };
+    engine.take_key(&key.id, taking, |_| Record::new("a trial", DEFAULT_ORG)).await
+}
+
+/// Whether memory knows the token and the session.
+fn knows(engine: &Engine, token: &str, session: &str) -> [bool; 2] {
+    let session = engine.registry.sessions.get(DEFAULT_ORG, session);
+    [engine.registry.tokens.by_id(token).is_some(), session.is_some()]
+}
+
+/// Everything is read anew, as it is where changes cannot be followed.
+async fn start_over(engine: &Engine) {
+    let db = engine.store.db();
+    query("DELETE FROM changes").execute(&db).await.unwrap();
+    const FORWARD: &str = "UPDATE settings SET value = value + 5 WHERE name = 'changes'";
+    query(FORWARD).execute(&db).await.unwrap();
+    engine.sync().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_went_with_a_key_stays_gone_whatever_row_of_it_is_read_before_it_is_stored() {
+    let (guardian, agent) = with_agent().await;
+    let engine = guardian.engine();
+    let key = key(engine, &agent).await;
+    let token = issue(engine, &key, &agent).await.unwrap().0;
+    let session = begin(engine, &key, &agent).await.unwrap();
+    assert_eq!(knows(engine, &token, &session), [true, true]);
+
+    let storing = engine.takings.storing.lock().await;
+    let (durable, gone) = take_key(engine, &key, true).await;
+    assert_eq!((durable, gone), (false, Gone { tokens: 1, sessions: 1 }));
+    assert_eq!(knows(engine, &token, &session), [false, false], "at once");
+    start_over(engine).await;
+    assert_eq!(knows(engine, &token, &session), [false, false], "also when it is read anew");
+    drop(storing);
+    settled(engine).await;
+    start_over(engine).await;
+    assert_eq!(knows(engine, &token, &session), [false, false], "and once it is stored");
+    assert!(engine.store.token(token).await.unwrap().unwrap().revoked);
+    assert!(engine.store.session(session).await.unwrap().unwrap().ended);
+}
+
+#[tokio::test]
+async fn session_stays_gone_whatever_row_of_it_is_read_before_it_is_stored() {
+    let (guardian, agent) = with_agent().await;
+    let engine = guardian.engine();
+    let key = key(engine, &agent).await;
+    let session = begin(engine, &key, &agent).await.unwrap();
+    let entry = engine.registry.sessions.get(DEFAULT_ORG, &session).unwrap();
+    let storing = engine.takings.storing.lock().await;
+    let record = Record::new("a trial", DEFAULT_ORG);
+    assert!(!engine.take_session(entry, record).await);
+    start_over(engine).await;
+    assert_eq!(knows(engine, "", &session), [false, false]);
+    drop(storing);
+    settled(engine).await;
+    assert!(engine.store.session(session).await.unwrap().unwrap().ended);
+}
+
+#[tokio::test]
+async fn what_a_key_issued_goes_though_it_was_to_be_kept_when_the_key_was_revoked_a_moment_ago() {
+    let (guardian, agent) = with_agent().await;
+    let engine = guardian.engine();
+    for stored in [false, true] {
+        let key = key(engine, &agent).await;
+        let token = issue(engine, &key, &agent).await.unwrap().0;
+        // Stored or not, the audit is not told of it yet.
+        let recording = engine.takings.recording.lock().await;
+        let storing = engine.takings.storing.lock().await;
+        take_key(engine, &key, false).await;
+        assert_eq!(knows(engine, &token, ""), [true, false]);
+        if stored {
+            drop(storing);
+            let subject = Subject::Key(key.id.clone());
+            let is_settled = async || {
+                let pending = engine.takings.lock();
+                pending.get(&subject).is_some_and(|it| it.progress == Progress::Settled)
+            };
+            eventually("it is not stored", is_settled).await;
+            take_key(engine, &key, true).await;
+        } else {
+            take_key(engine, &key, true).await;
+            drop(storing);
+        }
+        drop(recording);
+        settled(engine).await;
+        start_over(engine).await;
+        assert_eq!(knows(engine, &token, ""), [false, false], "stored before: {stored}");
+        assert!(engine.store.token(token).await.unwrap().unwrap().revoked);
+    }
+}
+
+#[tokio::test]
+async fn key_that_was_revoked_elsewhere_a_moment_ago_issues_and_opens_nothing() {
+    let (guardian, agent) = with_agent().await;
+    let engine = guardian.engine();
+    let key = key(engine, &agent).await;
+    let (id, org_id, now) = (key.id.clone(), DEFAULT_ORG.to_owned(), engine.clock.now());
+    // The database is changed, and nobody tells this process.
+    let end = KeyEnd { id, org_id, reason: String::new(), take_issued: false, now };
+    assert!(engine.store.revoke_key(end).await.unwrap().is_some());
+    assert!(engine.registry.keys.has(&key.id), "it is known here already, so nothing is tried");
+    let refused = issue(engine, &key, &agent).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused:?}");
+    let refused = begin(engine, &key, &agent).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused:?}");
 }

@@ -92,6 +92,8 @@ pub(super) struct Session {
     pub(super) mode: SessionMode,
     pub(super) ceiling: Option<Vec<String>>,
     pub(super) source: &'static str,
+    /// Whether the gateway among the askers opened it.
+    pub(super) at_gateway: bool,
     pub(super) live: bool,
 }
 
@@ -120,6 +122,8 @@ pub(super) struct Actors {
     /// In the order of [`TOOLS`].
     pub(super) tools: Vec<Known>,
     pub(super) askers: Vec<Asker>,
+    /// The key of the gateway among them.
+    gateway: String,
 }
 
 /// One check, as it is asked and as it is told to the reference.
@@ -147,8 +151,10 @@ const TTL: Duration = Duration::from_secs(24 * 3_600);
 
 impl Actors {
     pub(super) async fn new(chance: &mut Chance) -> Self {
+        let api = open_with(|builder| builder.session_ttl(TTL)).await;
         let mut actors = Self {
-            api: open_with(|builder| builder.session_ttl(TTL)).await,
+            gateway: api.key(Role::Gateway, &[]).await,
+            api,
             agents: Vec::new(),
             sessions: Vec::new(),
             tools: Vec::new(),
@@ -198,12 +204,15 @@ impl Actors {
         let agent = chance.below(self.agents.len());
         let Agent { id, capabilities, .. } = &self.agents[agent];
         let ceiling = Some(chance.some(capabilities, 3)).filter(|ceiling| !ceiling.is_empty());
+        let mut at_gateway = false;
         let (answer, mode, ceiling, source) = if chance.one_in(2) {
             let Some(scopes) = ceiling else { return };
             let names: Vec<&str> = scopes.iter().map(String::as_str).collect();
             let body = json!({ "token": self.api.token(id, &names).await });
             let path = "/api/v1/agenttrust/api-sessions/init";
-            let answer = self.api.post(path, ADMIN, body).await;
+            at_gateway = !chance.one_in(4);
+            let key = if at_gateway { self.gateway.as_str() } else { ADMIN };
+            let answer = self.api.post(path, key, body).await;
             (answer, SessionMode::Restricted, Some(scopes), "api")
         } else {
             let mode = match (chance.below(3), &ceiling) {
@@ -215,7 +224,7 @@ impl Actors {
             (self.api.session(ADMIN, id, more).await, mode, ceiling, "mcp")
         };
         let id = answer.ok().text("session_id");
-        self.sessions.push(Session { id, agent, mode, ceiling, source, live: true });
+        self.sessions.push(Session { id, agent, mode, ceiling, source, at_gateway, live: true });
     }
 
     /// Declares tools, and sets the effect of some.
@@ -287,7 +296,11 @@ impl Actors {
             }
             let ids: Vec<&str> =
                 bound.iter().map(|n: &usize| self.agents[*n].id.as_str()).collect();
-            secrets.push((role, bound.clone(), self.api.key(role, &ids).await));
+            let secret = match role {
+                Role::Gateway => self.gateway.clone(),
+                _ => self.api.key(role, &ids).await,
+            };
+            secrets.push((role, bound.clone(), secret));
         }
         for (role, agents, secret) in secrets {
             let engine = self.api.guardian.engine();
@@ -301,6 +314,7 @@ impl Actors {
             org_id: "org_other".to_owned(),
             role: Role::Admin,
             agents: Vec::new(),
+            gateway: None,
         };
         let (role, agents, key) = (Role::Admin, Vec::new(), Arc::new(key));
         self.askers.push(Asker { role, agents, own_org: false, secret, key });

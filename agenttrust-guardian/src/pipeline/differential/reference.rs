@@ -71,7 +71,7 @@ pub(super) fn answer(
         Ok(agent) => &actors.agents[agent],
         Err(status) => return without_policies(None, Expected::Error(status)),
     };
-    let session = usable(actors, case);
+    let session = usable(actors, case).filter(|session| serves(actors, case, session));
     let known = &actors.tools[case.tool];
     let (effect, confidence) = classify(&TOOLS[case.tool], known, case.check.hint);
     let mut scopes = case.check.scopes.clone().unwrap_or_default();
@@ -135,6 +135,11 @@ fn usable<'a>(actors: &'a Actors, case: &Case) -> Option<&'a Session> {
     let Some(Place::Issued(session)) = case.session else { return None };
     let session = &actors.sessions[session];
     (session.live && Some(session.agent) == case.agent).then_some(session)
+}
+
+/// Whether a session serves the asker of a case: a gateway, only one that it opened itself.
+fn serves(actors: &Actors, case: &Case, session: &Session) -> bool {
+    actors.askers[case.asker].role != Role::Gateway || session.at_gateway
 }
 
 fn may_ask(asker: &Asker, agent: Option<usize>) -> bool {

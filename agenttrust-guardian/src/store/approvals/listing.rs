@@ -3,6 +3,7 @@
 use agenttrust::Timestamp;
 use agenttrust::model::{Approval, ApprovalStatus};
 
+use super::super::Place;
 use super::super::db::query;
 use super::{Raw, Store, StoreError, columns, votes};
 
@@ -37,13 +38,6 @@ pub(crate) struct ApprovalFilter {
     pub(crate) in_doubt: Option<bool>,
     /// At most so many.
     pub(crate) limit: i64,
-}
-
-/// A place in the list: where one approval is, or was before it was forgotten.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) created_at: Timestamp,
-    pub(crate) id: String,
 }
 
 impl Store {

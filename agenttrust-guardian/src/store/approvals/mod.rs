@@ -15,7 +15,7 @@ use agenttrust::Timestamp;
 use agenttrust::model::{Approval, ApprovalStatus};
 
 pub(crate) use self::deciding::{Decided, Vote};
-pub(crate) use self::listing::{ApprovalFilter, Place};
+pub(crate) use self::listing::ApprovalFilter;
 pub(super) use self::outcomes::settle_outcomes;
 pub(crate) use self::settling::{Held, NewApproval, Settled, Unused};
 use super::db::{Target, query};

@@ -1,5 +1,6 @@
 //! Who is let in, as whom, and what the others are told.
 
+use agenttrust::model::{CreateKeyRequest, KeyRole};
 use agenttrust_tests::bounded::in_a_runtime;
 use anyhow::{Context, Result};
 use http::StatusCode;
@@ -51,6 +52,38 @@ fn what_a_token_does_not_carry_is_denied_to_whoever_holds_it() -> Result<()> {
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
         assert_eq!(answer.problem["code"], "ACTION_DENIED");
         assert!(site.visits.all().is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_token_for_another_server_lets_nobody_in_whatever_the_layer_was_told() -> Result<()> {
+    in_a_runtime(async || {
+        let door = Door::open()?;
+        let agent = door.agent(&["http/*"]).await?;
+        let token = async |audience: &[&str]| door.token(&agent, &["http/*"], audience, 300).await;
+        let (notes, other, any) =
+            (token(&["notes"]).await?, token(&["other"]).await?, token(&[]).await?);
+        let nameless = door.gateway().await?;
+        let request = CreateKeyRequest::new(KeyRole::Gateway).gateway("notes");
+        let made = door.client()?.keys().create(&request).await?;
+        let named = door.client_with_key(made.key.context("no key")?.as_str())?;
+        for (site, status_of_notes) in [
+            // It says nowhere which server it is, so it takes what is for all.
+            (Site::serve(&nameless, |layer| layer)?, StatusCode::UNAUTHORIZED),
+            (Site::serve(&nameless, |layer| layer.audience("notes"))?, StatusCode::OK),
+            (Site::serve(&named, |layer| layer)?, StatusCode::OK),
+            (Site::serve(&named, |layer| layer.audience("notes"))?, StatusCode::OK),
+        ] {
+            let answer = site.get_as("/notes/one", &other.token).await?;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+            assert!(answer.challenge.context("no challenge")?.contains("invalid_token"));
+            assert!(site.visits.all().is_empty());
+            let answer = site.get_as("/notes/one", &notes.token).await?;
+            assert_eq!(answer.status, status_of_notes);
+            let answer = site.get_as("/notes/one", &any.token).await?;
+            assert_eq!(answer.status, StatusCode::OK);
+        }
         Ok(())
     })
 }

@@ -1,0 +1,65 @@
+//! Pages of a list that is ordered by when things were made, newest first: how many, from where, and what to
+//! send for the next. A place names a thing of its own list, so that one of another list is no place here.
+
+use agenttrust::Timestamp;
+
+use super::params::Params;
+use crate::domain::Error;
+use crate::domain::names::check_name;
+use crate::store::Place;
+
+/// How many one answer lists at most, and unless another number is asked for.
+const LISTED_MOST: usize = 1_000;
+
+/// The page that a caller asks for.
+#[derive(Debug)]
+pub(super) struct Paging {
+    limit: usize,
+    /// Behind which place in the list it begins.
+    pub(super) after: Option<Place>,
+}
+
+impl Paging {
+    /// Reads `limit` and `before`, of a list of things whose ids begin with `prefix`.
+    pub(super) fn from_params(params: &Params, prefix: &str) -> Result<Self, Error> {
+        let limit = match params.number("limit")?.unwrap_or(LISTED_MOST) {
+            limit @ 1..=LISTED_MOST => limit,
+            other => {
+                let range = format!("is {other}; use 1 to {LISTED_MOST}");
+                return Err(Error::invalid("limit", range));
+            }
+        };
+        let after = params.text("before").map(|cursor| place(cursor, prefix)).transpose()?;
+        Ok(Self { limit, after })
+    }
+
+    /// How many to look for: one more tells whether there are more.
+    pub(super) fn looked_for(&self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
+    }
+
+    /// Cuts what was found to the page; returns what to send as `before` for the next one, if there is one.
+    pub(super) fn cut<T>(
+        &self,
+        found: &mut Vec<T>,
+        place: impl Fn(&T) -> (Option<Timestamp>, &str),
+    ) -> Option<String> {
+        let more = found.len() > self.limit;
+        found.truncate(self.limit);
+        let (at, id) = found.last().filter(|_| more).map(place)?;
+        at.map(|at| format!("{}.{id}", at.unix_micros()))
+    }
+}
+
+/// The place that an answer said as `next`.
+fn place(cursor: &str, prefix: &str) -> Result<Place, Error> {
+    let read = || {
+        let (at, id) = cursor.split_once('.')?;
+        check_name("before", id).ok()?;
+        let created_at = Timestamp::from_unix_micros(at.parse().ok()?)?;
+        id.starts_with(prefix).then(|| Place { created_at, id: id.to_owned() })
+    };
+    read().ok_or_else(|| {
+        Error::invalid("before", "is nothing that an answer of this list said as next")
+    })
+}

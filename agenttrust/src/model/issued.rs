@@ -1,0 +1,96 @@
+//! What was issued and opened, as lists tell of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::timestamp::Timestamp;
+use super::word::wire_words;
+
+wire_words! {
+    /// How a token stands.
+    pub enum TokenState {
+        /// It was not revoked, and has not expired.
+        Active = "active",
+        /// It has expired.
+        Expired = "expired",
+        /// It was revoked, by itself or with what it was made from.
+        Revoked = "revoked",
+    }
+    default = Unknown;
+}
+
+wire_words! {
+    /// How an issued session stands.
+    pub enum SessionState {
+        /// It was not revoked, and has not expired.
+        Open = "open",
+        /// It has expired.
+        Expired = "expired",
+        /// It was revoked, by itself or with what it was made from.
+        Revoked = "revoked",
+    }
+    default = Unknown;
+}
+
+/// A token as a list tells of it: everything but the secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct IssuedToken {
+    /// A name for it that is not secret.
+    pub token_id: String,
+    /// The agent that it speaks for.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub agent_id: String,
+    /// What it may be used for.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub scopes: Vec<String>,
+    /// Where it may be used; empty means anywhere.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub audience: Vec<String>,
+    /// The session that it was issued in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub session_id: Option<String>,
+    /// The id of the key that it was issued with; absent for one from before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub issued_by: Option<String>,
+    /// When it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub issued_at: Option<Timestamp>,
+    /// When it stops working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub revoked_at: Option<Timestamp>,
+    /// How it stands.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub state: TokenState,
+}
+
+impl IssuedToken {
+    /// A token of this id for this agent, everything else empty.
+    #[must_use]
+    pub fn new(token_id: impl Into<String>, agent_id: impl Into<String>) -> Self {
+        Self {
+            token_id: token_id.into(),
+            agent_id: agent_id.into(),
+            scopes: Vec::new(),
+            audience: Vec::new(),
+            session_id: None,
+            issued_by: None,
+            issued_at: None,
+            expires_at: None,
+            revoked_at: None,
+            state: TokenState::default(),
+        }
+    }
+}
