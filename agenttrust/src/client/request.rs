@@ -297,20 +297,18 @@ impl Answer {
 
     /// A list, bare or wrapped as `{"name": […]}`; `null` reads as empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
-        let mut value: Value = self.parse_body()?;
-        if value.is_object() {
-            value = value.get_mut(name).map(Value::take).unwrap_or_default();
-        }
-        let list: Option<Vec<T>> = serde_json::from_value(value).map_err(AgentTrustError::Json)?;
-        Ok(list.unwrap_or_default())
+        self.page_of_items(name).map(|page| page.items)
     }
 
     /// One page of a list: as [`list`](Self::list), with what to ask for the next one by.
     pub(crate) fn page_of_items<T: DeserializeOwned>(&self, name: &str) -> Result<Page<T>> {
-        let items = self.list(name)?;
-        let value: Value = self.parse_body()?;
+        let mut value: Value = self.parse_body()?;
         let next = value.get("next").and_then(Value::as_str).map(str::to_owned);
-        Ok(Page::new(items, next))
+        if value.is_object() {
+            value = value.get_mut(name).map(Value::take).unwrap_or_default();
+        }
+        let items: Option<Vec<T>> = serde_json::from_value(value).map_err(AgentTrustError::Json)?;
+        Ok(Page::new(items.unwrap_or_default(), next))
     }
 }
 
