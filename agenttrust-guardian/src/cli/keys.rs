@@ -61,11 +61,11 @@ pub(super) enum Keys {
     Revoke {
         /// The id of the key, key_…
         id: String,
-        /// Why, for whoever reads the audit
+        /// Why: the audit keeps it
         #[arg(long, value_name = "WORDS", default_value = "")]
         reason: String,
-        /// What becomes of what was issued with it: `revoke` where the reason is "compromised", else `keep`,
-        /// unless it is said
+        /// What becomes of what was issued with it; left out, `revoke` where the reason is "compromised", and
+        /// `keep` elsewhere
         #[arg(long, value_enum, value_name = "WHAT")]
         issued: Option<WhatIssued>,
         #[command(flatten)]

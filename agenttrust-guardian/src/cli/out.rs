@@ -127,7 +127,7 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<(), GuardianError> {
     show(&format!("{}\n", written(value)?))
 }
 
-/// As [`json`], for what is shown once: when nobody could read it, that is an error.
+/// Prints as [`json`] does what is shown once: a reader that is gone is an error.
 pub(super) fn json_once(value: &impl serde::Serialize) -> Result<(), GuardianError> {
     say(&written(value)?)
 }

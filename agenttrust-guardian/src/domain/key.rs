@@ -43,7 +43,7 @@ impl Reach<'_> {
         self.names(agent_id) && (self.access == Access::Any || self.key.is_bound_to(agent_id))
     }
 
-    /// Whether the caller speaks for this agent, or for nobody in particular.
+    /// Returns whether the request names this agent, or names none.
     pub(crate) fn names(&self, agent_id: &str) -> bool {
         self.named.is_none_or(|named| named == agent_id)
     }

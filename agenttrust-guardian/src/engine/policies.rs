@@ -165,7 +165,7 @@ impl Policies {
         self.set.store(set);
     }
 
-    /// Tells the log how many of them there are. What is built in counts for nothing: nobody wrote it.
+    /// Tells the log how many of them there are. The built-in one is not counted.
     pub(crate) fn log(&self) {
         let set = self.load();
         tracing::info!(

@@ -82,7 +82,7 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
 /// Why something is taken back or given back.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct Reason {
-    /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
+    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     pub(super) reason: String,

@@ -40,7 +40,7 @@ pub(super) async fn end_with_key(engine: App, request: Request, next: Next) -> R
     }
 }
 
-/// Returns once the secret works no more. It keeps no Guardian alive that nobody else holds.
+/// Waits until the secret works no more, without keeping the Guardian alive.
 async fn end_of(engine: Weak<Engine>, secret: Fingerprint) {
     let left = |engine: &Engine| engine.registry.keys.lasts(&secret, engine.clock.now());
     let Some(mut news) = engine.upgrade().map(|engine| engine.revocations.listen()) else { return };

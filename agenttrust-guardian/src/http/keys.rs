@@ -155,12 +155,12 @@ pub(super) async fn list(engine: App, caller: Caller, params: Params) -> Result<
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RevokeKey {
-    /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
+    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,
-    /// What becomes of the tokens and sessions that were issued and opened with it, and of all that was made
-    /// from them: `revoke` where the reason is `compromised`, else `keep`, unless it is said.
+    /// Says what becomes of the tokens and sessions that were issued and opened with it, and of all that was made
+    /// from them. Left out, it is `revoke` where the reason is `compromised`, and `keep` elsewhere.
     #[serde(default)]
     #[schema(nullable = false)]
     issued: Option<Issued>,

@@ -159,7 +159,7 @@ pub(super) struct Revoke {
     /// The token.
     #[schema(value_type = Name)]
     token: String,
-    /// Why, for whoever reads the audit; at most 2,000 bytes of UTF-8.
+    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
     #[serde(default)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
     reason: String,

@@ -51,7 +51,7 @@ pub(super) fn outside(
 
 /// The capability that covers `name` and nothing else, as it is written in a program and on the command line.
 ///
-/// A caller makes the name up, and somebody will copy this: it never says more than that one name.
+/// A caller makes the name up and a person copies the line, so it never covers more than that one name.
 fn in_writing(name: &str) -> String {
     // With a `*` in it the capability would be another one, which may be everything.
     if name.contains('*') || CapabilitySet::parse(&[name]).is_err() {

@@ -225,8 +225,8 @@ impl PolicySet {
         &self.inner.listed
     }
 
-    /// The policies that somebody wrote, `@shadow` ones included: those of [`list`](Self::list) without the
-    /// built-in one. Whoever counts policies means these.
+    /// Returns the policies of [`list`](Self::list) without the built-in one, `@shadow` ones included. A number of
+    /// policies is the number of these.
     pub(crate) fn written(&self) -> &[About] {
         self.inner.listed.get(self.inner.built_in..).unwrap_or_default()
     }

@@ -28,7 +28,7 @@ pub struct Keys<'a> {
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct RevokeKeyOptions {
-    /// Why, for whoever reads the audit.
+    /// Tells why; the audit keeps it.
     pub reason: String,
     /// What becomes of the tokens and sessions that were issued and opened with it; where nothing is said they
     /// go with it if the reason is `compromised`, and else they stay.
