@@ -3,3 +3,4 @@
 
 mod approvals;
 mod clock_jumps;
+mod delegations;

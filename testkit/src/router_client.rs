@@ -55,6 +55,13 @@ impl Answer {
         self
     }
 
+    /// Expects that the message says this.
+    #[track_caller]
+    pub fn says(&self, said: &str) -> &Self {
+        assert!(self.text("message").contains(said), "{said:?} is not in {self:?}");
+        self
+    }
+
     /// Expects an allowed check.
     #[track_caller]
     pub fn allowed(&self) -> &Self {

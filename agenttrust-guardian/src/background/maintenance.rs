@@ -92,6 +92,7 @@ async fn prune(engine: &Engine) {
     let (over, history) = (before(now, OVER_KEPT), before(now, HISTORY_KEPT));
     engine.registry.tokens.prune(over);
     engine.registry.sessions.prune(over);
+    engine.registry.delegations.prune(over);
     crate::domain::lists::sweep();
     let store = &engine.background_store;
     in_steps("tokens", || store.prune_tokens(over)).await;
@@ -100,6 +101,7 @@ async fn prune(engine: &Engine) {
     in_steps("budgets", || engine.prune_budgets()).await;
     in_steps("reports", || store.prune_telemetry(history)).await;
     in_steps("sessions", || store.prune_sessions(history)).await;
+    in_steps("delegations", || store.prune_delegations(history)).await;
     in_steps("deliveries", || store.prune_deliveries(history)).await;
     in_steps("approvals", || store.prune_approvals(history)).await;
 }

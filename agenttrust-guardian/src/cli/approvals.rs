@@ -89,7 +89,7 @@ async fn list(
         .map(|approval| {
             [
                 approval.id.clone(),
-                approval.agent_name.clone().unwrap_or_else(|| approval.agent_id.clone()),
+                asker(approval),
                 approval.action_name.clone(),
                 approval.action_effect.clone(),
                 shortened(&what_is_seen(approval)),
@@ -109,6 +109,20 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     out::facts(&about(&approval))
 }
 
+/// Who asks, for whom: "shopbot, for buyer-7, for alice's assistant".
+fn asker(approval: &Approval) -> String {
+    let agent = approval.agent_name.as_ref().unwrap_or(&approval.agent_id);
+    let givers = approval.on_behalf_of.iter().map(|giver| format!(", for {}", giver.agent_name));
+    std::iter::once(agent.clone()).chain(givers).collect()
+}
+
+/// For whom the agent asks, with their ids.
+fn givers(approval: &Approval) -> String {
+    let givers = approval.on_behalf_of.iter();
+    let named = givers.map(|giver| format!("{} ({})", giver.agent_name, giver.agent_id));
+    named.collect::<Vec<_>>().join(", for ")
+}
+
 /// Everything about an approval, line by line.
 fn about(approval: &Approval) -> Vec<(&'static str, String)> {
     let name = approval.agent_name.as_ref();
@@ -122,6 +136,7 @@ fn about(approval: &Approval) -> Vec<(&'static str, String)> {
         ("approval", approval.id.clone()),
         ("status", approval.status.to_string()),
         ("agent", name.unwrap_or_else(|| approval.agent_id.clone())),
+        ("for", givers(approval)),
         ("tool", approval.action_name.clone()),
         ("effect", approval.action_effect.clone()),
         ("scopes", approval.scopes.join(", ")),

@@ -4,6 +4,7 @@ mod agents;
 mod approvals;
 mod audit;
 mod config;
+mod delegations;
 mod keys;
 mod listen;
 mod log;
@@ -40,6 +41,9 @@ enum Command {
     /// Register, list, show and revoke agents
     #[command(subcommand)]
     Agents(agents::Agents),
+    /// Make, list, show and revoke delegations, and open their sessions
+    #[command(subcommand)]
+    Delegations(delegations::Delegations),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
             Command::Serve(flags) => serve::run(*flags).await,
             Command::Approvals(approvals) => approvals.run().await,
             Command::Agents(agents) => agents.run().await,
+            Command::Delegations(delegations) => delegations.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Policy(policy) => policy.run().await,
             Command::Audit(audit) => audit.run().await,

@@ -13,6 +13,7 @@ pub(crate) mod lists;
 pub(crate) mod names;
 pub(crate) mod numbers;
 mod quota;
+pub(crate) mod restrictions;
 pub(crate) mod role;
 pub(crate) mod secret;
 pub(crate) mod spelling;

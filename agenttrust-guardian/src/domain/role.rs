@@ -61,7 +61,10 @@ impl Role {
                 | P::ReadAgents
                 | P::ReadApprovals
                 | P::DiscloseInput
-                | P::DeclareTools,
+                | P::DeclareTools
+                | P::Delegate
+                | P::ReadDelegations
+                | P::RevokeDelegations,
             ) => Own,
             (Self::Agent, _) => No,
 
@@ -88,6 +91,7 @@ impl Role {
                 | P::ReadPolicies
                 | P::IntrospectTokens
                 | P::ReadTokens
+                | P::ReadDelegations
                 | P::WatchRevocations,
             ) => Any,
             (Self::Auditor, _) => No,
@@ -101,7 +105,9 @@ impl Role {
                 | P::SetFloors
                 | P::SetEffects
                 | P::DeclareTools
-                | P::RemoveTools,
+                | P::RemoveTools
+                | P::Delegate
+                | P::RevokeDelegations,
             ) => Any,
             (Self::Operator, _) => No,
         }
@@ -154,6 +160,9 @@ pub(crate) enum Permission {
     InitApiSession,
     ReadSessions,
     RevokeSessions,
+    Delegate,
+    ReadDelegations,
+    RevokeDelegations,
     ReadApprovals,
     DecideApprovals,
     DiscloseInput,
@@ -188,6 +197,9 @@ impl fmt::Display for Permission {
             Self::InitApiSession => "open a session from a token",
             Self::ReadSessions => "read sessions",
             Self::RevokeSessions => "revoke sessions",
+            Self::Delegate => "delegate",
+            Self::ReadDelegations => "read delegations",
+            Self::RevokeDelegations => "revoke delegations",
             Self::ReadApprovals => "read approvals",
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::Fingerprint;
 use crate::engine::Engine;
-use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
+use crate::registry::{AgentEntry, DelegationEntry, SessionEntry, TokenEntry};
 use crate::store::{AgentRow, Changed, Kind, Listener, StoreError};
 
 /// A replica that has not heard from the database for this long denies: others may have taken
@@ -237,6 +237,7 @@ impl Engine {
             Kind::Key => self.follow_key(id).await,
             Kind::Token => self.follow_token(id).await,
             Kind::Session => self.follow_session(id).await,
+            Kind::Delegation => self.follow_delegation(id).await,
             Kind::Tools => {
                 self.registry
                     .tools
@@ -273,15 +274,19 @@ impl Engine {
         if nothing_new && (anew || status != AgentStatus::Active) {
             return Ok(());
         }
+        let below = self.registry.delegations.receivers_below(&id);
         if status == AgentStatus::Revoked {
-            self.registry.tokens.remove_of_agent(&id);
-            self.registry.sessions.remove_of_agent(&id);
+            let removed = self.registry.remove_of_agent(&id);
+            self.tell_of(org_id, &removed);
         }
         let reactivated =
             status == AgentStatus::Active && before.agent.status != AgentStatus::Active;
         // Its tokens may carry less than before. Whether they do is for the next introspection to say.
         if !reactivated {
             self.revocations.announce(org_id, Revocation::of_agent(&id));
+            for agent_id in below {
+                self.revocations.announce(org_id, Revocation::of_agent(agent_id));
+            }
         }
         Ok(())
     }
@@ -348,6 +353,19 @@ impl Engine {
         } else {
             let entry = SessionEntry::new(row).map_err(crate::registry::unreadable)?;
             self.registry.keep_session(Arc::new(entry));
+        }
+        Ok(())
+    }
+
+    async fn follow_delegation(&self, id: String) -> Result<(), StoreError> {
+        let Some(row) = self.control_store.delegation(id).await? else { return Ok(()) };
+        if row.revoked_at.is_some() {
+            // Of one that was taken back here nothing is left, and was told then.
+            let removed = self.registry.remove_delegation(&row.id);
+            self.tell_of(&row.org_id, &removed);
+        } else {
+            let entry = DelegationEntry::new(row).map_err(crate::registry::unreadable)?;
+            self.registry.keep_delegation(entry);
         }
         Ok(())
     }

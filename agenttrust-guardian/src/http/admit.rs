@@ -46,7 +46,7 @@ impl Class {
                 "/api/v1/agent-tokens/{id}/revoke",
                 "/api/v1/sessions/{id}/revoke",
             ]),
-            Method::DELETE => is_one_of(&["/api/v1/keys/{id}"]),
+            Method::DELETE => is_one_of(&["/api/v1/keys/{id}", "/api/v1/delegations/{id}"]),
             _ => false,
         };
         if is_one_of(&["/health", "/openapi.json"]) {

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod check;
 mod counting;
+mod delegations;
 mod error;
 mod finish;
 mod health;
@@ -59,6 +60,9 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agenttrust/api-sessions/init", post(sessions::init_api))
         .route("/api/v1/telemetry/report", post(telemetry::report))
         .route("/api/v1/sessions", get(issued::list_sessions))
+        .route("/api/v1/delegations", post(delegations::create).get(delegations::list))
+        .route("/api/v1/delegations/{id}", get(delegations::get))
+        .route("/api/v1/delegations/{id}/session", post(delegations::init_session))
         .route("/mcp/sessions/init", post(sessions::init))
         .route("/mcp/sessions/{id}", get(sessions::get))
         .route("/mcp/approvals", get(approval_list::list))
@@ -88,6 +92,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
         .route("/api/v1/agent-tokens/{id}/revoke", post(issued::revoke_token))
         .route("/api/v1/sessions/{id}/revoke", post(issued::revoke_session))
+        .route("/api/v1/delegations/{id}", delete(delegations::revoke))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route_layer(from_fn_with_state(Arc::clone(&engine), still_open))
         .route("/openapi.json", get(openapi::document))

@@ -20,8 +20,8 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 use super::answers::refusal;
 use super::params::described_header;
 use super::{
-    agents, approval_list, approvals, audit, check, health, issued, keys, metrics, policies,
-    revocations, sessions, telemetry, tokens, tool_effects, tools, webhooks,
+    agents, approval_list, approvals, audit, check, delegations, health, issued, keys, metrics,
+    policies, revocations, sessions, telemetry, tokens, tool_effects, tools, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -54,6 +54,11 @@ use super::{
         sessions::get,
         issued::list_sessions,
         issued::revoke_session,
+        delegations::create,
+        delegations::list,
+        delegations::get,
+        delegations::revoke,
+        delegations::init_session,
         telemetry::report,
         approval_list::list,
         approvals::get,
@@ -90,6 +95,7 @@ use super::{
         (name = "agents", description = "Who acts, and the floor under their sessions"),
         (name = "tokens", description = "Opaque tokens that speak for an agent"),
         (name = "sessions", description = "One agent's dealings with one server"),
+        (name = "delegations", description = "What one agent lets another do in its place"),
         (name = "approvals", description = "A person's word on a held action"),
         (name = "webhooks", description = "Who is told of approvals, signed as Standard Webhooks has it"),
         (name = "telemetry", description = "What ran, and how it went"),

@@ -9,6 +9,7 @@ use agenttrust::model::SessionMode;
 use super::context::DecisionContext;
 use super::decision_body::DecisionBody;
 use super::evaluation::Evaluation;
+use super::session::facts_of_delegation;
 use crate::audit::{AuditError, Counted, FactsDigest, Record, Row};
 use crate::domain::Decision;
 use crate::engine::Engine;
@@ -97,5 +98,9 @@ fn untold(engine: &Engine, context: &DecisionContext<'_>) -> Vec<(FactsDigest, R
     let ceiling = session.ceiling_facts().filter(|digest| !engine.audit.has_told(*digest));
     let ceiling =
         ceiling.map(|digest| (digest, digest.record(org_id, facts_of_ceiling(session.ceiling()))));
-    agent.into_iter().chain(ceiling).collect()
+    let delegation = session.delegation_digest().filter(|digest| !engine.audit.has_told(*digest));
+    let delegation = delegation.zip(session.delegation()).map(|(digest, delegation)| {
+        (digest, digest.record(org_id, facts_of_delegation(delegation)))
+    });
+    agent.into_iter().chain(ceiling).chain(delegation).collect()
 }

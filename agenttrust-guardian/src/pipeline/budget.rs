@@ -1,4 +1,4 @@
-//! What a call counts towards: the limits of the policies that let it through.
+//! What a call counts towards: the limits of the policies and delegations that let it through.
 //!
 //! It is used up before the answer, and stays used up should the answer not be recorded or not arrive.
 
@@ -10,12 +10,13 @@ use super::context::DecisionContext;
 use crate::domain::{Decision, duration};
 use crate::engine::Engine;
 use crate::policy::{Limit, Per};
+use crate::registry::Chain;
 use crate::store::{Charge, Spent};
 
 /// How long windows are kept that have begun: no limit has a longer one.
 const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
 
-/// What this call counts towards.
+/// What this call counts towards: limits of policies, and those of the delegations that it is made under.
 ///
 /// A session counts apart only where the Guardian issued it. An id that the caller made up would be a budget
 /// that the caller made up.
@@ -33,19 +34,16 @@ pub(super) fn charges(context: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<
             within: limit.window,
         }
     };
-    limits.into_iter().map(charge).collect()
+    let of_policies = limits.into_iter().map(charge);
+    let of_delegations = context.evaluation.session.chain().map(Chain::charges);
+    of_policies.chain(of_delegations.into_iter().flatten()).collect()
 }
 
 /// Uses up what the call counts towards; says why it may not run if something has no room.
-pub(super) async fn take(
-    engine: &Engine,
-    context: &DecisionContext<'_>,
-    limits: Vec<Limit>,
-) -> Option<Decision> {
-    if limits.is_empty() {
+pub(super) async fn take(engine: &Engine, charges: Vec<Charge>) -> Option<Decision> {
+    if charges.is_empty() {
         return None;
     }
-    let charges = charges(context, limits);
     match engine.store.take(charges, engine.clock.undisturbed()).await {
         Ok(None) => None,
         Ok(Some(spent)) => Some(exhausted(engine, spent)),
@@ -63,6 +61,12 @@ pub(super) async fn take(
 pub(super) fn exhausted(engine: &Engine, spent: Spent) -> Decision {
     engine.metrics.budget_exhausted();
     let Spent { charge, opens_in } = spent;
+    if let Some(id) = charge.delegation() {
+        return Decision::denied(format!(
+            "delegation {id:?} lets {} calls through in all, which are used up; have another one made",
+            charge.most
+        ));
+    }
     let Charge { policy, agent_id, session_id, most, within } = charge;
     let whose = if session_id.is_empty() {
         format!("agent {agent_id:?}")

@@ -12,6 +12,9 @@ pub(super) fn outside(
     entry: &AgentEntry,
     session: &SessionContext,
 ) -> Option<String> {
+    // Who acts under a delegation has what that gives, and nothing of its own.
+    let chain = session.chain();
+    let entry = chain.map_or(entry, |chain| &chain.root);
     let agent = &entry.agent.id;
     if entry.capabilities.is_empty() {
         return Some(format!(
@@ -46,7 +49,7 @@ pub(super) fn outside(
             ));
         }
     }
-    None
+    chain.and_then(|chain| chain.refusal(tool, scopes))
 }
 
 /// The capability that covers `name` and nothing else, as it is written in a program and on the command line.

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::context::DecisionContext;
 use super::evaluation::Evaluation;
 use crate::domain::Decision;
+use crate::registry::Chain;
 
 /// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a
 /// denial.
@@ -29,6 +30,9 @@ pub(super) struct DecisionBody<'a> {
     #[serde(serialize_with = "shortest")]
     confidence: f64,
     decision: &'static str,
+    /// The delegations that the call is made under, the first one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    delegations: Vec<String>,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     facts: Option<FactsOfDecision>,
@@ -53,6 +57,8 @@ pub(super) struct DecisionBody<'a> {
 struct FactsOfDecision {
     agent: String,
     ceiling: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegation: Option<String>,
     now: i64,
     session_source: Option<SessionSource>,
 }
@@ -77,6 +83,7 @@ impl<'a> DecisionBody<'a> {
             check_id: context.check_id(decision),
             confidence: class.confidence,
             decision: decision.kind().as_str(),
+            delegations: session.chain().map(Chain::ids).unwrap_or_default(),
             effect: class.effect.as_str(),
             facts: context.said.as_ref().and_then(|_| FactsOfDecision::new(context)),
             input_chars: context.facts.input_chars,
@@ -102,9 +109,14 @@ impl FactsOfDecision {
             true => Some(session.ceiling_facts()?.to_hex()),
             false => None,
         };
+        let delegation = match session.delegation() {
+            Some(_) => Some(session.delegation_digest()?.to_hex()),
+            None => None,
+        };
         Some(Self {
             agent: agent.facts?.to_hex(),
             ceiling,
+            delegation,
             now: context.facts.now_unix_seconds,
             session_source: context.facts.session_source,
         })
@@ -150,10 +162,12 @@ mod tests {
                     check_id: "chk_1",
                     confidence,
                     decision: "hold",
+                    delegations: if present { words.to_vec() } else { Vec::new() },
                     effect: "read",
                     facts: present.then(|| FactsOfDecision {
                         agent: "0f".to_owned(),
                         ceiling: None,
+                        delegation: Some("1e".to_owned()),
                         now: i64::from(i32::MIN),
                         session_source: Some(SessionSource::Api),
                     }),

@@ -11,6 +11,7 @@ use crate::domain::{Decision, ids};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::policy::{ApprovalRequirements, DEFAULT_WINDOW, Verdict};
+use crate::registry::Chain;
 use crate::store::{Held, NewApproval, Settled, Unused};
 
 /// Turns a verdict into what is answered; a held check finds, opens or uses its approval.
@@ -21,9 +22,10 @@ pub(super) async fn settle(
 ) -> Decision {
     let (terms, policies, reason) = match verdict {
         Verdict::Allow { policies, reason, limits } => {
-            let counted = !limits.is_empty();
+            let charges = budget::charges(context, limits);
+            let counted = !charges.is_empty();
             let allowed = Decision::Allowed { policies, reason, approval: None, counted };
-            return budget::take(engine, context, limits).await.unwrap_or(allowed);
+            return budget::take(engine, charges).await.unwrap_or(allowed);
         }
         Verdict::Deny { policies, reason } => {
             return Decision::Denied { policies, reason, approval: None };
@@ -115,7 +117,7 @@ fn wanted(
     terms: ApprovalRequirements,
     reason: String,
 ) -> NewApproval {
-    let check = context.check;
+    let (check, chain) = (context.check, context.evaluation.session.chain());
     let (bound_to, bound_value) = binding(check);
     let (window, single_use) = reach(terms, bound_to);
     NewApproval {
@@ -131,6 +133,7 @@ fn wanted(
         key_id: check.key_id.clone().filter(|_| bound_to.is_digest()),
         summary: check.summary.clone(),
         reason,
+        on_behalf_of: chain.map(Chain::on_behalf_of).unwrap_or_default(),
         quorum: terms.quorum.max(1),
         window,
         single_use,
@@ -153,9 +156,11 @@ fn bound_session(check: &Check) -> &str {
 
 /// Tells the person at the terminal of a call that is held. Written out, because names come from anybody.
 fn tell_of(approval: &Approval, agent: &str) {
-    let Approval { id, action_name, action_effect, .. } = approval;
+    let Approval { id, action_name, action_effect, on_behalf_of, .. } = approval;
+    let givers = on_behalf_of.iter().map(|giver| format!(", for {:?}", giver.agent_name));
+    let givers: String = givers.collect();
     tracing::info!(
-        "held {id}: {agent:?} wants {action_name:?} ({action_effect}); decide with `agenttrust approvals \
+        "held {id}: {agent:?}{givers} wants {action_name:?} ({action_effect}); decide with `agenttrust approvals \
          show {id}`, then `approve` or `deny`"
     );
 }

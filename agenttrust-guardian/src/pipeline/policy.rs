@@ -60,6 +60,7 @@ fn facts<'a>(check: &'a Check, evaluation: &'a Evaluation) -> AuthorizationReque
         session_source: session.source(),
         session_mode: session.mode(),
         ceiling: session.ceiling(),
+        delegation: session.delegation(),
         scopes,
         input_chars: check.summary.as_deref().map(input_chars),
         now_unix_seconds: now.unix_seconds(),

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use agenttrust::model::{SessionMode, SessionSource};
 use agenttrust::{Effect, Timestamp};
+use serde_json::{Value, json};
 
 use super::Check;
 use crate::audit::FactsDigest;
 use crate::domain::ids::SESSION_PREFIX;
 use crate::domain::{Error, Role};
 use crate::engine::Engine;
-use crate::registry::{AdHocEntry, AgentEntry, Limits, SessionEntry, stricter};
+use crate::policy::DelegationFacts;
+use crate::registry::{AdHocEntry, AgentEntry, Chain, Limits, SessionEntry, stricter};
+use crate::store::SessionRow;
 
 /// What came of the session that a check names.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(super) enum Entered {
 pub(super) struct SessionContext {
     session: Session,
     agent: Arc<AgentEntry>,
+    /// What the agent acts under, and what policies are told of it.
+    delegated: Option<(Chain, DelegationFacts)>,
 }
 
 #[derive(Debug)]
@@ -38,10 +43,26 @@ enum Session {
 impl SessionContext {
     /// The stricter of the session's mode and the floor's.
     pub(super) fn mode(&self) -> SessionMode {
-        match &self.session {
+        let mode = match &self.session {
             Session::Issued(session) => stricter(session.limits.mode(), self.agent.floor.mode()),
             Session::None | Session::AdHoc(_) => self.agent.floor.mode(),
-        }
+        };
+        self.chain().map_or(mode, |chain| stricter(mode, chain.mode()))
+    }
+
+    /// The delegations that the agent acts under.
+    pub(super) fn chain(&self) -> Option<&Chain> {
+        self.delegated.as_ref().map(|(chain, _)| chain)
+    }
+
+    /// What the audit says of these delegations: see [`facts_of_delegation`].
+    pub(super) fn delegation_digest(&self) -> Option<FactsDigest> {
+        FactsDigest::compute(&self.agent.agent.org_id, &facts_of_delegation(self.delegation()?))
+    }
+
+    /// What policies are told of these delegations.
+    pub(super) fn delegation(&self) -> Option<&DelegationFacts> {
+        self.delegated.as_ref().map(|(_, facts)| facts)
     }
 
     /// What the session was made from; `None` for one that the Guardian did not issue.
@@ -58,7 +79,8 @@ impl SessionContext {
             Session::Issued(session) => Some(&session.limits),
             Session::None | Session::AdHoc(_) => None,
         };
-        issued.into_iter().chain([&self.agent.floor])
+        let of_givers = self.chain().into_iter().flat_map(Chain::floors);
+        issued.into_iter().chain([&self.agent.floor]).chain(of_givers)
     }
 
     /// The nearest ceiling: the session's, else the floor's.
@@ -95,6 +117,11 @@ impl SessionContext {
     }
 }
 
+/// What the policies were told of a delegation, as the audit keeps it.
+pub(super) fn facts_of_delegation(delegation: &DelegationFacts) -> Value {
+    json!({ "delegation": delegation })
+}
+
 /// Finds the session that the check names.
 pub(super) fn enter(
     engine: &Engine,
@@ -102,7 +129,7 @@ pub(super) fn enter(
     agent: &Arc<AgentEntry>,
     now: Timestamp,
 ) -> Result<Entered, Error> {
-    let context = |session| SessionContext { session, agent: Arc::clone(agent) };
+    let context = |session| SessionContext { session, agent: Arc::clone(agent), delegated: None };
     let gateway = check.key.role == Role::Gateway;
     let Some(id) = check.session_id.as_deref() else {
         return if gateway {
@@ -133,6 +160,10 @@ pub(super) fn enter(
     if !session.is_live(now) {
         return Ok(refused(format!("session {id:?} has expired; begin a new one")));
     }
+    let delegated = match acted_under(engine, row, now) {
+        Ok(delegated) => delegated,
+        Err(reason) => return Ok(refused(reason)),
+    };
     if !engine.registry.is_open(&session, now) {
         return Ok(refused(format!(
             "session {id:?} is not open: the token that it was made from does not work any more; \
@@ -148,7 +179,21 @@ pub(super) fn enter(
              keys of one gateway one name"
         )));
     }
-    Ok(Entered::In(context(Session::Issued(session))))
+    let mut context = context(Session::Issued(Arc::clone(&session)));
+    context.delegated = delegated;
+    Ok(Entered::In(context))
+}
+
+/// What the agent of this session acts under, if it acts under a delegation; else why it cannot.
+fn acted_under(
+    engine: &Engine,
+    row: &SessionRow,
+    now: Timestamp,
+) -> Result<Option<(Chain, DelegationFacts)>, String> {
+    let Some(id) = &row.delegation_id else { return Ok(None) };
+    let chain = engine.registry.chain(&row.org_id, id, now).map_err(|broken| broken.reason(id))?;
+    let facts = chain.facts();
+    Ok(Some((chain, facts)))
 }
 
 fn outside_a_token() -> Error {

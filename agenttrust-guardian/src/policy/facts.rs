@@ -11,6 +11,7 @@ use cedar_policy::{
     Schema,
 };
 
+use super::delegation::{AgentFacts, DelegationFacts};
 use crate::classify::http_method;
 
 /// The largest number that the policies are told. No input is longer, and the caller says how long it is:
@@ -51,6 +52,8 @@ pub struct AuthorizationRequest<'a> {
     pub session_mode: SessionMode,
     /// The session's scope ceiling; empty when it has none.
     pub ceiling: &'a [String],
+    /// The delegation that the call is made under, if it is made under one.
+    pub delegation: Option<&'a DelegationFacts>,
     /// The scopes that the tool declares, in the check or in its manifest.
     pub scopes: &'a [String],
     /// The length of the input in characters, when the check tells it; the policies see at most
@@ -92,6 +95,7 @@ impl<'a> AuthorizationRequest<'a> {
             session_source: None,
             session_mode: SessionMode::Open,
             ceiling: &[],
+            delegation: None,
             scopes: &[],
             input_chars: None,
             now_unix_seconds,
@@ -123,16 +127,9 @@ impl<'a> AuthorizationRequest<'a> {
     pub(super) fn entities(&self) -> Result<Entities, String> {
         let names = Vocabulary::get()?;
         let org = uid(&names.org, self.org);
-        let groups: HashSet<EntityUid> =
-            self.groups.iter().map(|group| uid(&names.group, group)).collect();
-        let agent = Entity::new(
-            uid(&names.agent, self.agent_id),
-            HashMap::from([
-                ("name".to_owned(), text(self.agent_name)),
-                ("capabilities".to_owned(), texts(self.capabilities)),
-            ]),
-            groups.iter().cloned().chain([org.clone()]).collect(),
-        );
+        let mut all =
+            vec![self.agent(self.agent_id, self.agent_name, self.groups, self.capabilities)?];
+        let mut groups: HashSet<&String> = self.groups.iter().collect();
         let mut about = HashMap::from([
             ("name".to_owned(), text(self.tool)),
             ("effect".to_owned(), text(self.effect.as_str())),
@@ -141,8 +138,18 @@ impl<'a> AuthorizationRequest<'a> {
             about.insert("server".to_owned(), text(server));
         }
         let tool = Entity::new(uid(&names.tool, self.tool), about, HashSet::new());
-        let mut all = vec![agent.map_err(|e| e.to_string())?, tool.map_err(|e| e.to_string())?];
+        all.push(tool.map_err(|e| e.to_string())?);
+        if let Some(delegation) = self.delegation {
+            all.push(self.delegation(delegation)?);
+            // No agent is in a chain twice, nor acts for itself.
+            for AgentFacts { agent_id, agent_name, groups: of, capabilities } in &delegation.givers
+            {
+                all.push(self.agent(agent_id, agent_name, of, capabilities)?);
+                groups.extend(of);
+            }
+        }
         for group in groups {
+            let group = uid(&names.group, group);
             let group = Entity::new(group, HashMap::new(), HashSet::from([org.clone()]));
             all.push(group.map_err(|e| e.to_string())?);
         }
@@ -161,6 +168,50 @@ impl<'a> AuthorizationRequest<'a> {
             all.push(session.map_err(|e| e.to_string())?);
         }
         Entities::from_entities(all, None).map_err(|error| error.to_string())
+    }
+
+    /// One agent, in its groups and its organisation.
+    fn agent(
+        &self,
+        id: &str,
+        name: &str,
+        groups: &[String],
+        capabilities: &[String],
+    ) -> Result<Entity, String> {
+        let names = Vocabulary::get()?;
+        let about = HashMap::from([
+            ("name".to_owned(), text(name)),
+            ("capabilities".to_owned(), texts(capabilities)),
+        ]);
+        let groups = groups.iter().map(|group| uid(&names.group, group));
+        let within = groups.chain([uid(&names.org, self.org)]).collect();
+        Entity::new(uid(&names.agent, id), about, within).map_err(|error| error.to_string())
+    }
+
+    /// The delegation, whose agents are named.
+    fn delegation(&self, delegation: &DelegationFacts) -> Result<Entity, String> {
+        let names = Vocabulary::get()?;
+        let agent = |id: &str| RestrictedExpression::new_entity_uid(uid(&names.agent, id));
+        let DelegationFacts { id, scope, givers } = delegation;
+        let (Some(root), Some(from)) = (givers.first(), givers.last()) else {
+            return Err(format!("delegation {id:?} was given by no agent"));
+        };
+        let about = HashMap::from([
+            ("root".to_owned(), agent(&root.agent_id)),
+            ("from".to_owned(), agent(&from.agent_id)),
+            ("to".to_owned(), agent(self.agent_id)),
+            (
+                "givers".to_owned(),
+                RestrictedExpression::new_set(givers.iter().map(|giver| agent(&giver.agent_id))),
+            ),
+            (
+                "depth".to_owned(),
+                RestrictedExpression::new_long(i64::try_from(givers.len()).unwrap_or(i64::MAX)),
+            ),
+            ("scope".to_owned(), texts(scope)),
+        ]);
+        let id = uid(&names.delegation, id);
+        Entity::new(id, about, HashSet::new()).map_err(|error| error.to_string())
     }
 
     /// The question itself. It is not validated against the schema each time: a test shows that every
@@ -192,6 +243,11 @@ impl<'a> AuthorizationRequest<'a> {
             let session = uid(&names.session, session_id);
             pairs.push(("session".to_owned(), RestrictedExpression::new_entity_uid(session)));
         }
+        if let Some(delegation) = self.delegation {
+            let delegation = uid(&names.delegation, &delegation.id);
+            let delegation = RestrictedExpression::new_entity_uid(delegation);
+            pairs.push(("delegation".to_owned(), delegation));
+        }
         if let Some(chars) = self.input_chars {
             let chars = i64::try_from(chars.min(INPUT_CHARS_MOST)).unwrap_or(i64::MAX);
             pairs.push(("input_chars".to_owned(), RestrictedExpression::new_long(chars)));
@@ -208,6 +264,7 @@ pub(super) struct Vocabulary {
     group: EntityTypeName,
     tool: EntityTypeName,
     session: EntityTypeName,
+    delegation: EntityTypeName,
     action: EntityTypeName,
 }
 
@@ -233,6 +290,7 @@ impl Vocabulary {
             group: name("Group")?,
             tool: name("Tool")?,
             session: name("Session")?,
+            delegation: name("Delegation")?,
             action: name("Action")?,
         })
     }
@@ -275,6 +333,8 @@ mod tests {
     #[test]
     fn every_request_and_entity_conforms_to_the_published_schema() {
         let words = ["files:read".to_owned(), "é \" \\ \u{0}".to_owned()];
+        let giver = |id| AgentFacts::new(id, "\"", &words, &words);
+        let delegation = DelegationFacts::new("dlg_1", &words, vec![giver("one"), giver("two")]);
         for effect in Effect::ALL {
             for (tool, list, session_id, input_chars) in [
                 ("delete", &words[..], Some("ats_1"), Some(u64::MAX)),
@@ -299,6 +359,7 @@ mod tests {
                     session_source: input_chars.map(|_| SessionSource::Api),
                     session_mode: SessionMode::Restricted,
                     ceiling: list,
+                    delegation: session_id.map(|_| &delegation),
                     scopes: list,
                     input_chars,
                     now_unix_seconds: i64::MIN,

@@ -72,6 +72,7 @@
 
 mod annotations;
 mod decide;
+mod delegation;
 mod error;
 mod facts;
 #[cfg(feature = "cli")]
@@ -87,6 +88,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::delegation::{AgentFacts, DelegationFacts};
 pub use self::error::PolicyError;
 pub use self::facts::{AuthorizationRequest, SCHEMA};
 pub use self::shadow::Shadow;

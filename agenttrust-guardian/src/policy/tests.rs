@@ -20,6 +20,7 @@ const FACTS: AuthorizationRequest<'_> = AuthorizationRequest {
     session_source: None,
     session_mode: SessionMode::Open,
     ceiling: &[],
+    delegation: None,
     scopes: &[],
     input_chars: Some(1),
     now_unix_seconds: 1_800_000_000,
@@ -444,6 +445,40 @@ mod what_a_policy_can_see {
                       && context.delegation.from in Group::"contractors"
                       && context.delegation.scope.contains("files:*") };"#);
         allowed(policies.decide(&FACTS));
+    }
+
+    #[test]
+    fn policies_are_told_the_whole_chain_of_a_delegation() {
+        let scope = ["files:*".to_owned()];
+        let groups = ["contractors".to_owned()];
+        let giver = |id, groups: &[String]| AgentFacts::new(id, id, groups, &scope);
+        let chain = [giver("agt_7", &[]), giver("agt_8", &groups)];
+        let delegation = DelegationFacts::new("dlg_1", &scope, chain.to_vec());
+        let facts = AuthorizationRequest { delegation: Some(&delegation), ..FACTS };
+        for (said, denies) in [
+            ("context has delegation", true),
+            ("context.delegation.depth == 2", true),
+            ("context.delegation.depth == 1", false),
+            ("context.delegation.root == Agent::\"agt_7\"", true),
+            ("context.delegation.from == Agent::\"agt_8\"", true),
+            ("context.delegation.to == principal", true),
+            ("context.delegation.from in Group::\"contractors\"", true),
+            ("context.delegation.root in Group::\"contractors\"", false),
+            ("context.delegation.root in Org::\"org_1\"", true),
+            ("context.delegation.root.name == \"agt_7\"", true),
+            ("context.delegation.root.capabilities.contains(\"files:*\")", true),
+            ("context.delegation.givers.contains(Agent::\"agt_8\")", true),
+            ("context.delegation.givers.contains(principal)", false),
+            ("context.delegation.scope.contains(\"files:*\")", true),
+        ] {
+            let policies = set(&format!(
+                "permit (principal, action, resource); \
+                 forbid (principal, action, resource) when {{ context has delegation && {said} }};"
+            ));
+            allowed(policies.decide(&FACTS));
+            let verdict = policies.decide(&facts);
+            assert_eq!(verdict.as_str(), if denies { "deny" } else { "allow" }, "{said}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is open now. A session that was made from a token works only as long as the token does, and a
+//! What is open now. A session that was made from a token or a delegation works only as long as that does, and a
 //! token that was issued in a session only as long as the session does.
 
 use std::sync::Arc;
@@ -18,6 +18,12 @@ impl Registry {
         let mut session = Arc::clone(session);
         for _ in 0..NESTED_MOST {
             if !session.is_live(now) {
+                return false;
+            }
+            let row = &session.row;
+            if let Some(id) = &row.delegation_id
+                && self.chain(&row.org_id, id, now).is_err()
+            {
                 return false;
             }
             let Some(token_id) = session.row.token_id.as_deref() else { return true };

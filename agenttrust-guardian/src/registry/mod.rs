@@ -6,6 +6,8 @@
 
 mod adhoc;
 mod agents;
+mod chain;
+mod delegations;
 mod idempotency;
 mod index;
 mod keys;
@@ -25,6 +27,8 @@ use agenttrust::Timestamp;
 
 pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
 pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, facts_of, groups_of};
+pub(crate) use self::chain::{Chain, DEPTH_MOST};
+pub(crate) use self::delegations::{DelegationEntry, Delegations};
 pub(crate) use self::idempotency::{
     Decided, Deciding, IdempotencyCache, Place, Repeatable, Weight,
 };
@@ -45,6 +49,7 @@ pub(crate) struct Registry {
     pub(crate) keys: Keys,
     pub(crate) tokens: Tokens,
     pub(crate) sessions: Sessions,
+    pub(crate) delegations: Delegations,
     pub(crate) adhoc: AdHoc,
     pub(crate) tools: Tools,
     pub(crate) idempotency: IdempotencyCache,
@@ -59,6 +64,7 @@ impl Registry {
             keys: Keys::new(store.keys().await?),
             tokens: Tokens::new(store.live_tokens(now).await?)?,
             sessions: Sessions::new(store.live_sessions(now).await?)?,
+            delegations: Delegations::new(store.live_delegations(now).await?)?,
             adhoc: AdHoc::default(),
             tools: Tools::new(store.tools().await?),
             idempotency: IdempotencyCache::default(),

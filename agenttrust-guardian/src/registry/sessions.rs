@@ -45,6 +45,7 @@ impl SessionEntry {
         session.mode = self.limits.mode();
         session.scope_ceiling = self.limits.ceiling().to_vec();
         session.token_id.clone_from(&self.row.token_id);
+        session.delegation_id.clone_from(&self.row.delegation_id);
         session.opened_by.clone_from(&self.row.opened_by);
         session.gateway.clone_from(&self.row.gateway);
         session.state = Some(SessionState::Open);
@@ -74,8 +75,8 @@ pub(crate) struct Sessions {
 struct Kept {
     by_id: HashMap<String, Arc<SessionEntry>>,
     by_agent: Index,
-    /// Those that were made from a token, by its id.
-    by_token: Index,
+    /// Those that were made from a token or a delegation, by its id.
+    by_origin: Index,
 }
 
 impl Kept {
@@ -83,8 +84,8 @@ impl Kept {
     fn insert(&mut self, entry: Arc<SessionEntry>) {
         let row = &entry.row;
         self.by_agent.insert(&row.agent_id, row.expires_at, &row.id);
-        if let Some(token_id) = &row.token_id {
-            self.by_token.insert(token_id, row.expires_at, &row.id);
+        if let Some(origin) = row.origin() {
+            self.by_origin.insert(origin, row.expires_at, &row.id);
         }
         self.by_id.insert(row.id.clone(), entry);
     }
@@ -93,8 +94,8 @@ impl Kept {
         let entry = self.by_id.remove(id)?;
         let row = &entry.row;
         self.by_agent.remove(&row.agent_id, row.expires_at, id);
-        if let Some(token_id) = &row.token_id {
-            self.by_token.remove(token_id, row.expires_at, id);
+        if let Some(origin) = row.origin() {
+            self.by_origin.remove(origin, row.expires_at, id);
         }
         Some(entry)
     }
@@ -126,10 +127,10 @@ impl Sessions {
         kept.by_id.get(id).filter(|session| session.row.org_id == org_id).cloned()
     }
 
-    /// The sessions that were opened with this key from this token; they may have expired.
-    pub(crate) fn opened_from(&self, token_id: &str, key_id: &str) -> Vec<Arc<SessionEntry>> {
+    /// The sessions that were opened with this key from the token or delegation of this id; they may have expired.
+    pub(crate) fn opened_from(&self, origin: &str, key_id: &str) -> Vec<Arc<SessionEntry>> {
         let kept = read_lock(&self.kept);
-        let sessions = kept.by_token.ids_of(token_id).filter_map(|id| kept.by_id.get(id));
+        let sessions = kept.by_origin.ids_of(origin).filter_map(|id| kept.by_id.get(id));
         sessions
             .filter(|session| session.row.opened_by.as_deref() == Some(key_id))
             .cloned()
@@ -158,7 +159,7 @@ impl Sessions {
 
     pub(crate) fn remove_of_token(&self, token_id: &str) {
         let mut kept = write_lock(&self.kept);
-        let gone = kept.by_token.ids_of(token_id).map(str::to_owned).collect();
+        let gone = kept.by_origin.ids_of(token_id).map(str::to_owned).collect();
         kept.remove_all(gone);
     }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use agenttrust::Timestamp;
 use agenttrust::model::AgentStatus;
 
-use super::{AgentEntry, Registry, SessionEntry, TokenEntry, read_lock, write_lock};
+use super::{
+    AgentEntry, DelegationEntry, Registry, SessionEntry, TokenEntry, read_lock, write_lock,
+};
 use crate::store::Gone;
 
 /// The marks of what was taken back.
@@ -19,6 +21,8 @@ pub(super) struct Taken {
     tokens: HashSet<String>,
     /// The ids of sessions.
     sessions: HashSet<String>,
+    /// The ids of delegations.
+    delegations: HashSet<String>,
     /// The ids of keys that are revoked with what was issued with them.
     issuers: HashSet<String>,
 }
@@ -69,18 +73,27 @@ impl Removed {
 /// taken over between a mark and what the mark removes.
 impl Registry {
     /// Suspends or revokes an agent in memory, where it stays so until [`release_agent`](Self::release_agent).
-    /// With a revoked one go its tokens and sessions.
-    pub(crate) fn take_agent(&self, org_id: &str, id: &str, status: AgentStatus) {
+    /// With a revoked one go its tokens, sessions and delegations; returns what went with the delegations.
+    pub(crate) fn take_agent(&self, org_id: &str, id: &str, status: AgentStatus) -> Removed {
         let mut taken = write_lock(&self.taken);
         let mark = taken.agents.entry(id.to_owned()).or_insert(status);
         *mark = stricter(*mark, status);
         if let Some(known) = self.agents.get(org_id, id) {
             self.agents.insert(taken.marked(AgentEntry::clone(&known)));
         }
-        if status == AgentStatus::Revoked {
-            self.tokens.remove_of_agent(id);
-            self.sessions.remove_of_agent(id);
+        match status {
+            AgentStatus::Revoked => self.remove_of_agent(id),
+            _ => Removed::default(),
         }
+    }
+
+    /// Forgets what was issued, opened and given to an agent, and what it gave; returns what went with the
+    /// delegations.
+    pub(crate) fn remove_of_agent(&self, id: &str) -> Removed {
+        self.tokens.remove_of_agent(id);
+        self.sessions.remove_of_agent(id);
+        let gone = self.delegations.remove_of_agent(id);
+        self.remove_opened_from(&gone)
     }
 
     /// From here on rows of this agent are taken over as they are.
@@ -118,6 +131,45 @@ impl Registry {
     /// From here on rows of this session are taken over as they are.
     pub(crate) fn release_session(&self, id: &str) {
         write_lock(&self.taken).sessions.remove(id);
+    }
+
+    /// Takes a delegation back in memory, with all that was made from it, until
+    /// [`release_delegation`](Self::release_delegation).
+    pub(crate) fn take_delegation(&self, id: &str) -> Removed {
+        let mut taken = write_lock(&self.taken);
+        taken.delegations.insert(id.to_owned());
+        self.remove_delegation(id)
+    }
+
+    /// From here on rows of this delegation are taken over as they are.
+    pub(crate) fn release_delegation(&self, id: &str) {
+        write_lock(&self.taken).delegations.remove(id);
+    }
+
+    /// Forgets a delegation, with all that was made from it.
+    pub(crate) fn remove_delegation(&self, id: &str) -> Removed {
+        let gone = self.delegations.remove_with_below(id);
+        self.remove_opened_from(&gone)
+    }
+
+    /// Forgets the sessions that were opened from these delegations, with all that was made from them.
+    fn remove_opened_from(&self, delegations: &BTreeSet<String>) -> Removed {
+        let of = |id: &Option<String>| id.as_ref().is_some_and(|id| delegations.contains(id));
+        match delegations.is_empty() {
+            true => Removed::default(),
+            false => self
+                .remove_made(Vec::new(), self.sessions.remove_where(|row| of(&row.delegation_id))),
+        }
+    }
+
+    /// Takes over a delegation as the database has it, unless it was taken back.
+    pub(crate) fn keep_delegation(&self, entry: DelegationEntry) {
+        let taken = read_lock(&self.taken);
+        let row = &entry.row;
+        let of_revoked = taken.is_revoked(&row.from_agent_id) || taken.is_revoked(&row.to_agent_id);
+        if !taken.delegations.contains(&row.id) && !of_revoked {
+            self.delegations.insert(entry);
+        }
     }
 
     /// Takes back in memory what was issued and opened with a key, with all that was made from it, until
@@ -191,12 +243,13 @@ impl Registry {
         let row = &entry.row;
         let of_token = row.token_id.as_ref().is_some_and(|id| taken.tokens.contains(id));
         let is_taken = taken.sessions.contains(&row.id) || taken.is_issuer(row.opened_by.as_ref());
+        // One of a delegation that was taken back is not open: that is not there any more.
         if !of_token && !is_taken && !taken.is_revoked(&row.agent_id) {
             self.sessions.insert(entry);
         }
     }
 
-    /// Takes over all agents, tokens and sessions of `fresh` instead of those that are here.
+    /// Takes over all agents, tokens, sessions and delegations of `fresh` instead of those that are here.
     pub(super) fn keep_all(&self, fresh: Self) {
         let taken = read_lock(&self.taken);
         for (id, status) in &taken.agents {
@@ -204,8 +257,7 @@ impl Registry {
                 fresh.agents.insert(taken.marked(AgentEntry::clone(&entry)));
             }
             if *status == AgentStatus::Revoked {
-                fresh.tokens.remove_of_agent(id);
-                fresh.sessions.remove_of_agent(id);
+                fresh.remove_of_agent(id);
             }
         }
         for id in &taken.tokens {
@@ -217,12 +269,16 @@ impl Registry {
         for id in &taken.sessions {
             fresh.remove_session(id);
         }
+        for id in &taken.delegations {
+            fresh.remove_delegation(id);
+        }
         for id in &taken.issuers {
             fresh.remove_issued(id);
         }
         self.agents.replace(fresh.agents);
         self.tokens.replace(fresh.tokens);
         self.sessions.replace(fresh.sessions);
+        self.delegations.replace(fresh.delegations);
     }
 }
 

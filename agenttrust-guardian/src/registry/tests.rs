@@ -95,6 +95,7 @@ fn session(n: usize, agent: usize, names: Vec<String>) -> Arc<SessionEntry> {
         ended: false,
         opened_by: Some(format!("key_{}", n % 2)),
         gateway: None,
+        delegation_id: None,
     };
     Arc::new(SessionEntry::new(row).unwrap())
 }

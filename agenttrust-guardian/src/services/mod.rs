@@ -4,6 +4,7 @@
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod audit;
+pub(crate) mod delegations;
 pub(crate) mod issued;
 pub(crate) mod keys;
 pub(crate) mod policies;

@@ -49,6 +49,7 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
         ended: false,
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
+        delegation_id: None,
     };
     start_session(engine, key, row).await
 }
@@ -122,6 +123,57 @@ pub(crate) async fn begin_from_token(
         ended: false,
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
+        delegation_id: None,
+    };
+    start_session(engine, key, row).await
+}
+
+/// Begins a session in which an agent acts under a delegation, or finds the one that this key has begun already.
+///
+/// # Errors
+///
+/// Not found for a delegation that does not work any more or is not for an agent within reach; forbidden for an agent
+/// that is not active, too many where it has as many sessions as it may have.
+pub(crate) async fn begin_delegated(
+    engine: &Engine,
+    reach: Reach<'_>,
+    delegation_id: &str,
+) -> Result<Session, Error> {
+    let (key, now) = (reach.key, engine.clock.now());
+    let chain = engine.registry.chain(&key.org_id, delegation_id, now);
+    let chain = chain.map_err(|broken| broken.error(delegation_id))?;
+    let row = &chain.last.row;
+    if !reach.covers(&row.to_agent_id) {
+        return Err(match reach.covers(&row.from_agent_id) {
+            true => Error::not_bound(&row.to_agent_id),
+            false => Error::unknown("delegation", delegation_id),
+        });
+    }
+    let agent = known(engine, &key.org_id, &row.to_agent_id)?;
+    active(&agent)?;
+    let mode = stricter(chain.mode(), agent.floor.mode());
+    let opened = engine.registry.sessions.opened_from(&row.id, &key.id);
+    let same = opened
+        .iter()
+        .find(|session| session.row.mode == mode && engine.registry.is_open(session, now));
+    if let Some(session) = same {
+        return shown(engine, session).await;
+    }
+    let row = SessionRow {
+        id: ids::new(SESSION_PREFIX),
+        org_id: key.org_id.clone(),
+        agent_id: row.to_agent_id.clone(),
+        source: SessionSource::Delegation,
+        server_id: String::new(),
+        mode,
+        ceiling: Some(Arc::clone(&row.scope)),
+        token_id: None,
+        created_at: now,
+        expires_at: row.expires_at,
+        ended: false,
+        opened_by: Some(key.id.clone()),
+        gateway: key.gateway.clone(),
+        delegation_id: Some(row.id.clone()),
     };
     start_session(engine, key, row).await
 }
@@ -267,6 +319,9 @@ fn over(engine: &Engine, key: &Key, row: &SessionRow) -> Error {
     match engine.need_key(key).and_then(|()| stands()) {
         Err(error) => error,
         Ok(()) if row.token_id.is_some() => no_such_token(),
+        Ok(()) if row.delegation_id.is_some() => Error::not_found(
+            "the delegation was revoked or expired meanwhile; have another one made",
+        ),
         Ok(()) => Error::conflict(format!(
             "agent {:?} was suspended or revoked meanwhile; see how it stands and try again",
             row.agent_id
@@ -286,5 +341,6 @@ fn about(row: &SessionRow) -> Value {
         "mode": row.mode,
         "scope_ceiling": row.ceiling.as_deref(),
         "token_id": row.token_id,
+        "delegation_id": row.delegation_id,
     })
 }

@@ -7,6 +7,7 @@ use agenttrust::model::{Agent, AgentStatus, SessionMode};
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::issued;
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::lists;
@@ -176,6 +177,7 @@ impl Store {
             for statement in [REVOKE_TOKENS, END_SESSIONS, EXPIRE_APPROVALS] {
                 query(statement).bind(&id).bind(at).execute(&mut transaction).await?;
             }
+            issued::take_delegations_of_agent(&mut transaction, &id, now).await?;
             note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
             transaction.commit().await
         })

@@ -25,6 +25,11 @@ const PRUNE: &str = "DELETE FROM budgets WHERE (policy, agent_id, session_id) IN
                      (SELECT policy, agent_id, session_id FROM budgets WHERE opened_at < $1 \
                      ORDER BY opened_at LIMIT $2) AND opened_at < $1";
 
+/// Stands in the place of a policy where a delegation is what limits, whose id stands in the place of an agent's.
+const OF_DELEGATIONS: &str = "(delegation)";
+/// How long a delegation's budget is one: no delegation lives so long.
+const LONGER_THAN_ANY: Duration = Duration::from_secs(31 * 24 * 3_600);
+
 /// One budget that a call counts towards.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Charge {
@@ -34,6 +39,24 @@ pub(crate) struct Charge {
     pub(crate) session_id: String,
     pub(crate) most: u32,
     pub(crate) within: Duration,
+}
+
+impl Charge {
+    /// A call that counts towards what a delegation lets through in all.
+    pub(crate) fn of_delegation(id: &str, most: u32) -> Self {
+        Self {
+            policy: OF_DELEGATIONS.to_owned(),
+            agent_id: id.to_owned(),
+            session_id: String::new(),
+            most,
+            within: LONGER_THAN_ANY,
+        }
+    }
+
+    /// The delegation that it counts towards; `None` where it counts towards a limit of a policy.
+    pub(crate) fn delegation(&self) -> Option<&str> {
+        (self.policy == OF_DELEGATIONS).then_some(self.agent_id.as_str())
+    }
 }
 
 /// A budget that is used up.

@@ -31,17 +31,19 @@ pub(crate) enum Kind {
     Key,
     Token,
     Session,
+    Delegation,
     Tools,
     Policies,
     Approval,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Agent,
         Self::Key,
         Self::Token,
         Self::Session,
+        Self::Delegation,
         Self::Tools,
         Self::Policies,
         Self::Approval,
@@ -53,6 +55,7 @@ impl Kind {
             Self::Key => "key",
             Self::Token => "token",
             Self::Session => "session",
+            Self::Delegation => "delegation",
             Self::Tools => "tools",
             Self::Policies => "policies",
             Self::Approval => "approval",

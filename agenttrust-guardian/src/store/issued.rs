@@ -39,6 +39,50 @@ macro_rules! revoke_tokens_in {
     };
 }
 
+/// Says `$end` of the delegations in `below`, those for which `$roots` holds and all that were made from them, and
+/// of the sessions in `gone`, theirs and all that were made from these.
+macro_rules! delegated {
+    ($roots:literal, $end:literal) => {
+        concat!(
+            "WITH RECURSIVE below (id) AS (SELECT id FROM delegations WHERE ",
+            $roots,
+            " UNION SELECT delegations.id FROM below \
+             JOIN delegations ON delegations.parent_id = below.id), \
+             gone (id) AS (SELECT id FROM sessions WHERE delegation_id IN (SELECT id FROM below) \
+             UNION SELECT sessions.id FROM gone JOIN tokens ON tokens.session_id = gone.id \
+             JOIN sessions ON sessions.token_id = tokens.id) ",
+            $end
+        )
+    };
+}
+
+/// What takes delegations back, with all that was made from them.
+macro_rules! take_delegations {
+    ($roots:literal) => {
+        [
+            delegated!(
+                $roots,
+                "UPDATE tokens SET revoked_at = $2 WHERE session_id IN (SELECT id FROM gone) \
+                 AND revoked_at IS NULL AND expires_at > $2"
+            ),
+            delegated!(
+                $roots,
+                "UPDATE sessions SET ended_at = $2 WHERE id IN (SELECT id FROM gone) \
+                 AND ended_at IS NULL AND expires_at > $2"
+            ),
+            delegated!(
+                $roots,
+                "UPDATE delegations SET revoked_at = $2 WHERE id IN (SELECT id FROM below) \
+                 AND revoked_at IS NULL AND expires_at > $2"
+            ),
+        ]
+    };
+}
+
+const TAKE_DELEGATION: [&str; 3] = take_delegations!("id = $1");
+const TAKE_DELEGATIONS_OF_AGENT: [&str; 3] =
+    take_delegations!("from_agent_id = $1 OR to_agent_id = $1");
+
 const REVOKE_TOKEN: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 const REVOKE_TOKENS_OF_KEY: &str = "UPDATE tokens SET revoked_at = $2 \
                                     WHERE issued_by = $1 AND revoked_at IS NULL AND expires_at > $2";
@@ -83,6 +127,30 @@ pub(super) async fn take_session(
 ) -> Result<(), sqlx::Error> {
     for statement in [TOKENS_OF_SESSION, SESSIONS_OF_SESSION] {
         run(transaction, statement, id, now).await?;
+    }
+    Ok(())
+}
+
+/// Revokes a delegation, with all that was made from it.
+pub(super) async fn take_delegation(
+    transaction: &mut Transaction,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for statement in TAKE_DELEGATION {
+        run(transaction, statement, id, now).await?;
+    }
+    Ok(())
+}
+
+/// Revokes what an agent gave and what it was given, with all that was made from it.
+pub(super) async fn take_delegations_of_agent(
+    transaction: &mut Transaction,
+    agent_id: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for statement in TAKE_DELEGATIONS_OF_AGENT {
+        run(transaction, statement, agent_id, now).await?;
     }
     Ok(())
 }

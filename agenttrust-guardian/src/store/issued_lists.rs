@@ -18,7 +18,7 @@ const TOKENS: &str = "SELECT id, agent_id, scopes, audience, session_id, issued_
 
 // A session goes with its token, also where it was opened in the moment in which that was revoked.
 const SESSIONS: &str = "SELECT * FROM (SELECT s.id, s.org_id, s.agent_id, s.source, s.server_id, s.mode, \
-    s.scope_ceiling, s.token_id, s.opened_by, s.gateway, s.created_at, s.expires_at, \
+    s.scope_ceiling, s.token_id, s.delegation_id, s.opened_by, s.gateway, s.created_at, s.expires_at, \
     CASE WHEN s.ended_at IS NOT NULL OR EXISTS (SELECT 1 FROM tokens t WHERE t.id = s.token_id \
     AND t.revoked_at IS NOT NULL) THEN 'revoked' WHEN s.expires_at <= $5 THEN 'expired' \
     ELSE 'open' END AS state, \
@@ -100,6 +100,7 @@ from_row! {
         mode: String,
         scope_ceiling: Option<String>,
         token_id: Option<String>,
+        delegation_id: Option<String>,
         opened_by: Option<String>,
         gateway: Option<String>,
         created_at: i64,
@@ -137,6 +138,7 @@ impl TryFrom<RawSession> for Session {
         session.agent_id = raw.agent_id;
         session.server_id = raw.server_id;
         session.token_id = raw.token_id;
+        session.delegation_id = raw.delegation_id;
         session.opened_by = raw.opened_by;
         session.gateway = raw.gateway;
         session.total_calls = raw.total_calls.unsigned_abs();

@@ -7,6 +7,7 @@ use agenttrust::model::{SessionMode, SessionSource};
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::delegations;
 use super::issued;
 use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, from_json, from_micros, to_json, unreadable};
@@ -16,16 +17,18 @@ use crate::domain::lists;
 // this process's own client is in no table, and is never revoked.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
                       scope_ceiling, token_id, created_at, expires_at, \
-                      opened_by, gateway) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
+                      opened_by, gateway, delegation_id) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $3 AND status = 'active') \
                       AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $11 AND revoked_at IS NOT NULL) \
                       AND ($8 IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = $8 \
-                      AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
+                      AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9)) \
+                      AND ($13 IS NULL OR EXISTS (SELECT 1 FROM delegations WHERE id = $13 \
+                      AND to_agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
 const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                    created_at, expires_at, ended_at, opened_by, gateway FROM sessions \
+                    created_at, expires_at, ended_at, opened_by, gateway, delegation_id FROM sessions \
                     WHERE ended_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                     created_at, expires_at, ended_at, opened_by, gateway FROM sessions \
+                     created_at, expires_at, ended_at, opened_by, gateway, delegation_id FROM sessions \
                      WHERE id = $1";
 const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN (SELECT id FROM sessions \
                             WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
@@ -50,6 +53,15 @@ pub(crate) struct SessionRow {
     pub(crate) opened_by: Option<String>,
     /// The gateway that this key is of.
     pub(crate) gateway: Option<String>,
+    /// The delegation that it was opened from.
+    pub(crate) delegation_id: Option<String>,
+}
+
+impl SessionRow {
+    /// The id of the token or the delegation that it was made from.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.token_id.as_deref().or(self.delegation_id.as_deref())
+    }
 }
 
 from_row! {
@@ -67,6 +79,7 @@ from_row! {
         ended_at: Option<i64>,
         opened_by: Option<String>,
         gateway: Option<String>,
+        delegation_id: Option<String>,
     }
 }
 
@@ -89,6 +102,7 @@ impl TryFrom<Raw> for SessionRow {
             ended: raw.ended_at.is_some(),
             opened_by: raw.opened_by,
             gateway: raw.gateway,
+            delegation_id: raw.delegation_id,
             id: raw.id,
             org_id: raw.org_id,
             agent_id: raw.agent_id,
@@ -99,14 +113,17 @@ impl TryFrom<Raw> for SessionRow {
 }
 
 impl Store {
-    /// Keeps a new session; `false` when its agent is not active any more, its token does not work, or its
-    /// key is revoked.
+    /// Keeps a new session; `false` when its agent is not active any more, its token or delegation does not
+    /// work, or its key is revoked.
     pub(crate) async fn insert_session(&self, session: SessionRow) -> Result<bool, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock(&session.agent_id).await?;
             if let Some(key_id) = &session.opened_by {
                 transaction.lock(key_id).await?;
+            }
+            if let Some(delegation_id) = &session.delegation_id {
+                delegations::lock_chain(&mut transaction, delegation_id).await?;
             }
             let done = query(INSERT)
                 .bind(&session.id)
@@ -121,6 +138,7 @@ impl Store {
                 .bind(session.expires_at.unix_micros())
                 .bind(session.opened_by)
                 .bind(session.gateway)
+                .bind(session.delegation_id)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -7,6 +7,7 @@ mod audience;
 mod bad_input;
 mod counted;
 mod decides;
+mod delegations;
 mod disclosure;
 mod first_hour;
 mod injection;

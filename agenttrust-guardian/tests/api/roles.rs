@@ -14,6 +14,9 @@ struct Subjects {
     token: String,
     token_id: String,
     session: String,
+    /// One from another agent, and that agent.
+    delegation: String,
+    other: String,
     /// One that a gateway opened, and the key of that gateway.
     at_gateway: (String, String),
     approval: String,
@@ -44,6 +47,12 @@ impl Subjects {
         let init = json!({ "token": token });
         let path = "/api/v1/agenttrust/api-sessions/init";
         let session = harness.post(path, ADMIN, init.clone()).await.ok().text("session_id");
+        let other = harness.agent(&["*"]).await;
+        let delegation = json!({
+            "from_agent_id": other, "to_agent_id": harness.agent, "scope": ["search"],
+        });
+        let delegation = harness.post("/api/v1/delegations", ADMIN, delegation).await.ok();
+        let delegation = delegation.body["delegation"]["id"].as_str().unwrap().to_owned();
         let gateway = harness.key(Role::Gateway, &[]).await;
         let at_gateway = harness.post(path, &gateway, init).await.ok().text("session_id");
         let input = json!({ "table": "users" });
@@ -67,6 +76,8 @@ impl Subjects {
             token,
             token_id,
             session,
+            delegation,
+            other,
             at_gateway: (at_gateway, gateway),
             approval,
             spare_key,
@@ -106,6 +117,11 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/sessions/{id}/revoke", [OK, NO, NO, OK, OK]),
     ("post", "/mcp/sessions/init", [OK, NO, NO, NO, OK]),
     ("get", "/mcp/sessions/{id}", [OK, OK, OK, OK, OK]),
+    ("post", "/api/v1/delegations", [OK, NO, NO, OK, OK]),
+    ("get", "/api/v1/delegations", [OK, NO, OK, OK, OK]),
+    ("get", "/api/v1/delegations/{id}", [OK, NO, OK, OK, OK]),
+    ("delete", "/api/v1/delegations/{id}", [OK, NO, NO, OK, OK]),
+    ("post", "/api/v1/delegations/{id}/session", [OK, NO, NO, NO, OK]),
     ("get", "/mcp/approvals", [OK, OK, OK, OK, OK]),
     ("get", "/mcp/approvals/{id}", [OK, NO, OK, OK, OK]),
     ("post", "/mcp/approvals/{id}/approve", [NO, NO, NO, OK, OK]),
@@ -142,6 +158,8 @@ fn request(subjects: &Subjects, method: &str, route: &str) -> (Method, String, O
         agent
     } else if route.contains("/agent-tokens/") {
         &subjects.token_id
+    } else if route.contains("/delegations/") {
+        &subjects.delegation
     } else if route.contains("/sessions/") {
         &subjects.session
     } else if route.contains("/approvals/") {
@@ -163,6 +181,9 @@ fn request(subjects: &Subjects, method: &str, route: &str) -> (Method, String, O
         (_, "/api/v1/telemetry/report") => {
             Some(json!({ "agent_id": agent, "session_id": subjects.session, "events": [] }))
         }
+        (_, "/api/v1/delegations") => Some(json!({
+            "from_agent_id": agent, "to_agent_id": subjects.other, "scope": ["search"],
+        })),
         (_, "/mcp/sessions/init") => Some(json!({ "agent_id": agent, "server_id": "files" })),
         (_, "/mcp/approvals/{id}/input") => {
             Some(json!({ "input": { "table": "users" }, "r": subjects.digest }))

@@ -9,7 +9,7 @@ use http_body::Body;
 use tower::Service;
 
 use super::managing::{Audit, Keys, Policies, Tools, Webhooks};
-use super::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens};
+use super::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
 use super::wait;
 use crate::client as asynchronous;
 use crate::error::Result;
@@ -91,6 +91,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions::new(&self.client)
+    }
+
+    /// Letting one agent do part of what another one may do.
+    #[must_use]
+    pub fn delegations(&self) -> Delegations<'_> {
+        Delegations::new(&self.client)
     }
 
     /// Reading, deciding and waiting for approvals.

@@ -28,7 +28,7 @@ pub use self::client::{AgentTrustClient, AgentTrustClientBuilder};
 pub use self::export::AuditExport;
 pub use self::guard::{AgentTrustGuard, AgentTrustGuardBuilder};
 pub use self::managing::{Audit, Keys, Policies, Tools, Webhooks};
-pub use self::resources::{Actions, Agents, Approvals, Sessions, Telemetry, Tokens};
+pub use self::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
 
 use std::future::Future;
 

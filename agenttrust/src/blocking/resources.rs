@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::wait;
 use crate::client::{
     AgentTrustClient, ApiSessionOptions, ApprovalFilter, CheckOptions, CheckResponse,
-    DecisionOptions, IssueOptions, Page, SessionFilter, TokenFilter,
+    DecisionOptions, DelegationFilter, IssueOptions, Page, SessionFilter, TokenFilter,
 };
 use crate::error::Result;
 use crate::model::{
-    ActionCheckRequest, Agent, Approval, ApprovalDecision, CheckResult, CreateAgentRequest, Floor,
-    InitSessionRequest, IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest,
-    IssuedToken, Session, SetFloorRequest, TelemetryEvent, TelemetryReceipt, Token,
+    ActionCheckRequest, Agent, Approval, ApprovalDecision, CheckResult, CreateAgentRequest,
+    CreateDelegationRequest, Delegation, Floor, InitSessionRequest, IntrospectTokenRequest,
+    IntrospectionResult, IssueTokenRequest, IssuedToken, Session, SetFloorRequest, TelemetryEvent,
+    TelemetryReceipt, Token,
 };
 
 /// Declares resources whose calls wait for the async ones of the same names. What is borrowed comes first, what is
@@ -223,6 +224,51 @@ resources! {
         ///
         /// As for the async [`revoke`](crate::client::Sessions::revoke).
         fn revoke(&self, session_id: &str, reason: &str) -> ();
+    }
+
+    /// Letting one agent do part of what another one may do; the async one is [`crate::client::Delegations`].
+    Delegations by delegations {
+        /// Lets an agent do part of what another one may do, for a while.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`create`](crate::client::Delegations::create).
+        fn create(&self, request: &CreateDelegationRequest) -> Delegation;
+
+        /// The delegations that the key may see, newest first, at most 1,000.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`list`](crate::client::Delegations::list).
+        fn list(&self) -> Vec<Delegation>;
+
+        /// The delegations that match `filter`, newest first, a page at a time.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`list_with`](crate::client::Delegations::list_with).
+        fn list_with(&self, filter: &DelegationFilter) -> Page<Delegation>;
+
+        /// The delegation with this id.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`get`](crate::client::Delegations::get).
+        fn get(&self, delegation_id: &str) -> Delegation;
+
+        /// Revokes a delegation, with all that was made from it.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`revoke`](crate::client::Delegations::revoke).
+        fn revoke(&self, delegation_id: &str) -> ();
+
+        /// Opens a session in which the agent that was given to may do what the delegation gives.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`init_session`](crate::client::Delegations::init_session).
+        fn init_session(&self, delegation_id: &str) -> Session;
     }
 
     /// Reading, deciding and waiting for approvals; the async one is [`crate::client::Approvals`].

@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 mod builder;
 mod cache;
+mod delegations;
 mod export;
 mod health;
 mod issued;
@@ -33,6 +34,7 @@ pub use self::agents::Agents;
 pub use self::approvals::{ApprovalFilter, Approvals, DecisionOptions};
 pub use self::audit::{Audit, AuditFilter, CheckpointFilter};
 pub use self::builder::AgentTrustClientBuilder;
+pub use self::delegations::{DelegationFilter, Delegations};
 pub use self::export::AuditExport;
 pub use self::issued::{Page, SessionFilter, TokenFilter};
 pub use self::keys::{Keys, RevokeKeyOptions};
@@ -145,6 +147,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)
+    }
+
+    /// Letting one agent do part of what another one may do.
+    #[must_use]
+    pub fn delegations(&self) -> Delegations<'_> {
+        Delegations::new(self)
     }
 
     /// Reading, deciding and waiting for approvals.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::delegation::Delegator;
 use super::timestamp::Timestamp;
 use super::word::{ParseWordError, wire_words};
 
@@ -117,6 +118,10 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub agent_name: Option<String>,
+    /// For whom that agent asks, where it acts under a delegation: who gave it that, who gave it to that one, and so
+    /// on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_behalf_of: Vec<Delegator>,
     /// That agent's organisation.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]

@@ -9,6 +9,7 @@ mod agent;
 mod approval;
 mod audit;
 mod capability;
+mod delegation;
 mod effect;
 mod floor;
 pub mod headers;
@@ -36,6 +37,9 @@ pub use self::audit::{
     AuditLogVerification, AuditPage, AuditVerification,
 };
 pub use self::capability::{CapabilityError, CapabilitySet};
+pub use self::delegation::{
+    CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState, Delegator,
+};
 pub use self::effect::{Effect, ParseEffectError};
 pub use self::floor::{Floor, SetFloorRequest};
 pub use self::issued::{IssuedToken, SessionState, TokenState};

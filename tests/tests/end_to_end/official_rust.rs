@@ -6,7 +6,7 @@ use agenttrust_tests::bounded::{here, on_a_plain_thread};
 use agenttrust_tests::served::{Serve, Served};
 use agenttrustid::{
     ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, CreateAgentRequest,
-    IntrospectTokenRequest, IssueTokenRequest, TelemetryEvent,
+    CreateDelegationRequest, IntrospectTokenRequest, IssueTokenRequest, TelemetryEvent,
 };
 use anyhow::{Context, Result, bail};
 
@@ -50,6 +50,50 @@ fn it_works_with_an_agents_and_an_operators_key() -> Result<()> {
         assert!(matches!(refused, Err(AgentTrustError::Authorization { status: 403, .. })));
         assert_eq!(decides.approvals().get(&approval_id)?.status, "pending");
         revoke(&admin, &agent_id)
+    })
+}
+
+#[test]
+fn its_delegations_work_and_end_with_what_they_are_made_from() -> Result<()> {
+    on_a_plain_thread(|| {
+        let served = Serve::new(AGENTTRUST).start()?;
+        let client = client(&served, served.admin_key())?;
+        let agents = (register(&client)?, register(&client)?, register(&client)?);
+        let request = |from: &str, to: &str, parent: Option<&str>| CreateDelegationRequest {
+            from_agent_id: from.to_string(),
+            to_agent_id: to.to_string(),
+            scope: vec!["files:read".to_string()],
+            ttl_seconds: Some(3600),
+            restrictions: Some(serde_json::json!({ "max_calls": 1 })),
+            parent_delegation_id: parent.map(str::to_string),
+        };
+        let delegations = client.delegations();
+        let first = delegations.create(&request(&agents.0, &agents.1, None))?;
+        assert_eq!((&*first.from_agent_id, &*first.scope), (&*agents.0, &["files:read".to_string()][..]));
+        let second = delegations.create(&request(&agents.1, &agents.2, Some(&first.id)))?;
+        assert_eq!(second.delegation_chain.as_deref(), Some(&[first.id.clone()][..]));
+        assert_eq!(delegations.get(&second.id)?.to_agent_id, agents.2);
+        assert_eq!(delegations.list()?.len(), 2);
+
+        let session = delegations.init_session(&second.id)?;
+        assert_eq!(session.delegation_id, second.id);
+        assert_eq!(session.scope_ceiling, ["files:read"]);
+        let check = |tool: &str| {
+            client.actions().check(&ActionCheckRequest {
+                agent_id: agents.2.clone(),
+                tool_name: tool.to_string(),
+                session_id: session.session_id.clone(),
+                ..Default::default()
+            })
+        };
+        assert!(!check("web_search")?.allowed);
+        assert!(check("files_read")?.allowed && !check("files_read")?.allowed);
+
+        delegations.revoke(&first.id)?;
+        assert!(delegations.get(&second.id)?.revoked_at.is_some());
+        let gone = delegations.init_session(&second.id);
+        assert!(matches!(gone, Err(AgentTrustError::NotFound { status: 404, .. })), "{gone:?}");
+        Ok(())
     })
 }
 

@@ -145,6 +145,49 @@ def errors(client, agent):
     assert code == "VALIDATION_ERROR"
 
 
+def delegations(client):
+    giver, receiver = (
+        client.agents.create(name=name, capabilities=capabilities)
+        for name, capabilities in [("giver", ["web_search", "files:*"]), ("receiver", [])]
+    )
+    # Delegate web_search capability for 1 hour
+    delegation = client.delegations.create(
+        from_agent_id=giver.id,
+        to_agent_id=receiver.id,
+        scope=["web_search"],
+        ttl_seconds=3600,
+        restrictions={"max_calls": 1},
+    )
+    assert delegation.expires_at > delegation.created_at and delegation.revoked_at is None
+    assert (delegation.scope, delegation.delegation_chain) == (["web_search"], [])
+    assert [it.id for it in client.delegations.list()] == [delegation.id]
+    session = client.delegations.init_session(delegation.id)
+    assert (session.delegation_id, session.source) == (delegation.id, "delegation")
+    assert session.scope_ceiling == ["web_search"]
+
+    def search():
+        return client.actions.check(
+            agent_id=receiver.id, session_id=session.session_id, tool_name="web_search"
+        )
+
+    assert search().allowed and not search().allowed
+    code, _ = code_of(
+        client.delegations.create,
+        from_agent_id=receiver.id,
+        to_agent_id=giver.id,
+        scope=["web_search"],
+    )
+    assert code == "AUTH_DENIED", code
+    client.delegations.revoke(delegation.id)
+    code, _ = code_of(client.delegations.init_session, delegation.id)
+    assert code == "NOT_FOUND", code
+    assert client.delegations.list()[0].revoked_at is not None
+    # Bridge an already-issued API token into a local session
+    token = client.tokens.issue(agent_id=giver.id, scope=["web_search"])
+    session = client.sessions.init_api_session(token.token)
+    assert (session.agent_id, session.source) == (giver.id, "api")
+
+
 def main():
     client = client_with(os.environ["AGENTTRUST_API_KEY"])
     operator = client_with(os.environ["OPERATOR_KEY"])
@@ -156,6 +199,8 @@ def main():
     guard(client, operator, agent)
     print("guard", flush=True)
     if not AGENT_ID:
+        delegations(client)
+        print("delegations", flush=True)
         assert client.agents.revoke(agent.id, reason="compromised")
         assert client.agents.get(agent.id).status.value == "revoked"
     print("all of it", flush=True)

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use crate::cli::out::say;
 use crate::domain::{DEFAULT_ORG, GuardianError};
 use crate::manifest::Known;
-use crate::policy::{AuthorizationRequest, PolicySet, Verdict};
+use crate::policy::{AuthorizationRequest, DelegationFacts, PolicySet, Verdict};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +59,8 @@ struct Case {
     session_mode: SessionMode,
     #[serde(default)]
     ceiling: Vec<String>,
+    /// Left out: the agent acts for itself.
+    delegation: Option<DelegationFacts>,
     #[serde(default)]
     scopes: Vec<String>,
     input_chars: Option<u64>,
@@ -145,6 +147,7 @@ impl Case {
             session_source: self.session_source,
             session_mode: self.session_mode,
             ceiling: &self.ceiling,
+            delegation: self.delegation.as_ref(),
             scopes: &self.scopes,
             input_chars: self.input_chars,
             now_unix_seconds: self.now,

@@ -13,7 +13,7 @@ use crate::audit::{AuditError, Entry, MAX_PAGE};
 use crate::cli::DatabaseArgs;
 use crate::cli::out::say;
 use crate::domain::GuardianError;
-use crate::policy::{AuthorizationRequest, PolicySet};
+use crate::policy::{AuthorizationRequest, DelegationFacts, PolicySet};
 
 /// What the body of a row tells of its check.
 #[derive(Debug, Deserialize)]
@@ -40,6 +40,7 @@ enum Told {
     ByReference {
         agent: String,
         ceiling: Option<String>,
+        delegation: Option<String>,
         session_source: Option<SessionSource>,
         now: i64,
     },
@@ -64,11 +65,17 @@ struct CeilingFacts {
     ceiling: Vec<String>,
 }
 
+#[derive(Debug, Deserialize)]
+struct FactsOfDelegation {
+    delegation: DelegationFacts,
+}
+
 /// The rows of facts that a log has up to here, by their digests.
 #[derive(Debug, Default)]
 struct Known {
     agents: HashMap<String, AgentFacts>,
     ceilings: HashMap<String, Vec<String>>,
+    delegations: HashMap<String, DelegationFacts>,
 }
 
 impl Known {
@@ -80,6 +87,8 @@ impl Known {
             self.agents.insert(digest.to_owned(), agent);
         } else if let Ok(CeilingFacts { ceiling }) = CeilingFacts::deserialize(&entry.body) {
             self.ceilings.insert(digest.to_owned(), ceiling);
+        } else if let Ok(facts) = FactsOfDelegation::deserialize(&entry.body) {
+            self.delegations.insert(digest.to_owned(), facts.delegation);
         }
     }
 }
@@ -185,8 +194,12 @@ impl Recorded {
         agent_id: &'a str,
         known: &'a Known,
     ) -> Option<AuthorizationRequest<'a>> {
+        let mut delegation = None;
         let (agent, ceiling, session_source, now) = match &self.facts {
-            Told::ByReference { agent, ceiling, session_source, now } => {
+            Told::ByReference { agent, ceiling, delegation: acts_under, session_source, now } => {
+                if let Some(digest) = acts_under {
+                    delegation = Some(known.delegations.get(digest)?);
+                }
                 let ceiling = match ceiling {
                     Some(ceiling) => known.ceilings.get(ceiling)?.as_slice(),
                     None => &[],
@@ -210,6 +223,7 @@ impl Recorded {
             session_source: *session_source,
             session_mode: self.session_mode,
             ceiling,
+            delegation,
             scopes: &self.scopes,
             input_chars: self.input_chars,
             now_unix_seconds: *now,

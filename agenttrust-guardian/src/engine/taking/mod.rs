@@ -26,7 +26,7 @@ use self::pending::{Act, Pending, Progress, Subject, Taking};
 use crate::audit::Record;
 use crate::domain::Error;
 use crate::engine::Engine;
-use crate::registry::{Removed, SessionEntry, TokenEntry};
+use crate::registry::{DelegationEntry, Removed, SessionEntry, TokenEntry};
 use crate::store::{Gone, KeyEnd, StoreError};
 
 /// How long who takes something back waits to be told that it is stored and recorded.
@@ -165,14 +165,19 @@ impl Engine {
             _ => Act::Revoke { reason },
         };
         let subject = Subject::Agent(id.to_owned());
-        let number = {
+        let below = self.registry.delegations.receivers_below(id);
+        let (number, removed) = {
             let mut pending = self.takings.lock();
             let number = pending.add(subject.clone(), act, self.clock.now(), record);
-            self.registry.take_agent(&org_id, id, status);
-            number
+            (number, self.registry.take_agent(&org_id, id, status))
         };
         self.synced.noted();
         self.revocations.announce(&org_id, Revocation::of_agent(id));
+        // Those that act for it are stopped with it.
+        for agent_id in below {
+            self.revocations.announce(&org_id, Revocation::of_agent(agent_id));
+        }
+        self.tell_of(&org_id, &removed);
         self.takings.asked.notify_one();
         self.takings.told(&subject, number).await
     }
@@ -215,6 +220,26 @@ impl Engine {
             let mut pending = self.takings.lock();
             let removed = self.registry.take_session(&session.row.id);
             let (act, now) = (Act::EndSession(session), self.clock.now());
+            (pending.add(subject.clone(), act, now, record), removed)
+        };
+        self.synced.noted();
+        self.tell_of(&org_id, &removed);
+        self.takings.asked.notify_one();
+        self.takings.told(&subject, number).await
+    }
+
+    /// Revokes a delegation, with all that was made from it; returns whether that is stored.
+    pub(crate) async fn take_delegation(
+        &self,
+        delegation: Arc<DelegationEntry>,
+        record: Record,
+    ) -> bool {
+        let org_id = delegation.row.org_id.clone();
+        let subject = Subject::Delegation(delegation.row.id.clone());
+        let (number, removed) = {
+            let mut pending = self.takings.lock();
+            let removed = self.registry.take_delegation(&delegation.row.id);
+            let (act, now) = (Act::RevokeDelegation(delegation), self.clock.now());
             (pending.add(subject.clone(), act, now, record), removed)
         };
         self.synced.noted();
@@ -269,6 +294,11 @@ impl Engine {
     /// The session of this id, if it is ended where that is not stored or not recorded yet.
     pub(crate) fn taking_session(&self, id: &str) -> Option<Arc<SessionEntry>> {
         self.takings.lock().session(id)
+    }
+
+    /// The delegation of this id, if it is revoked where that is not stored or not recorded yet.
+    pub(crate) fn taking_delegation(&self, id: &str) -> Option<Arc<DelegationEntry>> {
+        self.takings.lock().delegation(id)
     }
 
     /// Makes a suspended agent active again, once that is stored; a suspension or revocation after this
@@ -375,6 +405,7 @@ impl Engine {
             }
             Subject::Token(id) => self.registry.release_token(id),
             Subject::Session(id) => self.registry.release_session(id),
+            Subject::Delegation(id) => self.registry.release_delegation(id),
             Subject::Key(id) => {
                 // Else another one, which says so, may be yet to be stored.
                 if matches!(&taking.act, Act::RevokeKey(key) if key.take_issued) {
@@ -409,8 +440,14 @@ impl Engine {
             (Subject::Session(_), Act::EndSession(session)) => {
                 store.end_session(session.row.clone(), at).await
             }
+            (Subject::Delegation(_), Act::RevokeDelegation(delegation)) => {
+                store.revoke_delegation(delegation.row.clone(), at).await
+            }
             // No other is ever added.
-            (Subject::Key(_) | Subject::Token(_) | Subject::Session(_), _) => Ok(()),
+            (
+                Subject::Key(_) | Subject::Token(_) | Subject::Session(_) | Subject::Delegation(_),
+                _,
+            ) => Ok(()),
         }
     }
 

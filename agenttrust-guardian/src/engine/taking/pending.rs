@@ -8,7 +8,7 @@ use agenttrust::internal::Doubling;
 use agenttrust::model::AgentStatus;
 
 use crate::audit::Record;
-use crate::registry::{SessionEntry, TokenEntry};
+use crate::registry::{DelegationEntry, SessionEntry, TokenEntry};
 use std::sync::Arc;
 
 /// How long to wait before it is tried again.
@@ -25,6 +25,7 @@ pub(super) enum Subject {
     Key(String),
     Token(String),
     Session(String),
+    Delegation(String),
 }
 
 /// How it is taken back.
@@ -35,6 +36,7 @@ pub(super) enum Act {
     RevokeKey(KeyTaking),
     RevokeToken(Arc<TokenEntry>),
     EndSession(Arc<SessionEntry>),
+    RevokeDelegation(Arc<DelegationEntry>),
 }
 
 /// How a key is taken back.
@@ -262,6 +264,14 @@ impl Pending {
         }
     }
 
+    /// The delegation of this id, if it is pending.
+    pub(super) fn delegation(&self, id: &str) -> Option<Arc<DelegationEntry>> {
+        match &self.get(&Subject::Delegation(id.to_owned()))?.act {
+            Act::RevokeDelegation(delegation) => Some(Arc::clone(delegation)),
+            _ => None,
+        }
+    }
+
     /// What is left of all of it, for those who are told that it is lost.
     pub(super) fn left(&self) -> impl Iterator<Item = (&Subject, &Taking)> {
         self.by_subject.iter()
@@ -276,6 +286,7 @@ impl Subject {
             Self::Key(id) => ("key", id),
             Self::Token(id) => ("token", id),
             Self::Session(id) => ("session", id),
+            Self::Delegation(id) => ("delegation", id),
         }
     }
 }

@@ -47,7 +47,7 @@ macro_rules! columns {
             "id, org_id, agent_id, session_id, tool, effect, bound_to, bound_value, summary, reason, \
              status, quorum, window_micros, single_use, created_at, expires_at, decided_at, \
              decided_by, decided_by_key, scopes, uses, used_by_check, used_at, succeeded, \
-             outcome_at, decision_reason, \
+             outcome_at, decision_reason, on_behalf_of, \
              (SELECT name FROM agents WHERE agents.id = approvals.agent_id) AS agent_name, ",
             $input,
             " AS input, input IS NOT NULL AS input_shown, ",
@@ -103,6 +103,7 @@ from_row! {
         succeeded: Option<bool>,
         outcome_at: Option<i64>,
         decision_reason: Option<String>,
+        on_behalf_of: Option<String>,
         agent_name: Option<String>,
         input: Option<String>,
         input_shown: bool,
@@ -152,6 +153,8 @@ impl Raw {
         approval.bound_to = bound_to;
         approval.input_digest = bound_to.is_digest().then_some(self.bound_value);
         approval.agent_name = self.agent_name;
+        let on_behalf_of = self.on_behalf_of.map(|agents| from_json("on_behalf_of", &agents));
+        approval.on_behalf_of = on_behalf_of.transpose()?.unwrap_or_default();
         // What was disclosed is for the person who decides, and for no longer.
         let is_pending = status == ApprovalStatus::Pending;
         let input = self.input.filter(|_| is_pending);

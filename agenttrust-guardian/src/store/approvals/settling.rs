@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{AgentStatus, ApprovalStatus, BoundTo};
+use agenttrust::model::{AgentStatus, ApprovalStatus, BoundTo, Delegator};
 
 use super::super::budgets::{self, Charge, Spent};
 use super::super::changes::{Kind, note};
@@ -24,8 +24,8 @@ const DENIALS_WITHIN: Duration = Duration::from_secs(600);
 
 const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, tool, effect, \
                       scopes, scopes_hash, bound_to, bound_value, summary, reason, status, quorum, \
-                      window_micros, single_use, created_at, expires_at, key_id) VALUES ($1, $2, $3, $4, \
-                      $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17, $18)";
+                      window_micros, single_use, created_at, expires_at, key_id, on_behalf_of) VALUES ($1, $2, $3, \
+                      $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17, $18, $19)";
 const ADD_ASKER: &str = "INSERT INTO approval_askers (approval_id, key_id) VALUES ($1, $2) \
                          ON CONFLICT (approval_id, key_id) DO NOTHING";
 // Whoever asks has asked, also where it approved before: its own vote then counts no more.
@@ -99,6 +99,8 @@ pub(crate) struct NewApproval {
     pub(crate) key_id: Option<String>,
     pub(crate) summary: Option<String>,
     pub(crate) reason: String,
+    /// For whom the agent asks, the nearest first.
+    pub(crate) on_behalf_of: Vec<Delegator>,
     pub(crate) quorum: u32,
     pub(crate) window: Duration,
     pub(crate) single_use: bool,
@@ -327,6 +329,7 @@ async fn open_approval(
         .bind(now.unix_micros())
         .bind(wanted.expires_at.unix_micros())
         .bind(wanted.key_id)
+        .bind((!wanted.on_behalf_of.is_empty()).then(|| to_json(&wanted.on_behalf_of)))
         .execute(&mut *transaction)
         .await?;
     query(ADD_ASKER).bind(&id).bind(asker).execute(&mut *transaction).await?;

@@ -21,6 +21,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         key_id: None,
         summary: None,
         reason: "held".to_owned(),
+        on_behalf_of: Vec::new(),
         quorum: 1,
         window,
         single_use: false,

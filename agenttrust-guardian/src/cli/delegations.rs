@@ -1,0 +1,218 @@
+//! `agenttrust delegations`: what one agent lets another do in its place.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use agenttrust::client::DelegationFilter;
+use agenttrust::model::{
+    CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState,
+};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::out;
+use super::remote::{Remote, failed};
+use crate::domain::{GuardianError, duration};
+
+/// What `agenttrust delegations` is told.
+#[derive(Debug, Subcommand)]
+pub(super) enum Delegations {
+    /// Let an agent do part of what another one may do, and print the id of the delegation
+    Create {
+        #[command(flatten)]
+        new: Box<New>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// List the delegations, revoked and expired ones too
+    List {
+        /// Only those that this agent gave or was given
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<String>,
+        /// Only those that stand so: active, expired or revoked
+        #[arg(long)]
+        state: Option<DelegationState>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show everything about a delegation
+    Show {
+        /// The id of the delegation, dlg_…
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Revoke a delegation, with all that was made from it
+    Revoke {
+        /// The id of the delegation, dlg_…
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Open the session of a delegation and print its id, for AGENTTRUST_SESSION_ID
+    Session {
+        /// The id of the delegation, dlg_…
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// What is to be delegated.
+#[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// The id of the agent that gives
+    #[arg(long, value_name = "AGENT")]
+    from: String,
+    /// The id of the agent that is given to
+    #[arg(long, value_name = "AGENT")]
+    to: String,
+    /// What is given, such as files:read or refund; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    scope: Vec<String>,
+    /// How long it lives, such as 30m or 2h
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = lifetime)]
+    ttl: Duration,
+    /// The delegation that it is made from, which was given to the agent that gives
+    #[arg(long, value_name = "DELEGATION")]
+    parent: Option<String>,
+    /// Restrict it to this tool, such as github/issues/*; may be given several times
+    #[arg(long = "tool", value_name = "TOOL")]
+    tools: Vec<String>,
+    /// Restrict it to the tools of this server; may be given several times
+    #[arg(long = "server", value_name = "SERVER")]
+    servers: Vec<String>,
+    /// Let so many calls through in all
+    #[arg(long, value_name = "NUMBER")]
+    max_calls: Option<u32>,
+    /// End it then at the latest, such as 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<Timestamp>,
+}
+
+/// The longest life of a delegation.
+const LIVES_MOST: Duration = Duration::from_secs(30 * 86_400);
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let parsed = duration::parse(text, &duration::UNITS, LIVES_MOST);
+    parsed.ok_or_else(|| "write it as 90s, 30m, 2h or 7d; 30d is the most".to_owned())
+}
+
+impl New {
+    fn request(self) -> CreateDelegationRequest {
+        let mut restrictions = DelegationRestrictions::default();
+        restrictions.tools = Some(self.tools).filter(|tools| !tools.is_empty());
+        restrictions.servers = Some(self.servers).filter(|servers| !servers.is_empty());
+        restrictions.max_calls = self.max_calls;
+        restrictions.not_after = self.not_after;
+        CreateDelegationRequest {
+            from_agent_id: self.from,
+            to_agent_id: self.to,
+            scope: self.scope,
+            ttl_seconds: Some(self.ttl.as_secs()),
+            restrictions: Some(restrictions).filter(|it| *it != DelegationRestrictions::default()),
+            parent_delegation_id: self.parent,
+        }
+    }
+}
+
+impl Delegations {
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        match self {
+            Self::Create { new, remote } => create(*new, &remote).await?,
+            Self::List { agent, state, remote } => list(agent, state, &remote).await?,
+            Self::Show { id, remote } => {
+                let delegation =
+                    remote.client()?.delegations().get(&id).await.map_err(failed)?;
+                match remote.json {
+                    true => out::json(&delegation)?,
+                    false => out::facts(&about(&delegation))?,
+                }
+            }
+            Self::Revoke { id, remote } => {
+                remote.client()?.delegations().revoke(&id).await.map_err(failed)?;
+                let id = out::harmless(&id);
+                match remote.json {
+                    true => out::json(&json!({ "id": id, "status": "revoked" }))?,
+                    false => out::say(&format!("{id} is revoked"))?,
+                }
+            }
+            Self::Session { id, remote } => {
+                let session =
+                    remote.client()?.delegations().init_session(&id).await.map_err(failed)?;
+                match remote.json {
+                    true => out::json(&session)?,
+                    false => out::say(&session.session_id)?,
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn create(new: New, remote: &Remote) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    let delegation = client.delegations().create(&new.request()).await.map_err(failed)?;
+    match remote.json {
+        true => out::json(&delegation),
+        false => out::say(&delegation.id),
+    }
+}
+
+async fn list(
+    agent: Option<String>,
+    state: Option<DelegationState>,
+    remote: &Remote,
+) -> Result<(), GuardianError> {
+    let mut filter = DelegationFilter::default();
+    filter.agent_id = agent;
+    filter.state = state;
+    let client = remote.client()?;
+    let mut found = Vec::new();
+    loop {
+        let page = client.delegations().list_with(&filter).await.map_err(failed)?;
+        found.extend(page.items);
+        match page.next {
+            Some(next) => filter.before = Some(next),
+            None => break,
+        }
+    }
+    if remote.json {
+        return out::json(&found);
+    }
+    if found.is_empty() {
+        return out::say("no delegation is there; make one with `agenttrust delegations create`");
+    }
+    let rows: Vec<_> = found
+        .iter()
+        .map(|it| {
+            let scope = it.scope.join(", ");
+            let state = it.state.to_string();
+            [it.id.clone(), it.from_agent_id.clone(), it.to_agent_id.clone(), state, scope]
+        })
+        .collect();
+    out::table(["DELEGATION", "FROM", "TO", "STATE", "SCOPE"], &rows)
+}
+
+/// Everything about a delegation, line by line.
+fn about(delegation: &Delegation) -> Vec<(&'static str, String)> {
+    let at = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    let restrictions = &delegation.restrictions;
+    let listed = |names: &Option<Vec<String>>| names.as_deref().unwrap_or_default().join(", ");
+    vec![
+        ("delegation", delegation.id.clone()),
+        ("from", delegation.from_agent_id.clone()),
+        ("to", delegation.to_agent_id.clone()),
+        ("state", delegation.state.to_string()),
+        ("scope", delegation.scope.join(", ")),
+        ("tools", listed(&restrictions.tools)),
+        ("servers", listed(&restrictions.servers)),
+        ("calls at most", restrictions.max_calls.map(|most| most.to_string()).unwrap_or_default()),
+        ("made from", delegation.delegation_chain.join(", ")),
+        ("made with key", delegation.created_by.clone().unwrap_or_default()),
+        ("made", at(delegation.created_at)),
+        ("ends", at(delegation.expires_at)),
+        ("revoked", at(delegation.revoked_at)),
+    ]
+}

@@ -1,0 +1,70 @@
+//! What policies are told of the delegation that a call is made under.
+
+use serde::{Deserialize, Serialize};
+
+/// Holds what is known of an agent that gave a delegation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AgentFacts {
+    /// The agent's id.
+    pub agent_id: String,
+    /// The agent's name.
+    #[serde(default)]
+    pub agent_name: String,
+    /// The groups that the agent was registered in.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The agent's capabilities, as registered.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+}
+
+impl AgentFacts {
+    /// Returns what is known of the agent of this id, name, groups and capabilities.
+    #[must_use]
+    pub fn new(
+        agent_id: impl Into<String>,
+        agent_name: impl Into<String>,
+        groups: &[String],
+        capabilities: &[String],
+    ) -> Self {
+        Self {
+            agent_id: agent_id.into(),
+            agent_name: agent_name.into(),
+            groups: groups.to_vec(),
+            capabilities: capabilities.to_vec(),
+        }
+    }
+}
+
+/// Holds what is known of the delegation that a call is made under: `context.delegation` of the policies.
+///
+/// ```
+/// use agenttrust::Effect;
+/// use agenttrust_guardian::policy::{AgentFacts, AuthorizationRequest, DelegationFacts, PolicySet};
+///
+/// let scope = ["refund".to_owned()];
+/// let buyer = AgentFacts::new("agt_2", "buyer-7", &[], &scope);
+/// let delegation = DelegationFacts::new("dlg_1", &scope, vec![buyer]);
+/// let mut request = AuthorizationRequest::new("org_1", "agt_1", "refund", Effect::Read, 1_800_000_000);
+/// request.delegation = Some(&delegation);
+/// assert_eq!(PolicySet::default_set().decide(&request).as_str(), "allow");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DelegationFacts {
+    /// The delegation's id.
+    pub id: String,
+    /// What it gives.
+    pub scope: Vec<String>,
+    /// The agents that gave: the one that the chain begins with first, the one that gave this one last.
+    pub givers: Vec<AgentFacts>,
+}
+
+impl DelegationFacts {
+    /// Returns what is known of the delegation of this id and scope, which these agents gave, one to the next.
+    #[must_use]
+    pub fn new(id: impl Into<String>, scope: &[String], givers: Vec<AgentFacts>) -> Self {
+        Self { id: id.into(), scope: scope.to_vec(), givers }
+    }
+}

@@ -1,0 +1,262 @@
+//! The table of delegations.
+
+use std::sync::Arc;
+
+use agenttrust::Timestamp;
+use agenttrust::model::{Delegation, DelegationRestrictions, DelegationState};
+
+use super::changes::{Kind, note};
+use super::db::query;
+use super::issued;
+use super::row::from_row;
+use super::{
+    PRUNED_AT_ONCE, Place, Store, StoreError, Transaction, from_json, from_micros, to_json,
+};
+use crate::domain::lists;
+
+// One statement with its conditions, so that no revocation falls between looking and writing.
+const INSERT: &str = "INSERT INTO delegations (id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, \
+    restrictions, created_by, created_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
+    WHERE (SELECT COUNT(*) FROM agents WHERE id IN ($3, $4) AND org_id = $2 AND status = 'active') = 2 \
+    AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $9 AND revoked_at IS NOT NULL) \
+    AND ($5 IS NULL OR EXISTS (SELECT 1 FROM delegations WHERE id = $5 AND org_id = $2 \
+    AND to_agent_id = $3 AND revoked_at IS NULL AND expires_at > $10))";
+const LIVE: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, restrictions, \
+    created_by, created_at, expires_at, revoked_at FROM delegations \
+    WHERE revoked_at IS NULL AND expires_at > $1";
+const BY_ID: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, restrictions, \
+    created_by, created_at, expires_at, revoked_at FROM delegations WHERE id = $1";
+// What was revoked and has expired since was revoked.
+const LIST: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, restrictions, \
+    created_by, created_at, expires_at, revoked_at FROM delegations WHERE org_id = $1 \
+    AND ($2 IS NULL OR from_agent_id = $2 OR to_agent_id = $2) \
+    AND ($3 IS NULL OR CASE WHEN revoked_at IS NOT NULL THEN 'revoked' \
+    WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END = $3) \
+    AND ($5 IS NULL OR (created_at, id) < ($5, $6)) \
+    ORDER BY created_at DESC, id DESC LIMIT $7";
+const ABOVE: &str = "WITH RECURSIVE above (id, parent_id, depth) AS (\
+    SELECT id, parent_id, 0 FROM delegations WHERE id = $1 UNION ALL \
+    SELECT delegations.id, delegations.parent_id, above.depth + 1 FROM above \
+    JOIN delegations ON delegations.id = above.parent_id WHERE above.depth < 16) \
+    SELECT id FROM above WHERE depth > 0 ORDER BY depth DESC";
+const PRUNE: &str = "DELETE FROM delegations WHERE id IN (SELECT id FROM delegations \
+    WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
+
+/// One delegation as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct DelegationRow {
+    pub(crate) id: String,
+    pub(crate) org_id: String,
+    pub(crate) from_agent_id: String,
+    pub(crate) to_agent_id: String,
+    pub(crate) parent_id: Option<String>,
+    /// The one that the chain begins with.
+    pub(crate) root_id: String,
+    pub(crate) scope: Arc<[String]>,
+    pub(crate) restrictions: DelegationRestrictions,
+    /// The key that it was made with.
+    pub(crate) created_by: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) revoked_at: Option<Timestamp>,
+}
+
+/// Which delegations to list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DelegationFilter {
+    /// Given by this agent, or to it.
+    pub(crate) agent_id: Option<String>,
+    pub(crate) state: Option<DelegationState>,
+    /// Behind this place in the list.
+    pub(crate) after: Option<Place>,
+    /// At most so many.
+    pub(crate) limit: i64,
+}
+
+from_row! {
+    struct Raw {
+        id: String,
+        org_id: String,
+        from_agent_id: String,
+        to_agent_id: String,
+        parent_id: Option<String>,
+        root_id: String,
+        scope: String,
+        restrictions: String,
+        created_by: String,
+        created_at: i64,
+        expires_at: i64,
+        revoked_at: Option<i64>,
+    }
+}
+
+impl TryFrom<Raw> for DelegationRow {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            scope: from_json("scope", &raw.scope).map(lists::shared)?,
+            restrictions: from_json("restrictions", &raw.restrictions)?,
+            created_at: from_micros("created_at", raw.created_at)?,
+            expires_at: from_micros("expires_at", raw.expires_at)?,
+            revoked_at: raw.revoked_at.map(|at| from_micros("revoked_at", at)).transpose()?,
+            id: raw.id,
+            org_id: raw.org_id,
+            from_agent_id: raw.from_agent_id,
+            to_agent_id: raw.to_agent_id,
+            parent_id: raw.parent_id,
+            root_id: raw.root_id,
+            created_by: raw.created_by,
+        })
+    }
+}
+
+impl DelegationRow {
+    /// As callers see it at `now`; `above` are the ids of what it was made from.
+    pub(crate) fn show(&self, above: Vec<String>, now: Timestamp) -> Delegation {
+        let mut shown = Delegation::default();
+        shown.id.clone_from(&self.id);
+        shown.org_id.clone_from(&self.org_id);
+        shown.from_agent_id.clone_from(&self.from_agent_id);
+        shown.to_agent_id.clone_from(&self.to_agent_id);
+        shown.scope = self.scope.to_vec();
+        shown.restrictions = self.restrictions.clone();
+        shown.parent_delegation_id.clone_from(&self.parent_id);
+        shown.delegation_chain = above;
+        shown.state = match self.revoked_at {
+            Some(_) => DelegationState::Revoked,
+            None if self.expires_at <= now => DelegationState::Expired,
+            None => DelegationState::Active,
+        };
+        shown.created_by = Some(self.created_by.clone());
+        shown.created_at = Some(self.created_at);
+        shown.expires_at = Some(self.expires_at);
+        shown.revoked_at = self.revoked_at;
+        shown
+    }
+}
+
+/// Keeps whatever revokes a part of the chain of this delegation waiting.
+pub(super) async fn lock_chain(transaction: &mut Transaction, id: &str) -> Result<(), sqlx::Error> {
+    const ROOT: &str = "SELECT root_id FROM delegations WHERE id = $1";
+    let root: Option<(String,)> = query(ROOT).bind(id).fetch_optional(&mut *transaction).await?;
+    match root {
+        Some((root_id,)) => transaction.lock(&root_id).await,
+        None => Ok(()),
+    }
+}
+
+impl Store {
+    /// Keeps a new delegation; `false` where one of its agents is not active any more, its parent does not work,
+    /// or its key is revoked.
+    pub(crate) async fn insert_delegation(&self, row: DelegationRow) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            let mut agents = [&row.from_agent_id, &row.to_agent_id];
+            // In one order, so that two that are made at once never wait for each other.
+            agents.sort_unstable();
+            for id in agents.into_iter().chain([&row.created_by, &row.root_id]) {
+                transaction.lock(id).await?;
+            }
+            let done = query(INSERT)
+                .bind(&row.id)
+                .bind(&row.org_id)
+                .bind(&row.from_agent_id)
+                .bind(&row.to_agent_id)
+                .bind(&row.parent_id)
+                .bind(&row.root_id)
+                .bind(to_json(&*row.scope))
+                .bind(to_json(&row.restrictions))
+                .bind(&row.created_by)
+                .bind(row.created_at.unix_micros())
+                .bind(row.expires_at.unix_micros())
+                .execute(&mut transaction)
+                .await?;
+            if done == 0 {
+                return Ok(false);
+            }
+            note(&mut transaction, Kind::Delegation, &row.org_id, &row.id, row.created_at).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The delegation with this id.
+    pub(crate) async fn delegation(&self, id: String) -> Result<Option<DelegationRow>, StoreError> {
+        self.run(move |db| async move {
+            let row: Option<Raw> = query(BY_ID).bind(id).fetch_optional(&db).await?;
+            row.map(DelegationRow::try_from).transpose()
+        })
+        .await
+    }
+
+    /// The ids of what this delegation was made from, the first one first.
+    pub(crate) async fn delegations_above(&self, id: String) -> Result<Vec<String>, StoreError> {
+        self.run(move |db| async move {
+            let rows: Vec<(String,)> = query(ABOVE).bind(id).fetch_all(&db).await?;
+            Ok(rows.into_iter().map(|(id,)| id).collect())
+        })
+        .await
+    }
+
+    /// The delegations that work at `now`.
+    pub(crate) async fn live_delegations(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<DelegationRow>, StoreError> {
+        self.run(move |db| async move {
+            let rows: Vec<Raw> = query(LIVE).bind(now.unix_micros()).fetch_all(&db).await?;
+            rows.into_iter().map(DelegationRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// The delegations of this organisation that pass the filter, as they stand at `now`, newest first.
+    pub(crate) async fn delegations(
+        &self,
+        org_id: String,
+        filter: DelegationFilter,
+        now: Timestamp,
+    ) -> Result<Vec<DelegationRow>, StoreError> {
+        let (at, id) = filter.after.map(|after| (after.created_at, after.id)).unzip();
+        self.run(move |db| async move {
+            let rows: Vec<Raw> = query(LIST)
+                .bind(org_id)
+                .bind(filter.agent_id)
+                .bind(filter.state.map(DelegationState::as_str))
+                .bind(now.unix_micros())
+                .bind(at.map(Timestamp::unix_micros))
+                .bind(id)
+                .bind(filter.limit)
+                .fetch_all(&db)
+                .await?;
+            rows.into_iter().map(DelegationRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// Revokes a delegation with all that was made from it, in one step.
+    pub(crate) async fn revoke_delegation(
+        &self,
+        row: DelegationRow,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&row.root_id).await?;
+            issued::take_delegation(&mut transaction, &row.id, now).await?;
+            note(&mut transaction, Kind::Delegation, &row.org_id, &row.id, now).await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    /// Forgets delegations that expired before `before`, one step; returns how many.
+    pub(crate) async fn prune_delegations(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.run(move |db| async move {
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
+        })
+        .await
+    }
+}
