@@ -123,8 +123,7 @@ impl Delegations {
             Self::Create { new, remote } => create(*new, &remote).await?,
             Self::List { agent, state, remote } => list(agent, state, &remote).await?,
             Self::Show { id, remote } => {
-                let delegation =
-                    remote.client()?.delegations().get(&id).await.map_err(failed)?;
+                let delegation = remote.client()?.delegations().get(&id).await.map_err(failed)?;
                 match remote.json {
                     true => out::json(&delegation)?,
                     false => out::facts(&about(&delegation))?,

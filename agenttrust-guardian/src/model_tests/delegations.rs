@@ -28,7 +28,8 @@ const SCOPES: [&[&str]; 6] = [
     &["mail:*", "files:read"],
     &["web_search"],
 ];
-const HELD: [&[&str]; AGENTS] = [&["*"], &["files:*", "web_search"], &["files:read"], &["mail:*"], &[]];
+const HELD: [&[&str]; AGENTS] =
+    [&["*"], &["files:*", "web_search"], &["files:read"], &["mail:*"], &[]];
 
 /// What may be done. Numbers pick from what there is.
 #[derive(Clone, Debug)]
@@ -155,9 +156,9 @@ impl Model {
         let within = |outer: &[&str]| {
             SCOPES[scope].iter().all(|name| match name.strip_suffix('*') {
                 // Wide names are within wider ones only.
-                Some(prefix) => outer
-                    .iter()
-                    .any(|one| one.strip_suffix('*').is_some_and(|outer| prefix.starts_with(outer))),
+                Some(prefix) => outer.iter().any(|one| {
+                    one.strip_suffix('*').is_some_and(|outer| prefix.starts_with(outer))
+                }),
                 None => covers(outer, name),
             })
         };
@@ -166,7 +167,8 @@ impl Model {
             None => within(HELD[from]),
             Some(parent) => {
                 let chain = self.chain(parent);
-                let in_chain = |agent: usize| chain.iter().any(|link| self.given[*link].from == agent);
+                let in_chain =
+                    |agent: usize| chain.iter().any(|link| self.given[*link].from == agent);
                 let root = self.given[*chain.last().unwrap()].from;
                 chain.len() < 8
                     && self.works(parent)
@@ -175,7 +177,11 @@ impl Model {
                     && within(HELD[root])
             }
         };
-        stands(from) && stands(to) && from != to && has && floor.is_none_or(|floor| within(SCOPES[floor]))
+        stands(from)
+            && stands(to)
+            && from != to
+            && has
+            && floor.is_none_or(|floor| within(SCOPES[floor]))
     }
 
     /// Revokes a delegation with all below it.
@@ -229,7 +235,9 @@ impl Both {
 
     async fn take(&mut self, step: Step) {
         match step {
-            Step::Give { from, to, scope, ttl, most } => self.give(from, to, (scope, ttl, most), None).await,
+            Step::Give { from, to, scope, ttl, most } => {
+                self.give(from, to, (scope, ttl, most), None).await
+            }
             Step::HandOn { parent, to, scope, ttl, most } => {
                 if self.model.given.is_empty() {
                     return;
@@ -247,11 +255,18 @@ impl Both {
                 let answer = self.next().await.ask(Method::DELETE, &path, ADMIN, None).await;
                 let there = !self.model.given[which].revoked
                     && self.model.given[which].until > self.model.now;
-                assert_eq!(answer.status, if there { 200 } else { 404 }, "{answer:?} {:?}", self.model);
+                assert_eq!(
+                    answer.status,
+                    if there { 200 } else { 404 },
+                    "{answer:?} {:?}",
+                    self.model
+                );
                 self.model.revoke(which);
             }
             Step::Suspend(agent) => self.set_standing(agent, "suspend", Standing::Suspended).await,
-            Step::Reactivate(agent) => self.set_standing(agent, "reactivate", Standing::Active).await,
+            Step::Reactivate(agent) => {
+                self.set_standing(agent, "reactivate", Standing::Active).await
+            }
             // One in four: the rest would soon have nobody left.
             Step::RevokeAgent(agent) if agent < AGENTS => {
                 self.set_standing(agent, "revoke", Standing::Revoked).await;
@@ -318,8 +333,7 @@ impl Both {
         let id = answer.body["delegation"]["id"].as_str().unwrap().to_owned();
         let until = self.model.now + ttl;
         let until = outer.map_or(until, |outer| until.min(outer.until));
-        let given =
-            Given { id, from, to, scope, parent, until, most, used: 0, revoked: false };
+        let given = Given { id, from, to, scope, parent, until, most, used: 0, revoked: false };
         self.model.given.push(given);
     }
 
@@ -340,7 +354,12 @@ impl Both {
             for tool in TOOLS {
                 let answer = self.next().await.check_in(ADMIN, &agent, tool, &session).await;
                 let lets = self.model.call(which, tool);
-                assert_eq!(answer.body["allowed"], Value::Bool(lets), "{tool} {answer:?} {:?}", self.model);
+                assert_eq!(
+                    answer.body["allowed"],
+                    Value::Bool(lets),
+                    "{tool} {answer:?} {:?}",
+                    self.model
+                );
                 if lets {
                     self.root_may(which, tool);
                 }
@@ -352,12 +371,17 @@ impl Both {
     fn root_may(&self, which: usize, tool: &str) {
         let chain = self.model.chain(which);
         let root = self.model.given[*chain.last().unwrap()].from;
-        let agents: BTreeSet<usize> = chain.iter().map(|link| self.model.given[*link].from).collect();
+        let agents: BTreeSet<usize> =
+            chain.iter().map(|link| self.model.given[*link].from).collect();
         assert!(covers(HELD[root], tool) && agents.contains(&root));
     }
 }
 
-fn try_by_force(url: impl Fn() -> (String, Option<tempfile::TempDir>), replicas: usize, cases: usize) {
+fn try_by_force(
+    url: impl Fn() -> (String, Option<tempfile::TempDir>),
+    replicas: usize,
+    cases: usize,
+) {
     let runtime = Runtime::new().unwrap();
     let cases = u32::try_from(trials(cases)).unwrap();
     let config =

@@ -1,14 +1,20 @@
 //! Delegations: what an agent lets another do in its place, never more than it may do itself, and no longer than all
 //! that it rests on stands.
 
+use std::time::{Duration, Instant};
+
 use agenttrust_guardian::Role;
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use axum::http::Method;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::support::{Api, open, open_with};
 
 const DELEGATIONS: &str = "/api/v1/delegations";
+/// What is promised of what is taken back.
+const PROMISED: Duration = Duration::from_secs(1);
 
 /// Asks for a delegation of `scope` from one agent to another, with more members of the body.
 async fn ask(
@@ -404,4 +410,83 @@ async fn list_is_cut_into_pages_and_filtered() {
         let refused = api.get(&format!("{DELEGATIONS}?{wrong}"), ADMIN).await;
         refused.refused(400, "VALIDATION_ERROR");
     }
+}
+
+/// Two replicas on one PostgreSQL, if there is one.
+async fn replicas(database: &Fresh) -> [Api; 2] {
+    let url = database.url();
+    [
+        open_with(|builder| builder.database(&url).replica("one")).await,
+        open_with(|builder| builder.database(&url).replica("two")).await,
+    ]
+}
+
+/// Asks at all of these at once for a call that a delegation lets through so many times, and counts how often it was.
+async fn race(replicas: &[&Api], most: usize) {
+    let agents = chain_of(replicas[0], 3).await;
+    let restricted = json!({ "restrictions": { "max_calls": most } });
+    let first = give(replicas[0], (&agents[0], &agents[1]), &["files:*"], restricted).await;
+    let second = give(replicas[0], (&agents[1], &agents[2]), &["files:read"], under(&first)).await;
+    let sessions = [begun(replicas[0], &first).await, begun(replicas[0], &second).await];
+    for api in replicas {
+        let there = async || api.check_in(ADMIN, &agents[2], "files:list", &sessions[1]).await;
+        eventually("the replica knows of the session", async || {
+            there().await.text("reason").contains("outside the scope")
+        })
+        .await;
+    }
+    let calls = (0..40).map(async |n: usize| {
+        let (agent, session) = (&agents[1 + n % 2], &sessions[n % 2]);
+        let api = replicas[n / 2 % replicas.len()];
+        api.check_in(ADMIN, agent, "files:read", session).await.body["allowed"] == true
+    });
+    let allowed = join_all(calls).await.into_iter().filter(|allowed| *allowed).count();
+    assert_eq!(allowed, most);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_are_let_through_are_counted_exactly_by_one_guardian_and_by_two() {
+    let api = open().await;
+    race(&[&api], 7).await;
+    let Some(database) = Fresh::or_skip() else { return };
+    let [one, two] = replicas(&database).await;
+    race(&[&one, &two], 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_revoked_at_one_replica_stops_at_the_other_within_a_second() {
+    let Some(database) = Fresh::or_skip() else { return };
+    let [one, two] = replicas(&database).await;
+    for link in 0..3 {
+        let agents = chain_of(&one, 4).await;
+        let mut ids: Vec<String> = Vec::new();
+        for link in 0..3 {
+            let more = ids.last().map_or(json!({}), |parent| under(parent));
+            ids.push(give(&one, (&agents[link], &agents[link + 1]), &["files:read"], more).await);
+        }
+        let session = begun(&one, &ids[2]).await;
+        let allows = async || {
+            let answer = two.check_in(ADMIN, &agents[3], "files:read", &session).await;
+            answer.body["allowed"] == true
+        };
+        eventually("the other replica knows of it", allows).await;
+        let asked = Instant::now();
+        revoke(&one, ADMIN, &ids[link]).await.ok();
+        eventually("the other replica stops it", async || !allows().await).await;
+        assert!(asked.elapsed() < PROMISED, "{:?}", asked.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delegation_revoked_twice_at_once_is_revoked_once_and_recorded() {
+    let api = open().await;
+    let agents = chain_of(&api, 2).await;
+    let id = give(&api, (&agents[0], &agents[1]), &["files:read"], json!({})).await;
+    let (one, other) = join(revoke(&api, ADMIN, &id), revoke(&api, ADMIN, &id)).await;
+    for answer in [one, other] {
+        // Whoever is second finds it being taken back, or taken back.
+        assert!(matches!(answer.status.as_u16(), 200 | 404), "{answer:?}");
+    }
+    assert!(!api.audit("delegation.revoked").await.is_empty());
+    session_is_gone(&api, &id).await;
 }

@@ -298,12 +298,17 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
             ("/mcp/approvals", _) => assert_eq!(answer.ok().body, json!({ "approvals": [] })),
             ("/api/v1/sessions", _) => assert_eq!(answer.ok().body, json!({ "sessions": [] })),
             ("/api/v1/agent-tokens", _) => assert_eq!(answer.ok().body, json!({ "tokens": [] })),
+            ("/api/v1/delegations", _) if method == Method::GET => {
+                assert_eq!(answer.ok().body, json!({ "delegations": [] }));
+            }
             // What is not the caller's is as good as none, and whose it is stays untold.
             ("/api/v1/agent-tokens/introspect", _) => assert_eq!(answer.ok().body["active"], false),
             (
                 "/api/v1/agent-tokens/revoke"
                 | "/api/v1/agent-tokens/{id}/revoke"
                 | "/api/v1/sessions/{id}/revoke"
+                | "/api/v1/delegations/{id}"
+                | "/api/v1/delegations/{id}/session"
                 | "/mcp/sessions/{id}"
                 | "/mcp/approvals/{id}"
                 | "/mcp/approvals/{id}/input",

@@ -183,7 +183,7 @@ def delegations(client):
     assert code == "NOT_FOUND", code
     assert client.delegations.list()[0].revoked_at is not None
     # Bridge an already-issued API token into a local session
-    token = client.tokens.issue(agent_id=giver.id, scope=["web_search"])
+    token = client.tokens.issue(agent_id=giver.id, scopes=["web_search"])
     session = client.sessions.init_api_session(token.token)
     assert (session.agent_id, session.source) == (giver.id, "api")
 
