@@ -2,6 +2,7 @@
 //! or two, while time passes, an agent may do in a session exactly what every link of its chain lets it, and never
 //! what the agent could not that the chain begins with.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -386,8 +387,7 @@ fn try_by_force(
     let cases = u32::try_from(trials(cases)).unwrap();
     let config =
         Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let mut given = 0;
-    let mut deepest = 0;
+    let (given, deepest) = (Cell::new(0), Cell::new(0));
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         let (url, _folder) = url();
         let both = runtime.block_on(async {
@@ -402,12 +402,13 @@ fn try_by_force(
             }
             both
         });
-        given += both.model.given.len();
+        given.set(given.get() + both.model.given.len());
         let depth = (0..both.model.given.len()).map(|which| both.model.chain(which).len()).max();
-        deepest = deepest.max(depth.unwrap_or(0));
+        deepest.set(deepest.get().max(depth.unwrap_or(0)));
         Ok::<(), TestCaseError>(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
+    let (given, deepest) = (given.get(), deepest.get());
     println!("{cases} sequences, {given} delegations, chains of up to {deepest}");
     assert!(given > 0 && deepest > 1, "too little was tried to mean something");
 }

@@ -169,6 +169,12 @@ impl AgentTrustClientBuilder {
         self
     }
 
+    /// Sends this header with every request, for what stands in front of the gateway.
+    pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.builder = self.builder.default_header(name, value);
+        self
+    }
+
     /// How long one request may take in all; 30 seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.builder = self.builder.timeout(timeout);

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Body;
 use tower::Service;
 
 use super::cache::TokenCache;
 use super::{AgentTrustClient, Inner};
 use crate::error::{AgentTrustError, Result};
+use crate::model::headers;
 use crate::transport::{self, Transport};
 
 const DEFAULT_URL: &str = "http://localhost:8080";
@@ -28,6 +29,7 @@ pub struct AgentTrustClientBuilder {
     transport: Option<Transport>,
     token_cache: Option<bool>,
     system_proxy: bool,
+    default_headers: Vec<(String, String)>,
     inputs_stay_here: bool,
 }
 
@@ -52,6 +54,30 @@ impl AgentTrustClientBuilder {
     /// The API key, `sk_live_…`. It is sent to the gateway's address and nowhere else.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sends this header with every request, for what stands in front of the gateway. What the client sends itself
+    /// under the same name is sent instead; of several defaults of one name, the last.
+    ///
+    /// ```
+    /// use agenttrust::AgentTrustClient;
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let client = AgentTrustClient::builder()
+    ///     .default_header("x-tenant", "shop")
+    /// #   .service(tower::service_fn(|request: http::Request<bytes::Bytes>| async move {
+    /// #       assert_eq!(request.headers()["x-tenant"], "shop");
+    /// #       Ok::<_, std::io::Error>(http::Response::new(r#"{"status": "healthy"}"#.to_owned()))
+    /// #   }))
+    ///     .build()?;
+    /// client.health().await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.default_headers.push((name.into(), value.into()));
         self
     }
 
@@ -122,11 +148,12 @@ impl AgentTrustClientBuilder {
     /// # Errors
     ///
     /// [`Validation`](AgentTrustError::Validation) when the base URL is no `http` or `https` address,
-    /// or the key holds what no header can carry.
+    /// or the key or a default header holds what no header can carry.
     pub fn build(self) -> Result<AgentTrustClient> {
         let base_url = self.base_url.filter(|url| !url.is_empty());
         let base_url = checked_url(base_url.as_deref().unwrap_or(DEFAULT_URL))?;
         let api_key = self.api_key.filter(|key| !key.is_empty()).map(header_of).transpose()?;
+        let default_headers = headers_of(self.default_headers)?;
         let transport = match self.transport {
             Some(transport) => transport,
             None => default_transport(self.system_proxy)?,
@@ -136,6 +163,7 @@ impl AgentTrustClientBuilder {
                 transport,
                 base_url,
                 api_key,
+                default_headers,
                 timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
                 inputs_stay_here: self.inputs_stay_here,
                 tokens: TokenCache::new(self.token_cache.unwrap_or(true)),
@@ -165,6 +193,27 @@ fn header_of(key: String) -> Result<HeaderValue> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The default headers. Their values may be secrets.
+fn headers_of(given: Vec<(String, String)>) -> Result<HeaderMap> {
+    let mut all = HeaderMap::new();
+    for (name, value) in given {
+        let wrong = |what: &str| {
+            let shown: String = name.chars().take(40).collect();
+            AgentTrustError::invalid(format!("the default header {shown:?} {what}"))
+        };
+        let header = HeaderName::try_from(&name)
+            .map_err(|_| wrong("is no name of a header; use letters, digits and dashes"))?;
+        if header == headers::API_KEY {
+            return Err(wrong("is for the API key; give that with `api_key`"));
+        }
+        let mut value = HeaderValue::try_from(value)
+            .map_err(|_| wrong("has a value with a character that no header can carry"))?;
+        value.set_sensitive(true);
+        all.insert(header, value);
+    }
+    Ok(all)
 }
 
 fn checked_url(url: &str) -> Result<String> {
@@ -251,6 +300,20 @@ mod tests {
         let built = AgentTrustClient::builder().api_key("sk_live_secret\n").build();
         let said = built.expect_err("a line break").to_string();
         assert!(said.contains("API key") && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn a_default_header_that_is_none_is_an_error_that_does_not_repeat_its_value() {
+        for (name, value, why) in [
+            ("x tenant", "secret", "is no name"),
+            ("", "secret", "is no name"),
+            ("x-tenant", "secret\n", "no header can carry"),
+            ("X-API-Key", "secret", "`api_key`"),
+        ] {
+            let built = AgentTrustClient::builder().default_header(name, value).build();
+            let said = built.expect_err("it is no header").to_string();
+            assert!(said.contains(why) && !said.contains("secret"), "{said}");
+        }
     }
 
     #[test]

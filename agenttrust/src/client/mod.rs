@@ -27,7 +27,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 pub use self::actions::{Actions, CheckOptions, CheckResponse};
 pub use self::agents::Agents;
@@ -90,6 +90,7 @@ struct Inner {
     transport: Transport,
     base_url: String,
     api_key: Option<HeaderValue>,
+    default_headers: HeaderMap,
     timeout: Duration,
     inputs_stay_here: bool,
     tokens: TokenCache,

@@ -158,8 +158,9 @@ impl Call<'_> {
             .map_err(|_| {
                 AgentTrustError::invalid(format!("{:?} is no path of a gateway", self.path))
             })?;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = inner.default_headers.clone();
         let headers = request.headers_mut();
+        headers.extend(self.headers.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         if let Some(key) = &inner.api_key {

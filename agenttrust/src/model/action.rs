@@ -23,6 +23,20 @@ pub struct ActionCheckRequest {
     pub action_effect: Option<String>,
 }
 
+impl Default for ActionCheckRequest {
+    /// A call of a tool, of which nothing is said.
+    fn default() -> Self {
+        Self {
+            agent_id: String::new(),
+            action: "tool_call".to_owned(),
+            tool_name: String::new(),
+            tool_input_summary: String::new(),
+            session_id: String::new(),
+            action_effect: None,
+        }
+    }
+}
+
 /// The body of `POST /api/v1/agenttrust/check`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
