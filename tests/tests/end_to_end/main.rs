@@ -13,6 +13,7 @@ mod never_runs;
 mod official_python;
 mod official_rust;
 mod one_call;
+mod parity;
 mod reports;
 mod revocations;
 mod rooms;
