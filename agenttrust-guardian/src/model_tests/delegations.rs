@@ -47,17 +47,17 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let number = || any::<usize>();
-    let ttl = || 1..200_u64;
+    let ttl = || 20..400_u64;
     let most = || proptest::option::weighted(0.3, 1..4_u32);
     let step = prop_oneof![
-        4 => (0..AGENTS, 0..AGENTS, 0..SCOPES.len(), ttl(), most())
+        4 => (0..AGENTS, number(), number(), ttl(), most())
             .prop_map(|(from, to, scope, ttl, most)| Step::Give { from, to, scope, ttl, most }),
-        8 => (number(), 0..AGENTS, 0..SCOPES.len(), ttl(), most())
+        8 => (number(), number(), number(), ttl(), most())
             .prop_map(|(parent, to, scope, ttl, most)| Step::HandOn { parent, to, scope, ttl, most }),
         2 => number().prop_map(Step::Revoke),
         1 => (0..AGENTS).prop_map(Step::Suspend),
-        2 => (0..AGENTS).prop_map(Step::Reactivate),
-        1 => (0..AGENTS * 4).prop_map(|agent| Step::RevokeAgent(agent)),
+        3 => (0..AGENTS).prop_map(Step::Reactivate),
+        1 => (0..AGENTS * 4).prop_map(Step::RevokeAgent),
         2 => (0..AGENTS, proptest::option::of(0..SCOPES.len()))
             .prop_map(|(agent, scope)| Step::Floor(agent, scope)),
         2 => (1..60_u64).prop_map(Step::Pass),
@@ -185,6 +185,29 @@ impl Model {
             && floor.is_none_or(|floor| within(SCOPES[floor]))
     }
 
+    /// The delegations that work.
+    fn working(&self) -> Vec<usize> {
+        (0..self.given.len()).filter(|which| self.works(*which)).collect()
+    }
+
+    /// A receiver and a scope by which this may be given, as near as can be to those that were picked; those that
+    /// were picked where there is none, and for one number in eight.
+    fn fitting(
+        &self,
+        (from, to, scope): (usize, usize, usize),
+        parent: Option<usize>,
+    ) -> (usize, usize) {
+        let picked = (to % AGENTS, scope % SCOPES.len());
+        if scope % 8 == 0 {
+            return picked;
+        }
+        let near = (0..AGENTS).flat_map(|more| (0..SCOPES.len()).map(move |wider| (more, wider)));
+        let mut near = near.map(|(more, wider)| {
+            ((to % AGENTS + more) % AGENTS, (scope % SCOPES.len() + wider) % SCOPES.len())
+        });
+        near.find(|(to, scope)| self.may_give(from, *to, *scope, parent)).unwrap_or(picked)
+    }
+
     /// Revokes a delegation with all below it.
     fn revoke(&mut self, which: usize) {
         for link in 0..self.given.len() {
@@ -237,14 +260,19 @@ impl Both {
     async fn take(&mut self, step: Step) {
         match step {
             Step::Give { from, to, scope, ttl, most } => {
-                self.give(from, to, (scope, ttl, most), None).await
+                let (to, scope) = self.model.fitting((from, to, scope), None);
+                self.give(from, to, (scope, ttl, most), None).await;
             }
             Step::HandOn { parent, to, scope, ttl, most } => {
-                if self.model.given.is_empty() {
-                    return;
-                }
-                let parent = parent % self.model.given.len();
+                let working = self.model.working();
+                // Now and then one that is over.
+                let parent = match working.is_empty() || parent % 8 == 0 {
+                    true if self.model.given.is_empty() => return,
+                    true => parent % self.model.given.len(),
+                    false => working[parent % working.len()],
+                };
                 let from = self.model.given[parent].to;
+                let (to, scope) = self.model.fitting((from, to, scope), Some(parent));
                 self.give(from, to, (scope, ttl, most), Some(parent)).await;
             }
             Step::Revoke(which) => {
