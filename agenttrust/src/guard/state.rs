@@ -91,11 +91,16 @@ fn create(path: &Path, agent_id: &str, state: &GuardState) -> io::Result<()> {
 /// Reads the file; the error goes on from its path.
 fn read(path: &Path, agent_id: &str) -> Result<GuardState, String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let no_file = || Err("is no file; name a file, or one that is not there yet".to_owned());
     // Looked at before it is opened: opening a pipe would wait for its writer.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("is no file; name a file, or one that is not there yet".to_owned());
+        return no_file();
     }
     let file = File::open(path).map_err(unreadable)?;
+    // And after it: another one may have taken its place.
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return no_file();
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
