@@ -89,15 +89,15 @@ async fn list(
         .map(|approval| {
             [
                 approval.id.clone(),
-                approval.agent_name.clone().unwrap_or_else(|| approval.agent_id.clone()),
+                who_asks(approval),
                 approval.action_name.clone(),
                 approval.action_effect.clone(),
                 shortened(&what_is_seen(approval)),
-                time(approval.expires_at),
+                out::when(approval.expires_at),
             ]
         })
         .collect();
-    out::table(["APPROVAL", "AGENT", "TOOL", "EFFECT", "INPUT", "UNTIL"], &rows)
+    out::table(["APPROVAL", "AGENT", "TOOL", "EFFECT", "INPUT", "EXPIRES"], &rows)
 }
 
 async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
@@ -111,8 +111,6 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
 
 /// Everything about an approval, line by line.
 fn about(approval: &Approval) -> Vec<(&'static str, String)> {
-    let name = approval.agent_name.as_ref();
-    let name = name.map(|name| format!("{name} ({})", approval.agent_id));
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let votes = match (approval.approvals, approval.quorum) {
         (Some(votes), Some(quorum)) => format!("{votes} of {quorum}"),
@@ -121,7 +119,7 @@ fn about(approval: &Approval) -> Vec<(&'static str, String)> {
     vec![
         ("approval", approval.id.clone()),
         ("status", approval.status.to_string()),
-        ("agent", name.unwrap_or_else(|| approval.agent_id.clone())),
+        ("agent", who_asks(approval)),
         ("tool", approval.action_name.clone()),
         ("effect", approval.action_effect.clone()),
         ("scopes", approval.scopes.join(", ")),
@@ -131,13 +129,21 @@ fn about(approval: &Approval) -> Vec<(&'static str, String)> {
         ("input", what_is_seen(approval)),
         ("", how_to_see(approval).to_owned()),
         ("approved by", votes),
-        ("held at", time(approval.created_at)),
-        ("until", time(approval.expires_at)),
+        ("held", out::when_exactly(approval.created_at)),
+        ("expires", out::when_exactly(approval.expires_at)),
         ("decided by", text(&approval.decided_by)),
-        ("decided at", time(approval.decided_at)),
+        ("decided", out::when_exactly(approval.decided_at)),
         ("reason", text(&approval.decision_reason)),
         ("used by", text(&approval.used_by_check)),
     ]
+}
+
+/// Who asks: its name for people, and its id, because several may have that name.
+fn who_asks(approval: &Approval) -> String {
+    match &approval.agent_name {
+        Some(name) => format!("{name} ({})", approval.agent_id),
+        None => approval.agent_id.clone(),
+    }
 }
 
 /// What the approver is shown of the input.
@@ -169,10 +175,6 @@ fn how_to_see(approval: &Approval) -> &'static str {
         (None, Some(true)) => "the input is shown to keys of role operator or admin",
         _ => "",
     }
-}
-
-fn time(at: Option<agenttrust::Timestamp>) -> String {
-    at.map(|at| at.to_string()).unwrap_or_default()
 }
 
 impl Decide {
