@@ -153,7 +153,9 @@ pub(super) fn json_once(value: &impl serde::Serialize) -> Result<(), GuardianErr
 }
 
 fn written(value: &impl serde::Serialize) -> Result<String, GuardianError> {
+    // On a terminal, what a string of it holds would act as anything else would.
     serde_json::to_string_pretty(value)
+        .map(|json| harmless_json(&json))
         .map_err(|error| GuardianError::Unavailable(format!("it cannot be printed: {error}")))
 }
 
@@ -173,11 +175,12 @@ pub(super) fn harmless(text: &str) -> String {
     written
 }
 
-/// Writes out in JSON what would act on a terminal; it stays JSON.
+/// Writes out in JSON what would act on a terminal; it stays JSON, line by line: in a string a line's end is written
+/// out already.
 pub(super) fn harmless_json(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for character in text.chars() {
-        if acts(character) {
+        if character != '\n' && acts(character) {
             let units = character.encode_utf16(&mut [0; 2]).to_vec();
             written.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
@@ -271,5 +274,7 @@ mod tests {
         let printed = harmless_json(&value.to_string());
         assert!(printed.contains("\\u202e") && printed.contains("\\u009b"), "{printed}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+        let lines = written(&value).unwrap();
+        assert!(lines.contains("{\n  \"a\\u202e\": \"\\u009b"), "{lines}");
     }
 }
