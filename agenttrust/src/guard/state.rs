@@ -238,6 +238,26 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_leads_elsewhere_makes_nothing_there_and_a_pipe_is_not_waited_for() {
+        let folder = Folder::new();
+        let target = folder.0.join("target");
+        std::os::unix::fs::symlink(&target, folder.file()).unwrap();
+        let error = load(&folder.file()).err().unwrap();
+        assert!(error.contains("cannot be read"), "{error}");
+        assert!(!target.exists(), "nothing is made through a link");
+        // What a link leads to is held to what holds for every state file.
+        load(&target).unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = load(&folder.file()).err().unwrap();
+        assert!(error.contains("can be reached by others"), "{error}");
+        let pipe = folder.0.join("pipe");
+        let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let error = load(&pipe).err().unwrap();
+        assert!(error.contains("is no file"), "{error}");
+    }
+
+    #[test]
     fn no_error_shows_the_key() {
         let folder = Folder::new();
         load(&folder.file()).unwrap();
