@@ -156,6 +156,6 @@ fn about(agent: &Agent) -> Vec<(&'static str, String)> {
         ("framework", agent.framework.clone()),
         ("capabilities", agent.capabilities.join(", ")),
         ("organisation", agent.org_id.clone()),
-        ("registered", agent.created_at.map(|at| at.to_string()).unwrap_or_default()),
+        ("registered", out::when_exactly(agent.created_at)),
     ]
 }

@@ -89,15 +89,15 @@ async fn list(
         .map(|approval| {
             [
                 approval.id.clone(),
-                asker(approval),
+                who_asks(approval),
                 approval.action_name.clone(),
                 approval.action_effect.clone(),
                 shortened(&what_is_seen(approval)),
-                time(approval.expires_at),
+                out::when(approval.expires_at),
             ]
         })
         .collect();
-    out::table(["APPROVAL", "AGENT", "TOOL", "EFFECT", "INPUT", "UNTIL"], &rows)
+    out::table(["APPROVAL", "AGENT", "TOOL", "EFFECT", "INPUT", "EXPIRES"], &rows)
 }
 
 async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
@@ -109,24 +109,8 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
     out::facts(&about(&approval))
 }
 
-/// Who asks, for whom: "shopbot, for buyer-7, for alice's assistant".
-fn asker(approval: &Approval) -> String {
-    let agent = approval.agent_name.as_ref().unwrap_or(&approval.agent_id);
-    let givers = approval.on_behalf_of.iter().map(|giver| format!(", for {}", giver.agent_name));
-    std::iter::once(agent.clone()).chain(givers).collect()
-}
-
-/// For whom the agent asks, with their ids.
-fn givers(approval: &Approval) -> String {
-    let givers = approval.on_behalf_of.iter();
-    let named = givers.map(|giver| format!("{} ({})", giver.agent_name, giver.agent_id));
-    named.collect::<Vec<_>>().join(", for ")
-}
-
 /// Everything about an approval, line by line.
 fn about(approval: &Approval) -> Vec<(&'static str, String)> {
-    let name = approval.agent_name.as_ref();
-    let name = name.map(|name| format!("{name} ({})", approval.agent_id));
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let votes = match (approval.approvals, approval.quorum) {
         (Some(votes), Some(quorum)) => format!("{votes} of {quorum}"),
@@ -135,8 +119,7 @@ fn about(approval: &Approval) -> Vec<(&'static str, String)> {
     vec![
         ("approval", approval.id.clone()),
         ("status", approval.status.to_string()),
-        ("agent", name.unwrap_or_else(|| approval.agent_id.clone())),
-        ("for", givers(approval)),
+        ("agent", who_asks(approval)),
         ("tool", approval.action_name.clone()),
         ("effect", approval.action_effect.clone()),
         ("scopes", approval.scopes.join(", ")),
@@ -146,13 +129,24 @@ fn about(approval: &Approval) -> Vec<(&'static str, String)> {
         ("input", what_is_seen(approval)),
         ("", how_to_see(approval).to_owned()),
         ("approved by", votes),
-        ("held at", time(approval.created_at)),
-        ("until", time(approval.expires_at)),
+        ("held", out::when_exactly(approval.created_at)),
+        ("expires", out::when_exactly(approval.expires_at)),
         ("decided by", text(&approval.decided_by)),
-        ("decided at", time(approval.decided_at)),
+        ("decided", out::when_exactly(approval.decided_at)),
         ("reason", text(&approval.decision_reason)),
         ("used by", text(&approval.used_by_check)),
     ]
+}
+
+/// Who asks, for whom: their names for people, and their ids, because several may have one name.
+fn who_asks(approval: &Approval) -> String {
+    let agent = match &approval.agent_name {
+        Some(name) => format!("{name} ({})", approval.agent_id),
+        None => approval.agent_id.clone(),
+    };
+    let givers = approval.on_behalf_of.iter();
+    let givers = givers.map(|giver| format!(", for {} ({})", giver.agent_name, giver.agent_id));
+    std::iter::once(agent).chain(givers).collect()
 }
 
 /// What the approver is shown of the input.
@@ -184,10 +178,6 @@ fn how_to_see(approval: &Approval) -> &'static str {
         (None, Some(true)) => "the input is shown to keys of role operator or admin",
         _ => "",
     }
-}
-
-fn time(at: Option<agenttrust::Timestamp>) -> String {
-    at.map(|at| at.to_string()).unwrap_or_default()
 }
 
 impl Decide {

@@ -196,7 +196,6 @@ async fn list(
 
 /// Everything about a delegation, line by line.
 fn about(delegation: &Delegation) -> Vec<(&'static str, String)> {
-    let at = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     let restrictions = &delegation.restrictions;
     let listed = |names: &Option<Vec<String>>| names.as_deref().unwrap_or_default().join(", ");
     vec![
@@ -210,8 +209,8 @@ fn about(delegation: &Delegation) -> Vec<(&'static str, String)> {
         ("calls at most", restrictions.max_calls.map(|most| most.to_string()).unwrap_or_default()),
         ("made from", delegation.delegation_chain.join(", ")),
         ("made with key", delegation.created_by.clone().unwrap_or_default()),
-        ("made", at(delegation.created_at)),
-        ("ends", at(delegation.expires_at)),
-        ("revoked", at(delegation.revoked_at)),
+        ("made", out::when_exactly(delegation.created_at)),
+        ("ends", out::when_exactly(delegation.expires_at)),
+        ("revoked", out::when_exactly(delegation.revoked_at)),
     ]
 }

@@ -1,22 +1,28 @@
-//! `agenttrust keys`. A Guardian that runs on the same database follows within a second.
+//! `agenttrust keys`, at a Guardian that is served or in a database. A Guardian that runs on the same database follows
+//! within a second.
 
-use std::io::Write;
+mod place;
+mod served;
+mod shown;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
+use agenttrust::model::{CreateKeyRequest, Issued, KeyRevocation};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::out::{print, say};
+use self::place::{Found, Place};
+use self::shown::KeyShown;
 use super::{DatabaseArgs, KEYS_LOG};
 use crate::audit::{AuditError, AuditLog, Record};
 use crate::domain::names::{check_name, check_text};
 use crate::domain::{DEFAULT_ORG, Error, GuardianError, Role, Secret};
 use crate::engine::taking::KeyTaking;
 use crate::services::keys::{self, NewKey, check_gateway};
-use crate::store::{AgentRow, Db, Gone, KeyEnd, Rotation, Store};
+use crate::store::{AgentRow, Db, KeyEnd, KeyRow, Rotation, Store};
 
 /// Who did it, in the audit.
 const BY: &str = "agenttrust keys";
@@ -35,11 +41,12 @@ pub(super) enum Keys {
         /// The gateway that a gateway key is of; keys of one name are one gateway
         #[arg(long, value_name = "NAME")]
         gateway: Option<String>,
-        /// The organisation that it is of; its first key makes it
-        #[arg(long, value_name = "ID", default_value = DEFAULT_ORG)]
-        org: String,
+        /// The organisation that it is of, where that is another than the one of the key that asks, or of a
+        /// database's own; its first key makes it
+        #[arg(long, value_name = "ID")]
+        org: Option<String>,
         #[command(flatten)]
-        place: DatabaseArgs,
+        place: Place,
     },
     /// Give a key another secret and print it, once; the one before works on for a while
     Rotate {
@@ -50,12 +57,12 @@ pub(super) enum Keys {
               value_parser = clap::value_parser!(u64).range(..=2_592_000))]
         overlap: u64,
         #[command(flatten)]
-        place: DatabaseArgs,
+        place: Place,
     },
     /// List the keys, revoked ones too
     List {
         #[command(flatten)]
-        place: DatabaseArgs,
+        place: Place,
     },
     /// Revoke a key
     Revoke {
@@ -69,7 +76,7 @@ pub(super) enum Keys {
         #[arg(long, value_enum, value_name = "WHAT")]
         issued: Option<WhatIssued>,
         #[command(flatten)]
-        place: DatabaseArgs,
+        place: Place,
     },
 }
 
@@ -82,94 +89,125 @@ pub(super) enum WhatIssued {
     Revoke,
 }
 
+impl From<WhatIssued> for Issued {
+    fn from(what: WhatIssued) -> Self {
+        match what {
+            WhatIssued::Keep => Self::Keep,
+            WhatIssued::Revoke => Self::Revoke,
+        }
+    }
+}
+
 impl Keys {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
             Self::Create { role, agents, gateway, org, place } => {
-                create(role, agents, gateway, org, &place).await?;
+                check_bound(role, &agents)?;
+                let json = place.json();
+                match place.find()? {
+                    Found::Served(client) => {
+                        let mut request = CreateKeyRequest::new(served::role(role)?).agents(agents);
+                        (request.gateway, request.org_id) = (gateway, org);
+                        served::create(&client, &request, json).await?;
+                    }
+                    Found::Database(place) => {
+                        let secret = Secret::random("sk_live_")?;
+                        let hash = secret.fingerprint();
+                        let org_id = org.unwrap_or_else(|| DEFAULT_ORG.to_owned());
+                        let new = NewKey { org_id, role, agents, hash, gateway };
+                        create(new, &secret, &place, json).await?;
+                    }
+                }
             }
-            Self::Rotate { id, overlap, place } => rotate(id, overlap, &place).await?,
-            Self::List { place } => list(&place).await?,
+            Self::Rotate { id, overlap, place } => {
+                let json = place.json();
+                match place.find()? {
+                    Found::Served(client) => served::rotate(&client, &id, overlap, json).await?,
+                    Found::Database(place) => rotate(id, overlap, &place, json).await?,
+                }
+            }
+            Self::List { place } => {
+                let keys = match place.find()? {
+                    Found::Served(client) => served::list(&client).await?,
+                    Found::Database(place) => list(&place).await?,
+                };
+                shown::table(&keys, place.json())?;
+            }
             Self::Revoke { id, reason, issued, place } => {
-                revoke(id, reason, issued, &place).await?;
+                let gone = match place.find()? {
+                    Found::Served(client) => {
+                        served::revoke(&client, &id, reason, issued.map(Issued::from)).await?
+                    }
+                    Found::Database(place) => revoke(id.clone(), reason, issued, &place).await?,
+                };
+                shown::revoked(&id, &gone, place.json())?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// Refuses agents that a key of this role cannot be bound to.
+fn check_bound(role: Role, agents: &[String]) -> Result<(), GuardianError> {
+    match (role, agents) {
+        (Role::Agent, []) => Err(GuardianError::Invalid(
+            "an agent key is bound to at least one agent: give --agent".to_owned(),
+        )),
+        (Role::Agent, _) | (_, []) => Ok(()),
+        (role, _) => Err(GuardianError::Invalid(format!(
+            "a key of role {role} is bound to no agent: leave --agent out"
+        ))),
+    }
+}
+
 async fn create(
-    role: Role,
-    agents: Vec<String>,
-    gateway: Option<String>,
-    org_id: String,
+    new: NewKey,
+    secret: &Secret,
     place: &DatabaseArgs,
+    json: bool,
 ) -> Result<(), GuardianError> {
     let refused = |error: Error| GuardianError::Invalid(error.message().to_owned());
-    check_name("--org", &org_id).map_err(refused)?;
-    check_gateway("--gateway", role, gateway.as_deref()).map_err(refused)?;
-    match (role, agents.as_slice()) {
-        (Role::Agent, []) => {
-            return Err(GuardianError::Invalid(
-                "an agent key is bound to at least one agent: give --agent".to_owned(),
-            ));
-        }
-        (Role::Agent, _) | (_, []) => {}
-        (role, _) => {
-            return Err(GuardianError::Invalid(format!(
-                "a key of role {role} is bound to no agent: leave --agent out"
-            )));
-        }
-    }
+    check_name("--org", &new.org_id).map_err(refused)?;
+    check_gateway("--gateway", new.role, new.gateway.as_deref()).map_err(refused)?;
     let store = place.open_existing().await?;
     let known = store.agents().await?;
-    let is = |row: &AgentRow, id: &str| row.agent.id == id && row.agent.org_id == org_id;
-    if let Some(unknown) = agents.iter().find(|id| !known.iter().any(|row| is(row, id))) {
+    let org_id = &new.org_id;
+    let is = |row: &AgentRow, id: &str| row.agent.id == id && row.agent.org_id == *org_id;
+    if let Some(unknown) = new.agents.iter().find(|id| !known.iter().any(|row| is(row, id))) {
         return Err(GuardianError::Invalid(format!(
             "there is no agent {unknown:?} in organisation {org_id:?}"
         )));
     }
-    let secret = Secret::random("sk_live_")?;
-    let hash = secret.fingerprint();
-    let row = NewKey { org_id, role, agents, hash, gateway }.into_row(Timestamp::now());
+    let row = new.into_row(Timestamp::now());
     let mut record = keys::created(&row);
     if let Some(body) = record.body.as_object_mut() {
         body.insert("by".to_owned(), json!(BY));
     }
+    let key = KeyShown::from(&row).with_secret(secret.expose());
     store.insert_key(row).await?;
-    // Shown before anything else can go wrong: it cannot be shown again.
-    say(secret.expose())?;
+    // Shown before anything else can go wrong: it cannot be shown again. What cannot be shown is recorded too.
+    let shown = key.print_once(json);
     note(&store, record).await?;
     store.close().await;
-    Ok(())
+    shown
 }
 
-async fn list(place: &DatabaseArgs) -> Result<(), GuardianError> {
+async fn list(place: &DatabaseArgs) -> Result<Vec<KeyShown>, GuardianError> {
     let store = place.open_existing().await?;
     let keys = store.keys().await?;
     store.close().await;
-    print(|out| {
-        for key in &keys {
-            let state = match key.revoked_at {
-                Some(at) => format!("revoked {at}"),
-                None => "works".to_owned(),
-            };
-            // What it is bound to, or whose it is.
-            let whose = key.gateway.clone().unwrap_or_else(|| key.agents.join(","));
-            let used = match key.last_used_at {
-                Some(at) => format!("last used {at}"),
-                None => "never used".to_owned(),
-            };
-            let (id, role, org, made) = (&key.id, key.role, &key.org_id, key.created_at);
-            writeln!(out, "{id}\t{role}\t{made}\t{state}\t{used}\t{org}\t{whose}")?;
-        }
-        Ok(())
-    })
+    Ok(keys.iter().map(KeyShown::from).collect())
 }
 
-async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), GuardianError> {
+async fn rotate(
+    id: String,
+    overlap: u64,
+    place: &DatabaseArgs,
+    json: bool,
+) -> Result<(), GuardianError> {
     let store = place.open_existing().await?;
-    let org_id = org_of(&store, &id).await?;
+    let row = working(&store, &id).await?;
+    let org_id = row.org_id.clone();
     let secret = Secret::random("sk_live_")?;
     let now = Timestamp::now();
     let rotation = Rotation {
@@ -179,14 +217,16 @@ async fn rotate(id: String, overlap: u64, place: &DatabaseArgs) -> Result<(), Gu
         old_until: now.saturating_add(Duration::from_secs(overlap)),
         now,
     };
+    let mut key = KeyShown::from(&row).with_secret(secret.expose());
+    key.rotated(now, rotation.old_until);
     if !store.rotate_key(rotation).await? {
         return Err(no_such_key(&id));
     }
-    say(secret.expose())?;
+    let shown = key.print_once(json);
     let body = json!({ "key_id": id, "overlap": overlap, "by": BY });
     note(&store, Record::new("key.rotated", org_id).body(body)).await?;
     store.close().await;
-    Ok(())
+    shown
 }
 
 async fn revoke(
@@ -194,11 +234,11 @@ async fn revoke(
     reason: String,
     issued: Option<WhatIssued>,
     place: &DatabaseArgs,
-) -> Result<(), GuardianError> {
+) -> Result<KeyRevocation, GuardianError> {
     check_text("--reason", &reason)
         .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
     let store = place.open_existing().await?;
-    let org_id = org_of(&store, &id).await?;
+    let org_id = working(&store, &id).await?.org_id;
     let said = issued.map(|issued| issued == WhatIssued::Revoke);
     let taking = KeyTaking { take_issued: keys::takes_issued(said, &reason), reason };
     let end = KeyEnd {
@@ -215,18 +255,17 @@ async fn revoke(
     }
     note(&store, record).await?;
     store.close().await;
-    let Gone { tokens, sessions } = gone;
-    match taking.take_issued {
-        true => say(&format!("{id} is revoked, with {tokens} tokens and {sessions} sessions")),
-        false => say(&format!("{id} is revoked")),
-    }
+    let mut revocation = KeyRevocation::default();
+    (revocation.tokens, revocation.sessions) = (gone.tokens, gone.sessions);
+    revocation.issued = if taking.take_issued { Issued::Revoke } else { Issued::Keep };
+    revocation.durable = true;
+    Ok(revocation)
 }
 
-/// The organisation of a key. Whoever has the database looks after all of them.
-async fn org_of(store: &Store, id: &str) -> Result<String, GuardianError> {
+/// A key that works, of whichever organisation: the database holds all of them.
+async fn working(store: &Store, id: &str) -> Result<KeyRow, GuardianError> {
     let row = store.key(id.to_owned()).await?;
-    let row = row.filter(|row| row.revoked_at.is_none());
-    row.map(|row| row.org_id).ok_or_else(|| no_such_key(id))
+    row.filter(|row| row.revoked_at.is_none()).ok_or_else(|| no_such_key(id))
 }
 
 fn no_such_key(id: &str) -> GuardianError {

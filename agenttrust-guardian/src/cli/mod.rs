@@ -60,6 +60,9 @@ enum Command {
 /// The audit log that the command line writes on PostgreSQL; a database file has one for all.
 const KEYS_LOG: &str = "agenttrust keys";
 
+/// The database of a Guardian that was told of no other.
+const DEFAULT_DATABASE: &str = "agenttrust.db";
+
 /// Which database.
 #[derive(Debug, Args)]
 struct DatabaseArgs {
@@ -69,7 +72,7 @@ struct DatabaseArgs {
         value_name = "URL",
         env = "AGENTTRUST_DATABASE",
         hide_env_values = true,
-        default_value = "agenttrust.db"
+        default_value = DEFAULT_DATABASE
     )]
     database: String,
 }

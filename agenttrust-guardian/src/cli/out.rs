@@ -2,7 +2,10 @@
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
+use agenttrust::Timestamp;
+
 use crate::domain::GuardianError;
+use crate::domain::duration;
 
 /// Prints what is written.
 pub(super) fn print(
@@ -122,6 +125,23 @@ fn width_of(_: &io::Stdout) -> Option<usize> {
     None
 }
 
+/// Says how far from now a point in time is, for people; JSON has the point itself. Nothing for none.
+pub(super) fn when(at: Option<Timestamp>) -> String {
+    at.map(|at| when_at(at, Timestamp::now())).unwrap_or_default()
+}
+
+/// The same, with the point in time after it.
+pub(super) fn when_exactly(at: Option<Timestamp>) -> String {
+    at.map(|at| format!("{} ({at})", when(Some(at)))).unwrap_or_default()
+}
+
+fn when_at(at: Timestamp, now: Timestamp) -> String {
+    match at > now {
+        true => format!("in {}", duration::say(now.until(at))),
+        false => format!("{} ago", duration::say(at.until(now))),
+    }
+}
+
 /// Prints a value as JSON, over several lines.
 pub(super) fn json(value: &impl serde::Serialize) -> Result<(), GuardianError> {
     show(&format!("{}\n", written(value)?))
@@ -133,26 +153,36 @@ pub(super) fn json_once(value: &impl serde::Serialize) -> Result<(), GuardianErr
 }
 
 fn written(value: &impl serde::Serialize) -> Result<String, GuardianError> {
+    // On a terminal, what a string of it holds would act as anything else would.
     serde_json::to_string_pretty(value)
+        .map(|json| harmless_json(&json))
         .map_err(|error| GuardianError::Unavailable(format!("it cannot be printed: {error}")))
 }
 
-/// Writes out what would move the cursor, colour a terminal or turn the reading direction around.
+/// Writes out what would move the cursor, colour a terminal, turn the reading direction around or not be seen, and all
+/// but the first of several spaces: with them a name would fill its line and go on as the next one.
 pub(super) fn harmless(text: &str) -> String {
-    written_out(text, |character| character.escape_unicode().to_string())
+    let mut written = String::with_capacity(text.len());
+    let mut after_space = false;
+    for character in text.chars() {
+        match character {
+            ' ' if after_space => written.push_str("\\u{20}"),
+            _ if acts(character) => written.extend(character.escape_unicode()),
+            _ => written.push(character),
+        }
+        after_space = character == ' ';
+    }
+    written
 }
 
-/// The same for JSON, which stays JSON.
+/// Writes out in JSON what would act on a terminal; it stays JSON, line by line: in a string a line's end is written
+/// out already.
 pub(super) fn harmless_json(text: &str) -> String {
-    // All of them are below U+10000.
-    written_out(text, |character| format!("\\u{:04x}", u32::from(character)))
-}
-
-fn written_out(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut written = String::with_capacity(text.len());
     for character in text.chars() {
-        if acts(character) {
-            written.push_str(&escape(character));
+        if character != '\n' && acts(character) {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            written.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
             written.push(character);
         }
@@ -160,10 +190,20 @@ fn written_out(text: &str, escape: impl Fn(char) -> String) -> String {
     written
 }
 
-/// Whether it would move the cursor, colour a terminal or turn the reading direction around.
+/// Whether it would move the cursor, colour a terminal, turn the reading direction around, or leave no mark.
 fn acts(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let leaves_no_mark = matches!(
+        character,
+        '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}'
+    );
+    // Past the first character the standard library writes out what cannot be printed, and accents stay.
+    let cannot_be_printed =
+        || String::from_iter(['a', character]).escape_debug().nth(1) == Some('\\');
+    match character.is_ascii() {
+        true => character.is_control(),
+        false => leaves_no_mark || cannot_be_printed(),
+    }
 }
 
 /// Prints a line.
@@ -193,12 +233,48 @@ mod tests {
     }
 
     #[test]
+    fn point_in_time_is_told_by_how_far_it_is_from_now() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        for (at, told) in [
+            ("2026-01-02T03:13:05Z", "in 9 min"),
+            ("2026-01-02T03:01:05Z", "3 min ago"),
+            ("2026-01-02T03:04:05Z", "0 s ago"),
+            ("2025-12-30T03:04:05Z", "3 days ago"),
+        ] {
+            assert_eq!(when_at(at.parse().unwrap(), now), told);
+        }
+        assert_eq!((when(None), when_exactly(None)), (String::new(), String::new()));
+        assert!(when_exactly(Some(now)).ends_with(" ago (2026-01-02T03:04:05Z)"));
+    }
+
+    #[test]
     fn what_would_act_on_a_terminal_is_written_out() {
         assert_eq!(harmless("refund \u{1b}[2Jé\n"), "refund \\u{1b}[2Jé\\u{a}");
         assert_eq!(harmless("a\u{202e}b\u{9b}c\r"), "a\\u{202e}b\\u{9b}c\\u{d}");
-        let value = serde_json::json!({ "a\u{202e}": "\u{9b}c\\ \"d\"" });
+        // A line of its own, a mark that turns the direction, what is not seen, and spaces of other widths.
+        for unseen in [
+            '\u{2028}',
+            '\u{2029}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{e0041}',
+            '\u{a0}',
+            '\u{3164}',
+        ] {
+            let written = harmless(&format!("a{unseen}b"));
+            assert_eq!(written, format!("a{}b", unseen.escape_unicode()));
+        }
+        let said = "Ünïcode 名前 e\u{301} \"quoted\" \\ 🦀";
+        assert_eq!(harmless(said), said);
+        let fills = harmless(&format!("db_read{}EFFECT  read", " ".repeat(60)));
+        assert!(!fills.contains("  "), "{fills}");
+        let value = serde_json::json!({ "a\u{202e}": "\u{9b}c\\ \"d\"\u{e0041}" });
         let printed = harmless_json(&value.to_string());
         assert!(printed.contains("\\u202e") && printed.contains("\\u009b"), "{printed}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+        let lines = written(&value).unwrap();
+        assert!(lines.contains("{\n  \"a\\u202e\": \"\\u009b"), "{lines}");
     }
 }

@@ -20,8 +20,8 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Connects to the Guardian that `AGENTTRUST_URL` names, with the key `AGENTTRUST_API_KEY`.
-    pub(super) fn client(&self) -> Result<AgentTrustClient, GuardianError> {
+    /// Refuses an API key among the arguments.
+    pub(super) fn refuse_key_in_arguments(&self) -> Result<(), GuardianError> {
         let is_key = |word: OsString| word.to_str().is_some_and(|word| word.starts_with("sk_"));
         if self.api_key.is_some() || env::args_os().any(is_key) {
             return Err(GuardianError::Invalid(
@@ -30,6 +30,12 @@ impl Remote {
                     .to_owned(),
             ));
         }
+        Ok(())
+    }
+
+    /// Connects to the Guardian that `AGENTTRUST_URL` names, with the key `AGENTTRUST_API_KEY`.
+    pub(super) fn client(&self) -> Result<AgentTrustClient, GuardianError> {
+        self.refuse_key_in_arguments()?;
         if env::var_os("AGENTTRUST_API_KEY").is_none_or(|key| key.is_empty()) {
             return Err(GuardianError::Invalid(
                 "there is no API key; set AGENTTRUST_API_KEY to one of the role operator or admin, and \

@@ -31,9 +31,41 @@ pub(crate) fn spell(span: Duration) -> String {
     format!("{}{unit}", seconds / each)
 }
 
+/// Says a time span as people do, rounded: `45 s`, `9 min`, `5 h`, `3 days`.
+pub(crate) fn say(span: Duration) -> String {
+    let seconds = span.as_secs().saturating_add(u64::from(span.subsec_millis() >= 500));
+    let rounded = |unit: u64| seconds.saturating_add(unit / SECOND / 2) / (unit / SECOND);
+    match seconds {
+        0..90 => format!("{seconds} s"),
+        90..5_400 => format!("{} min", rounded(MINUTE)),
+        5_400..129_600 => format!("{} h", rounded(HOUR)),
+        _ => format!("{} days", rounded(DAY)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_span_is_said_rounded_in_one_unit() {
+        for (millis, said) in [
+            (0, "0 s"),
+            (499, "0 s"),
+            (500, "1 s"),
+            (89_000, "89 s"),
+            (90_000, "2 min"),
+            (299_800, "5 min"),
+            (5_399_000, "90 min"),
+            (5_400_000, "2 h"),
+            (DAY, "24 h"),
+            (2 * DAY, "2 days"),
+            (90 * DAY, "90 days"),
+        ] {
+            assert_eq!(say(Duration::from_millis(millis)), said, "{millis}");
+        }
+        assert!(say(Duration::MAX).ends_with(" days"));
+    }
 
     #[test]
     fn a_time_span_reads_as_it_was_written() {

@@ -7,7 +7,7 @@ use agenttrust::model::{Approval, BoundTo};
 use super::context::DecisionContext;
 use super::policy::counted;
 use super::{Check, budget};
-use crate::domain::{Decision, ids};
+use crate::domain::{Decision, duration, ids};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::policy::{ApprovalRequirements, DEFAULT_WINDOW, Verdict};
@@ -73,11 +73,12 @@ fn decision_of(
         Settled::Opened(row, unused) => {
             engine.metrics.approval(ApprovalEvent::Opened);
             tell_of(&row.approval, &context.evaluation.agent.agent.name);
-            let reason = with_unused(reason, unused);
+            let reason = with_expiry(with_unused(reason, unused), context, &row.approval);
             let approval = Box::new(row.approval);
             Decision::Held { policies, reason, approval, new: true }
         }
         Settled::Waiting(row) => {
+            let reason = with_expiry(reason, context, &row.approval);
             let approval = Box::new(row.approval);
             Decision::Held { policies, reason, approval, new: false }
         }
@@ -89,12 +90,11 @@ fn decision_of(
             Decision::Allowed { policies, reason, approval, counted }
         }
         Settled::Denied(row) => {
-            let until =
-                row.approval.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
+            let left = left(context, &row.approval);
+            let left = left.map(|left| format!(" for another {left}")).unwrap_or_default();
             let why = row.approval.decision_reason.as_deref();
             let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-            let reason =
-                format!("approval {} was denied{why}, which holds{until}", row.approval.id);
+            let reason = format!("approval {} was denied{why}, which holds{left}", row.approval.id);
             Decision::Denied { policies, reason, approval: Some(Box::new(row.approval)) }
         }
         Settled::OutOfBudget(spent) => budget::exhausted(engine, spent),
@@ -163,6 +163,19 @@ fn tell_of(approval: &Approval, agent: &str) {
         "held {id}: {agent:?}{givers} wants {action_name:?} ({action_effect}); decide with `agenttrust approvals \
          show {id}`, then `approve` or `deny`"
     );
+}
+
+/// How long an approval or its denial still stands, for people.
+fn left(context: &DecisionContext<'_>, approval: &Approval) -> Option<String> {
+    approval.expires_at.map(|at| duration::say(context.evaluation.now.until(at)))
+}
+
+/// Says how long somebody has to decide.
+fn with_expiry(reason: String, context: &DecisionContext<'_>, approval: &Approval) -> String {
+    match left(context, approval) {
+        Some(left) => format!("{reason}; it expires in {left}"),
+        None => reason,
+    }
 }
 
 /// Says of an approval that lies unused why this check does not fall under it.

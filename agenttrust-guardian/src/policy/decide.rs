@@ -317,6 +317,11 @@ impl<'a> Answers<'a> {
             };
         }
         let mut reason = format!("no policy permits this {} call", facts.effect);
+        if self.broken_permits.is_empty()
+            && let Some(policy) = facts.permit()
+        {
+            reason.push_str(&format!("; to permit it, add `{policy}` to the policies"));
+        }
         for Broken { id, problem, .. } in self.broken_permits.iter().take(MAX_REASONS) {
             reason.push_str(&format!("; policy `{id}` could not be evaluated: {problem}"));
         }

@@ -18,6 +18,9 @@ use crate::classify::http_method;
 /// one that makes a policy's arithmetic overflow would choose which policies can be evaluated.
 const INPUT_CHARS_MOST: u64 = 1_000_000_000;
 
+/// The longest policy that a reason spells out, in bytes.
+const PERMIT_MOST_BYTES: usize = 512;
+
 /// What a policy can speak about, as a Cedar schema with comments: every policy is validated against it.
 pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
 
@@ -121,6 +124,23 @@ impl<'a> AuthorizationRequest<'a> {
     /// The tool, which is in nothing.
     pub(super) fn resource(&self) -> Result<EntityUid, String> {
         Ok(uid(&Vocabulary::get()?.tool, self.tool))
+    }
+
+    /// The policy that would permit this agent such calls of this tool, where it is short enough to be told. What
+    /// the built-in policies hold is held by this one too.
+    pub(super) fn permit(&self) -> Option<String> {
+        let names = Vocabulary::get().ok()?;
+        let elevate = match self.effect {
+            Effect::Destructive | Effect::Admin => "@elevate ",
+            Effect::Read | Effect::Mutating => "",
+        };
+        let policy = format!(
+            "{elevate}permit (principal == {}, action == Action::\"{}\", resource == {});",
+            uid(&names.agent, self.agent_id),
+            self.effect,
+            uid(&names.tool, self.tool),
+        );
+        (policy.len() <= PERMIT_MOST_BYTES).then_some(policy)
     }
 
     /// The agent, what it is in, the tool and the session.

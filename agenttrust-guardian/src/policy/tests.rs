@@ -163,6 +163,19 @@ mod held_or_denied {
         let policies = set(r#"permit (principal, action == Action::"read", resource);"#);
         let (ids, reason) = denied(policies.decide(&FACTS));
         assert!(ids.is_empty());
+        let tells = "no policy permits this destructive call; to permit it, add `";
+        let told =
+            reason.strip_prefix(tells).and_then(|rest| rest.strip_suffix("` to the policies"));
+        let told = told.unwrap_or_else(|| panic!("{reason}"));
+        // What it says to add is a policy, and does what is said of it.
+        held(set(told).decide(&FACTS));
+        let read = AuthorizationRequest { effect: Effect::Read, tool: "a\"b\\\u{202e}", ..FACTS };
+        let (_, reason) =
+            denied(set("forbid (principal, action == Action::\"admin\", resource);").decide(&read));
+        allowed(set(reason.split('`').nth(1).unwrap()).decide(&read));
+        // A name of any length makes no reason of any length.
+        let long = "\u{202e}".repeat(66);
+        let (_, reason) = denied(policies.decide(&AuthorizationRequest { tool: &long, ..FACTS }));
         assert_eq!(reason, "no policy permits this destructive call");
     }
 

@@ -98,6 +98,45 @@ impl Desk {
 }
 
 #[tokio::test]
+async fn agents_of_one_name_are_told_apart_and_times_by_how_far_they_are() {
+    let desk = Desk::open(&[]).await;
+    let first = desk.held("db_delete").await;
+    let create = json!({ "name": "shopbot", "capabilities": ["*"] });
+    let (_, twin) = desk.program.post("/api/v1/agents", ADMIN, &create).await;
+    let twin = Desk { agent: twin["id"].as_str().unwrap().to_owned(), ..desk };
+    let second = twin.held("db_delete").await;
+    let listed = twin.printed(&["approvals", "list"]);
+    let row = |id: &str| listed.lines().find(|line| line.contains(id)).unwrap().to_owned();
+    assert!(row(&second).contains(&format!("shopbot ({})", twin.agent)), "{listed}");
+    assert!(
+        !row(&first).contains(&twin.agent) && row(&first).contains("shopbot (agt_"),
+        "{listed}"
+    );
+    assert!(row(&first).ends_with("  in 5 min"), "{listed}");
+    let shown = twin.printed(&["approvals", "show", &first]);
+    let line = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(line("held  ").contains(" s ago (20"), "{shown}");
+    assert!(line("expires ").contains(" in 5 min (20"), "{shown}");
+    // Programs get the points in time, and name and id apart.
+    let json = twin.printed(&["approvals", "list", "--json"]);
+    let rows: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(rows[0]["agent_name"], "shopbot");
+    for row in rows.as_array().unwrap() {
+        assert!(row["agent_id"].as_str().unwrap().starts_with("agt_"), "{json}");
+        assert!(row["expires_at"].as_str().unwrap().ends_with('Z'), "{json}");
+    }
+}
+
+#[tokio::test]
+async fn status_that_is_none_is_refused_in_words_of_the_person_who_typed_it() {
+    let desk = Desk::open(&[]).await;
+    let said = desk.refusal(&["approvals", "list", "--status", "foo"]);
+    let says =
+        "\"foo\" is no status of an approval; use pending, approved, denied, expired or consumed";
+    assert!(said.contains(says), "{said}");
+}
+
+#[tokio::test]
 async fn unknown_ids_and_those_of_another_organisation_are_the_same_to_whoever_asks() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("at.db").to_str().unwrap().to_owned();
@@ -204,7 +243,7 @@ async fn narrow_terminal_shows_every_row_line_by_line_and_a_pipe_keeps_its_colum
         let narrow = desk.on_a_terminal(columns, environment, "approvals list");
         let lines: Vec<_> = narrow.lines().collect();
         assert_eq!(lines[..2], ["APPROVAL", &approval], "{narrow}");
-        for line in ["AGENT  shopbot", "TOOL  db_delete"] {
+        for line in [&format!("shopbot ({})", desk.agent)[..], "TOOL  db_delete"] {
             assert!(lines.contains(&line), "{narrow}");
         }
         // An id is whole, whatever wraps it; everything else that fits is on one line.

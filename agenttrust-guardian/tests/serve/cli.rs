@@ -345,9 +345,9 @@ fn keys_made_and_revoked_by_the_program_reach_a_running_guardian() {
     assert_eq!((status, &answer["allowed"]), (200, &json!(true)), "{answer}");
 
     let listed = text(&run(&["keys", "list", "--database", &database]).stdout);
-    let line = listed.lines().find(|line| line.contains("\tagent\t")).unwrap();
+    let line = listed.lines().find(|line| line.contains("  agent  ")).unwrap();
     assert!(!listed.contains(&key));
-    let id = line.split('\t').next().unwrap();
+    let id = line.split(' ').next().unwrap();
     assert!(run(&["keys", "revoke", id, "--database", &database]).status.success());
     let refused = || served.ask("POST", "/api/v1/agenttrust/check", &key, &check).0 == 401;
     eventually_blocking(Duration::from_secs(3), "the revoked key still works", refused);
@@ -376,8 +376,8 @@ fn key_that_the_program_revokes_as_compromised_takes_along_what_it_issued() {
     let gateway = made(&["--role", "gateway", "--gateway", "files"]);
     assert!(gateway.status.success(), "{}", text(&gateway.stderr));
     let listed = text(&run(&[&["keys", "list"], &place[..]].concat()).stdout);
-    let gateway_row = listed.lines().find(|line| line.contains("\tgateway\t")).unwrap();
-    assert!(gateway_row.ends_with("\tfiles"), "{gateway_row}");
+    let gateway_row = listed.lines().find(|line| line.contains("  gateway  ")).unwrap();
+    assert!(gateway_row.contains("  files  "), "{gateway_row}");
     for wrong in [
         &["--role", "auditor", "--gateway", "files"][..],
         &["--role", "gateway", "--gateway", ""],

@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod config;
 mod delegations_cli;
+mod keys_cli;
 mod logs;
 #[cfg(feature = "otel")]
 mod otel;

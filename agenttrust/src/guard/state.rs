@@ -91,11 +91,16 @@ fn create(path: &Path, agent_id: &str, state: &GuardState) -> io::Result<()> {
 /// Reads the file; the error goes on from its path.
 fn read(path: &Path, agent_id: &str) -> Result<GuardState, String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let no_file = || Err("is no file; name a file, or one that is not there yet".to_owned());
     // Looked at before it is opened: opening a pipe would wait for its writer.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("is no file; name a file, or one that is not there yet".to_owned());
+        return no_file();
     }
     let file = File::open(path).map_err(unreadable)?;
+    // And after it: another one may have taken its place.
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return no_file();
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
@@ -230,6 +235,26 @@ mod tests {
         assert!(error.contains("is no file; name a file"), "{error}");
         let error = load(&folder.0.join("missing/agent.state")).err().unwrap();
         assert!(error.contains("a folder that is there"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_makes_nothing_there_and_a_pipe_is_not_waited_for() {
+        let folder = Folder::new();
+        let target = folder.0.join("target");
+        std::os::unix::fs::symlink(&target, folder.file()).unwrap();
+        let error = load(&folder.file()).err().unwrap();
+        assert!(error.contains("cannot be read"), "{error}");
+        assert!(!target.exists(), "nothing is made through a link");
+        // What a link leads to is held to what holds for every state file.
+        load(&target).unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = load(&folder.file()).err().unwrap();
+        assert!(error.contains("can be reached by others"), "{error}");
+        let pipe = folder.0.join("pipe");
+        let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let error = load(&pipe).err().unwrap();
+        assert!(error.contains("is no file"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// Whether an agent may act.
-    pub enum AgentStatus {
+    pub enum AgentStatus as "status of an agent" {
         /// It may act.
         Active = "active",
         /// It may not act until an operator lifts the suspension.

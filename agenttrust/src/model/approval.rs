@@ -8,7 +8,7 @@ use super::word::{ParseWordError, wire_words};
 
 wire_words! {
     /// Where an approval stands.
-    pub enum ApprovalStatus {
+    pub enum ApprovalStatus as "status of an approval" {
         /// Nobody has decided yet.
         Pending = "pending",
         /// Approved: the same check, retried, is allowed.
@@ -25,7 +25,7 @@ wire_words! {
 
 wire_words! {
     /// What of the input an approval is bound to, strongest first.
-    pub enum BoundTo {
+    pub enum BoundTo as "way to bind an approval" {
         /// The digest of the whole input.
         Input = "input",
         /// The digest of an HTTP request's method, path and query, and not of its body.
@@ -86,7 +86,7 @@ impl std::str::FromStr for Binds {
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         let part = Self::ALL.into_iter().find(|part| part.as_str() == word);
-        part.ok_or_else(|| ParseWordError::new("Binds", word, &["request", "method"]))
+        part.ok_or_else(|| ParseWordError::new("part of a request", word, &["request", "method"]))
     }
 }
 

@@ -76,7 +76,7 @@ pub struct AuditLog {
 
 wire_words! {
     /// What a checkpoint says of a log.
-    pub enum AuditCheckpointSays {
+    pub enum AuditCheckpointSays as "word of an audit checkpoint" {
         /// It had come to this row.
         Reached = "reached",
         /// Its rows up to this one were let go.

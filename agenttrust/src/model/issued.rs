@@ -7,7 +7,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// How a token stands.
-    pub enum TokenState {
+    pub enum TokenState as "state of a token" {
         /// It was not revoked, and has not expired.
         Active = "active",
         /// It has expired.
@@ -20,7 +20,7 @@ wire_words! {
 
 wire_words! {
     /// How an issued session stands.
-    pub enum SessionState {
+    pub enum SessionState as "state of a session" {
         /// It was not revoked, and has not expired.
         Open = "open",
         /// It has expired.

@@ -10,7 +10,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// What an API key may do.
-    pub enum KeyRole {
+    pub enum KeyRole as "role of a key" {
         /// Checks and reports as the agents it is bound to; reads what is theirs.
         Agent = "agent",
         /// Checks for any agent, only inside a live session made from that agent's token.
@@ -151,7 +151,7 @@ impl CreateKeyRequest {
 
 wire_words! {
     /// What becomes of the tokens and sessions that were issued and opened with a key that is revoked.
-    pub enum Issued {
+    pub enum Issued as "way to treat what a key issued" {
         /// They live on until they expire.
         Keep = "keep",
         /// They are revoked with it, and so is all that was made from them.

@@ -7,7 +7,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// Where the policies in force came from.
-    pub enum PolicySource {
+    pub enum PolicySource as "source of policies" {
         /// The Guardian brought them itself.
         BuiltIn = "built_in",
         /// The program that holds the Guardian gave them.
@@ -22,7 +22,7 @@ wire_words! {
 
 wire_words! {
     /// What a policy does where it applies.
-    pub enum PolicyEffect {
+    pub enum PolicyEffect as "effect of a policy" {
         /// It allows.
         Permit = "permit",
         /// It denies, or holds where it elevates.
@@ -33,7 +33,7 @@ wire_words! {
 
 wire_words! {
     /// Whose calls a limit counts together.
-    pub enum PolicyLimitPer {
+    pub enum PolicyLimitPer as "way to count a limit" {
         /// Those of one agent.
         Agent = "agent",
         /// Those of one session.

@@ -8,7 +8,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// What a session lets its agent do (SDK guide, section 6).
-    pub enum SessionMode {
+    pub enum SessionMode as "mode of a session" {
         /// Any tool within the agent's capabilities.
         Open = "open",
         /// Only what the scope ceiling allows.
@@ -21,7 +21,7 @@ wire_words! {
 
 wire_words! {
     /// What a session was made from.
-    pub enum SessionSource {
+    pub enum SessionSource as "source of a session" {
         /// `sessions().init_session`.
         Mcp = "mcp",
         /// An API token.

@@ -8,7 +8,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// How a gateway is.
-    pub enum HealthStatus {
+    pub enum HealthStatus as "status of a gateway" {
         /// Everything works.
         Healthy = "healthy",
         /// It answers, but not everything works.

@@ -7,7 +7,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// What happened to a call.
-    pub enum TelemetryEventType {
+    pub enum TelemetryEventType as "type of a telemetry event" {
         /// It began.
         ToolStart = "tool_start",
         /// It ended well.

@@ -10,7 +10,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// What a webhook is told of.
-    pub enum WebhookEvent {
+    pub enum WebhookEvent as "event of a webhook" {
         /// A call is held, and somebody has to decide.
         ApprovalPending = "approval.pending",
         /// It was approved.
@@ -23,7 +23,7 @@ wire_words! {
 
 wire_words! {
     /// Whether a message of a webhook has arrived.
-    pub enum DeliveryStatus {
+    pub enum DeliveryStatus as "status of a delivery" {
         /// It is sent, or sent again, later on.
         Waiting = "waiting",
         /// It arrived.

@@ -1,12 +1,13 @@
 //! Enums that travel as one lower-case word, and survive a word they do not know.
 
-/// Declares an enum of wire words with an `Unknown` case for words of newer gateways.
+/// Declares an enum of wire words with an `Unknown` case for words of newer gateways. What a word of it is called is
+/// for people, who do not know our types.
 ///
 /// `Unknown` is never treated as permission: it is not active, not approved, not open.
 macro_rules! wire_words {
     (
         $(#[$outer:meta])*
-        pub enum $name:ident { $( $(#[$inner:meta])* $case:ident = $word:literal, )+ }
+        pub enum $name:ident as $called:literal { $( $(#[$inner:meta])* $case:ident = $word:literal, )+ }
         default = $default:ident;
     ) => {
         $(#[$outer])*
@@ -39,7 +40,7 @@ macro_rules! wire_words {
                 match word {
                     $( $word => Ok(Self::$case), )+
                     other => Err(crate::model::ParseWordError::new(
-                        stringify!($name), other, &[$( $word, )+],
+                        $called, other, &[$( $word, )+],
                     )),
                 }
             }
@@ -94,7 +95,7 @@ pub(crate) use wire_words;
 /// use agenttrust::SessionMode;
 ///
 /// let error = "lax".parse::<SessionMode>().unwrap_err();
-/// assert_eq!(error.to_string(), "\"lax\" is no SessionMode; use open, restricted or supervised");
+/// assert_eq!(error.to_string(), "\"lax\" is no mode of a session; use open, restricted or supervised");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is no {of}; use {}", either(.known))]
@@ -117,5 +118,51 @@ fn either(words: &[&str]) -> String {
         [] => String::new(),
         [word] => (*word).to_owned(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{
+        AgentStatus, ApprovalStatus, AuditCheckpointSays, Binds, BoundTo, DeliveryStatus, Effect,
+        HealthStatus, Issued, KeyRole, PolicyEffect, PolicyLimitPer, PolicySource, SessionMode,
+        SessionSource, SessionState, TelemetryEventType, TokenState, WebhookEvent,
+    };
+
+    #[test]
+    fn word_that_is_unknown_is_refused_in_words_of_people_and_not_of_our_types() {
+        macro_rules! refusals {
+            ($($word:ty),+) => { [$((stringify!($word), "foo".parse::<$word>().unwrap_err().to_string())),+] };
+        }
+        let refusals = refusals![
+            AgentStatus,
+            ApprovalStatus,
+            AuditCheckpointSays,
+            Binds,
+            BoundTo,
+            DeliveryStatus,
+            Effect,
+            HealthStatus,
+            Issued,
+            KeyRole,
+            PolicyEffect,
+            PolicyLimitPer,
+            PolicySource,
+            SessionMode,
+            SessionSource,
+            SessionState,
+            TelemetryEventType,
+            TokenState,
+            WebhookEvent
+        ];
+        for (of, said) in &refusals {
+            assert!(!said.contains(of), "{said}");
+            let before = said.split("; use ").next().unwrap();
+            assert_eq!(before, before.to_lowercase(), "{said}");
+        }
+        assert_eq!(
+            refusals[1].1,
+            "\"foo\" is no status of an approval; use pending, approved, denied, expired or consumed"
+        );
     }
 }

@@ -31,6 +31,26 @@ fn an_embedded_agent_that_exits_runs_once_what_was_approved_on_its_file() {
 }
 
 #[test]
+fn an_embedded_agent_finds_itself_by_its_name_on_its_file_and_a_person_decides_between_two_runs() {
+    let machine = Machine::new();
+    let (database, state) = (machine.database(), machine.state());
+    let environment =
+        [("AGENTTRUST_DATABASE", path(&database)), ("AGENTTRUST_STATE", path(&state))];
+    let refund = || call(["embedded", "async", "order-7"], &environment);
+    let first = held(&refund());
+    assert_eq!(held(&refund()), first, "the same agent, and the same approval");
+    let served = machine.serve();
+    let shown = served.printed(&["approvals", "show", &first]);
+    // On a file of its own, the input is shown.
+    assert!(shown.contains("order-7"), "{shown}");
+    assert_eq!(served.printed(&["agents", "list"]).lines().count(), 2, "one agent");
+    served.printed(&["approvals", "approve", &first]);
+    drop(served);
+    assert_eq!(refund(), "refunded order-7");
+    assert_ne!(held(&refund()), first);
+}
+
+#[test]
 fn a_served_agent_that_exits_runs_once_what_was_approved_and_a_denial_says_why() {
     let machine = Machine::new();
     let served = machine.serve();
@@ -135,7 +155,10 @@ fn the_command_line_says_what_is_wrong_and_what_to_do() {
         ),
         (vec!["approvals", "deny", &approval, "--reason", "\u{1b}[31mno"], "control character"),
         (vec!["approvals", "deny", &approval, "--reason", "no\nnever"], "control character"),
-        (vec!["approvals", "list", "--status", "open"], "open"),
+        (
+            vec!["approvals", "list", "--status", "open"],
+            "\"open\" is no status of an approval; use",
+        ),
         (vec!["agents", "create", "bot", "--capability", ""], "--capability"),
         (vec!["agents", "create", "bot"], "--capability"),
         (vec!["approvals", "list", "--api-key", ADMIN], "set AGENTTRUST_API_KEY instead"),

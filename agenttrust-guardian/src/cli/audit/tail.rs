@@ -117,8 +117,7 @@ fn in_order(entries: &mut [Entry]) {
 
 fn line(out: &mut impl Write, entry: &Entry, json: bool) -> io::Result<()> {
     if json {
-        serde_json::to_writer(&mut *out, entry)?;
-        return writeln!(out);
+        return writeln!(out, "{}", harmless_json(&serde_json::to_string(entry)?));
     }
     let Entry { log, seq, at, kind, org_id, agent_id, actor, body, .. } = entry;
     write!(out, "{at} ")?;

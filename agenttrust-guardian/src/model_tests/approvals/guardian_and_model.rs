@@ -314,7 +314,7 @@ async fn check(api: &Api, known: &Known, secret: &str, ask: Ask) -> Said {
             || reason.contains("was revoked or suspended while it asked")
         {
             Denial::Revoked
-        } else if reason.contains("was denied, which holds until") {
+        } else if reason.contains("was denied, which holds for another") {
             Denial::Standing(answer.text("approval_id"))
         } else if reason.contains("approvals pending, which is the most") {
             Denial::TooManyPending

@@ -1,0 +1,64 @@
+//! Where keys are looked after: at a Guardian that is served, or in a database.
+
+use std::env;
+use std::path::Path;
+
+use agenttrust::AgentTrustClient;
+use clap::Args;
+
+use crate::cli::remote::Remote;
+use crate::cli::{DEFAULT_DATABASE, DatabaseArgs};
+use crate::domain::GuardianError;
+
+/// What every command about keys is told.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Place {
+    /// Look after the keys of a database, sqlite://PATH, a path, or postgres://USER@HOST/NAME, and not of the Guardian
+    /// at AGENTTRUST_URL; AGENTTRUST_DATABASE says the same
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// The place that was told.
+pub(super) enum Found {
+    Served(AgentTrustClient),
+    Database(DatabaseArgs),
+}
+
+impl Place {
+    pub(super) fn json(&self) -> bool {
+        self.remote.json
+    }
+
+    /// Finds out which place is meant. An argument says it before the environment does; of that, either a database or
+    /// a served Guardian, because a key that is made at the wrong one is found out late.
+    pub(super) fn find(&self) -> Result<Found, GuardianError> {
+        self.remote.refuse_key_in_arguments()?;
+        let invalid = |why: &str| Err(GuardianError::Invalid(why.to_owned()));
+        let database =
+            |database: &str| Ok(Found::Database(DatabaseArgs { database: database.to_owned() }));
+        if let Some(said) = &self.database {
+            return database(said);
+        }
+        let served = is_set("AGENTTRUST_API_KEY") || is_set("AGENTTRUST_URL");
+        match env::var("AGENTTRUST_DATABASE").ok().filter(|said| !said.is_empty()) {
+            Some(_) if served => invalid(
+                "the environment names a database, AGENTTRUST_DATABASE, and a served Guardian, AGENTTRUST_URL or \
+                 AGENTTRUST_API_KEY; unset those that are not meant, or name the database with --database",
+            ),
+            Some(said) => database(&said),
+            None if served => self.remote.client().map(Found::Served),
+            None if Path::new(DEFAULT_DATABASE).exists() => database(DEFAULT_DATABASE),
+            None => invalid(
+                "there is neither a Guardian nor a database to look after keys of: set AGENTTRUST_API_KEY, and \
+                 AGENTTRUST_URL to where the Guardian is served, or name its database with --database",
+            ),
+        }
+    }
+}
+
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
+}
