@@ -37,7 +37,7 @@ enum Command {
     /// List, show, approve and deny what is held
     #[command(subcommand)]
     Approvals(approvals::Approvals),
-    /// Register, list, show and revoke agents
+    /// Register, list, show, change and revoke agents
     #[command(subcommand)]
     Agents(agents::Agents),
     /// Make, list and revoke API keys

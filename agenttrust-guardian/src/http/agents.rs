@@ -1,8 +1,8 @@
-//! Agents: registering, reading, suspending, revoking, and the floor under their sessions.
+//! Agents: registering, reading, changing, suspending, revoking, and the floor under their sessions.
 
 use agenttrust::Agent;
 use agenttrust::model::schema::{Capability, Name};
-use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode};
+use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode, UpdateAgentRequest};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,6 +14,7 @@ use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
 use crate::domain::{Error, Permission};
+use crate::services::agent_changes;
 use crate::services::agents::{self, NewAgent, NewFloor};
 
 /// Register an agent
@@ -77,6 +78,34 @@ pub(super) async fn list(
 pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<Agent>, Error> {
     caller.need_for(Permission::ReadAgents, &id)?;
     Ok(Json(agents::known(&engine, caller.org_id(), &id)?.show()))
+}
+
+/// Change an agent
+///
+/// What the body says nothing of stays. `capabilities` and `groups` are all that there are to be; `withdraw` and
+/// `grant` change some, and are put on top of what others changed meanwhile. A member of `metadata` takes the place
+/// of the one of that name, and `null` takes it out.
+///
+/// It is in force on every replica within a second. The agent's live tokens and sessions narrow with it and never
+/// widen: what it loses they lose for good, and what it gains only those have that are issued afterwards. An agent
+/// that is suspended stays so.
+#[utoipa::path(
+    patch, path = "/api/v1/agents/{id}", operation_id = "update_agent", tag = "agents",
+    params(("id" = Name, Path, description = "The agent")),
+    request_body = UpdateAgentRequest,
+    responses(
+        (status = 200, description = "The agent as it is now", body = Agent), NotFound, Conflict, Unavailable,
+    ),
+)]
+pub(super) async fn update(
+    engine: App,
+    caller: Caller,
+    Id(id): Id,
+    payload: Payload,
+) -> Result<Json<Agent>, Error> {
+    caller.need_for(Permission::ChangeAgents, &id)?;
+    let wanted: UpdateAgentRequest = payload.json().await?;
+    Ok(Json(agent_changes::change(&engine, &caller.key, &id, wanted).await?))
 }
 
 /// Why something is taken back or given back.

@@ -49,7 +49,7 @@ type App = axum::extract::State<Arc<Engine>>;
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
     Router::new()
         .route("/api/v1/agents", post(agents::create).get(agents::list))
-        .route("/api/v1/agents/{id}", get(agents::get))
+        .route("/api/v1/agents/{id}", get(agents::get).patch(agents::update))
         .route("/api/v1/agents/{id}/reactivate", post(agents::reactivate))
         .route("/api/v1/agents/{id}/floor", put(agents::set_floor))
         .route("/api/v1/agent-tokens", get(issued::list_tokens))

@@ -39,6 +39,7 @@ use super::{
         agents::create,
         agents::list,
         agents::get,
+        agents::update,
         agents::revoke,
         agents::suspend,
         agents::reactivate,
@@ -132,7 +133,8 @@ impl Modify for Keyed {
         bearer.description = Some("The same API key".to_owned());
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         for path in document.paths.paths.values_mut() {
-            let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete];
+            let operations =
+                [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
             for operation in operations.into_iter().flatten() {
                 if operation.security.is_none() {
                     keyed(operation);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agenttrust::model::{SessionMode, SessionSource};
+use agenttrust::model::{CapabilitySet, SessionMode, SessionSource};
 use agenttrust::{Effect, Timestamp};
 
 use super::Check;
@@ -59,6 +59,15 @@ impl SessionContext {
             Session::None | Session::AdHoc(_) => None,
         };
         issued.into_iter().chain([&self.agent.floor])
+    }
+
+    /// What of the agent's capabilities may be used here, where the agent has gained some since the session began,
+    /// or the token that it was made from was issued.
+    pub(super) fn began_with(&self) -> Option<&CapabilitySet> {
+        match &self.session {
+            Session::Issued(session) => self.agent.versions.limit(session.row.agent_version),
+            Session::None | Session::AdHoc(_) => None,
+        }
     }
 
     /// The nearest ceiling: the session's, else the floor's.

@@ -49,6 +49,7 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
         ended: false,
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
+        agent_version: agent.versions.now,
     };
     start_session(engine, key, row).await
 }
@@ -122,6 +123,7 @@ pub(crate) async fn begin_from_token(
         ended: false,
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
+        agent_version: token.row.agent_version,
     };
     start_session(engine, key, row).await
 }

@@ -41,7 +41,7 @@ use agenttrust::Timestamp;
 use agenttrust::background;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use self::agents::{AgentRow, Floor};
+pub(crate) use self::agents::{AgentChanged, AgentRow, Floor};
 pub(crate) use self::approvals::{
     ApprovalFilter, Decided, Held, NewApproval, Settled, Unused, Vote,
 };

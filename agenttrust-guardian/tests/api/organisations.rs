@@ -45,6 +45,7 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
     let init = "/api/v1/agenttrust/api-sessions/init".to_owned();
     vec![
         get(format!("/api/v1/agents/{agent}")),
+        (Method::PATCH, format!("/api/v1/agents/{agent}"), Some(json!({ "name": "x" })), 404),
         act(format!("/api/v1/agents/{agent}/revoke")),
         act(format!("/api/v1/agents/{agent}/suspend")),
         act(format!("/api/v1/agents/{agent}/reactivate")),

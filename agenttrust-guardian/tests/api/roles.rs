@@ -89,6 +89,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/agents", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/agents", [OK, NO, OK, OK, OK]),
     ("get", "/api/v1/agents/{id}", [OK, NO, OK, OK, OK]),
+    ("patch", "/api/v1/agents/{id}", [NO, NO, NO, NO, OK]),
     ("post", "/api/v1/agents/{id}/revoke", [NO, NO, NO, OK, OK]),
     ("post", "/api/v1/agents/{id}/suspend", [NO, NO, NO, OK, OK]),
     ("post", "/api/v1/agents/{id}/reactivate", [NO, NO, NO, OK, OK]),
@@ -153,7 +154,9 @@ fn request(subjects: &Subjects, method: &str, route: &str) -> (Method, String, O
     };
     let body = match (method, route) {
         ("get" | "delete", _) => None,
-        (_, "/api/v1/agents") => Some(json!({ "name": "another" })),
+        (_, "/api/v1/agents") | ("patch", "/api/v1/agents/{id}") => {
+            Some(json!({ "name": "another" }))
+        }
         (_, "/api/v1/agent-tokens/issue") => Some(json!({ "agent_id": agent, "scopes": [] })),
         (_, "/api/v1/agent-tokens/introspect" | "/api/v1/agent-tokens/revoke")
         | (_, "/api/v1/agenttrust/api-sessions/init") => Some(json!({ "token": subjects.token })),

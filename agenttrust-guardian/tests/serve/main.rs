@@ -1,6 +1,7 @@
 //! The program: its settings, its log, its commands, and how it begins and ends.
 #![cfg(all(unix, feature = "cli"))]
 
+mod agents_cli;
 mod approvals_cli;
 mod audit;
 mod cli;

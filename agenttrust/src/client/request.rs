@@ -48,6 +48,10 @@ impl AgentTrustClient {
         self.call(Method::PUT, path.into())
     }
 
+    pub(crate) fn patch(&self, path: impl Into<String>) -> Call<'_> {
+        self.call(Method::PATCH, path.into())
+    }
+
     fn call(&self, method: Method, path: String) -> Call<'_> {
         Call {
             client: self,

@@ -29,7 +29,7 @@ mod webhook;
 mod word;
 
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
-pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
+pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey, UpdateAgentRequest};
 pub use self::approval::{Approval, ApprovalDecision, ApprovalStatus, Binds, BoundTo};
 pub use self::audit::{
     AuditCheckpoint, AuditCheckpointSays, AuditCheckpoints, AuditEntry, AuditFault, AuditLog,
