@@ -61,9 +61,9 @@ impl Role {
                 | P::ReadAgents
                 | P::ReadApprovals
                 | P::DiscloseInput
-                | P::DeclareTools,
+                | P::DeclareTools
+                | P::ReadTools,
             ) => Own,
-            (Self::Agent, _) => No,
 
             (
                 Self::Gateway,
@@ -103,7 +103,7 @@ impl Role {
                 | P::DeclareTools
                 | P::RemoveTools,
             ) => Any,
-            (Self::Operator, _) => No,
+            (Self::Agent | Self::Operator, _) => No,
         }
     }
 }
@@ -210,7 +210,8 @@ pub(crate) enum Access {
     /// Not at all.
     No,
     /// For the agents the key is bound to, for what the key itself asked, and for the sessions that were
-    /// opened at its gateway; what it declares can only raise the effect of tools that these agents may use.
+    /// opened at its gateway; what it declares can only raise the effect of tools that these agents may use, for
+    /// them alone.
     Own,
     /// For every agent of the organisation.
     Any,

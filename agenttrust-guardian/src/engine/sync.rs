@@ -268,6 +268,9 @@ impl Engine {
         // Else it may have been suspended meanwhile.
         let changed = before.as_ref().is_some_and(|before| is_changed(before, &entry));
         self.registry.keep_agent(entry);
+        if status == AgentStatus::Revoked {
+            self.registry.tools.forget_agent(org_id, &id);
+        }
         let Some(before) = before else { return Ok(()) };
         let nothing_new = keeps_terms && before.agent.status == status;
         // It was taken back here, and told of then; or it lost nothing.

@@ -27,6 +27,7 @@ const REVOKE_TOKENS: &str =
     "UPDATE tokens SET revoked_at = $2 WHERE agent_id = $1 AND revoked_at IS NULL";
 const END_SESSIONS: &str =
     "UPDATE sessions SET ended_at = $2 WHERE agent_id = $1 AND ended_at IS NULL";
+const FORGET_RAISED: &str = "DELETE FROM tool_raised WHERE agent_id = $1";
 const EXPIRE_APPROVALS: &str = "UPDATE approvals SET status = 'expired', expires_at = $2, input = NULL \
                                 WHERE agent_id = $1 AND status IN ('pending', 'approved')";
 // A ceiling goes only where somebody says so: one that was set a moment ago may not be known yet to
@@ -232,6 +233,7 @@ impl Store {
             for statement in [REVOKE_TOKENS, END_SESSIONS, EXPIRE_APPROVALS] {
                 query(statement).bind(&id).bind(at).execute(&mut transaction).await?;
             }
+            query(FORGET_RAISED).bind(&id).execute(&mut transaction).await?;
             note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
             transaction.commit().await
         })

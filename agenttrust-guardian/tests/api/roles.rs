@@ -117,7 +117,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("delete", "/api/v1/keys/{id}", [NO, NO, NO, NO, OK]),
     ("post", "/api/v1/keys/{id}/rotate", [NO, NO, NO, NO, OK]),
     ("put", "/api/v1/tools", [OK, NO, NO, OK, OK]),
-    ("get", "/api/v1/tools", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/tools", [OK, NO, OK, OK, OK]),
     ("delete", "/api/v1/tools/{name}", [NO, NO, NO, OK, OK]),
     ("put", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),
     ("delete", "/api/v1/tools/{name}/effect", [NO, NO, NO, OK, OK]),

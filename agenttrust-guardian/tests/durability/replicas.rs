@@ -331,6 +331,16 @@ async fn measure_changed(pair: &Pair, latencies: &mut Latencies) {
         found["name"] == "clerk" && found["metadata"]["groups"] == json!(["ops"])
     };
     took("agent renamed", until("an agent has another name", named).await);
+
+    let other = near.agent().await;
+    until("a new agent", || far.allows(&other, "tickle")).await;
+    let body = json!({ "tools": [{ "name": "tickle", "effect": "admin" }] });
+    change(json!({ "grant": ["tickle"] })).await;
+    until("an agent may do more", || far.allows(&agent, "tickle")).await;
+    near.0.sure("PUT", "/api/v1/tools", &agent.key, &body).await;
+    let is_held = || async { far.check(&agent, "tickle").await["elevation_required"] == true };
+    took("effect raised", until("what an agent raised is known", is_held).await);
+    assert!(far.allows(&other, "tickle").await, "an agent raised for itself alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

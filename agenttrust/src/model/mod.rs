@@ -50,7 +50,7 @@ pub use self::system::{ErrorBody, Health, HealthStatus};
 pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, TelemetryReport};
 pub use self::timestamp::Timestamp;
 pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
-pub use self::tool::{ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
+pub use self::tool::{RaisedEffect, ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
 pub use self::webhook::{
     CreateWebhookRequest, DeliveryStatus, Webhook, WebhookDeliveries, WebhookDelivery,
     WebhookEvent, WebhookSecret,

@@ -103,6 +103,7 @@ pub(super) struct Known {
     pub(super) set: Option<Effect>,
     pub(super) declared: Option<Effect>,
     pub(super) scopes: Vec<String>,
+    /// By the first of the agents, for itself.
     pub(super) raised: Option<Effect>,
 }
 
