@@ -82,7 +82,7 @@ impl<'a> Agents<'a> {
     /// #     |request: http::Request<bytes::Bytes>| async move {
     /// #         assert_eq!((request.method().as_str(), request.uri().path()), ("PATCH", "/api/v1/agents/agt_1"));
     /// #         let agent = r#"{"id":"agt_1","capabilities":["files:read","refund"]}"#;
-    /// #         Ok::<_, std::io::Error>(http::Response::new(http_body_util::Full::from(agent)))
+    /// #         Ok::<_, std::io::Error>(http::Response::new(http_body_util::Full::new(bytes::Bytes::from(agent))))
     /// #     },
     /// # )).build()?;
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
