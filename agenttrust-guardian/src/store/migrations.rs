@@ -24,6 +24,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0011_issued"
     "0012_agent_versions"
     "0013_raised_by_agents"
+    "0014_owners"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -36,6 +37,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0008_issued"
     "0009_agent_versions"
     "0010_raised_by_agents"
+    "0011_owners"
 );
 
 pub(super) fn for_sqlite() -> Migrator {
