@@ -184,6 +184,7 @@ impl From<Full> for Error {
             Kind::Bytes | Kind::BytesTakingBack => "bytes of request bodies on the way",
             Kind::Waiting => "requests that wait for an approval",
             Kind::Streams => "streams of revocations open",
+            Kind::Exports => "exports of the audit on the way",
         };
         let refused = match whose {
             Whose::Key if kind == Kind::Streams => Self::too_many(format!(

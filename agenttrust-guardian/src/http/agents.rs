@@ -108,8 +108,18 @@ pub(super) async fn update(
     Ok(Json(agent_changes::change(&engine, &caller.key, &id, wanted).await?))
 }
 
+/// The body of `POST /api/v1/agents/{id}/revoke`, which published clients send.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(super) struct RevokeAgent {
+    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
+    #[serde(default)]
+    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
+    reason: String,
+}
+
 /// Why something is taken back or given back.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Reason {
     /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
     #[serde(default)]
@@ -129,7 +139,7 @@ async fn reason_to_change(caller: &Caller, id: &str, payload: Payload) -> Result
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/revoke", operation_id = "revoke_agent", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),
-    request_body = Option<Reason>,
+    request_body = Option<RevokeAgent>,
     responses((status = 200, description = "It is revoked", body = TakenBack), NotFound),
 )]
 pub(super) async fn revoke(
@@ -138,7 +148,8 @@ pub(super) async fn revoke(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<TakenBack>, Error> {
-    let reason = reason_to_change(&caller, &id, payload).await?;
+    caller.need_for(Permission::SuspendAgents, &id)?;
+    let RevokeAgent { reason } = payload.json_or_empty().await?;
     let durable = agents::revoke(&engine, &caller.key, &id, reason).await?;
     Ok(Json(TakenBack { status: AgentStatus::Revoked.as_str(), durable }))
 }

@@ -24,6 +24,7 @@ use crate::store::KeyRow;
 
 /// The body of `POST /api/v1/keys`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CreateKey {
     #[schema(value_type = Role)]
     role: String,
@@ -33,12 +34,12 @@ pub(super) struct CreateKey {
     agents: Vec<String>,
     /// Another organisation than the caller's, for an admin of `org_default`: its first key makes it.
     #[serde(default)]
-    #[schema(value_type = Option<Name>, nullable = false)]
+    #[schema(value_type = Option<Name>)]
     org_id: Option<String>,
     /// The gateway that a key of role `gateway` is of: several keys of one name are one gateway. A token for
     /// an audience is taken at the gateway that it names.
     #[serde(default)]
-    #[schema(value_type = Option<Name>, nullable = false)]
+    #[schema(value_type = Option<Name>)]
     gateway: Option<String>,
     /// The person or program that it is of. Keys of one owner are one approver, and none of them decides what
     /// another one asked for. Left out, the key of an operator or admin is of the owner of the key that makes it.
@@ -220,6 +221,7 @@ pub(super) async fn revoke(
 
 /// The body of `POST /api/v1/keys/{id}/rotate`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Rotate {
     /// How long the secret that it has now still works, in seconds. With 0 it is over at once.
     #[serde(default = "a_day", deserialize_with = "whole")]
@@ -227,7 +229,7 @@ pub(super) struct Rotate {
     overlap: u64,
     /// Another organisation than the caller's, for an admin of `org_default`.
     #[serde(default)]
-    #[schema(value_type = Option<Name>, nullable = false)]
+    #[schema(value_type = Option<Name>)]
     org_id: Option<String>,
 }
 

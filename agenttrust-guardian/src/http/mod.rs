@@ -13,6 +13,7 @@ mod counting;
 mod error;
 mod finish;
 mod health;
+mod ignored;
 mod issued;
 mod key_end;
 mod keys;
@@ -96,6 +97,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(ignored::tell))
         .layer(from_fn_with_state(Arc::clone(&engine), key_end::end_with_key))
         .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
         .layer(from_fn(finish::finish))

@@ -21,6 +21,7 @@ use crate::services::tools;
 
 /// The body of `PUT /api/v1/tools`. A list that is misspelt must not read as none.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = DeclareTools)]
 pub(super) struct Declare {
     /// The tools; those of one name must agree in effect and scopes, and are one tool.

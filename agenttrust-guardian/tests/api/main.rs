@@ -26,6 +26,7 @@ mod recipes;
 mod revocation;
 mod revocation_stream;
 mod roles;
+mod shapes;
 #[path = "../support/mod.rs"]
 mod support;
 mod webhooks;

@@ -171,6 +171,7 @@ impl Call<'_> {
         }
 
         let (head, body) = inner.transport.clone().oneshot(request).await?.into_parts();
+        self.say_ignored(&head.headers);
         if head.status.is_success() {
             return Ok((head.headers, body));
         }
@@ -185,6 +186,23 @@ impl Call<'_> {
 }
 
 impl Call<'_> {
+    /// Says, once for each client, that the Guardian skips something of what is sent.
+    fn say_ignored(&self, headers: &HeaderMap) {
+        let Some(names) = headers.get(headers::IGNORED).and_then(|names| names.to_str().ok())
+        else {
+            return;
+        };
+        self.client.inner.said_ignored.call_once(|| {
+            tracing::warn!(
+                method = %self.method,
+                path = %self.path,
+                names,
+                "the Guardian does not know a part of this request and skipped it; bring the older of the two up \
+                 to date (this is said once)"
+            );
+        });
+    }
+
     /// What is wrong with the client itself, where a refusal comes from that.
     fn hint(&self, status: StatusCode, signed: bool) -> Option<&'static str> {
         let inner = &*self.client.inner;
