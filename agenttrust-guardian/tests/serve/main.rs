@@ -5,6 +5,7 @@ mod approvals_cli;
 mod audit;
 mod cli;
 mod config;
+mod hosts;
 mod logs;
 #[cfg(feature = "otel")]
 mod otel;
