@@ -10,6 +10,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use tower::ServiceExt;
 
+#[cfg(feature = "cli")]
+use crate::domain::host::Hosts;
 use crate::domain::names::check_name;
 use crate::domain::{DEFAULT_ORG, GuardianError, Role, Secret};
 use crate::engine::Engine;
@@ -67,6 +69,12 @@ impl Guardian {
     /// The Guardian as an axum router, to serve it or to nest it.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// The same, which answers under these names alone.
+    #[cfg(feature = "cli")]
+    pub(crate) fn named_router(&self, hosts: Hosts) -> Router {
+        http::named_router(self.router(), Arc::clone(&self.engine), hosts)
     }
 
     /// The OpenAPI document.

@@ -20,6 +20,8 @@ pub(crate) enum ErrorKind {
     NotFound,
     WrongMethod,
     Conflict,
+    #[cfg(feature = "cli")]
+    Misdirected,
     TooSlow,
     TooLarge,
     TooMany,
@@ -131,6 +133,12 @@ impl Error {
         let message =
             format!("the body is larger than {limit} bytes, which is the most; send less");
         Self::new(ErrorKind::TooLarge, message)
+    }
+
+    /// Names the host that was asked for, which is not this one.
+    #[cfg(feature = "cli")]
+    pub(crate) fn misdirected(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Misdirected, message)
     }
 
     /// Something that is bounded is full.

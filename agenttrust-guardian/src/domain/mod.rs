@@ -6,6 +6,8 @@ mod error;
 mod event;
 pub(crate) mod file;
 mod guardian_error;
+#[cfg(feature = "cli")]
+pub(crate) mod host;
 pub(crate) mod ids;
 mod key;
 pub(crate) mod limits;

@@ -18,6 +18,8 @@ mod issued;
 mod key_end;
 mod keys;
 mod metrics;
+#[cfg(feature = "cli")]
+mod named;
 pub(crate) mod openapi;
 mod paging;
 mod params;
@@ -41,6 +43,8 @@ use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
 use crate::domain::Error;
+#[cfg(feature = "cli")]
+use crate::domain::host::Hosts;
 use crate::engine::Engine;
 
 /// What every handler is given.
@@ -128,6 +132,13 @@ async fn still_open(engine: App, request: Request, next: Next) -> Result<Respons
         None => Ok(next.run(request).await),
         Some(why) => Err(Error::unavailable(why)),
     }
+}
+
+/// The same, for a listener that answers under these names alone.
+#[cfg(feature = "cli")]
+pub(crate) fn named_router(router: Router, engine: Arc<Engine>, hosts: Hosts) -> Router {
+    let known = (engine, Arc::new(hosts));
+    router.layer(from_fn_with_state(known, named::refuse_others)).layer(map_response(signed))
 }
 
 /// The numbers alone, for whoever can reach them.

@@ -206,8 +206,12 @@ impl Modify for Keyed {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("The same API key".to_owned());
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        for path in document.paths.paths.values_mut() {
+        for (name, path) in &mut document.paths.paths {
+            let exempt = matches!(name.as_str(), "/health" | "/metrics");
             for operation in operations(path).into_iter().flatten() {
+                if !exempt {
+                    misdirected(operation);
+                }
                 if operation.security.is_none() {
                     keyed(operation);
                 }
@@ -227,6 +231,14 @@ impl Modify for Keyed {
             }
         }
     }
+}
+
+fn misdirected(operation: &mut Operation) {
+    let (status, refusal) = refusal(
+        "421",
+        "`agenttrust serve` is asked under a host, or by a page of one, that is none of its names",
+    );
+    operation.responses.responses.entry(status).or_insert(refusal);
 }
 
 fn keyed(operation: &mut Operation) {

@@ -56,7 +56,7 @@ impl Served {
         stream.get_ref().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         write!(
             stream.get_mut(),
-            "GET /api/v1/revocations/stream HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n"
+            "GET /api/v1/revocations/stream HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n"
         )
         .unwrap();
         let mut line = String::new();
@@ -108,7 +108,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, key: &str, body: &Value) -
     let body = body.to_string();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Length: {}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{body}",
         body.len()
     )

@@ -6,6 +6,7 @@ mod approvals_cli;
 mod audit;
 mod cli;
 mod config;
+mod hosts;
 mod keys_cli;
 mod logs;
 #[cfg(feature = "otel")]

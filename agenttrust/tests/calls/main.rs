@@ -5,4 +5,5 @@ mod guard;
 mod guarded;
 mod managing;
 mod scripted;
+mod tokens;
 mod transport;
