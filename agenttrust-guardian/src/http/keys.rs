@@ -44,7 +44,7 @@ pub(super) struct CreateKey {
     /// The person or program that it is of. Keys of one owner are one approver, and none of them decides what
     /// another one asked for. Left out, the key of an operator or admin is of the owner of the key that makes it.
     #[serde(default)]
-    #[schema(value_type = Option<Name>, nullable = false)]
+    #[schema(value_type = Option<Name>)]
     owner: Option<String>,
 }
 
@@ -178,7 +178,6 @@ pub(super) struct RevokeKey {
     /// Says what becomes of the tokens and sessions that were issued and opened with it, and of all that was made
     /// from them. Left out, it is `revoke` where the reason is `compromised`, and `keep` elsewhere.
     #[serde(default)]
-    #[schema(nullable = false)]
     issued: Option<Issued>,
 }
 
