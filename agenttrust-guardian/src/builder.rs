@@ -12,6 +12,7 @@ use agenttrust::background;
 use crate::domain::{GuardianError, Secret, limits};
 use crate::guardian::Guardian;
 use crate::policy::PolicySet;
+use crate::store::Database;
 
 /// How long an approval may be pending, unless the builder says otherwise.
 const APPROVAL_TTL: Duration = Duration::from_secs(5 * 60);
@@ -102,7 +103,8 @@ impl Guardian {
 
 impl GuardianBuilder {
     /// The database: `memory` (the default), `sqlite://PATH` or a path, or
-    /// `postgres://USER@HOST/NAME` for several Guardians that act as one.
+    /// `postgres://USER@HOST/NAME` for several Guardians that act as one. What is none of these is refused when
+    /// the Guardian is built, without being repeated: it may hold a password.
     pub fn database(mut self, url: impl Into<String>) -> Self {
         self.database = url.into();
         self
@@ -239,7 +241,7 @@ impl GuardianBuilder {
 impl fmt::Debug for GuardianBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardianBuilder")
-            .field("database", &self.database)
+            .field("database", &Database::parse(&self.database).ok())
             .field("admin_keys", &self.admin_keys.len())
             .field("allow_self_approval", &self.allow_self_approval)
             .field("allow_private_targets", &self.allow_private_targets)

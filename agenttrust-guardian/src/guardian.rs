@@ -10,6 +10,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use tower::ServiceExt;
 
+#[cfg(feature = "cli")]
+use crate::domain::host::Hosts;
 use crate::domain::names::check_name;
 use crate::domain::{DEFAULT_ORG, GuardianError, Role, Secret};
 use crate::engine::Engine;
@@ -17,7 +19,7 @@ use crate::http;
 use crate::http::admit::InProcess;
 #[cfg(feature = "cli")]
 use crate::metrics::ConnectionNumbers;
-use crate::services::keys::{self, NewKey};
+use crate::services::keys::{self, Maker, NewKey};
 #[cfg(feature = "cli")]
 use crate::store::KeyRow;
 
@@ -67,6 +69,12 @@ impl Guardian {
     /// The Guardian as an axum router, to serve it or to nest it.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// The same, which answers under these names alone.
+    #[cfg(feature = "cli")]
+    pub(crate) fn named_router(&self, hosts: Hosts) -> Router {
+        http::named_router(self.router(), Arc::clone(&self.engine), hosts)
     }
 
     /// The OpenAPI document.
@@ -126,14 +134,9 @@ impl Guardian {
     ) -> Result<String, GuardianError> {
         check_name("org_id", org_id)?;
         let secret = Secret::random("sk_live_")?;
-        let new = NewKey {
-            org_id: org_id.to_owned(),
-            role,
-            agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
-            hash: secret.fingerprint(),
-            gateway: None,
-        };
-        keys::create(&self.engine, new, "owner").await?;
+        let agents = agents.iter().map(|&agent| agent.to_owned()).collect();
+        let new = NewKey { agents, ..NewKey::new(org_id, role, secret.fingerprint()) };
+        keys::create(&self.engine, new, Maker::Program("owner")).await?;
         Ok(secret.expose().to_owned())
     }
 

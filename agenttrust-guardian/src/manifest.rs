@@ -4,23 +4,25 @@
 //!
 //! - the effect that an operator or admin *set*: final;
 //! - what an operator or admin *declared*: the latest declaration replaces the one before;
-//! - the effect that agents' keys *raised* it to: it only ever rises. A program that calls its own
-//!   `frobnicate` a read is no more than a hint, and so is kept as nothing.
+//! - the effect that each agent's keys *raised* it to: it only ever rises, and for that agent alone. A program that
+//!   calls its own `frobnicate` a read is no more than a hint, and so is kept as nothing.
 //!
 //! Every change is a list of [`Change`]s: the database keeps it, memory takes it over, the audit tells
 //! of it.
 
+mod raised;
 mod read;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use agenttrust::Effect;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub(crate) use self::raised::Raised;
 pub(crate) use self::read::{Sent, Tool, parse_tools};
 use crate::classify::{Classification, ClassificationSource, Evidence, classify};
 
@@ -28,8 +30,11 @@ use crate::classify::{Classification, ClassificationSource, Evidence, classify};
 const DECLARED_MOST: usize = 10_000;
 /// ... and how many bytes all of them have. They are in memory, and one answer lists them all.
 const BYTES_MOST: usize = 6 << 20;
-/// How many tools the keys of agents have raised in one organisation at most.
-const RAISED_MOST: usize = 1_000;
+/// How many tools the keys of one agent have raised at most ...
+const RAISED_BY_AGENT: usize = 1_000;
+/// ... and those of all agents of one organisation, and of all organisations of a Guardian. They are in memory.
+const RAISED_IN_ORGANISATION: usize = 20_000;
+const RAISED_IN_ALL: usize = 100_000;
 
 /// What an operator or admin declared of one tool.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +91,17 @@ pub(crate) struct Known {
     pub(crate) set: Option<Effect>,
     /// What an operator or admin declared.
     pub(crate) declared: Option<Arc<Declared>>,
-    /// The effect that agents' keys raised it to.
-    pub(crate) raised: Option<Effect>,
+    /// The effects that agents' keys raised it to.
+    pub(crate) raised: Raised,
+}
+
+/// What the key of some agents says of one tool.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) tool: String,
+    pub(crate) effect: Effect,
+    /// Those of them that may use it.
+    pub(crate) agents: Vec<Arc<str>>,
 }
 
 impl Known {
@@ -96,33 +110,45 @@ impl Known {
         self.declared.as_ref().map_or(&[], |declared| &declared.scopes)
     }
 
-    /// What a call of `tool` does, when its caller hints this.
-    pub(crate) fn classify(&self, tool: &str, hint: Option<Effect>) -> Classification {
+    /// What a call of `tool` by this agent does, when its caller hints this.
+    pub(crate) fn classify(&self, tool: &str, agent: &str, hint: Option<Effect>) -> Classification {
+        self.classify_raised(tool, self.raised.of(agent), hint)
+    }
+
+    fn classify_raised(
+        &self,
+        tool: &str,
+        raised: Option<Effect>,
+        hint: Option<Effect>,
+    ) -> Classification {
         classify(&Evidence {
             tool,
             operator: self.set,
             hint,
             manifest: self.declared.as_ref().and_then(|declared| declared.effect),
-            raised: self.raised,
+            raised,
             annotation: None,
         })
     }
 
-    /// What a call of `tool` counts as when its caller says nothing, as far as anything does.
-    pub(crate) fn in_force(&self, tool: &str) -> Option<Effect> {
-        let found = self.classify(tool, None);
+    /// What a call of `tool` counts as when its caller says nothing, as far as anything does: one by that of these
+    /// agents for which it is most, or by an agent of which nothing is known.
+    pub(crate) fn in_force(&self, tool: &str, agents: &[Arc<str>]) -> Option<Effect> {
+        let raised = agents.iter().filter_map(|agent| self.raised.by(agent));
+        let raised = raised.max().max(self.raised.for_everybody());
+        let found = self.classify_raised(tool, raised, None);
         (found.basis != ClassificationSource::Default).then_some(found.effect)
     }
 
     /// Whether `GET /api/v1/tools` lists it: an effect that was only set is no declaration.
     pub(crate) fn is_listed(&self) -> bool {
-        self.declared.is_some() || self.raised.is_some()
+        self.declared.is_some() || !self.raised.is_empty()
     }
 
-    /// Whether `effect` says more than what a call counts as whose caller hints that it reads.
-    fn is_raised_by(&self, tool: &str, effect: Effect) -> bool {
+    /// Whether `effect` says more than what a call by this agent counts as whose caller hints that it reads.
+    fn is_raised_by(&self, tool: &str, agent: &str, effect: Effect) -> bool {
         // Under an effect that was set, which may be taken back.
-        let found = Self { set: None, ..self.clone() }.classify(tool, Some(Effect::Read));
+        let found = Self { set: None, ..self.clone() }.classify(tool, agent, Some(Effect::Read));
         effect > found.effect
     }
 }
@@ -201,23 +227,57 @@ impl Manifest {
         Ok(changes)
     }
 
-    /// What changes when an agent's key says that these tools, each of them once, do this.
-    pub(crate) fn raise(&self, said: Vec<(String, Effect)>) -> Result<Vec<Change>, Full> {
-        let mut raised = self.tools.values().filter(|known| known.raised.is_some()).count();
+    /// What changes when the key of some agents says what these tools, each of them once, do: for each of these agents
+    /// and no other. All organisations together have raised so many tools, these among them.
+    pub(crate) fn raise(&self, said: Vec<Said>, in_all: usize) -> Result<Vec<Change>, Full> {
+        let mut of_agents: HashMap<Arc<str>, usize> = HashMap::new();
+        let (mut new, mut grown) = (0, HashMap::new());
+        for (agent, _) in self.tools.values().flat_map(|known| known.raised.by_agents()) {
+            *of_agents.entry(Arc::clone(agent)).or_default() += 1;
+        }
+        let before: usize = of_agents.values().sum();
         let mut changes = Vec::new();
-        for (tool, effect) in said {
+        for Said { tool, effect, agents } in said {
             let before = self.get(&tool);
-            if before.is_raised_by(&tool, effect) {
-                raised += usize::from(before.raised.is_none());
-                let after = Known { raised: Some(effect), ..before.clone() };
+            let mut after = before.clone();
+            for agent in agents {
+                if !before.is_raised_by(&tool, &agent, effect) {
+                    continue;
+                }
+                if before.raised.by(&agent).is_none() {
+                    *grown.entry(Arc::clone(&agent)).or_insert(0_usize) += 1;
+                    new += 1;
+                }
+                after.raised.raise(agent, effect);
+            }
+            if after != before {
                 changes.push(Change { tool, before, after });
             }
         }
-        let grows = changes.iter().any(|change| change.before.raised.is_none());
-        if grows && raised > RAISED_MOST {
-            return Err(Full::Raised);
+        let of_agent = |agent: &Arc<str>| of_agents.get(agent).copied().unwrap_or(0);
+        let full = grown.iter().find(|(agent, more)| of_agent(agent) + **more > RAISED_BY_AGENT);
+        if let Some((agent, _)) = full {
+            return Err(Full::RaisedByAgent(agent.to_string()));
+        }
+        if new > 0 && (before + new > RAISED_IN_ORGANISATION || in_all + new > RAISED_IN_ALL) {
+            return Err(Full::RaisedInAll);
         }
         Ok(changes)
+    }
+
+    /// How many tools agents have raised, each counted by its own.
+    pub(crate) fn raised(&self) -> usize {
+        self.tools.values().map(|known| known.raised.iter().count()).sum()
+    }
+
+    /// Forgets what this agent raised; returns how much.
+    pub(crate) fn forget_agent(&mut self, agent: &str) -> usize {
+        let mut forgotten = 0;
+        for known in self.tools.values_mut() {
+            forgotten += usize::from(known.raised.forget(agent));
+        }
+        self.tools.retain(|_, known| known.set.is_some() || known.is_listed());
+        forgotten
     }
 
     /// What changes when everything that was declared of a tool is forgotten; `None` when nothing was.
@@ -239,7 +299,7 @@ impl Manifest {
         let known = self.tools.entry(tool).or_default();
         known.set = known.set.or(more.set);
         known.declared = known.declared.take().or(more.declared);
-        known.raised = known.raised.or(more.raised);
+        known.raised.join(&more.raised);
     }
 }
 
@@ -258,9 +318,15 @@ pub(crate) enum Full {
     )]
     Bytes,
     #[error(
-        "the keys of agents would have raised the effect of more than {RAISED_MOST} tools of the \
-         organisation, which is the most; have an operator declare these tools, or remove those that \
-         nobody uses, with DELETE /api/v1/tools/{{name}}"
+        "the keys of agent {0:?} would have raised the effect of more than {RAISED_BY_AGENT} tools, which is the most \
+         for one agent; have an operator declare these tools, or remove those that nobody uses, with \
+         DELETE /api/v1/tools/{{name}}"
     )]
-    Raised,
+    RaisedByAgent(String),
+    #[error(
+        "the keys of agents would have raised the effects of more tools than there is room for, which is \
+         {RAISED_IN_ORGANISATION} for all agents of an organisation and {RAISED_IN_ALL} for all organisations; have \
+         an operator declare these tools, or remove those that nobody uses, with DELETE /api/v1/tools/{{name}}"
+    )]
+    RaisedInAll,
 }

@@ -32,7 +32,8 @@ impl Exporter {
     pub(crate) fn start(replica: &str) -> Result<Self, GuardianError> {
         let exporter = SpanExporter::builder().with_http().build().map_err(|error| {
             GuardianError::Invalid(format!(
-                "spans cannot be exported: {error}; look at the variables that begin with OTEL_"
+                "spans cannot be exported: {}; look at the variables that begin with OTEL_",
+                without_values(&error.to_string(), std::env::vars())
             ))
         })?;
         let mut resource = Resource::builder().with_attributes([
@@ -70,6 +71,16 @@ impl Exporter {
     }
 }
 
+/// An error without what OpenTelemetry's variables say: an endpoint may hold a password, and headers a key.
+fn without_values(error: &str, variables: impl Iterator<Item = (String, String)>) -> String {
+    let ours = variables.filter(|(name, value)| name.starts_with("OTEL_") && !value.is_empty());
+    let mut told = error.to_owned();
+    for (name, value) in ours {
+        told = told.replace(&value, &format!("(what {name} says)"));
+    }
+    told
+}
+
 /// Makes this span, which was not entered yet, a child of the caller's.
 pub(crate) fn follow(span: &Span, headers: &HeaderMap) {
     if span.is_disabled() {
@@ -91,5 +102,23 @@ impl Extractor for Headers<'_> {
 
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(|name| name.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoint_that_is_wrong_is_named_by_its_variable() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http//ada:SECRET@there"),
+            ("OTEL_SERVICE_NAME", ""),
+            ("PATH", "/bin"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let told =
+            without_values("invalid URI http//ada:SECRET@there/v1: /bin", variables.into_iter());
+        assert_eq!(told, "invalid URI (what OTEL_EXPORTER_OTLP_ENDPOINT says)/v1: /bin");
     }
 }

@@ -2,6 +2,7 @@
 //! versions.
 
 pub use crate::doubling::Doubling;
+pub use crate::elapsed::Moment;
 pub use crate::guard::{Breaker, Cover, Miss, Running};
 pub use crate::model::name::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 

@@ -41,6 +41,7 @@ pub mod blocking;
 mod capture;
 pub mod client;
 mod doubling;
+mod elapsed;
 mod error;
 mod foreign;
 pub mod guard;

@@ -13,7 +13,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use super::error::AuditError;
 use super::record::unhex;
-use crate::domain::file::{ReadError, read_text_at_most};
+use crate::domain::file::{ReadError, is_open_to_others, read_text_at_most};
 
 /// A file of a key is smaller than this; a larger one is something else.
 const MOST: u64 = 4 << 10;
@@ -143,11 +143,8 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-#[cfg(unix)]
 fn warn_of_readers(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-
-    if std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0) {
+    if path.metadata().is_ok_and(|found| is_open_to_others(&found)) {
         tracing::warn!(
             path = %path.display(),
             "others than its owner may read the audit key, and sign as this Guardian does: \
@@ -155,9 +152,6 @@ fn warn_of_readers(path: &Path) {
         );
     }
 }
-
-#[cfg(not(unix))]
-fn warn_of_readers(_: &Path) {}
 
 #[cfg(test)]
 mod tests {

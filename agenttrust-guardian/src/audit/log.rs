@@ -214,8 +214,8 @@ impl AuditLog {
         self.queue.max_capacity().saturating_sub(self.queue.capacity())
     }
 
-    /// Leave to read the whole log; `None` while another walk is on its way. Many of them at once would
-    /// keep the database from those who decide.
+    /// Leave to verify the whole log, or to let its first rows go; `None` while another walk is on its way. Many of
+    /// them at once would keep the database from those who decide.
     pub(crate) fn begin_walk(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.walks).try_acquire_owned().ok()
     }

@@ -8,7 +8,7 @@ use crate::clock::before;
 use crate::domain::DEFAULT_ORG;
 use crate::engine::Engine;
 
-/// Lets them go, unless somebody is reading the whole log.
+/// Lets them go, unless somebody is verifying the whole log.
 pub(crate) async fn let_go(engine: Arc<Engine>) {
     let (Some(keep), Some(key)) = (engine.settings.audit_retention, engine.audit.key()) else {
         return;

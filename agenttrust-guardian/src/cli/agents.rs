@@ -1,5 +1,7 @@
 //! `agenttrust agents`: who may call tools.
 
+mod change;
+
 use std::process::ExitCode;
 
 use agenttrust::CreateAgentRequest;
@@ -7,9 +9,11 @@ use agenttrust::model::{Agent, CreateKeyRequest, KeyRole};
 use clap::Subcommand;
 use serde_json::json;
 
+use self::change::{Capabilities, Edit};
 use super::out;
 use super::remote::{Remote, failed};
 use crate::domain::GuardianError;
+use crate::registry::{GROUPS, groups_of};
 
 /// What `agenttrust agents` is told.
 #[derive(Debug, Subcommand)]
@@ -22,6 +26,9 @@ pub(super) enum Agents {
         #[arg(long = "capability", value_name = "CAPABILITY", required = true,
               value_parser = one_capability)]
         capabilities: Vec<String>,
+        /// A group that it is in, which policies name; may be given several times
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
         /// Make an API key that is bound to it, too, and print it, once
         #[arg(long)]
         key: bool,
@@ -40,6 +47,12 @@ pub(super) enum Agents {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Give an agent more capabilities: for the tokens and sessions that begin from now on
+    Grant(Capabilities),
+    /// Take capabilities from an agent, and from its tokens and sessions
+    Withdraw(Capabilities),
+    /// Change what an agent is called, may use, is in and is described as
+    Edit(Edit),
     /// Revoke an agent for good, with its tokens and sessions
     Revoke {
         /// The id of the agent, agt_…
@@ -66,11 +79,18 @@ fn one_capability(text: &str) -> Result<String, String> {
 impl Agents {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Create { name, capabilities, key, remote } => {
-                create(name, capabilities, key, &remote).await?;
+            Self::Create { name, capabilities, groups, key, remote } => {
+                let mut request = CreateAgentRequest { name, capabilities, ..Default::default() };
+                if !groups.is_empty() {
+                    request.metadata.insert(GROUPS.to_owned(), json!(groups));
+                }
+                create(request, key, &remote).await?;
             }
             Self::List { remote } => list(&remote).await?,
             Self::Show { id, remote } => show(&id, &remote).await?,
+            Self::Grant(capabilities) => capabilities.grant().await?,
+            Self::Withdraw(capabilities) => capabilities.withdraw().await?,
+            Self::Edit(edit) => edit.run().await?,
             Self::Revoke { id, reason, remote } => {
                 let client = remote.client()?;
                 client.agents().revoke(&id, &reason).await.map_err(failed)?;
@@ -86,15 +106,13 @@ impl Agents {
 }
 
 async fn create(
-    name: String,
-    capabilities: Vec<String>,
+    mut request: CreateAgentRequest,
     with_key: bool,
     remote: &Remote,
 ) -> Result<(), GuardianError> {
     let client = remote.client()?;
     // Without a key pair: its private half would have to be shown and kept, and nothing here needs it.
-    let public_key = Some(String::new());
-    let request = CreateAgentRequest { name, capabilities, public_key, ..Default::default() };
+    request.public_key = Some(String::new());
     let agent = client.agents().create(&request).await.map_err(failed)?;
     let key = match with_key {
         true => {
@@ -155,6 +173,7 @@ fn about(agent: &Agent) -> Vec<(&'static str, String)> {
         ("status", agent.status.to_string()),
         ("framework", agent.framework.clone()),
         ("capabilities", agent.capabilities.join(", ")),
+        ("groups", groups_of(agent).join(", ")),
         ("organisation", agent.org_id.clone()),
         ("registered", out::when_exactly(agent.created_at)),
     ]

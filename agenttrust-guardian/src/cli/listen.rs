@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use self::accept::Offer;
 pub(super) use self::accept::Stop;
 use crate::domain::GuardianError;
+use crate::domain::host::{Host, Hosts};
 use crate::guardian::Guardian;
 
 /// How many connections may wait until they are taken, as far as the operating system lets them.
@@ -31,6 +32,8 @@ pub(super) struct Listening {
     pub(super) address: SocketAddr,
     /// Whether others than this machine can reach it.
     pub(super) exposed: bool,
+    /// Under which names it answers, where that matters.
+    hosts: Option<Hosts>,
 }
 
 /// The addresses that a setting means.
@@ -71,7 +74,7 @@ impl<'a> Addresses<'a> {
             return Err(self.cannot(&why));
         };
         let address = listener.local_addr().map_err(cannot)?;
-        Ok(Listening { listener, address, exposed: self.exposed() })
+        Ok(Listening { listener, address, exposed: self.exposed(), hosts: None })
     }
 
     fn cannot(&self, why: &str) -> GuardianError {
@@ -98,6 +101,15 @@ pub(super) fn connections(told: Option<usize>) -> Result<usize, GuardianError> {
 }
 
 impl Listening {
+    /// Answers under these names. On a loopback address, which pages in a browser of this machine reach, it answers
+    /// under no others; elsewhere only where there are any, as nothing tells how others call this machine.
+    pub(super) fn under(self, names: impl IntoIterator<Item = Host>) -> Self {
+        let mut names = names.into_iter().peekable();
+        let loopback = self.address.ip().to_canonical().is_loopback();
+        let known = loopback || names.peek().is_some();
+        Self { hosts: known.then(|| Hosts::new(names)), ..self }
+    }
+
     /// Serves the Guardian to at most `most` connections, with TLS where there is a certificate, until `stop`
     /// is told and what is under way is done or cut off.
     pub(super) async fn serve(
@@ -107,7 +119,11 @@ impl Listening {
         most: usize,
         stop: Stop,
     ) {
-        let offer = Offer { tls, ..offer(guardian, guardian.router(), most, stop) };
+        let router = match self.hosts {
+            Some(hosts) => guardian.named_router(hosts),
+            None => guardian.router(),
+        };
+        let offer = Offer { tls, ..offer(guardian, router, most, stop) };
         accept::serve(self.listener, offer).await;
     }
 

@@ -2,6 +2,7 @@
 
 mod agents;
 mod approvals;
+mod arguments;
 mod audit;
 mod config;
 mod delegations;
@@ -16,6 +17,7 @@ mod serve;
 mod stop;
 mod tls;
 
+use std::fmt;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -31,14 +33,23 @@ struct Program {
     command: Command,
 }
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  agenttrust serve --dev
+      Try things out, on http://localhost:8080.
+  agenttrust serve --public-url https://guardian.example --public-url http://guardian:8080
+      On 127.0.0.1:8080 behind a proxy, which hands on the host that it was asked for: one of these two. A request
+      under another name is answered 421: a page that turned its own name to this machine's address is not let in.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a Guardian over HTTP
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<config::Flags>),
     /// List, show, approve and deny what is held
     #[command(subcommand)]
     Approvals(approvals::Approvals),
-    /// Register, list, show and revoke agents
+    /// Register, list, show, change and revoke agents
     #[command(subcommand)]
     Agents(agents::Agents),
     /// Make, list, show and revoke delegations, and open their sessions
@@ -64,7 +75,7 @@ const KEYS_LOG: &str = "agenttrust keys";
 const DEFAULT_DATABASE: &str = "agenttrust.db";
 
 /// Which database.
-#[derive(Debug, Args)]
+#[derive(Args)]
 struct DatabaseArgs {
     /// The database: sqlite://PATH, a path, or postgres://USER@HOST/NAME
     #[arg(
@@ -75,6 +86,12 @@ struct DatabaseArgs {
         default_value = DEFAULT_DATABASE
     )]
     database: String,
+}
+
+impl fmt::Debug for DatabaseArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseArgs(..)")
+    }
 }
 
 impl DatabaseArgs {
@@ -98,8 +115,7 @@ pub fn main() -> ExitCode {
     let program = match Program::try_parse() {
         Ok(program) => program,
         Err(error) => {
-            // Nothing is left to say it to when this cannot be printed.
-            let _ = error.print();
+            arguments::explain(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };

@@ -62,6 +62,9 @@ fn collector() -> Option<&'static str> {
 }
 
 async fn serve(config: &Config) -> Result<(), GuardianError> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let addresses = Addresses::find("listen", &config.values.listen)?;
     if config.values.dev && addresses.exposed() {
         return Err(GuardianError::Invalid(format!(
@@ -74,7 +77,8 @@ async fn serve(config: &Config) -> Result<(), GuardianError> {
     // Before the database: a first key is printed once, so nothing may fail after it was made.
     let tls = config.tls().map(|(certificate, key)| Identity::new(certificate, key).serve());
     let tls = tls.transpose()?;
-    let listening = addresses.bind()?;
+    let names = config.values.public_urls.iter().map(|url| url.host().clone());
+    let listening = addresses.bind()?.under(names);
     let metrics = match &config.values.metrics_listen {
         Some(text) => Some(Addresses::find("metrics-listen", text)?.bind()?),
         None => None,

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
 use crate::domain::GuardianError;
-use crate::domain::file::{ReadError, read_at_most};
+use crate::domain::file::{ReadError, is_open_to_others, read_at_most};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -54,6 +54,13 @@ impl Identity {
     pub(super) fn serve(self) -> Result<Arc<ArcSwap<ServerConfig>>, GuardianError> {
         let files = self.read_files().map_err(GuardianError::Invalid)?;
         let config = self.config(&files).map_err(GuardianError::Invalid)?;
+        if self.key.metadata().is_ok_and(|found| is_open_to_others(&found)) {
+            tracing::warn!(
+                path = %self.key.display(),
+                "others than its owner may read the key of the certificate: take their permissions away with \
+                 `chmod 600`"
+            );
+        }
         let served = Arc::new(ArcSwap::from_pointee(config));
         tokio::spawn(Watch::new(self, files.mark(), Arc::clone(&served)).run());
         Ok(served)

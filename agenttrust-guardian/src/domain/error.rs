@@ -20,6 +20,8 @@ pub(crate) enum ErrorKind {
     NotFound,
     WrongMethod,
     Conflict,
+    #[cfg(feature = "cli")]
+    Misdirected,
     TooSlow,
     TooLarge,
     TooMany,
@@ -133,6 +135,12 @@ impl Error {
         Self::new(ErrorKind::TooLarge, message)
     }
 
+    /// Names the host that was asked for, which is not this one.
+    #[cfg(feature = "cli")]
+    pub(crate) fn misdirected(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Misdirected, message)
+    }
+
     /// Something that is bounded is full.
     pub(crate) fn too_many(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::TooMany, message)
@@ -184,6 +192,7 @@ impl From<Full> for Error {
             Kind::Bytes | Kind::BytesTakingBack => "bytes of request bodies on the way",
             Kind::Waiting => "requests that wait for an approval",
             Kind::Streams => "streams of revocations open",
+            Kind::Exports => "exports of the audit on the way",
         };
         let refused = match whose {
             Whose::Key if kind == Kind::Streams => Self::too_many(format!(

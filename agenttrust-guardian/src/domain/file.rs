@@ -1,8 +1,8 @@
 //! Files that are read into memory, and only so far: one may be a device that never ends.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +22,51 @@ pub(crate) fn read_at_most(file: File, most: u64) -> Result<Vec<u8>, ReadError> 
 
 /// Reads a file of text, of at most so many bytes.
 pub(crate) fn read_text_at_most(path: &Path, most: u64) -> Result<String, ReadError> {
-    let bytes = read_at_most(File::open(path)?, most)?;
+    read_text_of(File::open(path)?, most)
+}
+
+/// Reads a file of text that is open, of at most so many bytes.
+pub(crate) fn read_text_of(file: File, most: u64) -> Result<String, ReadError> {
+    let bytes = read_at_most(file, most)?;
     // As the standard library says it.
     let no_text = |_| io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8");
     Ok(String::from_utf8(bytes).map_err(no_text)?)
+}
+
+/// Whether others than its owner may read or write a file. A pipe or a device is none.
+#[cfg(unix)]
+pub(crate) fn is_open_to_others(file: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    file.is_file() && file.permissions().mode() & 0o077 != 0
+}
+
+/// Nothing tells who else may.
+#[cfg(not(unix))]
+pub(crate) fn is_open_to_others(_: &Metadata) -> bool {
+    false
+}
+
+/// The folder of a file, or of what it is a link to, in which anyone may put another in its place.
+#[cfg(unix)]
+pub(crate) fn folder_of_all(path: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+
+    // In one with the sticky bit, such as /tmp, only the owner of a file may.
+    let all_write = |folder: &Path| {
+        folder.metadata().is_ok_and(|found| found.permissions().mode() & 0o1002 == 0o002)
+    };
+    let named = std::path::absolute(path).ok();
+    let meant = path.canonicalize().ok();
+    let mut folders =
+        [named, meant].into_iter().flatten().filter_map(|path| Some(path.parent()?.to_owned()));
+    folders.find(|folder| all_write(folder))
+}
+
+/// Nothing tells who may.
+#[cfg(not(unix))]
+pub(crate) fn folder_of_all(_: &Path) -> Option<PathBuf> {
+    None
 }
 
 #[cfg(test)]
@@ -56,5 +97,34 @@ mod tests {
         std::fs::write(&path, b"\xff").unwrap();
         let error = read_text_at_most(&path, 9).unwrap_err().to_string();
         assert_eq!(error, "stream did not contain valid UTF-8");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn file_that_others_reach_and_a_folder_that_all_may_write_are_told() {
+        use std::fs::{Permissions, create_dir, set_permissions, write};
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let (inner, link) = (folder.path().join("inner"), folder.path().join("link"));
+        create_dir(&inner).unwrap();
+        let path = inner.join("a");
+        write(&path, "").unwrap();
+        symlink(&path, &link).unwrap();
+        let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for (file, open) in
+            [(0o600, false), (0o400, false), (0o640, true), (0o602, true), (0o610, true)]
+        {
+            mode(&path, file);
+            assert_eq!(is_open_to_others(&link.metadata().unwrap()), open, "{file:o}");
+        }
+        assert!(!is_open_to_others(&Path::new("/dev/null").metadata().unwrap()));
+        for (of_folder, told) in
+            [(0o700, false), (0o755, false), (0o1777, false), (0o777, true), (0o702, true)]
+        {
+            mode(&inner, of_folder);
+            let found = told.then(|| inner.canonicalize().unwrap());
+            assert_eq!(folder_of_all(&link), found, "{of_folder:o}");
+        }
     }
 }

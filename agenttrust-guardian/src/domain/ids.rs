@@ -7,6 +7,8 @@ pub(crate) const SESSION_PREFIX: &str = "ats_";
 
 /// Starts the id of every delegation.
 pub(crate) const DELEGATION_PREFIX: &str = "dlg_";
+/// Starts the id of every message to a webhook.
+pub(crate) const MESSAGE_PREFIX: &str = "msg_";
 
 /// A new id, ordered by time among those with the same prefix.
 pub(crate) fn new(prefix: &str) -> String {

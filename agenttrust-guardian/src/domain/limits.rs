@@ -1,5 +1,5 @@
 //! How much of what is scarce one key, one organisation and all together may hold at once: requests under
-//! way, bytes of bodies, callers that wait for an approval, open streams.
+//! way, bytes of bodies, callers that wait for an approval, open streams, exports.
 //!
 //! A key has a limit of its own. An organisation may hold twice as much as is still free, so that it never
 //! takes the last place: alone it comes to two thirds, and what it leaves is shared out in the same way.
@@ -29,6 +29,10 @@ const WAITING: usize = 1_024;
 /// leaves places for others.
 const STREAMS: usize = 96;
 const STREAMS_OF_KEY: usize = 4;
+/// How many exports of the audit are on their way at most, and how many of them for one key: each reads the whole
+/// log, for as long as its reader takes.
+const EXPORTS: usize = 6;
+const EXPORTS_OF_KEY: usize = 1;
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,7 @@ pub(crate) enum Kind {
     BytesTakingBack,
     Waiting,
     Streams,
+    Exports,
 }
 
 impl Kind {
@@ -51,6 +56,7 @@ impl Kind {
             Self::BytesTakingBack => "taking_back_bytes",
             Self::Waiting => "waiting",
             Self::Streams => "streams",
+            Self::Exports => "exports",
         }
     }
 }
@@ -94,6 +100,7 @@ pub(crate) struct Limits {
     pub(crate) bytes_taking_back: Arc<Shares>,
     pub(crate) waiting: Arc<Shares>,
     pub(crate) streams: Arc<Shares>,
+    pub(crate) exports: Arc<Shares>,
 }
 
 impl Limits {
@@ -119,11 +126,12 @@ impl Limits {
             bytes_taking_back: shares(Kind::BytesTakingBack, usize::MAX, BYTES_TAKING_BACK_OF_KEY),
             waiting: shares(Kind::Waiting, WAITING, quarter(WAITING)),
             streams: shares(Kind::Streams, STREAMS, STREAMS_OF_KEY),
+            exports: shares(Kind::Exports, EXPORTS, EXPORTS_OF_KEY),
         })
     }
 
     /// Each of them.
-    pub(crate) fn each(&self) -> [&Shares; 6] {
+    pub(crate) fn each(&self) -> [&Shares; 7] {
         [
             &self.requests,
             &self.taking_back,
@@ -131,6 +139,7 @@ impl Limits {
             &self.bytes_taking_back,
             &self.waiting,
             &self.streams,
+            &self.exports,
         ]
     }
 }
@@ -287,7 +296,8 @@ mod tests {
 
     fn key(org_id: &str, id: &str) -> Arc<Key> {
         let (id, org_id) = (id.to_owned(), org_id.to_owned());
-        Arc::new(Key { id, org_id, role: Role::Agent, agents: Vec::new(), gateway: None })
+        let (role, agents) = (Role::Agent, Vec::new());
+        Arc::new(Key { id, org_id, role, agents, gateway: None, owner: None })
     }
 
     /// As much as this key gets, one by one, and why no more.
@@ -334,6 +344,21 @@ mod tests {
         assert!(requests.held() <= REQUESTS);
         drop(flood);
         assert_eq!(requests.held(), 0);
+    }
+
+    #[test]
+    fn two_organisations_leave_places_to_a_third_of_whatever_there_is() {
+        let limits = Limits::new(REQUESTS).unwrap();
+        for shares in [&limits.requests, &limits.waiting, &limits.streams, &limits.exports] {
+            let mut flood = Vec::new();
+            for name in ["org_one", "org_two"] {
+                for id in 0..100 {
+                    flood.extend(fill(shares, &key(name, &format!("{name} {id}"))).0);
+                }
+            }
+            let kind = shares.kind;
+            assert!(shares.take(&key("org_three", "three"), 1).is_ok(), "{kind:?} is used up");
+        }
     }
 
     #[test]

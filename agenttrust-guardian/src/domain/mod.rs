@@ -6,6 +6,8 @@ mod error;
 mod event;
 pub(crate) mod file;
 mod guardian_error;
+#[cfg(feature = "cli")]
+pub(crate) mod host;
 pub(crate) mod ids;
 mod key;
 pub(crate) mod limits;
@@ -17,6 +19,7 @@ pub(crate) mod restrictions;
 pub(crate) mod role;
 pub(crate) mod secret;
 pub(crate) mod spelling;
+mod versions;
 
 pub(crate) use self::decision::{Answer, Decision, DecisionKind};
 pub(crate) use self::error::{Error, ErrorKind};
@@ -27,6 +30,7 @@ pub(crate) use self::quota::{Quota, QuotaUse};
 pub(crate) use self::role::Permission;
 pub use self::role::{ParseRoleError, Role};
 pub(crate) use self::secret::{Fingerprint, Secret};
+pub(crate) use self::versions::Versions;
 
 /// The organisation of a Guardian that was told of no other.
 pub(crate) const DEFAULT_ORG: &str = "org_default";

@@ -62,11 +62,11 @@ impl Role {
                 | P::ReadApprovals
                 | P::DiscloseInput
                 | P::DeclareTools
+                | P::ReadTools
                 | P::Delegate
                 | P::ReadDelegations
                 | P::RevokeDelegations,
             ) => Own,
-            (Self::Agent, _) => No,
 
             (
                 Self::Gateway,
@@ -109,7 +109,7 @@ impl Role {
                 | P::Delegate
                 | P::RevokeDelegations,
             ) => Any,
-            (Self::Operator, _) => No,
+            (Self::Agent | Self::Operator, _) => No,
         }
     }
 }
@@ -144,6 +144,7 @@ pub(crate) enum Permission {
     Check,
     Report,
     CreateAgents,
+    ChangeAgents,
     ReadAgents,
     SuspendAgents,
     SetFloors,
@@ -181,6 +182,7 @@ impl fmt::Display for Permission {
             Self::Check => "check actions",
             Self::Report => "report what ran",
             Self::CreateAgents => "register agents",
+            Self::ChangeAgents => "change agents",
             Self::ReadAgents => "read agents",
             Self::SuspendAgents => "suspend or revoke agents",
             Self::SetFloors => "set the floor of an agent",
@@ -220,7 +222,8 @@ pub(crate) enum Access {
     /// Not at all.
     No,
     /// For the agents the key is bound to, for what the key itself asked, and for the sessions that were
-    /// opened at its gateway; what it declares can only raise the effect of tools that these agents may use.
+    /// opened at its gateway; what it declares can only raise the effect of tools that these agents may use, for
+    /// them alone.
     Own,
     /// For every agent of the organisation.
     Any,

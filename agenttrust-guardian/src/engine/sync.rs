@@ -263,15 +263,19 @@ impl Engine {
         let before = self.registry.agents.get(org_id, &id);
         let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
         let status = entry.agent.status;
-        let same_terms = before.as_ref().is_some_and(|before| {
-            before.floor == entry.floor
-                && before.capabilities.as_slice() == entry.capabilities.as_slice()
+        let keeps_terms = before.as_ref().is_some_and(|before| {
+            before.floor == entry.floor && entry.capabilities.covers_all_of(&before.capabilities)
         });
+        // Else it may have been suspended meanwhile.
+        let changed = before.as_ref().is_some_and(|before| is_changed(before, &entry));
         self.registry.keep_agent(entry);
+        if status == AgentStatus::Revoked {
+            self.registry.tools.forget_agent(org_id, &id);
+        }
         let Some(before) = before else { return Ok(()) };
-        let nothing_new = same_terms && before.agent.status == status;
-        // It was taken back here, and told of then.
-        if nothing_new && (anew || status != AgentStatus::Active) {
+        let nothing_new = keeps_terms && before.agent.status == status;
+        // It was taken back here, and told of then; or it lost nothing.
+        if nothing_new && (anew || changed || status != AgentStatus::Active) {
             return Ok(());
         }
         let below = self.registry.delegations.receivers_below(&id);
@@ -374,6 +378,13 @@ impl Engine {
         let agent = self.registry.agents.get(org_id, agent_id);
         agent.is_some_and(|entry| entry.agent.status == AgentStatus::Revoked)
     }
+}
+
+/// Whether an agent is another one by what it is called, may use or is described as.
+fn is_changed(before: &AgentEntry, after: &AgentEntry) -> bool {
+    before.agent.name != after.agent.name
+        || before.agent.metadata != after.agent.metadata
+        || before.versions != after.versions
 }
 
 #[cfg(test)]

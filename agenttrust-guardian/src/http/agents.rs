@@ -1,8 +1,8 @@
-//! Agents: registering, reading, suspending, revoking, and the floor under their sessions.
+//! Agents: registering, reading, changing, suspending, revoking, and the floor under their sessions.
 
 use agenttrust::Agent;
 use agenttrust::model::schema::{Capability, Name};
-use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode};
+use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode, UpdateAgentRequest};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,6 +14,7 @@ use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
 use crate::domain::{Error, Permission};
+use crate::services::agent_changes;
 use crate::services::agents::{self, NewAgent, NewFloor};
 
 /// Register an agent
@@ -79,8 +80,46 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
     Ok(Json(agents::known(&engine, caller.org_id(), &id)?.show()))
 }
 
+/// Change an agent
+///
+/// What the body says nothing of stays. `capabilities` and `groups` are all that there are to be; `withdraw` and
+/// `grant` change some, and are put on top of what others changed meanwhile. A member of `metadata` takes the place
+/// of the one of that name, and `null` takes it out.
+///
+/// It is in force on every replica within a second. The agent's live tokens and sessions narrow with it and never
+/// widen: what it loses they lose for good, and what it gains only those have that are issued afterwards. An agent
+/// that is suspended stays so.
+#[utoipa::path(
+    patch, path = "/api/v1/agents/{id}", operation_id = "update_agent", tag = "agents",
+    params(("id" = Name, Path, description = "The agent")),
+    request_body = UpdateAgentRequest,
+    responses(
+        (status = 200, description = "The agent as it is now", body = Agent), NotFound, Conflict, Unavailable,
+    ),
+)]
+pub(super) async fn update(
+    engine: App,
+    caller: Caller,
+    Id(id): Id,
+    payload: Payload,
+) -> Result<Json<Agent>, Error> {
+    caller.need_for(Permission::ChangeAgents, &id)?;
+    let wanted: UpdateAgentRequest = payload.json().await?;
+    Ok(Json(agent_changes::change(&engine, &caller.key, &id, wanted).await?))
+}
+
+/// The body of `POST /api/v1/agents/{id}/revoke`, which published clients send.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(super) struct RevokeAgent {
+    /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
+    #[serde(default)]
+    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$")]
+    reason: String,
+}
+
 /// Why something is taken back or given back.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Reason {
     /// Tells why; the audit keeps it. At most 2,000 bytes of UTF-8.
     #[serde(default)]
@@ -100,7 +139,7 @@ async fn reason_to_change(caller: &Caller, id: &str, payload: Payload) -> Result
 #[utoipa::path(
     post, path = "/api/v1/agents/{id}/revoke", operation_id = "revoke_agent", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),
-    request_body = Option<Reason>,
+    request_body = Option<RevokeAgent>,
     responses((status = 200, description = "It is revoked", body = TakenBack), NotFound),
 )]
 pub(super) async fn revoke(
@@ -109,7 +148,8 @@ pub(super) async fn revoke(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<TakenBack>, Error> {
-    let reason = reason_to_change(&caller, &id, payload).await?;
+    caller.need_for(Permission::SuspendAgents, &id)?;
+    let RevokeAgent { reason } = payload.json_or_empty().await?;
     let durable = agents::revoke(&engine, &caller.key, &id, reason).await?;
     Ok(Json(TakenBack { status: AgentStatus::Revoked.as_str(), durable }))
 }

@@ -118,6 +118,7 @@ async fn decide(
 
 /// The body of `PUT /mcp/approvals/{id}/input`.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Disclosure {
     /// The input; at most 64 KiB as JSON, nested at most 32 deep.
     #[schema(value_type = Value)]

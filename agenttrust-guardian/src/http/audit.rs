@@ -74,7 +74,7 @@ pub(super) struct AuditLogBrief {
     log: String,
     /// Whether the Guardian that answers writes it.
     own: bool,
-    /// The number of its newest row.
+    /// The number of its newest row; `null` for other organisations than the Guardian's own.
     #[schema(required = true)]
     newest: Option<u64>,
     /// When that was written, in RFC 3339.
@@ -83,13 +83,15 @@ pub(super) struct AuditLogBrief {
 }
 
 /// List the audit logs
+///
+/// How far each has come is told to those of the Guardian's own organisation.
 #[utoipa::path(
     get, path = "/api/v1/audit/logs", operation_id = "list_audit_logs", tag = "audit",
     responses((status = 200, description = "Every log", body = AuditLogs), Unavailable),
 )]
 pub(super) async fn logs(engine: App, caller: Caller) -> Result<Json<AuditLogs>, Error> {
     caller.need(Permission::ReadAudit)?;
-    let logs = audit::logs(&engine).await?;
+    let logs = audit::logs(&engine, caller.org_id()).await?;
     Ok(Json(AuditLogs { logs: logs.into_iter().map(AuditLogBrief::from).collect() }))
 }
 
@@ -119,7 +121,7 @@ pub(super) struct AuditCheckpoints {
 
 /// Read the checkpoints of an audit log
 ///
-/// Kept elsewhere, one of them shows later whether rows were removed from the end, or all was rewritten.
+/// For those of the Guardian's own organisation: a checkpoint vouches for the rows of all. Kept elsewhere, one of them shows later whether rows were removed from the end, or all was rewritten.
 #[utoipa::path(
     get, path = "/api/v1/audit/checkpoints", operation_id = "list_audit_checkpoints", tag = "audit",
     params(
@@ -135,6 +137,7 @@ pub(super) async fn checkpoints(
     params: Params,
 ) -> Result<Json<AuditCheckpoints>, Error> {
     caller.need(Permission::ReadAudit)?;
+    caller.need_own_house("a checkpoint vouches for the rows of every organisation")?;
     let before = number(&params, "before")?;
     let (limit, log) = (limit(&params)?, log(&params)?);
     let found = audit::checkpoints(&engine, log, before, limit).await?;
@@ -188,13 +191,14 @@ pub(super) struct AuditFault {
 
 /// Verify the audit
 ///
-/// Every log, against the checkpoints in the database and against what this Guardian knows of its own.
+/// For those of the Guardian's own organisation: a log is whole or it is not, whosever its rows are. Every log, against the checkpoints in the database and against what this Guardian knows of its own.
 #[utoipa::path(
     get, path = "/api/v1/audit/verify", operation_id = "verify_audit", tag = "audit",
     responses((status = 200, description = "What was found", body = Verification), TooMany, Unavailable),
 )]
 pub(super) async fn verify(engine: App, caller: Caller) -> Result<Json<Verification>, Error> {
     caller.need(Permission::ReadAudit)?;
+    caller.need_own_house("the audit is verified with the rows of every organisation in it")?;
     let Verified { rows, head, logs } = audit::verify(&engine).await?;
     let logs: Vec<_> = logs.into_iter().map(AuditLogVerification::from).collect();
     let fault = logs.iter().find_map(|log| log.fault.clone());
@@ -223,7 +227,8 @@ impl From<Walked> for AuditLogVerification {
 )]
 pub(super) async fn export(engine: App, caller: Caller, params: Params) -> Result<Response, Error> {
     let reach = caller.reach(Permission::ReadAudit)?;
-    let begun = audit::export(&engine, reach, log(&params)?).await?;
+    let place = engine.limits.exports.take(&caller.key, 1)?;
+    let begun = audit::export(&engine, reach, log(&params)?, place).await?;
     let lines = stream::try_unfold(begun, |mut export| async move {
         let next = export.next_page().await.map_err(broken)?;
         let Some(entries) = next else { return Ok::<_, io::Error>(None) };

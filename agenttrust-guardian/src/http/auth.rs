@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use crate::domain::Error;
 use crate::domain::names::check_name;
 use crate::domain::role::Access;
-use crate::domain::{Fingerprint, Key, Permission, Reach, Role};
+use crate::domain::{DEFAULT_ORG, Fingerprint, Key, Permission, Reach, Role};
 use crate::engine::Engine;
 
 pub(super) const UNKNOWN: &str = "the API key is not known here, or was revoked; use another one";
@@ -64,6 +64,15 @@ impl Caller {
     pub(super) fn agents(&self) -> impl Iterator<Item = &str> {
         let spoken_for = |id: &&String| self.named.as_ref().is_none_or(|named| named == *id);
         self.key.agents.iter().filter(spoken_for).map(String::as_str)
+    }
+
+    /// 403 for a caller of another organisation than the Guardian's own, of what is so (`because`).
+    pub(super) fn need_own_house(&self, because: &str) -> Result<(), Error> {
+        if self.org_id() == DEFAULT_ORG {
+            return Ok(());
+        }
+        let role = self.key.role;
+        Err(Error::forbidden(format!("{because}; use a key of role {role} of {DEFAULT_ORG:?}")))
     }
 
     /// The caller's organisation.

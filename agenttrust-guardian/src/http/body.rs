@@ -1,9 +1,10 @@
-//! Bodies: at most 1 MiB, at a pace, JSON, and an error that names the field.
+//! Bodies: at most 1 MiB, at a pace, a JSON object of members that are known, and an error that names the field.
 //!
 //! A handler reads its body after it has looked at the caller's role, so that what somebody may not
 //! do is answered the same whatever they send.
 
 mod arriving;
+mod shape;
 
 use std::sync::Arc;
 
@@ -14,9 +15,11 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use self::arriving::Arriving;
+use self::shape::{Seen, Shaped};
 use super::admit::Admission;
 use super::auth::UNKNOWN;
 use super::finish::Finish;
+use super::ignored::{Ignored, printable};
 use crate::domain::Error;
 use crate::domain::Fingerprint;
 use crate::engine::Engine;
@@ -32,6 +35,8 @@ pub(super) struct Payload {
     finish: Option<Finish>,
     /// By what its sender is known, to be looked at again if the body takes its time.
     sender: Option<(Arc<Engine>, Fingerprint)>,
+    /// Told which members were not known and skipped.
+    ignored: Ignored,
 }
 
 impl Payload {
@@ -40,8 +45,14 @@ impl Payload {
         Self { finish: None, ..self }
     }
 
-    /// The body as it came.
-    pub(super) async fn bytes(self) -> Result<Bytes, Error> {
+    /// The body as a `T`, and as it came.
+    pub(super) async fn json_and_bytes<T: DeserializeOwned>(self) -> Result<(T, Bytes), Error> {
+        let ignored = self.ignored.clone();
+        let bytes = self.bytes().await?;
+        Ok((json(&bytes, &ignored)?, bytes))
+    }
+
+    async fn bytes(self) -> Result<Bytes, Error> {
         let mut arriving = Arriving::new(self.body, self.announced, self.admission);
         let bytes = arriving.whole().await?;
         if arriving.took_time() {
@@ -55,13 +66,14 @@ impl Payload {
 
     /// The body as a `T`.
     pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
-        json(&self.bytes().await?)
+        self.json_and_bytes().await.map(|(body, _)| body)
     }
 
     /// The body as a `T`; an empty one is `{}`.
     pub(super) async fn json_or_empty<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let ignored = self.ignored.clone();
         let bytes = self.bytes().await?;
-        json(if bytes.is_empty() { b"{}" } else { &bytes })
+        json(if bytes.is_empty() { b"{}" } else { &bytes }, &ignored)
     }
 }
 
@@ -86,40 +98,50 @@ impl FromRequest<Arc<Engine>> for Payload {
         let secret = extensions.get::<Fingerprint>();
         let sender = secret.map(|secret| (Arc::clone(engine), *secret));
         let admission = extensions.get::<Arc<Admission>>().cloned();
+        let ignored = extensions.get::<Ignored>().cloned().unwrap_or_default();
         // Nothing changes before the body is there.
         let finish = extensions.get::<Finish>().cloned().inspect(Finish::not_yet);
-        Ok(Self { body: request.into_body(), announced, admission, finish, sender })
+        Ok(Self { body: request.into_body(), announced, admission, finish, sender, ignored })
     }
 }
 
-/// Reads JSON, naming the field at fault.
-pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+/// Reads an object in JSON, naming the field at fault; tells which members were skipped.
+fn json<T: DeserializeOwned>(bytes: &[u8], ignored: &Ignored) -> Result<T, Error> {
     // The parser skips what it ignores without looking whether it is text at all.
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Error::invalid("body", "is not JSON: it is not UTF-8"))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        let said = inner.to_string();
-        let field = match missing_field(&said) {
-            Some(missing) if path == "." => missing.to_owned(),
-            Some(missing) => format!("{path}.{missing}"),
-            None if path == "." => "body".to_owned(),
-            None => path,
-        };
-        if missing_field(&said).is_some() {
-            Error::invalid(&field, "is missing; give it a value")
-        } else if inner.is_data() {
-            Error::invalid(&field, format!("is not as it must be: {said}"))
-        } else {
-            Error::invalid("body", format!("is not JSON: {said}"))
-        }
+    let seen = Seen::default();
+    let read = serde_path_to_error::deserialize(Shaped::new(&mut deserializer, &seen));
+    let value = read.map_err(|error| {
+        let path = printable(&error.path().to_string());
+        wrong(path, &error.into_inner(), seen.refusal())
     })?;
     deserializer
         .end()
         .map_err(|error| Error::invalid("body", format!("goes on after its JSON: {error}")))?;
+    ignored.add(seen.into_ignored());
     Ok(value)
+}
+
+/// What is wrong at `path`: what was `refused` there, else what the parser says.
+fn wrong(path: String, error: &serde_json::Error, refused: Option<String>) -> Error {
+    let said = printable(&error.to_string());
+    let field = match missing_field(&said) {
+        Some(missing) if path == "." => missing.to_owned(),
+        Some(missing) => format!("{path}.{missing}"),
+        None if path == "." => "body".to_owned(),
+        None => path,
+    };
+    if let Some(refused) = refused {
+        Error::invalid(&field, refused)
+    } else if missing_field(&said).is_some() {
+        Error::invalid(&field, "is missing; give it a value")
+    } else if error.is_data() {
+        Error::invalid(&field, format!("is not as it must be: {said}"))
+    } else {
+        Error::invalid("body", format!("is not JSON: {said}"))
+    }
 }
 
 fn missing_field(said: &str) -> Option<&str> {
@@ -131,6 +153,10 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+
+    fn read<T: DeserializeOwned>(body: &str) -> Result<T, Error> {
+        json(body.as_bytes(), &Ignored::default())
+    }
 
     #[derive(Debug, Deserialize)]
     struct Outer {
@@ -149,7 +175,7 @@ mod tests {
     fn whole_number_may_be_written_with_a_fraction_of_zero() {
         let line = |number: &str| {
             let body = format!("{{\"line\": {number}}}");
-            json::<Counted>(body.as_bytes()).map(|read| read.line).ok()
+            read::<Counted>(&body).map(|read| read.line).ok()
         };
         assert_eq!(line("300"), Some(300));
         assert_eq!(line("300.0"), Some(300));
@@ -167,13 +193,13 @@ mod tests {
     }
 
     fn refused(body: &str) -> String {
-        json::<Outer>(body.as_bytes()).unwrap_err().message().to_owned()
+        read::<Outer>(body).unwrap_err().message().to_owned()
     }
 
     #[test]
     fn error_names_the_field_at_fault() {
-        let read: Outer = json(br#"{"name": "x", "events": [{"success": true}]}"#).unwrap();
-        assert!(read.name == "x" && read.events[0].success);
+        let outer: Outer = read(r#"{"name": "x", "events": [{"success": true}]}"#).unwrap();
+        assert!(outer.name == "x" && outer.events[0].success);
         assert!(refused("{}").starts_with("name is missing"));
         assert!(refused(r#"{"name": 1}"#).starts_with("name is not as it must be"));
         let nested = refused(r#"{"name": "x", "events": [{"success": true}, {"success": "no"}]}"#);
@@ -184,6 +210,85 @@ mod tests {
         assert!(refused("").starts_with("body is not JSON"));
         assert!(refused(r#"{"name": "x"} {}"#).starts_with("body goes on"));
         assert!(refused("[]").starts_with("body is not as it must be"), "{}", refused("[]"));
-        assert!(json::<Outer>(b"{\"name\": \"\xff\"}").is_err());
+        assert!(json::<Outer>(b"{\"name\": \"\xff\"}", &Ignored::default()).is_err());
+    }
+
+    #[test]
+    fn list_is_no_object_at_any_depth() {
+        // By itself, serde takes it for one.
+        assert!(serde_json::from_str::<Outer>(r#"["x", [[true]]]"#).is_ok());
+        for body in [
+            r#"["x"]"#,
+            r#"["x", []]"#,
+            r#"{"name": "x", "events": [[true]]}"#,
+            r#"{"name": "x", "events": [{"success": true}, [true]]}"#,
+        ] {
+            assert!(refused(body).contains("invalid type: sequence, expected an object"), "{body}");
+        }
+        assert!(refused("null").starts_with("body is not as it must be"), "{}", refused("null"));
+        assert!(refused(r#"{"name": "x", "name": "y"}"#).contains("duplicate field"));
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Closed {
+        mode: Option<agenttrust::SessionMode>,
+        #[serde(default)]
+        scope_ceiling: Vec<Limit>,
+        #[serde(default)]
+        free: serde_json::Map<String, serde_json::Value>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Limit {
+        most: u32,
+    }
+
+    #[test]
+    fn member_that_a_type_does_not_take_is_named_with_the_known_one() {
+        let refused = |body: &str| read::<Closed>(body).unwrap_err().message().to_owned();
+        assert_eq!(
+            refused(r#"{"scopeCeiling": []}"#),
+            "scopeCeiling is not known; did you mean \"scope_ceiling\"?"
+        );
+        assert_eq!(
+            refused(r#"{"color": 1}"#),
+            "color is not known; there is mode, scope_ceiling, free, so leave it out"
+        );
+        assert_eq!(
+            refused(r#"{"scope_ceiling": [{"most": 1}, {"mots": 1}]}"#),
+            "scope_ceiling[1].mots is not known; did you mean \"most\"?"
+        );
+        // What a caller made up is shown cut, and rewrites no terminal.
+        let long = refused(&format!(r#"{{"\u001b[2J\u202e{}": 1}}"#, "x".repeat(100_000)));
+        assert!(long.len() < 1_000 && !long.contains(['\u{1b}', '\u{202e}']), "{long}");
+        let taken: Closed =
+            read(r#"{"mode": null, "free": {"Mode": [1], "x": {"y": 1}}}"#).unwrap();
+        assert!(taken.mode.is_none() && taken.free.len() == 2);
+    }
+
+    #[test]
+    fn word_is_a_string_and_nothing_that_holds_one() {
+        let mode = |mode: &str| read::<Closed>(&format!(r#"{{"mode": {mode}}}"#));
+        assert_eq!(mode(r#""open""#).unwrap().mode, Some(agenttrust::SessionMode::Open));
+        for bad in [r#"{"open": null}"#, r#"["open"]"#, "1", "true"] {
+            let refused = mode(bad).unwrap_err();
+            assert!(refused.message().starts_with("mode is not as it must be"), "{refused:?}");
+        }
+        assert!(serde_json::from_str::<Closed>(r#"{"mode": {"open": null}}"#).is_ok());
+    }
+
+    #[test]
+    fn member_of_an_open_type_is_noted_unless_a_known_one_was_meant() {
+        let ignored = Ignored::default();
+        let body =
+            br#"{"trace": 1, "name": "x", "events": [{"success": true, "sucess": 1}], "z": []}"#;
+        json::<Outer>(body, &ignored).unwrap();
+        assert_eq!(ignored.to_header().unwrap(), "trace, z");
+        for misspelt in ["Name", "nmae", "event", "events_"] {
+            let body = format!(r#"{{"name": "x", "{misspelt}": []}}"#);
+            assert!(refused(&body).contains("is not known; did you mean"), "{}", refused(&body));
+        }
     }
 }

@@ -22,7 +22,7 @@ use super::App;
 use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
-use super::body::{Payload, json};
+use super::body::Payload;
 use super::params::{described_header as documented, header};
 use crate::domain::Answer;
 use crate::domain::Error;
@@ -113,8 +113,7 @@ pub(super) async fn check(
 ) -> Result<Response, Error> {
     caller.need(Permission::Check)?;
     // A decision that was begun goes on by itself.
-    let bytes = payload.unbegun().bytes().await?;
-    let body: CheckRequest = json(&bytes)?;
+    let (body, bytes): (CheckRequest, Bytes) = payload.unbegun().json_and_bytes().await?;
     caller.need_for(Permission::Check, &body.agent_id)?;
     let check = Arc::new(Check { _place: place.take(), ..parse_check(caller, &headers, body)? });
     let span = span::begin(&engine, &check);

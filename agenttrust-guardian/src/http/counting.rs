@@ -20,7 +20,7 @@ pub(super) async fn count(engine: App, request: Request, next: Next) -> Response
 }
 
 /// A caller can make up methods, too.
-fn word(method: &Method) -> &'static str {
+pub(super) fn word(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

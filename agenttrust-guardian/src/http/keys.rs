@@ -10,7 +10,7 @@ use agenttrust::model::schema::{Name, NameOrEmpty};
 use agenttrust::model::{Issued, KeyRevocation};
 
 use super::App;
-use super::answers::{NotFound, Unavailable};
+use super::answers::{Conflict, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -19,11 +19,12 @@ use crate::domain::names::check_name;
 use crate::domain::numbers::whole;
 use crate::domain::{DEFAULT_ORG, ParseRoleError, Permission, Role, Secret};
 use crate::engine::taking::KeyTaking;
-use crate::services::keys::{self, NewKey, NewSecret};
+use crate::services::keys::{self, Maker, NewKey, NewSecret};
 use crate::store::KeyRow;
 
 /// The body of `POST /api/v1/keys`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CreateKey {
     #[schema(value_type = Role)]
     role: String,
@@ -33,13 +34,18 @@ pub(super) struct CreateKey {
     agents: Vec<String>,
     /// Another organisation than the caller's, for an admin of `org_default`: its first key makes it.
     #[serde(default)]
-    #[schema(value_type = Option<Name>, nullable = false)]
+    #[schema(value_type = Option<Name>)]
     org_id: Option<String>,
     /// The gateway that a key of role `gateway` is of: several keys of one name are one gateway. A token for
     /// an audience is taken at the gateway that it names.
     #[serde(default)]
-    #[schema(value_type = Option<Name>, nullable = false)]
+    #[schema(value_type = Option<Name>)]
     gateway: Option<String>,
+    /// The person or program that it is of. Keys of one owner are one approver, and none of them decides what
+    /// another one asked for. Left out, the key of an operator or admin is of the owner of the key that makes it.
+    #[serde(default)]
+    #[schema(value_type = Option<Name>)]
+    owner: Option<String>,
 }
 
 /// A key as callers see it.
@@ -53,6 +59,12 @@ pub(super) struct KeyView {
     /// The gateway that it is of.
     #[schema(required = true)]
     gateway: Option<String>,
+    /// The person or program that it is of.
+    #[schema(required = true)]
+    owner: Option<String>,
+    /// The key that it was made with; `null` where the program made it.
+    #[schema(required = true)]
+    made_by: Option<String>,
     created_at: Timestamp,
     #[schema(required = true)]
     revoked_at: Option<Timestamp>,
@@ -79,6 +91,8 @@ impl From<KeyRow> for KeyView {
             role: row.role,
             agents: row.agents,
             gateway: row.gateway,
+            owner: row.owner,
+            made_by: row.made_by,
             created_at: row.created_at,
             revoked_at: row.revoked_at,
             rotated_at: row.rotated_at,
@@ -93,7 +107,9 @@ impl From<KeyRow> for KeyView {
 #[utoipa::path(
     post, path = "/api/v1/keys", operation_id = "create_key", tag = "keys",
     request_body = CreateKey,
-    responses((status = 201, description = "The key, shown this once", body = KeyView), Unavailable),
+    responses(
+        (status = 201, description = "The key, shown this once", body = KeyView), Conflict, Unavailable,
+    ),
 )]
 pub(super) async fn create(
     engine: App,
@@ -108,9 +124,9 @@ pub(super) async fn create(
     })?;
     let org_id = organisation(&caller, body.org_id.as_deref())?.to_owned();
     let secret = Secret::random("sk_live_")?;
-    let (agents, gateway) = (body.agents, body.gateway);
-    let new = NewKey { org_id, role, agents, hash: secret.fingerprint(), gateway };
-    let row = keys::create(&engine, new, &caller.key.id).await?;
+    let CreateKey { agents, gateway, owner, .. } = body;
+    let new = NewKey { org_id, role, agents, hash: secret.fingerprint(), gateway, owner };
+    let row = keys::create(&engine, new, Maker::Key(&caller.key)).await?;
     let view = KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) };
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -162,7 +178,6 @@ pub(super) struct RevokeKey {
     /// Says what becomes of the tokens and sessions that were issued and opened with it, and of all that was made
     /// from them. Left out, it is `revoke` where the reason is `compromised`, and `keep` elsewhere.
     #[serde(default)]
-    #[schema(nullable = false)]
     issued: Option<Issued>,
 }
 
@@ -205,6 +220,7 @@ pub(super) async fn revoke(
 
 /// The body of `POST /api/v1/keys/{id}/rotate`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Rotate {
     /// How long the secret that it has now still works, in seconds. With 0 it is over at once.
     #[serde(default = "a_day", deserialize_with = "whole")]
@@ -212,7 +228,7 @@ pub(super) struct Rotate {
     overlap: u64,
     /// Another organisation than the caller's, for an admin of `org_default`.
     #[serde(default)]
-    #[schema(value_type = Option<Name>, nullable = false)]
+    #[schema(value_type = Option<Name>)]
     org_id: Option<String>,
 }
 

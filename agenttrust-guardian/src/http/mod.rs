@@ -14,10 +14,13 @@ mod delegations;
 mod error;
 mod finish;
 mod health;
+mod ignored;
 mod issued;
 mod key_end;
 mod keys;
 mod metrics;
+#[cfg(feature = "cli")]
+mod named;
 pub(crate) mod openapi;
 mod paging;
 mod params;
@@ -41,6 +44,8 @@ use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
 use crate::domain::Error;
+#[cfg(feature = "cli")]
+use crate::domain::host::Hosts;
 use crate::engine::Engine;
 
 /// What every handler is given.
@@ -50,7 +55,7 @@ type App = axum::extract::State<Arc<Engine>>;
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
     Router::new()
         .route("/api/v1/agents", post(agents::create).get(agents::list))
-        .route("/api/v1/agents/{id}", get(agents::get))
+        .route("/api/v1/agents/{id}", get(agents::get).patch(agents::update))
         .route("/api/v1/agents/{id}/reactivate", post(agents::reactivate))
         .route("/api/v1/agents/{id}/floor", put(agents::set_floor))
         .route("/api/v1/agent-tokens", get(issued::list_tokens))
@@ -101,6 +106,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(ignored::tell))
         .layer(from_fn_with_state(Arc::clone(&engine), key_end::end_with_key))
         .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
         .layer(from_fn(finish::finish))
@@ -131,6 +137,13 @@ async fn still_open(engine: App, request: Request, next: Next) -> Result<Respons
         None => Ok(next.run(request).await),
         Some(why) => Err(Error::unavailable(why)),
     }
+}
+
+/// The same, for a listener that answers under these names alone.
+#[cfg(feature = "cli")]
+pub(crate) fn named_router(router: Router, engine: Arc<Engine>, hosts: Hosts) -> Router {
+    let known = (engine, Arc::new(hosts));
+    router.layer(from_fn_with_state(known, named::refuse_others)).layer(map_response(signed))
 }
 
 /// The numbers alone, for whoever can reach them.

@@ -4,15 +4,19 @@
 //! added here to every endpoint that does not say `security(())`. `tests/contract/openapi.rs` compares the
 //! document with the router, and fails where a handler is not listed here.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use agenttrust::model::ErrorBody;
+use agenttrust::model::headers::IGNORED;
 use agenttrust::model::schema::NameOrEmpty;
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{OneOf, Type};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, OneOf, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema};
@@ -29,7 +33,9 @@ use super::{
     info(
         title = "AgentTrust Guardian",
         description = "Decides whether an AI agent may run a tool. Unknown members of a body and unknown \
-                       parameters are ignored, except where a schema refuses them."
+                       parameters are refused. Where an endpoint is the SDK guide's, and a client of another \
+                       version may say more, they are skipped and named in `AgentTrust-Ignored`, unless they \
+                       look like a known one."
     ),
     paths(
         health::health,
@@ -39,6 +45,7 @@ use super::{
         agents::create,
         agents::list,
         agents::get,
+        agents::update,
         agents::revoke,
         agents::suspend,
         agents::reactivate,
@@ -108,6 +115,74 @@ use super::{
 )]
 struct Document;
 
+/// The endpoints of the SDK guide, which published clients call: what they send beyond what is known here is
+/// named and skipped. Every other endpoint is of our own.
+const GUIDES: [&str; 15] = [
+    "create_agent",
+    "list_agents",
+    "get_agent",
+    "revoke_agent",
+    "issue_token",
+    "introspect_token",
+    "revoke_token",
+    "check",
+    "report_telemetry",
+    "init_session",
+    "get_session",
+    "init_api_session",
+    "get_approval",
+    "approve",
+    "deny",
+];
+
+/// What is known of an endpoint when a request for it comes.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// Whether it is the SDK guide's.
+    pub(super) is_guides: bool,
+    /// The parameters of its query.
+    pub(super) parameters: Vec<String>,
+}
+
+/// What the document says of the endpoint of this method and route.
+pub(super) fn endpoint(method: &Method, route: &str) -> Option<&'static Endpoint> {
+    static ENDPOINTS: LazyLock<HashMap<String, [Option<Endpoint>; 5]>> = LazyLock::new(|| {
+        let paths = Document::openapi().paths.paths.into_iter();
+        paths.map(|(route, mut item)| (route, operations(&mut item).map(described))).collect()
+    });
+    let place = match *method {
+        Method::GET | Method::HEAD => 0,
+        Method::PUT => 1,
+        Method::POST => 2,
+        Method::DELETE => 3,
+        Method::PATCH => 4,
+        _ => return None,
+    };
+    ENDPOINTS.get(route)?.get(place)?.as_ref()
+}
+
+/// The operations of a path, by their methods.
+fn operations(path: &mut PathItem) -> [Option<&mut Operation>; 5] {
+    let PathItem { get, put, post, delete, patch, .. } = path;
+    [get, put, post, delete, patch].map(Option::as_mut)
+}
+
+fn described(operation: Option<&mut Operation>) -> Option<Endpoint> {
+    let operation = operation?;
+    let parameters =
+        operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+            RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => {
+                Some(parameter.name.clone())
+            }
+            _ => None,
+        });
+    Some(Endpoint { is_guides: is_guides(operation), parameters: parameters.collect() })
+}
+
+fn is_guides(operation: &Operation) -> bool {
+    operation.operation_id.as_deref().is_some_and(|id| GUIDES.contains(&id))
+}
+
 /// Made once: it is the same for every caller.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| text().into());
 
@@ -137,11 +212,17 @@ impl Modify for Keyed {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("The same API key".to_owned());
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        for path in document.paths.paths.values_mut() {
-            let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete];
-            for operation in operations.into_iter().flatten() {
+        for (name, path) in &mut document.paths.paths {
+            let exempt = matches!(name.as_str(), "/health" | "/metrics");
+            for operation in operations(path).into_iter().flatten() {
+                if !exempt {
+                    misdirected(operation);
+                }
                 if operation.security.is_none() {
                     keyed(operation);
+                }
+                if is_guides(operation) {
+                    tells_what_it_ignored(operation);
                 }
                 if let Some(RefOr::T(body)) = &mut operation.request_body {
                     for content in body.content.values_mut() {
@@ -156,6 +237,14 @@ impl Modify for Keyed {
             }
         }
     }
+}
+
+fn misdirected(operation: &mut Operation) {
+    let (status, refusal) = refusal(
+        "421",
+        "`agenttrust serve` is asked under a host, or by a page of one, that is none of its names",
+    );
+    operation.responses.responses.entry(status).or_insert(refusal);
 }
 
 fn keyed(operation: &mut Operation) {
@@ -185,6 +274,20 @@ fn keyed(operation: &mut Operation) {
     let said = "The agent that the caller speaks for and no other; a key may name only its own";
     let header = described_header("X-Agent-ID", said, NameOrEmpty::schema());
     operation.parameters.get_or_insert_default().push(RefOr::T(header));
+}
+
+/// Describes the header that names what was skipped.
+fn tells_what_it_ignored(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with('2')
+        {
+            let said = "What of the body or the query is not known here and was skipped, separated by commas";
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            let header = HeaderBuilder::new().schema(Some(text)).description(Some(said)).build();
+            response.headers.insert(IGNORED.to_owned(), RefOr::T(header));
+        }
+    }
 }
 
 /// What a body is that may be left out: utoipa says `null` for that, which is not taken.

@@ -11,6 +11,9 @@ use crate::store::Place;
 /// How many one answer lists at most, and unless another number is asked for.
 const LISTED_MOST: usize = 1_000;
 
+/// What is said of a cursor that is another list's, or made up.
+pub(super) const NOT_OF_THIS_LIST: &str = "is nothing that an answer of this list said as next";
+
 /// The page that a caller asks for.
 #[derive(Debug)]
 pub(super) struct Paging {
@@ -59,7 +62,5 @@ fn place(cursor: &str, prefix: &str) -> Result<Place, Error> {
         let created_at = Timestamp::from_unix_micros(at.parse().ok()?)?;
         id.starts_with(prefix).then(|| Place { created_at, id: id.to_owned() })
     };
-    read().ok_or_else(|| {
-        Error::invalid("before", "is nothing that an answer of this list said as next")
-    })
+    read().ok_or_else(|| Error::invalid("before", NOT_OF_THIS_LIST))
 }

@@ -29,7 +29,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The query. What an endpoint does not know is ignored, as in bodies.
+/// The query. What the OpenAPI document does not say of an endpoint does not come here: see `ignored.rs`.
 #[derive(Debug)]
 pub(super) struct Params(HashMap<String, String>);
 

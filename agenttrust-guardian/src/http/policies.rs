@@ -10,12 +10,13 @@ use super::App;
 use super::answers::{Conflict, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use crate::domain::{DEFAULT_ORG, Error, Permission};
+use crate::domain::{Error, Permission};
 use crate::policy::DEFAULT_WINDOW;
 use crate::services::policies::{self, Described};
 
 /// The body of `PUT /api/v1/policies`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PutPolicies {
     #[schema(min_items = 1, max_items = 256)]
     files: Vec<File>,
@@ -23,6 +24,7 @@ pub(super) struct PutPolicies {
 
 /// One file of policies.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PolicyFile)]
 struct File {
     /// Such as `tools.cedar`; errors and policies without an `@id` speak of it.
@@ -54,7 +56,9 @@ pub(super) struct InForce {
 #[derive(Debug, Serialize, ToSchema)]
 struct Policy {
     id: String,
-    place: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    place: Option<String>,
     /// `permit` or `forbid`.
     #[schema(value_type = String)]
     effect: &'static str,
@@ -106,13 +110,16 @@ struct Unusable {
 }
 
 /// Read the policies in force
+///
+/// An organisation other than the Guardian's own sees those that may be about its agents, and nothing of where they
+/// are kept: `folder`, `error` and `would_have_changed` are null then, and `place` is left out.
 #[utoipa::path(
     get, path = "/api/v1/policies", operation_id = "get_policies", tag = "policies",
     responses((status = 200, description = "The policies in force", body = InForce)),
 )]
 pub(super) async fn get(engine: App, caller: Caller) -> Result<Json<InForce>, Error> {
     caller.need(Permission::ReadPolicies)?;
-    Ok(Json(policies::in_force(&engine).into()))
+    Ok(Json(policies::in_force(&engine, caller.org_id()).into()))
 }
 
 /// Put other policies in force
@@ -157,23 +164,21 @@ pub(super) async fn reload(engine: App, caller: Caller) -> Result<Json<InForce>,
 /// The policies decide for every organisation, so those who manage them are of the Guardian's own.
 fn may_manage(caller: &Caller) -> Result<(), Error> {
     caller.need(Permission::ManagePolicies)?;
-    if caller.org_id() == DEFAULT_ORG {
-        return Ok(());
-    }
-    Err(Error::forbidden(format!(
-        "the policies decide for every organisation; use an admin key of {DEFAULT_ORG:?}"
-    )))
+    caller.need_own_house("the policies decide for every organisation")
 }
 
 impl From<policies::InForce> for InForce {
     fn from(now: policies::InForce) -> Self {
+        let is_own = now.house.is_some();
+        let (folder, trouble) = now.house.map(|house| (house.folder, house.trouble)).unzip();
+        let described = |policy: Described| Policy::new(policy, is_own);
         Self {
             source: now.origin.as_str(),
-            folder: now.folder.map(|folder| folder.display().to_string()),
+            folder: folder.flatten().map(|folder| folder.display().to_string()),
             sha256: now.sha256,
             loaded_at: now.since,
-            policies: now.policies.into_iter().map(Policy::from).collect(),
-            error: now.trouble.map(|trouble| Unusable {
+            policies: now.policies.into_iter().map(described).collect(),
+            error: trouble.flatten().map(|trouble| Unusable {
                 message: trouble.error.to_string(),
                 since: trouble.at,
                 file: trouble.error.file().to_owned(),
@@ -184,12 +189,13 @@ impl From<policies::InForce> for InForce {
     }
 }
 
-impl From<Described> for Policy {
-    fn from(described: Described) -> Self {
+impl Policy {
+    /// What is told of a policy; where it is kept and what it did, to the Guardian's own organisation.
+    fn new(described: Described, is_own: bool) -> Self {
         let Described { about, would_have_changed } = described;
         Self {
             id: about.id,
-            place: about.place,
+            place: is_own.then_some(about.place),
             effect: if about.permits { "permit" } else { "forbid" },
             reason: about.reason,
             elevate: about.terms.map(|terms| Elevate {
@@ -204,7 +210,7 @@ impl From<Described> for Policy {
                 per: limit.per.as_str(),
             }),
             shadow: about.shadow,
-            would_have_changed,
+            would_have_changed: would_have_changed.filter(|_| is_own),
         }
     }
 }

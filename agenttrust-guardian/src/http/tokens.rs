@@ -2,9 +2,13 @@
 
 use std::time::Instant;
 
+use agenttrust::Timestamp;
 use agenttrust::model::schema::{Capability, Name, NameOrEmpty};
 use agenttrust::model::{IntrospectionResult, Token};
 use axum::Json;
+use axum::http::HeaderName;
+use axum::http::header::DATE;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -123,7 +127,7 @@ pub(super) async fn introspect(
     engine: App,
     caller: Caller,
     payload: Payload,
-) -> Result<Json<IntrospectionResult>, Error> {
+) -> Result<(Option<Dated>, Json<IntrospectionResult>), Error> {
     let begun = Instant::now();
     let reach = caller.reach(Permission::IntrospectTokens)?;
     let body: Introspect = payload.unbegun().json().await?;
@@ -149,7 +153,17 @@ pub(super) async fn introspect(
         }
     }
     result.latency_ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
-    Ok(Json(result))
+    Ok((dated(engine.clock.now()), Json(result)))
+}
+
+/// The header that says what time it was here, so that a caller can tell how long it is until a time in the answer. A
+/// server of HTTP sends it anyway; a client in the same process gets it too.
+type Dated = [(HeaderName, String); 1];
+
+fn dated(now: Timestamp) -> Option<Dated> {
+    let now = jiff::Timestamp::from_second(now.unix_seconds()).ok()?;
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
+    Some([(DATE, date)])
 }
 
 /// The body of `POST /api/v1/agent-tokens/revoke`.

@@ -16,6 +16,7 @@ use crate::services::tools;
 
 /// The body of `PUT /api/v1/tools/{name}/effect`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SetEffect {
     #[schema(schema_with = effect_in_a_request)]
     effect: Effect,

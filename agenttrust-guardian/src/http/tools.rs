@@ -1,5 +1,5 @@
 //! Tools as they are declared: by operators and admins, whose declarations hold, and by the keys of
-//! agents, which raise effects and do nothing else.
+//! agents, which raise effects for these agents and do nothing else.
 
 use agenttrust::Effect;
 use agenttrust::model::ToolManifest;
@@ -21,6 +21,7 @@ use crate::services::tools;
 
 /// The body of `PUT /api/v1/tools`. A list that is misspelt must not read as none.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = DeclareTools)]
 pub(super) struct Declare {
     /// The tools; those of one name must agree in effect and scopes, and are one tool.
@@ -31,7 +32,7 @@ pub(super) struct Declare {
 /// Declare tools
 ///
 /// Takes in a manifest, wholly or not at all, and answers with what is in force for the tools that it
-/// names. The key of an agent is answered with the effects alone.
+/// names. The key of an agent raises effects for this agent alone, and is answered with effects alone.
 ///
 /// It changes the tools that the manifest names and leaves every other one as it is, because several
 /// programs share an organisation.
@@ -60,13 +61,24 @@ pub(super) async fn declare(
 }
 
 /// List everything that is declared in the organisation, ordered by name
+///
+/// Of a tool that agents raised the effect of it says which. The key of an agent sees the tools that its agents may
+/// use, and the effects alone: those that the organisation declared, and those that these agents raised themselves.
 #[utoipa::path(
     get, path = "/api/v1/tools", operation_id = "list_tools", tag = "tools",
     responses((status = 200, description = "What is in force", body = ToolManifest)),
 )]
 pub(super) async fn list(engine: App, caller: Caller) -> Result<Response, Error> {
-    caller.need(Permission::ReadTools)?;
-    Ok(listed(&tools::list(&engine, caller.org_id())))
+    match caller.need(Permission::ReadTools)? {
+        Access::Any => {
+            let named = caller.named.as_deref();
+            Ok(listed(&tools::list(&engine, caller.org_id(), named)))
+        }
+        Access::Own | Access::No => {
+            let agents: Vec<&str> = caller.agents().collect();
+            Ok(in_force(&tools::list_for(&engine, caller.org_id(), &agents)))
+        }
+    }
 }
 
 /// Forget what was declared of a tool, also by agents
@@ -104,6 +116,15 @@ struct Listed<'a> {
     scopes: &'a [String],
     arguments: Described<'a>,
     places: Described<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    raised: Vec<Raised<'a>>,
+}
+
+/// What an agent raised the effect to, for itself.
+#[derive(Serialize)]
+struct Raised<'a> {
+    agent_id: &'a str,
+    effect: Effect,
 }
 
 /// A list that is there, or is empty.
@@ -128,14 +149,19 @@ fn in_force(tools: &[(String, Option<Effect>)]) -> Response {
     Json(Tools { tools: tools.collect() }).into_response()
 }
 
+fn by_agents(known: &Known) -> impl Iterator<Item = Raised<'_>> {
+    known.raised.by_agents().map(|(agent_id, effect)| Raised { agent_id, effect })
+}
+
 fn listed(tools: &[(String, Known)]) -> Response {
     let tools = tools.iter().map(|(name, known)| {
         let declared = known.declared.as_deref();
         Listed {
-            in_force: InForce { name, effect: known.in_force(name) },
+            in_force: InForce { name, effect: known.in_force(name, &[]) },
             scopes: known.scopes(),
             arguments: Described::from_declared(declared, |declared| &declared.arguments),
             places: Described::from_declared(declared, |declared| &declared.places),
+            raised: by_agents(known).collect(),
         }
     });
     Json(Tools { tools: tools.collect() }).into_response()

@@ -11,7 +11,9 @@ use super::App;
 use super::answers::{Done, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
+use super::paging::NOT_OF_THIS_LIST;
 use super::params::{Id, Params};
+use crate::domain::ids::MESSAGE_PREFIX;
 use crate::domain::{Error, Event, Permission};
 use crate::services::webhooks;
 use crate::store::{DeliveryRow, WebhookRow};
@@ -21,6 +23,7 @@ const LISTED_MOST: usize = 200;
 
 /// The body of `POST /api/v1/webhooks`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CreateWebhook {
     /// Where to tell: https, at a public address.
     #[schema(max_length = 2000)]
@@ -198,6 +201,9 @@ pub(super) async fn deliveries(
 ) -> Result<Json<Deliveries>, Error> {
     caller.need(Permission::ReadWebhooks)?;
     let before = params.name("before")?.map(str::to_owned);
+    if before.as_ref().is_some_and(|cursor| !cursor.starts_with(MESSAGE_PREFIX)) {
+        return Err(Error::invalid("before", NOT_OF_THIS_LIST));
+    }
     let limit = match params.number("limit")?.unwrap_or(LISTED_MOST) {
         limit @ 1..=LISTED_MOST => limit,
         other => {

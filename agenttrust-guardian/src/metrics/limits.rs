@@ -20,7 +20,7 @@ pub(super) struct LimitNumbers {
 impl LimitNumbers {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let (held, refused) = <(Family<_, _>, Family<_, _>)>::default();
-        let help = "What is held at present: requests under way, bytes of bodies, callers that wait, streams";
+        let help = "What is held at present: requests under way, bytes of bodies, callers that wait, streams, exports";
         registry.register("held", help, held.clone());
         let help = "Requests refused because a key, an organisation or all together hold as much as they may";
         registry.register("refused_by_limit", help, refused.clone());

@@ -40,6 +40,19 @@ pub(super) fn outside(
         ));
     }
     let names = || std::iter::once(tool).chain(scopes.iter().map(String::as_str));
+    let began_with = session.began_with();
+    if let Some(name) = names().find(|name| began_with.is_some_and(|had| !had.covers(name))) {
+        return Some(match chain {
+            None => format!(
+                "agent {agent:?} was given {name:?} after this session began, or the token that it was made from \
+                 was issued, and neither widens; begin a new session, with a new token"
+            ),
+            Some(_) => format!(
+                "agent {agent:?} lost {name:?} and was given it again after it had delegated it, and a delegation \
+                 never widens; have another one made"
+            ),
+        });
+    }
     for limits in session.limits() {
         if let Some(name) = names().find(|name| !limits.covers(name)) {
             return Some(format!(

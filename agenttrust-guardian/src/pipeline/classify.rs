@@ -6,5 +6,5 @@ use crate::manifest::Known;
 
 /// The effect that the check is decided by.
 pub(super) fn classified(check: &Check, known: &Known) -> Classification {
-    known.classify(&check.tool, check.hint)
+    known.classify(&check.tool, &check.agent_id, check.hint)
 }

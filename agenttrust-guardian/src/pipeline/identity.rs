@@ -43,6 +43,7 @@ mod tests {
     use agenttrust::model::{Agent, SessionMode};
 
     use super::*;
+    use crate::domain::Versions;
     use crate::registry::Limits;
     use agenttrust::model::CapabilitySet;
 
@@ -60,7 +61,9 @@ mod tests {
             let floor = Limits::new(SessionMode::Open, None).unwrap();
             let groups = Vec::new();
             let (facts, floor_facts) = (None, None);
-            let entry = AgentEntry { agent, capabilities, groups, floor, facts, floor_facts };
+            let versions = Versions::default();
+            let entry =
+                AgentEntry { agent, capabilities, versions, groups, floor, facts, floor_facts };
             assert_eq!(standing(&entry).is_none(), may, "{status}");
         }
     }

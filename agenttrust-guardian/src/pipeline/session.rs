@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agenttrust::model::{SessionMode, SessionSource};
+use agenttrust::model::{CapabilitySet, SessionMode, SessionSource};
 use agenttrust::{Effect, Timestamp};
 use serde_json::{Value, json};
 
@@ -81,6 +81,17 @@ impl SessionContext {
         };
         let of_givers = self.chain().into_iter().flat_map(Chain::floors);
         issued.into_iter().chain([&self.agent.floor]).chain(of_givers)
+    }
+
+    /// What of the agent's capabilities may be used here, where the agent has gained some since the session began,
+    /// or the token that it was made from was issued; of one that acts under a delegation, what of the capabilities of
+    /// the agent that it begins with.
+    pub(super) fn began_with(&self) -> Option<&CapabilitySet> {
+        match &self.session {
+            _ if self.delegated.is_some() => self.chain()?.began_with(),
+            Session::Issued(session) => self.agent.versions.limit(session.row.agent_version),
+            Session::None | Session::AdHoc(_) => None,
+        }
     }
 
     /// The nearest ceiling: the session's, else the floor's.

@@ -14,6 +14,7 @@ use super::annotations::Annotations;
 use super::decide::Note;
 use super::error::{PolicyError, Position};
 use super::facts::Vocabulary;
+use super::whom::Whom;
 use super::{About, Inner, nesting};
 use crate::domain::file::{ReadError, read_at_most};
 
@@ -221,6 +222,7 @@ impl Loader {
                 .add(&policy, note)
                 .map_err(|problem| PolicyError::in_file(&about.place, sentence(&problem)))?;
             inner.listed.push(about);
+            inner.whom.push(Whom::of(&policy));
         }
         Ok(inner)
     }

@@ -83,6 +83,7 @@ mod nesting;
 mod shadow;
 mod verdict;
 mod watch;
+mod whom;
 
 use std::fmt;
 use std::path::Path;
@@ -98,6 +99,7 @@ use self::decide::Rules;
 #[cfg(feature = "cli")]
 pub(crate) use self::format::{Formatted, format_dir};
 pub(crate) use self::watch::Look;
+pub(crate) use self::whom::Whom;
 
 /// A validated set of policies, ready to decide. Cloning shares it.
 ///
@@ -130,6 +132,8 @@ struct Inner {
     shadow: Option<Rules>,
     /// All of them, in the order of the files.
     listed: Vec<About>,
+    /// Whom each of them is about, in the same order.
+    whom: Vec<Option<Whom>>,
     /// How many of them are built in. They are the first.
     built_in: usize,
     sha256: String,
@@ -225,6 +229,11 @@ impl PolicySet {
     /// Every policy, `@shadow` ones included, in the order of the files; the built-in one is the first.
     pub fn list(&self) -> &[About] {
         &self.inner.listed
+    }
+
+    /// Returns the policies of [`list`](Self::list), with whom each names.
+    pub(crate) fn list_with_whom(&self) -> impl Iterator<Item = (&About, Option<&Whom>)> {
+        self.inner.listed.iter().zip(self.inner.whom.iter().map(Option::as_ref))
     }
 
     /// Returns the policies of [`list`](Self::list) without the built-in one, `@shadow` ones included. A number of

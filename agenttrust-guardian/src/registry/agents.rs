@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Limits, ceiling_facts, read_lock, unreadable, write_lock};
 use crate::audit::FactsDigest;
-use crate::domain::lists;
+use crate::domain::{Versions, lists};
 use crate::store::{AgentRow, StoreError};
 
 /// The entry of an agent's metadata that lists the groups it is in.
@@ -21,6 +21,8 @@ pub(crate) struct AgentEntry {
     /// The agent without its capabilities, which are beside it and shared.
     pub(crate) agent: Agent,
     pub(crate) capabilities: CapabilitySet,
+    /// What is left of the capabilities that it had before, to what was issued then.
+    pub(crate) versions: Versions,
     pub(crate) groups: Vec<String>,
     pub(crate) floor: Limits,
     /// What the audit says of the agent, and of its floor's ceiling: see [`facts_of`].
@@ -36,6 +38,7 @@ impl AgentEntry {
         let facts = facts_of(&row.agent, &capabilities, &groups);
         Ok(Self {
             capabilities: CapabilitySet::share(capabilities)?,
+            versions: row.versions,
             facts: FactsDigest::compute(&row.agent.org_id, &facts),
             floor_facts: ceiling_facts(&row.agent.org_id, &floor),
             groups,
@@ -63,7 +66,7 @@ pub(crate) fn facts_of(agent: &Agent, capabilities: &[String], groups: &[String]
 }
 
 /// The groups that an agent's metadata puts it in, sorted. They were looked at when the agent was
-/// registered; metadata that is kept from before that was may be anything.
+/// registered or changed; metadata that is kept from before that was may be anything.
 pub(crate) fn groups_of(agent: &Agent) -> Vec<String> {
     let named = agent.metadata.get(GROUPS).and_then(Value::as_array);
     let mut groups: Vec<String> =

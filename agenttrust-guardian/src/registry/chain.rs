@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{AgentStatus, Delegator, SessionMode};
+use agenttrust::model::{AgentStatus, CapabilitySet, Delegator, SessionMode};
 
 use super::{AgentEntry, DelegationEntry, Limits, Registry, stricter};
 use crate::domain::Error;
@@ -103,6 +103,12 @@ impl Chain {
     /// How many delegations it has: 1 for one that an agent gave of its own.
     pub(crate) fn depth(&self) -> usize {
         self.links.len()
+    }
+
+    /// What limits it beside what the agent may do now that it begins with, where that one has gained some since.
+    pub(crate) fn began_with(&self) -> Option<&CapabilitySet> {
+        let first = self.links.first()?;
+        self.root.versions.limit(first.delegation.row.agent_version)
     }
 
     /// Whether this agent gave one of them, or was given the last.

@@ -76,6 +76,7 @@ fn token(n: usize, agent: usize, names: Vec<String>) -> TokenEntry {
         expires_at: at(1_000 + i64::try_from(n).unwrap()),
         revoked: false,
         issued_by: None,
+        agent_version: 1,
     })
     .unwrap()
 }
@@ -96,6 +97,7 @@ fn session(n: usize, agent: usize, names: Vec<String>) -> Arc<SessionEntry> {
         opened_by: Some(format!("key_{}", n % 2)),
         gateway: None,
         delegation_id: None,
+        agent_version: 1,
     };
     Arc::new(SessionEntry::new(row).unwrap())
 }

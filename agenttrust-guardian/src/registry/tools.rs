@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -13,6 +14,8 @@ use crate::store::ToolRow;
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     by_org: RwLock<HashMap<String, Manifest>>,
+    /// How many tools agents have raised, in all of them together.
+    raised: AtomicUsize,
     /// Held from the look at what is known until what changed is known.
     changing: Mutex<()>,
 }
@@ -23,7 +26,8 @@ impl Tools {
         for ToolRow { org_id, tool, known } in rows {
             by_org.entry(org_id).or_default().join(tool, known);
         }
-        Self { by_org: RwLock::new(by_org), changing: Mutex::default() }
+        let raised = AtomicUsize::new(by_org.values().map(Manifest::raised).sum());
+        Self { by_org: RwLock::new(by_org), raised, changing: Mutex::default() }
     }
 
     /// What is known of this tool.
@@ -39,6 +43,18 @@ impl Tools {
         }
     }
 
+    /// How many tools agents have raised, in all organisations together.
+    pub(crate) fn raised(&self) -> usize {
+        self.raised.load(Ordering::Relaxed)
+    }
+
+    /// Forgets what an agent raised that is no more.
+    pub(crate) fn forget_agent(&self, org_id: &str, agent_id: &str) {
+        if let Some(manifest) = write_lock(&self.by_org).get_mut(org_id) {
+            self.raised.fetch_sub(manifest.forget_agent(agent_id), Ordering::Relaxed);
+        }
+    }
+
     /// Keeps every other change waiting until this is dropped.
     pub(crate) async fn change_alone(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().await
@@ -50,11 +66,14 @@ impl Tools {
         for ToolRow { tool, known, .. } in rows {
             manifest.join(tool, known);
         }
-        write_lock(&self.by_org).insert(org_id.to_owned(), manifest);
+        self.raised.fetch_add(manifest.raised(), Ordering::Relaxed);
+        let before = write_lock(&self.by_org).insert(org_id.to_owned(), manifest);
+        self.raised.fetch_sub(before.as_ref().map_or(0, Manifest::raised), Ordering::Relaxed);
     }
 
     /// Takes over all of `other` instead of what is here.
     pub(super) fn replace_all(&self, other: Self) {
+        self.raised.store(other.raised(), Ordering::Relaxed);
         super::replace(&self.by_org, other.by_org);
     }
 }

@@ -89,7 +89,7 @@ fn check_public_key(pem: &str) -> Result<(), Error> {
 }
 
 /// Refuses groups that policies could not name.
-fn check_groups(groups: Option<&Value>) -> Result<(), Error> {
+pub(super) fn check_groups(groups: Option<&Value>) -> Result<(), Error> {
     const FIELD: &str = "metadata.groups";
     let Some(groups) = groups else { return Ok(()) };
     let names = groups
@@ -162,18 +162,20 @@ pub(crate) async fn suspend(
     check_text("reason", &reason)?;
     known(engine, &key.org_id, id)?;
     // It may be revoked at another replica, of which memory hears once this one is stored.
-    let revoked = || {
-        Error::conflict(format!("agent {id:?} is revoked, which is for good; register another one"))
-    };
     if engine.is_revoked(&key.org_id, id) {
-        return Err(revoked());
+        return Err(revoked(id));
     }
     let record = record(key, "agent.suspended", id, json!({ "reason": reason }));
     let durable = engine.take_agent(id, AgentStatus::Suspended, reason, record).await;
     if engine.is_revoked(&key.org_id, id) {
-        return Err(revoked());
+        return Err(revoked(id));
     }
     Ok(durable)
+}
+
+/// Says that an agent which is to change is revoked.
+pub(super) fn revoked(id: &str) -> Error {
+    Error::conflict(format!("agent {id:?} is revoked, which is for good; register another one"))
 }
 
 /// Lifts the suspension of an agent.

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use agenttrust::background;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::audit::{self, AuditError, Checkpoint, Entry, MAX_PAGE, Trust, Verification};
-use crate::domain::{Error, Reach};
+use crate::domain::limits::Share;
+use crate::domain::{DEFAULT_ORG, Error, Reach};
 use crate::engine::Engine;
 use crate::store::Db;
 
@@ -54,21 +54,22 @@ pub(crate) struct LogBrief {
     pub(crate) log: String,
     /// Whether this Guardian writes it.
     pub(crate) own: bool,
-    /// Its newest entry.
+    /// Its newest entry, whosever it is; told to the Guardian's own organisation.
     pub(crate) last: Option<Entry>,
 }
 
-/// Lists the logs.
+/// Lists the logs, as an organisation sees them.
 ///
 /// # Errors
 ///
 /// Unavailable where the audit cannot be read.
-pub(crate) async fn logs(engine: &Engine) -> Result<Vec<LogBrief>, Error> {
+pub(crate) async fn logs(engine: &Engine, org_id: &str) -> Result<Vec<LogBrief>, Error> {
+    let is_own = org_id == DEFAULT_ORG;
     engine.audit.flush().await;
-    let found = read_log(engine, |db| async move {
+    let found = read_log(engine, move |db| async move {
         let mut found = Vec::new();
         for log in audit::logs(&db).await? {
-            let last = audit::last(&db, &log).await?;
+            let last = if is_own { audit::last(&db, &log).await? } else { None };
             found.push((log, last));
         }
         Ok(found)
@@ -131,9 +132,13 @@ pub(crate) struct Verified {
 ///
 /// # Errors
 ///
-/// Too many while the audit is being verified or exported, unavailable where it cannot be read.
+/// Too many while the audit is being verified, unavailable where it cannot be read.
 pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
-    let walk = begin_walk(engine)?;
+    let walk = engine.audit.begin_walk().ok_or_else(|| {
+        Error::too_many(
+            "the audit log is being verified, which one caller at a time may do; try again in a moment",
+        )
+    })?;
     engine.audit.flush().await;
     let trust = Trust { own: Some(engine.audit.own(&engine.settings.log)), ..Trust::default() };
     // The walk goes on when the caller hangs up, and so must its leave.
@@ -149,7 +154,7 @@ pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
     Ok(Verified { rows, head, logs })
 }
 
-/// An export on its way: what is left of it, and the leave to read it all.
+/// An export on its way: what is left of it, and its place among the exports.
 #[derive(Debug)]
 pub(crate) struct Export {
     engine: Arc<Engine>,
@@ -159,22 +164,21 @@ pub(crate) struct Export {
     logs: VecDeque<String>,
     /// The number of the last entry that was read of the first of these logs.
     after: u64,
-    _walk: OwnedSemaphorePermit,
+    _place: Share,
 }
 
 /// Begins an export of what is about an organisation, or about the one agent that the caller speaks for, of
-/// every log or of this one.
+/// every log or of this one. It has a place among the exports.
 ///
 /// # Errors
 ///
-/// Too many while the audit is being verified or exported, not found for a log that there is not,
-/// unavailable where the audit cannot be read.
+/// Not found for a log that there is not, unavailable where the audit cannot be read.
 pub(crate) async fn export(
     engine: &Arc<Engine>,
     reach: Reach<'_>,
     log: Option<String>,
+    place: Share,
 ) -> Result<Export, Error> {
-    let walk = begin_walk(engine)?;
     engine.audit.flush().await;
     let known = read_log(engine, |db| async move { audit::logs(&db).await }).await?;
     let logs = match log {
@@ -188,7 +192,7 @@ pub(crate) async fn export(
         agent_id: reach.named.map(str::to_owned),
         logs: logs.into(),
         after: 0,
-        _walk: walk,
+        _place: place,
     })
 }
 
@@ -244,15 +248,6 @@ where
         .await
         .map_err(|_| Error::unavailable("reading the audit log panicked"))?
         .map_err(unreadable)
-}
-
-fn begin_walk(engine: &Engine) -> Result<OwnedSemaphorePermit, Error> {
-    engine.audit.begin_walk().ok_or_else(|| {
-        Error::too_many(
-            "the audit log is being verified or exported, which one caller at a time may do; \
-             try again in a moment",
-        )
-    })
 }
 
 fn unreadable(error: AuditError) -> Error {

@@ -70,6 +70,7 @@ pub(crate) async fn create(
         scope: scope.names().map(str::to_owned).collect(),
         restrictions: new.restrictions,
         created_by: key.id.clone(),
+        agent_version: giver.versions.now,
         created_at: now,
         expires_at,
         revoked_at: None,

@@ -1,6 +1,7 @@
 //! The use cases, one file for each kind of thing: what HTTP, the command line and a program that embeds the
 //! Guardian ask for.
 
+pub(crate) mod agent_changes;
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod audit;

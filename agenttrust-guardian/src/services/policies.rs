@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use agenttrust::Timestamp;
 
-use crate::domain::Error;
 use crate::domain::names::check_name;
+use crate::domain::{DEFAULT_ORG, Error};
 use crate::engine::Engine;
 use crate::engine::policies::{Origin, Report, Trouble};
-use crate::policy::About;
+use crate::policy::{About, Whom};
 
 /// How many files a set may be sent in.
 const FILES_MOST: usize = 256;
@@ -19,12 +19,19 @@ const FILES_MOST: usize = 256;
 #[derive(Debug)]
 pub(crate) struct InForce {
     pub(crate) origin: Origin,
-    /// The folder that they are read from.
-    pub(crate) folder: Option<PathBuf>,
     /// Of the set: the same policies have the same.
     pub(crate) sha256: String,
     pub(crate) since: Timestamp,
     pub(crate) policies: Vec<Described>,
+    /// What only those are told whose Guardian it is.
+    pub(crate) house: Option<House>,
+}
+
+/// Where the policies come from, and what is wrong there.
+#[derive(Debug)]
+pub(crate) struct House {
+    /// The folder that they are read from.
+    pub(crate) folder: Option<PathBuf>,
     /// Why another set is not in force.
     pub(crate) trouble: Option<Trouble>,
 }
@@ -33,24 +40,39 @@ pub(crate) struct InForce {
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) about: About,
-    /// How often a shadow policy would have changed a decision, since the Guardian started.
+    /// How often a shadow policy would have changed a decision, since the Guardian started, whosever it was.
     pub(crate) would_have_changed: Option<u64>,
 }
 
-/// Describes the policies in force.
-pub(crate) fn in_force(engine: &Engine) -> InForce {
+/// Describes the policies in force to an organisation: all of them to the Guardian's own, and to every other those
+/// that may be about its agents.
+pub(crate) fn in_force(engine: &Engine, org_id: &str) -> InForce {
     let Report { set, origin, since, trouble, changed } = engine.policies.report();
-    let described = |about: &About| Described {
+    let is_own = org_id == DEFAULT_ORG;
+    let seen = set
+        .list_with_whom()
+        .filter(|(_, whom)| is_own || whom.is_none_or(|whom| may_be_about(engine, org_id, whom)));
+    let described = |(about, _): (&About, _)| Described {
         about: about.clone(),
         would_have_changed: changed.get(&about.id).copied(),
     };
+    let folder = engine.policies.folder().map(Path::to_path_buf);
     InForce {
         origin,
-        folder: engine.policies.folder().map(Path::to_path_buf),
         sha256: set.sha256().to_owned(),
         since,
-        policies: set.list().iter().map(described).collect(),
-        trouble,
+        policies: seen.map(described).collect(),
+        house: is_own.then_some(House { folder, trouble }),
+    }
+}
+
+/// Whether this is, or holds, an agent of the organisation.
+fn may_be_about(engine: &Engine, org_id: &str, whom: &Whom) -> bool {
+    let agents = &engine.registry.agents;
+    match whom {
+        Whom::Agent(id) => agents.get(org_id, id).is_some(),
+        Whom::Group(group) => agents.list(org_id).iter().any(|agent| agent.groups.contains(group)),
+        Whom::Organisation(id) => id == org_id,
     }
 }
 
@@ -81,7 +103,7 @@ pub(crate) async fn put(
     // Not by `change`: the audit tells of a set before it is in force, and not after.
     engine.ensure_auditable()?;
     engine.put_policies(files, actor).await?;
-    Ok(in_force(engine))
+    Ok(in_force(engine, DEFAULT_ORG))
 }
 
 /// Reads the policy folder again; returns what is in force then.
@@ -99,7 +121,7 @@ pub(crate) async fn reload(engine: &Arc<Engine>, actor: &str) -> Result<InForce,
     // Not by `change`, as in `put`.
     engine.ensure_auditable()?;
     engine.reload_policies(folder, actor).await?;
-    Ok(in_force(engine))
+    Ok(in_force(engine, DEFAULT_ORG))
 }
 
 /// Refuses files that make no set, as far as their names and their number tell.

@@ -49,6 +49,7 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
         ended: false,
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
+        agent_version: agent.versions.now,
         delegation_id: None,
     };
     start_session(engine, key, row).await
@@ -123,6 +124,7 @@ pub(crate) async fn begin_from_token(
         ended: false,
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
+        agent_version: token.row.agent_version,
         delegation_id: None,
     };
     start_session(engine, key, row).await
@@ -173,6 +175,7 @@ pub(crate) async fn begin_delegated(
         ended: false,
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
+        agent_version: agent.versions.now,
         delegation_id: Some(row.id.clone()),
     };
     start_session(engine, key, row).await

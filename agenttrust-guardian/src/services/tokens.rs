@@ -47,11 +47,13 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
     let scopes = covered_scopes(&agent, &new)?;
     let now = engine.clock.now();
     let mut expires_at = now.saturating_add(Duration::from_secs(new.ttl));
+    let mut agent_version = agent.versions.now;
     let session_id = new.session_id.filter(|id| !id.is_empty());
     if let Some(id) = &session_id {
         check_name("session_id", id)?;
         if let Some(session) = within_session(engine, key, id, &new.agent_id, &scopes)? {
             expires_at = expires_at.min(session.row.expires_at);
+            agent_version = agent_version.min(session.row.agent_version);
         }
     }
     if engine.registry.tokens.is_full(&new.agent_id, now) {
@@ -74,6 +76,7 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
         expires_at,
         revoked: false,
         issued_by: Some(key.id.clone()),
+        agent_version,
     };
     if !engine.store.insert_token(row.clone(), now).await? {
         engine.sync().await?;
@@ -85,7 +88,16 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
         )));
     }
     engine.sync().await?;
-    // Meanwhile somebody may have revoked the agent, and the token with it.
+    still_there(engine, key, &row)?;
+    let about = json!({ "token_id": row.id, "scopes": *row.scopes, "audience": *row.audience, "ttl": new.ttl,
+                        "session_id": row.session_id });
+    engine.record_audit(record(key, "token.issued", &row.agent_id, about)).await?;
+    Ok(Issued { secret, row, at: now })
+}
+
+/// Refuses a token that was taken back as it was issued.
+fn still_there(engine: &Engine, key: &Key, row: &TokenRow) -> Result<(), Error> {
+    // Somebody may have revoked the agent, and the token with it.
     if known(engine, &key.org_id, &row.agent_id)?.agent.status == AgentStatus::Revoked {
         return Err(Error::agent_revoked(&row.agent_id));
     }
@@ -97,10 +109,7 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
             row.agent_id
         )));
     }
-    let about = json!({ "token_id": row.id, "scopes": *row.scopes, "audience": *row.audience, "ttl": new.ttl,
-                        "session_id": row.session_id });
-    engine.record_audit(record(key, "token.issued", &row.agent_id, about)).await?;
-    Ok(Issued { secret, row, at: now })
+    Ok(())
 }
 
 /// The scopes of a token to be issued, all of which its agent has.
@@ -186,10 +195,16 @@ struct Working {
 }
 
 impl Working {
-    /// Whether it carries this scope now: the agent's floor may have been lowered since it was issued.
+    /// What of its agent's capabilities it may reach, where the agent has gained some since it was issued.
+    fn limit(&self) -> Option<&CapabilitySet> {
+        self.agent.versions.limit(self.token.row.agent_version)
+    }
+
+    /// Whether it carries this scope now: the agent may have lost it since it was issued, or its floor.
     fn covers(&self, scope: &str) -> bool {
         self.token.scopes.covers(scope)
             && self.agent.capabilities.covers(scope)
+            && self.limit().is_none_or(|limit| limit.covers(scope))
             && self.agent.floor.covers(scope)
             && self.session.as_ref().is_none_or(|session| session.limits.covers(scope))
     }
@@ -198,7 +213,8 @@ impl Working {
     fn scopes(&self) -> Vec<String> {
         let in_full = |scope: &&String| {
             CapabilitySet::parse(std::slice::from_ref(*scope)).is_ok_and(|scope| {
-                self.agent.capabilities.first_uncovered(&scope).is_none()
+                self.agent.capabilities.covers_all_of(&scope)
+                    && self.limit().is_none_or(|limit| limit.covers_all_of(&scope))
                     && self.agent.floor.first_uncovered(&scope).is_none()
                     && self
                         .session

@@ -1,5 +1,5 @@
-//! Tools: declared by operators and admins, whose declarations hold, raised by the keys of agents, which do
-//! nothing else, and given an effect that is final.
+//! Tools: declared by operators and admins, whose declarations hold, raised by the keys of agents for these agents
+//! alone, and given an effect that is final.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::audit::Record;
 use crate::domain::{Error, Key};
 use crate::engine::{Engine, Planned};
-use crate::manifest::{Change, Full, Known, Manifest, Sent};
+use crate::manifest::{Change, Full, Known, Manifest, Said, Sent};
+use crate::registry::AgentEntry;
 
 /// How many bytes of changes one row of the audit lists: with one more change it still fits.
 const LISTED_BYTES: usize = 32 << 10;
@@ -37,8 +38,8 @@ pub(crate) async fn declare(
     Ok(names.into_iter().map(known).collect())
 }
 
-/// Takes the effects of those tools that one of `agents` may use, and returns what is in force for these
-/// alone: whose tools the others are, and what is declared of them, stays untold.
+/// Takes the effects of those tools that one of `agents` may use, for those of them that may, and returns what is
+/// in force for these alone: whose tools the others are, and what is declared of them, stays untold.
 ///
 /// # Errors
 ///
@@ -49,25 +50,65 @@ pub(crate) async fn raise(
     agents: &[&str],
     sent: Vec<Sent>,
 ) -> Result<Vec<(String, Option<Effect>)>, Error> {
-    let said = within_reach(engine, &key.org_id, agents, sent)?;
-    let names: Vec<String> = said.iter().map(|(tool, _)| tool.clone()).collect();
-    let said: Vec<_> =
-        said.into_iter().filter_map(|(tool, effect)| Some((tool, effect?))).collect();
-    let (by, named) = (key.clone(), names.len());
-    change(engine, key, move |manifest| planned(manifest.raise(said.clone()), &by, named)).await?;
-    let in_force = |tool: String| {
-        let effect = engine.registry.tools.known(&key.org_id, &tool).in_force(&tool);
+    let active = active(engine, &key.org_id, agents);
+    if active.is_empty() {
+        return Err(Error::forbidden(
+            "no agent of this key is active, so it may declare no tools; \
+             have an operator reactivate one, or declare them with another key",
+        ));
+    }
+    let within_reach: Vec<_> = sent
+        .into_iter()
+        .map(|Sent { tool, declared }| (who_may_use(&active, &tool), tool, declared.effect))
+        .filter(|(agents, ..)| !agents.is_empty())
+        .collect();
+    let said: Vec<_> = within_reach
+        .iter()
+        .filter_map(|(agents, tool, effect)| {
+            Some(Said { tool: tool.clone(), effect: (*effect)?, agents: agents.clone() })
+        })
+        .collect();
+    let (by, named, known) = (key.clone(), within_reach.len(), Arc::clone(engine));
+    change(engine, key, move |manifest| {
+        planned(manifest.raise(said.clone(), known.registry.tools.raised()), &by, named)
+    })
+    .await?;
+    let in_force = |(agents, tool, _): (Vec<Arc<str>>, String, _)| {
+        let known = engine.registry.tools.known(&key.org_id, &tool);
+        let effect = known.in_force(&tool, &agents);
         (tool, effect)
     };
-    Ok(names.into_iter().map(in_force).collect())
+    Ok(within_reach.into_iter().map(in_force).collect())
 }
 
-/// Lists everything that is declared in the organisation, ordered by name.
-pub(crate) fn list(engine: &Engine, org_id: &str) -> Vec<(String, Known)> {
-    engine.registry.tools.with_manifest(org_id, |manifest| {
-        let declared = manifest.iter().filter(|(_, known)| known.is_listed());
-        declared.map(|(tool, known)| (tool.clone(), known.clone())).collect()
-    })
+/// Lists everything that is declared in the organisation, ordered by name; of what agents raised, that of the one
+/// that the caller speaks for, if it says so.
+pub(crate) fn list(engine: &Engine, org_id: &str, named: Option<&str>) -> Vec<(String, Known)> {
+    let all: Vec<(String, Known)> = engine.registry.tools.with_manifest(org_id, |manifest| {
+        manifest.iter().map(|(tool, known)| (tool.clone(), known.clone())).collect()
+    });
+    let told = all.into_iter().map(|(tool, known)| {
+        let raised = named.map_or_else(|| known.raised.clone(), |agent| known.raised.only(agent));
+        (tool, Known { raised, ..known })
+    });
+    told.filter(|(_, known)| known.is_listed()).collect()
+}
+
+/// Lists what is in force for `agents` of what is declared in the organisation and what they raised themselves,
+/// ordered by name: of the tools that an active one of them may use.
+pub(crate) fn list_for(
+    engine: &Engine,
+    org_id: &str,
+    agents: &[&str],
+) -> Vec<(String, Option<Effect>)> {
+    let active = active(engine, org_id, agents);
+    let declared = list(engine, org_id, None).into_iter().filter_map(|(tool, known)| {
+        let may = who_may_use(&active, &tool);
+        let raised = || may.iter().any(|agent| known.raised.of(agent).is_some());
+        let theirs = !may.is_empty() && (known.declared.is_some() || raised());
+        theirs.then(|| (known.in_force(&tool, &may), tool))
+    });
+    declared.map(|(effect, tool)| (tool, effect)).collect()
 }
 
 /// Forgets what was declared of a tool, also by agents.
@@ -143,27 +184,16 @@ async fn change(
     engine.change_tools(key, plan).await
 }
 
-/// What is said of the tools that an active one of `agents` may use; forbidden when none is active.
-fn within_reach(
-    engine: &Engine,
-    org_id: &str,
-    agents: &[&str],
-    sent: Vec<Sent>,
-) -> Result<Vec<(String, Option<Effect>)>, Error> {
-    let mut active = Vec::new();
-    for id in agents {
-        let agent = engine.registry.agents.get(org_id, id);
-        active.extend(agent.filter(|entry| entry.agent.status == AgentStatus::Active));
-    }
-    if active.is_empty() {
-        return Err(Error::forbidden(
-            "no agent of this key is active, so it may declare no tools; \
-             have an operator reactivate one, or declare them with another key",
-        ));
-    }
-    let may_use = |tool: &str| active.iter().any(|entry| entry.capabilities.covers(tool));
-    let said = sent.into_iter().filter(|sent| may_use(&sent.tool));
-    Ok(said.map(|sent| (sent.tool, sent.declared.effect)).collect())
+/// Those of `agents` that are active.
+fn active(engine: &Engine, org_id: &str, agents: &[&str]) -> Vec<Arc<AgentEntry>> {
+    let known = agents.iter().filter_map(|id| engine.registry.agents.get(org_id, id));
+    known.filter(|entry| entry.agent.status == AgentStatus::Active).collect()
+}
+
+/// The ids of those agents that may use a tool.
+fn who_may_use(agents: &[Arc<AgentEntry>], tool: &str) -> Vec<Arc<str>> {
+    let may = agents.iter().filter(|entry| entry.capabilities.covers(tool));
+    may.map(|entry| Arc::from(entry.agent.id.as_str())).collect()
 }
 
 /// The changes with what the audit says of them: nothing where there are none.
@@ -199,9 +229,13 @@ fn planned(changes: Result<Vec<Change>, Full>, key: &Key, named: usize) -> Resul
 fn told(change: &Change) -> Option<Value> {
     let (before, after) = change.declared();
     let mut told = Map::new();
-    if change.before.raised != change.after.raised {
-        let effect = json!({ "before": change.before.raised, "after": change.after.raised });
-        told.insert("effect".to_owned(), effect);
+    let raised = change.before.raised.changes(&change.after.raised);
+    let raised = raised.map(
+        |(agent, before, after)| json!({ "agent_id": &**agent, "before": before, "after": after }),
+    );
+    let raised: Vec<Value> = raised.collect();
+    if !raised.is_empty() {
+        told.insert("raised".to_owned(), json!(raised));
     }
     let [from, to] = [before, after].map(|declared| declared.and_then(|declared| declared.effect));
     if from != to {

@@ -1,5 +1,6 @@
 //! Webhooks: registered, listed and removed, and what became of their deliveries.
 
+use reqwest::Url;
 use serde_json::json;
 
 use crate::audit::Record;
@@ -94,13 +95,9 @@ pub(crate) async fn list(
 
 /// A URL without what may be as good as a password: who knows the path of an incoming hook may post there.
 fn origin(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            format!("{scheme}://{host}/…")
-        }
-        None => "…".to_owned(),
-    }
+    // Read as it is called: the parser takes `\` for `/`, and leaves tabs out.
+    Url::parse(url)
+        .map_or_else(|_| "…".to_owned(), |url| format!("{}/…", url.origin().ascii_serialization()))
 }
 
 /// Removes a webhook; what it was not told yet, it is not told any more.

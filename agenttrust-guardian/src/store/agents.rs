@@ -10,15 +10,17 @@ use super::db::query;
 use super::issued;
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
-use crate::domain::lists;
+use crate::domain::{Error, Versions, lists};
 
 const INSERT: &str = "INSERT INTO agents (id, org_id, name, framework, public_key, status, \
                       capabilities, metadata, floor_mode, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)";
 const LIST: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
-                    floor_mode, floor_ceiling, created_at FROM agents ORDER BY created_at, id";
+                    floor_mode, floor_ceiling, created_at, version, past FROM agents ORDER BY created_at, id";
 const BY_ID: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
-                     floor_mode, floor_ceiling, created_at FROM agents WHERE id = $1";
+                     floor_mode, floor_ceiling, created_at, version, past FROM agents WHERE id = $1";
+const CHANGE: &str = "UPDATE agents SET name = $2, capabilities = $3, metadata = $4, version = $5, past = $6 \
+                      WHERE id = $1 AND status <> 'revoked'";
 const SET_STATUS: &str = "UPDATE agents SET status = $2 WHERE id = $1 AND status <> 'revoked'";
 const REVOKE: &str = "UPDATE agents SET status = 'revoked', revoked_at = $2, revoked_for = $3 \
                       WHERE id = $1 AND status <> 'revoked'";
@@ -26,6 +28,7 @@ const REVOKE_TOKENS: &str =
     "UPDATE tokens SET revoked_at = $2 WHERE agent_id = $1 AND revoked_at IS NULL";
 const END_SESSIONS: &str =
     "UPDATE sessions SET ended_at = $2 WHERE agent_id = $1 AND ended_at IS NULL";
+const FORGET_RAISED: &str = "DELETE FROM tool_raised WHERE agent_id = $1";
 const EXPIRE_APPROVALS: &str = "UPDATE approvals SET status = 'expired', expires_at = $2, input = NULL \
                                 WHERE agent_id = $1 AND status IN ('pending', 'approved')";
 // A ceiling goes only where somebody says so: one that was set a moment ago may not be known yet to
@@ -39,6 +42,7 @@ pub(crate) struct AgentRow {
     pub(crate) agent: Agent,
     pub(crate) floor_mode: SessionMode,
     pub(crate) floor_ceiling: Option<Arc<[String]>>,
+    pub(crate) versions: Versions,
 }
 
 from_row! {
@@ -54,6 +58,8 @@ from_row! {
         floor_mode: String,
         floor_ceiling: Option<String>,
         created_at: i64,
+        version: i64,
+        past: String,
     }
 }
 
@@ -80,8 +86,21 @@ impl TryFrom<Raw> for AgentRow {
                 .floor_ceiling
                 .map(|ceiling| from_json("floor_ceiling", &ceiling).map(lists::shared))
                 .transpose()?,
+            versions: Versions::parse(raw.version, &raw.past)
+                .map_err(|error| unreadable("past", error))?,
         })
     }
+}
+
+/// What came of a change of an agent.
+#[derive(Debug)]
+pub(crate) enum AgentChanged {
+    /// It is as it was planned.
+    Done { before: Box<AgentRow>, after: Box<AgentRow> },
+    /// It is revoked, or is not there.
+    Revoked,
+    /// It was not to be changed so.
+    Refused(Error),
 }
 
 /// What is to apply to every session of an agent.
@@ -138,6 +157,44 @@ impl Store {
         .await
     }
 
+    /// Changes an agent as `plan` says of how it stands then; one that is revoked stays as it is.
+    pub(crate) async fn change_agent(
+        &self,
+        id: String,
+        plan: impl FnOnce(AgentRow) -> Result<AgentRow, Error> + Send + 'static,
+        now: Timestamp,
+    ) -> Result<AgentChanged, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&id).await?;
+            let row: Option<Raw> = query(BY_ID).bind(&id).fetch_optional(&mut transaction).await?;
+            let Some(before) = row.map(AgentRow::try_from).transpose()? else {
+                return Ok(AgentChanged::Revoked);
+            };
+            let after = match plan(before.clone()) {
+                Ok(after) => after,
+                Err(error) => return Ok(AgentChanged::Refused(error)),
+            };
+            let agent = &after.agent;
+            let done = query(CHANGE)
+                .bind(&id)
+                .bind(&agent.name)
+                .bind(to_json(&agent.capabilities))
+                .bind(to_json(&agent.metadata))
+                .bind(after.versions.now)
+                .bind(after.versions.past())
+                .execute(&mut transaction)
+                .await?;
+            if done == 0 {
+                return Ok(AgentChanged::Revoked);
+            }
+            note(&mut transaction, Kind::Agent, &agent.org_id, &id, now).await?;
+            transaction.commit().await?;
+            Ok(AgentChanged::Done { before: Box::new(before), after: Box::new(after) })
+        })
+        .await
+    }
+
     /// Suspends or reactivates an agent; `false` when it is revoked.
     pub(crate) async fn set_agent_status(
         &self,
@@ -178,6 +235,7 @@ impl Store {
                 query(statement).bind(&id).bind(at).execute(&mut transaction).await?;
             }
             issued::take_delegations_of_agent(&mut transaction, &id, now).await?;
+            query(FORGET_RAISED).bind(&id).execute(&mut transaction).await?;
             note(&mut transaction, Kind::Agent, &org_id, &id, now).await?;
             transaction.commit().await
         })

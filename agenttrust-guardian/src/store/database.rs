@@ -4,14 +4,14 @@ use std::fmt;
 #[cfg(any(feature = "cli", test))]
 use std::path::Path;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
 use crate::domain::GuardianError;
+use crate::domain::file::is_open_to_others;
 
 /// Which database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Database {
     /// SQLite in memory: gone with the Guardian.
     Memory,
@@ -23,44 +23,9 @@ pub(crate) enum Database {
 
 impl Database {
     /// Reads `memory`, `sqlite::memory:`, `sqlite://path`, `sqlite:path`, a path, or
-    /// `postgres://user@host/name`.
+    /// `postgres://user@host/name`. Whatever else is refused, without being repeated.
     pub(crate) fn parse(url: &str) -> Result<Self, GuardianError> {
-        if url == "memory" {
-            return Ok(Self::Memory);
-        }
-        match url.split_once("://").map(|(scheme, _)| scheme) {
-            None | Some("sqlite") => {}
-            Some("postgres" | "postgresql") => return Self::postgres(url),
-            Some(scheme) => {
-                return Err(GuardianError::UnsupportedDatabase(format!(
-                    "the database scheme {scheme:?} is not supported: use memory, sqlite://PATH or \
-                     postgres://USER@HOST/NAME"
-                )));
-            }
-        }
-        let path =
-            url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
-        match path {
-            "" => Err(GuardianError::UnsupportedDatabase(
-                "the database URL names no file: use memory or sqlite://PATH".to_owned(),
-            )),
-            ":memory:" => Ok(Self::Memory),
-            path if path.contains('?') => Err(GuardianError::UnsupportedDatabase(format!(
-                "the database URL {url:?} carries options, and none are supported: remove them"
-            ))),
-            path => Ok(Self::File(PathBuf::from(path))),
-        }
-    }
-
-    fn postgres(url: &str) -> Result<Self, GuardianError> {
-        // The URL may hold a password, so no part of it is repeated.
-        let options = PgConnectOptions::from_str(url).map_err(|error| {
-            GuardianError::UnsupportedDatabase(format!(
-                "the PostgreSQL URL cannot be read ({error}): write \
-                 postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=verify-full beyond this machine"
-            ))
-        })?;
-        Ok(Self::Postgres(Box::new(options.application_name("agenttrust"))))
+        super::database_url::read(url)
     }
 
     /// Whether another process can write to it as well.
@@ -106,17 +71,9 @@ impl Database {
     }
 }
 
-#[cfg(unix)]
+/// Where nothing tells who else may read it, it is not.
 fn is_owners_alone(path: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-
-    path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 == 0)
-}
-
-/// Nothing tells who else may read it.
-#[cfg(not(unix))]
-fn is_owners_alone(_: &std::path::Path) -> bool {
-    false
+    cfg!(unix) && path.metadata().is_ok_and(|found| !is_open_to_others(&found))
 }
 
 /// As a URL, without password.
@@ -134,6 +91,13 @@ impl fmt::Display for Database {
                 options.get_database().unwrap_or_default()
             ),
         }
+    }
+}
+
+/// The same: what the driver shows holds the password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

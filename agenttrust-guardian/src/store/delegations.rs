@@ -16,19 +16,20 @@ use crate::domain::lists;
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
 const INSERT: &str = "INSERT INTO delegations (id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, \
-    restrictions, created_by, created_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
+    restrictions, created_by, created_at, expires_at, agent_version) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
     WHERE (SELECT COUNT(*) FROM agents WHERE id IN ($3, $4) AND org_id = $2 AND status = 'active') = 2 \
     AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $9 AND revoked_at IS NOT NULL) \
     AND ($5 IS NULL OR EXISTS (SELECT 1 FROM delegations WHERE id = $5 AND org_id = $2 \
     AND to_agent_id = $3 AND revoked_at IS NULL AND expires_at > $10))";
 const LIVE: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, restrictions, \
-    created_by, created_at, expires_at, revoked_at FROM delegations \
+    created_by, agent_version, created_at, expires_at, revoked_at FROM delegations \
     WHERE revoked_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, restrictions, \
-    created_by, created_at, expires_at, revoked_at FROM delegations WHERE id = $1";
+    created_by, agent_version, created_at, expires_at, revoked_at FROM delegations WHERE id = $1";
 // What was revoked and has expired since was revoked.
 const LIST: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, restrictions, \
-    created_by, created_at, expires_at, revoked_at FROM delegations WHERE org_id = $1 \
+    created_by, agent_version, created_at, expires_at, revoked_at FROM delegations WHERE org_id = $1 \
     AND ($2 IS NULL OR from_agent_id = $2 OR to_agent_id = $2) \
     AND ($3 IS NULL OR CASE WHEN revoked_at IS NOT NULL THEN 'revoked' \
     WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END = $3) \
@@ -56,6 +57,8 @@ pub(crate) struct DelegationRow {
     pub(crate) restrictions: DelegationRestrictions,
     /// The key that it was made with.
     pub(crate) created_by: String,
+    /// Which of its sets of capabilities the giver had when it gave.
+    pub(crate) agent_version: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) revoked_at: Option<Timestamp>,
@@ -84,6 +87,7 @@ from_row! {
         scope: String,
         restrictions: String,
         created_by: String,
+        agent_version: i64,
         created_at: i64,
         expires_at: i64,
         revoked_at: Option<i64>,
@@ -107,6 +111,7 @@ impl TryFrom<Raw> for DelegationRow {
             parent_id: raw.parent_id,
             root_id: raw.root_id,
             created_by: raw.created_by,
+            agent_version: raw.agent_version,
         })
     }
 }
@@ -170,6 +175,7 @@ impl Store {
                 .bind(&row.created_by)
                 .bind(row.created_at.unix_micros())
                 .bind(row.expires_at.unix_micros())
+                .bind(row.agent_version)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -22,7 +22,10 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0009_keys"
     "0010_approval_keys"
     "0011_issued"
-    "0012_delegations"
+    "0012_agent_versions"
+    "0013_raised_by_agents"
+    "0014_owners"
+    "0015_delegations"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -33,7 +36,10 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0006_keys"
     "0007_approval_keys"
     "0008_issued"
-    "0009_delegations"
+    "0009_agent_versions"
+    "0010_raised_by_agents"
+    "0011_owners"
+    "0012_delegations"
 );
 
 pub(super) fn for_sqlite() -> Migrator {
@@ -59,6 +65,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use super::super::db::{Db, query};
     use super::*;
 
     #[test]
@@ -92,5 +99,50 @@ mod tests {
             sum,
             "6d0b7c0bcbc3c579c0ac976e8c802b76246465e9701e66256a5a5fe5fae8649f6315933990fd28cd3a6e5373750c0681"
         );
+    }
+
+    /// What `tool_raised` held before it knew whose word it was, and what of it counts for whom since.
+    #[tokio::test]
+    async fn what_was_raised_before_counts_for_the_agents_of_its_key_or_else_for_everybody() {
+        let sqlite = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+        let sqlite = sqlite.connect("sqlite::memory:").await.unwrap();
+        raised_before(for_sqlite(), Db::Sqlite(sqlite)).await;
+        let Some(database) = agenttrust_testkit::postgres::Fresh::or_skip() else { return };
+        let postgres = sqlx::PgPool::connect(&database.url()).await.unwrap();
+        raised_before(for_postgres(), Db::Postgres(postgres.clone())).await;
+        postgres.close().await;
+    }
+
+    async fn raised_before(all: Migrator, db: Db) {
+        const KEYS: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at) VALUES \
+            ('one', 'org', 'a', 'agent', '[\"agt_1\"]', 0), \
+            ('two', 'org', 'b', 'agent', '[\"agt_2\",\"agt_3\"]', 0), ('none', 'org', 'c', 'agent', '[]', 0)";
+        const RAISED: &str = "INSERT INTO tool_raised (org_id, tool, effect, raised_by, raised_at) VALUES \
+            ('org', 'a', 'admin', 'one', 0), ('org', 'b', 'destructive', 'two', 0), \
+            ('org', 'c', 'admin', 'none', 0), ('org', 'd', 'admin', 'gone', 0)";
+        const NOW: &str = "SELECT tool, agent_id, effect FROM tool_raised ORDER BY tool, agent_id";
+        let raised = all.iter().position(|one| one.description == "raised by agents").unwrap();
+        let before = Migrator::with_migrations(all.iter().take(raised).cloned().collect());
+        for migrator in [before, all] {
+            match &db {
+                Db::Sqlite(pool) => migrator.run(pool).await.unwrap(),
+                Db::Postgres(pool) => migrator.run(pool).await.unwrap(),
+            }
+            if migrator.iter().count() == raised {
+                query(KEYS).execute(&db).await.unwrap();
+                query(RAISED).execute(&db).await.unwrap();
+            }
+        }
+        let now: Vec<(String, String, String)> = query(NOW).fetch_all(&db).await.unwrap();
+        let now: Vec<_> =
+            now.iter().map(|(a, b, c)| [a.as_str(), b.as_str(), c.as_str()]).collect();
+        let expected = [
+            ["a", "agt_1", "admin"],
+            ["b", "agt_2", "destructive"],
+            ["b", "agt_3", "destructive"],
+            ["c", "", "admin"],
+            ["d", "", "admin"],
+        ];
+        assert_eq!(now, expected);
     }
 }

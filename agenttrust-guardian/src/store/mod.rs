@@ -11,6 +11,7 @@ mod budgets;
 mod changes;
 pub(crate) mod counts;
 mod database;
+mod database_url;
 mod db;
 mod delegations;
 pub(crate) mod denials;
@@ -22,6 +23,7 @@ mod lock;
 mod migrations;
 mod open;
 mod outbox;
+mod place;
 mod policies;
 mod refusal;
 mod row;
@@ -42,9 +44,9 @@ use agenttrust::Timestamp;
 use agenttrust::background;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use self::agents::{AgentRow, Floor};
+pub(crate) use self::agents::{AgentChanged, AgentRow, Floor};
 pub(crate) use self::approvals::{
-    ApprovalFilter, Decided, Held, NewApproval, Settled, Unused, Vote,
+    ApprovalFilter, Decided, Held, Kinship, NewApproval, Settled, Unused, Vote,
 };
 pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::changes::{Changed, Kind, Listener};

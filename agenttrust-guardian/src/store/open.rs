@@ -1,6 +1,5 @@
 //! Opening a database: how careful, and bringing its tables up to date.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::db::Db;
 use super::db::query;
 use super::lock::Lock;
 use super::wal::Mover;
-use super::{Store, migrations, refusal};
+use super::{Store, migrations, place, refusal};
 use crate::domain::GuardianError;
 
 /// How long a statement waits for another writer.
@@ -55,7 +54,8 @@ impl Store {
         let lock = match database {
             Database::Memory | Database::Postgres(_) => None,
             Database::File(path) => {
-                make_private(path).map_err(|error| database.refused(error.to_string()))?;
+                place::make(path).map_err(|why| database.refused(why))?;
+                place::warn_of_others(path);
                 Some(Lock::take(path).map_err(|error| database.refused(error))?)
             }
         };
@@ -305,20 +305,4 @@ fn to_postgres(most: u32) -> PgPoolOptions {
             Box::pin(async move { sqlx::query(DURABLE).execute(connection).await.map(drop) })
         },
     )
-}
-
-/// Makes the file, if it is not there, so that only its owner can read what people approve. SQLite
-/// gives its side files the same permissions.
-#[cfg(unix)]
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map(drop)
-}
-
-#[cfg(not(unix))]
-fn make_private(_: &Path) -> std::io::Result<()> {
-    Ok(())
 }

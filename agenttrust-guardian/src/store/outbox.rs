@@ -112,7 +112,7 @@ pub(super) async fn enqueue(
         let events: Vec<Event> = from_json("events", &events)?;
         if events.contains(&event) {
             query(ADD)
-                .bind(ids::new("msg_"))
+                .bind(ids::new(ids::MESSAGE_PREFIX))
                 .bind(webhook_id)
                 .bind(event.as_str())
                 .bind(event.body(approval, now))

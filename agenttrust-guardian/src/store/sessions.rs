@@ -17,18 +17,19 @@ use crate::domain::lists;
 // this process's own client is in no table, and is never revoked.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
                       scope_ceiling, token_id, created_at, expires_at, \
-                      opened_by, gateway, delegation_id) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 \
+                      opened_by, gateway, agent_version, delegation_id) \
+                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $3 AND status = 'active') \
                       AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $11 AND revoked_at IS NOT NULL) \
                       AND ($8 IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = $8 \
                       AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9)) \
-                      AND ($13 IS NULL OR EXISTS (SELECT 1 FROM delegations WHERE id = $13 \
+                      AND ($14 IS NULL OR EXISTS (SELECT 1 FROM delegations WHERE id = $14 \
                       AND to_agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
 const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                    created_at, expires_at, ended_at, opened_by, gateway, delegation_id FROM sessions \
+                    created_at, expires_at, ended_at, opened_by, gateway, agent_version, delegation_id FROM sessions \
                     WHERE ended_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                     created_at, expires_at, ended_at, opened_by, gateway, delegation_id FROM sessions \
+                     created_at, expires_at, ended_at, opened_by, gateway, agent_version, delegation_id FROM sessions \
                      WHERE id = $1";
 const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN (SELECT id FROM sessions \
                             WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
@@ -53,6 +54,8 @@ pub(crate) struct SessionRow {
     pub(crate) opened_by: Option<String>,
     /// The gateway that this key is of.
     pub(crate) gateway: Option<String>,
+    /// Which of its sets of capabilities the agent had when it began; of one from a token, when that was issued.
+    pub(crate) agent_version: i64,
     /// The delegation that it was opened from.
     pub(crate) delegation_id: Option<String>,
 }
@@ -79,6 +82,7 @@ from_row! {
         ended_at: Option<i64>,
         opened_by: Option<String>,
         gateway: Option<String>,
+        agent_version: i64,
         delegation_id: Option<String>,
     }
 }
@@ -102,6 +106,7 @@ impl TryFrom<Raw> for SessionRow {
             ended: raw.ended_at.is_some(),
             opened_by: raw.opened_by,
             gateway: raw.gateway,
+            agent_version: raw.agent_version,
             delegation_id: raw.delegation_id,
             id: raw.id,
             org_id: raw.org_id,
@@ -138,6 +143,7 @@ impl Store {
                 .bind(session.expires_at.unix_micros())
                 .bind(session.opened_by)
                 .bind(session.gateway)
+                .bind(session.agent_version)
                 .bind(session.delegation_id)
                 .execute(&mut transaction)
                 .await?;

@@ -14,13 +14,14 @@ use crate::domain::{Fingerprint, lists};
 // One statement with its conditions, so that no revocation falls between looking and writing. The key of
 // this process's own client is in no table, and is never revoked.
 const INSERT: &str = "INSERT INTO tokens (id, hash, org_id, agent_id, scopes, audience, session_id, \
-                      issued_at, expires_at, issued_by) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+                      issued_at, expires_at, issued_by, agent_version) \
+                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $4 AND status = 'active') \
                       AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $10 AND revoked_at IS NOT NULL)";
 const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
-                    revoked_at, issued_by FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
+                    revoked_at, issued_by, agent_version FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
-                     revoked_at, issued_by FROM tokens WHERE id = $1";
+                     revoked_at, issued_by, agent_version FROM tokens WHERE id = $1";
 const PRUNE: &str = "DELETE FROM tokens WHERE id IN \
                      (SELECT id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
@@ -39,6 +40,8 @@ pub(crate) struct TokenRow {
     pub(crate) revoked: bool,
     /// The key that it was issued with; `None` of one from before that was kept.
     pub(crate) issued_by: Option<String>,
+    /// Which of its sets of capabilities the agent had then.
+    pub(crate) agent_version: i64,
 }
 
 from_row! {
@@ -53,6 +56,7 @@ from_row! {
         expires_at: i64,
         revoked_at: Option<i64>,
         issued_by: Option<String>,
+        agent_version: i64,
     }
 }
 
@@ -72,6 +76,7 @@ impl TryFrom<Raw> for TokenRow {
             agent_id: raw.agent_id,
             session_id: raw.session_id,
             issued_by: raw.issued_by,
+            agent_version: raw.agent_version,
         })
     }
 }
@@ -100,6 +105,7 @@ impl Store {
                 .bind(issued_at.unix_micros())
                 .bind(token.expires_at.unix_micros())
                 .bind(token.issued_by)
+                .bind(token.agent_version)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -20,12 +20,15 @@ const UNSET: &str = "DELETE FROM tool_effects WHERE org_id = $1 AND tool = $2";
 const EFFECTS_SET: &str =
     "SELECT org_id, tool, effect FROM tool_effects WHERE $1 IS NULL OR org_id = $1";
 
-const RAISE: &str = "INSERT INTO tool_raised (org_id, tool, effect, raised_by, raised_at) \
-                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (org_id, tool) DO UPDATE \
+const RAISE: &str = "INSERT INTO tool_raised (org_id, agent_id, tool, effect, raised_by, raised_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (org_id, tool, agent_id) DO UPDATE \
                      SET effect = excluded.effect, raised_by = excluded.raised_by, \
                      raised_at = excluded.raised_at";
-const LOWER: &str = "DELETE FROM tool_raised WHERE org_id = $1 AND tool = $2";
-const RAISED: &str = "SELECT org_id, tool, effect FROM tool_raised WHERE $1 IS NULL OR org_id = $1";
+const LOWER: &str = "DELETE FROM tool_raised WHERE org_id = $1 AND agent_id = $2 AND tool = $3";
+// What an agent raised as it was revoked may be there still. What has no agent is for all of them.
+const RAISED: &str = "SELECT r.org_id, r.agent_id, r.tool, r.effect FROM tool_raised r \
+                      LEFT JOIN agents a ON a.id = r.agent_id \
+                      WHERE (r.agent_id = '' OR a.status <> 'revoked') AND ($1 IS NULL OR r.org_id = $1)";
 
 const DECLARE: &str = "INSERT INTO tool_manifest (org_id, tool, effect, scopes, arguments, places, \
                        declared_by, declared_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
@@ -109,10 +112,10 @@ impl Store {
                     now,
                 };
                 if before.set != after.set {
-                    row.effect(SET, UNSET, after.set).await?;
+                    row.set(after.set).await?;
                 }
-                if before.raised != after.raised {
-                    row.effect(RAISE, LOWER, after.raised).await?;
+                for (agent, _, effect) in before.raised.changes(&after.raised) {
+                    row.raised(agent, effect).await?;
                 }
                 if before.declared != after.declared {
                     row.declared(after.declared.as_deref()).await?;
@@ -148,10 +151,11 @@ impl Store {
                 let known = Known { set: Some(effect(&word)?), ..Known::default() };
                 rows.push(ToolRow { org_id, tool, known });
             }
-            let raised: Vec<(String, String, String)> =
+            let raised: Vec<(String, String, String, String)> =
                 query(RAISED).bind(&org_id).fetch_all(&db).await?;
-            for (org_id, tool, word) in raised {
-                let known = Known { raised: Some(effect(&word)?), ..Known::default() };
+            for (org_id, agent, tool, word) in raised {
+                let mut known = Known::default();
+                known.raised.raise(agent.into(), effect(&word)?);
                 rows.push(ToolRow { org_id, tool, known });
             }
             Ok(rows)
@@ -171,14 +175,9 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    async fn effect(
-        &mut self,
-        keep: &'static str,
-        forget: &'static str,
-        effect: Option<Effect>,
-    ) -> Result<(), sqlx::Error> {
-        let Some(effect) = effect else { return self.forget(forget).await };
-        query(keep)
+    async fn set(&mut self, effect: Option<Effect>) -> Result<(), sqlx::Error> {
+        let Some(effect) = effect else { return self.forget(UNSET).await };
+        query(SET)
             .bind(self.org_id)
             .bind(self.tool)
             .bind(effect.as_str())
@@ -187,6 +186,21 @@ impl Row<'_> {
             .execute(&mut *self.transaction)
             .await
             .map(drop)
+    }
+
+    /// What an agent raised it to.
+    async fn raised(&mut self, agent: &str, effect: Option<Effect>) -> Result<(), sqlx::Error> {
+        let statement = query(if effect.is_some() { RAISE } else { LOWER })
+            .bind(self.org_id)
+            .bind(agent)
+            .bind(self.tool);
+        let statement = match effect {
+            Some(effect) => {
+                statement.bind(effect.as_str()).bind(self.key_id).bind(self.now.unix_micros())
+            }
+            None => statement,
+        };
+        statement.execute(&mut *self.transaction).await.map(drop)
     }
 
     async fn declared(&mut self, declared: Option<&Declared>) -> Result<(), sqlx::Error> {

@@ -490,3 +490,30 @@ async fn delegation_revoked_twice_at_once_is_revoked_once_and_recorded() {
     assert!(!api.audit("delegation.revoked").await.is_empty());
     session_is_gone(&api, &id).await;
 }
+
+#[tokio::test]
+async fn delegation_narrows_with_the_agent_that_it_begins_with_and_never_widens() {
+    let api = open().await;
+    let agents = chain_of(&api, 3).await;
+    let first = give(&api, (&agents[0], &agents[1]), &["files:*"], json!({})).await;
+    let second = give(&api, (&agents[1], &agents[2]), &["files:read"], under(&first)).await;
+    let session = begun(&api, &second).await;
+    let path = format!("/api/v1/agents/{}", agents[0]);
+    let change = async |body: Value| api.ask(Method::PATCH, &path, ADMIN, Some(body)).await.ok();
+    let check = async || api.check_in(ADMIN, &agents[2], "files:read", &session).await;
+    check().await.allowed();
+    change(json!({ "capabilities": ["web_search"] })).await;
+    check().await.denied("no capability that covers");
+    let late = ask(&api, ADMIN, (&agents[1], &agents[2]), &["files:read"], under(&first)).await;
+    late.refused(403, "AUTH_DENIED").says("covers any more");
+    change(json!({ "capabilities": ["*"] })).await;
+    check().await.denied("never widens");
+    // What is given anew is given.
+    let anew = give(&api, (&agents[0], &agents[2]), &["files:read"], json!({})).await;
+    let session = begun(&api, &anew).await;
+    api.check_in(ADMIN, &agents[2], "files:read", &session).await.allowed();
+    // What the agents in between have of their own makes no difference.
+    let between = format!("/api/v1/agents/{}", agents[1]);
+    api.ask(Method::PATCH, &between, ADMIN, Some(json!({ "capabilities": ["mail"] }))).await.ok();
+    api.check_in(ADMIN, &agents[2], "files:read", &session).await.allowed();
+}

@@ -167,7 +167,7 @@ async fn revocation_of_a_key_that_cannot_be_understood_revokes_nothing() {
     let rows = api.audit_rows().await;
     for (body, field) in [
         (json!({ "issued": "drop" }), "issued"),
-        (json!({ "issued": true }), "body"),
+        (json!({ "issued": true }), "issued"),
         (json!({ "isued": "revoke" }), "isued"),
         (json!({ "reason": 1 }), "reason"),
         (json!({ "reason": "x".repeat(2_001) }), "reason"),

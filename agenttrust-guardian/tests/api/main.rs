@@ -1,5 +1,6 @@
 //! What the Guardian answers over HTTP, embedded: decisions and everything that they rest on.
 
+mod agents_change;
 mod approval_list;
 mod approvals;
 mod approvals_in_parts;
@@ -19,12 +20,14 @@ mod manifest_bad_input;
 mod metrics;
 mod one_agent;
 mod organisations;
+mod owners;
 mod policies;
 mod policy_replicas;
 mod recipes;
 mod revocation;
 mod revocation_stream;
 mod roles;
+mod shapes;
 #[path = "../support/mod.rs"]
 mod support;
 mod webhooks;

@@ -357,8 +357,18 @@ async fn client_declares_and_lists() {
     let agents = api.guardian.client_with_key(&key).unwrap();
     let lower = ToolManifest::new([ToolDeclaration::new("db_delete").effect(Effect::Read)]);
     let in_force = ToolDeclaration::new("db_delete").effect(Effect::Destructive);
-    assert_eq!(agents.tools().declare(&lower).await.unwrap(), [in_force]);
-    let error = agents.tools().list().await.unwrap_err();
+    assert_eq!(agents.tools().declare(&lower).await.unwrap(), [in_force.clone()]);
+    // Names and effects alone, to the key of an agent.
+    let listed = agents.tools().list().await.unwrap();
+    assert_eq!(listed, [in_force, ToolDeclaration::new("frob")]);
+    let raise = ToolManifest::new([ToolDeclaration::new("frob").effect(Effect::Admin)]);
+    agents.tools().declare(&raise).await.unwrap();
+    let [_, frob] = &client.tools().list().await.unwrap()[..] else { panic!("two are declared") };
+    let [raised] = &frob.raised[..] else { panic!("{frob:?}") };
+    assert_eq!((frob.effect, raised.effect), (None, Effect::Admin));
+    let gateway = api.key(Role::Gateway, &[]).await;
+    let gateway = api.guardian.client_with_key(&gateway).unwrap();
+    let error = gateway.tools().list().await.unwrap_err();
     assert_eq!(error.status(), Some(403), "{error}");
 }
 

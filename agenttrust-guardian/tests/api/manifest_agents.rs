@@ -1,5 +1,5 @@
-//! What the manifest of an agent's key does: it raises the effect of tools that the agent may use, and
-//! nothing else.
+//! What the manifest of an agent's key does: it raises the effect of tools that the agent may use, for that agent
+//! alone, and nothing else.
 
 use agenttrust_guardian::Role;
 use agenttrust_testkit::{ADMIN, Answer};
@@ -121,12 +121,13 @@ async fn scopes_and_descriptions_of_an_agents_manifest_are_neither_kept_nor_answ
     declared(&api, ADMIN, described("frob", "nic")).await;
     let by_operator = list(&api).await;
     let answer = declared(&api, &key, described("frob", "other")).await;
-    assert_eq!(answer, json!([{ "name": "frob", "effect": "mutating" }]), "as GET is forbidden");
+    assert_eq!(answer, json!([{ "name": "frob", "effect": "mutating" }]), "as GET says no more");
     assert_eq!(list(&api).await, by_operator, "nobody's description is overwritten");
     let answer = declared(&api, &key, described("nic", "other")).await;
     assert_eq!(answer, json!([{ "name": "nic", "effect": "mutating" }]));
     let nic = json!({
-        "name": "nic", "effect": "mutating", "scopes": [], "arguments": [], "places": [],
+        "name": "nic", "scopes": [], "arguments": [], "places": [],
+        "raised": [{ "agent_id": agent, "effect": "mutating" }],
     });
     assert_eq!(list(&api).await[1], nic);
     for tool in ["frob", "nic"] {
@@ -169,7 +170,10 @@ async fn operators_declare_beside_what_agents_raised_and_may_take_it_back() {
     let (agent, key) = api.worker().await;
     declared(&api, &key, json!([{ "name": "frob", "effect": "admin" }])).await;
     let answer = declared(&api, ADMIN, json!([{ "name": "frob", "effect": "read" }])).await;
-    assert_eq!(answer[0]["effect"], "admin", "the answer says what is in force");
+    assert_eq!(answer[0]["effect"], "read", "for agents that raised nothing");
+    let raised = json!([{ "agent_id": agent, "effect": "admin" }]);
+    assert_eq!(answer[0]["raised"], raised, "the answer says for whom more is in force");
+    assert_eq!(counts_as(&api, &agent, "frob", None).await.0, "admin");
     let path = "/api/v1/tools/frob/effect";
     api.put(path, ADMIN, json!({ "effect": "read" })).await.ok();
     assert_eq!(counts_as(&api, &agent, "frob", None).await, ("read".into(), 1.0));
@@ -181,9 +185,9 @@ async fn operators_declare_beside_what_agents_raised_and_may_take_it_back() {
 }
 
 #[tokio::test]
-async fn agents_raise_at_most_1000_tools_and_hold_no_operator_up() {
+async fn agent_raises_at_most_1000_tools_and_holds_up_no_other_and_no_operator() {
     let api = open().await;
-    let (_, key) = api.worker().await;
+    let ((_, key), (_, other)) = (api.worker().await, api.worker().await);
     let tools = |kind: &str, count: usize| -> Value {
         let named = |n| json!({ "name": format!("{kind}_{n}"), "effect": "admin" });
         (0..count).map(named).collect()
@@ -195,6 +199,7 @@ async fn agents_raise_at_most_1000_tools_and_hold_no_operator_up() {
     assert!(answer.text("message").contains("DELETE /api/v1/tools/{name}"), "{answer:?}");
     assert_eq!((list(&api).await, api.audit_rows().await), (listed, rows));
     declared(&api, &key, tools("x", 1_000)).await;
+    declared(&api, &other, tools("y", 1_000)).await;
     declared(&api, ADMIN, tools("y", 1_000)).await;
     api.ask(Method::DELETE, "/api/v1/tools/x_7", ADMIN, None).await.ok();
     declared(&api, &key, tools("z", 1)).await;
@@ -203,16 +208,16 @@ async fn agents_raise_at_most_1000_tools_and_hold_no_operator_up() {
 #[tokio::test]
 async fn an_agent_that_repeats_itself_writes_nothing_to_the_audit() {
     let api = open().await;
-    let (_, key) = api.worker().await;
+    let (agent, key) = api.worker().await;
     let long: Vec<String> = (0..75).map(|n| format!("{n:0>200}")).collect();
     let tools = json!([
         { "name": "frob", "effect": "admin", "scopes": long }, { "name": "b", "scopes": long },
     ]);
     declared(&api, &key, tools.clone()).await;
     let rows = api.audit("tools.declared").await;
-    let effect = json!({ "before": null, "after": "admin" });
+    let raised = json!({ "agent_id": agent, "before": null, "after": "admin" });
     let body = json!({
-        "tools": 2, "role": "agent", "changed": [{ "tool": "frob", "effect": effect }], "described": 0,
+        "tools": 2, "role": "agent", "changed": [{ "tool": "frob", "raised": [raised] }], "described": 0,
     });
     assert_eq!(rows.iter().map(|row| &row["body"]).collect::<Vec<_>>(), [&body]);
     let rows = api.audit_rows().await;
@@ -221,4 +226,98 @@ async fn an_agent_that_repeats_itself_writes_nothing_to_the_audit() {
         declared(&api, &key, json!([{ "name": "frob", "effect": "read" }])).await;
     }
     assert_eq!(api.audit_rows().await, rows);
+}
+
+#[tokio::test]
+async fn what_an_agent_declares_counts_for_that_agent_alone() {
+    let api = open().await;
+    let (agent, key) = api.worker().await;
+    let (other, others_key) = api.worker().await;
+    declared(&api, &key, json!([{ "name": "search", "effect": "admin" }])).await;
+    assert_eq!(counts_as(&api, &agent, "search", None).await, ("admin".into(), 0.9));
+    assert_eq!(counts_as(&api, &other, "search", None).await, ("read".into(), 0.6));
+    api.check(&others_key, &other, "search").await.allowed();
+    // The same for the other one, which says less.
+    declared(&api, &others_key, json!([{ "name": "search", "effect": "mutating" }])).await;
+    assert_eq!(counts_as(&api, &agent, "search", None).await.0, "admin");
+    assert_eq!(counts_as(&api, &other, "search", None).await, ("mutating".into(), 0.9));
+    // What an operator says is for all.
+    declared(&api, ADMIN, json!([{ "name": "search", "effect": "destructive" }])).await;
+    assert_eq!(counts_as(&api, &agent, "search", None).await.0, "admin");
+    assert_eq!(counts_as(&api, &other, "search", None).await, ("destructive".into(), 1.0));
+}
+
+#[tokio::test]
+async fn list_says_to_operators_which_agent_declared_and_to_an_agent_what_is_its_own() {
+    let api = open().await;
+    let (one, two) = (api.agent(&["frob", "nic", "db:*"]).await, api.agent(&["*"]).await);
+    let key = api.key(Role::Agent, &[&one]).await;
+    let others_key = api.key(Role::Agent, &[&two]).await;
+    declared(&api, ADMIN, json!([{ "name": "db_x", "scopes": ["s"] }, { "name": "mail_x" }])).await;
+    declared(&api, &key, json!([{ "name": "frob", "effect": "admin" }])).await;
+    let both =
+        json!([{ "name": "nic", "effect": "admin" }, { "name": "frob", "effect": "destructive" }]);
+    declared(&api, &others_key, both).await;
+    let listed = list(&api).await;
+    let raised: Vec<_> = listed.as_array().unwrap().iter().map(|tool| &tool["raised"]).collect();
+    let mut by_both = [(&one, "admin"), (&two, "destructive")];
+    by_both.sort_unstable();
+    let by_both: Value = by_both
+        .iter()
+        .map(|(agent, effect)| json!({ "agent_id": agent, "effect": effect }))
+        .collect();
+    let by_two = json!([{ "agent_id": two, "effect": "admin" }]);
+    assert_eq!(raised, [&Value::Null, &by_both, &Value::Null, &by_two]);
+    // Whoever speaks for one agent sees of it alone.
+    let headers = [("x-agent-id", one.as_str())];
+    let of_one = api.with(&headers).get(TOOLS, ADMIN).await.ok().body;
+    let names: Vec<_> = of_one["tools"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(names, ["db_x", "frob", "mail_x"]);
+    assert!(!of_one.to_string().contains(&two), "{of_one}");
+    // Its own, and what the organisation declared of what it may use: no other, and no scopes.
+    let own = api.get(TOOLS, &key).await.ok().body;
+    assert_eq!(own["tools"], json!([{ "name": "db_x" }, { "name": "frob", "effect": "admin" }]));
+    let own = api.get(TOOLS, &others_key).await.ok().body;
+    let all = json!([
+        { "name": "db_x" }, { "name": "frob", "effect": "destructive" }, { "name": "mail_x" },
+        { "name": "nic", "effect": "admin" },
+    ]);
+    assert_eq!(own["tools"], all);
+    api.post(&format!("/api/v1/agents/{one}/suspend"), ADMIN, json!({})).await.ok();
+    assert_eq!(api.get(TOOLS, &key).await.ok().body["tools"], json!([]));
+}
+
+#[tokio::test]
+async fn key_of_several_agents_raises_for_those_of_them_that_may_use_the_tool() {
+    let api = open().await;
+    let (one, two) = (api.agent(&["frob"]).await, api.agent(&["frob", "nic"]).await);
+    let other = api.agent(&["*"]).await;
+    let key = api.key(Role::Agent, &[&one, &two]).await;
+    let tools =
+        json!([{ "name": "frob", "effect": "admin" }, { "name": "nic", "effect": "admin" }]);
+    assert_eq!(declared(&api, &key, tools.clone()).await, tools);
+    for (agent, frob, nic) in
+        [(&one, "admin", "mutating"), (&two, "admin", "admin"), (&other, "mutating", "mutating")]
+    {
+        assert_eq!(counts_as(&api, agent, "frob", None).await.0, frob);
+        assert_eq!(counts_as(&api, agent, "nic", None).await.0, nic);
+    }
+}
+
+#[tokio::test]
+async fn declarations_of_a_revoked_agent_are_forgotten_with_it() {
+    let api = open().await;
+    let (agent, key) = api.worker().await;
+    let (other, others_key) = api.worker().await;
+    for key in [&key, &others_key] {
+        declared(&api, key, json!([{ "name": "frob", "effect": "admin" }])).await;
+    }
+    declared(&api, &key, json!([{ "name": "nic", "effect": "admin" }])).await;
+    api.post(&format!("/api/v1/agents/{agent}/revoke"), ADMIN, json!({})).await.ok();
+    let left = json!([{
+        "name": "frob", "scopes": [], "arguments": [], "places": [],
+        "raised": [{ "agent_id": other, "effect": "admin" }],
+    }]);
+    assert_eq!(list(&api).await, left);
+    assert_eq!(counts_as(&api, &other, "frob", None).await.0, "admin");
 }

@@ -184,16 +184,20 @@ async fn body_without_a_list_of_tools_is_a_400() {
 #[tokio::test]
 async fn member_that_is_misspelt_is_a_400_naming_it() {
     for (tool, field, word) in [
-        (json!({ "name": "frob", "efect": "admin", "scope": ["a"] }), "tools[1].efect", "`efect`"),
+        (
+            json!({ "name": "frob", "efect": "admin", "scope": ["a"] }),
+            "tools[1].efect",
+            "\"effect\"?",
+        ),
         (
             json!({ "name": "frob", "arguments": [{ "name": "x", "shema": {} }] }),
             "tools[1].arguments[0].shema",
-            "`shema`",
+            "did you mean \"schema\"?",
         ),
         (
             json!({ "name": "frob", "places": [{ "modul": "m", "file": "f", "line": 1 }] }),
             "tools[1].places[0].modul",
-            "`modul`",
+            "did you mean \"module\"?",
         ),
     ] {
         refused(json!([tool]), field, word).await;

@@ -73,6 +73,7 @@ const TABLE: &[(&str, &str, Keeps)] = &[
     ("get", "/mcp/approvals/{approval}", Keeps::Hides),
     ("put", "/mcp/approvals/{approval}/input", Keeps::Hides),
     ("put", "/api/v1/tools", Keeps::Speaks),
+    ("get", "/api/v1/tools", Keeps::Speaks),
 ];
 
 fn body(method: &str, path: &str, own: &Own) -> Option<Value> {

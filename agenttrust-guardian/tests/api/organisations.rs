@@ -3,8 +3,10 @@
 use agenttrust_guardian::Role;
 use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
-use axum::http::Method;
+use axum::body::Body;
+use axum::http::{Method, Request};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::support::{Api, open, open_with};
 
@@ -14,9 +16,11 @@ const THEIRS: &str = "org_theirs";
 struct Things {
     agent: String,
     token: String,
+    token_id: String,
     session: String,
     approval: String,
     key_id: String,
+    webhook: String,
     check_id: String,
 }
 
@@ -24,19 +28,22 @@ async fn things(api: &Api, admin: &str) -> Things {
     let body = json!({ "name": "worker", "capabilities": ["*"] });
     let agent = api.post("/api/v1/agents", admin, body).await.ok().text("id");
     let body = json!({ "agent_id": agent, "scopes": ["*"] });
-    let token = api.post("/api/v1/agent-tokens/issue", admin, body).await.ok().text("token");
+    let issued = api.post("/api/v1/agent-tokens/issue", admin, body).await.ok();
+    let (token, token_id) = (issued.text("token"), issued.text("token_id"));
     let session = api.session(admin, &agent, json!({})).await.ok().text("session_id");
     let approval = api.check_in(admin, &agent, "db_delete", &session).await.held();
     let check_id = api.check_in(admin, &agent, "search", &session).await.ok().text("check_id");
     let made = api.post("/api/v1/keys", admin, json!({ "role": "auditor" })).await.ok();
     let tools = json!({ "tools": [{ "name": "frob", "effect": "read" }] });
     api.put("/api/v1/tools", admin, tools).await.ok();
-    Things { agent, token, session, approval, key_id: made.text("id"), check_id }
+    let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
+    let webhook = api.post("/api/v1/webhooks", admin, hook).await.ok().text("id");
+    Things { agent, token, token_id, session, approval, key_id: made.text("id"), webhook, check_id }
 }
 
 /// Requests that name what is of one organisation, and the status with which each is answered to another.
 fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
-    let Things { agent, token, session, approval, key_id, .. } = of;
+    let Things { agent, token, token_id, session, approval, key_id, webhook, .. } = of;
     let get = |path: String| (Method::GET, path, None, 404);
     let put = |path: String, body: Value| (Method::PUT, path, Some(body), 404);
     let post = |path: &str, body: Value| (Method::POST, path.to_owned(), Some(body), 404);
@@ -45,6 +52,7 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
     let init = "/api/v1/agenttrust/api-sessions/init".to_owned();
     vec![
         get(format!("/api/v1/agents/{agent}")),
+        (Method::PATCH, format!("/api/v1/agents/{agent}"), Some(json!({ "name": "x" })), 404),
         act(format!("/api/v1/agents/{agent}/revoke")),
         act(format!("/api/v1/agents/{agent}/suspend")),
         act(format!("/api/v1/agents/{agent}/reactivate")),
@@ -53,7 +61,9 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
         post(&format!("{tokens}/revoke"), json!({ "token": token, "reason": "" })),
         (Method::POST, init, Some(json!({ "token": token })), 401),
         post("/mcp/sessions/init", json!({ "agent_id": agent, "server_id": "files" })),
+        act(format!("/api/v1/agent-tokens/{token_id}/revoke")),
         get(format!("/mcp/sessions/{session}")),
+        act(format!("/api/v1/sessions/{session}/revoke")),
         post("/api/v1/agenttrust/check", json!({ "agent_id": agent, "action_name": "search" })),
         post(
             "/api/v1/telemetry/report",
@@ -65,7 +75,32 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
         put(format!("/mcp/approvals/{approval}/input"), json!({ "input": 1, "r": "00" })),
         act(format!("/api/v1/keys/{key_id}/rotate")),
         (Method::DELETE, format!("/api/v1/keys/{key_id}"), None, 404),
+        get(format!("/api/v1/webhooks/{webhook}/deliveries")),
+        (Method::DELETE, format!("/api/v1/webhooks/{webhook}"), None, 404),
     ]
+}
+
+#[tokio::test]
+async fn every_endpoint_that_names_a_thing_is_tried_by_another_organisation() {
+    let api = open().await;
+    let document = api.get("/openapi.json", "").await.ok().body;
+    let tried = requests(&things(&api, ADMIN).await);
+    let is_tried = |method: &str, route: &str| {
+        let names = |(part, of): (&str, &str)| part == of || of == "{id}";
+        tried.iter().any(|(by, path, ..)| {
+            by.as_str().eq_ignore_ascii_case(method)
+                && path.split('/').count() == route.split('/').count()
+                && path.split('/').zip(route.split('/')).all(names)
+        })
+    };
+    let mut named = 0;
+    for (route, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().filter(|_| route.contains("{id}")) {
+            named += 1;
+            assert!(is_tried(method, route), "{method} {route} is not tried: add it to `requests`");
+        }
+    }
+    assert!(named > 15, "{named}");
 }
 
 /// Whoever tries has `key`, of another organisation than `of`'s.
@@ -84,8 +119,12 @@ async fn seen(api: &Api, admin: &str) -> String {
     let mut seen = String::new();
     for path in [
         "/api/v1/agents",
+        "/api/v1/agent-tokens",
+        "/api/v1/sessions",
         "/mcp/approvals",
         "/api/v1/keys",
+        "/api/v1/webhooks",
+        "/api/v1/policies",
         "/api/v1/tools",
         "/api/v1/audit?limit=1000",
         "/api/v1/audit/export",
@@ -103,12 +142,25 @@ async fn organisations_are_kept_apart(api: Api) {
 
     let (we_see, they_see) = (seen(&api, ADMIN).await, seen(&api, &admin).await);
     for (mine, others, sees) in [(&ours, &theirs, we_see), (&theirs, &ours, they_see)] {
-        for id in [&mine.agent, &mine.session, &mine.approval, &mine.key_id] {
+        for id in [
+            &mine.agent,
+            &mine.token_id,
+            &mine.session,
+            &mine.approval,
+            &mine.key_id,
+            &mine.webhook,
+        ] {
             assert!(sees.contains(id.as_str()), "{id} is not seen by those whose it is");
         }
-        for id in
-            [&others.agent, &others.session, &others.approval, &others.key_id, &others.check_id]
-        {
+        for id in [
+            &others.agent,
+            &others.token_id,
+            &others.session,
+            &others.approval,
+            &others.key_id,
+            &others.webhook,
+            &others.check_id,
+        ] {
             assert!(!sees.contains(id.as_str()), "{id} is seen by others");
         }
     }
@@ -167,4 +219,129 @@ async fn admins_of_the_guardians_own_organisation_look_after_the_keys_of_all() {
     let path = format!("/api/v1/keys/{id}?org_id={THEIRS}");
     api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
     api.get("/api/v1/agents", &fresh).await.refused(401, "AUTH_FAILED");
+}
+
+const READERS: [Role; 3] = [Role::Auditor, Role::Operator, Role::Admin];
+
+async fn what_is_of_all_is_told_to_the_guardians_own(api: Api) {
+    for role in READERS {
+        let theirs = api.guardian.create_key_in(THEIRS, role, &[]).await.unwrap();
+        let ours = api.key(role, &[]).await;
+        for path in ["/api/v1/audit/verify", "/api/v1/audit/checkpoints", "/metrics"] {
+            let answer = api.get(path, &theirs).await;
+            answer.refused(403, "AUTH_DENIED");
+            assert!(answer.text("message").contains("org_default"), "{answer:?}");
+            api.get(path, &ours).await.ok();
+        }
+        // Which logs there are, they must know to read their own rows; not how far each has come.
+        let logs = api.get("/api/v1/audit/logs", &theirs).await.ok().body["logs"].clone();
+        assert_eq!(logs[0]["newest"], json!(null), "{logs}");
+        assert_eq!(logs[0]["newest_at"], json!(null), "{logs}");
+        let path = format!("/api/v1/audit?log={}", logs[0]["log"].as_str().unwrap());
+        let rows = api.get(&path, &theirs).await.ok().body["entries"].clone();
+        let mut rows = rows.as_array().unwrap().iter();
+        assert!(rows.all(|row| row["org_id"] == THEIRS), "{rows:?}");
+        let logs = api.get("/api/v1/audit/logs", &ours).await.ok().body["logs"].clone();
+        assert!(logs[0]["newest"].is_u64(), "{logs}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_of_all_organisations_is_told_to_the_guardians_own_on_sqlite() {
+    what_is_of_all_is_told_to_the_guardians_own(open().await).await;
+}
+
+#[tokio::test]
+async fn what_is_of_all_organisations_is_told_to_the_guardians_own_on_postgres() {
+    let Some(fresh) = Fresh::or_skip() else { return };
+    let api = open_with(|builder| builder.database(fresh.url())).await;
+    what_is_of_all_is_told_to_the_guardians_own(api).await;
+}
+
+/// The ids of the policies that a key is shown.
+async fn policy_ids(api: &Api, key: &str) -> Vec<String> {
+    let listed = api.get("/api/v1/policies", key).await.ok();
+    let policies = listed.body["policies"].as_array().unwrap();
+    policies.iter().map(|policy| policy["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn organisation_sees_the_policies_that_may_be_about_its_agents_and_not_where_they_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("secret-name.cedar", "@id(\"all\") permit (principal, action, resource);");
+    let api = open_with(|builder| builder.policies(folder.path())).await;
+    let admin = api.guardian.create_key_in(THEIRS, Role::Admin, &[]).await.unwrap();
+    let ours = api.agent(&["*"]).await;
+    let body = json!({ "name": "x", "capabilities": ["*"], "metadata": { "groups": ["theirs"] } });
+    let theirs = api.post("/api/v1/agents", &admin, body).await.ok().text("id");
+    write(
+        "secret-more.cedar",
+        &format!(
+            r#"
+            @id("of-ours") @shadow forbid (principal == Agent::"{ours}", action, resource);
+            @id("of-theirs") @shadow forbid (principal == Agent::"{theirs}", action, resource);
+            @id("of-our-org") forbid (principal in Org::"org_default", action == Action::"admin", resource);
+            @id("of-their-org") forbid (principal in Org::"{THEIRS}", action == Action::"admin", resource);
+            @id("of-a-group") forbid (principal in Group::"ours", action, resource);
+            @id("of-their-group") forbid (principal in Group::"theirs", action == Action::"admin", resource);
+            "#
+        ),
+    );
+    api.ask(Method::POST, "/api/v1/policies/reload", ADMIN, None).await.ok();
+    assert_eq!(policy_ids(&api, ADMIN).await.len(), 8);
+    for role in READERS {
+        let key = api.guardian.create_key_in(THEIRS, role, &[]).await.unwrap();
+        let seen = policy_ids(&api, &key).await;
+        let expected = ["supervised-hold", "of-theirs", "of-their-org", "of-their-group", "all"];
+        assert_eq!(seen, expected);
+    }
+
+    // What is wrong in the folder is not theirs to know either.
+    write("secret-more.cedar", "permit (principal, action, resorce);");
+    api.ask(Method::POST, "/api/v1/policies/reload", ADMIN, None).await.refused(409, "CONFLICT");
+    let told = api.get("/api/v1/policies", ADMIN).await.ok().body;
+    assert!(told["error"]["message"].is_string(), "{told}");
+    assert_eq!(told["folder"], folder.path().to_str().unwrap());
+    assert!(told["policies"][1]["place"].is_string(), "{told}");
+    assert!(told.to_string().contains("would_have_changed\":0"), "{told}");
+    let told = api.get("/api/v1/policies", &admin).await.ok().body;
+    assert_eq!((&told["error"], &told["folder"]), (&json!(null), &json!(null)), "{told}");
+    for kept in [folder.path().to_str().unwrap(), "secret", "place", "would_have_changed\":0"] {
+        assert!(!told.to_string().contains(kept), "{kept} is told: {told}");
+    }
+    let client = api.guardian.client_with_key(&admin).unwrap();
+    assert_eq!(client.policies().get().await.unwrap().policies.len(), 5);
+}
+
+#[tokio::test]
+async fn one_organisation_leaves_streams_and_exports_to_another() {
+    let api = open().await;
+    let open = async |path: &str, key: &str| {
+        let request = Request::get(path).header("X-API-Key", key).body(Body::empty()).unwrap();
+        api.guardian.router().oneshot(request).await.unwrap()
+    };
+    for (path, most) in [("/api/v1/revocations/stream", 64), ("/api/v1/audit/export", 4)] {
+        // As many keys as it takes, each with as much as it gets.
+        let mut held = Vec::new();
+        'all: loop {
+            let key = api.guardian.create_key_in(THEIRS, Role::Admin, &[]).await.unwrap();
+            let before = held.len();
+            loop {
+                let answer = open(path, &key).await;
+                match answer.status().as_u16() {
+                    200 => held.push(answer),
+                    429 if held.len() == before => break 'all,
+                    429 => break,
+                    other => panic!("{path}: {other}"),
+                }
+            }
+        }
+        assert_eq!(held.len(), most, "{path}");
+        for role in READERS {
+            let ours = open(path, &api.key(role, &[]).await).await;
+            assert_eq!(ours.status(), 200, "{path}: nothing is left to {role}");
+        }
+        assert_eq!(open("/api/v1/audit/verify", ADMIN).await.status(), 200);
+    }
 }

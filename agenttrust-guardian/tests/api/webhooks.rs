@@ -181,6 +181,32 @@ async fn secret_is_shown_once_and_what_is_as_good_as_one_is_not_in_the_audit() {
 }
 
 #[tokio::test]
+async fn auditor_sees_the_origin_of_a_webhook_however_its_url_is_written() {
+    let api = open().await;
+    let auditor = api.key(Role::Auditor, &[]).await;
+    for url in [
+        r"https://hooks.example.com\hunter2",
+        r"https:\\hooks.example.com\hunter2",
+        r"https:/\hooks.example.com/hunter2",
+        "https:hooks.example.com/hunter2",
+        "https:////hooks.example.com/hunter2",
+        "https://hooks.example.com?hunter2",
+        "https://hooks.example.com\t/hunter2",
+        "  https://HOOKS.example.com:443/hunter2",
+    ] {
+        register(&api, url, &["approval.pending"]).await.ok();
+    }
+    let listed = api.get("/api/v1/webhooks", &auditor).await.ok().body;
+    let webhooks = listed["webhooks"].as_array().unwrap();
+    assert_eq!(webhooks.len(), 8);
+    for webhook in webhooks {
+        assert_eq!(webhook["url"], "https://hooks.example.com/…");
+    }
+    let audit = api.get("/api/v1/audit?limit=1000", &auditor).await.ok().body.to_string();
+    assert!(!audit.contains("hunter2"), "{audit}");
+}
+
+#[tokio::test]
 async fn only_what_could_be_told_can_be_registered() {
     let strict = crate::support::open().await;
     for url in [

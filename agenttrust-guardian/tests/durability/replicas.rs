@@ -291,6 +291,58 @@ async fn measure_issued(pair: &Pair, latencies: &mut Latencies) {
     took("long poll ended", ended.saturating_duration_since(revoked));
 }
 
+/// The same for an agent that changes, with a token and a session that live.
+async fn measure_changed(pair: &Pair, latencies: &mut Latencies) {
+    let (near, far) = (pair.replica(0), pair.replica(1));
+    let mut took = |kind, took| latencies.0.push((kind, took));
+    let agent = near.agent().await;
+    until("a new agent", || far.allows(&agent, "search")).await;
+    let change = async |body: Value| {
+        near.0.sure("PATCH", &format!("/api/v1/agents/{}", agent.id), ADMIN, &body).await;
+    };
+    let body = json!({ "agent_id": agent.id, "server_id": "files" });
+    let session = text(&near.post("/mcp/sessions/init", body).await, "session_id");
+    let body = json!({ "agent_id": agent.id, "scopes": ["*"] });
+    let token = near.post("/api/v1/agent-tokens/issue", body).await["token"].clone();
+    let enters = || async {
+        let body = json!({ "agent_id": agent.id, "session_id": session, "action_name": "search" });
+        far.post("/api/v1/agenttrust/check", body).await["allowed"] == true
+    };
+    let carries = || async {
+        let body = json!({ "token": token, "required_scopes": ["search"] });
+        far.post("/api/v1/agent-tokens/introspect", body).await["active"] == true
+    };
+    until("a session is open", enters).await;
+    until("a token works", carries).await;
+    change(json!({ "capabilities": ["fetch"] })).await;
+    let narrowed = || async { !enters().await && !carries().await };
+    took("capability withdrawn", until("what lives is narrower", narrowed).await);
+
+    change(json!({ "grant": ["search"] })).await;
+    let granted = || far.allows(&agent, "search");
+    took("capability granted", until("an agent may do more", granted).await);
+    assert!(!enters().await && !carries().await, "what lived meanwhile widened");
+    let body = json!({ "agent_id": agent.id, "scopes": ["search"] });
+    far.post("/api/v1/agent-tokens/issue", body).await;
+
+    change(json!({ "name": "clerk", "groups": ["ops"] })).await;
+    let named = || async {
+        let found = far.get(&format!("/api/v1/agents/{}", agent.id)).await;
+        found["name"] == "clerk" && found["metadata"]["groups"] == json!(["ops"])
+    };
+    took("agent renamed", until("an agent has another name", named).await);
+
+    let other = near.agent().await;
+    until("a new agent", || far.allows(&other, "tickle")).await;
+    let body = json!({ "tools": [{ "name": "tickle", "effect": "admin" }] });
+    change(json!({ "grant": ["tickle"] })).await;
+    until("an agent may do more", || far.allows(&agent, "tickle")).await;
+    near.0.sure("PUT", "/api/v1/tools", &agent.key, &body).await;
+    let is_held = || async { far.check(&agent, "tickle").await["elevation_required"] == true };
+    took("effect raised", until("what an agent raised is known", is_held).await);
+    assert!(far.allows(&other, "tickle").await, "an agent raised for itself alone");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_replica_is_told_the_other_knows_within_a_second() {
     let Some(pair) = Pair::or_skip().await else { return };
@@ -298,6 +350,7 @@ async fn what_one_replica_is_told_the_other_knows_within_a_second() {
     for _ in 0..5 {
         measure(&pair, &mut latencies).await;
         measure_issued(&pair, &mut latencies).await;
+        measure_changed(&pair, &mut latencies).await;
     }
     latencies.must_keep_the_promise("notified");
 }
@@ -310,6 +363,7 @@ async fn lost_notifications_are_made_up_for_within_a_second() {
     for _ in 0..5 {
         measure(&pair, &mut latencies).await;
         measure_issued(&pair, &mut latencies).await;
+        measure_changed(&pair, &mut latencies).await;
     }
     let lost: u64 = pair.proxies.iter().map(Proxy::lost_notifications).sum();
     assert!(lost >= 20, "{lost} notifications were lost, so the others were heard");

@@ -234,6 +234,22 @@ async fn what_callers_wrote_is_shown_and_does_not_act() {
 }
 
 #[tokio::test]
+async fn name_that_would_fill_its_line_or_hide_is_written_out_and_acts_in_json_neither() {
+    let desk = Desk::open(&[]).await;
+    let name = "db_drop\u{2028}\u{200b}  EFFECT  read";
+    let approval = desk.held(name).await;
+    for arguments in [vec!["approvals", "list"], vec!["approvals", "show", &approval]] {
+        let shown = desk.printed(&arguments);
+        let written = "db_drop\\u{2028}\\u{200b} \\u{20}EFFECT \\u{20}read";
+        assert!(shown.contains(written), "{shown}");
+    }
+    let json = desk.printed(&["approvals", "show", &approval, "--json"]);
+    assert!(json.contains("db_drop\\u2028\\u200b  EFFECT"), "{json}");
+    let read: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(read["action_name"], name);
+}
+
+#[tokio::test]
 async fn narrow_terminal_shows_every_row_line_by_line_and_a_pipe_keeps_its_columns() {
     let desk = Desk::open(&[]).await;
     let approval = desk.held("db_delete").await;

@@ -56,7 +56,7 @@ impl Served {
         stream.get_ref().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         write!(
             stream.get_mut(),
-            "GET /api/v1/revocations/stream HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n"
+            "GET /api/v1/revocations/stream HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n"
         )
         .unwrap();
         let mut line = String::new();
@@ -108,7 +108,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, key: &str, body: &Value) -
     let body = body.to_string();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Length: {}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{body}",
         body.len()
     )
@@ -257,6 +257,41 @@ fn admin_key_that_could_be_guessed_is_refused() {
         assert!(said.contains("an admin key is at least 12"), "{said}");
         assert!(!said.contains(short), "{said}");
     }
+}
+
+#[test]
+fn keys_are_made_of_an_owner_and_listed_with_owner_and_maker() {
+    let (_folder, database) = folder();
+    let served = Served::start(&["serve", "--listen", "127.0.0.1:0", "--database", &database], &[]);
+    let admin = first_key(&served);
+    let body = json!({ "role": "operator", "owner": "bob" });
+    let (status, made) = served.ask("POST", "/api/v1/keys", &admin, &body);
+    assert_eq!(status, 201, "{made}");
+    let create = |owner: &str| {
+        run(&["keys", "create", "--role", "admin", "--owner", owner, "--database", &database])
+    };
+    assert!(create("alice & co").status.success());
+    for owner in ["", " alice", "al\nice", &"x".repeat(10_000)] {
+        let refused = create(owner);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused.stderr);
+        assert!(said.contains("--owner ") && said.len() < 300, "{said}");
+    }
+    let listed = text(&run(&["keys", "list", "--database", &database]).stdout);
+    let lines: Vec<&str> = listed.lines().skip(1).collect();
+    assert_eq!(lines.len(), 3, "{listed}");
+    let (_, keys) = served.ask("GET", "/api/v1/keys", &admin, &Value::Null);
+    let first = keys["keys"][0]["id"].as_str().unwrap();
+    assert!(lines[0].trim_end().ends_with("  the program"), "{listed}");
+    assert!(lines[1].contains("  bob  ") && lines[1].trim_end().ends_with(first), "{listed}");
+    assert!(lines[2].contains("  alice & co  "), "{listed}");
+    let listed = run(&["keys", "list", "--json", "--database", &database]).stdout;
+    let listed: Value = serde_json::from_slice(&listed).unwrap();
+    let listed = listed.as_array().unwrap().iter();
+    let owners: Vec<_> = listed.map(|key| (&key["owner"], &key["made_by"])).collect();
+    let (bob, alice, maker) = (json!("bob"), json!("alice & co"), json!(first));
+    let expected = [(&Value::Null, &Value::Null), (&bob, &maker), (&alice, &Value::Null)];
+    assert_eq!(owners, expected);
 }
 
 #[test]

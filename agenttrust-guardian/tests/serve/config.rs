@@ -1,5 +1,7 @@
 //! Settings: from where they come, what is said of wrong ones, and that they are what is run with.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::json;
@@ -7,11 +9,12 @@ use tempfile::TempDir;
 
 use crate::program::{DEV_KEY, Program, client, refused, run, text};
 
-/// A folder with a file of settings in it, and the path of that file.
+/// A folder with a file of settings in it, which is its owner's alone, and the path of that file.
 fn file(settings: &str) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("at.toml");
     std::fs::write(&path, settings).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let path = path.to_str().unwrap().to_owned();
     (folder, path)
 }
@@ -81,7 +84,7 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
     let page = printed(&["--tls-cert", "c", "--tls-key", "k", "--policies", "p"], &[]).await;
     let help = text(&run(&["serve", "--help"], &[]).await.stdout);
     let mut names: Vec<String> = page.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    names.extend(["metrics-listen", "max-connections"].map(str::to_owned));
+    names.extend(["metrics-listen", "public-url", "max-connections"].map(str::to_owned));
     assert!(names.len() >= 16, "{page}");
     for name in names {
         assert!(help.contains(&format!("--{name}")), "{name}: {help}");
@@ -90,6 +93,7 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
             "approval-ttl" | "session-ttl" => ("7m", "\"7m\""),
             "check-deadline" => ("700ms", "\"700ms\""),
             "max-requests" | "max-connections" => ("700", "700"),
+            "public-url" => ("https://a7", "[\"https://a7\"]"),
             "log-format" => ("json", "\"json\""),
             _ => ("a7", "\"a7\""),
         };
@@ -319,4 +323,103 @@ async fn metrics_have_an_address_of_their_own_that_serves_nothing_else() {
     program.signal("TERM");
     assert!(program.ends().await.success());
     assert!(client().get(url).send().await.is_err());
+}
+
+#[tokio::test]
+async fn settings_with_a_secret_that_others_can_reach_are_refused() {
+    let secret = "admin-key = \"sk_live_SECRET\"\n";
+    let password = "database = \"postgres://ada:SECRET@127.0.0.1:1/at\"\n";
+    for (settings, names) in [(secret, "admin-key"), (password, "database")] {
+        let (folder, path) = file(settings);
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o777] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            // A link tells nothing: what it leads to is looked at.
+            let link = folder.path().join(format!("link{mode:o}"));
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            let flags = ["--config", link.to_str().unwrap(), "--dev"];
+            for flags in [&flags[..], &[&flags[..], &["--print-config"]].concat()] {
+                let said = refused(flags, &[]).await;
+                assert!(said.contains(&format!("hold a secret, {names}, ")), "{said}");
+                assert!(said.contains("`chmod 600 ") && !said.contains("SECRET"), "{said}");
+            }
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        printed(&["--config", &path], &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn database_and_settings_that_others_can_reach_are_told() {
+    let (folder, path) = file("approval-ttl = \"1m\"\n");
+    let database = folder.path().join("at.db");
+    let database = database.to_str().unwrap();
+    let quiet = Program::serve(&["--config", &path, "--database", database], &[]).await;
+    assert!(!quiet.log().contains(" WARN "), "{}", quiet.log());
+    drop(quiet);
+    for reached in [&path, database] {
+        std::fs::set_permissions(reached, Permissions::from_mode(0o644)).unwrap();
+    }
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    // The one before may not be gone yet, with its lock.
+    let again = folder.path().join("again.db");
+    std::fs::copy(database, &again).unwrap();
+    let again = again.to_str().unwrap();
+    let told = Program::serve(&["--config", &path, "--database", again], &[]).await;
+    for says in [
+        &format!(
+            "read or write the settings in {path}: take their permissions away with `chmod 600 {path}`"
+        ),
+        &format!(
+            "read or write the database: take their permissions away with `chmod 600 {again}`"
+        ),
+        "in the place of the settings",
+        "in the place of the database",
+    ] {
+        told.logs(says).await;
+    }
+}
+
+#[tokio::test]
+async fn database_in_a_folder_that_is_not_there_says_which_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("data");
+    let database = missing.join("at.db");
+    let said =
+        refused(&["--listen", "127.0.0.1:0", "--database", database.to_str().unwrap()], &[]).await;
+    let missing = missing.display();
+    let says = format!("there is no folder {missing}; make it with `mkdir -p {missing}`");
+    assert!(said.contains(&says), "{said}");
+}
+
+#[tokio::test]
+async fn database_that_was_mistyped_is_refused_and_not_repeated() {
+    for database in [
+        "postgres//ada:SECRET@127.0.0.1/at",
+        "postgresql:/ada:SECRET@127.0.0.1/at",
+        "host=127.0.0.1 password=SECRET",
+        "postgres://ada:SECRET@127.0.0.1:1/at?pasword=SECRET",
+        "postgres://ada:SE#SECRET@127.0.0.1:1/at",
+    ] {
+        let environment = [
+            ("AGENTTRUST_DATABASE", database),
+            ("AGENTTRUST_LISTEN", "127.0.0.1:0"),
+            ("AGENTTRUST_LOG", "trace"),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = crate::program::command(&["serve"], &environment);
+        let output = command.current_dir(&folder).output().await.unwrap();
+        let said = text(&output.stderr) + &text(&output.stdout);
+        assert!(!output.status.success() && !said.contains("SECRET"), "{said}");
+        assert!(said.contains("postgres://USER:PASSWORD@HOST:PORT/NAME"), "{said}");
+        assert_eq!(
+            std::fs::read_dir(&folder).unwrap().count(),
+            0,
+            "a file was made for {database}"
+        );
+        let keys = run(&["keys", "list", "--database", database], &[]).await;
+        let said = text(&keys.stderr) + &text(&keys.stdout);
+        assert!(!keys.status.success() && !said.contains("SECRET"), "{said}");
+        let page = printed(&["--database", database], &[]).await;
+        assert!(!page.contains("SECRET"), "{page}");
+    }
 }

@@ -119,8 +119,8 @@ async fn inject(program: &Program, admin: &str) {
         program.get(path, admin).await;
     }
     for head in [
-        "GET /health HTTP/1.1\r\nHost: x\r\nX-Agent-ID: a\u{1b}[2J\r\n\r\n",
-        "GET /\u{1b}[2J HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Agent-ID: a\u{1b}[2J\r\n\r\n",
+        "GET /\u{1b}[2J HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "\u{1b}[2J / HTTP/1.1\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
     ] {

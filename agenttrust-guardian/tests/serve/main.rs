@@ -1,11 +1,13 @@
 //! The program: its settings, its log, its commands, and how it begins and ends.
 #![cfg(all(unix, feature = "cli"))]
 
+mod agents_cli;
 mod approvals_cli;
 mod audit;
 mod cli;
 mod config;
 mod delegations_cli;
+mod hosts;
 mod keys_cli;
 mod logs;
 #[cfg(feature = "otel")]

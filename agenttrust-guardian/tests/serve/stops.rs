@@ -36,14 +36,14 @@ async fn requests_under_way_finish_and_what_they_did_is_in_the_audit() {
     let (begin, end) = body.split_at(20);
     let mut slow = TcpStream::connect(program.address).await.unwrap();
     let head = format!(
-        "POST /api/v1/agenttrust/check HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\
+        "POST /api/v1/agenttrust/check HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\
          Content-Length: {}\r\n\r\n{begin}",
         body.len()
     );
     slow.write_all(head.as_bytes()).await.unwrap();
     let mut waiting = TcpStream::connect(program.address).await.unwrap();
     let head = format!(
-        "GET /mcp/approvals/{}?wait=60 HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n",
+        "GET /mcp/approvals/{}?wait=60 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n",
         held["approval_id"].as_str().unwrap()
     );
     waiting.write_all(head.as_bytes()).await.unwrap();
@@ -74,7 +74,7 @@ async fn requests_under_way_finish_and_what_they_did_is_in_the_audit() {
 async fn request_that_does_not_end_is_cut_off_and_the_program_ends_all_the_same() {
     let mut program = Program::serve(&["--dev"], &[]).await;
     let mut stuck = TcpStream::connect(program.address).await.unwrap();
-    let head = "POST /api/v1/agents HTTP/1.1\r\nHost: x\r\nX-API-Key: sk_test_dev\r\n\
+    let head = "POST /api/v1/agents HTTP/1.1\r\nHost: localhost\r\nX-API-Key: sk_test_dev\r\n\
                 Content-Length: 1000000\r\n\r\n";
     // So much of its body came that the rest has longer than the program does.
     let begun = [head.as_bytes(), &[b' '; 500_000]].concat();
@@ -92,7 +92,7 @@ async fn connection_that_never_says_what_it_wants_is_closed() {
     let program = Program::serve(&["--dev"], &[]).await;
     let mut silent = TcpStream::connect(program.address).await.unwrap();
     let mut slow = TcpStream::connect(program.address).await.unwrap();
-    slow.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nX-").await.unwrap();
+    slow.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-").await.unwrap();
     let drip = async {
         // A byte now and then gains no time.
         while slow.write_all(b"y").await.is_ok() {

@@ -6,9 +6,10 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use agenttrust::{AgentIdentity, Timestamp};
+use agenttrust::AgentIdentity;
 use lru::LruCache;
 
+use super::ends::Ends;
 use super::forgotten::{Forgotten, Heard, Moment, Since};
 use super::key::Key;
 use super::refusal::Refusal;
@@ -25,6 +26,8 @@ const REMEMBERED_BAD: Duration = Duration::from_secs(2);
 pub(super) struct Known {
     pub(super) identity: AgentIdentity,
     pub(super) missing: Option<String>,
+    /// When its token ends; none where that was not said, or is about to be.
+    pub(super) ends: Option<Ends>,
 }
 
 impl Known {
@@ -41,10 +44,9 @@ struct Good {
 }
 
 impl Good {
-    /// A machine that was suspended did not count that time, but its clock on the wall tells.
+    /// A machine that was suspended did not count that time towards `until`; the end of the token does.
     fn is_good(&self, now: Instant) -> bool {
-        let over = |expiry| expiry <= Timestamp::now();
-        now < self.until && !self.known.identity.expires_at().is_some_and(over)
+        now < self.until && !self.known.ends.is_some_and(|ends| ends.is_over())
     }
 }
 
@@ -135,12 +137,14 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use agenttrust::internal::Moment as Asked;
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(30);
 
     fn known(agent: &str) -> Known {
-        Known { identity: AgentIdentity::new(agent, "ats_1"), missing: None }
+        Known { identity: AgentIdentity::new(agent, "ats_1"), missing: None, ends: None }
     }
 
     fn put(cache: &mut Cache, token: &str, agent: &str) {
@@ -249,7 +253,7 @@ mod tests {
     fn a_token_that_ended_while_the_machine_slept_is_asked_about_again() {
         let mut cache = Cache::new();
         let mut known = known("agt_1");
-        known.identity = known.identity.with_expiry(Timestamp::now());
+        known.ends = Some(Ends::new(Asked::now(), Duration::ZERO));
         cache.put_good(Key::from_token("at_1"), known, Instant::now() + LONG, cache.moment());
         assert!(!is_good(&mut cache, "at_1"));
     }

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod cache;
+mod ends;
 mod forgotten;
 mod future;
 mod key;

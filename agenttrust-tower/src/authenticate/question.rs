@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use agenttrust::client::ApiSessionOptions;
-use agenttrust::{
-    AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest, Timestamp,
-};
+use agenttrust::internal::Moment;
+use agenttrust::{AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest};
 
 use super::cache::Known;
+use super::ends::Ends;
 use super::refusal::Refusal;
 use super::wanted::Wanted;
 
@@ -28,8 +28,6 @@ pub(super) struct Worth {
     pub(super) asked_at: Instant,
     /// So long it may be remembered.
     pub(super) until: Instant,
-    /// When the token ends; none where our clock had it ended before the Guardian said that it works.
-    pub(super) ends_at: Option<Timestamp>,
 }
 
 impl Question {
@@ -42,7 +40,7 @@ impl Question {
         token: &str,
         before: Option<&AgentIdentity>,
     ) -> Result<Worth, Refusal> {
-        let asked_at = Instant::now();
+        let (asked_at, asked) = (Instant::now(), Moment::now());
         let request = IntrospectTokenRequest {
             token: token.to_owned(),
             target: self.wanted.audience.clone(),
@@ -66,9 +64,11 @@ impl Question {
             Some(before) => before.session_id().to_owned(),
             None => self.session(token, agent_id).await?,
         };
-        let left = worth.expires_at.map(|expiry| Timestamp::now().until(expiry));
-        // Never past the token's own end, by a clock that nobody sets back.
+        // Nobody knows how long it is until a time by a clock that was not told: then it is asked about each time.
+        let left = worth.expires_at.map(|_| worth.expires_in.unwrap_or_default());
+        // Never past the token's own end.
         let good_for = left.map_or(self.cache_ttl, |left| left.min(self.cache_ttl));
+        let ends = left.filter(|left| !left.is_zero()).map(|left| Ends::new(asked, left));
         let missing = self.wanted.missing(&worth.scopes);
         let mut identity = AgentIdentity::new(agent_id, session_id).with_scopes(worth.scopes);
         if let Some(org_id) = worth.org_id {
@@ -77,12 +77,7 @@ impl Question {
         if let Some(expires_at) = worth.expires_at {
             identity = identity.with_expiry(expires_at);
         }
-        Ok(Worth {
-            known: Known { identity, missing },
-            asked_at,
-            until: asked_at + good_for,
-            ends_at: worth.expires_at.filter(|_| left.is_some_and(|left| !left.is_zero())),
-        })
+        Ok(Worth { known: Known { identity, missing, ends }, asked_at, until: asked_at + good_for })
     }
 
     async fn session(&self, token: &str, agent_id: &str) -> Result<String, Refusal> {

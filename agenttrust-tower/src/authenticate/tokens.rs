@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use agenttrust::background;
 use agenttrust::internal::Breaker;
-use agenttrust::{AgentIdentity, Revocation, Timestamp};
+use agenttrust::{AgentIdentity, Revocation};
 use tokio::sync::{oneshot, watch};
 
 use super::cache::{Cache, Found};
+use super::ends::Ends;
 use super::forgotten::{Forgotten, Moment, Since};
 use super::key::Key;
 use super::question::{CACHED_MOST, Question, Worth};
@@ -57,7 +58,7 @@ pub(super) struct Answer {
     key: Key,
     asked: Moment,
     asked_at: Instant,
-    ends_at: Option<Timestamp>,
+    ends: Option<Ends>,
 }
 
 /// What there is to say of a token at once.
@@ -150,11 +151,12 @@ impl Tokens {
                     return Err(refusal);
                 }
             };
-            let Worth { known, asked_at, until, ends_at } = worth;
+            let Worth { known, asked_at, until } = worth;
+            let ends = known.ends;
             let since = self.state().cache.put_good(key, known.clone(), until, asked);
             if since == Since::Nothing {
                 let identity = known.admitted()?;
-                return Ok(Answer { identity, key, asked, asked_at, ends_at });
+                return Ok(Answer { identity, key, asked, asked_at, ends });
             }
             before = Some(known.identity);
         }
@@ -164,8 +166,8 @@ impl Tokens {
     /// The agent that was asked for, if the answer still holds: between it and the call, a request may
     /// have waited long for a place.
     pub(super) fn still(&self, answer: Answer) -> Result<AgentIdentity, Refusal> {
-        let Answer { identity, key, asked, asked_at, ends_at } = answer;
-        if ends_at.is_some_and(|end| end <= Timestamp::now()) {
+        let Answer { identity, key, asked, asked_at, ends } = answer;
+        if ends.is_some_and(|ends| ends.is_over()) {
             return Err(Refusal::Inactive);
         }
         match self.state().cache.since(asked, &key, identity.agent_id()) {

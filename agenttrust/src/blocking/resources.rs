@@ -12,7 +12,7 @@ use crate::model::{
     ActionCheckRequest, Agent, Approval, ApprovalDecision, CheckResult, CreateAgentRequest,
     CreateDelegationRequest, Delegation, Floor, InitSessionRequest, IntrospectTokenRequest,
     IntrospectionResult, IssueTokenRequest, IssuedToken, Session, SetFloorRequest, TelemetryEvent,
-    TelemetryReceipt, Token,
+    TelemetryReceipt, Token, UpdateAgentRequest,
 };
 
 /// Declares resources whose calls wait for the async ones of the same names. What is borrowed comes first, what is
@@ -57,7 +57,7 @@ macro_rules! resources {
 pub(super) use resources;
 
 resources! {
-    /// Registering, listing, suspending and revoking agents, and their floors; the async one is [`crate::client::Agents`].
+    /// Registering, listing, changing, suspending and revoking agents, and their floors; the async one is [`crate::client::Agents`].
     Agents by agents {
         /// Registers an agent and returns it, with a generated key pair if it brings none.
         ///
@@ -79,6 +79,13 @@ resources! {
         ///
         /// As for the async [`get`](crate::client::Agents::get).
         fn get(&self, agent_id: &str) -> Agent;
+
+        /// Changes an agent and returns it as it is now.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`update`](crate::client::Agents::update).
+        fn update(&self, agent_id: &str, request: &UpdateAgentRequest) -> Agent;
 
         /// Revokes an agent for good, with its tokens and sessions.
         ///

@@ -1,4 +1,4 @@
-//! Agents: registering, listing, suspending, revoking (SDK guide, section 3), and their floors.
+//! Agents: registering, listing, changing, suspending, revoking (SDK guide, section 3), and their floors.
 
 use base64::Engine as _;
 use ed25519_dalek::SigningKey;
@@ -9,7 +9,9 @@ use serde_json::json;
 use super::AgentTrustClient;
 use super::path::segment;
 use crate::error::{AgentTrustError, Result};
-use crate::model::{Agent, CreateAgentRequest, Floor, PrivateKey, SetFloorRequest};
+use crate::model::{
+    Agent, CreateAgentRequest, Floor, PrivateKey, SetFloorRequest, UpdateAgentRequest,
+};
 
 /// See [`AgentTrustClient::agents`].
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,44 @@ impl<'a> Agents<'a> {
     pub async fn get(&self, agent_id: &str) -> Result<Agent> {
         let path = format!("/api/v1/agents/{}", segment("agent id", agent_id)?);
         self.client.get(path).send().await?.object("agent")
+    }
+
+    /// Changes an agent and returns it as it is now: its name, capabilities, groups and metadata. What `request`
+    /// says nothing of stays. It is in force on every replica within a second. Needs the key of an admin.
+    ///
+    /// Tokens and sessions that live narrow with the agent and never widen: what it loses they lose for good, and
+    /// what it gains only those have that are issued afterwards.
+    ///
+    /// ```
+    /// use agenttrust::model::UpdateAgentRequest;
+    ///
+    /// # use agenttrust::AgentTrustClient;
+    /// # let client = AgentTrustClient::builder().service(tower::service_fn(
+    /// #     |request: http::Request<bytes::Bytes>| async move {
+    /// #         assert_eq!((request.method().as_str(), request.uri().path()), ("PATCH", "/api/v1/agents/agt_1"));
+    /// #         let agent = r#"{"id":"agt_1","capabilities":["files:read","refund"]}"#;
+    /// #         Ok::<_, std::io::Error>(http::Response::new(http_body_util::Full::new(bytes::Bytes::from(agent))))
+    /// #     },
+    /// # )).build()?;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let request = UpdateAgentRequest::new().withdraw(["files:*"]).grant(["files:read"]).groups(["finance"]);
+    /// let agent = client.agents().update("agt_1", &request).await?;
+    /// assert_eq!(agent.capabilities, ["files:read", "refund"]);
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// # })?;
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](AgentTrustError::Validation) for a request that says nothing, and for a name, a capability
+    /// or a group that cannot be one, [`NotFound`](AgentTrustError::NotFound) when there is no such agent,
+    /// [`Api`](AgentTrustError::Api) with status 409 for one that is revoked, for capabilities that stand in each
+    /// other's way, and for one to be withdrawn that another one of the agent's still covers,
+    /// [`Authorization`](AgentTrustError::Authorization) for a key that may not do this.
+    pub async fn update(&self, agent_id: &str, request: &UpdateAgentRequest) -> Result<Agent> {
+        let path = format!("/api/v1/agents/{}", segment("agent id", agent_id)?);
+        self.client.patch(path).json(request).send().await?.object("agent")
     }
 
     /// Revokes an agent for good, with its tokens and sessions. `reason` goes into the audit trail.

@@ -197,7 +197,7 @@ impl<'a> Audit<'a> {
     /// # Errors
     ///
     /// As for [`list`](Self::list), and [`Api`](crate::AgentTrustError::Api) with status 429 while the audit is
-    /// being verified or exported, which one caller at a time may do. A log that is not whole is no error, but
+    /// being verified, which one caller at a time may do. A log that is not whole is no error, but
     /// an answer whose [`ok`](AuditVerification::ok) is `false`.
     ///
     /// # Cancel safety
@@ -233,8 +233,8 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     ///
-    /// As for [`list`](Self::list), and [`Api`](crate::AgentTrustError::Api) with status 429 while the audit is
-    /// being verified or exported, which one caller at a time may do.
+    /// As for [`list`](Self::list), and [`Api`](crate::AgentTrustError::Api) with status 429 while another export
+    /// with this key is on its way.
     ///
     /// # Cancel safety
     ///

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -167,6 +167,7 @@ impl AgentTrustClientBuilder {
                 timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
                 inputs_stay_here: self.inputs_stay_here,
                 tokens: TokenCache::new(self.token_cache.unwrap_or(true)),
+                said_ignored: Once::new(),
             }),
         })
     }

@@ -24,7 +24,7 @@ mod tools;
 mod webhooks;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -94,6 +94,8 @@ struct Inner {
     timeout: Duration,
     inputs_stay_here: bool,
     tokens: TokenCache,
+    /// Whether it was said that a Guardian skips something of what is sent.
+    said_ignored: Once,
 }
 
 impl AgentTrustClient {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use jiff::fmt::rfc2822;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use tower::ServiceExt;
 use super::{AgentTrustClient, Page};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
-use crate::model::headers;
+use crate::model::{Timestamp, headers};
 use crate::transport::{TransportBody, TransportError, TransportErrorKind, read_to_limit};
 
 /// The longest answer that is read.
@@ -46,6 +47,10 @@ impl AgentTrustClient {
 
     pub(crate) fn put(&self, path: impl Into<String>) -> Call<'_> {
         self.call(Method::PUT, path.into())
+    }
+
+    pub(crate) fn patch(&self, path: impl Into<String>) -> Call<'_> {
+        self.call(Method::PATCH, path.into())
     }
 
     fn call(&self, method: Method, path: String) -> Call<'_> {
@@ -168,6 +173,7 @@ impl Call<'_> {
         }
 
         let (head, body) = inner.transport.clone().oneshot(request).await?.into_parts();
+        self.say_ignored(&head.headers);
         if head.status.is_success() {
             return Ok((head.headers, body));
         }
@@ -182,6 +188,23 @@ impl Call<'_> {
 }
 
 impl Call<'_> {
+    /// Says, once for each client, that the Guardian skips something of what is sent.
+    fn say_ignored(&self, headers: &HeaderMap) {
+        let Some(names) = headers.get(headers::IGNORED).and_then(|names| names.to_str().ok())
+        else {
+            return;
+        };
+        self.client.inner.said_ignored.call_once(|| {
+            tracing::warn!(
+                method = %self.method,
+                path = %self.path,
+                names,
+                "the Guardian does not know a part of this request and skipped it; bring the older of the two up \
+                 to date (this is said once)"
+            );
+        });
+    }
+
     /// What is wrong with the client itself, where a refusal comes from that.
     fn hint(&self, status: StatusCode, signed: bool) -> Option<&'static str> {
         let inner = &*self.client.inner;
@@ -256,6 +279,15 @@ impl Answer {
     /// After how long to ask again what was not decided.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         number(&self.headers, headers::RETRY_AFTER).map(Duration::from_millis)
+    }
+
+    /// How long after the question `end` is, a time by the clock of the gateway: what its header `Date` leaves, and
+    /// none where it has no such header. The second that the header does not tell is taken for over.
+    pub(crate) fn left_until(&self, end: Timestamp) -> Option<Duration> {
+        let date = self.headers.get(DATE)?.to_str().ok()?;
+        let date = rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+        let date = Timestamp::from_unix_micros(date.as_microsecond())?;
+        Some(date.saturating_add(Duration::from_secs(1)).until(end))
     }
 
     /// The body, which is one object; an empty one reads as `{}`.

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::cache::CacheKey;
 use super::path::segment;
 use super::{AgentTrustClient, Page, Revocations, TokenFilter};
+use crate::elapsed::Moment;
 use crate::error::Result;
 use crate::model::{
     IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, IssuedToken, Token,
@@ -86,9 +87,11 @@ impl<'a> Tokens<'a> {
             return Ok(token);
         }
         let body = Body { request, session_id: options.session_id.as_deref() };
+        let asked = Moment::now();
         let answer = self.client.post("/api/v1/agent-tokens/issue").json(&body).send().await?;
         let token: Token = answer.object("token_data")?;
-        cache.put(key, &token);
+        let left = token.expires_at.and_then(|end| answer.left_until(end));
+        cache.put(key, &token, asked, left);
         Ok(token)
     }
 
@@ -103,7 +106,10 @@ impl<'a> Tokens<'a> {
         request: &IntrospectTokenRequest,
     ) -> Result<IntrospectionResult> {
         let call = self.client.post("/api/v1/agent-tokens/introspect").json(request);
-        call.repeatable().send().await?.json()
+        let answer = call.repeatable().send().await?;
+        let mut worth: IntrospectionResult = answer.json()?;
+        worth.expires_in = worth.expires_at.and_then(|end| answer.left_until(end));
+        Ok(worth)
     }
 
     /// Revokes a token at once and forgets it here.

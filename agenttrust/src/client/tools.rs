@@ -28,8 +28,8 @@ impl<'a> Tools<'a> {
     /// - With an operator's or admin's key, what is declared of a tool replaces what operators and admins
     ///   declared of it before, and may be less.
     /// - With an agent's key only names and effects are taken, of the tools that an active agent of the key
-    ///   may use; the others are left out, also of the answer. An effect counts where it raises what the
-    ///   Guardian finds without it: `read` for a tool whose name says nothing stays a hint that each check
+    ///   may use; the others are left out, also of the answer. An effect counts for that agent alone, where it
+    ///   raises what the Guardian finds without it: `read` for a tool whose name says nothing stays a hint that each check
     ///   gives for itself. It is kept beside what operators declare and is worth a hint, so the
     ///   [`confidence`](crate::model::CheckResult::confidence) of a check that it decides is 0.9. Scopes,
     ///   arguments and places are not kept. An operator takes it back by removing the tool.
@@ -61,7 +61,7 @@ impl<'a> Tools<'a> {
     /// [`Validation`](crate::AgentTrustError::Validation) for a manifest that is too large or says two
     /// things of one tool, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not
     /// do this or whose agents are all suspended or revoked, [`Api`](crate::AgentTrustError::Api) with
-    /// status 409 when the organisation would have more tools than it may,
+    /// status 409 when the organisation, or the agent of the key, would have more tools than it may,
     /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no manifests.
     pub async fn declare(&self, manifest: &ToolManifest) -> Result<Vec<ToolDeclaration>> {
         // Declaring the same twice changes nothing the second time.
@@ -69,7 +69,11 @@ impl<'a> Tools<'a> {
     }
 
     /// Every tool that is declared in the key's organisation, ordered by name, with what is in force for
-    /// it. Needs the key of an auditor, operator or admin.
+    /// it, and which agents [`raised`](ToolDeclaration::raised) its effect for themselves. Needs the key of an
+    /// auditor, operator or admin.
+    ///
+    /// An agent's key sees names and effects alone, as they are for its agents, of the tools that these may use: of
+    /// those that the organisation declared, and those that these agents raised themselves.
     ///
     /// ```no_run
     /// # async fn example(client: agenttrust::AgentTrustClient) -> Result<(), agenttrust::AgentTrustError> {

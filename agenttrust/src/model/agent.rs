@@ -146,6 +146,119 @@ pub struct CreateAgentRequest {
     pub public_key: Option<String>,
 }
 
+/// What is to change of an agent; what it says nothing of stays as it is.
+///
+/// Two requests at once are put in force one after the other, each on top of what the other one left. So use
+/// [`grant`](Self::grant) and [`withdraw`](Self::withdraw) to change some capabilities, and
+/// [`capabilities`](Self::capabilities) to say all that there are to be.
+///
+/// ```
+/// use agenttrust::model::UpdateAgentRequest;
+///
+/// let request = UpdateAgentRequest::new().grant(["files:read"]).metadata("team", "billing");
+/// assert_eq!(
+///     serde_json::to_string(&request)?,
+///     r#"{"grant":["files:read"],"metadata":{"team":"billing"}}"#,
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct UpdateAgentRequest {
+    /// The name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::Name, required = false))]
+    pub name: Option<String>,
+    /// All the capabilities that it is to have.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Capability>, required = false, max_items = 256))]
+    pub capabilities: Option<Vec<String>>,
+    /// Capabilities that it is not to have any more; taken out of those above, or of those that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Capability>, max_items = 256))]
+    pub withdraw: Vec<String>,
+    /// Capabilities that it is to have beside these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Capability>, max_items = 256))]
+    pub grant: Vec<String>,
+    /// All the groups that it is to be in, which policies name; `metadata.groups` has them.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<super::schema::Name>, required = false, max_items = 256))]
+    pub groups: Option<Vec<String>>,
+    /// Members of the metadata that are to be as they are here; one that is `null` goes, and every other stays.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What is there, which `null` is not.
+fn given<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(from).map(Some)
+}
+
+impl UpdateAgentRequest {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives it this name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Gives it these capabilities and no others.
+    #[must_use]
+    pub fn capabilities<S: Into<String>>(
+        mut self,
+        capabilities: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.capabilities = Some(capabilities.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Gives it these capabilities beside those that it has.
+    #[must_use]
+    pub fn grant<S: Into<String>>(mut self, capabilities: impl IntoIterator<Item = S>) -> Self {
+        self.grant.extend(capabilities.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes these capabilities from those that it has.
+    #[must_use]
+    pub fn withdraw<S: Into<String>>(mut self, capabilities: impl IntoIterator<Item = S>) -> Self {
+        self.withdraw.extend(capabilities.into_iter().map(Into::into));
+        self
+    }
+
+    /// Puts it into these groups and no others.
+    #[must_use]
+    pub fn groups<S: Into<String>>(mut self, groups: impl IntoIterator<Item = S>) -> Self {
+        self.groups = Some(groups.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Keeps `value` as this member of its metadata; `null` takes the member out.
+    #[must_use]
+    pub fn metadata(
+        mut self,
+        member: impl Into<String>,
+        value: impl Into<serde_json::Value>,
+    ) -> Self {
+        self.metadata.insert(member.into(), value.into());
+        self
+    }
+}
+
 fn custom() -> String {
     "custom".to_owned()
 }

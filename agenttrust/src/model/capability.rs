@@ -97,6 +97,34 @@ impl CapabilitySet {
         other.names().find(|name| !self.covers_whole(name))
     }
 
+    /// What this set and `other` have in common: never more than either of them covers, and all of it wherever
+    /// capabilities can say that.
+    ///
+    /// ```
+    /// use agenttrust::model::CapabilitySet;
+    ///
+    /// let before = CapabilitySet::parse(&["files:*", "web:search"])?;
+    /// let after = CapabilitySet::parse(&["files:read", "db:*"])?;
+    /// assert_eq!(before.in_common_with(&after).as_slice(), ["files:read"]);
+    /// # Ok::<(), agenttrust::model::CapabilityError>(())
+    /// ```
+    #[must_use]
+    pub fn in_common_with(&self, other: &Self) -> Self {
+        let mine = self.names().filter(|name| other.covers_whole(name));
+        let theirs = other.names().filter(|name| self.covers_whole(name));
+        // Of two of which one covers the other, the wider: the same list may hold `a:b` and `a_b` otherwise.
+        let mut kept: Vec<&str> = Vec::new();
+        for name in mine.chain(theirs) {
+            if kept.iter().any(|wider| covers(wider, name)) {
+                continue;
+            }
+            kept.retain(|narrower| !covers(name, narrower));
+            kept.push(name);
+        }
+        kept.truncate(MAX_CAPABILITIES);
+        Self { names: kept.into_iter().map(str::to_owned).collect() }
+    }
+
     /// Whether the set is empty and so covers nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -115,22 +143,19 @@ impl CapabilitySet {
     }
 
     fn covers_whole(&self, name: &str) -> bool {
-        match Capability::from_name(name) {
-            Capability::Everything => self.covers_prefix(""),
-            Capability::Name { twin, .. } => {
-                self.covers(name)
-                    && twin.is_none_or(|(before, after)| self.covers(&format!("{before}_{after}")))
-            }
-            Capability::Prefix { prefix, twin } => {
-                self.covers_prefix(prefix)
-                    && twin.is_none_or(|stem| self.covers_prefix(&format!("{stem}_")))
-            }
-        }
+        let covers = |tool: &str| self.covers(tool);
+        let covers_prefix = |prefix: &str| {
+            self.names.iter().any(|name| Capability::from_name(name).covers_prefix(prefix))
+        };
+        Capability::from_name(name).is_whole_in(name, covers, covers_prefix)
     }
+}
 
-    fn covers_prefix(&self, prefix: &str) -> bool {
-        self.names.iter().any(|name| Capability::from_name(name).covers_prefix(prefix))
-    }
+/// Whether the capability `wide` covers all of the capability `narrow`.
+fn covers(wide: &str, narrow: &str) -> bool {
+    let wide = Capability::from_name(wide);
+    let covers_prefix = |prefix: &str| wide.covers_prefix(prefix);
+    Capability::from_name(narrow).is_whole_in(narrow, |tool| wide.covers(tool), covers_prefix)
 }
 
 impl Default for CapabilitySet {
@@ -221,6 +246,26 @@ impl<'a> Capability<'a> {
             None => {
                 let twin = name.split_once(':').filter(|(_, after)| !after.contains(':'));
                 Self::Name { name, twin }
+            }
+        }
+    }
+
+    /// Whether all that this capability, which is written as `name`, covers is covered by what covers these names
+    /// and what begins with these.
+    fn is_whole_in(
+        self,
+        name: &str,
+        covers: impl Fn(&str) -> bool,
+        covers_prefix: impl Fn(&str) -> bool,
+    ) -> bool {
+        match self {
+            Self::Everything => covers_prefix(""),
+            Self::Name { twin, .. } => {
+                covers(name)
+                    && twin.is_none_or(|(before, after)| covers(&format!("{before}_{after}")))
+            }
+            Self::Prefix { prefix, twin } => {
+                covers_prefix(prefix) && twin.is_none_or(|stem| covers_prefix(&format!("{stem}_")))
             }
         }
     }
@@ -531,6 +576,18 @@ mod tests {
         assert!(agent.covers_all_of(&CapabilitySet::default()));
     }
 
+    #[test]
+    fn what_two_sets_have_in_common_is_the_narrower_of_each_two() {
+        let agent = set(&["files:*", "web:search", "db:read"]);
+        let both = |names: &[&str]| agent.in_common_with(&set(names)).as_slice().to_vec();
+        assert_eq!(both(&["*"]), ["files:*", "web:search", "db:read"]);
+        assert_eq!(both(&["files:read", "db:*", "mail:send"]), ["db:read", "files:read"]);
+        assert_eq!(both(&["web_search"]), ["web_search"]);
+        assert!(both(&[]).is_empty() && both(&["files"]).is_empty());
+        // Both of them would be in it, and no set may hold both.
+        assert_eq!(set(&["a:b"]).in_common_with(&set(&["a_b", "a:*"])).as_slice(), ["a:b"]);
+    }
+
     fn name() -> impl Strategy<Value = String> {
         // Few letters, so that generated names collide and contain one another.
         let word = "[ab]{1,2}";
@@ -565,6 +622,27 @@ mod tests {
                 }
             } else {
                 prop_assert!(narrow.names().any(|name| Some(name) == wide.first_uncovered(&narrow)));
+            }
+        }
+
+        #[test]
+        fn what_two_sets_have_in_common_is_never_more_than_either_covers(
+            one in prop::collection::vec(name(), 0..5),
+            other in prop::collection::vec(name(), 0..5),
+            tools in prop::collection::vec("[ab]{1,2}[:_/]?[ab]{0,2}[:_/]?[ab]{0,2}", 1..40),
+        ) {
+            let (Ok(one), Ok(other)) = (CapabilitySet::parse(&one), CapabilitySet::parse(&other)) else {
+                return Ok(());
+            };
+            let both = one.in_common_with(&other);
+            prop_assert!(one.covers_all_of(&both) && other.covers_all_of(&both));
+            // It is kept, and read again.
+            prop_assert_eq!(&CapabilitySet::parse(both.as_slice()).unwrap(), &both);
+            for tool in tools.iter().map(String::as_str) {
+                prop_assert!(!both.covers(tool) || (one.covers(tool) && other.covers(tool)), "{tool}");
+            }
+            if one.covers_all_of(&other) {
+                prop_assert!(both.covers_all_of(&other), "nothing is lost");
             }
         }
 

@@ -27,3 +27,6 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const GUARDIAN: &str = "agenttrust-guardian";
 /// On the answer to a check that was not decided in time: after how many milliseconds to ask again.
 pub const RETRY_AFTER: &str = "agenttrust-retry-after";
+/// On the answer to a request of the SDK guide's: the members of the body that our Guardian does not know and
+/// skipped, separated by commas.
+pub const IGNORED: &str = "agenttrust-ignored";

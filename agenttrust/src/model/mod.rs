@@ -30,7 +30,7 @@ mod webhook;
 mod word;
 
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
-pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey};
+pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey, UpdateAgentRequest};
 pub use self::approval::{Approval, ApprovalDecision, ApprovalStatus, Binds, BoundTo};
 pub use self::audit::{
     AuditCheckpoint, AuditCheckpointSays, AuditCheckpoints, AuditEntry, AuditFault, AuditLog,
@@ -54,7 +54,7 @@ pub use self::system::{ErrorBody, Health, HealthStatus};
 pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, TelemetryReport};
 pub use self::timestamp::Timestamp;
 pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};
-pub use self::tool::{ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
+pub use self::tool::{RaisedEffect, ToolArgument, ToolDeclaration, ToolManifest, ToolPlace};
 pub use self::webhook::{
     CreateWebhookRequest, DeliveryStatus, Webhook, WebhookDeliveries, WebhookDelivery,
     WebhookEvent, WebhookSecret,

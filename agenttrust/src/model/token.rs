@@ -1,6 +1,7 @@
 //! Opaque capability tokens.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +139,10 @@ pub struct IntrospectionResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub expires_at: Option<Timestamp>,
+    /// How long it works after it was asked about, by the gateway's own clock; it does not travel. `None` where the
+    /// gateway did not say what time it had, in the header `Date`.
+    #[serde(skip)]
+    pub expires_in: Option<Duration>,
     /// Why it is or is not active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

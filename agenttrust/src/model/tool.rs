@@ -64,6 +64,21 @@ pub struct ToolDeclaration {
     /// Where the program defines it; more than one place when several functions are one tool.
     #[serde(default)]
     pub places: Vec<ToolPlace>,
+    /// What agents raised the effect to, each for itself: a list of the Guardian tells operators of it, and a program
+    /// declares none.
+    #[serde(default, skip_serializing)]
+    pub raised: Vec<RaisedEffect>,
+}
+
+/// What an agent raised the effect of a tool to, for itself and no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct RaisedEffect {
+    /// The agent.
+    pub agent_id: String,
+    /// What its calls of the tool count as at least.
+    pub effect: Effect,
 }
 
 impl ToolDeclaration {

@@ -6,4 +6,5 @@ mod guard;
 mod guarded;
 mod managing;
 mod scripted;
+mod tokens;
 mod transport;

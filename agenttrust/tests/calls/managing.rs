@@ -3,7 +3,7 @@
 use agenttrust::client::{AuditFilter, CheckpointFilter, DeliveryFilter};
 use agenttrust::model::{
     AuditCheckpointSays, CreateWebhookRequest, DeliveryStatus, PolicyEffect, PolicyFile,
-    PolicyLimitPer, PolicySource, SessionMode, SetFloorRequest, WebhookEvent,
+    PolicyLimitPer, PolicySource, SessionMode, SetFloorRequest, UpdateAgentRequest, WebhookEvent,
 };
 use agenttrust::{AgentTrustError, Effect, blocking};
 use serde_json::{Value, json};
@@ -59,6 +59,14 @@ fn asked() -> Vec<(String, Value)> {
             format!("PUT /api/v1/agents/{odd}/floor"),
             json!({ "mode": "supervised", "scope_ceiling": null }),
         ),
+        (
+            format!("PATCH /api/v1/agents/{odd}"),
+            json!({
+                "name": "clerk", "capabilities": ["a"], "withdraw": ["b"], "grant": ["c", "d"],
+                "groups": ["ops"], "metadata": { "team": null, "seat": 7 },
+            }),
+        ),
+        (format!("PATCH /api/v1/agents/{odd}"), json!({ "groups": [] })),
     ]
     .into()
 }
@@ -67,6 +75,8 @@ fn asked() -> Vec<(String, Value)> {
 fn answers() -> Vec<Value> {
     let mut answers = vec![json!({}); asked().len()];
     answers[9] = json!({ "webhook": { "id": "whk_1" } });
+    answers[22] = json!({ "agent": { "id": "agt_1" } });
+    answers[23] = json!({ "id": "agt_1" });
     answers
 }
 
@@ -109,6 +119,10 @@ macro_rules! ask {
         $done!($client.agents().set_floor(ODD, &floor));
         let floor = SetFloorRequest::new(SessionMode::Supervised).no_scope_ceiling();
         $done!($client.agents().set_floor(ODD, &floor));
+        let request = UpdateAgentRequest::new().name("clerk").capabilities(["a"]).withdraw(["b"]);
+        let request = request.grant(["c"]).grant(["d"]).groups(["ops"]).metadata("seat", 7);
+        $done!($client.agents().update(ODD, &request.metadata("team", Value::Null)));
+        $done!($client.agents().update(ODD, &UpdateAgentRequest::new().groups([""; 0])));
     };
 }
 
@@ -153,6 +167,7 @@ async fn id_that_no_path_can_carry_is_refused_before_anything_is_sent() {
             client.agents().suspend(id, "").await,
             client.agents().reactivate(id, "").await,
             client.agents().set_floor(id, &floor).await.map(drop),
+            client.agents().update(id, &UpdateAgentRequest::new().name("x")).await.map(drop),
         ] {
             let error = refused.unwrap_err();
             assert!(matches!(error, AgentTrustError::Validation { status: 0, .. }), "{error:?}");

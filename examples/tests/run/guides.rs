@@ -10,6 +10,7 @@ use tokio::process::Command;
 use crate::built::example;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+const README: &str = include_str!("../../../README.md");
 
 fn guides() -> Vec<&'static str> {
     let manifest = include_str!("../../Cargo.toml");
@@ -90,4 +91,37 @@ async fn the_quickstart_shows_every_scene() {
     for line in printed.lines() {
         assert!(line.chars().count() < 100, "too long for a README: {line}");
     }
+    // What the README shows of it is what it prints, but for what differs from run to run.
+    let (_, shown) = README.split_once("From the quickstart's transcript:\n\n```text\n").unwrap();
+    let (shown, end) = shown.split_once("\n    ...\n").unwrap();
+    let (end, _) = end.split_once("\n```").unwrap();
+    let printed_words = lasting(&printed);
+    for part in [shown, end] {
+        let part_words = lasting(part);
+        assert!(
+            printed_words.contains(&part_words),
+            "the README's transcript is of another program: refresh it from\n{printed}\n\nit shows\n{part_words}"
+        );
+    }
+}
+
+/// The words of a transcript without what is another one in each run: ids, hashes, ports, numbers.
+fn lasting(transcript: &str) -> String {
+    let word = |word: &str| {
+        let is_hash = word.len() == 64 && word.chars().all(|letter| letter.is_ascii_hexdigit());
+        let of_id = ["apr_", "agt_"].into_iter().find_map(|kind| word.split_once(kind));
+        match of_id {
+            Some((before, id)) => {
+                let rest = id
+                    .trim_start_matches(|letter: char| letter == '…' || letter.is_ascii_hexdigit());
+                format!("{before}<id>{rest}")
+            }
+            None if is_hash => "<hash>".to_owned(),
+            None if word.contains("127.0.0.1:") || word.parse::<u64>().is_ok() => {
+                word.chars().filter(|letter| !letter.is_ascii_digit()).collect()
+            }
+            None => word.to_owned(),
+        }
+    };
+    transcript.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }

@@ -1,24 +1,48 @@
 //! The file of settings: TOML, every key one that is known.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::found::{Found, Origin};
 use super::known;
-use super::setting::{Kind, Known};
+use super::setting::{Kind, Known, joined};
 use crate::domain::GuardianError;
-use crate::domain::file::read_text_at_most;
+use crate::domain::file::{ReadError, folder_of_all, is_open_to_others, read_text_of};
 use crate::domain::spelling::nearest;
 
 /// What the file sets.
 #[derive(Default)]
-pub(super) struct File(Vec<(&'static Known, Found)>);
+pub(super) struct File {
+    settings: Vec<(&'static Known, Found)>,
+    /// What its owner should know of it, once there is a log.
+    pub(super) warnings: Vec<String>,
+}
 
 impl File {
     /// This setting, if the file holds it.
     pub(super) fn get(&self, known: &Known) -> Option<&Found> {
-        self.0.iter().find(|(other, _)| other.name == known.name).map(|(_, found)| found)
+        self.settings.iter().find(|(other, _)| other.name == known.name).map(|(_, found)| found)
+    }
+
+    /// Refuses secrets in a file that others can read or write, and warns of one without.
+    fn reached_by_others(&mut self, path: &Path) -> Result<(), GuardianError> {
+        let path = path.display();
+        let secret = self.settings.iter().find(|(known, found)| found.shown(known) != found.text);
+        if let Some((known, _)) = secret {
+            return Err(GuardianError::Invalid(format!(
+                "the settings in {path} hold a secret, {}, and others than the owner of the file may read or write \
+                 it: take their permissions away with `chmod 600 {path}`, and give another secret if somebody read it",
+                known.name
+            )));
+        }
+        self.warnings.push(format!(
+            "others than its owner may read or write the settings in {path}: take their permissions away with \
+             `chmod 600 {path}`"
+        ));
+        Ok(())
     }
 }
 
@@ -26,7 +50,12 @@ impl File {
 pub(super) fn load(path: &Path) -> Result<File, GuardianError> {
     // Larger than any file of settings, and small enough for a device that never ends.
     const MOST: u64 = 1 << 20;
-    let text = read_text_at_most(path, MOST).map_err(|why| {
+    let read = fs::File::open(path).map_err(ReadError::from).and_then(|file| {
+        // Of the very file that is read, whatever is put in its place meanwhile.
+        let open = file.metadata().is_ok_and(|found| is_open_to_others(&found));
+        Ok((open, read_text_of(file, MOST)?))
+    });
+    let (open, text) = read.map_err(|why| {
         GuardianError::Invalid(format!(
             "the settings in {} cannot be read: {why}; name a TOML file with --config",
             path.display()
@@ -43,31 +72,52 @@ pub(super) fn load(path: &Path) -> Result<File, GuardianError> {
         let known = known::ALL.iter().copied().find(|known| known.name == key.get_ref().as_ref());
         let known = known.ok_or_else(|| page.unknown(key.span().start, key.get_ref()))?;
         let at = value.span().start;
-        let text = match (known.kind, value.into_inner()) {
-            (Kind::Switch, DeValue::Boolean(on)) => on.to_string(),
-            (Kind::Number, DeValue::Integer(number)) if number.radix() == 10 => {
-                number.as_str().to_owned()
-            }
-            (Kind::Text | Kind::Url | Kind::Secret, DeValue::String(text)) => text.into_owned(),
-            (kind, other) => {
-                let wanted = match kind {
-                    Kind::Switch => "true or false",
-                    Kind::Number => "a whole number",
-                    Kind::Text | Kind::Url | Kind::Secret => "a string",
-                };
-                let is = other.type_str();
-                return Err(
-                    page.wrong(at, &format!("{} is of type {is}; write {wanted}", known.name))
-                );
-            }
-        };
+        let text = text_of(known.kind, value.into_inner())
+            .map_err(|wrong| page.wrong(at, &format!("{} {wrong}", known.name)))?;
         if text.is_empty() {
             return Err(page.wrong(at, &format!("{} is empty; set it or leave it out", known.name)));
         }
         let origin = Origin::File(page.path.clone(), page.place(at).0);
-        file.0.push((known, Found { text, origin }));
+        file.settings.push((known, Found { text, origin }));
+    }
+    if open {
+        file.reached_by_others(path)?;
+    }
+    if let Some(folder) = folder_of_all(path) {
+        file.warnings.push(format!(
+            "anyone may put another file in the place of the settings in {}: take the permission away with \
+             `chmod o-w {}`",
+            path.display(),
+            folder.display()
+        ));
     }
     Ok(file)
+}
+
+/// What a value says, if it is of the type that a setting of this kind has; else what is wrong with it.
+fn text_of(kind: Kind, value: DeValue<'_>) -> Result<String, String> {
+    let is_text = |item: &Spanned<DeValue<'_>>| item.get_ref().is_str();
+    match (kind, value) {
+        (Kind::Switch, DeValue::Boolean(on)) => Ok(on.to_string()),
+        (Kind::Number, DeValue::Integer(number)) if number.radix() == 10 => {
+            Ok(number.as_str().to_owned())
+        }
+        (Kind::Text | Kind::Url | Kind::Secret | Kind::List, DeValue::String(text)) => {
+            Ok(text.into_owned())
+        }
+        (Kind::List, DeValue::Array(items)) if items.iter().all(is_text) => {
+            Ok(joined(items.iter().filter_map(|item| item.get_ref().as_str())))
+        }
+        (kind, other) => {
+            let wanted = match kind {
+                Kind::Switch => "true or false",
+                Kind::Number => "a whole number",
+                Kind::Text | Kind::Url | Kind::Secret => "a string",
+                Kind::List => "a list of strings",
+            };
+            Err(format!("is of type {}; write {wanted}", other.type_str()))
+        }
+    }
 }
 
 /// The file, to say where in it something is wrong.

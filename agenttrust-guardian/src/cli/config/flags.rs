@@ -1,18 +1,18 @@
 //! The flags of `agenttrust serve`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 use super::known;
-use super::setting::{Kind, Known, Unset};
+use super::setting::{Kind, Known, Unset, joined};
 
 const CONFIG: &str = "config";
 const PRINT_CONFIG: &str = "print-config";
 
 /// What `agenttrust serve` is told on the command line.
 // Defaults and the environment are not clap's business here: the file comes in between.
-#[derive(Debug)]
 pub(in crate::cli) struct Flags {
     pub(super) config: Option<PathBuf>,
     pub(in crate::cli) print_config: bool,
@@ -24,6 +24,14 @@ impl Flags {
     pub(super) fn get(&self, known: &Known) -> Option<&str> {
         let given = self.given.iter().find(|(flag, _)| flag.name == known.name);
         given.map(|(_, text)| text.as_str())
+    }
+}
+
+// Some of what was given may be secret.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let given = self.given.iter().map(|(known, _)| known.name);
+        f.debug_set().entries(given).finish()
     }
 }
 
@@ -49,7 +57,8 @@ impl Args for Flags {
 impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = |known: &'static Known| {
-            matches.get_one::<String>(known.name).map(|text| (known, text.clone()))
+            let all = matches.get_many::<String>(known.name)?;
+            Some((known, joined(all.map(String::as_str))))
         };
         Ok(Self {
             config: matches.get_one(CONFIG).cloned(),
@@ -82,6 +91,7 @@ fn flag(known: &'static Known) -> Arg {
     }
     match known.kind {
         Kind::Switch => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        Kind::List => flag.action(ArgAction::Append),
         Kind::Text | Kind::Url | Kind::Secret | Kind::Number => flag,
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::setting::{Kind, Known};
+use crate::store::Database;
 
 /// A setting's text, and where it was found.
 #[derive(Clone)]
@@ -89,7 +90,7 @@ impl Found {
     /// The text as it may be shown.
     pub(super) fn shown(&self, known: &Known) -> String {
         match known.kind {
-            Kind::Text | Kind::Switch | Kind::Number => self.text.clone(),
+            Kind::Text | Kind::Switch | Kind::Number | Kind::List => self.text.clone(),
             Kind::Secret => HIDDEN.to_owned(),
             Kind::Url => without_password(&self.text),
         }
@@ -100,9 +101,11 @@ const HIDDEN: &str = "(hidden)";
 
 /// A database URL without its password. When in doubt, without more than that.
 fn without_password(url: &str) -> String {
-    // Among the parameters, or where there are no URLs at all.
-    if url.to_ascii_lowercase().contains("password") {
-        return HIDDEN.to_owned();
+    match Database::parse(url) {
+        Ok(Database::Memory | Database::File(_)) => return url.to_owned(),
+        // Among the parameters it may be anywhere.
+        Ok(Database::Postgres(_)) if !url.to_ascii_lowercase().contains("password") => {}
+        Ok(Database::Postgres(_)) | Err(_) => return HIDDEN.to_owned(),
     }
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     // The last one: a password may hold what should have been encoded.
@@ -124,9 +127,12 @@ mod tests {
             ("sqlite:///var/at.db", "sqlite:///var/at.db"),
             ("postgres://ada@db/at", "postgres://ada@db/at"),
             ("postgres://ada:pa55@db:5432/at", "postgres://ada:(hidden)@db:5432/at"),
-            ("postgres://ada:pa55@x/y@db/at", "postgres://ada:(hidden)@db/at"),
+            ("postgres://ada:pa55@x/y@db/at", "(hidden)"),
+            ("postgres://ada:pa55@x@db/at", "postgres://ada:(hidden)@db/at"),
+            ("postgresql:/ada:pa55@db/at", "(hidden)"),
+            ("ada:pa55@db/at", "(hidden)"),
             (
-                "postgres://ada:pa/55:x@db/at?sslmode=require",
+                "postgres://ada:pa%2F55:x@db/at?sslmode=require",
                 "postgres://ada:(hidden)@db/at?sslmode=require",
             ),
             ("postgres://db/at?user=ada&password=pa55", "(hidden)"),

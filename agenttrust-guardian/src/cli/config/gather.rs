@@ -10,15 +10,17 @@ use super::known;
 use super::setting::{Kind, Known, Unset};
 use crate::domain::GuardianError;
 
-/// Looks for every setting: among the flags, in the environment, in the file.
-pub(super) fn gather(flags: &Flags) -> Result<Settings, GuardianError> {
+/// Looks for every setting: among the flags, in the environment, in the file. Beside them is what the owner of the
+/// file should know.
+pub(super) fn gather(flags: &Flags) -> Result<(Settings, Vec<String>), GuardianError> {
     let file = match &flags.config {
         Some(path) => Some(path.clone()),
         None => variable("AGENTTRUST_CONFIG")?.map(PathBuf::from),
     };
     let file = file.as_deref().map(file::load).transpose()?.unwrap_or_default();
     let each = known::ALL.iter().map(|&known| Ok((known, look(known, flags, &file)?)));
-    each.collect::<Result<_, GuardianError>>().map(Settings::new)
+    let settings = each.collect::<Result<_, GuardianError>>().map(Settings::new)?;
+    Ok((settings, file.warnings))
 }
 
 fn look(known: &Known, flags: &Flags, file: &File) -> Result<Option<Found>, GuardianError> {

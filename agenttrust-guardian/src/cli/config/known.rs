@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::log::Format;
 use super::found::Settings;
+use super::public_url::PublicUrl;
 use super::setting::Known;
 use super::setting::Unset::{Absent, Found, Is};
 use super::value::{Short, Url, Value};
@@ -41,6 +42,8 @@ macro_rules! settings {
 settings! {
     LISTEN listen: String = "listen" "ADDR" Is("127.0.0.1:8080"),
         "Where to listen; port 0 takes a free one";
+    PUBLIC_URL public_urls: Vec<PublicUrl> = "public-url" "URL" Absent,
+        "A URL under which others reach this Guardian, such as https://guardian.example; give it again for another. On a loopback address requests under other names than localhost are refused, elsewhere once there is one";
     METRICS_LISTEN metrics_listen: Option<String> = "metrics-listen" "ADDR" Absent,
         "Where to serve /metrics to whoever asks, without a key; nowhere unless set";
     DATABASE database: Url = "database" "URL" Is("agenttrust.db"),

@@ -9,6 +9,7 @@ mod found;
 mod gather;
 mod known;
 mod print;
+mod public_url;
 mod setting;
 mod value;
 
@@ -27,12 +28,14 @@ use crate::domain::names::check_name;
 pub(super) struct Config {
     pub(super) values: Values,
     settings: Settings,
+    /// What is to be said of the file of settings, once there is a log.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Config {
     /// Reads the flags, the environment and the file.
     pub(super) fn load(flags: &Flags) -> Result<Self, GuardianError> {
-        let mut settings = gather::gather(flags)?;
+        let (mut settings, warnings) = gather::gather(flags)?;
         if bool::from_settings(&settings, &known::DEV)? {
             database_and_dev(&settings)?;
             // Neither is used.
@@ -47,7 +50,7 @@ impl Config {
         }
         check_name(known::REPLICA.name, &values.replica)
             .map_err(|error| GuardianError::Invalid(error.message().to_owned()))?;
-        Ok(Self { values, settings })
+        Ok(Self { values, settings, warnings })
     }
 
     /// The certificate and its key, where TLS is served.

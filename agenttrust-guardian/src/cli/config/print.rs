@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::found::{Found, Origin, Settings};
-use super::setting::{Kind, Known};
+use super::setting::{Kind, Known, items};
 
 /// The settings as TOML.
 pub(super) fn toml(settings: &Settings) -> String {
@@ -26,6 +26,10 @@ fn line(known: &Known, found: &Found) -> String {
     let value = match known.kind {
         // Read from wherever it was, and written as TOML has it.
         Kind::Switch => matches!(shown.as_str(), "true" | "1").to_string(),
+        Kind::List => {
+            let items = items(&shown).map(|item| toml::Value::String(item.to_owned()));
+            toml::Value::Array(items.collect()).to_string()
+        }
         // One that cannot be read is shown as it was given.
         Kind::Number if shown.parse::<i64>().is_ok() => shown,
         Kind::Number | Kind::Text | Kind::Url | Kind::Secret => {

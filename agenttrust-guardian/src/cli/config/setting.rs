@@ -34,6 +34,18 @@ pub(super) enum Kind {
     Secret,
     Switch,
     Number,
+    /// Several texts: a flag that may be given again, and a list in the file.
+    List,
+}
+
+/// The items of a list: apart by commas or spaces, as the environment has them. No item holds either.
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|apart: char| apart == ',' || apart.is_whitespace()).filter(|item| !item.is_empty())
+}
+
+/// A list as one text.
+pub(super) fn joined<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    items.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 impl Known {

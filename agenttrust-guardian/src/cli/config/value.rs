@@ -1,12 +1,14 @@
 //! The types that a setting may have, and how each is read from text.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::log::Format;
 use super::duration;
 use super::found::{Found, Settings};
-use super::setting::{Kind, Known};
+use super::public_url::PublicUrl;
+use super::setting::{Kind, Known, items};
 use crate::domain::numbers::digits;
 use crate::domain::{GuardianError, Secret};
 
@@ -18,9 +20,14 @@ pub(super) trait Value: Sized {
     fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError>;
 }
 
-/// A database's URL.
-#[derive(Debug)]
+/// A database's URL, which may hold a password.
 pub(in crate::cli) struct Url(pub(in crate::cli) String);
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Url(..)")
+    }
+}
 
 /// A time that may be less than a second.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +83,19 @@ impl Value for bool {
                 },
             );
         read.map(Option::unwrap_or_default)
+    }
+}
+
+impl Value for Vec<PublicUrl> {
+    const KIND: Kind = Kind::List;
+
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        let Some(Found { text, origin }) = settings.found(known) else { return Ok(Self::new()) };
+        let wrong = |why| GuardianError::Invalid(format!("{} {why}", origin.names(known)));
+        if items(text).next().is_none() {
+            return Err(wrong("names no URL; write one such as https://guardian.example"));
+        }
+        items(text).map(|item| PublicUrl::parse(item).map_err(wrong)).collect()
     }
 }
 

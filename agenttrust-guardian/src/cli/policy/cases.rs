@@ -133,7 +133,7 @@ pub(super) fn test(set: &PolicySet, place: &Path) -> Result<ExitCode, GuardianEr
 
 impl Case {
     fn decide(&self, set: &PolicySet) -> Verdict {
-        let named = Known::default().classify(&self.tool, self.effect);
+        let named = Known::default().classify(&self.tool, &self.agent, self.effect);
         set.decide(&AuthorizationRequest {
             org: &self.org,
             agent_id: &self.agent,

@@ -103,6 +103,7 @@ pub(super) struct Known {
     pub(super) set: Option<Effect>,
     pub(super) declared: Option<Effect>,
     pub(super) scopes: Vec<String>,
+    /// By the first of the agents, for itself.
     pub(super) raised: Option<Effect>,
 }
 
@@ -315,6 +316,7 @@ impl Actors {
             role: Role::Admin,
             agents: Vec::new(),
             gateway: None,
+            owner: None,
         };
         let (role, agents, key) = (Role::Admin, Vec::new(), Arc::new(key));
         self.askers.push(Asker { role, agents, own_org: false, secret, key });

@@ -67,13 +67,15 @@ pub(super) fn answer(
 ) -> Answer {
     let without_policies =
         |effect, plain| Answer { effect, plain, was_asked: false, approved: None, shadow: None };
-    let agent = match asked_about(actors, case) {
-        Ok(agent) => &actors.agents[agent],
+    let (agent, is_first) = match asked_about(actors, case) {
+        Ok(agent) => (&actors.agents[agent], agent == 0),
         Err(status) => return without_policies(None, Expected::Error(status)),
     };
     let session = usable(actors, case).filter(|session| serves(actors, case, session));
     let known = &actors.tools[case.tool];
-    let (effect, confidence) = classify(&TOOLS[case.tool], known, case.check.hint);
+    // What an agent says of a tool counts for that agent alone.
+    let raised = known.raised.filter(|_| is_first);
+    let (effect, confidence) = classify(&TOOLS[case.tool], known, raised, case.check.hint);
     let mut scopes = case.check.scopes.clone().unwrap_or_default();
     scopes.extend(
         known.scopes.iter().filter(|scope| !scopes.contains(scope)).cloned().collect::<Vec<_>>(),
@@ -151,17 +153,22 @@ fn may_ask(asker: &Asker, agent: Option<usize>) -> bool {
 }
 
 /// The effect, and how sure that is in percent.
-fn classify(tool: &Named, known: &Known, hint: Option<Effect>) -> (Effect, i64) {
+fn classify(
+    tool: &Named,
+    known: &Known,
+    raised: Option<Effect>,
+    hint: Option<Effect>,
+) -> (Effect, i64) {
     if let Some(effect) = known.set {
         return (effect, 100);
     }
     let told = known.declared.is_some() || hint.is_some();
     let verb = if told { tool.verb } else { tool.verb_alone };
-    let words = [known.declared, known.raised, hint, verb];
+    let words = [known.declared, raised, hint, verb];
     let effect = words.into_iter().flatten().max().unwrap_or(Effect::Mutating);
     let confidence = if known.declared.is_some() {
         100
-    } else if known.raised.or(hint).is_some() {
+    } else if raised.or(hint).is_some() {
         90
     } else if verb.is_some() {
         60

@@ -68,7 +68,8 @@ async fn ten_thousand_connections_that_send_one_byte_delay_nobody() {
 async fn heads_that_never_end_take_a_bounded_room() {
     let program = Program::serve(&["--dev"], &[]).await;
     let before = program.status("VmHWM:");
-    let head = format!("GET /health HTTP/1.1\r\nHost: x\r\nX-Long: {}", "y".repeat(60 << 10));
+    let head =
+        format!("GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: {}", "y".repeat(60 << 10));
     let open = others_are_answered(&program, 2_000, head.as_bytes()).await;
     let more = (program.status("VmHWM:") - before) / 1_024;
     println!("{} heads of 60 KiB: {more} MiB more", open.len());
@@ -81,7 +82,7 @@ async fn where_every_connection_is_busy_a_new_one_is_told_so() {
     let program = Program::serve(&["--dev", "--max-connections", "16"], &[]).await;
     let tenant = Tenant::new(&program, "org_other").await;
     let waits = format!(
-        "GET /mcp/approvals/{}?wait=60 HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n\r\n",
+        "GET /mcp/approvals/{}?wait=60 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {}\r\n\r\n",
         tenant.held(&program).await,
         tenant.key
     );

@@ -25,7 +25,7 @@ async fn thousand_posts_sent_and_hung_up_take_a_bounded_room_and_delay_nobody() 
         json!({ "agent_id": flooding.agent, "session_id": "s", "events": vec![event; 1_000] });
     let body = body.to_string();
     let post = format!(
-        "POST /api/v1/telemetry/report HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n\
+        "POST /api/v1/telemetry/report HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {}\r\n\
          Content-Length: {}\r\n\r\n{body}",
         flooding.key,
         body.len()

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use crate::load::tenant::{connected, number};
 use crate::program::{DEV_KEY, Program, text};
 
-const WHOLE: &[u8] = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
-const BEGUN: &[u8] = b"GET /health HTTP/1.1\r\nHost: x\r\nX-";
+const WHOLE: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const BEGUN: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-";
 /// Ten times what a head may take.
 const CLOSED: Duration = Duration::from_secs(100);
 
@@ -44,14 +44,14 @@ async fn head_of_every_request_has_a_deadline() {
     let rests = async {
         let mut stream = connected(&program, WHOLE).await.unwrap();
         tokio::time::sleep(Duration::from_secs(15)).await;
-        let last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let last = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(last).await.unwrap();
         rest(&mut stream).await
     };
     // A body that does not say how long it is, of twenty kilobytes.
     let chunks = async {
         let mut asks = format!(
-            "POST /api/v1/agents HTTP/1.1\r\nHost: x\r\nX-API-Key: {DEV_KEY}\r\n\
+            "POST /api/v1/agents HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {DEV_KEY}\r\n\
              Transfer-Encoding: chunked\r\n\r\n"
         );
         let agent = r#"{"name":"worker","capabilities":["*"]}"#;
@@ -61,7 +61,7 @@ async fn head_of_every_request_has_a_deadline() {
         asks.push_str("0\r\n\r\n");
         let mut stream = connected(&program, asks.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_secs(15)).await;
-        let last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let last = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         // Where it is closed, reading tells.
         let _ = stream.write_all(last).await;
         rest(&mut stream).await
@@ -90,7 +90,7 @@ async fn head_that_is_too_large_is_refused() {
 async fn body_that_trickles_is_answered_408_and_its_connection_closed() {
     let program = Program::serve(&["--dev"], &[]).await;
     let head = format!(
-        "POST /api/v1/agents HTTP/1.1\r\nHost: x\r\nX-API-Key: {DEV_KEY}\r\n\
+        "POST /api/v1/agents HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {DEV_KEY}\r\n\
          Content-Length: 1000000\r\n\r\n"
     );
     let stream = connected(&program, head.as_bytes()).await.unwrap();
@@ -115,7 +115,7 @@ async fn body_that_trickles_is_answered_408_and_its_connection_closed() {
 async fn caller_that_does_not_read_its_answers_is_closed() {
     let program = Program::serve(&["--dev"], &[]).await;
     let mut deaf = TcpStream::connect(program.address).await.unwrap();
-    let ask = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
+    let ask = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2_000);
     // As much as is taken; nothing of the answers is read.
     let _ = tokio::time::timeout(Duration::from_secs(2), deaf.write_all(&ask)).await;
     // The connection that asks is one.

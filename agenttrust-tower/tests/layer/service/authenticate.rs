@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agenttrust::{AgentIdentity, AgentTrustClient};
 use agenttrust_tower::AuthenticateLayer;
@@ -112,5 +114,51 @@ async fn a_required_scope_is_carried_by_what_covers_it_and_by_nothing_else() {
             .expect("a request");
         let response = service.oneshot(request).await.expect("infallible");
         assert_eq!(response.status(), status, "{scopes}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_remembered_by_the_guardians_clock_however_far_off_ours_is() {
+    let session = json!({ "session_id": "ats_1", "agent_id": "agt_2" });
+    // By the Guardian's clock it is 08:49:37, in a year that is not ours.
+    for (year, ends, date, questions) in [
+        (1994, "08:54:37", true, 1),
+        (2093, "08:54:37", true, 1),
+        // It is over within this second ...
+        (1994, "08:49:38", true, 2),
+        (2093, "08:49:38", true, 2),
+        // ... or nobody says by which clock it ends.
+        (2093, "08:54:37", false, 2),
+    ] {
+        let day = if year == 1994 { "Sun, 06 Nov 1994" } else { "Fri, 06 Nov 2093" };
+        let ends = format!("{year}-11-06T{ends}Z");
+        let worth = json!({ "active": true, "agent_id": "agt_2", "expires_at": ends });
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (count, session) = (Arc::clone(&asked), session.to_string());
+        let client = AgentTrustClient::builder()
+            .base_url("http://guardian.test")
+            .service(service_fn(move |request: Request<Bytes>| {
+                let mut response = Response::builder();
+                if date {
+                    response = response.header("date", format!("{day} 08:49:37 GMT"));
+                }
+                let introspects = request.uri().path().ends_with("/introspect");
+                count.fetch_add(usize::from(introspects), Ordering::Relaxed);
+                let body = if introspects { worth.to_string() } else { session.clone() };
+                async move { response.body(Full::from(body)).map_err(io::Error::other) }
+            }))
+            .build()
+            .expect("the settings are right");
+        let service =
+            AuthenticateLayer::new(client).layer(service_fn(|_: Request<String>| async {
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }));
+        for _ in 0..2 {
+            let request = Request::get("/").header("authorization", "Bearer at_secret");
+            let request = request.body(String::new()).expect("a request");
+            let response = service.clone().oneshot(request).await.expect("infallible");
+            assert_eq!(response.status(), StatusCode::OK);
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), questions, "{ends}");
     }
 }

@@ -1,6 +1,7 @@
 //! What a guard promises, whatever the Guardian says.
 
 mod bound;
+mod ignored;
 mod sockets;
 mod two_effects;
 mod undecided;

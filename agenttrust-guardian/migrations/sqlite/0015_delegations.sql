@@ -9,6 +9,8 @@ CREATE TABLE delegations (
     scope         TEXT NOT NULL,
     restrictions  TEXT NOT NULL,
     created_by    TEXT NOT NULL,
+    -- Which of its sets of capabilities the giver had when it gave.
+    agent_version BIGINT NOT NULL,
     created_at    BIGINT NOT NULL,
     expires_at    BIGINT NOT NULL,
     revoked_at    BIGINT

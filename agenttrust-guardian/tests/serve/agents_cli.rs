@@ -1,0 +1,125 @@
+//! `agenttrust agents` where agents are there already: groups, and what changes of them.
+
+use std::process::{Command, Output};
+
+use agenttrust_testkit::ADMIN;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Program, text};
+
+/// A served Guardian, and commands that ask it.
+struct Desk {
+    program: Program,
+    _folder: TempDir,
+}
+
+impl Desk {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("at.db").to_str().unwrap().to_owned();
+        let arguments = ["--database", &database, "--log", "error"];
+        let program = Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await;
+        Self { program, _folder: folder }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_agenttrust"));
+        command.arg("agents").args(arguments).env_clear();
+        command.env("AGENTTRUST_URL", self.program.url("")).env("AGENTTRUST_API_KEY", ADMIN);
+        command.output().unwrap()
+    }
+
+    fn printed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.printed(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    fn refusal(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {output:?}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+        text(&output.stderr)
+    }
+}
+
+#[tokio::test]
+async fn agent_is_put_into_groups_granted_and_edited_by_its_id_or_its_name() {
+    let desk = Desk::open().await;
+    let create = ["create", "shopbot", "--capability", "refund", "--group", "ops", "--group", "eu"];
+    let id = desk.printed(&create).trim().to_owned();
+    let shown = desk.printed(&["show", &id]);
+    assert!(shown.contains("groups        eu, ops\n"), "{shown}");
+
+    let shown = desk.printed(&["grant", "shopbot", "files:*", "search"]);
+    assert!(shown.contains("capabilities  refund, files:*, search\n"), "{shown}");
+    let agent = desk.json(&["withdraw", &id, "refund"]);
+    assert_eq!(agent["capabilities"], json!(["files:*", "search"]));
+    let edit = [
+        "edit",
+        "shopbot",
+        "--name",
+        "clerk",
+        "--group",
+        "finance",
+        "--metadata",
+        "team=a=b",
+        "--metadata",
+        "seat=7",
+    ];
+    let agent = desk.json(&edit);
+    assert_eq!((&agent["id"], &agent["name"]), (&json!(id), &json!("clerk")));
+    let metadata = json!({ "groups": ["finance"], "team": "a=b", "seat": "7" });
+    assert_eq!(agent["metadata"], metadata);
+    assert_eq!(agent["capabilities"], json!(["files:*", "search"]), "nothing was said of them");
+    let edit = ["edit", "clerk", "--capability", "refund", "--no-groups", "--metadata", "team="];
+    let agent = desk.json(&edit);
+    assert_eq!(agent["metadata"], json!({ "groups": [], "seat": "7" }));
+    assert_eq!(agent["capabilities"], json!(["refund"]));
+    assert_eq!(desk.json(&["show", &id]), agent);
+}
+
+#[tokio::test]
+async fn change_that_cannot_be_says_what_to_do_and_changes_nothing() {
+    let desk = Desk::open().await;
+    let id = desk.printed(&["create", "bot", "--capability", "files:*"]).trim().to_owned();
+    let before = desk.json(&["show", &id]);
+    for (arguments, says) in [
+        (
+            &["grant", "nobody", "refund"][..],
+            "there is no agent \"nobody\"; see `agenttrust agents list`",
+        ),
+        (&["grant", "b\u{1b}[2Jt", "refund"], "\\u{1b}"),
+        (&["grant", "bot"], "<CAPABILITY>"),
+        (&["grant", "bot", "a,b"], "comma"),
+        (&["grant", "bot", ""], "it is empty"),
+        (&["grant", "bot", "http:read"], "\"http/GET/*\""),
+        (&["withdraw", "bot", "files:read"], "because \"files:*\" covers it"),
+        (&["withdraw", "bot", "refund"], "has no capability \"refund\""),
+        (&["edit", "bot"], "--name"),
+        (&["edit", "bot", "--name", ""], "name is empty"),
+        (&["edit", "bot", "--metadata", "team"], "write MEMBER=TEXT"),
+        (&["edit", "bot", "--metadata", "groups=ops"], "is not a list of names"),
+        (&["edit", "bot", "--group", "a", "--no-groups"], "cannot be used with"),
+    ] {
+        let said = desk.refusal(arguments);
+        assert!(said.contains(says), "{arguments:?}: {said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
+    assert_eq!(desk.json(&["show", &id]), before);
+
+    let other = desk.printed(&["create", "bot", "--capability", "search"]).trim().to_owned();
+    let said = desk.refusal(&["grant", "bot", "refund"]);
+    assert!(said.contains("2 agents have the name \"bot\"; give the id of one"), "{said}");
+    assert!(said.contains(&id) && said.contains(&other), "{said}");
+    // One that is revoked bears no name any more, and cannot be changed by its id.
+    desk.printed(&["revoke", &other]);
+    desk.printed(&["grant", "bot", "refund"]);
+    let said = desk.refusal(&["grant", &other, "refund"]);
+    assert!(said.contains("is revoked, which is for good"), "{said}");
+}
