@@ -17,7 +17,7 @@ use crate::http;
 use crate::http::admit::InProcess;
 #[cfg(feature = "cli")]
 use crate::metrics::ConnectionNumbers;
-use crate::services::keys::{self, NewKey};
+use crate::services::keys::{self, Maker, NewKey};
 #[cfg(feature = "cli")]
 use crate::store::KeyRow;
 
@@ -126,14 +126,9 @@ impl Guardian {
     ) -> Result<String, GuardianError> {
         check_name("org_id", org_id)?;
         let secret = Secret::random("sk_live_")?;
-        let new = NewKey {
-            org_id: org_id.to_owned(),
-            role,
-            agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
-            hash: secret.fingerprint(),
-            gateway: None,
-        };
-        keys::create(&self.engine, new, "owner").await?;
+        let agents = agents.iter().map(|&agent| agent.to_owned()).collect();
+        let new = NewKey { agents, ..NewKey::new(org_id, role, secret.fingerprint()) };
+        keys::create(&self.engine, new, Maker::Program("owner")).await?;
         Ok(secret.expose().to_owned())
     }
 

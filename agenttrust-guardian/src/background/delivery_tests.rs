@@ -13,7 +13,7 @@ use crate::Role;
 use crate::domain::{Event, Secret};
 use crate::harness::{Api, open_with};
 use crate::outbound::new_secret;
-use crate::services::keys::{self, NewKey};
+use crate::services::keys::{self, Maker, NewKey};
 use crate::store::{Ended, Store, WebhookRow};
 
 /// For the test that would hang: a message is tried again only after a while.
@@ -230,9 +230,8 @@ async fn organisation_sees_and_tells_only_its_own() {
     api.check(&key, &agent, "db_delete").await.held();
     let stranger = Secret::random("sk_live_").unwrap();
     let hash = stranger.fingerprint();
-    let (org_id, role) = ("org_2".to_owned(), Role::Admin);
-    let new = NewKey { org_id, role, agents: Vec::new(), hash, gateway: None };
-    keys::create(engine, new, "test").await.unwrap();
+    let new = NewKey::new("org_2", Role::Admin, hash);
+    keys::create(engine, new, Maker::Program("test")).await.unwrap();
     let stranger = stranger.expose();
     let empty = json!({ "webhooks": [] });
     assert_eq!(api.get("/api/v1/webhooks", stranger).await.ok().body, empty);

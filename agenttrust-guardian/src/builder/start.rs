@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::policy::PolicySet;
 use crate::registry::Registry;
-use crate::services::keys::{self, NewKey};
+use crate::services::keys::{self, Maker, NewKey};
 use crate::store::{Database, Store};
 use crate::telemetry::Telemetry;
 
@@ -187,6 +187,7 @@ fn own_key() -> Key {
         role: Role::Admin,
         agents: Vec::new(),
         gateway: None,
+        owner: None,
     }
 }
 
@@ -265,7 +266,9 @@ async fn ensure_admin(
         }
         None => {}
     }
-    let (org_id, agents) = (DEFAULT_ORG.to_owned(), Vec::new());
-    let new = NewKey { org_id, role: Role::Admin, agents, hash, gateway: None };
-    keys::create(engine, new, "builder").await.map(drop).map_err(GuardianError::from)
+    let new = NewKey::new(DEFAULT_ORG, Role::Admin, hash);
+    keys::create(engine, new, Maker::Program("builder"))
+        .await
+        .map(drop)
+        .map_err(GuardianError::from)
 }

@@ -204,8 +204,8 @@ fn said(id: &str, decided: &ApprovalDecision) -> String {
             format!("{id} has {so_far} approvals; another key has to approve it too")
         }
         (ApprovalStatus::Pending, true) => format!(
-            "{id} still has {so_far} approvals: this key had approved it before, which counts once; \
-             another key has to approve it too"
+            "{id} still has {so_far} approvals: this key had approved it before, or another one of its owner \
+             or of the same making, which counts once; the key of another approver has to approve it too"
         ),
         (status, false) => format!("{id} is {status}"),
         (status, true) => format!("{id} is {status}: this key had said so before"),

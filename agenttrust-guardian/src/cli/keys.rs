@@ -18,7 +18,7 @@ use self::place::{Found, Place};
 use self::shown::KeyShown;
 use super::{DatabaseArgs, KEYS_LOG};
 use crate::audit::{AuditError, AuditLog, Record};
-use crate::domain::names::{check_name, check_text};
+use crate::domain::names::{check_name, check_owner, check_text};
 use crate::domain::{DEFAULT_ORG, Error, GuardianError, Role, Secret};
 use crate::engine::taking::KeyTaking;
 use crate::services::keys::{self, NewKey, check_gateway};
@@ -41,6 +41,10 @@ pub(super) enum Keys {
         /// The gateway that a gateway key is of; keys of one name are one gateway
         #[arg(long, value_name = "NAME")]
         gateway: Option<String>,
+        /// The person or program that it is of: none of its keys decides what another one asked for, and all of them
+        /// are one approver
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
         /// The organisation that it is of, where that is another than the one of the key that asks, or of a
         /// database's own; its first key makes it
         #[arg(long, value_name = "ID")]
@@ -101,20 +105,20 @@ impl From<WhatIssued> for Issued {
 impl Keys {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Create { role, agents, gateway, org, place } => {
+            Self::Create { role, agents, gateway, owner, org, place } => {
                 check_bound(role, &agents)?;
                 let json = place.json();
                 match place.find()? {
                     Found::Served(client) => {
                         let mut request = CreateKeyRequest::new(served::role(role)?).agents(agents);
-                        (request.gateway, request.org_id) = (gateway, org);
+                        (request.gateway, request.owner, request.org_id) = (gateway, owner, org);
                         served::create(&client, &request, json).await?;
                     }
                     Found::Database(place) => {
                         let secret = Secret::random("sk_live_")?;
                         let hash = secret.fingerprint();
                         let org_id = org.unwrap_or_else(|| DEFAULT_ORG.to_owned());
-                        let new = NewKey { org_id, role, agents, hash, gateway };
+                        let new = NewKey { org_id, role, agents, hash, gateway, owner };
                         create(new, &secret, &place, json).await?;
                     }
                 }
@@ -169,6 +173,7 @@ async fn create(
     let refused = |error: Error| GuardianError::Invalid(error.message().to_owned());
     check_name("--org", &new.org_id).map_err(refused)?;
     check_gateway("--gateway", new.role, new.gateway.as_deref()).map_err(refused)?;
+    new.owner.as_deref().map_or(Ok(()), |owner| check_owner("--owner", owner)).map_err(refused)?;
     let store = place.open_existing().await?;
     let known = store.agents().await?;
     let org_id = &new.org_id;

@@ -14,6 +14,8 @@ pub(crate) struct Key {
     pub(crate) agents: Vec<String>,
     /// The gateway that it is of; keys of one name are one gateway.
     pub(crate) gateway: Option<String>,
+    /// The person or program that it is of; keys of one owner are one approver.
+    pub(crate) owner: Option<String>,
 }
 
 impl Key {

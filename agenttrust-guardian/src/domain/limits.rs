@@ -287,7 +287,8 @@ mod tests {
 
     fn key(org_id: &str, id: &str) -> Arc<Key> {
         let (id, org_id) = (id.to_owned(), org_id.to_owned());
-        Arc::new(Key { id, org_id, role: Role::Agent, agents: Vec::new(), gateway: None })
+        let (role, agents) = (Role::Agent, Vec::new());
+        Arc::new(Key { id, org_id, role, agents, gateway: None, owner: None })
     }
 
     /// As much as this key gets, one by one, and why no more.

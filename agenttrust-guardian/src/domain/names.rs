@@ -34,6 +34,16 @@ pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// [`check_name`] for an owner, who is known by this name alone: spaces around it would make another one of it that
+/// looks the same.
+pub(crate) fn check_owner(field: &str, owner: &str) -> Result<(), Error> {
+    check_name(field, owner)?;
+    if owner.trim() != owner {
+        return Err(Error::invalid(field, "has spaces around it; leave them out"));
+    }
+    Ok(())
+}
+
 /// [`check_name`] for each of a list; the field at fault is named with its place. The list itself has
 /// at most 256 entries and 16 KiB.
 pub(crate) fn check_names<S: AsRef<str>>(field: &str, names: &[S]) -> Result<(), Error> {

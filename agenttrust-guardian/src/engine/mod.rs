@@ -280,6 +280,7 @@ mod tests {
             role: crate::domain::Role::Admin,
             agents: Vec::new(),
             gateway: None,
+            owner: None,
         };
         // Each sets the effect that follows the one that it finds.
         let next = |manifest: &Manifest| {

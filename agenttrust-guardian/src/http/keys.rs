@@ -10,7 +10,7 @@ use agenttrust::model::schema::{Name, NameOrEmpty};
 use agenttrust::model::{Issued, KeyRevocation};
 
 use super::App;
-use super::answers::{NotFound, Unavailable};
+use super::answers::{Conflict, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -19,7 +19,7 @@ use crate::domain::names::check_name;
 use crate::domain::numbers::whole;
 use crate::domain::{DEFAULT_ORG, ParseRoleError, Permission, Role, Secret};
 use crate::engine::taking::KeyTaking;
-use crate::services::keys::{self, NewKey, NewSecret};
+use crate::services::keys::{self, Maker, NewKey, NewSecret};
 use crate::store::KeyRow;
 
 /// The body of `POST /api/v1/keys`.
@@ -40,6 +40,11 @@ pub(super) struct CreateKey {
     #[serde(default)]
     #[schema(value_type = Option<Name>, nullable = false)]
     gateway: Option<String>,
+    /// The person or program that it is of. Keys of one owner are one approver, and none of them decides what
+    /// another one asked for. Left out, the key of an operator or admin is of the owner of the key that makes it.
+    #[serde(default)]
+    #[schema(value_type = Option<Name>, nullable = false)]
+    owner: Option<String>,
 }
 
 /// A key as callers see it.
@@ -53,6 +58,12 @@ pub(super) struct KeyView {
     /// The gateway that it is of.
     #[schema(required = true)]
     gateway: Option<String>,
+    /// The person or program that it is of.
+    #[schema(required = true)]
+    owner: Option<String>,
+    /// The key that it was made with; `null` where the program made it.
+    #[schema(required = true)]
+    made_by: Option<String>,
     created_at: Timestamp,
     #[schema(required = true)]
     revoked_at: Option<Timestamp>,
@@ -79,6 +90,8 @@ impl From<KeyRow> for KeyView {
             role: row.role,
             agents: row.agents,
             gateway: row.gateway,
+            owner: row.owner,
+            made_by: row.made_by,
             created_at: row.created_at,
             revoked_at: row.revoked_at,
             rotated_at: row.rotated_at,
@@ -93,7 +106,9 @@ impl From<KeyRow> for KeyView {
 #[utoipa::path(
     post, path = "/api/v1/keys", operation_id = "create_key", tag = "keys",
     request_body = CreateKey,
-    responses((status = 201, description = "The key, shown this once", body = KeyView), Unavailable),
+    responses(
+        (status = 201, description = "The key, shown this once", body = KeyView), Conflict, Unavailable,
+    ),
 )]
 pub(super) async fn create(
     engine: App,
@@ -108,9 +123,9 @@ pub(super) async fn create(
     })?;
     let org_id = organisation(&caller, body.org_id.as_deref())?.to_owned();
     let secret = Secret::random("sk_live_")?;
-    let (agents, gateway) = (body.agents, body.gateway);
-    let new = NewKey { org_id, role, agents, hash: secret.fingerprint(), gateway };
-    let row = keys::create(&engine, new, &caller.key.id).await?;
+    let CreateKey { agents, gateway, owner, .. } = body;
+    let new = NewKey { org_id, role, agents, hash: secret.fingerprint(), gateway, owner };
+    let row = keys::create(&engine, new, Maker::Key(&caller.key)).await?;
     let view = KeyView { key: Some(secret.expose().to_owned()), ..KeyView::from(row) };
     Ok((StatusCode::CREATED, Json(view)))
 }

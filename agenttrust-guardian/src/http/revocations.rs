@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::domain::{DEFAULT_ORG, Role, Secret};
     use crate::guardian::Guardian;
-    use crate::services::keys::{self, NewKey};
+    use crate::services::keys::{self, Maker, NewKey};
     use crate::store::{KeyEnd, Rotation};
 
     /// A Guardian and a gateway of this organisation that listens there.
@@ -180,9 +180,8 @@ mod tests {
         let guardian = Guardian::in_memory().await.unwrap();
         let engine = guardian.engine();
         let hash = Secret::random("sk_live_").unwrap().fingerprint();
-        let (org_id, role) = (org_id.to_owned(), Role::Gateway);
-        let new = NewKey { org_id, role, agents: Vec::new(), hash, gateway: None };
-        keys::create(engine, new, "test").await.unwrap();
+        let new = NewKey::new(org_id, Role::Gateway, hash);
+        keys::create(engine, new, Maker::Program("test")).await.unwrap();
         let key = engine.registry.keys.get(&hash, engine.clock.now()).unwrap();
         let watch = Watch {
             engine: Arc::downgrade(engine),

@@ -76,8 +76,8 @@ impl Kept {
         let used = Arc::clone(self.used.entry(row.id.clone()).or_default());
         let kept = row.last_used_at.map_or(0, Timestamp::unix_micros);
         used.kept.fetch_max(kept, Ordering::Relaxed);
-        let KeyRow { id, org_id, role, agents, gateway, .. } = row;
-        let key = Arc::new(Key { id, org_id, role, agents, gateway });
+        let KeyRow { id, org_id, role, agents, gateway, owner, .. } = row;
+        let key = Arc::new(Key { id, org_id, role, agents, gateway, owner });
         let old = row.old.map(|(hash, until)| (hash, Some(until)));
         for (hash, until) in [(row.hash, None)].into_iter().chain(old) {
             let (key, used) = (Arc::clone(&key), Arc::clone(&used));
@@ -222,6 +222,8 @@ mod tests {
             last_used_at: None,
             gateway: None,
             took_issued: false,
+            made_by: None,
+            owner: None,
         }
     }
 

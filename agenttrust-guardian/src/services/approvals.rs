@@ -16,7 +16,7 @@ use crate::domain::role::{Access, Permission};
 use crate::domain::{Error, Key, Reach};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
-use crate::store::{ApprovalFilter, Decided, Vote};
+use crate::store::{ApprovalFilter, Decided, Kinship, Vote};
 
 /// The approval, if the key may see it: of its agents, or one that it asked for itself. Its input only if the key
 /// may decide it.
@@ -143,7 +143,7 @@ pub(crate) struct Word {
 ///
 /// # Errors
 ///
-/// Not found; forbidden for a key that asked for the approval; conflict for one that is decided or has expired.
+/// Not found; forbidden for a key of the requester; conflict for one that is decided or has expired.
 pub(crate) async fn decide(
     engine: &Engine,
     key: &Key,
@@ -157,7 +157,7 @@ pub(crate) async fn decide(
     let found = engine.store.approval(id.to_owned(), key.org_id.clone(), now).await?;
     let row = found.ok_or_else(|| Error::unknown("approval", id))?;
     if key.is_bound_to(&row.approval.agent_id) && !engine.settings.allow_self_approval {
-        return Err(own_request(id));
+        return Err(own_request(id, Kinship::Asked));
     }
     let vote = Vote {
         approval_id: id.to_owned(),
@@ -172,7 +172,7 @@ pub(crate) async fn decide(
     let mut repeated = false;
     let (mut approval, kind, own_request, votes) = match engine.store.decide(vote).await? {
         Decided::Unknown => return Err(Error::unknown("approval", id)),
-        Decided::OwnRequest => return Err(own_request(id)),
+        Decided::OwnRequest(kinship) => return Err(own_request(id, kinship)),
         Decided::Late(row) => return late(key, row.approval, approve),
         Decided::Counted { row, votes, repeated: again } => {
             repeated = again;
@@ -188,7 +188,7 @@ pub(crate) async fn decide(
     };
     engine.changes.announce(id);
     if own_request {
-        tracing::warn!(approval_id = id, key_id = key.id, "a key decided its own request");
+        tracing::warn!(approval_id = id, key_id = key.id, "a key decided what is its own request");
     }
     approval.approvals = Some(votes);
     engine.record_audit(recorded(kind, key, &approval, &word, own_request)).await?;
@@ -261,11 +261,23 @@ fn late(key: &Key, approval: Approval, approve: bool) -> Result<ApprovalDecision
     }))
 }
 
-fn own_request(id: &str) -> Error {
-    Error::forbidden(format!(
-        "this key asked for approval {id:?} or is bound to its agent, so it cannot decide it; \
-         have somebody else's operator key decide"
-    ))
+/// Says why a key of the requester does not decide, and how an approver comes to.
+fn own_request(id: &str, kinship: Kinship) -> Error {
+    const OWN_KEY: &str = "give the agent a key of its own to ask with (role `agent`)";
+    Error::forbidden(match kinship {
+        Kinship::Asked => format!(
+            "this key asked for approval {id:?} or is bound to its agent, so it cannot decide it; {OWN_KEY}, \
+             or have somebody else's operator key decide"
+        ),
+        Kinship::Made => format!(
+            "this key comes from one that asked for approval {id:?}, so it cannot decide it; {OWN_KEY}, or \
+             have a key decide that was not made with the one that asked"
+        ),
+        Kinship::Owned => format!(
+            "this key and one that asked for approval {id:?} are of one owner, so it cannot decide it; have \
+             the key of another owner decide, or {OWN_KEY}, of an owner of its own"
+        ),
+    })
 }
 
 /// Shows the approver an input, if it is what the digest of the approval commits to. `r` opens the digest; it is

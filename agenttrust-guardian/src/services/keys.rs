@@ -6,14 +6,18 @@ use agenttrust::Timestamp;
 use serde_json::json;
 
 use crate::audit::Record;
-use crate::domain::names::{check_name, check_names, check_text};
-use crate::domain::{Error, ErrorKind, Fingerprint, Role, ids};
+use crate::domain::names::{check_name, check_names, check_owner, check_text};
+use crate::domain::role::Access;
+use crate::domain::{Error, ErrorKind, Fingerprint, Key, Permission, Role, ids};
 use crate::engine::Engine;
 use crate::engine::taking::KeyTaking;
 use crate::store::{Gone, KeyRow, Rotation, StoreError};
 
 /// The longest that two secrets of a key work beside each other, in seconds.
 pub(crate) const OVERLAP_MOST: u64 = 30 * 86_400;
+
+/// How many keys a key may come from. Each of them is remembered with it.
+const MAKERS_MOST: i64 = 64;
 
 /// A key that is to be made.
 #[derive(Debug)]
@@ -26,12 +30,49 @@ pub(crate) struct NewKey {
     pub(crate) hash: Fingerprint,
     /// The gateway that a key of role gateway is of.
     pub(crate) gateway: Option<String>,
+    /// The person or program that it is of.
+    pub(crate) owner: Option<String>,
+}
+
+/// Who makes a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Maker<'a> {
+    /// The program, under this name in the audit.
+    Program(&'static str),
+    Key(&'a Key),
+}
+
+impl Maker<'_> {
+    /// Who it is in the audit.
+    fn actor(&self) -> &str {
+        match self {
+            Self::Program(name) => name,
+            Self::Key(key) => &key.id,
+        }
+    }
+
+    /// The owner of a key of `role` for which none is named. A key that decides is its maker's: else its owner
+    /// would have one that is nobody's to approve with. The key of an agent is not, because who makes one may
+    /// decide what the agent asks for.
+    fn owner_of(self, role: Role) -> Option<String> {
+        let decides = role.may(Permission::DecideApprovals) != Access::No;
+        match self {
+            Self::Key(key) if decides => key.owner.clone(),
+            _ => None,
+        }
+    }
 }
 
 impl NewKey {
+    /// A key of this role, bound to no agent and of no owner.
+    pub(crate) fn new(org_id: &str, role: Role, hash: Fingerprint) -> Self {
+        let org_id = org_id.to_owned();
+        Self { org_id, role, agents: Vec::new(), hash, gateway: None, owner: None }
+    }
+
     /// The row of it, made at `now`.
     pub(crate) fn into_row(self, now: Timestamp) -> KeyRow {
-        let Self { org_id, role, agents, hash, gateway } = self;
+        let Self { org_id, role, agents, hash, gateway, owner } = self;
         KeyRow {
             id: ids::new("key_"),
             org_id,
@@ -45,6 +86,8 @@ impl NewKey {
             last_used_at: None,
             gateway,
             took_issued: false,
+            made_by: None,
+            owner,
         }
     }
 }
@@ -52,22 +95,36 @@ impl NewKey {
 /// What the audit says of a new key.
 pub(crate) fn created(row: &KeyRow) -> Record {
     let mut body = json!({ "key_id": row.id, "role": row.role, "agents": row.agents });
-    if let (Some(body), Some(gateway)) = (body.as_object_mut(), &row.gateway) {
-        body.insert("gateway".to_owned(), gateway.as_str().into());
+    for (name, value) in [("gateway", &row.gateway), ("owner", &row.owner)] {
+        if let (Some(body), Some(value)) = (body.as_object_mut(), value) {
+            body.insert(name.to_owned(), value.as_str().into());
+        }
     }
     Record::new("key.created", &row.org_id).body(body)
 }
 
-/// Makes a key; `actor` is who asked for it.
+/// Makes a key, which remembers its maker.
 ///
 /// # Errors
 ///
-/// Invalid for agents that a key of this role cannot be bound to; unavailable where the database or the audit
+/// Invalid for agents that a key of this role cannot be bound to, and for a name that cannot be an owner's or a
+/// gateway's; conflict for a maker that comes from too many keys; unavailable where the database or the audit
 /// cannot be written. A key that could not be recorded does not work.
-pub(crate) async fn create(engine: &Engine, new: NewKey, actor: &str) -> Result<KeyRow, Error> {
+pub(crate) async fn create(
+    engine: &Engine,
+    new: NewKey,
+    maker: Maker<'_>,
+) -> Result<KeyRow, Error> {
     check_agents(engine, &new)?;
     check_gateway("gateway", new.role, new.gateway.as_deref())?;
-    let row = new.into_row(engine.clock.now());
+    new.owner.as_deref().map_or(Ok(()), |owner| check_owner("owner", owner))?;
+    check_line(engine, maker).await?;
+    let mut row = new.into_row(engine.clock.now());
+    row.owner = row.owner.or_else(|| maker.owner_of(row.role));
+    if let Maker::Key(key) = maker {
+        row.made_by = Some(key.id.clone());
+    }
+    let actor = maker.actor();
     let made = engine.change(engine.store.insert_key(row.clone()), |_| created(&row).actor(actor));
     if let Err(error) = made.await {
         // Its secret is shown to no one, so no one could ever take it back.
@@ -79,6 +136,18 @@ pub(crate) async fn create(engine: &Engine, new: NewKey, actor: &str) -> Result<
         return Err(error);
     }
     Ok(row)
+}
+
+/// Refuses a maker that comes from as many keys as a key may.
+async fn check_line(engine: &Engine, maker: Maker<'_>) -> Result<(), Error> {
+    let Maker::Key(key) = maker else { return Ok(()) };
+    if engine.store.count_makers(key.id.clone()).await? < MAKERS_MOST {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "this key comes from {MAKERS_MOST} others, each made with the one before, which is the most; \
+         make keys with one that comes from fewer"
+    )))
 }
 
 /// Refuses agents that a key of this role cannot be bound to.

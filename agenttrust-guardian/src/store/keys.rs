@@ -9,13 +9,18 @@ use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
 use crate::domain::{Fingerprint, Role};
 
-const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at, gateway) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at, gateway, made_by, \
+                      owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+// Those that its maker comes from, and the maker.
+const ADD_MAKERS: &str = "INSERT INTO key_makers (key_id, maker_id) \
+                          SELECT $1, maker_id FROM key_makers WHERE key_id = $2";
+const ADD_MAKER: &str = "INSERT INTO key_makers (key_id, maker_id) VALUES ($1, $2)";
+const COUNT_MAKERS: &str = "SELECT COUNT(*) FROM key_makers WHERE key_id = $1";
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, org_id, hash, role, agents, created_at, revoked_at, old_hash, old_until, \
-             rotated_at, last_used_at, gateway, took_issued FROM keys ",
+             rotated_at, last_used_at, gateway, took_issued, made_by, owner FROM keys ",
             $rest
         )
     };
@@ -56,6 +61,10 @@ pub(crate) struct KeyRow {
     pub(crate) gateway: Option<String>,
     /// Whether what was issued with it was taken back with it.
     pub(crate) took_issued: bool,
+    /// The key that it was made with; absent where the program made it.
+    pub(crate) made_by: Option<String>,
+    /// The person or program that it is of.
+    pub(crate) owner: Option<String>,
 }
 
 /// The end of a key.
@@ -95,6 +104,8 @@ from_row! {
         last_used_at: Option<i64>,
         gateway: Option<String>,
         took_issued: bool,
+        made_by: Option<String>,
+        owner: Option<String>,
     }
 }
 
@@ -123,6 +134,8 @@ impl TryFrom<Raw> for KeyRow {
             revoked_at: time("revoked_at", raw.revoked_at)?,
             gateway: raw.gateway,
             took_issued: raw.took_issued,
+            made_by: raw.made_by,
+            owner: raw.owner,
             id: raw.id,
             org_id: raw.org_id,
         })
@@ -130,7 +143,7 @@ impl TryFrom<Raw> for KeyRow {
 }
 
 impl Store {
-    /// Keeps a new key.
+    /// Keeps a new key, and every key that it comes from.
     pub(crate) async fn insert_key(&self, key: KeyRow) -> Result<(), StoreError> {
         self.run(|db| async move {
             let mut transaction = db.begin().await?;
@@ -142,10 +155,25 @@ impl Store {
                 .bind(to_json(&key.agents))
                 .bind(key.created_at.unix_micros())
                 .bind(&key.gateway)
+                .bind(&key.made_by)
+                .bind(&key.owner)
                 .execute(&mut transaction)
                 .await?;
+            if let Some(maker) = &key.made_by {
+                query(ADD_MAKERS).bind(&key.id).bind(maker).execute(&mut transaction).await?;
+                query(ADD_MAKER).bind(&key.id).bind(maker).execute(&mut transaction).await?;
+            }
             note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
             transaction.commit().await
+        })
+        .await
+    }
+
+    /// How many keys this one comes from: its maker, the maker of that, and so on.
+    pub(crate) async fn count_makers(&self, id: String) -> Result<i64, StoreError> {
+        self.run(move |db| async move {
+            let (makers,): (i64,) = query(COUNT_MAKERS).bind(id).fetch_one(&db).await?;
+            Ok(makers)
         })
         .await
     }

@@ -22,6 +22,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0009_keys"
     "0010_approval_keys"
     "0011_issued"
+    "0012_owners"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -32,6 +33,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0006_keys"
     "0007_approval_keys"
     "0008_issued"
+    "0009_owners"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

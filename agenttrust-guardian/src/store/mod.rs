@@ -43,7 +43,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::agents::{AgentRow, Floor};
 pub(crate) use self::approvals::{
-    ApprovalFilter, Decided, Held, NewApproval, Settled, Unused, Vote,
+    ApprovalFilter, Decided, Held, Kinship, NewApproval, Settled, Unused, Vote,
 };
 pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::changes::{Changed, Kind, Listener};

@@ -174,7 +174,7 @@ async fn longer_window_serves_more_than_once_only_when_bound_to_the_input() {
 async fn key_that_asked_under_an_approval_cannot_decide_it() {
     let api = open().await;
     let (agent, key) = api.worker().await;
-    let second_admin = api.key(Role::Admin, &[]).await;
+    let second_admin = api.guardian.create_key(Role::Admin, &[]).await.unwrap();
     let approval = api.check(&key, &agent, "db_delete").await.held();
     // The agent's own key is no operator's; the admin joins the askers.
     api.approve(&key, &approval).await.refused(403, "AUTH_DENIED");
@@ -362,14 +362,15 @@ async fn repeated_check_is_allowed_only_by_what_policy_demands_now() {
         let api = open().await;
         api.put("/api/v1/policies", ADMIN, held(then)).await.ok();
         let (agent, key) = api.worker().await;
-        let operator = api.key(Role::Operator, &[]).await;
+        let one = api.key(Role::Operator, &[]).await;
+        let other = api.key(Role::Operator, &[]).await;
         let digest = "a".repeat(64);
         let body = json!({ "agent_id": agent, "action_name": "db_delete" });
         let headers = [(DIGEST, digest.as_str()), ("idempotency-key", "once")];
         let approval = api.check_with(&key, &headers[..1], body.clone()).await.held();
-        api.approve(ADMIN, &approval).await.ok();
+        api.approve(&one, &approval).await.ok();
         if api.approval(&approval).await["status"] == "pending" {
-            api.approve(&operator, &approval).await.ok();
+            api.approve(&other, &approval).await.ok();
         }
         let first = api.check_with(&key, &headers, body.clone()).await.allowed().text("check_id");
         for _ in 1..uses {

@@ -132,14 +132,14 @@ impl Probe {
         let api = &self.harness;
         if place == "action_source" {
             let body = json!({ "agent_id": api.agent, "action_name": "read", place: value });
-            let answer = api.check_as(ADMIN, body).await;
+            let answer = api.check_as(&api.key, body).await;
             return (answer, self.last_of("decision", "source").await);
         }
         let mut body = json!({
             "agent_id": api.agent, "action_name": "run", "action_effect": "destructive",
         });
         body[place] = json!(value);
-        let answer = api.check_as(ADMIN, body).await;
+        let answer = api.check_as(&api.key, body).await;
         let Some(id) = answer.body["approval_id"].as_str() else { return (answer, Value::Null) };
         let approval = api.approval(id).await;
         // Not to run into the bound of those that are pending.
@@ -215,7 +215,7 @@ impl Probe {
         let body = json!({
             "agent_id": api.agent, "action_name": escaped(value), "action_effect": "destructive",
         });
-        let id = api.check_as(ADMIN, body).await.held();
+        let id = api.check_as(&api.key, body).await.held();
         let path = format!("/mcp/approvals/{id}/approve");
         let answer = api.post(&path, &api.operator, json!({ place: value })).await;
         if !answer.status.is_success() {
@@ -230,7 +230,7 @@ impl Probe {
         let answer = api.put(&path, ADMIN, json!({ "effect": "admin" })).await;
         let shown = answer.body["tool"].clone();
         if answer.status.is_success() {
-            let checked = api.check_in(ADMIN, &api.agent, value, "by its own name").await;
+            let checked = api.check_in(&api.key, &api.agent, value, "by its own name").await;
             assert_eq!(checked.body["action_effect"], "admin", "{place} {value:?}");
             api.approve(&api.operator, &checked.held()).await.ok();
             api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
@@ -390,7 +390,7 @@ async fn disclosed_input_comes_back_byte_for_byte() {
         let check = json!({
             "agent_id": probe.harness.agent, "action_name": "run", "action_effect": "destructive",
         });
-        let id = probe.harness.check_with(ADMIN, &headers, check).await.held();
+        let id = probe.harness.check_with(&probe.harness.key, &headers, check).await.held();
         let body = json!({ "input": input, "r": digest.opening });
         probe.harness.put(&format!("/mcp/approvals/{id}/input"), ADMIN, body).await.ok();
         assert_eq!(probe.harness.approval(&id).await["input"], input);

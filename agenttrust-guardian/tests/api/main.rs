@@ -18,6 +18,7 @@ mod manifest_bad_input;
 mod metrics;
 mod one_agent;
 mod organisations;
+mod owners;
 mod policies;
 mod policy_replicas;
 mod recipes;

@@ -260,6 +260,41 @@ fn admin_key_that_could_be_guessed_is_refused() {
 }
 
 #[test]
+fn keys_are_made_of_an_owner_and_listed_with_owner_and_maker() {
+    let (_folder, database) = folder();
+    let served = Served::start(&["serve", "--listen", "127.0.0.1:0", "--database", &database], &[]);
+    let admin = first_key(&served);
+    let body = json!({ "role": "operator", "owner": "bob" });
+    let (status, made) = served.ask("POST", "/api/v1/keys", &admin, &body);
+    assert_eq!(status, 201, "{made}");
+    let create = |owner: &str| {
+        run(&["keys", "create", "--role", "admin", "--owner", owner, "--database", &database])
+    };
+    assert!(create("alice & co").status.success());
+    for owner in ["", " alice", "al\nice", &"x".repeat(10_000)] {
+        let refused = create(owner);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused.stderr);
+        assert!(said.contains("--owner ") && said.len() < 300, "{said}");
+    }
+    let listed = text(&run(&["keys", "list", "--database", &database]).stdout);
+    let lines: Vec<&str> = listed.lines().skip(1).collect();
+    assert_eq!(lines.len(), 3, "{listed}");
+    let (_, keys) = served.ask("GET", "/api/v1/keys", &admin, &Value::Null);
+    let first = keys["keys"][0]["id"].as_str().unwrap();
+    assert!(lines[0].trim_end().ends_with("  the program"), "{listed}");
+    assert!(lines[1].contains("  bob  ") && lines[1].trim_end().ends_with(first), "{listed}");
+    assert!(lines[2].contains("  alice & co  "), "{listed}");
+    let listed = run(&["keys", "list", "--json", "--database", &database]).stdout;
+    let listed: Value = serde_json::from_slice(&listed).unwrap();
+    let listed = listed.as_array().unwrap().iter();
+    let owners: Vec<_> = listed.map(|key| (&key["owner"], &key["made_by"])).collect();
+    let (bob, alice, maker) = (json!("bob"), json!("alice & co"), json!(first));
+    let expected = [(&Value::Null, &Value::Null), (&bob, &maker), (&alice, &Value::Null)];
+    assert_eq!(owners, expected);
+}
+
+#[test]
 fn second_guardian_on_one_database_is_refused_and_other_commands_are_not() {
     let (folder, database) = folder();
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", &database];

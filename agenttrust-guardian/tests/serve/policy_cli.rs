@@ -176,12 +176,13 @@ async fn replay_prints_what_a_folder_would_change_and_changes_nothing() {
     let ops = register(&["ops"], vec!["*".to_owned()]).await;
     let plain = register(&[], vec!["*".to_owned()]).await;
     let weak = register(&[], vec!["files:*".to_owned()]).await;
-    api.check(ADMIN, &ops, "web_search").await.allowed();
+    let key = api.key(agenttrust_guardian::Role::Agent, &[&ops]).await;
+    api.check(&key, &ops, "web_search").await.allowed();
     api.check(ADMIN, &plain, "web_search").await.allowed();
-    let held = api.check(ADMIN, &ops, "db_delete").await.held();
+    let held = api.check(&key, &ops, "db_delete").await.held();
     let operator = api.key(agenttrust_guardian::Role::Operator, &[]).await;
     api.approve(&operator, &held).await.ok();
-    api.check(ADMIN, &ops, "db_delete").await.allowed();
+    api.check(&key, &ops, "db_delete").await.allowed();
     api.check(ADMIN, &weak, "web_search").await.denied("no capability");
     api.guardian.close().await;
     let rows = async || {

@@ -231,7 +231,8 @@ pub struct ApprovalDecision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub quorum: Option<u32>,
-    /// Whether this key had said the same before, which counts once.
+    /// Whether the approver had said the same before, which counts once: with this key, with another one of its
+    /// owner, or with one that was made with it or that it was made with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeated: bool,
 }

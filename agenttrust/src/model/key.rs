@@ -43,6 +43,12 @@ pub struct ApiKey {
     /// The gateway that it is of; keys of one name are one gateway.
     #[serde(default)]
     pub gateway: Option<String>,
+    /// The person or program that it is of.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// The key that it was made with; absent where the program made it.
+    #[serde(default)]
+    pub made_by: Option<String>,
     /// When it was made.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
@@ -109,13 +115,16 @@ pub struct CreateKeyRequest {
     /// The gateway that a key of role `gateway` is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// The person or program that it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 impl CreateKeyRequest {
     /// A key that may do this.
     #[must_use]
     pub fn new(role: KeyRole) -> Self {
-        Self { role, agents: Vec::new(), org_id: None, gateway: None }
+        Self { role, agents: Vec::new(), org_id: None, gateway: None, owner: None }
     }
 
     /// The agents that it is bound to.
@@ -145,6 +154,22 @@ impl CreateKeyRequest {
     #[must_use]
     pub fn gateway(mut self, name: impl Into<String>) -> Self {
         self.gateway = Some(name.into());
+        self
+    }
+
+    /// The person or program that it is of. An approval is not decided by a key of the owner who asked for it, and
+    /// keys of one owner are one approver. Where none is named, the key of an operator or admin is of the owner of
+    /// the key that makes it.
+    ///
+    /// ```
+    /// use agenttrust::model::{CreateKeyRequest, KeyRole};
+    ///
+    /// let request = CreateKeyRequest::new(KeyRole::Operator).owner("alice");
+    /// assert_eq!(request.owner.as_deref(), Some("alice"));
+    /// ```
+    #[must_use]
+    pub fn owner(mut self, name: impl Into<String>) -> Self {
+        self.owner = Some(name.into());
         self
     }
 }

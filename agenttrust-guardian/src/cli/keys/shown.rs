@@ -17,6 +17,8 @@ pub(super) struct KeyShown {
     role: &'static str,
     agents: Vec<String>,
     gateway: Option<String>,
+    owner: Option<String>,
+    made_by: Option<String>,
     created_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     rotated_at: Option<Timestamp>,
@@ -35,6 +37,8 @@ impl From<&KeyRow> for KeyShown {
             role: row.role.as_str(),
             agents: row.agents.clone(),
             gateway: row.gateway.clone(),
+            owner: row.owner.clone(),
+            made_by: row.made_by.clone(),
             created_at: Some(row.created_at),
             revoked_at: row.revoked_at,
             rotated_at: row.rotated_at,
@@ -53,6 +57,8 @@ impl From<&ApiKey> for KeyShown {
             role: key.role.as_str(),
             agents: key.agents.clone(),
             gateway: key.gateway.clone(),
+            owner: key.owner.clone(),
+            made_by: key.made_by.clone(),
             created_at: key.created_at,
             revoked_at: key.revoked_at,
             rotated_at: key.rotated_at,
@@ -123,11 +129,13 @@ pub(super) fn table(keys: &[KeyShown], json: bool) -> Result<(), GuardianError> 
                 out::when(key.created_at),
                 used(key),
                 key.of(),
+                key.owner.clone().unwrap_or_default(),
                 key.org_id.clone(),
+                key.made_by.clone().unwrap_or_else(|| "the program".to_owned()),
             ]
         })
         .collect();
-    let titles = ["KEY", "ROLE", "STATE", "MADE", "USED", "OF", "ORGANISATION"];
+    let titles = ["KEY", "ROLE", "STATE", "MADE", "USED", "OF", "OWNER", "ORGANISATION", "MADE BY"];
     out::table(titles, &rows)
 }
 

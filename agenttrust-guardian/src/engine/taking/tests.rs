@@ -7,7 +7,7 @@ use agenttrust_testkit::eventually;
 use super::*;
 use crate::domain::{DEFAULT_ORG, ErrorKind, Fingerprint, Key, Role, Secret};
 use crate::guardian::Guardian;
-use crate::services::keys::{self, NewKey};
+use crate::services::keys::{self, Maker, NewKey};
 use crate::services::sessions::{self, NewSession};
 use crate::services::tokens::{self, NewToken};
 use crate::store::{Floor, query};
@@ -143,9 +143,9 @@ async fn what_was_taken_back_is_stored_when_the_guardian_closes() {
 /// A key of the agent, as the database has it.
 async fn key(engine: &Engine, agent: &str) -> Arc<Key> {
     let hash = Fingerprint::from_text(&crate::domain::ids::new("sk_"));
-    let (org_id, agents) = (DEFAULT_ORG.to_owned(), vec![agent.to_owned()]);
-    let new = NewKey { org_id, role: Role::Agent, agents, hash, gateway: None };
-    keys::create(engine, new, "test").await.unwrap();
+    let agents = vec![agent.to_owned()];
+    let new = NewKey { agents, ..NewKey::new(DEFAULT_ORG, Role::Agent, hash) };
+    keys::create(engine, new, Maker::Program("test")).await.unwrap();
     engine.key(hash).await.unwrap().unwrap()
 }
 

@@ -74,24 +74,32 @@ impl GuardianAndModel {
             let start = Timestamp::now();
             let replica = crate::domain::ids::new("life_");
             let api = open_replica(&url, &replica, start).await;
+            // Makes the keys that do not come from the admin who asks and decides.
+            let other = api.guardian.create_key(Role::Admin, &[]).await.unwrap();
+            let deputy = key(&api, ADMIN, json!({ "role": "admin" })).await;
             let mut agents = Vec::new();
             let mut keys = BTreeMap::new();
             for who in 0..AGENTS {
                 let agent = api.agent(&["*"]).await;
-                keys.insert(
-                    Who::Agent(who),
-                    key(&api, Role::Agent, std::slice::from_ref(&agent)).await,
-                );
+                let body = json!({ "role": "agent", "agents": [agent] });
+                keys.insert(Who::Agent(who), key(&api, &other, body).await);
                 agents.push(agent);
             }
-            keys.insert(Who::Fleet, key(&api, Role::Agent, &agents).await);
-            for who in 0..OPERATORS {
-                keys.insert(Who::Operator(who), key(&api, Role::Operator, &[]).await);
+            let owner = Who::Fleet.owner();
+            let body = json!({ "role": "agent", "agents": agents, "owner": owner });
+            keys.insert(Who::Fleet, key(&api, &other, body).await);
+            for who in (0..OPERATORS).map(Who::Operator) {
+                let maker = match who {
+                    Who::Operator(0) => ADMIN,
+                    _ if who.comes_from(Who::Admin) => &deputy.secret,
+                    _ => &other,
+                };
+                let body = json!({ "role": "operator", "owner": who.owner() });
+                keys.insert(who, key(&api, maker, body).await);
             }
             let listed = api.get("/api/v1/keys", ADMIN).await.ok().body;
-            let admin =
-                listed["keys"].as_array().unwrap().iter().find(|key| key["role"] == "admin");
-            let id = admin.unwrap()["id"].as_str().unwrap().to_owned();
+            let made = listed["keys"].as_array().unwrap().iter().find(|key| key["id"] == deputy.id);
+            let id = made.unwrap()["made_by"].as_str().unwrap().to_owned();
             keys.insert(Who::Admin, Held { id, secret: ADMIN.to_owned() });
             let known = Arc::new(Known { agents, keys });
             let (model, evidence) = Default::default();
@@ -186,7 +194,10 @@ impl GuardianAndModel {
             }
             self.evidence.gather(&self.api).await;
         });
-        self.evidence.must_agree(&self.model, |who| &self.known.keys[&who].id);
+        self.evidence.must_agree(&self.model, |id| {
+            let mut keys = self.known.keys.iter();
+            *keys.find(|(_, held)| held.id == id).expect("a key of this life").0
+        });
     }
 
     /// Ends the Guardian, after the chain was walked.
@@ -228,9 +239,8 @@ fn explain(before: &Model, model: &Model, steps: &[(&Act, &Said)]) -> Option<Mod
     None
 }
 
-async fn key(api: &Api, role: Role, agents: &[String]) -> Held {
-    let body = json!({ "role": role, "agents": agents });
-    let made = api.post("/api/v1/keys", ADMIN, body).await.ok();
+async fn key(api: &Api, maker: &str, body: Value) -> Held {
+    let made = api.post("/api/v1/keys", maker, body).await.ok();
     Held { id: made.text("id"), secret: made.text("key") }
 }
 

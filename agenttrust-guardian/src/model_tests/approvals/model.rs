@@ -41,6 +41,29 @@ impl Who {
     fn may_decide(self) -> bool {
         matches!(self, Self::Admin | Self::Operator(_))
     }
+
+    /// Whether this key was made with that one, or with one that was.
+    pub(super) fn comes_from(self, maker: Self) -> bool {
+        matches!((self, maker), (Self::Operator(0 | 1), Self::Admin))
+    }
+
+    pub(super) fn owner(self) -> Option<&'static str> {
+        matches!(self, Self::Operator(2 | 3) | Self::Fleet).then_some("bob")
+    }
+
+    fn has_owner_of(self, other: Self) -> bool {
+        self.owner().is_some() && self.owner() == other.owner()
+    }
+
+    /// Whether this key is that requester's.
+    pub(super) fn is_of(self, requester: Self) -> bool {
+        self == requester || self.comes_from(requester) || self.has_owner_of(requester)
+    }
+
+    /// Whether both count as one approver.
+    pub(super) fn is_one_with(self, other: Self) -> bool {
+        self.is_of(other) || other.comes_from(self)
+    }
 }
 
 /// What a check says of the tool's input.
@@ -190,10 +213,17 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// The votes on this approval that count: of keys that work and did not ask.
+    /// The approvers whose votes on this approval count: of keys that work and are not the requester's. An owner is
+    /// one, and of keys that come from each other the last one is.
     pub(super) fn votes(&self, approval: &Approval) -> u32 {
-        let count = |who: &&Who| !self.revoked_keys.contains(who) && !approval.askers.contains(who);
-        u32::try_from(approval.votes.iter().filter(count).count()).unwrap()
+        let counts = |who: &&Who| {
+            !self.revoked_keys.contains(who) && !approval.askers.iter().any(|one| who.is_of(*one))
+        };
+        let voters: Vec<Who> = approval.votes.iter().filter(counts).copied().collect();
+        let last = voters.iter().filter(|who| !voters.iter().any(|other| other.comes_from(**who)));
+        let (owned, unowned): (Vec<Who>, Vec<Who>) = last.partition(|who| who.owner().is_some());
+        let owners: BTreeSet<_> = owned.iter().map(|who| who.owner()).collect();
+        u32::try_from(owners.len() + unowned.len()).unwrap()
     }
 
     pub(super) fn is_revoked(&self, who: Who) -> bool {
@@ -323,7 +353,8 @@ impl Model {
         }
         let now = self.now;
         let found = &self.approvals[approval];
-        let (status, asked) = (found.status(now), found.askers.contains(&who));
+        let asked = found.askers.iter().any(|one| who.is_of(*one));
+        let status = found.status(now);
         if status != ApprovalStatus::Pending {
             let was_approved = match status {
                 ApprovalStatus::Approved | ApprovalStatus::Consumed => Some(true),

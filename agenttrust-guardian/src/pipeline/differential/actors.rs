@@ -315,6 +315,7 @@ impl Actors {
             role: Role::Admin,
             agents: Vec::new(),
             gateway: None,
+            owner: None,
         };
         let (role, agents, key) = (Role::Admin, Vec::new(), Arc::new(key));
         self.askers.push(Asker { role, agents, own_org: false, secret, key });

@@ -6,7 +6,8 @@ use agenttrust::model::ApprovalStatus;
 use super::super::changes::{Kind, note};
 use super::super::db::query;
 use super::super::{Transaction, outbox};
-use super::{ApprovalRow, IS_ASKER, Store, StoreError, find, votes};
+use super::kin::{Kinship, kinship, votes};
+use super::{ApprovalRow, Store, StoreError, find};
 use crate::domain::Event;
 
 const ADD_VOTE: &str = "INSERT INTO approval_votes (approval_id, key_id, decided_by, voted_at) \
@@ -28,7 +29,7 @@ pub(crate) struct Vote {
     /// Why.
     pub(crate) reason: Option<String>,
     pub(crate) approve: bool,
-    /// Whether a key that asked may decide.
+    /// Whether a key of the requester may decide.
     pub(crate) allow_self: bool,
     pub(crate) now: Timestamp,
 }
@@ -40,9 +41,9 @@ pub(crate) enum Decided {
     Unknown,
     /// It was decided, used or expired before.
     Late(ApprovalRow),
-    /// The key asked under it.
-    OwnRequest,
-    /// The vote counts, and more are needed; `repeated` when this key had voted before.
+    /// The key is the requester's.
+    OwnRequest(Kinship),
+    /// The vote counts, and more are needed; `repeated` when there is no approver more than before.
     Counted { row: ApprovalRow, votes: u32, repeated: bool },
     /// The vote decided it.
     Done { row: ApprovalRow, own_request: bool },
@@ -83,13 +84,12 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
     if row.approval.status != ApprovalStatus::Pending {
         return Ok(Decided::Late(row));
     }
-    let (asked,): (i64,) =
-        query(IS_ASKER).bind(id).bind(&vote.key_id).fetch_one(&mut *transaction).await?;
-    if asked > 0 && !vote.allow_self {
-        return Ok(Decided::OwnRequest);
+    let kinship = kinship(transaction, id, &vote.key_id).await?;
+    if let (Some(kinship), false) = (kinship, vote.allow_self) {
+        return Ok(Decided::OwnRequest(kinship));
     }
     let (status, expires_at, votes) = if vote.approve {
-        let added = query(ADD_VOTE)
+        query(ADD_VOTE)
             .bind(id)
             .bind(&vote.key_id)
             .bind(&vote.decided_by)
@@ -100,7 +100,8 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
             query(COUNT_VOTES).bind(id).bind(own_votes).fetch_one(&mut *transaction).await?;
         let counted = u32::try_from(votes).unwrap_or(0);
         if votes < i64::from(row.quorum) {
-            return Ok(Decided::Counted { row, votes: counted, repeated: added == 0 });
+            let repeated = row.approval.approvals >= Some(counted);
+            return Ok(Decided::Counted { row, votes: counted, repeated });
         }
         (ApprovalStatus::Approved, now.saturating_add(row.window), Some(counted))
     } else {
@@ -123,7 +124,7 @@ async fn decide(transaction: &mut Transaction, vote: Vote) -> Result<Decided, sq
         Some(mut row) => {
             // Those that decided it: the key of one may be revoked since, in another transaction.
             row.approval.approvals = votes;
-            Ok(Decided::Done { row, own_request: asked > 0 })
+            Ok(Decided::Done { row, own_request: kinship.is_some() })
         }
         None => Ok(Decided::Unknown),
     }

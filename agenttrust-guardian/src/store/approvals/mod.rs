@@ -5,6 +5,7 @@
 
 mod deciding;
 mod ending;
+mod kin;
 mod listing;
 mod outcomes;
 mod settling;
@@ -15,30 +16,14 @@ use agenttrust::Timestamp;
 use agenttrust::model::{Approval, ApprovalStatus};
 
 pub(crate) use self::deciding::{Decided, Vote};
+pub(crate) use self::kin::Kinship;
+use self::kin::votes;
 pub(crate) use self::listing::ApprovalFilter;
 pub(super) use self::outcomes::settle_outcomes;
 pub(crate) use self::settling::{Held, NewApproval, Settled, Unused};
 use super::db::{Target, query};
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, unreadable};
-
-/// The number of votes that count for the approval `$approval`. That of a revoked key does not. Nor
-/// does, unless `$own` is true, that of a key that approved first and asked afterwards.
-macro_rules! votes {
-    ($approval:literal, $own:literal) => {
-        concat!(
-            "(SELECT COUNT(*) FROM approval_votes v WHERE v.approval_id = ",
-            $approval,
-            // The key of this process's own client is in no table, and is never revoked.
-            " AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = v.key_id AND k.revoked_at IS NOT NULL) \
-             AND (",
-            $own,
-            " OR NOT EXISTS (SELECT 1 FROM approval_askers a \
-             WHERE a.approval_id = v.approval_id AND a.key_id = v.key_id)))"
-        )
-    };
-}
-use votes;
 
 /// The columns of a row, its input as `$input`, and the votes that count for it.
 macro_rules! columns {

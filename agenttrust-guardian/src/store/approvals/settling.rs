@@ -12,7 +12,8 @@ use super::super::changes::{Kind, note};
 use super::super::db::{Statement, query};
 use super::super::row::from_row;
 use super::super::{Transaction, outbox, to_json, unreadable};
-use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros, votes};
+use super::kin::votes;
+use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros};
 use crate::domain::{Event, Fingerprint};
 
 /// How many approvals of one agent may be pending at once.
