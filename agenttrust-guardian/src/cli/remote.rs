@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 
 use agenttrust::{AgentTrustClient, AgentTrustError};
 use clap::Args;
@@ -9,7 +10,7 @@ use clap::Args;
 use crate::domain::GuardianError;
 
 /// What every command has that asks a served Guardian.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Remote {
     /// Print JSON
     #[arg(long)]
@@ -17,6 +18,13 @@ pub(super) struct Remote {
     /// Taken so that it can be refused with the reason.
     #[arg(long, hide = true, num_args = 0..=1, value_name = "KEY")]
     api_key: Option<Option<String>>,
+}
+
+// A key that was given all the same is one.
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("json", &self.json).finish_non_exhaustive()
+    }
 }
 
 impl Remote {

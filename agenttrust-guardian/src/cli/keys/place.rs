@@ -1,6 +1,7 @@
 //! Where keys are looked after: at a Guardian that is served, or in a database.
 
 use std::env;
+use std::fmt;
 use std::path::Path;
 
 use agenttrust::AgentTrustClient;
@@ -11,7 +12,7 @@ use crate::cli::{DEFAULT_DATABASE, DatabaseArgs};
 use crate::domain::GuardianError;
 
 /// What every command about keys is told.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(in crate::cli) struct Place {
     /// Look after the keys of a database, sqlite://PATH, a path, or postgres://USER@HOST/NAME, and not of the Guardian
     /// at AGENTTRUST_URL; AGENTTRUST_DATABASE says the same
@@ -19,6 +20,13 @@ pub(in crate::cli) struct Place {
     database: Option<String>,
     #[command(flatten)]
     remote: Remote,
+}
+
+// The URL may hold a password.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("remote", &self.remote).finish_non_exhaustive()
+    }
 }
 
 /// The place that was told.
