@@ -7,7 +7,7 @@ use super::word::wire_words;
 
 wire_words! {
     /// How a delegation stands.
-    pub enum DelegationState {
+    pub enum DelegationState as "state of a delegation" {
         /// It was not revoked, and has not expired; nor has anything that it was made from.
         Active = "active",
         /// It has expired.
