@@ -7,6 +7,7 @@ pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod issued;
 pub(crate) mod keys;
+pub(crate) mod loosening;
 pub(crate) mod policies;
 pub(crate) mod sessions;
 pub(crate) mod telemetry;
