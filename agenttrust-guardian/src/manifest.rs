@@ -15,7 +15,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use agenttrust::Effect;
@@ -162,6 +162,25 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// What calls of the tool count as by now, each with the weaker effect that such a call would have. A caller may
+    /// hint anything, and hints count where no effect is set.
+    pub(crate) fn lowered(&self) -> Vec<(Effect, Effect)> {
+        let Self { tool, before, after } = self;
+        let everybody = (before.raised.for_everybody(), after.raised.for_everybody());
+        let each = before.raised.by_agents();
+        let each = each.map(|(agent, _)| (before.raised.of(agent), after.raised.of(agent)));
+        let raised: BTreeSet<_> = std::iter::once(everybody).chain(each).collect();
+        let mut lowered = Vec::new();
+        for (was, is) in raised {
+            for hint in std::iter::once(None).chain(Effect::ALL.map(Some)) {
+                let from = before.classify_raised(tool, was, hint).effect;
+                let to = after.classify_raised(tool, is, hint).effect;
+                lowered.extend((to < from).then_some((from, to)));
+            }
+        }
+        lowered
+    }
+
     /// What was declared of the tool, before and after.
     pub(crate) fn declared(&self) -> (Option<&Declared>, Option<&Declared>) {
         (self.before.declared.as_deref(), self.after.declared.as_deref())

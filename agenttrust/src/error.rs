@@ -256,7 +256,7 @@ impl AgentTrustError {
     /// The error that an answer of `status` with `body` stands for; `signed` is whether it has the
     /// header of our Guardian.
     pub(crate) fn from_answer(status: u16, body: &[u8], signed: bool) -> Self {
-        let ErrorBody { error: code, message, .. } =
+        let ErrorBody { error: code, message, details } =
             serde_json::from_slice(body).unwrap_or_default();
         let message = if message.is_empty() { said_nothing(status, &code) } else { message };
         match status {
@@ -266,6 +266,10 @@ impl AgentTrustError {
             403 if code == "AGENT_REVOKED" => Self::AgentRevoked { message, status },
             403 => Self::Authorization { message, status },
             404 => Self::NotFound { message, status },
+            409 if code == "ELEVATION_REQUIRED" => match approval_of(details) {
+                Some(approval_id) => Self::ElevationRequired { message, approval_id },
+                None => Self::Api { message, code, status },
+            },
             _ => {
                 let code = if is_of_a_gateway(status) {
                     spoken_code(status, code, signed || is_of_the_protocol(body))
@@ -278,6 +282,12 @@ impl AgentTrustError {
             }
         }
     }
+}
+
+/// The approval that a change waits for, as the details of its refusal name it.
+fn approval_of(details: Option<Value>) -> Option<String> {
+    let id = details?.get("approval_id")?.as_str().map(str::to_owned);
+    id.filter(|id| !id.is_empty())
 }
 
 /// The statuses by which something in between says that it does not reach the Guardian.

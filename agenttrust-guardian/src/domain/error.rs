@@ -20,6 +20,8 @@ pub(crate) enum ErrorKind {
     NotFound,
     WrongMethod,
     Conflict,
+    /// It waits for an approval.
+    Held,
     #[cfg(feature = "cli")]
     Misdirected,
     TooSlow,

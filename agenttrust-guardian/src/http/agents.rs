@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answers::{Conflict, Done, NotFound, TakenBack, Unavailable};
+use super::answers::{Conflict, Done, Held, NotFound, TakenBack, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -227,7 +227,7 @@ pub(super) struct Floor {
     put, path = "/api/v1/agents/{id}/floor", operation_id = "set_floor", tag = "agents",
     params(("id" = Name, Path, description = "The agent")),
     request_body = SetFloor,
-    responses((status = 200, description = "The floor", body = Floor), NotFound, Conflict, Unavailable),
+    responses((status = 200, description = "The floor", body = Floor), NotFound, Held, Unavailable),
 )]
 pub(super) async fn set_floor(
     engine: App,

@@ -57,6 +57,8 @@ refusals! {
     NotFound = "404", "There is no such thing, or none that the caller may know of";
     /// 409.
     Conflict = "409", "It is in the way of what is there already; the message says how";
+    /// 409.
+    Held = "409", "It waits for approval (`ELEVATION_REQUIRED`, with the id in `details.approval_id`), or is in the way of what is there already; the message says how to go on";
     /// 429.
     TooMany = "429", "As many are there already as there may be, or under way for the key or its organisation; the message says how to go on";
     /// 503.

@@ -35,6 +35,7 @@ fn status(kind: ErrorKind) -> (StatusCode, &'static str) {
         ErrorKind::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         ErrorKind::TooSlow => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
         ErrorKind::Conflict => (StatusCode::CONFLICT, "CONFLICT"),
+        ErrorKind::Held => (StatusCode::CONFLICT, "ELEVATION_REQUIRED"),
         #[cfg(feature = "cli")]
         ErrorKind::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "MISDIRECTED_REQUEST"),
         ErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),

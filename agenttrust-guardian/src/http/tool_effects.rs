@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answers::{Done, NotFound, Unavailable};
+use super::answers::{Done, Held, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
@@ -30,11 +30,14 @@ pub(super) struct ToolEffect {
 }
 
 /// Set the effect of a tool, whatever anybody declares
+///
+/// Where that lowers an effect that policies hold for several approvers, it waits for as many to approve it: send it
+/// again then.
 #[utoipa::path(
     put, path = "/api/v1/tools/{name}/effect", operation_id = "set_tool_effect", tag = "tools",
     params(("name" = Name, Path, description = "The tool")),
     request_body = SetEffect,
-    responses((status = 200, description = "The effect", body = ToolEffect), Unavailable),
+    responses((status = 200, description = "The effect", body = ToolEffect), Held, Unavailable),
 )]
 pub(super) async fn set(
     engine: App,
@@ -54,7 +57,7 @@ pub(super) async fn set(
 #[utoipa::path(
     delete, path = "/api/v1/tools/{name}/effect", operation_id = "unset_tool_effect", tag = "tools",
     params(("name" = Name, Path, description = "The tool")),
-    responses((status = 200, description = "It is unset", body = Done), NotFound, Unavailable),
+    responses((status = 200, description = "It is unset", body = Done), NotFound, Held, Unavailable),
 )]
 pub(super) async fn unset(engine: App, caller: Caller, Id(tool): Id) -> Result<Json<Done>, Error> {
     caller.need(Permission::SetEffects)?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answers::{Conflict, Done, NotFound, Unavailable};
+use super::answers::{Done, Held, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::Id;
@@ -40,7 +40,7 @@ pub(super) struct Declare {
     put, path = "/api/v1/tools", operation_id = "declare_tools", tag = "tools",
     request_body = Declare,
     responses(
-        (status = 200, description = "What is in force", body = ToolManifest), Conflict, Unavailable,
+        (status = 200, description = "What is in force", body = ToolManifest), Held, Unavailable,
     ),
 )]
 pub(super) async fn declare(
@@ -87,7 +87,7 @@ pub(super) async fn list(engine: App, caller: Caller) -> Result<Response, Error>
 #[utoipa::path(
     delete, path = "/api/v1/tools/{name}", operation_id = "remove_tool", tag = "tools",
     params(("name" = Name, Path, description = "The tool")),
-    responses((status = 200, description = "It is forgotten", body = Done), NotFound, Unavailable),
+    responses((status = 200, description = "It is forgotten", body = Done), NotFound, Held, Unavailable),
 )]
 pub(super) async fn remove(engine: App, caller: Caller, Id(tool): Id) -> Result<Json<Done>, Error> {
     caller.need(Permission::RemoveTools)?;

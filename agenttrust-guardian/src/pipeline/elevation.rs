@@ -141,6 +141,7 @@ fn wanted(
             .evaluation
             .now
             .saturating_add(terms.pending.unwrap_or(engine.settings.approval_ttl)),
+        input: None,
     }
 }
 

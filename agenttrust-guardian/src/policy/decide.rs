@@ -8,6 +8,7 @@ use cedar_policy::{AuthorizationError, Authorizer, Effect, Entities, EntityUid, 
 use super::annotations::Rate;
 use super::facts::AuthorizationRequest;
 use super::index::Index;
+use super::quorum::{Demand, Demanded, Hold};
 use super::verdict::{ApprovalRequirements, Limit, Verdict};
 
 /// How many policies a reason spells out; all of them are in the verdict's list.
@@ -22,6 +23,8 @@ pub(super) struct Rules {
     forbids: Index,
     permits: Index,
     notes: BTreeMap<PolicyId, Note>,
+    /// Those that ask for several approvers.
+    demands: Vec<Demand>,
 }
 
 /// What the annotations of a policy say, beside its id.
@@ -70,12 +73,22 @@ impl Rules {
             Effect::Forbid => &mut self.forbids,
         };
         half.add(policy)?;
+        self.demands.extend(Demand::of(policy, note.terms));
         self.notes.insert(policy.id().clone(), note);
         Ok(())
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         self.notes.keys().map(AsRef::as_ref)
+    }
+
+    /// What those take together that ask for several approvers and may hold this.
+    pub(super) fn demanded(&self, hold: Hold<'_>) -> Option<Demanded> {
+        let found = self.demands.iter().filter_map(|demand| demand.on(hold));
+        found.reduce(|mut all, one| {
+            all.join(one);
+            all
+        })
     }
 
     pub(super) fn decide(&self, facts: &AuthorizationRequest<'_>) -> Verdict {

@@ -144,7 +144,7 @@ fn effect_of(uid: &EntityUid) -> Option<Effect> {
 }
 
 /// The effects that the action of a scope stands for; all of them where that is not certain.
-fn effects(action: &ActionConstraint) -> Vec<Effect> {
+pub(super) fn effects(action: &ActionConstraint) -> Vec<Effect> {
     let named = match action {
         ActionConstraint::Any => return Effect::ALL.to_vec(),
         ActionConstraint::Eq(uid) => std::slice::from_ref(uid),

@@ -80,6 +80,7 @@ mod format;
 mod index;
 mod load;
 mod nesting;
+mod quorum;
 mod shadow;
 mod verdict;
 mod watch;
@@ -98,6 +99,7 @@ pub use self::verdict::{ApprovalRequirements, DEFAULT_WINDOW, Limit, Per, Verdic
 use self::decide::Rules;
 #[cfg(feature = "cli")]
 pub(crate) use self::format::{Formatted, format_dir};
+pub(crate) use self::quorum::{Demanded, Hold};
 pub(crate) use self::watch::Look;
 pub(crate) use self::whom::Whom;
 
@@ -224,6 +226,11 @@ impl PolicySet {
     /// The ids of the enforced policies, sorted; the built-in `supervised-hold` is among them.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.inner.enforced.ids()
+    }
+
+    /// What the enforced policies take that ask for several approvers and may hold this; `None` where none does.
+    pub(crate) fn demanded(&self, hold: Hold<'_>) -> Option<Demanded> {
+        self.inner.enforced.demanded(hold)
     }
 
     /// Every policy, `@shadow` ones included, in the order of the files; the built-in one is the first.

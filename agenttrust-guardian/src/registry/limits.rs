@@ -57,6 +57,16 @@ impl Limits {
         self.ceiling.as_ref().is_none_or(|ceiling| ceiling.set.covers(name))
     }
 
+    /// Whether these allow something that `other` does not.
+    pub(crate) fn is_looser_than(&self, other: &Self) -> bool {
+        let reaches_further = match (&self.ceiling, &other.ceiling) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(own), Some(_)) => other.first_uncovered(&own.set).is_some(),
+        };
+        strictness(self.mode) < strictness(other.mode) || reaches_further
+    }
+
     /// The first of `wanted` that the ceiling does not cover.
     pub(crate) fn first_uncovered<'a>(&self, wanted: &'a CapabilitySet) -> Option<&'a str> {
         self.ceiling.as_ref().and_then(|ceiling| ceiling.set.first_uncovered(wanted))

@@ -12,7 +12,9 @@ use crate::audit::Record;
 use crate::domain::names::{check_capability, check_name, check_names, check_text};
 use crate::domain::{Error, Key, Reach, ids};
 use crate::engine::Engine;
+use crate::policy::Hold;
 use crate::registry::{AgentEntry, GROUPS, Limits, groups_of};
+use crate::services::loosening::{self, Loosening};
 use crate::store::Floor;
 
 /// An agent that is to be registered.
@@ -204,58 +206,117 @@ pub(crate) struct NewFloor {
     pub(crate) ceiling: Option<Option<Vec<String>>>,
 }
 
+impl NewFloor {
+    /// The mode and the ceiling that it means.
+    fn checked(self) -> Result<(SessionMode, Option<Vec<String>>), Error> {
+        if self.mode == Some(SessionMode::Unknown) {
+            return Err(unknown_mode());
+        }
+        let ceiling = self.ceiling.flatten();
+        if ceiling.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::invalid(
+                "scope_ceiling",
+                "is empty; give it scopes, or null for no ceiling",
+            ));
+        }
+        let mode = match (self.mode, &ceiling) {
+            (None, None) => {
+                return Err(Error::invalid(
+                    "mode",
+                    "is missing; use open, restricted or supervised, or give a scope_ceiling",
+                ));
+            }
+            (None, Some(_)) => SessionMode::Restricted,
+            (Some(SessionMode::Open), Some(_)) => return Err(open_with_ceiling()),
+            (Some(SessionMode::Restricted), None) => return Err(restricted_without_ceiling()),
+            (Some(mode), _) => mode,
+        };
+        check_names("scope_ceiling", ceiling.as_deref().unwrap_or_default())?;
+        Ok((mode, ceiling))
+    }
+}
+
 /// Sets the floor of an agent; returns its mode, and its ceiling if it has one.
 ///
 /// # Errors
 ///
-/// Not found, and invalid for a floor that says nothing, or would take a ceiling away without saying so.
+/// Not found, and invalid for a floor that says nothing, or would take a ceiling away without saying so; held where it
+/// is looser than the one in force and policies ask several approvers about the agent's calls, until as many have
+/// approved it.
 pub(crate) async fn set_floor(
     engine: &Engine,
     key: &Key,
     id: &str,
     new: NewFloor,
 ) -> Result<(SessionMode, Option<Vec<String>>), Error> {
-    if new.mode == Some(SessionMode::Unknown) {
-        return Err(unknown_mode());
-    }
     let silent = new.ceiling.is_none();
-    let ceiling = new.ceiling.flatten();
-    if ceiling.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Error::invalid(
-            "scope_ceiling",
-            "is empty; give it scopes, or null for no ceiling",
-        ));
-    }
-    let mode = match (new.mode, &ceiling) {
-        (None, None) => {
-            return Err(Error::invalid(
-                "mode",
-                "is missing; use open, restricted or supervised, or give a scope_ceiling",
-            ));
-        }
-        (None, Some(_)) => SessionMode::Restricted,
-        (Some(SessionMode::Open), Some(_)) => return Err(open_with_ceiling()),
-        (Some(SessionMode::Restricted), None) => return Err(restricted_without_ceiling()),
-        (Some(mode), _) => mode,
-    };
-    check_names("scope_ceiling", ceiling.as_deref().unwrap_or_default())?;
+    let (mode, ceiling) = new.checked()?;
     let floor = Limits::new(mode, ceiling.clone().map(Into::into))
         .map_err(|error| Error::capability("scope_ceiling", &error))?;
+    engine.ensure_auditable()?;
+    engine.sync().await?;
     let entry = known(engine, &key.org_id, id)?;
     let instead = !silent || mode == SessionMode::Open;
     if !instead && !entry.floor.ceiling().is_empty() {
         return Err(ceiling_stays());
     }
-    let (org_id, now) = (key.org_id.clone(), engine.clock.now());
-    let stored_floor = Floor { mode, ceiling, instead };
-    let stored = async {
-        let set = engine.store.set_floor(org_id, id.to_owned(), stored_floor, now);
-        if set.await? { Ok(()) } else { Err(ceiling_stays()) }
+    let granted = match loosened(engine, &entry, &floor) {
+        Some(wanted) => Some(loosening::approved(engine, key, &wanted).await?),
+        None => None,
     };
-    let shown = Some(floor.ceiling().to_vec()).filter(|ceiling| !ceiling.is_empty());
-    let about = json!({ "mode": mode, "scope_ceiling": shown });
-    engine.change(stored, |_| record(key, "agent.floor_set", id, about)).await?;
-    Ok((mode, shown))
+    let (org_id, now) = (key.org_id.clone(), engine.clock.now());
+    let seen = (entry.floor.mode(), shown(&entry.floor));
+    let stored_floor = Floor { mode, ceiling, instead, seen };
+    let stored = async {
+        let set = engine.store.set_floor(org_id, id.to_owned(), stored_floor, now).await?;
+        if set { Ok(()) } else { Err(if instead { floor_moved() } else { ceiling_stays() }) }
+    };
+    let shown = shown(&floor);
+    let about = record(key, "agent.floor_set", id, json!({ "mode": mode, "scope_ceiling": shown }));
+    let about = match &granted {
+        Some(granted) => granted.noted(about),
+        None => about,
+    };
+    let done = engine.change(stored, |_| about).await;
+    if let Some(granted) = granted {
+        loosening::ended(engine, &granted, done.is_ok()).await;
+    }
+    done.map(|()| (mode, shown))
+}
+
+/// The ceiling of a floor, if it has one.
+fn shown(floor: &Limits) -> Option<Vec<String>> {
+    Some(floor.ceiling().to_vec()).filter(|ceiling| !ceiling.is_empty())
+}
+
+/// What this floor takes away of what policies hold for several approvers, where it does.
+fn loosened(engine: &Engine, entry: &AgentEntry, floor: &Limits) -> Option<Loosening> {
+    if !floor.is_looser_than(&entry.floor) {
+        return None;
+    }
+    let AgentEntry { agent, groups, floor: before, .. } = entry;
+    let hold = Hold::Agent { org: &agent.org_id, id: &agent.id, groups };
+    let told = |floor: &Limits| json!({ "mode": floor.mode(), "scope_ceiling": shown(floor) });
+    Some(Loosening {
+        action: "agenttrust/agents.loosen",
+        demanded: engine.policies.load().demanded(hold)?,
+        summary: format!(
+            "loosen the floor of agent {:?} from {} to {}",
+            agent.name,
+            before.mode(),
+            floor.mode()
+        ),
+        input: json!({
+            "agent_id": agent.id,
+            "agent_name": agent.name,
+            "from": told(before),
+            "to": told(floor),
+        }),
+    })
+}
+
+fn floor_moved() -> Error {
+    Error::conflict("the floor of this agent was changed while this was on its way; send it again")
 }
 
 fn ceiling_stays() -> Error {

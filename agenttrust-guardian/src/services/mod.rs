@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod delegations;
 pub(crate) mod issued;
 pub(crate) mod keys;
+pub(crate) mod loosening;
 pub(crate) mod policies;
 pub(crate) mod sessions;
 pub(crate) mod telemetry;

@@ -11,7 +11,9 @@ use crate::audit::Record;
 use crate::domain::{Error, Key};
 use crate::engine::{Engine, Planned};
 use crate::manifest::{Change, Full, Known, Manifest, Said, Sent};
+use crate::policy::{Demanded, Hold};
 use crate::registry::AgentEntry;
+use crate::services::loosening::{self, Loosening};
 
 /// How many bytes of changes one row of the audit lists: with one more change it still fits.
 const LISTED_BYTES: usize = 32 << 10;
@@ -175,13 +177,76 @@ pub(crate) async fn unset_effect(
 ///
 /// Not by `Engine::change`: what is stored and recorded is planned from what is known by then, and anew when
 /// another replica comes first.
+///
+/// # Errors
+///
+/// Held where that would lower an effect which policies hold for several approvers, until as many have approved it.
 async fn change(
     engine: &Arc<Engine>,
     key: &Key,
     plan: impl Fn(&Manifest) -> Result<Planned, Error> + Send + 'static,
 ) -> Result<(), Error> {
     engine.ensure_auditable()?;
-    engine.change_tools(key, plan).await
+    engine.sync().await?;
+    let found = engine.registry.tools.with_manifest(&key.org_id, &plan)?;
+    let granted = match lowering(engine, &key.org_id, &found.changes) {
+        Some(wanted) => Some(loosening::approved(engine, key, &wanted).await?),
+        None => None,
+    };
+    let (at, org_id, by) = (Arc::clone(engine), key.org_id.clone(), granted.clone());
+    let approved_plan = move |manifest: &Manifest| {
+        let mut planned = plan(manifest)?;
+        // By now it may lower more, or the policies may want more.
+        if let Some(wanted) = lowering(&at, &org_id, &planned.changes)
+            && by.as_ref().is_none_or(|by| by.digest != wanted.digest())
+        {
+            return Err(Error::conflict(
+                "the tools or the policies changed while this was on its way; send it again",
+            ));
+        }
+        if let Some(by) = &by {
+            planned.records = planned.records.into_iter().map(|row| by.noted(row)).collect();
+        }
+        Ok(planned)
+    };
+    let done = engine.change_tools(key, approved_plan).await;
+    if let Some(granted) = granted {
+        loosening::ended(engine, &granted, done.is_ok()).await;
+    }
+    done
+}
+
+/// What these changes take away of what policies hold for several approvers, where they do.
+fn lowering(engine: &Engine, org: &str, changes: &[Change]) -> Option<Loosening> {
+    let policies = engine.policies.load();
+    let mut taken: Option<Demanded> = None;
+    let (mut tools, mut first) = (Vec::new(), None);
+    for change in changes {
+        let tool = &change.tool;
+        let mut lowered: Option<(Effect, Effect)> = None;
+        for (from, to) in change.lowered() {
+            let Some(more) = policies.demanded(Hold::Tool { org, tool, effect: from }) else {
+                continue;
+            };
+            taken.get_or_insert_default().join(more);
+            lowered = Some(lowered.map_or((from, to), |(f, t)| (f.max(from), t.min(to))));
+        }
+        let Some((from, to)) = lowered else { continue };
+        first.get_or_insert_with(|| format!("lower {tool:?} from {from} to {to}"));
+        let declared = change.after.declared.as_ref().and_then(|declared| declared.effect);
+        let set = change.after.set;
+        tools.push(json!({
+            "tool": tool, "from": from, "to": to, "set": set, "declared": declared,
+        }));
+    }
+    let more = tools.len().saturating_sub(1);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(Loosening {
+        action: "agenttrust/tools.lower",
+        summary: format!("{}{more}", first?),
+        input: json!({ "tools": tools }),
+        demanded: taken?,
+    })
 }
 
 /// Those of `agents` that are active.

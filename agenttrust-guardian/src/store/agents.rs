@@ -16,7 +16,8 @@ const INSERT: &str = "INSERT INTO agents (id, org_id, name, framework, public_ke
                       capabilities, metadata, floor_mode, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)";
 const LIST: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
-                    floor_mode, floor_ceiling, created_at, version, past FROM agents ORDER BY created_at, id";
+                    floor_mode, floor_ceiling, created_at, version, past FROM agents \
+                    WHERE id NOT LIKE 'operators/%' ORDER BY created_at, id";
 const BY_ID: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
                      floor_mode, floor_ceiling, created_at, version, past FROM agents WHERE id = $1";
 const CHANGE: &str = "UPDATE agents SET name = $2, capabilities = $3, metadata = $4, version = $5, past = $6 \
@@ -31,10 +32,16 @@ const END_SESSIONS: &str =
 const FORGET_RAISED: &str = "DELETE FROM tool_raised WHERE agent_id = $1";
 const EXPIRE_APPROVALS: &str = "UPDATE approvals SET status = 'expired', expires_at = $2, input = NULL \
                                 WHERE agent_id = $1 AND status IN ('pending', 'approved')";
+// What an approval of a change is about that no agent asks for. It is in no list, and so in no memory.
+const STAND_IN: &str = "INSERT INTO agents (id, org_id, name, framework, public_key, status, capabilities, \
+                        metadata, floor_mode, created_at) VALUES ($1, $2, 'operators', 'agenttrust', '', \
+                        'active', '[]', '{}', 'open', $3) ON CONFLICT (id) DO NOTHING";
 // A ceiling goes only where somebody says so: one that was set a moment ago may not be known yet to
 // whoever says nothing of it.
+// And one floor takes the place of another only where that was seen: it may have become stricter meanwhile.
 const SET_FLOOR: &str = "UPDATE agents SET floor_mode = $2, floor_ceiling = $3 WHERE id = $1 \
-                         AND ($4 OR floor_ceiling IS NULL)";
+                         AND CASE WHEN $4 THEN floor_mode = $5 AND COALESCE(floor_ceiling, '') = $6 \
+                         ELSE floor_ceiling IS NULL END";
 
 /// One agent as it is kept.
 #[derive(Clone, Debug)]
@@ -110,6 +117,8 @@ pub(crate) struct Floor {
     pub(crate) ceiling: Option<Vec<String>>,
     /// Whether it may take the place of a ceiling that there is.
     pub(crate) instead: bool,
+    /// The mode and the ceiling that were in force when this was decided.
+    pub(crate) seen: (SessionMode, Option<Vec<String>>),
 }
 
 impl Store {
@@ -242,7 +251,22 @@ impl Store {
         .await
     }
 
-    /// Sets an agent's floor; `false` when there is a ceiling that this one is not to take the place of.
+    /// Makes sure that there is an agent which stands for the operators of this organisation; returns its id.
+    pub(crate) async fn stand_in(
+        &self,
+        org_id: String,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        self.run(move |db| async move {
+            let id = format!("operators/{org_id}");
+            query(STAND_IN).bind(&id).bind(org_id).bind(now.unix_micros()).execute(&db).await?;
+            Ok(id)
+        })
+        .await
+    }
+
+    /// Sets an agent's floor; `false` when there is a ceiling that this one is not to take the place of, or the floor
+    /// is another one than was seen.
     pub(crate) async fn set_floor(
         &self,
         org_id: String,
@@ -258,6 +282,8 @@ impl Store {
                 .bind(floor.mode.as_str())
                 .bind(floor.ceiling.as_ref().map(to_json))
                 .bind(floor.instead)
+                .bind(floor.seen.0.as_str())
+                .bind(floor.seen.1.as_ref().map(to_json).unwrap_or_default())
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -14,6 +14,7 @@ mod first_hour;
 mod injection;
 mod issued;
 mod keys;
+mod loosening;
 mod manifest;
 mod manifest_agents;
 mod manifest_bad_input;

@@ -170,7 +170,10 @@ impl<'a> Agents<'a> {
     ///
     /// [`Validation`](AgentTrustError::Validation) for a floor that allows nothing, or that says nothing of a
     /// ceiling which the agent has, [`Authorization`](AgentTrustError::Authorization) for a key that may not do
-    /// this, [`NotFound`](AgentTrustError::NotFound) when there is no such agent.
+    /// this, [`NotFound`](AgentTrustError::NotFound) when there is no such agent,
+    /// [`ElevationRequired`](AgentTrustError::ElevationRequired), with the approval that this waits for, where the floor
+    /// is looser than the one in force and policies ask several approvers about the agent's calls: call it again once as
+    /// many have approved it.
     pub async fn set_floor(&self, agent_id: &str, request: &SetFloorRequest) -> Result<Floor> {
         let path = format!("/api/v1/agents/{}/floor", segment("agent id", agent_id)?);
         // Setting the same floor twice changes nothing the second time.

@@ -63,6 +63,8 @@ impl<'a> Tools<'a> {
     /// do this or whose agents are all suspended or revoked, [`Api`](crate::AgentTrustError::Api) with
     /// status 409 when the organisation, or the agent of the key, would have more tools than it may,
     /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no manifests.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
+    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
     pub async fn declare(&self, manifest: &ToolManifest) -> Result<Vec<ToolDeclaration>> {
         // Declaring the same twice changes nothing the second time.
         self.client.put("/api/v1/tools").json(manifest).repeatable().send().await?.list("tools")
@@ -99,6 +101,8 @@ impl<'a> Tools<'a> {
     ///
     /// [`NotFound`](crate::AgentTrustError::NotFound) for a tool of which nothing is declared,
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
+    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
     pub async fn remove(&self, tool: &str) -> Result<()> {
         let path = format!("/api/v1/tools/{}", segment("tool name", tool)?);
         self.client.delete(path).send().await?;
@@ -130,6 +134,8 @@ impl<'a> Tools<'a> {
     ///
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this,
     /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that takes no effects.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
+    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
     pub async fn set_effect(&self, tool: &str, effect: Effect) -> Result<()> {
         let path = format!("/api/v1/tools/{}/effect", segment("tool name", tool)?);
         // Setting the same effect twice changes nothing the second time.
@@ -144,6 +150,8 @@ impl<'a> Tools<'a> {
     ///
     /// [`NotFound`](crate::AgentTrustError::NotFound) for a tool whose effect is not set,
     /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where it
+    /// lowers an effect that policies hold for several approvers: call it again once as many have approved it.
     pub async fn unset_effect(&self, tool: &str) -> Result<()> {
         let path = format!("/api/v1/tools/{}/effect", segment("tool name", tool)?);
         self.client.delete(path).send().await?;

@@ -61,7 +61,8 @@ async fn what_is_taken_back_stays_so_whatever_row_of_it_is_read_before_it_is_sto
     // A row of it that is followed, ...
     let (org_id, now) = (DEFAULT_ORG.to_owned(), engine.clock.now());
     let mode = agenttrust::model::SessionMode::Supervised;
-    let floor = Floor { mode, ceiling: None, instead: true };
+    let seen = (agenttrust::model::SessionMode::Open, None);
+    let floor = Floor { mode, ceiling: None, instead: true, seen };
     engine.store.set_floor(org_id, agent.clone(), floor, now).await.unwrap();
     engine.sync().await.unwrap();
     assert_eq!(stands(engine, &agent).await, (revoked, active));

@@ -1,9 +1,11 @@
 //! How the calls went that used approvals.
 
+use agenttrust::Timestamp;
 use serde::Serialize;
 
 use super::super::db::query;
 use super::super::{EventRow, Stage, Transaction};
+use super::{Store, StoreError};
 
 // The first word counts: what is reported later of the same check changes nothing. A list of many is sent as
 // JSON, which each database reads in its own way.
@@ -23,6 +25,25 @@ const ON_SQLITE: &str = settle!(
 const ON_POSTGRES: &str = settle!(
     "(SELECT * FROM jsonb_to_recordset($1::jsonb) AS given (check_id text, success boolean, at bigint))"
 );
+
+const END_CHANGE: &str = "UPDATE approvals SET succeeded = $2, outcome_at = $3 WHERE used_by_check = $1 \
+                          AND outcome_at IS NULL";
+
+impl Store {
+    /// Keeps how the change went that used an approval under this id.
+    pub(crate) async fn end_change(
+        &self,
+        change_id: String,
+        made: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            let statement = query(END_CHANGE).bind(change_id).bind(made).bind(now.unix_micros());
+            statement.execute(&db).await.map(drop)
+        })
+        .await
+    }
+}
 
 /// The end of a call, as the statement reads it.
 #[derive(Serialize)]

@@ -25,8 +25,9 @@ const DENIALS_WITHIN: Duration = Duration::from_secs(600);
 
 const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, tool, effect, \
                       scopes, scopes_hash, bound_to, bound_value, summary, reason, status, quorum, \
-                      window_micros, single_use, created_at, expires_at, key_id, on_behalf_of) VALUES ($1, $2, $3, \
-                      $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17, $18, $19)";
+                      window_micros, single_use, created_at, expires_at, key_id, input, on_behalf_of) VALUES ($1, \
+                      $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17, $18, \
+                      $19, $20)";
 const ADD_ASKER: &str = "INSERT INTO approval_askers (approval_id, key_id) VALUES ($1, $2) \
                          ON CONFLICT (approval_id, key_id) DO NOTHING";
 // Whoever asks has asked, also where it approved before: its own vote then counts no more.
@@ -106,6 +107,8 @@ pub(crate) struct NewApproval {
     pub(crate) window: Duration,
     pub(crate) single_use: bool,
     pub(crate) expires_at: Timestamp,
+    /// What the approver is shown from the beginning, as JSON.
+    pub(crate) input: Option<String>,
 }
 
 impl NewApproval {
@@ -330,6 +333,7 @@ async fn open_approval(
         .bind(now.unix_micros())
         .bind(wanted.expires_at.unix_micros())
         .bind(wanted.key_id)
+        .bind(wanted.input)
         .bind((!wanted.on_behalf_of.is_empty()).then(|| to_json(&wanted.on_behalf_of)))
         .execute(&mut *transaction)
         .await?;

@@ -26,6 +26,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         window,
         single_use: false,
         expires_at: now.saturating_add(Duration::from_secs(300)),
+        input: None,
     };
     Held {
         approval,
