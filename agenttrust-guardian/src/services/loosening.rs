@@ -147,6 +147,7 @@ async fn held(engine: &Engine, key: &Key, wanted: &Loosening) -> Result<Held, Er
         bound_value: wanted.digest().to_hex(),
         key_id: None,
         summary: Some(wanted.words()),
+        on_behalf_of: Vec::new(),
         reason: reason(wanted),
         quorum: terms.quorum,
         window: wanted.window(),
