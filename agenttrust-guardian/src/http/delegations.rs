@@ -44,8 +44,8 @@ pub(super) struct CreateDelegation {
     ttl_seconds: u64,
     /// What narrows it further.
     #[serde(default)]
-    #[schema(value_type = Option<DelegationRestrictions>)]
-    restrictions: Option<Map<String, Value>>,
+    #[schema(value_type = DelegationRestrictions)]
+    restrictions: Map<String, Value>,
     /// The delegation that it is made from: one that was given to `from_agent_id`.
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
@@ -103,7 +103,7 @@ pub(super) async fn create(
     }
     let parent_id = body.parent_delegation_id.filter(|id| !id.is_empty());
     parent_id.as_deref().map_or(Ok(()), |id| check_name("parent_delegation_id", id))?;
-    let restrictions = restrictions::from_json(&body.restrictions.unwrap_or_default())?;
+    let restrictions = restrictions::from_json(&body.restrictions)?;
     caller.need_for(Permission::Delegate, &body.from_agent_id)?;
     let new = NewDelegation {
         from_agent_id: body.from_agent_id,

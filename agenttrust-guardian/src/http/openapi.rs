@@ -117,7 +117,12 @@ struct Document;
 
 /// The endpoints of the SDK guide, which published clients call: what they send beyond what is known here is
 /// named and skipped. Every other endpoint is of our own.
-const GUIDES: [&str; 15] = [
+const GUIDES: [&str; 20] = [
+    "create_delegation",
+    "list_delegations",
+    "get_delegation",
+    "revoke_delegation",
+    "init_delegated_session",
     "create_agent",
     "list_agents",
     "get_agent",

@@ -15,6 +15,9 @@ struct Own {
     session: String,
     approval: String,
     opening: String,
+    /// Another agent, and a delegation from it.
+    giver: String,
+    delegation: String,
 }
 
 const DIGEST_KEY: [u8; 32] = [7; 32];
@@ -30,7 +33,12 @@ impl Own {
         let body = json!({ "agent_id": agent, "action_name": "db_delete" });
         let approval = api.check_with(key, &headers, body).await.held();
         let (token, token_id) = (issued.text("token"), issued.text("token_id"));
-        Self { agent, token, token_id, session, approval, opening: digest.opening }
+        let giver = api.agent(&["*"]).await;
+        let body = json!({ "from_agent_id": giver, "to_agent_id": agent, "scope": ["search"] });
+        let made = api.post("/api/v1/delegations", ADMIN, body).await.ok();
+        let delegation = made.body["delegation"]["id"].as_str().unwrap().to_owned();
+        let opening = digest.opening;
+        Self { agent, token, token_id, session, approval, opening, giver, delegation }
     }
 }
 
@@ -68,6 +76,12 @@ const TABLE: &[(&str, &str, Keeps)] = &[
     ("post", "/mcp/sessions/init", Keeps::Forbids),
     ("get", "/mcp/sessions/{session}", Keeps::Hides),
     ("get", "/mcp/sessions/shared?agent_id={agent}", Keeps::Hides),
+    ("post", "/api/v1/delegations", Keeps::Forbids),
+    ("get", "/api/v1/delegations", Keeps::Lists),
+    ("get", "/api/v1/delegations?agent_id={agent}", Keeps::Forbids),
+    ("get", "/api/v1/delegations/{delegation}", Keeps::Hides),
+    ("delete", "/api/v1/delegations/{delegation}", Keeps::Hides),
+    ("post", "/api/v1/delegations/{delegation}/session", Keeps::Hides),
     ("get", "/mcp/approvals", Keeps::Lists),
     ("get", "/mcp/approvals?agent_id={agent}", Keeps::Forbids),
     ("get", "/mcp/approvals/{approval}", Keeps::Hides),
@@ -79,7 +93,10 @@ const TABLE: &[(&str, &str, Keeps)] = &[
 fn body(method: &str, path: &str, own: &Own) -> Option<Value> {
     let agent = &own.agent;
     match (method, path) {
-        ("get", _) => None,
+        ("get" | "delete", _) | (_, "/api/v1/delegations/{delegation}/session") => None,
+        (_, "/api/v1/delegations") => Some(json!({
+            "from_agent_id": agent, "to_agent_id": own.giver, "scope": ["search"],
+        })),
         (_, "/api/v1/agent-tokens/issue") => Some(json!({ "agent_id": agent, "scopes": [] })),
         (_, "/api/v1/agenttrust/check") => {
             Some(json!({ "agent_id": agent, "action_name": "search", "session_id": "shared" }))
@@ -106,6 +123,7 @@ async fn ask(api: &Api, key: &str, named: &str, (method, path): (&str, &str), ow
         .replace("{agent}", &own.agent)
         .replace("{token_id}", &own.token_id)
         .replace("{session}", &own.session)
+        .replace("{delegation}", &own.delegation)
         .replace("{approval}", &own.approval);
     let method: Method = method.to_uppercase().parse().unwrap();
     api.with(&[("x-agent-id", named)]).ask(method, &path, key, body).await
@@ -157,7 +175,7 @@ fn the_table_holds_every_endpoint_that_the_key_of_an_agent_reaches() {
         .iter()
         .map(|(method, path, _)| {
             let path = path.split('?').next().unwrap().replace("shared", "{id}");
-            let ids = ["{agent}", "{token_id}", "{session}", "{approval}"];
+            let ids = ["{agent}", "{token_id}", "{session}", "{delegation}", "{approval}"];
             (*method, ids.iter().fold(path, |path, id| path.replace(id, "{id}")))
         })
         .collect();

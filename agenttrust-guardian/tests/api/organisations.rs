@@ -22,6 +22,8 @@ struct Things {
     key_id: String,
     webhook: String,
     check_id: String,
+    /// One to this agent, from another.
+    delegation: String,
 }
 
 async fn things(api: &Api, admin: &str) -> Things {
@@ -38,12 +40,18 @@ async fn things(api: &Api, admin: &str) -> Things {
     api.put("/api/v1/tools", admin, tools).await.ok();
     let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
     let webhook = api.post("/api/v1/webhooks", admin, hook).await.ok().text("id");
-    Things { agent, token, token_id, session, approval, key_id: made.text("id"), webhook, check_id }
+    let body = json!({ "name": "giver", "capabilities": ["*"] });
+    let giver = api.post("/api/v1/agents", admin, body).await.ok().text("id");
+    let body = json!({ "from_agent_id": giver, "to_agent_id": agent, "scope": ["search"] });
+    let given = api.post("/api/v1/delegations", admin, body).await.ok();
+    let delegation = given.body["delegation"]["id"].as_str().unwrap().to_owned();
+    let key_id = made.text("id");
+    Things { agent, token, token_id, session, approval, key_id, webhook, check_id, delegation }
 }
 
 /// Requests that name what is of one organisation, and the status with which each is answered to another.
 fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
-    let Things { agent, token, token_id, session, approval, key_id, webhook, .. } = of;
+    let Things { agent, token, token_id, session, approval, key_id, webhook, delegation, .. } = of;
     let get = |path: String| (Method::GET, path, None, 404);
     let put = |path: String, body: Value| (Method::PUT, path, Some(body), 404);
     let post = |path: &str, body: Value| (Method::POST, path.to_owned(), Some(body), 404);
@@ -68,6 +76,13 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
         post(
             "/api/v1/telemetry/report",
             json!({ "agent_id": agent, "session_id": session, "events": [] }),
+        ),
+        get(format!("/api/v1/delegations/{delegation}")),
+        act(format!("/api/v1/delegations/{delegation}/session")),
+        (Method::DELETE, format!("/api/v1/delegations/{delegation}"), None, 404),
+        post(
+            "/api/v1/delegations",
+            json!({ "from_agent_id": agent, "to_agent_id": agent, "scope": ["search"] }),
         ),
         get(format!("/mcp/approvals/{approval}")),
         act(format!("/mcp/approvals/{approval}/approve")),
@@ -121,6 +136,7 @@ async fn seen(api: &Api, admin: &str) -> String {
         "/api/v1/agents",
         "/api/v1/agent-tokens",
         "/api/v1/sessions",
+        "/api/v1/delegations",
         "/mcp/approvals",
         "/api/v1/keys",
         "/api/v1/webhooks",

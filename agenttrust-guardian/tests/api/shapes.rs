@@ -181,6 +181,7 @@ async fn things(api: &Api) -> Value {
         "/api/v1/agents",
         "/api/v1/agent-tokens",
         "/api/v1/sessions",
+        "/api/v1/delegations",
         "/mcp/approvals",
         "/api/v1/tools",
         "/api/v1/policies",
@@ -384,6 +385,9 @@ async fn cursor_of_another_list_is_refused_by_every_paged_list() {
         api.session(ADMIN, &agent, json!({})).await.ok();
         api.token(&agent, &["*"]).await;
         api.check(&key, &agent, &format!("delete_{n}")).await.held();
+        let other = api.agent(&[]).await;
+        let give = json!({ "from_agent_id": agent, "to_agent_id": other, "scope": ["search"] });
+        api.post("/api/v1/delegations", ADMIN, give).await.ok();
     }
     let next =
         async |path: &str| api.get(&format!("{path}?limit=1"), ADMIN).await.ok().text("next");
@@ -397,6 +401,11 @@ async fn cursor_of_another_list_is_refused_by_every_paged_list() {
             next("/api/v1/agent-tokens").await,
         ),
         ("/api/v1/sessions", "/api/v1/sessions".to_owned(), next("/api/v1/sessions").await),
+        (
+            "/api/v1/delegations",
+            "/api/v1/delegations".to_owned(),
+            next("/api/v1/delegations").await,
+        ),
         (
             "/api/v1/webhooks/{id}/deliveries",
             format!("/api/v1/webhooks/{hook}/deliveries"),
