@@ -1,5 +1,6 @@
 //! Delegations: made, read, listed, revoked, and the sessions under them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use agenttrust::model::schema::{Capability, Name, NameOrEmpty};
@@ -7,7 +8,9 @@ use agenttrust::model::{Delegation, DelegationRestrictions, DelegationState, Ses
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::App;
 use super::answers::{Conflict, NotFound, TakenBack, TooMany, Unavailable};
@@ -44,12 +47,35 @@ pub(super) struct CreateDelegation {
     ttl_seconds: u64,
     /// What narrows it further.
     #[serde(default)]
-    #[schema(value_type = DelegationRestrictions)]
+    #[schema(value_type = SentRestrictions)]
     restrictions: Map<String, Value>,
     /// The delegation that it is made from: one that was given to `from_agent_id`.
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
     parent_delegation_id: Option<String>,
+}
+
+/// The restrictions as a caller may send them: none that is not known, since it would narrow nothing.
+struct SentRestrictions;
+
+impl PartialSchema for SentRestrictions {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = DelegationRestrictions::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+        schema
+    }
+}
+
+impl ToSchema for SentRestrictions {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("SentRestrictions")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        DelegationRestrictions::schemas(schemas);
+    }
 }
 
 fn one_hour() -> u64 {
