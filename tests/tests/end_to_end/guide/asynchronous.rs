@@ -327,8 +327,8 @@ pub(super) async fn section_12_every_error_is_the_one_that_the_guide_names(
 
 pub(super) async fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> Result<()> {
     let Tenant { agent, client, approver } = house.tenant(&["db:delete"]).await?;
-    // The agent's own key is no approver's; an admin's is, but not of what it asked itself.
-    for asks in [client, house.admin_client()?] {
+    // The agent's own key is no approver's; an admin's is, but not of what it asked itself, nor is a key that it made.
+    for (asks, made_approver) in [(client, false), (house.admin_client()?, true)] {
         let guard = AgentTrustGuard::new(asks.clone(), &agent.id);
         let approval_id = held(&guard, "drop table users").await?;
         match asks.approvals().approve(&approval_id, "admin@company.com").await {
@@ -338,8 +338,13 @@ pub(super) async fn a_requester_gets_403_and_the_action_stays_held(house: &House
         let approval = asks.approvals().get(&approval_id).await?;
         assert_eq!(approval.status, "pending");
         assert_eq!(held(&guard, "drop table users").await?, approval_id);
+        let decided = approver.approvals().approve(&approval_id, "admin@company.com").await;
+        if made_approver {
+            assert_eq!(decided.unwrap_err().status(), Some(403));
+            continue;
+        }
         // Held, not lost: somebody else can still approve it.
-        approver.approvals().approve(&approval_id, "admin@company.com").await?;
+        decided?;
         guard.check_with_effect("db_delete", "drop table users", "destructive").await?;
     }
     Ok(())

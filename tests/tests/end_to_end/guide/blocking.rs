@@ -340,8 +340,8 @@ pub(super) fn section_12_every_error_is_the_one_that_the_guide_names(house: &Hou
 
 pub(super) fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> Result<()> {
     let Tenant { agent, client, approver } = Tenant::new(house, &["db:delete"])?;
-    // The agent's own key is no approver's; an admin's is, but not of what it asked itself.
-    for asks in [client, admin(house)?] {
+    // The agent's own key is no approver's; an admin's is, but not of what it asked itself, nor is a key that it made.
+    for (asks, made_approver) in [(client, false), (admin(house)?, true)] {
         let guard = AgentTrustGuard::new(asks.clone(), &agent.id);
         let approval_id = held(&guard, "drop table users")?;
         match asks.approvals().approve(&approval_id, "admin@company.com") {
@@ -351,8 +351,13 @@ pub(super) fn a_requester_gets_403_and_the_action_stays_held(house: &House) -> R
         let approval = asks.approvals().get(&approval_id)?;
         assert_eq!(approval.status, "pending");
         assert_eq!(held(&guard, "drop table users")?, approval_id);
+        let decided = approver.approvals().approve(&approval_id, "admin@company.com");
+        if made_approver {
+            assert_eq!(decided.unwrap_err().status(), Some(403));
+            continue;
+        }
         // Held, not lost: somebody else can still approve it.
-        approver.approvals().approve(&approval_id, "admin@company.com")?;
+        decided?;
         guard.check_with_effect("db_delete", "drop table users", "destructive")?;
     }
     Ok(())
