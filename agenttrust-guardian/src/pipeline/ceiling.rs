@@ -14,6 +14,9 @@ pub(super) fn outside(
 ) -> Option<String> {
     // Who acts under a delegation has what that gives, and nothing of its own.
     let chain = session.chain();
+    if let Some(why) = chain.and_then(|chain| chain.refusal(tool, scopes)) {
+        return Some(why);
+    }
     let entry = chain.map_or(entry, |chain| &chain.root);
     let agent = &entry.agent.id;
     if entry.capabilities.is_empty() {
@@ -62,7 +65,7 @@ pub(super) fn outside(
             ));
         }
     }
-    chain.and_then(|chain| chain.refusal(tool, scopes))
+    None
 }
 
 /// The capability that covers `name` and nothing else, as it is written in a program and on the command line.

@@ -45,8 +45,8 @@ impl Broken {
     pub(crate) fn reason(&self, id: &str) -> String {
         match self {
             Self::Over => format!(
-                "delegation {id:?} does not work any more: it, or one that it was made from, was revoked or has \
-                 expired; have another one made"
+                "delegation {id:?} does not work: it, or one that it was made from, was revoked, has expired or was \
+                 never made; have another one made"
             ),
             Self::Suspended { giver } => format!(
                 "delegation {id:?} does not work at present: agent {giver:?}, which gave it or one that it was made \

@@ -40,7 +40,8 @@ impl DelegationEntry {
         for name in names {
             if !self.scope.covers(name) {
                 return Some(format!(
-                    "{name:?} is outside the scope {:?} of delegation {:?}",
+                    "{name:?} is outside the scope {:?} of delegation {:?}; in its session an agent has nothing of \
+                     its own",
                     row.scope, row.id
                 ));
             }

@@ -76,7 +76,7 @@ async fn agent_does_in_the_session_what_the_delegation_gives_and_nothing_else() 
     api.check_in(ADMIN, &receiver, "web_search", &session).await.allowed();
     // Neither what the giver kept for itself, nor what the receiver has of its own.
     api.check_in(ADMIN, &receiver, "files:read", &session).await.denied("outside the scope");
-    api.check_in(ADMIN, &receiver, "mail", &session).await.denied("no capability that covers");
+    api.check_in(ADMIN, &receiver, "mail", &session).await.denied("nothing of its own");
     api.check_in(ADMIN, &giver, "web_search", &session).await.denied("another agent");
     assert_eq!(begun(&api, &id).await, session, "asked again, it is the same session");
     let rows = api.audit("decision").await;
@@ -142,7 +142,10 @@ async fn revoking_any_link_stops_all_below_it_and_nothing_above() {
 }
 
 async fn session_is_gone(api: &Api, delegation: &str) {
-    session(api, ADMIN, delegation).await.refused(404, "NOT_FOUND").says("does not work any more");
+    session(api, ADMIN, delegation)
+        .await
+        .refused(404, "NOT_FOUND")
+        .says("does not work: it, or one");
 }
 
 #[tokio::test]
@@ -353,7 +356,7 @@ async fn what_cannot_be_delegated_is_refused_and_nothing_is_made() {
             400,
             "is past",
         ),
-        ((&from, &to), &["web_search"], under("dlg_none"), 404, "does not work any more"),
+        ((&from, &to), &["web_search"], under("dlg_none"), 404, "does not work: it, or one"),
     ] {
         let refused = ask(&api, ADMIN, (between.0, between.1), scope, more).await;
         let code = match status {
@@ -376,7 +379,7 @@ async fn what_cannot_be_delegated_is_refused_and_nothing_is_made() {
     deep.refused(400, "VALIDATION_ERROR").says("a chain of 8");
     revoke(&api, ADMIN, &parent).await.ok();
     let late = ask(&api, ADMIN, (&agents[8], &last), &["web_search"], under(&parent)).await;
-    late.refused(404, "NOT_FOUND").says("does not work any more");
+    late.refused(404, "NOT_FOUND").says("does not work: it, or one");
     let made = api.audit("delegation.created").await.len();
     assert_eq!(made, 8);
 }

@@ -79,7 +79,7 @@ async fn person_makes_lists_shows_and_revokes_delegations_and_opens_their_sessio
     assert_eq!(as_json["state"], "revoked");
     assert!(printed(&program, &["list", "--state", "active"]).contains("no delegation"));
     for (arguments, said) in [
-        (vec!["session", &*second], "does not work any more"),
+        (vec!["session", &*second], "does not work: it, or one"),
         (vec!["revoke", &*second], "there is no delegation that works"),
         (vec!["show", "dlg_none"], "there is no delegation"),
         (

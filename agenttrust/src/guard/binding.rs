@@ -50,13 +50,14 @@ impl Given {
             session_id.is_some() && binding_key.is_some()
         };
         let kept = |path: PathBuf| GuardState::load_or_create(&path, agent_id, generated);
+        // Looked at whoever else says something: one that others can reach is told of.
+        let of_file = state_file.map(kept).transpose()?;
         let mut is_complete = add(None, None);
-        if let Some(path) = state_file {
-            let kept = kept(path)?;
-            is_complete = add(Some(kept.session_id), Some(kept.binding_key));
-        }
         if !is_complete {
             is_complete = add(session_of_environment()?, key_of_environment()?);
+        }
+        if let Some(kept) = of_file {
+            is_complete = add(Some(kept.session_id), Some(kept.binding_key));
         }
         if !is_complete && let Some(path) = variable("AGENTTRUST_STATE") {
             let kept = kept(path.into())?;

@@ -209,8 +209,8 @@ impl AgentTrustGuardBuilder {
     ///
     /// It is made where it is not there, and only its owner may reach it (mode 600): one that others can
     /// reach is refused, and so is that of another agent. What [`session_id`](Self::session_id) and
-    /// [`binding_key`](Self::binding_key) say goes before it; what the environment says goes before a file
-    /// that the environment names, and after one that is given here.
+    /// [`binding_key`](Self::binding_key) say goes before it, and so do `AGENTTRUST_SESSION_ID` and
+    /// `AGENTTRUST_BINDING_KEY`. A file that is given here goes before one that the environment names.
     ///
     /// ```no_run
     /// # use agenttrust::{AgentTrustClient, AgentTrustGuard};

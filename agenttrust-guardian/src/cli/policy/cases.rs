@@ -19,7 +19,8 @@ use std::process::ExitCode;
 
 use agenttrust::Effect;
 use agenttrust::model::{SessionMode, SessionSource};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::cli::out::say;
 use crate::domain::{DEFAULT_ORG, GuardianError};
@@ -41,6 +42,8 @@ struct Case {
     tool: String,
     /// Left out: what the tool's name says.
     effect: Option<Effect>,
+    /// From 0 to 1, as an answer tells it.
+    #[serde(default, deserialize_with = "share")]
     confidence: Option<f64>,
     #[serde(default = "agent_id")]
     agent: String,
@@ -129,6 +132,17 @@ pub(super) fn test(set: &PolicySet, place: &Path) -> Result<ExitCode, GuardianEr
     }
     say(&format!("{count} cases, {failed} of them came out otherwise than expected"))?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A share from 0 to 1; policies see percent, which is easily mistaken for it.
+fn share<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    let share = f64::deserialize(from)?;
+    match (0.0..=1.0).contains(&share) {
+        true => Ok(Some(share)),
+        false => Err(D::Error::custom(format!(
+            "confidence is {share}; write it from 0 to 1, such as 0.6, which policies see as 60"
+        ))),
+    }
 }
 
 impl Case {
