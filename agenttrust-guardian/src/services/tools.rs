@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use agenttrust::Effect;
 use agenttrust::model::AgentStatus;
+use agenttrust::{Effect, background};
 use serde_json::{Map, Value, json};
 
 use crate::audit::Record;
@@ -14,6 +14,7 @@ use crate::manifest::{Change, Full, Known, Manifest, Said, Sent};
 use crate::policy::{Demanded, Hold};
 use crate::registry::AgentEntry;
 use crate::services::loosening::{self, Loosening};
+use crate::store::StoreError;
 
 /// How many bytes of changes one row of the audit lists: with one more change it still fits.
 const LISTED_BYTES: usize = 32 << 10;
@@ -187,9 +188,21 @@ async fn change(
     plan: impl Fn(&Manifest) -> Result<Planned, Error> + Send + 'static,
 ) -> Result<(), Error> {
     engine.ensure_auditable()?;
+    let (engine, key) = (Arc::clone(engine), key.clone());
+    // To its end, and keeping no other one waiting, also when nobody asks for its outcome any more.
+    let change = background::spawn(async move { change_if_approved(&engine, &key, plan).await });
+    change.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+}
+
+async fn change_if_approved(
+    engine: &Arc<Engine>,
+    key: &Key,
+    plan: impl Fn(&Manifest) -> Result<Planned, Error> + Send + 'static,
+) -> Result<(), Error> {
     engine.sync().await?;
     let found = engine.registry.tools.with_manifest(&key.org_id, &plan)?;
-    let granted = match lowering(engine, &key.org_id, &found.changes) {
+    let wanted = lowering(engine, &key.org_id, &found.changes);
+    let granted = match wanted {
         Some(wanted) => Some(loosening::approved(engine, key, &wanted).await?),
         None => None,
     };

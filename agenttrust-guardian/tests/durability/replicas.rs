@@ -527,3 +527,30 @@ async fn killed_replica_takes_nothing_with_it() {
     println!("{durable} answers, {used} approvals used");
     assert!(durable > 50 && used > 10, "{durable} answers, {used} approvals used");
 }
+
+/// What is asked for on one replica is not decided on the other with a key of the requester's making, whichever comes
+/// first.
+#[tokio::test(flavor = "multi_thread")]
+async fn makers_are_known_on_every_replica_however_vote_and_question_meet() {
+    let Some(pair) = Pair::or_skip().await else { return };
+    let (near, far) = (pair.replica(0), pair.replica(1));
+    let maker = text(&near.key("admin", &[]).await, "key");
+    let body = json!({ "role": "operator" });
+    let child = text(&near.0.sure("POST", "/api/v1/keys", &maker, &body).await, "key");
+    for round in 0..20 {
+        let agent = near.agent().await;
+        until("a new agent", || far.allows(&agent, "search")).await;
+        let approval = near.held(&agent, "db_delete").await;
+        // The same question, asked with the agent's key and with its maker's.
+        let asked = Agent { key: maker.clone(), ..agent.clone() };
+        let path = format!("/mcp/approvals/{approval}/approve");
+        let vote = json!({});
+        let vote = near.0.ask("POST", &path, &child, &vote);
+        let ((status, said), answer) =
+            join(async { vote.await.unwrap() }, far.check(&asked, "db_delete")).await;
+        assert!(status == 200 || status == 403, "round {round}: {said}");
+        assert_eq!(answer["allowed"], false, "round {round}: {answer}");
+        assert!(!near.allows(&agent, "db_delete").await, "round {round}: voted {status}");
+        assert!(!far.allows(&agent, "db_delete").await, "round {round}: voted {status}");
+    }
+}
