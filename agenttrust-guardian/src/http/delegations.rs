@@ -53,6 +53,48 @@ pub(super) struct CreateDelegation {
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
     parent_delegation_id: Option<String>,
+    // Taken so that they can be refused: skipped, they would leave the delegation wider than it was meant.
+    #[serde(default)]
+    #[schema(ignore)]
+    tools: Option<Value>,
+    #[serde(default)]
+    #[schema(ignore)]
+    servers: Option<Value>,
+    #[serde(default)]
+    #[schema(ignore)]
+    max_calls: Option<Value>,
+    #[serde(default)]
+    #[schema(ignore)]
+    not_after: Option<Value>,
+    #[serde(default)]
+    #[schema(ignore)]
+    ttl: Option<Value>,
+    #[serde(default)]
+    #[schema(ignore)]
+    expires_at: Option<Value>,
+    #[serde(default)]
+    #[schema(ignore)]
+    parent_id: Option<Value>,
+}
+
+impl CreateDelegation {
+    /// Refuses what stands in the wrong place, or under another name.
+    fn check_places(&self) -> Result<(), Error> {
+        for (name, value, meant) in [
+            ("tools", &self.tools, "restrictions.tools"),
+            ("servers", &self.servers, "restrictions.servers"),
+            ("max_calls", &self.max_calls, "restrictions.max_calls"),
+            ("not_after", &self.not_after, "restrictions.not_after"),
+            ("ttl", &self.ttl, "ttl_seconds"),
+            ("expires_at", &self.expires_at, "ttl_seconds or restrictions.not_after"),
+            ("parent_id", &self.parent_id, "parent_delegation_id"),
+        ] {
+            if value.is_some() {
+                return Err(Error::invalid(name, format!("is not known here; use {meant}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The restrictions as a caller may send them: none that is not known, since it would narrow nothing.
@@ -115,6 +157,7 @@ pub(super) async fn create(
 ) -> Result<Json<MadeDelegation>, Error> {
     caller.need(Permission::Delegate)?;
     let body: CreateDelegation = payload.json().await?;
+    body.check_places()?;
     check_name("from_agent_id", &body.from_agent_id)?;
     check_name("to_agent_id", &body.to_agent_id)?;
     check_names("scope", &body.scope)?;

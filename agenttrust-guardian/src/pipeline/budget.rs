@@ -9,7 +9,7 @@ use agenttrust::Timestamp;
 use super::context::DecisionContext;
 use crate::domain::{Decision, duration};
 use crate::engine::Engine;
-use crate::policy::{Limit, Per};
+use crate::policy::{Limit, Per, Verdict};
 use crate::registry::Chain;
 use crate::store::{Charge, Spent};
 
@@ -20,23 +20,38 @@ const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
 ///
 /// A session counts apart only where the Guardian issued it. An id that the caller made up would be a budget
 /// that the caller made up.
-pub(super) fn charges(context: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<Charge> {
-    let charge = |limit: Limit| {
+///
+/// A call counts towards the limits of those too for which it is made.
+pub(super) fn charges(
+    engine: &Engine,
+    context: &DecisionContext<'_>,
+    limits: Vec<Limit>,
+) -> Vec<Charge> {
+    let charge = |agent_id: &str, limit: Limit| {
         let session = match limit.per {
             Per::Agent => None,
             Per::Session => context.evaluation.session.issued_id(),
         };
         Charge {
             policy: limit.policy,
-            agent_id: context.check.agent_id.clone(),
+            agent_id: agent_id.to_owned(),
             session_id: session.unwrap_or_default().to_owned(),
             most: limit.max_calls,
             within: limit.window,
         }
     };
-    let of_policies = limits.into_iter().map(charge);
+    let mut charges: Vec<Charge> =
+        limits.into_iter().map(|limit| charge(&context.check.agent_id, limit)).collect();
+    for giver in context.facts.of_givers() {
+        if let Verdict::Allow { limits, .. } | Verdict::Hold { limits, .. } =
+            engine.policies.load().decide(&giver)
+        {
+            charges.extend(limits.into_iter().map(|limit| charge(giver.agent_id, limit)));
+        }
+    }
     let of_delegations = context.evaluation.session.chain().map(Chain::charges);
-    of_policies.chain(of_delegations.into_iter().flatten()).collect()
+    charges.extend(of_delegations.into_iter().flatten());
+    charges
 }
 
 /// Uses up what the call counts towards; says why it may not run if something has no room.

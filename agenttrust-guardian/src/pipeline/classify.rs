@@ -3,8 +3,14 @@
 use super::Check;
 use crate::classify::Classification;
 use crate::manifest::Known;
+use crate::registry::Chain;
 
-/// The effect that the check is decided by.
-pub(super) fn classified(check: &Check, known: &Known) -> Classification {
-    known.classify(&check.tool, &check.agent_id, check.hint)
+/// The effect that the check is decided by: the strongest that the tool has for the agent and for those for which it
+/// acts.
+pub(super) fn classified(check: &Check, known: &Known, chain: Option<&Chain>) -> Classification {
+    let classify = |agent: &str| known.classify(&check.tool, agent, check.hint);
+    let givers = chain.into_iter().flat_map(Chain::givers);
+    givers
+        .map(|giver| classify(&giver.agent.id))
+        .fold(classify(&check.agent_id), |all, one| if one.effect > all.effect { one } else { all })
 }

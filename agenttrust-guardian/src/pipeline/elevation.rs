@@ -22,7 +22,7 @@ pub(super) async fn settle(
 ) -> Decision {
     let (terms, policies, reason) = match verdict {
         Verdict::Allow { policies, reason, limits } => {
-            let charges = budget::charges(context, limits);
+            let charges = budget::charges(engine, context, limits);
             let counted = !charges.is_empty();
             let allowed = Decision::Allowed { policies, reason, approval: None, counted };
             return budget::take(engine, charges).await.unwrap_or(allowed);
@@ -42,10 +42,10 @@ pub(super) async fn settle(
     let reason = with_reach(reason, terms, binding(context.check).0);
     let held = Held {
         approval: wanted(engine, context, terms, reason.clone()),
-        asker: context.check.key.id.clone(),
+        askers: askers(context),
         check_id: context.ids.allowed.clone(),
         now: context.evaluation.now,
-        charges: budget::charges(context, limits),
+        charges: budget::charges(engine, context, limits),
         charged_at: engine.clock.undisturbed(),
     };
     let settled = match engine.store.settle(held).await {
@@ -153,6 +153,14 @@ fn bound_session(check: &Check) -> &str {
         .as_deref()
         .filter(|id| !check.session_is_generated || id.starts_with(ids::SESSION_PREFIX));
     given.unwrap_or_default()
+}
+
+/// The keys that ask: the one that does, and those that the delegations were made with under which it does.
+fn askers(context: &DecisionContext<'_>) -> Vec<String> {
+    let session = &context.evaluation.session;
+    let makers = session.chain().into_iter().flat_map(Chain::makers).map(str::to_owned);
+    let own = std::iter::once(context.check.key.id.clone());
+    own.chain(makers).collect()
 }
 
 /// Tells the person at the terminal of a call that is held. Written out, because names come from anybody.

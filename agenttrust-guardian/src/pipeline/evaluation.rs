@@ -36,7 +36,7 @@ pub(super) fn evaluate(engine: &Engine, check: &Check) -> Result<Evaluation, Err
         Entered::Refused { session, reason } => (session, Some(reason)),
     };
     let known = engine.registry.tools.known(&check.key.org_id, &check.tool);
-    let class = classify::classified(check, &known);
+    let class = classify::classified(check, &known, session.chain());
     let scopes = scopes::needed(check, &known);
     let refused = out_of_touch(engine)
         .or_else(|| identity::standing(&agent))

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::facts::AuthorizationRequest;
+use super::verdict::Verdict;
+
 /// Holds what is known of an agent that gave a delegation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -66,5 +69,50 @@ impl DelegationFacts {
     #[must_use]
     pub fn new(id: impl Into<String>, scope: &[String], givers: Vec<AgentFacts>) -> Self {
         Self { id: id.into(), scope: scope.to_vec(), givers }
+    }
+}
+
+impl<'a> AuthorizationRequest<'a> {
+    /// The same call as each agent would make it itself that gave the delegation.
+    pub(crate) fn of_givers(&self) -> impl Iterator<Item = AuthorizationRequest<'a>> {
+        let request = *self;
+        let givers = request.delegation.into_iter().flat_map(|delegation| &delegation.givers);
+        givers.map(move |giver| AuthorizationRequest {
+            agent_id: &giver.agent_id,
+            agent_name: &giver.agent_name,
+            groups: &giver.groups,
+            capabilities: &giver.capabilities,
+            delegation: None,
+            ..request
+        })
+    }
+}
+
+/// What the policies say of a call that may be made under a delegation: it may do no more than each agent could that
+/// gave, so the strictest of what is said of it and of each of them.
+pub(super) fn strictest(
+    facts: &AuthorizationRequest<'_>,
+    decide: impl Fn(&AuthorizationRequest<'_>) -> Verdict,
+) -> Verdict {
+    facts.of_givers().fold(decide(facts), |all, giver| and(all, decide(&giver), giver.agent_name))
+}
+
+fn and(all: Verdict, giver: Verdict, name: &str) -> Verdict {
+    let said = |reason: String| format!("{reason} (for agent {name:?}, for which it acts)");
+    match (all, giver) {
+        (all @ Verdict::Deny { .. }, _) | (all, Verdict::Allow { .. }) => all,
+        (_, Verdict::Deny { policies, reason }) => Verdict::Deny { policies, reason: said(reason) },
+        (Verdict::Allow { limits, .. }, Verdict::Hold { terms, policies, reason, .. }) => {
+            Verdict::Hold { terms, policies, reason: said(reason), limits }
+        }
+        (
+            Verdict::Hold { terms, policies: mut all, reason, limits },
+            Verdict::Hold { terms: more, policies, .. },
+        ) => {
+            all.extend(policies);
+            all.sort_unstable();
+            all.dedup();
+            Verdict::Hold { terms: terms.strictest(more), policies: all, reason, limits }
+        }
     }
 }

@@ -203,16 +203,17 @@ impl PolicySet {
         load::texts(&files).map(Self::new)
     }
 
-    /// Decides a call that has not been approved.
+    /// Decides a call that has not been approved. One under a [delegation](AuthorizationRequest::delegation) may do no
+    /// more than each agent could that gave it.
     #[must_use]
     pub fn decide(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
-        self.inner.enforced.decide(facts)
+        delegation::strictest(facts, |facts| self.inner.enforced.decide(facts))
     }
 
     /// Decides the same call as if it had been approved; never answers [`Verdict::Hold`].
     #[must_use]
     pub fn decide_approved(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
-        self.inner.enforced.decide_approved(facts)
+        delegation::strictest(facts, |facts| self.inner.enforced.decide_approved(facts))
     }
 
     /// What [`decide`](Self::decide) would answer if `@shadow` policies were enforced, and which of them

@@ -122,6 +122,16 @@ impl Chain {
         self.links.iter().map(|link| link.delegation.row.id.clone()).collect()
     }
 
+    /// The agents that gave, the first one first.
+    pub(crate) fn givers(&self) -> impl Iterator<Item = &AgentEntry> {
+        self.links.iter().map(|link| &*link.giver)
+    }
+
+    /// The keys that the delegations were made with: who made one asks for what is done under it.
+    pub(crate) fn makers(&self) -> impl Iterator<Item = &str> {
+        self.links.iter().map(|link| link.delegation.row.created_by.as_str())
+    }
+
     /// The floors of the agents that gave: who acts for one goes no further than that one may.
     pub(crate) fn floors(&self) -> impl Iterator<Item = &Limits> {
         self.links.iter().map(|link| &link.giver.floor)
@@ -130,6 +140,22 @@ impl Chain {
     /// The strictest mode of these floors.
     pub(crate) fn mode(&self) -> SessionMode {
         self.floors().map(Limits::mode).fold(SessionMode::Restricted, stricter)
+    }
+
+    /// Whether a token that was issued under it carries this scope now.
+    pub(crate) fn carries(&self, scope: &str) -> bool {
+        self.root.capabilities.covers(scope)
+            && self.began_with().is_none_or(|had| had.covers(scope))
+            && self.floors().all(|floor| floor.covers(scope))
+            && self.refusal(scope, &[]).is_none()
+    }
+
+    /// Whether a token that was issued under it carries all of these in full now.
+    pub(crate) fn carries_all_of(&self, scopes: &CapabilitySet) -> bool {
+        self.root.capabilities.covers_all_of(scopes)
+            && self.began_with().is_none_or(|had| had.covers_all_of(scopes))
+            && self.floors().all(|floor| floor.first_uncovered(scopes).is_none())
+            && self.links.iter().all(|link| link.delegation.scope.covers_all_of(scopes))
     }
 
     /// Why it does not let a call of this tool through that needs these scopes.

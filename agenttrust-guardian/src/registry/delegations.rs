@@ -174,6 +174,18 @@ impl Delegations {
         gone
     }
 
+    /// Removes what was made with this key, and all that was made from that; returns the ids of them.
+    pub(super) fn remove_made_with(&self, key_id: &str) -> BTreeSet<String> {
+        let mut kept = write_lock(&self.kept);
+        let made = kept.by_id.values().filter(|entry| entry.row.created_by == key_id);
+        let made: Vec<String> = made.map(|entry| entry.row.id.clone()).collect();
+        let gone = kept.with_below(made);
+        for id in &gone {
+            kept.remove(id);
+        }
+        gone
+    }
+
     /// Forgets what expired before `before`.
     pub(crate) fn prune(&self, before: Timestamp) {
         let mut kept = write_lock(&self.kept);

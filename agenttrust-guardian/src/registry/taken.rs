@@ -61,6 +61,11 @@ impl Removed {
         Gone { tokens: tokens as u64, sessions: sessions as u64 }
     }
 
+    fn append(&mut self, mut more: Self) {
+        self.tokens.append(&mut more.tokens);
+        self.sessions.append(&mut more.sessions);
+    }
+
     /// The agents that had some of it.
     pub(crate) fn agents(&self) -> BTreeSet<&str> {
         let of_tokens = self.tokens.iter().map(|token| token.row.agent_id.as_str());
@@ -167,7 +172,9 @@ impl Registry {
         let taken = read_lock(&self.taken);
         let row = &entry.row;
         let of_revoked = taken.is_revoked(&row.from_agent_id) || taken.is_revoked(&row.to_agent_id);
-        if !taken.delegations.contains(&row.id) && !of_revoked {
+        let is_taken =
+            taken.delegations.contains(&row.id) || taken.is_issuer(Some(&row.created_by));
+        if !is_taken && !of_revoked {
             self.delegations.insert(entry);
         }
     }
@@ -189,7 +196,11 @@ impl Registry {
     pub(crate) fn remove_issued(&self, key_id: &str) -> Removed {
         let is = |id: &Option<String>| id.as_deref() == Some(key_id);
         let tokens = self.tokens.remove_where(|row| is(&row.issued_by));
-        self.remove_made(tokens, self.sessions.remove_where(|row| is(&row.opened_by)))
+        let mut removed =
+            self.remove_made(tokens, self.sessions.remove_where(|row| is(&row.opened_by)));
+        let delegations = self.delegations.remove_made_with(key_id);
+        removed.append(self.remove_opened_from(&delegations));
+        removed
     }
 
     /// Forgets a session, with all that was made from it.

@@ -157,7 +157,7 @@ async fn held(engine: &Engine, key: &Key, wanted: &Loosening) -> Result<Held, Er
     };
     Ok(Held {
         approval,
-        asker: key.id.clone(),
+        askers: vec![key.id.clone()],
         check_id: ids::new("chg_"),
         now,
         charges: Vec::new(),

@@ -97,7 +97,10 @@ pub(crate) async fn begin_from_token(
     let mut mode = stricter(mode.unwrap_or(SessionMode::Restricted), SessionMode::Restricted);
     mode = stricter(mode, agent.floor.mode());
     let mut expires_at = token.row.expires_at;
-    if let Some(outer) = engine.registry.session_of(token) {
+    let outer = engine.registry.session_of(token);
+    // Who was issued a token under a delegation acts under it with that token too.
+    let delegation_id = outer.as_ref().and_then(|outer| outer.row.delegation_id.clone());
+    if let Some(outer) = outer {
         mode = stricter(mode, outer.limits.mode());
         expires_at = expires_at.min(outer.row.expires_at);
     }
@@ -125,7 +128,7 @@ pub(crate) async fn begin_from_token(
         opened_by: Some(key.id.clone()),
         gateway: key.gateway.clone(),
         agent_version: token.row.agent_version,
-        delegation_id: None,
+        delegation_id,
     };
     start_session(engine, key, row).await
 }

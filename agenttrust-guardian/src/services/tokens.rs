@@ -13,7 +13,7 @@ use crate::domain::ids::SESSION_PREFIX;
 use crate::domain::names::check_name;
 use crate::domain::{Error, Fingerprint, Key, Reach, Secret, ids};
 use crate::engine::Engine;
-use crate::registry::{AgentEntry, SessionEntry, TokenEntry};
+use crate::registry::{AgentEntry, Chain, SessionEntry, TokenEntry};
 use crate::store::TokenRow;
 
 /// A token that is to be issued.
@@ -192,6 +192,8 @@ struct Working {
     token: Arc<TokenEntry>,
     agent: Arc<AgentEntry>,
     session: Option<Arc<SessionEntry>>,
+    /// The delegations that it was issued under.
+    chain: Option<Chain>,
 }
 
 impl Working {
@@ -207,6 +209,7 @@ impl Working {
             && self.limit().is_none_or(|limit| limit.covers(scope))
             && self.agent.floor.covers(scope)
             && self.session.as_ref().is_none_or(|session| session.limits.covers(scope))
+            && self.chain.as_ref().is_none_or(|chain| chain.carries(scope))
     }
 
     /// Those of its scopes that it carries in full now.
@@ -220,6 +223,7 @@ impl Working {
                         .session
                         .as_ref()
                         .is_none_or(|session| session.limits.first_uncovered(&scope).is_none())
+                    && self.chain.as_ref().is_none_or(|chain| chain.carries_all_of(&scope))
             })
         };
         self.token.row.scopes.iter().filter(in_full).cloned().collect()
@@ -244,7 +248,11 @@ fn live(engine: &Engine, key: &Key, hash: &Fingerprint) -> Option<Working> {
     let works = engine.registry.works(&token, engine.clock.now())
         && agent.agent.status == AgentStatus::Active;
     let session = engine.registry.session_of(&token);
-    works.then_some(Working { token, agent, session })
+    let delegation = session.as_ref().and_then(|session| session.row.delegation_id.as_deref());
+    let now = engine.clock.now();
+    // One that does not work ended the token too.
+    let chain = delegation.and_then(|id| engine.registry.chain(&key.org_id, id, now).ok());
+    works.then_some(Working { token, agent, session, chain })
 }
 
 /// A token asked for inside an issued session, which is returned, reaches no further than it.

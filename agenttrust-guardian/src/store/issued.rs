@@ -80,6 +80,7 @@ macro_rules! take_delegations {
 }
 
 const TAKE_DELEGATION: [&str; 3] = take_delegations!("id = $1");
+const TAKE_DELEGATIONS_OF_KEY: [&str; 3] = take_delegations!("created_by = $1");
 const TAKE_DELEGATIONS_OF_AGENT: [&str; 3] =
     take_delegations!("from_agent_id = $1 OR to_agent_id = $1");
 
@@ -163,7 +164,11 @@ pub(super) async fn take_issued(
 ) -> Result<Gone, sqlx::Error> {
     let mut tokens = run(transaction, REVOKE_TOKENS_OF_KEY, key_id, now).await?;
     tokens += run(transaction, TOKENS_OF_KEY, key_id, now).await?;
-    let sessions = run(transaction, SESSIONS_OF_KEY, key_id, now).await?;
+    let mut sessions = run(transaction, SESSIONS_OF_KEY, key_id, now).await?;
+    let [of_tokens, of_sessions, delegations] = TAKE_DELEGATIONS_OF_KEY;
+    tokens += run(transaction, of_tokens, key_id, now).await?;
+    sessions += run(transaction, of_sessions, key_id, now).await?;
+    run(transaction, delegations, key_id, now).await?;
     Ok(Gone { tokens, sessions })
 }
 

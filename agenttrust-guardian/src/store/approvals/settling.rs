@@ -176,7 +176,7 @@ impl RawUnused {
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) approval: NewApproval,
-    pub(crate) asker: String,
+    pub(crate) askers: Vec<String>,
     pub(crate) check_id: String,
     pub(crate) now: Timestamp,
     /// What it counts towards once it is approved, ...
@@ -242,7 +242,7 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held { approval: wanted, asker, check_id, now, .. } = held;
+    let Held { approval: wanted, askers, check_id, now, .. } = held;
     let at = now.unix_micros();
     // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
     let (standing,): (String,) =
@@ -256,7 +256,14 @@ async fn settle(
     if let Some(row) = denied {
         return Ok(Settled::Denied(row.at(now)?));
     }
-    wanted.bind_exactly(ADD_ASKER_TO_SAME).bind(at).bind(&asker).execute(&mut *transaction).await?;
+    for asker in &askers {
+        wanted
+            .bind_exactly(ADD_ASKER_TO_SAME)
+            .bind(at)
+            .bind(asker)
+            .execute(&mut *transaction)
+            .await?;
+    }
     let same: Option<Raw> = wanted
         .bind_exactly(FIND_SAME)
         .bind(at)
@@ -266,7 +273,7 @@ async fn settle(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = same else {
-        return open_approval(transaction, wanted, asker, own_votes, now).await;
+        return open_approval(transaction, wanted, askers, own_votes, now).await;
     };
     let row = row.at(now)?;
     if row.approval.status == ApprovalStatus::Pending {
@@ -289,7 +296,7 @@ async fn settle(
 async fn open_approval(
     transaction: &mut Transaction,
     wanted: NewApproval,
-    asker: String,
+    askers: Vec<String>,
     own_votes: bool,
     now: Timestamp,
 ) -> Result<Settled, sqlx::Error> {
@@ -337,7 +344,9 @@ async fn open_approval(
         .bind((!wanted.on_behalf_of.is_empty()).then(|| to_json(&wanted.on_behalf_of)))
         .execute(&mut *transaction)
         .await?;
-    query(ADD_ASKER).bind(&id).bind(asker).execute(&mut *transaction).await?;
+    for asker in askers {
+        query(ADD_ASKER).bind(&id).bind(asker).execute(&mut *transaction).await?;
+    }
     match find(&mut *transaction, &id, &org_id, own_votes, now).await? {
         Some(row) => Ok(Settled::Opened(row, unused)),
         None => Err(sqlx::Error::RowNotFound),

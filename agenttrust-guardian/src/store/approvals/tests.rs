@@ -30,7 +30,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
     };
     Held {
         approval,
-        asker: "key_1".to_owned(),
+        askers: vec!["key_1".to_owned()],
         check_id: "chk_1".to_owned(),
         now,
         charges: Vec::new(),
