@@ -107,7 +107,7 @@ pub(crate) fn need_tighter(
     }
     match (parent.not_after, made.not_after) {
         (Some(outer), Some(inner)) if inner > outer => {
-            return Err(looser("not_after", format!("is {inner} and the parent's {outer}")));
+            Err(looser("not_after", format!("is {inner} and the parent's {outer}")))
         }
         _ => Ok(()),
     }

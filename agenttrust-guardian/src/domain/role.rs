@@ -40,6 +40,7 @@ impl Role {
     }
 
     /// How far this role may go with `permission`: the table of the protocol.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub(crate) const fn may(self, permission: Permission) -> Access {
         use Access::{Any, No, Own};
         use Permission as P;
