@@ -307,15 +307,7 @@ impl Both {
                 }
             }
             Step::RevokeAgent(_) => {}
-            Step::Floor(agent, scope) => {
-                let path = format!("/api/v1/agents/{}/floor", self.model.agents[agent].id);
-                let body = match scope {
-                    Some(scope) => json!({ "scope_ceiling": SCOPES[scope] }),
-                    None => json!({ "mode": "open", "scope_ceiling": null }),
-                };
-                self.next().await.put(&path, ADMIN, body).await.ok();
-                self.model.agents[agent].floor = scope;
-            }
+            Step::Floor(agent, scope) => self.set_floor(agent, scope).await,
             Step::Pass(seconds) => {
                 self.model.now += seconds;
                 for api in &self.replicas {
@@ -323,6 +315,16 @@ impl Both {
                 }
             }
         }
+    }
+
+    async fn set_floor(&mut self, agent: usize, scope: Option<usize>) {
+        let path = format!("/api/v1/agents/{}/floor", self.model.agents[agent].id);
+        let body = match scope {
+            Some(scope) => json!({ "scope_ceiling": SCOPES[scope] }),
+            None => json!({ "mode": "open", "scope_ceiling": null }),
+        };
+        self.next().await.put(&path, ADMIN, body).await.ok();
+        self.model.agents[agent].floor = scope;
     }
 
     async fn set_standing(&mut self, agent: usize, path: &str, standing: Standing) {
@@ -369,16 +371,16 @@ impl Both {
     /// Asks for every delegation and every tool what the model says of it.
     async fn must_agree(&mut self, sessions: &mut Vec<Option<String>>) {
         sessions.resize(self.model.given.len(), None);
-        for which in 0..self.model.given.len() {
+        for (which, opened) in sessions.iter_mut().enumerate() {
             let path = format!("/api/v1/delegations/{}/session", self.model.given[which].id);
             let works = self.model.works(which);
             let answer = self.next().await.post(&path, ADMIN, json!({})).await;
             assert_eq!(answer.status.is_success(), works, "{answer:?} {:?}", self.model);
             if works {
-                sessions[which] = Some(answer.text("session_id"));
+                *opened = Some(answer.text("session_id"));
             }
             // A session from before is tried again when what it came from is over.
-            let Some(session) = sessions[which].clone() else { continue };
+            let Some(session) = opened.clone() else { continue };
             let agent = self.model.agents[self.model.given[which].to].id.clone();
             for tool in TOOLS {
                 let answer = self.next().await.check_in(ADMIN, &agent, tool, &session).await;
