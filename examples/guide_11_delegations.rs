@@ -24,7 +24,7 @@ async fn asynchronous(client: AgentTrustClient) -> Result<(), AgentTrustError> {
         ..to(&agent_b.id, &agent_c.id)
     };
     let handed_on = client.delegations().create(&handed_on).await?;
-    assert_eq!(handed_on.delegation_chain, [delegation.id.clone()]);
+    assert_eq!(handed_on.delegation_chain, [delegation.id.as_str()]);
 
     // C uses it by opening its session, and has nothing without that
     let session = client.delegations().init_session(&handed_on.id).await?;
@@ -64,7 +64,7 @@ fn blocking(client: blocking::AgentTrustClient) -> Result<(), AgentTrustError> {
         ..to(&agent_b.id, &agent_c.id)
     };
     let handed_on = client.delegations().create(&handed_on)?;
-    assert_eq!(handed_on.delegation_chain, [delegation.id.clone()]);
+    assert_eq!(handed_on.delegation_chain, [delegation.id.as_str()]);
 
     // C uses it by opening its session, and has nothing without that
     let session = client.delegations().init_session(&handed_on.id)?;
