@@ -162,23 +162,27 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// What calls of the tool count as by now, each with the weaker effect that such a call would have. A caller may
+    /// What calls of the tool count as by now, each with the other effect that such a call would have. A caller may
     /// hint anything, and hints count where no effect is set.
-    pub(crate) fn lowered(&self) -> Vec<(Effect, Effect)> {
+    ///
+    /// A stronger one only where an operator or admin says something else: agents' keys may raise what is theirs.
+    pub(crate) fn moved(&self) -> Vec<(Effect, Effect)> {
         let Self { tool, before, after } = self;
+        let is_said_anew = before.set != after.set || before.declared != after.declared;
         let everybody = (before.raised.for_everybody(), after.raised.for_everybody());
         let each = before.raised.by_agents();
         let each = each.map(|(agent, _)| (before.raised.of(agent), after.raised.of(agent)));
         let raised: BTreeSet<_> = std::iter::once(everybody).chain(each).collect();
-        let mut lowered = Vec::new();
+        let mut moved = Vec::new();
         for (was, is) in raised {
             for hint in std::iter::once(None).chain(Effect::ALL.map(Some)) {
                 let from = before.classify_raised(tool, was, hint).effect;
                 let to = after.classify_raised(tool, is, hint).effect;
-                lowered.extend((to < from).then_some((from, to)));
+                let is_moved = to < from || (is_said_anew && to > from);
+                moved.extend(is_moved.then_some((from, to)));
             }
         }
-        lowered
+        moved
     }
 
     /// What was declared of the tool, before and after.

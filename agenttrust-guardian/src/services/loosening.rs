@@ -1,5 +1,5 @@
-//! What would take away a hold for several approvers: a weaker effect of a tool, a looser floor of an agent. One person
-//! who could do it alone would be all of them, so it is held for as many itself.
+//! What would take away a hold for several approvers: a weaker effect of a tool or one that is held for fewer, a looser
+//! floor of an agent. One person who could do it alone would be all of them, so it is held for as many itself.
 //!
 //! It waits in an approval as a held call does: whoever decides sees what is to change, and none of the keys of who asks
 //! decides it. The agent of such an approval stands for the operators of the organisation. It is in no memory, so nothing

@@ -181,7 +181,8 @@ pub(crate) async fn unset_effect(
 ///
 /// # Errors
 ///
-/// Held where that would lower an effect which policies hold for several approvers, until as many have approved it.
+/// Held where that would lower an effect which policies hold for several approvers, or change it to one that they hold
+/// for fewer, until as many have approved it.
 async fn change(
     engine: &Arc<Engine>,
     key: &Key,
@@ -229,23 +230,28 @@ async fn change_if_approved(
     done
 }
 
-/// What these changes take away of what policies hold for several approvers, where they do.
+/// What these changes take away of what policies hold for several approvers, where they do: by a weaker effect, or by
+/// any other that fewer approvers hold. From that one it would be one person who lowers it further.
 fn lowering(engine: &Engine, org: &str, changes: &[Change]) -> Option<Loosening> {
     let policies = engine.policies.load();
     let mut taken: Option<Demanded> = None;
     let (mut tools, mut first) = (Vec::new(), None);
     for change in changes {
         let tool = &change.tool;
-        let mut lowered: Option<(Effect, Effect)> = None;
-        for (from, to) in change.lowered() {
-            let Some(more) = policies.demanded(Hold::Tool { org, tool, effect: from }) else {
+        let demanded = |effect: Effect| policies.demanded(Hold::Tool { org, tool, effect });
+        let mut loosened: Option<(Effect, Effect)> = None;
+        for (from, to) in change.moved() {
+            let Some(more) = demanded(from) else { continue };
+            let fewer = || demanded(to).is_none_or(|left| left.terms.quorum < more.terms.quorum);
+            if to > from && !fewer() {
                 continue;
-            };
+            }
             taken.get_or_insert_default().join(more);
-            lowered = Some(lowered.map_or((from, to), |(f, t)| (f.max(from), t.min(to))));
+            loosened = Some(loosened.map_or((from, to), |(f, t)| (f.max(from), t.min(to))));
         }
-        let Some((from, to)) = lowered else { continue };
-        first.get_or_insert_with(|| format!("lower {tool:?} from {from} to {to}"));
+        let Some((from, to)) = loosened else { continue };
+        let verb = if to < from { "lower" } else { "raise" };
+        first.get_or_insert_with(|| format!("{verb} {tool:?} from {from} to {to}"));
         let declared = change.after.declared.as_ref().and_then(|declared| declared.effect);
         let set = change.after.set;
         tools.push(json!({

@@ -158,6 +158,72 @@ async fn every_way_to_lower_an_effect_is_held() {
 }
 
 #[tokio::test]
+async fn an_effect_that_fewer_hold_is_no_way_around_those_who_hold_a_weaker_one() {
+    let desk = Desk::of(open_with(two).await).await;
+    let one = &desk.operators[0];
+    waits(&desk.set_effect(one, "db_drop", "read").await);
+    let approval = waits(&desk.set_effect(one, "db_drop", "admin").await);
+    waits(&desk.set_effect(one, "db_drop", "read").await);
+    desk.asks("db_drop").await.held();
+    let shown = desk.api.approval(&approval).await;
+    assert_eq!(shown["action_input_summary"], "raise \"db_drop\" from destructive to admin");
+    let changed = &shown["input"]["tools"][0];
+    assert_eq!(
+        (&changed["from"], &changed["to"], &changed["set"]),
+        (&json!("destructive"), &json!("admin"), &json!("admin"))
+    );
+    // A hint counts as long as no effect is set.
+    waits(&desk.set_effect(one, "list_files", "admin").await);
+    desk.set_effect(one, "weather", "destructive").await.ok();
+    waits(&desk.set_effect(one, "weather", "admin").await);
+    // Once as many have approved that, nobody holds what is left.
+    desk.approve(&approval).await;
+    desk.set_effect(one, "db_drop", "admin").await.ok();
+    desk.set_effect(one, "db_drop", "read").await.ok();
+    desk.asks("db_drop").await.allowed();
+}
+
+#[tokio::test]
+async fn a_manifest_is_no_way_around_those_who_hold_a_weaker_effect() {
+    let desk = Desk::of(open_with(two).await).await;
+    let tool = |effect: &str| json!([{ "name": "sweep", "effect": effect }]);
+    desk.declare(tool("destructive")).await.ok();
+    waits(&desk.declare(tool("read")).await);
+    let approval = waits(&desk.declare(tool("admin")).await);
+    waits(&desk.declare(tool("read")).await);
+    desk.asks("sweep").await.held();
+    let shown = desk.api.approval(&approval).await;
+    let changed = &shown["input"]["tools"][0];
+    assert_eq!((&changed["from"], &changed["to"]), (&json!("destructive"), &json!("admin")));
+    assert_eq!((&changed["set"], &changed["declared"]), (&Value::Null, &json!("admin")));
+    // Nor with what its name says: neither manifest nor setting, one after the other.
+    waits(&desk.declare(json!([{ "name": "db_drop", "effect": "admin" }])).await);
+    waits(&desk.set_effect(&desk.operators[0], "db_drop", "read").await);
+    desk.asks("db_drop").await.held();
+    // What an agent's key raises is for that agent, and no change of an operator's.
+    let raised = json!({ "tools": [{ "name": "db_drop", "effect": "admin" }] });
+    desk.api.put("/api/v1/tools", &desk.key, raised).await.ok();
+    waits(&desk.set_effect(&desk.operators[0], "db_drop", "read").await);
+}
+
+#[tokio::test]
+async fn a_stronger_effect_that_as_many_hold_is_not_held() {
+    let text = r#"
+        @id("two") @elevate @quorum("2") permit (principal, action == Action::"destructive", resource);
+        @id("three") @elevate @quorum("3") permit (principal, action == Action::"admin", resource);
+        @id("reads") @elevate @quorum("2") permit (principal, action == Action::"read", resource);
+    "#;
+    let set = PolicySet::parse("more.cedar", text).unwrap();
+    let desk = Desk::of(open_with(|builder| builder.policy_set(set)).await).await;
+    let one = &desk.operators[0];
+    desk.set_effect(one, "db_drop", "admin").await.ok();
+    desk.declare(json!([{ "name": "sweep", "effect": "admin" }])).await.ok();
+    assert!(desk.api.audit("change.held").await.is_empty());
+    // A read is held for two here, and what changes something is held for nobody.
+    waits(&desk.declare(json!([{ "name": "get_notes", "effect": "mutating" }])).await);
+}
+
+#[tokio::test]
 async fn what_lowers_nothing_that_several_hold_is_not_held() {
     let default = Desk::of(open().await).await;
     default.set_effect(&default.operators[0], "db_delete", "read").await.ok();
@@ -165,7 +231,7 @@ async fn what_lowers_nothing_that_several_hold_is_not_held() {
 
     let desk = Desk::of(open_with(two).await).await;
     let one = &desk.operators[0];
-    desk.set_effect(one, "list_files", "admin").await.ok();
+    desk.set_effect(one, "list_files", "destructive").await.ok();
     desk.set_effect(one, "db_grant", "admin").await.ok();
     // Nothing holds an admin call for two.
     desk.set_effect(one, "db_grant", "destructive").await.ok();
