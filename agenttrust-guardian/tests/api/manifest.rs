@@ -357,7 +357,7 @@ async fn client_declares_and_lists() {
     let agents = api.guardian.client_with_key(&key).unwrap();
     let lower = ToolManifest::new([ToolDeclaration::new("db_delete").effect(Effect::Read)]);
     let in_force = ToolDeclaration::new("db_delete").effect(Effect::Destructive);
-    assert_eq!(agents.tools().declare(&lower).await.unwrap(), [in_force.clone()]);
+    assert_eq!(agents.tools().declare(&lower).await.unwrap(), std::slice::from_ref(&in_force));
     // Names and effects alone, to the key of an agent.
     let listed = agents.tools().list().await.unwrap();
     assert_eq!(listed, [in_force, ToolDeclaration::new("frob")]);
