@@ -67,7 +67,8 @@ pub use self::guard::{
 };
 pub use self::model::{
     ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, Binds, BoundTo, CheckRequest,
-    CheckResult, CreateAgentRequest, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
+    CheckResult, CreateAgentRequest, CreateDelegationRequest, Delegation, DelegationRestrictions,
+    DelegationState, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
     IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, PrivateKey, Revocation,
     Session, SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token,
     ToolArgument, ToolDeclaration, ToolManifest, ToolPlace,

@@ -203,7 +203,7 @@ impl PolicySet {
         load::texts(&files).map(Self::new)
     }
 
-    /// Decides a call that has not been approved. One under a [delegation](AuthorizationRequest::delegation) may do no
+    /// Decides a call that has not been approved. One under a [delegation](field@AuthorizationRequest::delegation) may do no
     /// more than each agent could that gave it.
     #[must_use]
     pub fn decide(&self, facts: &AuthorizationRequest<'_>) -> Verdict {
