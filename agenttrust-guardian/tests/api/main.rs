@@ -8,6 +8,7 @@ mod audience;
 mod bad_input;
 mod counted;
 mod decides;
+mod delegated;
 mod delegations;
 mod disclosure;
 mod first_hour;
