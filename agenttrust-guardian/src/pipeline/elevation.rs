@@ -179,7 +179,7 @@ fn left(context: &DecisionContext<'_>, approval: &Approval) -> Option<String> {
     approval.expires_at.map(|at| duration::say(context.evaluation.now.until(at)))
 }
 
-/// Says how long somebody has to decide.
+/// Says how long an approver has to decide.
 fn with_expiry(reason: String, context: &DecisionContext<'_>, approval: &Approval) -> String {
     match left(context, approval) {
         Some(left) => format!("{reason}; it expires in {left}"),

@@ -55,7 +55,7 @@ impl Broken {
         }
     }
 
-    /// The same, where somebody asks for the delegation itself.
+    /// Returns the same as the error of a request for the delegation itself.
     pub(crate) fn error(&self, id: &str) -> Error {
         match self {
             Self::Over => Error::not_found(self.reason(id)),

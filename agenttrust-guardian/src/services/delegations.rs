@@ -9,6 +9,7 @@ use agenttrust::model::{CapabilitySet, Delegation, DelegationRestrictions};
 use serde_json::{Value, json};
 
 use super::agents::{active, known, record};
+use super::issued::found;
 use crate::domain::ids::{self, DELEGATION_PREFIX};
 use crate::domain::restrictions::need_tighter;
 use crate::domain::{Error, Key, Reach};
@@ -271,14 +272,7 @@ pub(crate) async fn list(
 ///
 /// Not found for one that does not work any more, and for one of other agents.
 pub(crate) async fn revoke(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<bool, Error> {
-    let delegation = match live(engine, reach, id) {
-        Some(delegation) => Some(delegation),
-        None => {
-            // Another replica may have made it a moment ago. Without its database this one goes by what it knows.
-            let _ = engine.sync().await;
-            live(engine, reach, id)
-        }
-    };
+    let delegation = found(engine, || live(engine, reach, id)).await;
     let delegation = delegation.ok_or_else(|| Error::unknown("delegation that works", id))?;
     let about = json!({ "delegation_id": id, "to_agent_id": delegation.row.to_agent_id });
     let record = record(reach.key, "delegation.revoked", &delegation.row.from_agent_id, about);

@@ -138,7 +138,7 @@ fn session(engine: &Engine, reach: Reach<'_>, id: &str) -> Option<Arc<SessionEnt
 }
 
 /// What `look` finds, if need be once memory has followed: another replica may have issued it a moment ago.
-async fn found<T>(engine: &Engine, look: impl Fn() -> Option<T>) -> Option<T> {
+pub(super) async fn found<T>(engine: &Engine, look: impl Fn() -> Option<T>) -> Option<T> {
     match look() {
         None => {
             // Without its database a replica goes by what it knows.
