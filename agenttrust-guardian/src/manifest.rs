@@ -10,6 +10,8 @@
 //! Every change is a list of [`Change`]s: the database keeps it, memory takes it over, the audit tells
 //! of it.
 
+mod observed;
+mod pinned;
 mod raised;
 mod read;
 #[cfg(test)]
@@ -22,6 +24,8 @@ use agenttrust::Effect;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub(crate) use self::observed::{KeptTool, Mark, News, Observed, observe, read_list};
+pub(crate) use self::pinned::{ListedTool, PinnedTool};
 pub(crate) use self::raised::Raised;
 pub(crate) use self::read::{Sent, Tool, parse_tools};
 use crate::classify::{Classification, ClassificationSource, Evidence, classify};

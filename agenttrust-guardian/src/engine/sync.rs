@@ -249,6 +249,7 @@ impl Engine {
                 self.changes.announce(&id);
                 Ok(())
             }
+            Kind::McpServer => self.follow_mcp_server(id).await,
         }
     }
 
@@ -371,6 +372,16 @@ impl Engine {
             let entry = DelegationEntry::new(row).map_err(crate::registry::unreadable)?;
             self.registry.keep_delegation(entry);
         }
+        Ok(())
+    }
+
+    async fn follow_mcp_server(&self, id: String) -> Result<(), StoreError> {
+        let Some(row) = self.control_store.mcp_server(id.clone()).await? else {
+            self.registry.mcp_servers.remove(&id);
+            return Ok(());
+        };
+        let tools = self.control_store.mcp_tools(Some(id)).await?;
+        self.registry.mcp_servers.insert(row, tools);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod index;
 mod keys;
 mod limits;
 mod live;
+mod mcp_servers;
 mod sessions;
 mod taken;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) use self::idempotency::{
 };
 pub(crate) use self::keys::Keys;
 pub(crate) use self::limits::{Limits, ceiling_facts, facts_of_ceiling, stricter, strictness};
+pub(crate) use self::mcp_servers::{Callable, McpServerEntry, McpServers};
 pub(crate) use self::sessions::{SessionEntry, Sessions, show};
 pub(crate) use self::taken::Removed;
 use self::taken::Taken;
@@ -52,6 +54,7 @@ pub(crate) struct Registry {
     pub(crate) delegations: Delegations,
     pub(crate) adhoc: AdHoc,
     pub(crate) tools: Tools,
+    pub(crate) mcp_servers: McpServers,
     pub(crate) idempotency: IdempotencyCache,
     taken: RwLock<Taken>,
 }
@@ -67,6 +70,7 @@ impl Registry {
             delegations: Delegations::new(store.live_delegations(now).await?)?,
             adhoc: AdHoc::default(),
             tools: Tools::new(store.tools().await?),
+            mcp_servers: McpServers::new(store.mcp_servers().await?, store.mcp_tools(None).await?),
             idempotency: IdempotencyCache::default(),
             taken: RwLock::default(),
         })
@@ -79,6 +83,7 @@ impl Registry {
         let mut fresh = Self::load(store, now).await?;
         self.keys.replace(store.keys().await?);
         self.tools.replace_all(std::mem::take(&mut fresh.tools));
+        self.mcp_servers.replace(std::mem::take(&mut fresh.mcp_servers));
         self.keep_all(fresh);
         Ok(())
     }

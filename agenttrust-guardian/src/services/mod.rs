@@ -9,6 +9,7 @@ pub(crate) mod delegations;
 pub(crate) mod issued;
 pub(crate) mod keys;
 pub(crate) mod loosening;
+pub(crate) mod mcp_tools;
 pub(crate) mod policies;
 pub(crate) mod sessions;
 pub(crate) mod telemetry;

@@ -35,10 +35,11 @@ pub(crate) enum Kind {
     Tools,
     Policies,
     Approval,
+    McpServer,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Agent,
         Self::Key,
         Self::Token,
@@ -47,6 +48,7 @@ impl Kind {
         Self::Tools,
         Self::Policies,
         Self::Approval,
+        Self::McpServer,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Tools => "tools",
             Self::Policies => "policies",
             Self::Approval => "approval",
+            Self::McpServer => "mcp_server",
         }
     }
 }

@@ -6,7 +6,7 @@ use super::changes::{Kind, note};
 use super::db::query;
 use super::issued::{self, Gone};
 use super::row::from_row;
-use super::{Store, StoreError, from_json, from_micros, to_json, unreadable};
+use super::{Store, StoreError, Transaction, from_json, from_micros, to_json, unreadable};
 use crate::domain::{Fingerprint, Role};
 
 const INSERT: &str = "INSERT INTO keys (id, org_id, hash, role, agents, created_at, gateway, made_by, \
@@ -36,6 +36,7 @@ const REVOKE: &str = "UPDATE keys SET revoked_at = COALESCE(revoked_at, $3), \
                       AND (revoked_at IS NULL OR ($5 AND NOT took_issued))";
 const ROTATE: &str = "UPDATE keys SET old_hash = hash, old_until = $4, hash = $3, rotated_at = $5 \
                       WHERE id = $1 AND org_id = $2 AND revoked_at IS NULL";
+const REVOKED: &str = "SELECT COUNT(*) FROM keys WHERE id = $1 AND revoked_at IS NOT NULL";
 const USED: &str = "UPDATE keys SET last_used_at = $2 \
                     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 
@@ -147,22 +148,7 @@ impl Store {
     pub(crate) async fn insert_key(&self, key: KeyRow) -> Result<(), StoreError> {
         self.run(|db| async move {
             let mut transaction = db.begin().await?;
-            query(INSERT)
-                .bind(&key.id)
-                .bind(&key.org_id)
-                .bind(key.hash.to_hex())
-                .bind(key.role.as_str())
-                .bind(to_json(&key.agents))
-                .bind(key.created_at.unix_micros())
-                .bind(&key.gateway)
-                .bind(&key.made_by)
-                .bind(&key.owner)
-                .execute(&mut transaction)
-                .await?;
-            if let Some(maker) = &key.made_by {
-                query(ADD_MAKERS).bind(&key.id).bind(maker).execute(&mut transaction).await?;
-                query(ADD_MAKER).bind(&key.id).bind(maker).execute(&mut transaction).await?;
-            }
+            insert(&mut transaction, &key).await?;
             note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
             transaction.commit().await
         })
@@ -212,27 +198,9 @@ impl Store {
     /// that works.
     pub(crate) async fn revoke_key(&self, end: KeyEnd) -> Result<Option<Gone>, StoreError> {
         self.run(move |db| async move {
-            let KeyEnd { id, org_id, reason, take_issued, now } = end;
             let mut transaction = db.begin().await?;
-            // Who issues something with it holds the same lock: it comes before, and goes too, or after, and
-            // is refused.
-            transaction.lock(&id).await?;
-            let done = query(REVOKE)
-                .bind(&id)
-                .bind(&org_id)
-                .bind(now.unix_micros())
-                .bind(reason)
-                .bind(take_issued)
-                .execute(&mut transaction)
-                .await?;
-            if done == 0 {
-                return Ok(None);
-            }
-            let mut gone = Gone::default();
-            if take_issued {
-                gone = issued::take_issued(&mut transaction, &id, now).await?;
-            }
-            note(&mut transaction, Kind::Key, &org_id, &id, now).await?;
+            let Some(gone) = revoke(&mut transaction, &end).await? else { return Ok(None) };
+            note(&mut transaction, Kind::Key, &end.org_id, &end.id, end.now).await?;
             transaction.commit().await?;
             Ok(Some(gone))
         })
@@ -276,4 +244,60 @@ impl Store {
         })
         .await
     }
+}
+
+/// Keeps a new key, and every key that it comes from; it is noted by the caller.
+pub(super) async fn insert(transaction: &mut Transaction, key: &KeyRow) -> Result<(), sqlx::Error> {
+    query(INSERT)
+        .bind(&key.id)
+        .bind(&key.org_id)
+        .bind(key.hash.to_hex())
+        .bind(key.role.as_str())
+        .bind(to_json(&key.agents))
+        .bind(key.created_at.unix_micros())
+        .bind(&key.gateway)
+        .bind(&key.made_by)
+        .bind(&key.owner)
+        .execute(&mut *transaction)
+        .await?;
+    if let Some(maker) = &key.made_by {
+        query(ADD_MAKERS).bind(&key.id).bind(maker).execute(&mut *transaction).await?;
+        query(ADD_MAKER).bind(&key.id).bind(maker).execute(&mut *transaction).await?;
+    }
+    Ok(())
+}
+
+/// Whether this key was revoked.
+pub(super) async fn is_revoked(
+    transaction: &mut Transaction,
+    id: &str,
+) -> Result<bool, sqlx::Error> {
+    let (revoked,): (i64,) = query(REVOKED).bind(id).fetch_one(transaction).await?;
+    Ok(revoked > 0)
+}
+
+/// Revokes a key, and what was issued with it where that is to go too; `None` when there is no such key that works.
+/// It is noted by the caller.
+pub(super) async fn revoke(
+    transaction: &mut Transaction,
+    end: &KeyEnd,
+) -> Result<Option<Gone>, sqlx::Error> {
+    // Who issues something with it holds the same lock: it comes before, and goes too, or after, and is refused.
+    transaction.lock(&end.id).await?;
+    let done = query(REVOKE)
+        .bind(&end.id)
+        .bind(&end.org_id)
+        .bind(end.now.unix_micros())
+        .bind(&end.reason)
+        .bind(end.take_issued)
+        .execute(&mut *transaction)
+        .await?;
+    if done == 0 {
+        return Ok(None);
+    }
+    let mut gone = Gone::default();
+    if end.take_issued {
+        gone = issued::take_issued(transaction, &end.id, end.now).await?;
+    }
+    Ok(Some(gone))
 }

@@ -26,6 +26,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0013_raised_by_agents"
     "0014_owners"
     "0015_delegations"
+    "0016_mcp_servers"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -40,6 +41,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0010_raised_by_agents"
     "0011_owners"
     "0012_delegations"
+    "0013_mcp_servers"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

@@ -1,0 +1,183 @@
+//! What changes when an MCP server lists its tools: what is pinned, what is another tool by now, and what of that is
+//! told.
+//!
+//! Pure: the database keeps what is planned here, memory takes it over, the audit tells of it. Everything is bounded,
+//! because the list is the word of a server that may be hostile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use serde_json::Value;
+
+use super::pinned::{ListedTool, PinnedTool};
+
+/// How many tools of one server are pinned, those that are gone included: forgotten, one could come back as another.
+pub(crate) const PINNED_MOST: usize = 1_000;
+/// How many bytes the definitions of one server may have in all. They are in memory.
+pub(crate) const PINNED_MAX_BYTES: usize = 2 << 20;
+/// How long nothing more is told of a tool that was told of: a server that changes with every list fills no audit.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// What stands for the digest of a tool that is gone, where it is noted what was told last.
+const GONE: &str = "gone";
+
+/// What is kept of one tool.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct KeptTool {
+    pub(crate) pinned: Arc<PinnedTool>,
+    /// What the server lists under its name instead, by digest.
+    pub(crate) changed: Option<String>,
+    /// Whether the server lists it no more.
+    pub(crate) is_gone: bool,
+    /// What was told of it last, once it was anything but pinned ...
+    pub(crate) told: Option<String>,
+    /// ... and when.
+    pub(crate) told_at: Option<Timestamp>,
+    pub(crate) first_seen_at: Timestamp,
+    /// The key that accepted it as it is pinned; absent where it is as it was seen first.
+    pub(crate) accepted_by: Option<String>,
+    pub(crate) accepted_at: Option<Timestamp>,
+}
+
+impl KeptTool {
+    /// How it stands, as it is noted what was told.
+    fn standing(&self) -> &str {
+        match &self.changed {
+            _ if self.is_gone => GONE,
+            Some(changed) => changed,
+            None => &self.pinned.digest,
+        }
+    }
+
+    /// Whether it is to be told that it stands as it does.
+    fn is_news(&self, now: Timestamp) -> bool {
+        let told = self.told.as_deref().unwrap_or(&self.pinned.digest);
+        told != self.standing()
+            && self.told_at.is_none_or(|at| at.saturating_add(TOLD_EVERY) <= now)
+    }
+}
+
+/// What is to be kept of a tool that was pinned already.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Mark {
+    pub(crate) name: String,
+    /// What it is changed to, by digest; and the definition, where it can be kept.
+    pub(crate) changed: Option<(String, Option<Value>)>,
+    pub(crate) is_gone: bool,
+    pub(crate) told: Option<String>,
+    pub(crate) told_at: Option<Timestamp>,
+}
+
+/// What the audit is told of, by name, with the digest where there is one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct News {
+    pub(crate) appeared: Vec<(String, String)>,
+    pub(crate) changed: Vec<(String, String)>,
+    pub(crate) gone: Vec<(String, String)>,
+}
+
+/// What changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Observed {
+    pub(crate) pinned: Vec<PinnedTool>,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) news: News,
+    /// How many tools there was no room for.
+    pub(crate) left_out: usize,
+}
+
+impl Observed {
+    /// Whether there is nothing to keep.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pinned.is_empty() && self.marks.is_empty()
+    }
+}
+
+/// Reads the list of the server of this name: one of each name, what has none that could be called left out.
+pub(crate) fn read_list(server: &str, tools: &[Value]) -> BTreeMap<String, ListedTool> {
+    let mut listed: BTreeMap<String, ListedTool> = BTreeMap::new();
+    for tool in tools.iter().filter_map(|tool| ListedTool::read(server, tool)) {
+        let tool = match listed.remove(&tool.name) {
+            Some(before) => before.or_neither(&tool),
+            None => tool,
+        };
+        listed.insert(tool.name.clone(), tool);
+    }
+    listed
+}
+
+/// What changes where `kept` is known and the whole list of the server is `listed`.
+pub(crate) fn observe(
+    kept: &BTreeMap<String, KeptTool>,
+    listed: &BTreeMap<String, ListedTool>,
+    now: Timestamp,
+) -> Observed {
+    let mut observed = Observed::default();
+    let mut room = PINNED_MAX_BYTES;
+    for (name, before) in kept {
+        let mark = match listed.get(name) {
+            Some(tool) => marked(before, tool, &mut room),
+            None => Mark { is_gone: true, ..same(name) },
+        };
+        note(&mut observed, before, mark, now);
+    }
+    let known: BTreeSet<&String> = kept.keys().collect();
+    let mut count = kept.len();
+    let mut bytes: usize = kept.values().map(|tool| tool.pinned.bytes).sum();
+    for tool in listed.values().filter(|tool| !known.contains(&tool.name)) {
+        let pin = tool.pin().filter(|pin| {
+            count < PINNED_MOST && bytes.saturating_add(pin.bytes) <= PINNED_MAX_BYTES
+        });
+        let Some(pin) = pin else {
+            observed.left_out += 1;
+            continue;
+        };
+        count += 1;
+        bytes += pin.bytes;
+        observed.news.appeared.push((pin.name.clone(), pin.digest.clone()));
+        observed.pinned.push(pin);
+    }
+    observed
+}
+
+/// A tool that is as it is pinned.
+fn same(name: &str) -> Mark {
+    Mark { name: name.to_owned(), changed: None, is_gone: false, told: None, told_at: None }
+}
+
+/// How a tool stands that is listed as `tool`; its new definition is kept where there is `room`.
+fn marked(before: &KeptTool, tool: &ListedTool, room: &mut usize) -> Mark {
+    if tool.digest == before.pinned.digest {
+        return same(&tool.name);
+    }
+    let definition = tool.definition.clone().filter(|_| tool.bytes <= *room);
+    if definition.is_some() {
+        *room -= tool.bytes;
+    }
+    Mark { changed: Some((tool.digest.clone(), definition)), ..same(&tool.name) }
+}
+
+/// Adds a mark where it says anything that is not kept, and what is told of it.
+fn note(observed: &mut Observed, before: &KeptTool, mut mark: Mark, now: Timestamp) {
+    let changed = mark.changed.as_ref().map(|(digest, _)| digest.clone());
+    let after = KeptTool { changed, is_gone: mark.is_gone, ..before.clone() };
+    let is_news = after.is_news(now);
+    if !is_news && after.changed == before.changed && after.is_gone == before.is_gone {
+        return;
+    }
+    (mark.told, mark.told_at) = (before.told.clone(), before.told_at);
+    if is_news {
+        let News { appeared, changed, gone } = &mut observed.news;
+        let list = match (after.is_gone, &after.changed) {
+            (true, _) => gone,
+            (false, Some(_)) => changed,
+            (false, None) => appeared,
+        };
+        let digest = after.changed.as_ref().unwrap_or(&before.pinned.digest);
+        list.push((mark.name.clone(), digest.clone()));
+        (mark.told, mark.told_at) = (Some(after.standing().to_owned()), Some(now));
+    }
+    observed.marks.push(mark);
+}
