@@ -175,6 +175,9 @@ pub mod http;
 mod inner;
 #[cfg(feature = "http")]
 mod intake;
+#[cfg(feature = "mcp-http")]
+#[doc(hidden)]
+pub mod internal;
 #[cfg(feature = "http")]
 mod judge;
 mod layer;

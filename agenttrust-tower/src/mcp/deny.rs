@@ -2,18 +2,17 @@
 
 use agenttrust::Permit;
 use agenttrust::{DenialReason, DenialResponse};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::message::{Kind, Message};
+use super::headers;
+use super::kind::Kind;
+use super::message::Message;
 use super::rpc::{INTERNAL_ERROR, INVALID_REQUEST, answer};
 use crate::http::finish::{finish, hand_over};
 use crate::http::{FollowBody, HttpContext, MakeBody, StringBody};
 use crate::judge::reply::judge;
 use crate::{Denial, DenyWith};
-
-/// From this revision on, a result says that it is one.
-const RESULT_TYPES: &str = "2026-07-28";
 
 /// Answers a denied call of a tool with a result that the model can read, and whatever else is denied with
 /// an error of JSON-RPC: see [`mcp`](crate::mcp).
@@ -46,15 +45,15 @@ where
             }
             _ => (Value::Null, false),
         };
-        let result_types = says_result_types(request.headers());
+        let result_types = headers::are_modern(request.headers());
         McpContext { id, tool, result_types, asked: HttpContext::from_request(request) }
     }
 
     fn deny(&self, denial: Denial, context: McpContext) -> Result<Response<B>, Err> {
         let problem = DenialResponse::from(denial);
         let outcome = match context.tool {
-            true => ("result", result(&problem, context.result_types)),
-            false => ("error", error(&problem)),
+            true => ("result", denied_result(&problem, context.result_types)),
+            false => ("error", denied_error(&problem)),
         };
         let members = [("jsonrpc", "2.0".into()), ("id", context.id), outcome];
         let members = members.map(|(name, value)| (name.to_owned(), value));
@@ -78,7 +77,10 @@ where
     }
 }
 
-fn result(problem: &DenialResponse, result_types: bool) -> Value {
+/// Returns a denial as the result of a tool, which the model reads. `result_types` is whether results say
+/// that they are some, which they do from 2026-07-28 on.
+#[must_use]
+pub fn denied_result(problem: &DenialResponse, result_types: bool) -> Value {
     let mut result = json!({
         "content": [{ "type": "text", "text": problem.to_model_text() }],
         "isError": true,
@@ -90,16 +92,12 @@ fn result(problem: &DenialResponse, result_types: bool) -> Value {
     result
 }
 
-fn error(problem: &DenialResponse) -> Value {
+/// Returns a denial as an error of JSON-RPC.
+#[must_use]
+pub fn denied_error(problem: &DenialResponse) -> Value {
     let code = match problem.reason() {
         DenialReason::Unavailable | DenialReason::Misconfigured => INTERNAL_ERROR,
         _ => INVALID_REQUEST,
     };
     json!({ "code": code, "message": problem.to_model_text(), "data": problem.to_data() })
-}
-
-/// Revisions are dates, and compare as such.
-fn says_result_types(headers: &HeaderMap) -> bool {
-    let version = headers.get("mcp-protocol-version").and_then(|value| value.to_str().ok());
-    version.is_some_and(|version| version >= RESULT_TYPES)
 }

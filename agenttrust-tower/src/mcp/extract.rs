@@ -5,8 +5,9 @@ use std::fmt;
 use agenttrust::{Action, Effect};
 use http::Request;
 
-use super::message::{Call, Kind, Message};
-use crate::mcp_call::{self, EFFECT_OF_AN_UPDATE, Effects, TASK_UPDATE, read};
+use super::kind::Kind;
+use super::message::{Call, Message};
+use crate::mcp_call::Effects;
 use crate::{ExtractAction, Extracted};
 
 /// Makes an action of a message that [`McpHttpLayer`](crate::McpHttpLayer) has read, and refuses every
@@ -20,16 +21,12 @@ pub struct McpExtract {
 
 impl McpExtract {
     fn action(&self, call: &Call) -> Result<Action, &'static str> {
-        let (name, effect) = match call.kind {
-            Kind::Tool => {
-                (call.name.as_str(), self.effects.as_ref().and_then(|effects| effects(&call.name)))
-            }
-            Kind::Resource => (read::RESOURCE, Some(Effect::Read)),
-            Kind::Directory => (read::DIRECTORY, Some(Effect::Read)),
-            Kind::Prompt => (read::PROMPT, Some(Effect::Read)),
-            Kind::Update => (TASK_UPDATE, Some(self.tasks.unwrap_or(EFFECT_OF_AN_UPDATE))),
+        let effect = match call.kind {
+            Kind::Tool => self.effects.as_ref().and_then(|effects| effects(&call.name)),
+            Kind::Update => self.tasks.or(call.kind.effect()),
+            kind => kind.effect(),
         };
-        let tool = mcp_call::tool(self.server.as_deref(), name)?;
+        let tool = call.kind.tool(self.server.as_deref(), &call.name)?;
         let action = Action::new(tool).input(&call.input);
         Ok(match effect {
             Some(effect) => action.effect(effect),

@@ -1,5 +1,7 @@
-//! `Mcp-Method` and `Mcp-Name` (MCP 2026-07-28): what they say must be what the body says, since
-//! something on the way may have gone by them.
+//! `Mcp-Method` and `Mcp-Name` (MCP 2026-07-28), and `MCP-Protocol-Version`: what they say must be what the
+//! body says, since something on the way may have gone by them.
+
+use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,8 +9,26 @@ use http::HeaderMap;
 
 use super::rpc::{HEADER_MISMATCH, Rejection};
 
-const METHOD: &str = "mcp-method";
-const NAME: &str = "mcp-name";
+pub(super) const METHOD: &str = "mcp-method";
+pub(super) const NAME: &str = "mcp-name";
+pub(super) const VERSION: &str = "mcp-protocol-version";
+
+/// From this revision on there are no sessions, headers repeat what a message says, and a result says that
+/// it is one.
+const MODERN: &str = "2026-07-28";
+
+/// Returns whether this revision of MCP is 2026-07-28 or a later one. Revisions are dates, and compare as
+/// such.
+#[must_use]
+pub fn is_modern(version: &str) -> bool {
+    version >= MODERN
+}
+
+/// Returns whether the headers say so.
+pub(super) fn are_modern(headers: &HeaderMap) -> bool {
+    let version = headers.get(VERSION).and_then(|value| value.to_str().ok());
+    version.is_some_and(is_modern)
+}
 
 /// Refuses headers that contradict the body; absent ones contradict nothing.
 pub(super) fn agree(
@@ -18,20 +38,40 @@ pub(super) fn agree(
 ) -> Result<(), Rejection> {
     for (header, said) in [(METHOD, method), (NAME, name)] {
         if !headers.get_all(header).iter().all(|value| says(value.as_bytes(), said)) {
-            let message = format!("the header {header} does not say what the body says");
-            return Err(Rejection::new(HEADER_MISMATCH, message));
+            return Err(mismatch(header));
         }
     }
     Ok(())
 }
 
-/// As it is, or as `=?base64?…?=` where it could not be a header as it is.
+/// The same of the version. Before 2026-07-28 no body says one.
+pub(super) fn agree_on_version(
+    headers: &HeaderMap,
+    version: Option<&str>,
+) -> Result<(), Rejection> {
+    let Some(version) = version else { return Ok(()) };
+    match headers.get_all(VERSION).iter().all(|value| value.as_bytes() == version.as_bytes()) {
+        true => Ok(()),
+        false => Err(mismatch(VERSION)),
+    }
+}
+
+/// A header that contradicts the body.
+pub(super) fn mismatch(header: &str) -> Rejection {
+    let message = format!("the header {header} does not say what the body says");
+    Rejection::new(HEADER_MISMATCH, message)
+}
+
 fn says(value: &[u8], said: Option<&str>) -> bool {
-    let Some(said) = said.map(str::as_bytes) else { return false };
+    said.is_some_and(|said| decoded(value).is_some_and(|value| *value == *said.as_bytes()))
+}
+
+/// The value as it is, in ASCII, or what is in `=?base64?…?=` where it could not be a header as it is. Never
+/// that as it is: a name that looks like this is another one to a reader that decodes it.
+pub(super) fn decoded(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     match value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?=")) {
-        // Never as it is: a name that looks like this is another one to whoever decodes it.
-        Some(text) => STANDARD.decode(text).is_ok_and(|text| text == said),
-        None => value == said,
+        Some(text) => STANDARD.decode(text).ok().map(Cow::Owned),
+        None => value.is_ascii().then_some(Cow::Borrowed(value)),
     }
 }
 

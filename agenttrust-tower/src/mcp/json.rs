@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 
 /// What a text is.
 #[derive(Debug, PartialEq)]
-pub(super) enum Text {
+pub enum Text {
+    /// An object.
     Object(Map<String, Value>),
     /// A list, which is not read.
     List,
@@ -25,7 +26,11 @@ pub(super) enum Text {
 
 /// Reads a whole text of at most so many values, all that are nested counted. Nested at most 128 deep, as
 /// `serde_json` has it.
-pub(super) fn parse(text: &[u8], most: usize) -> Result<Text, serde_json::Error> {
+///
+/// # Errors
+///
+/// Returns why it is not one JSON text that means one thing only.
+pub fn parse(text: &[u8], most: usize) -> Result<Text, serde_json::Error> {
     let mut left = most.saturating_add(1);
     let mut reader = serde_json::Deserializer::from_slice(text);
     let looked = OneMeaning { left: &mut left }.deserialize(&mut reader);

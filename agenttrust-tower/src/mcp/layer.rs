@@ -10,7 +10,8 @@ use tower::Layer;
 
 use super::deny::McpDeny;
 use super::extract::McpExtract;
-use super::message::Scope;
+use super::message::{Schemas, Scope};
+use super::params::ParamHeaders;
 use super::service::{Intake, McpHttp};
 use crate::http::StringBody;
 use crate::intake::Bounds;
@@ -42,7 +43,7 @@ impl McpHttpLayer {
         let guard =
             GuardLayer::new(guard).extract(McpExtract::default()).deny_with(McpDeny::default());
         let bounds = Bounds { limit: 1024 * 1024, within: Duration::from_secs(30) };
-        let intake = Intake { bounds, scope: Scope::default() };
+        let intake = Intake { bounds, scope: Scope::default(), schemas: Schemas::default() };
         Self { guard, intake, body: StringBody }
     }
 }
@@ -76,6 +77,29 @@ impl<M> McpHttpLayer<M> {
     /// default.
     pub fn prompts(mut self, guarded: bool) -> Self {
         self.intake.scope.prompts = guarded;
+        self
+    }
+
+    /// Which headers repeat arguments of the tools, by name, so that `Mcp-Param-*` are compared with what they
+    /// repeat: see [`mcp`](crate::mcp#headers-that-repeat-arguments).
+    ///
+    /// ```
+    /// # use agenttrust_tower::{McpHttpLayer, mcp::{InvalidParamHeaders, ParamHeaders}};
+    /// # use serde_json::json;
+    /// # fn layer(guard: agenttrust::AgentTrustGuard) -> Result<McpHttpLayer, InvalidParamHeaders> {
+    /// let query = ParamHeaders::of(&json!({ "type": "object", "properties": {
+    ///     "region": { "type": "string", "x-mcp-header": "Region" },
+    /// }}))?;
+    /// let layer = McpHttpLayer::new(guard)
+    ///     .param_headers(move |tool| (tool == "query").then(|| query.clone()));
+    /// # Ok(layer)
+    /// # }
+    /// ```
+    pub fn param_headers(
+        mut self,
+        known: impl Fn(&str) -> Option<ParamHeaders> + Send + Sync + 'static,
+    ) -> Self {
+        self.intake.schemas = Schemas(Some(Arc::new(known)));
         self
     }
 
@@ -137,7 +161,7 @@ impl<S, M: Clone> Layer<S> for McpHttpLayer<M> {
     type Service = McpHttp<Guarded<S, McpExtract, McpDeny<M>>, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        McpHttp::new(self.guard.layer(inner), self.intake, self.body.clone())
+        McpHttp::new(self.guard.layer(inner), self.intake.clone(), self.body.clone())
     }
 }
 

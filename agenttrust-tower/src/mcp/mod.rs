@@ -33,13 +33,23 @@
 //! | one of the guarded methods as a notification | refused: a denial could not be told |
 //! | what is not one JSON-RPC 2.0 message, batches, a key that comes twice, a member that is not JSON-RPC's | refused |
 //! | a member of `params` of a guarded method that is written almost like one of MCP's: `Name`, `nameſ` | refused |
-//! | `Mcp-Method` or `Mcp-Name` that says something else than the body | refused |
+//! | `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name` or `Mcp-Param-*` that says something else than the body | refused: see [below](#headers-that-repeat-arguments) |
 //! | `GET`, `DELETE`, `HEAD`, `OPTIONS` | passes: the server's own stream, the end of a session; with a body, refused |
 //! | any other method of HTTP | refused |
 //!
 //! The input, which an approval is bound to, is all of `params` but `name` and `_meta`; of an update it is
 //! `{"taskId": .., "inputResponses": {..}}`. It is not the path and not the session: give each server a
 //! layer of its own, and a name.
+//!
+//! # Headers that repeat arguments
+//!
+//! From MCP 2026-07-28 on, a tool's schema may have clients repeat single arguments as `Mcp-Param-*`
+//! (`x-mcp-header`), for those on the way. Where the layer is told the schema
+//! ([`param_headers`](McpHttpLayer::param_headers)), each of its headers says what its argument says, is there
+//! where the argument is, and is not where that is null or absent; other headers pass, as MCP has it. Where it
+//! is told none, each `Mcp-Param-*` says what some argument says, which the headers of a client that goes by
+//! MCP always do; which one, the server has to see. In both cases `=?base64?…?=` is decoded, numbers are
+//! compared as numbers, and the answer to any other header is 400 with -32020.
 //!
 //! # What the server gets
 //!
@@ -76,25 +86,30 @@
 //!   several agents come to one server, as the example `mcp_proxy` does.
 //! - **Answers to the server's own requests** (`sampling/createMessage`, `elicitation/create`,
 //!   `roots/list`) pass unchecked, though the tool that asked acts on them.
-//! - **`Mcp-Param-*`** (MCP 2026-07-28), which repeat single arguments for those on the way, are not
-//!   compared with the body and are no part of the input. Do not route by them behind the layer.
+//! - **`Mcp-Param-*` without a schema** are compared with all arguments and not with theirs, and one that is
+//!   missing is not missed. Before you route by them behind the layer, tell it the schemas:
+//!   [`param_headers`](McpHttpLayer::param_headers).
 //! - **Streamable HTTP only.** With HTTP+SSE of 2024-11-05 a server answers in another stream than the one
 //!   that the call was sent in: calls are checked, but clients of that do not read a denial, and the
 //!   outcome is that there was no answer.
 
-mod deny;
+pub(crate) mod deny;
 mod extract;
 mod future;
-mod headers;
-mod json;
+pub(crate) mod headers;
+pub(crate) mod json;
+pub(crate) mod jsonrpc;
+pub(crate) mod kind;
 mod layer;
-mod message;
+pub(crate) mod message;
+pub(crate) mod params;
 mod read;
-mod rpc;
+pub(crate) mod rpc;
 mod service;
 
 pub use self::deny::McpDeny;
 pub use self::extract::McpExtract;
 pub use self::future::McpHttpFuture;
 pub use self::layer::McpHttpLayer;
+pub use self::params::{InvalidParamHeaders, ParamHeaders};
 pub use self::service::McpHttp;

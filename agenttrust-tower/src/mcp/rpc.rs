@@ -4,46 +4,66 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
-pub(super) const PARSE_ERROR: i32 = -32700;
-pub(super) const INVALID_REQUEST: i32 = -32600;
-pub(super) const INVALID_PARAMS: i32 = -32602;
-pub(super) const INTERNAL_ERROR: i32 = -32603;
+/// The text is no JSON.
+pub const PARSE_ERROR: i32 = -32700;
+/// The message is none, or not one that is taken.
+pub const INVALID_REQUEST: i32 = -32600;
+/// What is given to the method does not fit.
+pub const INVALID_PARAMS: i32 = -32602;
+/// The fault is on this side.
+pub const INTERNAL_ERROR: i32 = -32603;
 /// MCP 2026-07-28: a header contradicts the body.
-pub(super) const HEADER_MISMATCH: i32 = -32020;
+pub const HEADER_MISMATCH: i32 = -32020;
 
 /// Why a message is not handed on.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rejection {
-    pub(super) status: StatusCode,
-    pub(super) code: i32,
-    pub(super) message: String,
+pub struct Rejection {
+    /// The status over HTTP.
+    pub status: StatusCode,
+    /// The code of JSON-RPC.
+    pub code: i32,
+    /// What happened, and what to do.
+    pub message: String,
     /// The id of the request, where it could be read; else null, as JSON-RPC has it.
-    pub(super) id: Value,
+    pub id: Value,
     /// The body was not read to its end, so nothing can follow it on a connection of HTTP/1.
-    pub(super) closes: bool,
+    pub closes: bool,
 }
 
 impl Rejection {
-    pub(super) fn new(code: i32, message: impl Into<String>) -> Self {
+    /// Makes one with a status of 400 and no id.
+    #[must_use]
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
         let (status, message) = (StatusCode::BAD_REQUEST, message.into());
         Self { status, code, message, id: Value::Null, closes: false }
     }
 
-    pub(super) fn status(mut self, status: StatusCode) -> Self {
+    /// Sets the status over HTTP.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    pub(super) fn id(mut self, id: Value) -> Self {
+    /// Sets the id of the request that is answered.
+    #[must_use]
+    pub fn id(mut self, id: Value) -> Self {
         self.id = id;
         self
     }
 
-    pub(super) fn into_response<B>(self, make_body: impl FnOnce(String) -> B) -> Response<B> {
-        let Self { status, code, message, id, closes } = self;
-        let error = json!({ "code": code, "message": message });
-        let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
-        let mut response = answer(status, body, make_body);
+    /// Returns it as a message.
+    #[must_use]
+    pub fn into_message(self) -> Value {
+        let error = json!({ "code": self.code, "message": self.message });
+        json!({ "jsonrpc": "2.0", "id": self.id, "error": error })
+    }
+
+    /// Returns it as an answer over HTTP.
+    #[must_use]
+    pub fn into_response<B>(self, make_body: impl FnOnce(String) -> B) -> Response<B> {
+        let (status, closes) = (self.status, self.closes);
+        let mut response = answer(status, self.into_message(), make_body);
         let headers = response.headers_mut();
         if closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -14,7 +14,7 @@ use http_body::Body;
 use tower::Service;
 
 use super::future::McpHttpFuture;
-use super::message::{self, Message, Scope};
+use super::message::{self, Message, Schemas, Scope};
 use super::read;
 use super::rpc::Rejection;
 use crate::asking::ask;
@@ -23,16 +23,17 @@ use crate::intake::Bounds;
 use crate::stage::Stage;
 
 /// How messages are taken in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Intake {
     pub(super) bounds: Bounds,
     pub(super) scope: Scope,
+    pub(super) schemas: Schemas,
 }
 
 impl Intake {
     /// A value that was read takes some hundred bytes, of which the shortest are two in the text: the
     /// limit alone would be one of text and not of memory.
-    fn most_values(self) -> usize {
+    fn most_values(&self) -> usize {
         (self.bounds.limit / 16).max(1024)
     }
 }
@@ -84,7 +85,7 @@ where
         // The service that was polled ready goes with the call; its clone need not be ready.
         let fresh = self.inner.clone();
         let ready = mem::replace(&mut self.inner, fresh);
-        let asking = ask(taken_in(request, self.intake));
+        let asking = ask(taken_in(request, self.intake.clone()));
         McpHttpFuture::reading(Stage::Asking { asking, service: ready }, self.body.clone())
     }
 }
@@ -104,7 +105,10 @@ where
     let (mut head, body) = request.into_parts();
     let text = read::read_body(&head, body, intake.bounds).await?;
     let (text, message) = match head.method {
-        Method::POST => message::parse(&text, intake.most_values(), &head.headers, intake.scope)?,
+        Method::POST => {
+            let Intake { scope, schemas, .. } = &intake;
+            message::parse(&text, intake.most_values(), &head.headers, *scope, schemas)?
+        }
         _ => (Vec::new(), Message::Pass),
     };
     describe(&mut head.headers, text.len());

@@ -8,6 +8,7 @@ mod denials;
 mod heads;
 mod house;
 mod messages;
+mod params;
 mod smuggling;
 mod streams;
 mod tasks;

@@ -1,0 +1,16 @@
+//! What our own crates share beside the public API, and others should not use. No stability between
+//! versions.
+
+/// MCP as the layer reads it: what is read, what is asked about, and how it is told no.
+pub mod mcp {
+    pub use crate::mcp::deny::{denied_error, denied_result};
+    pub use crate::mcp::headers::is_modern;
+    pub use crate::mcp::json::{Text, parse};
+    pub use crate::mcp::jsonrpc::JsonRpc;
+    pub use crate::mcp::kind::Kind;
+    pub use crate::mcp::message::{Call, Scope};
+    pub use crate::mcp::params::{InvalidParamHeaders, ParamHeaders};
+    pub use crate::mcp::rpc::{
+        HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Rejection,
+    };
+}
