@@ -257,7 +257,7 @@ impl AgentTrustError {
     /// header of our Guardian.
     pub(crate) fn from_answer(status: u16, body: &[u8], signed: bool) -> Self {
         let ErrorBody { error: code, message, details } =
-            serde_json::from_slice(body).unwrap_or_default();
+            serde_json::from_slice(body).unwrap_or_else(|_| of_json_rpc(body));
         let message = if message.is_empty() { said_nothing(status, &code) } else { message };
         match status {
             400 => Self::Validation { message, status },
@@ -282,6 +282,20 @@ impl AgentTrustError {
             }
         }
     }
+}
+
+/// What an answer says that is an error of JSON-RPC, as those to requests of MCP are; nothing for any other.
+fn of_json_rpc(body: &[u8]) -> ErrorBody {
+    #[derive(Default, serde::Deserialize)]
+    struct Answer {
+        error: Fault,
+    }
+    #[derive(Default, serde::Deserialize)]
+    struct Fault {
+        message: String,
+    }
+    let Answer { error: Fault { message } } = serde_json::from_slice(body).unwrap_or_default();
+    ErrorBody { message, ..ErrorBody::default() }
 }
 
 /// The approval that a change waits for, as the details of its refusal name it.

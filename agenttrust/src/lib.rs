@@ -69,9 +69,9 @@ pub use self::model::{
     ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, Binds, BoundTo, CheckRequest,
     CheckResult, CreateAgentRequest, CreateDelegationRequest, Delegation, DelegationRestrictions,
     DelegationState, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
-    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, PrivateKey, Revocation,
-    Session, SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token,
-    ToolArgument, ToolDeclaration, ToolManifest, ToolPlace,
+    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, McpServer, McpTool, PrivateKey,
+    RegisterMcpServerRequest, Revocation, Session, SessionMode, SessionSource, TelemetryEvent,
+    TelemetryEventType, Timestamp, Token, ToolArgument, ToolDeclaration, ToolManifest, ToolPlace,
 };
 pub use self::tools::{manifest, tools};
 pub use self::transport::{TransportError, TransportErrorKind};

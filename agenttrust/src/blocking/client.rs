@@ -9,6 +9,7 @@ use http_body::Body;
 use tower::Service;
 
 use super::managing::{Audit, Keys, Policies, Tools, Webhooks};
+use super::mcp::Mcp;
 use super::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
 use super::wait;
 use crate::client as asynchronous;
@@ -97,6 +98,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn delegations(&self) -> Delegations<'_> {
         Delegations::new(&self.client)
+    }
+
+    /// Registering MCP servers, and calling their tools through the Guardian.
+    #[must_use]
+    pub fn mcp(&self) -> Mcp<'_> {
+        Mcp::new(&self.client)
     }
 
     /// Reading, deciding and waiting for approvals.

@@ -22,12 +22,14 @@ mod client;
 mod export;
 mod guard;
 mod managing;
+mod mcp;
 mod resources;
 
 pub use self::client::{AgentTrustClient, AgentTrustClientBuilder};
 pub use self::export::AuditExport;
 pub use self::guard::{AgentTrustGuard, AgentTrustGuardBuilder};
 pub use self::managing::{Audit, Keys, Policies, Tools, Webhooks};
+pub use self::mcp::Mcp;
 pub use self::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
 
 use std::future::Future;

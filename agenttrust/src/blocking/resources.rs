@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::model::{
     ActionCheckRequest, Agent, Approval, ApprovalDecision, CheckResult, CreateAgentRequest,
     CreateDelegationRequest, Delegation, Floor, InitSessionRequest, IntrospectTokenRequest,
-    IntrospectionResult, IssueTokenRequest, IssuedToken, Session, SetFloorRequest, TelemetryEvent,
-    TelemetryReceipt, Token, UpdateAgentRequest,
+    IntrospectionResult, IssueTokenRequest, IssuedToken, Session, SetFloorRequest, TakenBack,
+    TelemetryEvent, TelemetryReceipt, Token, UpdateAgentRequest,
 };
 
 /// Declares resources whose calls wait for the async ones of the same names. What is borrowed comes first, what is
@@ -93,6 +93,13 @@ resources! {
         ///
         /// As for the async [`revoke`](crate::client::Agents::revoke).
         fn revoke(&self, agent_id: &str, reason: &str) -> ();
+
+        /// Revokes an agent as [`revoke`](Self::revoke) does, and says whether that is stored.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`take_back`](crate::client::Agents::take_back).
+        fn take_back(&self, agent_id: &str, reason: &str) -> TakenBack;
 
         /// Suspends an agent until it is reactivated.
         ///
@@ -269,6 +276,13 @@ resources! {
         ///
         /// As for the async [`revoke`](crate::client::Delegations::revoke).
         fn revoke(&self, delegation_id: &str) -> ();
+
+        /// Revokes a delegation as [`revoke`](Self::revoke) does, and says whether that is stored.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`take_back`](crate::client::Delegations::take_back).
+        fn take_back(&self, delegation_id: &str) -> TakenBack;
 
         /// Opens a session in which the agent that was given to may do what the delegation gives.
         ///

@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::AgentTrustClient;
 use super::path::segment;
+use super::request::Call;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{
-    Agent, CreateAgentRequest, Floor, PrivateKey, SetFloorRequest, UpdateAgentRequest,
+    Agent, CreateAgentRequest, Floor, PrivateKey, SetFloorRequest, TakenBack, UpdateAgentRequest,
 };
 
 /// See [`AgentTrustClient::agents`].
@@ -112,9 +113,39 @@ impl<'a> Agents<'a> {
     ///
     /// [`NotFound`](AgentTrustError::NotFound) when there is none.
     pub async fn revoke(&self, agent_id: &str, reason: &str) -> Result<()> {
+        // Whatever a gateway says of it: it is done.
+        self.revocation(agent_id, reason)?.send().await.map(drop)
+    }
+
+    /// Revokes an agent as [`revoke`](Self::revoke) does, and says whether that is stored.
+    ///
+    /// ```
+    /// # use agenttrust::AgentTrustClient;
+    /// # let client = AgentTrustClient::builder().service(tower::service_fn(
+    /// #     |request: http::Request<bytes::Bytes>| async move {
+    /// #         assert_eq!(request.uri().path(), "/api/v1/agents/agt_1/revoke");
+    /// #         let answer = r#"{"status":"revoked","durable":true}"#;
+    /// #         Ok::<_, std::io::Error>(http::Response::new(http_body_util::Full::new(bytes::Bytes::from(answer))))
+    /// #     },
+    /// # )).build()?;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let taken = client.agents().take_back("agt_1", "its host was broken into").await?;
+    /// assert!(!taken.is_in_memory_only());
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// # })?;
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`revoke`](Self::revoke).
+    pub async fn take_back(&self, agent_id: &str, reason: &str) -> Result<TakenBack> {
+        self.revocation(agent_id, reason)?.send().await?.json()
+    }
+
+    fn revocation(&self, agent_id: &str, reason: &str) -> Result<Call<'a>> {
         let path = format!("/api/v1/agents/{}/revoke", segment("agent id", agent_id)?);
-        self.client.post(path).json(&json!({ "reason": reason })).send().await?;
-        Ok(())
+        Ok(self.client.post(path).json(&json!({ "reason": reason })))
     }
 
     /// Suspends an agent until it is reactivated: it may do nothing meanwhile. `reason` goes into the audit

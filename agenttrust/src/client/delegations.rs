@@ -3,7 +3,7 @@
 use super::path::{segment, with_query};
 use super::{AgentTrustClient, Page};
 use crate::error::Result;
-use crate::model::{CreateDelegationRequest, Delegation, DelegationState, Session};
+use crate::model::{CreateDelegationRequest, Delegation, DelegationState, Session, TakenBack};
 
 /// See [`AgentTrustClient::delegations`].
 #[derive(Clone, Copy, Debug)]
@@ -149,8 +149,37 @@ impl<'a> Delegations<'a> {
     /// [`NotFound`](crate::AgentTrustError::NotFound) for one that does not work any more,
     /// [`Authorization`](crate::AgentTrustError::Authorization) for one of other agents.
     pub async fn revoke(&self, delegation_id: &str) -> Result<()> {
-        self.client.delete(path(delegation_id)?).send().await?;
-        Ok(())
+        // Whatever a gateway says of it: it is done.
+        self.client.delete(path(delegation_id)?).send().await.map(drop)
+    }
+
+    /// Revokes a delegation as [`revoke`](Self::revoke) does, and says whether that is stored.
+    ///
+    /// ```
+    /// # use agenttrust::AgentTrustClient;
+    /// # let client = AgentTrustClient::builder().service(tower::service_fn(
+    /// #     |request: http::Request<bytes::Bytes>| async move {
+    /// #         assert_eq!((request.method().as_str(), request.uri().path()), ("DELETE", "/api/v1/delegations/dlg_1"));
+    /// #         let answer = r#"{"status":"revoked","durable":false}"#;
+    /// #         Ok::<_, std::io::Error>(http::Response::new(http_body_util::Full::new(bytes::Bytes::from(answer))))
+    /// #     },
+    /// # )).build()?;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let taken = client.delegations().take_back("dlg_1").await?;
+    /// if taken.is_in_memory_only() {
+    ///     eprintln!("revoked at this Guardian, whose database does not answer");
+    /// }
+    /// # assert!(taken.is_in_memory_only());
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// # })?;
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`revoke`](Self::revoke).
+    pub async fn take_back(&self, delegation_id: &str) -> Result<TakenBack> {
+        self.client.delete(path(delegation_id)?).send().await?.json()
     }
 
     /// Opens a session in which the agent that was given to may do what the delegation gives.

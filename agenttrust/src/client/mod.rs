@@ -11,6 +11,7 @@ mod export;
 mod health;
 mod issued;
 mod keys;
+mod mcp;
 mod path;
 mod pieces;
 mod policies;
@@ -38,6 +39,7 @@ pub use self::delegations::{DelegationFilter, Delegations};
 pub use self::export::AuditExport;
 pub use self::issued::{Page, SessionFilter, TokenFilter};
 pub use self::keys::{Keys, RevokeKeyOptions};
+pub use self::mcp::{Mcp, RegisterMcpServerOptions};
 pub use self::policies::Policies;
 pub use self::revocations::Revocations;
 pub use self::sessions::{ApiSessionOptions, Sessions};
@@ -156,6 +158,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn delegations(&self) -> Delegations<'_> {
         Delegations::new(self)
+    }
+
+    /// Registering MCP servers, and calling their tools through the Guardian.
+    #[must_use]
+    pub fn mcp(&self) -> Mcp<'_> {
+        Mcp::new(self)
     }
 
     /// Reading, deciding and waiting for approvals.

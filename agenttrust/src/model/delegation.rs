@@ -8,7 +8,8 @@ use super::word::wire_words;
 wire_words! {
     /// How a delegation stands.
     pub enum DelegationState as "state of a delegation" {
-        /// It was not revoked, and has not expired; nor has anything that it was made from.
+        /// It was not revoked, and has not expired; nor has anything that it was made from. Whether it lets calls
+        /// through at present, [`Delegation::usable`] says.
         Active = "active",
         /// It has expired.
         Expired = "expired",
@@ -113,6 +114,15 @@ pub struct Delegation {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub state: DelegationState,
+    /// Whether it lets calls through now: an active one does not while an agent of its chain is suspended, nor once
+    /// its calls are used up. A gateway that is not ours may not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = bool, required = true))]
+    pub usable: Option<bool>,
+    /// Why it lets none through, and what would mend that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub unusable_because: Option<String>,
     /// The id of the key that it was made with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

@@ -4,6 +4,10 @@
 
 /// The API key, `sk_live_…`.
 pub const API_KEY: &str = "x-api-key";
+/// The agent that a request is made for.
+pub const AGENT_ID: &str = "x-agent-id";
+/// The session that a request to an MCP server is made in.
+pub const SESSION_ID: &str = "x-session-id";
 /// The digest of a call's input, 64 hexadecimal digits; an approval is bound to it.
 pub const INPUT_DIGEST: &str = "agenttrust-input-digest";
 /// What the digest is of, where that is not the whole input: a word of [`Binds`](super::Binds).

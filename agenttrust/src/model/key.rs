@@ -211,4 +211,8 @@ pub struct KeyRevocation {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub sessions: u64,
+    /// How many delegations went with it that worked until then.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub delegations: u64,
 }

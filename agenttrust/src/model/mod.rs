@@ -15,6 +15,7 @@ mod floor;
 pub mod headers;
 mod issued;
 mod key;
+mod mcp;
 pub(crate) mod name;
 mod policy;
 mod revocation;
@@ -44,13 +45,16 @@ pub use self::effect::{Effect, ParseEffectError};
 pub use self::floor::{Floor, SetFloorRequest};
 pub use self::issued::{IssuedToken, SessionState, TokenState};
 pub use self::key::{ApiKey, CreateKeyRequest, Issued, KeyRevocation, KeyRole, KeySecret};
+pub use self::mcp::{
+    McpAuthorization, McpServer, McpTool, McpToolChange, McpToolState, RegisterMcpServerRequest,
+};
 pub use self::policy::{
     PoliciesInForce, Policy, PolicyEffect, PolicyElevation, PolicyFile, PolicyLimit,
     PolicyLimitPer, PolicySource, UnusablePolicies,
 };
 pub use self::revocation::Revocation;
 pub use self::session::{InitSessionRequest, Session, SessionMode, SessionSource};
-pub use self::system::{ErrorBody, Health, HealthStatus};
+pub use self::system::{ErrorBody, Health, HealthStatus, TakenBack};
 pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, TelemetryReport};
 pub use self::timestamp::Timestamp;
 pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};

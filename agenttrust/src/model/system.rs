@@ -54,6 +54,43 @@ impl Health {
     }
 }
 
+/// What came of taking something back: of a revocation, a suspension.
+///
+/// ```
+/// use agenttrust::model::TakenBack;
+///
+/// assert!(!TakenBack::new("revoked", true).is_in_memory_only());
+/// assert!(TakenBack::new("revoked", false).is_in_memory_only());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct TakenBack {
+    /// What was done, as one word.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub status: String,
+    /// Whether it is stored. Until it is, it is in force at the Guardian that answers and tried again; the
+    /// other replicas do not know of it yet, and a restart would forget it. A gateway that is not ours may not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = bool, required = true))]
+    pub durable: Option<bool>,
+}
+
+impl TakenBack {
+    /// What was done, as one word, and whether it is stored.
+    #[must_use]
+    pub fn new(status: impl Into<String>, durable: bool) -> Self {
+        Self { status: status.into(), durable: Some(durable) }
+    }
+
+    /// Whether the Guardian says that it is in force there and not stored yet: revoke it again to see whether it is.
+    #[must_use]
+    pub fn is_in_memory_only(&self) -> bool {
+        self.durable == Some(false)
+    }
+}
+
 /// The body of every answer that is not 2xx.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

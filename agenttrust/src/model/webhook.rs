@@ -122,7 +122,7 @@ impl fmt::Debug for Webhook {
 }
 
 /// A URL without what may be as good as a password.
-fn host(url: &str) -> String {
+pub(super) fn host(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();

@@ -5,6 +5,7 @@ mod export;
 mod guard;
 mod guarded;
 mod managing;
+mod mcp;
 mod scripted;
 mod tokens;
 mod transport;
