@@ -1,5 +1,6 @@
 //! Building a Guardian.
 
+mod leaving;
 mod start;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use agenttrust::background;
 
 use crate::domain::{GuardianError, Secret, limits};
+use crate::engine::McpSettings;
 use crate::guardian::Guardian;
 use crate::policy::PolicySet;
 use crate::store::Database;
@@ -24,6 +26,14 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 /// The shortest and the longest of these times that is taken.
 const CHECK_DEADLINES: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(30);
+
+/// How long an MCP server may take until it answers, and may be silent in the middle of an answer.
+const MCP_PATIENCE: Duration = Duration::from_secs(120);
+/// The longest of that which is taken, and the shortest.
+const MCP_PATIENCES: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(3_600);
+/// The longest that a held call of an MCP tool waits.
+const MCP_HOLD_MOST: Duration = Duration::from_secs(600);
 
 /// Settings of a [`Guardian`]; see [`Guardian::builder`].
 ///
@@ -43,7 +53,14 @@ pub struct GuardianBuilder {
     session_ttl: Duration,
     check_deadline: Duration,
     allow_private_targets: bool,
+    /// Ranges of addresses that may be called.
+    allow_outbound: Vec<String>,
+    /// The keys by which secrets are sealed.
+    secret_key: Option<Secret>,
     max_requests: usize,
+    mcp: McpSettings,
+    public_url: Option<String>,
+    scheme: &'static str,
     audit: AuditFiles,
 }
 
@@ -75,7 +92,12 @@ impl Default for GuardianBuilder {
             session_ttl: SESSION_TTL,
             check_deadline: CHECK_DEADLINE,
             allow_private_targets: false,
+            allow_outbound: Vec::new(),
+            secret_key: None,
             max_requests: limits::REQUESTS,
+            mcp: McpSettings { hold: Duration::ZERO, patience: MCP_PATIENCE },
+            public_url: None,
+            scheme: "http",
             audit: AuditFiles::default(),
         }
     }
@@ -179,6 +201,30 @@ impl GuardianBuilder {
         self
     }
 
+    /// Opens a range of addresses (`10.1.0.0/16`, `fd00:1::/32`, `127.0.0.1`) to the calls that the Guardian makes,
+    /// to webhooks and MCP servers say, without TLS too. May be given several times; public addresses are called in
+    /// any case, by https.
+    ///
+    /// Where clouds keep the secrets of their machines (169.254.169.254 and its like) is in no range but one of that
+    /// address alone; "any" address, multicast, and addresses of IPv4 in the clothes of IPv6 are in none. What is no
+    /// range is refused when the Guardian is built.
+    pub fn allow_outbound(mut self, range: impl Into<String>) -> Self {
+        self.allow_outbound.push(range.into());
+        self
+    }
+
+    /// The key by which secrets that are to be sent again (of webhooks, of MCP servers) are kept sealed in the
+    /// database: 64 hexadecimal digits. Several are separated by commas, of which the first one seals and all of
+    /// them open; what an earlier one sealed is sealed by the first one when the Guardian starts.
+    ///
+    /// Unless it is said, it is in a file beside an SQLite database (`agenttrust.db.secret-key`), made when it is not
+    /// there, for its owner alone. In memory it is random. On PostgreSQL there is none, and nothing that needs to be
+    /// sealed is taken; all Guardians on one database have the same.
+    pub fn secret_key(mut self, keys: impl Into<String>) -> Self {
+        self.secret_key = Some(Secret::from(keys.into()));
+        self
+    }
+
     /// How many requests may be under way at once, from 16 to 1,000,000; 4,096 by default. A key has a quarter of that, but never
     /// less than the smaller of 512 and a half. A request beyond is answered 429 or 503 with `Retry-After`.
     ///
@@ -186,6 +232,34 @@ impl GuardianBuilder {
     /// waiting callers and streams holds for them: the program that makes them bounds its own.
     pub fn max_requests(mut self, most: usize) -> Self {
         self.max_requests = most;
+        self
+    }
+
+    /// How long a held call of an MCP tool waits for its approval before it is answered that it is held, at most 10
+    /// minutes; not at all by default. A client that gave a progress token hears meanwhile that it waits.
+    pub fn mcp_hold(mut self, hold: Duration) -> Self {
+        self.mcp.hold = hold;
+        self
+    }
+
+    /// How long an MCP server may take until it begins to answer, and may be silent in the middle of an answer, from
+    /// 100 milliseconds to an hour; two minutes by default.
+    pub fn mcp_timeout(mut self, patience: Duration) -> Self {
+        self.mcp.patience = patience;
+        self
+    }
+
+    /// The URL under which others reach this Guardian, such as `https://guardian.example`: the base of every absolute
+    /// URL that it gives out. Unless it is said, that is what a request was asked under, without TLS.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// It is asked over TLS.
+    #[cfg(feature = "cli")]
+    pub(crate) fn over_tls(mut self) -> Self {
+        self.scheme = "https";
         self
     }
 
@@ -245,9 +319,11 @@ impl fmt::Debug for GuardianBuilder {
             .field("admin_keys", &self.admin_keys.len())
             .field("allow_self_approval", &self.allow_self_approval)
             .field("allow_private_targets", &self.allow_private_targets)
+            .field("allow_outbound", &self.allow_outbound)
             .field("approval_ttl", &self.approval_ttl)
             .field("session_ttl", &self.session_ttl)
             .field("max_requests", &self.max_requests)
+            .field("mcp", &self.mcp)
             .finish_non_exhaustive()
     }
 }

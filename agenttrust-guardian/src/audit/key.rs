@@ -1,8 +1,8 @@
 //! The key that signs checkpoints, and the public half by which they are verified.
 
 use std::fmt;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use super::error::AuditError;
 use super::record::unhex;
-use crate::domain::file::{ReadError, is_open_to_others, read_text_at_most};
+use crate::domain::file::{ReadError, is_open_to_others, read_text_at_most, write_once};
 
 /// A file of a key is smaller than this; a larger one is something else.
 const MOST: u64 = 4 << 10;
@@ -63,15 +63,7 @@ impl AuditKey {
             |reason: String| AuditError::Key { path: path.to_owned(), reason, source: None };
         let key = Self::random().map_err(|error| unmade(error.to_string()))?;
         let pem = key.0.to_pkcs8_pem(LineEnding::LF).map_err(|error| unmade(error.to_string()))?;
-        // Under another name first: whoever sees the file sees a whole key.
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{}", std::process::id()));
-        let draft = PathBuf::from(draft);
-        let made =
-            write_new(&draft, pem.as_bytes()).and_then(|()| std::fs::hard_link(&draft, path));
-        // A draft that stays is of no use to anybody who may not read the key.
-        let _ = std::fs::remove_file(&draft);
-        match made {
+        match write_once(path, pem.as_bytes()) {
             // Another process on the same database was first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::load(path),
             Err(error) => Err(unusable(path, error)),
@@ -131,16 +123,6 @@ fn unusable(path: &Path, error: io::Error) -> AuditError {
         reason: error.to_string(),
         source: Some(Arc::new(error)),
     }
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn warn_of_readers(path: &Path) {

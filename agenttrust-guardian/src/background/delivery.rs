@@ -10,10 +10,11 @@ use serde_json::json;
 
 use super::backoff;
 use crate::audit::Record;
+use crate::domain;
 use crate::engine::Engine;
-use crate::outbound::Outbound;
 use crate::outbound::{self, sign};
-use crate::store::{Ended, Leased, StoreError, WebhookRow};
+use crate::services::sealed;
+use crate::store::{Ended, Leased, SecretOf, StoreError, WebhookRow};
 
 /// How often to look for what is due.
 const BEAT: Duration = Duration::from_millis(500);
@@ -108,8 +109,7 @@ impl DeliveryJob {
 }
 
 async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Result<(), StoreError> {
-    let answered =
-        post(&engine.outbound, webhook, &leased, engine.clock.now().unix_seconds()).await;
+    let answered = post(engine, webhook, &leased, engine.clock.now().unix_seconds()).await;
     let now = engine.clock.now();
     let (status, error) = match answered {
         Ok(status) if status.is_success() => {
@@ -120,6 +120,10 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
             return switch_off(engine, webhook, leased).await;
         }
         Ok(status) => (Some(status.as_u16()), format!("the receiver answered {status}")),
+        Err(Untold::Call(outbound::Error::Redirected { status, to })) => {
+            let error = outbound::Error::Redirected { status, to };
+            (Some(status.as_u16()), error.to_string())
+        }
         Err(error) => (None, error.to_string()),
     };
     match backoff::next_attempt(leased.created_at, leased.attempts, now) {
@@ -137,15 +141,30 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
     }
 }
 
-/// Signs and sends it.
+/// Why a message was not told.
+#[derive(Debug, thiserror::Error)]
+enum Untold {
+    #[error(transparent)]
+    Call(#[from] outbound::Error),
+    #[error("not sent: {}", .0.message())]
+    Secret(domain::Error),
+    #[error(
+        "not sent: the secret that is kept for the webhook is none; remove the webhook and register it anew"
+    )]
+    NoSecret,
+}
+
+/// Signs and sends it. What cannot be signed is not sent.
 async fn post(
-    outbound: &Outbound,
+    engine: &Engine,
     webhook: &WebhookRow,
     leased: &Leased,
     at: i64,
-) -> Result<StatusCode, outbound::Error> {
-    let url = outbound.target(&webhook.url)?;
-    let signature = sign(&webhook.secret, &leased.id, at, &leased.body).unwrap_or_default();
+) -> Result<StatusCode, Untold> {
+    let url = engine.outbound.target(&webhook.url)?;
+    let secret = sealed::open(&engine.sealer, SecretOf::Webhook, &webhook.id, &webhook.secret);
+    let secret = secret.map_err(Untold::Secret)?;
+    let signature = sign(&secret, &leased.id, at, &leased.body).ok_or(Untold::NoSecret)?;
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("webhook-timestamp", HeaderValue::from(at));
@@ -154,7 +173,7 @@ async fn post(
             headers.insert(name, value);
         }
     }
-    outbound.post(url, headers, leased.body.clone()).await
+    Ok(engine.outbound.post(url, headers, leased.body.clone()).await?)
 }
 
 /// 410: the receiver wants nothing more, ever.

@@ -9,7 +9,9 @@ use agenttrust::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{AuditFiles, CHECK_DEADLINES, GuardianBuilder, Source};
+use super::{
+    AuditFiles, CHECK_DEADLINES, GuardianBuilder, MCP_HOLD_MOST, MCP_PATIENCES, Source, leaving,
+};
 use crate::audit::{
     AUDIT_CHECKPOINTS, AUDIT_KEY, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
 };
@@ -18,17 +20,19 @@ use crate::clock::Clock;
 use crate::domain::limits::Limits;
 use crate::domain::{DEFAULT_ORG, Fingerprint, GuardianError, Key, Role, Secret};
 use crate::engine::check_ids::CheckIds;
+use crate::engine::mcp_keys::McpKeys;
 use crate::engine::policies::{Origin, Policies, brief};
 use crate::engine::pulse::Pulse;
 use crate::engine::revocations::Revocations;
 use crate::engine::sync::SyncProgress;
-use crate::engine::{Changes, Engine, Settings, sync, taking};
+use crate::engine::{Changes, Engine, Refusals, Settings, sync, taking};
 use crate::guardian::Guardian;
 use crate::metrics::Metrics;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Reach};
 use crate::policy::PolicySet;
 use crate::registry::Registry;
 use crate::services::keys::{self, Maker, NewKey};
+use crate::services::sealed;
 use crate::store::{Database, Store};
 use crate::telemetry::Telemetry;
 
@@ -48,6 +52,7 @@ impl GuardianBuilder {
             "replica": self.replica,
             "allow_self_approval": self.allow_self_approval,
             "allow_private_targets": self.allow_private_targets,
+            "allow_outbound": self.allow_outbound,
             "policies": brief(&engine.policies.load()),
             "keys": engine.keys_in_brief(),
             "audit_key": engine.audit.key().map(|key| key.public().to_string()),
@@ -60,6 +65,7 @@ impl GuardianBuilder {
         }
         // Loading may have taken a while.
         engine.sync().await?;
+        sealed::seal_kept(&engine).await?;
         sync::start(&engine);
         taking::start(&engine);
         start_loops(&engine);
@@ -77,6 +83,20 @@ impl GuardianBuilder {
             return Err(GuardianError::Invalid(
                 "approvals and sessions need a time to live above zero".to_owned(),
             ));
+        }
+        if !MCP_PATIENCES.contains(&self.mcp.patience) {
+            return Err(GuardianError::Invalid(format!(
+                "mcp-timeout is {:?}; give a time from {:?} to {:?}",
+                self.mcp.patience,
+                MCP_PATIENCES.start(),
+                MCP_PATIENCES.end(),
+            )));
+        }
+        if self.mcp.hold > MCP_HOLD_MOST {
+            return Err(GuardianError::Invalid(format!(
+                "mcp-hold is {:?}; a held call waits for {MCP_HOLD_MOST:?} at most",
+                self.mcp.hold
+            )));
         }
         if !CHECK_DEADLINES.contains(&self.check_deadline) {
             return Err(GuardianError::Invalid(format!(
@@ -96,8 +116,11 @@ impl GuardianBuilder {
         let clock = Arc::new(Clock::default());
         // Before anything is made: a mistake in them leaves nothing behind.
         let given = self.policies.clone().given(clock.now()).await?;
+        let ranges = self.ranges()?;
+        let secret_keys = self.secret_keys()?;
         let store = Store::open(database).await?.with_own_votes(self.allow_self_approval);
         let settings = self.settings(database);
+        let sealer = leaving::sealer(secret_keys, database)?;
         let audit = self.open_audit(&store, database, &settings.log, &clock).await?;
         let control_store = store.control(database).await?;
         let reading_store = store.reading(database).await?;
@@ -118,6 +141,7 @@ impl GuardianBuilder {
         let registry = Registry::load(&store, clock.now()).await;
         let registry = registry.map_err(|error| refused(database, &error))?;
         let checks = CheckIds::load(&store).await?;
+        let mcp_keys = McpKeys::load(&store).await?;
         // From here on, whoever sets the clock opens no budget early.
         clock.undisturbed();
         registry.keys.set_own(own.fingerprint(), own_key());
@@ -130,9 +154,11 @@ impl GuardianBuilder {
             policies,
             audit,
             checks,
+            mcp_keys,
             changes: Changes::new(),
             revocations: Revocations::new(),
             limits,
+            refusals: Refusals::default(),
             synced: SyncProgress::from(seen, asked),
             takings: Arc::default(),
             telemetry,
@@ -140,7 +166,8 @@ impl GuardianBuilder {
             settings,
             metrics,
             pulse: Pulse::default(),
-            outbound: Outbound::new(self.allow_private_targets),
+            outbound: Outbound::new(Reach::new(self.allow_private_targets, &ranges)),
+            sealer,
             closing: watch::Sender::new(false),
             closed: AtomicBool::new(false),
         })
@@ -156,6 +183,9 @@ impl GuardianBuilder {
             shared_database: database.is_shared(),
             has_replicas,
             is_private: database.is_private(),
+            mcp: self.mcp,
+            scheme: self.scheme,
+            public_url: self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
             log: if has_replicas { self.replica.clone() } else { String::new() },
             audit_retention: self.audit.retention,
         }

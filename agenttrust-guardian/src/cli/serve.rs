@@ -149,6 +149,12 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     if let Some(file) = &config.values.audit_checkpoints {
         builder = builder.audit_checkpoints(file);
     }
+    for range in &config.values.allow_outbound {
+        builder = builder.allow_outbound(range.to_string());
+    }
+    if let Some(keys) = &config.values.secret_key {
+        builder = builder.secret_key(keys.expose());
+    }
     if let Some(keep) = config.values.audit_retention {
         builder = builder.audit_retention(keep);
     }

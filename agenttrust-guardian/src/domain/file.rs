@@ -1,8 +1,10 @@
-//! Files that are read into memory, and only so far: one may be a device that never ends.
+//! Files that are read into memory, and only so far: one may be a device that never ends; and files that are made
+//! for their owner alone.
 
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,30 @@ pub(crate) fn read_text_of(file: File, most: u64) -> Result<String, ReadError> {
     // As the standard library says it.
     let no_text = |_| io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8");
     Ok(String::from_utf8(bytes).map_err(no_text)?)
+}
+
+/// Makes a file of these bytes for its owner alone, all of it at once. One that is there is left as it is, and is the
+/// error `AlreadyExists`.
+pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    // Under another name first: whoever sees the file sees it whole.
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.{}", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
+    let draft = PathBuf::from(draft);
+    let made = write_new(&draft, bytes).and_then(|()| std::fs::hard_link(&draft, path));
+    // A draft that stays is of no use to anybody who may not read the file.
+    let _ = std::fs::remove_file(&draft);
+    made
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Whether others than its owner may read or write a file. A pipe or a device is none.

@@ -1,5 +1,6 @@
 //! What every room speaks of: names and secrets, who may do what, what is refused and why.
 
+mod address_range;
 mod decision;
 pub(crate) mod duration;
 mod error;
@@ -17,10 +18,12 @@ pub(crate) mod numbers;
 mod quota;
 pub(crate) mod restrictions;
 pub(crate) mod role;
+pub(crate) mod seal;
 pub(crate) mod secret;
 pub(crate) mod spelling;
 mod versions;
 
+pub(crate) use self::address_range::AddressRange;
 pub(crate) use self::decision::{Answer, Decision, DecisionKind};
 pub(crate) use self::error::{Error, ErrorKind};
 pub(crate) use self::event::Event;
@@ -29,6 +32,7 @@ pub(crate) use self::key::{Key, Reach};
 pub(crate) use self::quota::{Quota, QuotaUse};
 pub(crate) use self::role::Permission;
 pub use self::role::{ParseRoleError, Role};
+pub(crate) use self::seal::{SealKey, Sealer};
 pub(crate) use self::secret::{Fingerprint, Secret};
 pub(crate) use self::versions::Versions;
 

@@ -3,8 +3,10 @@
 
 mod change;
 pub(crate) mod check_ids;
+pub(crate) mod mcp_keys;
 pub(crate) mod policies;
 pub(crate) mod pulse;
+mod refusals;
 pub(crate) mod revocations;
 pub(crate) mod sync;
 pub(crate) mod taking;
@@ -18,15 +20,17 @@ use agenttrust::background;
 use tokio::sync::{broadcast, watch};
 
 use self::check_ids::CheckIds;
+use self::mcp_keys::McpKeys;
 use self::policies::Policies;
 use self::pulse::Pulse;
+pub(crate) use self::refusals::Refusals;
 use self::revocations::Revocations;
 use self::sync::SyncProgress;
 use self::taking::Takings;
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::domain::limits::Limits;
-use crate::domain::{Error, Fingerprint, Key};
+use crate::domain::{Error, Fingerprint, Key, Sealer};
 use crate::manifest::{Change, Manifest};
 use crate::metrics::{ApprovalEvent, Metrics, Present};
 use crate::outbound::Outbound;
@@ -58,10 +62,25 @@ pub(crate) struct Settings {
     pub(crate) has_replicas: bool,
     /// Whether only the owner of this process reaches what is in the database.
     pub(crate) is_private: bool,
+    /// How MCP servers are called, and calls of their tools held.
+    pub(crate) mcp: McpSettings,
+    /// Under what URL others reach this Guardian, where that was said.
+    pub(crate) public_url: Option<String>,
+    /// How it is asked where no such URL says it: `http` or `https`.
+    pub(crate) scheme: &'static str,
     /// Which audit log this Guardian writes.
     pub(crate) log: String,
     /// How long its rows are kept; for good unless it is said.
     pub(crate) audit_retention: Option<Duration>,
+}
+
+/// What the builder set of the MCP proxy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct McpSettings {
+    /// How long a held call waits for its approval.
+    pub(crate) hold: Duration,
+    /// How long a server may take until it answers, and may be silent in the middle of an answer.
+    pub(crate) patience: Duration,
 }
 
 /// What every request shares.
@@ -80,9 +99,11 @@ pub(crate) struct Engine {
     pub(crate) policies: Policies,
     pub(crate) audit: AuditLog,
     pub(crate) checks: CheckIds,
+    pub(crate) mcp_keys: McpKeys,
     pub(crate) changes: Changes,
     pub(crate) revocations: Revocations,
     pub(crate) limits: Limits,
+    pub(crate) refusals: Refusals,
     pub(crate) synced: SyncProgress,
     pub(crate) takings: Arc<Takings>,
     pub(crate) telemetry: Telemetry,
@@ -91,6 +112,8 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     pub(crate) pulse: Pulse,
     pub(crate) outbound: Outbound,
+    /// Seals and opens what is kept to be sent again.
+    pub(crate) sealer: Sealer,
     pub(crate) closing: watch::Sender<bool>,
     /// Set for good when the program that holds the Guardian closes it.
     pub(crate) closed: AtomicBool,

@@ -89,8 +89,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<WebhookView>), Error> {
     caller.need(Permission::ManageWebhooks)?;
     let CreateWebhook { url, events } = payload.json().await?;
-    let row = webhooks::create(&engine, &caller.key, url, &events).await?;
-    let secret = Some(row.secret.expose().to_owned());
+    let (row, secret) = webhooks::create(&engine, &caller.key, url, &events).await?;
+    let secret = Some(secret.expose().to_owned());
     let view = WebhookView { secret, ..WebhookView::from(row) };
     Ok((StatusCode::CREATED, Json(view)))
 }

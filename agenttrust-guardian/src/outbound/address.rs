@@ -1,29 +1,131 @@
-//! Which addresses may be reached: the public ones, by a list of what is public and not of what is not.
+//! Which addresses may be reached: the public ones, by a list of what is public and not of what is not, and
+//! those that were opened.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-/// Whether this address may be reached: a public one, or where `private_too`, one of this machine or
-/// of the networks of one's own. Never one that is only good for reaching what nobody meant to offer:
-/// link-local ones, where clouds keep their secrets, multicast, and what stands for another address.
-pub(super) fn is_allowed(address: IpAddr, private_too: bool) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address) || (private_too && is_own_v4(address)),
-        IpAddr::V6(address) => is_public_v6(address) || (private_too && is_own_v6(address)),
+use crate::domain::AddressRange;
+
+/// What may be reached beside what is public.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    private_too: bool,
+    ranges: Arc<[AddressRange]>,
+}
+
+impl Reach {
+    /// Opens `ranges`, and where `private_too`, this machine and the networks of one's own.
+    pub(crate) fn new(private_too: bool, ranges: &[AddressRange]) -> Self {
+        Self { private_too, ranges: ranges.into() }
+    }
+
+    /// Whether this address may be reached by TLS: a public one, one that was opened, or where private
+    /// ones are, one of this machine or of the networks of one's own. What clouds keep their secrets at has
+    /// to be opened by itself; what stands for another address, or for many, never is.
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
+        if is_metadata(address) {
+            return self.ranges.iter().any(|range| range.is_only(address));
+        }
+        is_public(address) || (self.private_too && is_own(address)) || self.opens(address)
+    }
+
+    /// Whether this address may be reached without TLS as well, under any name or under a local one.
+    pub(super) fn allows_plain(&self, address: IpAddr, local_name: bool) -> bool {
+        self.opens(address) || (self.private_too && address.is_loopback() && local_name)
+    }
+
+    /// Whether a name may be called without TLS, as long as nothing is known of its addresses.
+    pub(super) fn may_be_plain(&self, local_name: bool) -> bool {
+        !self.ranges.is_empty() || (self.private_too && local_name)
+    }
+
+    /// Whether this machine may be reached under the name that it has for itself.
+    pub(super) fn allows_local(&self) -> bool {
+        self.allows(Ipv4Addr::LOCALHOST.into()) || self.allows(Ipv6Addr::LOCALHOST.into())
+    }
+
+    /// Whether this address is in a range that was opened.
+    fn opens(&self, address: IpAddr) -> bool {
+        !stands_for_others(address)
+            && self.ranges.iter().any(|range| {
+                if is_metadata(address) { range.is_only(address) } else { range.contains(address) }
+            })
     }
 }
 
-/// Where clouds keep the secrets of their machines, besides 169.254.169.254, which is link-local.
-const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Where clouds keep the secrets of their machines, whatever kind of address that is.
+const METADATA_V4: [Ipv4Addr; 7] = [
+    Ipv4Addr::new(169, 254, 169, 254),
+    // Of containers and pods at Amazon, of machines at Scaleway, Alibaba, Oracle and Azure.
+    Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
+    Ipv4Addr::new(169, 254, 42, 42),
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(168, 63, 129, 16),
+];
+const METADATA_V6: [Ipv6Addr; 4] = [
+    // Of machines and pods at Amazon, of machines at Google and Scaleway.
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+];
 
-fn is_own_v4(address: Ipv4Addr) -> bool {
-    address != METADATA_V4 && is_inner_v4(address)
+fn is_metadata(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => METADATA_V4.contains(&address),
+        IpAddr::V6(address) => METADATA_V6.contains(&address),
+    }
+}
+
+/// What means no single address: "any", multicast and broadcast; and addresses of IPv4 in the clothes of IPv6,
+/// by which any of them could be reached.
+fn stands_for_others(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            matches!(address.octets(), [0 | 224..=239, ..]) || address.is_broadcast()
+        }
+        IpAddr::V6(address) => {
+            address.is_multicast() || (stands_for_v4(address) && !address.is_loopback())
+        }
+    }
+}
+
+fn stands_for_v4(address: Ipv6Addr) -> bool {
+    matches!(
+        address.segments(),
+        // Compatible, mapped and translated ones; NAT64, Teredo, 6to4; and what ISATAP makes of one.
+        [0, 0, 0, 0, 0, 0, ..]
+            | [0, 0, 0, 0, 0, 0xffff, ..]
+            | [0, 0, 0, 0, 0xffff, 0, ..]
+            | [0x64, 0xff9b, ..]
+            | [0x2001, 0, ..]
+            | [0x2002, ..]
+            | [_, _, _, _, 0 | 0x200, 0x5efe, ..]
+    )
+}
+
+fn is_own(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_inner_v4(address),
+        IpAddr::V6(address) => {
+            address.is_loopback() || (address.is_unique_local() && !stands_for_v4(address))
+        }
+    }
 }
 
 fn is_inner_v4(address: Ipv4Addr) -> bool {
     // Between a carrier and its customers.
     let shared = matches!(address.octets(), [100, 64..=127, ..]);
     address.is_loopback() || address.is_private() || shared
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
@@ -42,18 +144,15 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !reserved && !is_inner_v4(address) && !address.is_link_local()
 }
 
-fn is_own_v6(address: Ipv6Addr) -> bool {
-    address != METADATA_V6 && (address.is_loopback() || address.is_unique_local())
-}
-
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     // Global unicast is 2000::/3; a v4 address in the clothes of a v6 one is outside, but for these.
     matches!(segments, [0x2000..=0x3fff, ..])
+        && !stands_for_v4(address)
         && !matches!(
             segments,
-            // Protocols, Teredo among them; documentation; 6to4; documentation.
-            [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..]
+            // Protocols; documentation; documentation.
+            [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..]
         )
 }
 
@@ -61,8 +160,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
+    fn opened(private_too: bool, ranges: &[&str]) -> Reach {
+        let ranges: Vec<_> = ranges.iter().map(|range| range.parse().unwrap()).collect();
+        Reach::new(private_too, &ranges)
+    }
+
     fn allowed(address: &str, private_too: bool) -> bool {
-        is_allowed(address.parse().unwrap(), private_too)
+        opened(private_too, &[]).allows(address.parse().unwrap())
     }
 
     #[test]
@@ -125,13 +229,71 @@ mod tests {
             "2001::1",
             "2001:db8::1",
             "2002:7f00:1::1",
+            "2606:4700::5efe:7f00:1",
             "3fff::1",
             "fec0::1",
             "fd00:ec2::254",
+            "fd20:ce::254",
             "100.100.100.200",
+            "168.63.129.16",
         ] {
             assert!(!allowed(address, false), "{address}");
             assert!(!allowed(address, true), "{address}");
+        }
+    }
+
+    #[test]
+    fn range_that_was_opened_is_reached_without_tls_too_and_what_is_beside_it_is_not() {
+        let reach = opened(false, &["10.1.0.0/16", "169.254.0.0/16", "fe80::/10", "::1"]);
+        for address in ["10.1.2.3", "169.254.1.1", "fe80::1", "::1"] {
+            let address = address.parse().unwrap();
+            assert!(reach.allows(address) && reach.allows_plain(address, false), "{address}");
+        }
+        for address in ["10.2.0.1", "127.0.0.1", "192.168.0.1", "fc00::1"] {
+            let address = address.parse().unwrap();
+            assert!(!reach.allows(address) && !reach.allows_plain(address, true), "{address}");
+        }
+        let public = "8.8.8.8".parse().unwrap();
+        assert!(reach.allows(public) && !reach.allows_plain(public, false));
+        assert!(reach.allows_local() && !opened(false, &["10.0.0.0/8"]).allows_local());
+    }
+
+    #[test]
+    fn place_where_clouds_keep_secrets_is_opened_by_itself_and_by_no_range_that_holds_it() {
+        for address in
+            METADATA_V4.map(IpAddr::from).into_iter().chain(METADATA_V6.map(IpAddr::from))
+        {
+            let all = opened(true, &["0.0.0.0/0", "::/0", "169.254.169.254/31"]);
+            assert!(!all.allows(address) && !all.allows_plain(address, true), "{address}");
+            let itself = opened(false, &[&address.to_string()]);
+            assert!(itself.allows(address) && itself.allows_plain(address, false), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_others_is_opened_by_no_range() {
+        let all =
+            opened(true, &["0.0.0.0/0", "::/0", "0.0.0.0", "::", "64:ff9b::/96", "224.0.0.1"]);
+        for address in [
+            "0.0.0.0",
+            "0.0.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::7f00:1",
+            "::ffff:0:7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "fe80::5efe:a9fe:a9fe",
+        ] {
+            let address = address.parse().unwrap();
+            assert!(!all.allows(address) && !all.allows_plain(address, true), "{address}");
+        }
+        for address in ["127.0.0.1", "::1", "198.18.0.1", "fec0::1"] {
+            assert!(all.allows(address.parse().unwrap()), "{address}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! call, the address when it is connected to. There is no proxy, no redirect, and no answer without end.
 
 mod address;
+mod call;
 mod resolver;
 mod signature;
 mod target;
@@ -11,25 +12,38 @@ mod target;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use tokio::sync::OnceCell;
 
+pub(crate) use self::address::Reach;
+pub(crate) use self::call::{Incoming, Outgoing};
 use self::resolver::Guarded;
 pub(crate) use self::signature::{new_secret, sign};
 
-/// How long a call may take in all ...
+/// How long a call of a webhook may take in all ...
 const PATIENCE: Duration = Duration::from_secs(15);
-/// ... and how much of that to reach the other side.
+/// ... and any call to reach the other side.
 const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(5);
-/// How much of an answer is read; who says more is hung up on.
+/// How much of an answer of a webhook is read; who says more is hung up on.
 const ANSWER_MAX_BYTES: usize = 64 << 10;
 /// How much is told of an error.
 const ERROR_MAX_CHARS: usize = 300;
+
+/// How long a connection that rests is kept, and how many of them to one host.
+const RESTS_FOR: Duration = Duration::from_secs(30);
+const RESTING_MOST: usize = 16;
+/// What one answer over HTTP/2 may send before it is read, and what all of one connection may: so one that is not
+/// read holds little, and does not hold up those beside it.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+/// The most that the head of an answer over HTTP/2 may hold.
+const HEAD_MAX_BYTES: u32 = 64 << 10;
 
 /// Why something was not called, or gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,64 +54,91 @@ pub(crate) enum Error {
     /// It could not be reached, or did not answer in time.
     #[error("no answer: {0}")]
     NoAnswer(String),
+    /// It answered that it is elsewhere; where, without path and query.
+    #[error("the answer {status} points to {to}, where nothing is sent; give the URL that it is at now")]
+    Redirected { status: StatusCode, to: String },
+    /// It answered more than so many bytes.
+    #[error("the answer is longer than {0} bytes, which is the most that is read")]
+    TooLong(usize),
 }
 
 /// Calls others; clones share their connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound {
-    private_too: bool,
-    // Made when it is first needed: it reads the system's certificates, which may be missing where nobody
-    // is ever called.
-    client: Arc<OnceCell<Client>>,
+    reach: Reach,
+    // Made when they are first needed: the first reads the system's certificates, which may be missing where
+    // nobody is ever called.
+    tls: Arc<OnceCell<Client>>,
+    plain: Arc<OnceCell<Client>>,
 }
 
 impl Outbound {
-    /// A client that reaches public addresses, and `private_too` those of this machine and of its networks.
-    pub(crate) fn new(private_too: bool) -> Self {
-        Self { private_too, client: Arc::default() }
+    /// A client that reaches public addresses, and beside them what was opened.
+    pub(crate) fn new(reach: Reach) -> Self {
+        Self { reach, tls: Arc::default(), plain: Arc::default() }
     }
 
     /// Reads a URL; one that would never be called is refused, and the error says why.
     pub(crate) fn target(&self, text: &str) -> Result<Url, Error> {
-        target::parse(text, self.private_too)
+        target::parse(text, &self.reach)
     }
 
-    /// Posts `body` to a [`target`](Self::target) and returns how it was answered. On the background
-    /// runtime only.
+    /// Makes a call, and returns its answer as soon as its head is there; works on every runtime.
+    ///
+    /// What is answered with another place is an error: nothing is sent there, credentials least of all.
+    pub(crate) async fn send(&self, request: Outgoing) -> Result<Incoming, Error> {
+        target::check(&request.target, &self.reach)?;
+        let client = match request.target.scheme() {
+            "https" => self.tls.get_or_try_init(|| async { self.client(false) }).await?,
+            _ => self.plain.get_or_try_init(|| async { self.client(true) }).await?,
+        };
+        call::make(client.clone(), request).await
+    }
+
+    /// Posts `body` to a [`target`](Self::target) and returns how it was answered.
     pub(crate) async fn post(
         &self,
         target: Url,
         headers: HeaderMap,
         body: String,
     ) -> Result<StatusCode, Error> {
-        let client = self.client.get_or_try_init(|| async { self.client() }).await?;
-        let mut answer =
-            client.post(target).headers(headers).body(body).send().await.map_err(no_answer)?;
+        let begun = Instant::now();
+        let body = Bytes::from(body);
+        let (method, first_byte_within) = (Method::POST, PATIENCE);
+        let answer =
+            self.send(Outgoing { method, target, headers, body, first_byte_within }).await?;
+        let status = answer.status;
         // What it says is nobody's business. Read all the same, so that the connection can be used again.
-        let mut read = 0;
-        while let Ok(Some(chunk)) = answer.chunk().await {
-            read += chunk.len();
-            if read > ANSWER_MAX_BYTES {
-                break;
-            }
-        }
-        Ok(answer.status())
+        let _ = answer.whole(ANSWER_MAX_BYTES, PATIENCE.saturating_sub(begun.elapsed())).await;
+        Ok(status)
     }
 
-    fn client(&self) -> Result<Client, Error> {
+    /// The client for calls without TLS, or for those with it: each looks at other addresses.
+    fn client(&self, plain: bool) -> Result<Client, Error> {
         let product = concat!("agenttrust-guardian/", env!("CARGO_PKG_VERSION"));
-        Client::builder()
+        let builder = Client::builder()
             .default_headers(HeaderMap::from_iter([(
                 USER_AGENT,
                 HeaderValue::from_static(product),
             )]))
-            .dns_resolver(Arc::new(Guarded { private_too: self.private_too }))
+            .dns_resolver(Arc::new(Guarded { reach: self.reach.clone(), plain }))
             .no_proxy()
             .redirect(Policy::none())
-            .timeout(PATIENCE)
+            .referer(false)
+            // What was sent once may have been done.
+            .retry(reqwest::retry::never())
             .connect_timeout(PATIENCE_TO_CONNECT)
-            .build()
-            .map_err(no_answer)
+            .pool_idle_timeout(RESTS_FOR)
+            .pool_max_idle_per_host(RESTING_MOST);
+        let builder = match plain {
+            true => builder.tls_certs_only([]).http1_only(),
+            false => builder
+                .https_only(true)
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
+                .http2_max_header_list_size(HEAD_MAX_BYTES),
+        };
+        builder.build().map_err(no_answer)
     }
 }
 
@@ -111,5 +152,10 @@ fn no_answer(error: reqwest::Error) -> Error {
         told.push_str(&cause.to_string());
         source = cause.source();
     }
-    Error::NoAnswer(told.chars().take(ERROR_MAX_CHARS).collect())
+    Error::NoAnswer(cut(&told))
+}
+
+/// As much of a text as is told.
+fn cut(text: &str) -> String {
+    text.chars().take(ERROR_MAX_CHARS).collect()
 }

@@ -5,35 +5,42 @@ use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::is_allowed;
+use super::address::Reach;
 use super::target::is_local_name;
 
 /// Resolves names to addresses that may be reached.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Guarded {
-    pub(super) private_too: bool,
+    pub(super) reach: Reach,
+    /// Whether it is for calls without TLS.
+    pub(super) plain: bool,
 }
 
 impl Guarded {
     /// Those of `found` that may be reached under this name.
-    fn sift(self, name: &str, found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    fn sift(&self, name: &str, found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         let local = is_local_name(name);
-        found
-            .filter(|address| is_allowed(address.ip(), self.private_too))
-            // A local name may be written without TLS, so it has to be local.
-            .filter(|address| !local || address.ip().is_loopback())
-            .collect()
+        let allowed = |address: &SocketAddr| match self.plain {
+            true => self.reach.allows_plain(address.ip(), local),
+            false => self.reach.allows(address.ip()),
+        };
+        // A local name may be written without TLS, so it has to be local.
+        found.filter(allowed).filter(|address| !local || address.ip().is_loopback()).collect()
     }
 }
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
-        let guarded = *self;
+        let guarded = self.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let allowed = guarded.sift(name.as_str(), found);
             if allowed.is_empty() {
-                return Err("the name stands for no address that may be reached".into());
+                return Err(match guarded.plain {
+                    true => "the name stands for no address that may be reached without TLS",
+                    false => "the name stands for no address that may be reached",
+                }
+                .into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -44,25 +51,46 @@ impl Resolve for Guarded {
 mod tests {
     use super::*;
 
-    fn sifted(name: &str, private_too: bool, found: &[&str]) -> Vec<String> {
+    fn sifted(guarded: &Guarded, name: &str, found: &[&str]) -> Vec<String> {
         let found = found.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0));
-        let sifted = Guarded { private_too }.sift(name, found);
+        let sifted = guarded.sift(name, found);
         sifted.iter().map(|address| address.ip().to_string()).collect()
     }
 
+    fn guarded(private_too: bool, ranges: &[&str], plain: bool) -> Guarded {
+        let ranges: Vec<_> = ranges.iter().map(|range| range.parse().unwrap()).collect();
+        Guarded { reach: Reach::new(private_too, &ranges), plain }
+    }
+
+    const MIXED: [&str; 5] = ["10.0.0.1", "8.8.8.8", "::1", "169.254.169.254", "::ffff:10.0.0.1"];
+
     #[test]
     fn name_that_stands_for_public_and_private_addresses_is_reached_only_at_the_public_ones() {
-        let mixed = ["10.0.0.1", "8.8.8.8", "::1", "169.254.169.254", "::ffff:10.0.0.1"];
-        assert_eq!(sifted("hooks.example.com", false, &mixed), ["8.8.8.8"]);
-        assert_eq!(sifted("hooks.example.com", true, &mixed), ["10.0.0.1", "8.8.8.8", "::1"]);
-        assert_eq!(sifted("localhost", true, &mixed), ["::1"]);
-        assert!(sifted("localhost", false, &mixed).is_empty());
+        let (strict, lenient) = (guarded(false, &[], false), guarded(true, &[], false));
+        assert_eq!(sifted(&strict, "hooks.example.com", &MIXED), ["8.8.8.8"]);
+        assert_eq!(sifted(&lenient, "hooks.example.com", &MIXED), ["10.0.0.1", "8.8.8.8", "::1"]);
+        assert_eq!(sifted(&lenient, "localhost", &MIXED), ["::1"]);
+        assert!(sifted(&strict, "localhost", &MIXED).is_empty());
+    }
+
+    #[test]
+    fn name_is_reached_without_tls_only_at_addresses_that_were_opened() {
+        let opened = guarded(false, &["10.0.0.0/8", "0.0.0.0/1"], true);
+        assert_eq!(sifted(&opened, "tools.example.com", &MIXED), ["10.0.0.1", "8.8.8.8"]);
+        let opened = guarded(false, &["10.0.0.0/8"], true);
+        assert_eq!(sifted(&opened, "tools.example.com", &MIXED), ["10.0.0.1"]);
+        assert!(sifted(&opened, "localhost", &MIXED).is_empty());
+        let lenient = guarded(true, &[], true);
+        assert!(sifted(&lenient, "tools.example.com", &MIXED).is_empty());
+        assert_eq!(sifted(&lenient, "localhost", &MIXED), ["::1"]);
     }
 
     #[tokio::test]
-    async fn name_of_this_machine_resolves_only_where_private_targets_are_allowed() {
-        let resolve = |private_too| Guarded { private_too }.resolve("localhost".parse().unwrap());
-        assert!(resolve(false).await.is_err());
-        assert!(resolve(true).await.is_ok());
+    async fn name_of_this_machine_resolves_only_where_it_was_opened() {
+        let resolve = |guarded: Guarded| guarded.resolve("localhost".parse().unwrap());
+        assert!(resolve(guarded(false, &[], false)).await.is_err());
+        assert!(resolve(guarded(true, &[], false)).await.is_ok());
+        assert!(resolve(guarded(true, &[], true)).await.is_ok());
+        assert!(resolve(guarded(false, &["127.0.0.0/8", "::1"], true)).await.is_ok());
     }
 }

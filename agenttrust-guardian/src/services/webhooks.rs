@@ -4,34 +4,35 @@ use reqwest::Url;
 use serde_json::json;
 
 use crate::audit::Record;
-use crate::domain::{Error, Event, Key, ids};
+use crate::domain::{Error, Event, Key, Secret, ids};
 use crate::engine::Engine;
 use crate::outbound::{self, new_secret};
-use crate::store::{DeliveryRow, StoreError, WEBHOOKS_MOST, WebhookRow};
+use crate::store::{DeliveryRow, SecretOf, StoreError, WEBHOOKS_MOST, WebhookRow};
 
-/// Registers a webhook at `url` that is told of these events.
+/// Registers a webhook at `url` that is told of these events, and returns it with its secret, which is shown this once.
 ///
 /// # Errors
 ///
 /// Invalid for a URL that may not be called and for events that are not known, too many where the organisation
-/// has as many as it may have.
+/// has as many as it may have, unavailable where there is no key to keep its secret by.
 pub(crate) async fn create(
     engine: &Engine,
     key: &Key,
     url: String,
     events: &[String],
-) -> Result<WebhookRow, Error> {
+) -> Result<(WebhookRow, Secret), Error> {
     let target = engine.outbound.target(&url).map_err(|error| match error {
         outbound::Error::Refused(why) => Error::invalid("url", why),
-        outbound::Error::NoAnswer(why) => Error::invalid("url", format!("cannot be used: {why}")),
+        other => Error::invalid("url", format!("cannot be used: {other}")),
     })?;
     let events = read_events(events)?;
+    let (id, secret) = (ids::new("whk_"), new_secret()?);
     let row = WebhookRow {
-        id: ids::new("whk_"),
+        secret: engine.sealer.seal(&SecretOf::Webhook.about(&id), &secret)?,
+        id,
         org_id: key.org_id.clone(),
         url,
         events,
-        secret: new_secret()?,
         created_by: key.id.clone(),
         created_at: engine.clock.now(),
         disabled_at: None,
@@ -53,7 +54,7 @@ pub(crate) async fn create(
     });
     let record = |_: &()| Record::new("webhook.created", &row.org_id).actor(&key.id).body(about);
     engine.change(stored, record).await?;
-    Ok(row)
+    Ok((row, secret))
 }
 
 fn read_events(words: &[String]) -> Result<Vec<Event>, Error> {

@@ -7,7 +7,7 @@ use agenttrust::Timestamp;
 use super::db::query;
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json};
-use crate::domain::{Event, Secret};
+use crate::domain::Event;
 
 /// How many webhooks an organisation may have.
 pub(crate) const WEBHOOKS_MOST: i64 = 20;
@@ -36,7 +36,8 @@ pub(crate) struct WebhookRow {
     pub(crate) org_id: String,
     pub(crate) url: String,
     pub(crate) events: Vec<Event>,
-    pub(crate) secret: Secret,
+    /// Sealed; or in clear, from before secrets were.
+    pub(crate) secret: String,
     pub(crate) created_by: String,
     pub(crate) created_at: Timestamp,
     pub(crate) disabled_at: Option<Timestamp>,
@@ -74,7 +75,7 @@ impl TryFrom<Raw> for WebhookRow {
             org_id: raw.org_id,
             url: raw.url,
             events: from_json("events", &raw.events)?,
-            secret: Secret::from(raw.secret),
+            secret: raw.secret,
             created_by: raw.created_by,
             created_at: from_micros("created_at", raw.created_at)?,
             disabled_at,
@@ -99,7 +100,7 @@ impl Store {
                 .bind(row.org_id)
                 .bind(row.url)
                 .bind(to_json(&row.events))
-                .bind(row.secret.expose())
+                .bind(row.secret)
                 .bind(row.created_by)
                 .bind(row.created_at.unix_micros())
                 .execute(&mut transaction)

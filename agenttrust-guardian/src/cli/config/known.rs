@@ -10,7 +10,7 @@ use super::public_url::PublicUrl;
 use super::setting::Known;
 use super::setting::Unset::{Absent, Found, Is};
 use super::value::{Short, Url, Value};
-use crate::domain::{GuardianError, Secret};
+use crate::domain::{AddressRange, GuardianError, Secret};
 
 macro_rules! settings {
     ($($known:ident $field:ident: $type:ty = $name:literal $value_name:literal $default:expr, $help:literal;)*) => {
@@ -56,6 +56,10 @@ settings! {
         "Let a key decide its own requests; each such decision is marked in the audit";
     DEV dev: bool = "dev" "BOOL" Absent,
         "Try things out: in memory, key sk_test_dev, self-approval; only on a loopback address";
+    ALLOW_OUTBOUND allow_outbound: Vec<AddressRange> = "allow-outbound" "CIDR" Absent,
+        "A range of addresses that may be called, for webhooks and MCP servers, without TLS too, such as 10.1.0.0/16; give it again for another";
+    SECRET_KEY secret_key: Option<Secret> = "secret-key" "KEYS" Absent,
+        "The key by which secrets are kept sealed in the database, and earlier ones after commas";
     APPROVAL_TTL approval_ttl: Duration = "approval-ttl" "TIME" Is("5m"),
         "How long an approval may be pending";
     SESSION_TTL session_ttl: Duration = "session-ttl" "TIME" Is("1d"),

@@ -10,7 +10,7 @@ use super::found::{Found, Settings};
 use super::public_url::PublicUrl;
 use super::setting::{Kind, Known, items};
 use crate::domain::numbers::digits;
-use crate::domain::{GuardianError, Secret};
+use crate::domain::{AddressRange, GuardianError, Secret};
 
 /// A type that a setting may have.
 pub(super) trait Value: Sized {
@@ -96,6 +96,25 @@ impl Value for Vec<PublicUrl> {
             return Err(wrong("names no URL; write one such as https://guardian.example"));
         }
         items(text).map(|item| PublicUrl::parse(item).map_err(wrong)).collect()
+    }
+}
+
+impl Value for Vec<AddressRange> {
+    const KIND: Kind = Kind::List;
+
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        let Some(Found { text, origin }) = settings.found(known) else { return Ok(Self::new()) };
+        let name = origin.names(known);
+        if items(text).next().is_none() {
+            return Err(GuardianError::Invalid(format!(
+                "{name} names no range of addresses; write one such as 10.1.0.0/16"
+            )));
+        }
+        let read = |item: &str| {
+            let wrong = |wrong| GuardianError::Invalid(format!("{name} is {item:?}, which is {wrong}"));
+            item.parse().map_err(wrong)
+        };
+        items(text).map(read).collect()
     }
 }
 

@@ -1,0 +1,189 @@
+//! One call: what goes out, and what comes back piece by piece.
+//!
+//! The call lives on the background runtime, whatever runtime its pieces are waited for on: a connection that is
+//! driven by another one hangs while that one is idle. Pieces are handed over one at a time, so that an answer
+//! that is not read is not held either. Whoever drops what comes back hangs up.
+
+use std::fmt;
+use std::time::Duration;
+
+use agenttrust::background;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, LOCATION};
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::{Client, Response, Url};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::{Error, no_answer};
+
+/// How many pieces wait for the reader of an answer: each is as large as a connection reads at once.
+const PIECES_WAITING: usize = 1;
+
+/// A call that is to be made.
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    pub(crate) target: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// How long it may take until the head of an answer is there.
+    pub(crate) first_byte_within: Duration,
+}
+
+// The URL and the headers may hold what is as good as a password.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// An answer that is on its way; dropped, it is hung up on.
+pub(crate) struct Incoming {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pieces: mpsc::Receiver<Piece>,
+    /// How it ended, once it has.
+    ended: Option<Result<(), Error>>,
+    _line: Line,
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+enum Piece {
+    Next(Bytes),
+    /// There are no more, and this was all, or not.
+    End(Result<(), Error>),
+}
+
+/// Hangs up when it is dropped.
+struct Line(AbortHandle);
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Incoming {
+    /// The next piece of the answer, as it comes; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// No answer when none comes within `idle`, or when it was cut off. After that it stays so.
+    pub(crate) async fn chunk(&mut self, idle: Duration) -> Result<Option<Bytes>, Error> {
+        if let Some(ended) = &self.ended {
+            return ended.clone().map(|()| None);
+        }
+        let ended = match background::timeout(idle, self.pieces.recv()).await {
+            Ok(Some(Piece::Next(piece))) => return Ok(Some(piece)),
+            Ok(Some(Piece::End(ended))) => ended,
+            Ok(None) => Err(Error::NoAnswer("it was cut off".to_owned())),
+            Err(_) => Err(Error::NoAnswer(format!("nothing more came within {idle:?}"))),
+        };
+        self.pieces.close();
+        self.ended.insert(ended).clone().map(|()| None)
+    }
+
+    /// The answer in one, of at most `max_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Too long, and no answer when it is not all there `within` this time.
+    pub(crate) async fn whole(
+        mut self,
+        max_bytes: usize,
+        within: Duration,
+    ) -> Result<Bytes, Error> {
+        let declared = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if declared.and_then(|length| length.parse::<u64>().ok()) > u64::try_from(max_bytes).ok() {
+            return Err(Error::TooLong(max_bytes));
+        }
+        let read = async {
+            let mut all = BytesMut::new();
+            while let Some(piece) = self.chunk(within).await? {
+                if all.len().saturating_add(piece.len()) > max_bytes {
+                    return Err(Error::TooLong(max_bytes));
+                }
+                all.extend_from_slice(&piece);
+            }
+            Ok(all.freeze())
+        };
+        let late = |_| Error::NoAnswer(format!("it was not all there within {within:?}"));
+        background::timeout(within, read).await.map_err(late)?
+    }
+}
+
+/// Makes a call whose target was looked at, by this client.
+pub(super) async fn make(client: Client, call: Outgoing) -> Result<Incoming, Error> {
+    let (head, headed) = oneshot::channel();
+    let (give, pieces) = mpsc::channel(PIECES_WAITING);
+    let line = Line(background::spawn(drive(client, call, head, give)).abort_handle());
+    let (status, headers) =
+        headed.await.unwrap_or_else(|_| Err(Error::NoAnswer("it was cut off".to_owned())))?;
+    Ok(Incoming { status, headers, pieces, ended: None, _line: line })
+}
+
+type Head = (StatusCode, HeaderMap);
+
+async fn drive(
+    client: Client,
+    call: Outgoing,
+    head: oneshot::Sender<Result<Head, Error>>,
+    give: mpsc::Sender<Piece>,
+) {
+    let within = call.first_byte_within;
+    let answer = match tokio::time::timeout(within, asked(client, call)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::NoAnswer(format!("none came within {within:?}"))),
+    };
+    let mut answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            // Whoever does not wait any more wants to hear of no error either.
+            let _ = head.send(Err(error));
+            return;
+        }
+    };
+    let headers = std::mem::take(answer.headers_mut());
+    if head.send(Ok((answer.status(), headers))).is_err() {
+        return;
+    }
+    loop {
+        let (piece, last) = match answer.chunk().await {
+            Ok(Some(piece)) => (Piece::Next(piece), false),
+            Ok(None) => (Piece::End(Ok(())), true),
+            Err(error) => (Piece::End(Err(no_answer(error))), true),
+        };
+        if give.send(piece).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+async fn asked(client: Client, call: Outgoing) -> Result<Response, Error> {
+    let Outgoing { method, target, headers, body, .. } = call;
+    let from = target.clone();
+    let request = client.request(method, target).headers(headers).body(body);
+    let answer = request.send().await.map_err(no_answer)?;
+    let status = answer.status();
+    // What has not changed is no other place.
+    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+        return Err(Error::Redirected { status, to: place(&from, answer.headers()) });
+    }
+    Ok(answer)
+}
+
+/// Where an answer points to, without what may be as good as a password: a path, a query, a name.
+fn place(from: &Url, headers: &HeaderMap) -> String {
+    let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    let to = location.and_then(|location| from.join(location).ok());
+    match to.map(|to| to.origin()) {
+        Some(to) if to == from.origin() => "another path of the same host".to_owned(),
+        Some(to) if to.is_tuple() => super::cut(&to.ascii_serialization()),
+        _ => "nowhere that can be read".to_owned(),
+    }
+}
