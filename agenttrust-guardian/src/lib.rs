@@ -56,6 +56,7 @@ mod guardian;
 mod harness;
 mod http;
 mod manifest;
+mod mcp;
 mod metrics;
 #[cfg(test)]
 mod model_tests;

@@ -194,6 +194,7 @@ impl From<Full> for Error {
             Kind::Bytes | Kind::BytesTakingBack => "bytes of request bodies on the way",
             Kind::Waiting => "requests that wait for an approval",
             Kind::Streams => "streams of revocations open",
+            Kind::McpStreams => "streams of MCP servers open",
             Kind::Exports => "exports of the audit on the way",
         };
         let refused = match whose {

@@ -29,6 +29,8 @@ const WAITING: usize = 1_024;
 /// leaves places for others.
 const STREAMS: usize = 96;
 const STREAMS_OF_KEY: usize = 4;
+/// How many streams are open at most that MCP servers say things on by themselves.
+const MCP_STREAMS: usize = 1_024;
 /// How many exports of the audit are on their way at most, and how many of them for one key: each reads the whole
 /// log, for as long as its reader takes.
 const EXPORTS: usize = 6;
@@ -43,6 +45,7 @@ pub(crate) enum Kind {
     BytesTakingBack,
     Waiting,
     Streams,
+    McpStreams,
     Exports,
 }
 
@@ -56,6 +59,7 @@ impl Kind {
             Self::BytesTakingBack => "taking_back_bytes",
             Self::Waiting => "waiting",
             Self::Streams => "streams",
+            Self::McpStreams => "mcp_streams",
             Self::Exports => "exports",
         }
     }
@@ -100,6 +104,7 @@ pub(crate) struct Limits {
     pub(crate) bytes_taking_back: Arc<Shares>,
     pub(crate) waiting: Arc<Shares>,
     pub(crate) streams: Arc<Shares>,
+    pub(crate) mcp_streams: Arc<Shares>,
     pub(crate) exports: Arc<Shares>,
 }
 
@@ -126,12 +131,13 @@ impl Limits {
             bytes_taking_back: shares(Kind::BytesTakingBack, usize::MAX, BYTES_TAKING_BACK_OF_KEY),
             waiting: shares(Kind::Waiting, WAITING, quarter(WAITING)),
             streams: shares(Kind::Streams, STREAMS, STREAMS_OF_KEY),
+            mcp_streams: shares(Kind::McpStreams, MCP_STREAMS, quarter(MCP_STREAMS)),
             exports: shares(Kind::Exports, EXPORTS, EXPORTS_OF_KEY),
         })
     }
 
     /// Each of them.
-    pub(crate) fn each(&self) -> [&Shares; 7] {
+    pub(crate) fn each(&self) -> [&Shares; 8] {
         [
             &self.requests,
             &self.taking_back,
@@ -139,6 +145,7 @@ impl Limits {
             &self.bytes_taking_back,
             &self.waiting,
             &self.streams,
+            &self.mcp_streams,
             &self.exports,
         ]
     }
@@ -349,7 +356,13 @@ mod tests {
     #[test]
     fn two_organisations_leave_places_to_a_third_of_whatever_there_is() {
         let limits = Limits::new(REQUESTS).unwrap();
-        for shares in [&limits.requests, &limits.waiting, &limits.streams, &limits.exports] {
+        for shares in [
+            &limits.requests,
+            &limits.waiting,
+            &limits.streams,
+            &limits.mcp_streams,
+            &limits.exports,
+        ] {
             let mut flood = Vec::new();
             for name in ["org_one", "org_two"] {
                 for id in 0..100 {

@@ -49,7 +49,11 @@ impl Class {
             Method::DELETE => is_one_of(&["/api/v1/keys/{id}", "/api/v1/delegations/{id}"]),
             _ => false,
         };
-        if is_one_of(&["/health", "/openapi.json"]) {
+        if is_one_of(&[
+            "/health",
+            "/openapi.json",
+            "/.well-known/oauth-protected-resource/mcp/{server_id}",
+        ]) {
             Self::Open
         } else if takes_back || is_one_of(&["/metrics"]) {
             Self::TakingBack
@@ -96,6 +100,11 @@ pub(super) struct Admission {
 }
 
 impl Admission {
+    /// The place of an ordinary request that is made for this key, and not with it.
+    pub(super) fn of_ordinary(limits: &Limits, key: &Arc<Key>) -> Result<Self, Full> {
+        Self::new(limits, key, Class::Ordinary)
+    }
+
     fn new(limits: &Limits, key: &Arc<Key>, class: Class) -> Result<Self, Full> {
         let (places, bytes) = match class {
             Class::TakingBack => (&limits.taking_back, &limits.bytes_taking_back),

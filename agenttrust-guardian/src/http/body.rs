@@ -6,7 +6,7 @@
 mod arriving;
 mod shape;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -37,12 +37,35 @@ pub(super) struct Payload {
     sender: Option<(Arc<Engine>, Fingerprint)>,
     /// Told which members were not known and skipped.
     ignored: Ignored,
+    /// Told what came, where that is looked at once more.
+    sent: Option<Sent>,
+}
+
+/// A body for those who look at it once it is answered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sent(Arc<OnceLock<Bytes>>);
+
+impl Sent {
+    /// All of it, once it has arrived.
+    pub(super) fn bytes(&self) -> Option<&Bytes> {
+        self.0.get()
+    }
 }
 
 impl Payload {
     /// The same body for a handler that says itself when it begins to change something.
     pub(super) fn unbegun(self) -> Self {
         Self { finish: None, ..self }
+    }
+
+    /// The names of members that are not known, once it is read.
+    pub(super) fn ignored(&self) -> Ignored {
+        self.ignored.clone()
+    }
+
+    /// The body as it came.
+    pub(super) async fn raw(self) -> Result<Bytes, Error> {
+        self.bytes().await
     }
 
     /// The body as a `T`, and as it came.
@@ -60,6 +83,10 @@ impl Payload {
         }
         if let Some(finish) = self.finish {
             finish.begin();
+        }
+        if let Some(sent) = self.sent {
+            // Each body is read once.
+            let _ = sent.0.set(bytes.clone());
         }
         Ok(bytes)
     }
@@ -99,9 +126,10 @@ impl FromRequest<Arc<Engine>> for Payload {
         let sender = secret.map(|secret| (Arc::clone(engine), *secret));
         let admission = extensions.get::<Arc<Admission>>().cloned();
         let ignored = extensions.get::<Ignored>().cloned().unwrap_or_default();
+        let sent = extensions.get::<Sent>().cloned();
         // Nothing changes before the body is there.
         let finish = extensions.get::<Finish>().cloned().inspect(Finish::not_yet);
-        Ok(Self { body: request.into_body(), announced, admission, finish, sender, ignored })
+        Ok(Self { body: request.into_body(), announced, admission, finish, sender, ignored, sent })
     }
 }
 
@@ -266,6 +294,24 @@ mod tests {
         let taken: Closed =
             read(r#"{"mode": null, "free": {"Mode": [1], "x": {"y": 1}}}"#).unwrap();
         assert!(taken.mode.is_none() && taken.free.len() == 2);
+    }
+
+    #[test]
+    fn member_of_a_map_that_is_there_twice_is_refused_like_one_of_a_struct() {
+        for (body, name) in [
+            (r#"{"free": {"x": 1, "y": 2, "x": 3}}"#, "`x`"),
+            (r#"{"free": {"x": 1, "\u0078": 1}}"#, "`x`"),
+            (r#"{"free": {}, "free": {}}"#, "`free`"),
+        ] {
+            let refused = read::<Closed>(body).unwrap_err().message().to_owned();
+            assert!(refused.starts_with("free") || refused.starts_with("body"), "{refused}");
+            assert!(refused.contains(&format!("duplicate field {name}")), "{refused}");
+        }
+        let many = format!(r#"{{"free": {{"{0}": 1, "{0}": 2}}}}"#, "x".repeat(100_000));
+        let refused = read::<Closed>(&many).unwrap_err().message().to_owned();
+        assert!(refused.len() < 1_000, "{}", refused.len());
+        let taken: Closed = read(r#"{"free": {"x": 1, "X": 1}}"#).unwrap();
+        assert_eq!(taken.free.len(), 2);
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod ignored;
 mod issued;
 mod key_end;
 mod keys;
+mod mcp_servers;
+mod mcp_proxy;
 mod metrics;
 #[cfg(feature = "cli")]
 mod named;
@@ -25,6 +27,7 @@ pub(crate) mod openapi;
 mod paging;
 mod params;
 mod policies;
+mod refused;
 mod revocations;
 mod sessions;
 mod telemetry;
@@ -39,6 +42,7 @@ use agenttrust::model::headers::GUARDIAN;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Uri};
+use axum::Extension;
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
@@ -47,6 +51,7 @@ use crate::domain::Error;
 #[cfg(feature = "cli")]
 use crate::domain::host::Hosts;
 use crate::engine::Engine;
+use crate::mcp::Proxy;
 
 /// What every handler is given.
 type App = axum::extract::State<Arc<Engine>>;
@@ -75,6 +80,10 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/mcp/approvals/{id}/approve", post(approvals::approve))
         .route("/mcp/approvals/{id}/deny", post(approvals::deny))
         .route("/mcp/approvals/{id}/input", put(approvals::disclose))
+        .route("/mcp/servers", post(mcp_servers::register).get(mcp_servers::list))
+        .route("/mcp/servers/{id}", get(mcp_servers::get).delete(mcp_servers::remove))
+        .route("/mcp/servers/{id}/tools", get(mcp_servers::list_tools))
+        .route("/mcp/servers/{id}/tools/{tool}/accept", post(mcp_servers::accept_tool))
         .route("/api/v1/keys", post(keys::create).get(keys::list))
         .route("/api/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/api/v1/tools", put(tools::declare).get(tools::list))
@@ -100,12 +109,14 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/delegations/{id}", delete(delegations::revoke))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route_layer(from_fn_with_state(Arc::clone(&engine), still_open))
+        .merge(mcp_router(&engine))
         .route("/openapi.json", get(openapi::document))
         .route("/metrics", get(metrics::get_with_key))
         .route("/health", get(health::health))
         .route("/api/v1/agenttrust/check", post(check::check))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&engine), refused::tell))
         .layer(from_fn(ignored::tell))
         .layer(from_fn_with_state(Arc::clone(&engine), key_end::end_with_key))
         .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
@@ -113,6 +124,22 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&engine), counting::count))
         .layer(map_response(signed))
         .with_state(engine)
+}
+
+/// The MCP servers behind.
+fn mcp_router(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
+    let proxy = Proxy::new(Arc::clone(engine));
+    Router::new()
+        .route(
+            "/mcp/{server_id}",
+            post(mcp_proxy::post).get(mcp_proxy::listen).delete(mcp_proxy::end),
+        )
+        .route(
+            "/.well-known/oauth-protected-resource/mcp/{server_id}",
+            get(mcp_proxy::describe),
+        )
+        .route_layer(from_fn_with_state(Arc::clone(engine), still_open))
+        .layer(Extension(proxy))
 }
 
 /// Says whose answer it is: a 503 without that came from something in between.

@@ -24,7 +24,8 @@ use utoipa::{Modify, OpenApi, PartialSchema};
 use super::answers::refusal;
 use super::params::described_header;
 use super::{
-    agents, approval_list, approvals, audit, check, delegations, health, issued, keys, metrics,
+    agents, approval_list, approvals, audit, check, delegations, health, issued, keys, mcp_proxy, mcp_servers,
+    metrics,
     policies, revocations, sessions, telemetry, tokens, tool_effects, tools, webhooks,
 };
 
@@ -72,6 +73,16 @@ use super::{
         approvals::approve,
         approvals::deny,
         approvals::disclose,
+        mcp_proxy::post,
+        mcp_proxy::listen,
+        mcp_proxy::end,
+        mcp_proxy::describe,
+        mcp_servers::register,
+        mcp_servers::list,
+        mcp_servers::get,
+        mcp_servers::remove,
+        mcp_servers::list_tools,
+        mcp_servers::accept_tool,
         keys::create,
         keys::list,
         keys::revoke,
@@ -108,6 +119,7 @@ use super::{
         (name = "telemetry", description = "What ran, and how it went"),
         (name = "tools", description = "What is declared of tools"),
         (name = "policies", description = "What decides"),
+        (name = "mcp", description = "MCP servers that others wrote, behind the Guardian"),
         (name = "keys", description = "API keys"),
         (name = "audit", description = "The hash-chained log of everything decided and changed"),
         (name = "operations", description = "The Guardian itself"),
@@ -117,7 +129,11 @@ struct Document;
 
 /// The endpoints of the SDK guide, which published clients call: what they send beyond what is known here is
 /// named and skipped. Every other endpoint is of our own.
-const GUIDES: [&str; 20] = [
+const GUIDES: [&str; 24] = [
+    "register_mcp_server",
+    "list_mcp_servers",
+    "get_mcp_server",
+    "remove_mcp_server",
     "create_delegation",
     "list_delegations",
     "get_delegation",

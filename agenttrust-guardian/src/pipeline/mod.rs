@@ -72,6 +72,13 @@ pub(crate) struct Check {
     pub(crate) _place: Option<Arc<Share>>,
 }
 
+/// Whether this could be called at present, with an approval or without, by what memory says alone. Nothing is
+/// recorded, and nothing used up: what is called is checked again.
+pub(crate) fn may_see(engine: &Engine, check: &Check) -> bool {
+    let Ok(evaluation) = evaluate(engine, check) else { return false };
+    !matches!(judge(engine, check, &evaluation).verdict, Verdict::Deny { .. })
+}
+
 /// Decides one check.
 ///
 /// Whoever may not ask, or asks for nobody, gets an error; everything else is an answer, also when

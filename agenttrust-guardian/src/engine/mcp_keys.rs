@@ -1,0 +1,40 @@
+//! What every Guardian on one database knows for the MCP proxy and nobody else does: how the sessions that it gives out
+//! are sealed, and by what key approvals are bound to the inputs of calls.
+
+use std::fmt;
+
+use crate::domain::{GuardianError, SealKey, Sealer};
+use crate::store::Store;
+
+/// The keys of the MCP proxy, the same for each replica.
+pub(crate) struct McpKeys {
+    /// Seals sessions.
+    pub(crate) sessions: Sealer,
+    /// The key of the digests that approvals are bound by.
+    pub(crate) binding: [u8; 32],
+}
+
+impl McpKeys {
+    /// Those of this database.
+    pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
+        let sessions = secret(store, "mcp_sessions").await?;
+        let binding = secret(store, "mcp_binding").await?;
+        Ok(Self { sessions: Sealer::new(vec![SealKey::new(&sessions)]), binding })
+    }
+}
+
+async fn secret(store: &Store, name: &'static str) -> Result<[u8; 32], GuardianError> {
+    let mut fresh = [0_u8; 32];
+    getrandom::fill(&mut fresh)?;
+    let unavailable = |error: String| GuardianError::Unavailable(error);
+    let kept = store.secret(name, fresh).await;
+    let kept = kept.map_err(|error| unavailable(format!("the secret {name}: {error}")))?;
+    kept.try_into()
+        .map_err(|_| unavailable(format!("the database holds no usable secret {name}; restore it")))
+}
+
+impl fmt::Debug for McpKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("McpKeys(..)")
+    }
+}

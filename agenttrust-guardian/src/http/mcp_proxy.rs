@@ -1,0 +1,245 @@
+//! MCP servers behind the Guardian: who comes to one, by a key or by an agent's token. What is answered is
+//! `crate::mcp`'s.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{FromRequest as _, FromRequestParts as _, Request};
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::request::Parts;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::Json;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use agenttrust::model::headers::API_KEY;
+use agenttrust::model::schema::Name;
+
+use super::App;
+use super::admit::{Admission, InProcess, Place};
+use super::answers::{NotFound, Unavailable};
+use super::auth::Caller;
+use super::body::Payload;
+use super::params::{Id, header};
+use crate::domain::{Error, ErrorKind};
+use crate::engine::Engine;
+use crate::mcp::{Asked, Base, ProtectedResource, Proxy, Refusal, TOKEN_PREFIX, Who, gateway};
+use crate::registry::McpServerEntry;
+
+type OfServers = Extension<Arc<Proxy>>;
+
+/// A message of JSON-RPC 2.0.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = McpMessage)]
+struct Message {
+    /// `2.0`.
+    jsonrpc: String,
+    /// Of a request and of an answer: a text or a whole number.
+    #[schema(value_type = Value)]
+    id: Option<Value>,
+    /// What is asked or told, such as `tools/call`.
+    #[schema(nullable = false)]
+    method: Option<String>,
+    /// What is given to the method.
+    #[schema(value_type = Object, nullable = false)]
+    params: Option<Value>,
+    /// What was answered.
+    #[schema(value_type = Value)]
+    result: Option<Value>,
+    /// Why it was not.
+    #[schema(value_type = Object, nullable = false)]
+    error: Option<Value>,
+}
+
+/// Send a message to an MCP server
+///
+/// MCP over streamable HTTP, up to 2025-11-25 and 2026-07-28; a client that says nothing of MCP may call a tool without
+/// initialisation. Each `tools/call` is checked as `NAME/TOOL`, and what was checked is what is handed on. An agent
+/// comes with its token (`Authorization: Bearer at_…`), or a key names it in `X-Agent-ID`; `X-Session-ID` may name its
+/// session. An error is a message of JSON-RPC.
+#[utoipa::path(
+    post, path = "/mcp/{server_id}", operation_id = "call_mcp_server", tag = "mcp",
+    params(("server_id" = Name, Path, description = "The server")),
+    request_body = Message,
+    responses(
+        (
+            status = 200, description = "The answer of the server; a denied call of a tool is a result with `isError`",
+            content((Message = "application/json"), (String = "text/event-stream")),
+        ),
+        (status = 202, description = "What needs no answer was handed on"),
+        NotFound, Unavailable,
+    ),
+)]
+pub(super) async fn post(engine: App, proxy: OfServers, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let asked = match asked(&engine, &mut parts).await {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let request = Request::from_parts(parts, body);
+    let Ok(payload) = Payload::from_request(request, &engine).await;
+    // What has begun there goes on by itself: a caller that hangs up ends its call.
+    match payload.unbegun().raw().await {
+        Ok(body) => proxy.post(asked, body).await,
+        Err(error) => Refusal::from(error).into_response(),
+    }
+}
+
+/// Listen to an MCP server
+///
+/// The stream of a session (MCP up to 2025-11-25), from `Last-Event-ID` on where it broke off.
+#[utoipa::path(
+    get, path = "/mcp/{server_id}", operation_id = "listen_to_mcp_server", tag = "mcp",
+    params(("server_id" = Name, Path, description = "The server")),
+    responses(
+        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 405, description = "The server has no stream of its own, or no sessions"),
+        NotFound, Unavailable,
+    ),
+)]
+pub(super) async fn listen(engine: App, proxy: OfServers, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match asked(&engine, &mut parts).await {
+        Ok(asked) => proxy.listen(asked).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// End a session with an MCP server
+#[utoipa::path(
+    delete, path = "/mcp/{server_id}", operation_id = "end_mcp_session", tag = "mcp",
+    params(("server_id" = Name, Path, description = "The server")),
+    responses(
+        (status = 200, description = "It is over"),
+        (status = 405, description = "The server ends no sessions"),
+        NotFound, Unavailable,
+    ),
+)]
+pub(super) async fn end(engine: App, proxy: OfServers, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match asked(&engine, &mut parts).await {
+        Ok(asked) => proxy.end(asked).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Describe an MCP server as a protected resource
+///
+/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`.
+#[utoipa::path(
+    get, path = "/.well-known/oauth-protected-resource/mcp/{server_id}", operation_id = "describe_mcp_server",
+    tag = "mcp", security(()),
+    params(("server_id" = Name, Path, description = "The server")),
+    responses((status = 200, description = "The description", body = ProtectedResource), NotFound),
+)]
+pub(super) async fn describe(
+    engine: App,
+    Id(id): Id,
+    request: Request,
+) -> Result<Json<ProtectedResource>, Error> {
+    let server = server(&engine, None, &id)?;
+    let (parts, _) = request.into_parts();
+    Ok(Json(base(&engine, &parts).describe(&server)))
+}
+
+/// Who asks which server, and what for it was given.
+async fn asked(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Asked, Refusal> {
+    let Id(id) = Id::from_request_parts(parts, engine).await?;
+    let base = base(engine, parts);
+    let known = who(engine, parts, &id, &base).await;
+    let (server, who) = known.map_err(|error| unauthenticated(engine, &base, &id, error))?;
+    if !engine.is_in_touch() {
+        return Err(Refusal::from(Error::unavailable(
+            "this Guardian is out of touch with its database; try again, or ask another replica",
+        )));
+    }
+    let Ok(place) = Place::from_request_parts(parts, engine).await;
+    Ok(Asked { server, who, base, headers: parts.headers.clone(), place: place.take() })
+}
+
+/// The caller, and the server, which is of its organisation.
+async fn who(
+    engine: &Arc<Engine>,
+    parts: &mut Parts,
+    id: &str,
+    base: &Base,
+) -> Result<(Arc<McpServerEntry>, Who), Error> {
+    if let Some(token) = token(&parts.headers)? {
+        let server = server(engine, None, id)?;
+        // A place as for a request with a key: that of the gateway, which asks for the agent.
+        let key = gateway(engine, &server)?;
+        if parts.extensions.get::<InProcess>().is_none() {
+            parts.extensions.insert(Arc::new(Admission::of_ordinary(&engine.limits, &key)?));
+        }
+        let who = Who::of_token(engine, &server, &token, &base.address(id)).await?;
+        if let Some(named) = header(&parts.headers, "X-Agent-ID")? {
+            who.need_named(named)?;
+        }
+        return Ok((server, who));
+    }
+    let caller = Caller::from_request_parts(parts, engine).await?;
+    let session = header(&parts.headers, "X-Session-ID")?.map(str::to_owned);
+    let Caller { key, secret, named } = caller;
+    let org_id = key.org_id.clone();
+    let who = || Who::of_key(engine, (key, secret), named, session);
+    // A role that may not call learns of no server.
+    let who = who()?;
+    Ok((server(engine, Some(&org_id), id)?, who))
+}
+
+/// The server of this id, of whichever organisation where none is said.
+fn server(
+    engine: &Engine,
+    org_id: Option<&str>,
+    id: &str,
+) -> Result<Arc<McpServerEntry>, Error> {
+    let found = engine.registry.mcp_servers.get(id);
+    let found = found.filter(|server| org_id.is_none_or(|org_id| server.row.org_id == org_id));
+    found.ok_or_else(|| Error::unknown("MCP server", id))
+}
+
+/// The token of an agent, where the caller came with one and with no key.
+fn token(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let Some(value) = header(headers, AUTHORIZATION.as_str())? else { return Ok(None) };
+    let bearer = value.split_once(' ').filter(|(how, _)| how.eq_ignore_ascii_case("bearer"));
+    let token = bearer.map(|(_, token)| token.trim()).filter(|it| it.starts_with(TOKEN_PREFIX));
+    if token.is_some() && header(headers, API_KEY)?.is_some() {
+        return Err(Error::invalid(
+            API_KEY,
+            "came together with a token in Authorization; send one of them, so that it is clear who calls",
+        ));
+    }
+    Ok(token.map(str::to_owned))
+}
+
+/// The same error, with where a client of OAuth goes on from a 401.
+fn unauthenticated(engine: &Engine, base: &Base, id: &str, error: Error) -> Refusal {
+    let kind = error.kind();
+    let message = error.message().to_owned();
+    let refusal = Refusal::from(error);
+    if !matches!(kind, ErrorKind::Unauthenticated | ErrorKind::TokenExpired) {
+        return refusal;
+    }
+    let server = engine.registry.mcp_servers.get(id);
+    let name = server.as_ref().map(|server| server.row.name.as_str());
+    let came = !message.starts_with("no API key");
+    let challenge = base.unauthenticated(id, name, came.then_some("invalid_token"));
+    refusal.challenge(challenge)
+}
+
+/// The base of the absolute URLs that are given out: what the operator says, else what was asked for.
+fn base(engine: &Engine, parts: &Parts) -> Base {
+    if let Some(url) = &engine.settings.public_url {
+        return Base(url.clone());
+    }
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
+        !host.is_empty() && host.len() <= 300 && host.bytes().all(plain)
+    };
+    let host = authority.or(host).filter(plain).unwrap_or("localhost");
+    Base(format!("{}://{host}", engine.settings.scheme))
+}

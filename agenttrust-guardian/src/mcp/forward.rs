@@ -1,0 +1,230 @@
+//! A message on its way to the server, and its answer on the way back.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::Value;
+
+use super::answer::{Expected, Heard, Reader};
+use super::era::{Era, MODERN, Manner};
+use super::own_sessions::{OwnSession, is_over};
+use super::pump::{Pump, State, while_alive};
+use super::refusal::{Refusal, json_answer};
+use super::report::{Outcome, Report};
+use super::send::{self, ANSWER_MAX_BYTES, Answered, Outward, QUIET_MOST, answered};
+use super::trace;
+use super::turn::Turn;
+use super::upstream::{add_meta, unreadable};
+use crate::outbound::Incoming;
+
+/// The stream that a client listens on for whatever changes.
+const LISTEN: &str = "subscriptions/listen";
+
+impl Turn {
+    /// Hands a request on, and its answer back as it comes.
+    ///
+    /// # Errors
+    ///
+    /// Refuses where the server does not answer as it must.
+    pub(super) async fn forward(
+        self,
+        era: Era,
+        report: Option<Report>,
+    ) -> Result<Response, Refusal> {
+        let alive = self.alive();
+        let engine = Arc::clone(&self.proxy.engine);
+        let mut report = report;
+        let sent = while_alive(&alive, &engine, self.send(era)).await.and_then(|sent| sent);
+        let incoming = match sent {
+            Ok(incoming) => incoming,
+            Err(refusal) => return Err(failed(&mut report, refusal)),
+        };
+        let in_session = self.session.as_ref().is_some_and(|session| session.upstream.is_some());
+        if !incoming.status.is_success() {
+            let unsuccessful =
+                send::unsuccessful(&self.proxy, &self.server, incoming, in_session).await;
+            let (status, message) = unsuccessful.map_err(|refusal| failed(&mut report, refusal))?;
+            finish(&mut report, Outcome::Failure("JsonRpcError"));
+            return Ok(json_answer(status, self.with_own_id(message)));
+        }
+        match answered(&incoming).map_err(|refusal| failed(&mut report, refusal))? {
+            Answered::Nothing => {
+                let refusal = Refusal::upstream("the MCP server gave no answer to a question");
+                Err(failed(&mut report, refusal))
+            }
+            Answered::Json => {
+                let whole = self.plain(era, incoming);
+                let whole = while_alive(&alive, &engine, whole).await.and_then(|whole| whole);
+                let (text, outcome) = whole.map_err(|refusal| failed(&mut report, refusal))?;
+                finish(&mut report, outcome);
+                Ok(json_answer(StatusCode::OK, text))
+            }
+            Answered::Events => self.events(era, incoming, report).await,
+        }
+    }
+
+    /// Sends it in the era, in a session of the proxy's own where the caller has none.
+    async fn send(&self, era: Era) -> Result<Incoming, Refusal> {
+        if self.manner != Manner::Plain || era == Era::Modern {
+            let outward = self.outward(Some(era))?;
+            return send::send(&self.proxy, &self.server, outward).await;
+        }
+        for is_last in [false, true] {
+            let sessions = &self.proxy.sessions;
+            let own = sessions.of(&self.proxy, &self.server, &self.who.agent_id).await?;
+            let outward = self.in_own(&own)?;
+            let incoming = send::send(&self.proxy, &self.server, outward).await?;
+            // The server has ended the session meanwhile, and has done nothing.
+            let gone = Refusal::no_session();
+            if incoming.status != StatusCode::NOT_FOUND || !is_over(&own, &gone) || is_last {
+                return Ok(incoming);
+            }
+            sessions.forget(&self.server.row.id, &self.who.agent_id, &own);
+        }
+        Err(Refusal::upstream("the MCP server ends each session at once"))
+    }
+
+    /// The message as it goes to the server: what was read of it, and nothing else.
+    pub(super) fn outward(&self, era: Option<Era>) -> Result<Outward, Refusal> {
+        let message = &self.message;
+        let method = message.method();
+        let mut outward = match (&self.manner, era) {
+            (Manner::Modern(version), _) => {
+                let mut outward = Outward::modern(version, method.unwrap_or_default());
+                self.add_params(&mut outward);
+                outward
+            }
+            (Manner::Plain, Some(Era::Modern)) => {
+                let newest = MODERN.first().copied().unwrap_or_default();
+                Outward::modern(newest, method.unwrap_or_default())
+            }
+            _ => {
+                let session = self.session.as_ref();
+                let upstream = session.and_then(|session| session.upstream.clone());
+                match self.version()? {
+                    Some(version) => Outward::legacy(version, upstream),
+                    None => Outward::initialize(),
+                }
+            }
+        };
+        let is_modern = matches!(self.manner, Manner::Modern(_)) || era == Some(Era::Modern);
+        if is_modern && let Some(name) = about(message) {
+            outward.about(name);
+        }
+        outward.headers.extend(trace::headers(message, Some(&self.headers)));
+        Ok(outward.body(self.written(era)?))
+    }
+
+    /// The message anew. Where the proxy speaks for a caller that knows nothing of MCP, it says so in `_meta`.
+    fn written(&self, era: Option<Era>) -> Result<Vec<u8>, Refusal> {
+        if (&self.manner, era) != (&Manner::Plain, Some(Era::Modern)) {
+            return Ok(self.message.write()?);
+        }
+        let mut members = self.message.clone().into_members();
+        let params = members.entry("params").or_insert_with(|| Value::Object(Default::default()));
+        let newest = MODERN.first().copied().unwrap_or_default();
+        add_meta(params.as_object_mut().ok_or_else(unreadable)?, newest);
+        serde_json::to_vec(&members).map_err(|_| unreadable())
+    }
+
+    fn in_own(&self, own: &OwnSession) -> Result<Outward, Refusal> {
+        let mut outward = Outward::legacy(&own.version, own.id.clone());
+        outward.headers.extend(trace::headers(&self.message, Some(&self.headers)));
+        Ok(outward.body(self.message.write()?))
+    }
+
+    /// The arguments that are repeated in headers. They agree with the body by now.
+    fn add_params(&self, outward: &mut Outward) {
+        let repeated = self.headers.iter().filter(|(name, _)| name.as_str().starts_with("mcp-param-"));
+        for (name, value) in repeated {
+            outward.headers.append(name.clone(), value.clone());
+        }
+    }
+
+    fn reader(&self, era: Era, listens: bool) -> Reader {
+        let message = &self.message;
+        let cursor = message.params().and_then(|params| params.get("cursor"));
+        let expected = Expected::To {
+            id: message.id().cloned().unwrap_or_default(),
+            method: message.method().unwrap_or_default().to_owned(),
+            is_first_page: cursor.is_none_or(Value::is_null),
+        };
+        let (proxy, server) = (Arc::clone(&self.proxy), Arc::clone(&self.server));
+        Reader { proxy, server, who: self.who.clone(), era, listens, expected }
+    }
+
+    /// An answer that is one message.
+    async fn plain(&self, era: Era, incoming: Incoming) -> Result<(String, Outcome), Refusal> {
+        let patience = self.proxy.engine.settings.mcp.patience;
+        let whole = incoming.whole(ANSWER_MAX_BYTES, patience).await;
+        let whole = whole.map_err(|error| send::failed(&self.server, &error))?;
+        let text = String::from_utf8(whole.into()).map_err(|_| unreadable())?;
+        match self.reader(era, false).hear(text).await {
+            Heard::Last(text, outcome) => Ok((text, outcome)),
+            Heard::Broken(what) => Err(Refusal::upstream(format!("the MCP server {what}"))),
+            Heard::Pass(_) | Heard::Drop => {
+                Err(Refusal::upstream("the MCP server answered with a question"))
+            }
+        }
+    }
+
+    /// An answer that is a stream.
+    async fn events(
+        self,
+        era: Era,
+        incoming: Incoming,
+        report: Option<Report>,
+    ) -> Result<Response, Refusal> {
+        let listens = self.reads_events();
+        let settings = &self.proxy.engine.settings;
+        let (idle, stream) = match self.message.method() {
+            Some(LISTEN) => {
+                let streams = &self.proxy.engine.limits.mcp_streams;
+                let stream = streams.take(&self.who.key, 1).map_err(crate::domain::Error::from)?;
+                (QUIET_MOST, Some(stream))
+            }
+            _ => (settings.mcp.patience, None),
+        };
+        let pump = Pump {
+            incoming,
+            reader: self.reader(era, listens),
+            alive: self.alive(),
+            report,
+            _places: (self.place.clone(), stream),
+            idle,
+            state: State::default(),
+        };
+        match listens {
+            true => Ok(pump.into_response()),
+            false => Ok(json_answer(StatusCode::OK, pump.answer().await?)),
+        }
+    }
+
+    /// An error of the server's with the id of the request that it is about.
+    fn with_own_id(&self, mut message: Value) -> String {
+        if let (Some(members), Some(id)) = (message.as_object_mut(), self.message.id()) {
+            members.insert("id".to_owned(), id.clone());
+        }
+        message.to_string()
+    }
+}
+
+/// What `Mcp-Name` repeats of a message.
+fn about(message: &agenttrust_tower::internal::mcp::JsonRpc) -> Option<&str> {
+    if let Some((_, name)) = message.call() {
+        return Some(name);
+    }
+    message.params()?.get("taskId")?.as_str()
+}
+
+fn finish(report: &mut Option<Report>, outcome: Outcome) {
+    if let Some(report) = report.take() {
+        report.finish(outcome);
+    }
+}
+
+fn failed(report: &mut Option<Report>, refusal: Refusal) -> Refusal {
+    finish(report, Outcome::Failure("NoReply"));
+    refusal
+}

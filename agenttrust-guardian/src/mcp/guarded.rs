@@ -1,0 +1,241 @@
+//! A call that is checked: of a tool that the server has, as it was accepted, by a caller that may make it.
+
+use std::time::Duration;
+
+use agenttrust::{AgentTrustError, DenialResponse};
+use agenttrust_tower::internal::mcp::{
+    INVALID_PARAMS, Kind, ParamHeaders, denied_error, denied_result,
+};
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::check::{Call, Checked};
+use super::era::{Era, Manner};
+use super::events::Event;
+use super::hold;
+use super::pump::events_answer;
+use super::refusal::{Refusal, json_answer};
+use super::report::Report;
+use super::tools;
+use super::turn::Turn;
+use crate::manifest::PinnedTool;
+use crate::registry::Callable;
+
+/// Checks a call and hands it on, where it may be made.
+///
+/// # Errors
+///
+/// Refuses what is not asked about, and whoever may not ask.
+pub(super) async fn call(
+    mut turn: Turn,
+    era: Era,
+    kind: Kind,
+    name: &str,
+) -> Result<Response, Refusal> {
+    let mut hint = None;
+    if kind == Kind::Tool {
+        turn.server = tools::fresh(&turn.proxy, &turn.server).await?;
+        match turn.server.callable(name) {
+            Callable::Yes(pinned) => {
+                see_params(&turn, &pinned)?;
+                hint = pinned.effect_hint;
+            }
+            Callable::Changed => return Ok(changed(&turn, name)),
+            Callable::Unknown => {
+                let message = format!("MCP server {:?} has no tool {name:?}", turn.server.row.name);
+                return Err(Refusal::new(StatusCode::OK, INVALID_PARAMS, message));
+            }
+        }
+    }
+    let action = kind.tool(Some(&turn.server.row.name), name);
+    let action = action.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, why))?;
+    let call = Call::of(&turn.proxy, &turn.message, (kind, action), hint)?;
+    match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
+        Checked::Allowed(check_id) => Ok(made(turn, era, &call, check_id).await),
+        Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
+        Checked::Held(approval_id, denial) => {
+            let hold = turn.proxy.engine.settings.mcp.hold;
+            if hold.is_zero() {
+                return Ok(refused(&turn, &denial));
+            }
+            let token = turn.message.meta("progressToken").filter(|token| !token.is_object());
+            match token.cloned().filter(|_| turn.reads_events()) {
+                Some(token) => Ok(late(Held { turn, era, call, denial, approval_id }, token)),
+                None => Held { turn, era, call, denial, approval_id }.wait(|_| true).await,
+            }
+        }
+    }
+}
+
+/// Sees that the arguments that are repeated in headers are those of the body.
+fn see_params(turn: &Turn, pinned: &PinnedTool) -> Result<(), Refusal> {
+    let schema = pinned.definition.get("inputSchema").unwrap_or(&Value::Null);
+    // A schema that is not valid is one that clients of MCP do not call by; then there is nothing to compare.
+    let Ok(params) = ParamHeaders::of(schema) else { return Ok(()) };
+    let arguments = turn.message.params().and_then(|params| params.get("arguments")?.as_object());
+    let all = matches!(turn.manner, Manner::Modern(_));
+    Ok(params.agree(&turn.headers, arguments, all)?)
+}
+
+/// Makes the call. What comes of it is reported, whatever that is.
+async fn made(turn: Turn, era: Era, call: &Call, check_id: Option<String>) -> Response {
+    let report = Report::begin(&turn.proxy.engine, &turn.who, call.action.clone(), check_id);
+    let id = turn.message.id().cloned();
+    let answered = turn.forward(era, Some(report)).await;
+    answered.unwrap_or_else(|refusal| refusal.id(id.as_ref()).into_response())
+}
+
+/// The answer to a call of a tool that is another one than was accepted.
+fn changed(turn: &Turn, name: &str) -> Response {
+    let server = &turn.server.row;
+    let message = format!(
+        "tool {name:?} of MCP server {:?} is described otherwise by its server than when it was accepted; an operator \
+         looks at the difference and accepts it with `agenttrust mcp accept`",
+        server.name
+    );
+    turn.proxy.tell_of_refusal(&turn.server, &turn.who, ("tools/call", name), &message);
+    let denial = AgentTrustError::ActionDenied { message, check_id: None };
+    refused(turn, &DenialResponse::from_error(denial))
+}
+
+/// The answer to a call that was denied: to a token that does not reach as far, how to come by one that does.
+fn denied(turn: &Turn, call: &Call, denial: &DenialResponse) -> Response {
+    let challenge = beyond_token(turn, call);
+    let Some(challenge) = challenge else { return refused(turn, denial) };
+    let refusal = Refusal::invalid(denial.detail().to_owned()).status(StatusCode::FORBIDDEN);
+    let refusal = refusal.data(Value::Object(denial.to_data())).challenge(challenge);
+    refusal.id(turn.message.id()).into_response()
+}
+
+/// What a token would need for this call, where the caller's lacks it and another one could have it.
+fn beyond_token(turn: &Turn, call: &Call) -> Option<String> {
+    let token = turn.who.token()?;
+    let engine = &turn.proxy.engine;
+    let known = engine.registry.tools.known(&turn.who.key.org_id, &call.action);
+    let needed: Vec<&str> =
+        std::iter::once(call.action.as_str()).chain(known.scopes().iter().map(String::as_str)).collect();
+    if needed.iter().all(|scope| token.scopes.covers(scope)) {
+        return None;
+    }
+    let agent = engine.registry.agents.get(&turn.who.key.org_id, &turn.who.agent_id)?;
+    let may_have = needed.iter().all(|scope| agent.capabilities.covers(scope));
+    if !may_have {
+        return None;
+    }
+    turn.base.insufficient(&turn.server.row.id, &needed)
+}
+
+/// The answer to a call that was not made, which a model can read.
+fn refused(turn: &Turn, denial: &DenialResponse) -> Response {
+    let is_tool = matches!(turn.message.call(), Some((Kind::Tool, _))) && !turn.message.as_task();
+    let outcome = match is_tool {
+        true => ("result", denied_result(denial, matches!(turn.manner, Manner::Modern(_)))),
+        false => ("error", denied_error(denial)),
+    };
+    let id = turn.message.id().cloned().unwrap_or_default();
+    let mut body = json!({ "jsonrpc": "2.0", "id": id });
+    if let Some(members) = body.as_object_mut() {
+        members.insert(outcome.0.to_owned(), outcome.1);
+    }
+    json_answer(StatusCode::OK, body.to_string())
+}
+
+/// A call that waits for its approval.
+struct Held {
+    turn: Turn,
+    era: Era,
+    call: Call,
+    denial: DenialResponse,
+    approval_id: String,
+}
+
+impl Held {
+    /// Waits, and makes the call once it may be made.
+    async fn wait(self, beat: impl FnMut(Duration) -> bool) -> Result<Response, Refusal> {
+        let Self { turn, era, call, denial, approval_id } = self;
+        if !hold::decided(&turn.proxy, &turn.who, &approval_id, beat).await? {
+            return Ok(refused(&turn, &denial));
+        }
+        // Whoever waited may be no longer who may.
+        if let Some(why) = turn.alive().over(&turn.proxy.engine) {
+            return Err(super::pump::ended(why));
+        }
+        match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
+            Checked::Allowed(check_id) => Ok(made(turn, era, &call, check_id).await),
+            Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
+            Checked::Held(_, denial) => Ok(refused(&turn, &denial)),
+        }
+    }
+}
+
+/// Work that ends with those who wait for it.
+struct Working(JoinHandle<()>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The answer to a held call whose caller hears that it waits.
+fn late(held: Held, token: Value) -> Response {
+    let (said, heard) = mpsc::channel::<Bytes>(8);
+    let id = held.turn.message.id().cloned();
+    let reason = format!("waiting for approval {}", held.approval_id);
+    let working = agenttrust::background::spawn(async move {
+        let beat = |waited: Duration| {
+            let event = progress(&token, waited, &reason);
+            !matches!(said.try_send(event), Err(mpsc::error::TrySendError::Closed(_)))
+        };
+        let answered = held.wait(beat).await;
+        let response = answered.unwrap_or_else(|refusal| refusal.id(id.as_ref()).into_response());
+        hand_over(response, &said).await;
+    });
+    let parts = stream::unfold((heard, Working(working)), |(mut heard, working)| async {
+        let bytes = heard.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(bytes), (heard, working)))
+    });
+    events_answer(Body::from_stream(parts))
+}
+
+/// Sends an answer that came late as events.
+async fn hand_over(response: Response, said: &mpsc::Sender<Bytes>) {
+    let media = response.headers().get(CONTENT_TYPE).cloned();
+    let is_stream = media.is_some_and(|media| media.as_bytes() == b"text/event-stream");
+    let mut body = response.into_body();
+    let mut whole = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        let Ok(bytes) = frame.into_data() else { continue };
+        if !is_stream {
+            whole.extend_from_slice(&bytes);
+        } else if said.send(bytes).await.is_err() {
+            return;
+        }
+    }
+    if !is_stream && let Ok(text) = String::from_utf8(whole) {
+        // Nobody reading any more is no error.
+        let _ = said.send(Event::of(text).write()).await;
+    }
+}
+
+/// Tells a caller that its call still waits. In steps so small that whatever the tool says of itself is more.
+fn progress(token: &Value, waited: Duration, reason: &str) -> Bytes {
+    let message = json!({
+        "jsonrpc": "2.0",
+        "method": "notifications/progress",
+        "params": {
+            "progressToken": token,
+            "progress": waited.as_secs_f64() / 1e6 + 1e-9,
+            "message": reason,
+        },
+    });
+    Event::of(message.to_string()).write()
+}

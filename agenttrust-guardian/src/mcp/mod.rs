@@ -1,0 +1,126 @@
+//! The proxy in front of MCP servers that others wrote: `/mcp/{server_id}`, in both eras of the protocol.
+//!
+//! A message is read, told apart and checked; what was checked is what is handed on, written anew. Nothing else of the
+//! caller's goes to the server, and of what the server says the caller hears what the protocol knows.
+//!
+//! - `turn.rs` is one message, `guarded.rs` one that is checked (`check.rs`, `hold.rs`), `initialize.rs` one that opens
+//!   a session, `streams.rs` what a session has beside. `who.rs` is who calls.
+//! - `era.rs` and `methods.rs` are what the protocol knows, `session.rs` how a session is named, `refusal.rs` and
+//!   `metadata.rs` what is answered here.
+//! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers; `send.rs` and `forward.rs` are the way
+//!   there, `pump.rs`, `events.rs` and `answer.rs` the way back, `report.rs` how it ended.
+
+mod answer;
+mod check;
+mod era;
+mod events;
+mod forward;
+mod guarded;
+mod hold;
+mod initialize;
+mod metadata;
+mod methods;
+mod own_sessions;
+mod pump;
+mod refusal;
+mod report;
+mod send;
+mod session;
+mod streams;
+mod tools;
+mod trace;
+mod turn;
+mod upstream;
+mod who;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+
+pub(crate) use self::metadata::{Base, ProtectedResource};
+use self::own_sessions::OwnSessions;
+pub(crate) use self::refusal::Refusal;
+use self::turn::Turn;
+use self::upstream::Upstream;
+pub(crate) use self::who::{TOKEN_PREFIX, Who, gateway};
+use crate::domain::limits::Share;
+use crate::engine::Engine;
+use crate::registry::McpServerEntry;
+
+/// What the proxy of one Guardian knows of the servers behind it.
+pub(crate) struct Proxy {
+    engine: Arc<Engine>,
+    upstreams: Mutex<HashMap<String, Arc<Upstream>>>,
+    sessions: OwnSessions,
+}
+
+/// Who asks what server, and what came with the request beside its body.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) server: Arc<McpServerEntry>,
+    pub(crate) who: Who,
+    pub(crate) base: Base,
+    pub(crate) headers: HeaderMap,
+    /// Its place among the requests under way.
+    pub(crate) place: Option<Arc<Share>>,
+}
+
+impl Proxy {
+    /// The proxy of this Guardian.
+    pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
+        let (upstreams, sessions) = (Mutex::default(), OwnSessions::default());
+        Arc::new(Self { engine, upstreams, sessions })
+    }
+
+    /// Answers one message.
+    pub(crate) async fn post(self: &Arc<Self>, asked: Asked, body: Bytes) -> Response {
+        Turn::take(self, asked, body).await
+    }
+
+    /// Answers with the stream of a session.
+    pub(crate) async fn listen(self: &Arc<Self>, asked: Asked) -> Response {
+        streams::listen(self, asked).await.unwrap_or_else(Refusal::into_response)
+    }
+
+    /// Ends a session.
+    pub(crate) async fn end(self: &Arc<Self>, asked: Asked) -> Response {
+        streams::end(self, asked).await.unwrap_or_else(Refusal::into_response)
+    }
+
+    /// What is known of the server of this id.
+    fn upstream(&self, server_id: &str) -> Arc<Upstream> {
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = upstreams.get(server_id) {
+            return Arc::clone(known);
+        }
+        // Those of servers that were removed go when another one comes.
+        upstreams.retain(|id, _| self.engine.registry.mcp_servers.get(id).is_some());
+        Arc::clone(upstreams.entry(server_id.to_owned()).or_default())
+    }
+
+    /// What the server is sent as `Authorization`.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable where it cannot be opened.
+    fn authorization(&self, server: &McpServerEntry) -> Result<Option<HeaderValue>, Refusal> {
+        let Some(sealed) = &server.row.authorization else { return Ok(None) };
+        let about = format!("mcp_server:{}", server.row.id);
+        let opened = self.engine.sealer.open(&about, sealed)?;
+        let mut value = HeaderValue::from_str(opened.expose()).map_err(|_| {
+            Refusal::upstream("what is sent to the MCP server as Authorization is no header; register it anew")
+        })?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proxy(..)")
+    }
+}

@@ -1,0 +1,291 @@
+//! A stream of events on its way from the server to the caller: one at a time, as fast as the caller reads, and for as
+//! long as the caller may. Dropping it hangs up on the server.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agenttrust::background;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
+
+use super::answer::{Expected, Heard, Reader};
+use super::events::{Event, Events, Piece};
+use super::refusal::Refusal;
+use super::report::{Outcome, Report};
+use super::send::{broke_off, failed, unread};
+use super::who::Alive;
+use crate::domain::limits::Share;
+use crate::outbound::{Error, Incoming};
+
+/// How often it is looked whether the caller still may.
+const TICK: Duration = Duration::from_millis(500);
+/// After so much silence the caller hears a comment: who is gone is noticed then.
+const BEAT: Duration = Duration::from_secs(15);
+/// The longest that one call may take in all.
+const CALL_MOST: Duration = Duration::from_secs(3_600);
+/// How much a server may tell a caller that hears its answer alone.
+const UNHEARD_MAX_BYTES: usize = 64 << 20;
+const COMMENT: &[u8] = b": nothing new\n\n";
+
+/// A stream that is handed on.
+#[derive(Debug)]
+pub(super) struct Pump {
+    pub(super) incoming: Incoming,
+    pub(super) reader: Reader,
+    pub(super) alive: Alive,
+    /// Told how the call ended, where it is one.
+    pub(super) report: Option<Report>,
+    /// What it holds of what is scarce.
+    pub(super) _places: (Option<Arc<Share>>, Option<Share>),
+    /// How long the server may be silent.
+    pub(super) idle: Duration,
+    pub(super) state: State,
+}
+
+/// How far a stream is.
+#[derive(Debug)]
+pub(super) struct State {
+    events: Events,
+    begun: Instant,
+    heard_at: Instant,
+    told_at: Instant,
+    /// How many bytes came.
+    came: usize,
+    over: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { events: Events::default(), begun: now, heard_at: now, told_at: now, came: 0, over: false }
+    }
+}
+
+/// What comes next.
+enum Next {
+    Event(Event),
+    /// The answer; nothing follows it.
+    Last(Event),
+    Beat,
+    Failed(Refusal),
+    End,
+}
+
+/// What waiting came to.
+enum Waited {
+    Bytes(Bytes),
+    Beat,
+    Failed(Refusal),
+    End,
+}
+
+impl Pump {
+    /// The stream as an answer.
+    pub(super) fn into_response(self) -> Response {
+        events_answer(Body::from_stream(stream::unfold(self, |mut pump| async {
+            let said = pump.next_bytes().await?;
+            Some((Ok::<_, Infallible>(said), pump))
+        })))
+    }
+
+    /// What is written next; `None` at the end.
+    pub(super) async fn next_bytes(&mut self) -> Option<Bytes> {
+        if self.state.over {
+            return None;
+        }
+        let said = match self.next().await {
+            Next::Event(event) => event.write(),
+            Next::Beat => Bytes::from_static(COMMENT),
+            Next::Last(event) => {
+                self.state.over = true;
+                event.write()
+            }
+            Next::Failed(refusal) => {
+                self.state.over = true;
+                // Who listens for whatever comes has asked nothing that could be answered.
+                let id = self.id()?;
+                Event::of(refusal.id(Some(&id)).to_json().to_string()).write()
+            }
+            Next::End => {
+                self.state.over = true;
+                return None;
+            }
+        };
+        self.state.told_at = Instant::now();
+        Some(said)
+    }
+
+    /// The answer alone, for a caller that hears nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Refuses where none comes.
+    pub(super) async fn answer(mut self) -> Result<String, Refusal> {
+        loop {
+            match self.next().await {
+                Next::Last(event) => return Ok(event.data.unwrap_or_default()),
+                Next::Event(_) | Next::Beat => self.state.told_at = Instant::now(),
+                Next::Failed(refusal) => return Err(refusal),
+                Next::End => return Err(broke_off()),
+            }
+        }
+    }
+
+    fn id(&self) -> Option<Value> {
+        match &self.reader.expected {
+            Expected::To { id, .. } => Some(id.clone()),
+            Expected::Nothing => None,
+        }
+    }
+
+    fn fail(&mut self, refusal: Refusal, error_type: &'static str) -> Next {
+        if let Some(report) = self.report.take() {
+            report.finish(Outcome::Failure(error_type));
+        }
+        Next::Failed(refusal)
+    }
+
+    async fn next(&mut self) -> Next {
+        loop {
+            match self.state.events.next() {
+                Err(why) => return self.fail(unread(why), "NoReply"),
+                Ok(Some(Piece::Comment)) => {}
+                Ok(Some(Piece::Event(event))) => {
+                    if let Some(next) = self.hear(event).await {
+                        return next;
+                    }
+                    if !self.reader.listens && self.state.came > UNHEARD_MAX_BYTES {
+                        let refusal = failed(&self.reader.server, &Error::TooLong(UNHEARD_MAX_BYTES));
+                        return self.fail(refusal, "NoReply");
+                    }
+                }
+                Ok(None) => match self.wait().await {
+                    Waited::Bytes(bytes) => {
+                        self.state.heard_at = Instant::now();
+                        self.state.came = self.state.came.saturating_add(bytes.len());
+                        self.state.events.push(&bytes);
+                    }
+                    Waited::Beat => return Next::Beat,
+                    Waited::Failed(refusal) => return self.fail(refusal, "NoReply"),
+                    Waited::End if self.id().is_some() && self.report.is_some() => {
+                        return self.fail(broke_off(), "NoReply");
+                    }
+                    Waited::End => return Next::End,
+                },
+            }
+            // What only the server hears of itself does not keep a caller that is gone.
+            if self.state.told_at.elapsed() >= BEAT {
+                return Next::Beat;
+            }
+            if let Some(why) = self.alive.over(&self.reader.proxy.engine) {
+                return self.fail(ended(why), "Ended");
+            }
+        }
+    }
+
+    /// What becomes of one event; `None` where the caller hears nothing of it.
+    async fn hear(&mut self, event: Event) -> Option<Next> {
+        let is_message = event.name.as_deref().is_none_or(|name| name == "message");
+        let Some(data) = event.data.clone().filter(|data| !data.is_empty() && is_message) else {
+            // An id to go on from, or how long to wait before that.
+            let empty = Event { name: None, ..event };
+            let says = self.reader.listens && is_message;
+            return says.then_some(Next::Event(empty));
+        };
+        match self.reader.hear(data).await {
+            Heard::Pass(text) => Some(Next::Event(Event { data: Some(text), ..event })),
+            Heard::Drop => None,
+            Heard::Last(text, outcome) => {
+                if let Some(report) = self.report.take() {
+                    report.finish(outcome);
+                }
+                Some(Next::Last(Event { data: Some(text), ..event }))
+            }
+            Heard::Broken(what) => {
+                let refusal = Refusal::upstream(format!("the MCP server {what}"));
+                Some(self.fail(refusal, "NoReply"))
+            }
+        }
+    }
+
+    /// Waits for more of the stream.
+    async fn wait(&mut self) -> Waited {
+        let Self { incoming, reader, alive, idle, state, .. } = self;
+        let Some(left) = idle.checked_sub(state.heard_at.elapsed()) else { return silent() };
+        let is_call = matches!(reader.expected, Expected::To { .. }) && *idle < CALL_MOST;
+        let mut chunk = pin!(incoming.chunk(left));
+        loop {
+            if let Some(why) = alive.over(&reader.proxy.engine) {
+                return Waited::Failed(ended(why));
+            }
+            if is_call && state.begun.elapsed() > CALL_MOST {
+                return silent();
+            }
+            if state.told_at.elapsed() >= BEAT {
+                return Waited::Beat;
+            }
+            let tick = pin!(background::sleep(TICK));
+            match select(chunk.as_mut(), tick).await {
+                Either::Left((Ok(Some(bytes)), _)) => return Waited::Bytes(bytes),
+                Either::Left((Ok(None), _)) => return Waited::End,
+                Either::Left((Err(error), _)) => {
+                    return Waited::Failed(failed(&reader.server, &error));
+                }
+                Either::Right(_) => {}
+            }
+        }
+    }
+}
+
+fn silent() -> Waited {
+    let refusal = Refusal::upstream("the MCP server went silent in the middle of its answer")
+        .status(StatusCode::GATEWAY_TIMEOUT);
+    Waited::Failed(refusal)
+}
+
+/// A call that goes on no longer because its caller may not, or its server is gone.
+pub(super) fn ended(why: &'static str) -> Refusal {
+    Refusal::upstream(why).status(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// Waits for `work`, for as long as the caller may.
+///
+/// # Errors
+///
+/// Says why the caller may not any more.
+pub(super) async fn while_alive<T>(
+    alive: &Alive,
+    engine: &crate::engine::Engine,
+    work: impl Future<Output = T>,
+) -> Result<T, Refusal> {
+    let mut work = pin!(work);
+    loop {
+        let tick = pin!(background::sleep(TICK));
+        if let Either::Left((done, _)) = select(work.as_mut(), tick).await {
+            return Ok(done);
+        }
+        if let Some(why) = alive.over(engine) {
+            return Err(ended(why));
+        }
+    }
+}
+
+/// A stream of events as an answer.
+pub(super) fn events_answer(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would hold events back until it has enough of them.
+    headers
+        .insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}

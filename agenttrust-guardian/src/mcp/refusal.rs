@@ -1,0 +1,169 @@
+//! Everything that is answered by the proxy itself and is no success: a status, a code of JSON-RPC, a sentence.
+
+use std::borrow::Cow;
+
+use agenttrust_tower::internal::mcp::{
+    INTERNAL_ERROR, INVALID_REQUEST, Rejection,
+};
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::domain::{Error, ErrorKind};
+
+/// Why a message is not answered by the server behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    code: i32,
+    message: Cow<'static, str>,
+    data: Option<Value>,
+    /// The id of the request, where it could be read; else null, as JSON-RPC has it.
+    id: Value,
+    /// What `WWW-Authenticate` says.
+    challenge: Option<String>,
+    /// Whether the same request may well be answered in a moment.
+    passing: bool,
+    /// The body was not read to its end, so nothing can follow it on a connection of HTTP/1.
+    closes: bool,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        status: StatusCode,
+        code: i32,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (message, id) = (message.into(), Value::Null);
+        Self { status, code, message, data: None, id, challenge: None, passing: false, closes: false }
+    }
+
+    /// A request that is not as it must be.
+    pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, message)
+    }
+
+    /// A server behind that does not keep to the protocol, or is not there.
+    pub(super) fn upstream(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, INTERNAL_ERROR, message)
+    }
+
+    /// A session that is not known, not the caller's, or over: MCP clients open another one then.
+    pub(super) fn no_session() -> Self {
+        let message = "there is no such session; open another one with initialize";
+        Self::new(StatusCode::NOT_FOUND, -32001, message)
+    }
+
+    /// A method of HTTP that is none here.
+    pub(super) fn wrong_method(message: &'static str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID_REQUEST, message)
+    }
+
+    pub(super) fn data(mut self, data: Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    pub(super) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same, to the request of this id.
+    pub(super) fn id(mut self, id: Option<&Value>) -> Self {
+        if let Some(id) = id {
+            self.id.clone_from(id);
+        }
+        self
+    }
+
+    /// The same, with what a client of OAuth goes by.
+    pub(crate) fn challenge(mut self, challenge: String) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn http_status(&self) -> StatusCode {
+        self.status
+    }
+
+    #[cfg(test)]
+    pub(super) fn code(&self) -> i32 {
+        self.code
+    }
+
+    /// The message of JSON-RPC.
+    pub(super) fn to_json(&self) -> Value {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let (Some(data), Some(error)) = (&self.data, error.as_object_mut()) {
+            error.insert("data".to_owned(), data.clone());
+        }
+        json!({ "jsonrpc": "2.0", "id": self.id, "error": error })
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let status = match error.kind() {
+            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::Unauthenticated | ErrorKind::TokenExpired => StatusCode::UNAUTHORIZED,
+            ErrorKind::Forbidden | ErrorKind::AgentRevoked => StatusCode::FORBIDDEN,
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            ErrorKind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            ErrorKind::Conflict | ErrorKind::Held => StatusCode::CONFLICT,
+            #[cfg(feature = "cli")]
+            ErrorKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let code = if status.is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST };
+        let passing = error.is_passing();
+        let (message, data) = error.into_parts();
+        Self { data, passing, ..Self::new(status, code, message) }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        let Rejection { status, code, message, id, closes } = rejection;
+        Self { id, closes, ..Self::new(status, code, message) }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = json_answer(self.status, self.to_json().to_string());
+        let headers = response.headers_mut();
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.passing {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if self.closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// A message of JSON-RPC as an answer.
+pub(super) fn json_answer(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

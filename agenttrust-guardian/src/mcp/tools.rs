@@ -1,0 +1,110 @@
+//! The tools of a server: looked at often enough, and shown to a caller as far as it may call them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use agenttrust_tower::internal::mcp::Kind;
+use serde_json::{Value, json};
+
+use super::Proxy;
+use super::answer::Reader;
+use super::refusal::Refusal;
+use super::upstream::{list_tools, unreadable};
+use super::who::Who;
+use crate::pipeline::{self, Check};
+use crate::registry::McpServerEntry;
+use crate::services::mcp_tools::{self, ToolStanding};
+
+/// The longest that a client may keep a list that was filtered for it: what it may call changes.
+const KEPT_MOST_MS: u64 = 30_000;
+
+/// Sees that the tools of this server were looked at a moment ago; returns it as it is now.
+///
+/// # Errors
+///
+/// Refuses where the server does not list them, or they cannot be kept.
+pub(super) async fn fresh(
+    proxy: &Arc<Proxy>,
+    server: &Arc<McpServerEntry>,
+) -> Result<Arc<McpServerEntry>, Refusal> {
+    let upstream = proxy.upstream(&server.row.id);
+    if !upstream.knows_tools() {
+        let _alone = upstream.listing.lock().await;
+        if !upstream.knows_tools() {
+            let (changes, at) = (upstream.changes(), Instant::now());
+            let listed = list_tools(proxy, server).await?;
+            mcp_tools::observe(&proxy.engine, server, listed).await?;
+            upstream.listed(changes, at);
+        }
+    }
+    now(proxy, server)
+}
+
+/// The server as it is known now.
+fn now(proxy: &Proxy, server: &McpServerEntry) -> Result<Arc<McpServerEntry>, Refusal> {
+    let found = proxy.engine.registry.mcp_servers.get(&server.row.id);
+    found.ok_or_else(|| Refusal::from(crate::domain::Error::unknown("MCP server", &server.row.id)))
+}
+
+/// Leaves in a list of tools those that the caller may call, in their order.
+///
+/// # Errors
+///
+/// Refuses a list that is none, and one that cannot be kept.
+pub(super) async fn show(
+    reader: &Reader,
+    result: &mut Value,
+    is_first_page: bool,
+) -> Result<(), Refusal> {
+    let Reader { proxy, server, who, .. } = reader;
+    let has_more = result.get("nextCursor").is_some_and(|cursor| !cursor.is_null());
+    let Some(Value::Array(listed)) = result.get_mut("tools") else { return Err(unreadable()) };
+    let server = if is_first_page && !has_more {
+        let upstream = proxy.upstream(&server.row.id);
+        let (changes, at) = (upstream.changes(), Instant::now());
+        mcp_tools::observe(&proxy.engine, server, listed.clone()).await?;
+        upstream.listed(changes, at);
+        now(proxy, server)?
+    } else {
+        fresh(proxy, server).await?
+    };
+    listed.retain(|tool| match mcp_tools::standing(&server, tool) {
+        ToolStanding::Known(pinned) => {
+            let action = Kind::Tool.tool(Some(&server.row.name), &pinned.name);
+            action.is_ok_and(|action| {
+                let check = check_of(who, action, pinned.effect_hint);
+                pipeline::may_see(&proxy.engine, &check)
+            })
+        }
+        // It is not called either before an operator has accepted it, or it was pinned.
+        ToolStanding::Changed | ToolStanding::New => false,
+    });
+    Ok(())
+}
+
+/// A check of this tool, of which nothing is bound.
+pub(super) fn check_of(who: &Who, tool: String, hint: Option<agenttrust::Effect>) -> Check {
+    Check {
+        key: Arc::clone(&who.key),
+        agent_id: who.agent_id.clone(),
+        session_id: who.session_id.clone(),
+        session_is_generated: false,
+        tool,
+        hint,
+        source: "mcp".to_owned(),
+        scopes: None,
+        digest: None,
+        binds: None,
+        key_id: None,
+        summary: None,
+        _place: None,
+    }
+}
+
+/// Says of a list that it is for this caller alone, and not for long.
+pub(super) fn mark_private(result: &mut Value) {
+    let Some(members) = result.as_object_mut() else { return };
+    let kept = members.get("ttlMs").and_then(Value::as_u64).unwrap_or(0).min(KEPT_MOST_MS);
+    members.insert("ttlMs".to_owned(), kept.into());
+    members.insert("cacheScope".to_owned(), json!("private"));
+}

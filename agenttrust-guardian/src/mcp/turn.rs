@@ -1,0 +1,241 @@
+//! One message of a client: read, told apart, and answered.
+
+use std::sync::Arc;
+
+use agenttrust_tower::internal::mcp::{INVALID_PARAMS, JsonRpc};
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::header::ACCEPT;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::era::{Era, LEGACY, Manner, VERSION, known, only};
+use super::metadata::Base;
+use super::refusal::Refusal;
+use super::session::Session;
+use super::upstream::wrong_era;
+use super::who::{Alive, Who};
+use super::{Asked, Proxy, guarded, initialize};
+use crate::domain::limits::Share;
+use crate::registry::McpServerEntry;
+
+/// How many values a message holds at most, nested ones counted: each takes many times its text in memory.
+const VALUES_MOST: usize = 64 << 10;
+/// The longest state that a client brings back.
+const STATE_MAX_BYTES: usize = 64 << 10;
+const METHOD_NOT_FOUND: i32 = -32601;
+
+/// A message with all that it came with.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) server: Arc<McpServerEntry>,
+    pub(super) who: Who,
+    pub(super) base: Base,
+    pub(super) headers: HeaderMap,
+    /// Its place among the requests, held until it is answered to the end.
+    pub(super) place: Option<Arc<Share>>,
+    pub(super) message: JsonRpc,
+    pub(super) manner: Manner,
+    pub(super) session: Option<Session>,
+}
+
+impl Turn {
+    /// Reads a message and answers it.
+    pub(super) async fn take(proxy: &Arc<Proxy>, asked: Asked, body: Bytes) -> Response {
+        let message = match JsonRpc::read(&body, VALUES_MOST) {
+            Ok(message) => message,
+            Err(rejection) => return Refusal::from(rejection).into_response(),
+        };
+        drop(body);
+        let Asked { server, who, base, headers, place } = asked;
+        let (id, named) = (message.id().cloned(), named(&message));
+        let refused = (Arc::clone(proxy), Arc::clone(&server), who.clone());
+        let answered = async {
+            let manner = Manner::of(&headers, &message)?;
+            let session = match &manner {
+                Manner::InSession(sealed) => Some(proxy.open(&server, &who, sealed)?),
+                _ => None,
+            };
+            let proxy = Arc::clone(proxy);
+            let turn =
+                Self { proxy, server, who, base, headers, place, message, manner, session };
+            turn.answered().await
+        };
+        answered.await.unwrap_or_else(|refusal: Refusal| {
+            let (proxy, server, who) = refused;
+            if let Some((method, name)) = named {
+                proxy.tell_of_refusal(&server, &who, (&method, &name), refusal.message());
+            }
+            refusal.id(id.as_ref()).into_response()
+        })
+    }
+
+    async fn answered(self) -> Result<Response, Refusal> {
+        let Some(method) = self.message.method().map(str::to_owned) else {
+            return self.reply().await;
+        };
+        if !self.message.is_request() {
+            return self.notification(&method).await;
+        }
+        if self.manner == Manner::Initialize {
+            return initialize::initialize(self).await;
+        }
+        let era = self.era(&method).await?;
+        if !era.takes(&method) {
+            let status = match self.manner {
+                Manner::Modern(_) => StatusCode::NOT_FOUND,
+                _ => StatusCode::OK,
+            };
+            let message = format!("the method {method:?} is not known here, so it is not handed on");
+            return Err(Refusal::new(status, METHOD_NOT_FOUND, message));
+        }
+        self.see_state()?;
+        match self.message.call().map(|(kind, name)| (kind, name.to_owned())) {
+            Some((kind, name)) => guarded::call(self, era, kind, &name).await,
+            None => self.forward(era, None).await,
+        }
+    }
+
+    /// The era that the message is handed on in: the caller's, which has to be the server's too.
+    async fn era(&self, method: &str) -> Result<Era, Refusal> {
+        match self.manner {
+            Manner::Initialize | Manner::InSession(_) => Ok(Era::Legacy),
+            Manner::Modern(version) => {
+                let spoken = self.proxy.spoken(&self.server).await?;
+                match spoken.modern {
+                    Some(_) => Ok(Era::Modern),
+                    None => Err(wrong_era(&spoken, Era::Modern, version)),
+                }
+            }
+            // What neither era knows is refused before anyone is asked.
+            Manner::Plain if !Era::Legacy.takes(method) && !Era::Modern.takes(method) => {
+                Ok(Era::Legacy)
+            }
+            Manner::Plain => match self.proxy.spoken(&self.server).await?.modern {
+                Some(_) => Ok(Era::Modern),
+                None => Ok(Era::Legacy),
+            },
+        }
+    }
+
+    /// Refuses a state that is none, or longer than any server needs.
+    fn see_state(&self) -> Result<(), Refusal> {
+        let state = self.message.params().and_then(|params| params.get("requestState"));
+        let problem = match state {
+            None | Some(Value::Null) => return Ok(()),
+            Some(Value::String(state)) if state.len() <= STATE_MAX_BYTES => return Ok(()),
+            Some(Value::String(state)) => format!(
+                "params.requestState is {} bytes long; {STATE_MAX_BYTES} is the most",
+                state.len()
+            ),
+            Some(_) => "params.requestState is no text; send it back as the server sent it".to_owned(),
+        };
+        Err(Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, problem))
+    }
+
+    /// Hands on an answer to what the server asked.
+    async fn reply(self) -> Result<Response, Refusal> {
+        match self.manner {
+            Manner::InSession(_) => self.hand_on().await,
+            _ => Err(Refusal::invalid(
+                "only in a session is there anything to answer; a client sends no answers otherwise",
+            )),
+        }
+    }
+
+    /// Hands on what the client tells.
+    async fn notification(self, method: &str) -> Result<Response, Refusal> {
+        let known = |era: Era| era.hears(method);
+        let era = match &self.manner {
+            // The proxy is the client of the server: what such a caller tells is nobody's.
+            Manner::Plain if known(Era::Legacy) || known(Era::Modern) => return Ok(accepted()),
+            Manner::Initialize | Manner::InSession(_) | Manner::Plain => Era::Legacy,
+            Manner::Modern(_) => Era::Modern,
+        };
+        if !known(era) {
+            let message = format!("the notification {method:?} is not known here, so it is not handed on");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, METHOD_NOT_FOUND, message));
+        }
+        self.hand_on().await
+    }
+
+    /// Sends on what is not answered.
+    async fn hand_on(self) -> Result<Response, Refusal> {
+        let outward = self.outward(None)?;
+        let incoming = super::send::send(&self.proxy, &self.server, outward).await?;
+        if incoming.status.is_success() {
+            return Ok(accepted());
+        }
+        let in_session = self.session.is_some();
+        let (status, message) =
+            super::send::unsuccessful(&self.proxy, &self.server, incoming, in_session).await?;
+        Ok(super::refusal::json_answer(status, message.to_string()))
+    }
+
+    /// Whether the caller reads streams of events.
+    pub(super) fn reads_events(&self) -> bool {
+        let mut accepted = self.headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
+        self.manner != Manner::Plain
+            && accepted.any(|list| {
+                let mut types = list.split(',').map(|it| it.split(';').next().unwrap_or_default());
+                types.any(|it| it.trim().eq_ignore_ascii_case("text/event-stream"))
+            })
+    }
+
+    /// By what it goes on.
+    pub(super) fn alive(&self) -> Alive {
+        Alive { who: self.who.clone(), server_id: self.server.row.id.clone() }
+    }
+
+    /// The version that the message is of; of one without any, that of the session.
+    pub(super) fn version(&self) -> Result<Option<&str>, Refusal> {
+        match &self.manner {
+            Manner::Modern(version) => Ok(Some(version)),
+            Manner::Initialize | Manner::Plain => Ok(None),
+            Manner::InSession(_) => {
+                let said = only(&self.headers, &VERSION)?;
+                let of_session = self.session.as_ref().map(|session| session.version.as_str());
+                Ok(said.filter(|said| known(&LEGACY, said).is_some()).or(of_session))
+            }
+        }
+    }
+}
+
+/// What a message names, where that is looked at.
+fn named(message: &JsonRpc) -> Option<(String, String)> {
+    let (_, name) = message.call()?;
+    let name: String = name.chars().take(200).collect();
+    Some((message.method().unwrap_or_default().to_owned(), name))
+}
+
+fn accepted() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+impl Proxy {
+    /// Tells the audit of a call that was refused and not checked.
+    pub(super) fn tell_of_refusal(
+        &self,
+        server: &McpServerEntry,
+        who: &Who,
+        (method, name): (&str, &str),
+        why: &str,
+    ) {
+        let why: String = why.chars().take(500).collect();
+        self.engine.refused("mcp.refused", &who.key, || {
+            json!({
+                "agent_id": who.agent_id,
+                "server_id": server.row.id,
+                "server": server.row.name,
+                "session_id": who.session_id,
+                "method": method,
+                "name": name,
+                "reason": why,
+            })
+        });
+    }
+}

@@ -1,0 +1,190 @@
+//! Who calls: an agent with its token, or a key and the agent that it names. And whether it still may.
+
+use std::sync::Arc;
+
+use agenttrust::model::AgentStatus;
+
+use crate::domain::names::check_name;
+use crate::domain::role::Access;
+use crate::domain::{Error, Fingerprint, Key, Permission, Reach};
+use crate::engine::Engine;
+use crate::registry::{McpServerEntry, TokenEntry};
+use crate::services::agents::{active, known};
+use crate::services::sessions;
+
+/// What an agent's token begins with.
+pub(crate) const TOKEN_PREFIX: &str = "at_";
+
+/// The agent that calls, and by what it is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    /// The key that is checked with: the caller's, or the one of the server's gateway.
+    pub(super) key: Arc<Key>,
+    pub(super) agent_id: String,
+    pub(super) session_id: Option<String>,
+    proof: Proof,
+}
+
+#[derive(Clone, Debug)]
+enum Proof {
+    /// The secret of the caller's key.
+    Key(Fingerprint),
+    Token(Arc<TokenEntry>),
+}
+
+/// The key of a server's gateway, as which the proxy asks for agents that come with a token.
+///
+/// # Errors
+///
+/// Unavailable where it was revoked.
+pub(crate) fn gateway(engine: &Engine, server: &McpServerEntry) -> Result<Arc<Key>, Error> {
+    engine.registry.keys.of_id(&server.row.key_id).ok_or_else(|| {
+        Error::unavailable(format!(
+            "the key of MCP server {:?} was revoked, so no agent comes to it with a token; remove the server and \
+             register it anew",
+            server.row.name
+        ))
+    })
+}
+
+impl Who {
+    /// The agent behind a token, in the session that the server's gateway opens with it. `address` is the absolute
+    /// URL of the server here, which its audience may name.
+    ///
+    /// # Errors
+    ///
+    /// Unauthenticated for a token that does not work or is for others, forbidden for an agent that is not active.
+    pub(crate) async fn of_token(
+        engine: &Engine,
+        server: &McpServerEntry,
+        token: &str,
+        address: &str,
+    ) -> Result<Self, Error> {
+        let key = gateway(engine, server)?;
+        check_name("token", token)?;
+        let token = sessions::token(engine, &key, token)?;
+        let names = [&*server.row.name, &*server.row.id, address];
+        let target = names.into_iter().find(|name| token.is_for(name));
+        let now = engine.clock.now();
+        let opened = engine.registry.sessions.opened_from(&token.row.id, &key.id);
+        let opened = opened.iter().find(|session| engine.registry.is_open(session, now));
+        let session_id = match opened {
+            // It is looked up for each message: what a new one would cost is not paid twice.
+            Some(session) if target.is_some() => session.row.id.clone(),
+            _ => sessions::begin_from_token(engine, &key, &token, target, None).await?.session_id,
+        };
+        let agent_id = token.row.agent_id.clone();
+        active(&*known(engine, &key.org_id, &agent_id)?)?;
+        Ok(Self { key, agent_id, session_id: Some(session_id), proof: Proof::Token(token) })
+    }
+
+    /// The agent that a key speaks for: the one that it names, or the only one that it is bound to.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden for a role that does not call and for an agent that is not the key's, invalid where nothing says
+    /// which agent it is, not found for one that is not there.
+    pub(crate) fn of_key(
+        engine: &Engine,
+        (key, secret): (Arc<Key>, Fingerprint),
+        named: Option<String>,
+        session_id: Option<String>,
+    ) -> Result<Self, Error> {
+        if key.role.may(Permission::Check) == Access::No {
+            return Err(Error::forbidden(format!(
+                "a key of role {} may not {}; use one of role agent, gateway or admin",
+                key.role,
+                Permission::Check
+            )));
+        }
+        let agent_id = match (named, key.agents.as_slice()) {
+            (Some(named), _) => named,
+            (None, [only]) => only.clone(),
+            (None, _) => {
+                return Err(Error::invalid(
+                    "X-Agent-ID",
+                    "is missing, and neither a token nor the key's only agent says who calls; name the agent in it",
+                ));
+            }
+        };
+        let session_id = session_id.filter(|id| !id.is_empty());
+        session_id.as_deref().map_or(Ok(()), |id| check_name("X-Session-ID", id))?;
+        if key.role.may(Permission::Check) == Access::Own && !key.is_bound_to(&agent_id) {
+            return Err(Error::not_bound(&agent_id));
+        }
+        active(&*known(engine, &key.org_id, &agent_id)?)?;
+        Ok(Self { key, agent_id, session_id, proof: Proof::Key(secret) })
+    }
+
+    /// Refuses another agent than the one that the caller is.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden.
+    pub(crate) fn need_named(&self, named: &str) -> Result<(), Error> {
+        match named == self.agent_id {
+            true => Ok(()),
+            false => Err(Error::not_named(named, &self.agent_id)),
+        }
+    }
+
+    /// The token that it came with, if it did.
+    pub(super) fn token(&self) -> Option<&TokenEntry> {
+        match &self.proof {
+            Proof::Key(_) => None,
+            Proof::Token(token) => Some(token),
+        }
+    }
+
+    /// How far it may go with what it is checked with.
+    pub(super) fn reach(&self, permission: Permission) -> Reach<'_> {
+        let access = self.key.role.may(permission);
+        Reach { key: &self.key, access, named: Some(&self.agent_id) }
+    }
+
+    /// Why it may call no more, if so.
+    fn lapsed(&self, engine: &Engine) -> Option<&'static str> {
+        let now = engine.clock.now();
+        let works = match &self.proof {
+            Proof::Key(secret) => engine.still_knows(secret),
+            Proof::Token(token) => {
+                engine.registry.tokens.by_id(&token.row.id).is_some()
+                    && engine.registry.works(token, now)
+                    && engine.registry.keys.has(&self.key.id)
+            }
+        };
+        if !works {
+            return Some("what the caller came with was revoked or has expired; come with another");
+        }
+        let agent = engine.registry.agents.get(&self.key.org_id, &self.agent_id);
+        if agent.is_none_or(|entry| entry.agent.status != AgentStatus::Active) {
+            return Some("the agent was revoked or suspended; an operator can tell which");
+        }
+        let session = self.session_id.as_deref().filter(|id| id.starts_with("ats_"));
+        let is_open = |id| sessions::open_session(engine, &self.key.org_id, id).is_some();
+        if session.is_some_and(|id| !is_open(id)) {
+            return Some("the session was revoked or has expired; begin another one");
+        }
+        None
+    }
+}
+
+/// A call or a stream that goes on only as long as its caller may and its server is there.
+#[derive(Clone, Debug)]
+pub(super) struct Alive {
+    pub(super) who: Who,
+    pub(super) server_id: String,
+}
+
+impl Alive {
+    /// Why it ends, if it does.
+    pub(super) fn over(&self, engine: &Engine) -> Option<&'static str> {
+        if engine.ended().is_some() || *engine.closing().borrow() {
+            return Some("the Guardian is stopping; try again later");
+        }
+        if engine.registry.mcp_servers.get(&self.server_id).is_none() {
+            return Some("the MCP server was removed");
+        }
+        self.who.lapsed(engine)
+    }
+}
