@@ -24,8 +24,10 @@ use agenttrust::Effect;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub(crate) use self::observed::{KeptTool, Mark, News, Observed, observe, read_list};
-pub(crate) use self::pinned::{ListedTool, PinnedTool};
+pub(crate) use self::observed::{
+    KeptTool, Mark, News, Observed, PINNED_MAX_BYTES, observe, read_list,
+};
+pub(crate) use self::pinned::{ListedTool, PinnedTool, effect_hint};
 pub(crate) use self::raised::Raised;
 pub(crate) use self::read::{Sent, Tool, parse_tools};
 use crate::classify::{Classification, ClassificationSource, Evidence, classify};

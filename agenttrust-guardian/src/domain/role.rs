@@ -66,7 +66,8 @@ impl Role {
                 | P::ReadTools
                 | P::Delegate
                 | P::ReadDelegations
-                | P::RevokeDelegations,
+                | P::RevokeDelegations
+                | P::ReadMcpServers,
             ) => Own,
 
             (
@@ -75,7 +76,8 @@ impl Role {
                 | P::Report
                 | P::InitApiSession
                 | P::IntrospectTokens
-                | P::WatchRevocations,
+                | P::WatchRevocations
+                | P::ReadMcpServers,
             ) => Any,
             (Self::Gateway, P::ReadApprovals | P::DiscloseInput | P::ReadSessions) => Own,
             (Self::Gateway, _) => No,
@@ -93,6 +95,7 @@ impl Role {
                 | P::IntrospectTokens
                 | P::ReadTokens
                 | P::ReadDelegations
+                | P::ReadMcpServers
                 | P::WatchRevocations,
             ) => Any,
             (Self::Auditor, _) => No,
@@ -108,7 +111,8 @@ impl Role {
                 | P::DeclareTools
                 | P::RemoveTools
                 | P::Delegate
-                | P::RevokeDelegations,
+                | P::RevokeDelegations
+                | P::AcceptMcpTools,
             ) => Any,
             (Self::Agent | Self::Operator, _) => No,
         }
@@ -165,6 +169,9 @@ pub(crate) enum Permission {
     Delegate,
     ReadDelegations,
     RevokeDelegations,
+    ReadMcpServers,
+    ManageMcpServers,
+    AcceptMcpTools,
     ReadApprovals,
     DecideApprovals,
     DiscloseInput,
@@ -203,6 +210,9 @@ impl fmt::Display for Permission {
             Self::Delegate => "delegate",
             Self::ReadDelegations => "read delegations",
             Self::RevokeDelegations => "revoke delegations",
+            Self::ReadMcpServers => "read MCP servers",
+            Self::ManageMcpServers => "manage MCP servers",
+            Self::AcceptMcpTools => "accept tools of MCP servers",
             Self::ReadApprovals => "read approvals",
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",

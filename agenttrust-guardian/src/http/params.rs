@@ -29,6 +29,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The two names in a path, as [`Id`] has the one.
+#[derive(Debug)]
+pub(super) struct Ids(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((one, other)) = path.map_err(|_| {
+            Error::invalid("id", "in the path is not UTF-8 once decoded; encode it again")
+        })?;
+        check_name("id", &one)?;
+        check_name("name", &other)?;
+        Ok(Self(one, other))
+    }
+}
+
 /// The query. What the OpenAPI document does not say of an endpoint does not come here: see `ignored.rs`.
 #[derive(Debug)]
 pub(super) struct Params(HashMap<String, String>);

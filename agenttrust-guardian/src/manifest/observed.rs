@@ -181,3 +181,156 @@ fn note(observed: &mut Observed, before: &KeptTool, mut mark: Mark, now: Timesta
     }
     observed.marks.push(mark);
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tool(name: &str, description: &str) -> Value {
+        json!({ "name": name, "description": description })
+    }
+
+    /// What is kept of the tools of one server, and the time.
+    struct Kept {
+        tools: BTreeMap<String, KeptTool>,
+        now: Timestamp,
+    }
+
+    impl Kept {
+        fn new() -> Self {
+            Self { tools: BTreeMap::new(), now: Timestamp::now() }
+        }
+
+        /// Takes in a list, as the database does.
+        fn list(&mut self, tools: &[Value]) -> Observed {
+            let observed = observe(&self.tools, &read_list("files", tools), self.now);
+            for pinned in observed.pinned.clone() {
+                let kept = KeptTool {
+                    changed: None,
+                    is_gone: false,
+                    told: None,
+                    told_at: None,
+                    first_seen_at: self.now,
+                    accepted_by: None,
+                    accepted_at: None,
+                    pinned: Arc::new(pinned),
+                };
+                self.tools.insert(kept.pinned.name.clone(), kept);
+            }
+            for mark in observed.marks.clone() {
+                let kept = self.tools.get_mut(&mark.name).unwrap();
+                kept.changed = mark.changed.map(|(digest, _)| digest);
+                (kept.is_gone, kept.told, kept.told_at) = (mark.is_gone, mark.told, mark.told_at);
+            }
+            observed
+        }
+
+        fn after(&mut self, seconds: u64) {
+            self.now = self.now.saturating_add(Duration::from_secs(seconds));
+        }
+
+        fn told(&mut self, tools: &[Value]) -> [usize; 3] {
+            let News { appeared, changed, gone } = self.list(tools).news;
+            [appeared.len(), changed.len(), gone.len()]
+        }
+    }
+
+    #[test]
+    fn list_that_says_what_is_known_changes_nothing() {
+        let mut kept = Kept::new();
+        let list = [tool("a", "one"), tool("b", "two")];
+        assert_eq!(kept.told(&list), [2, 0, 0]);
+        for list in [&list[..], &[tool("b", "two"), tool("a", "one"), tool("a", "one")]] {
+            assert!(kept.list(list).is_empty());
+        }
+        // What cannot be called is no tool, whatever else it is.
+        let odd = [&list[..], &[json!(null), json!({ "name": "\n" }), json!(["a"])]].concat();
+        assert!(kept.list(&odd).is_empty());
+    }
+
+    #[test]
+    fn each_change_is_told_once_and_one_that_flaps_once_a_minute() {
+        let mut kept = Kept::new();
+        let (one, other) = ([tool("a", "one")], [tool("a", "other")]);
+        kept.list(&one);
+        assert_eq!(kept.told(&other), [0, 1, 0]);
+        assert!(kept.tools["a"].changed.is_some());
+        assert_eq!(kept.told(&other), [0, 0, 0]);
+        for _ in 0..100 {
+            kept.after(1);
+            assert_eq!(kept.told(&one)[1..], [0, 0], "back, which is no alarm");
+            assert!(kept.tools["a"].changed.is_none());
+            kept.list(&other);
+            assert!(kept.tools["a"].changed.is_some(), "noted at once, told or not");
+        }
+        // A new one with every list.
+        let mut told = 0;
+        for n in 0..600 {
+            kept.after(1);
+            let [appeared, changed, gone] = kept.told(&[tool("a", &format!("{n}"))]);
+            told += appeared + changed + gone;
+        }
+        assert!((9..=11).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn tool_that_is_gone_is_known_when_it_comes_back() {
+        let mut kept = Kept::new();
+        kept.list(&[tool("a", "one")]);
+        assert_eq!(kept.told(&[]), [0, 0, 1]);
+        assert!(kept.tools["a"].is_gone);
+        assert_eq!(kept.told(&[]), [0, 0, 0]);
+        kept.after(60);
+        assert_eq!(kept.told(&[tool("a", "other")]), [0, 1, 0], "as another one");
+        kept.after(60);
+        assert_eq!(kept.told(&[tool("a", "one")]), [1, 0, 0]);
+        assert!(!kept.tools["a"].is_gone && kept.tools["a"].changed.is_none());
+    }
+
+    #[test]
+    fn two_tools_of_one_name_are_neither() {
+        let mut kept = Kept::new();
+        let two = [tool("a", "one"), tool("a", "other")];
+        let observed = kept.list(&two);
+        assert!(observed.is_empty() && observed.left_out == 1);
+        kept.list(&[tool("a", "one")]);
+        let observed = kept.list(&two);
+        let (_, definition) = observed.marks[0].changed.clone().unwrap();
+        assert_eq!(definition, None, "which of them would be accepted?");
+    }
+
+    #[test]
+    fn no_more_is_pinned_than_there_is_room_for_and_what_is_pinned_is_not_pushed_out() {
+        let mut kept = Kept::new();
+        let many = |from: usize, most: usize| -> Vec<Value> {
+            (from..from + most).map(|n| tool(&format!("t{n:05}"), "")).collect()
+        };
+        let observed = kept.list(&many(0, PINNED_MOST + 5));
+        assert_eq!((observed.pinned.len(), observed.left_out), (PINNED_MOST, 5));
+        for round in 1..4 {
+            let observed = kept.list(&many(round * 5_000, 2_000));
+            assert_eq!((observed.pinned.len(), observed.left_out), (0, 2_000));
+        }
+        assert_eq!(kept.tools.len(), PINNED_MOST);
+        assert!(kept.tools.contains_key("t00000"));
+
+        let mut kept = Kept::new();
+        let long = |name: &str, text: &str| tool(name, &text.repeat(60_000));
+        let list: Vec<Value> = (0..60).map(|n| long(&format!("t{n:02}"), "x")).collect();
+        let observed = kept.list(&list);
+        let bytes: usize = observed.pinned.iter().map(|tool| tool.bytes).sum();
+        assert!(bytes <= PINNED_MAX_BYTES && observed.pinned.len() > 30, "{bytes}");
+        // All of them changed: noted of each, and kept of as many as there is room for.
+        let list: Vec<Value> = (0..60).map(|n| long(&format!("t{n:02}"), "y")).collect();
+        let marks = kept.list(&list).marks;
+        assert_eq!(marks.len(), observed.pinned.len());
+        let kept: usize = marks
+            .iter()
+            .filter_map(|mark| mark.changed.as_ref()?.1.as_ref())
+            .map(|definition| definition.to_string().len())
+            .sum();
+        assert!(kept <= PINNED_MAX_BYTES, "{kept}");
+    }
+}

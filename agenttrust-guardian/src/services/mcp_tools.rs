@@ -4,20 +4,155 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agenttrust::background;
+use agenttrust::model::{AgentStatus, McpTool, McpToolChange, McpToolState};
+use agenttrust::{Effect, background};
 use serde_json::{Value, json};
 
 use crate::audit::Record;
-use crate::domain::Error;
+use crate::domain::{Error, Key};
 use crate::engine::Engine;
-use crate::manifest::{ListedTool, News, Observed, PinnedTool, observe as observed, read_list};
+use crate::manifest::{
+    ListedTool, News, Observed, PINNED_MAX_BYTES, PinnedTool, effect_hint, observe as observed,
+    read_list,
+};
 use crate::registry::McpServerEntry;
-use crate::store::{McpToolChanges, StoreError};
+use crate::store::{McpServerRow, McpToolAccepted, McpToolChanges, McpToolRow, StoreError};
 
 /// How many bytes of tools one row of the audit lists: with one more it still fits.
 const LISTED_BYTES: usize = 32 << 10;
 /// How often what was observed is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
+
+/// What is known of a server's tools, ordered by name; of those alone that one of `agents` may use, where they are
+/// given, and then without what a tool is changed to.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(crate) async fn list(
+    engine: &Engine,
+    server: &McpServerEntry,
+    agents: Option<&[&str]>,
+) -> Result<Vec<McpTool>, Error> {
+    let row = &server.row;
+    let mut rows = engine.reading_store.shown_mcp_tools(row.id.clone()).await?;
+    if let Some(agents) = agents {
+        let known = agents.iter().filter_map(|id| engine.registry.agents.get(&row.org_id, id));
+        let active: Vec<_> =
+            known.filter(|entry| entry.agent.status == AgentStatus::Active).collect();
+        rows.retain_mut(|tool| {
+            tool.changed_definition = None;
+            let name = format!("{}/{}", row.name, tool.tool.pinned.name);
+            active.iter().any(|agent| agent.capabilities.covers(&name))
+        });
+    }
+    Ok(rows.into_iter().map(show).collect())
+}
+
+/// A tool as callers see it.
+fn show(row: McpToolRow) -> McpTool {
+    let McpToolRow { tool, changed_definition, .. } = row;
+    let mut shown = McpTool::default();
+    shown.state = match &tool.changed {
+        _ if tool.is_gone => McpToolState::Gone,
+        Some(_) => McpToolState::Changed,
+        None => McpToolState::Pinned,
+    };
+    shown.name.clone_from(&tool.pinned.name);
+    shown.digest.clone_from(&tool.pinned.digest);
+    shown.definition = tool.pinned.definition.clone();
+    shown.effect_hint = tool.pinned.effect_hint;
+    shown.changed = tool.changed.map(|digest| {
+        let mut changed = McpToolChange::default();
+        (changed.digest, changed.definition) = (digest, changed_definition);
+        changed
+    });
+    shown.first_seen_at = Some(tool.first_seen_at);
+    (shown.accepted_by, shown.accepted_at) = (tool.accepted_by, tool.accepted_at);
+    shown
+}
+
+/// Pins a tool as its server describes it now, which is the definition of this digest: whoever accepts it has looked
+/// at that one. Its effect is raised where the annotations say more, and never lowered: that is for
+/// [`set_effect`](super::tools::set_effect).
+///
+/// # Errors
+///
+/// Not found for a server or a tool that is not known; conflict where the tool is another one by now, or cannot be
+/// pinned; unavailable where the database or the audit cannot be written.
+pub(crate) async fn accept(
+    engine: &Engine,
+    key: &Key,
+    server: &McpServerEntry,
+    (tool, digest): (&str, &str),
+) -> Result<McpTool, Error> {
+    let McpServerRow { id, name: server_name, .. } = &server.row;
+    let find = async || {
+        let mut rows = engine.store.shown_mcp_tools(id.clone()).await?.into_iter();
+        let found = rows.find(|row| row.tool.pinned.name == tool);
+        found.ok_or_else(|| Error::unknown("tool", &format!("{server_name}/{tool}")))
+    };
+    let row = find().await?;
+    let before = &row.tool.pinned;
+    if row.tool.changed.is_none() && before.digest == digest {
+        return Ok(show(row));
+    }
+    let effect_hint = acceptable(server, &row, digest)?;
+    let accepted = McpToolAccepted {
+        server_id: id.clone(),
+        org_id: key.org_id.clone(),
+        name: tool.to_owned(),
+        digest: digest.to_owned(),
+        effect_hint,
+        by: key.id.clone(),
+    };
+    let stored = async {
+        match engine.store.accept_mcp_tool(accepted, engine.clock.now()).await? {
+            true => Ok(()),
+            false => Err(another(tool)),
+        }
+    };
+    let about = json!({
+        "server_id": id, "server": server_name, "tool": tool, "digest": digest, "before": before.digest,
+        "effect_hint": effect_hint,
+    });
+    let record = |_: &()| Record::new("mcp_tool.accepted", &key.org_id).actor(&key.id).body(about);
+    engine.change(stored, record).await?;
+    find().await.map(show)
+}
+
+/// What the effect of a tool is raised to once it is pinned as it is changed to, if that is what was looked at.
+fn acceptable(
+    server: &McpServerEntry,
+    row: &McpToolRow,
+    digest: &str,
+) -> Result<Option<Effect>, Error> {
+    let before = &row.tool.pinned;
+    if row.tool.changed.as_deref() != Some(digest) {
+        return Err(another(&before.name));
+    }
+    let cannot = |why: &str| {
+        Err(Error::conflict(format!(
+            "tool {:?} cannot be accepted as it is now: {why}; have its server mended, or register it anew",
+            before.name
+        )))
+    };
+    let Some(definition) = &row.changed_definition else {
+        return cannot("its definition is too long to be kept, or there are two of its name");
+    };
+    let pinned: usize = server.tools.values().map(|tool| tool.pinned.bytes).sum();
+    let bytes = definition.to_string().len();
+    if pinned.saturating_sub(before.bytes).saturating_add(bytes) > PINNED_MAX_BYTES {
+        return cannot("with it the definitions of its server would be longer than may be kept");
+    }
+    Ok(before.effect_hint.max(effect_hint(definition)))
+}
+
+fn another(tool: &str) -> Error {
+    Error::conflict(format!(
+        "tool {tool:?} is not the one of this digest, or is another one by now; look at it again"
+    ))
+}
 
 /// How a tool that a server lists stands to the one that is pinned.
 #[derive(Clone, Debug)]

@@ -11,6 +11,8 @@ pub(crate) mod keys;
 pub(crate) mod loosening;
 pub(crate) mod mcp_servers;
 pub(crate) mod mcp_tools;
+#[cfg(test)]
+mod mcp_tools_tests;
 pub(crate) mod policies;
 pub(crate) mod sealed;
 pub(crate) mod sessions;

@@ -6,6 +6,7 @@ use agenttrust::Timestamp;
 
 use super::changes::{Kind, note};
 use super::db::query;
+use super::issued::Gone;
 use super::keys::{self, KeyEnd, KeyRow};
 use super::row::from_row;
 use super::{Store, StoreError, from_json, from_micros, to_json};
@@ -177,20 +178,20 @@ impl Store {
         .await
     }
 
-    /// Removes an MCP server with its tools, and revokes its gateway key with what was issued with it; `false` when
-    /// there is none.
+    /// Removes an MCP server with its tools, and revokes its gateway key with what was issued with it; `None` when
+    /// there is no such server, and inside what went with the key, where that still worked.
     pub(crate) async fn delete_mcp_server(
         &self,
         id: String,
         key: KeyEnd,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Option<Gone>>, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock(&id).await?;
             query(DELETE_TOOLS).bind(&id).execute(&mut transaction).await?;
             let done = query(DELETE).bind(&id).bind(&key.org_id).execute(&mut transaction).await?;
             if done == 0 {
-                return Ok(false);
+                return Ok(None);
             }
             let (org_id, now) = (key.org_id.clone(), key.now);
             let revoked = keys::revoke(&mut transaction, &key).await?;
@@ -199,7 +200,7 @@ impl Store {
             }
             note(&mut transaction, Kind::McpServer, &org_id, &id, now).await?;
             transaction.commit().await?;
-            Ok(true)
+            Ok(Some(revoked))
         })
         .await
     }
