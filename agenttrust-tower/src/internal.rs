@@ -9,6 +9,7 @@ pub mod mcp {
     pub use crate::mcp::jsonrpc::JsonRpc;
     pub use crate::mcp::kind::Kind;
     pub use crate::mcp::message::{Call, Scope};
+    pub use crate::mcp::methods::{Era, is_notification, is_request};
     pub use crate::mcp::params::{InvalidParamHeaders, ParamHeaders};
     pub use crate::mcp::rpc::{
         HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Rejection,

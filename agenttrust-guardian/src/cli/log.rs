@@ -48,11 +48,11 @@ pub(super) fn start(filter: &str, format: Format, beside: Beside) -> Result<(), 
     Ok(())
 }
 
-/// Logs as `AGENTTRUST_LOG` says, for the commands that read no other settings.
-pub(super) fn start_from_environment() {
-    let filter = std::env::var("AGENTTRUST_LOG").unwrap_or_default();
-    if start(&filter, Format::Text, None).is_err() || filter.is_empty() {
+/// Logs as `AGENTTRUST_LOG` says, else as `unsaid` does, for the commands that read no other settings.
+pub(super) fn start_from_environment(unsaid: &str) {
+    let filter = std::env::var("AGENTTRUST_LOG").ok().filter(|filter| !filter.is_empty());
+    if start(filter.as_deref().unwrap_or(unsaid), Format::Text, None).is_err() {
         // A command that repairs something is not refused over its log.
-        let _ = start("info", Format::Text, None);
+        let _ = start(unsaid, Format::Text, None);
     }
 }

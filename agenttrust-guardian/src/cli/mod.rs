@@ -9,10 +9,12 @@ mod delegations;
 mod keys;
 mod listen;
 mod log;
+mod mcp;
 mod openapi;
 mod out;
 mod policy;
 mod remote;
+mod revoked;
 mod serve;
 mod stop;
 mod tls;
@@ -58,6 +60,9 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Guard MCP servers
+    #[command(subcommand)]
+    Mcp(mcp::Mcp),
     /// Check, test, replay and format policies
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -119,9 +124,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    // A Guardian reads how to log with its other settings.
-    if !matches!(program.command, Command::Serve(_)) {
-        log::start_from_environment();
+    match &program.command {
+        // A Guardian reads how to log with its other settings.
+        Command::Serve(_) => {}
+        Command::Mcp(mcp) => log::start_from_environment(mcp.log()),
+        _ => log::start_from_environment("error"),
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -134,6 +141,7 @@ pub fn main() -> ExitCode {
             Command::Agents(agents) => agents.run().await,
             Command::Delegations(delegations) => delegations.run().await,
             Command::Keys(keys) => keys.run().await,
+            Command::Mcp(mcp) => mcp.run().await,
             Command::Policy(policy) => policy.run().await,
             Command::Audit(audit) => audit.run().await,
             Command::Openapi => openapi::print(),

@@ -102,6 +102,7 @@ pub(crate) mod jsonrpc;
 pub(crate) mod kind;
 mod layer;
 pub(crate) mod message;
+pub(crate) mod methods;
 pub(crate) mod params;
 mod read;
 pub(crate) mod rpc;

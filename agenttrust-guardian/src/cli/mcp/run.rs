@@ -1,0 +1,193 @@
+//! `agenttrust mcp run`: a guard in front of a local MCP server, which a client starts in its place.
+
+mod asked;
+mod call;
+mod child;
+mod flight;
+mod lines;
+mod relay;
+mod tools;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use futures_util::future::{Either, select};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use self::asked::Asked;
+pub(super) use self::child::supervise;
+use self::child::{Child, FAILED, TERMINATED};
+use self::lines::{LINE_MAX_BYTES, Line};
+use self::relay::{Relay, Stop};
+use crate::cli::stop;
+use crate::domain::GuardianError;
+use crate::domain::duration::{self, UNITS};
+use crate::domain::names::check_name;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  agenttrust mcp run --server files -- npx -y @modelcontextprotocol/server-filesystem /home/ada/notes
+      In front of a server of files: reads and changes run, what destroys does not. In a client's configuration:
+      \"command\": \"agenttrust\", \"args\": [\"mcp\", \"run\", \"--server\", \"files\", \"--\", \"npx\", \"-y\", ...]
+  AGENTTRUST_URL=https://guardian.example AGENTTRUST_API_KEY=sk_live_... \\
+  agenttrust mcp run --server files --hold 30s -- npx -y @modelcontextprotocol/server-filesystem /home/ada/notes
+      Checked by a Guardian that is served, where a person approves what is held, for half a minute while the call
+      waits. The two variables go into \"env\" of the client's configuration; the server does not see them.";
+
+/// The longest that a held call may wait: clients give up sooner.
+const HOLD_MOST: Duration = Duration::from_secs(3_600);
+/// How long a server may take to end once its input has ended, before it is asked to.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long the last lines may take to pass.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// What `agenttrust mcp run` is told.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Run {
+    /// What the server is called: its tools are checked as NAME/TOOL; the name of the command unless it is said
+    #[arg(long, value_name = "NAME")]
+    server: Option<String>,
+    /// Check with a Guardian inside of this program, by the Cedar policies of this folder
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// Check with a Guardian inside of this program, which keeps its audit and approvals in this file
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+    /// Let a held call wait so long for its approval, such as 30s; without it is answered at once
+    #[arg(long, value_name = "TIME", value_parser = hold)]
+    hold: Option<Duration>,
+    /// The agent whose calls these are, agt_…; unless it is said AGENTTRUST_AGENT_ID, or the only one of the key
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
+    /// Show the inputs of held calls to whoever may approve them
+    #[arg(long)]
+    disclose: bool,
+    /// The command of the MCP server, which speaks on standard input and output
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+fn hold(text: &str) -> Result<Duration, String> {
+    duration::parse(text, &UNITS, HOLD_MOST)
+        .ok_or_else(|| "write a whole number and a unit, such as 30s or 2m, up to 1h".to_owned())
+}
+
+impl Run {
+    /// Guards the server until one side ends; returns the server's exit code.
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        let server = self.name()?;
+        let asked = Asked::open(&self, &server).await?;
+        let child = Child::start(&self.command)?;
+        let client = lines::read("mcp-client-in", std::io::stdin())?;
+        let (to_client, written) = lines::write("mcp-client-out", std::io::stdout())?;
+        let both = (to_client.clone(), child.input.clone());
+        let relay = Arc::new(Relay::new(server, asked, self.hold, both));
+        let ended = carry(&relay, client, child).await;
+        relay.end().await;
+        to_client.close().await;
+        // A client that reads no more is not waited for.
+        let _ = tokio::time::timeout(LAST_LINES, written).await;
+        relay.asked.close().await;
+        ended.map(ExitCode::from)
+    }
+
+    /// What the server is called.
+    fn name(&self) -> Result<String, GuardianError> {
+        let command = self.command.first().and_then(|program| Path::new(program).file_stem());
+        let name = self.server.clone().or_else(|| command?.to_str().map(str::to_owned));
+        let name = name.ok_or_else(|| {
+            GuardianError::Invalid("say with --server what the server is called".to_owned())
+        })?;
+        check_name("--server", &name)?;
+        if name.contains(['/', ',', '*']) {
+            return Err(GuardianError::Invalid(
+                "--server is the first part of a tool's name, as in files/read; leave out /, comma and *"
+                    .to_owned(),
+            ));
+        }
+        Ok(name)
+    }
+}
+
+/// What ends first.
+enum First {
+    /// This program is told to.
+    Told,
+    Client,
+    /// What the server writes, or what anyone can look at of it.
+    Output(Result<(), Stop>),
+    Server(u8),
+}
+
+/// Carries messages until the server has ended; returns its exit code.
+async fn carry(
+    relay: &Arc<Relay>,
+    client: mpsc::Receiver<Line>,
+    mut child: Child,
+) -> Result<u8, GuardianError> {
+    let output = child.take_output();
+    let input = tokio::spawn(from_client(Arc::clone(relay), client));
+    let mut output = tokio::spawn(from_server(Arc::clone(relay), output));
+    let first = match select(
+        select(pin!(stop::signal()), input),
+        select(&mut output, &mut child.ended),
+    )
+    .await
+    {
+        Either::Left((Either::Left(_), _)) => First::Told,
+        Either::Left((Either::Right(_), _)) => First::Client,
+        Either::Right((Either::Left((read, _)), _)) => First::Output(read.unwrap_or(Ok(()))),
+        Either::Right((Either::Right((code, _)), _)) => First::Server(code.unwrap_or(FAILED)),
+    };
+    relay.hurry();
+    let code = match first {
+        First::Told => {
+            child.terminate();
+            child.ends(TERMINATED).await
+        }
+        First::Output(Err(Stop::Unreadable)) => return Err(unreadable()),
+        First::Client | First::Output(_) => child.ends(GRACE).await,
+        First::Server(code) => code,
+    };
+    if !output.is_finished() {
+        // What it wrote before it ended.
+        let _ = tokio::time::timeout(LAST_LINES, output).await;
+    }
+    Ok(code)
+}
+
+/// Takes the lines of the client, and closes the server's input after the last one.
+async fn from_client(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) {
+    let mut calls = JoinSet::new();
+    while let Some(line) = lines.recv().await {
+        while calls.try_join_next().is_some() {}
+        if relay.from_client(line, &mut calls).await.is_err() {
+            break;
+        }
+    }
+    // What was sent before the end is done, unless it waits for a person.
+    relay.hurry();
+    while calls.join_next().await.is_some() {}
+    relay.to_server.close().await;
+}
+
+/// Takes the lines of the server.
+async fn from_server(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) -> Result<(), Stop> {
+    while let Some(line) = lines.recv().await {
+        relay.from_server(line).await?;
+    }
+    Ok(())
+}
+
+fn unreadable() -> GuardianError {
+    GuardianError::Unavailable(format!(
+        "the MCP server sent a message that is longer than {LINE_MAX_BYTES} bytes or holds too many values, and \
+         was ended; have it send less at a time"
+    ))
+}

@@ -1,0 +1,225 @@
+//! The requests that wait for an answer of the server, and what is to be done once it comes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use agenttrust::{CallOutcome, Permit};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+/// How many requests of the client may wait.
+const MOST: usize = 4096;
+/// What requests of this program's own are called after: no client makes such an id up.
+const OWN: &str = "agenttrust";
+
+/// What a request waits for.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// An answer that passes.
+    Passing,
+    /// A list of tools; whether it is the first page.
+    Listing { first: bool },
+    /// The Guardian's word: the server was not asked yet.
+    Checking(Checking),
+    /// The outcome of a call that was permitted.
+    Running(Permit),
+}
+
+/// A call that is asked about. Dropped, the one that asks about it is told to leave off.
+#[derive(Debug)]
+pub(super) struct Checking {
+    /// Tells it from another one of its id.
+    number: u64,
+    _wanted: oneshot::Sender<()>,
+}
+
+/// What the one that asks about a call knows it by.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub(super) number: u64,
+    /// Ends once the call is no longer wanted.
+    pub(super) unwanted: oneshot::Receiver<()>,
+}
+
+/// Why a request cannot wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    SameId,
+    TooMany,
+}
+
+/// Whose answer it is.
+pub(super) enum Whose {
+    Client(Waiting),
+    /// This program's own, with where it is waited for.
+    Own(oneshot::Sender<Map<String, Value>>),
+    /// No request waits for it: it was cancelled, or there was none.
+    Nobody,
+}
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    /// Ids of this program's own begin with it.
+    own: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By id, as JSON.
+    waiting: HashMap<String, Waiting>,
+    asked: HashMap<String, oneshot::Sender<Map<String, Value>>>,
+    number: u64,
+}
+
+impl Flight {
+    pub(super) fn new() -> Self {
+        let own = format!("{OWN}-{}", uuid::Uuid::new_v4());
+        Self { own, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a request that goes on to the server at once.
+    pub(super) fn begin(&self, id: &Value, waiting: Waiting) -> Result<(), Refused> {
+        self.state().begin(id, waiting)
+    }
+
+    /// Notes a call that is asked about first.
+    pub(super) fn check(&self, id: &Value) -> Result<Ticket, Refused> {
+        let mut state = self.state();
+        state.number += 1;
+        let number = state.number;
+        let (wanted, unwanted) = oneshot::channel();
+        let checking = Checking { number, _wanted: wanted };
+        state.begin(id, Waiting::Checking(checking)).map(|()| Ticket { number, unwanted })
+    }
+
+    /// Makes a call that was permitted, by `send`, unless it was cancelled meanwhile: then the permit is given back.
+    pub(super) fn run(&self, id: &Value, number: u64, permit: Permit, send: impl FnOnce()) {
+        let mut state = self.state();
+        let waiting = state.waiting.get_mut(&id.to_string());
+        if let Some(waiting) = waiting.filter(|waiting| waiting.is_check(number)) {
+            *waiting = Waiting::Running(permit);
+            // While nothing else can be sent about it: a cancellation comes after the call.
+            send();
+        }
+    }
+
+    /// Ends a call that is not made; returns whether that is still to be told.
+    pub(super) fn refuse(&self, id: &Value, number: u64) -> bool {
+        let mut state = self.state();
+        let id = id.to_string();
+        let is_told = state.waiting.get(&id).is_some_and(|waiting| waiting.is_check(number));
+        if is_told {
+            state.waiting.remove(&id);
+        }
+        is_told
+    }
+
+    /// Forgets a request that was cancelled.
+    pub(super) fn cancel(&self, id: &Value) -> Option<Waiting> {
+        self.state().waiting.remove(&id.to_string())
+    }
+
+    /// Notes a request of this program's own; returns its id, and where its answer comes.
+    pub(super) fn ask(&self) -> (Value, oneshot::Receiver<Map<String, Value>>) {
+        let mut state = self.state();
+        state.number += 1;
+        let id = Value::from(format!("{}-{}", self.own, state.number));
+        let (answer, answered) = oneshot::channel();
+        state.asked.retain(|_, waiting| !waiting.is_closed());
+        state.asked.insert(id.to_string(), answer);
+        (id, answered)
+    }
+
+    /// Whose answer the one with this id is.
+    pub(super) fn answered(&self, id: &Value) -> Whose {
+        let mut state = self.state();
+        let id = id.to_string();
+        if let Some(own) = state.asked.remove(&id) {
+            return Whose::Own(own);
+        }
+        match state.waiting.get(&id) {
+            // The server was not asked: whatever it answers is not to that.
+            None | Some(Waiting::Checking(_)) => Whose::Nobody,
+            Some(_) => state.waiting.remove(&id).map_or(Whose::Nobody, Whose::Client),
+        }
+    }
+
+    /// Ends everything that waits, since no answer comes any more; returns the ids.
+    pub(super) fn end(&self) -> Vec<Value> {
+        let waiting = std::mem::take(&mut self.state().waiting);
+        let ended = waiting.into_iter().map(|(id, waiting)| {
+            if let Waiting::Running(permit) = waiting {
+                permit.finish_with(CallOutcome::failure("NoReply"));
+            }
+            serde_json::from_str(&id).unwrap_or_default()
+        });
+        ended.collect()
+    }
+}
+
+impl Waiting {
+    fn is_check(&self, number: u64) -> bool {
+        matches!(self, Self::Checking(checking) if checking.number == number)
+    }
+}
+
+impl State {
+    fn begin(&mut self, id: &Value, waiting: Waiting) -> Result<(), Refused> {
+        if self.waiting.len() >= MOST {
+            return Err(Refused::TooMany);
+        }
+        let id = id.to_string();
+        if self.waiting.contains_key(&id) {
+            return Err(Refused::SameId);
+        }
+        self.waiting.insert(id, waiting);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    #[test]
+    fn request_of_an_id_that_waits_is_refused_and_so_is_one_too_many() {
+        let flight = Flight::new();
+        assert_eq!(flight.begin(&json!(1), Waiting::Passing), Ok(()));
+        assert_eq!(flight.begin(&json!(1), Waiting::Passing), Err(Refused::SameId));
+        assert!(matches!(flight.check(&json!(1)), Err(Refused::SameId)));
+        // Another one than the number.
+        assert_eq!(flight.begin(&json!("1"), Waiting::Passing), Ok(()));
+        assert!(matches!(flight.answered(&json!(1)), Whose::Client(Waiting::Passing)));
+        assert!(matches!(flight.answered(&json!(1)), Whose::Nobody));
+        for id in 1..MOST {
+            assert_eq!(flight.begin(&json!(id), Waiting::Passing), Ok(()));
+        }
+        assert_eq!(flight.begin(&json!("x"), Waiting::Passing), Err(Refused::TooMany));
+        assert_eq!(flight.end().len(), MOST);
+        assert_eq!(flight.begin(&json!("x"), Waiting::Passing), Ok(()));
+    }
+
+    #[test]
+    fn answer_to_a_call_that_the_server_was_not_asked_for_is_none() {
+        let flight = Flight::new();
+        let number = flight.check(&json!(7)).unwrap().number;
+        assert!(matches!(flight.answered(&json!(7)), Whose::Nobody));
+        assert!(!flight.refuse(&json!(7), number + 1));
+        assert!(flight.refuse(&json!(7), number));
+        assert!(!flight.refuse(&json!(7), number), "it is told once");
+        let mut before = flight.check(&json!(7)).unwrap();
+        assert!(before.unwanted.try_recv().is_err_and(|error| error == TryRecvError::Empty));
+        assert!(matches!(flight.cancel(&json!(7)), Some(Waiting::Checking(_))));
+        assert!(before.unwanted.try_recv().is_err_and(|error| error == TryRecvError::Closed));
+        flight.check(&json!(7)).unwrap();
+        assert!(!flight.refuse(&json!(7), before.number), "another one is not the one before");
+    }
+}

@@ -1,0 +1,201 @@
+//! What the server says of its tools, held to what it said of each first: a tool that is described otherwise later is
+//! not the one that was looked at.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use agenttrust::Effect;
+use serde_json::Value;
+
+use crate::manifest::ListedTool;
+
+/// How many tools are known of one server.
+const MOST: usize = 1_000;
+/// How long a list is gone by. A server that says that it has another one is asked at once.
+const FRESH: Duration = Duration::from_secs(30);
+/// How soon after a list the server is asked again for a tool that is not on it.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether a tool may be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is as it was first; with what its annotations raise it to.
+    Known(Option<Effect>),
+    /// It is described otherwise than it was first.
+    Changed,
+    /// The server has no such tool.
+    Unknown,
+    /// The server has to be asked for its tools.
+    Stale,
+}
+
+#[derive(Debug)]
+pub(super) struct Tools {
+    server: String,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    first: HashMap<String, First>,
+    /// Those that are on the list now, and whether they are as they were first.
+    now: HashMap<String, bool>,
+    listed_at: Option<Instant>,
+}
+
+/// A tool as it was first.
+#[derive(Debug)]
+struct First {
+    digest: String,
+    effect: Option<Effect>,
+}
+
+impl Tools {
+    pub(super) fn new(server: &str) -> Self {
+        Self { server: server.to_owned(), known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets how old the list is: the server says that it has another one.
+    pub(super) fn outdated(&self) {
+        self.known().listed_at = None;
+    }
+
+    /// How a tool stands, as far as the list is not too old.
+    pub(super) fn standing(&self, tool: &str) -> Standing {
+        let known = self.known();
+        let age = known.listed_at.map(|at| at.elapsed());
+        match known.now.get(tool) {
+            _ if age.is_none_or(|age| age > FRESH) => Standing::Stale,
+            Some(true) => Standing::Known(known.first.get(tool).and_then(|first| first.effect)),
+            Some(false) => Standing::Changed,
+            None if age.is_some_and(|age| age > AGAIN) => Standing::Stale,
+            None => Standing::Unknown,
+        }
+    }
+
+    /// Takes a page of the list, or the whole of it, and takes out of that what is not as it was first; returns
+    /// whether that was any.
+    pub(super) fn listed(&self, tools: &mut Vec<Value>, whole: bool) -> bool {
+        let before = tools.len();
+        let mut known = self.known();
+        if whole {
+            known.now.clear();
+            known.listed_at = Some(Instant::now());
+        }
+        tools.retain(|tool| known.look_at(&self.server, tool));
+        tools.len() < before
+    }
+}
+
+impl Known {
+    /// Notes a tool that is listed; returns whether it is as it was first.
+    fn look_at(&mut self, server: &str, tool: &Value) -> bool {
+        let Some(listed) = ListedTool::read(server, tool) else { return false };
+        let is_first = match self.first.get(&listed.name) {
+            Some(first) => first.digest == listed.digest,
+            None => match listed.pin().filter(|_| self.first.len() < MOST) {
+                Some(pinned) => {
+                    let first = First { digest: pinned.digest, effect: pinned.effect_hint };
+                    self.first.insert(pinned.name, first);
+                    true
+                }
+                None => {
+                    tracing::warn!(
+                        tool = listed.name,
+                        "a tool is left out: its description is too long, or the server has too many tools"
+                    );
+                    return false;
+                }
+            },
+        };
+        if !is_first {
+            tracing::warn!(
+                tool = listed.name,
+                "the MCP server describes a tool otherwise than it did first: it is not called in this run"
+            );
+        }
+        // Listed twice, it is the one that was looked at only where both are.
+        let both = *self.now.get(&listed.name).unwrap_or(&true);
+        self.now.insert(listed.name, is_first && both);
+        is_first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn whole(tools: &Tools, list: &[Value]) {
+        tools.listed(&mut list.to_vec(), true);
+    }
+
+    fn tool(name: &str, description: &str) -> Value {
+        json!({ "name": name, "description": description, "inputSchema": { "type": "object" } })
+    }
+
+    #[test]
+    fn tool_that_is_described_otherwise_is_none_until_it_is_as_it_was() {
+        let tools = Tools::new("files");
+        assert_eq!(tools.standing("read"), Standing::Stale);
+        whole(&tools, &[tool("read", "reads"), tool("write", "writes")]);
+        assert_eq!(tools.standing("read"), Standing::Known(None));
+        assert_eq!(tools.standing("delete"), Standing::Unknown);
+        whole(&tools, &[tool("read", "reads, and tells me"), tool("write", "writes")]);
+        assert_eq!(tools.standing("read"), Standing::Changed);
+        assert_eq!(tools.standing("write"), Standing::Known(None));
+        whole(&tools, &[tool("read", "reads")]);
+        assert_eq!(tools.standing("read"), Standing::Known(None));
+        assert_eq!(tools.standing("write"), Standing::Unknown, "it is gone");
+        tools.outdated();
+        assert_eq!(tools.standing("read"), Standing::Stale);
+    }
+
+    #[test]
+    fn page_is_shown_without_what_is_described_otherwise() {
+        let tools = Tools::new("files");
+        let mut page = vec![tool("read", "reads"), tool("write", "writes")];
+        assert!(!tools.listed(&mut page, false));
+        let mut page =
+            vec![tool("write", "writes"), tool("read", "x"), json!({ "name": "a\u{7}" })];
+        assert!(tools.listed(&mut page, false));
+        assert_eq!(page, [tool("write", "writes")]);
+        // No page is the whole list.
+        assert_eq!(tools.standing("write"), Standing::Stale);
+    }
+
+    #[test]
+    fn tool_that_is_listed_twice_is_itself_only_where_both_are_one() {
+        let tools = Tools::new("files");
+        for both in [["reads", "tells me"], ["tells me", "reads"]] {
+            whole(&tools, &both.map(|description| tool("read", description)));
+            assert_eq!(tools.standing("read"), Standing::Changed);
+        }
+        whole(&tools, &[tool("read", "reads"), tool("read", "reads")]);
+        assert_eq!(tools.standing("read"), Standing::Known(None));
+    }
+
+    #[test]
+    fn annotation_raises_what_a_tool_does() {
+        let tools = Tools::new("files");
+        let mut listed = tool("tidy", "tidies up");
+        listed["annotations"] = json!({ "destructiveHint": true, "readOnlyHint": true });
+        whole(&tools, &[listed]);
+        assert_eq!(tools.standing("tidy"), Standing::Known(Some(Effect::Destructive)));
+    }
+
+    #[test]
+    fn server_with_too_many_tools_has_no_more() {
+        let tools = Tools::new("files");
+        let all: Vec<_> = (0..=MOST).map(|at| tool(&format!("t{at}"), "")).collect();
+        whole(&tools, &all);
+        assert_eq!(tools.standing("t0"), Standing::Known(None));
+        assert_eq!(tools.standing(&format!("t{MOST}")), Standing::Unknown);
+    }
+}
