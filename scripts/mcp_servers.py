@@ -74,13 +74,13 @@ class Behind:
 
 
 @contextlib.contextmanager
-def guardian(folder, program):
-    """A Guardian in a folder of its own, until the end of the block."""
+def guardian(folder, program, database="guardian.db"):
+    """A Guardian in a folder of its own, until the end of the block; in memory where it has no database."""
     policies = folder / "policies"
     policies.mkdir()
     (policies / "all.cedar").write_text(POLICY)
     admin = f"sk_live_{secrets.token_hex(32)}"
-    command = [program, "serve", "--listen", "127.0.0.1:0", "--database", str(folder / "guardian.db")]
+    command = [program, "serve", "--listen", "127.0.0.1:0", "--database", str(folder / database) if database else "memory"]
     command += ["--policies", policies, "--allow-outbound", "127.0.0.0/8", "--log", "warn"]
     with listening(folder / "guardian", command, {"AGENTTRUST_ADMIN_KEY": admin}) as (url, server):
         yield Behind(url, admin, server)

@@ -68,7 +68,12 @@ impl Admin {
         Ok(entries.into_iter().map(|mut entry| entry["body"].take()).collect())
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+    /// Asks for anything.
+    ///
+    /// # Errors
+    ///
+    /// When the Guardian does not answer, or not with a success.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let (status, answer) = match &self.door {
             Door::Router(router) => self.ask_inside(router.clone(), method, path, body).await?,
             Door::Url(url) => self.ask_outside(url, method, path, body).await?,

@@ -6,6 +6,7 @@
 //! - [`observed`]: an embedded Guardian whose intake of telemetry is watched.
 //! - [`runs`]: what really ran.
 //! - [`socket`]: any router on a real socket, with threads of its own.
+//! - [`upstream`]: an MCP server of our own, which does what no server should where that is asked.
 //! - [`admin`]: keys and the audit, asked in plain HTTP.
 //! - [`bounded`]: time limits.
 
@@ -16,6 +17,7 @@ pub mod observed;
 pub mod runs;
 pub mod served;
 pub mod socket;
+pub mod upstream;
 
 /// The README's code, compiled.
 #[cfg(doctest)]

@@ -26,6 +26,7 @@ pub struct Serve {
     listen: String,
     database: String,
     allow_self_approval: bool,
+    flags: Vec<String>,
 }
 
 impl Serve {
@@ -37,7 +38,15 @@ impl Serve {
             listen: "127.0.0.1:0".to_owned(),
             database: "memory".to_owned(),
             allow_self_approval: false,
+            flags: Vec::new(),
         }
+    }
+
+    /// With one more setting, such as `--log` and `warn`.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.flags.extend([name.to_owned(), value.into()]);
+        self
     }
 
     /// Listens here.
@@ -70,6 +79,7 @@ impl Serve {
         let mut command = Command::new(self.program);
         command
             .args(["serve", "--listen", &self.listen, "--database", &self.database])
+            .args(&self.flags)
             .env("AGENTTRUST_ADMIN_KEY", ADMIN_KEY)
             .env_remove("AGENTTRUST_LOG")
             .stdin(Stdio::null())
@@ -118,6 +128,12 @@ impl Served {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its id as a process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// Its admin key.

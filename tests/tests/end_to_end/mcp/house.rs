@@ -1,0 +1,84 @@
+//! A Guardian that may reach servers on this machine, and an agent that may do all there.
+
+use std::collections::HashMap;
+
+use agenttrust::AgentTrustClient;
+use agenttrust_guardian::Role;
+use agenttrust_tests::house::bot;
+use agenttrust_tests::served::{Serve, Served};
+use anyhow::{Context, Result};
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::AGENTTRUST;
+
+/// What is tried is how messages travel, so whatever an agent asks for is allowed.
+const POLICY: &str =
+    "@id(\"all\") @reason(\"all of it is tried\") permit (principal, action, resource);";
+
+/// One that is served.
+#[derive(Debug)]
+pub(super) struct House {
+    pub(super) served: Served,
+    pub(super) agent_id: String,
+    pub(super) key: String,
+    _policies: TempDir,
+}
+
+impl House {
+    pub(super) async fn start() -> Result<Self> {
+        let policies = TempDir::with_prefix("policies-")?;
+        std::fs::write(policies.path().join("all.cedar"), POLICY)?;
+        let served = Serve::new(AGENTTRUST)
+            .flag("--allow-outbound", "127.0.0.0/8")
+            .flag("--policies", policies.path().display().to_string())
+            .start()?;
+        let client = client(&served, served.admin_key())?;
+        let agent_id = client.agents().create(&bot(&["*"])).await?.id;
+        let key = served.admin().create_key(Role::Agent, &[&agent_id]).await?;
+        Ok(Self { served, agent_id, key, _policies: policies })
+    }
+
+    /// Puts a server behind the Guardian, and returns its id.
+    pub(super) async fn register(&self, name: &str, url: &str) -> Result<String> {
+        let body = json!({ "name": name, "url": url, "capabilities": ["echo"] });
+        let made = self.served.admin().ask(Method::POST, "/mcp/servers", Some(body)).await?;
+        Ok(made["id"].as_str().context("the answer shows no id")?.to_owned())
+    }
+
+    /// Where a server is reached behind the Guardian.
+    pub(super) fn proxied(&self, server_id: &str) -> String {
+        format!("{}/mcp/{server_id}", self.served.url())
+    }
+
+    /// A client with the agent's key.
+    pub(super) fn client(&self) -> Result<AgentTrustClient> {
+        client(&self.served, &self.key)
+    }
+
+    /// A client with an admin's key.
+    pub(super) fn admin_client(&self) -> Result<AgentTrustClient> {
+        client(&self.served, self.served.admin_key())
+    }
+
+    /// The headers that say who asks.
+    pub(super) fn headers(&self) -> [(&'static str, &str); 2] {
+        [("x-api-key", &self.key), ("x-agent-id", &self.agent_id)]
+    }
+
+    /// The same, as JSON for a script.
+    pub(super) fn headers_as_json(&self) -> String {
+        json!(HashMap::from(self.headers())).to_string()
+    }
+
+    /// The same, as rmcp takes them.
+    pub(super) fn header_map(&self) -> Result<HashMap<HeaderName, HeaderValue>> {
+        let pairs = self.headers().into_iter();
+        pairs.map(|(name, value)| Ok((HeaderName::from_static(name), value.parse()?))).collect()
+    }
+}
+
+fn client(served: &Served, key: &str) -> Result<AgentTrustClient> {
+    Ok(AgentTrustClient::builder().base_url(served.url()).api_key(key).build()?)
+}

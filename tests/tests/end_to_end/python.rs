@@ -1,0 +1,46 @@
+//! A Python with what a test drives: the one of `AGENTTRUST_TEST_PYTHON`, else the one of `.venv` in the root of the
+//! repository.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+
+/// A Python that has this package in this version; none, and a word about why, where there is none.
+pub(crate) fn python_with(package: &str, version: &str) -> Option<PathBuf> {
+    let given = std::env::var_os("AGENTTRUST_TEST_PYTHON").map(PathBuf::from);
+    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
+    let mut reasons = Vec::new();
+    for python in given.into_iter().chain([venv]) {
+        match has(&python, package, version) {
+            Ok(()) => return Some(python),
+            Err(reason) => reasons.push(format!("{}: {reason:#}", python.display())),
+        }
+    }
+    // Past the capture of the test's own output: a skip that nobody sees is taken for a pass.
+    let said = format!(
+        "skipped: the Python package {package} is not here; make it with \
+         `python3 -m venv .venv && .venv/bin/pip install {package}=={version}` ({})\n",
+        reasons.join("; ")
+    );
+    let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), said.as_bytes());
+    None
+}
+
+fn has(python: &Path, package: &str, version: &str) -> Result<()> {
+    let ask = format!("import {package}, importlib.metadata as m; print(m.version('{package}'))");
+    let output = Command::new(python).args(["-c", &ask]).stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(if output.status.success() {
+        &output.stdout
+    } else {
+        &output.stderr
+    })
+    .trim()
+    .lines()
+    .next_back()
+    .unwrap_or_default()
+    .to_owned();
+    ensure!(output.status.success(), said);
+    ensure!(said == version, "it has {package} {said}, not {version}");
+    Ok(())
+}
