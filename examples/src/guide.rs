@@ -29,7 +29,9 @@ pub async fn gateway_or_env() -> anyhow::Result<Gateway> {
         let key = set("AGENTTRUST_API_KEY").unwrap_or_default();
         return Ok(Gateway { client: AgentTrustClient::from_env()?, key, _served: None });
     }
-    let guardian = Guardian::builder().allow_self_approval(true).build().await?;
+    // The MCP server of section 10 is on this machine.
+    let builder = Guardian::builder().allow_self_approval(true).allow_outbound("127.0.0.0/8");
+    let guardian = builder.build().await?;
     let key = guardian.create_key(Role::Admin, &[]).await?;
     let served = Served::on_loopback(guardian.router()).await?;
     let client = AgentTrustClient::builder().base_url(served.url()).api_key(&key).build()?;
