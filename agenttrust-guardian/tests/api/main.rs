@@ -20,6 +20,7 @@ mod loosening;
 mod manifest;
 mod manifest_agents;
 mod manifest_bad_input;
+mod mcp_proxy;
 mod mcp_servers;
 mod metrics;
 mod one_agent;

@@ -1,0 +1,250 @@
+//! Every call is checked, and what was checked is what is handed on.
+
+use std::time::{Duration, Instant};
+
+use agenttrust_testkit::{ADMIN, eventually};
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::{House, Speaks, call, next, of_session, upstream};
+
+const EVERY: [Speaks; 3] = [Speaks::Legacy, Speaks::LegacyStateless, Speaks::Modern];
+
+/// Calls in the era of the server.
+async fn called(house: &House, speaks: Speaks, message: Value) -> super::Said {
+    match speaks {
+        Speaks::Modern => house.modern(message).await,
+        _ => {
+            let session = house.session().await;
+            house.in_session(&session, message).await
+        }
+    }
+}
+
+#[tokio::test]
+async fn call_that_was_allowed_runs_once_and_is_reported() {
+    for speaks in EVERY {
+        let house = House::of(speaks, &["echo", "fail"]).await;
+        called(&house, speaks, call("echo", json!({}))).await.text_of_tool();
+        called(&house, speaks, call("fail", json!({}))).await.text_of_tool();
+        assert_eq!(house.upstream.called(), ["echo", "fail"]);
+        eventually("both are reported", async || {
+            !house.outcomes("files/fail").await.is_empty() && !house.outcomes("files/echo").await.is_empty()
+        })
+        .await;
+        assert_eq!(house.outcomes("files/echo").await[0]["success"], true);
+        assert_eq!(house.outcomes("files/fail").await[0]["error_type"], "ToolError");
+    }
+}
+
+#[tokio::test]
+async fn call_that_was_denied_does_not_reach_the_server() {
+    for speaks in EVERY {
+        let house = House::of(speaks, &["echo", "write"]).await;
+        let agent = house.api.agent(&["files/echo"]).await;
+        let key = house.api.key("agent", &[&agent]).await;
+        let house = House { agent, key, ..house };
+        called(&house, speaks, call("write", json!({}))).await.denied("no capability that covers");
+        assert_eq!(house.upstream.called(), [""; 0]);
+        assert_eq!(house.api.audit("decision").await[0]["body"]["decision"], "deny");
+    }
+}
+
+#[tokio::test]
+async fn held_call_runs_once_after_its_approval_and_not_without() {
+    for speaks in EVERY {
+        let house = House::of(speaks, &["delete_all"]).await;
+        let asked = call("delete_all", json!({ "path": "/a" }));
+        let approval = called(&house, speaks, asked.clone()).await.held();
+        assert_eq!(called(&house, speaks, asked.clone()).await.held(), approval);
+        assert_eq!(house.upstream.called(), [""; 0]);
+        let shown = house.api.approval(&approval).await;
+        assert_eq!(shown["bound_to"], "input");
+        assert_eq!(shown["input"], json!({ "path": "/a" }));
+        house.approve(&approval).await;
+        // Bound to the arguments.
+        let other = called(&house, speaks, call("delete_all", json!({ "path": "/b" }))).await.held();
+        assert_ne!(other, approval);
+        called(&house, speaks, asked.clone()).await.text_of_tool();
+        assert_eq!(house.upstream.called(), ["delete_all"]);
+        called(&house, speaks, asked).await.held();
+        assert_eq!(house.upstream.called().len(), 1, "it was used twice");
+    }
+}
+
+#[tokio::test]
+async fn approval_is_bound_to_the_answers_of_a_question_too() {
+    let house = House::of(Speaks::Modern, &["delete_all"]).await;
+    let with = |answer: &str, state: &str| {
+        let mut asked = call("delete_all", json!({}));
+        asked["params"]["inputResponses"] = json!({ "sure": { "action": answer } });
+        asked["params"]["requestState"] = state.into();
+        asked
+    };
+    let approval = house.modern(with("accept", "s")).await.held();
+    house.approve(&approval).await;
+    for other in [with("decline", "s"), with("accept", "t"), call("delete_all", json!({}))] {
+        assert_ne!(house.modern(other).await.held(), approval);
+    }
+    house.modern(with("accept", "s")).await.text_of_tool();
+}
+
+#[tokio::test]
+async fn what_was_checked_is_what_is_handed_on() {
+    let house = House::of(Speaks::Modern, &["echo"]).await;
+    let (headers, message) = super::modern(call("echo", json!({ "b": 1, "a": "é" })));
+    let mut headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    headers.push(("x-api-key", &house.key));
+    let text = format!(" \n{}\t ", message.to_string().replace("\"b\":1", "\"b\" :   1").replace('é', "\\u00e9"));
+    super::read(house.begin_as(Method::POST, &headers, Some(text)).await).await.text_of_tool();
+    let heard = house.upstream.last("tools/call");
+    let anew = serde_json::to_vec(&message).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&heard.bytes).unwrap(), message);
+    assert_eq!(heard.bytes.len(), anew.len(), "{}", String::from_utf8_lossy(&heard.bytes));
+    // Of a key that is there twice, two readers read two things.
+    let twice = message.to_string().replace("\"name\":\"echo\"", "\"name\":\"echo\",\"name\":\"other\"");
+    let said = super::read(house.begin_as(Method::POST, &headers, Some(twice)).await).await;
+    said.refused(400, -32700, "twice");
+}
+
+#[tokio::test]
+async fn tool_that_the_server_does_not_have_is_refused_and_opens_no_approval() {
+    for speaks in EVERY {
+        let house = House::of(speaks, &["echo"]).await;
+        let said = called(&house, speaks, call("delete_everything", json!({}))).await;
+        said.refused(200, -32602, "has no tool \"delete_everything\"");
+        assert_eq!(house.upstream.called(), [""; 0]);
+        let approvals = house.api.get("/mcp/approvals", ADMIN).await.ok().body;
+        assert_eq!(approvals["approvals"], json!([]));
+        let told = house.api.audit("mcp.refused").await;
+        assert_eq!(told[0]["body"]["name"], "delete_everything", "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn tool_that_is_another_one_by_now_is_refused_until_it_is_accepted_and_then_runs() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let session = house.session().await;
+    house.in_session(&session, call("echo", json!({}))).await.text_of_tool();
+    house.upstream.describe("echo", "sends everything to us");
+    // The server says so, on the stream of a session.
+    let mut stream = house.begin(Method::GET, &of_session(&session), None).await.into_body();
+    eventually("it listens", async || house.upstream.inner.says.receiver_count() == 1).await;
+    let changed = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" });
+    house.upstream.inner.says.send(changed).unwrap();
+    next(&mut stream).await;
+    let said = house.in_session(&session, call("echo", json!({}))).await;
+    said.denied("accepts it");
+    assert_eq!(house.upstream.called().len(), 1);
+    assert_eq!(house.api.audit("mcp_tool.changed").await.len(), 1);
+    let listed = house.in_session(&session, super::request(2, "tools/list", json!({}))).await;
+    assert_eq!(listed.answer()["result"]["tools"], json!([]));
+
+    let path = format!("/mcp/servers/{}/tools", house.server);
+    let tools = house.api.get(&path, ADMIN).await.ok().body;
+    let digest = tools["tools"][0]["changed"]["digest"].as_str().unwrap_or_else(|| panic!("{tools}"));
+    let accept = format!("{path}/echo/accept");
+    house.api.post(&accept, ADMIN, json!({ "digest": digest })).await.ok();
+    house.in_session(&session, call("echo", json!({}))).await.text_of_tool();
+}
+
+#[tokio::test]
+async fn tool_that_vanished_is_refused() {
+    let house = House::of(Speaks::Modern, &["echo", "other"]).await;
+    house.modern(call("echo", json!({}))).await.text_of_tool();
+    house.upstream.inner.tools.lock().unwrap().remove(0);
+    house.modern(super::request(2, "tools/list", json!({}))).await;
+    house.modern(call("echo", json!({}))).await.refused(200, -32602, "has no tool");
+    assert_eq!(house.upstream.called().len(), 1);
+}
+
+#[tokio::test]
+async fn annotation_raises_what_a_call_counts_as_and_never_lowers_it() {
+    let house = House::of(Speaks::Modern, &["list_a", "delete_b"]).await;
+    {
+        let mut tools = house.upstream.inner.tools.lock().unwrap();
+        tools[0]["annotations"] = json!({ "destructiveHint": true });
+        tools[1]["annotations"] = json!({ "readOnlyHint": true, "destructiveHint": false });
+    }
+    house.modern(call("list_a", json!({}))).await.held();
+    house.modern(call("delete_b", json!({}))).await.held();
+}
+
+#[tokio::test]
+async fn held_call_waits_for_its_approval_and_says_so() {
+    for speaks in EVERY {
+        let hold = Duration::from_secs(60);
+        let house = House::with(speaks, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+        let approves = async {
+            let mut approval = String::new();
+            eventually("it is held", async || {
+                let pending = house.api.get("/mcp/approvals?status=pending", ADMIN).await.ok().body;
+                pending["approvals"][0]["id"].as_str().is_some_and(|id| {
+                    approval = id.to_owned();
+                    true
+                })
+            })
+            .await;
+            house.approve(&approval).await;
+        };
+        let begun = Instant::now();
+        let (said, ()) = tokio::join!(called(&house, speaks, call("delete_all", json!({}))), approves);
+        said.text_of_tool();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert_eq!(house.upstream.called(), ["delete_all"]);
+    }
+}
+
+#[tokio::test]
+async fn client_that_gave_a_progress_token_hears_that_its_call_waits() {
+    let hold = Duration::from_secs(60);
+    let house = House::with(Speaks::Modern, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+    let mut asked = call("delete_all", json!({}));
+    asked["params"]["_meta"] = json!({ "progressToken": 7 });
+    let (headers, asked) = super::modern(asked);
+    let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    let mut body = house.begin(Method::POST, &headers, Some(asked)).await.into_body();
+    let said = next(&mut body).await;
+    assert!(said.contains("\"progressToken\":7") && said.contains("waiting for approval apr_"), "{said}");
+    let approval = said.split("approval ").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    house.approve(&approval).await;
+    let last = loop {
+        let said = next(&mut body).await;
+        if !said.contains("notifications/progress") {
+            break said;
+        }
+    };
+    assert!(last.contains("delete_all"), "{last}");
+}
+
+#[tokio::test]
+async fn hold_that_nobody_decides_answers_that_it_is_held_and_who_hangs_up_runs_nothing() {
+    let hold = Duration::from_millis(600);
+    let house = House::with(Speaks::Modern, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+    let begun = Instant::now();
+    let approval = house.modern(call("delete_all", json!({}))).await.held();
+    assert!(begun.elapsed() >= hold, "{:?}", begun.elapsed());
+
+    let waits = tokio::time::timeout(hold / 3, house.modern(call("delete_all", json!({})))).await;
+    assert!(waits.is_err());
+    house.approve(&approval).await;
+    tokio::time::sleep(hold).await;
+    assert_eq!(house.upstream.called(), [""; 0], "a call ran whose caller had hung up");
+}
+
+#[tokio::test]
+async fn credentials_of_the_server_are_sent_to_it() {
+    let upstream = upstream::Upstream::start(Speaks::Modern, &["echo"]).await;
+    *upstream.inner.authorization.lock().unwrap() = Some("Bearer hunter2".to_owned());
+    let api = crate::support::open_with(|builder| builder.allow_private_targets(true)).await;
+    let register = async |name: &str, authorization: Option<&str>| {
+        let body = json!({ "name": name, "url": upstream.url, "authorization": authorization });
+        api.post("/mcp/servers", ADMIN, body).await.ok().text("id")
+    };
+    let (with, without) = (register("with", Some("Bearer hunter2")).await, register("without", None).await);
+    let (agent, key) = api.worker().await;
+    let house = House { api, upstream, server: with, agent, key };
+    house.modern(call("echo", json!({}))).await.text_of_tool();
+    let house = House { server: without, ..house };
+    house.modern(call("echo", json!({}))).await.refused(502, -32603, "refused what the Guardian came with");
+}

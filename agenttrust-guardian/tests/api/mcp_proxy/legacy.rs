@@ -1,0 +1,214 @@
+//! The era of sessions, up to 2025-11-25.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use agenttrust_testkit::{ADMIN, eventually};
+use axum::http::Method;
+use serde_json::json;
+
+use super::{ACCEPTS, House, Speaks, call, next, of_session, read, request};
+
+#[tokio::test]
+async fn session_is_opened_used_and_ended() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let session = house.session().await;
+    assert!(!session.contains("up-"), "{session}");
+    let said = house.in_session(&session, call("echo", json!({ "a": 1 }))).await;
+    assert_eq!(said.text_of_tool(), "echo {\"a\":1}");
+    assert_eq!(house.upstream.last("tools/call").header("mcp-session-id"), "up-0");
+    let ended = house.begin(Method::DELETE, &of_session(&session), None).await;
+    assert_eq!(ended.status(), 200);
+    house.in_session(&session, call("echo", json!({}))).await.refused(404, -32001, "open another");
+}
+
+#[tokio::test]
+async fn session_belongs_to_its_agent_and_its_server() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let session = house.session().await;
+    let (_, other) = house.api.worker().await;
+    let body = call("echo", json!({})).to_string();
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let mut headers = vec![("x-api-key", other.as_str())];
+        headers.extend(of_session(&session));
+        let body = (method == Method::POST).then(|| body.clone());
+        let said = read(house.begin_as(method, &headers, body).await).await;
+        said.refused(404, -32001, "no such session");
+    }
+    let second = json!({ "name": "second", "url": house.upstream.url });
+    let second = house.api.post("/mcp/servers", ADMIN, second).await.ok().text("id");
+    let there = House { server: second, ..house };
+    there.in_session(&session, call("echo", json!({}))).await.refused(404, -32001, "no such");
+    for made_up in ["up-0", "x", &"x".repeat(20_000), &session[..session.len() - 2]] {
+        there.in_session(made_up, call("echo", json!({}))).await.refused(404, -32001, "no such");
+    }
+    assert_eq!(there.upstream.called(), [""; 0]);
+}
+
+#[tokio::test]
+async fn server_without_sessions_is_given_one_by_the_proxy() {
+    let house = House::of(Speaks::LegacyStateless, &["echo"]).await;
+    let session = house.session().await;
+    house.in_session(&session, call("echo", json!({}))).await.text_of_tool();
+    assert_eq!(house.upstream.last("tools/call").header("mcp-session-id"), "");
+    let ended = house.begin(Method::DELETE, &of_session(&session), None).await;
+    assert_eq!(ended.status(), 405);
+}
+
+#[tokio::test]
+async fn version_that_is_not_known_is_negotiated_as_any_server_does() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    for version in ["2099-01-01", "1.0", "2026-07-28"] {
+        let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": {} });
+        let said = house.post(&[ACCEPTS], request(1, "initialize", params)).await;
+        assert_eq!(said.answer()["result"]["protocolVersion"], "2025-11-25", "{version}");
+        let asked = house.upstream.last("initialize").body["params"]["protocolVersion"].clone();
+        assert_eq!(asked, "2025-11-25");
+    }
+    let session = house.session().await;
+    let wrong = [("mcp-session-id", &*session), ("mcp-protocol-version", "1999-01-01"), ACCEPTS];
+    house.post(&wrong, call("echo", json!({}))).await.refused(400, -32022, "1999-01-01");
+}
+
+#[tokio::test]
+async fn question_of_a_tool_reaches_the_client_and_its_answer_the_tool() {
+    let house = House::of(Speaks::Legacy, &["ask"]).await;
+    let session = house.session().await;
+    let mut body = house.begin_in(&session, call("ask", json!({}))).await.into_body();
+    let question = next(&mut body).await;
+    assert!(question.contains("elicitation/create") && question.contains("\"q1\""), "{question}");
+    let answer = json!({ "jsonrpc": "2.0", "id": "q1", "result": { "action": "accept" } });
+    assert_eq!(house.in_session(&session, answer.clone()).await.status, 202);
+    let last = next(&mut body).await;
+    assert!(last.contains("accept"), "{last}");
+    // Outside of a session nothing was asked.
+    house.plain(answer).await.refused(400, -32600, "only in a session");
+}
+
+#[tokio::test]
+async fn progress_arrives_and_the_first_event_passes_at_once() {
+    let house = House::of(Speaks::Legacy, &["count", "slow"]).await;
+    let session = house.session().await;
+    let mut counted = call("count", json!({}));
+    counted["params"]["_meta"] = json!({ "progressToken": "p" });
+    let said = house.in_session(&session, counted).await;
+    let progress: Vec<_> = said.messages.iter().map(|it| &it["params"]["progress"]).collect();
+    assert_eq!(progress, [&json!(1), &json!(2), &json!(3), &json!(null)]);
+    assert_eq!(said.text_of_tool(), "counted");
+
+    let response = house.begin_in(&session, call("slow", json!({}))).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body();
+    assert!(next(&mut body).await.contains("notifications/progress"));
+    house.upstream.inner.release.notify_one();
+    assert!(next(&mut body).await.contains("at last"));
+}
+
+#[tokio::test]
+async fn cancelling_passes_and_hanging_up_hangs_up_on_the_server() {
+    let house = House::of(Speaks::Legacy, &["slow", "hang"]).await;
+    let session = house.session().await;
+    let mut body = house.begin_in(&session, call("slow", json!({}))).await.into_body();
+    next(&mut body).await;
+    assert_eq!(house.upstream.running(), 1);
+    let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
+    assert_eq!(house.in_session(&session, cancelled).await.status, 202);
+    assert_eq!(house.upstream.last("notifications/cancelled").body["params"]["requestId"], 1);
+    drop(body);
+    eventually("the stream is hung up on", async || house.upstream.running() == 0).await;
+    eventually("it is reported", async || !house.outcomes("files/slow").await.is_empty()).await;
+    assert_eq!(house.outcomes("files/slow").await[0]["error_type"], "Cancelled");
+
+    // Before the server has begun to answer, too.
+    let headers = of_session(&session);
+    let hangs = house.begin(Method::POST, &headers, Some(call("hang", json!({}))));
+    let waited = tokio::time::timeout(Duration::from_millis(500), hangs).await;
+    assert!(waited.is_err(), "{waited:?}");
+    eventually("the call is hung up on", async || house.upstream.running() == 0).await;
+}
+
+#[tokio::test]
+async fn stream_of_the_server_is_heard_and_goes_on_from_the_last_event() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let session = house.session().await;
+    let response = house.begin(Method::GET, &of_session(&session), None).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body();
+    let told = |method: &str| json!({ "jsonrpc": "2.0", "method": method });
+    eventually("it listens", async || house.upstream.inner.says.receiver_count() == 1).await;
+    house.upstream.inner.says.send(told("notifications/made_up")).unwrap();
+    house.upstream.inner.says.send(told("notifications/resources/list_changed")).unwrap();
+    let heard = next(&mut body).await;
+    assert!(heard.contains("resources/list_changed"), "{heard}");
+    drop(body);
+    eventually("it is hung up on", async || house.upstream.running() == 0).await;
+
+    let mut headers = of_session(&session).to_vec();
+    headers.push(("last-event-id", "e4"));
+    let mut body = house.begin(Method::GET, &headers, None).await.into_body();
+    let again = next(&mut body).await;
+    assert!(again.starts_with("id: e41\n") && again.contains("\"from\":\"e4\""), "{again}");
+}
+
+#[tokio::test]
+async fn methods_of_http_without_a_session_are_none() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    for method in [Method::GET, Method::DELETE] {
+        let said = read(house.begin(method.clone(), &[ACCEPTS], None).await).await;
+        said.refused(405, -32600, "POST and nothing else");
+        let of_it = [("mcp-protocol-version", "2025-11-25")];
+        let said = read(house.begin(method, &of_it, None).await).await;
+        said.refused(400, -32600, "initialize");
+    }
+    let put = house.begin(Method::PUT, &[], None).await;
+    assert_eq!(put.status(), 405);
+}
+
+#[tokio::test]
+async fn server_without_sessions_answers_an_initialisation_with_the_versions_that_it_speaks() {
+    let house = House::of(Speaks::Modern, &["echo"]).await;
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {} });
+    let said = house.post(&[ACCEPTS], request(1, "initialize", params)).await;
+    said.refused(400, -32022, "2026-07-28");
+    let data = &said.answer()["error"]["data"];
+    assert_eq!(*data, json!({ "supported": ["2026-07-28"], "requested": "2025-11-25" }));
+}
+
+#[tokio::test]
+async fn revoked_key_agent_and_server_end_open_streams_and_calls() {
+    for what in ["key", "agent", "server"] {
+        let house = House::of(Speaks::Legacy, &["slow"]).await;
+        let session = house.session().await;
+        let mut stream = house.begin(Method::GET, &of_session(&session), None).await.into_body();
+        let mut running = house.begin_in(&session, call("slow", json!({}))).await.into_body();
+        next(&mut running).await;
+        let begun = std::time::Instant::now();
+        match what {
+            "key" => {
+                let keys = house.api.get("/api/v1/keys", ADMIN).await.ok().body;
+                let keys = keys["keys"].as_array().unwrap().clone();
+                let of_agent = keys.iter().find(|key| key["agents"][0] == house.agent).unwrap();
+                let path = format!("/api/v1/keys/{}", of_agent["id"].as_str().unwrap());
+                house.api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
+            }
+            "agent" => {
+                let path = format!("/api/v1/agents/{}/revoke", house.agent);
+                house.api.post(&path, ADMIN, json!({ "reason": "" })).await.ok();
+            }
+            _ => {
+                let path = format!("/mcp/servers/{}", house.server);
+                house.api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
+            }
+        }
+        let last = next(&mut running).await;
+        assert!(last.contains("\"error\"") && last.contains("\"id\":1"), "{what}: {last}");
+        let ended = tokio::time::timeout(Duration::from_secs(5), async {
+            use http_body_util::BodyExt;
+            while stream.frame().await.is_some_and(|frame| frame.is_ok()) {}
+        });
+        ended.await.unwrap_or_else(|_| panic!("{what}: the stream goes on"));
+        assert!(begun.elapsed() < Duration::from_secs(3), "{what}: {:?}", begun.elapsed());
+        eventually("both are hung up on", async || house.upstream.running() == 0).await;
+        let _ = house.upstream.inner.running.load(Ordering::SeqCst);
+    }
+}
