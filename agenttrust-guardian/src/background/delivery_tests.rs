@@ -19,8 +19,14 @@ use crate::store::{Ended, Store, WebhookRow};
 /// For the test that would hang: a message is tried again only after a while.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// By which the Guardians of these tests keep secrets.
+const SECRET_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 async fn open(database: &str) -> Api {
-    open_with(|builder| builder.database(database).allow_private_targets(true)).await
+    let builder = |builder: crate::GuardianBuilder| {
+        builder.database(database).secret_key(SECRET_KEY).allow_private_targets(true)
+    };
+    open_with(builder).await
 }
 
 /// A webhook for every event, and its id.
@@ -150,7 +156,9 @@ async fn two_replicas_tell_each_message_once() {
     let mut receiver = Receiver::answering(&[200]).await;
     let open = async |name: &str| {
         let url = database.url();
-        open_with(|it| it.database(url).replica(name).allow_private_targets(true)).await
+        let open =
+            |it: crate::GuardianBuilder| it.database(url).replica(name).secret_key(SECRET_KEY);
+        open_with(|it| open(it).allow_private_targets(true)).await
     };
     let (one, two) = (open("one").await, open("two").await);
     let webhook = register(&one, &receiver.url()).await;

@@ -10,11 +10,15 @@ mod delegations_cli;
 mod hosts;
 mod keys_cli;
 mod logs;
+mod mcp_run;
 #[cfg(feature = "otel")]
 mod otel;
+mod outbound;
 mod policy_cli;
 #[path = "../support/program.rs"]
 mod program;
+mod revoked_cli;
+mod secrets;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
