@@ -129,7 +129,9 @@ impl Relay {
             // Another call may have asked meanwhile.
             standing = self.tools.standing(tool);
             if standing == Standing::Stale {
-                let mut tools = self.list(about).await.map_err(|why| {
+                let listed = tokio::time::timeout(LISTED_WITHIN, self.list(about)).await;
+                let late = "the MCP server did not say in time which tools it has";
+                let mut tools = listed.unwrap_or(Err(late)).map_err(|why| {
                     let message = format!("the call was not made: {why}");
                     Refusal::Protocol(Rejection::new(INTERNAL_ERROR, message))
                 })?;
@@ -156,10 +158,8 @@ impl Relay {
         let mut tools = Vec::new();
         let mut cursor = None;
         for _ in 0..PAGES_MOST {
-            let asked = tokio::time::timeout(LISTED_WITHIN, self.ask_for_page(about, cursor)).await;
-            let mut answer = asked
-                .map_err(|_| "the MCP server did not say in time which tools it has")?
-                .ok_or("the MCP server is gone")?;
+            let answer = self.ask_for_page(about, cursor).await;
+            let mut answer = answer.ok_or("the MCP server is gone")?;
             let result = answer.get_mut("result").and_then(Value::as_object_mut);
             let result = result.ok_or("the MCP server did not say which tools it has")?;
             if let Some(Value::Array(page)) = result.remove("tools") {
