@@ -151,6 +151,12 @@ fn it_calls_every_tool_by_the_protocol_up_to_2025_11_25() -> Result<()> {
             Ok(person.asked().contains(&"roots").then_some(()))
         })
         .await?;
+        // It adds tools by what the client can do, a moment after it has said so.
+        until("the tools are all there", async || {
+            let tools = client.list_all_tools().await?;
+            Ok(tools.iter().any(|tool| tool.name == "trigger-elicitation-request").then_some(()))
+        })
+        .await?;
         for (tool, given, words) in [
             ("echo", json!({ "message": "größe 😀" }), "Echo: größe 😀"),
             ("get-annotated-message", json!({ "messageType": "debug" }), "Debug"),
