@@ -166,6 +166,7 @@ impl Guardian {
         // What was taken back first: of all that is on its way, it matters most.
         self.engine.close_takings().await;
         self.engine.telemetry.close().await;
+        self.engine.tell_of_refusals(true);
         if let Err(error) = self.engine.save_uses().await {
             tracing::warn!(%error, "when keys were last used could not be kept");
         }

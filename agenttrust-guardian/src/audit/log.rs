@@ -157,6 +157,23 @@ impl AuditLog {
         self.hand_over(record.try_into()?, false).await.map(drop)
     }
 
+    /// Hands a record over if there is a place for it right now; `false` when there is none, and it is not written.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] when the record cannot be one, and when the log is closed or cannot be written at present.
+    pub(crate) fn offer(&self, record: Record) -> Result<bool, AuditError> {
+        if !self.is_healthy() {
+            return Err(AuditError::Unhealthy);
+        }
+        let row = Row::try_from(record)?;
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes_of(&row)) else {
+            return Ok(false);
+        };
+        let message = Message::Write(Waiting { row, answer: None, _room: Some(room) });
+        Ok(self.queue.try_send(message).is_ok())
+    }
+
     /// [`append`](Self::append) or [`enqueue`](Self::enqueue) up to the point where the row has its place.
     /// Dropped before that, it is not written.
     pub(crate) async fn hand_over(
@@ -184,10 +201,7 @@ impl AuditLog {
         row: Row,
         answer: Option<oneshot::Sender<Result<u64, AuditError>>>,
     ) -> Result<(), AuditError> {
-        let facts: usize = row.facts.iter().map(|(_, facts)| ROW_BYTES + facts.body.len()).sum();
-        let bytes = (ROW_BYTES + row.body.len() + facts).min(QUEUE_BYTES);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes_of(&row)).await;
         let room = Some(room.map_err(|_| AuditError::Closed)?);
         let message = Message::Write(Waiting { row, answer, _room: room });
         self.queue.send(message).await.map_err(|_| AuditError::Closed)
@@ -246,4 +260,11 @@ impl AuditLog {
             let _ = answered.await;
         }
     }
+}
+
+/// How much of the bytes that may wait a row takes.
+fn bytes_of(row: &Row) -> u32 {
+    let facts: usize = row.facts.iter().map(|(_, facts)| ROW_BYTES + facts.body.len()).sum();
+    let bytes = (ROW_BYTES + row.body.len() + facts).min(QUEUE_BYTES);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

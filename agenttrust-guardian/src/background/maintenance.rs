@@ -39,6 +39,10 @@ pub(crate) fn start(engine: &Arc<Engine>) {
         }
         Ok(())
     });
+    every(BEAT * 10, engine, "refused requests could not be told of", |engine| async move {
+        engine.tell_of_refusals(false);
+        Ok(())
+    });
     every(PRUNE_EVERY, engine, "old rows could not be let go", |engine| async move {
         prune(&engine).await;
         Ok(())

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use agenttrust::model::schema::{Capability, Name, NameOrEmpty};
-use agenttrust::model::{Delegation, DelegationRestrictions, DelegationState, Session};
+use agenttrust::model::{Delegation, DelegationRestrictions, DelegationState, Session, TakenBack};
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::App;
-use super::answers::{Conflict, NotFound, TakenBack, TooMany, Unavailable};
+use super::answers::{Conflict, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::paging::Paging;
@@ -24,7 +24,7 @@ use crate::domain::numbers::whole;
 use crate::domain::{Error, Permission, restrictions};
 use crate::services::delegations::{self, NewDelegation};
 use crate::services::sessions;
-use crate::store::DelegationFilter;
+use crate::store::IssuedFilter;
 
 /// The longest life of a delegation, in seconds: 30 days.
 const TTL_MOST: u64 = 30 * 86_400;
@@ -53,49 +53,19 @@ pub(super) struct CreateDelegation {
     #[serde(default)]
     #[schema(value_type = Option<NameOrEmpty>)]
     parent_delegation_id: Option<String>,
-    // Taken so that they can be refused: skipped, they would leave the delegation wider than it was meant.
-    #[serde(default)]
-    #[schema(ignore)]
-    tools: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    servers: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    max_calls: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    not_after: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    ttl: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    expires_at: Option<Value>,
-    #[serde(default)]
-    #[schema(ignore)]
-    parent_id: Option<Value>,
 }
 
-impl CreateDelegation {
-    /// Refuses what stands in the wrong place, or under another name.
-    fn check_places(&self) -> Result<(), Error> {
-        for (name, value, meant) in [
-            ("tools", &self.tools, "restrictions.tools"),
-            ("servers", &self.servers, "restrictions.servers"),
-            ("max_calls", &self.max_calls, "restrictions.max_calls"),
-            ("not_after", &self.not_after, "restrictions.not_after"),
-            ("ttl", &self.ttl, "ttl_seconds"),
-            ("expires_at", &self.expires_at, "ttl_seconds or restrictions.not_after"),
-            ("parent_id", &self.parent_id, "parent_delegation_id"),
-        ] {
-            if value.is_some() {
-                return Err(Error::invalid(name, format!("is not known here; use {meant}")));
-            }
-        }
-        Ok(())
-    }
-}
+/// What stands in the wrong place or under another name, and where it belongs: skipped like what is not known, it would
+/// leave the delegation wider than it was meant.
+const MISPLACED: [(&str, &str); 7] = [
+    ("tools", "restrictions.tools"),
+    ("servers", "restrictions.servers"),
+    ("max_calls", "restrictions.max_calls"),
+    ("not_after", "restrictions.not_after"),
+    ("ttl", "ttl_seconds"),
+    ("expires_at", "ttl_seconds or restrictions.not_after"),
+    ("parent_id", "parent_delegation_id"),
+];
 
 /// The restrictions as a caller may send them: none that is not known, since it would narrow nothing.
 struct SentRestrictions;
@@ -156,8 +126,9 @@ pub(super) async fn create(
     payload: Payload,
 ) -> Result<Json<MadeDelegation>, Error> {
     caller.need(Permission::Delegate)?;
+    let ignored = payload.ignored();
     let body: CreateDelegation = payload.json().await?;
-    body.check_places()?;
+    ignored.refuse(&MISPLACED)?;
     check_name("from_agent_id", &body.from_agent_id)?;
     check_name("to_agent_id", &body.to_agent_id)?;
     check_names("scope", &body.scope)?;
@@ -222,7 +193,7 @@ pub(super) async fn list(
     let state = state
         .map_err(|_| Error::invalid("state", "is not known; use active, expired or revoked"))?;
     let (after, limit) = (paging.after.clone(), paging.looked_for());
-    let filter = DelegationFilter { agent_id: None, state, after, limit };
+    let filter = IssuedFilter { agent_id: None, key_id: None, state, after, limit };
     let mut delegations = delegations::list(&engine, reach, agent_id, filter).await?;
     let next = paging.cut(&mut delegations, |it| (it.created_at, &it.id));
     Ok(Json(Delegations { delegations, next }))
@@ -259,7 +230,7 @@ pub(super) async fn revoke(
 ) -> Result<Json<TakenBack>, Error> {
     let reach = caller.reach(Permission::RevokeDelegations)?;
     let durable = delegations::revoke(&engine, reach, &id).await?;
-    Ok(Json(TakenBack { status: "revoked", durable }))
+    Ok(Json(TakenBack::new("revoked", durable)))
 }
 
 /// Begin a session in which the agent that was given to acts under a delegation

@@ -1,10 +1,12 @@
 //! Every answer that is no success: a status, a code for programs and a sentence for people.
 
+use std::borrow::Cow;
+
 use agenttrust::model::ErrorBody;
-use axum::Json;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 
 use crate::domain::{Error, ErrorKind};
 
@@ -44,12 +46,20 @@ fn status(kind: ErrorKind) -> (StatusCode, &'static str) {
     }
 }
 
+/// What was refused, beside the answer that says so: for those who look at answers on their way out.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    pub(super) code: &'static str,
+    pub(super) message: Cow<'static, str>,
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, code) = status(self.kind());
         let retry = self.is_passing().then_some([(RETRY_AFTER, "1")]);
         let (message, details) = self.into_parts();
+        let refusal = Refusal { code, message: message.clone() };
         let body = ErrorBody { error: code.to_owned(), message: message.into_owned(), details };
-        (status, retry, Json(body)).into_response()
+        (status, retry, Extension(refusal), Json(body)).into_response()
     }
 }

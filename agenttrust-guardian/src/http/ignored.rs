@@ -35,6 +35,23 @@ impl Ignored {
         }
     }
 
+    /// Refuses one of these names, or one that looks like it, with where it `belongs`.
+    pub(super) fn refuse(&self, belongs: &[(&str, &str)]) -> Result<(), Error> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = names.iter().find_map(|name| {
+            let meant = member_meant(name, belongs.iter().map(|(meant, _)| *meant))?;
+            let (_, place) = belongs.iter().find(|(one, _)| *one == meant)?;
+            Some((name, place))
+        });
+        match wrong {
+            None => Ok(()),
+            Some((name, place)) => {
+                let name = printable(name);
+                Err(Error::invalid(&name, format!("is not known here; use {place}")))
+            }
+        }
+    }
+
     /// The names as a header lists them; `None` where there are none.
     pub(super) fn to_header(&self) -> Option<HeaderValue> {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);

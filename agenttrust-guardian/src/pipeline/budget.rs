@@ -9,8 +9,8 @@ use agenttrust::Timestamp;
 use super::context::DecisionContext;
 use crate::domain::{Decision, duration};
 use crate::engine::Engine;
-use crate::policy::{Limit, Per, Verdict};
-use crate::registry::Chain;
+use crate::policy::{Limit, Per};
+use crate::registry::{Chain, used_up};
 use crate::store::{Charge, Spent};
 
 /// How long windows are kept that have begun: no limit has a longer one.
@@ -22,36 +22,23 @@ const KEPT: Duration = Duration::from_secs(31 * 24 * 3_600);
 /// that the caller made up.
 ///
 /// A call counts towards the limits of those too for which it is made.
-pub(super) fn charges(
-    engine: &Engine,
-    context: &DecisionContext<'_>,
-    limits: Vec<Limit>,
-) -> Vec<Charge> {
-    let charge = |agent_id: &str, limit: Limit| {
+pub(super) fn charges(context: &DecisionContext<'_>, limits: Vec<Limit>) -> Vec<Charge> {
+    let charge = |limit: Limit| {
         let session = match limit.per {
             Per::Agent => None,
             Per::Session => context.evaluation.session.issued_id(),
         };
         Charge {
             policy: limit.policy,
-            agent_id: agent_id.to_owned(),
+            agent_id: limit.giver.unwrap_or_else(|| context.check.agent_id.clone()),
             session_id: session.unwrap_or_default().to_owned(),
             most: limit.max_calls,
             within: limit.window,
         }
     };
-    let mut charges: Vec<Charge> =
-        limits.into_iter().map(|limit| charge(&context.check.agent_id, limit)).collect();
-    for giver in context.facts.of_givers() {
-        if let Verdict::Allow { limits, .. } | Verdict::Hold { limits, .. } =
-            engine.policies.load().decide(&giver)
-        {
-            charges.extend(limits.into_iter().map(|limit| charge(giver.agent_id, limit)));
-        }
-    }
+    let of_policies = limits.into_iter().map(charge);
     let of_delegations = context.evaluation.session.chain().map(Chain::charges);
-    charges.extend(of_delegations.into_iter().flatten());
-    charges
+    of_policies.chain(of_delegations.into_iter().flatten()).collect()
 }
 
 /// Uses up what the call counts towards; says why it may not run if something has no room.
@@ -77,10 +64,7 @@ pub(super) fn exhausted(engine: &Engine, spent: Spent) -> Decision {
     engine.metrics.budget_exhausted();
     let Spent { charge, opens_in } = spent;
     if let Some(id) = charge.delegation() {
-        return Decision::denied(format!(
-            "delegation {id:?} lets {} calls through in all, which are used up; have another one made",
-            charge.most
-        ));
+        return Decision::denied(used_up(id, charge.most));
     }
     let Charge { policy, agent_id, session_id, most, within } = charge;
     let whose = if session_id.is_empty() {

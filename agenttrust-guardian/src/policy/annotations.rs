@@ -45,7 +45,7 @@ impl Rate {
     /// This, as the limit of the policy with this id.
     pub(super) fn to_limit(self, policy: &str) -> Limit {
         let Self { max_calls, window, per } = self;
-        Limit { policy: policy.to_owned(), max_calls, window, per }
+        Limit { policy: policy.to_owned(), max_calls, window, per, giver: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::AuthorizationRequest;
-use super::verdict::Verdict;
+use super::verdict::{Limit, Verdict};
 
 /// Holds what is known of an agent that gave a delegation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,30 +89,45 @@ impl<'a> AuthorizationRequest<'a> {
 }
 
 /// What the policies say of a call that may be made under a delegation: it may do no more than each agent could that
-/// gave, so the strictest of what is said of it and of each of them.
+/// gave, so the strictest of what is said of it and of each of them, and the limits of all.
 pub(super) fn strictest(
     facts: &AuthorizationRequest<'_>,
     decide: impl Fn(&AuthorizationRequest<'_>) -> Verdict,
 ) -> Verdict {
-    facts.of_givers().fold(decide(facts), |all, giver| and(all, decide(&giver), giver.agent_name))
+    facts.of_givers().fold(decide(facts), |all, giver| and(all, decide(&giver), &giver))
 }
 
-fn and(all: Verdict, giver: Verdict, name: &str) -> Verdict {
-    let said = |reason: String| format!("{reason} (for agent {name:?}, for which it acts)");
-    match (all, giver) {
-        (all @ Verdict::Deny { .. }, _) | (all, Verdict::Allow { .. }) => all,
+fn and(all: Verdict, verdict: Verdict, giver: &AuthorizationRequest<'_>) -> Verdict {
+    let said =
+        |reason: String| format!("{reason} (for agent {:?}, for which it acts)", giver.agent_name);
+    let both = |mut all: Vec<Limit>, more: Vec<Limit>| {
+        let giver = Some(giver.agent_id.to_owned());
+        all.extend(more.into_iter().map(|limit| Limit { giver: giver.clone(), ..limit }));
+        all
+    };
+    match (all, verdict) {
+        (all @ Verdict::Deny { .. }, _) => all,
         (_, Verdict::Deny { policies, reason }) => Verdict::Deny { policies, reason: said(reason) },
-        (Verdict::Allow { limits, .. }, Verdict::Hold { terms, policies, reason, .. }) => {
-            Verdict::Hold { terms, policies, reason: said(reason), limits }
+        (Verdict::Allow { policies, reason, limits }, Verdict::Allow { limits: more, .. }) => {
+            Verdict::Allow { policies, reason, limits: both(limits, more) }
         }
         (
+            Verdict::Hold { terms, policies, reason, limits },
+            Verdict::Allow { limits: more, .. },
+        ) => Verdict::Hold { terms, policies, reason, limits: both(limits, more) },
+        (
+            Verdict::Allow { limits, .. },
+            Verdict::Hold { terms, policies, reason, limits: more },
+        ) => Verdict::Hold { terms, policies, reason: said(reason), limits: both(limits, more) },
+        (
             Verdict::Hold { terms, policies: mut all, reason, limits },
-            Verdict::Hold { terms: more, policies, .. },
+            Verdict::Hold { terms: more_terms, policies, limits: more, .. },
         ) => {
             all.extend(policies);
             all.sort_unstable();
             all.dedup();
-            Verdict::Hold { terms: terms.strictest(more), policies: all, reason, limits }
+            let (terms, limits) = (terms.strictest(more_terms), both(limits, more));
+            Verdict::Hold { terms, policies: all, reason, limits }
         }
     }
 }

@@ -276,7 +276,7 @@ mod limits {
 
     fn limit(policy: &str, most: u32, seconds: u64, per: Per) -> Limit {
         let window = Duration::from_secs(seconds);
-        Limit { policy: policy.to_owned(), max_calls: most, window, per }
+        Limit { policy: policy.to_owned(), max_calls: most, window, per, giver: None }
     }
 
     #[test]

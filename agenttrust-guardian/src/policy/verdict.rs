@@ -121,6 +121,9 @@ pub struct Limit {
     pub window: Duration,
     /// What has a count of its own.
     pub per: Per,
+    /// The agent that gave the delegation under which the call is made, where it is one of its limits; `None` for
+    /// those of the agent that calls.
+    pub giver: Option<String>,
 }
 
 /// What a [`Limit`] counts for each of apart.

@@ -40,6 +40,13 @@ pub(crate) enum Broken {
     Suspended { giver: String },
 }
 
+/// What is said of a delegation that lets so many calls through in all, and has.
+pub(crate) fn used_up(id: &str, most: u32) -> String {
+    format!(
+        "delegation {id:?} lets {most} calls through in all, which are used up; have another one made"
+    )
+}
+
 impl Broken {
     /// What to say of it to those who ask for the delegation of this id.
     pub(crate) fn reason(&self, id: &str) -> String {

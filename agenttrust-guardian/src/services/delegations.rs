@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{CapabilitySet, Delegation, DelegationRestrictions};
-use serde_json::{Value, json};
+use agenttrust::model::{CapabilitySet, Delegation, DelegationRestrictions, DelegationState};
+use serde_json::{Map, Value, json};
 
 use super::agents::{active, known, record};
-use super::issued::found;
+use super::issued::{found, newest};
 use crate::domain::ids::{self, DELEGATION_PREFIX};
 use crate::domain::restrictions::need_tighter;
 use crate::domain::{Error, Key, Reach};
 use crate::engine::Engine;
-use crate::registry::{AgentEntry, Chain, DEPTH_MOST, DelegationEntry};
-use crate::store::{DelegationFilter, DelegationRow};
+use crate::registry::{AgentEntry, Chain, DEPTH_MOST, DelegationEntry, used_up};
+use crate::store::{DelegationRow, IssuedFilter, Line};
 
 /// A delegation that is to be made.
 #[derive(Debug)]
@@ -85,7 +85,8 @@ pub(crate) async fn create(
     }
     let about = about(&row);
     engine.record_audit(record(key, "delegation.created", &row.from_agent_id, about)).await?;
-    Ok(row.show(parent.map(|chain| chain.ids()).unwrap_or_default(), now))
+    let above = parent.map(|chain| chain.ids()).unwrap_or_default();
+    Ok(row.show(above, unusable(engine, &row, &Line::default(), now), now))
 }
 
 /// What the new delegation is to be made from: one that its giver was given.
@@ -219,19 +220,58 @@ pub(crate) async fn get(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<D
     if row.org_id != reach.key.org_id || !is_within(reach, &row) {
         return Err(unknown());
     }
-    show(engine, row).await
+    let mut shown = shown(engine, vec![row]).await?;
+    shown.pop().ok_or_else(unknown)
 }
 
 fn is_within(reach: Reach<'_>, row: &DelegationRow) -> bool {
     reach.covers(&row.from_agent_id) || reach.covers(&row.to_agent_id)
 }
 
-async fn show(engine: &Engine, row: DelegationRow) -> Result<Delegation, Error> {
-    let above = match &row.parent_id {
-        Some(_) => engine.reading_store.delegations_above(row.id.clone()).await?,
-        None => Vec::new(),
+/// These delegations as callers see them now: all that they were made from is read at once.
+async fn shown(engine: &Engine, rows: Vec<DelegationRow>) -> Result<Vec<Delegation>, Error> {
+    let ids = rows.iter().map(|row| row.id.clone()).collect();
+    let lines = engine.reading_store.delegation_lines(ids).await?;
+    let is_new =
+        |row: &DelegationRow| engine.registry.delegations.get(&row.org_id, &row.id).is_none();
+    let now = engine.clock.now();
+    if rows.iter().any(|row| row.state(now) == DelegationState::Active && is_new(row)) {
+        // Another replica made it a moment ago. Without its database this one goes by what it knows.
+        let _ = engine.sync().await;
+    }
+    let none = Line::default();
+    let show = |row: DelegationRow| {
+        let line = lines.get(&row.id).unwrap_or(&none);
+        row.show(line.above().to_vec(), unusable(engine, &row, line, now), now)
     };
-    Ok(row.show(above, engine.clock.now()))
+    Ok(rows.into_iter().map(show).collect())
+}
+
+/// Why a delegation lets no call through at `now`, if it lets none: what its session and its checks would be told.
+fn unusable(engine: &Engine, row: &DelegationRow, line: &Line, now: Timestamp) -> Option<String> {
+    let id = &row.id;
+    match row.state(now) {
+        DelegationState::Active => {}
+        DelegationState::Revoked => {
+            return Some(format!(
+                "delegation {id:?} was revoked, by itself or with what it was made from; have another one made"
+            ));
+        }
+        _ => return Some(format!("delegation {id:?} has expired; have another one made")),
+    }
+    let chain = match engine.registry.chain(&row.org_id, id, now) {
+        Ok(chain) => chain,
+        Err(broken) => return Some(broken.reason(id)),
+    };
+    let receiver = known(engine, &row.org_id, &row.to_agent_id).and_then(|agent| active(&agent));
+    if let Err(error) = receiver {
+        return Some(error.message().to_owned());
+    }
+    let mut charges = chain.charges().into_iter();
+    charges.find_map(|charge| {
+        let limiting = charge.delegation()?;
+        (line.used(limiting) >= i64::from(charge.most)).then(|| used_up(limiting, charge.most))
+    })
 }
 
 /// The delegations within reach that pass the filter, the newest first; of one agent, or of all.
@@ -243,27 +283,20 @@ pub(crate) async fn list(
     engine: &Engine,
     reach: Reach<'_>,
     agent_id: Option<&str>,
-    filter: DelegationFilter,
+    filter: IssuedFilter<DelegationState>,
 ) -> Result<Vec<Delegation>, Error> {
     let now = engine.clock.now();
-    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     // Agent by agent, as of tokens: those of others must not push out the caller's own.
     for agent_id in reach.listed(agent_id)? {
-        let filter = DelegationFilter { agent_id, ..filter.clone() };
+        let filter = IssuedFilter { agent_id, ..filter.clone() };
         let org_id = reach.key.org_id.clone();
         found.extend(engine.reading_store.delegations(org_id, filter, now).await?);
     }
     // One from an agent of the key to another one was found twice.
     let mut seen = BTreeSet::new();
     found.retain(|row| seen.insert(row.id.clone()));
-    found.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
-    found.truncate(limit);
-    let mut shown = Vec::with_capacity(found.len());
-    for row in found {
-        shown.push(show(engine, row).await?);
-    }
-    Ok(shown)
+    shown(engine, newest(found, &filter, |row| (Some(row.created_at), &row.id))).await
 }
 
 /// Revokes the delegation of this id, with all that was made from it; returns whether that is stored.
@@ -285,4 +318,32 @@ fn live(engine: &Engine, reach: Reach<'_>, id: &str) -> Option<Arc<DelegationEnt
     let row = &delegation.row;
     let live = delegation.is_live(engine.clock.now()) && row.org_id == reach.key.org_id;
     (live && is_within(reach, row)).then_some(delegation)
+}
+
+/// A request about a delegation that was refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// What it was for.
+    pub(crate) operation: &'static str,
+    /// What was answered, for programs ...
+    pub(crate) code: &'static str,
+    /// ... and for people.
+    pub(crate) message: String,
+}
+
+/// Tells the audit of it, and what it named; waits for nothing.
+pub(crate) fn refused(
+    engine: &Engine,
+    key: &Key,
+    refused: Refused,
+    named: impl FnOnce() -> Map<String, Value>,
+) {
+    let Refused { operation, code, message } = refused;
+    engine.refused("delegation.refused", key, || {
+        let mut about = named();
+        about.insert("operation".to_owned(), operation.into());
+        about.insert("code".to_owned(), code.into());
+        about.insert("message".to_owned(), message.into());
+        Value::Object(about)
+    });
 }

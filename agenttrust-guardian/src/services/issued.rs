@@ -73,7 +73,7 @@ fn opened_at(key: &Key) -> OpenedAt {
 }
 
 /// The newest of what was found of each agent, as many as the filter says.
-fn newest<T, S>(
+pub(super) fn newest<T, S>(
     mut found: Vec<T>,
     filter: &IssuedFilter<S>,
     place: impl for<'t> Fn(&'t T) -> (Option<Timestamp>, &'t String),

@@ -26,7 +26,7 @@ const PRUNE: &str = "DELETE FROM budgets WHERE (policy, agent_id, session_id) IN
                      ORDER BY opened_at LIMIT $2) AND opened_at < $1";
 
 /// Stands in the place of a policy where a delegation is what limits, whose id stands in the place of an agent's.
-const OF_DELEGATIONS: &str = "(delegation)";
+pub(super) const OF_DELEGATIONS: &str = "(delegation)";
 /// How long a delegation's budget is one: no delegation lives so long.
 const LONGER_THAN_ANY: Duration = Duration::from_secs(31 * 24 * 3_600);
 

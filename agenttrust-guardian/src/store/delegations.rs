@@ -1,17 +1,18 @@
 //! The table of delegations.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use agenttrust::Timestamp;
 use agenttrust::model::{Delegation, DelegationRestrictions, DelegationState};
 
+use super::budgets::OF_DELEGATIONS;
 use super::changes::{Kind, note};
-use super::db::query;
+use super::db::{Db, query};
 use super::issued;
+use super::issued_lists::IssuedFilter;
 use super::row::from_row;
-use super::{
-    PRUNED_AT_ONCE, Place, Store, StoreError, Transaction, from_json, from_micros, to_json,
-};
+use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_json, from_micros, to_json};
 use crate::domain::lists;
 
 // One statement with its conditions, so that no revocation falls between looking and writing.
@@ -30,16 +31,30 @@ const BY_ID: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, r
 // What was revoked and has expired since was revoked.
 const LIST: &str = "SELECT id, org_id, from_agent_id, to_agent_id, parent_id, root_id, scope, restrictions, \
     created_by, agent_version, created_at, expires_at, revoked_at FROM delegations WHERE org_id = $1 \
-    AND ($2 IS NULL OR from_agent_id = $2 OR to_agent_id = $2) \
-    AND ($3 IS NULL OR CASE WHEN revoked_at IS NOT NULL THEN 'revoked' \
-    WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END = $3) \
-    AND ($5 IS NULL OR (created_at, id) < ($5, $6)) \
-    ORDER BY created_at DESC, id DESC LIMIT $7";
-const ABOVE: &str = "WITH RECURSIVE above (id, parent_id, depth) AS (\
-    SELECT id, parent_id, 0 FROM delegations WHERE id = $1 UNION ALL \
-    SELECT delegations.id, delegations.parent_id, above.depth + 1 FROM above \
-    JOIN delegations ON delegations.id = above.parent_id WHERE above.depth < 16) \
-    SELECT id FROM above WHERE depth > 0 ORDER BY depth DESC";
+    AND ($2 IS NULL OR from_agent_id = $2 OR to_agent_id = $2) AND ($3 IS NULL OR created_by = $3) \
+    AND ($4 IS NULL OR CASE WHEN revoked_at IS NOT NULL THEN 'revoked' \
+    WHEN expires_at <= $5 THEN 'expired' ELSE 'active' END = $4) \
+    AND ($6 IS NULL OR (created_at, id) < ($6, $7)) \
+    ORDER BY created_at DESC, id DESC LIMIT $8";
+// All of a page at once: what each of these was made from, the first one first and itself last, and how many calls each
+// of that let through. A list of many is sent as JSON, which each database reads in its own way.
+macro_rules! lines {
+    ($ids:literal) => {
+        concat!(
+            "WITH RECURSIVE above (last_id, id, parent_id, depth) AS (\
+             SELECT id, id, parent_id, 0 FROM delegations WHERE id IN (",
+            $ids,
+            ") UNION ALL \
+             SELECT above.last_id, delegations.id, delegations.parent_id, above.depth + 1 FROM above \
+             JOIN delegations ON delegations.id = above.parent_id WHERE above.depth < 16) \
+             SELECT above.last_id, above.id, COALESCE(budgets.used, 0) AS used FROM above \
+             LEFT JOIN budgets ON budgets.policy = $2 AND budgets.agent_id = above.id AND budgets.session_id = '' \
+             ORDER BY above.last_id, above.depth DESC"
+        )
+    };
+}
+const LINES_ON_SQLITE: &str = lines!("SELECT value FROM json_each($1)");
+const LINES_ON_POSTGRES: &str = lines!("SELECT jsonb_array_elements_text($1::jsonb)");
 const PRUNE: &str = "DELETE FROM delegations WHERE id IN (SELECT id FROM delegations \
     WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
 
@@ -64,16 +79,26 @@ pub(crate) struct DelegationRow {
     pub(crate) revoked_at: Option<Timestamp>,
 }
 
-/// Which delegations to list.
+/// What a delegation was made from.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct DelegationFilter {
-    /// Given by this agent, or to it.
-    pub(crate) agent_id: Option<String>,
-    pub(crate) state: Option<DelegationState>,
-    /// Behind this place in the list.
-    pub(crate) after: Option<Place>,
-    /// At most so many.
-    pub(crate) limit: i64,
+pub(crate) struct Line {
+    /// The ids of all of it, the first one first, and of the delegation itself.
+    ids: Vec<String>,
+    /// How many calls each of these let through that limits them.
+    used: Vec<i64>,
+}
+
+impl Line {
+    /// The ids of what it was made from, the first one first.
+    pub(crate) fn above(&self) -> &[String] {
+        self.ids.split_last().map_or(&[], |(_, above)| above)
+    }
+
+    /// How many calls the one of this id let through.
+    pub(crate) fn used(&self, id: &str) -> i64 {
+        let mut both = self.ids.iter().zip(&self.used);
+        both.find(|(link, _)| *link == id).map_or(0, |(_, used)| *used)
+    }
 }
 
 from_row! {
@@ -117,8 +142,22 @@ impl TryFrom<Raw> for DelegationRow {
 }
 
 impl DelegationRow {
-    /// As callers see it at `now`; `above` are the ids of what it was made from.
-    pub(crate) fn show(&self, above: Vec<String>, now: Timestamp) -> Delegation {
+    /// How it stands at `now`.
+    pub(crate) fn state(&self, now: Timestamp) -> DelegationState {
+        match self.revoked_at {
+            Some(_) => DelegationState::Revoked,
+            None if self.expires_at <= now => DelegationState::Expired,
+            None => DelegationState::Active,
+        }
+    }
+
+    /// As callers see it at `now`; `above` are the ids of what it was made from, `unusable` why it lets no call through.
+    pub(crate) fn show(
+        &self,
+        above: Vec<String>,
+        unusable: Option<String>,
+        now: Timestamp,
+    ) -> Delegation {
         let mut shown = Delegation::default();
         shown.id.clone_from(&self.id);
         shown.org_id.clone_from(&self.org_id);
@@ -128,11 +167,9 @@ impl DelegationRow {
         shown.restrictions = self.restrictions.clone();
         shown.parent_delegation_id.clone_from(&self.parent_id);
         shown.delegation_chain = above;
-        shown.state = match self.revoked_at {
-            Some(_) => DelegationState::Revoked,
-            None if self.expires_at <= now => DelegationState::Expired,
-            None => DelegationState::Active,
-        };
+        shown.state = self.state(now);
+        shown.usable = Some(unusable.is_none());
+        shown.unusable_because = unusable;
         shown.created_by = Some(self.created_by.clone());
         shown.created_at = Some(self.created_at);
         shown.expires_at = Some(self.expires_at);
@@ -197,11 +234,25 @@ impl Store {
         .await
     }
 
-    /// The ids of what this delegation was made from, the first one first.
-    pub(crate) async fn delegations_above(&self, id: String) -> Result<Vec<String>, StoreError> {
+    /// What these delegations were made from, by their ids.
+    pub(crate) async fn delegation_lines(
+        &self,
+        ids: Vec<String>,
+    ) -> Result<HashMap<String, Line>, StoreError> {
         self.run(move |db| async move {
-            let rows: Vec<(String,)> = query(ABOVE).bind(id).fetch_all(&db).await?;
-            Ok(rows.into_iter().map(|(id,)| id).collect())
+            let sql = match db {
+                Db::Sqlite(_) => LINES_ON_SQLITE,
+                Db::Postgres(_) => LINES_ON_POSTGRES,
+            };
+            let rows: Vec<(String, String, i64)> =
+                query(sql).bind(to_json(&ids)).bind(OF_DELEGATIONS).fetch_all(&db).await?;
+            let mut lines = HashMap::<String, Line>::new();
+            for (last_id, id, used) in rows {
+                let line = lines.entry(last_id).or_default();
+                line.ids.push(id);
+                line.used.push(used);
+            }
+            Ok(lines)
         })
         .await
     }
@@ -222,21 +273,12 @@ impl Store {
     pub(crate) async fn delegations(
         &self,
         org_id: String,
-        filter: DelegationFilter,
+        filter: IssuedFilter<DelegationState>,
         now: Timestamp,
     ) -> Result<Vec<DelegationRow>, StoreError> {
-        let (at, id) = filter.after.map(|after| (after.created_at, after.id)).unzip();
         self.run(move |db| async move {
-            let rows: Vec<Raw> = query(LIST)
-                .bind(org_id)
-                .bind(filter.agent_id)
-                .bind(filter.state.map(DelegationState::as_str))
-                .bind(now.unix_micros())
-                .bind(at.map(Timestamp::unix_micros))
-                .bind(id)
-                .bind(filter.limit)
-                .fetch_all(&db)
-                .await?;
+            let list = filter.bind(LIST, org_id, DelegationState::as_str, now);
+            let rows: Vec<Raw> = list.fetch_all(&db).await?;
             rows.into_iter().map(DelegationRow::try_from).collect()
         })
         .await

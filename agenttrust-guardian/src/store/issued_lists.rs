@@ -3,7 +3,7 @@
 use agenttrust::Timestamp;
 use agenttrust::model::{IssuedToken, Session, SessionState, TokenState};
 
-use super::db::query;
+use super::db::{Statement, query};
 use super::row::from_row;
 use super::{Place, Store, StoreError, from_json, from_micros, unreadable};
 
@@ -36,17 +36,40 @@ const SESSIONS: &str = "SELECT * FROM (SELECT s.id, s.org_id, s.agent_id, s.sour
     AND ($9 IS NULL OR opened_by = $9 OR gateway = $10) \
     ORDER BY created_at DESC, id DESC LIMIT $8";
 
-/// Which tokens or sessions to list.
+/// Which tokens, sessions or delegations to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IssuedFilter<S> {
     pub(crate) agent_id: Option<String>,
-    /// Issued or opened with this key.
+    /// Issued, opened or made with this key.
     pub(crate) key_id: Option<String>,
     pub(crate) state: Option<S>,
     /// Behind this place in the list.
     pub(crate) after: Option<Place>,
     /// At most so many.
     pub(crate) limit: i64,
+}
+
+impl<S> IssuedFilter<S> {
+    /// Binds it, from `$1` to `$8`: of which organisation, what is asked for of them, how they stand at `now`, from
+    /// where on and how many. `word` is the word of a state.
+    pub(super) fn bind(
+        self,
+        sql: &'static str,
+        org_id: String,
+        word: impl Fn(S) -> &'static str,
+        now: Timestamp,
+    ) -> Statement {
+        let (at, id) = self.after.map(|after| (after.created_at, after.id)).unzip();
+        query(sql)
+            .bind(org_id)
+            .bind(self.agent_id)
+            .bind(self.key_id)
+            .bind(self.state.map(word))
+            .bind(now.unix_micros())
+            .bind(at.map(Timestamp::unix_micros))
+            .bind(id)
+            .bind(self.limit)
+    }
 }
 
 /// A gateway: its key, and the name that it may share with others.
@@ -157,19 +180,9 @@ impl Store {
         filter: IssuedFilter<TokenState>,
         now: Timestamp,
     ) -> Result<Vec<IssuedToken>, StoreError> {
-        let (at, id) = filter.after.map(|after| (after.created_at, after.id)).unzip();
         self.run(move |db| async move {
-            let rows: Vec<RawToken> = query(TOKENS)
-                .bind(org_id)
-                .bind(filter.agent_id)
-                .bind(filter.key_id)
-                .bind(filter.state.map(TokenState::as_str))
-                .bind(now.unix_micros())
-                .bind(at.map(Timestamp::unix_micros))
-                .bind(id)
-                .bind(filter.limit)
-                .fetch_all(&db)
-                .await?;
+            let list = filter.bind(TOKENS, org_id, TokenState::as_str, now);
+            let rows: Vec<RawToken> = list.fetch_all(&db).await?;
             rows.into_iter().map(|row| row.at(now)).collect()
         })
         .await
@@ -184,22 +197,11 @@ impl Store {
         opened: Option<OpenedAt>,
         now: Timestamp,
     ) -> Result<Vec<Session>, StoreError> {
-        let (at, id) = filter.after.map(|after| (after.created_at, after.id)).unzip();
         let (key_id, gateway) = opened.map(|opened| (opened.key_id, opened.gateway)).unzip();
         self.run(move |db| async move {
-            let rows: Vec<RawSession> = query(SESSIONS)
-                .bind(org_id)
-                .bind(filter.agent_id)
-                .bind(filter.key_id)
-                .bind(filter.state.map(SessionState::as_str))
-                .bind(now.unix_micros())
-                .bind(at.map(Timestamp::unix_micros))
-                .bind(id)
-                .bind(filter.limit)
-                .bind(key_id)
-                .bind(gateway.flatten())
-                .fetch_all(&db)
-                .await?;
+            let list = filter.bind(SESSIONS, org_id, SessionState::as_str, now);
+            let list = list.bind(key_id).bind(gateway.flatten());
+            let rows: Vec<RawSession> = list.fetch_all(&db).await?;
             rows.into_iter().map(Session::try_from).collect()
         })
         .await

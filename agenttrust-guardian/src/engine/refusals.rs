@@ -1,0 +1,235 @@
+//! Requests that were refused, as the audit is told of them: so many a minute of each key, and then how many more there
+//! were. Who asks in vain over and over fills no log with it, and makes no one wait.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use lru::LruCache;
+use serde_json::{Value, json};
+
+use super::Engine;
+use crate::audit::{AuditError, Record};
+use crate::domain::Key;
+
+/// How many of one key are told of ...
+const TOLD_MOST: u32 = 20;
+/// ... within this time.
+const WITHIN: Duration = Duration::from_secs(60);
+/// How many keys are remembered; of the one that was refused longest ago the rest is told when it goes.
+const KEYS: NonZeroUsize = match NonZeroUsize::new(10_000) {
+    Some(keys) => keys,
+    None => NonZeroUsize::MIN,
+};
+
+/// What was refused of each key of late.
+#[derive(Debug)]
+pub(crate) struct Refusals(Mutex<LruCache<String, OfKey>>);
+
+/// What was refused of one key in the time that began at `since`.
+#[derive(Debug)]
+struct OfKey {
+    kind: &'static str,
+    org_id: String,
+    since: Timestamp,
+    told: u32,
+    left_out: u64,
+    last_at: Timestamp,
+}
+
+impl OfKey {
+    fn begin(kind: &'static str, org_id: &str, now: Timestamp) -> Self {
+        Self { kind, org_id: org_id.to_owned(), since: now, told: 0, left_out: 0, last_at: now }
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.since.until(now) >= WITHIN
+    }
+
+    /// The row that tells of those that had none, if there were any.
+    fn rest(&self, key_id: &str) -> Option<Record> {
+        let body = json!({
+            "left_out": self.left_out,
+            "since": self.since,
+            "until": self.last_at,
+        });
+        let record = Record::new(self.kind, self.org_id.as_str()).actor(key_id).body(body);
+        (self.left_out > 0).then_some(record)
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(KEYS)))
+    }
+}
+
+impl Refusals {
+    fn lock(&self) -> MutexGuard<'_, LruCache<String, OfKey>> {
+        // What is written there is whole after every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one of this key; says whether it has a row of its own, and what is to be told of others before.
+    fn count(&self, kind: &'static str, key: &Key, now: Timestamp) -> (bool, Vec<Record>) {
+        let mut keys = self.lock();
+        let mut rest = Vec::new();
+        if !keys.contains(&key.id) {
+            let begun = OfKey::begin(kind, &key.org_id, now);
+            let gone = keys.push(key.id.clone(), begun);
+            rest.extend(gone.and_then(|(key_id, of_key)| of_key.rest(&key_id)));
+        }
+        let Some(of_key) = keys.get_mut(&key.id) else { return (false, rest) };
+        if of_key.is_over(now) {
+            rest.extend(of_key.rest(&key.id));
+            *of_key = OfKey::begin(kind, &key.org_id, now);
+        }
+        of_key.last_at = now;
+        let has_row = of_key.told < TOLD_MOST;
+        match has_row {
+            true => of_key.told += 1,
+            false => of_key.left_out += 1,
+        }
+        (has_row, rest)
+    }
+
+    /// The row of one of this key found no room.
+    fn found_no_room(&self, key_id: &str) {
+        if let Some(of_key) = self.lock().peek_mut(key_id) {
+            of_key.left_out += 1;
+        }
+    }
+
+    /// What is to be told of those whose time is over; of all, where `all` says so.
+    fn rest(&self, now: Timestamp, all: bool) -> Vec<(String, Record)> {
+        let mut keys = self.lock();
+        let due = keys.iter_mut().filter(|(_, of_key)| all || of_key.is_over(now));
+        let told = due.filter_map(|(key_id, of_key)| {
+            let rest = of_key.rest(key_id)?;
+            of_key.left_out = 0;
+            Some((key_id.clone(), rest))
+        });
+        told.collect()
+    }
+
+    /// The row of so many of this key found no room.
+    fn owes(&self, key_id: &str, left_out: u64) {
+        if let Some(of_key) = self.lock().peek_mut(key_id) {
+            of_key.left_out += left_out;
+        }
+    }
+}
+
+impl Engine {
+    /// Tells the audit that a request with `key` was refused, as a row of this kind whose body `about` makes. Waits for
+    /// nothing: what finds no room is counted.
+    pub(crate) fn refused(&self, kind: &'static str, key: &Key, about: impl FnOnce() -> Value) {
+        let (has_row, rest) = self.refusals.count(kind, key, self.clock.now());
+        for record in rest {
+            self.tell_if_there_is_room(record);
+        }
+        if !has_row {
+            return;
+        }
+        let record = Record::new(kind, key.org_id.as_str()).actor(key.id.as_str()).body(about());
+        if !self.tell_if_there_is_room(record) {
+            self.refusals.found_no_room(&key.id);
+        }
+    }
+
+    /// Tells the audit how many more were refused than had a row, once the time of those is over; at once where `all`
+    /// says so, because the Guardian closes.
+    pub(crate) fn tell_of_refusals(&self, all: bool) {
+        for (key_id, record) in self.refusals.rest(self.clock.now(), all) {
+            let left_out = record.body["left_out"].as_u64().unwrap_or(0);
+            if !self.tell_if_there_is_room(record) {
+                self.refusals.owes(&key_id, left_out);
+            }
+        }
+    }
+
+    fn tell_if_there_is_room(&self, record: Record) -> bool {
+        match self.audit.offer(record) {
+            Ok(taken) => taken,
+            // It is no change and no decision: nothing depends on it.
+            Err(AuditError::Unhealthy) => false,
+            Err(error) => {
+                tracing::warn!(%error, "that a request was refused could not be recorded");
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agenttrust_testkit::ADMIN;
+
+    use super::*;
+    use crate::domain::Role;
+    use crate::harness::open_with;
+
+    const KIND: &str = "delegation.refused";
+
+    fn key(id: &str) -> Key {
+        Key {
+            id: id.to_owned(),
+            org_id: "org_default".to_owned(),
+            role: Role::Operator,
+            agents: Vec::new(),
+            gateway: None,
+            owner: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn flood_of_refusals_is_told_of_by_some_rows_a_minute_and_one_that_counts_the_rest() {
+        let api = open_with(|builder| builder).await;
+        let engine = api.guardian.engine();
+        engine.clock.stop_at(Timestamp::now());
+        let (one, other) = (key("key_one"), key("key_other"));
+        for n in 0..1_000 {
+            engine.refused(KIND, &one, || json!({ "n": n }));
+        }
+        engine.refused(KIND, &other, || json!({ "n": 0 }));
+        engine.tell_of_refusals(false);
+        let of = async |key: &str| {
+            let mut rows = api.audit(KIND).await;
+            rows.retain(|row| row["actor"] == key);
+            rows
+        };
+        assert_eq!(of("key_one").await.len(), 20);
+        assert_eq!(of("key_other").await.len(), 1, "another key has rows of its own");
+        engine.clock.advance(WITHIN);
+        engine.tell_of_refusals(false);
+        engine.tell_of_refusals(false);
+        let rows = of("key_one").await;
+        assert_eq!(rows.len(), 21);
+        let rest = rows.iter().find(|row| row["body"]["left_out"].is_u64()).unwrap();
+        assert_eq!(rest["body"]["left_out"], 980);
+        assert_eq!(of("key_other").await.len(), 1);
+        // Then a minute of its own begins.
+        for n in 0..21 {
+            engine.refused(KIND, &one, || json!({ "n": n }));
+        }
+        assert_eq!(of("key_one").await.len(), 41);
+        engine.tell_of_refusals(true);
+        assert_eq!(of("key_one").await.len(), 42, "what is left is told when the Guardian closes");
+        assert!(api.get("/api/v1/audit/verify", ADMIN).await.ok().body["ok"] == true);
+    }
+
+    #[test]
+    fn key_that_is_forgotten_leaves_its_count() {
+        let refusals = Refusals(Mutex::new(LruCache::new(NonZeroUsize::MIN)));
+        let now = Timestamp::now();
+        for _ in 0..25 {
+            assert!(refusals.count(KIND, &key("key_one"), now).1.is_empty());
+        }
+        let (has_row, rest) = refusals.count(KIND, &key("key_other"), now);
+        assert!(has_row);
+        assert_eq!(rest.len(), 1);
+        assert_eq!(rest[0].body["left_out"], 5);
+        assert_eq!(rest[0].actor.as_deref(), Some("key_one"));
+    }
+}
