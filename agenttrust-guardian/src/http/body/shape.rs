@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::value::{CowStrDeserializer, StrDeserializer};
@@ -213,7 +214,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Into<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Entries { inner, seen: self.seen })
+        self.visitor.visit_map(Entries { inner, seen: self.seen, names: BTreeSet::new() })
     }
 }
 
@@ -237,10 +238,12 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, A> {
     }
 }
 
-/// The entries of a map, which takes any key.
+/// The entries of a map, which takes any name, and each once: of two, whoever is in between may have looked at the
+/// other one.
 struct Entries<'a, A> {
     inner: A,
     seen: &'a Seen,
+    names: BTreeSet<String>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
@@ -250,7 +253,13 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_key_seed(seed)
+        let Some(name) = self.inner.next_key_seed(Key)? else { return Ok(None) };
+        if !self.names.insert(name.clone().into_owned()) {
+            // In the words in which serde says so of a struct.
+            return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+        }
+        let name: CowStrDeserializer<'_, A::Error> = name.into_deserializer();
+        seed.deserialize(name).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
