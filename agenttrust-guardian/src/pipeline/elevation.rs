@@ -22,7 +22,7 @@ pub(super) async fn settle(
 ) -> Decision {
     let (terms, policies, reason) = match verdict {
         Verdict::Allow { policies, reason, limits } => {
-            let charges = budget::charges(engine, context, limits);
+            let charges = budget::charges(context, limits);
             let counted = !charges.is_empty();
             let allowed = Decision::Allowed { policies, reason, approval: None, counted };
             return budget::take(engine, charges).await.unwrap_or(allowed);
@@ -45,7 +45,7 @@ pub(super) async fn settle(
         askers: askers(context),
         check_id: context.ids.allowed.clone(),
         now: context.evaluation.now,
-        charges: budget::charges(engine, context, limits),
+        charges: budget::charges(context, limits),
         charged_at: engine.clock.undisturbed(),
     };
     let settled = match engine.store.settle(held).await {
@@ -104,11 +104,26 @@ fn decision_of(
         Settled::TooManyPending => Decision::denied(format!(
             "agent {agent:?} has 20 approvals pending, which is the most; have some decided first"
         )),
-        Settled::TooManyDenials => Decision::denied(format!(
-            "tool {tool:?} was denied to agent {agent:?} 3 times within 10 minutes; \
-             no further approvals are opened for now"
-        )),
+        Settled::TooManyDenials { agent_id } => {
+            let whom = whom(agent, &agent_id);
+            Decision::denied(format!(
+                "tool {tool:?} was denied to agent {agent_id:?}{whom} 3 times within 10 minutes; no further \
+                 approvals are opened for now"
+            ))
+        }
+        Settled::DeniedToGiver { approval_id, agent_id } => {
+            let whom = whom(agent, &agent_id);
+            Decision::denied(format!(
+                "approval {approval_id} of the same was denied to agent {agent_id:?}{whom}, which holds for what \
+                 is asked on its behalf"
+            ))
+        }
     }
+}
+
+/// Says what another agent than the one that asks has to do with it.
+fn whom(agent: &str, other: &str) -> &'static str {
+    if agent == other { "" } else { ", for which it acts," }
 }
 
 fn wanted(

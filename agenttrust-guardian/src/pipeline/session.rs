@@ -1,6 +1,6 @@
 //! In which session: issued by us, named by the caller, or none.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use agenttrust::model::{CapabilitySet, SessionMode, SessionSource};
 use agenttrust::{Effect, Timestamp};
@@ -29,8 +29,16 @@ pub(super) enum Entered {
 pub(super) struct SessionContext {
     session: Session,
     agent: Arc<AgentEntry>,
-    /// What the agent acts under, and what policies are told of it.
-    delegated: Option<(Chain, DelegationFacts)>,
+    delegated: Option<Delegated>,
+}
+
+/// What the agent acts under, and what policies are told of it.
+#[derive(Debug)]
+struct Delegated {
+    chain: Chain,
+    facts: DelegationFacts,
+    /// Computed where the audit is told of it, once.
+    digest: OnceLock<Option<FactsDigest>>,
 }
 
 #[derive(Debug)]
@@ -52,17 +60,19 @@ impl SessionContext {
 
     /// The delegations that the agent acts under.
     pub(super) fn chain(&self) -> Option<&Chain> {
-        self.delegated.as_ref().map(|(chain, _)| chain)
+        self.delegated.as_ref().map(|delegated| &delegated.chain)
     }
 
     /// What the audit says of these delegations: see [`facts_of_delegation`].
     pub(super) fn delegation_digest(&self) -> Option<FactsDigest> {
-        FactsDigest::compute(&self.agent.agent.org_id, &facts_of_delegation(self.delegation()?))
+        let Delegated { facts, digest, .. } = self.delegated.as_ref()?;
+        let org_id = &self.agent.agent.org_id;
+        *digest.get_or_init(|| FactsDigest::compute(org_id, &facts_of_delegation(facts)))
     }
 
     /// What policies are told of these delegations.
     pub(super) fn delegation(&self) -> Option<&DelegationFacts> {
-        self.delegated.as_ref().map(|(_, facts)| facts)
+        self.delegated.as_ref().map(|delegated| &delegated.facts)
     }
 
     /// What the session was made from; `None` for one that the Guardian did not issue.
@@ -200,11 +210,11 @@ fn acted_under(
     engine: &Engine,
     row: &SessionRow,
     now: Timestamp,
-) -> Result<Option<(Chain, DelegationFacts)>, String> {
+) -> Result<Option<Delegated>, String> {
     let Some(id) = &row.delegation_id else { return Ok(None) };
     let chain = engine.registry.chain(&row.org_id, id, now).map_err(|broken| broken.reason(id))?;
     let facts = chain.facts();
-    Ok(Some((chain, facts)))
+    Ok(Some(Delegated { chain, facts, digest: OnceLock::new() }))
 }
 
 fn outside_a_token() -> Error {

@@ -130,6 +130,14 @@ impl Keys {
         secrets.find(|secret| secret.key.id == id).map(|secret| Arc::clone(&secret.key))
     }
 
+    /// Whether a key of this owner is bound to this agent.
+    pub(crate) fn is_of_owner(&self, org_id: &str, agent_id: &str, owner: &str) -> bool {
+        let is = |key: &Key| {
+            key.org_id == org_id && key.owner.as_deref() == Some(owner) && key.is_bound_to(agent_id)
+        };
+        read_lock(&self.kept).by_hash.values().any(|secret| is(&secret.key))
+    }
+
     /// Takes a key back: it works no more, whatever row of it arrives.
     pub(crate) fn take_back(&self, id: &str) {
         let mut kept = write_lock(&self.kept);

@@ -156,8 +156,10 @@ pub(crate) async fn decide(
     let now = engine.clock.now();
     let found = engine.store.approval(id.to_owned(), key.org_id.clone(), now).await?;
     let row = found.ok_or_else(|| Error::unknown("approval", id))?;
-    if key.is_bound_to(&row.approval.agent_id) && !engine.settings.allow_self_approval {
-        return Err(own_request(id, Kinship::Asked));
+    if let Some(kinship) = kinship_with_agents(engine, key, &row.approval)
+        && !engine.settings.allow_self_approval
+    {
+        return Err(own_request(id, kinship));
     }
     let vote = Vote {
         approval_id: id.to_owned(),
@@ -198,6 +200,19 @@ pub(crate) async fn decide(
     decision.quorum = approval.quorum;
     decision.repeated = repeated;
     Ok(decision)
+}
+
+/// Why a key is the requester's by the agents that the approval is about: bound to the one that asks or to one for which
+/// it does, or of the owner of a key of one for which it does. Who would not approve what its agent asks for does not
+/// approve it either where another agent asks on behalf of its own.
+fn kinship_with_agents(engine: &Engine, key: &Key, approval: &Approval) -> Option<Kinship> {
+    let mut givers = approval.on_behalf_of.iter().map(|giver| giver.agent_id.as_str());
+    if key.is_bound_to(&approval.agent_id) || givers.clone().any(|giver| key.is_bound_to(giver)) {
+        return Some(Kinship::Asked);
+    }
+    let owner = key.owner.as_deref()?;
+    let owns = givers.any(|giver| engine.registry.keys.is_of_owner(&key.org_id, giver, owner));
+    owns.then_some(Kinship::Owned)
 }
 
 impl Word {
@@ -266,16 +281,17 @@ fn own_request(id: &str, kinship: Kinship) -> Error {
     const OWN_KEY: &str = "give the agent a key of its own to ask with (role `agent`)";
     Error::forbidden(match kinship {
         Kinship::Asked => format!(
-            "this key asked for approval {id:?} or is bound to its agent, so it cannot decide it; {OWN_KEY}, \
-             or have somebody else's operator key decide"
+            "this key asked for approval {id:?}, or is bound to its agent or to one for which that acts, so it \
+             cannot decide it; {OWN_KEY}, or have somebody else's operator key decide"
         ),
         Kinship::Made => format!(
             "this key comes from one that asked for approval {id:?}, so it cannot decide it; {OWN_KEY}, or \
              have a key decide that was not made with the one that asked"
         ),
         Kinship::Owned => format!(
-            "this key and one that asked for approval {id:?} are of one owner, so it cannot decide it; have \
-             the key of another owner decide, or {OWN_KEY}, of an owner of its own"
+            "this key and one that asked for approval {id:?}, or of an agent for which it was asked, are of one \
+             owner, so it cannot decide it; have the key of another owner decide, or {OWN_KEY}, of an owner of \
+             its own"
         ),
     })
 }

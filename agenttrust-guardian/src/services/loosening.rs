@@ -101,7 +101,7 @@ pub(crate) async fn approved(
         Settled::Opened(row, _) => (row.approval, true),
         Settled::Waiting(row) => (row.approval, false),
         Settled::Denied(row) => return Err(denied(&row.approval)),
-        Settled::TooManyDenials => {
+        Settled::TooManyDenials { .. } => {
             return Err(Error::forbidden(
                 "changes of this kind were denied 3 times within 10 minutes, so no approval is opened for another \
                  one for now; ask those who denied them",
@@ -112,7 +112,8 @@ pub(crate) async fn approved(
                 "20 changes wait for approval in this organisation, which is the most; have some decided first",
             ));
         }
-        Settled::OutOfBudget(_) | Settled::Inactive => {
+        // None is asked for on behalf of another agent.
+        Settled::OutOfBudget(_) | Settled::Inactive | Settled::DeniedToGiver { .. } => {
             return Err(Error::unavailable(
                 "no approval can be opened for this change at present; try again later",
             ));

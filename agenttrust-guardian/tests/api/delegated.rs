@@ -1,12 +1,12 @@
 //! What holds for an agent holds for those who act for it, however they come by what was delegated.
 
 use agenttrust_guardian::Role;
-use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::delegations::{DELEGATIONS, ask, begun, chain_of, give, revoke, session_is_gone, under};
-use crate::support::{open, open_with};
+use crate::support::{Api, open, open_with};
 
 #[tokio::test]
 async fn policies_budgets_and_effects_of_the_givers_hold_for_those_who_act_for_them() {
@@ -75,7 +75,10 @@ async fn compromised_key_takes_along_the_delegations_that_were_made_with_it() {
     let session = begun(&api, &second).await;
     api.check_in(ADMIN, &third, "search", &session).await.allowed();
     let body = json!({ "reason": "compromised" });
-    api.ask(Method::DELETE, &format!("/api/v1/keys/{id}"), ADMIN, Some(body)).await.ok();
+    let revoked = api.ask(Method::DELETE, &format!("/api/v1/keys/{id}"), ADMIN, Some(body)).await;
+    let gone = revoked.ok().body;
+    assert_eq!((&gone["delegations"], &gone["sessions"]), (&json!(2), &json!(1)), "{gone}");
+    assert_eq!(api.audit("key.revoked").await[0]["body"]["delegations"], 2);
     api.check_in(ADMIN, &third, "search", &session).await.denied("not open");
     for id in [&first, &second] {
         session_is_gone(&api, id).await;
@@ -132,4 +135,126 @@ async fn limit_in_the_wrong_place_is_refused_and_never_dropped() {
         let refused = ask(&api, ADMIN, (&agents[0], &agents[1]), &["web_search"], more).await;
         refused.refused(400, "VALIDATION_ERROR").says(meant);
     }
+}
+
+/// Asks for a call with an input that is bound, as this summary of it.
+async fn asks(
+    api: &Api,
+    (key, agent): (&str, &str),
+    session: Option<&str>,
+    tool: &str,
+    summary: &str,
+) -> Answer {
+    let mut body =
+        json!({ "agent_id": agent, "action_name": tool, "action_input_summary": summary });
+    if let Some(session) = session {
+        body["session_id"] = json!(session);
+    }
+    api.check_as(key, body).await
+}
+
+#[tokio::test]
+async fn hold_that_was_denied_to_an_agent_is_not_asked_again_through_a_delegate() {
+    let api = open().await;
+    let agents = [api.agent(&["*"]).await, api.agent(&["*"]).await, api.agent(&["*"]).await];
+    let [root, middle, bot] = &agents;
+    let maker = api.key(Role::Operator, &[]).await;
+    let made = ask(&api, &maker, (root, middle), &["*"], json!({})).await.ok();
+    let first = made.body["delegation"]["id"].as_str().unwrap().to_owned();
+    let made = ask(&api, &maker, (middle, bot), &["*"], under(&first)).await.ok();
+    let session = begun(&api, made.body["delegation"]["id"].as_str().unwrap()).await;
+    let own = api.key(Role::Agent, &[bot]).await;
+    let through = async |tool: &str, summary: &str| {
+        asks(&api, (&own, bot), Some(&session), tool, summary).await
+    };
+    let decider = api.key(Role::Operator, &[]).await;
+    let deny = async |held: String| drop(api.deny(&decider, &held).await.ok());
+    for (agent, tool) in [(root, "db_drop"), (middle, "db_truncate")] {
+        let key = api.key(Role::Agent, &[agent]).await;
+        let denied = asks(&api, (&key, agent), None, tool, "all of it").await.held();
+        deny(denied).await;
+        // The very same is not asked again, and something else of the tool is.
+        through(tool, "all of it").await.denied("was denied to agent");
+        through(tool, "one row").await.held();
+        for n in 0..2 {
+            deny(asks(&api, (&key, agent), None, tool, &format!("row {n}")).await.held()).await;
+        }
+        through(tool, "another row").await.denied("3 times within 10 minutes").denied("it acts");
+        through("db_remove", "another row").await.held();
+    }
+    // What is denied to the delegate is denied to it, also on its own, and to no one for whom it acts: else it could
+    // take from them what they may ask for.
+    for n in 0..3 {
+        deny(through("db_purge", &format!("row {n}")).await.held()).await;
+    }
+    asks(&api, (&own, bot), None, "db_purge", "a row").await.denied("3 times within 10 minutes");
+    let key = api.key(Role::Agent, &[root]).await;
+    asks(&api, (&key, root), None, "db_purge", "a row").await.held();
+}
+
+#[tokio::test]
+async fn owner_of_an_agent_in_the_chain_does_not_approve_what_is_done_for_it() {
+    let api = open().await;
+    let agents = [api.agent(&["*"]).await, api.agent(&[]).await, api.agent(&[]).await];
+    let [root, middle, bot] = &agents;
+    let key = async |body: Value| api.post("/api/v1/keys", ADMIN, body).await.ok().text("key");
+    let maker = api.key(Role::Operator, &[]).await;
+    let made = ask(&api, &maker, (root, middle), &["db_delete"], json!({})).await.ok();
+    let first = made.body["delegation"]["id"].as_str().unwrap().to_owned();
+    let made = ask(&api, &maker, (middle, bot), &["db_delete"], under(&first)).await.ok();
+    let session = begun(&api, made.body["delegation"]["id"].as_str().unwrap()).await;
+    for (agent, owner) in [(root, "alice"), (middle, "bob")] {
+        key(json!({ "role": "agent", "agents": [agent], "owner": owner })).await;
+    }
+    let own = api.key(Role::Agent, &[bot]).await;
+    let held = api.check_in(&own, bot, "db_delete", &session).await.held();
+    for owner in ["alice", "bob"] {
+        let theirs = key(json!({ "role": "operator", "owner": owner })).await;
+        for answer in [api.approve(&theirs, &held).await, api.deny(&theirs, &held).await] {
+            answer.refused(403, "AUTH_DENIED").says("of one owner");
+        }
+    }
+    // Keys of the agents themselves decide nothing, whoever asks for whom.
+    for agent in &agents {
+        let theirs = api.key(Role::Agent, &[agent]).await;
+        api.approve(&theirs, &held).await.refused(403, "AUTH_DENIED");
+    }
+    let carol = key(json!({ "role": "operator", "owner": "carol" })).await;
+    api.approve(&carol, &held).await.ok();
+    api.check_in(&own, bot, "db_delete", &session).await.allowed();
+}
+
+#[tokio::test]
+async fn delegation_that_does_not_work_at_present_says_so_and_why() {
+    let api = open().await;
+    let agents = chain_of(&api, 3).await;
+    let restricted = json!({ "restrictions": { "max_calls": 1 } });
+    let made = ask(&api, ADMIN, (&agents[0], &agents[1]), &["files:*"], restricted).await.ok();
+    assert_eq!(made.body["delegation"]["usable"], true);
+    let first = made.body["delegation"]["id"].as_str().unwrap().to_owned();
+    let second = give(&api, (&agents[1], &agents[2]), &["files:read"], under(&first)).await;
+    let stands = async |usable: bool, why: &str| {
+        let read = api.get(&format!("{DELEGATIONS}/{second}"), ADMIN).await.ok().body;
+        let list = api.get(DELEGATIONS, ADMIN).await.ok();
+        let listed = list.body["delegations"].as_array().unwrap().iter();
+        let listed = listed.clone().find(|it| it["id"] == *second).unwrap();
+        assert_eq!(*listed, read);
+        assert_eq!(read["usable"], usable, "{read}");
+        let said = read["unusable_because"].as_str().unwrap_or_default();
+        assert!(said.contains(why) && said.is_empty() == usable, "{read}");
+        read["state"].clone()
+    };
+    assert_eq!(stands(true, "").await, "active");
+    for agent in &agents {
+        let path = format!("/api/v1/agents/{agent}");
+        api.post(&format!("{path}/suspend"), ADMIN, json!({})).await.ok();
+        assert_eq!(stands(false, &format!("agent {agent:?}")).await, "active");
+        api.post(&format!("{path}/reactivate"), ADMIN, json!({})).await.ok();
+        assert_eq!(stands(true, "").await, "active");
+    }
+    let session = begun(&api, &second).await;
+    api.check_in(ADMIN, &agents[2], "files:read", &session).await.allowed();
+    assert_eq!(stands(false, "lets 1 calls through in all").await, "active");
+    revoke(&api, ADMIN, &first).await.ok();
+    assert_eq!(stands(false, "was revoked").await, "revoked");
 }

@@ -73,6 +73,10 @@ const FIND_UNUSED: &str = "SELECT id, session_id, bound_to, bound_value, effect,
                            FROM approvals WHERE org_id = $1 AND agent_id = $2 AND tool = $3 \
                            AND status = 'approved' AND uses = 0 AND expires_at > $4 \
                            ORDER BY decided_at DESC, id DESC LIMIT 1";
+// The same, denied to an agent for which another one asks now: in whichever session that was.
+const FIND_DENIED_TO_GIVER: &str = "SELECT id FROM approvals WHERE org_id = $1 AND agent_id = $2 AND tool = $3 \
+                                    AND bound_to = $4 AND bound_value = $5 AND status = 'denied' \
+                                    AND expires_at > $6 ORDER BY created_at DESC, id DESC LIMIT 1";
 const COUNT_PENDING: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 \
                              AND status = 'pending' AND expires_at > $2";
 const COUNT_DENIED: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 AND tool = $2 \
@@ -126,6 +130,12 @@ impl NewApproval {
     /// [`bind`](Self::bind), then effect and scopes as `$7` and `$8`.
     fn bind_exactly(&self, sql: &'static str) -> Statement {
         self.bind(sql).bind(self.effect).bind(self.scopes_hash())
+    }
+
+    /// The agent that asks, and those for which it does.
+    fn agents(&self) -> impl Iterator<Item = &str> {
+        let givers = self.on_behalf_of.iter().map(|giver| giver.agent_id.as_str());
+        std::iter::once(self.agent_id.as_str()).chain(givers)
     }
 
     /// What an index can hold of the scopes, however many they are.
@@ -202,8 +212,10 @@ pub(crate) enum Settled {
     Inactive,
     /// The agent has as many pending as it may have.
     TooManyPending,
-    /// This tool was denied to this agent too often of late.
-    TooManyDenials,
+    /// This tool was denied to this agent too often of late: the one that asks, or one for which it asks.
+    TooManyDenials { agent_id: String },
+    /// This approval was denied to an agent for which it asks, and the denial still holds.
+    DeniedToGiver { approval_id: String, agent_id: String },
 }
 
 impl Store {
@@ -256,6 +268,9 @@ async fn settle(
     if let Some(row) = denied {
         return Ok(Settled::Denied(row.at(now)?));
     }
+    if let Some(denied) = denied_to_giver(transaction, &wanted, now).await? {
+        return Ok(denied);
+    }
     for asker in &askers {
         wanted
             .bind_exactly(ADD_ASKER_TO_SAME)
@@ -301,14 +316,16 @@ async fn open_approval(
     now: Timestamp,
 ) -> Result<Settled, sqlx::Error> {
     let since = now.unix_micros().saturating_sub(micros(DENIALS_WITHIN));
-    let (denials,): (i64,) = query(COUNT_DENIED)
-        .bind(&wanted.agent_id)
-        .bind(&wanted.tool)
-        .bind(since)
-        .fetch_one(&mut *transaction)
-        .await?;
-    if denials >= DENIALS_MOST {
-        return Ok(Settled::TooManyDenials);
+    for agent_id in wanted.agents() {
+        let (denials,): (i64,) = query(COUNT_DENIED)
+            .bind(agent_id)
+            .bind(&wanted.tool)
+            .bind(since)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if denials >= DENIALS_MOST {
+            return Ok(Settled::TooManyDenials { agent_id: agent_id.to_owned() });
+        }
     }
     let (pending,): (i64,) = query(COUNT_PENDING)
         .bind(&wanted.agent_id)
@@ -351,6 +368,31 @@ async fn open_approval(
         Some(row) => Ok(Settled::Opened(row, unused)),
         None => Err(sqlx::Error::RowNotFound),
     }
+}
+
+/// Whether the same was denied to an agent for which it is asked: that one does not ask again through another. It is
+/// not so the other way round, or an agent could take from those for which it acts what they may ask for.
+async fn denied_to_giver(
+    transaction: &mut Transaction,
+    wanted: &NewApproval,
+    now: Timestamp,
+) -> Result<Option<Settled>, sqlx::Error> {
+    for giver in &wanted.on_behalf_of {
+        let denied: Option<(String,)> = query(FIND_DENIED_TO_GIVER)
+            .bind(&wanted.org_id)
+            .bind(&giver.agent_id)
+            .bind(&wanted.tool)
+            .bind(wanted.bound_to.as_str())
+            .bind(&wanted.bound_value)
+            .bind(now.unix_micros())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some((approval_id,)) = denied {
+            let agent_id = giver.agent_id.clone();
+            return Ok(Some(Settled::DeniedToGiver { approval_id, agent_id }));
+        }
+    }
+    Ok(None)
 }
 
 async fn find_unused(
