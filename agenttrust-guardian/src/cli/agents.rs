@@ -10,8 +10,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use self::change::{Capabilities, Edit};
-use super::out;
 use super::remote::{Remote, failed};
+use super::{out, revoked};
 use crate::domain::GuardianError;
 use crate::registry::{GROUPS, groups_of};
 
@@ -93,12 +93,8 @@ impl Agents {
             Self::Edit(edit) => edit.run().await?,
             Self::Revoke { id, reason, remote } => {
                 let client = remote.client()?;
-                client.agents().revoke(&id, &reason).await.map_err(failed)?;
-                let id = out::harmless(&id);
-                match remote.json {
-                    true => out::json(&json!({ "id": id, "status": "revoked" }))?,
-                    false => out::say(&format!("{id} is revoked"))?,
-                }
+                let taken = client.agents().take_back(&id, &reason).await.map_err(failed)?;
+                revoked::tell(&id, &taken, remote.json)?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -9,10 +9,9 @@ use agenttrust::model::{
     CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState,
 };
 use clap::Subcommand;
-use serde_json::json;
 
-use super::out;
 use super::remote::{Remote, failed};
+use super::{out, revoked};
 use crate::domain::{GuardianError, duration};
 
 /// What `agenttrust delegations` is told.
@@ -130,12 +129,9 @@ impl Delegations {
                 }
             }
             Self::Revoke { id, remote } => {
-                remote.client()?.delegations().revoke(&id).await.map_err(failed)?;
-                let id = out::harmless(&id);
-                match remote.json {
-                    true => out::json(&json!({ "id": id, "status": "revoked" }))?,
-                    false => out::say(&format!("{id} is revoked"))?,
-                }
+                let client = remote.client()?;
+                let taken = client.delegations().take_back(&id).await.map_err(failed)?;
+                revoked::tell(&id, &taken, remote.json)?;
             }
             Self::Session { id, remote } => {
                 let session =
@@ -187,7 +183,12 @@ async fn list(
         .iter()
         .map(|it| {
             let scope = it.scope.join(", ");
-            let state = it.state.to_string();
+            let state = match it.usable {
+                Some(false) if it.state == DelegationState::Active => {
+                    "active, not usable".to_owned()
+                }
+                _ => it.state.to_string(),
+            };
             [it.id.clone(), it.from_agent_id.clone(), it.to_agent_id.clone(), state, scope]
         })
         .collect();
@@ -203,6 +204,7 @@ fn about(delegation: &Delegation) -> Vec<(&'static str, String)> {
         ("from", delegation.from_agent_id.clone()),
         ("to", delegation.to_agent_id.clone()),
         ("state", delegation.state.to_string()),
+        ("not usable", delegation.unusable_because.clone().unwrap_or_default()),
         ("scope", delegation.scope.join(", ")),
         ("tools", listed(&restrictions.tools)),
         ("servers", listed(&restrictions.servers)),

@@ -262,6 +262,7 @@ async fn revoke(
     store.close().await;
     let mut revocation = KeyRevocation::default();
     (revocation.tokens, revocation.sessions) = (gone.tokens, gone.sessions);
+    revocation.delegations = gone.delegations;
     revocation.issued = if taking.take_issued { Issued::Revoke } else { Issued::Keep };
     revocation.durable = true;
     Ok(revocation)

@@ -2,14 +2,16 @@
 
 use agenttrust::Agent;
 use agenttrust::model::schema::{Capability, Name};
-use agenttrust::model::{AgentStatus, CreateAgentRequest, SessionMode, UpdateAgentRequest};
+use agenttrust::model::{
+    AgentStatus, CreateAgentRequest, SessionMode, TakenBack, UpdateAgentRequest,
+};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::answers::{Conflict, Done, Held, NotFound, TakenBack, Unavailable};
+use super::answers::{Conflict, Done, Held, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Params};
@@ -151,7 +153,7 @@ pub(super) async fn revoke(
     caller.need_for(Permission::SuspendAgents, &id)?;
     let RevokeAgent { reason } = payload.json_or_empty().await?;
     let durable = agents::revoke(&engine, &caller.key, &id, reason).await?;
-    Ok(Json(TakenBack { status: AgentStatus::Revoked.as_str(), durable }))
+    Ok(Json(TakenBack::new(AgentStatus::Revoked.as_str(), durable)))
 }
 
 /// Suspend an agent
@@ -171,7 +173,7 @@ pub(super) async fn suspend(
 ) -> Result<Json<TakenBack>, Error> {
     let reason = reason_to_change(&caller, &id, payload).await?;
     let durable = agents::suspend(&engine, &caller.key, &id, reason).await?;
-    Ok(Json(TakenBack { status: AgentStatus::Suspended.as_str(), durable }))
+    Ok(Json(TakenBack::new(AgentStatus::Suspended.as_str(), durable)))
 }
 
 /// Lift the suspension of an agent

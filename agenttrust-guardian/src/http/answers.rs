@@ -16,17 +16,6 @@ pub(super) struct Done {
     pub(super) status: &'static str,
 }
 
-/// The answer where something was taken back.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TakenBack {
-    /// What was done, as one word.
-    #[schema(value_type = String)]
-    pub(super) status: &'static str,
-    /// Whether it is stored. Until it is, it is in force at the Guardian that answers and tried again; the
-    /// other replicas do not know of it yet, and a restart would forget it.
-    pub(super) durable: bool,
-}
-
 /// A refusal: its status, and when it is answered.
 pub(super) fn refusal(status: &str, when: &str) -> (String, RefOr<Response>) {
     let schema = Ref::from_schema_name(ErrorBody::name());

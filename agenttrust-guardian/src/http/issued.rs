@@ -1,14 +1,14 @@
 //! What was issued and opened: tokens and sessions, listed page by page, and taken back by their ids.
 
 use agenttrust::model::schema::{Name, NameOrEmpty};
-use agenttrust::model::{IssuedToken, Session, SessionState, TokenState};
+use agenttrust::model::{IssuedToken, Session, SessionState, TakenBack, TokenState};
 use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
 use super::agents::Reason;
-use super::answers::{NotFound, TakenBack, Unavailable};
+use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::paging::Paging;
@@ -129,7 +129,7 @@ pub(super) async fn revoke_token(
     let reach = caller.reach(Permission::RevokeTokens)?;
     let Reason { reason } = payload.json_or_empty().await?;
     let durable = issued::revoke_token(&engine, reach, &id, &reason).await?;
-    Ok(Json(TakenBack { status: "revoked", durable }))
+    Ok(Json(TakenBack::new("revoked", durable)))
 }
 
 /// Revoke a session, with all that was made from it
@@ -151,5 +151,5 @@ pub(super) async fn revoke_session(
     let reach = caller.reach(Permission::RevokeSessions)?;
     let Reason { reason } = payload.json_or_empty().await?;
     let durable = issued::revoke_session(&engine, reach, &id, &reason).await?;
-    Ok(Json(TakenBack { status: "revoked", durable }))
+    Ok(Json(TakenBack::new("revoked", durable)))
 }

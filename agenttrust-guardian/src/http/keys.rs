@@ -215,6 +215,7 @@ pub(super) async fn revoke(
     answer.issued = if take_issued { Issued::Revoke } else { Issued::Keep };
     answer.tokens = ended.gone.tokens;
     answer.sessions = ended.gone.sessions;
+    answer.delegations = ended.gone.delegations;
     Ok(Json(answer))
 }
 

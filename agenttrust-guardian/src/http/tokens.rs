@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use agenttrust::Timestamp;
 use agenttrust::model::schema::{Capability, Name, NameOrEmpty};
-use agenttrust::model::{IntrospectionResult, Token};
+use agenttrust::model::{IntrospectionResult, TakenBack, Token};
 use axum::Json;
 use axum::http::HeaderName;
 use axum::http::header::DATE;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::App;
-use super::answers::{Conflict, NotFound, TakenBack, TooMany, Unavailable};
+use super::answers::{Conflict, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use crate::domain::names::{check_name, check_names, check_text};
@@ -197,5 +197,5 @@ pub(super) async fn revoke(
     check_name("token", &body.token)?;
     check_text("reason", &body.reason)?;
     let durable = tokens::revoke(&engine, reach, &body.token, &body.reason).await?;
-    Ok(Json(TakenBack { status: "revoked", durable }))
+    Ok(Json(TakenBack::new("revoked", durable)))
 }

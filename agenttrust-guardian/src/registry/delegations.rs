@@ -112,6 +112,15 @@ impl Kept {
         }
         found
     }
+
+    /// Removes these and all that were made from them; returns them.
+    fn remove_with_below(
+        &mut self,
+        ids: impl IntoIterator<Item = String>,
+    ) -> Vec<Arc<DelegationEntry>> {
+        let gone = self.with_below(ids);
+        gone.iter().filter_map(|id| self.remove(id)).collect()
+    }
 }
 
 impl Delegations {
@@ -152,38 +161,25 @@ impl Delegations {
         below.map(|entry| entry.row.to_agent_id.clone()).collect()
     }
 
-    /// Removes the delegation of this id and all that were made from it; returns the ids of them.
-    pub(super) fn remove_with_below(&self, id: &str) -> BTreeSet<String> {
-        let mut kept = write_lock(&self.kept);
-        let gone = kept.with_below([id.to_owned()]);
-        for id in &gone {
-            kept.remove(id);
-        }
-        gone
+    /// Removes the delegation of this id and all that were made from it; returns them.
+    pub(super) fn remove_with_below(&self, id: &str) -> Vec<Arc<DelegationEntry>> {
+        write_lock(&self.kept).remove_with_below([id.to_owned()])
     }
 
-    /// Removes what this agent gave and was given, and all that were made from that; returns the ids of them.
-    pub(super) fn remove_of_agent(&self, agent_id: &str) -> BTreeSet<String> {
+    /// Removes what this agent gave and was given, and all that were made from that; returns them.
+    pub(super) fn remove_of_agent(&self, agent_id: &str) -> Vec<Arc<DelegationEntry>> {
         let mut kept = write_lock(&self.kept);
         let own = kept.by_giver.ids_of(agent_id).chain(kept.by_receiver.ids_of(agent_id));
         let own: Vec<String> = own.map(str::to_owned).collect();
-        let gone = kept.with_below(own);
-        for id in &gone {
-            kept.remove(id);
-        }
-        gone
+        kept.remove_with_below(own)
     }
 
-    /// Removes what was made with this key, and all that was made from that; returns the ids of them.
-    pub(super) fn remove_made_with(&self, key_id: &str) -> BTreeSet<String> {
+    /// Removes what was made with this key, and all that were made from that; returns them.
+    pub(super) fn remove_made_with(&self, key_id: &str) -> Vec<Arc<DelegationEntry>> {
         let mut kept = write_lock(&self.kept);
         let made = kept.by_id.values().filter(|entry| entry.row.created_by == key_id);
         let made: Vec<String> = made.map(|entry| entry.row.id.clone()).collect();
-        let gone = kept.with_below(made);
-        for id in &gone {
-            kept.remove(id);
-        }
-        gone
+        kept.remove_with_below(made)
     }
 
     /// Forgets what expired before `before`.

@@ -51,6 +51,7 @@ impl Taken {
 pub(crate) struct Removed {
     tokens: Vec<Arc<TokenEntry>>,
     sessions: Vec<Arc<SessionEntry>>,
+    delegations: Vec<Arc<DelegationEntry>>,
 }
 
 impl Removed {
@@ -58,12 +59,14 @@ impl Removed {
     pub(crate) fn count(&self, now: Timestamp) -> Gone {
         let tokens = self.tokens.iter().filter(|token| token.row.expires_at > now).count();
         let sessions = self.sessions.iter().filter(|session| session.is_live(now)).count();
-        Gone { tokens: tokens as u64, sessions: sessions as u64 }
+        let delegations = self.delegations.iter().filter(|it| it.is_live(now)).count();
+        Gone { tokens: tokens as u64, sessions: sessions as u64, delegations: delegations as u64 }
     }
 
     fn append(&mut self, mut more: Self) {
         self.tokens.append(&mut more.tokens);
         self.sessions.append(&mut more.sessions);
+        self.delegations.append(&mut more.delegations);
     }
 
     /// The agents that had some of it.
@@ -97,8 +100,7 @@ impl Registry {
     pub(crate) fn remove_of_agent(&self, id: &str) -> Removed {
         self.tokens.remove_of_agent(id);
         self.sessions.remove_of_agent(id);
-        let gone = self.delegations.remove_of_agent(id);
-        self.remove_opened_from(&gone)
+        self.remove_opened_from(self.delegations.remove_of_agent(id))
     }
 
     /// From here on rows of this agent are taken over as they are.
@@ -153,18 +155,19 @@ impl Registry {
 
     /// Forgets a delegation, with all that was made from it.
     pub(crate) fn remove_delegation(&self, id: &str) -> Removed {
-        let gone = self.delegations.remove_with_below(id);
-        self.remove_opened_from(&gone)
+        self.remove_opened_from(self.delegations.remove_with_below(id))
     }
 
-    /// Forgets the sessions that were opened from these delegations, with all that was made from them.
-    fn remove_opened_from(&self, delegations: &BTreeSet<String>) -> Removed {
-        let of = |id: &Option<String>| id.as_ref().is_some_and(|id| delegations.contains(id));
-        match delegations.is_empty() {
-            true => Removed::default(),
-            false => self
-                .remove_made(Vec::new(), self.sessions.remove_where(|row| of(&row.delegation_id))),
+    /// Forgets the sessions that were opened from these delegations, which are gone, with all that was made from them;
+    /// returns all of it.
+    fn remove_opened_from(&self, delegations: Vec<Arc<DelegationEntry>>) -> Removed {
+        if delegations.is_empty() {
+            return Removed::default();
         }
+        let ids: HashSet<&str> = delegations.iter().map(|it| it.row.id.as_str()).collect();
+        let of = |id: &Option<String>| id.as_deref().is_some_and(|id| ids.contains(id));
+        let sessions = self.sessions.remove_where(|row| of(&row.delegation_id));
+        Removed { delegations, ..self.remove_made(Vec::new(), sessions) }
     }
 
     /// Takes over a delegation as the database has it, unless it was taken back.
@@ -198,8 +201,7 @@ impl Registry {
         let tokens = self.tokens.remove_where(|row| is(&row.issued_by));
         let mut removed =
             self.remove_made(tokens, self.sessions.remove_where(|row| is(&row.opened_by)));
-        let delegations = self.delegations.remove_made_with(key_id);
-        removed.append(self.remove_opened_from(&delegations));
+        removed.append(self.remove_opened_from(self.delegations.remove_made_with(key_id)));
         removed
     }
 

@@ -139,7 +139,11 @@ pub(crate) async fn create(
 }
 
 /// Refuses a maker that comes from as many keys as a key may.
-async fn check_line(engine: &Engine, maker: Maker<'_>) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// Conflict.
+pub(crate) async fn check_line(engine: &Engine, maker: Maker<'_>) -> Result<(), Error> {
     let Maker::Key(key) = maker else { return Ok(()) };
     if engine.store.count_makers(key.id.clone()).await? < MAKERS_MOST {
         return Ok(());
@@ -248,6 +252,7 @@ pub(crate) fn revoked(org_id: &str, id: &str, taking: &KeyTaking, gone: Gone) ->
     if let (Some(body), true) = (body.as_object_mut(), taking.take_issued) {
         body.insert("tokens".to_owned(), gone.tokens.into());
         body.insert("sessions".to_owned(), gone.sessions.into());
+        body.insert("delegations".to_owned(), gone.delegations.into());
     }
     Record::new("key.revoked", org_id).body(body)
 }

@@ -106,6 +106,7 @@ const SESSIONS_OF_KEY: &str = end_sessions!(
 pub(crate) struct Gone {
     pub(crate) tokens: u64,
     pub(crate) sessions: u64,
+    pub(crate) delegations: u64,
 }
 
 /// Revokes a token, with all that was made from it.
@@ -168,8 +169,8 @@ pub(super) async fn take_issued(
     let [of_tokens, of_sessions, delegations] = TAKE_DELEGATIONS_OF_KEY;
     tokens += run(transaction, of_tokens, key_id, now).await?;
     sessions += run(transaction, of_sessions, key_id, now).await?;
-    run(transaction, delegations, key_id, now).await?;
-    Ok(Gone { tokens, sessions })
+    let delegations = run(transaction, delegations, key_id, now).await?;
+    Ok(Gone { tokens, sessions, delegations })
 }
 
 async fn run(

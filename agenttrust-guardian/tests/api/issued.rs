@@ -92,6 +92,7 @@ async fn compromised_key_takes_along_all_that_came_from_it(api: Api) {
         answer.body,
         json!({
             "status": "revoked", "durable": true, "issued": "revoke", "tokens": 2, "sessions": 3,
+            "delegations": 0,
         })
     );
     for token in [&first, &inner] {
@@ -113,7 +114,7 @@ async fn compromised_key_takes_along_all_that_came_from_it(api: Api) {
     let gone = ids(&api, ADMIN, SESSIONS, "state=revoked").await;
     assert_eq!(gone, [innermost, at_gateway, session]);
     let recorded = api.audit("key.revoked").await;
-    let said = json!({ "key_id": bad.id, "reason": "compromised", "tokens": 2, "sessions": 3 });
+    let said = json!({ "key_id": bad.id, "reason": "compromised", "tokens": 2, "sessions": 3, "delegations": 0 });
     assert_eq!(recorded[0]["body"], said);
 }
 

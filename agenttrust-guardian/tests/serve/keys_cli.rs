@@ -93,7 +93,7 @@ async fn keys_of_a_served_guardian_are_listed_rotated_and_revoked_and_shown_once
     };
     assert!(works(secret).await && works(rotated.trim()).await, "both work for an hour");
     let revoked = dev(&["keys", "revoke", id, "--reason", "compromised"]);
-    assert_eq!(revoked, format!("{id} is revoked, with 0 tokens and 0 sessions\n"));
+    assert_eq!(revoked, format!("{id} is revoked, with 0 tokens, 0 sessions and 0 delegations\n"));
     assert!(!works(secret).await && !works(rotated.trim()).await, "neither works");
     let again = refusal(command(&program, DEV_KEY, &["keys", "revoke", id]));
     assert!(again.contains(&format!("there is no key \"{id}\" that works")), "{again}");

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::out;
+use crate::cli::revoked::sentence;
 use crate::domain::GuardianError;
 use crate::store::KeyRow;
 
@@ -141,20 +142,18 @@ pub(super) fn table(keys: &[KeyShown], json: bool) -> Result<(), GuardianError> 
 
 /// Tells what went with a key that is revoked.
 pub(super) fn revoked(id: &str, gone: &KeyRevocation, json: bool) -> Result<(), GuardianError> {
-    let KeyRevocation { tokens, sessions, issued, durable, .. } = gone;
+    let KeyRevocation { tokens, sessions, delegations, issued, durable, .. } = gone;
     if json {
         return out::json(&json!({
             "id": id, "status": "revoked", "issued": issued, "tokens": tokens, "sessions": sessions,
-            "durable": durable,
+            "delegations": delegations, "durable": durable,
         }));
     }
     let with = match issued {
-        Issued::Revoke => format!(", with {tokens} tokens and {sessions} sessions"),
+        Issued::Revoke => {
+            format!(", with {tokens} tokens, {sessions} sessions and {delegations} delegations")
+        }
         _ => String::new(),
     };
-    let until = match durable {
-        true => "",
-        false => "; that is not stored yet, and a restart would forget it: revoke it again to see",
-    };
-    out::say(&out::harmless(&format!("{id} is revoked{with}{until}")))
+    out::say(&sentence(id, &with, Some(*durable)))
 }

@@ -26,7 +26,7 @@ use self::pending::{Act, Pending, Progress, Subject, Taking};
 use crate::audit::Record;
 use crate::domain::Error;
 use crate::engine::Engine;
-use crate::registry::{DelegationEntry, Removed, SessionEntry, TokenEntry};
+use crate::registry::{DelegationEntry, Registry, Removed, SessionEntry, TokenEntry};
 use crate::store::{Gone, KeyEnd, StoreError};
 
 /// How long who takes something back waits to be told that it is stored and recorded.
@@ -214,18 +214,9 @@ impl Engine {
 
     /// Ends a session, with all that was made from it; returns whether that is stored.
     pub(crate) async fn take_session(&self, session: Arc<SessionEntry>, record: Record) -> bool {
-        let org_id = session.row.org_id.clone();
-        let subject = Subject::Session(session.row.id.clone());
-        let (number, removed) = {
-            let mut pending = self.takings.lock();
-            let removed = self.registry.take_session(&session.row.id);
-            let (act, now) = (Act::EndSession(session), self.clock.now());
-            (pending.add(subject.clone(), act, now, record), removed)
-        };
-        self.synced.noted();
-        self.tell_of(&org_id, &removed);
-        self.takings.asked.notify_one();
-        self.takings.told(&subject, number).await
+        let id = session.row.id.clone();
+        let remove = |registry: &Registry| registry.take_session(&id);
+        self.take(Subject::Session(id.clone()), Act::EndSession(session), record, remove).await
     }
 
     /// Revokes a delegation, with all that was made from it; returns whether that is stored.
@@ -234,13 +225,25 @@ impl Engine {
         delegation: Arc<DelegationEntry>,
         record: Record,
     ) -> bool {
-        let org_id = delegation.row.org_id.clone();
-        let subject = Subject::Delegation(delegation.row.id.clone());
+        let id = delegation.row.id.clone();
+        let (subject, act) = (Subject::Delegation(id.clone()), Act::RevokeDelegation(delegation));
+        self.take(subject, act, record, |registry| registry.take_delegation(&id)).await
+    }
+
+    /// Takes something back, with all that was made from it, which `remove` takes out of memory; returns whether that is
+    /// stored.
+    async fn take(
+        &self,
+        subject: Subject,
+        act: Act,
+        record: Record,
+        remove: impl FnOnce(&Registry) -> Removed,
+    ) -> bool {
+        let org_id = record.org_id.clone();
         let (number, removed) = {
             let mut pending = self.takings.lock();
-            let removed = self.registry.take_delegation(&delegation.row.id);
-            let (act, now) = (Act::RevokeDelegation(delegation), self.clock.now());
-            (pending.add(subject.clone(), act, now, record), removed)
+            let removed = remove(&self.registry);
+            (pending.add(subject.clone(), act, self.clock.now(), record), removed)
         };
         self.synced.noted();
         self.tell_of(&org_id, &removed);

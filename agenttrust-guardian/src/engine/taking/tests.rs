@@ -195,7 +195,7 @@ async fn what_went_with_a_key_stays_gone_whatever_row_of_it_is_read_before_it_is
 
     let storing = engine.takings.storing.lock().await;
     let (durable, gone) = take_key(engine, &key, true).await;
-    assert_eq!((durable, gone), (false, Gone { tokens: 1, sessions: 1 }));
+    assert_eq!((durable, gone), (false, Gone { tokens: 1, sessions: 1, delegations: 0 }));
     assert_eq!(knows(engine, &token, &session), [false, false], "at once");
     start_over(engine).await;
     assert_eq!(knows(engine, &token, &session), [false, false], "also when it is read anew");
