@@ -139,6 +139,7 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
         .session_ttl(config.values.session_ttl)
         .check_deadline(config.values.check_deadline.0)
         .max_requests(config.values.max_requests)
+        .mcp_timeout(config.values.mcp_timeout)
         .replica(&config.values.replica);
     if let Some(folder) = &config.values.policies {
         builder = builder.policies(folder);
@@ -148,6 +149,15 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     }
     if let Some(file) = &config.values.audit_checkpoints {
         builder = builder.audit_checkpoints(file);
+    }
+    if let Some(hold) = config.values.mcp_hold {
+        builder = builder.mcp_hold(hold);
+    }
+    if let Some(url) = config.values.public_urls.first() {
+        builder = builder.public_url(url.as_str());
+    }
+    if config.tls().is_some() {
+        builder = builder.over_tls();
     }
     for range in &config.values.allow_outbound {
         builder = builder.allow_outbound(range.to_string());

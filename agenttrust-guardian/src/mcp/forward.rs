@@ -178,20 +178,21 @@ impl Turn {
     ) -> Result<Response, Refusal> {
         let listens = self.reads_events();
         let settings = &self.proxy.engine.settings;
-        let (idle, stream) = match self.message.method() {
+        let (idle, places) = match self.message.method() {
             Some(LISTEN) => {
                 let streams = &self.proxy.engine.limits.mcp_streams;
                 let stream = streams.take(&self.who.key, 1).map_err(crate::domain::Error::from)?;
-                (QUIET_MOST, Some(stream))
+                // Not among the requests, of which there is an end.
+                (QUIET_MOST, (None, Some(stream)))
             }
-            _ => (settings.mcp.patience, None),
+            _ => (settings.mcp.patience, (self.place.clone(), None)),
         };
         let pump = Pump {
             incoming,
             reader: self.reader(era, listens),
             alive: self.alive(),
             report,
-            _places: (self.place.clone(), stream),
+            _places: places,
             idle,
             state: State::default(),
         };

@@ -57,6 +57,8 @@ pub(super) struct State {
     begun: Instant,
     heard_at: Instant,
     told_at: Instant,
+    /// When it was seen last that the caller may.
+    seen_at: Instant,
     /// How many bytes came.
     came: usize,
     over: bool,
@@ -65,7 +67,7 @@ pub(super) struct State {
 impl Default for State {
     fn default() -> Self {
         let now = Instant::now();
-        Self { events: Events::default(), begun: now, heard_at: now, told_at: now, came: 0, over: false }
+        Self { events: Events::default(), begun: now, heard_at: now, told_at: now, seen_at: now, came: 0, over: false }
     }
 }
 
@@ -90,17 +92,17 @@ enum Waited {
 impl Pump {
     /// The stream as an answer.
     pub(super) fn into_response(self) -> Response {
-        events_answer(Body::from_stream(stream::unfold(self, |mut pump| async {
+        events_answer(Body::from_stream(stream::unfold(Some(self), |pump| async {
+            let mut pump = pump?;
             let said = pump.next_bytes().await?;
-            Some((Ok::<_, Infallible>(said), pump))
+            // The server is hung up on with the last word, and not once that was read.
+            let rest = (!pump.state.over).then_some(pump);
+            Some((Ok::<_, Infallible>(said), rest))
         })))
     }
 
     /// What is written next; `None` at the end.
-    pub(super) async fn next_bytes(&mut self) -> Option<Bytes> {
-        if self.state.over {
-            return None;
-        }
+    async fn next_bytes(&mut self) -> Option<Bytes> {
         let said = match self.next().await {
             Next::Event(event) => event.write(),
             Next::Beat => Bytes::from_static(COMMENT),
@@ -185,8 +187,12 @@ impl Pump {
             if self.state.told_at.elapsed() >= BEAT {
                 return Next::Beat;
             }
-            if let Some(why) = self.alive.over(&self.reader.proxy.engine) {
-                return self.fail(ended(why), "Ended");
+            // A flood would look as often as it says something.
+            if self.state.seen_at.elapsed() >= TICK {
+                self.state.seen_at = Instant::now();
+                if let Some(why) = self.alive.over(&self.reader.proxy.engine) {
+                    return self.fail(ended(why), "Ended");
+                }
             }
         }
     }
@@ -236,6 +242,10 @@ impl Pump {
             match select(chunk.as_mut(), tick).await {
                 Either::Left((Ok(Some(bytes)), _)) => return Waited::Bytes(bytes),
                 Either::Left((Ok(None), _)) => return Waited::End,
+                Either::Left((Err(Error::NoAnswer(why)), _)) => {
+                    tracing::warn!(server = reader.server.row.id, why, "an MCP server broke off");
+                    return Waited::Failed(broke_off());
+                }
                 Either::Left((Err(error), _)) => {
                     return Waited::Failed(failed(&reader.server, &error));
                 }
@@ -246,9 +256,7 @@ impl Pump {
 }
 
 fn silent() -> Waited {
-    let refusal = Refusal::upstream("the MCP server went silent in the middle of its answer")
-        .status(StatusCode::GATEWAY_TIMEOUT);
-    Waited::Failed(refusal)
+    Waited::Failed(broke_off().status(StatusCode::GATEWAY_TIMEOUT))
 }
 
 /// A call that goes on no longer because its caller may not, or its server is gone.

@@ -358,7 +358,7 @@ pub(super) fn unread(why: Unreadable) -> Refusal {
 }
 
 pub(super) fn broke_off() -> Refusal {
-    Refusal::upstream("the MCP server broke off before it had answered; whether the call ran is not known")
+    Refusal::upstream("the MCP server broke off or went silent before it had answered; whether the call ran is not known")
 }
 
 /// How long a stream of a server's own may be silent.

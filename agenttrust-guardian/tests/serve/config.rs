@@ -84,16 +84,18 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
     let page = printed(&["--tls-cert", "c", "--tls-key", "k", "--policies", "p"], &[]).await;
     let help = text(&run(&["serve", "--help"], &[]).await.stdout);
     let mut names: Vec<String> = page.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    names.extend(["metrics-listen", "public-url", "max-connections"].map(str::to_owned));
+    let unset = ["metrics-listen", "public-url", "max-connections", "allow-outbound"];
+    names.extend(unset.map(str::to_owned));
     assert!(names.len() >= 16, "{page}");
     for name in names {
         assert!(help.contains(&format!("--{name}")), "{name}: {help}");
         let (value, quoted) = match name.as_str() {
             "dev" | "allow-self-approval" => ("true", "true"),
-            "approval-ttl" | "session-ttl" => ("7m", "\"7m\""),
+            "approval-ttl" | "session-ttl" | "mcp-hold" | "mcp-timeout" => ("7m", "\"7m\""),
             "check-deadline" => ("700ms", "\"700ms\""),
             "max-requests" | "max-connections" => ("700", "700"),
             "public-url" => ("https://a7", "[\"https://a7\"]"),
+            "allow-outbound" => ("10.7.0.0/16", "[\"10.7.0.0/16\"]"),
             "log-format" => ("json", "\"json\""),
             _ => ("a7", "\"a7\""),
         };
@@ -117,15 +119,18 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
 
 #[tokio::test]
 async fn settings_are_printed_without_secrets_and_without_opening_anything() {
-    let (folder, file) = file("admin-key = \"sk_live_from_the_file\"\n");
+    let (folder, file) = file("admin-key = \"sk_live_from_the_file\"\nsecret-key = \"hunter2\"\n");
     let database = folder.path().join("at.db").to_str().unwrap().to_owned();
     let page = printed(&["--config", &file, "--database", &database], &[]).await;
     has(
         &page,
         &format!("# admin-key = \"(hidden)\" # file {file:?}, line 1, hidden in part or whole"),
     );
-    assert!(!page.contains("sk_live"), "{page}");
+    assert!(!page.contains("sk_live") && !page.contains("hunter2"), "{page}");
+    assert!(page.contains("# secret-key = \"(hidden)\" # file"), "{page}");
     assert!(!Path::new(&database).exists());
+    let said = refused(&["--secret-key", "hunter2"], &[]).await;
+    assert!(said.contains("unexpected argument '--secret-key'"), "{said}");
 
     let environment = [
         ("AGENTTRUST_ADMIN_KEY", "sk_live_from_environment"),
@@ -329,7 +334,10 @@ async fn metrics_have_an_address_of_their_own_that_serves_nothing_else() {
 async fn settings_with_a_secret_that_others_can_reach_are_refused() {
     let secret = "admin-key = \"sk_live_SECRET\"\n";
     let password = "database = \"postgres://ada:SECRET@127.0.0.1:1/at\"\n";
-    for (settings, names) in [(secret, "admin-key"), (password, "database")] {
+    let sealing = "secret-key = \"SECRET\"\n";
+    for (settings, names) in
+        [(secret, "admin-key"), (password, "database"), (sealing, "secret-key")]
+    {
         let (folder, path) = file(settings);
         for mode in [0o640, 0o604, 0o620, 0o602, 0o777] {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();

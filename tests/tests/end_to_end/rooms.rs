@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use self::arrows::{Arrows, arrows};
 
 /// The Guardian's rooms from the ground up: each knows only those before it.
-const GUARDIAN: [&str; 20] = [
+const GUARDIAN: [&str; 21] = [
     "domain",
     "classify",
     "manifest",
@@ -25,6 +25,7 @@ const GUARDIAN: [&str; 20] = [
     "otel",
     "services",
     "background",
+    "mcp",
     "http",
     "guardian",
     "builder",

@@ -43,7 +43,7 @@ settings! {
     LISTEN listen: String = "listen" "ADDR" Is("127.0.0.1:8080"),
         "Where to listen; port 0 takes a free one";
     PUBLIC_URL public_urls: Vec<PublicUrl> = "public-url" "URL" Absent,
-        "A URL under which others reach this Guardian, such as https://guardian.example; give it again for another. On a loopback address requests under other names than localhost are refused, elsewhere once there is one";
+        "A URL under which others reach this Guardian, such as https://guardian.example; give it again for another. The first is the base of the URLs that are given out. On a loopback address requests under other names than localhost are refused, elsewhere once there is one";
     METRICS_LISTEN metrics_listen: Option<String> = "metrics-listen" "ADDR" Absent,
         "Where to serve /metrics to whoever asks, without a key; nowhere unless set";
     DATABASE database: Url = "database" "URL" Is("agenttrust.db"),
@@ -68,6 +68,10 @@ settings! {
         "How long a check may take before it is answered that it was not decided, such as 500ms; shorter than the time-out of those who ask";
     MAX_REQUESTS max_requests: usize = "max-requests" "NUMBER" Is("4096"),
         "How many requests may be under way at once, from 16 to 1,000,000; a key has a quarter of them, or the smaller of 512 and a half where that is more";
+    MCP_HOLD mcp_hold: Option<Duration> = "mcp-hold" "TIME" Absent,
+        "How long a held call of an MCP tool waits for its approval before it is answered that it is held, such as 30s, at most 10m; not at all unless set";
+    MCP_TIMEOUT mcp_timeout: Duration = "mcp-timeout" "TIME" Is("2m"),
+        "How long an MCP server may take until it begins to answer, and may be silent in the middle of an answer, up to 1h";
     MAX_CONNECTIONS max_connections: Option<usize> = "max-connections" "NUMBER"
         Found("as many as the process has file descriptors for, up to 10000"),
         "How many connections may be open at once, from 16 on";

@@ -9,7 +9,11 @@ const MAX_BYTES: usize = 2_000;
 
 /// A URL under which others reach the Guardian.
 #[derive(Clone, Debug)]
-pub(in crate::cli) struct PublicUrl(Host);
+pub(in crate::cli) struct PublicUrl {
+    host: Host,
+    /// All of it, without a slash at its end.
+    text: String,
+}
 
 impl PublicUrl {
     /// Reads a URL such as `https://guardian.example`, with a port and a path where there are any. What is wrong with
@@ -41,7 +45,10 @@ impl PublicUrl {
             return Err("stands for many names; give each of them with a --public-url of its own");
         }
         match Host::parse(host) {
-            Some((host, None)) => Ok(Self(host)),
+            Some((host, None)) => {
+                let text = url.as_str().trim_end_matches('/').to_owned();
+                Ok(Self { host, text })
+            }
             _ => Err(
                 "names a host that no request could; write one such as https://guardian.example",
             ),
@@ -50,7 +57,12 @@ impl PublicUrl {
 
     /// The host in it.
     pub(in crate::cli) fn host(&self) -> &Host {
-        &self.0
+        &self.host
+    }
+
+    /// All of it, without a slash at its end: the base of other URLs.
+    pub(in crate::cli) fn as_str(&self) -> &str {
+        &self.text
     }
 }
 

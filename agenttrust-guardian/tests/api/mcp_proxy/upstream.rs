@@ -245,6 +245,9 @@ async fn modern(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
     let id = body["id"].clone();
     let meta = &body["params"]["_meta"];
     let version = meta["io.modelcontextprotocol/protocolVersion"].as_str();
+    if version.is_none() {
+        return error(400, &id, -32602, "no version in _meta");
+    }
     if version != Some("2026-07-28") {
         let supported = json!({ "supported": ["2026-07-28"], "requested": version });
         let error = json!({ "code": -32022, "message": "no", "data": supported });
@@ -450,7 +453,7 @@ async fn hostile(inner: &Arc<Inner>, name: &str, id: &Value) -> Option<Response>
         "flood" => events(inner, endless(
             b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}\n\n",
         )),
-        "drop" => {
+        "broken" => {
             let first = Ok(Bytes::from_static(b": hello\n\n"));
             let cut = Err(std::io::Error::other("cut"));
             events(inner, stream::iter([first]).chain(stream::once(async move {

@@ -128,6 +128,9 @@ async fn limits_that_are_none_are_refused_at_the_start() {
         ("--max-requests", "0", "max-requests is 0; give a number from 16"),
         ("--max-requests", "99999999", "give a number from 16 to 1000000"),
         ("--max-requests", "many", "is \"many\", which is no whole number"),
+        ("--mcp-hold", "0s", "is \"0s\", which is no time span"),
+        ("--mcp-hold", "11m", "a held call waits for 600s at most"),
+        ("--mcp-timeout", "2h", "mcp-timeout is 7200s; give a time from 100ms to 3600s"),
         ("--max-connections", "0", "max-connections is 0; give a number from 16"),
         ("--max-connections", "1000000", "ulimit -n"),
     ] {
