@@ -1,6 +1,7 @@
 //! `agenttrust agents`: who may call tools.
 
 mod change;
+mod named;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use self::change::{Capabilities, Edit};
+pub(super) use self::named::id_of;
 use super::remote::{Remote, failed};
 use super::{out, revoked};
 use crate::domain::GuardianError;
@@ -42,7 +44,7 @@ pub(super) enum Agents {
     },
     /// Show everything about an agent
     Show {
-        /// The id of the agent, agt_…
+        /// The id of the agent, agt_…, or its name where only one has it
         id: String,
         #[command(flatten)]
         remote: Remote,
@@ -93,6 +95,7 @@ impl Agents {
             Self::Edit(edit) => edit.run().await?,
             Self::Revoke { id, reason, remote } => {
                 let client = remote.client()?;
+                let id = named::id_to_revoke(&client, id).await?;
                 let taken = client.agents().take_back(&id, &reason).await.map_err(failed)?;
                 revoked::tell(&id, &taken, remote.json)?;
             }
@@ -153,8 +156,10 @@ async fn list(remote: &Remote) -> Result<(), GuardianError> {
     out::table(["AGENT", "NAME", "STATUS", "CAPABILITIES"], &rows)
 }
 
-async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
-    let agent = remote.client()?.agents().get(id).await.map_err(failed)?;
+async fn show(named: &str, remote: &Remote) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    let id = id_of(&client, named).await?;
+    let agent = client.agents().get(&id).await.map_err(failed)?;
     if remote.json {
         return out::json(&agent);
     }

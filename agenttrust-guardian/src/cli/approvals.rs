@@ -113,7 +113,7 @@ async fn show(id: &str, remote: &Remote) -> Result<(), GuardianError> {
 fn about(approval: &Approval) -> Vec<(&'static str, String)> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let votes = match (approval.approvals, approval.quorum) {
-        (Some(votes), Some(quorum)) => format!("{votes} of {quorum}"),
+        (Some(votes), Some(quorum)) => format!("{votes} of {quorum}{}", who_approved(approval)),
         _ => String::new(),
     };
     vec![
@@ -136,6 +136,22 @@ fn about(approval: &Approval) -> Vec<(&'static str, String)> {
         ("reason", text(&approval.decision_reason)),
         ("used by", text(&approval.used_by_check)),
     ]
+}
+
+/// Those who approved so far, by the names that they gave and by their keys, which nobody makes up.
+fn who_approved(approval: &Approval) -> String {
+    let approvers: Vec<String> = approval
+        .approvers
+        .iter()
+        .map(|approver| match &approver.name {
+            Some(name) => format!("{name} ({})", approver.key_id),
+            None => approver.key_id.clone(),
+        })
+        .collect();
+    match approvers.is_empty() {
+        true => String::new(),
+        false => format!(": {}", approvers.join(", ")),
+    }
 }
 
 /// Who asks, for whom: their names for people, and their ids, because several may have one name.

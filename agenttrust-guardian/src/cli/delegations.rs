@@ -10,6 +10,7 @@ use agenttrust::model::{
 };
 use clap::Subcommand;
 
+use super::agents::id_of;
 use super::remote::{Remote, failed};
 use super::{out, revoked};
 use crate::domain::{GuardianError, duration};
@@ -61,10 +62,10 @@ pub(super) enum Delegations {
 /// What is to be delegated.
 #[derive(Debug, clap::Args)]
 pub(super) struct New {
-    /// The id of the agent that gives
+    /// The agent that gives: its id, or its name where only one has it
     #[arg(long, value_name = "AGENT")]
     from: String,
-    /// The id of the agent that is given to
+    /// The agent that is given to, likewise
     #[arg(long, value_name = "AGENT")]
     to: String,
     /// What is given, such as files:read or refund; may be given several times
@@ -148,7 +149,11 @@ impl Delegations {
 
 async fn create(new: New, remote: &Remote) -> Result<(), GuardianError> {
     let client = remote.client()?;
-    let delegation = client.delegations().create(&new.request()).await.map_err(failed)?;
+    let mut request = new.request();
+    for named in [&mut request.from_agent_id, &mut request.to_agent_id] {
+        *named = id_of(&client, named).await?;
+    }
+    let delegation = client.delegations().create(&request).await.map_err(failed)?;
     match remote.json {
         true => out::json(&delegation),
         false => out::say(&delegation.id),
@@ -160,10 +165,12 @@ async fn list(
     state: Option<DelegationState>,
     remote: &Remote,
 ) -> Result<(), GuardianError> {
-    let mut filter = DelegationFilter::default();
-    filter.agent_id = agent;
-    filter.state = state;
     let client = remote.client()?;
+    let mut filter = DelegationFilter::default();
+    if let Some(named) = agent {
+        filter.agent_id = Some(id_of(&client, &named).await?);
+    }
+    filter.state = state;
     let mut found = Vec::new();
     loop {
         let page = client.delegations().list_with(&filter).await.map_err(failed)?;

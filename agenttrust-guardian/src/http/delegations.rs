@@ -233,6 +233,22 @@ pub(super) async fn revoke(
     Ok(Json(TakenBack::new("revoked", durable)))
 }
 
+/// The body of `POST /api/v1/delegations/{id}/session`, which may be left out: the delegation says all there is to say.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(super) struct BeginDelegated {}
+
+/// What would narrow the session, and where it is said instead: skipped, it would leave it wider than it was meant.
+const SAID_BEFORE: [(&str, &str); 8] = [
+    ("scope", "the scope of the delegation"),
+    ("scope_ceiling", "the scope of the delegation"),
+    ("restrictions", "the restrictions of the delegation"),
+    ("ttl_seconds", "the ttl_seconds of the delegation"),
+    ("ttl", "the ttl_seconds of the delegation"),
+    ("expires_at", "the ttl_seconds of the delegation"),
+    ("mode", "the floor of the agent"),
+    ("agent_id", "the to_agent_id of the delegation"),
+];
+
 /// Begin a session in which the agent that was given to acts under a delegation
 ///
 /// It reaches as far and lives as long as the delegation, and is as strict as the floors of all agents in the chain.
@@ -240,6 +256,7 @@ pub(super) async fn revoke(
 #[utoipa::path(
     post, path = "/api/v1/delegations/{id}/session", operation_id = "init_delegated_session", tag = "delegations",
     params(("id" = Name, Path, description = "The delegation")),
+    request_body = Option<BeginDelegated>,
     responses(
         (
             status = 200, description = "The session", body = Session,
@@ -252,7 +269,11 @@ pub(super) async fn init_session(
     engine: App,
     caller: Caller,
     Id(id): Id,
+    payload: Payload,
 ) -> Result<Json<Session>, Error> {
     let reach = caller.reach(Permission::InitSession)?;
+    let ignored = payload.ignored();
+    let BeginDelegated {} = payload.json_or_empty().await?;
+    ignored.refuse(&SAID_BEFORE)?;
     sessions::begin_delegated(&engine, reach, &id).await.map(Json)
 }

@@ -23,14 +23,14 @@ pub(super) fn outside(
         return Some(format!(
             "agent {agent:?} has no capabilities, so it may use no tool; \
              register it with one that covers {tool:?}{}",
-            in_writing(tool)
+            in_writing(agent, tool)
         ));
     }
     if !entry.capabilities.covers(tool) {
         return Some(format!(
             "agent {agent:?} has no capability that covers tool {tool:?}; \
              register it with one that does{}{}",
-            in_writing(tool),
+            in_writing(agent, tool),
             mistaken(tool, &entry.capabilities)
         ));
     }
@@ -38,7 +38,7 @@ pub(super) fn outside(
         return Some(format!(
             "tool {tool:?} declares scope {scope:?}, which no capability of agent {agent:?} covers; \
              register it with one that does{}{}",
-            in_writing(scope),
+            in_writing(agent, scope),
             mistaken(scope, &entry.capabilities)
         ));
     }
@@ -68,10 +68,11 @@ pub(super) fn outside(
     None
 }
 
-/// The capability that covers `name` and nothing else, as it is written in a program and on the command line.
+/// The capability that covers `name` and nothing else, as it is written in a program and on the command line, and how
+/// the agent that is there comes by it.
 ///
 /// A caller makes the name up and a person copies the line, so it never covers more than that one name.
-fn in_writing(name: &str) -> String {
+fn in_writing(agent: &str, name: &str) -> String {
     // With a `*` in it the capability would be another one, which may be everything.
     if name.contains('*') || CapabilitySet::parse(&[name]).is_err() {
         return ", which only one that ends in `*` can: no capability is written like this name"
@@ -82,7 +83,10 @@ fn in_writing(name: &str) -> String {
     if name.starts_with('-') || !name.chars().all(means_itself) {
         return program;
     }
-    format!("{program}, or --capability {name}")
+    format!(
+        "{program}, or --capability {name}; one that is registered gets it with `agenttrust agents grant {agent} \
+         {name}`"
+    )
 }
 
 /// Of the capabilities, the first that begins with the same word as `name`: it was written for that one, maybe,
@@ -118,25 +122,27 @@ mod tests {
 
     #[test]
     fn what_is_to_be_written_covers_the_name_and_nothing_wider() {
+        for name in ["db_delete", "db:delete", "http/GET/notes"] {
+            let written = format!(
+                ": capabilities: [{name:?}], or --capability {name}; one that is registered gets it with \
+                 `agenttrust agents grant agt_1 {name}`"
+            );
+            assert_eq!(in_writing("agt_1", name), written);
+        }
         for (name, written) in [
-            ("db_delete", ": capabilities: [\"db_delete\"], or --capability db_delete"),
-            ("db:delete", ": capabilities: [\"db:delete\"], or --capability db:delete"),
-            (
-                "http/GET/notes",
-                ": capabilities: [\"http/GET/notes\"], or --capability http/GET/notes",
-            ),
             // A shell would read these otherwise.
             ("http/GET/{id}", ": capabilities: [\"http/GET/{id}\"]"),
             ("send mail", ": capabilities: [\"send mail\"]"),
             ("a;reboot", ": capabilities: [\"a;reboot\"]"),
             ("--key", ": capabilities: [\"--key\"]"),
         ] {
-            assert_eq!(in_writing(name), written);
+            assert_eq!(in_writing("agt_1", name), written);
         }
         // Copied, these would be other capabilities, or none.
         for name in ["*", "db:*", "a/*", "a*b", "db:", ":db"] {
-            let said = in_writing(name);
+            let said = in_writing("agt_1", name);
             assert!(!said.contains("capabilities:") && !said.contains("--capability"), "{said}");
+            assert!(!said.contains("agents grant"), "{said}");
         }
     }
 

@@ -28,17 +28,18 @@ pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<
     let now = engine.clock.now();
     let org_id = reach.key.org_id.clone();
     let found = engine.reading_store.approval(id.to_owned(), org_id, now).await?;
-    let approval =
+    let mut approval =
         seen_by(reach.key, found.ok_or_else(|| Error::unknown("approval", id))?.approval);
-    if reach.covers(&approval.agent_id) {
-        return Ok(approval);
+    let is_seen = reach.covers(&approval.agent_id)
+        || reach.names(&approval.agent_id)
+            && engine.reading_store.is_asker(id.to_owned(), reach.key.id.clone()).await?;
+    if !is_seen {
+        return Err(Error::unknown("approval", id));
     }
-    if reach.names(&approval.agent_id)
-        && engine.reading_store.is_asker(id.to_owned(), reach.key.id.clone()).await?
-    {
-        return Ok(approval);
+    if approval.approvals > Some(0) {
+        approval.approvers = engine.reading_store.approvers(id.to_owned()).await?;
     }
-    Err(Error::unknown("approval", id))
+    Ok(approval)
 }
 
 /// What `key` may see of an approval: an input was disclosed to those who decide.

@@ -258,3 +258,26 @@ async fn delegation_that_does_not_work_at_present_says_so_and_why() {
     revoke(&api, ADMIN, &first).await.ok();
     assert_eq!(stands(false, "was revoked").await, "revoked");
 }
+
+#[tokio::test]
+async fn what_would_narrow_a_session_of_a_delegation_is_refused_and_never_dropped() {
+    let api = open().await;
+    let agents = chain_of(&api, 2).await;
+    let id = give(&api, (&agents[0], &agents[1]), &["files:*"], json!({})).await;
+    let path = format!("{DELEGATIONS}/{id}/session");
+    for (body, said) in [
+        (json!({ "scope_ceiling": ["files:read"] }), "use the scope of the delegation"),
+        (json!({ "scopeCeiling": ["files:read"] }), "use the scope of the delegation"),
+        (json!({ "mode": "supervised" }), "use the floor of the agent"),
+        (json!({ "ttl_seconds": 60 }), "use the ttl_seconds of the delegation"),
+        (json!({ "restrictions": { "max_calls": 1 } }), "the restrictions of the delegation"),
+        (json!([]), "body is not as it must be"),
+    ] {
+        let refused = api.post(&path, ADMIN, body).await;
+        refused.refused(400, "VALIDATION_ERROR").says(said);
+    }
+    assert_eq!(api.audit("session.opened").await.len(), 0);
+    let opened = api.post(&path, ADMIN, json!({ "trace": "x" })).await.ok();
+    assert_eq!(opened.headers["agenttrust-ignored"], "trace");
+    api.ask(Method::POST, &path, ADMIN, None).await.ok();
+}

@@ -12,7 +12,8 @@ async fn denial_for_want_of_a_capability_says_which_to_write() {
     let api = open().await;
     let none = api.agent(&[]).await;
     let written = "capabilities: [\"db_delete\"], or --capability db_delete";
-    api.check(ADMIN, &none, "db_delete").await.denied(written);
+    let denied = api.check(ADMIN, &none, "db_delete").await;
+    denied.denied(written).denied(&format!("`agenttrust agents grant {none} db_delete`"));
     let other = api.agent(&["files:*", "web:read"]).await;
     api.check(ADMIN, &other, "db_delete").await.denied(written);
     let denied = api.check(ADMIN, &other, "web/GET/notes").await;

@@ -215,7 +215,7 @@ async fn what_is_no_object_is_refused_wherever_one_belongs_and_changes_nothing()
                 tried.refuses(&body, &path(&at)).await;
             }
         }
-        for (name, member) in schema["properties"].as_object().unwrap() {
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
             let member = resolved(&document, member);
             let single = ["string", "integer", "boolean"].iter().any(|kind| is_of(member, kind));
             let mut bad = Vec::new();
@@ -246,7 +246,8 @@ async fn misspelt_member_is_refused_by_every_endpoint_with_the_one_that_was_mean
         let Some(schema) = endpoint.schema(&document) else { continue };
         let tried = Tried::of(&endpoint).await;
         // What the document knows, the type knows, or it could not be meant.
-        for name in schema["properties"].as_object().unwrap().keys().filter(|name| name.len() > 1) {
+        let names = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name);
+        for name in names.filter(|name| name.len() > 1) {
             members += 1;
             let camel =
                 name.split('_').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));

@@ -339,3 +339,29 @@ async fn key_in_an_argument_is_refused_with_the_reason_wherever_it_stands() {
         assert!(said.contains(why) && said.contains("set AGENTTRUST_API_KEY instead"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn all_who_approved_are_named_by_what_they_said_and_by_their_keys() {
+    let policies = tempfile::tempdir().unwrap();
+    let quorum = r#"@id("two") @elevate @quorum("2") permit (principal, action, resource);"#;
+    std::fs::write(policies.path().join("all.cedar"), quorum).unwrap();
+    let desk = Desk::open(&["--policies", policies.path().to_str().unwrap()]).await;
+    let held = desk.held("pay_out").await;
+    let approved_by = || {
+        let shown = desk.printed(&["approvals", "show", &held]);
+        let line = shown.lines().find_map(|line| line.strip_prefix("approved by"));
+        line.unwrap().trim().to_owned()
+    };
+    assert_eq!(approved_by(), "0 of 2");
+    let mut keys = Vec::new();
+    for name in ["alice", "bob"] {
+        let (_, key) =
+            desk.program.post("/api/v1/keys", ADMIN, &json!({ "role": "operator" })).await;
+        let approve = ["approvals", "approve", &held, "--as", name];
+        let mut command = desk.command(&approve);
+        command.env("AGENTTRUST_API_KEY", key["key"].as_str().unwrap());
+        assert!(command.output().unwrap().status.success());
+        keys.push(key["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(approved_by(), format!("2 of 2: alice ({}), bob ({})", keys[0], keys[1]));
+}

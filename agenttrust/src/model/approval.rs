@@ -217,6 +217,30 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub approvals: Option<u32>,
+    /// Who has approved so far, in their order; where one approval is read, and not in a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
+}
+
+/// One who approved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct Approver {
+    /// The id of the key that it was done with: who it really was.
+    pub key_id: String,
+    /// Who the caller said it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub name: Option<String>,
+}
+
+impl Approver {
+    /// One who approved with the key of this id, under this name.
+    #[must_use]
+    pub fn new(key_id: impl Into<String>, name: Option<String>) -> Self {
+        Self { key_id: key_id.into(), name }
+    }
 }
 
 /// What became of a word about an approval.

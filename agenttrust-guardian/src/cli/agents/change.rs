@@ -1,12 +1,11 @@
 //! `agenttrust agents grant`, `withdraw` and `edit`: an agent that is there, changed.
 
-use agenttrust::AgentTrustClient;
-use agenttrust::model::{Agent, AgentStatus, UpdateAgentRequest};
+use agenttrust::model::UpdateAgentRequest;
 use clap::Args;
 
 use super::super::out;
 use super::super::remote::{Remote, failed};
-use super::{about, one_capability};
+use super::{about, id_of, one_capability};
 use crate::domain::GuardianError;
 
 /// Some of an agent's capabilities.
@@ -98,29 +97,4 @@ async fn update(
         return out::json(&agent);
     }
     out::facts(&about(&agent))
-}
-
-/// The id of the agent with this id, or else with this name.
-async fn id_of(client: &AgentTrustClient, named: &str) -> Result<String, GuardianError> {
-    let agents = client.agents().list().await.map_err(failed)?;
-    if agents.iter().any(|agent| agent.id == named) {
-        return Ok(named.to_owned());
-    }
-    let of_name = |agent: &&Agent| agent.name == named && agent.status != AgentStatus::Revoked;
-    let found: Vec<&Agent> = agents.iter().filter(of_name).collect();
-    let named = out::harmless(named);
-    match found.as_slice() {
-        [agent] => Ok(agent.id.clone()),
-        [] => Err(GuardianError::Invalid(format!(
-            "there is no agent {named:?}; see `agenttrust agents list`"
-        ))),
-        several => {
-            let ids: Vec<&str> = several.iter().take(5).map(|agent| agent.id.as_str()).collect();
-            Err(GuardianError::Invalid(format!(
-                "{} agents have the name {named:?}; give the id of one, such as {}",
-                several.len(),
-                out::harmless(&ids.join(", "))
-            )))
-        }
-    }
 }

@@ -13,7 +13,7 @@ mod settling;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{Approval, ApprovalStatus};
+use agenttrust::model::{Approval, ApprovalStatus, Approver};
 
 pub(crate) use self::deciding::{Decided, Vote};
 pub(crate) use self::kin::Kinship;
@@ -47,6 +47,8 @@ const BY_ID: &str =
     concat!("SELECT ", columns!("input", "$3"), " FROM approvals WHERE id = $1 AND org_id = $2");
 const IS_ASKER: &str =
     "SELECT COUNT(*) FROM approval_askers WHERE approval_id = $1 AND key_id = $2";
+const APPROVERS: &str = "SELECT key_id, decided_by FROM approval_votes WHERE approval_id = $1 \
+                         ORDER BY voted_at, key_id";
 const SET_INPUT: &str = "UPDATE approvals SET input = $2 \
                          WHERE id = $1 AND status = 'pending' AND expires_at > $3";
 
@@ -174,6 +176,16 @@ impl Store {
         self.run(move |db| async move {
             let (asked,): (i64,) = query(IS_ASKER).bind(id).bind(key_id).fetch_one(&db).await?;
             Ok(asked > 0)
+        })
+        .await
+    }
+
+    /// Those who voted for this approval, in their order.
+    pub(crate) async fn approvers(&self, id: String) -> Result<Vec<Approver>, StoreError> {
+        self.run(move |db| async move {
+            let rows: Vec<(String, Option<String>)> =
+                query(APPROVERS).bind(id).fetch_all(&db).await?;
+            Ok(rows.into_iter().map(|(key_id, name)| Approver::new(key_id, name)).collect())
         })
         .await
     }
