@@ -130,14 +130,9 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
 fn mcp_router(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
     let proxy = Proxy::new(Arc::clone(engine));
     Router::new()
-        .route(
-            "/mcp/{server_id}",
-            post(mcp_proxy::post).get(mcp_proxy::listen).delete(mcp_proxy::end),
-        )
-        .route(
-            "/.well-known/oauth-protected-resource/mcp/{server_id}",
-            get(mcp_proxy::describe),
-        )
+        .route("/mcp/{server_id}", post(mcp_proxy::post).get(mcp_proxy::listen))
+        .route("/mcp/{server_id}", delete(mcp_proxy::end))
+        .route("/.well-known/oauth-protected-resource/mcp/{server_id}", get(mcp_proxy::describe))
         .route_layer(from_fn_with_state(Arc::clone(engine), still_open))
         .layer(Extension(proxy))
 }

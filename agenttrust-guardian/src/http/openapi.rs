@@ -18,8 +18,8 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, OneOf, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{OpenApi as Description, RefOr, Schema};
-use utoipa::{Modify, OpenApi, PartialSchema};
+use utoipa::openapi::{Content, OpenApi as Description, Ref, RefOr, Schema};
+use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::answers::refusal;
 use super::params::described_header;
@@ -242,6 +242,9 @@ impl Modify for Keyed {
                 if operation.security.is_none() {
                     keyed(operation);
                 }
+                if name == "/mcp/{server_id}" {
+                    refused_as_mcp_has_it(operation);
+                }
                 if is_guides(operation) {
                     tells_what_it_ignored(operation);
                 }
@@ -295,6 +298,26 @@ fn keyed(operation: &mut Operation) {
     let said = "The agent that the caller speaks for and no other; a key may name only its own";
     let header = described_header("X-Agent-ID", said, NameOrEmpty::schema());
     operation.parameters.get_or_insert_default().push(RefOr::T(header));
+}
+
+/// Says that an error may be a message of JSON-RPC, and who may come.
+fn refused_as_mcp_has_it(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && !status.starts_with('2')
+        {
+            let either = [ErrorBody::name().into_owned(), "McpMessage".to_owned()];
+            let either = either.map(|name| RefOr::from(Ref::from_schema_name(name)));
+            let schema = Schema::OneOf(OneOf { items: either.into(), ..OneOf::default() });
+            let content = Content::new(Some(schema));
+            response.content.insert("application/json".to_owned(), content.into());
+        }
+    }
+    if let Some(parameters) = &mut operation.parameters {
+        let said = "The session that calls are checked in, of a caller with a key";
+        let header = described_header("X-Session-ID", said, NameOrEmpty::schema());
+        parameters.push(RefOr::T(header));
+    }
 }
 
 /// Describes the header that names what was skipped.
