@@ -1,7 +1,7 @@
 //! [`upstream`]: an MCP server of our own, which answers as plainly as can be, or does what no server should.
 //!
 //! It speaks the protocol up to 2025-11-25, without sessions. What it does is the tool that is called: `echo` answers;
-//! `hangs`, `html`, `gigabyte`, `endless_event`, `drops`, `floods`, `redirects` are up to no good; `slow_stream` says
+//! `hangs`, `stalls`, `html`, `gigabyte`, `endless_event`, `drops`, `floods`, `redirects` are up to no good; `slow_stream` says
 //! something at once, and the rest later. At `/KIND/mcp`, with one of these names, it does so whatever is asked.
 
 use std::convert::Infallible;
@@ -22,14 +22,17 @@ const PIECE: usize = 64 * 1024;
 /// How much `gigabyte` and `endless_event` send, where that is taken.
 const GIGABYTE: usize = 1024 * 1024 * 1024;
 /// How many notifications `floods` sends.
-pub const FLOOD: usize = 200_000;
+pub const FLOOD: usize = 30_000;
+/// How long `drops` takes to drop.
+const SHORT: Duration = Duration::from_millis(100);
 /// How long `slow_stream` takes for its answer.
 pub const SLOW: Duration = Duration::from_secs(2);
 
 /// The names of what it does.
-pub const TOOLS: [&str; 9] = [
+pub const TOOLS: [&str; 10] = [
     "echo",
     "hangs",
+    "stalls",
     "html",
     "gigabyte",
     "endless_event",
@@ -80,7 +83,7 @@ impl Tools {
 pub fn upstream(tools: Tools) -> Router {
     Router::new()
         .route("/mcp", post(answer))
-        .route("/{kind}/mcp", any(async |Path(kind): Path<String>| does(&kind, &Value::Null)))
+        .route("/{kind}/mcp", any(async |Path(kind): Path<String>| does(&kind, &Value::Null).await))
         .with_state(tools)
 }
 
@@ -97,7 +100,7 @@ async fn answer(State(tools): State<Tools>, Json(message): Json<Value>) -> Respo
         "tools/list" => json!({ "tools": tools.listed() }),
         "tools/call" => match message["params"]["name"].as_str() {
             Some("echo") | None => said(&message["params"]["arguments"]["message"]),
-            Some(kind) => return does(kind, id),
+            Some(kind) => return does(kind, id).await,
         },
         method => {
             let error =
@@ -114,19 +117,21 @@ fn said(message: &Value) -> Value {
 }
 
 /// What no server should do.
-fn does(kind: &str, id: &Value) -> Response {
+async fn does(kind: &str, id: &Value) -> Response {
     let answered = json!({ "jsonrpc": "2.0", "id": id, "result": said(&json!("at last")) });
     match kind {
-        "hangs" => {
-            Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response()
-        }
+        "hangs" => std::future::pending().await,
+        "stalls" => of_type("application/json", stream::pending::<Result<Bytes, Infallible>>()),
         "html" => axum::response::Html("<html>Please log in</html>").into_response(),
         "gigabyte" => of_type("application/json", endless("{\"jsonrpc\":\"2.0\",\"id\":\"")),
         "endless_event" => of_type("text/event-stream", endless("data: ")),
         "drops" => {
-            let broken = Err(std::io::Error::other("it drops"));
-            let events = stream::iter([Ok(event(&progress(1))), broken]);
-            of_type("text/event-stream", events)
+            let events = stream::iter([Ok(event(&progress(1)))]);
+            let broken = stream::once(async {
+                tokio::time::sleep(SHORT).await;
+                Err(std::io::Error::other("it drops"))
+            });
+            of_type("text/event-stream", events.chain(broken))
         }
         "floods" => {
             let flood = (0..FLOOD).map(|count| event(&progress(count)));

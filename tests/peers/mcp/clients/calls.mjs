@@ -30,5 +30,5 @@ export async function until(what, isSo, patience = 20_000) {
 }
 
 /** Where the server is, and what says who asks. */
-export const target = new URL(process.env.MCP_URL);
+export const target = process.env.MCP_URL && new URL(process.env.MCP_URL);
 export const headers = JSON.parse(process.env.MCP_HEADERS ?? "{}");

@@ -28,12 +28,18 @@ pub(super) struct House {
 
 impl House {
     pub(super) async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// With these settings.
+    pub(super) async fn start_with(settings: &[(&str, &str)]) -> Result<Self> {
         let policies = TempDir::with_prefix("policies-")?;
         std::fs::write(policies.path().join("all.cedar"), POLICY)?;
-        let served = Serve::new(AGENTTRUST)
+        let serve = Serve::new(AGENTTRUST)
             .flag("--allow-outbound", "127.0.0.0/8")
-            .flag("--policies", policies.path().display().to_string())
-            .start()?;
+            .flag("--policies", policies.path().display().to_string());
+        let serve = settings.iter().fold(serve, |serve, (name, value)| serve.flag(name, *value));
+        let served = serve.start()?;
         let client = client(&served, served.admin_key())?;
         let agent_id = client.agents().create(&bot(&["*"])).await?.id;
         let key = served.admin().create_key(Role::Agent, &[&agent_id]).await?;

@@ -6,6 +6,9 @@
 
 mod clients;
 mod conformance;
+mod hostile;
 mod house;
 mod peers;
+mod published;
 mod rmcp;
+mod stdio;
