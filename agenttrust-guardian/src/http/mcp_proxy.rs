@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::Json;
 use axum::extract::{FromRequest as _, FromRequestParts as _, Request};
+use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -36,20 +36,20 @@ type OfServers = Extension<Arc<Proxy>>;
 struct Message {
     /// `2.0`.
     jsonrpc: String,
-    /// Of a request and of an answer: a text or a whole number.
-    #[schema(value_type = Value)]
+    /// Of a request and of an answer: a text or a whole number; `null` where a request could not be read.
+    #[schema(value_type = Option<Value>)]
     id: Option<Value>,
     /// What is asked or told, such as `tools/call`.
     #[schema(nullable = false)]
     method: Option<String>,
     /// What is given to the method.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     params: Option<Value>,
     /// What was answered.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     result: Option<Value>,
     /// Why it was not.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     error: Option<Value>,
 }
 
@@ -136,9 +136,11 @@ pub(super) async fn end(engine: App, proxy: OfServers, request: Request) -> Resp
 )]
 pub(super) async fn describe(
     engine: App,
-    Id(id): Id,
+    id: Result<Id, Error>,
     request: Request,
 ) -> Result<Json<ProtectedResource>, Error> {
+    // What could be no server's id is none.
+    let Id(id) = id.map_err(|error| Error::not_found(error.message().to_owned()))?;
     let server = server(&engine, None, &id)?;
     let (parts, _) = request.into_parts();
     Ok(Json(base(&engine, &parts).describe(&server)))
@@ -190,11 +192,7 @@ async fn who(
 }
 
 /// The server of this id, of whichever organisation where none is said.
-fn server(
-    engine: &Engine,
-    org_id: Option<&str>,
-    id: &str,
-) -> Result<Arc<McpServerEntry>, Error> {
+fn server(engine: &Engine, org_id: Option<&str>, id: &str) -> Result<Arc<McpServerEntry>, Error> {
     let found = engine.registry.mcp_servers.get(id);
     let found = found.filter(|server| org_id.is_none_or(|org_id| server.row.org_id == org_id));
     found.ok_or_else(|| Error::unknown("MCP server", id))

@@ -18,8 +18,8 @@ mod ignored;
 mod issued;
 mod key_end;
 mod keys;
-mod mcp_servers;
 mod mcp_proxy;
+mod mcp_servers;
 mod metrics;
 #[cfg(feature = "cli")]
 mod named;
@@ -39,10 +39,10 @@ mod webhooks;
 use std::sync::Arc;
 
 use agenttrust::model::headers::GUARDIAN;
+use axum::Extension;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Uri};
-use axum::Extension;
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};

@@ -24,9 +24,9 @@ use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 use super::answers::refusal;
 use super::params::described_header;
 use super::{
-    agents, approval_list, approvals, audit, check, delegations, health, issued, keys, mcp_proxy, mcp_servers,
-    metrics,
-    policies, revocations, sessions, telemetry, tokens, tool_effects, tools, webhooks,
+    agents, approval_list, approvals, audit, check, delegations, health, issued, keys, mcp_proxy,
+    mcp_servers, metrics, policies, revocations, sessions, telemetry, tokens, tool_effects, tools,
+    webhooks,
 };
 
 #[derive(OpenApi)]

@@ -94,7 +94,10 @@ impl Reader {
                 self.proxy.upstream(&self.server.row.id).forget_tools();
             }
             if !passes {
-                tracing::debug!(server = self.server.row.id, "a message of an MCP server is left out");
+                tracing::debug!(
+                    server = self.server.row.id,
+                    "a message of an MCP server is left out"
+                );
             }
             return if passes && self.listens { Heard::Pass(text) } else { Heard::Drop };
         }

@@ -126,7 +126,9 @@ impl Call {
         let reach = who.reach(Permission::DiscloseInput);
         match approvals::disclose(engine, reach, approval_id, shown, || {}).await {
             Ok(()) => String::new(),
-            Err(error) => format!("; its approver could not be shown the input: {}", error.message()),
+            Err(error) => {
+                format!("; its approver could not be shown the input: {}", error.message())
+            }
         }
     }
 }

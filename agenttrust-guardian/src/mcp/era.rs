@@ -132,7 +132,9 @@ pub(super) fn only<'a>(
         (Some(_), _) => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             HEADER_MISMATCH,
-            format!("the header {name} is there more than once, or is no visible ASCII; send it once"),
+            format!(
+                "the header {name} is there more than once, or is no visible ASCII; send it once"
+            ),
         )),
     }
 }
@@ -180,14 +182,13 @@ mod tests {
     }
 
     fn call(meta: &str) -> String {
-        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"a","_meta":{meta}}}}}"#)
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"a","_meta":{meta}}}}}"#
+        )
     }
 
-    const OF_IT: [(&str, &str); 3] = [
-        ("mcp-protocol-version", "2026-07-28"),
-        ("mcp-method", "tools/call"),
-        ("mcp-name", "a"),
-    ];
+    const OF_IT: [(&str, &str); 3] =
+        [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "a")];
 
     #[test]
     fn modern_request_says_so_in_header_and_body() {
@@ -222,7 +223,10 @@ mod tests {
         let in_session = [("mcp-session-id", "s"), ("mcp-protocol-version", "2025-06-18")];
         assert_eq!(manner(&in_session, &call("{}")), Ok(Manner::InSession("s".to_owned())));
         assert_eq!(manner(&[], &call("{}")), Ok(Manner::Plain));
-        assert_eq!(manner(&[("mcp-protocol-version", "2025-03-26")], &call("{}")), Ok(Manner::Plain));
+        assert_eq!(
+            manner(&[("mcp-protocol-version", "2025-03-26")], &call("{}")),
+            Ok(Manner::Plain)
+        );
         let text = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
         assert_eq!(manner(&[], text), Ok(Manner::Initialize));
         // What was the session before is over.

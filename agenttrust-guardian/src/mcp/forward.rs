@@ -136,7 +136,8 @@ impl Turn {
 
     /// The arguments that are repeated in headers. They agree with the body by now.
     fn add_params(&self, outward: &mut Outward) {
-        let repeated = self.headers.iter().filter(|(name, _)| name.as_str().starts_with("mcp-param-"));
+        let repeated =
+            self.headers.iter().filter(|(name, _)| name.as_str().starts_with("mcp-param-"));
         for (name, value) in repeated {
             outward.headers.append(name.clone(), value.clone());
         }

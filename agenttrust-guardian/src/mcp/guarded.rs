@@ -56,7 +56,8 @@ pub(super) async fn call(
         }
     }
     let action = kind.tool(Some(&turn.server.row.name), name);
-    let action = action.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, why))?;
+    let action =
+        action.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, why))?;
     let call = Call::of(&turn.proxy, &turn.message, (kind, action), hint)?;
     match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
         Checked::Allowed(check_id) => Ok(made(turn, era, &call, check_id).await),
@@ -120,8 +121,9 @@ fn beyond_token(turn: &Turn, call: &Call) -> Option<String> {
     let token = turn.who.token()?;
     let engine = &turn.proxy.engine;
     let known = engine.registry.tools.known(&turn.who.key.org_id, &call.action);
-    let needed: Vec<&str> =
-        std::iter::once(call.action.as_str()).chain(known.scopes().iter().map(String::as_str)).collect();
+    let needed: Vec<&str> = std::iter::once(call.action.as_str())
+        .chain(known.scopes().iter().map(String::as_str))
+        .collect();
     if needed.iter().all(|scope| token.scopes.covers(scope)) {
         return None;
     }

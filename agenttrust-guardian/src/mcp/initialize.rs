@@ -38,7 +38,9 @@ pub(super) async fn initialize(turn: Turn) -> Result<Response, Refusal> {
     }
     let said = answer.pointer("/result/protocolVersion").and_then(Value::as_str);
     let Some(version) = said.and_then(|said| known(&LEGACY, said)) else {
-        return Err(Refusal::upstream("the MCP server speaks no version of MCP that is known here"));
+        return Err(Refusal::upstream(
+            "the MCP server speaks no version of MCP that is known here",
+        ));
     };
     let sealed = proxy.seal(server, &turn.who, upstream, version)?;
     let mut response = json_answer(StatusCode::OK, answer.to_string());
@@ -73,7 +75,8 @@ async fn refused_by(
     refused: Result<(StatusCode, Value), Refusal>,
     requested: &str,
 ) -> Result<Response, Refusal> {
-    let code = refused.as_ref().ok().and_then(|(_, message)| message.pointer("/error/code")?.as_i64());
+    let code =
+        refused.as_ref().ok().and_then(|(_, message)| message.pointer("/error/code")?.as_i64());
     if code != Some(i64::from(UNSUPPORTED_VERSION))
         && let Ok(spoken) = turn.proxy.spoken(&turn.server).await
         && spoken.modern.is_some()

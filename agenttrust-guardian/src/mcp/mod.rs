@@ -112,7 +112,9 @@ impl Proxy {
         let about = format!("mcp_server:{}", server.row.id);
         let opened = self.engine.sealer.open(&about, sealed)?;
         let mut value = HeaderValue::from_str(opened.expose()).map_err(|_| {
-            Refusal::upstream("what is sent to the MCP server as Authorization is no header; register it anew")
+            Refusal::upstream(
+                "what is sent to the MCP server as Authorization is no header; register it anew",
+            )
         })?;
         value.set_sensitive(true);
         Ok(Some(value))

@@ -67,7 +67,15 @@ pub(super) struct State {
 impl Default for State {
     fn default() -> Self {
         let now = Instant::now();
-        Self { events: Events::default(), begun: now, heard_at: now, told_at: now, seen_at: now, came: 0, over: false }
+        Self {
+            events: Events::default(),
+            begun: now,
+            heard_at: now,
+            told_at: now,
+            seen_at: now,
+            came: 0,
+            over: false,
+        }
     }
 }
 
@@ -165,7 +173,8 @@ impl Pump {
                         return next;
                     }
                     if !self.reader.listens && self.state.came > UNHEARD_MAX_BYTES {
-                        let refusal = failed(&self.reader.server, &Error::TooLong(UNHEARD_MAX_BYTES));
+                        let refusal =
+                            failed(&self.reader.server, &Error::TooLong(UNHEARD_MAX_BYTES));
                         return self.fail(refusal, "NoReply");
                     }
                 }
@@ -293,7 +302,6 @@ pub(super) fn events_answer(body: Body) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx would hold events back until it has enough of them.
-    headers
-        .insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }

@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use agenttrust_tower::internal::mcp::{
-    INTERNAL_ERROR, INVALID_REQUEST, Rejection,
-};
+use agenttrust_tower::internal::mcp::{INTERNAL_ERROR, INVALID_REQUEST, Rejection};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -37,7 +35,16 @@ impl Refusal {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (message, id) = (message.into(), Value::Null);
-        Self { status, code, message, data: None, id, challenge: None, passing: false, closes: false }
+        Self {
+            status,
+            code,
+            message,
+            data: None,
+            id,
+            challenge: None,
+            passing: false,
+            closes: false,
+        }
     }
 
     /// A request that is not as it must be.

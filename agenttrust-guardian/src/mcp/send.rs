@@ -174,7 +174,9 @@ pub(super) fn answered(incoming: &Incoming) -> Result<Answered, Refusal> {
     }
     let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !incoming.headers.get_all(CONTENT_ENCODING).iter().all(plain) {
-        return Err(Refusal::upstream("the MCP server sent a compressed answer, which was not asked for"));
+        return Err(Refusal::upstream(
+            "the MCP server sent a compressed answer, which was not asked for",
+        ));
     }
     match media_type(&incoming.headers).as_str() {
         JSON => Ok(Answered::Json),
@@ -204,7 +206,9 @@ pub(super) async fn unsuccessful(
 ) -> Result<(StatusCode, Value), Refusal> {
     let status = incoming.status;
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             return Err(Refusal::upstream(format!(
                 "the MCP server refused what the Guardian came with ({}); register it anew with the `authorization` \
                  that it takes",
@@ -227,7 +231,9 @@ pub(super) async fn unsuccessful(
     }
     match message {
         Some(message) if code.is_some() => Ok((status, message)),
-        _ if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE => {
+        _ if status == StatusCode::TOO_MANY_REQUESTS
+            || status == StatusCode::SERVICE_UNAVAILABLE =>
+        {
             Err(Refusal::upstream("the MCP server has too much to do; try again later")
                 .status(StatusCode::SERVICE_UNAVAILABLE))
         }
@@ -252,7 +258,8 @@ pub(super) fn session_of(headers: &HeaderMap) -> Result<Option<String>, Refusal>
     let mut all = headers.get_all(SESSION).iter();
     let Some(session) = all.next() else { return Ok(None) };
     let text = session.to_str().ok().filter(|text| {
-        (1..=SESSION_MAX_BYTES).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic())
+        (1..=SESSION_MAX_BYTES).contains(&text.len())
+            && text.bytes().all(|it| it.is_ascii_graphic())
     });
     match (text, all.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
@@ -320,7 +327,9 @@ pub(super) async fn whole(
                     let Some(chunk) = incoming.chunk(patience).await.map_err(told)? else {
                         return Err(broke_off());
                     };
-                    left = left.checked_sub(chunk.len()).ok_or_else(|| failed(server, &outbound::Error::TooLong(ANSWER_MAX_BYTES)))?;
+                    left = left.checked_sub(chunk.len()).ok_or_else(|| {
+                        failed(server, &outbound::Error::TooLong(ANSWER_MAX_BYTES))
+                    })?;
                     events.push(&chunk);
                 }
             };
@@ -343,7 +352,9 @@ pub(super) async fn tell(
     let incoming = send(proxy, server, outward.body(message.to_string())).await?;
     match incoming.status.is_success() {
         true => Ok(()),
-        false => Err(Refusal::upstream("the MCP server opened a session and does not go on with it")),
+        false => {
+            Err(Refusal::upstream("the MCP server opened a session and does not go on with it"))
+        }
     }
 }
 
@@ -358,7 +369,9 @@ pub(super) fn unread(why: Unreadable) -> Refusal {
 }
 
 pub(super) fn broke_off() -> Refusal {
-    Refusal::upstream("the MCP server broke off or went silent before it had answered; whether the call ran is not known")
+    Refusal::upstream(
+        "the MCP server broke off or went silent before it had answered; whether the call ran is not known",
+    )
 }
 
 /// How long a stream of a server's own may be silent.

@@ -59,8 +59,7 @@ impl Turn {
                 _ => None,
             };
             let proxy = Arc::clone(proxy);
-            let turn =
-                Self { proxy, server, who, base, headers, place, message, manner, session };
+            let turn = Self { proxy, server, who, base, headers, place, message, manner, session };
             turn.answered().await
         };
         answered.await.unwrap_or_else(|refusal: Refusal| {
@@ -88,7 +87,8 @@ impl Turn {
                 Manner::Modern(_) => StatusCode::NOT_FOUND,
                 _ => StatusCode::OK,
             };
-            let message = format!("the method {method:?} is not known here, so it is not handed on");
+            let message =
+                format!("the method {method:?} is not known here, so it is not handed on");
             return Err(Refusal::new(status, METHOD_NOT_FOUND, message));
         }
         self.see_state()?;
@@ -130,7 +130,9 @@ impl Turn {
                 "params.requestState is {} bytes long; {STATE_MAX_BYTES} is the most",
                 state.len()
             ),
-            Some(_) => "params.requestState is no text; send it back as the server sent it".to_owned(),
+            Some(_) => {
+                "params.requestState is no text; send it back as the server sent it".to_owned()
+            }
         };
         Err(Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, problem))
     }
@@ -155,7 +157,8 @@ impl Turn {
             Manner::Modern(_) => Era::Modern,
         };
         if !known(era) {
-            let message = format!("the notification {method:?} is not known here, so it is not handed on");
+            let message =
+                format!("the notification {method:?} is not known here, so it is not handed on");
             return Err(Refusal::new(StatusCode::BAD_REQUEST, METHOD_NOT_FOUND, message));
         }
         self.hand_on().await

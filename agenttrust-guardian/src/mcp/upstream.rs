@@ -166,7 +166,9 @@ pub(super) fn result_of(answer: Value) -> Result<Value, Refusal> {
     }
     let said = members.get("error").and_then(|error| error.get("message")).and_then(Value::as_str);
     let said: String = said.unwrap_or("no reason").chars().take(200).collect();
-    Err(Refusal::upstream(format!("the MCP server refused what the Guardian asked of it: {said:?}")))
+    Err(Refusal::upstream(format!(
+        "the MCP server refused what the Guardian asked of it: {said:?}"
+    )))
 }
 
 pub(super) fn unreadable() -> Refusal {
@@ -184,7 +186,9 @@ async fn discover(
     let answer = match send::ask(proxy, server, request, outward).await {
         Ok(answer) => answer,
         // One that is not there does not answer the next question either.
-        Err(refusal) if refusal.http_status() == StatusCode::GATEWAY_TIMEOUT => return Err(refusal),
+        Err(refusal) if refusal.http_status() == StatusCode::GATEWAY_TIMEOUT => {
+            return Err(refusal);
+        }
         // A server of the other era may answer with any error.
         Err(refusal) => {
             tracing::debug!(why = refusal.message(), server = server.row.id, "no server/discover");
@@ -207,7 +211,9 @@ async fn discover(
     let modern = of(&MODERN).first().copied();
     let versions: Vec<_> = of(&MODERN).into_iter().chain(of(&LEGACY)).collect();
     if versions.is_empty() {
-        return Err(Refusal::upstream("the MCP server speaks no version of MCP that is known here"));
+        return Err(Refusal::upstream(
+            "the MCP server speaks no version of MCP that is known here",
+        ));
     }
     // Of one that lists older versions only, its own word in its own era is asked for.
     Ok(modern.map(|modern| Spoken { modern: Some(modern), versions, at: Instant::now() }))

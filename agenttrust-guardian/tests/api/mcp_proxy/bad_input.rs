@@ -27,16 +27,36 @@ async fn message_that_is_none_is_refused_with_its_code() {
         ("{\"id\":1,\"method\":\"ping\"}", 400, -32600),
         ("{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", 400, -32600),
         ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}", 400, -32600),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"Method\":\"tools/call\"}", 400, -32600),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"Method\":\"tools/call\"}",
+            400,
+            -32600,
+        ),
         ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"Tools/call\"}", 400, -32600),
         ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":[1]}", 400, -32602),
         ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":\"x\"}", 400, -32602),
         ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":null}", 400, -32602),
         ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\"}", 400, -32602),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":7}}", 400, -32602),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"\"}}", 400, -32602),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"Name\":\"x\"}}", 400, -32602),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":[]}}", 400, -32602),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":7}}",
+            400,
+            -32602,
+        ),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"\"}}",
+            400,
+            -32602,
+        ),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"Name\":\"x\"}}",
+            400,
+            -32602,
+        ),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":[]}}",
+            400,
+            -32602,
+        ),
     ] {
         let said = house.raw(text).await;
         said.refused(status, code, "");
@@ -89,7 +109,8 @@ async fn name_that_could_be_no_tool_here_is_refused() {
     assert!(said.answer()["error"]["code"] == -32602, "{said:?}");
     let said = house.plain(request(1, "tools/call", json!({ "name": "a\u{1b}[2J" }))).await;
     said.refused(400, -32602, "control character");
-    let notification = json!({ "jsonrpc": "2.0", "method": "tools/call", "params": { "name": "echo" } });
+    let notification =
+        json!({ "jsonrpc": "2.0", "method": "tools/call", "params": { "name": "echo" } });
     let said = house.plain(notification).await;
     assert_eq!(said.status, 400, "{said:?}");
     let told = json!({ "jsonrpc": "2.0", "method": "notifications/made_up" });

@@ -29,7 +29,8 @@ async fn call_that_was_allowed_runs_once_and_is_reported() {
         called(&house, speaks, call("fail", json!({}))).await.text_of_tool();
         assert_eq!(house.upstream.called(), ["echo", "fail"]);
         eventually("both are reported", async || {
-            !house.outcomes("files/fail").await.is_empty() && !house.outcomes("files/echo").await.is_empty()
+            !house.outcomes("files/fail").await.is_empty()
+                && !house.outcomes("files/echo").await.is_empty()
         })
         .await;
         assert_eq!(house.outcomes("files/echo").await[0]["success"], true);
@@ -63,7 +64,8 @@ async fn held_call_runs_once_after_its_approval_and_not_without() {
         assert_eq!(shown["input"], json!({ "path": "/a" }));
         house.approve(&approval).await;
         // Bound to the arguments.
-        let other = called(&house, speaks, call("delete_all", json!({ "path": "/b" }))).await.held();
+        let other =
+            called(&house, speaks, call("delete_all", json!({ "path": "/b" }))).await.held();
         assert_ne!(other, approval);
         called(&house, speaks, asked.clone()).await.text_of_tool();
         assert_eq!(house.upstream.called(), ["delete_all"]);
@@ -95,14 +97,18 @@ async fn what_was_checked_is_what_is_handed_on() {
     let (headers, message) = super::modern(call("echo", json!({ "b": 1, "a": "é" })));
     let mut headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
     headers.push(("x-api-key", &house.key));
-    let text = format!(" \n{}\t ", message.to_string().replace("\"b\":1", "\"b\" :   1").replace('é', "\\u00e9"));
+    let text = format!(
+        " \n{}\t ",
+        message.to_string().replace("\"b\":1", "\"b\" :   1").replace('é', "\\u00e9")
+    );
     super::read(house.begin_as(Method::POST, &headers, Some(text)).await).await.text_of_tool();
     let heard = house.upstream.last("tools/call");
     let anew = serde_json::to_vec(&message).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&heard.bytes).unwrap(), message);
     assert_eq!(heard.bytes.len(), anew.len(), "{}", String::from_utf8_lossy(&heard.bytes));
     // Of a key that is there twice, two readers read two things.
-    let twice = message.to_string().replace("\"name\":\"echo\"", "\"name\":\"echo\",\"name\":\"other\"");
+    let twice =
+        message.to_string().replace("\"name\":\"echo\"", "\"name\":\"echo\",\"name\":\"other\"");
     let said = super::read(house.begin_as(Method::POST, &headers, Some(twice)).await).await;
     said.refused(400, -32700, "twice");
 }
@@ -142,7 +148,8 @@ async fn tool_that_is_another_one_by_now_is_refused_until_it_is_accepted_and_the
 
     let path = format!("/mcp/servers/{}/tools", house.server);
     let tools = house.api.get(&path, ADMIN).await.ok().body;
-    let digest = tools["tools"][0]["changed"]["digest"].as_str().unwrap_or_else(|| panic!("{tools}"));
+    let digest =
+        tools["tools"][0]["changed"]["digest"].as_str().unwrap_or_else(|| panic!("{tools}"));
     let accept = format!("{path}/echo/accept");
     house.api.post(&accept, ADMIN, json!({ "digest": digest })).await.ok();
     house.in_session(&session, call("echo", json!({}))).await.text_of_tool();
@@ -188,7 +195,8 @@ async fn held_call_waits_for_its_approval_and_says_so() {
             house.approve(&approval).await;
         };
         let begun = Instant::now();
-        let (said, ()) = tokio::join!(called(&house, speaks, call("delete_all", json!({}))), approves);
+        let (said, ()) =
+            tokio::join!(called(&house, speaks, call("delete_all", json!({}))), approves);
         said.text_of_tool();
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         assert_eq!(house.upstream.called(), ["delete_all"]);
@@ -198,14 +206,18 @@ async fn held_call_waits_for_its_approval_and_says_so() {
 #[tokio::test]
 async fn client_that_gave_a_progress_token_hears_that_its_call_waits() {
     let hold = Duration::from_secs(60);
-    let house = House::with(Speaks::Modern, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+    let house =
+        House::with(Speaks::Modern, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
     let mut asked = call("delete_all", json!({}));
     asked["params"]["_meta"] = json!({ "progressToken": 7 });
     let (headers, asked) = super::modern(asked);
     let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
     let mut body = house.begin(Method::POST, &headers, Some(asked)).await.into_body();
     let said = next(&mut body).await;
-    assert!(said.contains("\"progressToken\":7") && said.contains("waiting for approval apr_"), "{said}");
+    assert!(
+        said.contains("\"progressToken\":7") && said.contains("waiting for approval apr_"),
+        "{said}"
+    );
     let approval = said.split("approval ").nth(1).unwrap().split('"').next().unwrap().to_owned();
     house.approve(&approval).await;
     let last = loop {
@@ -220,7 +232,8 @@ async fn client_that_gave_a_progress_token_hears_that_its_call_waits() {
 #[tokio::test]
 async fn hold_that_nobody_decides_answers_that_it_is_held_and_who_hangs_up_runs_nothing() {
     let hold = Duration::from_millis(600);
-    let house = House::with(Speaks::Modern, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+    let house =
+        House::with(Speaks::Modern, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
     let begun = Instant::now();
     let approval = house.modern(call("delete_all", json!({}))).await.held();
     assert!(begun.elapsed() >= hold, "{:?}", begun.elapsed());
@@ -241,10 +254,15 @@ async fn credentials_of_the_server_are_sent_to_it() {
         let body = json!({ "name": name, "url": upstream.url, "authorization": authorization });
         api.post("/mcp/servers", ADMIN, body).await.ok().text("id")
     };
-    let (with, without) = (register("with", Some("Bearer hunter2")).await, register("without", None).await);
+    let (with, without) =
+        (register("with", Some("Bearer hunter2")).await, register("without", None).await);
     let (agent, key) = api.worker().await;
     let house = House { api, upstream, server: with, agent, key };
     house.modern(call("echo", json!({}))).await.text_of_tool();
     let house = House { server: without, ..house };
-    house.modern(call("echo", json!({}))).await.refused(502, -32603, "refused what the Guardian came with");
+    house.modern(call("echo", json!({}))).await.refused(
+        502,
+        -32603,
+        "refused what the Guardian came with",
+    );
 }

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::{House, Speaks, call, next, of_session};
 
 const TOOLS: [&str; 12] = [
-    "html", "huge", "endless", "flood", "broken", "redirect", "other_id", "nonsense", "question", "quiet", "busy", "hang",
+    "html", "huge", "endless", "flood", "broken", "redirect", "other_id", "nonsense", "question",
+    "quiet", "busy", "hang",
 ];
 
 async fn house(speaks: Speaks) -> House {
@@ -61,7 +62,11 @@ async fn stream_that_goes_wrong_ends_with_an_error_of_its_request() {
         let said = house.in_session(&session, call(tool, json!({}))).await;
         assert_eq!(said.status, 200);
         let error = &said.answer()["error"];
-        assert_eq!((&said.answer()["id"], &error["code"]), (&json!(1), &json!(-32603)), "{tool}: {said:?}");
+        assert_eq!(
+            (&said.answer()["id"], &error["code"]),
+            (&json!(1), &json!(-32603)),
+            "{tool}: {said:?}"
+        );
         assert!(error["message"].as_str().unwrap().contains(says), "{tool}: {said:?}");
         assert!(begun.elapsed() < Duration::from_secs(8), "{tool}: {:?}", begun.elapsed());
     }

@@ -33,7 +33,10 @@ async fn list_has_what_the_agent_may_call_in_the_order_of_the_server() {
         let result = &said.answer()["result"];
         match speaks {
             Speaks::Modern => {
-                assert_eq!((&result["cacheScope"], &result["ttlMs"]), (&json!("private"), &json!(30_000)));
+                assert_eq!(
+                    (&result["cacheScope"], &result["ttlMs"]),
+                    (&json!("private"), &json!(30_000))
+                );
             }
             _ => assert_eq!(result["cacheScope"], Value::Null),
         }

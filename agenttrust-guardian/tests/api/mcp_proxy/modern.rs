@@ -62,7 +62,9 @@ async fn method_that_is_not_known_is_not_found() {
 #[tokio::test]
 async fn header_that_contradicts_the_body_is_refused_and_told() {
     let house = House::of(Speaks::Modern, &["echo", "other"]).await;
-    for (name, value) in [("mcp-method", "tools/list"), ("mcp-name", "other"), ("mcp-name", "=?base64?b3RoZXI=?=")] {
+    for (name, value) in
+        [("mcp-method", "tools/list"), ("mcp-name", "other"), ("mcp-name", "=?base64?b3RoZXI=?=")]
+    {
         let (headers, message) = modern(call("echo", json!({})));
         let mut headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
         headers.retain(|(of, _)| *of != name);
@@ -101,18 +103,25 @@ async fn argument_that_is_repeated_in_a_header_agrees_with_the_body() {
 #[tokio::test]
 async fn subscription_is_heard_until_it_is_hung_up() {
     let house = House::of(Speaks::Modern, &["echo"]).await;
-    let listen = request("l", "subscriptions/listen", json!({ "notifications": { "toolsListChanged": true } }));
+    let listen = request(
+        "l",
+        "subscriptions/listen",
+        json!({ "notifications": { "toolsListChanged": true } }),
+    );
     let (headers, listen) = modern(listen);
     let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
     let mut body = house.begin(Method::POST, &headers, Some(listen)).await.into_body();
     assert!(next(&mut body).await.contains("acknowledged"));
-    let changed = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": {} });
+    let changed =
+        json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": {} });
     house.upstream.inner.says.send(changed).unwrap();
     assert!(next(&mut body).await.contains("list_changed"));
     // In this era a server asks nothing.
-    let asks = json!({ "jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": {} });
+    let asks =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": {} });
     house.upstream.inner.says.send(asks).unwrap();
-    let told = json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {} });
+    let told =
+        json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {} });
     house.upstream.inner.says.send(told).unwrap();
     assert!(next(&mut body).await.contains("resources/updated"));
     drop(body);
@@ -124,7 +133,10 @@ async fn question_comes_back_with_a_state_and_its_answer_is_bound() {
     let house = House::of(Speaks::Modern, &["confirm"]).await;
     let said = house.modern(call("confirm", json!({}))).await;
     let result = &said.answer()["result"];
-    assert_eq!((&result["resultType"], &result["requestState"]), (&json!("input_required"), &json!("state-1")));
+    assert_eq!(
+        (&result["resultType"], &result["requestState"]),
+        (&json!("input_required"), &json!("state-1"))
+    );
     let mut again = call("confirm", json!({}));
     again["params"]["inputResponses"] = json!({ "sure": { "action": "accept" } });
     again["params"]["requestState"] = "state-1".into();
@@ -143,7 +155,8 @@ async fn tasks_are_polled_freely_and_answered_with_an_approval() {
     let said = house.modern(request(1, "tasks/get", json!({ "taskId": "t1" }))).await;
     assert_eq!(said.answer()["result"]["status"], "working");
     assert_eq!(house.upstream.last("tasks/get").header("mcp-name"), "t1");
-    let update = request(2, "tasks/update", json!({ "taskId": "t1", "inputResponses": { "a": {} } }));
+    let update =
+        request(2, "tasks/update", json!({ "taskId": "t1", "inputResponses": { "a": {} } }));
     let said = house.modern(update.clone()).await;
     let data = &said.answer()["error"]["data"];
     assert_eq!(data["code"], "ELEVATION_REQUIRED", "{said:?}");
@@ -152,7 +165,8 @@ async fn tasks_are_polled_freely_and_answered_with_an_approval() {
     assert!(said.answer()["result"].is_object(), "{said:?}");
     let read = request(3, "resources/read", json!({ "uri": "file:///a" }));
     house.modern(read).await;
-    let tools: Vec<_> = house.api.audit("decision").await.iter().map(|row| row["body"]["tool"].clone()).collect();
+    let tools: Vec<_> =
+        house.api.audit("decision").await.iter().map(|row| row["body"]["tool"].clone()).collect();
     assert!(tools.contains(&json!("files/mcp/tasks/update")), "{tools:?}");
     assert!(tools.contains(&json!("files/mcp/resources/read")), "{tools:?}");
 }

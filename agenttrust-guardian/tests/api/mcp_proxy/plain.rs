@@ -26,7 +26,10 @@ async fn published_client_calls_a_tool_of_a_server_of_either_era_without_any_of_
         assert_eq!(said.headers["content-type"], "application/json");
         assert_eq!(said.answer()["id"], 1);
         let decision = &house.api.audit("decision").await[0]["body"];
-        assert_eq!((&decision["tool"], &decision["session_id"]), (&json!("files/echo"), &json!("chat-7")));
+        assert_eq!(
+            (&decision["tool"], &decision["session_id"]),
+            (&json!("files/echo"), &json!("chat-7"))
+        );
     }
 }
 
@@ -92,8 +95,16 @@ async fn nothing_of_the_callers_but_its_message_goes_to_the_server() {
         for heard in house.upstream.heard() {
             for header in heard.headers.keys() {
                 let known = [
-                    "accept", "content-type", "content-length", "host", "user-agent", "mcp-protocol-version",
-                    "mcp-session-id", "mcp-method", "mcp-name", "traceparent",
+                    "accept",
+                    "content-type",
+                    "content-length",
+                    "host",
+                    "user-agent",
+                    "mcp-protocol-version",
+                    "mcp-session-id",
+                    "mcp-method",
+                    "mcp-name",
+                    "traceparent",
                 ];
                 assert!(known.contains(&header.as_str()), "{header} in {heard:?}");
             }

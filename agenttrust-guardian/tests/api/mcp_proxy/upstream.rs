@@ -188,7 +188,8 @@ async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
             return error(404, &Value::Null, -32001, "Session not found");
         }
     }
-    if body["method"] != "initialize" && said(headers, "mcp-protocol-version") != Some("2025-11-25") {
+    if body["method"] != "initialize" && said(headers, "mcp-protocol-version") != Some("2025-11-25")
+    {
         return error(400, &Value::Null, -32000, "no version");
     }
     match *http {
@@ -206,10 +207,13 @@ async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
     match body["method"].as_str() {
         Some("initialize") => {
             let capabilities = json!({ "tools": { "listChanged": true } });
-            let mut response = result(&id, json!({
-                "protocolVersion": "2025-11-25", "capabilities": capabilities,
-                "serverInfo": { "name": "strict", "version": "1" },
-            }));
+            let mut response = result(
+                &id,
+                json!({
+                    "protocolVersion": "2025-11-25", "capabilities": capabilities,
+                    "serverInfo": { "name": "strict", "version": "1" },
+                }),
+            );
             if stateful {
                 let number = inner.opened.fetch_add(1, Ordering::SeqCst);
                 let session = format!("up-{number}");
@@ -218,12 +222,16 @@ async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
             }
             response
         }
-        Some(method) if method.starts_with("notifications/") => StatusCode::ACCEPTED.into_response(),
+        Some(method) if method.starts_with("notifications/") => {
+            StatusCode::ACCEPTED.into_response()
+        }
         Some("ping") => result(&id, json!({})),
         Some("tools/list") => result(&id, listed(&inner, &body)),
         Some("tools/call") => called(&inner, &id, &body["params"]).await,
         Some("resources/read") => result(&id, json!({ "contents": [] })),
-        Some("resources/list") => result(&id, json!({ "resources": [{ "uri": "a:b", "name": "b" }] })),
+        Some("resources/list") => {
+            result(&id, json!({ "resources": [{ "uri": "a:b", "name": "b" }] }))
+        }
         Some(_) => error(200, &id, -32601, "no such method"),
         None => {
             let asked = inner.asked.lock().unwrap().remove(id.as_str().unwrap_or_default());
@@ -278,7 +286,9 @@ async fn modern(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
             complete(listed)
         }
         "tools/call" => called(&inner, &id, &body["params"]).await,
-        "resources/read" => complete(json!({ "contents": [], "ttlMs": 0, "cacheScope": "private" })),
+        "resources/read" => {
+            complete(json!({ "contents": [], "ttlMs": 0, "cacheScope": "private" }))
+        }
         "tasks/get" => complete(json!({ "taskId": body["params"]["taskId"], "status": "working" })),
         "tasks/update" => complete(json!({})),
         "subscriptions/listen" => {
@@ -289,7 +299,9 @@ async fn modern(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
             });
             let first = stream::once(async move { acknowledged });
             let heard = inner.says.subscribe();
-            let rest = stream::unfold(heard, |mut heard| async { Some((heard.recv().await.ok()?, heard)) });
+            let rest = stream::unfold(heard, |mut heard| async {
+                Some((heard.recv().await.ok()?, heard))
+            });
             events(&inner, first.chain(rest).map(|it| Ok(event(&it))))
         }
         _ => error(404, &id, -32601, "no such method"),
@@ -346,11 +358,14 @@ fn events(
 /// The stream on which it speaks by itself.
 fn listening(inner: &Arc<Inner>, last: Option<&str>) -> Response {
     let first = last.map(|last| {
-        let message = json!({ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "from": last } });
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "from": last } });
         Bytes::from(format!("id: {last}1\ndata: {message}\n\n"))
     });
     let heard = inner.says.subscribe();
-    let rest = stream::unfold(heard, |mut heard| async { Some((event(&heard.recv().await.ok()?), heard)) });
+    let rest = stream::unfold(heard, |mut heard| async {
+        Some((event(&heard.recv().await.ok()?), heard))
+    });
     let begun = Bytes::from_static(b": begun\n\n");
     events(inner, stream::iter([begun]).chain(stream::iter(first)).chain(rest).map(Ok))
 }
@@ -409,11 +424,15 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             events(inner, stream::iter([Ok(event(&question))]).chain(rest))
         }
         "confirm" if params["inputResponses"].is_null() => {
-            let question = json!({ "method": "elicitation/create", "params": { "message": "sure?" } });
-            result(id, json!({
-                "resultType": "input_required", "inputRequests": { "sure": question },
-                "requestState": "state-1",
-            }))
+            let question =
+                json!({ "method": "elicitation/create", "params": { "message": "sure?" } });
+            result(
+                id,
+                json!({
+                    "resultType": "input_required", "inputRequests": { "sure": question },
+                    "requestState": "state-1",
+                }),
+            )
         }
         "hang" => {
             let running = Running::begin(inner);
@@ -421,9 +440,9 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             drop(running);
             result(id, text("late".to_owned()))
         }
-        name => hostile(inner, name, id).await.unwrap_or_else(|| {
-            result(id, text(format!("{name} {}", params["arguments"])))
-        }),
+        name => hostile(inner, name, id)
+            .await
+            .unwrap_or_else(|| result(id, text(format!("{name} {}", params["arguments"])))),
     }
 }
 

@@ -49,7 +49,11 @@ async fn token_for_others_expired_revoked_or_made_up_is_401_and_says_where_to_go
     let other = house.token(&["*"], &["elsewhere"]).await;
     let revoked = house.token(&["*"], &[]).await;
     house.comes_with(&revoked).await.text_of_tool();
-    house.api.post("/api/v1/agent-tokens/revoke", ADMIN, json!({ "token": revoked, "reason": "" })).await.ok();
+    house
+        .api
+        .post("/api/v1/agent-tokens/revoke", ADMIN, json!({ "token": revoked, "reason": "" }))
+        .await
+        .ok();
     for token in [&other, &revoked, "at_made_up"] {
         let said = house.comes_with(token).await;
         said.refused(401, -32600, "token");
@@ -65,7 +69,9 @@ async fn token_for_others_expired_revoked_or_made_up_is_401_and_says_where_to_go
     assert!(!challenge(&said).contains("error="), "{said:?}");
     let said = house.comes(&[("x-api-key", "sk_live_made_up")]).await;
     said.refused(401, -32600, "not known here");
-    let both = house.comes(&[("x-api-key", &house.key), ("authorization", &format!("Bearer {other}"))]).await;
+    let both = house
+        .comes(&[("x-api-key", &house.key), ("authorization", &format!("Bearer {other}"))])
+        .await;
     both.refused(400, -32600, "send one of them");
 }
 
@@ -152,8 +158,14 @@ async fn roles_that_do_not_call_are_forbidden_and_a_gateway_needs_a_session() {
     house.comes(&sent).await.refused(403, -32600, "inside a live session");
     let token = house.token(&["files/echo"], &[]).await;
     let init = json!({ "token": token });
-    let session = house.api.post("/api/v1/agenttrust/api-sessions/init", &gateway, init).await.ok().text("session_id");
-    let sent = [("x-api-key", &*gateway), ("x-agent-id", &*house.agent), ("x-session-id", &*session)];
+    let session = house
+        .api
+        .post("/api/v1/agenttrust/api-sessions/init", &gateway, init)
+        .await
+        .ok()
+        .text("session_id");
+    let sent =
+        [("x-api-key", &*gateway), ("x-agent-id", &*house.agent), ("x-session-id", &*session)];
     house.comes(&sent).await.text_of_tool();
 }
 
@@ -166,7 +178,8 @@ async fn another_organisation_learns_of_no_server() {
     let sent = [("x-api-key", &*theirs), ("x-agent-id", &*agent)];
     house.comes(&sent).await.refused(404, -32600, "no MCP server");
     let body = json!({ "agent_id": agent, "scopes": ["*"] });
-    let token = house.api.post("/api/v1/agent-tokens/issue", &theirs, body).await.ok().text("token");
+    let token =
+        house.api.post("/api/v1/agent-tokens/issue", &theirs, body).await.ok().text("token");
     house.comes_with(&token).await.refused(401, -32600, "token");
     let unknown = House { server: "mcp_unknown".to_owned(), ..house };
     unknown.comes(&[("x-api-key", &unknown.key)]).await.refused(404, -32600, "no MCP server");
@@ -186,7 +199,8 @@ async fn revoked_and_suspended_agents_and_revoked_gateways_come_to_nothing() {
 
     let keys = house.api.get("/api/v1/keys", ADMIN).await.ok().body;
     let of_server = |key: &&Value| key["gateway"] == "files";
-    let key = keys["keys"].as_array().unwrap().iter().find(of_server).unwrap_or_else(|| panic!("{keys}"));
+    let key =
+        keys["keys"].as_array().unwrap().iter().find(of_server).unwrap_or_else(|| panic!("{keys}"));
     let path = format!("/api/v1/keys/{}", key["id"].as_str().unwrap());
     house.api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
     house.comes_with(&token).await.refused(503, -32603, "register it anew");
