@@ -73,26 +73,30 @@ async fn reverse_proxy(target: Uri) -> Result<()> {
 }
 
 async fn measure(count: usize, targets: &[&str]) -> Result<()> {
-    let targets: Vec<_> = targets.iter().filter_map(|target| target.split_once('=')).collect();
     let client = reqwest::Client::builder().default_headers(headers()?).no_proxy().build()?;
+    let mut opened = Vec::new();
+    for (name, url) in targets.iter().filter_map(|target| target.split_once('=')) {
+        opened.push((name, Address::open(client.clone(), url).await?));
+    }
+    let targets = opened;
     let mut took = vec![Vec::with_capacity(count); targets.len()];
     for round in 0..WARM_UP + count {
-        for ((_, url), took) in targets.iter().zip(&mut took) {
+        for ((_, address), took) in targets.iter().zip(&mut took) {
             let begun = Instant::now();
             let answer: Value =
-                serde_json::from_slice(&call(&client, url, "echo").await?.bytes().await?)?;
+                serde_json::from_slice(&address.call("echo").await?.bytes().await?)?;
             let end = begun.elapsed();
-            ensure!(answer["result"]["content"][0]["text"] == "hello", "{url}: {answer}");
+            ensure!(answer["result"]["content"][0]["text"] == "hello", "{answer}");
             if round >= WARM_UP {
                 took.push(end);
             }
         }
     }
     let mut all = serde_json::Map::new();
-    for ((name, url), mut took) in targets.into_iter().zip(took) {
+    for ((name, address), mut took) in targets.into_iter().zip(took) {
         took.sort_unstable();
         let at = |share: f64| took.get((took.len() as f64 * share) as usize).map_or(0.0, micros);
-        let (first, whole) = slow_stream(&client, url).await?;
+        let (first, whole) = address.slow_stream().await?;
         let figures = json!({
             "p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99),
             "first_event_ms": first.as_secs_f64() * 1e3, "last_event_ms": whole.as_secs_f64() * 1e3,
@@ -120,31 +124,59 @@ fn headers() -> Result<HeaderMap> {
     Ok(headers)
 }
 
-async fn call(client: &reqwest::Client, url: &str, tool: &str) -> Result<reqwest::Response> {
-    let params = json!({ "name": tool, "arguments": { "message": "hello" } });
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-    let answer = client.post(url).body(body.to_string()).send().await?;
-    ensure!(answer.status().is_success(), "{url}: {}", answer.status());
-    Ok(answer)
+/// Where a tool is called, in a session where there is one.
+struct Address {
+    client: reqwest::Client,
+    url: String,
+    session: Option<HeaderValue>,
 }
 
-/// When the first event of the slow stream came, and when the last; the slowest of some.
-async fn slow_stream(client: &reqwest::Client, url: &str) -> Result<(Duration, Duration)> {
-    let mut slowest = (Duration::ZERO, Duration::ZERO);
-    for _ in 0..STREAMS {
-        let begun = Instant::now();
-        let mut answer = call(client, url, "slow_stream").await?;
-        let mut read = Vec::new();
-        let mut first = None;
-        while let Some(piece) = answer.chunk().await? {
-            read.extend_from_slice(&piece);
-            if first.is_none() && read.windows(2).any(|two| two == b"\n\n") {
-                first = Some(begun.elapsed());
-            }
-        }
-        let first = first.context("no event came")?;
-        ensure!(String::from_utf8_lossy(&read).contains("at last"), "{url}: the answer is missing");
-        slowest = (slowest.0.max(first), slowest.1.max(begun.elapsed()));
+impl Address {
+    async fn open(client: reqwest::Client, url: &str) -> Result<Self> {
+        let mut address = Self { client, url: url.to_owned(), session: None };
+        let this = json!({ "name": "mcp-overhead", "version": "1" });
+        let params =
+            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": this });
+        let opened = address.sent("initialize", params).await?;
+        address.session = opened.headers().get("mcp-session-id").cloned();
+        Ok(address)
     }
-    Ok(slowest)
+
+    async fn sent(&self, method: &str, params: Value) -> Result<reqwest::Response> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let mut request = self.client.post(&self.url).body(body.to_string());
+        if let Some(session) = &self.session {
+            request = request.header("mcp-session-id", session);
+        }
+        let answer = request.send().await?;
+        ensure!(answer.status().is_success(), "{}: {}", self.url, answer.status());
+        Ok(answer)
+    }
+
+    async fn call(&self, tool: &str) -> Result<reqwest::Response> {
+        let arguments = json!({ "message": "hello" });
+        self.sent("tools/call", json!({ "name": tool, "arguments": arguments })).await
+    }
+
+    /// When the first event of the slow stream came, and when the last; the slowest of some.
+    async fn slow_stream(&self) -> Result<(Duration, Duration)> {
+        let mut slowest = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..STREAMS {
+            let begun = Instant::now();
+            let mut answer = self.call("slow_stream").await?;
+            let mut read = Vec::new();
+            let mut first = None;
+            while let Some(piece) = answer.chunk().await? {
+                read.extend_from_slice(&piece);
+                if first.is_none() && read.windows(2).any(|two| two == b"\n\n") {
+                    first = Some(begun.elapsed());
+                }
+            }
+            let first = first.context("no event came")?;
+            let whole = String::from_utf8_lossy(&read);
+            ensure!(whole.contains("at last"), "{}: the answer is missing", self.url);
+            slowest = (slowest.0.max(first), slowest.1.max(begun.elapsed()));
+        }
+        Ok(slowest)
+    }
 }
