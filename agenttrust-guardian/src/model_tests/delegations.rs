@@ -128,6 +128,14 @@ impl Model {
         stands(self.given[which].to) && self.chain(which).iter().all(link)
     }
 
+    /// Whether no link of it has let through as many calls as it may.
+    fn has_calls_left(&self, which: usize) -> bool {
+        self.chain(which).iter().all(|link| {
+            let given = &self.given[*link];
+            given.most.is_none_or(|most| given.used < most)
+        })
+    }
+
     /// Whether a call of this tool is let through, which counts towards every link.
     fn call(&mut self, which: usize, tool: &str) -> bool {
         let chain = self.chain(which);
@@ -379,6 +387,11 @@ impl Both {
             if works {
                 *opened = Some(answer.text("session_id"));
             }
+            let path = format!("/api/v1/delegations/{}", self.model.given[which].id);
+            let read = self.next().await.get(&path, ADMIN).await.ok().body;
+            let usable = works && self.model.has_calls_left(which);
+            assert_eq!(read["usable"], usable, "{read} {:?}", self.model);
+            assert_eq!(read.get("unusable_because").is_none(), usable, "{read}");
             // A session from before is tried again when what it came from is over.
             let Some(session) = opened.clone() else { continue };
             let agent = self.model.agents[self.model.given[which].to].id.clone();
