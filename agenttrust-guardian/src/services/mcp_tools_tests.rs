@@ -113,8 +113,9 @@ async fn accepting_a_tool_never_lowers_what_its_annotations_said() {
     list(&api, &id, &[first]).await;
     list(&api, &id, &[tool("list_all", "harmless")]).await;
     let digest = shown(&api, ADMIN, &id).await[0]["changed"]["digest"].clone();
-    let accepted = api.post(&accept_path(&id, "list_all"), ADMIN, json!({ "digest": digest }));
-    assert_eq!(accepted.await.ok().body["effect_hint"], "destructive");
+    let path = accept_path(&id, "list_all");
+    let accepted = api.post(&path, ADMIN, json!({ "digest": digest })).await.ok();
+    assert_eq!(accepted.body["effect_hint"], "destructive");
 }
 
 #[tokio::test]
