@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::XNonce;
+use chacha20poly1305::aead::{Aead, Payload};
 
 pub(crate) use self::key::SealKey;
 use super::{Error, Secret};
@@ -47,8 +47,9 @@ impl Sealer {
         getrandom::fill(&mut nonce)?;
         let payload = Payload { msg: secret.expose().as_bytes(), aad: about.as_bytes() };
         let sealed = key.cipher().encrypt(&XNonce::from(nonce), payload);
-        let sealed = sealed
-            .map_err(|_| Error::unavailable(format!("what is for {about} is too long to be sealed")))?;
+        let sealed = sealed.map_err(|_| {
+            Error::unavailable(format!("what is for {about} is too long to be sealed"))
+        })?;
         let data = URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat());
         Ok(format!("{PREFIX}{}.{data}", key.id()))
     }
@@ -66,7 +67,8 @@ impl Sealer {
         };
         let (id, data) =
             sealed.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')).ok_or_else(broken)?;
-        let key = self.0.iter().find(|key| key.id() == id).ok_or_else(|| self.without(about, id))?;
+        let key =
+            self.0.iter().find(|key| key.id() == id).ok_or_else(|| self.without(about, id))?;
         let data = URL_SAFE_NO_PAD.decode(data).map_err(|_| broken())?;
         let (nonce, data) = data.split_first_chunk::<NONCE_BYTES>().ok_or_else(broken)?;
         let payload = Payload { msg: data, aad: about.as_bytes() };
@@ -81,7 +83,8 @@ impl Sealer {
 
     /// Whether a text was sealed by the key that seals now.
     pub(crate) fn is_current(&self, sealed: &str) -> bool {
-        let id = sealed.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')).map(|(id, _)| id);
+        let id =
+            sealed.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')).map(|(id, _)| id);
         id.is_some() && id == self.0.first().map(SealKey::id)
     }
 
@@ -131,11 +134,16 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_for_what_it_is_for_and_shows_nothing() {
         let sealer = sealer(&[1]);
-        let (one, two) =
-            (sealer.seal("webhook:1", &secret()).unwrap(), sealer.seal("webhook:1", &secret()).unwrap());
+        let (one, two) = (
+            sealer.seal("webhook:1", &secret()).unwrap(),
+            sealer.seal("webhook:1", &secret()).unwrap(),
+        );
         assert_ne!(one, two);
         assert!(Sealer::is_sealed(&one) && sealer.is_current(&one));
-        assert!(!one.contains("hunter2") && one.bytes().all(|byte| byte.is_ascii_graphic()), "{one}");
+        assert!(
+            !one.contains("hunter2") && one.bytes().all(|byte| byte.is_ascii_graphic()),
+            "{one}"
+        );
         for sealed in [&one, &two] {
             assert_eq!(sealer.open("webhook:1", sealed).unwrap().expose(), "Bearer hunter2");
         }
@@ -161,7 +169,8 @@ mod tests {
         }
         let short = format!("{head}.{}", URL_SAFE_NO_PAD.encode(&bytes[..20]));
         let cut = &sealed[..sealed.len() - 1];
-        for text in ["", "whsec_abc", "sealed.1.", PREFIX, head, cut, &short, &format!("{sealed}=")] {
+        for text in ["", "whsec_abc", "sealed.1.", PREFIX, head, cut, &short, &format!("{sealed}=")]
+        {
             assert!(sealer.open("a", text).is_err(), "{text}");
         }
     }
@@ -205,7 +214,10 @@ mod tests {
     #[test]
     fn cipher_is_that_of_the_specification() {
         let hex = |text: &str| -> Vec<u8> {
-            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+            (0..text.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+                .collect()
         };
         let key: [u8; 32] = std::array::from_fn(|at| 0x80 + u8::try_from(at).unwrap());
         let nonce: [u8; 24] = std::array::from_fn(|at| 0x40 + u8::try_from(at).unwrap());

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use agenttrust::background;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, LOCATION};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, LOCATION, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Client, Response, Url};
 use tokio::sync::{mpsc, oneshot};
@@ -165,8 +168,17 @@ async fn drive(
 }
 
 async fn asked(client: Client, call: Outgoing) -> Result<Response, Error> {
-    let Outgoing { method, target, headers, body, .. } = call;
+    let Outgoing { method, target, mut headers, body, .. } = call;
     let from = target.clone();
+    // These are the connection's own, whatever a caller sent.
+    for name in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE, PROXY_AUTHORIZATION]
+    {
+        headers.remove(name);
+    }
+    // In no log of those below, and in no table of a connection.
+    if let Some(credentials) = headers.get_mut(AUTHORIZATION) {
+        credentials.set_sensitive(true);
+    }
     let request = client.request(method, target).headers(headers).body(body);
     let answer = request.send().await.map_err(no_answer)?;
     let status = answer.status();

@@ -14,6 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use agenttrust::background;
 use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -45,6 +46,10 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 /// The most that the head of an answer over HTTP/2 may hold.
 const HEAD_MAX_BYTES: u32 = 64 << 10;
 
+/// How often a connection over HTTP/2 that calls wait on is asked whether it is still there: one that died would
+/// otherwise be given every further call.
+const ASKED_EVERY: Duration = Duration::from_secs(10);
+
 /// Why something was not called, or gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
@@ -55,7 +60,9 @@ pub(crate) enum Error {
     #[error("no answer: {0}")]
     NoAnswer(String),
     /// It answered that it is elsewhere; where, without path and query.
-    #[error("the answer {status} points to {to}, where nothing is sent; give the URL that it is at now")]
+    #[error(
+        "the answer {status} points to {to}, where nothing is sent; give the URL that it is at now"
+    )]
     Redirected { status: StatusCode, to: String },
     /// It answered more than so many bytes.
     #[error("the answer is longer than {0} bytes, which is the most that is read")]
@@ -88,11 +95,21 @@ impl Outbound {
     /// What is answered with another place is an error: nothing is sent there, credentials least of all.
     pub(crate) async fn send(&self, request: Outgoing) -> Result<Incoming, Error> {
         target::check(&request.target, &self.reach)?;
-        let client = match request.target.scheme() {
-            "https" => self.tls.get_or_try_init(|| async { self.client(false) }).await?,
-            _ => self.plain.get_or_try_init(|| async { self.client(true) }).await?,
-        };
-        call::make(client.clone(), request).await
+        let client = self.client_for(request.target.scheme() != "https").await?;
+        call::make(client, request).await
+    }
+
+    async fn client_for(&self, plain: bool) -> Result<Client, Error> {
+        let kept = if plain { &self.plain } else { &self.tls };
+        if let Some(client) = kept.get() {
+            return Ok(client.clone());
+        }
+        // Reading certificates would hold up the caller's runtime.
+        let (outbound, kept) = (self.clone(), Arc::clone(kept));
+        let made = background::spawn(async move {
+            kept.get_or_try_init(|| async { outbound.client(plain) }).await.cloned()
+        });
+        made.await.unwrap_or_else(|_| Err(Error::NoAnswer("there is no client".to_owned())))
     }
 
     /// Posts `body` to a [`target`](Self::target) and returns how it was answered.
@@ -136,7 +153,9 @@ impl Outbound {
                 .https_only(true)
                 .http2_initial_stream_window_size(STREAM_WINDOW)
                 .http2_initial_connection_window_size(CONNECTION_WINDOW)
-                .http2_max_header_list_size(HEAD_MAX_BYTES),
+                .http2_max_header_list_size(HEAD_MAX_BYTES)
+                .http2_keep_alive_interval(ASKED_EVERY)
+                .http2_keep_alive_timeout(PATIENCE_TO_CONNECT),
         };
         builder.build().map_err(no_answer)
     }

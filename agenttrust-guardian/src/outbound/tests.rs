@@ -155,6 +155,34 @@ async fn error_tells_why_and_not_where() {
 }
 
 #[tokio::test]
+async fn headers_that_are_the_connections_own_are_not_a_callers_to_set() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut call = Outgoing { method: Method::POST, body: "{}".into(), ..outgoing(&open(), &url) };
+    for (name, value) in [
+        ("host", "elsewhere.example"),
+        ("content-length", "9"),
+        ("transfer-encoding", "chunked"),
+        ("connection", "upgrade"),
+        ("upgrade", "h2c"),
+        ("proxy-authorization", "Basic eA=="),
+        ("x-other", "kept"),
+    ] {
+        call.headers.insert(name, HeaderValue::from_static(value));
+    }
+    let asked = tokio::spawn(async move { open().send(call).await });
+    let (mut socket, from) = listener.accept().await.unwrap();
+    let mut head = vec![0; 4_096];
+    let read = socket.read(&mut head).await.unwrap();
+    let head = String::from_utf8_lossy(&head[..read]).to_lowercase();
+    asked.abort();
+    assert!(head.contains("x-other: kept") && head.contains("content-length: 2"), "{head}");
+    for other in ["elsewhere", "chunked", "upgrade", "proxy-", "content-length: 9"] {
+        assert!(!head.contains(other), "{from} {head}");
+    }
+}
+
+#[tokio::test]
 async fn who_accepts_and_says_nothing_is_given_up_on_in_time() {
     let (url, served) = by_hand().await;
     let begun = Instant::now();
