@@ -92,6 +92,19 @@ pub(crate) fn check_capability(field: &str, capability: &str) -> Result<(), Erro
     ))
 }
 
+/// How many names of a list a sentence spells out.
+const SPELT_MOST: usize = 5;
+
+/// A list as a sentence has it: the first names, and how many more there are. All of a long one would leave no room for
+/// the rest of the row of the audit that says why something was denied.
+pub(crate) fn spelt<S: AsRef<str>>(names: &[S]) -> String {
+    let first: Vec<&str> = names.iter().take(SPELT_MOST).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(SPELT_MOST) {
+        0 => format!("{first:?}"),
+        more => format!("{first:?} (and {more} more)"),
+    }
+}
+
 /// Refuses a place in a source that is over 1,000 bytes long or holds a control character.
 pub(crate) fn check_line(field: &str, line: &str) -> Result<(), Error> {
     if line.len() > LINE_MAX_BYTES {
@@ -168,6 +181,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn long_list_is_spelt_in_part_and_says_how_much_is_left() {
+        let names: Vec<String> = (0..256).map(|n| n.to_string()).collect();
+        assert_eq!(spelt(&names[..0]), "[]");
+        assert_eq!(spelt(&names[..5]), r#"["0", "1", "2", "3", "4"]"#);
+        assert_eq!(spelt(&names), r#"["0", "1", "2", "3", "4"] (and 251 more)"#);
+    }
 
     #[test]
     fn name_is_refused_only_when_empty_long_or_with_control_characters() {

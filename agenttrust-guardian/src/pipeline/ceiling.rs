@@ -3,6 +3,7 @@
 use agenttrust::model::CapabilitySet;
 
 use super::session::SessionContext;
+use crate::domain::names::spelt;
 use crate::registry::AgentEntry;
 
 /// Why the tool, or a scope that it declares, is out of the agent's reach.
@@ -59,8 +60,8 @@ pub(super) fn outside(
     for limits in session.limits() {
         if let Some(name) = names().find(|name| !limits.covers(name)) {
             return Some(format!(
-                "{name:?} is outside the scope ceiling {:?} of this {} session",
-                limits.ceiling(),
+                "{name:?} is outside the scope ceiling {} of this {} session",
+                spelt(limits.ceiling()),
                 session.mode(),
             ));
         }

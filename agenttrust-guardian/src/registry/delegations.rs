@@ -8,6 +8,7 @@ use agenttrust::model::{CapabilityError, CapabilitySet};
 
 use super::index::Index;
 use super::{read_lock, unreadable, write_lock};
+use crate::domain::names::spelt;
 use crate::store::{DelegationRow, StoreError};
 
 /// How many delegations of one agent may work at once.
@@ -40,16 +41,17 @@ impl DelegationEntry {
         for name in names {
             if !self.scope.covers(name) {
                 return Some(format!(
-                    "{name:?} is outside the scope {:?} of delegation {:?}; in its session an agent has nothing of \
-                     its own",
-                    row.scope, row.id
+                    "{name:?} is outside the scope {} of delegation {:?}; in its session an agent has nothing of its \
+                     own",
+                    spelt(&row.scope),
+                    row.id
                 ));
             }
         }
         if self.tools.as_ref().is_some_and(|tools| !tools.covers(tool)) {
             return Some(format!(
-                "{tool:?} is none of the tools {:?} that delegation {:?} is restricted to",
-                row.restrictions.tools.as_deref().unwrap_or_default(),
+                "{tool:?} is none of the tools {} that delegation {:?} is restricted to",
+                spelt(row.restrictions.tools.as_deref().unwrap_or_default()),
                 row.id
             ));
         }
@@ -58,7 +60,8 @@ impl DelegationEntry {
         let named = server.is_some_and(|server| servers.iter().any(|named| named == server));
         (!named).then(|| {
             format!(
-                "{tool:?} is a tool of none of the servers {servers:?} that delegation {:?} is restricted to",
+                "{tool:?} is a tool of none of the servers {} that delegation {:?} is restricted to",
+                spelt(servers),
                 row.id
             )
         })

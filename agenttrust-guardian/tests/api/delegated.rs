@@ -281,3 +281,22 @@ async fn what_would_narrow_a_session_of_a_delegation_is_refused_and_never_droppe
     assert_eq!(opened.headers["agenttrust-ignored"], "trace");
     api.ask(Method::POST, &path, ADMIN, None).await.ok();
 }
+
+#[tokio::test]
+async fn denial_under_a_delegation_is_recorded_however_long_its_lists_are() {
+    let api = open().await;
+    let agents = [api.agent(&["*"]).await, api.agent(&[]).await];
+    // As long as a list may be, of what is written out the longest.
+    let scope: Vec<String> = (0..82).map(|n| format!("a{n:02}{}", "\u{61c}".repeat(96))).collect();
+    let scope: Vec<&str> = scope.iter().map(String::as_str).collect();
+    let id = give(&api, (&agents[0], &agents[1]), &scope, json!({})).await;
+    let session = begun(&api, &id).await;
+    let body = json!({ "agent_id": agents[1], "session_id": session, "action_name": "drop" });
+    let declared = (0..20).map(|n| format!("b{n:02}{}", "b".repeat(190)));
+    let declared = declared.collect::<Vec<_>>().join(",");
+    let answer = api.check_with(ADMIN, &[("agenttrust-scopes", &declared)], body).await;
+    answer.denied("outside the scope");
+    let rows = api.audit("decision").await;
+    assert!(rows.iter().any(|row| row["body"]["tool"] == "drop"), "{}", rows.len());
+    assert!(answer.text("reason").len() < 6_000, "{}", answer.text("reason").len());
+}
