@@ -21,10 +21,9 @@ async fn what_is_allowed_reaches_the_server_as_it_was_checked_and_its_answer_com
     let said = client.says("read_note", arguments.clone()).await;
     assert_eq!(said, format!("read_note {arguments}"));
     assert_eq!(client.call("read_error", json!({})).await["result"]["isError"], true);
-    for (method, params) in [
-        ("resources/read", json!({ "uri": "file:///a" })),
-        ("prompts/get", json!({ "name": "p" })),
-    ] {
+    for (method, params) in
+        [("resources/read", json!({ "uri": "file:///a" })), ("prompts/get", json!({ "name": "p" }))]
+    {
         assert_eq!(client.request(method, params).await["result"], json!({}), "{method}");
     }
     // What is not asked about passes, and so do the server's own errors.
@@ -45,12 +44,16 @@ async fn call_that_nobody_can_approve_says_so_to_the_model_and_does_not_run() {
         assert_eq!(denied["result"]["isError"], true, "{denied}");
         assert_eq!(denied["result"]["resultType"], Value::Null);
         let text = text_of(&denied);
-        assert!(text.contains("nobody can give one here") && text.contains("AGENTTRUST_URL"), "{text}");
+        assert!(
+            text.contains("nobody can give one here") && text.contains("AGENTTRUST_URL"),
+            "{text}"
+        );
     }
     let task = json!({ "name": "delete_note", "task": { "ttl": 1000 } });
     let denied = client.request("tools/call", task).await;
     assert_eq!(denied["error"]["code"], -32600, "{denied}");
-    let update = client.request("tasks/update", json!({ "taskId": "t", "inputResponses": {} })).await;
+    let update =
+        client.request("tasks/update", json!({ "taskId": "t", "inputResponses": {} })).await;
     assert_eq!(update["error"]["code"], -32600, "{update}");
     assert_eq!(client.reached("tools/call").await, [] as [Value; 0]);
     assert_eq!(client.reached("tasks/update").await, [] as [Value; 0]);
@@ -76,9 +79,21 @@ async fn messages_that_are_none_go_no_further() {
         (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600, Value::Null),
         (r#"{"jsonrpc":"2.0","id":5,"method":"tools/delete","params":{}}"#, -32601, json!(5)),
         (r#"{"jsonrpc":"2.0","id":"5","method":"sampling/createMessage"}"#, -32601, json!("5")),
-        (r#"{"jsonrpc":"2.0","id":6,"method":"tools/call","params":{"name":"read_note","name":"x"}}"#, -32700, Value::Null),
-        (r#"{"jsonrpc":"2.0","id":7,"method":"Tools/Call","params":{"name":"read_note"}}"#, -32600, json!(7)),
-        (r#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"a\u0007"}}"#, -32602, json!(8)),
+        (
+            r#"{"jsonrpc":"2.0","id":6,"method":"tools/call","params":{"name":"read_note","name":"x"}}"#,
+            -32700,
+            Value::Null,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":7,"method":"Tools/Call","params":{"name":"read_note"}}"#,
+            -32600,
+            json!(7),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"a\u0007"}}"#,
+            -32602,
+            json!(8),
+        ),
     ] {
         client.send_text(&format!("{text}\n\n")).await;
         let refused = client.next().await.unwrap();
@@ -105,11 +120,11 @@ async fn two_requests_of_one_id_are_not_told_apart_and_the_second_is_refused() {
         "jsonrpc": "2.0", "id": "one", "method": "tools/call", "params": { "name": "slow_read" },
     });
     client.send(&slow).await;
-    assert_eq!(client.says("read_note", json!({})).await, "read_note {}");
+    client.calls_reach(1).await;
     client.send(&slow).await;
     let refused = client.answer(&json!("one")).await;
     assert_eq!(refused["error"]["code"], -32600, "{refused}");
-    assert_eq!(client.reached("tools/call").await.len(), 2);
+    assert_eq!(client.reached("tools/call").await.len(), 1);
 }
 
 #[tokio::test]

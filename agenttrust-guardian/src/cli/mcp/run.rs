@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use self::asked::Asked;
 pub(super) use self::child::supervise;
-use self::child::{Child, FAILED, TERMINATED};
+use self::child::{Child, FAILED};
 use self::lines::{LINE_MAX_BYTES, Line};
 use self::relay::{Relay, Stop};
 use crate::cli::stop;
@@ -42,8 +42,9 @@ Examples:
 
 /// The longest that a held call may wait: clients give up sooner.
 const HOLD_MOST: Duration = Duration::from_secs(3_600);
-/// How long a server may take to end once its input has ended, before it is asked to.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a server may take to end once its input has ended, before it is asked to: clients give it two seconds, and
+/// this program with it.
+const GRACE: Duration = Duration::from_millis(1_500);
 /// How long the last lines may take to pass.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
@@ -134,25 +135,25 @@ async fn carry(
     let output = child.take_output();
     let input = tokio::spawn(from_client(Arc::clone(relay), client));
     let mut output = tokio::spawn(from_server(Arc::clone(relay), output));
-    let first = match select(
-        select(pin!(stop::signal()), input),
-        select(&mut output, &mut child.ended),
-    )
-    .await
-    {
-        Either::Left((Either::Left(_), _)) => First::Told,
-        Either::Left((Either::Right(_), _)) => First::Client,
-        Either::Right((Either::Left((read, _)), _)) => First::Output(read.unwrap_or(Ok(()))),
+    let mut told = pin!(stop::signal());
+    let sides = select(select(input, &mut output), &mut child.ended);
+    let first = match select(told.as_mut(), sides).await {
+        Either::Left(_) => First::Told,
+        Either::Right((Either::Left((Either::Left(_), _)), _)) => First::Client,
+        Either::Right((Either::Left((Either::Right((read, _)), _)), _)) => {
+            First::Output(read.unwrap_or(Ok(())))
+        }
         Either::Right((Either::Right((code, _)), _)) => First::Server(code.unwrap_or(FAILED)),
     };
     relay.hurry();
     let code = match first {
-        First::Told => {
-            child.terminate();
-            child.ends(TERMINATED).await
-        }
+        First::Told => child.is_ended().await,
         First::Output(Err(Stop::Unreadable)) => return Err(unreadable()),
-        First::Client | First::Output(_) => child.ends(GRACE).await,
+        // A client that ends a server does not wait for long, and tells this program to stop then.
+        First::Client | First::Output(_) => match in_time(&mut child, told).await {
+            Some(code) => code,
+            None => child.is_ended().await,
+        },
         First::Server(code) => code,
     };
     if !output.is_finished() {
@@ -160,6 +161,14 @@ async fn carry(
         let _ = tokio::time::timeout(LAST_LINES, output).await;
     }
     Ok(code)
+}
+
+/// Waits for the end of the server; none where this program is told to stop meanwhile.
+async fn in_time(child: &mut Child, told: impl Future<Output = ()> + Unpin) -> Option<u8> {
+    match select(pin!(child.ends(GRACE)), told).await {
+        Either::Left((code, _)) => Some(code),
+        Either::Right(_) => None,
+    }
 }
 
 /// Takes the lines of the client, and closes the server's input after the last one.

@@ -2,7 +2,7 @@
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::Instant;
 
 use agenttrust_testkit::eventually_within;
 use serde_json::{Value, json};
@@ -93,14 +93,6 @@ impl Client {
         (read > 0).then(message)
     }
 
-    /// The next message that is there within a moment.
-    pub(super) async fn now(&mut self) -> Option<Value> {
-        let mut line = String::new();
-        let read = self.output.read_line(&mut line);
-        let _ = tokio::time::timeout(Duration::from_millis(700), read).await;
-        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
-    }
-
     /// The answer to the request with this id.
     pub(super) async fn answer(&mut self, id: &Value) -> Value {
         loop {
@@ -136,13 +128,17 @@ impl Client {
         asked.into_iter().filter(|it| it["method"] == method && of_tool(it)).collect()
     }
 
+    /// Waits until so many calls have reached the server: two that are under way pass each other.
+    pub(super) async fn calls_reach(&mut self, count: usize) {
+        let begun = Instant::now();
+        while self.reached("tools/call").await.len() != count {
+            assert!(begun.elapsed() < LONG, "it is not called {count} times");
+        }
+    }
+
     /// Ends the input.
     pub(super) fn hang_up(&mut self) {
         self.input = None;
-    }
-
-    pub(super) async fn signal(&self, name: &str) {
-        signal(name, self.id());
     }
 
     pub(super) async fn ends(&mut self) -> ExitStatus {

@@ -30,7 +30,7 @@ const BY_SIGNAL: i32 = 128;
 /// The exit code where there is none to pass on.
 pub(super) const FAILED: u8 = 1;
 /// How long a server may take to end once it was asked to.
-pub(super) const TERMINATED: Duration = Duration::from_secs(2);
+const TERMINATED: Duration = Duration::from_secs(2);
 /// How often to look who started this process, where the kernel does not tell.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -113,9 +113,9 @@ impl Child {
         (&mut self.ended).await.unwrap_or(FAILED)
     }
 
-    /// Asks it to end.
-    pub(super) fn terminate(&self) {
-        self.group.signal(Signal::TERM);
+    /// Asks it to end, and waits as [`ends`](Self::ends) does.
+    pub(super) async fn is_ended(&mut self) -> u8 {
+        self.ends(Duration::ZERO).await
     }
 }
 

@@ -1,0 +1,169 @@
+//! `agenttrust mcp add|list|remove`: the MCP servers that are registered.
+
+use std::env;
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, stdin};
+use std::path::PathBuf;
+
+use agenttrust::AgentTrustClient;
+use agenttrust::client::RegisterMcpServerOptions;
+use agenttrust::model::{McpAuthorization, McpServer, RegisterMcpServerRequest};
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::out;
+use crate::cli::remote::{Remote, failed};
+use crate::domain::GuardianError;
+use crate::domain::file::read_text_of;
+
+/// The longest that is sent as Authorization, in bytes, with what stands around it in a file.
+const AUTHORIZATION_MOST: u64 = 16 << 10;
+
+/// A server that is to be registered.
+#[derive(Args)]
+pub(super) struct Add {
+    /// Its name, which the names of its tools begin with, as in NAME/tool
+    name: String,
+    /// Where it is: https, at a public address, unless the Guardian was started with --allow-outbound
+    url: String,
+    /// What it offers, for people; may be given several times
+    #[arg(long = "capability", value_name = "WORDS")]
+    capabilities: Vec<String>,
+    /// Send it what this file holds as Authorization, such as "Bearer …"; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "authorization_env")]
+    authorization_file: Option<PathBuf>,
+    /// Send it what this environment variable holds as Authorization
+    #[arg(long, value_name = "VARIABLE")]
+    authorization_env: Option<String>,
+    /// Taken so that it can be refused with the reason.
+    #[arg(long, hide = true, num_args = 0..=1, value_name = "VALUE")]
+    authorization: Option<Option<String>>,
+}
+
+// A URL may be as good as a password, and so may what was given all the same.
+impl fmt::Debug for Add {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Add").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Add {
+    /// What is to be sent as Authorization, from where it was said to be.
+    fn authorization(&self) -> Result<Option<McpAuthorization>, GuardianError> {
+        let invalid = |why: String| GuardianError::Invalid(why);
+        if self.authorization.is_some() {
+            return Err(invalid(
+                "what is sent as Authorization could be read by everybody on this machine in an argument, and stays in \
+                 the shell's history; give it with --authorization-file or --authorization-env, and replace this one"
+                    .to_owned(),
+            ));
+        }
+        let text = match (&self.authorization_file, &self.authorization_env) {
+            (Some(path), _) if path.as_os_str() == "-" => {
+                let mut text = String::new();
+                let read = stdin().lock().take(AUTHORIZATION_MOST).read_to_string(&mut text);
+                read.map_err(|error| invalid(format!("standard input cannot be read: {error}")))?;
+                text
+            }
+            (Some(path), _) => {
+                let read = File::open(path).map_err(Into::into);
+                let read = read.and_then(|file| read_text_of(file, AUTHORIZATION_MOST));
+                let shown = path.display();
+                read.map_err(|error| invalid(format!("{shown} cannot be read: {error}")))?
+            }
+            (None, Some(name)) => env::var(name).map_err(|_| {
+                let name = out::harmless(name);
+                invalid(format!("the environment variable {name} is not set, or is no text"))
+            })?,
+            (None, None) => return Ok(None),
+        };
+        match text.trim() {
+            "" => Err(invalid("what is to be sent as Authorization is empty".to_owned())),
+            text => Ok(Some(McpAuthorization::from(text))),
+        }
+    }
+
+    pub(super) async fn run(self, remote: &Remote) -> Result<(), GuardianError> {
+        let client = remote.client()?;
+        let mut options = RegisterMcpServerOptions::default();
+        options.authorization = self.authorization()?;
+        let request = RegisterMcpServerRequest {
+            name: self.name,
+            url: self.url,
+            capabilities: Some(self.capabilities).filter(|given| !given.is_empty()),
+        };
+        let registered = client.mcp().register_server_with(&request, &options).await;
+        let server = registered.map_err(failed)?;
+        let address = address(&client, &server);
+        if remote.json {
+            return out::json(&with_address(&server, &address));
+        }
+        out::facts(&[
+            ("server", server.id),
+            ("name", server.name),
+            ("behind it", server.url),
+            ("point MCP clients at", address),
+        ])
+    }
+}
+
+/// Where MCP clients call a server through the Guardian.
+fn address(client: &AgentTrustClient, server: &McpServer) -> String {
+    format!("{}/mcp/{}", client.base_url(), server.id)
+}
+
+fn with_address(server: &McpServer, address: &str) -> serde_json::Value {
+    let mut shown = json!(server);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("address".to_owned(), json!(address));
+    }
+    shown
+}
+
+pub(super) async fn list(remote: &Remote) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    let servers = client.mcp().list_servers().await.map_err(failed)?;
+    if remote.json {
+        let shown = servers.iter().map(|server| with_address(server, &address(&client, server)));
+        return out::json(&shown.collect::<Vec<_>>());
+    }
+    if servers.is_empty() {
+        return out::say("no MCP server is there; register one with `agenttrust mcp add`");
+    }
+    let row = |server: &McpServer| {
+        let seen = match server.tools_seen_at {
+            None => "not listed yet".to_owned(),
+            at => out::when(at),
+        };
+        [server.name.clone(), server.url.clone(), address(&client, server), seen]
+    };
+    let rows: Vec<_> = servers.iter().map(row).collect();
+    out::table(["NAME", "BEHIND IT", "POINT MCP CLIENTS AT", "TOOLS CHANGED"], &rows)
+}
+
+/// The server that is meant: by its id, or by its name.
+pub(super) async fn find(
+    client: &AgentTrustClient,
+    said: &str,
+) -> Result<McpServer, GuardianError> {
+    let servers = client.mcp().list_servers().await.map_err(failed)?;
+    let by = |is: fn(&McpServer) -> &str| servers.iter().find(|server| is(server) == said);
+    let found = by(|server| &server.id).or_else(|| by(|server| &server.name)).cloned();
+    found.ok_or_else(|| {
+        let said = out::harmless(said);
+        GuardianError::Invalid(format!(
+            "there is no MCP server of the id or name {said:?}; `agenttrust mcp list` shows those that are there"
+        ))
+    })
+}
+
+pub(super) async fn remove(said: &str, remote: &Remote) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    let server = find(&client, said).await?;
+    client.mcp().remove_server(&server.id).await.map_err(failed)?;
+    match remote.json {
+        true => out::json(&json!({ "id": server.id, "name": server.name, "status": "removed" })),
+        false => out::say(&format!("{} ({}) is removed", server.id, out::harmless(&server.name))),
+    }
+}
