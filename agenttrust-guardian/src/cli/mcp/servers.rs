@@ -22,7 +22,7 @@ const AUTHORIZATION_MOST: u64 = 16 << 10;
 
 /// A server that is to be registered.
 #[derive(Args)]
-pub(super) struct Add {
+pub(in crate::cli) struct Add {
     /// Its name, which the names of its tools begin with, as in NAME/tool
     name: String,
     /// Where it is: https, at a public address, unless the Guardian was started with --allow-outbound
