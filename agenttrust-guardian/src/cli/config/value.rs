@@ -111,7 +111,8 @@ impl Value for Vec<AddressRange> {
             )));
         }
         let read = |item: &str| {
-            let wrong = |wrong| GuardianError::Invalid(format!("{name} is {item:?}, which is {wrong}"));
+            let wrong =
+                |wrong| GuardianError::Invalid(format!("{name} is {item:?}, which is {wrong}"));
             item.parse().map_err(wrong)
         };
         items(text).map(read).collect()
