@@ -25,7 +25,7 @@ const LISTED_MOST: usize = 200;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateWebhook {
-    /// Where to tell: https, at a public address.
+    /// Where to tell: https, at a public address, or at one that was opened.
     #[schema(max_length = 2000)]
     url: String,
     /// What to tell of.

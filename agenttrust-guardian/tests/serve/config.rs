@@ -129,7 +129,7 @@ async fn settings_are_printed_without_secrets_and_without_opening_anything() {
     assert!(!page.contains("sk_live") && !page.contains("hunter2"), "{page}");
     assert!(page.contains("# secret-key = \"(hidden)\" # file"), "{page}");
     assert!(!Path::new(&database).exists());
-    let said = refused(&["--secret-key", "hunter2"], &[]).await;
+    let said = text(&run(&["serve", "--secret-key", "hunter2"], &[]).await.stderr);
     assert!(said.contains("unexpected argument '--secret-key'"), "{said}");
 
     let environment = [

@@ -84,6 +84,8 @@ async fn serve(database: &str, keys: Option<&str>) -> Program {
 }
 
 async fn ended(mut program: Program) {
+    // One that does not answer yet does not listen to signals yet either.
+    assert_eq!(program.get("/health", "").await.status(), 200);
     program.signal("TERM");
     assert!(program.ends().await.success(), "{}", program.log());
 }
