@@ -94,13 +94,6 @@ impl Refusals {
         (has_row, rest)
     }
 
-    /// The row of one of this key found no room.
-    fn found_no_room(&self, key_id: &str) {
-        if let Some(of_key) = self.lock().peek_mut(key_id) {
-            of_key.left_out += 1;
-        }
-    }
-
     /// What is to be told of those whose time is over; of all, where `all` says so.
     fn rest(&self, now: Timestamp, all: bool) -> Vec<(String, Record)> {
         let mut keys = self.lock();
@@ -134,7 +127,7 @@ impl Engine {
         }
         let record = Record::new(kind, key.org_id.as_str()).actor(key.id.as_str()).body(about());
         if !self.tell_if_there_is_room(record) {
-            self.refusals.found_no_room(&key.id);
+            self.refusals.owes(&key.id, 1);
         }
     }
 
