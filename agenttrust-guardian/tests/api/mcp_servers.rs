@@ -6,11 +6,53 @@ use std::time::Duration;
 use agenttrust_guardian::Role;
 use agenttrust_testkit::postgres::Fresh;
 use agenttrust_testkit::{ADMIN, Answer, eventually_within};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::post;
+use axum::{Json, Router};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::{Api, open, open_with};
+
+/// An MCP server of its time, with these tools.
+async fn upstream(tools: Value) -> String {
+    let answer = move |Json(asked): Json<Value>| {
+        let result = match asked["method"].as_str().unwrap() {
+            "initialize" => json!({
+                "protocolVersion": "2025-11-25", "capabilities": { "tools": {} },
+                "serverInfo": { "name": "files", "version": "1" },
+            }),
+            "tools/list" => json!({ "tools": tools }),
+            _ if asked["id"].is_null() => return StatusCode::ACCEPTED.into_response(),
+            _ => {
+                let error = json!({ "code": -32601, "message": "no such method" });
+                let said = json!({ "jsonrpc": "2.0", "id": asked["id"], "error": error });
+                return Json(said).into_response();
+            }
+        };
+        Json(json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result })).into_response()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let answers = Router::new().route("/mcp", post(async move |asked| answer(asked)));
+    tokio::spawn(async { axum::serve(listener, answers).await.unwrap() });
+    url
+}
+
+/// A server whose tool of this name was listed, and is pinned: its id, and the digest of the tool.
+pub(crate) async fn pinned_tool(api: &Api, tool: &str) -> (String, String) {
+    let tools = json!([{ "name": tool, "inputSchema": { "type": "object" } }]);
+    let body = json!({ "name": "files", "url": upstream(tools).await });
+    let id = register(api, body).await.ok().text("id");
+    let agent = api.agent(&["*"]).await;
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    api.with(&[("x-agent-id", &agent)]).post(&format!("/mcp/{id}"), ADMIN, list).await.ok();
+    let known = api.get(&format!("{SERVERS}/{id}/tools"), ADMIN).await.ok();
+    let digest = known.body["tools"][0]["digest"].as_str().unwrap().to_owned();
+    (id, digest)
+}
 
 const SERVERS: &str = "/mcp/servers";
 const URL: &str = "https://mcp.example.com/T0p?key=K3y";

@@ -18,6 +18,8 @@ struct Own {
     /// Another agent, and a delegation from it.
     giver: String,
     delegation: String,
+    /// An MCP server, which is no agent's.
+    server: String,
 }
 
 const DIGEST_KEY: [u8; 32] = [7; 32];
@@ -38,7 +40,9 @@ impl Own {
         let made = api.post("/api/v1/delegations", ADMIN, body).await.ok();
         let delegation = made.body["delegation"]["id"].as_str().unwrap().to_owned();
         let opening = digest.opening;
-        Self { agent, token, token_id, session, approval, opening, giver, delegation }
+        let body = json!({ "name": agent, "url": "https://mcp.example.com/" });
+        let server = api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
+        Self { agent, token, token_id, session, approval, opening, giver, delegation, server }
     }
 }
 
@@ -88,6 +92,9 @@ const TABLE: &[(&str, &str, Keeps)] = &[
     ("put", "/mcp/approvals/{approval}/input", Keeps::Hides),
     ("put", "/api/v1/tools", Keeps::Speaks),
     ("get", "/api/v1/tools", Keeps::Speaks),
+    ("get", "/mcp/servers", Keeps::Speaks),
+    ("get", "/mcp/servers/{server}", Keeps::Speaks),
+    ("get", "/mcp/servers/{server}/tools", Keeps::Speaks),
 ];
 
 fn body(method: &str, path: &str, own: &Own) -> Option<Value> {
@@ -124,6 +131,7 @@ async fn ask(api: &Api, key: &str, named: &str, (method, path): (&str, &str), ow
         .replace("{token_id}", &own.token_id)
         .replace("{session}", &own.session)
         .replace("{delegation}", &own.delegation)
+        .replace("{server}", &own.server)
         .replace("{approval}", &own.approval);
     let method: Method = method.to_uppercase().parse().unwrap();
     api.with(&[("x-agent-id", named)]).ask(method, &path, key, body).await
@@ -175,7 +183,8 @@ fn the_table_holds_every_endpoint_that_the_key_of_an_agent_reaches() {
         .iter()
         .map(|(method, path, _)| {
             let path = path.split('?').next().unwrap().replace("shared", "{id}");
-            let ids = ["{agent}", "{token_id}", "{session}", "{delegation}", "{approval}"];
+            let ids =
+                ["{agent}", "{token_id}", "{session}", "{delegation}", "{approval}", "{server}"];
             (*method, ids.iter().fold(path, |path, id| path.replace(id, "{id}")))
         })
         .collect();

@@ -6,6 +6,7 @@ use axum::http::Method;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
+use crate::mcp_servers::pinned_tool;
 use crate::support::{Harness, open, open_with};
 
 /// What there is to act upon.
@@ -22,6 +23,8 @@ pub(crate) struct Subjects {
     approval: String,
     spare_key: String,
     webhook: String,
+    /// An MCP server, and the digest of its tool `search`, where one is needed.
+    mcp_server: (String, String),
     digest: String,
     /// Where the policies are read from, for the one endpoint that reads them again.
     _folder: Option<tempfile::TempDir>,
@@ -33,7 +36,7 @@ impl Subjects {
     pub(crate) async fn of(route: &str) -> Self {
         let folder = (route == "/api/v1/policies/reload").then(|| tempfile::tempdir().unwrap());
         let api = match &folder {
-            None => open().await,
+            None => open_with(|builder| builder.allow_private_targets(true)).await,
             Some(folder) => {
                 let default = include_str!("../../policies/default.cedar");
                 std::fs::write(folder.path().join("default.cedar"), default).unwrap();
@@ -71,6 +74,15 @@ impl Subjects {
             }
             _ => String::new(),
         };
+        let mcp_server = match route {
+            "/mcp/servers/{id}/tools/{tool}/accept" => pinned_tool(&harness, "search").await,
+            _ if route.starts_with("/mcp/servers/") => {
+                let server = json!({ "name": "files", "url": "https://mcp.example.com/" });
+                let server = harness.post("/mcp/servers", ADMIN, server).await.ok().text("id");
+                (server, String::new())
+            }
+            _ => (String::new(), String::new()),
+        };
         Self {
             harness,
             token,
@@ -82,6 +94,7 @@ impl Subjects {
             approval,
             spare_key,
             webhook,
+            mcp_server,
             digest: digest.opening,
             _folder: folder,
         }
@@ -123,6 +136,12 @@ const TABLE: &[(&str, &str, May)] = &[
     ("get", "/api/v1/delegations/{id}", [OK, NO, OK, OK, OK]),
     ("delete", "/api/v1/delegations/{id}", [OK, NO, NO, OK, OK]),
     ("post", "/api/v1/delegations/{id}/session", [OK, NO, NO, NO, OK]),
+    ("post", "/mcp/servers", [NO, NO, NO, NO, OK]),
+    ("get", "/mcp/servers", [OK, OK, OK, OK, OK]),
+    ("get", "/mcp/servers/{id}", [OK, OK, OK, OK, OK]),
+    ("delete", "/mcp/servers/{id}", [NO, NO, NO, NO, OK]),
+    ("get", "/mcp/servers/{id}/tools", [OK, OK, OK, OK, OK]),
+    ("post", "/mcp/servers/{id}/tools/{tool}/accept", [NO, NO, NO, OK, OK]),
     ("get", "/mcp/approvals", [OK, OK, OK, OK, OK]),
     ("get", "/mcp/approvals/{id}", [OK, NO, OK, OK, OK]),
     ("post", "/mcp/approvals/{id}/approve", [NO, NO, NO, OK, OK]),
@@ -171,6 +190,8 @@ pub(crate) fn request(
         &subjects.approval
     } else if route.contains("/webhooks/") {
         &subjects.webhook
+    } else if route.contains("/mcp/servers/") {
+        &subjects.mcp_server.0
     } else {
         &subjects.spare_key
     };
@@ -192,6 +213,10 @@ pub(crate) fn request(
             "from_agent_id": agent, "to_agent_id": subjects.other, "scope": ["search"],
         })),
         (_, "/mcp/sessions/init") => Some(json!({ "agent_id": agent, "server_id": "files" })),
+        (_, "/mcp/servers") => Some(json!({ "name": "more", "url": "https://mcp.example.com/" })),
+        (_, "/mcp/servers/{id}/tools/{tool}/accept") => {
+            Some(json!({ "digest": subjects.mcp_server.1 }))
+        }
         (_, "/mcp/approvals/{id}/input") => {
             Some(json!({ "input": { "table": "users" }, "r": subjects.digest }))
         }
@@ -207,7 +232,7 @@ pub(crate) fn request(
         (_, "/api/v1/tools/{name}/effect") => Some(json!({ "effect": "read" })),
         _ => Some(json!({})),
     };
-    let path = route.replace("{id}", id).replace("{name}", "search");
+    let path = route.replace("{id}", id).replace("{name}", "search").replace("{tool}", "search");
     (method.to_uppercase().parse().unwrap(), path, body)
 }
 
@@ -295,8 +320,11 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
             ("/api/v1/agents", _) => {
                 assert_eq!(answer.ok().body["agents"].as_array().unwrap().len(), 2);
             }
-            // A tool is nobody's, and an agent may raise what it may use.
-            ("/api/v1/tools", _) => {
+            // A tool is nobody's, and an agent may raise what it may use; nor is a server.
+            (
+                "/api/v1/tools" | "/mcp/servers" | "/mcp/servers/{id}" | "/mcp/servers/{id}/tools",
+                _,
+            ) => {
                 answer.ok();
             }
             ("/mcp/approvals", _) => assert_eq!(answer.ok().body, json!({ "approvals": [] })),

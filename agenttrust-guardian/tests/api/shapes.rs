@@ -178,7 +178,10 @@ impl Tried {
 /// Everything that a request could change.
 async fn things(api: &Api) -> Value {
     // That a request was refused is recorded of some, and changes nothing.
-    let refused = api.audit("delegation.refused").await.len() as u64;
+    let mut refused = 0;
+    for kind in ["delegation.refused", "mcp_server.refused"] {
+        refused += api.audit(kind).await.len() as u64;
+    }
     let mut things = vec![json!(api.audit_rows().await - refused)];
     for list in [
         "/api/v1/agents",
@@ -189,6 +192,7 @@ async fn things(api: &Api) -> Value {
         "/api/v1/tools",
         "/api/v1/policies",
         "/api/v1/webhooks",
+        "/mcp/servers",
     ] {
         things.push(api.get(list, ADMIN).await.ok().body);
     }
