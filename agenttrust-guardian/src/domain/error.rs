@@ -195,6 +195,7 @@ impl From<Full> for Error {
             Kind::Waiting => "requests that wait for an approval",
             Kind::Streams => "streams of revocations open",
             Kind::McpStreams => "streams of MCP servers open",
+            Kind::McpBytes => "bytes of answers of MCP servers on the way",
             Kind::Exports => "exports of the audit on the way",
         };
         let refused = match whose {

@@ -29,6 +29,9 @@ const WAITING: usize = 1_024;
 /// leaves places for others.
 const STREAMS: usize = 96;
 const STREAMS_OF_KEY: usize = 4;
+/// How many bytes of answers of MCP servers are held at most, and how many of them for one key.
+const MCP_BYTES: usize = 256 << 20;
+const MCP_BYTES_OF_KEY: usize = MCP_BYTES / 4;
 /// How many streams are open at most that MCP servers say things on by themselves.
 const MCP_STREAMS: usize = 1_024;
 /// How many exports of the audit are on their way at most, and how many of them for one key: each reads the whole
@@ -46,6 +49,7 @@ pub(crate) enum Kind {
     Waiting,
     Streams,
     McpStreams,
+    McpBytes,
     Exports,
 }
 
@@ -60,6 +64,7 @@ impl Kind {
             Self::Waiting => "waiting",
             Self::Streams => "streams",
             Self::McpStreams => "mcp_streams",
+            Self::McpBytes => "mcp_answer_bytes",
             Self::Exports => "exports",
         }
     }
@@ -105,6 +110,7 @@ pub(crate) struct Limits {
     pub(crate) waiting: Arc<Shares>,
     pub(crate) streams: Arc<Shares>,
     pub(crate) mcp_streams: Arc<Shares>,
+    pub(crate) mcp_bytes: Arc<Shares>,
     pub(crate) exports: Arc<Shares>,
 }
 
@@ -132,12 +138,13 @@ impl Limits {
             waiting: shares(Kind::Waiting, WAITING, quarter(WAITING)),
             streams: shares(Kind::Streams, STREAMS, STREAMS_OF_KEY),
             mcp_streams: shares(Kind::McpStreams, MCP_STREAMS, quarter(MCP_STREAMS)),
+            mcp_bytes: shares(Kind::McpBytes, MCP_BYTES, MCP_BYTES_OF_KEY),
             exports: shares(Kind::Exports, EXPORTS, EXPORTS_OF_KEY),
         })
     }
 
     /// Each of them.
-    pub(crate) fn each(&self) -> [&Shares; 8] {
+    pub(crate) fn each(&self) -> [&Shares; 9] {
         [
             &self.requests,
             &self.taking_back,
@@ -146,6 +153,7 @@ impl Limits {
             &self.waiting,
             &self.streams,
             &self.mcp_streams,
+            &self.mcp_bytes,
             &self.exports,
         ]
     }

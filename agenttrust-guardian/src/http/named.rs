@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderName;
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -33,11 +33,13 @@ pub(super) async fn refuse_others(
     match check(&hosts, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => {
-            let status = StatusCode::MISDIRECTED_REQUEST.as_u16();
             let method = counting::word(request.method());
-            tracing::debug!(method, status, why = error.message(), "answered");
+            let why = error.message().to_owned();
+            let response = error.into_response();
+            let status = response.status().as_u16();
+            tracing::debug!(method, status, why, "answered");
             engine.metrics.requests.count(method, "none".to_owned(), status);
-            error.into_response()
+            response
         }
     }
 }
@@ -53,9 +55,19 @@ fn check(hosts: &Hosts, request: &Request) -> Result<(), Error> {
         return Err(unknown("asked for as", host));
     }
     match only(request, &ORIGIN)? {
-        Some(origin) if !is_page_of(hosts, origin) => Err(unknown("asked by a page of", origin)),
+        Some(origin) if !is_page_of(hosts, origin) => {
+            let error = unknown("asked by a page of", origin);
+            // MCP has a status of its own for that.
+            Err(if is_mcp(request) { Error::forbidden(error.message().to_owned()) } else { error })
+        }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether a request is for an MCP server behind the Guardian.
+fn is_mcp(request: &Request) -> bool {
+    let below = request.uri().path().strip_prefix("/mcp/");
+    below.is_some_and(|id| !matches!(id, "" | "servers" | "approvals") && !id.contains('/'))
 }
 
 /// The host that a request names: in its target (`:authority` of HTTP/2), in its header `Host`, or in both alike.
@@ -134,6 +146,7 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::domain::ErrorKind;
 
     fn asked(target: &str, headers: &[(&str, &[u8])]) -> Result<(), Error> {
         let mut request = Request::builder().uri(target);
@@ -202,6 +215,18 @@ mod tests {
         ] {
             assert!(from(origin).is_err(), "{origin:?}");
         }
+    }
+
+    #[test]
+    fn page_that_asks_an_mcp_server_is_forbidden_as_mcp_has_it() {
+        let headers = [("host", b"localhost".as_slice()), ("origin", b"http://evil.example")];
+        let kind = |target: &str| asked(target, &headers).unwrap_err().kind();
+        assert_eq!(kind("/mcp/mcp_1"), ErrorKind::Forbidden);
+        for path in ["/mcp/servers", "/mcp/approvals", "/mcp/servers/mcp_1", "/mcp/", "/api/v1/x"] {
+            assert_eq!(kind(path), ErrorKind::Misdirected, "{path}");
+        }
+        let other = [("host", b"evil.example".as_slice())];
+        assert_eq!(asked("/mcp/mcp_1", &other).unwrap_err().kind(), ErrorKind::Misdirected);
     }
 
     #[test]

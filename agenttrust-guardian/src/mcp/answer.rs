@@ -13,6 +13,7 @@ use super::era::{Era, LEGACY, MODERN};
 use super::methods::{self, TOOLS_CHANGED};
 use super::refusal::Refusal;
 use super::report::Outcome;
+use super::send;
 use super::tools;
 use super::who::Who;
 use crate::registry::McpServerEntry;
@@ -87,7 +88,7 @@ impl Reader {
                 return Heard::Broken("sent what is a question and an answer in one");
             }
             let passes = match head.id {
-                Some(_) => self.era.asks(method),
+                Some(_) => methods::asks(self.era, method),
                 None => methods::tells(method),
             };
             if method == TOOLS_CHANGED && head.id.is_none() {
@@ -156,7 +157,7 @@ impl Reader {
             return Ok(text);
         }
         let unreadable = || Refusal::upstream("the MCP server sent a list that cannot be read");
-        let mut message: Value = serde_json::from_str(&text).map_err(|_| unreadable())?;
+        let mut message = send::read(text.as_bytes()).ok_or_else(unreadable)?;
         let result = message.get_mut("result").ok_or_else(unreadable)?;
         match method {
             "tools/list" => {

@@ -21,7 +21,6 @@ use crate::services::approvals;
 /// A call that is to be checked.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    pub(super) kind: Kind,
     /// What the Guardian is asked about.
     pub(super) action: String,
     hint: Option<Effect>,
@@ -60,7 +59,7 @@ impl Call {
             .map_err(|error| Refusal::invalid(error.to_string()).id(message.id()))?;
         let hint = hint.max(kind.effect());
         let trace = super::trace::headers(message, None);
-        Ok(Self { kind, action, hint, trace, input, commitment })
+        Ok(Self { action, hint, trace, input, commitment })
     }
 
     fn check(&self, proxy: &Proxy, who: &Who, place: Option<Arc<Share>>) -> Check {

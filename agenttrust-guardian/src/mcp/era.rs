@@ -1,5 +1,6 @@
 //! The two eras of MCP: which one a message is of, and whether header and body say the same of it.
 
+pub(super) use agenttrust_tower::internal::mcp::Era;
 use agenttrust_tower::internal::mcp::{HEADER_MISMATCH, INVALID_PARAMS, JsonRpc};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -23,15 +24,6 @@ pub(super) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub(super) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub(super) const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 pub(super) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-
-/// An era.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Era {
-    /// Up to 2025-11-25: initialisation, sessions, streams of the server's own.
-    Legacy,
-    /// From 2026-07-28 on: every request stands by itself.
-    Modern,
-}
 
 /// How a request comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,31 +78,16 @@ impl Manner {
             None => Ok(Self::Plain),
         }
     }
-
-    /// The era of the caller; `None` where either will do.
-    pub(super) fn era(&self) -> Option<Era> {
-        match self {
-            Self::Initialize | Self::InSession(_) => Some(Era::Legacy),
-            Self::Modern(_) => Some(Era::Modern),
-            Self::Plain => None,
-        }
-    }
 }
 
 /// What a request of the modern era has beside its version.
 fn modern(headers: &HeaderMap, message: &JsonRpc) -> Result<(), Refusal> {
-    if only(headers, &VERSION)?.is_none() {
-        return Err(mismatch(&VERSION));
+    message.complete(headers)?;
+    for header in [&VERSION, &METHOD, &NAME] {
+        only(headers, header)?;
     }
     if !message.meta(META_CAPABILITIES).is_some_and(Value::is_object) {
         return Err(missing_meta(META_CAPABILITIES));
-    }
-    if only(headers, &METHOD)?.is_none() {
-        return Err(mismatch(&METHOD));
-    }
-    let named = matches!(message.method(), Some("tools/call" | "resources/read" | "prompts/get"));
-    if named && only(headers, &NAME)?.is_none() {
-        return Err(mismatch(&NAME));
     }
     Ok(())
 }
@@ -137,11 +114,6 @@ pub(super) fn only<'a>(
             ),
         )),
     }
-}
-
-fn mismatch(name: &HeaderName) -> Refusal {
-    let message = format!("the header {name} is missing; say in it what the body says");
-    Refusal::new(StatusCode::BAD_REQUEST, HEADER_MISMATCH, message)
 }
 
 fn missing_meta(member: &str) -> Refusal {

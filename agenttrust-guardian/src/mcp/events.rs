@@ -84,6 +84,11 @@ impl Events {
         self.rest.extend_from_slice(bytes);
     }
 
+    /// How much is held that was not handed on.
+    pub(super) fn held(&self) -> usize {
+        self.rest.len() + self.length
+    }
+
     /// The next event or comment, once it is there whole.
     ///
     /// # Errors

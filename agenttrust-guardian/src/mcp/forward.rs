@@ -12,11 +12,12 @@ use super::own_sessions::{OwnSession, is_over};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::{Refusal, json_answer};
 use super::report::{Outcome, Report};
+use super::room::Room;
 use super::send::{self, ANSWER_MAX_BYTES, Answered, Outward, QUIET_MOST, answered};
 use super::trace;
 use super::turn::Turn;
 use super::upstream::{add_meta, unreadable};
-use crate::outbound::Incoming;
+use crate::outbound::{self, Incoming};
 
 /// The stream that a client listens on for whatever changes.
 const LISTEN: &str = "subscriptions/listen";
@@ -56,9 +57,10 @@ impl Turn {
             Answered::Json => {
                 let whole = self.plain(era, incoming);
                 let whole = while_alive(&alive, &engine, whole).await.and_then(|whole| whole);
-                let (text, outcome) = whole.map_err(|refusal| failed(&mut report, refusal))?;
+                let (text, outcome, room) =
+                    whole.map_err(|refusal| failed(&mut report, refusal))?;
                 finish(&mut report, outcome);
-                Ok(json_answer(StatusCode::OK, text))
+                Ok(json_answer(StatusCode::OK, String::new()).map(|_| room.body(text.into())))
             }
             Answered::Events => self.events(era, incoming, report).await,
         }
@@ -90,11 +92,7 @@ impl Turn {
         let message = &self.message;
         let method = message.method();
         let mut outward = match (&self.manner, era) {
-            (Manner::Modern(version), _) => {
-                let mut outward = Outward::modern(version, method.unwrap_or_default());
-                self.add_params(&mut outward);
-                outward
-            }
+            (Manner::Modern(version), _) => Outward::modern(version, method.unwrap_or_default()),
             (Manner::Plain, Some(Era::Modern)) => {
                 let newest = MODERN.first().copied().unwrap_or_default();
                 Outward::modern(newest, method.unwrap_or_default())
@@ -109,8 +107,11 @@ impl Turn {
             }
         };
         let is_modern = matches!(self.manner, Manner::Modern(_)) || era == Some(Era::Modern);
-        if is_modern && let Some(name) = about(message) {
-            outward.about(name);
+        if is_modern {
+            self.add_params(&mut outward);
+            if let Some(name) = about(message) {
+                outward.about(name);
+            }
         }
         outward.headers.extend(trace::headers(message, Some(&self.headers)));
         Ok(outward.body(self.written(era)?))
@@ -134,12 +135,16 @@ impl Turn {
         Ok(outward.body(self.message.write()?))
     }
 
-    /// The arguments that are repeated in headers. They agree with the body by now.
+    /// The arguments that are repeated in headers, as the body has them.
     fn add_params(&self, outward: &mut Outward) {
-        let repeated =
-            self.headers.iter().filter(|(name, _)| name.as_str().starts_with("mcp-param-"));
-        for (name, value) in repeated {
-            outward.headers.append(name.clone(), value.clone());
+        let arguments =
+            self.message.params().and_then(|params| params.get("arguments")?.as_object());
+        let repeated = self.params.iter().flat_map(|params| params.repeated(arguments));
+        for (header, value) in repeated {
+            match value {
+                Value::String(text) => outward.says(header.clone(), text),
+                other => outward.says(header.clone(), &other.to_string()),
+            }
         }
     }
 
@@ -155,14 +160,32 @@ impl Turn {
         Reader { proxy, server, who: self.who.clone(), era, listens, expected }
     }
 
-    /// An answer that is one message.
-    async fn plain(&self, era: Era, incoming: Incoming) -> Result<(String, Outcome), Refusal> {
+    /// An answer that is one message, and the room that it takes.
+    async fn plain(
+        &self,
+        era: Era,
+        mut incoming: Incoming,
+    ) -> Result<(String, Outcome, Room), Refusal> {
         let patience = self.proxy.engine.settings.mcp.patience;
-        let whole = incoming.whole(ANSWER_MAX_BYTES, patience).await;
-        let whole = whole.map_err(|error| send::failed(&self.server, &error))?;
-        let text = String::from_utf8(whole.into()).map_err(|_| unreadable())?;
+        let mut room = Room::new(&self.proxy, &self.who.key)?;
+        let read = async {
+            let mut whole = Vec::new();
+            let told = |error| send::failed(&self.server, &error);
+            while let Some(piece) = incoming.chunk(patience).await.map_err(told)? {
+                let length = whole.len() + piece.len();
+                if length > ANSWER_MAX_BYTES {
+                    return Err(told(outbound::Error::TooLong(ANSWER_MAX_BYTES)));
+                }
+                room.fit(length)?;
+                whole.extend_from_slice(&piece);
+            }
+            Ok(whole)
+        };
+        let whole = agenttrust::background::timeout(patience, read).await;
+        let whole = whole.unwrap_or_else(|_| Err(send::broke_off()))?;
+        let text = String::from_utf8(whole).map_err(|_| unreadable())?;
         match self.reader(era, false).hear(text).await {
-            Heard::Last(text, outcome) => Ok((text, outcome)),
+            Heard::Last(text, outcome) => Ok((text, outcome, room)),
             Heard::Broken(what) => Err(Refusal::upstream(format!("the MCP server {what}"))),
             Heard::Pass(_) | Heard::Drop => {
                 Err(Refusal::upstream("the MCP server answered with a question"))
@@ -189,6 +212,7 @@ impl Turn {
             _ => (settings.mcp.patience, (self.place.clone(), None)),
         };
         let pump = Pump {
+            room: Room::new(&self.proxy, &self.who.key)?,
             incoming,
             reader: self.reader(era, listens),
             alive: self.alive(),

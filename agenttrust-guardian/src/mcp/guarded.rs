@@ -45,7 +45,8 @@ pub(super) async fn call(
         turn.server = tools::fresh(&turn.proxy, &turn.server).await?;
         match turn.server.callable(name) {
             Callable::Yes(pinned) => {
-                see_params(&turn, &pinned)?;
+                turn.params = params_of(&pinned);
+                turn.message.agree_on_params(&turn.headers, turn.params.as_ref())?;
                 hint = pinned.effect_hint;
             }
             Callable::Changed => return Ok(changed(&turn, name)),
@@ -76,14 +77,10 @@ pub(super) async fn call(
     }
 }
 
-/// Sees that the arguments that are repeated in headers are those of the body.
-fn see_params(turn: &Turn, pinned: &PinnedTool) -> Result<(), Refusal> {
-    let schema = pinned.definition.get("inputSchema").unwrap_or(&Value::Null);
-    // A schema that is not valid is one that clients of MCP do not call by; then there is nothing to compare.
-    let Ok(params) = ParamHeaders::of(schema) else { return Ok(()) };
-    let arguments = turn.message.params().and_then(|params| params.get("arguments")?.as_object());
-    let all = matches!(turn.manner, Manner::Modern(_));
-    Ok(params.agree(&turn.headers, arguments, all)?)
+/// Which arguments of a tool are repeated in headers. A schema that is not valid is one that clients of MCP do not call
+/// by; then whatever is repeated has to be some argument.
+fn params_of(pinned: &PinnedTool) -> Option<ParamHeaders> {
+    ParamHeaders::of(pinned.definition.get("inputSchema").unwrap_or(&Value::Null)).ok()
 }
 
 /// Makes the call. What comes of it is reported, whatever that is.

@@ -24,6 +24,7 @@ mod own_sessions;
 mod pump;
 mod refusal;
 mod report;
+mod room;
 mod send;
 mod session;
 mod streams;

@@ -20,6 +20,7 @@ use super::answer::{Expected, Heard, Reader};
 use super::events::{Event, Events, Piece};
 use super::refusal::Refusal;
 use super::report::{Outcome, Report};
+use super::room::Room;
 use super::send::{broke_off, failed, unread};
 use super::who::Alive;
 use crate::domain::limits::Share;
@@ -43,6 +44,8 @@ pub(super) struct Pump {
     pub(super) alive: Alive,
     /// Told how the call ended, where it is one.
     pub(super) report: Option<Report>,
+    /// Room for what came and was not handed on.
+    pub(super) room: Room,
     /// What it holds of what is scarce.
     pub(super) _places: (Option<Arc<Share>>, Option<Share>),
     /// How long the server may be silent.
@@ -183,6 +186,9 @@ impl Pump {
                         self.state.heard_at = Instant::now();
                         self.state.came = self.state.came.saturating_add(bytes.len());
                         self.state.events.push(&bytes);
+                        if let Err(refusal) = self.room.fit(self.state.events.held()) {
+                            return self.fail(refusal, "NoReply");
+                        }
                     }
                     Waited::Beat => return Next::Beat,
                     Waited::Failed(refusal) => return self.fail(refusal, "NoReply"),

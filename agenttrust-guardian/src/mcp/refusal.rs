@@ -100,9 +100,13 @@ impl Refusal {
         self.status
     }
 
-    #[cfg(test)]
     pub(super) fn code(&self) -> i32 {
         self.code
+    }
+
+    /// A member of what a program may want to read, as text.
+    pub(super) fn datum(&self, member: &str) -> Option<&str> {
+        self.data.as_ref()?.get(member)?.as_str()
     }
 
     /// The message of JSON-RPC.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agenttrust_tower::internal::mcp::{Text, parse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -21,6 +22,9 @@ use crate::registry::McpServerEntry;
 
 /// The longest answer that is not a stream.
 pub(super) const ANSWER_MAX_BYTES: usize = 16 << 20;
+/// The longest answer to a question of the proxy's own, and how many values there may be in it.
+const OWN_MAX_BYTES: usize = 4 << 20;
+const VALUES_MOST: usize = 256 << 10;
 /// The longest id of a session that a server gives out.
 const SESSION_MAX_BYTES: usize = 1_024;
 /// How much of an answer that is none is read, to say what it is.
@@ -142,8 +146,8 @@ pub(super) fn failed(server: &McpServerEntry, error: &outbound::Error) -> Refusa
         outbound::Error::Redirected { .. } => Refusal::upstream(
             "the MCP server answered with a redirect, which is not followed; register it under the URL that it is at",
         ),
-        outbound::Error::TooLong(_) => Refusal::upstream(format!(
-            "the answer of the MCP server is longer than {ANSWER_MAX_BYTES} bytes, which is the most"
+        outbound::Error::TooLong(most) => Refusal::upstream(format!(
+            "the answer of the MCP server is longer than {most} bytes, which is the most"
         )),
         outbound::Error::NoAnswer(_) => {
             Refusal::upstream("the MCP server does not answer, or not in time; try again later")
@@ -297,6 +301,14 @@ pub(super) async fn ask_and_session(
     Ok((answer, session))
 }
 
+/// A message that is read as a whole. A value takes many times the memory of its text.
+pub(super) fn read(text: &[u8]) -> Option<Value> {
+    match parse(text, VALUES_MOST) {
+        Ok(Text::Object(message)) => Some(Value::Object(message)),
+        _ => None,
+    }
+}
+
 /// The one answer in what came, whether it is plain or among events.
 pub(super) async fn whole(
     proxy: &Arc<Proxy>,
@@ -309,17 +321,17 @@ pub(super) async fn whole(
     match answered(&incoming)? {
         Answered::Nothing => Err(Refusal::upstream("the MCP server gave no answer to a question")),
         Answered::Json => {
-            let bytes = incoming.whole(ANSWER_MAX_BYTES, patience).await.map_err(told)?;
-            serde_json::from_slice(&bytes).map_err(|_| unreadable())
+            let bytes = incoming.whole(OWN_MAX_BYTES, patience).await.map_err(told)?;
+            read(&bytes).ok_or_else(unreadable)
         }
         Answered::Events => {
-            let (mut events, mut left) = (Events::default(), ANSWER_MAX_BYTES);
+            let (mut events, mut left) = (Events::default(), OWN_MAX_BYTES);
             let found = async {
                 loop {
                     while let Some(piece) = events.next().map_err(|why| unread(why))? {
                         let Piece::Event(event) = piece else { continue };
                         let data = event.data.unwrap_or_default();
-                        let message = serde_json::from_str::<Value>(&data).unwrap_or_default();
+                        let message = read(data.as_bytes()).unwrap_or_default();
                         if message.get("method").is_none() && message.get("id") == id {
                             return Ok(message);
                         }
@@ -327,9 +339,9 @@ pub(super) async fn whole(
                     let Some(chunk) = incoming.chunk(patience).await.map_err(told)? else {
                         return Err(broke_off());
                     };
-                    left = left.checked_sub(chunk.len()).ok_or_else(|| {
-                        failed(server, &outbound::Error::TooLong(ANSWER_MAX_BYTES))
-                    })?;
+                    left = left
+                        .checked_sub(chunk.len())
+                        .ok_or_else(|| failed(server, &outbound::Error::TooLong(OWN_MAX_BYTES)))?;
                     events.push(&chunk);
                 }
             };

@@ -11,6 +11,7 @@ use super::answer::{Expected, Reader};
 use super::era::{Era, LEGACY, MODERN, SESSION, VERSION, known, only};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::Refusal;
+use super::room::Room;
 use super::send::{self, Answered, Outward, QUIET_MOST, answered};
 use super::session::Session;
 use super::who::Alive;
@@ -56,8 +57,10 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     let expected = Expected::Nothing;
     let proxy = Arc::clone(proxy);
     let reader = Reader { proxy, server, who, era: Era::Legacy, listens: true, expected };
+    let room = Room::new(&reader.proxy, &reader.who.key)?;
     let (report, state, idle) = (None, State::default(), QUIET_MOST);
-    let pump = Pump { incoming, reader, alive, report, _places: (None, Some(place)), idle, state };
+    let _places = (None, Some(place));
+    let pump = Pump { incoming, reader, alive, report, room, _places, idle, state };
     Ok(pump.into_response())
 }
 

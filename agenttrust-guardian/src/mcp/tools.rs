@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use agenttrust::background;
 use agenttrust_tower::internal::mcp::Kind;
 use serde_json::{Value, json};
 
 use super::Proxy;
 use super::answer::Reader;
 use super::refusal::Refusal;
+use super::send::broke_off;
 use super::upstream::{list_tools, unreadable};
 use super::who::Who;
 use crate::pipeline::{self, Check};
@@ -32,7 +34,9 @@ pub(super) async fn fresh(
         let _alone = upstream.listing.lock().await;
         if !upstream.knows_tools() {
             let (changes, at) = (upstream.changes(), Instant::now());
-            let listed = list_tools(proxy, server).await?;
+            let patience = proxy.engine.settings.mcp.patience.saturating_mul(2);
+            let listed = background::timeout(patience, list_tools(proxy, server)).await;
+            let listed = listed.unwrap_or_else(|_| Err(broke_off()))?;
             mcp_tools::observe(&proxy.engine, server, listed).await?;
             upstream.listed(changes, at);
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use agenttrust_tower::internal::mcp::{INVALID_PARAMS, JsonRpc};
+use agenttrust_tower::internal::mcp::{
+    INVALID_PARAMS, JsonRpc, ParamHeaders, is_notification, is_request,
+};
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::era::{Era, LEGACY, Manner, VERSION, known, only};
+use super::era::{Era, LEGACY, Manner, UNSUPPORTED_VERSION, VERSION, known, only};
 use super::metadata::Base;
 use super::refusal::Refusal;
 use super::session::Session;
@@ -39,6 +41,8 @@ pub(super) struct Turn {
     pub(super) message: JsonRpc,
     pub(super) manner: Manner,
     pub(super) session: Option<Session>,
+    /// Which arguments of the tool are repeated in headers.
+    pub(super) params: Option<ParamHeaders>,
 }
 
 impl Turn {
@@ -53,13 +57,20 @@ impl Turn {
         let (id, named) = (message.id().cloned(), named(&message));
         let refused = (Arc::clone(proxy), Arc::clone(&server), who.clone());
         let answered = async {
-            let manner = Manner::of(&headers, &message)?;
+            let manner = match Manner::of(&headers, &message) {
+                Err(refusal) if refusal.code() == UNSUPPORTED_VERSION => {
+                    return Err(of_server(proxy, &server, refusal).await);
+                }
+                manner => manner?,
+            };
             let session = match &manner {
                 Manner::InSession(sealed) => Some(proxy.open(&server, &who, sealed)?),
                 _ => None,
             };
             let proxy = Arc::clone(proxy);
-            let turn = Self { proxy, server, who, base, headers, place, message, manner, session };
+            let params = None;
+            let turn =
+                Self { proxy, server, who, base, headers, place, message, manner, session, params };
             turn.answered().await
         };
         answered.await.unwrap_or_else(|refusal: Refusal| {
@@ -82,7 +93,7 @@ impl Turn {
             return initialize::initialize(self).await;
         }
         let era = self.era(&method).await?;
-        if !era.takes(&method) {
+        if !is_request(&method, Some(era)) {
             let status = match self.manner {
                 Manner::Modern(_) => StatusCode::NOT_FOUND,
                 _ => StatusCode::OK,
@@ -110,9 +121,7 @@ impl Turn {
                 }
             }
             // What neither era knows is refused before anyone is asked.
-            Manner::Plain if !Era::Legacy.takes(method) && !Era::Modern.takes(method) => {
-                Ok(Era::Legacy)
-            }
+            Manner::Plain if !is_request(method, None) => Ok(Era::Legacy),
             Manner::Plain => match self.proxy.spoken(&self.server).await?.modern {
                 Some(_) => Ok(Era::Modern),
                 None => Ok(Era::Legacy),
@@ -149,14 +158,14 @@ impl Turn {
 
     /// Hands on what the client tells.
     async fn notification(self, method: &str) -> Result<Response, Refusal> {
-        let known = |era: Era| era.hears(method);
+        let known = |era| is_notification(method, era);
         let era = match &self.manner {
             // The proxy is the client of the server: what such a caller tells is nobody's.
-            Manner::Plain if known(Era::Legacy) || known(Era::Modern) => return Ok(accepted()),
+            Manner::Plain if known(None) => return Ok(accepted()),
             Manner::Initialize | Manner::InSession(_) | Manner::Plain => Era::Legacy,
             Manner::Modern(_) => Era::Modern,
         };
-        if !known(era) {
+        if !known(Some(era)) {
             let message =
                 format!("the notification {method:?} is not known here, so it is not handed on");
             return Err(Refusal::new(StatusCode::BAD_REQUEST, METHOD_NOT_FOUND, message));
@@ -203,6 +212,14 @@ impl Turn {
                 Ok(said.filter(|said| known(&LEGACY, said).is_some()).or(of_session))
             }
         }
+    }
+}
+
+/// The same refusal of a version, with those that the server speaks and not all that are known here.
+async fn of_server(proxy: &Arc<Proxy>, server: &Arc<McpServerEntry>, refusal: Refusal) -> Refusal {
+    match (proxy.spoken(server).await, refusal.datum("requested")) {
+        (Ok(spoken), Some(requested)) => wrong_era(&spoken, Era::Modern, requested),
+        _ => refusal,
     }
 }
 

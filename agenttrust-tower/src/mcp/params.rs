@@ -80,6 +80,17 @@ impl ParamHeaders {
         Ok(Self(found.into()))
     }
 
+    /// Returns the arguments that are repeated, each with its header.
+    #[doc(hidden)]
+    pub fn repeated<'a>(
+        &'a self,
+        arguments: Option<&'a Map<String, Value>>,
+    ) -> impl Iterator<Item = (&'a HeaderName, &'a Value)> {
+        self.0.iter().filter_map(move |Repeated { header, path }| {
+            Some((header, at(arguments?, path)?))
+        })
+    }
+
     /// Sees that the headers of the schema say what the arguments say: none differs, none is there for an
     /// argument that is not, and, where `all` have to be, none is missing. Other headers are not looked at.
     ///

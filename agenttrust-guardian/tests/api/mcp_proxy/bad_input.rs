@@ -65,6 +65,25 @@ async fn message_that_is_none_is_refused_with_its_code() {
 }
 
 #[tokio::test]
+async fn version_that_nobody_knows_is_answered_with_those_that_the_server_speaks() {
+    for (speaks, versions) in
+        [(Speaks::Modern, json!(["2026-07-28"])), (Speaks::Legacy, json!(["2025-11-25"]))]
+    {
+        let house = House::of(speaks, &["echo"]).await;
+        for version in ["2099-01-01", "1.0", "", "a very long one".repeat(100).as_str()] {
+            let (mut headers, mut message) = super::modern(call("echo", json!({})));
+            message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = version.into();
+            headers[0].1 = version.to_owned();
+            let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+            let said = house.post(&headers, message).await;
+            said.refused(400, -32022, "does not speak version");
+            assert_eq!(said.answer()["error"]["data"]["supported"], versions);
+        }
+        assert_eq!(house.upstream.called(), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn id_is_a_text_or_a_whole_number_and_comes_back_as_it_was() {
     let house = House::of(Speaks::Legacy, &["echo"]).await;
     for id in ["\"a\"", "\"\"", "0", "-1", "9223372036854775807", "18446744073709551615"] {

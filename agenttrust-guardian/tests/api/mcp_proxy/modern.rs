@@ -89,7 +89,12 @@ async fn argument_that_is_repeated_in_a_header_agrees_with_the_body() {
     let fine = [("mcp-param-region", "=?base64?ZXUgd2VzdA==?="), ("mcp-param-n", "42.0")];
     house.modern_with(&fine, asked.clone()).await.text_of_tool();
     let heard = house.upstream.last("tools/call");
-    assert_eq!(heard.header("mcp-param-region"), "=?base64?ZXUgd2VzdA==?=");
+    // As the body has them.
+    assert_eq!((heard.header("mcp-param-region"), heard.header("mcp-param-n")), ("eu west", "42"));
+    // Who knows nothing of MCP repeats nothing, and the proxy does.
+    house.plain(call("query", json!({ "region": "世界" }))).await.text_of_tool();
+    let heard = house.upstream.last("tools/call");
+    assert_eq!(heard.header("mcp-param-region"), "=?base64?5LiW55WM?=");
     for wrong in [
         &[("mcp-param-region", "us-west"), ("mcp-param-n", "42")][..],
         &[("mcp-param-region", "eu west"), ("mcp-param-n", "43")],
@@ -97,7 +102,7 @@ async fn argument_that_is_repeated_in_a_header_agrees_with_the_body() {
     ] {
         house.modern_with(wrong, asked.clone()).await.refused(400, -32020, "mcp-param-");
     }
-    assert_eq!(house.upstream.called().len(), 1);
+    assert_eq!(house.upstream.called().len(), 2);
 }
 
 #[tokio::test]

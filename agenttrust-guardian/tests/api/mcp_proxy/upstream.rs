@@ -29,7 +29,6 @@ pub(super) enum Speaks {
 /// A request that it heard.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
-    pub(super) http: Method,
     pub(super) headers: HeaderMap,
     pub(super) body: Value,
     pub(super) bytes: Bytes,
@@ -152,7 +151,7 @@ async fn answer(
     bytes: Bytes,
 ) -> Response {
     let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    let heard = Heard { http: http.clone(), headers: headers.clone(), body: body.clone(), bytes };
+    let heard = Heard { headers: headers.clone(), body: body.clone(), bytes };
     inner.heard.lock().unwrap().push(heard);
     let wanted = inner.authorization.lock().unwrap().clone();
     let came = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
