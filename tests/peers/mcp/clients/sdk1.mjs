@@ -71,7 +71,7 @@ assert.equal(transport.protocolVersion, "2025-11-25");
 // The server looks at what the client can do, asks for its roots, and adds tools.
 await until("the server asks for the roots", () => asked.roots > 0);
 let names = [];
-while (!names.includes("trigger-elicitation-request-async")) {
+for (let asked = 0; asked < 200 && !names.includes("trigger-elicitation-request-async"); asked += 1) {
   names = (await client.listTools()).tools.map((tool) => tool.name);
 }
 const done = new Set();

@@ -10,5 +10,6 @@ mod hostile;
 mod house;
 mod peers;
 mod published;
+mod resumed;
 mod rmcp;
 mod stdio;

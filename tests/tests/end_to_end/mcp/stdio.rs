@@ -32,8 +32,7 @@ fn guarded(node: &std::path::Path, home: &TempDir) -> Vec<String> {
 }
 
 #[test]
-fn the_typescript_sdk_calls_the_tools_of_a_local_server_and_what_is_held_does_not_run() -> Result<()>
-{
+fn the_typescript_sdk_calls_the_tools_of_a_local_server() -> Result<()> {
     let Some(node) = node() else { return Ok(()) };
     in_a_runtime(async move || {
         let home = TempDir::with_prefix("home-")?;
