@@ -10,6 +10,7 @@ mod delegations_cli;
 mod hosts;
 mod keys_cli;
 mod logs;
+mod mcp_cli;
 mod mcp_run;
 #[cfg(feature = "otel")]
 mod otel;

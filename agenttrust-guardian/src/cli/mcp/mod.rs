@@ -20,7 +20,7 @@ pub(super) enum Mcp {
     /// Register an MCP server, and print where to point MCP clients at
     Add {
         #[command(flatten)]
-        new: servers::Add,
+        new: servers::New,
         #[command(flatten)]
         remote: Remote,
     },

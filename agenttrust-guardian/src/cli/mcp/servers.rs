@@ -22,7 +22,7 @@ const AUTHORIZATION_MOST: u64 = 16 << 10;
 
 /// A server that is to be registered.
 #[derive(Args)]
-pub(in crate::cli) struct Add {
+pub(in crate::cli) struct New {
     /// Its name, which the names of its tools begin with, as in NAME/tool
     name: String,
     /// Where it is: https, at a public address, unless the Guardian was started with --allow-outbound
@@ -42,13 +42,13 @@ pub(in crate::cli) struct Add {
 }
 
 // A URL may be as good as a password, and so may what was given all the same.
-impl fmt::Debug for Add {
+impl fmt::Debug for New {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Add").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("New").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl Add {
+impl New {
     /// What is to be sent as Authorization, from where it was said to be.
     fn authorization(&self) -> Result<Option<McpAuthorization>, GuardianError> {
         let invalid = |why: String| GuardianError::Invalid(why);
