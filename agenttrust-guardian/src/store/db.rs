@@ -215,16 +215,6 @@ impl Transaction {
         }
     }
 
-    /// Has what is replaced from here on overwritten in the file, and not only let go. PostgreSQL keeps it until the
-    /// table is vacuumed.
-    pub(super) async fn overwrite_deleted(&mut self) -> Result<(), sqlx::Error> {
-        const OVERWRITE: &str = "PRAGMA secure_delete = ON";
-        match self {
-            Self::Sqlite(_) => query(OVERWRITE).execute(self).await.map(drop),
-            Self::Postgres(_) => Ok(()),
-        }
-    }
-
     /// Wakes the other replicas once this is committed. SQLite has none.
     pub(crate) async fn notify(&mut self) -> Result<(), sqlx::Error> {
         match self {

@@ -82,7 +82,6 @@ impl Store {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock("secrets").await?;
-            transaction.overwrite_deleted().await?;
             let mut count = 0;
             for (before, after) in replaced {
                 let replace = query(of.replace()).bind(before.id).bind(before.text).bind(after);

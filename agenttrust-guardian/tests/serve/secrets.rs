@@ -237,6 +237,34 @@ async fn key_is_replaced_by_naming_the_new_one_before_the_old_one() {
 }
 
 #[tokio::test]
+async fn credentials_of_an_mcp_server_are_sealed_anew_with_the_key() {
+    let place = Place::new();
+    let kept = async || {
+        let mut db = place.open().await;
+        let row: (String,) =
+            sqlx::query_as("SELECT credentials FROM mcp_servers").fetch_one(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        row.0
+    };
+    let program = place.serve(Some(ONE)).await;
+    let server = json!({
+        "name": "files", "url": "http://127.0.0.1:9/mcp", "authorization": "Bearer hunter2-of-the-server",
+    });
+    let (status, body) = program.post("/mcp/servers", ADMIN, &server).await;
+    assert!(status < 300 && !body.to_string().contains("hunter2"), "{status} {body}");
+    ended(program).await;
+    let before = kept().await;
+    ended(place.serve(Some(&format!("{TWO},{ONE}"))).await).await;
+    let after = kept().await;
+    assert!(before.starts_with("sealed.1.") && after.starts_with("sealed.1."), "{before} {after}");
+    assert_ne!(before, after);
+    let program = place.serve(Some(TWO)).await;
+    assert!(!program.log().contains(" WARN "), "{}", program.log());
+    ended(program).await;
+    assert_eq!((kept().await, place.holds("hunter2-of-the-server")), (after, None));
+}
+
+#[tokio::test]
 async fn wrong_key_is_told_at_the_start_and_with_each_delivery_and_stops_nothing_else() {
     let place = Place::new();
     let mut receiver = Receiver::answering(&[200]).await;
