@@ -85,6 +85,7 @@ async fn held_call_names_its_approval_and_runs_once_it_is_approved() {
     let shown = desk.approvals().await;
     assert_eq!(shown[0]["action_name"], "notes/delete_note");
     assert_eq!(shown[0]["action_effect"], "destructive");
+    assert_eq!(shown[0]["input_shown"], true, "{shown:?}");
 
     desk.decide(&approval, "approve").await;
     // Another note is another call.

@@ -105,6 +105,15 @@ async fn flood_passes_in_its_order_and_takes_no_memory() {
 }
 
 #[tokio::test]
+async fn what_is_no_message_does_not_reach_the_client_and_does_not_fill_the_log() {
+    let mut client = Client::inside(&[]);
+    assert_eq!(client.says("get_noise", json!({})).await, "quiet now");
+    assert_eq!(client.beside, [] as [Value; 0]);
+    let told = client.log().matches("wrote what is no message").count();
+    assert!((1..=10).contains(&told), "{told} times");
+}
+
+#[tokio::test]
 async fn line_without_an_end_ends_the_server_and_what_waits_is_told() {
     let mut client = Client::inside(&[]);
     let slow = client.ask("tools/call", json!({ "name": "slow_read" })).await;

@@ -94,6 +94,7 @@ impl Server {
             "get_tree",
             "read_tidy",
             "get_change",
+            "get_noise",
         ];
         let tool = |name: &str| {
             let description = match (name, self.changed % 2) {
@@ -149,6 +150,13 @@ impl Server {
                     }));
                 }
                 answer(id, &said("flooded"));
+            }
+            "get_noise" => {
+                for at in 0..1_000 {
+                    let line = ["hello\n", "[]\n", "{\"a\":1}\n", "\n"][at % 4];
+                    std::io::stdout().write_all(line.as_bytes()).unwrap();
+                }
+                answer(id, &said("quiet now"));
             }
             "get_endless" => loop {
                 let piece = vec![b'x'; 1 << 20];

@@ -1,6 +1,7 @@
 //! What passes between the client and the server, and what does not.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use agenttrust::CallOutcome;
@@ -44,6 +45,8 @@ pub(super) struct Relay {
     pub(super) room: Arc<Semaphore>,
     /// Whether nothing waits for an approval any more.
     pub(super) ending: watch::Sender<bool>,
+    /// How often the server wrote what is no message.
+    noise: AtomicU64,
 }
 
 /// What of a call is not part of its input.
@@ -103,6 +106,7 @@ impl Relay {
             listing: tokio::sync::Mutex::default(),
             room: Arc::new(Semaphore::new(CHECKED_MOST as usize)),
             ending: watch::Sender::new(false),
+            noise: AtomicU64::new(0),
         }
     }
 
@@ -209,10 +213,15 @@ impl Relay {
             Ok(Text::Object(members)) if members.get("jsonrpc") == Some(&json!("2.0")) => members,
             Ok(Text::TooMany) => return Err(Stop::Unreadable),
             _ => {
-                tracing::warn!(
-                    bytes = text.len(),
-                    "the MCP server wrote what is no message, which is left out"
-                );
+                let times = self.noise.fetch_add(1, Ordering::Relaxed) + 1;
+                // Told ever more rarely: what a server prints line by line would fill the log.
+                if times.is_power_of_two() {
+                    tracing::warn!(
+                        times,
+                        bytes = text.len(),
+                        "the MCP server wrote what is no message, which is left out"
+                    );
+                }
                 return Ok(());
             }
         };
