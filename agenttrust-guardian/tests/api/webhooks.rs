@@ -127,7 +127,10 @@ async fn webhook_is_told_of_what_it_listens_for_and_nothing_else_on_sqlite() {
 async fn webhook_is_told_of_what_it_listens_for_and_nothing_else_on_postgres() {
     if let Some(database) = Fresh::or_skip() {
         let api = |builder: agenttrust_guardian::GuardianBuilder| {
-            builder.allow_private_targets(true).database(database.url()).secret_key("0f1e".repeat(16))
+            builder
+                .allow_private_targets(true)
+                .database(database.url())
+                .secret_key("0f1e".repeat(16))
         };
         is_told_of_what_it_listens_for(open_with(api).await).await;
     }

@@ -442,7 +442,11 @@ fn key_that_the_program_revokes_as_compromised_takes_along_what_it_issued() {
         let revoked = run(&[&["keys", "revoke", id], flags, &place].concat());
         assert!(revoked.status.success(), "{}", text(&revoked.stderr));
         let said = text(&revoked.stdout);
-        assert_eq!(said.contains("1 tokens, 0 sessions and 0 delegations"), !stays, "{flags:?}: {said}");
+        assert_eq!(
+            said.contains("1 tokens, 0 sessions and 0 delegations"),
+            !stays,
+            "{flags:?}: {said}"
+        );
         // A Guardian that runs on the database follows within a second.
         std::thread::sleep(Duration::from_secs(1));
         assert_eq!(active(&token), stays, "{flags:?}");

@@ -86,9 +86,9 @@ impl ParamHeaders {
         &'a self,
         arguments: Option<&'a Map<String, Value>>,
     ) -> impl Iterator<Item = (&'a HeaderName, &'a Value)> {
-        self.0.iter().filter_map(move |Repeated { header, path }| {
-            Some((header, at(arguments?, path)?))
-        })
+        self.0
+            .iter()
+            .filter_map(move |Repeated { header, path }| Some((header, at(arguments?, path)?)))
     }
 
     /// Sees that the headers of the schema say what the arguments say: none differs, none is there for an

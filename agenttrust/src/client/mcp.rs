@@ -180,6 +180,10 @@ impl<'a> Mcp<'a> {
     /// [`Api`](AgentTrustError::Api) with the code `JSON_RPC_<code>` for an error of MCP, such as `JSON_RPC_-32602`
     /// for a tool that the server does not have; [`Authorization`](AgentTrustError::Authorization) for an agent that
     /// the key is not bound to; [`NotFound`](AgentTrustError::NotFound) when there is no such server.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a call is told these, as in the published clients"
+    )]
     pub async fn call_tool(
         &self,
         server_id: &str,

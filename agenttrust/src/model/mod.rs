@@ -32,9 +32,7 @@ mod word;
 
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey, UpdateAgentRequest};
-pub use self::approval::{
-    Approval, ApprovalDecision, ApprovalStatus, Approver, Binds, BoundTo,
-};
+pub use self::approval::{Approval, ApprovalDecision, ApprovalStatus, Approver, Binds, BoundTo};
 pub use self::audit::{
     AuditCheckpoint, AuditCheckpointSays, AuditCheckpoints, AuditEntry, AuditFault, AuditLog,
     AuditLogVerification, AuditPage, AuditVerification,
