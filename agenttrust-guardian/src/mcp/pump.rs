@@ -230,6 +230,11 @@ impl Pump {
                 }
                 Some(Next::Last(Event { data: Some(text), ..event }))
             }
+            // Nothing that was asked hangs on it: servers say again what they had to begin a stream with.
+            Heard::Broken(what) if self.id().is_none() => {
+                tracing::debug!(server = self.reader.server.row.id, what, "an event is left out");
+                None
+            }
             Heard::Broken(what) => {
                 let refusal = Refusal::upstream(format!("the MCP server {what}"));
                 Some(self.fail(refusal, "NoReply"))

@@ -467,7 +467,15 @@ async fn hostile(inner: &Arc<Inner>, name: &str, id: &Value) -> Option<Response>
             });
             said("application/json", Body::from_stream(counted))
         }
-        "endless" => events(inner, endless(b"data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n")),
+        "endless" => {
+            // One line of an event after the other.
+            static LINE: [u8; 4_096] = {
+                let mut line = [b'x'; 4_096];
+                line[4_095] = b'\n';
+                line
+            };
+            events(inner, endless(&LINE))
+        }
         "flood" => events(inner, endless(
             b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}\n\n",
         )),
