@@ -9,6 +9,9 @@ use serde_json::json;
 
 use super::{House, Speaks, call, next, of_session};
 
+/// What a server costs at most, here with a patience of a second and on a machine that is busy.
+const BOUND: Duration = Duration::from_secs(60);
+
 const TOOLS: [&str; 12] = [
     "html", "huge", "endless", "flood", "broken", "redirect", "other_id", "nonsense", "question",
     "quiet", "busy", "hang",
@@ -40,7 +43,7 @@ async fn answer_that_is_none_is_an_error_that_says_what_it_was() {
             said.refused(status, -32603, says);
             assert_eq!(said.answer()["id"], 1);
             assert!(!said.text.contains("169.254") && !said.text.contains("secret"), "{said:?}");
-            assert!(begun.elapsed() < Duration::from_secs(8), "{tool}: {:?}", begun.elapsed());
+            assert!(begun.elapsed() < BOUND, "{tool}: {:?}", begun.elapsed());
             let of_tool = format!("files/{tool}");
             eventually("it is reported", async || !house.outcomes(&of_tool).await.is_empty()).await;
             assert_eq!(house.outcomes(&of_tool).await[0]["error_type"], "NoReply");
@@ -68,7 +71,7 @@ async fn stream_that_goes_wrong_ends_with_an_error_of_its_request() {
             "{tool}: {said:?}"
         );
         assert!(error["message"].as_str().unwrap().contains(says), "{tool}: {said:?}");
-        assert!(begun.elapsed() < Duration::from_secs(8), "{tool}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < BOUND, "{tool}: {:?}", begun.elapsed());
     }
     eventually("everything is hung up on", async || house.upstream.running() == 0).await;
     assert_eq!(house.outcomes("files/broken").await[0]["error_type"], "NoReply");
