@@ -12,4 +12,5 @@ mod peers;
 mod published;
 mod resumed;
 mod rmcp;
+mod session;
 mod stdio;

@@ -4,57 +4,16 @@ use std::time::Duration;
 
 use agenttrust_tests::bounded::in_a_runtime;
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::house::House;
 use super::peers::{Peer, node};
+use super::session::Caller;
 
 /// How long a stream may be silent that has something to say, and one that has not.
 const PATIENCE: Duration = Duration::from_secs(20);
 const A_WHILE: Duration = Duration::from_secs(1);
-
-/// One who speaks plain HTTP.
-#[derive(Debug)]
-struct Caller {
-    client: reqwest::Client,
-    url: String,
-    headers: Vec<(&'static str, String)>,
-}
-
-impl Caller {
-    fn request(&self, method: reqwest::Method) -> reqwest::RequestBuilder {
-        let request = self.client.request(method, &self.url);
-        self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
-    }
-
-    async fn sent(&self, message: Value) -> Result<reqwest::Response> {
-        let answer = self.request(reqwest::Method::POST).body(message.to_string()).send().await?;
-        ensure!(answer.status().is_success(), "{message}: {}", answer.status());
-        Ok(answer)
-    }
-
-    /// Opens a session.
-    async fn open(house: &House, url: String) -> Result<Self> {
-        let mut headers: Vec<_> =
-            house.headers().into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-        headers.push(("content-type", "application/json".to_owned()));
-        headers.push(("accept", "application/json, text/event-stream".to_owned()));
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let mut caller = Self { client, url, headers };
-        let this = json!({ "name": "caller", "version": "1" });
-        let params =
-            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": this });
-        let open = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
-        let opened = caller.sent(open).await?;
-        let session = opened.headers().get("mcp-session-id").context("a session")?.to_str()?;
-        caller.headers.push(("mcp-session-id", session.to_owned()));
-        caller.headers.push(("mcp-protocol-version", "2025-11-25".to_owned()));
-        let told = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        caller.sent(told).await?;
-        Ok(caller)
-    }
-}
 
 /// Reads a stream until it has said these words; returns what it said so far.
 async fn until(stream: &mut reqwest::Response, words: &str) -> Result<String> {
@@ -74,7 +33,7 @@ fn what_was_missed_comes_and_the_stream_goes_on() -> Result<()> {
     in_a_runtime(async move || {
         let (peer, house) = (Peer::everything(&node).await?, House::start().await?);
         let id = house.register("everything", &peer.url).await?;
-        let caller = Caller::open(&house, house.proxied(&id)).await?;
+        let caller = Caller::open_as(&house, house.proxied(&id), json!({})).await?;
         let slow = json!({ "name": "trigger-long-running-operation",
             "arguments": { "duration": 1, "steps": 4 }, "_meta": { "progressToken": "p" } });
         let slow = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": slow });
