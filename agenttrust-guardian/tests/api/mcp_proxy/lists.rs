@@ -20,6 +20,11 @@ async fn list_has_what_the_agent_may_call_in_the_order_of_the_server() {
     for speaks in [Speaks::Legacy, Speaks::Modern] {
         let house = House::of(speaks, &["zeta", "write", "alpha", "delete_all", "mid"]).await;
         let house = seeing(house, &["files/alpha", "files/zeta", "files/delete_all"]).await;
+        let properties =
+            r#"{"zulu":{"type":"string"},"alpha":{"type":"string"},"mike":{"type":"string"}}"#;
+        let schema = format!(r#"{{"type":"object","properties":{properties}}}"#);
+        house.upstream.inner.tools.lock().unwrap()[0]["inputSchema"] =
+            serde_json::from_str(&schema).unwrap();
         let list = request(1, "tools/list", json!({}));
         let said = match speaks {
             Speaks::Modern => house.modern(list).await,
@@ -30,6 +35,8 @@ async fn list_has_what_the_agent_may_call_in_the_order_of_the_server() {
         };
         // What needs an approval may be called, with one.
         assert_eq!(names(&said), ["zeta", "alpha", "delete_all"]);
+        // What a model reads stands in the order in which it was written.
+        assert!(said.text.contains(properties), "{}", said.text);
         let result = &said.answer()["result"];
         match speaks {
             Speaks::Modern => {
