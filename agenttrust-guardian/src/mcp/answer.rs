@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::Proxy;
 use super::era::{Era, LEGACY, MODERN};
@@ -42,13 +42,38 @@ struct OfResult<'a> {
     tools: Option<&'a RawValue>,
 }
 
+/// What `_meta` of everything on a stream that is listened to says.
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
 /// What is waited for.
 #[derive(Clone, Debug)]
 pub(super) enum Expected {
-    /// The answer to this request; of a list, whether it begins with it.
-    To { id: Value, method: String, is_first_page: bool },
+    /// The answer to this request.
+    To { id: Value, method: String },
     /// Whatever the server says by itself; answers where an earlier stream goes on.
     Nothing,
+}
+
+/// The request whose answer is the stream that a client listens on.
+pub(super) const LISTEN: &str = "subscriptions/listen";
+
+impl Expected {
+    /// Whether it ends by itself, as a call does and a stream that is listened to does not.
+    pub(super) fn is_call(&self) -> bool {
+        matches!(self, Self::To { method, .. } if method != LISTEN)
+    }
+
+    /// What a client is told whose stream ends because the Guardian does.
+    pub(super) fn farewell(&self) -> Option<Value> {
+        match self {
+            Self::To { id, method, .. } if method == LISTEN => Some(json!({
+                "jsonrpc": "2.0",
+                "id": id,
+                "result": { "resultType": "complete", "_meta": { SUBSCRIPTION: id } },
+            })),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of a message of the server.
@@ -113,7 +138,7 @@ impl Reader {
         };
         let result = result.unwrap_or_default();
         match &self.expected {
-            Expected::To { id, method, is_first_page } => {
+            Expected::To { id, method } => {
                 if !is_id(head.id, id, failed) {
                     return Heard::Broken("answered another request");
                 }
@@ -125,7 +150,7 @@ impl Reader {
                 if failed && head.id.is_none_or(|id| id.get() == "null") {
                     return Heard::Last(with_id(&text, id), outcome);
                 }
-                match self.changed(method, failed, *is_first_page, text).await {
+                match self.changed(method, failed, text).await {
                     Ok(text) => Heard::Last(text, outcome),
                     Err(refusal) => {
                         let answer = refusal.id(Some(id)).to_json().to_string();
@@ -150,7 +175,6 @@ impl Reader {
         &self,
         method: &str,
         failed: bool,
-        is_first_page: bool,
         text: String,
     ) -> Result<String, Refusal> {
         if failed || !matches!(method, "tools/list" | "server/discover") {
@@ -161,7 +185,7 @@ impl Reader {
         let result = message.get_mut("result").ok_or_else(unreadable)?;
         match method {
             "tools/list" => {
-                tools::show(self, result, is_first_page).await?;
+                tools::show(self, result).await?;
                 if self.era == Era::Modern {
                     tools::mark_private(result);
                 }

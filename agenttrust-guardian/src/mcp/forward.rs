@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::answer::{Expected, Heard, Reader};
+use super::answer::{Expected, Heard, LISTEN, Reader};
 use super::era::{Era, MODERN, Manner};
 use super::own_sessions::{OwnSession, is_over};
 use super::pump::{Pump, State, while_alive};
@@ -18,9 +18,6 @@ use super::trace;
 use super::turn::Turn;
 use super::upstream::{add_meta, unreadable};
 use crate::outbound::{self, Incoming};
-
-/// The stream that a client listens on for whatever changes.
-const LISTEN: &str = "subscriptions/listen";
 
 impl Turn {
     /// Hands a request on, and its answer back as it comes.
@@ -125,7 +122,7 @@ impl Turn {
         let mut members = self.message.clone().into_members();
         let params = members.entry("params").or_insert_with(|| Value::Object(Default::default()));
         let newest = MODERN.first().copied().unwrap_or_default();
-        add_meta(params.as_object_mut().ok_or_else(unreadable)?, newest);
+        add_meta(params.as_object_mut().ok_or_else(unreadable)?, newest, json!({}));
         serde_json::to_vec(&members).map_err(|_| unreadable())
     }
 
@@ -150,11 +147,9 @@ impl Turn {
 
     fn reader(&self, era: Era, listens: bool) -> Reader {
         let message = &self.message;
-        let cursor = message.params().and_then(|params| params.get("cursor"));
         let expected = Expected::To {
             id: message.id().cloned().unwrap_or_default(),
             method: message.method().unwrap_or_default().to_owned(),
-            is_first_page: cursor.is_none_or(Value::is_null),
         };
         let (proxy, server) = (Arc::clone(&self.proxy), Arc::clone(&self.server));
         Reader { proxy, server, who: self.who.clone(), era, listens, expected }

@@ -14,7 +14,7 @@ use super::Proxy;
 use super::era::{LEGACY, known};
 use super::refusal::Refusal;
 use super::send::{self, Outward};
-use super::upstream::{client_info, request, result_of};
+use super::upstream::{client_info, everything, request, result_of};
 use crate::registry::McpServerEntry;
 
 /// How many there are at most; the one that was used longest ago ends first.
@@ -68,7 +68,7 @@ impl OwnSessions {
             *session.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             return Ok(session);
         }
-        let opened = Arc::new(open(proxy, server).await?);
+        let opened = Arc::new(open(proxy, server, agent_id.is_empty()).await?);
         let kept = self.with(|all| {
             // Whoever came first: the other one is not needed.
             match all.get(&of).cloned() {
@@ -132,11 +132,16 @@ pub(super) fn is_over(session: &OwnSession, refusal: &Refusal) -> bool {
     session.id.is_some() && refusal.http_status() == StatusCode::NOT_FOUND
 }
 
-/// Opens a session in the name of the proxy.
-async fn open(proxy: &Arc<Proxy>, server: &Arc<McpServerEntry>) -> Result<OwnSession, Refusal> {
+/// Opens a session in the name of the proxy; to look at `all` tools, as a client that can do everything.
+async fn open(
+    proxy: &Arc<Proxy>,
+    server: &Arc<McpServerEntry>,
+    all: bool,
+) -> Result<OwnSession, Refusal> {
+    let capabilities = if all { everything() } else { json!({}) };
     let newest = LEGACY.first().copied().unwrap_or_default();
     let params = json!({
-        "protocolVersion": newest, "capabilities": {}, "clientInfo": client_info(),
+        "protocolVersion": newest, "capabilities": capabilities, "clientInfo": client_info(),
     });
     let Value::Object(params) = params else { return Err(super::upstream::unreadable()) };
     let outward = Outward::initialize();

@@ -96,6 +96,8 @@ enum Next {
 enum Waited {
     Bytes(Bytes),
     Beat,
+    /// The Guardian ends.
+    Farewell,
     Failed(Refusal),
     End,
 }
@@ -191,6 +193,10 @@ impl Pump {
                         }
                     }
                     Waited::Beat => return Next::Beat,
+                    Waited::Farewell => {
+                        let said = self.reader.expected.farewell();
+                        return said.map_or(Next::End, |it| Next::Last(Event::of(it.to_string())));
+                    }
                     Waited::Failed(refusal) => return self.fail(refusal, "NoReply"),
                     Waited::End if self.id().is_some() && self.report.is_some() => {
                         return self.fail(broke_off(), "NoReply");
@@ -246,9 +252,13 @@ impl Pump {
     async fn wait(&mut self) -> Waited {
         let Self { incoming, reader, alive, idle, state, .. } = self;
         let Some(left) = idle.checked_sub(state.heard_at.elapsed()) else { return silent() };
-        let is_call = matches!(reader.expected, Expected::To { .. }) && *idle < CALL_MOST;
+        let is_call = reader.expected.is_call();
         let mut chunk = pin!(incoming.chunk(left));
         loop {
+            // Calls under way have the time that the Guardian takes to stop; what is listened to has no end.
+            if !is_call && *reader.proxy.engine.closing().borrow() {
+                return Waited::Farewell;
+            }
             if let Some(why) = alive.over(&reader.proxy.engine) {
                 return Waited::Failed(ended(why));
             }

@@ -14,6 +14,7 @@ use super::send::broke_off;
 use super::upstream::{list_tools, unreadable};
 use super::who::Who;
 use crate::pipeline::{self, Check};
+use crate::manifest::Extent;
 use crate::registry::McpServerEntry;
 use crate::services::mcp_tools::{self, ToolStanding};
 
@@ -37,7 +38,7 @@ pub(super) async fn fresh(
             let patience = proxy.engine.settings.mcp.patience.saturating_mul(2);
             let listed = background::timeout(patience, list_tools(proxy, server)).await;
             let listed = listed.unwrap_or_else(|_| Err(broke_off()))?;
-            mcp_tools::observe(&proxy.engine, server, listed).await?;
+            mcp_tools::observe(&proxy.engine, server, listed, Extent::All).await?;
             upstream.listed(changes, at);
         }
     }
@@ -58,20 +59,13 @@ fn now(proxy: &Proxy, server: &McpServerEntry) -> Result<Arc<McpServerEntry>, Re
 pub(super) async fn show(
     reader: &Reader,
     result: &mut Value,
-    is_first_page: bool,
 ) -> Result<(), Refusal> {
     let Reader { proxy, server, who, .. } = reader;
-    let has_more = result.get("nextCursor").is_some_and(|cursor| !cursor.is_null());
     let Some(Value::Array(listed)) = result.get_mut("tools") else { return Err(unreadable()) };
-    let server = if is_first_page && !has_more {
-        let upstream = proxy.upstream(&server.row.id);
-        let (changes, at) = (upstream.changes(), Instant::now());
-        mcp_tools::observe(&proxy.engine, server, listed.clone()).await?;
-        upstream.listed(changes, at);
-        now(proxy, server)?
-    } else {
-        fresh(proxy, server).await?
-    };
+    fresh(proxy, server).await?;
+    // A server may show each client others, by what the client can do.
+    mcp_tools::observe(&proxy.engine, server, listed.clone(), Extent::Some).await?;
+    let server = now(proxy, server)?;
     listed.retain(|tool| match mcp_tools::standing(&server, tool) {
         ToolStanding::Known(pinned) => {
             let action = Kind::Tool.tool(Some(&server.row.name), &pinned.name);

@@ -136,12 +136,17 @@ pub(super) fn request(method: &str, params: Map<String, Value>) -> Value {
 /// The same in the modern era.
 pub(super) fn modern_request(method: &str, params: Map<String, Value>, version: &str) -> Value {
     let mut params = params;
-    add_meta(&mut params, version);
+    add_meta(&mut params, version, everything());
     request(method, params)
 }
 
-/// Says in `_meta` what every modern request says, in the name of the proxy.
-pub(super) fn add_meta(params: &mut Map<String, Value>, version: &str) {
+/// All that a client can do. Some servers show a tool only to clients that can do what it asks of them.
+pub(super) fn everything() -> Value {
+    json!({ "elicitation": { "form": {}, "url": {} }, "roots": {}, "sampling": {} })
+}
+
+/// Says in `_meta` what every modern request says, in the name of the proxy and of a client that can do this.
+pub(super) fn add_meta(params: &mut Map<String, Value>, version: &str, capabilities: Value) {
     let meta = params.entry("_meta").or_insert_with(|| Value::Object(Map::new()));
     if !meta.is_object() {
         *meta = Value::Object(Map::new());
@@ -149,7 +154,7 @@ pub(super) fn add_meta(params: &mut Map<String, Value>, version: &str) {
     if let Some(meta) = meta.as_object_mut() {
         meta.insert(META_VERSION.to_owned(), version.into());
         meta.insert(META_CLIENT.to_owned(), client_info());
-        meta.insert(META_CAPABILITIES.to_owned(), json!({}));
+        meta.insert(META_CAPABILITIES.to_owned(), capabilities);
     }
 }
 

@@ -179,7 +179,7 @@ pub(super) struct Alive {
 impl Alive {
     /// Why it ends, if it does.
     pub(super) fn over(&self, engine: &Engine) -> Option<&'static str> {
-        if engine.ended().is_some() || *engine.closing().borrow() {
+        if engine.ended().is_some() {
             return Some("the Guardian is stopping; try again later");
         }
         if engine.registry.mcp_servers.get(&self.server_id).is_none() {

@@ -115,7 +115,7 @@ async fn subscription_is_heard_until_it_is_hung_up() {
     );
     let (headers, listen) = modern(listen);
     let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
-    let mut body = house.begin(Method::POST, &headers, Some(listen)).await.into_body();
+    let mut body = house.begin(Method::POST, &headers, Some(listen.clone())).await.into_body();
     assert!(next(&mut body).await.contains("acknowledged"));
     let changed =
         json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": {} });
@@ -129,7 +129,17 @@ async fn subscription_is_heard_until_it_is_hung_up() {
         json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {} });
     house.upstream.inner.says.send(told).unwrap();
     assert!(next(&mut body).await.contains("resources/updated"));
+    // It ends with the Guardian, and the client is told that this was no accident.
+    let mut other = house.begin(Method::POST, &headers, Some(listen)).await.into_body();
+    assert!(next(&mut other).await.contains("acknowledged"));
     drop(body);
+    eventually("one is hung up on", async || house.upstream.running() == 1).await;
+    house.api.guardian.close().await;
+    let last = next(&mut other).await;
+    assert!(
+        last.contains("\"resultType\":\"complete\"") && last.contains("\"id\":\"l\""),
+        "{last}"
+    );
     eventually("it is hung up on", async || house.upstream.running() == 0).await;
 }
 
