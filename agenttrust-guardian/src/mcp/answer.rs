@@ -112,20 +112,8 @@ impl Reader {
             if head.result.is_some() || head.error.is_some() {
                 return Heard::Broken("sent what is a question and an answer in one");
             }
-            let passes = match head.id {
-                Some(_) => methods::asks(self.era, method),
-                None => methods::tells(method),
-            };
-            if method == TOOLS_CHANGED && head.id.is_none() {
-                self.proxy.upstream(&self.server.row.id).forget_tools();
-            }
-            if !passes {
-                tracing::debug!(
-                    server = self.server.row.id,
-                    "a message of an MCP server is left out"
-                );
-            }
-            return if passes && self.listens { Heard::Pass(text) } else { Heard::Drop };
+            let passes = self.passes(method, head.id.is_some());
+            return if passes { Heard::Pass(text) } else { Heard::Drop };
         }
         let failed = match (head.result, head.error) {
             (Some(_), None) => false,
@@ -160,7 +148,7 @@ impl Reader {
             }
             // Of a stream that goes on it is not known what was asked: a list of tools is one by its looks.
             Expected::Nothing if result.tools.is_some() => {
-                match self.changed("tools/list", false, false, text).await {
+                match self.changed("tools/list", false, text).await {
                     Ok(text) => Heard::Pass(text),
                     Err(_) => Heard::Drop,
                 }
@@ -170,13 +158,23 @@ impl Reader {
         }
     }
 
+    /// Whether the caller hears of a question, or of what is told.
+    fn passes(&self, method: &str, asks: bool) -> bool {
+        let known = match asks {
+            true => methods::asks(self.era, method),
+            false => methods::tells(method),
+        };
+        if method == TOOLS_CHANGED && !asks {
+            self.proxy.upstream(&self.server.row.id).forget_tools();
+        }
+        if !known {
+            tracing::debug!(server = self.server.row.id, "a message of an MCP server is left out");
+        }
+        known && self.listens
+    }
+
     /// The answer as it is handed on: that of a few methods is not what the server says, word by word.
-    async fn changed(
-        &self,
-        method: &str,
-        failed: bool,
-        text: String,
-    ) -> Result<String, Refusal> {
+    async fn changed(&self, method: &str, failed: bool, text: String) -> Result<String, Refusal> {
         if failed || !matches!(method, "tools/list" | "server/discover") {
             return Ok(text);
         }

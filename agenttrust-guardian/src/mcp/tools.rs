@@ -13,8 +13,8 @@ use super::refusal::Refusal;
 use super::send::broke_off;
 use super::upstream::{list_tools, unreadable};
 use super::who::Who;
-use crate::pipeline::{self, Check};
 use crate::manifest::Extent;
+use crate::pipeline::{self, Check};
 use crate::registry::McpServerEntry;
 use crate::services::mcp_tools::{self, ToolStanding};
 
@@ -56,10 +56,7 @@ fn now(proxy: &Proxy, server: &McpServerEntry) -> Result<Arc<McpServerEntry>, Re
 /// # Errors
 ///
 /// Refuses a list that is none, and one that cannot be kept.
-pub(super) async fn show(
-    reader: &Reader,
-    result: &mut Value,
-) -> Result<(), Refusal> {
+pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refusal> {
     let Reader { proxy, server, who, .. } = reader;
     let Some(Value::Array(listed)) = result.get_mut("tools") else { return Err(unreadable()) };
     fresh(proxy, server).await?;

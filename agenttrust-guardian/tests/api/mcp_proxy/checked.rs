@@ -159,9 +159,17 @@ async fn tool_that_is_another_one_by_now_is_refused_until_it_is_accepted_and_the
 async fn tool_that_vanished_is_refused() {
     let house = House::of(Speaks::Modern, &["echo", "other"]).await;
     house.modern(call("echo", json!({}))).await.text_of_tool();
+    let listen = super::request(2, "subscriptions/listen", json!({ "notifications": {} }));
+    let (headers, listen) = super::modern(listen);
+    let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    let mut body = house.begin(Method::POST, &headers, Some(listen)).await.into_body();
+    next(&mut body).await;
     house.upstream.inner.tools.lock().unwrap().remove(0);
-    house.modern(super::request(2, "tools/list", json!({}))).await;
+    let changed = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" });
+    house.upstream.inner.says.send(changed).unwrap();
+    next(&mut body).await;
     house.modern(call("echo", json!({}))).await.refused(200, -32602, "has no tool");
+    assert_eq!(house.api.audit("mcp_tool.gone").await.len(), 1);
     assert_eq!(house.upstream.called().len(), 1);
 }
 

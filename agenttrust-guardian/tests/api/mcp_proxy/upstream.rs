@@ -177,20 +177,30 @@ fn result(id: &Value, result: Value) -> Response {
     axum::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })).into_response()
 }
 
+/// What is out of order in a request of the era of sessions.
+fn out_of_order(inner: &Inner, headers: &HeaderMap, body: &Value) -> Option<Response> {
+    if body["method"] == "initialize" {
+        return None;
+    }
+    if inner.speaks == Speaks::Legacy {
+        let Some(session) = said(headers, "mcp-session-id") else {
+            return Some(error(400, &Value::Null, -32000, "no session"));
+        };
+        if !inner.sessions.lock().unwrap().iter().any(|known| known == session) {
+            return Some(error(404, &Value::Null, -32001, "Session not found"));
+        }
+    }
+    let version = said(headers, "mcp-protocol-version");
+    (version != Some("2025-11-25")).then(|| error(400, &Value::Null, -32000, "no version"))
+}
+
 async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Value) -> Response {
+    if let Some(refused) = out_of_order(&inner, headers, &body) {
+        return refused;
+    }
     let id = body["id"].clone();
     let session = said(headers, "mcp-session-id");
     let stateful = inner.speaks == Speaks::Legacy;
-    if body["method"] != "initialize" && stateful {
-        let Some(session) = session else { return error(400, &Value::Null, -32000, "no session") };
-        if !inner.sessions.lock().unwrap().iter().any(|known| known == session) {
-            return error(404, &Value::Null, -32001, "Session not found");
-        }
-    }
-    if body["method"] != "initialize" && said(headers, "mcp-protocol-version") != Some("2025-11-25")
-    {
-        return error(400, &Value::Null, -32000, "no version");
-    }
     match *http {
         Method::DELETE if stateful => {
             inner.sessions.lock().unwrap().retain(|known| Some(known.as_str()) != session);
@@ -409,19 +419,7 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             });
             events(inner, first.chain(rest))
         }
-        "ask" => {
-            let (send, answered) = oneshot::channel();
-            inner.asked.lock().unwrap().insert("q1".to_owned(), send);
-            let params = json!({ "message": "sure?", "requestedSchema": { "type": "object" } });
-            let question = json!({ "jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": params });
-            let id = id.clone();
-            let rest = stream::once(async move {
-                let answer = answered.await.unwrap();
-                let result = json!({ "content": [{ "type": "text", "text": answer.to_string() }] });
-                Ok(event(&json!({ "jsonrpc": "2.0", "id": id, "result": result })))
-            });
-            events(inner, stream::iter([Ok(event(&question))]).chain(rest))
-        }
+        "ask" => asks(inner, id),
         "confirm" if params["inputResponses"].is_null() => {
             let question =
                 json!({ "method": "elicitation/create", "params": { "message": "sure?" } });
@@ -443,6 +441,22 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             .await
             .unwrap_or_else(|| result(id, text(format!("{name} {}", params["arguments"])))),
     }
+}
+
+/// Asks its client before it answers.
+fn asks(inner: &Arc<Inner>, id: &Value) -> Response {
+    let (send, answered) = oneshot::channel();
+    inner.asked.lock().unwrap().insert("q1".to_owned(), send);
+    let params = json!({ "message": "sure?", "requestedSchema": { "type": "object" } });
+    let question =
+        json!({ "jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": params });
+    let id = id.clone();
+    let rest = stream::once(async move {
+        let answer = answered.await.unwrap();
+        let result = json!({ "content": [{ "type": "text", "text": answer.to_string() }] });
+        Ok(event(&json!({ "jsonrpc": "2.0", "id": id, "result": result })))
+    });
+    events(inner, stream::iter([Ok(event(&question))]).chain(rest))
 }
 
 /// What no server should do.
