@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Check;
 use crate::audit::FactsDigest;
-use crate::domain::ids::SESSION_PREFIX;
+use crate::domain::ids::{DELEGATION_PREFIX, SESSION_PREFIX};
 use crate::domain::{Error, Role};
 use crate::engine::Engine;
 use crate::policy::DelegationFacts;
@@ -159,18 +159,23 @@ pub(super) fn enter(
             Ok(Entered::In(context(Session::None)))
         };
     };
+    let refused = |reason| Entered::Refused { session: context(Session::None), reason };
     if !id.starts_with(SESSION_PREFIX) {
         if gateway {
             return Err(outside_a_token());
         }
+        // Taken for a name that the caller made up, it would leave the agent with what it has of its own.
+        if id.starts_with(DELEGATION_PREFIX) {
+            return Ok(refused(format!(
+                "session_id names delegation {id:?}, which is no session; open one with `agenttrust delegations \
+                 session`, and name that"
+            )));
+        }
         let session = engine.registry.adhoc.enter(&agent.agent.id, id, now);
         return Ok(Entered::In(context(Session::AdHoc(session))));
     }
-    let refused = |reason| Entered::Refused { session: context(Session::None), reason };
     let Some(session) = engine.registry.sessions.get(&check.key.org_id, id) else {
-        return Ok(refused(format!(
-            "session {id:?} is not open: it was never issued, or it has ended; begin a new one"
-        )));
+        return Ok(refused(not_open(engine, agent, id, now)));
     };
     let row = &session.row;
     if row.agent_id != agent.agent.id {
@@ -203,6 +208,18 @@ pub(super) fn enter(
     let mut context = context(Session::Issued(Arc::clone(&session)));
     context.delegated = delegated;
     Ok(Entered::In(context))
+}
+
+/// Why there is no such session: one that ended with its delegation is told so, as long as memory has it.
+fn not_open(engine: &Engine, agent: &AgentEntry, id: &str, now: Timestamp) -> String {
+    let ended = engine.registry.sessions.ended(&agent.agent.org_id, id);
+    let ended = ended.filter(|session| session.row.agent_id == agent.agent.id);
+    match ended.and_then(|session| acted_under(engine, &session.row, now).err()) {
+        Some(why) => format!("session {id:?} is not open any more: {why}"),
+        None => format!(
+            "session {id:?} is not open: it was never issued, or it has ended; begin a new one"
+        ),
+    }
 }
 
 /// What the agent of this session acts under, if it acts under a delegation; else why it cannot.

@@ -139,6 +139,12 @@ impl Chain {
         self.links.iter().map(|link| link.delegation.row.created_by.as_str())
     }
 
+    /// The id of a delegation of it that was made with this key.
+    pub(crate) fn made_with(&self, key_id: &str) -> Option<&str> {
+        let mut rows = self.links.iter().map(|link| &link.delegation.row);
+        rows.find(|row| row.created_by == key_id).map(|row| row.id.as_str())
+    }
+
     /// The floors of the agents that gave: who acts for one goes no further than that one may.
     pub(crate) fn floors(&self) -> impl Iterator<Item = &Limits> {
         self.links.iter().map(|link| &link.giver.floor)

@@ -155,6 +155,19 @@ impl Delegations {
         write_lock(&self.kept).insert(Arc::new(entry));
     }
 
+    /// A delegation that this agent was given, works by itself at `now` and covers these.
+    pub(crate) fn given_to(
+        &self,
+        agent_id: &str,
+        scope: &CapabilitySet,
+        now: Timestamp,
+    ) -> Option<Arc<DelegationEntry>> {
+        let kept = read_lock(&self.kept);
+        let given = kept.by_receiver.ids_of(agent_id).filter_map(|id| kept.by_id.get(id));
+        let mut live = given.filter(|entry| entry.is_live(now));
+        live.find(|entry| entry.scope.covers_all_of(scope)).cloned()
+    }
+
     /// The agents that act under what this one gave, at any remove.
     pub(crate) fn receivers_below(&self, agent_id: &str) -> BTreeSet<String> {
         let kept = read_lock(&self.kept);

@@ -28,7 +28,7 @@ use agenttrust::Timestamp;
 
 pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
 pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, facts_of, groups_of};
-pub(crate) use self::chain::{Chain, DEPTH_MOST, used_up};
+pub(crate) use self::chain::{Broken, Chain, DEPTH_MOST, used_up};
 pub(crate) use self::delegations::{DelegationEntry, Delegations};
 pub(crate) use self::idempotency::{
     Decided, Deciding, IdempotencyCache, Place, Repeatable, Weight,

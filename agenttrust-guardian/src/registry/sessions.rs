@@ -1,6 +1,6 @@
 //! The issued sessions. What was counted in them is in the database alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, RwLock};
 
 use agenttrust::Timestamp;
@@ -14,6 +14,8 @@ use agenttrust::model::CapabilityError;
 
 /// How many sessions of one agent may be open at once.
 const OPEN_MOST: usize = 10_000;
+/// How many sessions that ended are kept, to say why.
+const ENDED_MOST: usize = 1_000;
 
 /// One issued session.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ struct Kept {
     by_agent: Index,
     /// Those that were made from a token or a delegation, by its id.
     by_origin: Index,
+    /// Those of delegations that were removed last, the oldest first: only what is said of them depends on it.
+    ended: VecDeque<Arc<SessionEntry>>,
 }
 
 impl Kept {
@@ -96,6 +100,12 @@ impl Kept {
         self.by_agent.remove(&row.agent_id, row.expires_at, id);
         if let Some(origin) = row.origin() {
             self.by_origin.remove(origin, row.expires_at, id);
+        }
+        if row.delegation_id.is_some() {
+            if self.ended.len() >= ENDED_MOST {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(Arc::clone(&entry));
         }
         Some(entry)
     }
@@ -125,6 +135,13 @@ impl Sessions {
     pub(crate) fn get(&self, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
         let kept = read_lock(&self.kept);
         kept.by_id.get(id).filter(|session| session.row.org_id == org_id).cloned()
+    }
+
+    /// The session of a delegation with this id, if it ended of late and is of this organisation.
+    pub(crate) fn ended(&self, org_id: &str, id: &str) -> Option<Arc<SessionEntry>> {
+        let kept = read_lock(&self.kept);
+        let found = kept.ended.iter().rev().find(|session| session.row.id == id);
+        found.filter(|session| session.row.org_id == org_id).cloned()
     }
 
     /// The sessions that were opened with this key from the token or delegation of this id; they may have expired.

@@ -16,6 +16,7 @@ use crate::domain::role::{Access, Permission};
 use crate::domain::{Error, Key, Reach};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
+use crate::registry::Broken;
 use crate::store::{ApprovalFilter, Decided, Kinship, Vote};
 
 /// The approval, if the key may see it: of its agents, or one that it asked for itself. Its input only if the key
@@ -160,7 +161,10 @@ pub(crate) async fn decide(
     if let Some(kinship) = kinship_with_agents(engine, key, &row.approval)
         && !engine.settings.allow_self_approval
     {
-        return Err(own_request(id, kinship));
+        return Err(own_request_of(engine, key, &row.approval, kinship));
+    }
+    if approve && row.approval.status == ApprovalStatus::Pending {
+        need_delegation(engine, &key.org_id, &row.approval).await?;
     }
     let vote = Vote {
         approval_id: id.to_owned(),
@@ -175,7 +179,9 @@ pub(crate) async fn decide(
     let mut repeated = false;
     let (mut approval, kind, own_request, votes) = match engine.store.decide(vote).await? {
         Decided::Unknown => return Err(Error::unknown("approval", id)),
-        Decided::OwnRequest(kinship) => return Err(own_request(id, kinship)),
+        Decided::OwnRequest(kinship) => {
+            return Err(own_request_of(engine, key, &row.approval, kinship));
+        }
         Decided::Late(row) => return late(key, row.approval, approve),
         Decided::Counted { row, votes, repeated: again } => {
             repeated = again;
@@ -275,6 +281,47 @@ fn late(key: &Key, approval: Approval, approve: bool) -> Result<ApprovalDecision
             format!("approval {:?} is {status} already and cannot be decided again", approval.id)
         }
     }))
+}
+
+/// Refuses what cannot run any more: the delegation that it was asked for under has ended, for good.
+async fn need_delegation(engine: &Engine, org_id: &str, approval: &Approval) -> Result<(), Error> {
+    if approval.on_behalf_of.is_empty() {
+        return Ok(());
+    }
+    let cannot = |why: &str| {
+        Error::conflict(format!("approval {:?} cannot be approved any more: {why}", approval.id))
+    };
+    let session = engine.store.session(approval.session_id.clone()).await?;
+    let Some(delegation_id) = session.and_then(|session| session.delegation_id) else {
+        return Err(cannot("the session that it was asked for in has ended"));
+    };
+    let chain = || engine.registry.chain(org_id, &delegation_id, engine.clock.now()).map(|_| ());
+    if chain() != Err(Broken::Over) {
+        return Ok(());
+    }
+    // Another replica may have made it a moment ago.
+    engine.sync().await?;
+    match chain() {
+        Err(Broken::Over) => Err(cannot(&Broken::Over.reason(&delegation_id))),
+        _ => Ok(()),
+    }
+}
+
+/// Says the same as [`own_request`], and of a key that asked because a delegation was made with it, which one.
+fn own_request_of(engine: &Engine, key: &Key, approval: &Approval, kinship: Kinship) -> Error {
+    let id = &approval.id;
+    let session = engine.registry.sessions.get(&key.org_id, &approval.session_id);
+    let delegation = session.and_then(|session| session.row.delegation_id.clone());
+    let chain = delegation.and_then(|delegation_id| {
+        engine.registry.chain(&key.org_id, &delegation_id, engine.clock.now()).ok()
+    });
+    match chain.as_ref().and_then(|chain| chain.made_with(&key.id)) {
+        Some(made) if kinship == Kinship::Asked => Error::forbidden(format!(
+            "this key made delegation {made:?}, which approval {id:?} rests on, so it cannot decide it; have another \
+             key decide, and agents delegate with their own keys"
+        )),
+        _ => own_request(id, kinship),
+    }
 }
 
 /// Says why a key of the requester does not decide, and how an approver comes to.

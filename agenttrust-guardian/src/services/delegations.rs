@@ -50,7 +50,7 @@ pub(crate) async fn create(
     need_new_receiver(&new, parent.as_ref())?;
     let scope =
         CapabilitySet::parse(&new.scope).map_err(|error| Error::capability("scope", &error))?;
-    need_covered(&scope, &giver, parent.as_ref())?;
+    need_covered(engine, &scope, &giver, parent.as_ref())?;
     let expires_at = expiry(&new, parent.as_ref(), now)?;
     if engine.registry.delegations.is_full(&new.from_agent_id, now) {
         return Err(Error::too_many(format!(
@@ -128,6 +128,7 @@ fn need_new_receiver(new: &NewDelegation, parent: Option<&Chain>) -> Result<(), 
 
 /// Refuses more than the giver has: of its own, or by the parent.
 fn need_covered(
+    engine: &Engine,
     scope: &CapabilitySet,
     giver: &AgentEntry,
     parent: Option<&Chain>,
@@ -139,7 +140,16 @@ fn need_covered(
     match parent {
         None => {
             if let Some(name) = giver.capabilities.first_uncovered(scope) {
-                return Err(beyond(name, format!("no capability of agent {id:?} covers")));
+                let given = engine.registry.delegations.given_to(id, scope, engine.clock.now());
+                let how = given.map(|given| {
+                    format!(
+                        "; to hand on what delegation {:?} gives it, name that as the parent \
+                         (parent_delegation_id, or --parent)",
+                        given.row.id
+                    )
+                });
+                let how = how.unwrap_or_default();
+                return Err(beyond(name, format!("no capability of agent {id:?} covers{how}")));
             }
         }
         Some(chain) => {

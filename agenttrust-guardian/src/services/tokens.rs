@@ -44,8 +44,10 @@ pub(crate) struct Issued {
 pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<Issued, Error> {
     let agent = known(engine, &key.org_id, &new.agent_id)?;
     active(&agent)?;
-    let scopes = covered_scopes(&agent, &new)?;
+    let scopes =
+        CapabilitySet::parse(&new.scopes).map_err(|error| Error::capability("scopes", &error))?;
     let now = engine.clock.now();
+    let mut under = None;
     let mut expires_at = now.saturating_add(Duration::from_secs(new.ttl));
     let mut agent_version = agent.versions.now;
     let session_id = new.session_id.filter(|id| !id.is_empty());
@@ -54,7 +56,18 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
         if let Some(session) = within_session(engine, key, id, &new.agent_id, &scopes)? {
             expires_at = expires_at.min(session.row.expires_at);
             agent_version = agent_version.min(session.row.agent_version);
+            under.clone_from(&session.row.delegation_id);
         }
+    }
+    match &under {
+        Some(delegation_id) => need_delegated(engine, key, delegation_id, &new.scopes)?,
+        None => need_own(&agent, &scopes)?,
+    }
+    if let Some(scope) = agent.floor.first_uncovered(&scopes) {
+        return Err(Error::forbidden(format!(
+            "scopes names {scope:?}, which is outside the floor of agent {:?}",
+            new.agent_id
+        )));
     }
     if engine.registry.tokens.is_full(&new.agent_id, now) {
         return Err(Error::too_many(format!(
@@ -112,23 +125,37 @@ fn still_there(engine: &Engine, key: &Key, row: &TokenRow) -> Result<(), Error> 
     Ok(())
 }
 
-/// The scopes of a token to be issued, all of which its agent has.
-fn covered_scopes(agent: &AgentEntry, new: &NewToken) -> Result<CapabilitySet, Error> {
-    let scopes =
-        CapabilitySet::parse(&new.scopes).map_err(|error| Error::capability("scopes", &error))?;
-    if let Some(scope) = agent.capabilities.first_uncovered(&scopes) {
-        return Err(Error::forbidden(format!(
+/// Refuses scopes for a token that its agent does not have.
+fn need_own(agent: &AgentEntry, scopes: &CapabilitySet) -> Result<(), Error> {
+    match agent.capabilities.first_uncovered(scopes) {
+        Some(scope) => Err(Error::forbidden(format!(
             "scopes names {scope:?}, which no capability of agent {:?} covers",
-            new.agent_id
-        )));
+            agent.agent.id
+        ))),
+        None => Ok(()),
     }
-    if let Some(scope) = agent.floor.first_uncovered(&scopes) {
-        return Err(Error::forbidden(format!(
-            "scopes names {scope:?}, which is outside the floor of agent {:?}",
-            new.agent_id
-        )));
+}
+
+/// Refuses scopes for a token of a delegated session that the delegation does not give: what the agent has of its own
+/// is no measure there.
+fn need_delegated(
+    engine: &Engine,
+    key: &Key,
+    delegation_id: &str,
+    scopes: &[String],
+) -> Result<(), Error> {
+    let chain = engine.registry.chain(&key.org_id, delegation_id, engine.clock.now());
+    let chain = chain.map_err(|broken| broken.error(delegation_id))?;
+    for scope in scopes {
+        let set = CapabilitySet::parse(std::slice::from_ref(scope))
+            .map_err(|error| Error::capability("scopes", &error))?;
+        if !chain.carries_all_of(&set) {
+            return Err(Error::forbidden(format!(
+                "scopes names {scope:?}, which delegation {delegation_id:?} does not give"
+            )));
+        }
     }
-    Ok(scopes)
+    Ok(())
 }
 
 /// What a token is worth.
@@ -205,25 +232,33 @@ impl Working {
     /// Whether it carries this scope now: the agent may have lost it since it was issued, or its floor.
     fn covers(&self, scope: &str) -> bool {
         self.token.scopes.covers(scope)
-            && self.agent.capabilities.covers(scope)
-            && self.limit().is_none_or(|limit| limit.covers(scope))
+            && match &self.chain {
+                Some(chain) => chain.carries(scope),
+                None => {
+                    self.agent.capabilities.covers(scope)
+                        && self.limit().is_none_or(|limit| limit.covers(scope))
+                }
+            }
             && self.agent.floor.covers(scope)
             && self.session.as_ref().is_none_or(|session| session.limits.covers(scope))
-            && self.chain.as_ref().is_none_or(|chain| chain.carries(scope))
     }
 
     /// Those of its scopes that it carries in full now.
     fn scopes(&self) -> Vec<String> {
         let in_full = |scope: &&String| {
             CapabilitySet::parse(std::slice::from_ref(*scope)).is_ok_and(|scope| {
-                self.agent.capabilities.covers_all_of(&scope)
-                    && self.limit().is_none_or(|limit| limit.covers_all_of(&scope))
-                    && self.agent.floor.first_uncovered(&scope).is_none()
+                let has = match &self.chain {
+                    Some(chain) => chain.carries_all_of(&scope),
+                    None => {
+                        self.agent.capabilities.covers_all_of(&scope)
+                            && self.limit().is_none_or(|limit| limit.covers_all_of(&scope))
+                    }
+                };
+                has && self.agent.floor.first_uncovered(&scope).is_none()
                     && self
                         .session
                         .as_ref()
                         .is_none_or(|session| session.limits.first_uncovered(&scope).is_none())
-                    && self.chain.as_ref().is_none_or(|chain| chain.carries_all_of(&scope))
             })
         };
         self.token.row.scopes.iter().filter(in_full).cloned().collect()
@@ -250,8 +285,11 @@ fn live(engine: &Engine, key: &Key, hash: &Fingerprint) -> Option<Working> {
     let session = engine.registry.session_of(&token);
     let delegation = session.as_ref().and_then(|session| session.row.delegation_id.as_deref());
     let now = engine.clock.now();
-    // One that does not work ended the token too.
-    let chain = delegation.and_then(|id| engine.registry.chain(&key.org_id, id, now).ok());
+    // One that does not work ended the token too: what the agent has of its own never stands in for it.
+    let chain = match delegation {
+        Some(id) => Some(engine.registry.chain(&key.org_id, id, now).ok()?),
+        None => None,
+    };
     works.then_some(Working { token, agent, session, chain })
 }
 

@@ -21,6 +21,8 @@ const TAKE: &str = "INSERT INTO budgets (policy, agent_id, session_id, opened_at
                     WHERE budgets.opened_at <= $5 OR budgets.used < $6";
 const OPENED: &str = "SELECT opened_at FROM budgets \
                       WHERE policy = $1 AND agent_id = $2 AND session_id = $3";
+const USED_UP: &str = "SELECT opened_at FROM budgets WHERE policy = $1 AND agent_id = $2 AND session_id = $3 \
+                       AND opened_at > $4 AND used >= $5";
 const PRUNE: &str = "DELETE FROM budgets WHERE (policy, agent_id, session_id) IN \
                      (SELECT policy, agent_id, session_id FROM budgets WHERE opened_at < $1 \
                      ORDER BY opened_at LIMIT $2) AND opened_at < $1";
@@ -93,6 +95,30 @@ pub(super) async fn take(
                 .bind(&charge.session_id)
                 .fetch_one(transaction)
                 .await?;
+            let over_at = from_micros("opened_at", opened_at)?.saturating_add(charge.within);
+            return Ok(Some(Spent { charge, opens_in: now.until(over_at) }));
+        }
+    }
+    Ok(None)
+}
+
+/// The first of these that has no room at `now`; counts nothing.
+pub(super) async fn spent(
+    transaction: &mut Transaction,
+    charges: impl Iterator<Item = Charge>,
+    now: Timestamp,
+) -> Result<Option<Spent>, sqlx::Error> {
+    for charge in charges {
+        let within = i64::try_from(charge.within.as_micros()).unwrap_or(i64::MAX);
+        let opened: Option<(i64,)> = query(USED_UP)
+            .bind(&charge.policy)
+            .bind(&charge.agent_id)
+            .bind(&charge.session_id)
+            .bind(now.unix_micros().saturating_sub(within))
+            .bind(i64::from(charge.most))
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some((opened_at,)) = opened {
             let over_at = from_micros("opened_at", opened_at)?.saturating_add(charge.within);
             return Ok(Some(Spent { charge, opens_in: now.until(over_at) }));
         }

@@ -57,7 +57,8 @@ async fn who_made_the_delegation_does_not_approve_what_is_done_under_it() {
     let held = api.check_in(&own, &bot, "db_delete", &session).await.held();
     let approve =
         async |key: &str| api.post(&format!("/mcp/approvals/{held}/approve"), key, json!({})).await;
-    approve(&maker).await.refused(403, "AUTH_DENIED");
+    let refused = approve(&maker).await;
+    refused.refused(403, "AUTH_DENIED").says("this key made delegation");
     approve(&other).await.ok();
     api.check_in(&own, &bot, "db_delete", &session).await.allowed();
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod counted;
 mod decides;
 mod delegated;
+mod delegated_ends;
 mod delegations;
 mod delegations_refused;
 mod disclosure;

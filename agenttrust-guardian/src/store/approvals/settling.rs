@@ -206,7 +206,7 @@ pub(crate) enum Settled {
     Used(ApprovalRow),
     /// One was denied, and the denial still holds.
     Denied(ApprovalRow),
-    /// One was approved and is not used: the call has no room in a budget.
+    /// None is opened, or one that was approved is not used: the call has no room in a budget.
     OutOfBudget(Spent),
     /// The agent lost its standing while it asked.
     Inactive,
@@ -254,7 +254,7 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held { approval: wanted, askers, check_id, now, .. } = held;
+    let Held { approval: wanted, askers, check_id, now, charges, charged_at } = held;
     let at = now.unix_micros();
     // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
     let (standing,): (String,) =
@@ -270,6 +270,11 @@ async fn settle(
     }
     if let Some(denied) = denied_to_giver(transaction, &wanted, now).await? {
         return Ok(denied);
+    }
+    // What a delegation lets through never comes back, so nobody is asked in vain.
+    let of_delegations = charges.into_iter().filter(|charge| charge.delegation().is_some());
+    if let Some(spent) = budgets::spent(transaction, of_delegations, charged_at).await? {
+        return Ok(Settled::OutOfBudget(spent));
     }
     for asker in &askers {
         wanted
