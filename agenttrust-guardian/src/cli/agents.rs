@@ -24,8 +24,9 @@ pub(super) enum Agents {
     Create {
         /// A name for people
         name: String,
-        /// What it may use, such as files:* or refund; may be given several times
-        #[arg(long = "capability", value_name = "CAPABILITY", required = true,
+        /// What it may use, such as files:* or refund; may be given several times. Without any it may do nothing of
+        /// its own: for an agent that only acts for others
+        #[arg(long = "capability", value_name = "CAPABILITY",
               value_parser = one_capability)]
         capabilities: Vec<String>,
         /// A group that it is in, which policies name; may be given several times
@@ -113,6 +114,11 @@ async fn create(
     // Without a key pair: its private half would have to be shown and kept, and nothing here needs it.
     request.public_key = Some(String::new());
     let agent = client.agents().create(&request).await.map_err(failed)?;
+    if agent.capabilities.is_empty() {
+        eprintln!(
+            "note: this agent may do nothing until it is given something: `agenttrust agents grant`, or a delegation"
+        );
+    }
     let key = match with_key {
         true => {
             let request = CreateKeyRequest::new(KeyRole::Agent).agents([&agent.id]);

@@ -51,6 +51,9 @@ pub(super) enum Delegations {
         remote: Remote,
     },
     /// Open the session of a delegation and print its id, for AGENTTRUST_SESSION_ID
+    ///
+    /// Take it in two steps, SESSION=$(agenttrust delegations session ID) || exit, then export
+    /// AGENTTRUST_SESSION_ID=$SESSION: an empty variable counts as unset, and the agent would act on its own.
     Session {
         /// The id of the delegation, dlg_…
         id: String,
@@ -71,7 +74,7 @@ pub(super) struct New {
     /// What is given, such as files:read or refund; may be given several times
     #[arg(long = "scope", value_name = "SCOPE", required = true)]
     scope: Vec<String>,
-    /// How long it lives, such as 30m or 2h
+    /// How long it lives, such as 30m or 2h, and never longer than the one that it is made from
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = lifetime)]
     ttl: Duration,
     /// The delegation that it is made from, which was given to the agent that gives
@@ -171,6 +174,7 @@ async fn list(
         filter.agent_id = Some(id_of(&client, &named).await?);
     }
     filter.state = state;
+    let filtered = filter.agent_id.is_some() || state.is_some();
     let mut found = Vec::new();
     loop {
         let page = client.delegations().list_with(&filter).await.map_err(failed)?;
@@ -182,6 +186,9 @@ async fn list(
     }
     if remote.json {
         return out::json(&found);
+    }
+    if found.is_empty() && filtered {
+        return out::say("there is no delegation of that agent or state");
     }
     if found.is_empty() {
         return out::say("no delegation is there; make one with `agenttrust delegations create`");

@@ -83,8 +83,22 @@ async fn person_makes_lists_shows_and_revokes_delegations_and_opens_their_sessio
     let as_json: Value =
         serde_json::from_str(&printed(&program, &["show", &second, "--json"])).unwrap();
     assert_eq!(as_json["state"], "revoked");
-    assert!(printed(&program, &["list", "--state", "active"]).contains("no delegation"));
+    assert!(printed(&program, &["list", "--state", "active"]).contains("no delegation of that"));
     refuses_what_cannot_be(&program, [a, b], &second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agent_that_only_acts_for_others_is_registered_without_capabilities_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("at.db").to_str().unwrap().to_owned();
+    let arguments = ["--database", &database, "--log", "error"];
+    let program = Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_agenttrust"));
+    command.args(["agents", "create", "buyer"]).env_clear();
+    command.env("AGENTTRUST_URL", program.url("")).env("AGENTTRUST_API_KEY", ADMIN);
+    let output = command.output().unwrap();
+    assert!(output.status.success() && text(&output.stdout).starts_with("agt_"), "{output:?}");
+    assert!(text(&output.stderr).contains("may do nothing until"), "{output:?}");
 }
 
 fn refuses_what_cannot_be(program: &Program, [a, b]: [&str; 2], second: &str) {
