@@ -108,18 +108,29 @@ pub(crate) fn read_list(server: &str, tools: &[Value]) -> BTreeMap<String, Liste
     listed
 }
 
-/// What changes where `kept` is known and the whole list of the server is `listed`.
+/// How much of a server's tools a list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All that a client sees that can do everything. What is not there is gone.
+    All,
+    /// What one client was shown, by what it can do: it takes no tool from others.
+    Some,
+}
+
+/// What changes where `kept` is known and the server has listed `listed`.
 pub(crate) fn observe(
     kept: &BTreeMap<String, KeptTool>,
     listed: &BTreeMap<String, ListedTool>,
+    extent: Extent,
     now: Timestamp,
 ) -> Observed {
     let mut observed = Observed::default();
     let mut room = PINNED_MAX_BYTES;
     for (name, before) in kept {
-        let mark = match listed.get(name) {
-            Some(tool) => marked(before, tool, &mut room),
-            None => Mark { is_gone: true, ..same(name) },
+        let mark = match (listed.get(name), extent) {
+            (Some(tool), _) => marked(before, tool, &mut room),
+            (None, Extent::All) => Mark { is_gone: true, ..same(name) },
+            (None, Extent::Some) => continue,
         };
         note(&mut observed, before, mark, now);
     }
@@ -205,7 +216,11 @@ mod tests {
 
         /// Takes in a list, as the database does.
         fn list(&mut self, tools: &[Value]) -> Observed {
-            let observed = observe(&self.tools, &read_list("files", tools), self.now);
+            self.listed(tools, Extent::All)
+        }
+
+        fn listed(&mut self, tools: &[Value], extent: Extent) -> Observed {
+            let observed = observe(&self.tools, &read_list("files", tools), extent, self.now);
             for pinned in observed.pinned.clone() {
                 let kept = KeptTool {
                     changed: None,
@@ -235,6 +250,19 @@ mod tests {
             let News { appeared, changed, gone } = self.list(tools).news;
             [appeared.len(), changed.len(), gone.len()]
         }
+    }
+
+    #[test]
+    fn list_for_one_client_adds_and_changes_and_takes_nothing_away() {
+        let mut kept = Kept::new();
+        kept.list(&[tool("a", "one"), tool("b", "two")]);
+        let news = kept.listed(&[tool("a", "other"), tool("c", "three")], Extent::Some).news;
+        assert_eq!([news.appeared.len(), news.changed.len(), news.gone.len()], [1, 1, 0]);
+        assert!(!kept.tools["b"].is_gone && kept.tools["a"].changed.is_some());
+        kept.list(&[tool("a", "one")]);
+        assert!(kept.tools["b"].is_gone && kept.tools["c"].is_gone);
+        kept.listed(&[tool("b", "two")], Extent::Some);
+        assert!(!kept.tools["b"].is_gone && kept.tools["c"].is_gone);
     }
 
     #[test]

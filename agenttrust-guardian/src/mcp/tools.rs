@@ -1,5 +1,6 @@
 //! The tools of a server: looked at often enough, and shown to a caller as far as it may call them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,9 +59,15 @@ fn now(proxy: &Proxy, server: &McpServerEntry) -> Result<Arc<McpServerEntry>, Re
 /// Refuses a list that is none, and one that cannot be kept.
 pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refusal> {
     let Reader { proxy, server, who, .. } = reader;
+    let has_more = result.get("nextCursor").is_some_and(|cursor| !cursor.is_null());
     let Some(Value::Array(listed)) = result.get_mut("tools") else { return Err(unreadable()) };
-    fresh(proxy, server).await?;
-    // A server may show each client others, by what the client can do.
+    let known = fresh(proxy, server).await?;
+    // A server may show each client others, by what the client can do. What is missing is gone for all only if a client
+    // that can do everything does not see it either.
+    if !has_more && misses_any(&known, listed) {
+        proxy.upstream(&server.row.id).forget_tools();
+        fresh(proxy, server).await?;
+    }
     mcp_tools::observe(&proxy.engine, server, listed.clone(), Extent::Some).await?;
     let server = now(proxy, server)?;
     listed.retain(|tool| match mcp_tools::standing(&server, tool) {
@@ -75,6 +82,13 @@ pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refu
         ToolStanding::Changed | ToolStanding::New => false,
     });
     Ok(())
+}
+
+/// Whether a tool that is known is not in this list.
+fn misses_any(server: &McpServerEntry, listed: &[Value]) -> bool {
+    let names: HashSet<&str> =
+        listed.iter().filter_map(|tool| tool.get("name")?.as_str()).collect();
+    server.tools.iter().any(|(name, tool)| !tool.is_gone && !names.contains(name.as_str()))
 }
 
 /// A check of this tool, of which nothing is bound.

@@ -12,8 +12,8 @@ use crate::audit::Record;
 use crate::domain::{Error, Key};
 use crate::engine::Engine;
 use crate::manifest::{
-    ListedTool, News, Observed, PINNED_MAX_BYTES, PinnedTool, effect_hint, observe as observed,
-    read_list,
+    Extent, ListedTool, News, Observed, PINNED_MAX_BYTES, PinnedTool, effect_hint,
+    observe as observed, read_list,
 };
 use crate::registry::McpServerEntry;
 use crate::store::{McpServerRow, McpToolAccepted, McpToolChanges, McpToolRow, StoreError};
@@ -178,8 +178,8 @@ pub(crate) fn standing(server: &McpServerEntry, tool: &Value) -> ToolStanding {
     }
 }
 
-/// Takes in the whole list of a server's tools: pins what is new, notes what is another one by now and what is gone,
-/// and tells the audit of each once. Memory knows of it when this returns.
+/// Takes in a list of a server's tools: pins what is new, notes what is another one by now and, of a list of all, what
+/// is gone, and tells the audit of each once. Memory knows of it when this returns.
 ///
 /// # Errors
 ///
@@ -189,12 +189,13 @@ pub(crate) async fn observe(
     engine: &Arc<Engine>,
     server: &Arc<McpServerEntry>,
     tools: Vec<Value>,
+    extent: Extent,
 ) -> Result<(), Error> {
     let listed = read_list(&server.row.name, &tools);
     let known = engine.registry.mcp_servers.get(&server.row.id);
     let known = known.ok_or_else(|| removed(server))?;
     if known.row.tools_seen_at.is_some()
-        && observed(&known.tools, &listed, engine.clock.now()).is_empty()
+        && observed(&known.tools, &listed, extent, engine.clock.now()).is_empty()
     {
         return Ok(());
     }
@@ -202,7 +203,7 @@ pub(crate) async fn observe(
     let engine = Arc::clone(engine);
     let kept = background::spawn(async move {
         let _alone = Arc::clone(&known.observing).lock_owned().await;
-        keep(&engine, &known, &listed).await
+        keep(&engine, &known, &listed, extent).await
     });
     kept.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
 }
@@ -211,13 +212,15 @@ async fn keep(
     engine: &Engine,
     server: &McpServerEntry,
     listed: &BTreeMap<String, ListedTool>,
+    extent: Extent,
 ) -> Result<(), Error> {
     for _ in 0..PLANS_MOST {
         let seen = engine.sync().await?;
         let now = engine.clock.now();
         let id = &server.row.id;
         let known = engine.registry.mcp_servers.get(id).ok_or_else(|| removed(server))?;
-        let Observed { pinned, marks, news, left_out } = observed(&known.tools, listed, now);
+        let Observed { pinned, marks, news, left_out } =
+            observed(&known.tools, listed, extent, now);
         if pinned.is_empty() && marks.is_empty() && known.row.tools_seen_at.is_some() {
             return Ok(());
         }

@@ -6,6 +6,7 @@
 
 mod clients;
 mod conformance;
+mod differing;
 mod hostile;
 mod house;
 mod peers;
