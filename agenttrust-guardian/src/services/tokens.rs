@@ -63,12 +63,7 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
         Some(delegation_id) => need_delegated(engine, key, delegation_id, &new.scopes)?,
         None => need_own(&agent, &scopes)?,
     }
-    if let Some(scope) = agent.floor.first_uncovered(&scopes) {
-        return Err(Error::forbidden(format!(
-            "scopes names {scope:?}, which is outside the floor of agent {:?}",
-            new.agent_id
-        )));
-    }
+    need_floor(&agent, &scopes)?;
     if engine.registry.tokens.is_full(&new.agent_id, now) {
         return Err(Error::too_many(format!(
             "agent {:?} has as many live tokens as it may have; revoke some or let them expire",
@@ -130,6 +125,17 @@ fn need_own(agent: &AgentEntry, scopes: &CapabilitySet) -> Result<(), Error> {
     match agent.capabilities.first_uncovered(scopes) {
         Some(scope) => Err(Error::forbidden(format!(
             "scopes names {scope:?}, which no capability of agent {:?} covers",
+            agent.agent.id
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses scopes for a token that are outside the floor of its agent.
+fn need_floor(agent: &AgentEntry, scopes: &CapabilitySet) -> Result<(), Error> {
+    match agent.floor.first_uncovered(scopes) {
+        Some(scope) => Err(Error::forbidden(format!(
+            "scopes names {scope:?}, which is outside the floor of agent {:?}",
             agent.agent.id
         ))),
         None => Ok(()),
