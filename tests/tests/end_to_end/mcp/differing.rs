@@ -35,7 +35,8 @@ fn what_one_session_lists_takes_no_tool_from_another() -> Result<()> {
         let listed = asked(&other, "tools/list", json!({})).await?;
         ensure!(listed.contains("echo") && !listed.contains(TOOL), "{listed}");
         let given = json!({ "url": "https://example.com/", "errorPath": true });
-        let answer = asked(&able, "tools/call", json!({ "name": TOOL, "arguments": given })).await?;
+        let answer =
+            asked(&able, "tools/call", json!({ "name": TOOL, "arguments": given })).await?;
         // By this it says that it ran, and that its page was not looked at yet.
         ensure!(answer.contains("-32042"), "the tool did not run: {answer}");
         let gone = house.admin_client()?.mcp().tools(&id).await?;
