@@ -135,7 +135,7 @@ impl Engine {
     /// says so, because the Guardian closes.
     pub(crate) fn tell_of_refusals(&self, all: bool) {
         for (key_id, record) in self.refusals.rest(self.clock.now(), all) {
-            let left_out = record.body["left_out"].as_u64().unwrap_or(0);
+            let left_out = record.body.get("left_out").and_then(Value::as_u64).unwrap_or(0);
             if !self.tell_if_there_is_room(record) {
                 self.refusals.owes(&key_id, left_out);
             }

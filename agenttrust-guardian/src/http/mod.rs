@@ -58,6 +58,36 @@ type App = axum::extract::State<Arc<Engine>>;
 
 /// Every endpoint.
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
+    in_touch_router()
+        .route_layer(from_fn_with_state(Arc::clone(&engine), in_touch))
+        // These answer all the same: a check with a denial, and nothing keeps anyone from taking back.
+        .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
+        .route("/api/v1/agents/{id}/suspend", post(agents::suspend))
+        .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
+        .route("/api/v1/agent-tokens/{id}/revoke", post(issued::revoke_token))
+        .route("/api/v1/sessions/{id}/revoke", post(issued::revoke_session))
+        .route("/api/v1/delegations/{id}", delete(delegations::revoke))
+        .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route_layer(from_fn_with_state(Arc::clone(&engine), still_open))
+        .merge(mcp_router(&engine))
+        .route("/openapi.json", get(openapi::document))
+        .route("/metrics", get(metrics::get_with_key))
+        .route("/health", get(health::health))
+        .route("/api/v1/agenttrust/check", post(check::check))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&engine), refused::tell))
+        .layer(from_fn(ignored::tell))
+        .layer(from_fn_with_state(Arc::clone(&engine), key_end::end_with_key))
+        .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
+        .layer(from_fn(finish::finish))
+        .layer(from_fn_with_state(Arc::clone(&engine), counting::count))
+        .layer(map_response(signed))
+        .with_state(engine)
+}
+
+/// What is answered only where memory follows the database.
+fn in_touch_router() -> Router<Arc<Engine>> {
     Router::new()
         .route("/api/v1/agents", post(agents::create).get(agents::list))
         .route("/api/v1/agents/{id}", get(agents::get).patch(agents::update))
@@ -99,31 +129,6 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
-        .route_layer(from_fn_with_state(Arc::clone(&engine), in_touch))
-        // These answer all the same: a check with a denial, and nothing keeps anyone from taking back.
-        .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
-        .route("/api/v1/agents/{id}/suspend", post(agents::suspend))
-        .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
-        .route("/api/v1/agent-tokens/{id}/revoke", post(issued::revoke_token))
-        .route("/api/v1/sessions/{id}/revoke", post(issued::revoke_session))
-        .route("/api/v1/delegations/{id}", delete(delegations::revoke))
-        .route("/api/v1/keys/{id}", delete(keys::revoke))
-        .route_layer(from_fn_with_state(Arc::clone(&engine), still_open))
-        .merge(mcp_router(&engine))
-        .route("/openapi.json", get(openapi::document))
-        .route("/metrics", get(metrics::get_with_key))
-        .route("/health", get(health::health))
-        .route("/api/v1/agenttrust/check", post(check::check))
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(Arc::clone(&engine), refused::tell))
-        .layer(from_fn(ignored::tell))
-        .layer(from_fn_with_state(Arc::clone(&engine), key_end::end_with_key))
-        .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
-        .layer(from_fn(finish::finish))
-        .layer(from_fn_with_state(Arc::clone(&engine), counting::count))
-        .layer(map_response(signed))
-        .with_state(engine)
 }
 
 /// The MCP servers behind.

@@ -43,7 +43,7 @@ pub(super) async fn tell(engine: App, request: Request, next: Next) -> Response 
         && let Some(Refusal { code, message }) = response.extensions().get()
     {
         let message = message.chars().take(MESSAGE_MOST).collect();
-        let refused = Refused { operation, code: *code, message };
+        let refused = Refused { operation, code, message };
         delegations::refused(&engine, &key, refused, || named(&sent, id));
     }
     response

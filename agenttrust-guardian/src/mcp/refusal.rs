@@ -13,7 +13,11 @@ use crate::domain::{Error, ErrorKind};
 
 /// Why a message is not answered by the server behind.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Refusal(Box<Said>);
+
+/// What is said of it. Boxed, because it is handed on by nearly everything here.
+#[derive(Clone, Debug)]
+struct Said {
     status: StatusCode,
     code: i32,
     message: Cow<'static, str>,
@@ -35,7 +39,7 @@ impl Refusal {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (message, id) = (message.into(), Value::Null);
-        Self {
+        Self(Box::new(Said {
             status,
             code,
             message,
@@ -44,7 +48,7 @@ impl Refusal {
             challenge: None,
             passing: false,
             closes: false,
-        }
+        }))
     }
 
     /// A request that is not as it must be.
@@ -69,53 +73,53 @@ impl Refusal {
     }
 
     pub(super) fn data(mut self, data: Value) -> Self {
-        self.data = Some(data);
+        self.0.data = Some(data);
         self
     }
 
     pub(super) fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
     /// The same, to the request of this id.
     pub(super) fn id(mut self, id: Option<&Value>) -> Self {
         if let Some(id) = id {
-            self.id.clone_from(id);
+            self.0.id.clone_from(id);
         }
         self
     }
 
     /// The same, with what a client of OAuth goes by.
     pub(crate) fn challenge(mut self, challenge: String) -> Self {
-        self.challenge = Some(challenge);
+        self.0.challenge = Some(challenge);
         self
     }
 
     pub(super) fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     pub(super) fn http_status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     pub(super) fn code(&self) -> i32 {
-        self.code
+        self.0.code
     }
 
     /// A member of what a program may want to read, as text.
     pub(super) fn datum(&self, member: &str) -> Option<&str> {
-        self.data.as_ref()?.get(member)?.as_str()
+        self.0.data.as_ref()?.get(member)?.as_str()
     }
 
     /// The message of JSON-RPC.
     pub(super) fn to_json(&self) -> Value {
-        let mut error = json!({ "code": self.code, "message": self.message });
-        if let (Some(data), Some(error)) = (&self.data, error.as_object_mut()) {
+        let mut error = json!({ "code": self.0.code, "message": self.0.message });
+        if let (Some(data), Some(error)) = (&self.0.data, error.as_object_mut()) {
             error.insert("data".to_owned(), data.clone());
         }
-        json!({ "jsonrpc": "2.0", "id": self.id, "error": error })
+        json!({ "jsonrpc": "2.0", "id": self.0.id, "error": error })
     }
 }
 
@@ -138,31 +142,36 @@ impl From<Error> for Refusal {
         let code = if status.is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST };
         let passing = error.is_passing();
         let (message, data) = error.into_parts();
-        Self { data, passing, ..Self::new(status, code, message) }
+        let mut refusal = Self::new(status, code, message);
+        (refusal.0.data, refusal.0.passing) = (data, passing);
+        refusal
     }
 }
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         let Rejection { status, code, message, id, closes } = rejection;
-        Self { id, closes, ..Self::new(status, code, message) }
+        let mut refusal = Self::new(status, code, message);
+        (refusal.0.id, refusal.0.closes) = (id, closes);
+        refusal
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = json_answer(self.status, self.to_json().to_string());
+        let mut response = json_answer(self.0.status, self.to_json().to_string());
         let headers = response.headers_mut();
-        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+        if let Some(challenge) = self.0.challenge.and_then(|text| HeaderValue::try_from(text).ok())
+        {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if self.passing {
+        if self.0.passing {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+        if self.0.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
-        if self.closes {
+        if self.0.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

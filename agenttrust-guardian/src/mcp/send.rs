@@ -328,7 +328,7 @@ pub(super) async fn whole(
             let (mut events, mut left) = (Events::default(), OWN_MAX_BYTES);
             let found = async {
                 loop {
-                    while let Some(piece) = events.next().map_err(|why| unread(why))? {
+                    while let Some(piece) = events.next().map_err(unread)? {
                         let Piece::Event(event) = piece else { continue };
                         let data = event.data.unwrap_or_default();
                         let message = read(data.as_bytes()).unwrap_or_default();

@@ -104,8 +104,8 @@ fn written_host(text: &str) -> &str {
     let text = text.trim_matches(|edge: char| edge <= ' ');
     let rest = text.split_once(':').map_or("", |(_, rest)| rest);
     // The reader takes any number of slashes, of either kind.
-    let rest = rest.trim_start_matches(|slash| matches!(slash, '/' | '\\'));
-    let end = rest.find(|end| matches!(end, '/' | '\\' | '?' | '#')).unwrap_or(rest.len());
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
     // It also leaves these out, wherever they are.
     let authority = rest.get(..end).unwrap_or(rest).trim_end_matches(['\t', '\r', '\n']);
     match authority.rsplit_once(':') {

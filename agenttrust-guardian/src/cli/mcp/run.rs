@@ -134,7 +134,7 @@ async fn carry(
 ) -> Result<u8, GuardianError> {
     let output = child.take_output();
     let input = tokio::spawn(from_client(Arc::clone(relay), client));
-    let mut output = tokio::spawn(from_server(Arc::clone(relay), output));
+    let mut output = tokio::spawn(hear_server(Arc::clone(relay), output));
     let mut told = pin!(stop::signal());
     let sides = select(select(input, &mut output), &mut child.ended);
     let first = match select(told.as_mut(), sides).await {
@@ -187,9 +187,9 @@ async fn from_client(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) {
 }
 
 /// Takes the lines of the server.
-async fn from_server(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) -> Result<(), Stop> {
+async fn hear_server(relay: Arc<Relay>, mut lines: mpsc::Receiver<Line>) -> Result<(), Stop> {
     while let Some(line) = lines.recv().await {
-        relay.from_server(line).await?;
+        relay.hear_server(line).await?;
     }
     Ok(())
 }

@@ -203,7 +203,7 @@ impl Relay {
     }
 
     /// Takes a line of the server.
-    pub(super) async fn from_server(&self, line: Line) -> Result<(), Stop> {
+    pub(super) async fn hear_server(&self, line: Line) -> Result<(), Stop> {
         let Line::Text(text) = line else { return Err(Stop::Unreadable) };
         let text = text.trim_ascii();
         if text.is_empty() {
@@ -265,10 +265,10 @@ impl Relay {
                 let is_whole = first && cursor.is_none_or(Value::is_null);
                 let tools =
                     result.as_mut().and_then(|result| result.get_mut("tools")?.as_array_mut());
-                if let Some(tools) = tools {
-                    if self.tools.listed(tools, is_whole) {
-                        return serde_json::to_vec(&members).ok();
-                    }
+                if let Some(tools) = tools
+                    && self.tools.listed(tools, is_whole)
+                {
+                    return serde_json::to_vec(&members).ok();
                 }
             }
             Whose::Client(Waiting::Passing | Waiting::Checking(_)) => {}
