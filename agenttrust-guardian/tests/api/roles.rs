@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::mcp_servers::pinned_tool;
-use crate::support::{Harness, open, open_with};
+use crate::support::{Api, Harness, open, open_with};
 
 /// What there is to act upon.
 pub(crate) struct Subjects {
@@ -32,18 +32,20 @@ pub(crate) struct Subjects {
 
 const DIGEST_KEY: [u8; 32] = [7; 32];
 
+/// A Guardian with its own policies, or with those of a folder.
+async fn guardian(folder: Option<&tempfile::TempDir>) -> Api {
+    let Some(folder) = folder else {
+        return open_with(|builder| builder.allow_private_targets(true)).await;
+    };
+    let default = include_str!("../../policies/default.cedar");
+    std::fs::write(folder.path().join("default.cedar"), default).unwrap();
+    open_with(|builder| builder.policies(folder.path())).await
+}
+
 impl Subjects {
     pub(crate) async fn of(route: &str) -> Self {
         let folder = (route == "/api/v1/policies/reload").then(|| tempfile::tempdir().unwrap());
-        let api = match &folder {
-            None => open_with(|builder| builder.allow_private_targets(true)).await,
-            Some(folder) => {
-                let default = include_str!("../../policies/default.cedar");
-                std::fs::write(folder.path().join("default.cedar"), default).unwrap();
-                open_with(|builder| builder.policies(folder.path())).await
-            }
-        };
-        let harness = Harness::new(api).await;
+        let harness = Harness::new(guardian(folder.as_ref()).await).await;
         let issued = json!({ "agent_id": harness.agent, "scopes": ["*"] });
         let issued = harness.post("/api/v1/agent-tokens/issue", ADMIN, issued).await.ok();
         let (token, token_id) = (issued.text("token"), issued.text("token_id"));

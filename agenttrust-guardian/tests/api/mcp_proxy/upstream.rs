@@ -300,21 +300,22 @@ async fn modern(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
         }
         "tasks/get" => complete(json!({ "taskId": body["params"]["taskId"], "status": "working" })),
         "tasks/update" => complete(json!({})),
-        "subscriptions/listen" => {
-            let subscription = json!({ "io.modelcontextprotocol/subscriptionId": id });
-            let acknowledged = json!({
-                "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
-                "params": { "_meta": subscription, "notifications": { "toolsListChanged": true } },
-            });
-            let first = stream::once(async move { acknowledged });
-            let heard = inner.says.subscribe();
-            let rest = stream::unfold(heard, |mut heard| async {
-                Some((heard.recv().await.ok()?, heard))
-            });
-            events(&inner, first.chain(rest).map(|it| Ok(event(&it))))
-        }
+        "subscriptions/listen" => listened_to(&inner, &id),
         _ => error(404, &id, -32601, "no such method"),
     }
+}
+
+/// Tells what the test says.
+fn listened_to(inner: &Arc<Inner>, id: &Value) -> Response {
+    let subscription = json!({ "io.modelcontextprotocol/subscriptionId": id });
+    let acknowledged = json!({
+        "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+        "params": { "_meta": subscription, "notifications": { "toolsListChanged": true } },
+    });
+    let first = stream::once(async move { acknowledged });
+    let heard = inner.says.subscribe();
+    let rest = stream::unfold(heard, |mut heard| async { Some((heard.recv().await.ok()?, heard)) });
+    events(inner, first.chain(rest).map(|it| Ok(event(&it))))
 }
 
 /// A page of the list of tools.
@@ -420,17 +421,7 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             events(inner, first.chain(rest))
         }
         "ask" => asks(inner, id),
-        "confirm" if params["inputResponses"].is_null() => {
-            let question =
-                json!({ "method": "elicitation/create", "params": { "message": "sure?" } });
-            result(
-                id,
-                json!({
-                    "resultType": "input_required", "inputRequests": { "sure": question },
-                    "requestState": "state-1",
-                }),
-            )
-        }
+        "confirm" if params["inputResponses"].is_null() => result(id, input_required()),
         "hang" => {
             let running = Running::begin(inner);
             inner.release.notified().await;
@@ -441,6 +432,15 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             .await
             .unwrap_or_else(|| result(id, text(format!("{name} {}", params["arguments"])))),
     }
+}
+
+/// A result that asks for more.
+fn input_required() -> Value {
+    let question = json!({ "method": "elicitation/create", "params": { "message": "sure?" } });
+    json!({
+        "resultType": "input_required", "inputRequests": { "sure": question },
+        "requestState": "state-1",
+    })
 }
 
 /// Asks its client before it answers.

@@ -40,7 +40,7 @@ fn what_one_session_lists_takes_no_tool_from_another() -> Result<()> {
         // By this it says that it ran, and that its page was not looked at yet.
         ensure!(answer.contains("-32042"), "the tool did not run: {answer}");
         let gone = house.admin_client()?.mcp().tools(&id).await?;
-        let gone = gone.iter().find(|tool| tool.name == TOOL).map(|tool| tool.state.clone());
+        let gone = gone.iter().find(|tool| tool.name == TOOL).map(|tool| tool.state);
         ensure!(gone == Some(agenttrust::model::McpToolState::Pinned), "{gone:?}");
         Ok(())
     })
