@@ -160,7 +160,6 @@ fn the_command_line_says_what_is_wrong_and_what_to_do() {
             "\"open\" is no status of an approval; use",
         ),
         (vec!["agents", "create", "bot", "--capability", ""], "--capability"),
-        (vec!["agents", "create", "bot"], "--capability"),
         (vec!["approvals", "list", "--api-key", ADMIN], "set AGENTTRUST_API_KEY instead"),
         (vec!["approvals", "show", ADMIN], "set AGENTTRUST_API_KEY instead"),
     ] {
