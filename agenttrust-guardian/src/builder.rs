@@ -217,9 +217,9 @@ impl GuardianBuilder {
     /// database: 64 hexadecimal digits. Several are separated by commas, of which the first one seals and all of
     /// them open; what an earlier one sealed is sealed by the first one when the Guardian starts.
     ///
-    /// Unless it is said, it is in a file beside an SQLite database (`agenttrust.db.secret-key`), made when it is not
-    /// there, for its owner alone. In memory it is random. On PostgreSQL there is none, and nothing that needs to be
-    /// sealed is taken; all Guardians on one database have the same.
+    /// By default the key of an SQLite database is in a file beside it (`agenttrust.db.secret-key`), which is made for
+    /// its owner alone, and a Guardian in memory makes a random key. A Guardian on PostgreSQL takes no secret before it
+    /// is told a key, and all Guardians on one database are told the same.
     pub fn secret_key(mut self, keys: impl Into<String>) -> Self {
         self.secret_key = Some(Secret::from(keys.into()));
         self

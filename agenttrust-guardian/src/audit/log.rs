@@ -157,7 +157,7 @@ impl AuditLog {
         self.hand_over(record.try_into()?, false).await.map(drop)
     }
 
-    /// Hands a record over if there is a place for it right now; `false` when there is none, and it is not written.
+    /// Hands a record over without waiting; returns `false` where the queue is full, and the record is not written.
     ///
     /// # Errors
     ///

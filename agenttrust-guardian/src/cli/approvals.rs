@@ -138,7 +138,7 @@ fn about(approval: &Approval) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Those who approved so far, by the names that they gave and by their keys, which nobody makes up.
+/// Names the approvers so far: as they called themselves, and by their keys.
 fn who_approved(approval: &Approval) -> String {
     let approvers: Vec<String> = approval
         .approvers

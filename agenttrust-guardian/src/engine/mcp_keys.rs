@@ -1,5 +1,5 @@
-//! What every Guardian on one database knows for the MCP proxy and nobody else does: how the sessions that it gives out
-//! are sealed, and by what key approvals are bound to the inputs of calls.
+//! The keys of the MCP proxy, which all Guardians on one database share: one seals the sessions that the proxy gives
+//! out, the other binds approvals to the inputs of calls.
 
 use std::fmt;
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 use agenttrust::background;
+use reqwest::Url;
 use tokio::sync::{broadcast, watch};
 
 use self::check_ids::CheckIds;
@@ -33,7 +34,7 @@ use crate::domain::limits::Limits;
 use crate::domain::{Error, Fingerprint, Key, Sealer};
 use crate::manifest::{Change, Manifest};
 use crate::metrics::{ApprovalEvent, Metrics, Present};
-use crate::outbound::Outbound;
+use crate::outbound::{self, Outbound};
 use crate::registry::Registry;
 use crate::store::{Store, StoreError, ToolChanges};
 use crate::telemetry::Telemetry;
@@ -140,6 +141,18 @@ impl Engine {
     /// Whether a secret that was good still is: it may have been revoked or rotated away meanwhile.
     pub(crate) fn still_knows(&self, secret: &Fingerprint) -> bool {
         self.registry.keys.get(secret, self.clock.now()).is_some()
+    }
+
+    /// Reads where the member `field` of a request says that the Guardian is to call.
+    ///
+    /// # Errors
+    ///
+    /// Invalid for what may not be called.
+    pub(crate) fn target_of(&self, field: &str, url: &str) -> Result<Url, Error> {
+        self.outbound.target(url).map_err(|error| match error {
+            outbound::Error::Refused(why) => Error::invalid(field, why),
+            other => Error::invalid(field, format!("cannot be used: {other}")),
+        })
     }
 
     /// Refuses a key that was revoked meanwhile: what is issued with it would outlive it.

@@ -143,7 +143,7 @@ fn named(headers: &HeaderMap) -> Result<Option<String>, Error> {
 }
 
 /// The key as presented; inside, `None` when it cannot be any key.
-fn presented(headers: &HeaderMap) -> Option<Option<&str>> {
+pub(super) fn presented(headers: &HeaderMap) -> Option<Option<&str>> {
     // Of two keys, whoever is in between may have looked at the other one.
     if [API_KEY, AUTHORIZATION.as_str()]
         .iter()

@@ -17,13 +17,13 @@ use utoipa::ToSchema;
 use agenttrust::model::headers::API_KEY;
 use agenttrust::model::schema::Name;
 
-use super::App;
 use super::admit::{Admission, InProcess, Place};
 use super::answers::{NotFound, Unavailable};
-use super::auth::Caller;
+use super::auth::{Caller, presented};
 use super::body::Payload;
 use super::params::{Id, header};
-use crate::domain::{Error, ErrorKind};
+use super::{App, need_in_touch};
+use crate::domain::{Error, ErrorKind, Permission};
 use crate::engine::Engine;
 use crate::mcp::{Asked, Base, ProtectedResource, Proxy, Refusal, TOKEN_PREFIX, Who, gateway};
 use crate::registry::McpServerEntry;
@@ -151,12 +151,9 @@ async fn asked(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Asked, Refusal
     let Id(id) = Id::from_request_parts(parts, engine).await?;
     let base = base(engine, parts);
     let known = who(engine, parts, &id, &base).await;
-    let (server, who) = known.map_err(|error| unauthenticated(engine, &base, &id, error))?;
-    if !engine.is_in_touch() {
-        return Err(Refusal::from(Error::unavailable(
-            "this Guardian is out of touch with its database; try again, or ask another replica",
-        )));
-    }
+    let (server, who) =
+        known.map_err(|error| unauthenticated(engine, &base, (&id, &parts.headers), error))?;
+    need_in_touch(engine)?;
     let Ok(place) = Place::from_request_parts(parts, engine).await;
     Ok(Asked { server, who, base, headers: parts.headers.clone(), place: place.take() })
 }
@@ -182,12 +179,12 @@ async fn who(
         return Ok((server, who));
     }
     let caller = Caller::from_request_parts(parts, engine).await?;
+    // A role that may not call learns of no server.
+    caller.need(Permission::Check)?;
     let session = header(&parts.headers, "X-Session-ID")?.map(str::to_owned);
     let Caller { key, secret, named } = caller;
     let org_id = key.org_id.clone();
-    let who = || Who::of_key(engine, (key, secret), named, session);
-    // A role that may not call learns of no server.
-    let who = who()?;
+    let who = Who::of_key(engine, (key, secret), named, session)?;
     Ok((server(engine, Some(&org_id), id)?, who))
 }
 
@@ -213,16 +210,20 @@ fn token(headers: &HeaderMap) -> Result<Option<String>, Error> {
 }
 
 /// The same error, with where a client of OAuth goes on from a 401.
-fn unauthenticated(engine: &Engine, base: &Base, id: &str, error: Error) -> Refusal {
+fn unauthenticated(
+    engine: &Engine,
+    base: &Base,
+    (id, headers): (&str, &HeaderMap),
+    error: Error,
+) -> Refusal {
     let kind = error.kind();
-    let message = error.message().to_owned();
     let refusal = Refusal::from(error);
     if !matches!(kind, ErrorKind::Unauthenticated | ErrorKind::TokenExpired) {
         return refusal;
     }
     let server = engine.registry.mcp_servers.get(id);
     let name = server.as_ref().map(|server| server.row.name.as_str());
-    let came = !message.starts_with("no API key");
+    let came = presented(headers).is_some();
     let challenge = base.unauthenticated(id, name, came.then_some("invalid_token"));
     refusal.challenge(challenge)
 }

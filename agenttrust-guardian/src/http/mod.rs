@@ -150,8 +150,13 @@ async fn signed(mut response: Response) -> Response {
 
 /// Refuses what would be answered from a memory that others may have overtaken.
 async fn in_touch(engine: App, request: Request, next: Next) -> Result<Response, Error> {
+    need_in_touch(&engine)?;
+    Ok(next.run(request).await)
+}
+
+fn need_in_touch(engine: &Engine) -> Result<(), Error> {
     if engine.is_in_touch() {
-        return Ok(next.run(request).await);
+        return Ok(());
     }
     Err(Error::unavailable(
         "this Guardian is out of touch with its database; try again, or ask another replica",

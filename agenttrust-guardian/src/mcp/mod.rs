@@ -51,6 +51,8 @@ pub(crate) use self::who::{TOKEN_PREFIX, Who, gateway};
 use crate::domain::limits::Share;
 use crate::engine::Engine;
 use crate::registry::McpServerEntry;
+use crate::services::sealed;
+use crate::store::SecretOf;
 
 /// What the proxy of one Guardian knows of the servers behind it.
 pub(crate) struct Proxy {
@@ -109,9 +111,9 @@ impl Proxy {
     ///
     /// Unavailable where it cannot be opened.
     fn authorization(&self, server: &McpServerEntry) -> Result<Option<HeaderValue>, Refusal> {
-        let Some(sealed) = &server.row.authorization else { return Ok(None) };
-        let about = format!("mcp_server:{}", server.row.id);
-        let opened = self.engine.sealer.open(&about, sealed)?;
+        let Some(text) = &server.row.authorization else { return Ok(None) };
+        let sealer = &self.engine.sealer;
+        let opened = sealed::open(sealer, SecretOf::McpServer, &server.row.id, text)?;
         let mut value = HeaderValue::from_str(opened.expose()).map_err(|_| {
             Refusal::upstream(
                 "what is sent to the MCP server as Authorization is no header; register it anew",

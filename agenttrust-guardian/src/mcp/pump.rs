@@ -219,13 +219,16 @@ impl Pump {
     }
 
     /// What becomes of one event; `None` where the caller hears nothing of it.
-    async fn hear(&mut self, event: Event) -> Option<Next> {
+    async fn hear(&mut self, mut event: Event) -> Option<Next> {
         let is_message = event.name.as_deref().is_none_or(|name| name == "message");
-        let Some(data) = event.data.clone().filter(|data| !data.is_empty() && is_message) else {
-            // An id to go on from, or how long to wait before that.
-            let empty = Event { name: None, ..event };
-            let says = self.reader.listens && is_message;
-            return says.then_some(Next::Event(empty));
+        let data = match event.data.take() {
+            Some(data) if !data.is_empty() && is_message => data,
+            data => {
+                // An id to go on from, or how long to wait before that.
+                let empty = Event { name: None, data, ..event };
+                let says = self.reader.listens && is_message;
+                return says.then_some(Next::Event(empty));
+            }
         };
         match self.reader.hear(data).await {
             Heard::Pass(text) => Some(Next::Event(Event { data: Some(text), ..event })),

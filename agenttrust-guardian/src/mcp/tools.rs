@@ -39,7 +39,7 @@ pub(super) async fn fresh(
             let patience = proxy.engine.settings.mcp.patience.saturating_mul(2);
             let listed = background::timeout(patience, list_tools(proxy, server)).await;
             let listed = listed.unwrap_or_else(|_| Err(broke_off()))?;
-            mcp_tools::observe(&proxy.engine, server, listed, Extent::All).await?;
+            mcp_tools::observe(&proxy.engine, server, &listed, Extent::All).await?;
             upstream.listed(changes, at);
         }
     }
@@ -68,7 +68,7 @@ pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refu
         proxy.upstream(&server.row.id).forget_tools();
         fresh(proxy, server).await?;
     }
-    mcp_tools::observe(&proxy.engine, server, listed.clone(), Extent::Some).await?;
+    mcp_tools::observe(&proxy.engine, server, listed, Extent::Some).await?;
     let server = now(proxy, server)?;
     listed.retain(|tool| match mcp_tools::standing(&server, tool) {
         ToolStanding::Known(pinned) => {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use agenttrust::model::AgentStatus;
 
+use crate::domain::ids::SESSION_PREFIX;
 use crate::domain::names::check_name;
-use crate::domain::role::Access;
 use crate::domain::{Error, Fingerprint, Key, Permission, Reach};
 use crate::engine::Engine;
 use crate::registry::{McpServerEntry, TokenEntry};
@@ -82,21 +82,14 @@ impl Who {
     ///
     /// # Errors
     ///
-    /// Forbidden for a role that does not call and for an agent that is not the key's, invalid where nothing says
-    /// which agent it is, not found for one that is not there.
+    /// Forbidden for an agent that is not the key's, invalid where nothing says which agent it is, not found for one
+    /// that is not there.
     pub(crate) fn of_key(
         engine: &Engine,
         (key, secret): (Arc<Key>, Fingerprint),
         named: Option<String>,
         session_id: Option<String>,
     ) -> Result<Self, Error> {
-        if key.role.may(Permission::Check) == Access::No {
-            return Err(Error::forbidden(format!(
-                "a key of role {} may not {}; use one of role agent, gateway or admin",
-                key.role,
-                Permission::Check
-            )));
-        }
         let agent_id = match (named, key.agents.as_slice()) {
             (Some(named), _) => named,
             (None, [only]) => only.clone(),
@@ -109,9 +102,8 @@ impl Who {
         };
         let session_id = session_id.filter(|id| !id.is_empty());
         session_id.as_deref().map_or(Ok(()), |id| check_name("X-Session-ID", id))?;
-        if key.role.may(Permission::Check) == Access::Own && !key.is_bound_to(&agent_id) {
-            return Err(Error::not_bound(&agent_id));
-        }
+        let access = key.role.may(Permission::Check);
+        Reach { access, key: &key, named: None }.need(&agent_id)?;
         active(&*known(engine, &key.org_id, &agent_id)?)?;
         Ok(Self { key, agent_id, session_id, proof: Proof::Key(secret) })
     }
@@ -160,7 +152,7 @@ impl Who {
         if agent.is_none_or(|entry| entry.agent.status != AgentStatus::Active) {
             return Some("the agent was revoked or suspended; an operator can tell which");
         }
-        let session = self.session_id.as_deref().filter(|id| id.starts_with("ats_"));
+        let session = self.session_id.as_deref().filter(|id| id.starts_with(SESSION_PREFIX));
         let is_open = |id| sessions::open_session(engine, &self.key.org_id, id).is_some();
         if session.is_some_and(|id| !is_open(id)) {
             return Some("the session was revoked or has expired; begin another one");

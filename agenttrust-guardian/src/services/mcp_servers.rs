@@ -13,7 +13,6 @@ use crate::domain::names::{check_name, check_names};
 use crate::domain::{Error, ErrorKind, Key, Role, Secret, ids};
 use crate::engine::Engine;
 use crate::engine::taking::KeyTaking;
-use crate::outbound;
 use crate::registry::McpServerEntry;
 use crate::store::{KeyEnd, MCP_SERVERS_MOST, McpServerKept, McpServerRow, SecretOf};
 
@@ -50,10 +49,7 @@ pub(crate) async fn register(
     new: NewMcpServer,
 ) -> Result<McpServer, Error> {
     check_server_name(&new.name)?;
-    let target = engine.outbound.target(&new.url).map_err(|error| match error {
-        outbound::Error::Refused(why) => Error::invalid("url", why),
-        other => Error::invalid("url", format!("cannot be used: {other}")),
-    })?;
+    let target = engine.target_of("url", &new.url)?;
     check_names("capabilities", &new.capabilities)?;
     new.authorization.as_ref().map_or(Ok(()), check_authorization)?;
     keys::check_line(engine, Maker::Key(key)).await?;

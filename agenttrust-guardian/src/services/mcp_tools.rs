@@ -188,10 +188,10 @@ pub(crate) fn standing(server: &McpServerEntry, tool: &Value) -> ToolStanding {
 pub(crate) async fn observe(
     engine: &Arc<Engine>,
     server: &Arc<McpServerEntry>,
-    tools: Vec<Value>,
+    tools: &[Value],
     extent: Extent,
 ) -> Result<(), Error> {
-    let listed = read_list(&server.row.name, &tools);
+    let listed = read_list(&server.row.name, tools);
     let known = engine.registry.mcp_servers.get(&server.row.id);
     let known = known.ok_or_else(|| removed(server))?;
     if known.row.tools_seen_at.is_some()

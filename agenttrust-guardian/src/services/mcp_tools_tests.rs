@@ -26,7 +26,7 @@ fn entry(api: &Api, id: &str) -> Arc<McpServerEntry> {
 }
 
 async fn list(api: &Api, id: &str, tools: &[Value]) {
-    observe(api.guardian.engine(), &entry(api, id), tools.to_vec(), Extent::All).await.unwrap();
+    observe(api.guardian.engine(), &entry(api, id), tools, Extent::All).await.unwrap();
 }
 
 /// What may be called, as one letter a tool: yes, changed, unknown.
@@ -190,7 +190,7 @@ async fn list_of_a_server_that_was_removed_meanwhile_pins_nothing() {
     let held = entry(&api, &id);
     api.ask(axum::http::Method::DELETE, &format!("/mcp/servers/{id}"), ADMIN, None).await.ok();
     let refused =
-        observe(api.guardian.engine(), &held, vec![tool("a", "")], Extent::All).await.unwrap_err();
+        observe(api.guardian.engine(), &held, &[tool("a", "")], Extent::All).await.unwrap_err();
     assert!(refused.message().contains("no MCP server"), "{refused:?}");
     assert!(api.guardian.engine().store.mcp_tools(None).await.unwrap().is_empty());
     assert!(api.audit("mcp_tool.appeared").await.is_empty());
@@ -203,7 +203,7 @@ async fn many_who_see_the_same_list_at_once_pin_it_once_and_tell_of_it_once() {
     let tools: Vec<Value> = (0..300).map(|n| tool(&format!("t{n}"), &"x".repeat(200))).collect();
     let held = entry(&api, &id);
     let engine = api.guardian.engine();
-    let all = (0..20).map(|_| observe(engine, &held, tools.clone(), Extent::All));
+    let all = (0..20).map(|_| observe(engine, &held, &tools, Extent::All));
     for seen in join_all(all).await {
         seen.unwrap();
     }
@@ -228,8 +228,8 @@ async fn what_is_pinned_and_accepted_holds_on_every_replica_and_after_a_restart(
         let tools = vec![tool("a", description)];
         let (held_one, held_two) = (entry(&one, &id), entry(&two, &id));
         let seen = [
-            observe(one.guardian.engine(), &held_one, tools.clone(), Extent::All),
-            observe(two.guardian.engine(), &held_two, tools.clone(), Extent::All),
+            observe(one.guardian.engine(), &held_one, &tools, Extent::All),
+            observe(two.guardian.engine(), &held_two, &tools, Extent::All),
         ];
         for seen in join_all(seen).await {
             seen.unwrap();

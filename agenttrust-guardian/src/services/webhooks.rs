@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::audit::Record;
 use crate::domain::{Error, Event, Key, Secret, ids};
 use crate::engine::Engine;
-use crate::outbound::{self, new_secret};
+use crate::outbound::new_secret;
 use crate::store::{DeliveryRow, SecretOf, StoreError, WEBHOOKS_MOST, WebhookRow};
 
 /// Registers a webhook at `url` that is told of these events, and returns it with its secret, which is shown this once.
@@ -21,10 +21,7 @@ pub(crate) async fn create(
     url: String,
     events: &[String],
 ) -> Result<(WebhookRow, Secret), Error> {
-    let target = engine.outbound.target(&url).map_err(|error| match error {
-        outbound::Error::Refused(why) => Error::invalid("url", why),
-        other => Error::invalid("url", format!("cannot be used: {other}")),
-    })?;
+    let target = engine.target_of("url", &url)?;
     let events = read_events(events)?;
     let (id, secret) = (ids::new("whk_"), new_secret()?);
     let row = WebhookRow {

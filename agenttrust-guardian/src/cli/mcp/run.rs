@@ -51,7 +51,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// What `agenttrust mcp run` is told.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Run {
-    /// What the server is called: its tools are checked as NAME/TOOL; the name of the command unless it is said
+    /// The name of the server: its tools are checked as NAME/TOOL [default: the name of the command]
     #[arg(long, value_name = "NAME")]
     server: Option<String>,
     /// Check with a Guardian inside of this program, by the Cedar policies of this folder
@@ -63,10 +63,10 @@ pub(in crate::cli) struct Run {
     /// Let a held call wait so long for its approval, such as 30s; without it is answered at once
     #[arg(long, value_name = "TIME", value_parser = hold)]
     hold: Option<Duration>,
-    /// The agent whose calls these are, agt_…; unless it is said AGENTTRUST_AGENT_ID, or the only one of the key
+    /// The agent that calls, agt_… [default: AGENTTRUST_AGENT_ID, or the only agent of the key]
     #[arg(long, value_name = "ID")]
     agent: Option<String>,
-    /// Show the inputs of held calls to whoever may approve them
+    /// Show approvers the inputs of held calls
     #[arg(long)]
     disclose: bool,
     /// The command of the MCP server, which speaks on standard input and output

@@ -84,7 +84,7 @@ impl SealKey {
     ///
     /// # Errors
     ///
-    /// Invalid for a file that others reach, that is none, or that holds no keys.
+    /// Invalid for a file that others reach, for a folder, and for a file without keys.
     pub(crate) fn at(path: &Path) -> Result<Vec<Self>, GuardianError> {
         if let Some(keys) = Self::found(path)? {
             return Ok(keys);

@@ -100,7 +100,7 @@ impl Asked {
         &self.guard
     }
 
-    /// Says of a held call what can be done about it here: nothing, where nobody can come to the Guardian.
+    /// Tells the caller of a held call how to go on; at a Guardian that no approver reaches, that it cannot.
     pub(super) fn explain(&self, tool: &str, denial: AgentTrustError) -> AgentTrustError {
         let AgentTrustError::ElevationRequired { message, approval_id } = denial else {
             return denial;

@@ -27,7 +27,7 @@ const GONE: Signal = Signal::HUP;
 const NOT_FOUND: u8 = 127;
 /// What a shell adds to the number of the signal that ended a command.
 const BY_SIGNAL: i32 = 128;
-/// The exit code where there is none to pass on.
+/// The exit code where the server had none to pass on.
 pub(super) const FAILED: u8 = 1;
 /// How long a server may take to end once it was asked to.
 const TERMINATED: Duration = Duration::from_secs(2);
