@@ -21,6 +21,7 @@ pub(crate) mod role;
 pub(crate) mod seal;
 pub(crate) mod secret;
 pub(crate) mod spelling;
+pub(crate) mod task;
 mod versions;
 
 pub(crate) use self::address_range::AddressRange;

@@ -67,7 +67,10 @@ impl Role {
                 | P::Delegate
                 | P::ReadDelegations
                 | P::RevokeDelegations
-                | P::ReadMcpServers,
+                | P::ReadMcpServers
+                | P::SendTasks
+                | P::ReadTasks
+                | P::WorkInbox,
             ) => Own,
 
             (
@@ -77,9 +80,13 @@ impl Role {
                 | P::InitApiSession
                 | P::IntrospectTokens
                 | P::WatchRevocations
-                | P::ReadMcpServers,
+                | P::ReadMcpServers
+                | P::SendTasks,
             ) => Any,
-            (Self::Gateway, P::ReadApprovals | P::DiscloseInput | P::ReadSessions) => Own,
+            (
+                Self::Gateway,
+                P::ReadApprovals | P::DiscloseInput | P::ReadSessions | P::ReadTasks,
+            ) => Own,
             (Self::Gateway, _) => No,
 
             (
@@ -96,6 +103,7 @@ impl Role {
                 | P::ReadTokens
                 | P::ReadDelegations
                 | P::ReadMcpServers
+                | P::ReadTasks
                 | P::WatchRevocations,
             ) => Any,
             (Self::Auditor, _) => No,
@@ -112,7 +120,8 @@ impl Role {
                 | P::RemoveTools
                 | P::Delegate
                 | P::RevokeDelegations
-                | P::AcceptMcpTools,
+                | P::AcceptMcpTools
+                | P::SendTasks,
             ) => Any,
             (Self::Agent | Self::Operator, _) => No,
         }
@@ -172,6 +181,9 @@ pub(crate) enum Permission {
     ReadMcpServers,
     ManageMcpServers,
     AcceptMcpTools,
+    SendTasks,
+    ReadTasks,
+    WorkInbox,
     ReadApprovals,
     DecideApprovals,
     DiscloseInput,
@@ -213,6 +225,9 @@ impl fmt::Display for Permission {
             Self::ReadMcpServers => "read MCP servers",
             Self::ManageMcpServers => "manage MCP servers",
             Self::AcceptMcpTools => "accept tools of MCP servers",
+            Self::SendTasks => "send tasks",
+            Self::ReadTasks => "read tasks",
+            Self::WorkInbox => "work on an inbox",
             Self::ReadApprovals => "read approvals",
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",

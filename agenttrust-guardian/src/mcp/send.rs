@@ -149,7 +149,7 @@ pub(super) fn failed(server: &McpServerEntry, error: &outbound::Error) -> Refusa
         outbound::Error::TooLong(most) => Refusal::upstream(format!(
             "the answer of the MCP server is longer than {most} bytes, which is the most"
         )),
-        outbound::Error::NoAnswer(_) => {
+        outbound::Error::Unreached(_) | outbound::Error::NoAnswer(_) => {
             Refusal::upstream("the MCP server does not answer, or not in time; try again later")
                 .status(StatusCode::GATEWAY_TIMEOUT)
         }

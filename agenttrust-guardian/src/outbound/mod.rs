@@ -3,6 +3,7 @@
 //! Where they go is written by people, so it is looked at twice: the URL when it is given and before each
 //! call, the address when it is connected to. There is no proxy, no redirect, and no answer without end.
 
+pub(crate) mod a2a;
 mod address;
 mod call;
 mod resolver;
@@ -56,7 +57,10 @@ pub(crate) enum Error {
     /// Its URL is none that is called; what is wrong with it.
     #[error("the URL {0}")]
     Refused(&'static str),
-    /// It could not be reached, or did not answer in time.
+    /// No connection to it could be made, so nothing was sent.
+    #[error("no answer: {0}")]
+    Unreached(String),
+    /// It did not answer, or not in time. What was sent may have been received.
     #[error("no answer: {0}")]
     NoAnswer(String),
     /// It answered that it is elsewhere; where, without path and query.
@@ -109,7 +113,7 @@ impl Outbound {
         let made = background::spawn(async move {
             kept.get_or_try_init(|| async { outbound.client(plain) }).await.cloned()
         });
-        made.await.unwrap_or_else(|_| Err(Error::NoAnswer("there is no client".to_owned())))
+        made.await.unwrap_or_else(|_| Err(Error::Unreached("there is no client".to_owned())))
     }
 
     /// Posts `body` to a [`target`](Self::target) and returns how it was answered.
@@ -171,7 +175,10 @@ fn no_answer(error: reqwest::Error) -> Error {
         told.push_str(&cause.to_string());
         source = cause.source();
     }
-    Error::NoAnswer(cut(&told))
+    match error.is_connect() || error.is_builder() {
+        true => Error::Unreached(cut(&told)),
+        false => Error::NoAnswer(cut(&told)),
+    }
 }
 
 /// As much of a text as is told.

@@ -70,7 +70,7 @@ async fn get(url: &str) -> Result<Incoming, Error> {
 
 fn told(error: Error) -> String {
     match error {
-        Error::NoAnswer(_) => error.to_string(),
+        Error::Unreached(_) | Error::NoAnswer(_) => error.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -16,6 +16,7 @@ mod mcp_tools_tests;
 pub(crate) mod policies;
 pub(crate) mod sealed;
 pub(crate) mod sessions;
+pub(crate) mod tasks;
 pub(crate) mod telemetry;
 pub(crate) mod tokens;
 pub(crate) mod tools;

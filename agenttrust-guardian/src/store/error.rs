@@ -1,6 +1,7 @@
 //! What can go wrong with the database.
 
 use super::PATIENCE;
+use crate::domain::task::TaskError;
 use crate::domain::{Error, GuardianError};
 
 /// Why the database did not do what it was asked.
@@ -31,5 +32,11 @@ impl From<StoreError> for Error {
 impl From<StoreError> for GuardianError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<StoreError> for TaskError {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
     }
 }

@@ -1,0 +1,30 @@
+//! What is asked about a task and is not done, as far as A2A has an error of its own for it.
+
+use super::TaskState;
+use crate::domain::Error;
+
+/// Why nothing was done about a task.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum TaskError {
+    /// There is no such task, or it is none that the caller may see: A2A's `TaskNotFound`.
+    #[error("there is no task {0:?}")]
+    NotFound(String),
+    /// It has ended: A2A's `TaskNotCancelable`.
+    #[error("task {id:?} is {state} and cannot be cancelled any more")]
+    NotCancelable { id: String, state: TaskState },
+    /// It cannot be done with this task or this target: A2A's `UnsupportedOperation`.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The parameters are not as they must be.
+    #[error("{0}")]
+    Invalid(String),
+    /// Everything that is no matter of A2A.
+    #[error("{}", .0.message())]
+    Other(Box<Error>),
+}
+
+impl From<Error> for TaskError {
+    fn from(error: Error) -> Self {
+        Self::Other(Box::new(error))
+    }
+}

@@ -1,0 +1,147 @@
+//! The way to an agent that is reached by A2A: what is sent to it, what comes back, and what may be believed of it.
+
+mod json_rpc;
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use reqwest::Url;
+use serde_json::{Map, Value};
+
+use super::Outbound;
+use crate::domain::task::{Artifact, Message, Task, TaskStatus};
+
+/// How the calls of an interface travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Binding {
+    JsonRpc,
+    HttpJson,
+}
+
+/// The version of A2A that an interface speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+    V03,
+}
+
+/// Where and how an agent is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) url: Url,
+    pub(crate) binding: Binding,
+    pub(crate) version: Version,
+}
+
+/// A message that is to be handed to an agent. Its ids are those that the agent knows its tasks by.
+#[derive(Clone, Debug)]
+pub(crate) struct Handed {
+    pub(crate) message: Message,
+    /// The media types that its sender takes; all of them where there is none.
+    pub(crate) accepted_output_modes: Vec<String>,
+    /// What is said of the request, and not in the message.
+    pub(crate) metadata: Map<String, Value>,
+}
+
+/// What an agent answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Sent {
+    /// A task, with the agent's own ids. It is the one that was asked for, where one was.
+    Task(Box<Task>),
+    /// A message, which is all that comes of it.
+    Message(Box<Message>),
+}
+
+/// What an agent tells while it works, with its own ids.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Update {
+    Task(Box<Task>),
+    Message(Box<Message>),
+    Status {
+        task_id: String,
+        context_id: String,
+        status: TaskStatus,
+        metadata: Map<String, Value>,
+    },
+    Artifact {
+        task_id: String,
+        context_id: String,
+        artifact: Artifact,
+        append: bool,
+        last_chunk: bool,
+        metadata: Map<String, Value>,
+    },
+}
+
+/// What an agent tells, as it comes. An error is the last thing in it; all of it is about one task.
+pub(crate) type Updates = BoxStream<'static, Result<Update, SendError>>;
+
+/// Why there is no answer of an agent that can be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SendError {
+    /// Nothing was sent, so it may be tried again.
+    #[error("the agent was not reached: {0}")]
+    NotSent(String),
+    /// It may have been received.
+    #[error("it is not known whether the agent received it: {0}")]
+    InDoubt(String),
+    /// The agent refused it, in words of its protocol: a code of A2A or JSON-RPC and a sentence.
+    #[error("the agent refused it: {message} ({code})")]
+    Refused { code: i64, message: String },
+    /// It answered what it should not: another protocol, another task, too much.
+    #[error("the agent's answer cannot be used: {0}")]
+    Lies(String),
+}
+
+/// The way to one agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Way<'w> {
+    pub(crate) outbound: &'w Outbound,
+    pub(crate) interface: &'w Interface,
+    /// How long an answer may take in all.
+    pub(crate) patience: Duration,
+}
+
+impl Way<'_> {
+    /// Hands a message to the agent, and has it answer at once rather than when it is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SendError`].
+    pub(crate) async fn send(&self, handed: &Handed) -> Result<Sent, SendError> {
+        json_rpc::send(self, handed).await
+    }
+
+    /// Hands a message to the agent, and hears what it tells until it is done. An agent that does not tell answers as to
+    /// [`send`](Self::send), which is then all that is heard.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SendError`]. Once there are updates, the agent has received the message.
+    pub(crate) async fn stream(&self, handed: &Handed) -> Result<Updates, SendError> {
+        let update = match self.send(handed).await? {
+            Sent::Task(task) => Update::Task(task),
+            Sent::Message(message) => Update::Message(message),
+        };
+        Ok(stream::iter([Ok(update)]).boxed())
+    }
+
+    /// Asks the agent for the task that it knows by this id.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SendError`]; nothing is in doubt by asking.
+    pub(crate) async fn get(&self, task_id: &str) -> Result<Task, SendError> {
+        json_rpc::get(self, task_id).await
+    }
+
+    /// Asks the agent to cancel the task that it knows by this id, and returns it as it stands then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SendError`].
+    pub(crate) async fn cancel(&self, task_id: &str) -> Result<Task, SendError> {
+        json_rpc::cancel(self, task_id).await
+    }
+}

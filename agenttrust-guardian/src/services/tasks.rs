@@ -1,0 +1,164 @@
+//! Tasks that one agent asks of another: sent, read, cancelled, listed and followed.
+//!
+//! A message is kept before anything is done about it, asked about, and handed on at most once: to the interfaces that the
+//! target's operator named, else into the target's inbox. What is held for an approval goes on by itself once that is
+//! decided, at whichever replica is there by then.
+
+mod caller;
+pub(crate) mod interfaces;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use serde_json::{Map, Value};
+
+pub(crate) use self::caller::Caller;
+use crate::domain::Error;
+use crate::domain::task::{Message, Task, TaskError, TaskEvent, TaskState};
+use crate::engine::Engine;
+
+/// A message that is to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// The agent that it is for.
+    pub(crate) target_agent_id: String,
+    /// The message; its ids of tasks and contexts are ours.
+    pub(crate) message: Message,
+    /// What is said of the request, and not in the message.
+    pub(crate) metadata: Map<String, Value>,
+    /// The media types that its sender takes; all of them where there is none.
+    pub(crate) accepted_output_modes: Vec<String>,
+    /// Whether what the target tells is wanted piece by piece, which [`follow`] hears.
+    pub(crate) streams: bool,
+    /// How long to wait until the task has ended or waits for something; zero not to wait.
+    pub(crate) wait: Duration,
+}
+
+/// Which tasks are listed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskFilter {
+    pub(crate) target_agent_id: Option<String>,
+    pub(crate) context_id: Option<String>,
+    pub(crate) state: Option<TaskState>,
+    /// Only those whose status is of this time or later.
+    pub(crate) since: Option<Timestamp>,
+    /// Where an earlier page ended.
+    pub(crate) cursor: Option<String>,
+    /// How many at most; 1 to 100.
+    pub(crate) limit: usize,
+}
+
+/// A page of tasks, the one that changed last first.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskPage {
+    pub(crate) tasks: Vec<Task>,
+    /// Where the next page begins; absent at the end.
+    pub(crate) next: Option<String>,
+    /// How many there are on all pages.
+    pub(crate) total: u64,
+}
+
+/// Sends a message, and returns its task as it stands then: held for an approval it is `auth-required`, denied it is
+/// `rejected`. The same message sent again returns the same task, and is sent once more only where it is not known
+/// whether the target received it.
+///
+/// # Errors
+///
+/// Not found for a target or a task that the caller does not reach; invalid for a message that cannot be one, and for a
+/// `messageId` that was used for another; unsupported for a task that has ended or takes no more messages.
+///
+/// # Cancel safety
+///
+/// What was begun goes on when it is dropped.
+pub(crate) async fn send(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    asked: Asked,
+) -> Result<Task, TaskError> {
+    let _ = (engine, caller, asked);
+    Err(Error::unavailable("tasks cannot be sent yet").into())
+}
+
+/// The task of this id, as it stands now; of this target, where one is given. One that goes on at its target is asked
+/// after there, unless that was done a moment ago.
+///
+/// # Errors
+///
+/// Not found, also for a task that the caller may not see.
+pub(crate) async fn get(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    target: Option<&str>,
+    id: &str,
+) -> Result<Task, TaskError> {
+    let _ = (engine, caller, target);
+    Err(TaskError::NotFound(id.to_owned()))
+}
+
+/// Cancels a task, and returns it as it stands then. What the target works at it is asked to cancel.
+///
+/// # Errors
+///
+/// Not found; not cancellable for one that has ended, or that the target does not cancel.
+pub(crate) async fn cancel(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    target: Option<&str>,
+    id: &str,
+) -> Result<Task, TaskError> {
+    let _ = (engine, caller, target);
+    Err(TaskError::NotFound(id.to_owned()))
+}
+
+/// The tasks that the caller may see, the one that changed last first. Targets are not asked.
+///
+/// # Errors
+///
+/// Invalid for a cursor that is none.
+pub(crate) async fn list(
+    engine: &Engine,
+    caller: &Caller,
+    filter: TaskFilter,
+) -> Result<TaskPage, TaskError> {
+    let _ = (engine, caller, filter);
+    Ok(TaskPage { tasks: Vec::new(), next: None, total: 0 })
+}
+
+/// A task that is followed.
+#[derive(Debug)]
+pub(crate) struct Following {
+    task: Task,
+}
+
+impl Following {
+    /// The task as it stood when it began to be followed.
+    pub(crate) fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// What happens next to it; `None` once it has ended, waits for something or is an approval's to decide, and when the
+    /// Guardian stops.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub(crate) async fn next(&mut self) -> Option<TaskEvent> {
+        None
+    }
+}
+
+/// Follows a task from now on. One that has ended is followed by nothing: whoever may not subscribe to such asks
+/// [`Following::task`].
+///
+/// # Errors
+///
+/// Not found, also for a task that the caller may not see.
+pub(crate) async fn follow(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    target: Option<&str>,
+    id: &str,
+) -> Result<Following, TaskError> {
+    get(engine, caller, target, id).await.map(|task| Following { task })
+}
