@@ -19,7 +19,6 @@ use tokio::task::JoinHandle;
 
 use super::check::{Call, Checked};
 use super::era::{Era, Manner};
-use super::events::Event;
 use super::hold;
 use super::pump::events_answer;
 use super::refusal::{Refusal, json_answer};
@@ -27,6 +26,7 @@ use super::report::Report;
 use super::tools;
 use super::turn::Turn;
 use crate::manifest::PinnedTool;
+use crate::outbound::events::Event;
 use crate::registry::Callable;
 
 /// Checks a call and hands it on, where it may be made.

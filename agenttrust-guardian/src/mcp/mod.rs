@@ -8,12 +8,11 @@
 //! - `era.rs` and `methods.rs` are what the protocol knows, `session.rs` how a session is named, `refusal.rs` and
 //!   `metadata.rs` what is answered here.
 //! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers; `send.rs` and `forward.rs` are the
-//!   way there, `pump.rs`, `events.rs` and `answer.rs` the way back, `report.rs` how it ended.
+//!   way there, `pump.rs` and `answer.rs` the way back, `report.rs` how it ended.
 
 mod answer;
 mod check;
 mod era;
-mod events;
 mod forward;
 mod guarded;
 mod hold;

@@ -17,13 +17,13 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::answer::{Expected, Heard, Reader};
-use super::events::{Event, Events, Piece};
 use super::refusal::Refusal;
 use super::report::{Outcome, Report};
 use super::room::Room;
 use super::send::{broke_off, failed, unread};
 use super::who::Alive;
 use crate::domain::limits::Share;
+use crate::outbound::events::{Event, Events, Piece};
 use crate::outbound::{Error, Incoming};
 
 /// How often it is looked whether the caller still may.

@@ -14,9 +14,9 @@ use serde_json::Value;
 
 use super::Proxy;
 use super::era::{METHOD, NAME, SESSION, VERSION};
-use super::events::{Events, Piece, Unreadable};
 use super::refusal::Refusal;
 use super::upstream::{POST, unreadable};
+use crate::outbound::events::{EVENT_MAX_BYTES, Events, Piece, Unreadable};
 use crate::outbound::{self, Incoming, Outgoing};
 use crate::registry::McpServerEntry;
 
@@ -373,8 +373,7 @@ pub(super) async fn tell(
 pub(super) fn unread(why: Unreadable) -> Refusal {
     match why {
         Unreadable::TooLong => Refusal::upstream(format!(
-            "the MCP server sent an event of more than {} bytes, which is the most",
-            super::events::EVENT_MAX_BYTES
+            "the MCP server sent an event of more than {EVENT_MAX_BYTES} bytes, which is the most"
         )),
         Unreadable::NotUtf8 => Refusal::upstream("the MCP server sent an event that is no UTF-8"),
     }

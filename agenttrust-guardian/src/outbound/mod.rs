@@ -6,6 +6,7 @@
 pub(crate) mod a2a;
 mod address;
 mod call;
+pub(crate) mod events;
 mod resolver;
 mod signature;
 mod target;

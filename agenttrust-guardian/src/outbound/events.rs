@@ -4,11 +4,11 @@
 use bytes::Bytes;
 
 /// The longest event, all of its lines together.
-pub(super) const EVENT_MAX_BYTES: usize = 4 << 20;
+pub(crate) const EVENT_MAX_BYTES: usize = 4 << 20;
 
 /// A stream that cannot be read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// An event is longer than it may be.
     TooLong,
     /// A line is no text.
@@ -17,21 +17,21 @@ pub(super) enum Unreadable {
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Event {
-    pub(super) name: Option<String>,
-    pub(super) id: Option<String>,
-    pub(super) retry: Option<String>,
-    pub(super) data: Option<String>,
+pub(crate) struct Event {
+    pub(crate) name: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) retry: Option<String>,
+    pub(crate) data: Option<String>,
 }
 
 impl Event {
     /// An event that says this.
-    pub(super) fn of(data: String) -> Self {
+    pub(crate) fn of(data: String) -> Self {
         Self { data: Some(data), ..Self::default() }
     }
 
     /// The event as it is sent.
-    pub(super) fn write(&self) -> Bytes {
+    pub(crate) fn write(&self) -> Bytes {
         let mut text = String::with_capacity(self.data.as_ref().map_or(0, String::len) + 64);
         let fields = [("event", &self.name), ("id", &self.id), ("retry", &self.retry)];
         for (field, value) in fields {
@@ -53,7 +53,7 @@ impl Event {
 
 /// What comes next in a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Event(Event),
     /// A line that says nothing, but that the other side is there.
     Comment,
@@ -61,7 +61,7 @@ pub(super) enum Piece {
 
 /// Reads a stream of events.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     /// What came and was not read yet.
     rest: Vec<u8>,
     /// So much of it was read, or holds no end of a line.
@@ -77,7 +77,7 @@ pub(super) struct Events {
 
 impl Events {
     /// Takes in what came.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.rest.drain(..self.read);
         self.looked = self.looked.saturating_sub(self.read);
         self.read = 0;
@@ -85,7 +85,7 @@ impl Events {
     }
 
     /// How much is held that was not handed on.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.rest.len() + self.length
     }
 
@@ -94,7 +94,7 @@ impl Events {
     /// # Errors
     ///
     /// [`Unreadable`]; nothing can be read after it.
-    pub(super) fn next(&mut self) -> Result<Option<Piece>, Unreadable> {
+    pub(crate) fn next(&mut self) -> Result<Option<Piece>, Unreadable> {
         while let Some(line) = self.line()? {
             if line.is_empty() {
                 let event = std::mem::take(&mut self.event);
