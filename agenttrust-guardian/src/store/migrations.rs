@@ -27,6 +27,8 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0014_owners"
     "0015_delegations"
     "0016_mcp_servers"
+    "0017_agent_cards"
+    "0018_tasks"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -42,6 +44,8 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0011_owners"
     "0012_delegations"
     "0013_mcp_servers"
+    "0014_agent_cards"
+    "0015_tasks"
 );
 
 pub(super) fn for_sqlite() -> Migrator {
