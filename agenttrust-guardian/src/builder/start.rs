@@ -156,6 +156,7 @@ impl GuardianBuilder {
             checks,
             mcp_keys,
             changes: Changes::new(),
+            tasks: Arc::default(),
             revocations: Revocations::new(),
             limits,
             refusals: Refusals::default(),

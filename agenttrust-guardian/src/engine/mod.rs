@@ -10,6 +10,7 @@ mod refusals;
 pub(crate) mod revocations;
 pub(crate) mod sync;
 pub(crate) mod taking;
+mod task_news;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ pub(crate) use self::refusals::Refusals;
 use self::revocations::Revocations;
 use self::sync::SyncProgress;
 use self::taking::Takings;
+pub(crate) use self::task_news::{Hearing, TaskNews};
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::domain::limits::Limits;
@@ -102,6 +104,7 @@ pub(crate) struct Engine {
     pub(crate) checks: CheckIds,
     pub(crate) mcp_keys: McpKeys,
     pub(crate) changes: Changes,
+    pub(crate) tasks: Arc<TaskNews>,
     pub(crate) revocations: Revocations,
     pub(crate) limits: Limits,
     pub(crate) refusals: Refusals,

@@ -250,6 +250,10 @@ impl Engine {
                 Ok(())
             }
             Kind::McpServer => self.follow_mcp_server(id).await,
+            Kind::Task => {
+                self.tasks.changed(&id);
+                Ok(())
+            }
         }
     }
 

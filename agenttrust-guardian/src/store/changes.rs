@@ -36,10 +36,11 @@ pub(crate) enum Kind {
     Policies,
     Approval,
     McpServer,
+    Task,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Agent,
         Self::Key,
         Self::Token,
@@ -49,6 +50,7 @@ impl Kind {
         Self::Policies,
         Self::Approval,
         Self::McpServer,
+        Self::Task,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -62,6 +64,7 @@ impl Kind {
             Self::Policies => "policies",
             Self::Approval => "approval",
             Self::McpServer => "mcp_server",
+            Self::Task => "task",
         }
     }
 }

@@ -33,6 +33,7 @@ mod rows;
 mod sealed;
 mod secrets;
 mod sessions;
+mod tasks;
 mod telemetry;
 mod tokens;
 mod tools;
@@ -68,6 +69,9 @@ pub(crate) use self::row::from_row;
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sealed::{KeptSecret, SecretOf};
 pub(crate) use self::sessions::SessionRow;
+pub(crate) use self::tasks::{
+    Begun, Body as TaskBody, Step, Stepped, TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskQuery, TaskRow, Upstream,
+};
 pub(crate) use self::telemetry::{EventRow, Kept, Stage, believed_events, keep_events};
 pub(crate) use self::tokens::TokenRow;
 pub(crate) use self::tools::{ToolChanges, ToolRow};

@@ -1,0 +1,125 @@
+//! Tasks as they are read: one of them, or a page of a list.
+
+use super::super::Place;
+use super::super::db::{Db, Statement, query};
+use super::*;
+
+const BY_ID: &str =
+    concat!("SELECT ", task_columns!(), " FROM tasks WHERE id = $1 AND org_id = $2");
+// Where a target knows the context of ours by another name.
+const UPSTREAM_IN_CONTEXT: &str = "SELECT upstream FROM tasks WHERE org_id = $1 AND source = $2 AND context_id = $3 \
+                                   AND target_agent_id = $4 AND upstream IS NOT NULL \
+                                   ORDER BY created_at DESC LIMIT 1";
+// A list of many is sent as JSON, which each database reads in its own way.
+macro_rules! list {
+    ($what:expr, $agents:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " FROM tasks WHERE org_id = $1 AND ($2 IS NULL OR source IN (",
+            $agents,
+            ") OR target_agent_id IN (",
+            $agents,
+            ")) AND ($3 IS NULL OR target_agent_id = $3) AND ($4 IS NULL OR context_id = $4) \
+             AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR changed_at >= $6)",
+            $rest
+        )
+    };
+}
+macro_rules! page {
+    ($agents:literal) => {
+        list!(
+            task_columns!(),
+            $agents,
+            " AND ($7 IS NULL OR (changed_at, id) < ($7, $8)) ORDER BY changed_at DESC, id DESC LIMIT $9"
+        )
+    };
+}
+const PAGE_ON_SQLITE: &str = page!("SELECT value FROM json_each($2)");
+const PAGE_ON_POSTGRES: &str = page!("SELECT jsonb_array_elements_text($2::jsonb)");
+const COUNT_ON_SQLITE: &str = list!("COUNT(*)", "SELECT value FROM json_each($2)", "");
+const COUNT_ON_POSTGRES: &str =
+    list!("COUNT(*)", "SELECT jsonb_array_elements_text($2::jsonb)", "");
+
+/// Which tasks are listed.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskQuery {
+    pub(crate) org_id: String,
+    /// Those that these ask, or are asked; `None` for all.
+    pub(crate) of: Option<Vec<String>>,
+    pub(crate) target_agent_id: Option<String>,
+    pub(crate) context_id: Option<String>,
+    pub(crate) state: Option<TaskState>,
+    pub(crate) since: Option<Timestamp>,
+    /// Behind this place in the list.
+    pub(crate) after: Option<Place>,
+    /// At most so many.
+    pub(crate) limit: i64,
+}
+
+impl TaskQuery {
+    /// Binds what tasks are wanted, from `$1` to `$6`.
+    fn bind(&self, sql: &'static str) -> Statement {
+        query(sql)
+            .bind(&self.org_id)
+            .bind(self.of.as_ref().map(to_json))
+            .bind(&self.target_agent_id)
+            .bind(&self.context_id)
+            .bind(self.state.map(TaskState::as_str))
+            .bind(self.since.map(Timestamp::unix_micros))
+    }
+}
+
+impl Store {
+    /// The task of this id in an organisation.
+    pub(crate) async fn task(
+        &self,
+        id: String,
+        org_id: String,
+    ) -> Result<Option<TaskRow>, StoreError> {
+        self.run(move |db| async move {
+            let row: Option<RawTask> = query(BY_ID).bind(id).bind(org_id).fetch_optional(&db).await?;
+            row.map(TaskRow::try_from).transpose()
+        })
+        .await
+    }
+
+    /// A page of tasks, the one that changed last first, and how many there are on all pages.
+    pub(crate) async fn tasks(&self, wanted: TaskQuery) -> Result<(Vec<TaskRow>, i64), StoreError> {
+        self.run(move |db| async move {
+            let (page, count) = match &db {
+                Db::Sqlite(_) => (PAGE_ON_SQLITE, COUNT_ON_SQLITE),
+                Db::Postgres(_) => (PAGE_ON_POSTGRES, COUNT_ON_POSTGRES),
+            };
+            let (total,): (i64,) = wanted.bind(count).fetch_one(&db).await?;
+            let (at, id) =
+                wanted.after.as_ref().map(|after| (after.created_at, after.id.clone())).unzip();
+            let page = wanted
+                .bind(page)
+                .bind(at.map(Timestamp::unix_micros))
+                .bind(id)
+                .bind(wanted.limit);
+            let rows: Vec<RawTask> = page.fetch_all(&db).await?;
+            let rows: Result<Vec<TaskRow>, _> = rows.into_iter().map(TaskRow::try_from).collect();
+            Ok((rows?, total))
+        })
+        .await
+    }
+
+    /// How a target names a context of ours, if a task of it went there before.
+    pub(crate) async fn upstream_in_context(
+        &self,
+        task: &TaskRow,
+    ) -> Result<Option<Upstream>, StoreError> {
+        let statement = query(UPSTREAM_IN_CONTEXT)
+            .bind(&task.org_id)
+            .bind(&task.source)
+            .bind(&task.context_id)
+            .bind(&task.target_agent_id);
+        self.run(move |db| async move {
+            let row: Option<(String,)> = statement.fetch_optional(&db).await?;
+            row.map(|(text,)| from_json("upstream", &text)).transpose()
+        })
+        .await
+    }
+}
