@@ -1,15 +1,20 @@
 //! The way to an agent that is reached by A2A: what is sent to it, what comes back, and what may be believed of it.
 
+mod exchange;
+mod http_json;
 mod json_rpc;
+mod updates;
+mod words;
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::BoxStream;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
+use self::words::Call;
 use super::Outbound;
+pub(crate) use crate::domain::task::Version;
 use crate::domain::task::{Artifact, Message, Task, TaskStatus};
 
 /// How the calls of an interface travel.
@@ -17,13 +22,6 @@ use crate::domain::task::{Artifact, Message, Task, TaskStatus};
 pub(crate) enum Binding {
     JsonRpc,
     HttpJson,
-}
-
-/// The version of A2A that an interface speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
-    V1,
-    V03,
 }
 
 /// Where and how an agent is reached.
@@ -80,13 +78,13 @@ pub(crate) type Updates = BoxStream<'static, Result<Update, SendError>>;
 /// Why there is no answer of an agent that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
-    /// Nothing was sent, so it may be tried again.
+    /// Nothing was sent, or nothing was taken in, so it may be tried again.
     #[error("the agent was not reached: {0}")]
     NotSent(String),
     /// It may have been received.
     #[error("it is not known whether the agent received it: {0}")]
     InDoubt(String),
-    /// The agent refused it, in words of its protocol: a code of A2A or JSON-RPC and a sentence.
+    /// The agent refused it, in words of its protocol: a code of A2A or JSON-RPC, else of HTTP, and a sentence.
     #[error("the agent refused it: {message} ({code})")]
     Refused { code: i64, message: String },
     /// It answered what it should not: another protocol, another task, too much.
@@ -99,7 +97,7 @@ pub(crate) enum SendError {
 pub(crate) struct Way<'w> {
     pub(crate) outbound: &'w Outbound,
     pub(crate) interface: &'w Interface,
-    /// How long an answer may take in all.
+    /// How long an answer may take in all; of a stream, its first word.
     pub(crate) patience: Duration,
 }
 
@@ -110,7 +108,8 @@ impl Way<'_> {
     ///
     /// Those of [`SendError`].
     pub(crate) async fn send(&self, handed: &Handed) -> Result<Sent, SendError> {
-        json_rpc::send(self, handed).await
+        let call = Call::Send(handed);
+        words::sent(exchange::answered(self, &call).await?, self.interface.version, &call)
     }
 
     /// Hands a message to the agent, and hears what it tells until it is done. An agent that does not tell answers as to
@@ -120,11 +119,26 @@ impl Way<'_> {
     ///
     /// Those of [`SendError`]. Once there are updates, the agent has received the message.
     pub(crate) async fn stream(&self, handed: &Handed) -> Result<Updates, SendError> {
-        let update = match self.send(handed).await? {
-            Sent::Task(task) => Update::Task(task),
-            Sent::Message(message) => Update::Message(message),
-        };
-        Ok(stream::iter([Ok(update)]).boxed())
+        match updates::open(self, &Call::Stream(handed)).await {
+            // An agent that cannot do this has done nothing.
+            Err(SendError::Refused { code, .. }) if words::is_unsupported(code) => {
+                let update = match self.send(handed).await? {
+                    Sent::Task(task) => Update::Task(task),
+                    Sent::Message(message) => Update::Message(message),
+                };
+                Ok(updates::only(update))
+            }
+            opened => opened,
+        }
+    }
+
+    /// Hears what the agent tells of the task that it knows by this id, until it is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SendError`]; nothing is in doubt by listening.
+    pub(crate) async fn subscribe(&self, task_id: &str) -> Result<Updates, SendError> {
+        updates::open(self, &Call::Subscribe(task_id)).await
     }
 
     /// Asks the agent for the task that it knows by this id.
@@ -133,7 +147,7 @@ impl Way<'_> {
     ///
     /// Those of [`SendError`]; nothing is in doubt by asking.
     pub(crate) async fn get(&self, task_id: &str) -> Result<Task, SendError> {
-        json_rpc::get(self, task_id).await
+        self.task(&Call::Get(task_id)).await
     }
 
     /// Asks the agent to cancel the task that it knows by this id, and returns it as it stands then.
@@ -142,6 +156,10 @@ impl Way<'_> {
     ///
     /// Those of [`SendError`].
     pub(crate) async fn cancel(&self, task_id: &str) -> Result<Task, SendError> {
-        json_rpc::cancel(self, task_id).await
+        self.task(&Call::Cancel(task_id)).await
+    }
+
+    async fn task(&self, call: &Call<'_>) -> Result<Task, SendError> {
+        words::task(exchange::answered(self, call).await?, self.interface.version, call)
     }
 }

@@ -1,132 +1,86 @@
-//! A2A over JSON-RPC, in the words of version 1.0.
+//! A2A over JSON-RPC: one address for everything, and a number on each question.
 
-use std::time::Instant;
+use http::Method;
+use serde_json::{Map, Value, json};
 
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use super::super::{Error, Outgoing};
-use super::{Handed, SendError, Sent, Way};
+use super::exchange::{Question, told_of};
+use super::words::Call;
+use super::{SendError, Version};
 use crate::domain::ids;
-use crate::domain::task::{Message, Task};
 
-/// The most that is read of an answer.
-const ANSWER_MAX_BYTES: usize = 4 << 20;
-
-#[derive(Deserialize)]
-struct Answer {
-    jsonrpc: String,
-    id: Value,
-    result: Option<Value>,
-    error: Option<Refusal>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    code: i64,
-    message: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Response {
-    Task(Box<Task>),
-    Message(Box<Message>),
-}
-
-pub(super) async fn send(way: &Way<'_>, handed: &Handed) -> Result<Sent, SendError> {
-    let mut configuration = json!({ "returnImmediately": true });
-    if let Some(configuration) = configuration.as_object_mut()
-        && !handed.accepted_output_modes.is_empty()
-    {
-        let modes = json!(handed.accepted_output_modes);
-        configuration.insert("acceptedOutputModes".to_owned(), modes);
-    }
-    let mut params = json!({ "message": handed.message, "configuration": configuration });
-    if let Some(params) = params.as_object_mut()
-        && !handed.metadata.is_empty()
-    {
-        params.insert("metadata".to_owned(), json!(handed.metadata));
-    }
-    let result = call(way, "SendMessage", params).await?;
-    match serde_json::from_value(result) {
-        Ok(Response::Task(task)) => {
-            match &handed.message.task_id {
-                Some(id) => need_id(id, &task)?,
-                None => {}
-            }
-            Ok(Sent::Task(task))
-        }
-        Ok(Response::Message(message)) => Ok(Sent::Message(message)),
-        Err(error) => Err(SendError::Lies(format!("it is neither a task nor a message: {error}"))),
-    }
-}
-
-pub(super) async fn get(way: &Way<'_>, task_id: &str) -> Result<Task, SendError> {
-    task(way, "GetTask", task_id).await
-}
-
-pub(super) async fn cancel(way: &Way<'_>, task_id: &str) -> Result<Task, SendError> {
-    task(way, "CancelTask", task_id).await
-}
-
-async fn task(way: &Way<'_>, method: &str, task_id: &str) -> Result<Task, SendError> {
-    let result = call(way, method, json!({ "id": task_id })).await?;
-    let task: Task = serde_json::from_value(result)
-        .map_err(|error| SendError::Lies(format!("it is no task: {error}")))?;
-    need_id(task_id, &task)?;
-    Ok(task)
-}
-
-fn need_id(id: &str, task: &Task) -> Result<(), SendError> {
-    match task.id == id {
-        true => Ok(()),
-        false => Err(SendError::Lies("it is about another task".to_owned())),
-    }
-}
-
-async fn call(way: &Way<'_>, method: &str, params: Value) -> Result<Value, SendError> {
-    let begun = Instant::now();
+/// The question for a call, and the id that its answer must have.
+pub(super) fn question(call: &Call<'_>, version: Version) -> (Question, String) {
     let id = ids::new("req_");
+    let (method, params) = (call.method(version), call.params(version));
     let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-    let json = HeaderValue::from_static("application/json");
-    let headers = HeaderMap::from_iter([
-        (CONTENT_TYPE, json.clone()),
-        (ACCEPT, json),
-        (HeaderName::from_static("a2a-version"), HeaderValue::from_static("1.0")),
-    ]);
-    let outgoing = Outgoing {
-        method: Method::POST,
-        target: way.interface.url.clone(),
-        headers,
-        body: body.to_string().into(),
-        first_byte_within: way.patience,
-    };
-    let answer = way.outbound.send(outgoing).await.map_err(unanswered)?;
-    let status = answer.status;
-    let left = way.patience.saturating_sub(begun.elapsed());
-    let body = answer.whole(ANSWER_MAX_BYTES, left).await.map_err(unanswered)?;
-    let answer: Answer = serde_json::from_slice(&body)
-        .map_err(|_| SendError::Lies(format!("it is no answer of JSON-RPC (HTTP {status})")))?;
-    if answer.jsonrpc != "2.0" || answer.id != id {
+    (Question { method: Method::POST, path: String::new(), body: Some(body) }, id)
+}
+
+/// The result in an answer to the question of this id.
+pub(super) fn result(mut answer: Map<String, Value>, id: &str) -> Result<Value, SendError> {
+    let is_ours = answer.get("id").and_then(Value::as_str) == Some(id);
+    let error = answer.remove("error").filter(|error| !error.is_null());
+    // An error may not know what it is about.
+    let is_lost = error.is_some() && answer.get("id").is_none_or(Value::is_null);
+    if answer.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return Err(SendError::Lies("it is no answer of JSON-RPC".to_owned()));
+    }
+    if !is_ours && !is_lost {
         return Err(SendError::Lies("it answers another request".to_owned()));
     }
-    match (answer.result, answer.error) {
+    match (answer.remove("result"), error) {
         (Some(result), None) => Ok(result),
-        (None, Some(Refusal { code, message })) => {
-            let message = message.chars().take(300).collect();
-            Err(SendError::Refused { code, message })
-        }
+        (None | Some(Value::Null), Some(Value::Object(error))) => Err(refused(&error)?),
         _ => Err(SendError::Lies("it has no result and no error, or both".to_owned())),
     }
 }
 
-fn unanswered(error: Error) -> SendError {
-    match error {
-        Error::Refused(_) | Error::Unreached(_) => SendError::NotSent(error.to_string()),
-        Error::NoAnswer(_) => SendError::InDoubt(error.to_string()),
-        Error::Redirected { .. } | Error::TooLong(_) => SendError::Lies(error.to_string()),
+fn refused(error: &Map<String, Value>) -> Result<SendError, SendError> {
+    let code = error.get("code").and_then(Value::as_i64);
+    let code = code.ok_or_else(|| SendError::Lies("its error has no code".to_owned()))?;
+    Ok(SendError::Refused { code, message: told_of(error.get("message")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(answer: Value) -> Result<Value, SendError> {
+        let Value::Object(members) = answer else { panic!("{answer}") };
+        result(members, "req_1")
+    }
+
+    #[test]
+    fn only_the_answer_to_the_question_is_one() {
+        let answer = |id: Value| json!({ "jsonrpc": "2.0", "id": id, "result": { "a": 1 } });
+        assert_eq!(read(answer("req_1".into())), Ok(json!({ "a": 1 })));
+        for bad in [
+            answer("req_2".into()),
+            answer(1.into()),
+            answer(Value::Null),
+            json!({ "jsonrpc": "2.0", "result": {} }),
+            json!({ "jsonrpc": "1.0", "id": "req_1", "result": {} }),
+            json!({ "id": "req_1", "result": {} }),
+            json!({ "jsonrpc": "2.0", "id": "req_1" }),
+            json!({ "jsonrpc": "2.0", "id": "req_1", "result": {}, "error": { "code": 1 } }),
+            json!({ "jsonrpc": "2.0", "id": "req_1", "error": "no" }),
+            json!({ "jsonrpc": "2.0", "id": "req_1", "error": { "message": "no" } }),
+            json!({ "jsonrpc": "2.0", "id": "req_2", "error": { "code": -32001, "message": "no" } }),
+        ] {
+            assert!(matches!(read(bad.clone()), Err(SendError::Lies(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn error_is_told_cut_and_plain_also_where_it_does_not_know_the_question() {
+        let long = format!("\u{1b}[2J{}", "x".repeat(10_000));
+        for id in [json!("req_1"), Value::Null] {
+            let error = json!({ "code": -32001, "message": long });
+            let read = read(json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+            let Err(SendError::Refused { code: -32001, message }) = read else {
+                panic!("{read:?}")
+            };
+            assert!(message.len() < 1_000 && !message.contains('\u{1b}'), "{message}");
+        }
     }
 }
