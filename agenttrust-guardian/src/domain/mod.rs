@@ -1,6 +1,7 @@
 //! What every room speaks of: names and secrets, who may do what, what is refused and why.
 
 mod address_range;
+mod base;
 mod decision;
 pub(crate) mod duration;
 mod error;
@@ -25,6 +26,7 @@ pub(crate) mod task;
 mod versions;
 
 pub(crate) use self::address_range::AddressRange;
+pub(crate) use self::base::Base;
 pub(crate) use self::decision::{Answer, Decision, DecisionKind};
 pub(crate) use self::error::{Error, ErrorKind};
 pub(crate) use self::event::Event;

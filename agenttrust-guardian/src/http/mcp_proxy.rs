@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::{FromRequest as _, FromRequestParts as _, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -20,12 +20,13 @@ use agenttrust::model::schema::Name;
 use super::admit::{Admission, InProcess, Place};
 use super::answers::{NotFound, Unavailable};
 use super::auth::{Caller, presented};
+use super::base::base;
 use super::body::Payload;
 use super::params::{Id, header};
 use super::{App, need_in_touch};
-use crate::domain::{Error, ErrorKind, Permission};
+use crate::domain::{Base, Error, ErrorKind, Permission};
 use crate::engine::Engine;
-use crate::mcp::{Asked, Base, ProtectedResource, Proxy, Refusal, TOKEN_PREFIX, Who, gateway};
+use crate::mcp::{Asked, ProtectedResource, Proxy, Refusal, TOKEN_PREFIX, Who, gateway};
 use crate::registry::McpServerEntry;
 
 type OfServers = Extension<Arc<Proxy>>;
@@ -226,19 +227,4 @@ fn unauthenticated(
     let came = presented(headers).is_some();
     let challenge = base.unauthenticated(id, name, came.then_some("invalid_token"));
     refusal.challenge(challenge)
-}
-
-/// The base of the absolute URLs that are given out: what the operator says, else what was asked for.
-fn base(engine: &Engine, parts: &Parts) -> Base {
-    if let Some(url) = &engine.settings.public_url {
-        return Base(url.clone());
-    }
-    let authority = parts.uri.authority().map(|authority| authority.as_str());
-    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let plain = |host: &&str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
-        !host.is_empty() && host.len() <= 300 && host.bytes().all(plain)
-    };
-    let host = authority.or(host).filter(plain).unwrap_or("localhost");
-    Base(format!("{}://{host}", engine.settings.scheme))
 }

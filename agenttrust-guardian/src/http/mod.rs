@@ -7,6 +7,7 @@ mod approval_list;
 mod approvals;
 mod audit;
 mod auth;
+mod base;
 mod body;
 mod check;
 mod counting;

@@ -4,12 +4,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::Base;
 use crate::registry::McpServerEntry;
 
 /// The path below which servers are.
 pub(crate) const PATH: &str = "/mcp/";
 /// The path below which they are described.
-const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource/mcp/";
 
 /// An MCP server as a protected resource (RFC 9728).
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,19 +26,15 @@ pub(crate) struct ProtectedResource {
     bearer_methods_supported: [&'static str; 1],
 }
 
-/// The base of every absolute URL that is given out.
-#[derive(Clone, Debug)]
-pub(crate) struct Base(pub(crate) String);
-
 impl Base {
     /// The absolute URL of the server of this id.
     pub(crate) fn address(&self, server_id: &str) -> String {
-        format!("{}{PATH}{}", self.0, escaped(server_id))
+        self.below(PATH, server_id)
     }
 
     /// Where the server of this id is described.
     fn description(&self, server_id: &str) -> String {
-        format!("{}{WELL_KNOWN}{PATH}{}", self.0, escaped(server_id))
+        self.below(WELL_KNOWN, server_id)
     }
 
     /// Describes a server.
@@ -83,20 +80,6 @@ fn scopes(scopes: &[&str]) -> Option<String> {
     let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     let all = scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(plain));
     all.then(|| scopes.join(" "))
-}
-
-/// An id as one segment of a path.
-fn escaped(id: &str) -> String {
-    let mut path = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'~' => {
-                path.push(char::from(byte));
-            }
-            _ => path.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    path
 }
 
 #[cfg(test)]

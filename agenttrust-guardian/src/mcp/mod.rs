@@ -8,7 +8,8 @@
 //! - `era.rs` and `methods.rs` are what the protocol knows, `session.rs` how a session is named, `refusal.rs` and
 //!   `metadata.rs` what is answered here.
 //! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers; `send.rs` and `forward.rs` are the
-//!   way there, `pump.rs` and `answer.rs` the way back, `report.rs` how it ended.
+//!   way there, `pump.rs` and `answer.rs` the way back, `report.rs` how it ended, `unheard.rs` where another
+//!   stream of its session tells that.
 
 mod answer;
 mod check;
@@ -30,6 +31,7 @@ mod streams;
 mod tools;
 mod trace;
 mod turn;
+mod unheard;
 mod upstream;
 mod who;
 
@@ -41,12 +43,16 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
-pub(crate) use self::metadata::{Base, ProtectedResource};
+pub(crate) use self::metadata::ProtectedResource;
 use self::own_sessions::OwnSessions;
 pub(crate) use self::refusal::Refusal;
+#[cfg(feature = "cli")]
+pub(crate) use self::tools::may_see;
 use self::turn::Turn;
+use self::unheard::Unheard;
 use self::upstream::Upstream;
 pub(crate) use self::who::{TOKEN_PREFIX, Who, gateway};
+use crate::domain::Base;
 use crate::domain::limits::Share;
 use crate::engine::Engine;
 use crate::registry::McpServerEntry;
@@ -58,6 +64,7 @@ pub(crate) struct Proxy {
     engine: Arc<Engine>,
     upstreams: Mutex<HashMap<String, Arc<Upstream>>>,
     sessions: OwnSessions,
+    unheard: Unheard,
 }
 
 /// Who asks what server, and what came with the request beside its body.
@@ -75,7 +82,7 @@ impl Proxy {
     /// The proxy of this Guardian.
     pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
         let (upstreams, sessions) = (Mutex::default(), OwnSessions::default());
-        Arc::new(Self { engine, upstreams, sessions })
+        Arc::new(Self { engine, upstreams, sessions, unheard: Unheard::default() })
     }
 
     /// Answers one message.

@@ -13,12 +13,12 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::era::{Era, LEGACY, Manner, UNSUPPORTED_VERSION, VERSION, known, only};
-use super::metadata::Base;
 use super::refusal::Refusal;
 use super::session::Session;
 use super::upstream::wrong_era;
 use super::who::{Alive, Who};
 use super::{Asked, Proxy, guarded, initialize};
+use crate::domain::Base;
 use crate::domain::limits::Share;
 use crate::registry::McpServerEntry;
 
@@ -27,6 +27,7 @@ const VALUES_MOST: usize = 64 << 10;
 /// The longest state that a client brings back.
 const STATE_MAX_BYTES: usize = 64 << 10;
 const METHOD_NOT_FOUND: i32 = -32601;
+const CANCELLED: &str = "notifications/cancelled";
 
 /// A message with all that it came with.
 #[derive(Debug)]
@@ -169,6 +170,11 @@ impl Turn {
             let message =
                 format!("the notification {method:?} is not known here, so it is not handed on");
             return Err(Refusal::new(StatusCode::BAD_REQUEST, METHOD_NOT_FOUND, message));
+        }
+        if let (CANCELLED, Some(session)) = (method, &self.session)
+            && let Some(id) = self.message.params().and_then(|params| params.get("requestId"))
+        {
+            self.proxy.unheard.cancelled(session, id);
         }
         self.hand_on().await
     }
