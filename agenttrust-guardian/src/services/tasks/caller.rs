@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::Key;
 use crate::domain::role::{Access, Permission};
+use crate::store::TaskRow;
 
 /// Who asks: an agent, by a key that speaks for it, or an operator's or administrator's key itself.
 #[derive(Clone, Debug)]
@@ -30,6 +31,25 @@ impl Caller {
             Access::Any => None,
             Access::Own => Some(self.key.agents.clone()),
             Access::No => Some(Vec::new()),
+        }
+    }
+
+    /// Whether it may see this task: of the agents that it speaks for, asking or asked, or sent with its key.
+    pub(super) fn may_see(&self, task: &TaskRow) -> bool {
+        let Some(agents) = self.sees() else { return true };
+        let is_of = |id: &str| agents.iter().any(|agent| agent == id);
+        is_of(&task.source) || is_of(&task.target_agent_id) || task.source == self.key.id
+    }
+
+    /// Whether it may have this task ended: its sender, and who may send for anyone.
+    pub(super) fn may_cancel(&self, task: &TaskRow) -> bool {
+        match &self.agent_id {
+            Some(agent_id) => task.source == *agent_id,
+            None => match self.key.role.may(Permission::SendTasks) {
+                Access::Any => true,
+                Access::Own => self.key.is_bound_to(&task.source),
+                Access::No => false,
+            },
         }
     }
 }

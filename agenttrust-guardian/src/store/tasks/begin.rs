@@ -125,10 +125,8 @@ async fn known(
     transaction: &mut Transaction,
     message: &TaskMessageRow,
 ) -> Result<Option<TaskMessageRow>, sqlx::Error> {
-    let statement = query(BY_MESSAGE_ID)
-        .bind(&message.org_id)
-        .bind(&message.source)
-        .bind(&message.message_id);
+    let statement =
+        query(BY_MESSAGE_ID).bind(&message.org_id).bind(&message.source).bind(&message.message_id);
     let row: Option<RawMessage> = statement.fetch_optional(transaction).await?;
     row.map(TaskMessageRow::try_from).transpose()
 }

@@ -26,7 +26,7 @@ const LOST: &str = concat!(
     message_columns!(),
     " FROM task_messages WHERE phase = 'sending' AND (claimed_until <= $1 OR $2) ORDER BY claimed_until LIMIT $3"
 );
-const TO_ASK: &str = "SELECT id, task_id FROM task_messages WHERE phase = 'sent' AND next_at <= $1 \
+const TO_ASK: &str = "SELECT id, task_id, org_id FROM task_messages WHERE phase = 'sent' AND next_at <= $1 \
                       ORDER BY next_at LIMIT $2";
 const ASK_LATER: &str = "UPDATE task_messages SET next_at = $2, attempts = attempts + 1 WHERE id = $1 \
                          AND phase = 'sent' AND next_at <= $3";
@@ -74,11 +74,11 @@ impl Store {
         .await
     }
 
-    /// Messages whose tasks are to be asked after at their targets at `now`, each with its task.
+    /// Messages whose tasks are to be asked after at their targets at `now`, each with its task and organisation.
     pub(crate) async fn tasks_to_ask_after(
         &self,
         now: Timestamp,
-    ) -> Result<Vec<(String, String)>, StoreError> {
+    ) -> Result<Vec<(String, String, String)>, StoreError> {
         self.run(move |db| async move {
             query(TO_ASK).bind(now.unix_micros()).bind(AT_ONCE).fetch_all(&db).await
         })

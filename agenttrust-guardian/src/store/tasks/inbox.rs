@@ -13,7 +13,8 @@ const NEXT: &str = concat!(
 );
 const IS_WAITED_FOR: &str = "SELECT COUNT(*) FROM task_messages WHERE org_id = $1 AND target_agent_id = $2 \
                              AND (phase = 'inbox' OR (phase = 'leased' AND claimed_until <= $3))";
-const EXTEND: &str = "UPDATE task_messages SET claimed_until = $3 WHERE id = $1 AND claim = $2 AND phase = 'leased'";
+const EXTEND: &str =
+    "UPDATE task_messages SET claimed_until = $3 WHERE id = $1 AND claim = $2 AND phase = 'leased'";
 const NEWEST_OF: &str = concat!(
     "SELECT ",
     message_columns!(),

@@ -10,6 +10,7 @@ const BY_ID: &str =
 const UPSTREAM_IN_CONTEXT: &str = "SELECT upstream FROM tasks WHERE org_id = $1 AND source = $2 AND context_id = $3 \
                                    AND target_agent_id = $4 AND upstream IS NOT NULL \
                                    ORDER BY created_at DESC LIMIT 1";
+const CARD_OPTIONS: &str = "SELECT options FROM agent_cards WHERE agent_id = $1 AND org_id = $2";
 // A list of many is sent as JSON, which each database reads in its own way.
 macro_rules! list {
     ($what:expr, $agents:literal, $rest:literal) => {
@@ -78,7 +79,8 @@ impl Store {
         org_id: String,
     ) -> Result<Option<TaskRow>, StoreError> {
         self.run(move |db| async move {
-            let row: Option<RawTask> = query(BY_ID).bind(id).bind(org_id).fetch_optional(&db).await?;
+            let row: Option<RawTask> =
+                query(BY_ID).bind(id).bind(org_id).fetch_optional(&db).await?;
             row.map(TaskRow::try_from).transpose()
         })
         .await
@@ -94,11 +96,8 @@ impl Store {
             let (total,): (i64,) = wanted.bind(count).fetch_one(&db).await?;
             let (at, id) =
                 wanted.after.as_ref().map(|after| (after.created_at, after.id.clone())).unzip();
-            let page = wanted
-                .bind(page)
-                .bind(at.map(Timestamp::unix_micros))
-                .bind(id)
-                .bind(wanted.limit);
+            let page =
+                wanted.bind(page).bind(at.map(Timestamp::unix_micros)).bind(id).bind(wanted.limit);
             let rows: Vec<RawTask> = page.fetch_all(&db).await?;
             let rows: Result<Vec<TaskRow>, _> = rows.into_iter().map(TaskRow::try_from).collect();
             Ok((rows?, total))
@@ -119,6 +118,20 @@ impl Store {
         self.run(move |db| async move {
             let row: Option<(String,)> = statement.fetch_optional(&db).await?;
             row.map(|(text,)| from_json("upstream", &text)).transpose()
+        })
+        .await
+    }
+
+    /// What was said of the card of an agent, as JSON.
+    pub(crate) async fn card_options(
+        &self,
+        agent_id: String,
+        org_id: String,
+    ) -> Result<Option<String>, StoreError> {
+        self.run(move |db| async move {
+            let row: Option<(String,)> =
+                query(CARD_OPTIONS).bind(agent_id).bind(org_id).fetch_optional(&db).await?;
+            Ok(row.map(|(options,)| options))
         })
         .await
     }

@@ -25,7 +25,9 @@ const END_EARLIER: &str = "UPDATE task_messages SET phase = 'ended' WHERE task_i
                            AND phase = 'sent'";
 const WRITE: &str = "UPDATE tasks SET state = $2, task = $3, upstream = $4, asked_at = $5, changed_at = $6 \
                      WHERE id = $1";
-const ASK: &str = "UPDATE tasks SET asked_at = $2 WHERE id = $1 AND asked_at <= $3";
+// While a message of it is under way here, what its target says is not the last word.
+const ASK: &str = "UPDATE tasks SET asked_at = $2 WHERE id = $1 AND asked_at <= $3 AND NOT EXISTS \
+                   (SELECT 1 FROM task_messages WHERE task_id = tasks.id AND phase NOT IN ('sent', 'ended'))";
 
 /// How a message is moved on by who has it.
 #[derive(Clone, Debug)]
@@ -139,6 +141,9 @@ impl Store {
             let mut transaction = db.begin().await?;
             transaction.lock(&id).await?;
             let stepped = write(&mut transaction, &id, now, change).await?;
+            if stepped.as_ref().is_some_and(|stepped| stepped.ended) {
+                query(END_OPEN).bind(&id).execute(&mut transaction).await?;
+            }
             transaction.commit().await?;
             Ok(stepped)
         })

@@ -1,0 +1,172 @@
+//! Whether a message may be handed to its target: asked as everything else is asked, as its source and with its key.
+
+use std::sync::Arc;
+
+use agenttrust::Effect;
+use agenttrust::guard::digest::{Commitment, commit, key_id};
+use agenttrust::model::{AgentStatus, ApprovalStatus};
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use super::asked::bound;
+use crate::domain::role::{Access, Permission};
+use crate::domain::{DecisionKind, Key, Reach};
+use crate::engine::Engine;
+use crate::pipeline::{self, Check, span};
+use crate::services::approvals;
+use crate::store::{StoreError, TaskMessageRow, TaskRow};
+
+/// What came of asking.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// It may be handed on; the id of the check, where there was one.
+    Allowed(Option<String>),
+    /// It waits for this approval, and why.
+    Held { approval_id: String, why: String },
+    /// It may not be handed on.
+    Denied(String),
+    /// There was no time to decide; it is asked again.
+    Undecided,
+}
+
+/// Asks whether a message may be handed on now.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) async fn ask(
+    engine: &Arc<Engine>,
+    task: &TaskRow,
+    message: &TaskMessageRow,
+) -> Result<Said, StoreError> {
+    if let Some(why) = gone(engine, task, message) {
+        return Ok(Said::Denied(why));
+    }
+    if let Some(why) = decided_against(engine, message).await? {
+        return Ok(Said::Denied(why));
+    }
+    let Some(key) = engine.registry.keys.of_id(&message.key_id) else {
+        return Ok(Said::Denied(KEY_GONE.to_owned()));
+    };
+    let Some(agent_id) = &task.source_agent_id else {
+        return Ok(as_key(&key));
+    };
+    let input = bound(&message.body);
+    let commitment = match commit(&engine.mcp_keys.binding, &input) {
+        Ok(commitment) => commitment,
+        Err(error) => return Ok(Said::Denied(format!("it could not be bound: {error}"))),
+    };
+    let check = Arc::new(check_of(engine, (&key, agent_id), message, (&input, &commitment)));
+    if message.check_id.is_some() {
+        // It was allowed before, and the target not reached: what was used up for it is not asked for again.
+        return Ok(match pipeline::may_see(engine, &check) {
+            true => Said::Allowed(message.check_id.clone()),
+            false => Said::Denied("it may not be sent any more".to_owned()),
+        });
+    }
+    let span = span::begin(engine, &check);
+    let answer = match pipeline::answer(engine, check).instrument(span.clone()).await {
+        Ok(answer) => answer,
+        Err(error) => return Ok(Said::Denied(error.message().to_owned())),
+    };
+    span::end(&span, &answer);
+    let why = answer.result.reason.clone().unwrap_or_default();
+    Ok(match answer.decision {
+        DecisionKind::Allow => Said::Allowed(answer.result.check_id.clone()),
+        DecisionKind::Deny => Said::Denied(why),
+        DecisionKind::Undecided => Said::Undecided,
+        DecisionKind::Hold => {
+            let approval_id = answer.result.approval_id.clone().unwrap_or_default();
+            disclose(engine, (&key, agent_id), &approval_id, (input, commitment)).await;
+            Said::Held { approval_id, why }
+        }
+    })
+}
+
+const KEY_GONE: &str = "the key that it was sent with was revoked";
+
+/// Why a message cannot be handed on any more, whatever is decided about it.
+pub(super) fn gone(engine: &Engine, task: &TaskRow, message: &TaskMessageRow) -> Option<String> {
+    let standing = |id: &str| engine.registry.agents.get(&task.org_id, id);
+    let is_active =
+        |id: &str| standing(id).is_some_and(|entry| entry.agent.status == AgentStatus::Active);
+    if !engine.registry.keys.has(&message.key_id) {
+        return Some(KEY_GONE.to_owned());
+    }
+    if let Some(source) = task.source_agent_id.as_deref().filter(|id| !is_active(id)) {
+        return Some(format!("agent {source:?}, which sent it, was revoked or suspended"));
+    }
+    let target = &task.target_agent_id;
+    (!is_active(target)).then(|| format!("agent {target:?} was revoked or suspended"))
+}
+
+/// Why the approval that a message waited for does not let it go, where it was decided so.
+async fn decided_against(
+    engine: &Engine,
+    message: &TaskMessageRow,
+) -> Result<Option<String>, StoreError> {
+    let Some(id) = &message.approval_id else { return Ok(None) };
+    let (now, org_id) = (engine.clock.now(), message.org_id.clone());
+    let Some(row) = engine.background_store.approval(id.clone(), org_id, now).await? else {
+        return Ok(None);
+    };
+    let why = row.approval.decision_reason.as_deref();
+    Ok(match row.approval.status {
+        ApprovalStatus::Denied => {
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            Some(format!("approval {id} was denied{why}"))
+        }
+        ApprovalStatus::Expired => Some(format!("approval {id} has expired, so it was not sent")),
+        _ => None,
+    })
+}
+
+/// What a key may that sends for itself.
+fn as_key(key: &Key) -> Said {
+    match key.role.may(Permission::SendTasks) {
+        Access::Any => Said::Allowed(None),
+        _ => Said::Denied("its key may send nothing for itself; name an agent".to_owned()),
+    }
+}
+
+fn check_of(
+    engine: &Engine,
+    (key, agent_id): (&Arc<Key>, &str),
+    message: &TaskMessageRow,
+    (input, commitment): (&Value, &Commitment),
+) -> Check {
+    let chars = input.to_string().chars().count();
+    Check {
+        key: Arc::clone(key),
+        agent_id: agent_id.to_owned(),
+        session_id: message.session_id.clone(),
+        session_is_generated: false,
+        tool: super::action(&message.target_agent_id),
+        hint: Some(Effect::Mutating),
+        source: "a2a".to_owned(),
+        scopes: None,
+        digest: Some(commitment.digest.clone()),
+        binds: None,
+        key_id: Some(key_id(&engine.mcp_keys.binding)),
+        summary: Some(format!("[{chars} chars]")),
+        _place: None,
+    }
+}
+
+/// Shows the approver the message where it stays here.
+async fn disclose(
+    engine: &Engine,
+    (key, agent_id): (&Arc<Key>, &str),
+    approval_id: &str,
+    (input, commitment): (Value, Commitment),
+) {
+    if !engine.settings.is_private {
+        return;
+    }
+    let access = key.role.may(Permission::DiscloseInput);
+    let reach = Reach { key, access, named: Some(agent_id) };
+    let shown = (input, commitment.opening);
+    if let Err(error) = approvals::disclose(engine, reach, approval_id, shown, || {}).await {
+        tracing::debug!(error = error.message(), approval_id, "an approver sees no message");
+    }
+}

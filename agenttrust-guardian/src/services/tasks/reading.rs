@@ -1,0 +1,222 @@
+//! Tasks are read: one, a page of them, and what their targets say of those that go on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agenttrust::{Timestamp, background};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+
+use super::hand::TASK_NOT_FOUND;
+use super::{Caller, TaskFilter, TaskPage, adopt, interfaces, told};
+use crate::clock::before;
+use crate::domain::names::check_name;
+use crate::domain::task::{TASK_PREFIX, Task, TaskError, TaskState};
+use crate::engine::Engine;
+use crate::outbound::a2a::{SendError, Way};
+use crate::store::{Place, Stepped, StoreError, TaskQuery, TaskRow};
+
+/// How old what is known of a task at its target may be.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a target is waited for that is asked after a task.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often those who wait look, whether anything was said or not.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many tasks a page has at most.
+const PAGE_MOST: usize = 100;
+
+/// The task of this id, of this target where one is given, if the caller may see it.
+///
+/// # Errors
+///
+/// Not found.
+pub(super) async fn visible(
+    engine: &Engine,
+    caller: &Caller,
+    target: Option<&str>,
+    id: &str,
+) -> Result<TaskRow, TaskError> {
+    let unknown = || TaskError::NotFound(id.chars().take(200).collect());
+    if check_name("id", id).is_err() {
+        return Err(unknown());
+    }
+    let org_id = caller.key.org_id.clone();
+    let found = engine.reading_store.task(id.to_owned(), org_id).await?;
+    let is_seen = |task: &TaskRow| {
+        target.is_none_or(|target| task.target_agent_id == target) && caller.may_see(task)
+    };
+    found.filter(is_seen).ok_or_else(unknown)
+}
+
+/// The task, asked after at its target where that was not done a moment ago.
+pub(super) async fn get(
+    engine: &Arc<Engine>,
+    caller: &Caller,
+    target: Option<&str>,
+    id: &str,
+) -> Result<Task, TaskError> {
+    let task = visible(engine, caller, target, id).await?;
+    // Who is heard here says more than its row.
+    if let Some((heard, _)) = engine.tasks.join(&task.id) {
+        return Ok(heard);
+    }
+    match ask_after(engine, &task).await {
+        Some(known) => Ok(known.task),
+        None => Ok(task.task),
+    }
+}
+
+/// Asks the target after a task that goes on there, unless that was done a moment ago; returns it as it stands then. What
+/// cannot be asked, and what cannot be believed, leaves it as it was.
+pub(super) async fn ask_after(engine: &Arc<Engine>, task: &TaskRow) -> Option<TaskRow> {
+    let upstream = task.upstream.as_ref().filter(|_| !task.state().is_terminal())?;
+    let now = engine.clock.now();
+    let ours = engine.store.ask_after_task(task.id.clone(), now, before(now, FRESH)).await;
+    if !ours.ok()? {
+        return None;
+    }
+    let known = interfaces::of(engine, &task.org_id, &task.target_agent_id).await.ok()?;
+    let place = interfaces::again(&known, upstream)?;
+    let way = Way { outbound: &engine.outbound, interface: place, patience: PATIENCE };
+    let told = way.get(&upstream.task_id).await;
+    match keep(engine, task, told).await {
+        Ok(stepped) => stepped.map(|stepped| stepped.task),
+        Err(error) => {
+            tracing::warn!(%error, task_id = task.id, "what a target says of a task was not kept");
+            None
+        }
+    }
+}
+
+/// Keeps what a target said of a task.
+pub(super) async fn keep(
+    engine: &Engine,
+    task: &TaskRow,
+    said: Result<Task, SendError>,
+) -> Result<Option<Stepped>, StoreError> {
+    let now = engine.clock.now();
+    let seen = task.changed_at;
+    let changed = match said {
+        Ok(theirs) => {
+            engine
+                .store
+                .change_task(task.id.clone(), now, move |row| {
+                    // What was kept since it was asked is newer than its answer.
+                    if row.changed_at == seen {
+                        adopt::task(&mut row.task, theirs, now);
+                    }
+                })
+                .await?
+        }
+        Err(SendError::Refused { code: TASK_NOT_FOUND, .. }) => {
+            let text = "its agent knows the task no more";
+            engine
+                .store
+                .change_task(task.id.clone(), now, move |row| {
+                    adopt::say(&mut row.task, TaskState::Failed, text, now, None);
+                })
+                .await?
+        }
+        Err(error) => {
+            tracing::debug!(%error, task_id = task.id, "a target says nothing of a task");
+            return Ok(None);
+        }
+    };
+    if let Some(stepped) = changed.as_ref().filter(|stepped| stepped.ended) {
+        let newest = engine.store.newest_task_message(task.id.clone()).await?;
+        if let Some(message) = newest {
+            told::ended(engine, &stepped.task, &message).await;
+        }
+    }
+    engine.sync().await?;
+    Ok(changed)
+}
+
+/// A page of the tasks that the caller may see.
+pub(super) async fn list(
+    engine: &Engine,
+    caller: &Caller,
+    filter: TaskFilter,
+) -> Result<TaskPage, TaskError> {
+    let (rows, next, total) = rows(engine, caller, filter).await?;
+    let tasks = rows.into_iter().map(|row| row.task).collect();
+    Ok(TaskPage { tasks, next, total })
+}
+
+/// The rows of such a page, where the next one begins, and how many there are on all.
+pub(super) async fn rows(
+    engine: &Engine,
+    caller: &Caller,
+    filter: TaskFilter,
+) -> Result<(Vec<TaskRow>, Option<String>, u64), TaskError> {
+    let limit = filter.limit.clamp(1, PAGE_MOST);
+    let after = filter.cursor.as_deref().map(place).transpose()?;
+    let wanted = TaskQuery {
+        org_id: caller.key.org_id.clone(),
+        of: caller.sees(),
+        target_agent_id: filter.target_agent_id,
+        context_id: filter.context_id,
+        state: filter.state,
+        since: filter.since,
+        after,
+        limit: i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
+    };
+    let (mut rows, total) = engine.reading_store.tasks(wanted).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| more);
+    let next = last.map(|row| format!("{}.{}", row.changed_at.unix_micros(), row.id));
+    Ok((rows, next, total.unsigned_abs()))
+}
+
+/// The place that an answer said as next.
+fn place(cursor: &str) -> Result<Place, TaskError> {
+    let read = || {
+        let (at, id) = cursor.split_once('.')?;
+        check_name("cursor", id).ok()?;
+        let created_at = Timestamp::from_unix_micros(at.parse().ok()?)?;
+        id.starts_with(TASK_PREFIX).then(|| Place { created_at, id: id.to_owned() })
+    };
+    read().ok_or_else(|| {
+        TaskError::Invalid("the page token is nothing that an answer of this list said".to_owned())
+    })
+}
+
+/// Wakes those who wait for a task when its row changes, and now and then.
+#[derive(Debug)]
+pub(super) struct Woken {
+    task_id: String,
+    changes: Receiver<Arc<str>>,
+    closing: watch::Receiver<bool>,
+}
+
+impl Woken {
+    /// By changes of this task from now on.
+    pub(super) fn by(engine: &Engine, task_id: &str) -> Self {
+        let (changes, closing) = (engine.tasks.listen(), engine.closing());
+        Self { task_id: task_id.to_owned(), changes, closing }
+    }
+
+    /// Waits until something may have changed, for so long at most; returns false where the Guardian stops.
+    ///
+    /// # Cancel safety
+    ///
+    /// No change is lost when it is dropped: whoever wakes looks.
+    pub(super) async fn within(&mut self, left: Duration) -> bool {
+        let deadline = Instant::now() + left.min(LOOK_EVERY);
+        loop {
+            if *self.closing.borrow() {
+                return false;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match background::timeout(left, self.changes.recv()).await {
+                Ok(Ok(changed)) if *changed == *self.task_id => return true,
+                Ok(Ok(_)) => {}
+                // Some were missed: it may be among them. Or the time is over.
+                Ok(Err(RecvError::Lagged(_))) | Err(_) => return true,
+                Ok(Err(RecvError::Closed)) => return false,
+            }
+        }
+    }
+}
