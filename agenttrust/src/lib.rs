@@ -8,9 +8,9 @@
 //! - [`AgentTrustGuard`] puts it around anything: [`run`](AgentTrustGuard::run) around a future,
 //!   [`authorize`](AgentTrustGuard::authorize) and a [`Permit`] around whatever else.
 //! - [`AgentTrustClient`] talks to the Guardian that decides: agents and their floors, tokens, checks,
-//!   sessions, approvals, reports; and, for those who look after it, tools and their effects, API keys,
-//!   policies, the audit and webhooks. [`blocking`] mirrors client and guard, all but the stream of
-//!   revocations, for code that is not async.
+//!   sessions, approvals, reports, tasks for other agents; and, for those who look after it, tools and
+//!   their effects, API keys, policies, the audit and webhooks. [`blocking`] mirrors client and guard,
+//!   all but the stream of revocations, for code that is not async.
 //!
 //! The Guardian is the crate `agenttrust-guardian`, embedded in your program or served; the tower
 //! layer is `agenttrust-tower`.
@@ -66,12 +66,15 @@ pub use self::guard::{
     GuardStats, OnElevation, Outcome, Permit, PermitBasis, PermitHandle,
 };
 pub use self::model::{
-    ActionCheckRequest, Agent, AgentStatus, Approval, ApprovalStatus, Binds, BoundTo, CheckRequest,
-    CheckResult, CreateAgentRequest, CreateDelegationRequest, Delegation, DelegationRestrictions,
-    DelegationState, Effect, ErrorBody, Health, HealthStatus, InitSessionRequest,
-    IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, McpServer, McpTool, PrivateKey,
-    RegisterMcpServerRequest, Revocation, Session, SessionMode, SessionSource, TelemetryEvent,
-    TelemetryEventType, Timestamp, Token, ToolArgument, ToolDeclaration, ToolManifest, ToolPlace,
+    A2ATask, ATI_TRUST_EXTENSION_URI, ActionCheckRequest, Agent, AgentCapabilities, AgentCard,
+    AgentCardSignature, AgentCardSkill, AgentExtension, AgentInterface, AgentProvider, AgentStatus,
+    Approval, ApprovalStatus, Binds, BoundTo, CheckRequest, CheckResult, CreateAgentRequest,
+    CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState, Effect,
+    ErrorBody, Health, HealthStatus, InitSessionRequest, IntrospectTokenRequest,
+    IntrospectionResult, IssueTokenRequest, McpServer, McpTool, MessageTask, MessageTaskStatus,
+    PrivateKey, RegisterMcpServerRequest, Revocation, SecurityScheme, SendTaskRequest, Session,
+    SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token, ToolArgument,
+    ToolDeclaration, ToolManifest, ToolPlace,
 };
 pub use self::tools::{manifest, tools};
 pub use self::transport::{TransportError, TransportErrorKind};

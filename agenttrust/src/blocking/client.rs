@@ -8,6 +8,9 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
+use super::a2a::A2a;
+use super::agent_cards::AgentCards;
+use super::inbox::Inbox;
 use super::managing::{Audit, Keys, Policies, Tools, Webhooks};
 use super::mcp::Mcp;
 use super::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
@@ -100,10 +103,28 @@ impl AgentTrustClient {
         Delegations::new(&self.client)
     }
 
+    /// Generating, reading and publishing what agents tell others of themselves.
+    #[must_use]
+    pub fn agent_cards(&self) -> AgentCards<'_> {
+        AgentCards::new(&self.client)
+    }
+
     /// Registering MCP servers, and calling their tools through the Guardian.
     #[must_use]
     pub fn mcp(&self) -> Mcp<'_> {
         Mcp::new(&self.client)
+    }
+
+    /// Sending messages and tasks to other agents through the Guardian.
+    #[must_use]
+    pub fn a2a(&self) -> A2a<'_> {
+        A2a::new(&self.client)
+    }
+
+    /// Fetching what is asked of an agent that has no endpoint of its own.
+    #[must_use]
+    pub fn inbox(&self, agent_id: &str) -> Inbox {
+        Inbox::new(self.client.inbox(agent_id))
     }
 
     /// Reading, deciding and waiting for approvals.

@@ -53,7 +53,9 @@ impl AuditExport {
     pub(super) async fn open(client: &AgentTrustClient, log: Option<&str>) -> Result<Self> {
         let timeout = client.inner.timeout;
         let path = with_query("/api/v1/audit/export", [("log", log.map(str::to_owned))]);
-        let opening = Pieces::open(client.clone(), path, "application/x-ndjson", timeout);
+        let client = client.clone();
+        let asking = async move { Ok(client.get(path).open_stream("application/x-ndjson").await?) };
+        let opening = Pieces::open(asking, timeout);
         let opened = background::timeout(timeout, opening).await;
         let pieces = opened
             .unwrap_or_else(|elapsed| Err(TransportError::classify(elapsed.into()).into()))?;

@@ -1,10 +1,11 @@
 //! MCP servers: registering them, calling their tools through the Guardian, and what is known of these tools (SDK
 //! guide, section 10).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::AgentTrustClient;
+use super::json_rpc::{Reply, Request};
 use super::path::segment;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{McpAuthorization, McpServer, McpTool, RegisterMcpServerRequest, headers};
@@ -46,25 +47,6 @@ struct Registration<'a> {
     request: &'a RegisterMcpServerRequest,
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization: Option<&'a McpAuthorization>,
-}
-
-/// A request in JSON-RPC 2.0.
-#[derive(Serialize)]
-struct Request<'a> {
-    jsonrpc: &'static str,
-    id: u64,
-    method: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    params: Option<&'a Value>,
-}
-
-/// What was wrong, in JSON-RPC 2.0.
-#[derive(Deserialize)]
-struct Fault {
-    #[serde(default)]
-    code: Value,
-    #[serde(default)]
-    message: String,
 }
 
 impl<'a> Mcp<'a> {
@@ -198,22 +180,18 @@ impl<'a> Mcp<'a> {
             ));
         }
         let path = format!("/mcp/{}", segment("server id", server_id)?);
-        let request = Request { jsonrpc: "2.0", id: 1, method, params: params.as_ref() };
+        let request = Request::new(method, params.as_ref());
         let mut call = self.client.post(path).json(&request).header(headers::AGENT_ID, agent_id);
         if let Some(session_id) = session_id.filter(|id| !id.is_empty()) {
             call = call.header(headers::SESSION_ID, session_id);
         }
-        let mut answer: Value = call.send().await?.json()?;
-        if let Some(result) = answer.get_mut("result") {
-            return Ok(result.take());
-        }
-        match answer.get("error").map(Fault::deserialize) {
-            Some(Ok(Fault { code, message })) => Err(AgentTrustError::Api {
-                message: if message.is_empty() { format!("error {code} of MCP") } else { message },
-                code: format!("JSON_RPC_{code}"),
+        match Reply::of(call.send().await?.json()?) {
+            Reply::Result(result) | Reply::Other(result) => Ok(result),
+            Reply::Fault(fault) => Err(AgentTrustError::Api {
+                message: fault.message("MCP"),
+                code: format!("JSON_RPC_{}", fault.code),
                 status: 200,
             }),
-            _ => Ok(answer),
         }
     }
 

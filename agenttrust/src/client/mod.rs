@@ -1,6 +1,10 @@
 //! [`AgentTrustClient`]: every resource of the SDK guide, one file each.
 
+mod a2a;
+mod a2a_options;
+mod a2a_rpc;
 mod actions;
+mod agent_cards;
 mod agents;
 mod approvals;
 mod audit;
@@ -9,7 +13,9 @@ mod cache;
 mod delegations;
 mod export;
 mod health;
+mod inbox;
 mod issued;
+mod json_rpc;
 mod keys;
 mod mcp;
 mod path;
@@ -19,6 +25,7 @@ mod request;
 mod revocations;
 mod sessions;
 mod sse;
+mod task_events;
 mod telemetry;
 mod tokens;
 mod tools;
@@ -30,19 +37,24 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
+pub use self::a2a::A2a;
+pub use self::a2a_options::{SendMessageOptions, SendTaskOptions, TaskFilter};
 pub use self::actions::{Actions, CheckOptions, CheckResponse};
+pub use self::agent_cards::AgentCards;
 pub use self::agents::Agents;
 pub use self::approvals::{ApprovalFilter, Approvals, DecisionOptions};
 pub use self::audit::{Audit, AuditFilter, CheckpointFilter};
 pub use self::builder::AgentTrustClientBuilder;
 pub use self::delegations::{DelegationFilter, Delegations};
 pub use self::export::AuditExport;
+pub use self::inbox::Inbox;
 pub use self::issued::{Page, SessionFilter, TokenFilter};
 pub use self::keys::{Keys, RevokeKeyOptions};
 pub use self::mcp::{Mcp, RegisterMcpServerOptions};
 pub use self::policies::Policies;
 pub use self::revocations::Revocations;
 pub use self::sessions::{ApiSessionOptions, Sessions};
+pub use self::task_events::TaskEvents;
 pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
 pub use self::tools::Tools;
@@ -160,10 +172,28 @@ impl AgentTrustClient {
         Delegations::new(self)
     }
 
+    /// Generating, reading and publishing what agents tell others of themselves.
+    #[must_use]
+    pub fn agent_cards(&self) -> AgentCards<'_> {
+        AgentCards::new(self)
+    }
+
     /// Registering MCP servers, and calling their tools through the Guardian.
     #[must_use]
     pub fn mcp(&self) -> Mcp<'_> {
         Mcp::new(self)
+    }
+
+    /// Sending messages and tasks to other agents through the Guardian.
+    #[must_use]
+    pub fn a2a(&self) -> A2a<'_> {
+        A2a::new(self)
+    }
+
+    /// Fetching what is asked of an agent that has no endpoint of its own.
+    #[must_use]
+    pub fn inbox(&self, agent_id: &str) -> Inbox {
+        Inbox::new(self, agent_id)
     }
 
     /// Reading, deciding and waiting for approvals.

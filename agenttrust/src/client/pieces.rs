@@ -7,17 +7,19 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Body;
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
-use super::AgentTrustClient;
+use super::request::Opened;
 use crate::background;
 use crate::error::Result;
 use crate::transport::{TransportBody, TransportError};
 
 /// A body as it comes in.
 pub(super) struct Pieces {
+    headers: HeaderMap,
     /// `None` once it is over.
     body: Option<TransportBody>,
     idle: Duration,
@@ -26,18 +28,20 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Asks for what is at `path` and returns the body of a 2xx answer, which may be silent for `idle`.
+    /// Waits for a 2xx answer, whose body may be silent for `idle`.
     pub(super) async fn open(
-        client: AgentTrustClient,
-        path: impl Into<String>,
-        accept: &'static str,
+        asking: impl Future<Output = Result<Opened>> + Send + 'static,
         idle: Duration,
     ) -> Result<Self> {
-        let path = path.into();
         // On the background runtime: the connection is driven by the runtime that opened it, and the
         // caller's may be idle, or gone, while somebody still reads.
-        let opening = background::spawn(async move { client.get(path).open_stream(accept).await });
-        Ok(Self { body: Some(Opening(opening).await?), idle, silence: None })
+        let Opened { headers, body } = Opening(background::spawn(asking)).await?;
+        Ok(Self { headers, body: Some(body), idle, silence: None })
+    }
+
+    /// The headers that it came with.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// The next piece; `None` when the body is over, as it is after an error.
@@ -85,10 +89,10 @@ impl Pieces {
 }
 
 /// The body's beginning on the background runtime, which ends when nobody waits for it any more.
-struct Opening(JoinHandle<Result<TransportBody>>);
+struct Opening(JoinHandle<Result<Opened>>);
 
 impl Future for Opening {
-    type Output = Result<TransportBody>;
+    type Output = Result<Opened>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let done = ready!(Pin::new(&mut self.0).poll(cx));

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::{AgentTrustClient, Page};
+use super::{AgentTrustClient, Page, json_rpc};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Timestamp, headers};
@@ -137,11 +137,12 @@ impl Call<'_> {
         .unwrap_or_else(|elapsed| Err(TransportError::classify(elapsed.into()).into()))
     }
 
-    /// Sends it, once, and returns the body of a 2xx answer as it comes in. It has no deadline: whoever
+    /// Sends it, once, and returns a 2xx answer whose body comes in yet. It has no deadline: whoever
     /// reads the body knows how long that may take.
-    pub(crate) async fn open_stream(mut self, accept: &'static str) -> Result<TransportBody> {
+    pub(crate) async fn open_stream(mut self, accept: &'static str) -> Result<Opened, Failed> {
         let body = std::mem::replace(&mut self.body, Ok(Bytes::new()))?;
-        Ok(self.exchange(body, accept).await?.1)
+        let (headers, body) = self.exchange(body, accept).await?;
+        Ok(Opened { headers, body })
     }
 
     async fn attempt(&self, body: Bytes) -> Result<Answer, Failed> {
@@ -183,7 +184,7 @@ impl Call<'_> {
         let error = error.with_hint(self.hint(head.status, signed));
         let too_much = matches!(error.status(), Some(429 | 503));
         let retry_after = too_much.then(|| seconds(&head.headers)).flatten().filter(|_| signed);
-        Err(Failed { error, retry_after })
+        Err(Failed { error, retry_after, fault: json_rpc::fault_code(&body) })
     }
 }
 
@@ -241,6 +242,8 @@ pub(crate) struct Failed {
     /// When to ask again, where our Guardian has too much to do and said when: a 429 of anything else
     /// says nothing of it.
     pub(crate) retry_after: Option<Duration>,
+    /// The number of the error, where it is one of JSON-RPC.
+    pub(crate) fault: Option<i64>,
 }
 
 impl Failed {
@@ -259,7 +262,7 @@ impl From<Failed> for AgentTrustError {
 
 impl From<AgentTrustError> for Failed {
     fn from(error: AgentTrustError) -> Self {
-        Self { error, retry_after: None }
+        Self { error, retry_after: None, fault: None }
     }
 }
 
@@ -267,6 +270,12 @@ impl From<TransportError> for Failed {
     fn from(error: TransportError) -> Self {
         Self::from(AgentTrustError::from(error))
     }
+}
+
+/// A 2xx answer whose body comes in yet.
+pub(crate) struct Opened {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: TransportBody,
 }
 
 /// A 2xx answer.
@@ -288,6 +297,11 @@ impl Answer {
         let date = rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
         let date = Timestamp::from_unix_micros(date.as_microsecond())?;
         Some(date.saturating_add(Duration::from_secs(1)).until(end))
+    }
+
+    /// Whether there is no body.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.is_empty()
     }
 
     /// The body, which is one object; an empty one reads as `{}`.

@@ -62,8 +62,11 @@ impl Revocations {
     }
 
     async fn open_by(client: AgentTrustClient, idle: Duration) -> Result<Self> {
-        let pieces =
-            Pieces::open(client, "/api/v1/revocations/stream", "text/event-stream", idle).await?;
+        let asking = async move {
+            let call = client.get("/api/v1/revocations/stream");
+            Ok(call.open_stream("text/event-stream").await?)
+        };
+        let pieces = Pieces::open(asking, idle).await?;
         let mut opened = Self { pieces, events: Events::default() };
         match poll_fn(|cx| opened.poll_event(cx)).await {
             Some(Ok(event)) if event.name == "ready" => Ok(opened),

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use crate::transport::{TransportError, TransportErrorKind};
 
-/// The longest event, in bytes.
-pub(super) const EVENT_LIMIT: usize = 64 * 1024;
+/// The longest event, in bytes, where nothing else is said.
+const EVENT_LIMIT: usize = 64 * 1024;
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,10 @@ pub(super) struct Event {
 }
 
 /// The events of a stream of bytes, wherever that is cut.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Events {
+    /// The longest event, in bytes.
+    limit: usize,
     ready: VecDeque<Event>,
     line: Vec<u8>,
     /// The event that is being read; `None` before its first field.
@@ -29,7 +31,25 @@ pub(super) struct Events {
     begun: bool,
 }
 
+impl Default for Events {
+    fn default() -> Self {
+        Self::up_to(EVENT_LIMIT)
+    }
+}
+
 impl Events {
+    /// Events that are at most so many bytes long.
+    pub(super) fn up_to(limit: usize) -> Self {
+        Self {
+            limit,
+            ready: VecDeque::new(),
+            line: Vec::new(),
+            event: None,
+            after_return: false,
+            begun: false,
+        }
+    }
+
     /// The next whole event that came in.
     pub(super) fn next(&mut self) -> Option<Event> {
         self.ready.pop_front()
@@ -47,9 +67,10 @@ impl Events {
                 _ => {
                     self.after_return = false;
                     self.line.push(byte);
-                    if self.line.len() + self.size() > EVENT_LIMIT {
+                    if self.line.len() + self.size() > self.limit {
                         return Err(unreadable(format!(
-                            "an event is longer than {EVENT_LIMIT} bytes"
+                            "an event is longer than {} bytes",
+                            self.limit
                         )));
                     }
                 }
@@ -83,7 +104,7 @@ impl Events {
                 }
                 event.data.push_str(value);
             }
-            // A comment, which begins with the colon, or a field that says nothing of revocations.
+            // A comment, which begins with the colon, or a field that says nothing of what the event is.
             _ => {}
         }
         Ok(())

@@ -97,7 +97,7 @@ impl Check {
                         Some(after) => (Why::Late(answer.result.reason), after),
                     }
                 }
-                Err(Failed { error, retry_after: Some(after) }) => {
+                Err(Failed { error, retry_after: Some(after), .. }) => {
                     breaker.reached();
                     (Why::Busy(error), after)
                 }

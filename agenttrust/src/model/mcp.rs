@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::effect::Effect;
 use super::timestamp::Timestamp;
+use super::tolerant::or_default;
 use super::webhook::host;
 use super::word::wire_words;
 
@@ -210,15 +211,6 @@ pub struct McpToolChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false, value_type = Option<Object>))]
     pub definition: Option<Value>,
-}
-
-/// The value, or none of it where there is `null`.
-fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: Deserialize<'de> + Default,
-    D: Deserializer<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

@@ -4,15 +4,23 @@
 //! tolerates absent ones, so that a client of this version can talk to any gateway; the one field
 //! whose absence matters, [`CheckResult::allowed`], reads as `false`.
 
+mod a2a;
+mod a2a_event;
+mod a2a_message;
 mod action;
 mod agent;
+mod agent_card;
 mod approval;
 mod audit;
 mod capability;
+mod card_key;
+mod card_options;
+mod card_signature;
 mod delegation;
 mod effect;
 mod floor;
 pub mod headers;
+mod inbox;
 mod issued;
 mod key;
 mod mcp;
@@ -26,23 +34,37 @@ mod system;
 mod telemetry;
 mod timestamp;
 mod token;
+mod tolerant;
 mod tool;
 mod webhook;
 mod word;
 
+pub use self::a2a::{
+    A2ATask, A2ATaskStatus, MessageTask, MessageTaskStatus, SendTaskRequest, TaskState,
+};
+pub use self::a2a_event::{TaskArtifactUpdate, TaskEvent, TaskStatusUpdate};
+pub use self::a2a_message::{TaskArtifact, TaskMessage, TaskPart, TaskRole};
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey, UpdateAgentRequest};
+pub use self::agent_card::{
+    ATI_TRUST_EXTENSION_URI, AgentCapabilities, AgentCard, AgentCardSignature, AgentCardSkill,
+    AgentExtension, AgentInterface, AgentProvider, SecurityScheme,
+};
 pub use self::approval::{Approval, ApprovalDecision, ApprovalStatus, Approver, Binds, BoundTo};
 pub use self::audit::{
     AuditCheckpoint, AuditCheckpointSays, AuditCheckpoints, AuditEntry, AuditFault, AuditLog,
     AuditLogVerification, AuditPage, AuditVerification,
 };
 pub use self::capability::{CapabilityError, CapabilitySet};
+pub use self::card_key::{CardKey, CardKeys, TrustedKey};
+pub use self::card_options::{CardBinding, CardInterface, CardOptions, CardVersion};
+pub use self::card_signature::CardSignatureError;
 pub use self::delegation::{
     CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState, Delegator,
 };
 pub use self::effect::{Effect, ParseEffectError};
 pub use self::floor::{Floor, SetFloorRequest};
+pub use self::inbox::{InboxTask, TaskLease};
 pub use self::issued::{IssuedToken, SessionState, TokenState};
 pub use self::key::{ApiKey, CreateKeyRequest, Issued, KeyRevocation, KeyRole, KeySecret};
 pub use self::mcp::{

@@ -1,5 +1,6 @@
 //! What calls promise: by a guard, by `#[guarded]`, by the client's resources, and over the default transport.
 
+mod a2a;
 mod delegations;
 mod export;
 mod guard;

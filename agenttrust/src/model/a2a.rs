@@ -1,0 +1,323 @@
+//! Tasks that one agent asks of another (SDK guide, section 11).
+//!
+//! Three dialects of A2A meet here. What is read is read in each of them; what is written is what the published
+//! clients write, A2A 0.3.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::a2a_message::{TaskArtifact, TaskMessage, said_word};
+use super::timestamp::Timestamp;
+use super::tolerant::{lenient, or_default};
+use super::word::wire_words;
+
+/// The member of a task's metadata in which our Guardian says what it knows of it.
+pub(super) const TRUST_EXTENSION: &str = "https://agenttrust.id/ext/trust/v1";
+
+wire_words! {
+    /// How a task stands, in A2A's words.
+    pub enum TaskState as "state of a task" {
+        /// It is known, and nothing was done about it yet.
+        Submitted = "submitted",
+        /// Its agent works on it.
+        Working = "working",
+        /// Its agent waits for another message.
+        InputRequired = "input-required",
+        /// It waits for an approval, and goes on by itself once there is one. Nothing is permitted because of it.
+        AuthRequired = "auth-required",
+        /// It is done.
+        Completed = "completed",
+        /// It was cancelled.
+        Canceled = "canceled",
+        /// Something went wrong.
+        Failed = "failed",
+        /// It was denied, or its agent would not do it.
+        Rejected = "rejected",
+    }
+    default = Unknown;
+}
+
+impl TaskState {
+    /// Returns whether nothing follows.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Canceled | Self::Failed | Self::Rejected)
+    }
+}
+
+wire_words! {
+    /// How a task stands, in the words of the SDK guide's clients.
+    pub enum A2ATaskStatus as "status of a task" {
+        /// It was not begun, or it waits: for an approval or for another message.
+        Pending = "pending",
+        /// Its agent works on it.
+        Running = "running",
+        /// It is done.
+        Completed = "completed",
+        /// It failed, or was denied.
+        Failed = "failed",
+        /// It was cancelled.
+        Cancelled = "cancelled",
+    }
+    default = Unknown;
+}
+
+impl From<TaskState> for A2ATaskStatus {
+    fn from(state: TaskState) -> Self {
+        match state {
+            TaskState::Submitted | TaskState::InputRequired | TaskState::AuthRequired => {
+                Self::Pending
+            }
+            TaskState::Working => Self::Running,
+            TaskState::Completed => Self::Completed,
+            TaskState::Failed | TaskState::Rejected => Self::Failed,
+            TaskState::Canceled => Self::Cancelled,
+            TaskState::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// A task as [`get_task`](crate::client::A2a::get_task) and its neighbours return it.
+///
+/// ```
+/// use agenttrust::A2ATask;
+///
+/// let said = r#"{"id": "task_1", "status": "pending", "message": "Summarize the report"}"#;
+/// let task: A2ATask = serde_json::from_str(said)?;
+/// assert_eq!(task.status, "pending");
+/// assert!(!task.in_doubt());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct A2ATask {
+    /// Opaque id.
+    #[serde(default)]
+    pub id: String,
+    /// The agent that asks; empty where a person's key asks.
+    #[serde(default, alias = "sourceAgentId", deserialize_with = "lenient")]
+    pub source_agent_id: String,
+    /// The agent that is asked.
+    #[serde(default, alias = "targetAgentId", deserialize_with = "lenient")]
+    pub target_agent_id: String,
+    /// How it stands.
+    #[serde(default, deserialize_with = "status")]
+    pub status: A2ATaskStatus,
+    /// How it stands, in A2A's own words, which are finer. A gateway that is not ours may not say.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_state")]
+    pub state: Option<TaskState>,
+    /// What its agent, or the Guardian, says of how it stands: text, or a message of A2A. A gateway that is not ours
+    /// may not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<Value>,
+    /// The conversation that it is part of. A gateway that is not ours may not say.
+    #[serde(
+        default,
+        alias = "contextId",
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient"
+    )]
+    pub context_id: Option<String>,
+    /// What was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Value>,
+    /// What came of it: a list of artifacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<Value>,
+    /// What is said beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+    /// When it was made.
+    #[serde(
+        default,
+        alias = "createdAt",
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient"
+    )]
+    pub created_at: Option<Timestamp>,
+    /// When it last changed.
+    #[serde(
+        default,
+        alias = "updatedAt",
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient"
+    )]
+    pub updated_at: Option<Timestamp>,
+}
+
+impl A2ATask {
+    /// Returns the text of its artifacts, a line each; empty where there is none.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let artifacts = self.artifacts.as_ref().map(Vec::<TaskArtifact>::deserialize);
+        let artifacts = artifacts.and_then(Result::ok).unwrap_or_default();
+        text_of(&artifacts)
+    }
+
+    /// Returns whether it is not known if the target received it, as our Guardian says of a task that it was handing on
+    /// when it was killed or the connection broke. Sending its message once more under the same message id asks again.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        in_doubt(self.metadata.as_ref())
+    }
+}
+
+/// What to ask of another agent, as the guide's clients have it.
+///
+/// ```
+/// use agenttrust::SendTaskRequest;
+/// use serde_json::json;
+///
+/// let request = SendTaskRequest {
+///     source_agent_id: "agent-a".to_string(),
+///     target_agent_id: "agent-b".to_string(),
+///     message: json!("Summarize the latest security report"),
+/// };
+/// assert_eq!(request.message, "Summarize the latest security report");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SendTaskRequest {
+    /// The agent that asks.
+    pub source_agent_id: String,
+    /// The agent that is asked.
+    pub target_agent_id: String,
+    /// What is asked: text, or a message of A2A.
+    pub message: Value,
+}
+
+/// A task as [`send_message`](crate::client::A2a::send_message) returns it: A2A's own.
+///
+/// ```
+/// use agenttrust::MessageTask;
+/// use agenttrust::model::TaskState;
+///
+/// let said = r#"{"id": "task_1", "status": {"state": "TASK_STATE_COMPLETED"},
+///     "artifacts": [{"parts": [{"text": "It is fine."}]}]}"#;
+/// let task: MessageTask = serde_json::from_str(said)?;
+/// assert_eq!(task.status.state, TaskState::Completed);
+/// assert_eq!(task.text(), "It is fine.");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MessageTask {
+    /// Opaque id; empty where the agent answered without making a task.
+    #[serde(default)]
+    pub id: String,
+    /// The conversation that it is part of.
+    #[serde(default, rename = "contextId", alias = "context_id", deserialize_with = "lenient")]
+    pub context_id: String,
+    /// How it stands.
+    #[serde(default, deserialize_with = "or_default")]
+    pub status: MessageTaskStatus,
+    /// What was said so far, where the gateway tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
+    pub history: Vec<TaskMessage>,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
+    pub artifacts: Vec<TaskArtifact>,
+    /// What is said beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+}
+
+impl MessageTask {
+    /// Returns the text of its artifacts, else that of what its agent said last, a line each; empty where there is no
+    /// text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let text = text_of(&self.artifacts);
+        match &self.status.message {
+            Some(message) if text.is_empty() => message.text(),
+            _ => text,
+        }
+    }
+
+    /// Returns whether it is not known if the target received it, as our Guardian says of a task that it was handing on
+    /// when it was killed or the connection broke. Sending its message once more under the same message id asks again.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        in_doubt(self.metadata.as_ref())
+    }
+
+    /// Makes a task of an answer that is a message and no task: what was asked is done with it.
+    pub(crate) fn answered(message: TaskMessage) -> Self {
+        Self {
+            id: message.task_id.clone().unwrap_or_default(),
+            context_id: message.context_id.clone().unwrap_or_default(),
+            status: MessageTaskStatus {
+                state: TaskState::Completed,
+                message: Some(message),
+                timestamp: None,
+            },
+            ..Self::default()
+        }
+    }
+}
+
+/// How a [`MessageTask`] stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct MessageTaskStatus {
+    /// The state.
+    pub state: TaskState,
+    /// What its agent, or the Guardian, says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<TaskMessage>,
+    /// Since when it stands so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
+}
+
+impl<'de> Deserialize<'de> for MessageTaskStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        struct Beside {
+            #[serde(default, deserialize_with = "or_default")]
+            message: Option<TaskMessage>,
+            #[serde(default, deserialize_with = "lenient")]
+            timestamp: Option<Timestamp>,
+        }
+        let said = Value::deserialize(deserializer)?;
+        let state = state_in(&said);
+        let Beside { message, timestamp } = match said {
+            Value::Object(_) => serde_json::from_value(said).map_err(serde::de::Error::custom)?,
+            // The state alone, as the guide's clients say it.
+            _ => Beside::default(),
+        };
+        Ok(Self { state, message, timestamp })
+    }
+}
+
+fn text_of(artifacts: &[TaskArtifact]) -> String {
+    let texts: Vec<String> = artifacts.iter().map(TaskArtifact::text).collect();
+    texts.join("\n")
+}
+
+/// What our Guardian says of a task beside the task.
+fn in_doubt(metadata: Option<&Value>) -> bool {
+    let said = metadata.and_then(|metadata| metadata.get(TRUST_EXTENSION)?.get("in_doubt"));
+    said == Some(&Value::Bool(true))
+}
+
+/// The state that is said: by a word of any version, or by an object that holds one.
+fn state_in(said: &Value) -> TaskState {
+    let word = said.as_str().or_else(|| said.get("state")?.as_str());
+    word.map(|word| match said_word(word, "TASK_STATE_").as_str() {
+        "cancelled" => TaskState::Canceled,
+        word => word.parse().unwrap_or_default(),
+    })
+    .unwrap_or_default()
+}
+
+fn some_state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TaskState>, D::Error> {
+    let said = Option::<Value>::deserialize(deserializer)?;
+    Ok(said.map(|said| state_in(&said)))
+}
+
+/// The status that is said, by a word of the guide's clients or of A2A's.
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<A2ATaskStatus, D::Error> {
+    let said = Value::deserialize(deserializer)?;
+    let known = said.as_str().and_then(|word| word.to_ascii_lowercase().parse().ok());
+    Ok(known.unwrap_or_else(|| state_in(&said).into()))
+}
