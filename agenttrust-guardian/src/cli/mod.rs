@@ -4,6 +4,7 @@ mod agents;
 mod approvals;
 mod arguments;
 mod audit;
+mod cards;
 mod config;
 mod delegations;
 mod keys;
@@ -17,6 +18,7 @@ mod remote;
 mod revoked;
 mod serve;
 mod stop;
+mod tasks;
 mod tls;
 
 use std::fmt;
@@ -57,6 +59,12 @@ enum Command {
     /// Make, list, show and revoke delegations, and open their sessions
     #[command(subcommand)]
     Delegations(delegations::Delegations),
+    /// Send, list, show and cancel what agents ask of each other, and fetch it
+    #[command(subcommand)]
+    Tasks(tasks::Tasks),
+    /// Generate, show, publish, withdraw and verify agent cards, and rotate the keys that sign them
+    #[command(subcommand)]
+    Cards(cards::Cards),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -140,6 +148,8 @@ pub fn main() -> ExitCode {
             Command::Approvals(approvals) => approvals.run().await,
             Command::Agents(agents) => agents.run().await,
             Command::Delegations(delegations) => delegations.run().await,
+            Command::Tasks(tasks) => tasks.run().await,
+            Command::Cards(cards) => cards.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Mcp(mcp) => mcp.run().await,
             Command::Policy(policy) => policy.run().await,
