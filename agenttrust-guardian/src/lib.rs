@@ -42,6 +42,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod a2a;
 pub mod audit;
 mod background;
 mod builder;
@@ -69,6 +70,7 @@ mod registry;
 mod services;
 mod store;
 mod telemetry;
+mod wire;
 
 pub use self::builder::GuardianBuilder;
 pub use self::domain::{GuardianError, ParseRoleError, Role};

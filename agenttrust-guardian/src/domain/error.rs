@@ -196,6 +196,7 @@ impl From<Full> for Error {
             Kind::Streams => "streams of revocations open",
             Kind::McpStreams => "streams of MCP servers open",
             Kind::McpBytes => "bytes of answers of MCP servers on the way",
+            Kind::TaskStreams => "streams of tasks open",
             Kind::Exports => "exports of the audit on the way",
         };
         let refused = match whose {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::role::Access;
+use super::role::{Access, Permission};
 use super::{Error, Role};
 
 /// One API key that works.
@@ -27,6 +27,27 @@ impl Key {
     /// Whether a session was opened with this key, or at the gateway that it is of.
     pub(crate) fn has_opened(&self, opened_by: Option<&str>, gateway: Option<&str>) -> bool {
         opened_by == Some(&self.id) || gateway.is_some() && gateway == self.gateway.as_deref()
+    }
+
+    /// How far the key may go with `permission`.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden when not at all; names the roles that may.
+    pub(crate) fn need(&self, permission: Permission) -> Result<Access, Error> {
+        match self.role.may(permission) {
+            Access::No => Err(Error::forbidden(format!(
+                "a key of role {} may not {permission}; use one of role {}",
+                self.role,
+                Role::ALL
+                    .iter()
+                    .filter(|role| role.may(permission) != Access::No)
+                    .map(|role| role.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ))),
+            access => Ok(access),
+        }
     }
 }
 

@@ -34,6 +34,8 @@ const MCP_BYTES: usize = 256 << 20;
 const MCP_BYTES_OF_KEY: usize = MCP_BYTES / 4;
 /// How many streams are open at most that MCP servers say things on by themselves.
 const MCP_STREAMS: usize = 1_024;
+/// How many streams are open at most that tell of tasks.
+const TASK_STREAMS: usize = 1_024;
 /// How many exports of the audit are on their way at most, and how many of them for one key: each reads the whole
 /// log, for as long as its reader takes.
 const EXPORTS: usize = 6;
@@ -50,6 +52,7 @@ pub(crate) enum Kind {
     Streams,
     McpStreams,
     McpBytes,
+    TaskStreams,
     Exports,
 }
 
@@ -65,6 +68,7 @@ impl Kind {
             Self::Streams => "streams",
             Self::McpStreams => "mcp_streams",
             Self::McpBytes => "mcp_answer_bytes",
+            Self::TaskStreams => "task_streams",
             Self::Exports => "exports",
         }
     }
@@ -111,6 +115,7 @@ pub(crate) struct Limits {
     pub(crate) streams: Arc<Shares>,
     pub(crate) mcp_streams: Arc<Shares>,
     pub(crate) mcp_bytes: Arc<Shares>,
+    pub(crate) task_streams: Arc<Shares>,
     pub(crate) exports: Arc<Shares>,
 }
 
@@ -139,12 +144,13 @@ impl Limits {
             streams: shares(Kind::Streams, STREAMS, STREAMS_OF_KEY),
             mcp_streams: shares(Kind::McpStreams, MCP_STREAMS, quarter(MCP_STREAMS)),
             mcp_bytes: shares(Kind::McpBytes, MCP_BYTES, MCP_BYTES_OF_KEY),
+            task_streams: shares(Kind::TaskStreams, TASK_STREAMS, quarter(TASK_STREAMS)),
             exports: shares(Kind::Exports, EXPORTS, EXPORTS_OF_KEY),
         })
     }
 
     /// Each of them.
-    pub(crate) fn each(&self) -> [&Shares; 9] {
+    pub(crate) fn each(&self) -> [&Shares; 10] {
         [
             &self.requests,
             &self.taking_back,
@@ -154,6 +160,7 @@ impl Limits {
             &self.streams,
             &self.mcp_streams,
             &self.mcp_bytes,
+            &self.task_streams,
             &self.exports,
         ]
     }

@@ -33,19 +33,7 @@ pub(super) struct Caller {
 impl Caller {
     /// How far the caller may go with `permission`; 403 when not at all.
     pub(super) fn need(&self, permission: Permission) -> Result<Access, Error> {
-        match self.key.role.may(permission) {
-            Access::No => Err(Error::forbidden(format!(
-                "a key of role {} may not {permission}; use one of role {}",
-                self.key.role,
-                Role::ALL
-                    .iter()
-                    .filter(|role| role.may(permission) != Access::No)
-                    .map(|role| role.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            ))),
-            access => Ok(access),
-        }
+        self.key.need(permission)
     }
 
     /// As [`need`](Self::need), with the key.

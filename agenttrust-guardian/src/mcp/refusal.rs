@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use agenttrust_tower::internal::mcp::{INTERNAL_ERROR, INVALID_REQUEST, Rejection};
-use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::domain::{Error, ErrorKind};
+pub(super) use crate::wire::json as json_answer;
 
 /// Why a message is not answered by the server behind.
 #[derive(Clone, Debug)]
@@ -176,14 +176,4 @@ impl IntoResponse for Refusal {
         }
         response
     }
-}
-
-/// A message of JSON-RPC as an answer.
-pub(super) fn json_answer(status: StatusCode, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

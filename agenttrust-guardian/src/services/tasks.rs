@@ -4,17 +4,34 @@
 //! target's operator named, else into the target's inbox. What is held for an approval goes on by itself once that is
 //! decided, at whichever replica is there by then.
 
+mod adopt;
+mod asked;
 mod caller;
+mod cancelling;
+mod check;
+pub(crate) mod due;
+mod following;
+mod hand;
+mod hear;
+pub(crate) mod inbox;
 pub(crate) mod interfaces;
+mod outward;
+pub(crate) mod parties;
+pub(crate) mod pushes;
+mod reading;
+mod sending;
+mod told;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
 use serde_json::{Map, Value};
+use tokio::sync::broadcast::Receiver;
 
 pub(crate) use self::caller::Caller;
-use crate::domain::Error;
+use self::reading::Woken;
 use crate::domain::task::{Message, Task, TaskError, TaskEvent, TaskState};
 use crate::engine::Engine;
 
@@ -59,6 +76,11 @@ pub(crate) struct TaskPage {
     pub(crate) total: u64,
 }
 
+/// What is checked where a message is sent to this agent.
+fn action(target_agent_id: &str) -> String {
+    format!("a2a/{target_agent_id}")
+}
+
 /// Sends a message, and returns its task as it stands then: held for an approval it is `auth-required`, denied it is
 /// `rejected`. The same message sent again returns the same task, and is sent once more only where it is not known
 /// whether the target received it.
@@ -76,8 +98,7 @@ pub(crate) async fn send(
     caller: &Caller,
     asked: Asked,
 ) -> Result<Task, TaskError> {
-    let _ = (engine, caller, asked);
-    Err(Error::unavailable("tasks cannot be sent yet").into())
+    sending::send(engine, caller, asked).await
 }
 
 /// The task of this id, as it stands now; of this target, where one is given. One that goes on at its target is asked
@@ -92,8 +113,7 @@ pub(crate) async fn get(
     target: Option<&str>,
     id: &str,
 ) -> Result<Task, TaskError> {
-    let _ = (engine, caller, target);
-    Err(TaskError::NotFound(id.to_owned()))
+    reading::get(engine, caller, target, id).await
 }
 
 /// Cancels a task, and returns it as it stands then. What the target works at it is asked to cancel.
@@ -107,8 +127,7 @@ pub(crate) async fn cancel(
     target: Option<&str>,
     id: &str,
 ) -> Result<Task, TaskError> {
-    let _ = (engine, caller, target);
-    Err(TaskError::NotFound(id.to_owned()))
+    cancelling::cancel(engine, caller, target, id).await
 }
 
 /// The tasks that the caller may see, the one that changed last first. Targets are not asked.
@@ -121,14 +140,21 @@ pub(crate) async fn list(
     caller: &Caller,
     filter: TaskFilter,
 ) -> Result<TaskPage, TaskError> {
-    let _ = (engine, caller, filter);
-    Ok(TaskPage { tasks: Vec::new(), next: None, total: 0 })
+    reading::list(engine, caller, filter).await
 }
 
 /// A task that is followed.
 #[derive(Debug)]
 pub(crate) struct Following {
+    engine: Arc<Engine>,
+    caller: Caller,
     task: Task,
+    /// The task as it was told so far.
+    told: Task,
+    /// What its target tells, where it is heard at this replica.
+    pieces: Option<Receiver<TaskEvent>>,
+    woken: Woken,
+    over: bool,
 }
 
 impl Following {
@@ -144,7 +170,12 @@ impl Following {
     ///
     /// Nothing is lost when it is dropped.
     pub(crate) async fn next(&mut self) -> Option<TaskEvent> {
-        None
+        following::next(self).await
+    }
+
+    /// Whether the Guardian stops.
+    fn is_stopped(&self) -> bool {
+        *self.engine.closing().borrow()
     }
 }
 
@@ -160,5 +191,5 @@ pub(crate) async fn follow(
     target: Option<&str>,
     id: &str,
 ) -> Result<Following, TaskError> {
-    get(engine, caller, target, id).await.map(|task| Following { task })
+    following::follow(engine, caller, target, id).await
 }

@@ -29,6 +29,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0016_mcp_servers"
     "0017_agent_cards"
     "0018_tasks"
+    "0019_task_pushes"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -46,6 +47,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0013_mcp_servers"
     "0014_agent_cards"
     "0015_tasks"
+    "0016_task_pushes"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

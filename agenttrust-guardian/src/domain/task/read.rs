@@ -2,14 +2,11 @@
 //!
 //! Lists are no objects and words no objects either, which a derived reader takes them for; so the form is seen first.
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::misread::Misread;
-use super::{Artifact, Message, Part, PartContent, Task, TaskStatus, v03};
+use super::{Artifact, Message, Task, TaskStatus, v03};
 
 /// A version of A2A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,32 +93,6 @@ pub(crate) fn artifact(mut value: Value, version: Version, at: &str) -> Result<A
     typed(value, at)
 }
 
-/// Sees that there are parts, and that bytes are what they are written as.
-///
-/// # Errors
-///
-/// [`Misread`].
-pub(crate) fn need_parts(parts: &[Part], at: &str) -> Result<(), Misread> {
-    /// As proto3 takes it: of either alphabet, padded or not.
-    const FORGIVING: GeneralPurposeConfig = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    if parts.is_empty() {
-        return Err(Misread::of(&format!("{at}.parts"), "is empty; send at least one part"));
-    }
-    for (place, part) in parts.iter().enumerate() {
-        let PartContent::Raw(text) = &part.content else { continue };
-        let reads = |alphabet| GeneralPurpose::new(alphabet, FORGIVING).decode(text).is_ok();
-        if !reads(&alphabet::STANDARD) && !reads(&alphabet::URL_SAFE) {
-            return Err(Misread::of(
-                &format!("{at}.parts[{place}]"),
-                "holds bytes that are no base64",
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Misread> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
@@ -178,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::task::TaskEvent;
+    use crate::domain::task::{PartContent, TaskEvent};
 
     fn both(v03_parts: &Value, v1_parts: &Value) {
         let of = |role: &str, parts: &Value| {
@@ -277,18 +248,6 @@ mod tests {
         let said = json!({ "messageId": "m", "role": role, "parts": [] });
         let misread = message(said, Version::V1, "message").unwrap_err().to_string();
         assert!(misread.len() < 1_000 && !misread.contains('\u{1b}'), "{misread}");
-    }
-
-    #[test]
-    fn bytes_are_base64_of_either_alphabet() {
-        let part = |text: &str| [Part::of(PartContent::Raw(text.to_owned()))];
-        for good in ["", "aGk=", "aGk", "_-8=", "/+8"] {
-            assert_eq!(need_parts(&part(good), "message"), Ok(()), "{good}");
-        }
-        for bad in ["a", "a b=", "_+8=", "<html>"] {
-            assert!(need_parts(&part(bad), "message").is_err(), "{bad}");
-        }
-        assert_eq!(need_parts(&[], "message").unwrap_err().field, "message.parts");
     }
 
     #[test]

@@ -88,8 +88,8 @@ fn upgraded_part(members: &mut Map<String, Value>, at: &str) -> Result<Value, Mi
             part.insert("text".to_owned(), members.remove("text").unwrap_or_default());
         }
         Some("file") => {
-            let file = members.get_mut("file").unwrap_or(&mut Value::Null);
-            upgrade_file(object(file, &format!("{at}.file"))?, &mut part, at)?;
+            let mut file = members.remove("file").unwrap_or_default();
+            upgrade_file(object(&mut file, &format!("{at}.file"))?, &mut part, at)?;
         }
         Some("data") => {
             let is_bare = metadata

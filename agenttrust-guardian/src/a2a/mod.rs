@@ -1,0 +1,85 @@
+//! Agents asked by A2A: `/a2a/agents/{id}`, in both of its versions, and `/a2a` in the guide's own words.
+//!
+//! A request is read, told apart and done by the services; what is answered is what is kept here of the task, and never
+//! what the agent behind said as it said it.
+//!
+//! - `request.rs` is what came, `who.rs` who sent it, `ask.rs` and `params.rs` what it asks for.
+//! - `answer.rs` does it, `streaming.rs` where the answer is a stream; `written.rs` is how it is said, and `refusal.rs` how
+//!   it is told no.
+//! - `guide.rs` is the dialect of the SDK guide.
+
+mod answer;
+mod ask;
+mod guide;
+mod params;
+mod refusal;
+mod request;
+mod streaming;
+mod who;
+mod written;
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+
+use self::answer::Turn;
+use self::refusal::{Failure, Refusal};
+use self::request::Request;
+pub(crate) use self::who::Came;
+use crate::domain::Error;
+use crate::domain::task::Version;
+use crate::engine::Engine;
+use crate::services::agents::known;
+use crate::wire;
+
+/// Answers a request to an agent, in the version that is said; where none is, in 0.3.
+///
+/// # Errors
+///
+/// Those that HTTP has a status for: not found for an agent that is not there, forbidden for whoever may not ask.
+pub(crate) async fn to_agent(
+    engine: &Arc<Engine>,
+    came: Came,
+    (target, said): (&str, Option<&str>),
+    body: Bytes,
+) -> Result<Response, Error> {
+    known(engine, &came.key.org_id, target)?;
+    let answered = async {
+        let Request { id, method, params } = Request::read(&body)?;
+        drop(body);
+        let answered = async {
+            let version = match said {
+                None => Version::V03,
+                Some(said) => Version::of(said).ok_or_else(|| Refusal::version(said))?,
+            };
+            let ask = ask::read(version, &method, params)?;
+            Turn { engine, came, target, version, id: id.clone() }.answered(ask).await
+        };
+        answered.await.map_err(|failure: Failure| match failure {
+            Failure::Protocol(refusal) => Failure::Protocol(refusal.id(&id)),
+            other => other,
+        })
+    };
+    match answered.await {
+        Ok(response) => Ok(response),
+        Err(Failure::Protocol(refusal)) => {
+            Ok(wire::json(StatusCode::OK, refusal.to_json().to_string()))
+        }
+        Err(Failure::Other(error)) => Err(*error),
+    }
+}
+
+/// Answers a request in the guide's dialect.
+///
+/// # Errors
+///
+/// Those that HTTP has a status for.
+pub(crate) async fn to_all(
+    engine: &Arc<Engine>,
+    came: Came,
+    body: Bytes,
+) -> Result<Response, Error> {
+    guide::answer(engine, came, &body).await
+}

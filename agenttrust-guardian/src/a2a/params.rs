@@ -1,0 +1,131 @@
+//! What is given to a method, member by member. One that is not known is skipped, as A2A has it.
+
+use agenttrust::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::domain::names::check_name;
+use crate::domain::numbers::{digits, whole};
+use crate::domain::task::Misread;
+
+/// The members of an object, and where it stands.
+#[derive(Debug)]
+pub(super) struct Params {
+    members: Map<String, Value>,
+    /// What stands before the name of a member, as in `configuration.`.
+    at: String,
+}
+
+impl Params {
+    pub(super) const fn new(members: Map<String, Value>) -> Self {
+        Self { members, at: String::new() }
+    }
+
+    /// What is wrong with a member.
+    pub(super) fn wrong(&self, member: &str, problem: impl AsRef<str>) -> Misread {
+        Misread::of(&format!("{}{member}", self.at), problem)
+    }
+
+    /// A member that is there.
+    pub(super) fn take(&mut self, member: &str) -> Option<Value> {
+        self.members.remove(member).filter(|value| !value.is_null())
+    }
+
+    /// A member that must be there.
+    pub(super) fn need(&mut self, member: &str) -> Result<Value, Misread> {
+        self.take(member).ok_or_else(|| self.wrong(member, "is missing; give it a value"))
+    }
+
+    /// A text; absent and empty are the same, as proto3 has it.
+    pub(super) fn text(&mut self, member: &str) -> Result<Option<String>, Misread> {
+        match self.take(member) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.wrong(member, "is no text")),
+        }
+    }
+
+    /// An id; absent and empty are the same.
+    pub(super) fn id(&mut self, member: &str) -> Result<Option<String>, Misread> {
+        let Some(id) = self.text(member)? else { return Ok(None) };
+        let field = format!("{}{member}", self.at);
+        match check_name(&field, &id) {
+            Ok(()) => Ok(Some(id)),
+            // The sentence begins with the field.
+            Err(error) => {
+                let problem = error.message().trim_start_matches(&field).trim_start().to_owned();
+                Err(Misread::of(&field, problem))
+            }
+        }
+    }
+
+    /// An id that must be there.
+    pub(super) fn need_id(&mut self, member: &str) -> Result<String, Misread> {
+        self.id(member)?.ok_or_else(|| self.wrong(member, "is missing; give it a value"))
+    }
+
+    /// A yes or no; absent is no answer.
+    pub(super) fn truth(&mut self, member: &str) -> Result<Option<bool>, Misread> {
+        match self.take(member) {
+            None => Ok(None),
+            Some(Value::Bool(truth)) => Ok(Some(truth)),
+            Some(_) => Err(self.wrong(member, "is neither true nor false")),
+        }
+    }
+
+    /// A number from nothing up. As proto3 takes it: also as a text, and with a fraction of zero.
+    pub(super) fn count(&mut self, member: &str) -> Result<Option<usize>, Misread> {
+        let Some(value) = self.take(member) else { return Ok(None) };
+        let number = match value {
+            Value::String(text) => digits(&text),
+            number => whole::<_, u64>(number).ok(),
+        };
+        let fits = number.and_then(|number| i32::try_from(number).ok());
+        match fits.and_then(|number| usize::try_from(number).ok()) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.wrong(member, "is no whole number from 0 to 2147483647")),
+        }
+    }
+
+    /// A point in time.
+    pub(super) fn time(&mut self, member: &str) -> Result<Option<Timestamp>, Misread> {
+        let Some(text) = self.text(member)? else { return Ok(None) };
+        let time = text.parse().map_err(|_| {
+            self.wrong(member, "is no point in time; write it as 2026-01-02T03:04:05Z")
+        })?;
+        Ok(Some(time))
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, member: &str) -> Result<Vec<String>, Misread> {
+        let list = match self.take(member) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(list)) => list,
+            Some(_) => return Err(self.wrong(member, "is no list")),
+        };
+        let text = |item| match item {
+            Value::String(text) => Ok(text),
+            _ => Err(self.wrong(member, "holds something that is no text")),
+        };
+        list.into_iter().map(text).collect()
+    }
+
+    /// What may hold anything.
+    pub(super) fn map(&mut self, member: &str) -> Result<Map<String, Value>, Misread> {
+        match self.take(member) {
+            None => Ok(Map::new()),
+            Some(Value::Object(members)) => Ok(members),
+            Some(_) => Err(self.wrong(member, "is no object")),
+        }
+    }
+
+    /// An object in it.
+    pub(super) fn inner(&mut self, member: &str) -> Result<Option<Self>, Misread> {
+        match self.take(member) {
+            None => Ok(None),
+            Some(Value::Object(members)) => {
+                Ok(Some(Self { members, at: format!("{}{member}.", self.at) }))
+            }
+            Some(_) => Err(self.wrong(member, "is no object")),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Tasks and what is told of them, in the words of the version that was asked in.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::task::{Task, TaskEvent, Version, v03};
+use crate::services::tasks::pushes::Push;
+
+/// As many messages of a task's history as are wanted, the latest ones.
+pub(super) fn shortened(mut task: Task, history: Option<usize>) -> Task {
+    if let Some(most) = history {
+        let early = task.history.len().saturating_sub(most);
+        task.history.drain(..early);
+    }
+    task
+}
+
+/// A task.
+pub(super) fn task(version: Version, task: &Task) -> Value {
+    match version {
+        Version::V1 => json!(task),
+        Version::V03 => v03::task(task),
+    }
+}
+
+/// What comes of a message.
+pub(super) fn sent(version: Version, whole: &Task) -> Value {
+    match version {
+        Version::V1 => json!({ "task": whole }),
+        Version::V03 => v03::task(whole),
+    }
+}
+
+/// What happens to a task.
+pub(super) fn event(
+    version: Version,
+    (task_id, context_id): (&str, &str),
+    event: &TaskEvent,
+) -> Value {
+    if version == Version::V03 {
+        return v03::event(task_id, context_id, event);
+    }
+    let (kind, mut told, metadata) = match event {
+        TaskEvent::Task(whole) => return json!({ "task": whole }),
+        TaskEvent::Status { status, metadata } => {
+            ("statusUpdate", Map::from_iter([("status".to_owned(), json!(status))]), metadata)
+        }
+        TaskEvent::Artifact { artifact, append, last_chunk, metadata } => {
+            let told = [
+                ("artifact".to_owned(), json!(artifact)),
+                ("append".to_owned(), Value::Bool(*append)),
+                ("lastChunk".to_owned(), Value::Bool(*last_chunk)),
+            ];
+            ("artifactUpdate", Map::from_iter(told), metadata)
+        }
+    };
+    told.insert("taskId".to_owned(), task_id.into());
+    told.insert("contextId".to_owned(), context_id.into());
+    if !metadata.is_empty() {
+        told.insert("metadata".to_owned(), metadata.clone().into());
+    }
+    Value::Object(Map::from_iter([(kind.to_owned(), Value::Object(told))]))
+}
+
+/// Someone who is told of a task; not what is sent along.
+pub(super) fn push(version: Version, push: &Push) -> Value {
+    let mut told = Map::from_iter([
+        ("id".to_owned(), Value::from(push.id.as_str())),
+        ("url".to_owned(), Value::from(push.url.as_str())),
+    ]);
+    if let Some(scheme) = &push.scheme {
+        let authentication = match version {
+            Version::V1 => json!({ "scheme": scheme }),
+            Version::V03 => json!({ "schemes": [scheme] }),
+        };
+        told.insert("authentication".to_owned(), authentication);
+    }
+    match version {
+        Version::V1 => {
+            told.insert("taskId".to_owned(), push.task_id.as_str().into());
+            Value::Object(told)
+        }
+        Version::V03 => json!({ "taskId": push.task_id, "pushNotificationConfig": told }),
+    }
+}
+
+/// All that are told of a task.
+pub(super) fn pushes(version: Version, all: &[Push]) -> Value {
+    let all: Vec<Value> = all.iter().map(|one| push(version, one)).collect();
+    match version {
+        Version::V1 => json!({ "configs": all, "nextPageToken": "" }),
+        Version::V03 => all.into(),
+    }
+}

@@ -1,0 +1,135 @@
+//! Telling those who asked for it how a task stands: at least once each time that it has changed, until it has ended.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use agenttrust::background;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::json;
+
+use super::backoff;
+use crate::domain::Secret;
+use crate::domain::task::{Task, Version, v03};
+use crate::engine::Engine;
+use crate::services::tasks::pushes;
+use crate::store::{LeasedPush, StoreError};
+
+/// How often to look for what is to be told.
+const BEAT: Duration = Duration::from_millis(500);
+/// How long it is one replica's own to tell. Longer than any call takes.
+const LEASE: Duration = Duration::from_secs(60);
+/// How many are told at once.
+const JOBS_MOST: usize = 32;
+const TOKEN: HeaderName = HeaderName::from_static("x-a2a-notification-token");
+
+/// Those that are just told.
+type Busy = Arc<Mutex<HashSet<String>>>;
+
+/// Starts telling.
+pub(super) fn start(engine: &Arc<Engine>) {
+    background::spawn(tend(Arc::downgrade(engine)));
+}
+
+async fn tend(engine: Weak<Engine>) {
+    let busy = Busy::default();
+    let mut troubled = false;
+    loop {
+        background::sleep(BEAT).await;
+        let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) else {
+            return;
+        };
+        match engine.background_store.task_pushes_due(engine.clock.now()).await {
+            Ok(due) => {
+                troubled = false;
+                due.into_iter().for_each(|id| begin(&engine, &busy, id));
+            }
+            Err(error) if !troubled => {
+                tracing::warn!(%error, "those who are told of tasks cannot be looked after; trying again");
+                troubled = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn begin(engine: &Arc<Engine>, busy: &Busy, id: String) {
+    {
+        let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy.len() >= JOBS_MOST || !busy.insert(id.clone()) {
+            return;
+        }
+    }
+    let (engine, job) = (Arc::clone(engine), Job { busy: Arc::clone(busy), id });
+    background::spawn(async move {
+        if let Err(error) = tell(&engine, job.id.clone()).await {
+            tracing::warn!(%error, push_id = job.id, "that a task changed could not be told");
+        }
+    });
+}
+
+/// One that is just told.
+struct Job {
+    busy: Busy,
+    id: String,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+async fn tell(engine: &Engine, id: String) -> Result<(), StoreError> {
+    let now = engine.clock.now();
+    let store = &engine.background_store;
+    let Some(leased) = store.lease_task_push(id, now, now.saturating_add(LEASE)).await? else {
+        return Ok(());
+    };
+    // Who may ask for nothing any more is told nothing any more.
+    if !engine.registry.keys.has(&leased.push.created_by) {
+        return store.task_push_failed(&leased, None).await;
+    }
+    let why = match post(engine, &leased).await {
+        Ok(status) if status.is_success() => return store.task_push_told(&leased).await,
+        Ok(StatusCode::GONE) => return store.task_push_failed(&leased, None).await,
+        Ok(status) => format!("the receiver answered {status}"),
+        Err(why) => why,
+    };
+    let next = backoff::next_attempt(leased.begun_at, leased.attempts, engine.clock.now());
+    if next.is_none() {
+        let (push_id, task_id) = (&leased.push.id, &leased.push.task_id);
+        tracing::warn!(push_id, task_id, why, "who is to be told of a task was not for a day");
+    }
+    store.task_push_failed(&leased, next).await
+}
+
+/// Tells it; what cannot be proven is not told.
+async fn post(engine: &Engine, leased: &LeasedPush) -> Result<StatusCode, String> {
+    let push = &leased.push;
+    let url = engine.outbound.target(&push.url).map_err(|error| error.to_string())?;
+    let proof = pushes::proof(engine, push).map_err(|error| error.message().to_owned())?;
+    let is_v1 = push.version == Version::V1.as_str();
+    let media = if is_v1 { "application/a2a+json" } else { "application/json" };
+    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media))]);
+    if let Some(token) = proof.token.as_ref().and_then(|token| header(token.expose())) {
+        headers.insert(TOKEN, token);
+    }
+    if let (Some(scheme), Some(credentials)) = (&push.scheme, &proof.credentials)
+        && let Some(value) = header(&format!("{scheme} {}", Secret::expose(credentials)))
+    {
+        headers.insert(AUTHORIZATION, value);
+    }
+    // All that was said is asked for by who wants it.
+    let task = Task { history: Vec::new(), ..leased.task.clone() };
+    let body = if is_v1 { json!({ "task": task }) } else { v03::task(&task) };
+    let told = engine.outbound.post(url, headers, body.to_string()).await;
+    told.map_err(|error| error.to_string())
+}
+
+fn header(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

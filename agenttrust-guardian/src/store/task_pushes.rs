@@ -1,0 +1,276 @@
+//! The table of those who are to be told of a task: what was told last is known by when the task had changed then, so
+//! that no change is forgotten and none needs a row of its own.
+
+use std::fmt;
+
+use agenttrust::Timestamp;
+
+use super::db::query;
+use super::row::from_row;
+use super::{Store, StoreError, from_json, from_micros};
+use crate::domain::task::Task;
+
+/// How many are told of one task at most, for one owner.
+pub(crate) const TASK_PUSHES_MOST: i64 = 10;
+/// How many are looked at at once.
+const AT_ONCE: i64 = 64;
+
+macro_rules! columns {
+    () => {
+        "p.id, p.task_id, p.owner, p.name, p.version, p.url, p.scheme, p.secret, p.created_by, p.created_at"
+    };
+}
+
+const COUNT: &str =
+    "SELECT COUNT(*) FROM task_pushes WHERE task_id = $1 AND owner = $2 AND name <> $3";
+// One of the same name is another one from now on.
+const FORGET: &str = "DELETE FROM task_pushes WHERE task_id = $1 AND owner = $2 AND name = $3";
+const INSERT: &str = "INSERT INTO task_pushes (id, task_id, owner, name, version, url, scheme, secret, created_by, \
+                      created_at, told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM task_pushes p WHERE p.task_id = $1 AND p.owner = $2 ORDER BY p.created_at, p.id"
+);
+const DUE: &str = "SELECT p.id FROM task_pushes p JOIN tasks t ON t.id = p.task_id WHERE p.is_over = 0 \
+                   AND p.next_at <= $1 AND t.changed_at > p.told_at ORDER BY p.next_at LIMIT $2";
+// The conditions are repeated: of two replicas that see the same row, the second one finds it leased.
+const LEASE: &str = "UPDATE task_pushes SET next_at = $3, attempts = attempts + 1, \
+                     begun_at = CASE WHEN attempts = 0 THEN $2 ELSE begun_at END \
+                     WHERE id = $1 AND is_over = 0 AND next_at <= $2 RETURNING attempts, begun_at";
+const LEASED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", t.task, t.org_id, t.changed_at FROM task_pushes p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1"
+);
+const TOLD: &str = "UPDATE task_pushes SET told_at = $3, attempts = 0, next_at = 0, is_over = $4 \
+                    WHERE id = $1 AND attempts = $2";
+const AGAIN: &str = "UPDATE task_pushes SET next_at = $3 WHERE id = $1 AND attempts = $2";
+const END: &str = "UPDATE task_pushes SET is_over = 1 WHERE id = $1 AND attempts = $2";
+
+/// One who is to be told of a task.
+#[derive(Clone)]
+pub(crate) struct TaskPushRow {
+    pub(crate) id: String,
+    pub(crate) task_id: String,
+    pub(crate) owner: String,
+    /// As its owner names it.
+    pub(crate) name: String,
+    /// Of A2A, in whose words it is told.
+    pub(crate) version: String,
+    pub(crate) url: String,
+    pub(crate) scheme: Option<String>,
+    /// Sealed.
+    pub(crate) secret: Option<String>,
+    pub(crate) created_by: String,
+    pub(crate) created_at: Timestamp,
+}
+
+// A path or a query may be as good as a password.
+impl fmt::Debug for TaskPushRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskPushRow").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What is to be told, and is this replica's to tell, for a while.
+#[derive(Clone, Debug)]
+pub(crate) struct LeasedPush {
+    pub(crate) push: TaskPushRow,
+    pub(crate) org_id: String,
+    pub(crate) task: Task,
+    pub(crate) changed_at: Timestamp,
+    /// This one included.
+    pub(crate) attempts: i64,
+    /// When it was tried first.
+    pub(crate) begun_at: Timestamp,
+}
+
+from_row! {
+    struct Raw {
+        id: String,
+        task_id: String,
+        owner: String,
+        name: String,
+        version: String,
+        url: String,
+        scheme: Option<String>,
+        secret: Option<String>,
+        created_by: String,
+        created_at: i64,
+    }
+}
+
+from_row! {
+    struct RawLeased {
+        id: String,
+        task_id: String,
+        owner: String,
+        name: String,
+        version: String,
+        url: String,
+        scheme: Option<String>,
+        secret: Option<String>,
+        created_by: String,
+        created_at: i64,
+        task: String,
+        org_id: String,
+        changed_at: i64,
+    }
+}
+
+impl TryFrom<Raw> for TaskPushRow {
+    type Error = sqlx::Error;
+
+    fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: raw.id,
+            task_id: raw.task_id,
+            owner: raw.owner,
+            name: raw.name,
+            version: raw.version,
+            url: raw.url,
+            scheme: raw.scheme,
+            secret: raw.secret,
+            created_by: raw.created_by,
+            created_at: from_micros("created_at", raw.created_at)?,
+        })
+    }
+}
+
+impl RawLeased {
+    fn read(self, attempts: i64, begun_at: i64) -> Result<LeasedPush, sqlx::Error> {
+        let task = from_json("task", &self.task)?;
+        let changed_at = from_micros("changed_at", self.changed_at)?;
+        let org_id = self.org_id;
+        let push = Raw {
+            id: self.id,
+            task_id: self.task_id,
+            owner: self.owner,
+            name: self.name,
+            version: self.version,
+            url: self.url,
+            scheme: self.scheme,
+            secret: self.secret,
+            created_by: self.created_by,
+            created_at: self.created_at,
+        };
+        let (push, begun_at) = (push.try_into()?, from_micros("begun_at", begun_at)?);
+        Ok(LeasedPush { push, org_id, task, changed_at, attempts, begun_at })
+    }
+}
+
+impl Store {
+    /// Keeps who is to be told of changes after `told_at`, in the place of one of the same name; `false` where as many are
+    /// told as may be.
+    pub(crate) async fn put_task_push(
+        &self,
+        row: TaskPushRow,
+        told_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            transaction.lock(&row.task_id).await?;
+            let count = query(COUNT).bind(&row.task_id).bind(&row.owner).bind(&row.name);
+            let (count,): (i64,) = count.fetch_one(&mut transaction).await?;
+            if count >= TASK_PUSHES_MOST {
+                return Ok(false);
+            }
+            let forget = query(FORGET).bind(&row.task_id).bind(&row.owner).bind(&row.name);
+            forget.execute(&mut transaction).await?;
+            let insert = query(INSERT)
+                .bind(row.id)
+                .bind(row.task_id)
+                .bind(row.owner)
+                .bind(row.name)
+                .bind(row.version)
+                .bind(row.url)
+                .bind(row.scheme)
+                .bind(row.secret)
+                .bind(row.created_by)
+                .bind(row.created_at.unix_micros())
+                .bind(told_at.unix_micros());
+            insert.execute(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Those that this owner has told of a task, the oldest first.
+    pub(crate) async fn task_pushes(
+        &self,
+        task_id: String,
+        owner: String,
+    ) -> Result<Vec<TaskPushRow>, StoreError> {
+        self.run(move |db| async move {
+            let rows: Vec<Raw> = query(LIST).bind(task_id).bind(owner).fetch_all(&db).await?;
+            rows.into_iter().map(TaskPushRow::try_from).collect()
+        })
+        .await
+    }
+
+    /// Forgets one by its name; one that is not there is forgotten already.
+    pub(crate) async fn delete_task_push(
+        &self,
+        task_id: String,
+        owner: String,
+        name: String,
+    ) -> Result<(), StoreError> {
+        self.run(move |db| async move {
+            query(FORGET).bind(task_id).bind(owner).bind(name).execute(&db).await.map(drop)
+        })
+        .await
+    }
+
+    /// Some of those that something is to be told to at `now`, the longest overdue first.
+    pub(crate) async fn task_pushes_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.run(move |db| async move {
+            let due: Vec<(String,)> =
+                query(DUE).bind(now.unix_micros()).bind(AT_ONCE).fetch_all(&db).await?;
+            Ok(due.into_iter().map(|(id,)| id).collect())
+        })
+        .await
+    }
+
+    /// Takes one to tell it: the caller's alone until `until`.
+    pub(crate) async fn lease_task_push(
+        &self,
+        id: String,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<LeasedPush>, StoreError> {
+        self.run(move |db| async move {
+            let lease = query(LEASE).bind(&id).bind(now.unix_micros()).bind(until.unix_micros());
+            let leased: Option<(i64, i64)> = lease.fetch_optional(&db).await?;
+            let Some((attempts, begun_at)) = leased else { return Ok(None) };
+            let row: Option<RawLeased> = query(LEASED).bind(id).fetch_optional(&db).await?;
+            row.map(|row| row.read(attempts, begun_at)).transpose()
+        })
+        .await
+    }
+
+    /// It was told; nothing more is where its task has ended.
+    pub(crate) async fn task_push_told(&self, leased: &LeasedPush) -> Result<(), StoreError> {
+        let told = query(TOLD)
+            .bind(&leased.push.id)
+            .bind(leased.attempts)
+            .bind(leased.changed_at.unix_micros())
+            .bind(i64::from(leased.task.status.state.is_terminal()));
+        self.run(move |db| async move { told.execute(&db).await.map(drop) }).await
+    }
+
+    /// Gives one back, to be tried again at `next`; for good where there is no such time.
+    pub(crate) async fn task_push_failed(
+        &self,
+        leased: &LeasedPush,
+        next: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let (id, attempts) = (&leased.push.id, leased.attempts);
+        let statement = match next {
+            Some(next) => query(AGAIN).bind(id).bind(attempts).bind(next.unix_micros()),
+            None => query(END).bind(id).bind(attempts),
+        };
+        self.run(move |db| async move { statement.execute(&db).await.map(drop) }).await
+    }
+}
