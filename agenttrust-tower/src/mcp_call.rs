@@ -13,6 +13,8 @@ use {agenttrust::Action, serde::Serialize};
 pub(crate) mod read {
     pub(crate) const RESOURCE: &str = "mcp/resources/read";
     pub(crate) const DIRECTORY: &str = "mcp/resources/directory/read";
+    #[cfg(feature = "mcp-http")]
+    pub(crate) const SKILL: &str = "mcp/skills/get";
     pub(crate) const PROMPT: &str = "mcp/prompts/get";
 }
 
@@ -26,10 +28,25 @@ pub(crate) const EFFECT_OF_AN_UPDATE: Effect = Effect::Destructive;
 /// Says what a tool does, by its name without the server's.
 pub(crate) type Effects = Arc<dyn Fn(&str) -> Option<Effect> + Send + Sync>;
 
+/// What the names of [`read`] and [`TASK_UPDATE`] begin with, and that of no tool.
+const NO_TOOL: &str = "mcp/";
+
 /// The tool's name to the Guardian, `server/name` where the server has one.
 ///
 /// The error is the reason why it can have none.
 pub(crate) fn tool(server: Option<&str>, name: &str) -> Result<String, &'static str> {
+    // What was granted for a read would else be granted to a tool that a server gives such a name.
+    if name.starts_with(NO_TOOL) {
+        return Err(
+            "the name of a tool does not begin with mcp/, which is what reads and answers to tasks are asked \
+             about as; give the tool another name",
+        );
+    }
+    action(server, name)
+}
+
+/// The same of what is called, a tool or not.
+pub(crate) fn action(server: Option<&str>, name: &str) -> Result<String, &'static str> {
     let tool = match server {
         Some(server) => format!("{server}/{name}"),
         None => name.to_owned(),

@@ -14,6 +14,8 @@ pub enum Kind {
     Resource,
     /// A list of resources that is read.
     Directory,
+    /// What is known of a skill before its files are read (the extension `io.modelcontextprotocol/skills`).
+    Skill,
     /// A prompt.
     Prompt,
     /// Answers to a task, with which its tool goes on.
@@ -26,6 +28,7 @@ impl Kind {
             "tools/call" => Some(Self::Tool),
             "resources/read" => Some(Self::Resource),
             "resources/directory/read" => Some(Self::Directory),
+            "skills/get" => Some(Self::Skill),
             "prompts/get" => Some(Self::Prompt),
             "tasks/update" => Some(Self::Update),
             _ => None,
@@ -36,7 +39,7 @@ impl Kind {
     pub(super) fn named_by(self) -> &'static str {
         match self {
             Self::Tool | Self::Prompt => "name",
-            Self::Resource | Self::Directory => "uri",
+            Self::Resource | Self::Directory | Self::Skill => "uri",
             Self::Update => "taskId",
         }
     }
@@ -49,13 +52,14 @@ impl Kind {
     /// Returns the reason why there is no such name.
     pub fn tool(self, server: Option<&str>, name: &str) -> Result<String, &'static str> {
         let name = match self {
-            Self::Tool => name,
+            Self::Tool => return mcp_call::tool(server, name),
             Self::Resource => read::RESOURCE,
             Self::Directory => read::DIRECTORY,
+            Self::Skill => read::SKILL,
             Self::Prompt => read::PROMPT,
             Self::Update => TASK_UPDATE,
         };
-        mcp_call::tool(server, name)
+        mcp_call::action(server, name)
     }
 
     /// Returns what the call does, as far as that goes by what it is: of a tool nothing is known.
@@ -63,7 +67,7 @@ impl Kind {
     pub fn effect(self) -> Option<Effect> {
         match self {
             Self::Tool => None,
-            Self::Resource | Self::Directory | Self::Prompt => Some(Effect::Read),
+            Self::Resource | Self::Directory | Self::Skill | Self::Prompt => Some(Effect::Read),
             Self::Update => Some(EFFECT_OF_AN_UPDATE),
         }
     }
@@ -91,7 +95,7 @@ impl Kind {
                 let task = rest.remove("taskId");
                 json!({ "taskId": task, "inputResponses": object(&mut rest, "inputResponses") })
             }
-            Self::Resource => json!({ "uri": rest.remove("uri") }),
+            Self::Resource | Self::Skill => json!({ "uri": rest.remove("uri") }),
             Self::Directory => {
                 // Which page of it is read is not bound: all of it was asked for.
                 rest.remove("cursor");

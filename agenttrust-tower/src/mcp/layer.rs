@@ -66,8 +66,9 @@ impl<M> McpHttpLayer<M> {
         self.extract(|extract| extract.tasks = Some(effect))
     }
 
-    /// Whether `resources/read` and `resources/directory/read` are guarded as well, as reads of the tools
-    /// `mcp/resources/read` and `mcp/resources/directory/read`; they are not by default.
+    /// Whether `resources/read`, `resources/directory/read` and `skills/get` are guarded as well, as reads of
+    /// the tools `mcp/resources/read`, `mcp/resources/directory/read` and `mcp/skills/get`; they are not by
+    /// default.
     pub fn resources(mut self, guarded: bool) -> Self {
         self.intake.scope.resources = guarded;
         self

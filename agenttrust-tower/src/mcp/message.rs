@@ -27,7 +27,7 @@ impl Scope {
     fn holds(self, kind: Kind) -> bool {
         match kind {
             Kind::Tool | Kind::Update => true,
-            Kind::Resource | Kind::Directory => self.resources,
+            Kind::Resource | Kind::Directory | Kind::Skill => self.resources,
             Kind::Prompt => self.prompts,
         }
     }

@@ -19,7 +19,7 @@ enum In {
 const LEGACY: In = In::Only(Era::Legacy);
 const MODERN: In = In::Only(Era::Modern);
 
-const REQUESTS: [(&str, In); 21] = [
+const REQUESTS: [(&str, In); 23] = [
     ("completion/complete", In::Both),
     ("initialize", LEGACY),
     ("logging/setLevel", LEGACY),
@@ -33,6 +33,8 @@ const REQUESTS: [(&str, In); 21] = [
     ("resources/templates/list", In::Both),
     ("resources/unsubscribe", LEGACY),
     ("server/discover", MODERN),
+    ("skills/get", In::Both),
+    ("skills/list", In::Both),
     ("subscriptions/listen", MODERN),
     ("tasks/cancel", In::Both),
     ("tasks/get", In::Both),

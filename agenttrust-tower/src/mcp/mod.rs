@@ -27,7 +27,7 @@
 //! | message | what becomes of it |
 //! |---|---|
 //! | `tools/call` | guarded, as the tool `name`, or `server/name` with [`server`](McpHttpLayer::server) |
-//! | `resources/read`, `resources/directory/read`, `prompts/get` | passes; guarded as reads of the tools `mcp/resources/read` and so on with [`resources`](McpHttpLayer::resources) and [`prompts`](McpHttpLayer::prompts) |
+//! | `resources/read`, `resources/directory/read`, `skills/get`, `prompts/get` | passes; guarded as reads of the tools `mcp/resources/read` and so on with [`resources`](McpHttpLayer::resources) and [`prompts`](McpHttpLayer::prompts) |
 //! | `tasks/update` | guarded, as the tool `mcp/tasks/update`, destructive unless [`tasks`](McpHttpLayer::tasks) says otherwise: with the answers in it a tool goes on that asked for more |
 //! | any other request or notification, and answers to the server's own requests | passes |
 //! | one of the guarded methods as a notification | refused: a denial could not be told |

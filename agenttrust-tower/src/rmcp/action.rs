@@ -30,7 +30,8 @@ impl<H: ServerHandler> GuardedHandler<H> {
         let none = JsonObject::new();
         let answers = answers(&request.input_responses, &request.request_state);
         let arguments = request.arguments.as_ref().unwrap_or(&none);
-        self.action(&request.name, self.effect(&request.name), arguments, answers)
+        let tool = mcp_call::tool(self.server.as_deref(), &request.name);
+        self.action(tool, self.effect(&request.name), arguments, answers)
     }
 
     pub(super) fn resource_read(&self, request: &ReadResourceRequestParams) -> Read {
@@ -58,7 +59,8 @@ impl<H: ServerHandler> GuardedHandler<H> {
     pub(super) fn task_update(&self, request: &UpdateTaskParams) -> Read {
         let UpdateTaskParams { task_id, input_responses, .. } = request;
         let given = TaskUpdate { task_id, input_responses };
-        self.action(TASK_UPDATE, self.tasks, &given, answers(&None, &None))
+        let update = mcp_call::action(self.server.as_deref(), TASK_UPDATE);
+        self.action(update, self.tasks, &given, answers(&None, &None))
     }
 
     /// A read of what is no tool: asked about as one whose name begins with `mcp/`.
@@ -70,19 +72,19 @@ impl<H: ServerHandler> GuardedHandler<H> {
     ) -> Read {
         let input = input.into_iter().map(|(name, value)| (name.to_owned(), value));
         let input: Map<_, _> = input.collect();
-        self.action(name, Effect::Read, &input, answers)
+        let read = mcp_call::action(self.server.as_deref(), name);
+        self.action(read, Effect::Read, &input, answers)
     }
 
     /// The one place where an action is made, whatever it is of.
     fn action(
         &self,
-        name: &str,
+        tool: Result<String, &'static str>,
         effect: Effect,
         given: &impl Serialize,
         answers: Given<'_>,
     ) -> Read {
-        let tool = mcp_call::tool(self.server.as_deref(), name)
-            .map_err(|reason| ErrorData::invalid_params(reason, None))?;
+        let tool = tool.map_err(|reason| ErrorData::invalid_params(reason, None))?;
         let action = Action::new(tool).effect(effect).on_elevation(self.on_elevation);
         Ok(mcp_call::with_input(action, given, answers))
     }

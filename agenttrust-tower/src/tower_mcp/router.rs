@@ -74,7 +74,7 @@ impl McpRouterExtract {
     }
 
     fn update(&self, params: &UpdateTaskParams) -> Result<Action, DenialReason> {
-        let tool = mcp_call::tool(self.server.as_deref(), TASK_UPDATE)?;
+        let tool = mcp_call::action(self.server.as_deref(), TASK_UPDATE)?;
         let UpdateTaskParams { task_id, input_responses, .. } = params;
         let effect = self.tasks.unwrap_or(EFFECT_OF_AN_UPDATE);
         Ok(Action::new(tool).effect(effect).input(&TaskUpdate { task_id, input_responses }))
