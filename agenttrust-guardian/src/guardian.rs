@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use agenttrust::AgentTrustClient;
+#[cfg(feature = "cli")]
+use agenttrust::Effect;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -17,6 +19,8 @@ use crate::domain::{DEFAULT_ORG, GuardianError, Role, Secret};
 use crate::engine::Engine;
 use crate::http;
 use crate::http::admit::InProcess;
+#[cfg(feature = "cli")]
+use crate::mcp;
 #[cfg(feature = "cli")]
 use crate::metrics::ConnectionNumbers;
 use crate::services::keys::{self, Maker, NewKey};
@@ -138,6 +142,28 @@ impl Guardian {
         let new = NewKey { agents, ..NewKey::new(org_id, role, secret.fingerprint()) };
         keys::create(&self.engine, new, Maker::Program("owner")).await?;
         Ok(secret.expose().to_owned())
+    }
+
+    /// Whether this agent could call a tool of an MCP server at present, with an approval or without. Nothing is
+    /// recorded: what is called is checked.
+    #[cfg(feature = "cli")]
+    pub(crate) fn may_see(&self, agent_id: &str, tool: String, hint: Option<Effect>) -> bool {
+        let own = self.engine.registry.keys.own();
+        own.is_some_and(|key| mcp::may_see(&self.engine, &key, agent_id, (tool, hint)))
+    }
+
+    /// Makes a key for the person who decides what this program asks for; returns its id and the secret. It is made by
+    /// none of the keys that ask, which is what lets it decide.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn create_approver(
+        &self,
+        owner: &str,
+    ) -> Result<(String, Secret), GuardianError> {
+        let secret = Secret::random("sk_live_")?;
+        let mut new = NewKey::new(DEFAULT_ORG, Role::Operator, secret.fingerprint());
+        new.owner = Some(owner.to_owned());
+        let row = keys::create(&self.engine, new, Maker::Program("owner")).await?;
+        Ok((row.id, secret))
     }
 
     /// Whether the database holds an admin key that works.

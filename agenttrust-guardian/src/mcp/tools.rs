@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use agenttrust::background;
+use agenttrust::{Effect, background};
 use agenttrust_tower::internal::mcp::Kind;
 use serde_json::{Value, json};
 
@@ -14,7 +14,10 @@ use super::refusal::Refusal;
 use super::send::broke_off;
 use super::upstream::{list_tools, unreadable};
 use super::who::Who;
-use crate::manifest::Extent;
+use crate::domain::Key;
+#[cfg(feature = "cli")]
+use crate::engine::Engine;
+use crate::manifest::{Extent, read_list};
 use crate::pipeline::{self, Check};
 use crate::registry::McpServerEntry;
 use crate::services::mcp_tools::{self, ToolStanding};
@@ -32,17 +35,16 @@ pub(super) async fn fresh(
     server: &Arc<McpServerEntry>,
 ) -> Result<Arc<McpServerEntry>, Refusal> {
     let upstream = proxy.upstream(&server.row.id);
-    if !upstream.knows_tools() {
-        let _alone = upstream.listing.lock().await;
-        if !upstream.knows_tools() {
-            let (changes, at) = (upstream.changes(), Instant::now());
-            let patience = proxy.engine.settings.mcp.patience.saturating_mul(2);
-            let listed = background::timeout(patience, list_tools(proxy, server)).await;
-            let listed = listed.unwrap_or_else(|_| Err(broke_off()))?;
-            mcp_tools::observe(&proxy.engine, server, &listed, Extent::All).await?;
-            upstream.listed(changes, at);
-        }
-    }
+    let list = async {
+        let (changes, at) = (upstream.changes(), Instant::now());
+        let patience = proxy.engine.settings.mcp.patience.saturating_mul(2);
+        let listed = background::timeout(patience, list_tools(proxy, server)).await;
+        let listed = listed.unwrap_or_else(|_| Err(broke_off()))?;
+        mcp_tools::observe(&proxy.engine, server, listed, Extent::All).await?;
+        upstream.listed(changes, at);
+        Ok(())
+    };
+    upstream.listing.once(|| upstream.knows_tools().then_some(()), list).await?;
     now(proxy, server)
 }
 
@@ -68,7 +70,8 @@ pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refu
         proxy.upstream(&server.row.id).forget_tools();
         fresh(proxy, server).await?;
     }
-    mcp_tools::observe(&proxy.engine, server, listed, Extent::Some).await?;
+    let read = read_list(&server.row.name, listed);
+    mcp_tools::observe(&proxy.engine, server, read, Extent::Some).await?;
     let server = now(proxy, server)?;
     listed.retain(|tool| match mcp_tools::standing(&server, tool) {
         ToolStanding::Known(pinned) => {
@@ -91,12 +94,28 @@ fn misses_any(server: &McpServerEntry, listed: &[Value]) -> bool {
     server.tools.iter().any(|(name, tool)| !tool.is_gone && !names.contains(name.as_str()))
 }
 
+/// Whether an agent could call a tool at present, where this key asks and the agent is in no session.
+#[cfg(feature = "cli")]
+pub(crate) fn may_see(
+    engine: &Engine,
+    key: &Arc<Key>,
+    agent_id: &str,
+    (tool, hint): (String, Option<Effect>),
+) -> bool {
+    pipeline::may_see(engine, &check_by(key, agent_id.to_owned(), tool, hint))
+}
+
 /// A check of this tool, of which nothing is bound.
-pub(super) fn check_of(who: &Who, tool: String, hint: Option<agenttrust::Effect>) -> Check {
+pub(super) fn check_of(who: &Who, tool: String, hint: Option<Effect>) -> Check {
+    let session_id = who.session_id.clone();
+    Check { session_id, ..check_by(&who.key, who.agent_id.clone(), tool, hint) }
+}
+
+fn check_by(key: &Arc<Key>, agent_id: String, tool: String, hint: Option<Effect>) -> Check {
     Check {
-        key: Arc::clone(&who.key),
-        agent_id: who.agent_id.clone(),
-        session_id: who.session_id.clone(),
+        key: Arc::clone(key),
+        agent_id,
+        session_id: None,
         session_is_generated: false,
         tool,
         hint,

@@ -1,5 +1,6 @@
 //! What is known of the servers behind: which versions they speak, and how long ago their tools were looked at.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use super::era::{
 };
 use super::refusal::Refusal;
 use super::send::{self, Outward};
+use crate::manifest::{ListedTool, read_page};
 use crate::registry::McpServerEntry;
 
 /// How long what a server speaks is remembered: it may be another program by then.
@@ -39,9 +41,42 @@ pub(super) struct Upstream {
     /// How often its tools were said to be others.
     changes: AtomicU64,
     /// Held by the one that asks what it speaks: many calls at once are one question.
-    finding: tokio::sync::Mutex<()>,
+    finding: Asking,
     /// Held by the one that asks for its tools.
-    pub(super) listing: tokio::sync::Mutex<()>,
+    pub(super) listing: Asking,
+}
+
+/// One asks at a time, and who waited for it has its answer, an error too: of a server that hangs each would else wait
+/// as long again.
+#[derive(Debug, Default)]
+pub(super) struct Asking(tokio::sync::Mutex<Option<(Instant, Refusal)>>);
+
+impl Asking {
+    /// What `known` says, once it says anything; until then what `ask` comes to, which one at a time does.
+    ///
+    /// # Errors
+    ///
+    /// That of `ask`, by this caller or by the one that it waited for.
+    pub(super) async fn once<T>(
+        &self,
+        known: impl Fn() -> Option<T>,
+        ask: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let began = Instant::now();
+        let mut failed = self.0.lock().await;
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        if let Some((_, refusal)) = failed.as_ref().filter(|(at, _)| *at >= began) {
+            return Err(refusal.clone());
+        }
+        let asked = ask.await;
+        *failed = asked.as_ref().err().map(|refusal| (Instant::now(), refusal.clone()));
+        asked
+    }
 }
 
 impl Upstream {
@@ -91,24 +126,20 @@ impl Proxy {
         server: &Arc<McpServerEntry>,
     ) -> Result<Spoken, Refusal> {
         let upstream = self.upstream(&server.row.id);
-        if let Some(spoken) = upstream.spoken() {
-            return Ok(spoken);
-        }
-        let _alone = upstream.finding.lock().await;
-        if let Some(spoken) = upstream.spoken() {
-            return Ok(spoken);
-        }
-        let spoken = match discover(self, server).await? {
-            Some(spoken) => spoken,
-            None => {
-                let session = self.sessions.of(self, server, "").await?;
-                let version = known(&LEGACY, &session.version);
-                Spoken { modern: None, versions: version.into_iter().collect(), at: Instant::now() }
-            }
+        let ask = async {
+            let spoken = match discover(self, server).await? {
+                Some(spoken) => spoken,
+                None => {
+                    let session = self.sessions.of(self, server, "").await?;
+                    let versions = known(&LEGACY, &session.version).into_iter().collect();
+                    Spoken { modern: None, versions, at: Instant::now() }
+                }
+            };
+            let kept = &mut *upstream.spoken.lock().unwrap_or_else(PoisonError::into_inner);
+            *kept = Some(spoken.clone());
+            Ok(spoken)
         };
-        let kept = &mut *upstream.spoken.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some(spoken.clone());
-        Ok(spoken)
+        upstream.finding.once(|| upstream.spoken(), ask).await
     }
 
     /// Asks the server something in the name of the proxy, in whichever era it speaks; returns the result.
@@ -241,16 +272,17 @@ pub(super) fn wrong_era(spoken: &Spoken, era: Era, requested: &str) -> Refusal {
 pub(super) async fn list_tools(
     proxy: &Arc<Proxy>,
     server: &Arc<McpServerEntry>,
-) -> Result<Vec<Value>, Refusal> {
+) -> Result<BTreeMap<String, ListedTool>, Refusal> {
     const PAGES_MOST: usize = 64;
     const TOOLS_MOST: usize = 4_096;
-    let (mut tools, mut params) = (Vec::new(), Map::new());
+    let (mut tools, mut params) = (BTreeMap::new(), Map::new());
     for _ in 0..PAGES_MOST {
         let mut result = proxy.ask(server, "tools/list", params).await?;
         let Some(Value::Array(page)) = result.get_mut("tools").map(Value::take) else {
             return Err(Refusal::upstream("the MCP server sent a list of tools that is none"));
         };
-        tools.extend(page);
+        // A page goes before the next one comes: of each tool is kept what is pinned of it.
+        read_page(&mut tools, &server.row.name, &page);
         if tools.len() > TOOLS_MOST {
             break;
         }

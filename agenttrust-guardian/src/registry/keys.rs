@@ -123,8 +123,18 @@ impl Keys {
         own || read_lock(&self.kept).by_hash.values().any(|secret| secret.key.id == id)
     }
 
-    /// The key of this id, if it works and is kept in the database.
+    /// The key of the Guardian's own client.
+    #[cfg(feature = "cli")]
+    pub(crate) fn own(&self) -> Option<Arc<Key>> {
+        read_lock(&self.own).as_ref().map(|(_, key)| Arc::clone(key))
+    }
+
+    /// The key of this id, if it works.
     pub(crate) fn of_id(&self, id: &str) -> Option<Arc<Key>> {
+        let own = read_lock(&self.own).as_ref().map(|(_, key)| Arc::clone(key));
+        if let Some(own) = own.filter(|own| own.id == id) {
+            return Some(own);
+        }
         let kept = read_lock(&self.kept);
         let mut secrets = kept.by_hash.values();
         secrets.find(|secret| secret.key.id == id).map(|secret| Arc::clone(&secret.key))

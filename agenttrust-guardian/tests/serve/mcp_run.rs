@@ -5,6 +5,7 @@ mod client;
 mod ends;
 mod peers;
 mod server;
+mod shown;
 
 use serde_json::{Value, json};
 

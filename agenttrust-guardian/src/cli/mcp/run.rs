@@ -3,9 +3,12 @@
 mod asked;
 mod call;
 mod child;
+mod desk;
 mod flight;
 mod lines;
+mod pins;
 mod relay;
+mod sees;
 mod tools;
 
 use std::ffi::OsString;
@@ -25,6 +28,7 @@ pub(super) use self::child::supervise;
 use self::child::{Child, FAILED};
 use self::lines::{LINE_MAX_BYTES, Line};
 use self::relay::{Relay, Stop};
+use self::tools::Tools;
 use crate::cli::stop;
 use crate::domain::GuardianError;
 use crate::domain::duration::{self, UNITS};
@@ -35,6 +39,9 @@ Examples:
   agenttrust mcp run --server files -- npx -y @modelcontextprotocol/server-filesystem /home/ada/notes
       In front of a server of files: reads and changes run, what destroys does not. In a client's configuration:
       \"command\": \"agenttrust\", \"args\": [\"mcp\", \"run\", \"--server\", \"files\", \"--\", \"npx\", \"-y\", ...]
+  agenttrust mcp run --server files --listen 127.0.0.1:0 --hold 2m -- npx -y @modelcontextprotocol/server-filesystem ...
+      The same, served on this machine while it runs: standard error says where, and with which key, a person
+      approves what is held, for two minutes while the call waits.
   AGENTTRUST_URL=https://guardian.example AGENTTRUST_API_KEY=sk_live_... \\
   agenttrust mcp run --server files --hold 30s -- npx -y @modelcontextprotocol/server-filesystem /home/ada/notes
       Checked by a Guardian that is served, where a person approves what is held, for half a minute while the call
@@ -60,6 +67,14 @@ pub(in crate::cli) struct Run {
     /// Check with a Guardian inside of this program, which keeps its audit and approvals in this file
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
+    /// Serve the Guardian inside of this program here, such as 127.0.0.1:0, so that a person approves what is held:
+    /// standard error says where, and shows the key for it
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Keep in this file what the tools were when they were first seen, and hold later runs to it [default: beside
+    /// --database]
+    #[arg(long, value_name = "FILE")]
+    pins: Option<PathBuf>,
     /// Let a held call wait so long for its approval, such as 30s; without it is answered at once
     #[arg(long, value_name = "TIME", value_parser = hold)]
     hold: Option<Duration>,
@@ -83,12 +98,13 @@ impl Run {
     /// Guards the server until one side ends; returns the server's exit code.
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         let server = self.name()?;
+        let tools = Tools::new(&server, asked::pins(&self, &server)?);
         let asked = Asked::open(&self, &server).await?;
         let child = Child::start(&self.command)?;
         let client = lines::read("mcp-client-in", std::io::stdin())?;
         let (to_client, written) = lines::write("mcp-client-out", std::io::stdout())?;
         let both = (to_client.clone(), child.input.clone());
-        let relay = Arc::new(Relay::new(server, asked, self.hold, both));
+        let relay = Arc::new(Relay::new((server, tools), asked, self.hold, both));
         let ended = carry(&relay, client, child).await;
         relay.end().await;
         to_client.close().await;

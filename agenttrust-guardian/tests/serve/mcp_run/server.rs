@@ -23,7 +23,8 @@ pub(super) fn command() -> Vec<String> {
 fn is_this_program_where_it_is_asked_to_be() {
     let Ok(manner) = std::env::var(IS_SERVER) else { return };
     eprintln!("the server says hello");
-    let mut server = Server { manner, changed: 0, asked: Vec::new(), waits: Vec::new() };
+    let changed = u32::from(manner == "changed");
+    let mut server = Server { manner, changed, asked: Vec::new(), waits: Vec::new() };
     for line in std::io::stdin().lock().lines() {
         let message: Value = serde_json::from_str(&line.unwrap()).unwrap();
         server.take(message);

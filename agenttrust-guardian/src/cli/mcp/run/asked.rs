@@ -1,12 +1,16 @@
-//! Which Guardian is asked, and as which agent: one that is served, or one inside of this process.
+//! Which Guardian is asked, and as which agent: one that is served, or one inside of this process, which may be served
+//! beside to a person.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, CreateAgentRequest};
+use agenttrust::{AgentTrustClient, AgentTrustError, AgentTrustGuard, CreateAgentRequest, Effect};
 
 use super::Run;
+use super::desk::{Desk, bind};
+use super::pins::{Pin, Pins};
+use super::sees::Sees;
 use crate::cli::remote::failed;
 use crate::domain::GuardianError;
 use crate::guardian::Guardian;
@@ -22,6 +26,8 @@ const LAST_REPORTS: Duration = Duration::from_secs(2);
 /// The guard, and the Guardian behind it where that is in this process.
 pub(super) struct Asked {
     guard: AgentTrustGuard,
+    agent: String,
+    sees: Sees,
     inside: Option<Inside>,
 }
 
@@ -29,6 +35,8 @@ struct Inside {
     guardian: Guardian,
     /// Whether another Guardian can decide later, on the same file.
     kept: bool,
+    /// Where a person decides meanwhile.
+    desk: Option<Desk>,
 }
 
 impl Asked {
@@ -36,12 +44,19 @@ impl Asked {
     pub(super) async fn open(run: &Run, server: &str) -> Result<Self, GuardianError> {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         if run.database.is_none() && run.policies.is_none() && (is_set(URL) || is_set(API_KEY)) {
+            if run.listen.is_some() {
+                return Err(GuardianError::Invalid(format!(
+                    "--listen serves the Guardian inside of this program, and {URL} or {API_KEY} names another; \
+                     leave one of the two out"
+                )));
+            }
             return Self::served(run, server).await;
         }
-        if run.hold.is_some() {
+        if run.hold.is_some() && run.listen.is_none() {
             return Err(GuardianError::Invalid(format!(
                 "--hold waits for a person to approve a call, and none can while the Guardian is inside of \
-                 this program; serve one with `agenttrust serve`, and set {URL} and {API_KEY}"
+                 this program; have it served with --listen 127.0.0.1:0, or serve one with `agenttrust serve`, \
+                 and set {URL} and {API_KEY}"
             )));
         }
         Self::inside(run, server).await
@@ -54,26 +69,18 @@ impl Asked {
             Some(agent) => agent,
             None => only_agent(&client).await?,
         };
+        let sees = Sees::served(client.clone());
         let mut builder = AgentTrustGuard::builder(client, &agent);
         if run.disclose {
             builder = builder.disclose_on_elevation(true);
         }
         tracing::info!(server, agent, "calls are checked by the Guardian that {URL} names");
-        Ok(Self { guard: builder.build(), inside: None })
+        Ok(Self { guard: builder.build(), agent, sees, inside: None })
     }
 
     async fn inside(run: &Run, server: &str) -> Result<Self, GuardianError> {
-        let mut builder = Guardian::builder();
-        if let Some(folder) = &run.policies {
-            builder = builder.policies(folder);
-        }
-        if let Some(file) = &run.database {
-            let file = file.to_str().ok_or_else(|| {
-                GuardianError::Invalid("the path of --database is no text in UTF-8".to_owned())
-            })?;
-            builder = builder.database(format!("sqlite://{file}"));
-        }
-        let guardian = builder.build().await?;
+        let listening = run.listen.as_deref().map(bind).transpose()?;
+        let guardian = guardian(run).await?;
         let client = guardian.client();
         let agent = match &run.agent {
             Some(agent) => agent.clone(),
@@ -81,7 +88,11 @@ impl Asked {
         };
         let mut builder = AgentTrustGuard::builder(client, &agent);
         if let Some(file) = &run.database {
-            builder = builder.state_file(beside(file, server));
+            builder = builder.state_file(beside(file, server, "state"));
+        }
+        // An approver who is here sees what is decided.
+        if listening.is_some() {
+            builder = builder.disclose_on_elevation(true);
         }
         let policies = if run.policies.is_some() { "those of --policies" } else { "built in" };
         let kept = run.database.is_some();
@@ -93,7 +104,23 @@ impl Asked {
             database,
             "calls are checked by a Guardian inside of this program"
         );
-        Ok(Self { guard: builder.build(), inside: Some(Inside { guardian, kept }) })
+        let desk = match listening {
+            Some(listening) => Some(Desk::open(listening, &guardian).await?),
+            None => None,
+        };
+        let sees = Sees::Inside(guardian.clone());
+        let inside = Some(Inside { guardian, kept, desk });
+        Ok(Self { guard: builder.build(), agent, sees, inside })
+    }
+
+    /// Sees that what is known of what the agent may call is of now.
+    pub(super) async fn look(&self) {
+        self.sees.look(&self.agent).await;
+    }
+
+    /// Whether the agent is shown this tool.
+    pub(super) fn may_see(&self, tool: String, hint: Option<Effect>) -> bool {
+        self.sees.may_see(&self.agent, tool, hint)
     }
 
     pub(super) fn guard(&self) -> &AgentTrustGuard {
@@ -107,6 +134,14 @@ impl Asked {
         };
         match &self.inside {
             None => AgentTrustError::ElevationRequired { message, approval_id },
+            Some(Inside { desk: Some(desk), .. }) => AgentTrustError::ElevationRequired {
+                message: format!(
+                    "{message}. A person can approve it with `agenttrust approvals approve {approval_id}` at {}, \
+                     with the key that this server's standard error shows; then call again",
+                    desk.url
+                ),
+                approval_id,
+            },
             Some(Inside { kept: true, .. }) => AgentTrustError::ElevationRequired {
                 message: format!(
                     "{message}. A person can approve it once this server has ended, with `agenttrust serve` \
@@ -117,8 +152,9 @@ impl Asked {
             Some(_) => AgentTrustError::ActionDenied {
                 message: format!(
                     "tool {tool:?} needs an approval, and nobody can give one here: the Guardian is inside of \
-                     `agenttrust mcp run`, in memory. A person can serve one with `agenttrust serve` and set \
-                     {URL} and {API_KEY} for this server, or permit such calls with --policies"
+                     `agenttrust mcp run`, in memory. A person can have it served with --listen 127.0.0.1:0, or \
+                     serve one with `agenttrust serve` and set {URL} and {API_KEY} for this server, or permit such \
+                     calls with --policies"
                 ),
                 check_id: None,
             },
@@ -131,10 +167,35 @@ impl Asked {
         if !matches!(reported, Ok(Ok(()))) {
             tracing::warn!("the last reports did not reach the Guardian");
         }
-        if let Some(Inside { guardian, .. }) = &self.inside {
+        if let Some(Inside { guardian, desk, .. }) = &self.inside {
+            if let Some(desk) = desk {
+                desk.close(guardian).await;
+            }
             guardian.close().await;
         }
     }
+}
+
+/// What is pinned of the tools in earlier runs, and where it is kept: in the file that is named, else beside the
+/// database.
+pub(super) fn pins(run: &Run, server: &str) -> Result<Option<(Pins, Vec<Pin>)>, GuardianError> {
+    let beside = run.database.as_deref().map(|database| beside(database, server, "pins"));
+    run.pins.clone().or(beside).map(|path| Pins::open(&path)).transpose()
+}
+
+/// The Guardian inside of this program.
+async fn guardian(run: &Run) -> Result<Guardian, GuardianError> {
+    let mut builder = Guardian::builder();
+    if let Some(folder) = &run.policies {
+        builder = builder.policies(folder);
+    }
+    if let Some(file) = &run.database {
+        let file = file.to_str().ok_or_else(|| {
+            GuardianError::Invalid("the path of --database is no text in UTF-8".to_owned())
+        })?;
+        builder = builder.database(format!("sqlite://{file}"));
+    }
+    builder.build().await
 }
 
 /// The one agent of the key.
@@ -175,9 +236,10 @@ async fn own_agent(client: &AgentTrustClient, server: &str) -> Result<String, Gu
     client.agents().create(&request).await.map(|agent| agent.id).map_err(failed)
 }
 
-/// Where the session and the key of the guard are kept, so that an approval serves the next run.
-fn beside(database: &Path, server: &str) -> PathBuf {
+/// Where something of a server is kept from one run to the next: the session and the key of the guard, so that an
+/// approval serves the next run, and what its tools were.
+fn beside(database: &Path, server: &str, what: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(format!(".{server}.state"));
+    name.push(format!(".{server}.{what}"));
     name.into()
 }

@@ -79,7 +79,12 @@ impl Relay {
         match (guard.authorize(action(OnElevation::Fail)).await, self.hold) {
             (Err(AgentTrustError::ElevationRequired { approval_id, .. }), Some(hold)) => {
                 let waiting = guard.authorize(action(OnElevation::Wait(hold)));
-                Ok(self.held(&approval_id, about, waiting).await?)
+                let permit = self.held(&approval_id, about, waiting).await?;
+                // What was approved is the tool as it was described then, which is long ago by now.
+                if call.kind == Kind::Tool {
+                    self.known(&call.name, about).await?;
+                }
+                Ok(permit)
             }
             (permit, _) => Ok(permit.map_err(|denial| self.asked.explain(&tool, denial))?),
         }
@@ -141,16 +146,27 @@ impl Relay {
         }
         match standing {
             Standing::Known(effect) => Ok(effect),
-            Standing::Changed => Err(Refusal::Denied(DenialResponse::refused(format!(
-                "the MCP server describes the tool {tool:?} otherwise than it did when this run began, and \
-                 what was described then is what was looked at; the call was not made. A person has to look at \
-                 the tool, and start the server anew to have it as it is now",
-            )))),
+            Standing::Changed => Err(Refusal::Denied(DenialResponse::refused(self.changed(tool)))),
             Standing::Unknown | Standing::Stale => {
                 let message = format!("the server has no tool {tool:?}; see tools/list");
                 Err(Refusal::Protocol(Rejection::new(INVALID_PARAMS, message)))
             }
         }
+    }
+
+    /// What is told of a tool that is another one than it was first.
+    fn changed(&self, tool: &str) -> String {
+        let accept = match self.tools.kept_in() {
+            Some(file) => {
+                format!("take its line out of {}, and start the server anew", file.display())
+            }
+            None => "and start the server anew".to_owned(),
+        };
+        format!(
+            "the MCP server describes the tool {tool:?} otherwise than it did first, and what was described then is \
+             what was looked at; the call was not made. A person has to look at the tool, {accept} to have it as it \
+             is now"
+        )
     }
 
     /// Asks the server for all of its tools.

@@ -90,13 +90,13 @@ impl From<Gone> for Stop {
 
 impl Relay {
     pub(super) fn new(
-        server: String,
+        (server, tools): (String, Tools),
         asked: Asked,
         hold: Option<Duration>,
         (to_client, to_server): (Out, Out),
     ) -> Self {
         Self {
-            tools: Tools::new(&server),
+            tools,
             server,
             asked,
             hold,
@@ -167,7 +167,10 @@ impl Relay {
         };
         let Some(call) = call else {
             let waiting = match method {
-                TOOLS_LIST => Waiting::Listing { first },
+                TOOLS_LIST => {
+                    self.asked.look().await;
+                    Waiting::Listing { first }
+                }
                 _ => Waiting::Passing,
             };
             return match self.flight.begin(&id, waiting) {
@@ -260,13 +263,8 @@ impl Relay {
             }
             Whose::Client(Waiting::Running(permit)) => permit.finish_with(outcome(&members)),
             Whose::Client(Waiting::Listing { first }) => {
-                let mut result = members.get_mut("result").and_then(Value::as_object_mut);
-                let cursor = result.as_ref().and_then(|result| result.get("nextCursor"));
-                let is_whole = first && cursor.is_none_or(Value::is_null);
-                let tools =
-                    result.as_mut().and_then(|result| result.get_mut("tools")?.as_array_mut());
-                if let Some(tools) = tools
-                    && self.tools.listed(tools, is_whole)
+                if let Some(Value::Object(result)) = members.get_mut("result")
+                    && self.show(result, first)
                 {
                     return serde_json::to_vec(&members).ok();
                 }
@@ -274,6 +272,26 @@ impl Relay {
             Whose::Client(Waiting::Passing | Waiting::Checking(_)) => {}
         }
         Some(text.to_vec())
+    }
+
+    /// Leaves in a page of tools those that are as they were first and that the agent may call; whether any was left
+    /// out.
+    fn show(&self, result: &mut Map<String, Value>, is_first_page: bool) -> bool {
+        let is_whole = is_first_page && result.get("nextCursor").is_none_or(Value::is_null);
+        let Some(Value::Array(tools)) = result.get_mut("tools") else { return false };
+        let listed = tools.len();
+        self.tools.listed(tools, is_whole);
+        tools.retain(|tool| {
+            let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
+            let action = Kind::Tool.tool(Some(&self.server), name);
+            action.is_ok_and(|action| self.asked.may_see(action, self.tools.effect(name)))
+        });
+        let is_shorter = tools.len() < listed;
+        // From 2026-07-28 on a list says who else may be shown it.
+        if is_shorter && result.contains_key("cacheScope") {
+            result.insert("cacheScope".to_owned(), "private".into());
+        }
+        is_shorter
     }
 
     /// Tells the client why a message went no further.

@@ -2,13 +2,15 @@
 //! not the one that was looked at.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use agenttrust::Effect;
 use serde_json::Value;
 
-use crate::manifest::ListedTool;
+use super::pins::{Pin, Pins};
+use crate::manifest::{ListedTool, PinnedTool};
 
 /// How many tools are known of one server.
 const MOST: usize = 1_000;
@@ -33,6 +35,8 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Tools {
     server: String,
+    /// Where what is pinned is kept for the next run.
+    kept_in: Option<PathBuf>,
     known: Mutex<Known>,
 }
 
@@ -42,6 +46,7 @@ struct Known {
     /// Those that are on the list now, and whether they are as they were first.
     now: HashMap<String, bool>,
     listed_at: Option<Instant>,
+    pins: Option<Pins>,
 }
 
 /// A tool as it was first.
@@ -52,8 +57,29 @@ struct First {
 }
 
 impl Tools {
-    pub(super) fn new(server: &str) -> Self {
-        Self { server: server.to_owned(), known: Mutex::default() }
+    /// The tools of a server, held to what they were in earlier runs where that is kept.
+    pub(super) fn new(server: &str, kept: Option<(Pins, Vec<Pin>)>) -> Self {
+        let mut known = Known::default();
+        let mut kept_in = None;
+        if let Some((pins, earlier)) = kept {
+            kept_in = Some(pins.path.clone());
+            known.pins = Some(pins);
+            for Pin { name, digest, effect_hint, .. } in earlier {
+                // Of two runs at once, the first that noted it.
+                known.first.entry(name).or_insert(First { digest, effect: effect_hint });
+            }
+        }
+        Self { server: server.to_owned(), kept_in, known: Mutex::new(known) }
+    }
+
+    /// Where what is pinned is kept, if it is.
+    pub(super) fn kept_in(&self) -> Option<&Path> {
+        self.kept_in.as_deref()
+    }
+
+    /// What the annotations of a tool raise it to.
+    pub(super) fn effect(&self, tool: &str) -> Option<Effect> {
+        self.known().first.get(tool).and_then(|first| first.effect)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -100,8 +126,9 @@ impl Known {
             Some(first) => first.digest == listed.digest,
             None => match listed.pin().filter(|_| self.first.len() < MOST) {
                 Some(pinned) => {
-                    let first = First { digest: pinned.digest, effect: pinned.effect_hint };
-                    self.first.insert(pinned.name, first);
+                    if !self.pin(pinned) {
+                        return false;
+                    }
                     true
                 }
                 None => {
@@ -116,13 +143,25 @@ impl Known {
         if !is_first {
             tracing::warn!(
                 tool = listed.name,
-                "the MCP server describes a tool otherwise than it did first: it is not called in this run"
+                "the MCP server describes a tool otherwise than it did first: it is not called"
             );
         }
         // Listed twice, it is the one that was looked at only where both are.
         let both = *self.now.get(&listed.name).unwrap_or(&true);
         self.now.insert(listed.name, is_first && both);
         is_first
+    }
+
+    /// Notes what a tool is, for as long as that is to hold; whether it could.
+    fn pin(&mut self, tool: PinnedTool) -> bool {
+        let PinnedTool { name, digest, effect_hint, definition, .. } = tool;
+        let pin = Pin { name, digest, effect_hint, definition };
+        if let Some(Err(error)) = self.pins.as_mut().map(|pins| pins.keep(&pin)) {
+            tracing::warn!(tool = pin.name, %error, "a tool is left out: it could not be noted for the next run");
+            return false;
+        }
+        self.first.insert(pin.name, First { digest: pin.digest, effect: pin.effect_hint });
+        true
     }
 }
 
@@ -142,7 +181,7 @@ mod tests {
 
     #[test]
     fn tool_that_is_described_otherwise_is_none_until_it_is_as_it_was() {
-        let tools = Tools::new("files");
+        let tools = Tools::new("files", None);
         assert_eq!(tools.standing("read"), Standing::Stale);
         whole(&tools, &[tool("read", "reads"), tool("write", "writes")]);
         assert_eq!(tools.standing("read"), Standing::Known(None));
@@ -159,7 +198,7 @@ mod tests {
 
     #[test]
     fn page_is_shown_without_what_is_described_otherwise() {
-        let tools = Tools::new("files");
+        let tools = Tools::new("files", None);
         let mut page = vec![tool("read", "reads"), tool("write", "writes")];
         assert!(!tools.listed(&mut page, false));
         let mut page =
@@ -172,7 +211,7 @@ mod tests {
 
     #[test]
     fn tool_that_is_listed_twice_is_itself_only_where_both_are_one() {
-        let tools = Tools::new("files");
+        let tools = Tools::new("files", None);
         for both in [["reads", "tells me"], ["tells me", "reads"]] {
             whole(&tools, &both.map(|description| tool("read", description)));
             assert_eq!(tools.standing("read"), Standing::Changed);
@@ -183,7 +222,7 @@ mod tests {
 
     #[test]
     fn annotation_raises_what_a_tool_does() {
-        let tools = Tools::new("files");
+        let tools = Tools::new("files", None);
         let mut listed = tool("tidy", "tidies up");
         listed["annotations"] = json!({ "destructiveHint": true, "readOnlyHint": true });
         whole(&tools, &[listed]);
@@ -192,10 +231,32 @@ mod tests {
 
     #[test]
     fn server_with_too_many_tools_has_no_more() {
-        let tools = Tools::new("files");
+        let tools = Tools::new("files", None);
         let all: Vec<_> = (0..=MOST).map(|at| tool(&format!("t{at}"), "")).collect();
         whole(&tools, &all);
         assert_eq!(tools.standing("t0"), Standing::Known(None));
         assert_eq!(tools.standing(&format!("t{MOST}")), Standing::Unknown);
+    }
+
+    #[test]
+    fn tool_of_an_earlier_run_is_held_to_what_it_was_then_and_one_that_is_not_noted_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pins");
+        let next = || Tools::new("files", Some(Pins::open(&path).unwrap()));
+        let mut listed = tool("tidy", "tidies up");
+        listed["annotations"] = json!({ "destructiveHint": true });
+        let first = next();
+        whole(&first, &[tool("read", "reads"), listed]);
+        assert_eq!(first.kept_in(), Some(&*path));
+        let second = next();
+        whole(&second, &[tool("read", "tells me"), tool("tidy", "tidies up"), tool("new", "")]);
+        assert_eq!(second.standing("read"), Standing::Changed);
+        assert_eq!(second.standing("tidy"), Standing::Changed);
+        assert_eq!(second.standing("new"), Standing::Known(None));
+        let third = next();
+        whole(&third, &[tool("read", "reads"), tool("new", "other")]);
+        assert_eq!(third.standing("read"), Standing::Known(None));
+        assert_eq!(third.standing("new"), Standing::Changed);
+        assert_eq!(third.effect("tidy"), Some(Effect::Destructive));
     }
 }
