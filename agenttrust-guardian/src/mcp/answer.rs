@@ -14,6 +14,7 @@ use super::methods::{self, TOOLS_CHANGED};
 use super::refusal::Refusal;
 use super::report::Outcome;
 use super::send;
+use super::session::Session;
 use super::tools;
 use super::who::Who;
 use crate::registry::McpServerEntry;
@@ -99,6 +100,8 @@ pub(super) struct Reader {
     /// Whether the caller takes part in what the server asks and tells, and not in its answer only.
     pub(super) listens: bool,
     pub(super) expected: Expected,
+    /// In which session, where there is one at the server.
+    pub(super) session: Option<Session>,
 }
 
 impl Reader {
@@ -125,16 +128,22 @@ impl Reader {
             return Heard::Broken("sent a result that cannot be read");
         };
         let result = result.unwrap_or_default();
+        let outcome = match (failed, result.is_error) {
+            (true, _) => Outcome::Failure("JsonRpcError"),
+            (false, Some(true)) => Outcome::Failure("ToolError"),
+            (false, _) => Outcome::Success,
+        };
+        if let (Expected::Nothing, Some(session), Some(id)) =
+            (&self.expected, &self.session, head.id)
+            && let Ok(id) = serde_json::from_str(id.get())
+        {
+            self.proxy.unheard.answered(session, &id, outcome);
+        }
         match &self.expected {
             Expected::To { id, method } => {
                 if !is_id(head.id, id, failed) {
                     return Heard::Broken("answered another request");
                 }
-                let outcome = match (failed, result.is_error) {
-                    (true, _) => Outcome::Failure("JsonRpcError"),
-                    (false, Some(true)) => Outcome::Failure("ToolError"),
-                    (false, _) => Outcome::Success,
-                };
                 if failed && head.id.is_none_or(|id| id.get() == "null") {
                     return Heard::Last(with_id(&text, id), outcome);
                 }

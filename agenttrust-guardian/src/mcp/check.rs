@@ -50,7 +50,7 @@ impl Call {
     /// Refuses an input that could not be bound.
     pub(super) fn of(
         proxy: &Proxy,
-        message: &JsonRpc,
+        (message, headers): (&JsonRpc, &HeaderMap),
         (kind, action): (Kind, String),
         hint: Option<Effect>,
     ) -> Result<Self, Refusal> {
@@ -58,7 +58,7 @@ impl Call {
         let commitment = commit(&proxy.engine.mcp_keys.binding, &input)
             .map_err(|error| Refusal::invalid(error.to_string()).id(message.id()))?;
         let hint = hint.max(kind.effect());
-        let trace = super::trace::headers(message, None);
+        let trace = super::trace::headers(message, headers);
         Ok(Self { action, hint, trace, input, commitment })
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Expected, Heard, LISTEN, Reader};
 use super::era::{Era, MODERN, Manner};
-use super::own_sessions::{OwnSession, is_over};
+use super::own_sessions::OwnSession;
 use super::pump::{Pump, State, while_alive};
 use super::refusal::{Refusal, json_answer};
 use super::report::{Outcome, Report};
@@ -69,19 +69,8 @@ impl Turn {
             let outward = self.outward(Some(era))?;
             return send::send(&self.proxy, &self.server, outward).await;
         }
-        for is_last in [false, true] {
-            let sessions = &self.proxy.sessions;
-            let own = sessions.of(&self.proxy, &self.server, &self.who.agent_id).await?;
-            let outward = self.in_own(&own)?;
-            let incoming = send::send(&self.proxy, &self.server, outward).await?;
-            // The server has ended the session meanwhile, and has done nothing.
-            let gone = Refusal::no_session();
-            if incoming.status != StatusCode::NOT_FOUND || !is_over(&own, &gone) || is_last {
-                return Ok(incoming);
-            }
-            sessions.forget(&self.server.row.id, &self.who.agent_id, &own);
-        }
-        Err(Refusal::upstream("the MCP server ends each session at once"))
+        let in_own = |own: &OwnSession| self.in_own(own);
+        self.proxy.sessions.send(&self.proxy, &self.server, &self.who.agent_id, in_own).await
     }
 
     /// The message as it goes to the server: what was read of it, and nothing else.
@@ -110,7 +99,7 @@ impl Turn {
                 outward.about(name);
             }
         }
-        outward.headers.extend(trace::headers(message, Some(&self.headers)));
+        outward.headers.extend(trace::headers(message, &self.headers));
         Ok(outward.body(self.written(era)?))
     }
 
@@ -128,7 +117,7 @@ impl Turn {
 
     fn in_own(&self, own: &OwnSession) -> Result<Outward, Refusal> {
         let mut outward = Outward::legacy(&own.version, own.id.clone());
-        outward.headers.extend(trace::headers(&self.message, Some(&self.headers)));
+        outward.headers.extend(trace::headers(&self.message, &self.headers));
         Ok(outward.body(self.message.write()?))
     }
 
@@ -152,7 +141,8 @@ impl Turn {
             method: message.method().unwrap_or_default().to_owned(),
         };
         let (proxy, server) = (Arc::clone(&self.proxy), Arc::clone(&self.server));
-        Reader { proxy, server, who: self.who.clone(), era, listens, expected }
+        let session = self.session.clone().filter(|session| session.upstream.is_some());
+        Reader { proxy, server, who: self.who.clone(), era, listens, expected, session }
     }
 
     /// An answer that is one message, and the room that it takes.

@@ -1,5 +1,6 @@
 //! A call that is checked: of a tool that the server has, as it was accepted, by a caller that may make it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::{AgentTrustError, DenialResponse};
@@ -42,24 +43,15 @@ pub(super) async fn call(
 ) -> Result<Response, Refusal> {
     let mut hint = None;
     if kind == Kind::Tool {
-        turn.server = tools::fresh(&turn.proxy, &turn.server).await?;
-        match turn.server.callable(name) {
-            Callable::Yes(pinned) => {
-                turn.params = params_of(&pinned);
-                turn.message.agree_on_params(&turn.headers, turn.params.as_ref())?;
-                hint = pinned.effect_hint;
-            }
-            Callable::Changed => return Ok(changed(&turn, name)),
-            Callable::Unknown => {
-                let message = format!("MCP server {:?} has no tool {name:?}", turn.server.row.name);
-                return Err(Refusal::new(StatusCode::OK, INVALID_PARAMS, message));
-            }
+        match looked_at(&mut turn, name).await? {
+            Some(pinned) => hint = pinned.effect_hint,
+            None => return Ok(changed(&turn, name)),
         }
     }
     let action = kind.tool(Some(&turn.server.row.name), name);
     let action =
         action.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, why))?;
-    let call = Call::of(&turn.proxy, &turn.message, (kind, action), hint)?;
+    let call = Call::of(&turn.proxy, (&turn.message, &turn.headers), (kind, action), hint)?;
     match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
         Checked::Allowed(check_id) => Ok(made(turn, era, &call, check_id).await),
         Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
@@ -73,6 +65,27 @@ pub(super) async fn call(
                 Some(token) => Ok(late(Held { turn, era, call, denial, approval_id }, token)),
                 None => Held { turn, era, call, denial, approval_id }.wait(|_| true).await,
             }
+        }
+    }
+}
+
+/// The tool as it was accepted, where the server has it and describes it so at present; `None` where it is another one.
+///
+/// # Errors
+///
+/// Refuses a tool that the server does not have, and a message whose headers say something else than its arguments.
+async fn looked_at(turn: &mut Turn, name: &str) -> Result<Option<Arc<PinnedTool>>, Refusal> {
+    turn.server = tools::fresh(&turn.proxy, &turn.server).await?;
+    match turn.server.callable(name) {
+        Callable::Yes(pinned) => {
+            turn.params = params_of(&pinned);
+            turn.message.agree_on_params(&turn.headers, turn.params.as_ref())?;
+            Ok(Some(pinned))
+        }
+        Callable::Changed => Ok(None),
+        Callable::Unknown => {
+            let message = format!("MCP server {:?} has no tool {name:?}", turn.server.row.name);
+            Err(Refusal::new(StatusCode::OK, INVALID_PARAMS, message))
         }
     }
 }
@@ -124,12 +137,25 @@ fn beyond_token(turn: &Turn, call: &Call) -> Option<String> {
     if needed.iter().all(|scope| token.scopes.covers(scope)) {
         return None;
     }
-    let agent = engine.registry.agents.get(&turn.who.key.org_id, &turn.who.agent_id)?;
-    let may_have = needed.iter().all(|scope| agent.capabilities.covers(scope));
-    if !may_have {
+    if !may_have(turn, &needed) {
         return None;
     }
     turn.base.insufficient(&turn.server.row.id, &needed)
+}
+
+/// Whether a token with these scopes could be issued to the caller, for what it does as it is now: under a delegation
+/// it has what that gives, and nothing of its own.
+fn may_have(turn: &Turn, scopes: &[&str]) -> bool {
+    let (engine, who) = (&turn.proxy.engine, &turn.who);
+    let (registry, org_id) = (&engine.registry, &who.key.org_id);
+    let session = who.session_id.as_deref().and_then(|id| registry.sessions.get(org_id, id));
+    let delegation = session.and_then(|session| session.row.delegation_id.clone());
+    let Some(delegation) = delegation else {
+        let agent = registry.agents.get(org_id, &who.agent_id);
+        return agent.is_some_and(|agent| scopes.iter().all(|it| agent.capabilities.covers(it)));
+    };
+    let chain = registry.chain(org_id, &delegation, engine.clock.now());
+    chain.is_ok_and(|chain| scopes.iter().all(|scope| chain.carries(scope)))
 }
 
 /// The answer to a call that was not made, which a model can read.
@@ -159,7 +185,7 @@ struct Held {
 impl Held {
     /// Waits, and makes the call once it may be made.
     async fn wait(self, beat: impl FnMut(Duration) -> bool) -> Result<Response, Refusal> {
-        let Self { turn, era, call, denial, approval_id } = self;
+        let Self { mut turn, era, call, denial, approval_id } = self;
         if !hold::decided(&turn.proxy, &turn.who, &approval_id, beat).await? {
             return Ok(refused(&turn, &denial));
         }
@@ -167,12 +193,24 @@ impl Held {
         if let Some(why) = turn.alive().over(&turn.proxy.engine) {
             return Err(super::pump::ended(why));
         }
+        // So may what is called: what was approved is the tool as it was described then.
+        if let Some(name) = tool_of(&turn)
+            && looked_at(&mut turn, &name).await?.is_none()
+        {
+            return Ok(changed(&turn, &name));
+        }
         match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
             Checked::Allowed(check_id) => Ok(made(turn, era, &call, check_id).await),
             Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
             Checked::Held(_, denial) => Ok(refused(&turn, &denial)),
         }
     }
+}
+
+/// The tool that is called, where it is a tool.
+fn tool_of(turn: &Turn) -> Option<String> {
+    let (kind, name) = turn.message.call()?;
+    (kind == Kind::Tool).then(|| name.to_owned())
 }
 
 /// Work that ends with those who wait for it.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use agenttrust::background;
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use lru::LruCache;
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use super::era::{LEGACY, known};
 use super::refusal::Refusal;
 use super::send::{self, Outward};
 use super::upstream::{client_info, everything, request, result_of};
+use crate::outbound::Incoming;
 use crate::registry::McpServerEntry;
 
 /// How many there are at most; the one that was used longest ago ends first.
@@ -93,8 +95,31 @@ impl OwnSessions {
         }
     }
 
+    /// Sends in the session for this agent what `outward` makes of it, and once more in a new one where the server has
+    /// ended it meanwhile: then nothing was done.
+    ///
+    /// # Errors
+    ///
+    /// Refuses where the server opens none, or does not answer.
+    pub(super) async fn send(
+        &self,
+        proxy: &Arc<Proxy>,
+        server: &Arc<McpServerEntry>,
+        agent_id: &str,
+        outward: impl Fn(&OwnSession) -> Result<Outward, Refusal>,
+    ) -> Result<Incoming, Refusal> {
+        let session = self.of(proxy, server, agent_id).await?;
+        let incoming = send::send(proxy, server, outward(&session)?).await?;
+        if session.id.is_none() || incoming.status != StatusCode::NOT_FOUND {
+            return Ok(incoming);
+        }
+        self.forget(&server.row.id, agent_id, &session);
+        let session = self.of(proxy, server, agent_id).await?;
+        send::send(proxy, server, outward(&session)?).await
+    }
+
     /// Forgets a session that the server does not know any more.
-    pub(super) fn forget(&self, server_id: &str, agent_id: &str, session: &Arc<OwnSession>) {
+    fn forget(&self, server_id: &str, agent_id: &str, session: &Arc<OwnSession>) {
         let of = (server_id.to_owned(), agent_id.to_owned());
         self.with(|all| {
             if all.peek(&of).is_some_and(|kept| Arc::ptr_eq(kept, session)) {
@@ -111,25 +136,15 @@ impl OwnSessions {
         method: &str,
         params: Map<String, Value>,
     ) -> Result<Value, Refusal> {
-        for is_last in [false, true] {
-            let session = self.of(proxy, server, "").await?;
-            let outward = Outward::legacy(&session.version, session.id.clone());
-            match send::ask(proxy, server, request(method, params.clone()), outward).await {
-                Ok(answer) => return result_of(answer),
-                // It was ended at the other side; then nothing was done.
-                Err(refusal) if is_over(&session, &refusal) && !is_last => {
-                    self.forget(&server.row.id, "", &session);
-                }
-                Err(refusal) => return Err(refusal),
-            }
-        }
-        Err(Refusal::upstream("the MCP server ends each session at once"))
+        let request = request(method, params);
+        let text = Bytes::from(request.to_string());
+        let outward = |session: &OwnSession| {
+            Ok(Outward::legacy(&session.version, session.id.clone()).body(text.clone()))
+        };
+        let incoming = self.send(proxy, server, "", outward).await?;
+        let (answer, _) = send::heard(proxy, server, request.get("id"), incoming).await?;
+        result_of(answer)
     }
-}
-
-/// Whether the server knows this session no more.
-pub(super) fn is_over(session: &OwnSession, refusal: &Refusal) -> bool {
-    session.id.is_some() && refusal.http_status() == StatusCode::NOT_FOUND
 }
 
 /// Opens a session in the name of the proxy; to look at `all` tools, as a client that can do everything.

@@ -12,8 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::stream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
 use super::answer::{Expected, Heard, Reader};
@@ -25,6 +24,7 @@ use super::who::Alive;
 use crate::domain::limits::Share;
 use crate::outbound::events::{Event, Events, Piece};
 use crate::outbound::{Error, Incoming};
+pub(super) use crate::wire::events as events_answer;
 
 /// How often it is looked whether the caller still may.
 const TICK: Duration = Duration::from_millis(500);
@@ -62,8 +62,12 @@ pub(super) struct State {
     told_at: Instant,
     /// When it was seen last that the caller may.
     seen_at: Instant,
+    /// When calls were kept last whose answers may come here.
+    kept_at: Instant,
     /// How many bytes came.
     came: usize,
+    /// Whether the caller was given an id to go on from.
+    goes_on: bool,
     over: bool,
 }
 
@@ -76,7 +80,9 @@ impl Default for State {
             heard_at: now,
             told_at: now,
             seen_at: now,
+            kept_at: now,
             came: 0,
+            goes_on: false,
             over: false,
         }
     }
@@ -99,12 +105,14 @@ enum Waited {
     /// The Guardian ends.
     Farewell,
     Failed(Refusal),
+    BrokeOff,
     End,
 }
 
 impl Pump {
     /// The stream as an answer.
-    pub(super) fn into_response(self) -> Response {
+    pub(super) fn into_response(mut self) -> Response {
+        self.keep_unheard();
         events_answer(Body::from_stream(stream::unfold(Some(self), |pump| async {
             let mut pump = pump?;
             let said = pump.next_bytes().await?;
@@ -135,7 +143,18 @@ impl Pump {
             }
         };
         self.state.told_at = Instant::now();
+        if self.state.kept_at.elapsed() >= BEAT {
+            self.keep_unheard();
+        }
         Some(said)
+    }
+
+    /// Sees that calls of the session are waited for whose answers may come here.
+    fn keep_unheard(&mut self) {
+        self.state.kept_at = Instant::now();
+        if let (None, Some(session)) = (self.id(), &self.reader.session) {
+            self.reader.proxy.unheard.heard(session);
+        }
     }
 
     /// The answer alone, for a caller that hears nothing else.
@@ -168,6 +187,11 @@ impl Pump {
         Next::Failed(refusal)
     }
 
+    /// Whether the caller may go on from an event that it heard, in its session and by another stream.
+    fn goes_on(&self) -> bool {
+        self.state.goes_on && self.reader.session.is_some()
+    }
+
     async fn next(&mut self) -> Next {
         loop {
             match self.state.events.next() {
@@ -198,6 +222,9 @@ impl Pump {
                         return said.map_or(Next::End, |it| Next::Last(Event::of(it.to_string())));
                     }
                     Waited::Failed(refusal) => return self.fail(refusal, "NoReply"),
+                    // The server may close a stream and say the rest on the next one.
+                    Waited::End | Waited::BrokeOff if self.goes_on() => return Next::End,
+                    Waited::BrokeOff => return self.fail(broke_off(), "NoReply"),
                     Waited::End if self.id().is_some() && self.report.is_some() => {
                         return self.fail(broke_off(), "NoReply");
                     }
@@ -221,6 +248,8 @@ impl Pump {
     /// What becomes of one event; `None` where the caller hears nothing of it.
     async fn hear(&mut self, mut event: Event) -> Option<Next> {
         let is_message = event.name.as_deref().is_none_or(|name| name == "message");
+        let has_id = event.id.as_deref().is_some_and(|id| !id.is_empty());
+        self.state.goes_on |= has_id && self.reader.listens;
         let data = match event.data.take() {
             Some(data) if !data.is_empty() && is_message => data,
             data => {
@@ -277,13 +306,22 @@ impl Pump {
                 Either::Left((Ok(None), _)) => return Waited::End,
                 Either::Left((Err(Error::NoAnswer(why)), _)) => {
                     tracing::warn!(server = reader.server.row.id, why, "an MCP server broke off");
-                    return Waited::Failed(broke_off());
+                    return Waited::BrokeOff;
                 }
                 Either::Left((Err(error), _)) => {
                     return Waited::Failed(failed(&reader.server, &error));
                 }
                 Either::Right(_) => {}
             }
+        }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        let Some(report) = self.report.take().filter(|_| self.goes_on()) else { return };
+        if let (Some(session), Some(id)) = (&self.reader.session, self.id()) {
+            self.reader.proxy.keep_unheard(session, &id, report);
         }
     }
 }
@@ -317,15 +355,4 @@ pub(super) async fn while_alive<T>(
             return Err(ended(why));
         }
     }
-}
-
-/// A stream of events as an answer.
-pub(super) fn events_answer(body: Body) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would hold events back until it has enough of them.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
 }

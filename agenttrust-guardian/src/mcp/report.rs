@@ -19,6 +19,11 @@ pub(super) enum Outcome {
     Failure(&'static str),
 }
 
+impl Outcome {
+    /// No one waits for its answer any more.
+    pub(super) const CANCELLED: Self = Self::Failure("Cancelled");
+}
+
 /// A call that runs.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -78,7 +83,7 @@ impl Report {
 impl Drop for Report {
     fn drop(&mut self) {
         if !self.told {
-            self.tell(Outcome::Failure("Cancelled"));
+            self.tell(Outcome::CANCELLED);
         }
     }
 }

@@ -288,16 +288,25 @@ pub(super) async fn ask_and_session(
     request: Value,
     outward: Outward,
 ) -> Result<(Value, Option<String>), Refusal> {
-    let in_session = outward.session.is_some();
     let outward = outward.body(request.to_string());
     let incoming = send(proxy, server, outward).await?;
+    heard(proxy, server, request.get("id"), incoming).await
+}
+
+/// The answer to a question of this id, with the id of the session that it opens.
+pub(super) async fn heard(
+    proxy: &Arc<Proxy>,
+    server: &Arc<McpServerEntry>,
+    id: Option<&Value>,
+    incoming: Incoming,
+) -> Result<(Value, Option<String>), Refusal> {
     if !incoming.status.is_success() {
-        let (status, message) = unsuccessful(proxy, server, incoming, in_session).await?;
+        let (status, message) = unsuccessful(proxy, server, incoming, false).await?;
         tracing::debug!(%status, server = server.row.id, "an MCP server refused a question of the proxy");
         return Ok((message, None));
     }
     let session = session_of(&incoming.headers)?;
-    let answer = whole(proxy, server, incoming, request.get("id")).await?;
+    let answer = whole(proxy, server, incoming, id).await?;
     Ok((answer, session))
 }
 

@@ -16,7 +16,7 @@ const ABOUT: &str = "mcp_session";
 const MAX_BYTES: usize = 8 << 10;
 
 /// A session with a server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Session {
     #[serde(rename = "s")]
     server_id: String,

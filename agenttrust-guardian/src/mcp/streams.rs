@@ -56,7 +56,9 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     }
     let expected = Expected::Nothing;
     let proxy = Arc::clone(proxy);
-    let reader = Reader { proxy, server, who, era: Era::Legacy, listens: true, expected };
+    let session = Some(session).filter(|session| session.upstream.is_some());
+    let era = Era::Legacy;
+    let reader = Reader { proxy, server, who, era, listens: true, expected, session };
     let room = Room::new(&reader.proxy, &reader.who.key)?;
     let (report, state, idle) = (None, State::default(), QUIET_MOST);
     let _places = (None, Some(place));
@@ -79,7 +81,10 @@ pub(super) async fn end(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response, Re
     let outward = Outward { method: Method::DELETE, ..outward };
     let incoming = send::send(proxy, &asked.server, outward).await?;
     match incoming.status {
-        status if status.is_success() => Ok(Response::new(Body::empty())),
+        status if status.is_success() => {
+            proxy.unheard.ended(&session);
+            Ok(Response::new(Body::empty()))
+        }
         StatusCode::METHOD_NOT_ALLOWED => Err(unending()),
         _ => {
             let unsuccessful = send::unsuccessful(proxy, &asked.server, incoming, true).await;

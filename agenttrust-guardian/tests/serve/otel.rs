@@ -194,3 +194,73 @@ async fn collector_without_an_address_is_refused() {
     let said = refused(&["--dev"], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url")]).await;
     assert!(said.contains("spans cannot be exported") && said.contains("OTEL_"), "{said}");
 }
+
+/// A server of MCP with one tool, that says of each call by which trace it came.
+async fn mcp_server() -> String {
+    let answer = async |headers: HeaderMap, axum::Json(asked): axum::Json<serde_json::Value>| {
+        let parent = headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        let result = match asked["method"].as_str().unwrap() {
+            "server/discover" => json!({ "supportedVersions": ["2026-07-28"], "capabilities": {} }),
+            "tools/list" => {
+                let tool = json!({ "name": "read", "inputSchema": { "type": "object" } });
+                json!({ "tools": [tool] })
+            }
+            _ => json!({ "content": [], "parent": parent }),
+        };
+        axum::Json(json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result }))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let router = Router::new().route("/mcp", post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test]
+async fn call_of_an_mcp_tool_goes_on_with_the_trace_of_its_message() {
+    let ((url, mut received), server) = (collector().await, mcp_server().await);
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())];
+    let arguments = ["--dev", "--allow-outbound", "127.0.0.0/8"];
+    let mut program = Program::serve(&arguments, &environment).await;
+    let create = json!({ "name": "librarian", "capabilities": ["files/*"] });
+    let (_, agent) = program.post("/api/v1/agents", DEV_KEY, &create).await;
+    let register = json!({ "name": "files", "url": server });
+    let (_, server) = program.post("/mcp/servers", DEV_KEY, &register).await;
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let call = async |meta: serde_json::Value, header: Option<&str>| {
+        let params = json!({ "name": "read", "arguments": {}, "_meta": meta });
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let path = format!("/mcp/{}", server["id"].as_str().unwrap());
+        let request = client().post(program.url(&path)).header("x-api-key", DEV_KEY);
+        let mut request = request.header("x-agent-id", agent["id"].as_str().unwrap());
+        if let Some(header) = header {
+            request = request.header("traceparent", header);
+        }
+        let answer = request.body(call.to_string()).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["result"]["parent"].clone()
+    };
+    // What the message says is the caller's own word; the header is of whoever is in between.
+    let between = "00-11111111111111111111111111111111-2222222222222222-01";
+    assert_eq!(call(json!({ "traceparent": parent }), Some(between)).await, *parent);
+    assert_eq!(call(json!({}), Some(between)).await, *between);
+    call(json!({ "traceparent": "00-none" }), None).await;
+    program.signal("TERM");
+    assert!(program.ends().await.success());
+
+    let mut spans = Vec::new();
+    while spans.len() < 3 {
+        let next = tokio::time::timeout(LONG, received.recv()).await;
+        spans.extend(next.expect("nothing was exported").unwrap());
+    }
+    let [in_message, in_header, alone] = spans.as_slice() else { panic!("{spans:?}") };
+    assert_eq!(in_message.name, "execute_tool files/read");
+    assert_eq!(in_message.attributes["gen_ai.agent.name"], "librarian");
+    let of = |span: &Span| (span.trace.clone(), span.parent.clone());
+    let expected = |parent: &str| {
+        let mut parts = parent.split('-').skip(1).map(str::to_owned);
+        (parts.next().unwrap(), parts.next().unwrap())
+    };
+    assert_eq!(of(in_message), expected(parent));
+    assert_eq!(of(in_header), expected(between));
+    assert_eq!(alone.parent, "", "what is no trace is none");
+}

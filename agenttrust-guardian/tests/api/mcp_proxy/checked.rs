@@ -254,6 +254,28 @@ async fn hold_that_nobody_decides_answers_that_it_is_held_and_who_hangs_up_runs_
 }
 
 #[tokio::test]
+async fn skills_are_listed_and_one_is_looked_at_by_who_may_read_it() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let session = house.session().await;
+    let list = super::request(1, "skills/list", json!({}));
+    let said = house.in_session(&session, list).await;
+    assert_eq!(said.answer()["result"]["skills"], json!([]), "{said:?}");
+    let get = super::request(2, "skills/get", json!({ "uri": "skill://a/SKILL.md" }));
+    let said = house.in_session(&session, get.clone()).await;
+    assert_eq!(said.answer()["result"]["uri"], "skill://a/SKILL.md", "{said:?}");
+    assert_eq!(house.api.audit("decision").await[0]["body"]["tool"], "files/mcp/skills/get");
+    let agent = house.api.agent(&["files/echo"]).await;
+    let key = house.api.key("agent", &[&agent]).await;
+    let house = House { agent, key, ..house };
+    let session = house.session().await;
+    let said = house.in_session(&session, get).await;
+    assert_eq!(said.answer()["error"]["data"]["code"], "ACTION_DENIED", "{said:?}");
+    assert_eq!(house.upstream.count("skills/get"), 1);
+    let nameless = super::request(3, "skills/get", json!({}));
+    house.in_session(&session, nameless).await.refused(400, -32602, "uri");
+}
+
+#[tokio::test]
 async fn credentials_of_the_server_are_sent_to_it() {
     let upstream = upstream::Upstream::start(Speaks::Modern, &["echo"]).await;
     *upstream.inner.authorization.lock().unwrap() = Some("Bearer hunter2".to_owned());

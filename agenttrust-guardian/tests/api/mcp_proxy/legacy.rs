@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use agenttrust_testkit::{ADMIN, eventually};
+use axum::body::Body;
 use axum::http::Method;
-use serde_json::json;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
 
 use super::{ACCEPTS, House, Speaks, call, next, of_session, read, request};
 
@@ -152,6 +154,99 @@ async fn stream_of_the_server_is_heard_and_goes_on_from_the_last_event() {
     assert!(again.starts_with("id: e41\n") && again.contains("\"from\":\"e4\""), "{again}");
 }
 
+/// Begins a call of id 7, which is the id that a stream that goes on answers, and hears its first event.
+async fn begun(house: &House, session: &str, tool: &str) -> Body {
+    let asked = request(7, "tools/call", json!({ "name": tool }));
+    let mut body = house.begin_in(session, asked).await.into_body();
+    let first = next(&mut body).await;
+    assert!(first.contains("id: e4\n"), "{first}");
+    body
+}
+
+/// Goes on from the event that was heard, up to the answer.
+async fn resumed(house: &House, session: &str) -> Body {
+    let mut headers = of_session(session).to_vec();
+    headers.push(("last-event-id", "e4"));
+    let mut body = house.begin(Method::GET, &headers, None).await.into_body();
+    let answer = next(&mut body).await;
+    assert!(answer.contains("\"id\":7") && answer.contains("\"result\""), "{answer}");
+    body
+}
+
+#[tokio::test]
+async fn call_whose_stream_broke_and_was_taken_up_again_is_told_as_it_ended() {
+    let house = House::of(Speaks::Legacy, &["resumable", "polled"]).await;
+    let ended = async |tool: &str| {
+        let tool = format!("files/{tool}");
+        eventually("it is told", async || !house.outcomes(&tool).await.is_empty()).await;
+        house.outcomes(&tool).await
+    };
+    let session = house.session().await;
+    drop(begun(&house, &session, "resumable").await);
+    eventually("it is hung up on", async || house.upstream.running() == 0).await;
+    // Neither a stream that says nothing of it nor a little time makes it a cancelled one.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(house.outcomes("files/resumable").await, [] as [Value; 0]);
+    drop(resumed(&house, &session).await);
+    let told = ended("resumable").await;
+    assert_eq!((told.len(), &told[0]["success"]), (1, &json!(true)), "{told:?}");
+
+    // The server itself closes the stream, which is no error then.
+    let session = house.session().await;
+    let mut polled = begun(&house, &session, "polled").await;
+    let rest = polled.frame().await;
+    assert!(rest.is_none(), "{rest:?}");
+    drop(polled);
+    drop(resumed(&house, &session).await);
+    let told = ended("polled").await;
+    assert_eq!((told.len(), &told[0]["success"]), (1, &json!(true)), "{told:?}");
+}
+
+#[tokio::test]
+async fn answer_that_comes_before_the_broken_stream_is_noticed_is_told_too() {
+    let house = House::of(Speaks::Legacy, &["resumable"]).await;
+    let session = house.session().await;
+    let first = begun(&house, &session, "resumable").await;
+    drop(resumed(&house, &session).await);
+    drop(first);
+    let tool = "files/resumable";
+    eventually("it is told", async || !house.outcomes(tool).await.is_empty()).await;
+    assert_eq!(house.outcomes(tool).await[0]["success"], true);
+}
+
+#[tokio::test]
+async fn broken_call_that_is_cancelled_or_whose_session_ends_is_told_as_cancelled() {
+    let house = House::of(Speaks::Legacy, &["resumable"]).await;
+    let tool = "files/resumable";
+    let cancels = json!({ "requestId": 7 });
+    let cancels =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancels });
+    for (before, ends) in [("cancel", ""), ("", "cancel"), ("", "end")] {
+        let session = house.session().await;
+        let body = begun(&house, &session, "resumable").await;
+        if before == "cancel" {
+            assert_eq!(house.in_session(&session, cancels.clone()).await.status, 202);
+        }
+        let told = house.outcomes(tool).await.len();
+        drop(body);
+        eventually("it is hung up on", async || house.upstream.running() == 0).await;
+        match ends {
+            "cancel" => {
+                assert_eq!(house.in_session(&session, cancels.clone()).await.status, 202);
+            }
+            "end" => {
+                let ended = house.begin(Method::DELETE, &of_session(&session), None).await;
+                assert_eq!(ended.status(), 200);
+            }
+            _ => {}
+        }
+        eventually("it is told", async || house.outcomes(tool).await.len() > told).await;
+    }
+    let told = house.outcomes(tool).await;
+    assert_eq!(told.len(), 3);
+    assert!(told.iter().all(|told| told["error_type"] == "Cancelled"), "{told:?}");
+}
+
 #[tokio::test]
 async fn methods_of_http_without_a_session_are_none() {
     let house = House::of(Speaks::Legacy, &["echo"]).await;
@@ -205,7 +300,6 @@ async fn revoked_key_agent_and_server_end_open_streams_and_calls() {
         let last = next(&mut running).await;
         assert!(last.contains("\"error\"") && last.contains("\"id\":1"), "{what}: {last}");
         let ended = tokio::time::timeout(Duration::from_secs(5), async {
-            use http_body_util::BodyExt;
             while stream.frame().await.is_some_and(|frame| frame.is_ok()) {}
         });
         ended.await.unwrap_or_else(|_| panic!("{what}: the stream goes on"));

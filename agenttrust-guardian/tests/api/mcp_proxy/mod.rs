@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod checked;
+mod delegated;
 mod hostile;
 mod legacy;
 mod lists;

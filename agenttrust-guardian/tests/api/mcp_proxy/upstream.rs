@@ -238,6 +238,8 @@ async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
         Some("tools/list") => result(&id, listed(&inner, &body)),
         Some("tools/call") => called(&inner, &id, &body["params"]).await,
         Some("resources/read") => result(&id, json!({ "contents": [] })),
+        Some("skills/list") => result(&id, json!({ "skills": [] })),
+        Some("skills/get") => result(&id, json!({ "uri": body["params"]["uri"] })),
         Some("resources/list") => {
             result(&id, json!({ "resources": [{ "uri": "a:b", "name": "b" }] }))
         }
@@ -335,6 +337,11 @@ fn event(message: &Value) -> Bytes {
     Bytes::from(format!("event: message\ndata: {message}\n\n"))
 }
 
+/// The same event with an id to go on from.
+fn identified(event: &[u8]) -> Bytes {
+    Bytes::from([b"id: e4\n", event].concat())
+}
+
 /// Counts a call for as long as its answer is not hung up on.
 struct Running(Arc<Inner>);
 
@@ -420,6 +427,12 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             });
             events(inner, first.chain(rest))
         }
+        // A stream that may be gone on with: of one tool it stays open, of the other the server closes it.
+        "resumable" => {
+            let first = stream::iter([Ok(identified(&progress(1)))]);
+            events(inner, first.chain(stream::pending()))
+        }
+        "polled" => events(inner, stream::iter([Ok(identified(&progress(1)))])),
         "ask" => asks(inner, id),
         "confirm" if params["inputResponses"].is_null() => result(id, input_required()),
         "hang" => {

@@ -1,0 +1,126 @@
+//! Calls whose stream broke before their answer came, in a session where a client may go on from the last event that
+//! it heard: how such a call ended is told once its answer passes on another stream of its session. Where none does,
+//! it counts as cancelled.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use agenttrust::background;
+use lru::LruCache;
+use serde_json::Value;
+
+use super::Proxy;
+use super::report::{Outcome, Report};
+use super::session::Session;
+
+/// How many there are at most; the one that broke longest ago counts as cancelled first.
+const MOST: NonZeroUsize = match NonZeroUsize::new(4_096) {
+    Some(most) => most,
+    None => NonZeroUsize::MIN,
+};
+/// How long no stream of the session may be heard.
+const WITHIN: Duration = Duration::from_secs(5 * 60);
+
+/// A request of a session; its id as JSON.
+type Of = (Session, String);
+
+/// A call that may be heard of again.
+#[derive(Debug)]
+struct Unanswered {
+    report: Report,
+    /// When a stream was heard last on which its answer could come.
+    heard_at: Instant,
+}
+
+/// Those of all sessions.
+#[derive(Debug)]
+pub(super) struct Unheard {
+    calls: Mutex<LruCache<Of, Unanswered>>,
+    /// What was answered on another stream before it was noticed that the first one had broken.
+    early: Mutex<LruCache<Of, Outcome>>,
+}
+
+impl Default for Unheard {
+    fn default() -> Self {
+        Self { calls: Mutex::new(LruCache::new(MOST)), early: Mutex::new(LruCache::new(MOST)) }
+    }
+}
+
+impl Unheard {
+    fn with<T>(&self, act: impl FnOnce(&mut LruCache<Of, Unanswered>) -> T) -> T {
+        act(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn early(&self) -> MutexGuard<'_, LruCache<Of, Outcome>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to a request of this session came.
+    pub(super) fn answered(&self, session: &Session, id: &Value, outcome: Outcome) {
+        let of = (session.clone(), id.to_string());
+        // Told outside of the lock.
+        match self.with(|all| all.pop(&of)) {
+            Some(call) => call.report.finish(outcome),
+            None => {
+                self.early().put(of, outcome);
+            }
+        }
+    }
+
+    /// No answer is waited for any more: the client says so of this request.
+    pub(super) fn cancelled(&self, session: &Session, id: &Value) {
+        self.answered(session, id, Outcome::CANCELLED);
+    }
+
+    /// The session is over, and with it all that it waits for.
+    pub(super) fn ended(&self, session: &Session) {
+        let gone: Vec<_> = self.with(|all| {
+            let of_it = all.iter().filter(|((of, _), _)| of == session);
+            let of_it: Vec<Of> = of_it.map(|(of, _)| of.clone()).collect();
+            of_it.iter().filter_map(|of| all.pop(of)).collect()
+        });
+        drop(gone);
+    }
+
+    /// A stream of this session is heard.
+    pub(super) fn heard(&self, session: &Session) {
+        self.with(|all| {
+            for (_, call) in all.iter_mut().filter(|((of, _), _)| of == session) {
+                call.heard_at = Instant::now();
+            }
+        });
+    }
+
+    /// How long the answer to a request may still be waited for; `None` where it is not waited for.
+    fn left(&self, of: &Of) -> Option<Duration> {
+        self.with(|all| Some(WITHIN.saturating_sub(all.peek(of)?.heard_at.elapsed())))
+    }
+}
+
+impl Proxy {
+    /// Keeps the report of a call until its answer is heard on another stream of its session.
+    pub(super) fn keep_unheard(self: &Arc<Self>, session: &Session, id: &Value, report: Report) {
+        let of = (session.clone(), id.to_string());
+        if let Some(outcome) = self.unheard.early().pop(&of) {
+            return report.finish(outcome);
+        }
+        let call = Unanswered { report, heard_at: Instant::now() };
+        // One of the same id, and the oldest where there are too many, count as cancelled.
+        drop(self.unheard.with(|all| all.push(of.clone(), call)));
+        let proxy = Arc::downgrade(self);
+        background::spawn(async move {
+            loop {
+                let left = proxy.upgrade().and_then(|proxy| proxy.unheard.left(&of));
+                match left {
+                    Some(left) if !left.is_zero() => background::sleep(left).await,
+                    Some(_) => break,
+                    None => return,
+                }
+            }
+            if let Some(proxy) = proxy.upgrade() {
+                drop(proxy.unheard.with(|all| all.pop(&of)));
+            }
+        });
+    }
+}
