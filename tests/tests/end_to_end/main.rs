@@ -1,5 +1,6 @@
 //! End to end: every crate together, through real doors.
 
+mod a2a;
 mod approvals;
 mod authenticated;
 mod bodies;
@@ -15,6 +16,7 @@ mod official_python;
 mod official_rust;
 mod one_call;
 mod parity;
+mod programs;
 mod python;
 mod reports;
 mod revocations;

@@ -13,6 +13,7 @@ use agenttrust_tests::served::Serve;
 use anyhow::{Context, Result, ensure};
 
 use crate::AGENTTRUST;
+use crate::programs::python_script;
 use crate::python::python_with;
 
 /// The version that is published.
@@ -55,9 +56,8 @@ fn it_works_with_an_agents_and_an_operators_key() -> Result<()> {
 
 /// Runs the script; its assertions are the test.
 fn run(python: &Path, url: &str, env: &[(&str, &str)]) -> Result<()> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/official.py");
     let output = Command::new(python)
-        .arg(script)
+        .arg(python_script("official.py"))
         .env("AGENTTRUST_URL", url)
         .env("TIMEOUT", TIMEOUT)
         .env_remove("AGENT_ID")

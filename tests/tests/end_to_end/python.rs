@@ -8,19 +8,27 @@ use anyhow::{Result, ensure};
 
 /// A Python that has this package in this version; none, and a word about why, where there is none.
 pub(crate) fn python_with(package: &str, version: &str) -> Option<PathBuf> {
+    python_with_all(&[(package, version)])
+}
+
+/// A Python that has all of these packages, each in its version.
+pub(crate) fn python_with_all(packages: &[(&str, &str)]) -> Option<PathBuf> {
     let given = std::env::var_os("AGENTTRUST_TEST_PYTHON").map(PathBuf::from);
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
     let mut reasons = Vec::new();
     for python in given.into_iter().chain([venv]) {
-        match has(&python, package, version) {
+        match packages.iter().try_for_each(|(package, version)| has(&python, package, version)) {
             Ok(()) => return Some(python),
             Err(reason) => reasons.push(format!("{}: {reason:#}", python.display())),
         }
     }
+    let wanted: Vec<_> =
+        packages.iter().map(|(name, version)| format!("{name}=={version}")).collect();
+    let wanted = wanted.join(" ");
     // Past the capture of the test's own output: a skip that nobody sees is taken for a pass.
     let said = format!(
-        "skipped: the Python package {package} is not here; make it with \
-         `python3 -m venv .venv && .venv/bin/pip install {package}=={version}` ({})\n",
+        "skipped: the Python packages are not here; install them with \
+         `python3 -m venv .venv && .venv/bin/pip install {wanted}` ({})\n",
         reasons.join("; ")
     );
     let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), said.as_bytes());
@@ -28,7 +36,10 @@ pub(crate) fn python_with(package: &str, version: &str) -> Option<PathBuf> {
 }
 
 fn has(python: &Path, package: &str, version: &str) -> Result<()> {
-    let ask = format!("import {package}, importlib.metadata as m; print(m.version('{package}'))");
+    // What is imported of `a2a-sdk[signing]` is `a2a`.
+    let package = package.split('[').next().unwrap_or(package);
+    let module = package.split('-').next().unwrap_or(package);
+    let ask = format!("import {module}, importlib.metadata as m; print(m.version('{package}'))");
     let output = Command::new(python).args(["-c", &ask]).stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(if output.status.success() {
         &output.stdout

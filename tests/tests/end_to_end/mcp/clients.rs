@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use super::house::House;
 use super::peers::{Peer, folder, node, run};
+use crate::programs::python_script;
 use crate::python::python_with;
 
 /// The version of the official SDK for Python.
@@ -50,13 +51,9 @@ fn python(server: Server, mode: &'static str) -> Result<()> {
     };
     in_a_runtime(async move || {
         let mut command = Command::new(python);
-        command.arg(python_script()).arg(mode);
+        command.arg(python_script("mcp_clients.py")).arg(mode);
         behind_the_guardian(&node, server, command).await
     })
-}
-
-fn python_script() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/mcp_clients.py")
 }
 
 #[test]
@@ -93,7 +90,7 @@ fn the_published_python_client_registers_a_server_and_calls_its_tools() -> Resul
         let peer = Peer::everything(&node).await?;
         let house = House::start().await?;
         let mut command = Command::new(python);
-        command.arg(python_script()).arg("agenttrustid").env("MCP_URL", &peer.url);
+        command.arg(python_script("mcp_clients.py")).arg("agenttrustid").env("MCP_URL", &peer.url);
         command
             .env("AGENTTRUST_URL", house.served.url())
             .env("AGENTTRUST_API_KEY", house.served.admin_key())

@@ -19,26 +19,33 @@ const POLICY: &str =
 
 /// One that is served.
 #[derive(Debug)]
-pub(super) struct House {
-    pub(super) served: Served,
-    pub(super) agent_id: String,
-    pub(super) key: String,
-    _policies: TempDir,
+pub(crate) struct House {
+    pub(crate) served: Served,
+    pub(crate) agent_id: String,
+    pub(crate) key: String,
+    _policies: Option<TempDir>,
 }
 
 impl House {
-    pub(super) async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         Self::start_with(&[]).await
     }
 
     /// With these settings.
-    pub(super) async fn start_with(settings: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Result<Self> {
         let policies = TempDir::with_prefix("policies-")?;
         std::fs::write(policies.path().join("all.cedar"), POLICY)?;
-        let serve = Serve::new(AGENTTRUST)
-            .flag("--allow-outbound", "127.0.0.0/8")
-            .flag("--policies", policies.path().display().to_string());
-        let serve = settings.iter().fold(serve, |serve, (name, value)| serve.flag(name, *value));
+        let serve =
+            reaching_here(settings).flag("--policies", policies.path().display().to_string());
+        Self::of(serve, Some(policies)).await
+    }
+
+    /// With the policies that every Guardian has, by which what is destructive is held.
+    pub(crate) async fn cautious() -> Result<Self> {
+        Self::of(reaching_here(&[]), None).await
+    }
+
+    async fn of(serve: Serve, policies: Option<TempDir>) -> Result<Self> {
         let served = serve.start()?;
         let client = client(&served, served.admin_key())?;
         let agent_id = client.agents().create(&bot(&["*"])).await?.id;
@@ -47,42 +54,48 @@ impl House {
     }
 
     /// Puts a server behind the Guardian, and returns its id.
-    pub(super) async fn register(&self, name: &str, url: &str) -> Result<String> {
+    pub(crate) async fn register(&self, name: &str, url: &str) -> Result<String> {
         let body = json!({ "name": name, "url": url, "capabilities": ["echo"] });
         let made = self.served.admin().ask(Method::POST, "/mcp/servers", Some(body)).await?;
         Ok(made["id"].as_str().context("the answer shows no id")?.to_owned())
     }
 
     /// Where a server is reached behind the Guardian.
-    pub(super) fn proxied(&self, server_id: &str) -> String {
+    pub(crate) fn proxied(&self, server_id: &str) -> String {
         format!("{}/mcp/{server_id}", self.served.url())
     }
 
     /// A client with the agent's key.
-    pub(super) fn client(&self) -> Result<AgentTrustClient> {
+    pub(crate) fn client(&self) -> Result<AgentTrustClient> {
         client(&self.served, &self.key)
     }
 
     /// A client with an admin's key.
-    pub(super) fn admin_client(&self) -> Result<AgentTrustClient> {
+    pub(crate) fn admin_client(&self) -> Result<AgentTrustClient> {
         client(&self.served, self.served.admin_key())
     }
 
     /// The headers that say who asks.
-    pub(super) fn headers(&self) -> [(&'static str, &str); 2] {
+    pub(crate) fn headers(&self) -> [(&'static str, &str); 2] {
         [("x-api-key", &self.key), ("x-agent-id", &self.agent_id)]
     }
 
     /// The same, as JSON for a script.
-    pub(super) fn headers_as_json(&self) -> String {
+    pub(crate) fn headers_as_json(&self) -> String {
         json!(HashMap::from(self.headers())).to_string()
     }
 
     /// The same, as rmcp takes them.
-    pub(super) fn header_map(&self) -> Result<HashMap<HeaderName, HeaderValue>> {
+    pub(crate) fn header_map(&self) -> Result<HashMap<HeaderName, HeaderValue>> {
         let pairs = self.headers().into_iter();
         pairs.map(|(name, value)| Ok((HeaderName::from_static(name), value.parse()?))).collect()
     }
+}
+
+/// How to start one that may reach servers on this machine.
+fn reaching_here(settings: &[(&str, &str)]) -> Serve {
+    let serve = Serve::new(AGENTTRUST).flag("--allow-outbound", "127.0.0.0/8");
+    settings.iter().fold(serve, |serve, (name, value)| serve.flag(name, *value))
 }
 
 fn client(served: &Served, key: &str) -> Result<AgentTrustClient> {

@@ -8,7 +8,7 @@ mod clients;
 mod conformance;
 mod differing;
 mod hostile;
-mod house;
+pub(crate) mod house;
 mod peers;
 mod published;
 mod resumed;

@@ -1,0 +1,79 @@
+//! The official clients, in each version of A2A that they speak, with the official agent in each version and binding that
+//! it does: what they do with it directly they do through the Guardian.
+
+use agenttrust_tests::bounded::in_a_runtime;
+use anyhow::Result;
+use tokio::process::Command;
+
+use super::targets::{Interface, Target, address, python};
+use crate::mcp::house::House;
+use crate::programs::{node_of, packages_of, python_script, run};
+
+/// The client for Python in this version, with the agent behind this interface.
+fn python_client(version: &'static str, interface: Interface) -> Result<()> {
+    let Some(python) = python() else { return Ok(()) };
+    in_a_runtime(async move || {
+        let mut command = Command::new(&python);
+        command.arg(python_script("a2a_clients.py")).args([version, "JSONRPC"]);
+        through_the_guardian(&python, interface, command).await
+    })
+}
+
+/// The same for the one for JavaScript.
+fn javascript_client(version: &'static str, interface: Interface) -> Result<()> {
+    let (Some(python), Some(node)) = (python(), node_of("a2a")) else { return Ok(()) };
+    in_a_runtime(async move || {
+        let mut command = Command::new(node);
+        command.arg(packages_of("a2a").join("clients/client.mjs")).args([version, "JSONRPC"]);
+        through_the_guardian(&python, interface, command).await
+    })
+}
+
+async fn through_the_guardian(
+    python: &std::path::Path,
+    interface: Interface,
+    mut script: Command,
+) -> Result<()> {
+    let (house, target) = (House::start().await?, Target::start(python).await?);
+    let id = target.behind(&house, interface).await?;
+    script
+        .env("A2A_URL", address(&house, &id))
+        .env("A2A_HEADERS", house.headers_as_json())
+        .env("KEYS_URL", format!("{}/.well-known/jwks.json", house.served.url()));
+    run(&mut script).await
+}
+
+#[test]
+fn the_python_client_of_1_0_reaches_an_agent_by_json_rpc() -> Result<()> {
+    python_client("1.0", Interface::JsonRpc)
+}
+
+#[test]
+fn the_python_client_of_1_0_reaches_an_agent_by_http_and_json() -> Result<()> {
+    python_client("1.0", Interface::HttpJson)
+}
+
+#[test]
+fn the_python_client_of_1_0_reaches_an_agent_of_0_3() -> Result<()> {
+    python_client("1.0", Interface::Old)
+}
+
+#[test]
+fn the_python_client_of_0_3_reaches_an_agent_of_1_0() -> Result<()> {
+    python_client("0.3", Interface::HttpJson)
+}
+
+#[test]
+fn the_python_client_of_0_3_reaches_an_agent_of_0_3() -> Result<()> {
+    python_client("0.3", Interface::Old)
+}
+
+#[test]
+fn the_javascript_client_of_1_0_reaches_an_agent_and_verifies_its_card() -> Result<()> {
+    javascript_client("1.0", Interface::JsonRpc)
+}
+
+#[test]
+fn the_javascript_client_of_0_3_reaches_an_agent_and_verifies_its_card() -> Result<()> {
+    javascript_client("0.3", Interface::JsonRpc)
+}

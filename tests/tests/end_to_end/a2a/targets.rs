@@ -1,0 +1,90 @@
+//! Agents that are reached through a Guardian.
+
+use std::path::{Path, PathBuf};
+
+use agenttrust_tests::house::bot;
+use anyhow::{Context, Result};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::mcp::house::House;
+use crate::programs::{python_script, started};
+use crate::python::python_with_all;
+
+/// What the scripts for Python stand on.
+const PACKAGES: [(&str, &str); 4] =
+    [("a2a-sdk", "1.3.0"), ("uvicorn", "0.54.0"), ("joserfc", "1.8.0"), ("rfc8785", "0.1.4")];
+
+/// A Python with the official SDK of A2A; none, and a word about why, where there is none.
+pub(super) fn python() -> Option<PathBuf> {
+    python_with_all(&PACKAGES)
+}
+
+/// How an agent is reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Interface {
+    /// JSON-RPC of 1.0.
+    JsonRpc,
+    /// HTTP+JSON of 1.0.
+    HttpJson,
+    /// JSON-RPC of 0.3.
+    Old,
+}
+
+impl Interface {
+    fn described(self, base: &str) -> Value {
+        let (path, binding, version) = match self {
+            Self::JsonRpc => ("rpc", "JSONRPC", "1.0"),
+            Self::HttpJson => ("rest", "HTTP+JSON", "1.0"),
+            Self::Old => ("rpc", "JSONRPC", "0.3"),
+        };
+        let url = format!("{base}/{path}");
+        json!({ "url": url, "protocol_binding": binding, "protocol_version": version })
+    }
+}
+
+/// An agent on the official SDK for Python, as a process, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Target {
+    url: String,
+    _process: Child,
+}
+
+impl Target {
+    pub(super) async fn start(python: &Path) -> Result<Self> {
+        let mut command = Command::new(python);
+        command.arg(python_script("a2a_target.py"));
+        let (process, line) = started(command, "listening on ").await?;
+        let url = line.trim_start_matches("listening on ").trim().to_owned();
+        Ok(Self { url, _process: process })
+    }
+
+    /// Puts it behind a Guardian, and returns its id there.
+    pub(super) async fn behind(&self, house: &House, interface: Interface) -> Result<String> {
+        published(house, Some(interface.described(&self.url))).await
+    }
+
+    /// Every message that it was given.
+    pub(super) async fn seen(&self) -> Result<Vec<Value>> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let answer = client.get(format!("{}/seen", self.url)).send().await?.error_for_status()?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+}
+
+/// Registers an agent with a published card, which is reached by this interface, or else fetches its tasks itself.
+pub(super) async fn published(house: &House, interface: Option<Value>) -> Result<String> {
+    let id = house.admin_client()?.agents().create(&bot(&["peer", "files:read"])).await?.id;
+    let admin = house.served.admin();
+    let options = json!({ "description": "An agent that is tried.", "interfaces": Vec::from_iter(interface) });
+    let card = format!("/api/v1/agents/{id}/card");
+    admin.ask(Method::POST, &card, Some(options)).await.context("a card")?;
+    admin.ask(Method::PUT, &format!("{card}/publish"), None).await.context("a published card")?;
+    Ok(id)
+}
+
+/// Where an agent is reached behind the Guardian.
+pub(super) fn address(house: &House, agent_id: &str) -> String {
+    format!("{}/a2a/agents/{agent_id}", house.served.url())
+}
