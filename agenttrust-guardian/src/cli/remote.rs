@@ -53,6 +53,12 @@ impl Remote {
         }
         AgentTrustClient::from_env().map_err(failed)
     }
+
+    /// Connects to it for what everybody may ask, with a key or without.
+    pub(super) fn client_without_key(&self) -> Result<AgentTrustClient, GuardianError> {
+        self.refuse_key_in_arguments()?;
+        AgentTrustClient::from_env().map_err(failed)
+    }
 }
 
 /// Says what the Guardian said.

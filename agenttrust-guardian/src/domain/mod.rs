@@ -2,6 +2,8 @@
 
 mod address_range;
 mod base;
+pub(crate) mod card;
+mod card_key;
 mod decision;
 pub(crate) mod duration;
 mod error;
@@ -27,6 +29,7 @@ mod versions;
 
 pub(crate) use self::address_range::AddressRange;
 pub(crate) use self::base::Base;
+pub(crate) use self::card_key::CardSigner;
 pub(crate) use self::decision::{Answer, Decision, DecisionKind};
 pub(crate) use self::error::{Error, ErrorKind};
 pub(crate) use self::event::Event;

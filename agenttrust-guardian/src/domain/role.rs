@@ -121,6 +121,7 @@ impl Role {
                 | P::Delegate
                 | P::RevokeDelegations
                 | P::AcceptMcpTools
+                | P::ManageCards
                 | P::SendTasks,
             ) => Any,
             (Self::Agent | Self::Operator, _) => No,
@@ -181,6 +182,8 @@ pub(crate) enum Permission {
     ReadMcpServers,
     ManageMcpServers,
     AcceptMcpTools,
+    ManageCards,
+    RotateCardKeys,
     SendTasks,
     ReadTasks,
     WorkInbox,
@@ -225,6 +228,8 @@ impl fmt::Display for Permission {
             Self::ReadMcpServers => "read MCP servers",
             Self::ManageMcpServers => "manage MCP servers",
             Self::AcceptMcpTools => "accept tools of MCP servers",
+            Self::ManageCards => "generate or publish agent cards",
+            Self::RotateCardKeys => "rotate the keys that sign agent cards",
             Self::SendTasks => "send tasks",
             Self::ReadTasks => "read tasks",
             Self::WorkInbox => "work on an inbox",

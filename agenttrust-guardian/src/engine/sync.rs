@@ -250,6 +250,16 @@ impl Engine {
                 Ok(())
             }
             Kind::McpServer => self.follow_mcp_server(id).await,
+            Kind::Card => {
+                if let Some(row) = self.control_store.card(id).await? {
+                    self.registry.cards.insert(row);
+                }
+                Ok(())
+            }
+            Kind::CardKey => {
+                self.registry.card_keys.take_over(self.control_store.card_keys().await?);
+                Ok(())
+            }
             Kind::Task => {
                 self.tasks.changed(&id);
                 Ok(())

@@ -46,13 +46,20 @@ impl Class {
                 "/api/v1/agent-tokens/{id}/revoke",
                 "/api/v1/sessions/{id}/revoke",
             ]),
-            Method::DELETE => is_one_of(&["/api/v1/keys/{id}", "/api/v1/delegations/{id}"]),
+            Method::DELETE => is_one_of(&[
+                "/api/v1/keys/{id}",
+                "/api/v1/delegations/{id}",
+                "/api/v1/agents/{id}/card/publish",
+            ]),
             _ => false,
         };
         if is_one_of(&[
             "/health",
             "/openapi.json",
             "/.well-known/oauth-protected-resource/mcp/{server_id}",
+            "/a2a/agents/{id}/agent.json",
+            "/a2a/agents/{id}/.well-known/agent-card.json",
+            "/.well-known/jwks.json",
         ]) {
             Self::Open
         } else if takes_back || is_one_of(&["/metrics"]) {

@@ -1,5 +1,6 @@
 //! The Guardian as HTTP: one file a resource, and what they share.
 
+mod a2a;
 pub(crate) mod admit;
 mod agents;
 mod answers;
@@ -9,6 +10,7 @@ mod audit;
 mod auth;
 mod base;
 mod body;
+mod cards;
 mod check;
 mod counting;
 mod delegations;
@@ -16,7 +18,9 @@ mod error;
 mod finish;
 mod health;
 mod ignored;
+mod inbox;
 mod issued;
+mod json_rpc;
 mod key_end;
 mod keys;
 mod mcp_proxy;
@@ -69,6 +73,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/api/v1/sessions/{id}/revoke", post(issued::revoke_session))
         .route("/api/v1/delegations/{id}", delete(delegations::revoke))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route("/api/v1/agents/{id}/card/publish", delete(cards::withdraw))
         .route_layer(from_fn_with_state(Arc::clone(&engine), still_open))
         .merge(mcp_router(&engine))
         .route("/openapi.json", get(openapi::document))
@@ -94,6 +99,18 @@ fn in_touch_router() -> Router<Arc<Engine>> {
         .route("/api/v1/agents/{id}", get(agents::get).patch(agents::update))
         .route("/api/v1/agents/{id}/reactivate", post(agents::reactivate))
         .route("/api/v1/agents/{id}/floor", put(agents::set_floor))
+        .route("/api/v1/agents/{id}/card", post(cards::generate).get(cards::get))
+        .route("/api/v1/agents/{id}/card/publish", put(cards::publish))
+        .route("/api/v1/cards/keys/rotate", post(cards::rotate))
+        .route("/a2a", post(a2a::dispatch))
+        .route("/a2a/agents/{id}", post(a2a::to_agent))
+        .route("/a2a/agents/{id}/agent.json", get(cards::public))
+        .route("/a2a/agents/{id}/.well-known/agent-card.json", get(cards::discover))
+        .route("/.well-known/jwks.json", get(cards::keys))
+        .route("/api/v1/agents/{id}/inbox/next", post(inbox::next))
+        .route("/api/v1/agents/{id}/inbox/{task_id}/complete", post(inbox::complete))
+        .route("/api/v1/agents/{id}/inbox/{task_id}/fail", post(inbox::fail))
+        .route("/api/v1/agents/{id}/inbox/{task_id}/extend", post(inbox::extend))
         .route("/api/v1/agent-tokens", get(issued::list_tokens))
         .route("/api/v1/agent-tokens/issue", post(tokens::issue))
         .route("/api/v1/agent-tokens/introspect", post(tokens::introspect))

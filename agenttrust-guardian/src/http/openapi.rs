@@ -24,9 +24,9 @@ use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 use super::answers::refusal;
 use super::params::described_header;
 use super::{
-    agents, approval_list, approvals, audit, check, delegations, health, issued, keys, mcp_proxy,
-    mcp_servers, metrics, policies, revocations, sessions, telemetry, tokens, tool_effects, tools,
-    webhooks,
+    a2a, agents, approval_list, approvals, audit, cards, check, delegations, health, inbox, issued,
+    keys, mcp_proxy, mcp_servers, metrics, policies, revocations, sessions, telemetry, tokens,
+    tool_effects, tools, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -51,6 +51,18 @@ use super::{
         agents::suspend,
         agents::reactivate,
         agents::set_floor,
+        inbox::next,
+        inbox::complete,
+        inbox::fail,
+        inbox::extend,
+        cards::generate,
+        cards::get,
+        cards::publish,
+        cards::withdraw,
+        cards::public,
+        cards::discover,
+        cards::keys,
+        cards::rotate,
         tokens::issue,
         tokens::introspect,
         tokens::revoke,
@@ -73,6 +85,8 @@ use super::{
         approvals::approve,
         approvals::deny,
         approvals::disclose,
+        a2a::to_agent,
+        a2a::dispatch,
         mcp_proxy::post,
         mcp_proxy::listen,
         mcp_proxy::end,
@@ -111,6 +125,7 @@ use super::{
     tags(
         (name = "check", description = "May this agent do this?"),
         (name = "agents", description = "Who acts, and the floor under their sessions"),
+        (name = "cards", description = "What agents tell others of themselves, signed"),
         (name = "tokens", description = "Opaque tokens that speak for an agent"),
         (name = "sessions", description = "One agent's dealings with one server"),
         (name = "delegations", description = "What one agent lets another do in its place"),
@@ -119,7 +134,9 @@ use super::{
         (name = "telemetry", description = "What ran, and how it went"),
         (name = "tools", description = "What is declared of tools"),
         (name = "policies", description = "What decides"),
+        (name = "a2a", description = "Agents that others ask, behind the Guardian"),
         (name = "mcp", description = "MCP servers that others wrote, behind the Guardian"),
+        (name = "tasks", description = "What one agent asks of another"),
         (name = "keys", description = "API keys"),
         (name = "audit", description = "The hash-chained log of everything decided and changed"),
         (name = "operations", description = "The Guardian itself"),
@@ -129,7 +146,11 @@ struct Document;
 
 /// The endpoints of the SDK guide, which published clients call: what they send beyond what is known here is
 /// named and skipped. Every other endpoint is of our own.
-const GUIDES: [&str; 24] = [
+const GUIDES: [&str; 28] = [
+    "generate_agent_card",
+    "get_agent_card",
+    "publish_agent_card",
+    "get_public_agent_card",
     "register_mcp_server",
     "list_mcp_servers",
     "get_mcp_server",
@@ -306,7 +327,7 @@ fn refused_as_mcp_has_it(operation: &mut Operation) {
         if let RefOr::T(response) = response
             && !status.starts_with('2')
         {
-            let either = [ErrorBody::name().into_owned(), "McpMessage".to_owned()];
+            let either = [ErrorBody::name().into_owned(), "JsonRpcMessage".to_owned()];
             let either = either.map(|name| RefOr::from(Ref::from_schema_name(name)));
             let schema = Schema::OneOf(OneOf { items: either.into(), ..OneOf::default() });
             let content = Content::new(Some(schema));

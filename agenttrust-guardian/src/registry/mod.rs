@@ -6,6 +6,7 @@
 
 mod adhoc;
 mod agents;
+mod cards;
 mod chain;
 mod delegations;
 mod idempotency;
@@ -28,6 +29,7 @@ use agenttrust::Timestamp;
 
 pub(crate) use self::adhoc::{AdHoc, AdHocEntry};
 pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, facts_of, groups_of};
+pub(crate) use self::cards::{CardKeyEntry, CardKeys, Cards};
 pub(crate) use self::chain::{Broken, Chain, DEPTH_MOST, used_up};
 pub(crate) use self::delegations::{DelegationEntry, Delegations};
 pub(crate) use self::idempotency::{
@@ -55,6 +57,8 @@ pub(crate) struct Registry {
     pub(crate) adhoc: AdHoc,
     pub(crate) tools: Tools,
     pub(crate) mcp_servers: McpServers,
+    pub(crate) cards: Cards,
+    pub(crate) card_keys: CardKeys,
     pub(crate) idempotency: IdempotencyCache,
     taken: RwLock<Taken>,
 }
@@ -71,6 +75,8 @@ impl Registry {
             adhoc: AdHoc::default(),
             tools: Tools::new(store.tools().await?),
             mcp_servers: McpServers::new(store.mcp_servers().await?, store.mcp_tools(None).await?),
+            cards: Cards::new(store.cards().await?),
+            card_keys: CardKeys::new(store.card_keys().await?),
             idempotency: IdempotencyCache::default(),
             taken: RwLock::default(),
         })
@@ -84,6 +90,8 @@ impl Registry {
         self.keys.replace(store.keys().await?);
         self.tools.replace_all(std::mem::take(&mut fresh.tools));
         self.mcp_servers.replace(std::mem::take(&mut fresh.mcp_servers));
+        self.cards.replace(std::mem::take(&mut fresh.cards));
+        self.card_keys.take_over(store.card_keys().await?);
         self.keep_all(fresh);
         Ok(())
     }

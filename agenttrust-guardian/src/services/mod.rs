@@ -5,6 +5,8 @@ pub(crate) mod agent_changes;
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod audit;
+pub(crate) mod card_keys;
+pub(crate) mod cards;
 pub(crate) mod delegations;
 pub(crate) mod issued;
 pub(crate) mod keys;

@@ -37,10 +37,12 @@ pub(crate) enum Kind {
     Approval,
     McpServer,
     Task,
+    Card,
+    CardKey,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Agent,
         Self::Key,
         Self::Token,
@@ -51,6 +53,8 @@ impl Kind {
         Self::Approval,
         Self::McpServer,
         Self::Task,
+        Self::Card,
+        Self::CardKey,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -65,6 +69,8 @@ impl Kind {
             Self::Approval => "approval",
             Self::McpServer => "mcp_server",
             Self::Task => "task",
+            Self::Card => "card",
+            Self::CardKey => "card_key",
         }
     }
 }

@@ -8,6 +8,8 @@
 mod agents;
 mod approvals;
 mod budgets;
+mod card_keys;
+mod cards;
 mod changes;
 pub(crate) mod counts;
 mod database;
@@ -33,6 +35,7 @@ mod rows;
 mod sealed;
 mod secrets;
 mod sessions;
+mod task_pushes;
 mod tasks;
 mod telemetry;
 mod tokens;
@@ -53,6 +56,8 @@ pub(crate) use self::approvals::{
     ApprovalFilter, Decided, Held, Kinship, NewApproval, Settled, Unused, Vote,
 };
 pub(crate) use self::budgets::{Charge, Spent};
+pub(crate) use self::card_keys::{CARD_KEYS_MOST, CardKeyRow};
+pub(crate) use self::cards::CardRow;
 pub(crate) use self::changes::{Changed, Kind, Listener};
 pub(crate) use self::counts::Counts;
 pub(crate) use self::database::Database;
@@ -69,6 +74,7 @@ pub(crate) use self::row::from_row;
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sealed::{KeptSecret, SecretOf};
 pub(crate) use self::sessions::SessionRow;
+pub(crate) use self::task_pushes::{LeasedPush, TASK_PUSHES_MOST, TaskPushRow};
 pub(crate) use self::tasks::{
     Begun, Body as TaskBody, Step, Stepped, TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskQuery, TaskRow, Upstream,
 };

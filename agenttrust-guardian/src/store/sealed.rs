@@ -11,6 +11,8 @@ const PAGE: i64 = 500;
 pub(crate) enum SecretOf {
     Webhook,
     McpServer,
+    CardKey,
+    TaskPush,
 }
 
 /// A secret that is kept, and for whom.
@@ -28,13 +30,16 @@ impl std::fmt::Debug for KeptSecret {
 }
 
 impl SecretOf {
-    pub(crate) const ALL: [Self; 2] = [Self::Webhook, Self::McpServer];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Webhook, Self::McpServer, Self::CardKey, Self::TaskPush];
 
     /// What the secret of this one is sealed for.
     pub(crate) fn about(self, id: &str) -> String {
         match self {
             Self::Webhook => format!("webhook:{id}"),
             Self::McpServer => format!("mcp_server:{id}"),
+            Self::CardKey => format!("card_key:{id}"),
+            Self::TaskPush => format!("task_push:{id}"),
         }
     }
 
@@ -45,6 +50,11 @@ impl SecretOf {
                 "SELECT id, credentials FROM mcp_servers \
                  WHERE id > $1 AND credentials IS NOT NULL ORDER BY id LIMIT $2"
             }
+            Self::CardKey => "SELECT id, secret FROM card_keys WHERE id > $1 ORDER BY id LIMIT $2",
+            Self::TaskPush => {
+                "SELECT id, secret FROM task_pushes \
+                 WHERE id > $1 AND secret IS NOT NULL ORDER BY id LIMIT $2"
+            }
         }
     }
 
@@ -54,6 +64,8 @@ impl SecretOf {
             Self::McpServer => {
                 "UPDATE mcp_servers SET credentials = $3 WHERE id = $1 AND credentials = $2"
             }
+            Self::CardKey => "UPDATE card_keys SET secret = $3 WHERE id = $1 AND secret = $2",
+            Self::TaskPush => "UPDATE task_pushes SET secret = $3 WHERE id = $1 AND secret = $2",
         }
     }
 }

@@ -6,6 +6,7 @@ mod approvals;
 mod approvals_in_parts;
 mod audience;
 mod bad_input;
+mod cards;
 mod counted;
 mod decides;
 mod delegated;
@@ -36,4 +37,5 @@ mod roles;
 mod shapes;
 #[path = "../support/mod.rs"]
 mod support;
+mod tasks;
 mod webhooks;

@@ -42,6 +42,7 @@ impl Own {
         let opening = digest.opening;
         let body = json!({ "name": agent, "url": "https://mcp.example.com/" });
         let server = api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
+        api.post(&format!("/api/v1/agents/{agent}/card"), ADMIN, json!({})).await.ok();
         Self { agent, token, token_id, session, approval, opening, giver, delegation, server }
     }
 }
@@ -65,6 +66,11 @@ enum Keeps {
 const TABLE: &[(&str, &str, Keeps)] = &[
     ("get", "/api/v1/agents", Keeps::Lists),
     ("get", "/api/v1/agents/{agent}", Keeps::Forbids),
+    ("get", "/api/v1/agents/{agent}/card", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/inbox/next", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/inbox/task_1/complete", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/inbox/task_1/fail", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/inbox/task_1/extend", Keeps::Forbids),
     ("get", "/api/v1/agent-tokens", Keeps::Lists),
     ("get", "/api/v1/agent-tokens?agent_id={agent}", Keeps::Forbids),
     ("post", "/api/v1/agent-tokens/issue", Keeps::Forbids),
@@ -114,6 +120,11 @@ fn body(method: &str, path: &str, own: &Own) -> Option<Value> {
             Some(json!({ "input": { "table": "users" }, "r": own.opening }))
         }
         (_, "/api/v1/tools") => Some(json!({ "tools": [{ "name": "search" }] })),
+        (_, "/api/v1/agents/{agent}/inbox/next") => Some(json!({})),
+        (_, "/api/v1/agents/{agent}/inbox/task_1/fail") => {
+            Some(json!({ "lease_id": "lease_1", "reason": "" }))
+        }
+        (_, path) if path.contains("/inbox/") => Some(json!({ "lease_id": "lease_1" })),
         _ => Some(json!({ "token": own.token })),
     }
 }
@@ -183,6 +194,7 @@ fn the_table_holds_every_endpoint_that_the_key_of_an_agent_reaches() {
         .iter()
         .map(|(method, path, _)| {
             let path = path.split('?').next().unwrap().replace("shared", "{id}");
+            let path = path.replace("task_1", "{task_id}");
             let ids =
                 ["{agent}", "{token_id}", "{session}", "{delegation}", "{approval}", "{server}"];
             (*method, ids.iter().fold(path, |path, id| path.replace(id, "{id}")))

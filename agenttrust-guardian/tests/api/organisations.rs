@@ -49,6 +49,7 @@ async fn things(api: &Api, admin: &str) -> Things {
     let key_id = made.text("id");
     let body = json!({ "name": "files", "url": "https://mcp.example.com/" });
     let mcp_server = api.post("/mcp/servers", admin, body).await.ok().text("id");
+    api.post(&format!("/api/v1/agents/{agent}/card"), admin, json!({})).await.ok();
     Things {
         agent,
         token,
@@ -71,6 +72,9 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
     let put = |path: String, body: Value| (Method::PUT, path, Some(body), 404);
     let post = |path: &str, body: Value| (Method::POST, path.to_owned(), Some(body), 404);
     let act = |path: String| (Method::POST, path, Some(json!({})), 404);
+    let lease = |what: &str, body: Value| {
+        post(&format!("/api/v1/agents/{agent}/inbox/task_1/{what}"), body)
+    };
     let tokens = "/api/v1/agent-tokens";
     let init = "/api/v1/agenttrust/api-sessions/init".to_owned();
     vec![
@@ -80,6 +84,17 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
         act(format!("/api/v1/agents/{agent}/suspend")),
         act(format!("/api/v1/agents/{agent}/reactivate")),
         put(format!("/api/v1/agents/{agent}/floor"), json!({ "mode": "open" })),
+        act(format!("/api/v1/agents/{agent}/inbox/next")),
+        lease("complete", json!({ "lease_id": "lease_1" })),
+        lease("fail", json!({ "lease_id": "lease_1", "reason": "" })),
+        lease("extend", json!({ "lease_id": "lease_1" })),
+        act(format!("/api/v1/agents/{agent}/card")),
+        get(format!("/api/v1/agents/{agent}/card")),
+        (Method::PUT, format!("/api/v1/agents/{agent}/card/publish"), None, 404),
+        (Method::DELETE, format!("/api/v1/agents/{agent}/card/publish"), None, 404),
+        // Before it is published, to everybody.
+        get(format!("/a2a/agents/{agent}/agent.json")),
+        get(format!("/a2a/agents/{agent}/.well-known/agent-card.json")),
         post(&format!("{tokens}/issue"), json!({ "agent_id": agent, "scopes": [] })),
         post(&format!("{tokens}/revoke"), json!({ "token": token, "reason": "" })),
         (Method::POST, init, Some(json!({ "token": token })), 401),

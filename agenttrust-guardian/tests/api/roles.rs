@@ -26,6 +26,8 @@ pub(crate) struct Subjects {
     /// An MCP server, and the digest of its tool `search`, where one is needed.
     mcp_server: (String, String),
     digest: String,
+    /// A task in the inbox of the agent, and the lease by which it was fetched, where one is needed.
+    task: (String, String),
     /// Where the policies are read from, for the one endpoint that reads them again.
     _folder: Option<tempfile::TempDir>,
 }
@@ -70,6 +72,10 @@ impl Subjects {
         let spare_key =
             harness.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
         let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
+        if route.starts_with("/api/v1/agents/{id}/card") {
+            let path = format!("/api/v1/agents/{}/card", harness.agent);
+            harness.post(&path, ADMIN, json!({})).await.ok();
+        }
         let webhook = match route {
             "/api/v1/webhooks/{id}" | "/api/v1/webhooks/{id}/deliveries" => {
                 harness.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
@@ -85,6 +91,10 @@ impl Subjects {
             }
             _ => (String::new(), String::new()),
         };
+        let task = match route.contains("/inbox/{task_id}/") {
+            true => fetched_task(&harness).await,
+            false => (String::new(), String::new()),
+        };
         Self {
             harness,
             token,
@@ -98,9 +108,25 @@ impl Subjects {
             webhook,
             mcp_server,
             digest: digest.opening,
+            task,
             _folder: folder,
         }
     }
+}
+
+/// A task that was sent to the agent, and the lease by which it was fetched.
+async fn fetched_task(harness: &Harness) -> (String, String) {
+    let message = json!({ "messageId": "m", "role": "ROLE_USER", "parts": [{ "text": "do it" }] });
+    let sent = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "SendMessage",
+        "params": { "message": message, "configuration": { "returnImmediately": true } },
+    });
+    let in_v1 = harness.with(&[("a2a-version", "1.0")]);
+    in_v1.post(&format!("/a2a/agents/{}", harness.agent), ADMIN, sent).await.ok();
+    let path = format!("/api/v1/agents/{}/inbox/next?wait=10", harness.agent);
+    let fetched = harness.post(&path, ADMIN, json!({})).await.ok().body;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&fetched["task"]["id"]), text(&fetched["lease_id"]))
 }
 
 /// Whether agent, gateway, auditor, operator and admin may.
@@ -120,6 +146,15 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/agents/{id}/suspend", [NO, NO, NO, OK, OK]),
     ("post", "/api/v1/agents/{id}/reactivate", [NO, NO, NO, OK, OK]),
     ("put", "/api/v1/agents/{id}/floor", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/agents/{id}/inbox/next", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/agents/{id}/inbox/{task_id}/complete", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/agents/{id}/inbox/{task_id}/fail", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/agents/{id}/inbox/{task_id}/extend", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/agents/{id}/card", [NO, NO, NO, OK, OK]),
+    ("get", "/api/v1/agents/{id}/card", [OK, NO, OK, OK, OK]),
+    ("put", "/api/v1/agents/{id}/card/publish", [NO, NO, NO, OK, OK]),
+    ("delete", "/api/v1/agents/{id}/card/publish", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/cards/keys/rotate", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/agent-tokens", [OK, NO, OK, OK, OK]),
     ("post", "/api/v1/agent-tokens/issue", [OK, NO, NO, NO, OK]),
     ("post", "/api/v1/agent-tokens/introspect", [OK, OK, OK, OK, OK]),
@@ -223,6 +258,12 @@ pub(crate) fn request(
             Some(json!({ "input": { "table": "users" }, "r": subjects.digest }))
         }
         (_, "/api/v1/agents/{id}/floor") => Some(json!({ "mode": "open" })),
+        (_, "/api/v1/agents/{id}/inbox/{task_id}/fail") => {
+            Some(json!({ "lease_id": subjects.task.1, "reason": "no time" }))
+        }
+        (_, route) if route.contains("/inbox/{task_id}/") => {
+            Some(json!({ "lease_id": subjects.task.1 }))
+        }
         (_, "/api/v1/webhooks") => Some(json!({
             "url": "https://hooks.example.com/", "events": ["approval.pending"],
         })),
@@ -235,6 +276,7 @@ pub(crate) fn request(
         _ => Some(json!({})),
     };
     let path = route.replace("{id}", id).replace("{name}", "search").replace("{tool}", "search");
+    let path = path.replace("{task_id}", &subjects.task.0);
     (method.to_uppercase().parse().unwrap(), path, body)
 }
 

@@ -4,6 +4,7 @@
 mod agents_cli;
 mod approvals_cli;
 mod audit;
+mod cards_cli;
 mod cli;
 mod config;
 mod delegations_cli;
@@ -23,4 +24,5 @@ mod secrets;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod tasks_cli;
 mod tls;

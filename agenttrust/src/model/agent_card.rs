@@ -105,7 +105,6 @@ pub struct AgentCard {
     pub url: Option<String>,
     /// What else the card says.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub other: Map<String, Value>,
 }
 
@@ -182,7 +181,6 @@ pub struct AgentInterface {
     pub tenant: Option<String>,
     /// What else is said of it.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub other: Map<String, Value>,
 }
 
@@ -218,7 +216,6 @@ pub struct AgentProvider {
     pub url: String,
     /// What else is said of it.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub other: Map<String, Value>,
 }
 
@@ -245,7 +242,6 @@ pub struct AgentCapabilities {
     pub extended_agent_card: Option<bool>,
     /// What else is said of it.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub other: Map<String, Value>,
 }
 
@@ -271,7 +267,6 @@ pub struct AgentExtension {
     pub params: Option<Map<String, Value>>,
     /// What else is said of it.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub other: Map<String, Value>,
 }
 
@@ -290,7 +285,6 @@ pub struct SecurityScheme {
     pub scheme: Option<String>,
     /// What A2A 1.0 says of it, such as `{"httpAuthSecurityScheme": {"scheme": "Bearer"}}`.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub other: Map<String, Value>,
 }
 
@@ -327,7 +321,6 @@ pub struct AgentCardSkill {
     pub output_modes: Vec<String>,
     /// What else is said of it.
     #[serde(flatten)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub other: Map<String, Value>,
 }
 

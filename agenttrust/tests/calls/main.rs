@@ -1,6 +1,7 @@
 //! What calls promise: by a guard, by `#[guarded]`, by the client's resources, and over the default transport.
 
 mod a2a;
+mod agent_cards;
 mod delegations;
 mod export;
 mod guard;

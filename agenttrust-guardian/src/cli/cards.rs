@@ -1,0 +1,369 @@
+//! `agenttrust cards`: what agents tell others of themselves, and the keys that sign it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use agenttrust::AgentCard;
+use agenttrust::model::{CardInterface, CardKeys, CardOptions, TrustedKey};
+use clap::{Args, Subcommand};
+
+use super::agents::id_of;
+use super::out;
+use super::remote::{Remote, failed};
+use crate::domain::file::read_text_at_most;
+use crate::domain::{GuardianError, duration};
+
+/// A file of a card or of keys is no longer than this.
+const FILE_MOST: u64 = 1 << 20;
+/// The longest time that a former key goes on signing.
+const OVERLAP_MOST: Duration = Duration::from_secs(30 * 86_400);
+
+/// What `agenttrust cards` is told.
+#[derive(Debug, Subcommand)]
+pub(super) enum Cards {
+    /// Generate the card of an agent from what is known of it, and print it
+    ///
+    /// What is not said stays as it was said before. A card that is published changes for everybody.
+    Generate {
+        /// The agent: its id, or its name where only one has it
+        agent: String,
+        #[command(flatten)]
+        said: Box<Said>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show the card of an agent, published or not
+    Show {
+        /// The agent: its id, or its name where only one has it
+        agent: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Publish the card of an agent, and print where it is
+    Publish {
+        /// The agent: its id, or its name where only one has it
+        agent: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Publish the card of an agent no more
+    Withdraw {
+        /// The agent: its id, or its name where only one has it
+        agent: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show the published card of an agent, as everybody may, without an API key
+    Public {
+        /// The id of the agent, agt_…
+        agent: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Verify the signature of a card: of the published one of an agent, or of one in a file
+    ///
+    /// It is verified by the keys of a file, else by those of the Guardian that AGENTTRUST_URL names. Where a card says
+    /// that its keys are is never asked.
+    Verify {
+        /// The id of the agent, agt_…
+        #[arg(required_unless_present = "card", conflicts_with = "card")]
+        agent: Option<String>,
+        /// The file of a card, as JSON
+        #[arg(long, value_name = "FILE")]
+        card: Option<PathBuf>,
+        /// The file of the keys that are trusted: a JSON Web Key Set, or one key in PEM
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// List the keys that cards are signed with, without an API key
+    Keys {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Have cards signed by a new key, and list the keys that there are then
+    RotateKey {
+        /// For how long the former keys sign beside it, such as 1h or 7d; 0s ends them at once
+        #[arg(long, value_name = "DURATION", value_parser = overlap)]
+        overlap: Option<Duration>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// What is said of a card.
+#[derive(Debug, Args)]
+pub(super) struct Said {
+    /// What the agent is for; empty for what is known without
+    #[arg(long)]
+    description: Option<String>,
+    /// The version of the agent; empty for 1.0.0
+    #[arg(long = "agent-version", value_name = "VERSION")]
+    version: Option<String>,
+    /// Where the agent itself is reached, such as https://agent.example/a2a, or JSONRPC/0.3=https://…, or
+    /// HTTP+JSON=https://…; may be given several times, the preferred one first. Only the Guardian sees it
+    #[arg(long = "interface", value_name = "[BINDING[/VERSION]=]URL", value_parser = interface)]
+    interfaces: Vec<CardInterface>,
+    /// The agent is reached nowhere, and fetches its tasks from its inbox
+    #[arg(long, conflicts_with = "interfaces")]
+    no_interfaces: bool,
+    /// A media type that the agent reads, such as text/plain; may be given several times
+    #[arg(long = "input-mode", value_name = "TYPE")]
+    input_modes: Vec<String>,
+    /// A media type that it writes; may be given several times
+    #[arg(long = "output-mode", value_name = "TYPE")]
+    output_modes: Vec<String>,
+    /// Where more is written about the agent; empty for nowhere
+    #[arg(long, value_name = "URL")]
+    documentation_url: Option<String>,
+    /// A picture of it; empty for none
+    #[arg(long, value_name = "URL")]
+    icon_url: Option<String>,
+}
+
+fn overlap(text: &str) -> Result<Duration, String> {
+    if text == "0s" {
+        return Ok(Duration::ZERO);
+    }
+    let parsed = duration::parse(text, &duration::UNITS, OVERLAP_MOST);
+    parsed.ok_or_else(|| "write it as 0s, 30m, 2h or 7d; 30d is the most".to_owned())
+}
+
+/// Reads `[BINDING[/VERSION]=]URL`. What stands before the first `=` is a binding only where it is no part of a URL.
+fn interface(text: &str) -> Result<CardInterface, String> {
+    let (how, url) = match text.split_once('=') {
+        Some((how, url)) if !how.contains(':') => (Some(how), url),
+        _ => (None, text),
+    };
+    let mut interface = CardInterface::new(url);
+    if let Some(how) = how {
+        let (binding, version) = match how.split_once('/') {
+            Some((binding, version)) => (binding, Some(version)),
+            None => (how, None),
+        };
+        interface =
+            interface.protocol_binding(binding.parse().map_err(|error| format!("{error}"))?);
+        if let Some(version) = version {
+            let version = version.parse().map_err(|error| format!("{error}"))?;
+            interface = interface.protocol_version(version);
+        }
+    }
+    Ok(interface)
+}
+
+impl Said {
+    fn options(self) -> CardOptions {
+        let mut options = CardOptions::default();
+        let listed = |modes: Vec<String>| Some(modes).filter(|modes| !modes.is_empty());
+        options.description = self.description;
+        options.version = self.version;
+        options.interfaces = match self.no_interfaces {
+            true => Some(Vec::new()),
+            false => Some(self.interfaces).filter(|interfaces| !interfaces.is_empty()),
+        };
+        options.default_input_modes = listed(self.input_modes);
+        options.default_output_modes = listed(self.output_modes);
+        options.documentation_url = self.documentation_url;
+        options.icon_url = self.icon_url;
+        options
+    }
+}
+
+impl Cards {
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        match self {
+            Self::Generate { agent, said, remote } => {
+                let client = remote.client()?;
+                let id = id_of(&client, &agent).await?;
+                let options = said.options();
+                let card = client.agent_cards().generate_with(&id, &options).await;
+                show(&card.map_err(failed)?, &remote)?;
+            }
+            Self::Show { agent, remote } => {
+                let client = remote.client()?;
+                let id = id_of(&client, &agent).await?;
+                show(&client.agent_cards().get(&id).await.map_err(failed)?, &remote)?;
+            }
+            Self::Publish { agent, remote } => {
+                let client = remote.client()?;
+                let id = id_of(&client, &agent).await?;
+                let card = client.agent_cards().publish(&id).await.map_err(failed)?;
+                match remote.json {
+                    true => out::json(&card)?,
+                    false => out::say(&out::harmless(&format!(
+                        "{}/agent.json",
+                        card.primary_url().unwrap_or_default()
+                    )))?,
+                }
+            }
+            Self::Withdraw { agent, remote } => {
+                let client = remote.client()?;
+                let id = id_of(&client, &agent).await?;
+                client.agent_cards().withdraw(&id).await.map_err(failed)?;
+                match remote.json {
+                    true => {
+                        out::json(&serde_json::json!({ "agent_id": id, "status": "withdrawn" }))?
+                    }
+                    false => out::say(&format!("the card of {id} is withdrawn"))?,
+                }
+            }
+            Self::Public { agent, remote } => {
+                let client = remote.client_without_key()?;
+                show(&client.agent_cards().get_public(&agent).await.map_err(failed)?, &remote)?;
+            }
+            Self::Verify { agent, card, keys, remote } => {
+                verify(agent.as_deref(), card.as_deref(), keys.as_deref(), &remote).await?;
+            }
+            Self::Keys { remote } => {
+                let client = remote.client_without_key()?;
+                list(&client.agent_cards().signing_keys().await.map_err(failed)?, &remote)?;
+            }
+            Self::RotateKey { overlap, remote } => {
+                let client = remote.client()?;
+                let keys = client.agent_cards().rotate_key(overlap).await.map_err(failed)?;
+                list(&keys, &remote)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn verify(
+    agent: Option<&str>,
+    card: Option<&Path>,
+    keys: Option<&Path>,
+    remote: &Remote,
+) -> Result<(), GuardianError> {
+    let client = remote.client_without_key()?;
+    let trusted = match keys {
+        Some(path) => trusted(path)?,
+        None => client.agent_cards().signing_keys().await.map_err(failed)?.trusted(),
+    };
+    let card: AgentCard = match (card, agent) {
+        (Some(path), _) => serde_json::from_str(&text(path)?).map_err(|error| {
+            GuardianError::Invalid(format!("{} holds no agent card: {error}", path.display()))
+        })?,
+        (None, agent) => {
+            let id = agent.unwrap_or_default();
+            client.agent_cards().get_public(id).await.map_err(failed)?
+        }
+    };
+    let key = card.verify_signature(&trusted);
+    let key = key.map_err(|error| GuardianError::Invalid(out::harmless(&error.to_string())))?;
+    let kid = out::harmless(key.kid().unwrap_or("without an id"));
+    match remote.json {
+        true => {
+            out::json(&serde_json::json!({ "name": card.name, "verified": true, "kid": key.kid() }))
+        }
+        false => out::say(&format!(
+            "the card of {} is signed by the trusted key {kid}",
+            out::harmless(&card.name)
+        )),
+    }
+}
+
+/// The keys of a file, in either of its forms.
+fn trusted(path: &Path) -> Result<Vec<TrustedKey>, GuardianError> {
+    let text = text(path)?;
+    if text.trim_start().starts_with("-----BEGIN") {
+        return TrustedKey::from_pem(&text).map(|key| vec![key]).map_err(failed);
+    }
+    let keys: CardKeys = serde_json::from_str(&text).map_err(|error| {
+        GuardianError::Invalid(format!("{} holds no JSON Web Key Set: {error}", path.display()))
+    })?;
+    Ok(keys.trusted())
+}
+
+fn text(path: &Path) -> Result<String, GuardianError> {
+    read_text_at_most(path, FILE_MOST).map_err(|error| {
+        GuardianError::Invalid(format!("{} cannot be read: {error}", path.display()))
+    })
+}
+
+fn show(card: &AgentCard, remote: &Remote) -> Result<(), GuardianError> {
+    match remote.json {
+        true => out::json(card),
+        false => out::facts(&about(card)),
+    }
+}
+
+/// Everything about a card that a person asks for, line by line.
+fn about(card: &AgentCard) -> Vec<(&'static str, String)> {
+    let skills: Vec<&str> = card.skills.iter().map(|skill| skill.name.as_str()).collect();
+    let interfaces = card.supported_interfaces.iter().map(|interface| {
+        let how = [interface.protocol_binding.as_str(), interface.protocol_version.as_str()];
+        format!("{} ({})", interface.url, how.join(" "))
+    });
+    vec![
+        ("name", card.name.clone()),
+        ("description", card.description.clone()),
+        ("version", card.version.clone()),
+        ("reached at", interfaces.collect::<Vec<_>>().join(", ")),
+        ("skills", skills.join(", ")),
+        ("reads", card.default_input_modes.join(", ")),
+        ("writes", card.default_output_modes.join(", ")),
+        ("trust score", card.trust_score().map(|score| score.to_string()).unwrap_or_default()),
+        ("documentation", card.documentation_url.clone().unwrap_or_default()),
+        ("icon", card.icon_url.clone().unwrap_or_default()),
+        ("signatures", card.signatures.len().to_string()),
+    ]
+}
+
+fn list(keys: &CardKeys, remote: &Remote) -> Result<(), GuardianError> {
+    if remote.json {
+        return out::json(keys);
+    }
+    if keys.keys.is_empty() {
+        return out::say("no key signs cards yet; the first card that is generated makes one");
+    }
+    let rows: Vec<_> = keys
+        .keys
+        .iter()
+        .map(|key| {
+            let ends = out::when_exactly(key.ends_at);
+            [key.kid.clone().unwrap_or_default(), ends, key.x.clone()]
+        })
+        .collect();
+    out::table(["KEY", "ENDS", "PUBLIC"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use agenttrust::model::{CardBinding, CardVersion};
+
+    use super::*;
+
+    #[test]
+    fn interface_is_a_url_and_how_it_is_spoken_to() {
+        for (text, url, binding, version) in [
+            (
+                "https://a.example/x?a=b",
+                "https://a.example/x?a=b",
+                CardBinding::JsonRpc,
+                CardVersion::V1,
+            ),
+            (
+                "JSONRPC/0.3=https://a.example",
+                "https://a.example",
+                CardBinding::JsonRpc,
+                CardVersion::V03,
+            ),
+            (
+                "HTTP+JSON=https://a.example",
+                "https://a.example",
+                CardBinding::HttpJson,
+                CardVersion::V1,
+            ),
+        ] {
+            let read = interface(text).unwrap();
+            assert_eq!(
+                (&*read.url, read.protocol_binding, read.protocol_version),
+                (url, binding, version)
+            );
+        }
+        assert!(interface("GRPC=https://a.example").unwrap_err().contains("JSONRPC or HTTP+JSON"));
+        assert!(interface("JSONRPC/2.0=https://a.example").unwrap_err().contains("1.0 or 0.3"));
+    }
+}
