@@ -22,6 +22,11 @@ CREATE INDEX tasks_of_source ON tasks (org_id, source, changed_at, id);
 CREATE INDEX tasks_of_target ON tasks (org_id, target_agent_id, changed_at, id);
 CREATE INDEX tasks_in_context ON tasks (org_id, source, context_id, created_at);
 CREATE INDEX tasks_by_age ON tasks (changed_at);
+-- What is under way is counted for each new one.
+CREATE INDEX tasks_under_way_of ON tasks (org_id, source)
+    WHERE state NOT IN ('completed', 'failed', 'canceled', 'rejected');
+CREATE INDEX tasks_under_way_for ON tasks (org_id, target_agent_id)
+    WHERE state NOT IN ('completed', 'failed', 'canceled', 'rejected');
 
 -- Messages of tasks, and where each is on its way. One messageId of one source is one message.
 CREATE TABLE task_messages (
@@ -53,7 +58,5 @@ CREATE TABLE task_messages (
 );
 CREATE UNIQUE INDEX task_messages_by_id ON task_messages (org_id, source, message_id);
 CREATE INDEX task_messages_of ON task_messages (task_id, created_at, id);
-CREATE INDEX task_messages_open ON task_messages (phase, next_at) WHERE phase <> 'ended';
-CREATE INDEX task_messages_held ON task_messages (approval_id) WHERE phase = 'held';
-CREATE INDEX task_messages_in_inbox ON task_messages (org_id, target_agent_id, created_at, id)
-    WHERE phase IN ('inbox', 'leased');
+CREATE INDEX task_messages_due ON task_messages (phase, next_at);
+CREATE INDEX task_messages_in_inbox ON task_messages (org_id, target_agent_id, phase, created_at, id);

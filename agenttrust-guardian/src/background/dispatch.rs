@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use agenttrust::background;
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 
 use super::maintenance::every;
 use crate::engine::Engine;
@@ -56,9 +56,8 @@ async fn move_on(engine: Weak<Engine>) {
         looks.mark_unchanged();
         drop(held);
         // An approval that is decided is heard of at once.
-        let heard = select(pin!(approvals.recv()), pin!(looks.changed()));
-        match select(heard, pin!(background::sleep(BEAT))).await {
-            Either::Left(_) | Either::Right(_) => {}
-        }
+        let (decided, looked) = (pin!(approvals.recv()), pin!(looks.changed()));
+        // Whichever comes first.
+        select(select(decided, looked), pin!(background::sleep(BEAT))).await;
     }
 }

@@ -14,3 +14,6 @@ mod replicas;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../api/tasks/target.rs"]
+mod target;
+mod tasks;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::work::{self, CLAIMED_FOR, Claimed, finished};
 use super::{adopt, hear, interfaces, outward, told};
-use crate::domain::task::{Phase, TaskState};
+use crate::domain::task::{Phase, TRUST_EXTENSION, TaskState};
 use crate::engine::Engine;
 use crate::outbound::a2a::{Handed, Interface, SendError, Sent, Way};
 use crate::store::{StoreError, TaskRow};
@@ -46,14 +46,13 @@ pub(super) async fn hand(
         let text = "its agent is not reached any more where it works at this task".to_owned();
         return work::end(engine, &claimed, Phase::Checking, TaskState::Failed, text).await;
     }
-    let Some(claimed) = begin(engine, claimed, &task).await? else { return Ok(()) };
+    let Some(mut claimed) = begin(engine, claimed, &task).await? else { return Ok(()) };
     let handed = outward::handed(engine, &claimed.message, &task).await?;
     let mut failed = SendError::NotSent("it has no interface".to_owned());
     for place in &places {
-        // Another replica would take it for lost.
-        if !claimed.is_fresh() {
-            failed = SendError::NotSent("this took too long".to_owned());
-            break;
+        // Another replica may take it for lost, and its sender send it again: then it is not sent here.
+        if !claimed.is_fresh() && !claimed.renew(engine).await? {
+            return Ok(());
         }
         match kept_alive(engine, &claimed, attempt(engine, &claimed, (&task, place), &handed)).await
         {
@@ -80,7 +79,17 @@ async fn begin(
     let until = now.saturating_add(CLAIMED_FOR);
     let mut step = claimed.step(Phase::Checking, Phase::Sending);
     step.next_claim = Some((claimed.claim.clone(), until));
-    if engine.store.step_task(step, now, |_| {}).await?.is_none() {
+    let state = match claimed.message.state_before {
+        None => TaskState::Submitted,
+        Some(_) => TaskState::Working,
+    };
+    // It waits for nothing any more, and is in doubt only if it comes to that again.
+    let begun = engine.store.step_task(step, now, move |row| {
+        if row.state() != state || row.task.metadata.contains_key(TRUST_EXTENSION) {
+            adopt::stand(&mut row.task, state, now);
+        }
+    });
+    if begun.await?.is_none() {
         return Ok(None);
     }
     claimed.at = at;

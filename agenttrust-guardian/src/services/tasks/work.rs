@@ -66,6 +66,17 @@ impl Claimed {
         }
     }
 
+    /// Keeps a message that is being sent for longer; returns whether it is still this replica's.
+    pub(super) async fn renew(&mut self, engine: &Engine) -> Result<bool, StoreError> {
+        let (at, until) = (Instant::now(), engine.clock.now().saturating_add(CLAIMED_FOR));
+        let (id, claim) = (self.message.id.clone(), self.claim.clone());
+        let renewed = engine.store.renew_task_message(id, claim, until).await?;
+        if renewed {
+            self.at = at;
+        }
+        Ok(renewed)
+    }
+
     /// Whether it was taken so lately that no other replica takes it for lost.
     pub(super) fn is_fresh(&self) -> bool {
         self.at.elapsed() < CLAIMED_FOR / 2

@@ -7,12 +7,12 @@ use super::*;
 const NEXT: &str = concat!(
     "UPDATE task_messages SET phase = 'leased', claim = $3, claimed_until = $4, attempts = attempts + 1 \
      WHERE id = (SELECT id FROM task_messages WHERE org_id = $1 AND target_agent_id = $2 \
-     AND (phase = 'inbox' OR (phase = 'leased' AND claimed_until <= $5)) ORDER BY created_at, id LIMIT 1) \
+     AND phase IN ('inbox', 'leased') AND (phase = 'inbox' OR claimed_until <= $5) ORDER BY created_at, id LIMIT 1) \
      AND (phase = 'inbox' OR (phase = 'leased' AND claimed_until <= $5)) RETURNING ",
     message_columns!()
 );
 const IS_WAITED_FOR: &str = "SELECT COUNT(*) FROM task_messages WHERE org_id = $1 AND target_agent_id = $2 \
-                             AND (phase = 'inbox' OR (phase = 'leased' AND claimed_until <= $3))";
+                             AND phase IN ('inbox', 'leased') AND (phase = 'inbox' OR claimed_until <= $3)";
 const EXTEND: &str =
     "UPDATE task_messages SET claimed_until = $3 WHERE id = $1 AND claim = $2 AND phase = 'leased'";
 const NEWEST_OF: &str = concat!(

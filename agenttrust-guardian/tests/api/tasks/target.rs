@@ -1,0 +1,138 @@
+//! An agent on a socket that speaks A2A 1.0 over JSON-RPC, counts what it is sent, and does as it is told.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// What it does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Does {
+    /// It is done at once.
+    Completes,
+    /// It works at it until it is cancelled, or told to end it.
+    Works,
+    /// It wants another message.
+    AsksBack,
+    /// It answers with a message instead of a task.
+    Says,
+    /// It takes the message and hangs up.
+    HangsUp,
+    /// It refuses it.
+    Refuses,
+    /// It answers about another task than it was asked for.
+    Lies,
+    /// It answers what is no JSON.
+    Html,
+}
+
+/// The agent.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    does: Mutex<Does>,
+    /// The messages that it was sent.
+    sent: Mutex<Vec<Value>>,
+    asked: AtomicUsize,
+    state: Mutex<&'static str>,
+}
+
+impl Target {
+    /// Begins to listen.
+    pub(crate) async fn start(does: Does) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/a2a", listener.local_addr().unwrap());
+        let inner = Arc::new(Inner {
+            does: Mutex::new(does),
+            sent: Mutex::default(),
+            asked: AtomicUsize::new(0),
+            state: Mutex::new("TASK_STATE_WORKING"),
+        });
+        let router = Router::new().route("/a2a", post(answer)).with_state(Arc::clone(&inner));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, inner }
+    }
+
+    /// Does something else from now on.
+    pub(crate) fn does(&self, does: Does) {
+        *self.inner.does.lock().unwrap() = does;
+    }
+
+    /// What it says of the task that it works at.
+    pub(crate) fn is(&self, state: &'static str) {
+        *self.inner.state.lock().unwrap() = state;
+    }
+
+    /// The messages that it was sent.
+    pub(crate) fn sent(&self) -> Vec<Value> {
+        self.inner.sent.lock().unwrap().clone()
+    }
+
+    /// How often it was asked after a task.
+    pub(crate) fn asked(&self) -> usize {
+        self.inner.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn task(state: &str) -> Value {
+    json!({
+        "id": "theirs-1", "contextId": "theirs-c", "status": { "state": state },
+        "artifacts": [{ "artifactId": "a", "parts": [{ "text": "a result" }] }],
+    })
+}
+
+async fn answer(State(inner): State<Arc<Inner>>, Json(asked): Json<Value>) -> Response {
+    let does = *inner.does.lock().unwrap();
+    let result = match asked["method"].as_str().unwrap() {
+        "SendMessage" => {
+            inner.sent.lock().unwrap().push(asked["params"]["message"].clone());
+            match does {
+                Does::Completes => json!({ "task": task("TASK_STATE_COMPLETED") }),
+                Does::Works => json!({ "task": task("TASK_STATE_WORKING") }),
+                Does::AsksBack => json!({ "task": task("TASK_STATE_INPUT_REQUIRED") }),
+                Does::Says => json!({ "message": {
+                    "messageId": "said", "role": "ROLE_AGENT", "parts": [{ "text": "hello" }],
+                } }),
+                Does::HangsUp => {
+                    // Long enough for whoever would kill the Guardian meanwhile.
+                    tokio::time::sleep(Duration::from_secs(3_600)).await;
+                    return "".into_response();
+                }
+                Does::Refuses => return refuse(&asked, -32005, "no such content"),
+                Does::Lies => {
+                    let task = json!({ "id": asked["id"], "status": { "state": "nonsense" } });
+                    json!({ "task": task })
+                }
+                Does::Html => return "<html>".into_response(),
+            }
+        }
+        "GetTask" | "CancelTask" if asked["params"]["id"] != "theirs-1" => {
+            return refuse(&asked, -32001, "no such task");
+        }
+        "GetTask" => {
+            inner.asked.fetch_add(1, Ordering::SeqCst);
+            task(*inner.state.lock().unwrap())
+        }
+        "CancelTask" => {
+            *inner.state.lock().unwrap() = "TASK_STATE_CANCELED";
+            task("TASK_STATE_CANCELED")
+        }
+        other => return refuse(&asked, -32601, other),
+    };
+    Json(json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result })).into_response()
+}
+
+fn refuse(asked: &Value, code: i64, message: &str) -> Response {
+    let error = json!({ "code": code, "message": message });
+    Json(json!({ "jsonrpc": "2.0", "id": asked["id"], "error": error })).into_response()
+}
