@@ -54,7 +54,7 @@ pub(crate) fn start(engine: &Arc<Engine>) {
 }
 
 /// Does `work` over and over, with so much time in between. A trouble is told once, until it is over.
-fn every<W, F>(pause: Duration, engine: &Arc<Engine>, trouble: &'static str, work: W)
+pub(super) fn every<W, F>(pause: Duration, engine: &Arc<Engine>, trouble: &'static str, work: W)
 where
     W: Fn(Arc<Engine>) -> F + Send + 'static,
     F: Future<Output = Result<(), StoreError>> + Send,
@@ -107,6 +107,7 @@ async fn prune(engine: &Engine) {
     in_steps("sessions", || store.prune_sessions(history)).await;
     in_steps("delegations", || store.prune_delegations(history)).await;
     in_steps("deliveries", || store.prune_deliveries(history)).await;
+    in_steps("tasks", || store.prune_tasks(history)).await;
     in_steps("approvals", || store.prune_approvals(history)).await;
 }
 

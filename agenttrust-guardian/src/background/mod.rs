@@ -2,10 +2,12 @@
 
 mod backoff;
 mod delivery;
+mod dispatch;
 #[cfg(test)]
 mod delivery_tests;
 mod maintenance;
 mod retention;
+mod task_pushes;
 
 use std::sync::Arc;
 
@@ -15,4 +17,6 @@ use crate::engine::Engine;
 pub(crate) fn start(engine: &Arc<Engine>) {
     maintenance::start(engine);
     delivery::start(engine);
+    dispatch::start(engine);
+    task_pushes::start(engine);
 }
