@@ -128,9 +128,17 @@ async fn list(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<V
     if limit == 0 {
         return Err(params.wrong("limit", "is 0; ask for at least one").into());
     }
+    let state = params.text("state")?;
+    let state = state.map(|word| {
+        TaskState::of(&word)
+            .ok_or_else(|| params.wrong("state", "is no state of a task, such as working"))
+    });
     let filter = TaskFilter {
-        limit: limit.min(PAGE_MOST),
+        target_agent_id: params.id("target_agent_id")?,
+        context_id: params.id("context_id")?,
+        state: state.transpose()?,
         cursor: params.text("cursor")?,
+        limit: limit.min(PAGE_MOST),
         ..TaskFilter::default()
     };
     let caller = came.reader(engine)?;
