@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agenttrust::AgentCard;
-use agenttrust::model::{CardInterface, CardKeys, CardOptions, TrustedKey};
+use agenttrust::model::{
+    CardBinding, CardInterface, CardKeys, CardOptions, CardVersion, TrustedKey,
+};
 use clap::{Args, Subcommand};
 
 use super::agents::id_of;
@@ -143,10 +145,10 @@ fn interface(text: &str) -> Result<CardInterface, String> {
             Some((binding, version)) => (binding, Some(version)),
             None => (how, None),
         };
-        interface =
-            interface.protocol_binding(binding.parse().map_err(|error| format!("{error}"))?);
+        interface = interface
+            .protocol_binding(binding.parse::<CardBinding>().map_err(|error| error.to_string())?);
         if let Some(version) = version {
-            let version = version.parse().map_err(|error| format!("{error}"))?;
+            let version = version.parse::<CardVersion>().map_err(|error| error.to_string())?;
             interface = interface.protocol_version(version);
         }
     }
@@ -331,8 +333,6 @@ fn list(keys: &CardKeys, remote: &Remote) -> Result<(), GuardianError> {
 
 #[cfg(test)]
 mod tests {
-    use agenttrust::model::{CardBinding, CardVersion};
-
     use super::*;
 
     #[test]

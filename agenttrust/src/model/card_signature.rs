@@ -212,7 +212,7 @@ fn is_good(key: &TrustedKey, signature: &AgentCardSignature, payload: &[u8]) -> 
 }
 
 /// What is signed, of a header in base64url and a payload (RFC 7515).
-pub(crate) fn signing_input(protected: &str, payload: &[u8]) -> String {
+fn signing_input(protected: &str, payload: &[u8]) -> String {
     format!("{protected}.{}", URL_SAFE_NO_PAD.encode(payload))
 }
 
