@@ -198,6 +198,7 @@ fn about(task: &A2ATask) -> Vec<(&'static str, String)> {
         ("from", task.source_agent_id.clone()),
         ("to", task.target_agent_id.clone()),
         ("state", stands(task)),
+        ("waits for", task.approval_id().unwrap_or_default().to_owned()),
         ("conversation", task.context_id.clone().unwrap_or_default()),
         ("said", text_of(task.status_message.as_ref())),
         ("asked", text_of(task.message.as_ref())),
@@ -225,6 +226,7 @@ fn about_sent(task: &MessageTask) -> Vec<(&'static str, String)> {
     vec![
         ("task", task.id.clone()),
         ("state", state),
+        ("waits for", task.approval_id().unwrap_or_default().to_owned()),
         ("conversation", task.context_id.clone()),
         ("said", task.text()),
     ]

@@ -27,7 +27,7 @@ use crate::model::TaskEvent;
 /// # Ok::<(), agenttrust::AgentTrustError>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "what happens is told only to whoever reads it"]
+#[must_use = "nothing is told before it is read"]
 pub struct TaskEvents {
     /// `None` once waiting for it has failed.
     events: Option<asynchronous::TaskEvents>,

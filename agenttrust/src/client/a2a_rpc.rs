@@ -92,7 +92,7 @@ fn message(text: &str, options: &SendMessageOptions) -> Result<TaskMessage> {
     Ok(message)
 }
 
-/// Refuses an id that is none.
+/// Refuses an empty id.
 pub(super) fn given(what: &str, id: &str) -> Result<()> {
     match id {
         "" => Err(AgentTrustError::invalid(format!("{what} is empty; give it, or leave it out"))),

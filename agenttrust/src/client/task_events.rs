@@ -29,7 +29,7 @@ const TOLD_LIMIT: usize = 8 * 1024 * 1024;
 /// It may be read from any runtime, or from none, and is a [`Stream`] as well. It ends once the task has ended, and
 /// where the task waits: for an approval, or for another message. After an error
 /// [`subscribe`](super::A2a::subscribe) hears the rest, and [`get_task`](super::A2a::get_task) says how it stands.
-#[must_use = "what happens is told only to whoever reads it"]
+#[must_use = "nothing is told before it is read"]
 pub struct TaskEvents {
     pieces: Pieces,
     told: Told,

@@ -154,6 +154,12 @@ impl A2ATask {
         text_of(&artifacts)
     }
 
+    /// Returns the id of the approval that it waits for, where our Guardian says so.
+    #[must_use]
+    pub fn approval_id(&self) -> Option<&str> {
+        said_beside(self.metadata.as_ref(), "approval_id")?.as_str()
+    }
+
     /// Returns whether it is not known if the target received it, as our Guardian says of a task that it was handing on
     /// when it was killed or the connection broke. Sending its message once more under the same message id asks again.
     #[must_use]
@@ -233,6 +239,12 @@ impl MessageTask {
         }
     }
 
+    /// Returns the id of the approval that it waits for, where our Guardian says so.
+    #[must_use]
+    pub fn approval_id(&self) -> Option<&str> {
+        said_beside(self.metadata.as_ref(), "approval_id")?.as_str()
+    }
+
     /// Returns whether it is not known if the target received it, as our Guardian says of a task that it was handing on
     /// when it was killed or the connection broke. Sending its message once more under the same message id asks again.
     #[must_use]
@@ -295,9 +307,12 @@ fn text_of(artifacts: &[TaskArtifact]) -> String {
 }
 
 /// What our Guardian says of a task beside the task.
+fn said_beside<'t>(metadata: Option<&'t Value>, member: &str) -> Option<&'t Value> {
+    metadata?.get(TRUST_EXTENSION)?.get(member)
+}
+
 fn in_doubt(metadata: Option<&Value>) -> bool {
-    let said = metadata.and_then(|metadata| metadata.get(TRUST_EXTENSION)?.get("in_doubt"));
-    said == Some(&Value::Bool(true))
+    said_beside(metadata, "in_doubt") == Some(&Value::Bool(true))
 }
 
 /// The state that is said: by a word of any version, or by an object that holds one.

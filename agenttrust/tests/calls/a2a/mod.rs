@@ -263,6 +263,8 @@ async fn our_guardian_is_told_more_and_tells_more() {
                 let mut one = task("task_1", "pending");
                 one["state"] = json!("auth-required");
                 one["context_id"] = json!("ctx_1");
+                let held = json!({ "approval_id": "apr_1" });
+                one["metadata"] = json!({ agenttrust::model::ATI_TRUST_EXTENSION_URI: held });
                 json!({ "tasks": [one], "next_cursor": "y" })
             }
         };
@@ -274,7 +276,7 @@ async fn our_guardian_is_told_more_and_tells_more() {
         .metadata(json!({ "m": 1 }))
         .part(TaskPart::data(json!({ "year": 2026 })));
     let sent = client.a2a().send_message_with("b", "", &options).await.unwrap();
-    assert!(sent.in_doubt());
+    assert!(sent.in_doubt() && sent.approval_id().is_none());
     let filter = TaskFilter::default()
         .target_agent_id("b")
         .context_id("ctx_1")
@@ -285,5 +287,5 @@ async fn our_guardian_is_told_more_and_tells_more() {
     assert_eq!(page.next.as_deref(), Some("y"));
     let [one] = &page.items[..] else { panic!("{page:?}") };
     assert_eq!(one.state, Some(TaskState::AuthRequired));
-    assert_eq!(one.context_id.as_deref(), Some("ctx_1"));
+    assert_eq!((one.context_id.as_deref(), one.approval_id()), (Some("ctx_1"), Some("apr_1")));
 }
