@@ -115,6 +115,24 @@ async fn there_is_no_key_until_there_is_a_card_and_none_is_ever_in_clear() {
 }
 
 #[tokio::test]
+async fn key_that_seals_is_replaced_and_cards_are_signed_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("at.db").display().to_string();
+    let (old, new) = (SECRET_KEY.repeat(16), "1e0f".repeat(16));
+    let sealed_by =
+        |keys: String| open_with(|builder| builder.database(&database).secret_key(keys));
+    let api = sealed_by(old.clone()).await;
+    let agent = published(&api).await;
+    let before = read(&api, &public_of(&agent), &[]).await;
+    api.guardian.close().await;
+    for keys in [format!("{new},{old}"), new] {
+        let api = sealed_by(keys).await;
+        assert_eq!(read(&api, &public_of(&agent), &[]).await, before);
+        api.guardian.close().await;
+    }
+}
+
+#[tokio::test]
 async fn replicas_that_need_the_first_key_or_another_at_once_agree_on_one() {
     let Some(fresh) = Fresh::or_skip() else { return };
     let replica = |name: &str| {
