@@ -22,32 +22,32 @@ use super::word::wire_words;
 pub struct CardOptions {
     /// What the agent is for; empty for what is known without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false, max_length = 2000))]
+    #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
     pub description: Option<String>,
     /// The version of the agent; empty for `1.0.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false, max_length = 200))]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub version: Option<String>,
     /// Where the agent itself is reached, the preferred way first. Only the Guardian sees it, which hands tasks on to
     /// it; an empty list means that the agent fetches its tasks from its inbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false, max_items = 5))]
+    #[cfg_attr(feature = "openapi", schema(max_items = 5))]
     pub interfaces: Option<Vec<CardInterface>>,
     /// The media types that the agent reads; an empty list for `text/plain` and `application/json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false, max_items = 20))]
+    #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub default_input_modes: Option<Vec<String>>,
     /// The media types that it writes, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false, max_items = 20))]
+    #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub default_output_modes: Option<Vec<String>>,
     /// Where more is written about the agent; empty for nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false, max_length = 2000))]
+    #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
     pub documentation_url: Option<String>,
     /// A picture of it; empty for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false, max_length = 2000))]
+    #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
     pub icon_url: Option<String>,
 }
 
