@@ -270,7 +270,8 @@ async fn verify(
 fn trusted(path: &Path) -> Result<Vec<TrustedKey>, GuardianError> {
     let text = text(path)?;
     if text.trim_start().starts_with("-----BEGIN") {
-        return TrustedKey::from_pem(&text).map(|key| vec![key]).map_err(failed);
+        let key = TrustedKey::from_pem(&text);
+        return key.map(|key| vec![key]).map_err(|error| GuardianError::Invalid(error.to_string()));
     }
     let keys: CardKeys = serde_json::from_str(&text).map_err(|error| {
         GuardianError::Invalid(format!("{} holds no JSON Web Key Set: {error}", path.display()))

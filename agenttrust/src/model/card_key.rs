@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::timestamp::Timestamp;
 use super::tolerant::or_default;
-use crate::error::{AgentTrustError, Result};
 
 /// The keys by which cards are signed, as a JSON Web Key Set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,6 +89,20 @@ impl CardKey {
     }
 }
 
+/// Says that something is no key by which cards could be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidCardKey {
+    /// It is no JSON Web Key of Ed25519.
+    #[error(
+        "the key is no Ed25519 public key; a JSON Web Key of one has `kty` OKP, `crv` Ed25519 and 32 bytes as `x`"
+    )]
+    Jwk,
+    /// It is no Ed25519 key in PEM.
+    #[error("the key is no Ed25519 public key in PKIX PEM; give another one")]
+    Pem,
+}
+
 /// A key whose signatures are believed.
 ///
 /// ```
@@ -100,7 +113,7 @@ impl CardKey {
 ///            -----END PUBLIC KEY-----\n";
 /// let key = TrustedKey::from_pem(pem)?.with_kid("2026-11");
 /// assert_eq!(key.kid(), Some("2026-11"));
-/// # Ok::<(), agenttrust::AgentTrustError>(())
+/// # Ok::<(), agenttrust::model::InvalidCardKey>(())
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct TrustedKey {
@@ -113,14 +126,10 @@ impl TrustedKey {
     ///
     /// # Errors
     ///
-    /// [`Validation`](AgentTrustError::Validation) for what is no Ed25519 key.
-    pub fn from_jwk(jwk: &CardKey) -> Result<Self> {
+    /// [`InvalidCardKey`] for what is no Ed25519 key.
+    pub fn from_jwk(jwk: &CardKey) -> Result<Self, InvalidCardKey> {
         let key = jwk.bytes().and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-        let key = key.filter(|key| !key.is_weak()).ok_or_else(|| {
-            AgentTrustError::invalid(
-                "the key is no Ed25519 public key; a JSON Web Key of one has `kty` OKP, `crv` Ed25519 and 32 bytes as `x`",
-            )
-        })?;
+        let key = key.filter(|key| !key.is_weak()).ok_or(InvalidCardKey::Jwk)?;
         Ok(Self { kid: jwk.kid.clone().filter(|kid| !kid.is_empty()), key })
     }
 
@@ -128,14 +137,10 @@ impl TrustedKey {
     ///
     /// # Errors
     ///
-    /// [`Validation`](AgentTrustError::Validation) for what is no such key.
-    pub fn from_pem(pem: &str) -> Result<Self> {
+    /// [`InvalidCardKey`] for what is no such key.
+    pub fn from_pem(pem: &str) -> Result<Self, InvalidCardKey> {
         let key = VerifyingKey::from_public_key_pem(pem).ok().filter(|key| !key.is_weak());
-        let key = key.ok_or_else(|| {
-            AgentTrustError::invalid(
-                "the key is no Ed25519 public key in PKIX PEM; give another one",
-            )
-        })?;
+        let key = key.ok_or(InvalidCardKey::Pem)?;
         Ok(Self { kid: None, key })
     }
 

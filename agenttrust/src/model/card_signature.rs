@@ -5,8 +5,6 @@
 //! required, and its Python library does not. The two forms tell absent from empty differently and agree on everything
 //! else, so a signature of either is good. What our Guardian signs is the same in both.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Signature;
@@ -23,38 +21,27 @@ const HEADER_MAX_BYTES: usize = 8 << 10;
 const NAMED_MOST: usize = 5;
 
 /// Why a card is not to be believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CardSignatureError {
     /// It has no signature.
+    #[error("the card is not signed, so nothing in it is to be relied on")]
     Unsigned,
     /// None of its signatures is by a key that is trusted: the ids of the keys that they name.
+    #[error(
+        "the card is signed by no key that is trusted, but by {0:?}; trust such a key only where it came by a way of \
+         its own"
+    )]
     Untrusted(Vec<String>),
     /// A signature names a key that is trusted, or none, and does not go with the card.
+    #[error(
+        "no signature of the card goes with it: it was changed, or signed by another key; fetch it again"
+    )]
     Wrong,
     /// It holds numbers or texts that have no form of RFC 8785.
+    #[error("the card holds what has no canonical form, so no signature can go with it")]
     NotCanonical,
 }
-
-impl fmt::Display for CardSignatureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsigned => f.write_str("the card is not signed, so nothing in it is to be relied on"),
-            Self::Untrusted(kids) => write!(
-                f,
-                "the card is signed by no key that is trusted, but by {kids:?}; trust such a key only where it came by a way of its own"
-            ),
-            Self::Wrong => f.write_str(
-                "no signature of the card goes with it: it was changed, or signed by another key; fetch it again",
-            ),
-            Self::NotCanonical => f.write_str(
-                "the card holds what has no canonical form, so no signature can go with it",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CardSignatureError {}
 
 /// The header of a signature, as far as it matters.
 struct Header {

@@ -56,7 +56,7 @@ pub use self::audit::{
     AuditLogVerification, AuditPage, AuditVerification,
 };
 pub use self::capability::{CapabilityError, CapabilitySet};
-pub use self::card_key::{CardKey, CardKeys, TrustedKey};
+pub use self::card_key::{CardKey, CardKeys, InvalidCardKey, TrustedKey};
 pub use self::card_options::{CardBinding, CardInterface, CardOptions, CardVersion};
 pub use self::card_signature::CardSignatureError;
 pub use self::delegation::{
