@@ -190,7 +190,10 @@ async fn not_handed(
     let goes_on = claimed.message.state_before;
     match failed {
         SendError::NotSent(why) => again(engine, claimed, why).await,
-        SendError::InDoubt(why) => doubt(engine, claimed, Phase::Sending, &why).await,
+        SendError::InDoubt(why) => {
+            tracing::warn!(task_id = claimed.message.task_id, why, "an agent gave no answer");
+            doubt(engine, claimed, Phase::Sending, "it gave no answer, or not in time").await
+        }
         // A target that refuses one message works on at what it was sent before.
         SendError::Refused { code, message } if goes_on.is_some() && code != TASK_NOT_FOUND => {
             let state = goes_on.unwrap_or(TaskState::Working);
@@ -211,12 +214,15 @@ async fn again(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), St
     let wait = wait_after(message.attempts);
     let next_at = now.saturating_add(wait);
     if message.begun_at.until(next_at) > TRIED_FOR {
-        let text = format!("the agent was not reached for {} s: {why}", TRIED_FOR.as_secs());
+        tracing::warn!(task_id = message.task_id, why, "an agent was not reached for too long");
+        let text = format!("the agent was not reached for {} s", TRIED_FOR.as_secs());
         return work::end(engine, claimed, Phase::Sending, TaskState::Failed, text).await;
     }
     let mut step = claimed.step(Phase::Sending, Phase::Ready);
     step.next_at = next_at;
-    let text = format!("the agent was not reached, and is tried again: {why}");
+    // Where the agent is, and why it is not there, is not for its callers to know.
+    tracing::warn!(task_id = message.task_id, why, "an agent was not reached");
+    let text = "the agent is not reached at present; the message was not sent, and is tried again";
     let put_off = engine.store.step_task(step, now, move |row| {
         let state = row.state();
         adopt::say(&mut row.task, state, text, now, None);

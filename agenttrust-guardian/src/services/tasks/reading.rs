@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use agenttrust::model::AgentStatus;
 use agenttrust::{Timestamp, background};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -71,6 +72,10 @@ pub(super) async fn get(
 /// cannot be asked, and what cannot be believed, leaves it as it was.
 pub(super) async fn ask_after(engine: &Arc<Engine>, task: &TaskRow) -> Option<TaskRow> {
     let upstream = task.upstream.as_ref().filter(|_| !task.state().is_terminal())?;
+    let target = engine.registry.agents.get(&task.org_id, &task.target_agent_id)?;
+    if target.agent.status != AgentStatus::Active {
+        return None;
+    }
     let now = engine.clock.now();
     let ours = engine.store.ask_after_task(task.id.clone(), now, before(now, FRESH)).await;
     if !ours.ok()? {

@@ -199,6 +199,10 @@ pub(super) async fn finished(
     message: &TaskMessageRow,
     stepped: &Stepped,
 ) -> Result<(), StoreError> {
+    for earlier in &stepped.earlier {
+        // The target took it, and went on.
+        told::outcome(engine, &stepped.task, earlier, TaskState::Working).await;
+    }
     if stepped.ended {
         told::ended(engine, &stepped.task, message).await;
     }

@@ -21,8 +21,10 @@ const END_OPEN: &str = "UPDATE task_messages SET phase = 'ended', claim = NULL W
                         AND phase IN ('checking', 'held', 'ready', 'in_doubt', 'inbox', 'leased', 'sent')";
 const IS_SENDING: &str =
     "SELECT COUNT(*) FROM task_messages WHERE task_id = $1 AND phase = 'sending'";
-const END_EARLIER: &str = "UPDATE task_messages SET phase = 'ended' WHERE task_id = $1 AND id <> $2 \
-                           AND phase = 'sent'";
+const END_EARLIER: &str = concat!(
+    "UPDATE task_messages SET phase = 'ended' WHERE task_id = $1 AND id <> $2 AND phase = 'sent' RETURNING ",
+    message_columns!()
+);
 const WRITE: &str = "UPDATE tasks SET state = $2, task = $3, upstream = $4, asked_at = $5, changed_at = $6 \
                      WHERE id = $1";
 // While a message of it is under way here, what its target says is not the last word.
@@ -54,6 +56,8 @@ pub(crate) struct Stepped {
     pub(crate) task: TaskRow,
     /// Whether it ended by this.
     pub(crate) ended: bool,
+    /// Messages of it that were sent before, and of which nothing more is awaited.
+    pub(crate) earlier: Vec<TaskMessageRow>,
 }
 
 impl Store {
@@ -119,11 +123,22 @@ impl Store {
             if moved == 0 {
                 return Ok(None);
             }
-            if step.to == Phase::Sent {
-                let earlier = query(END_EARLIER).bind(&step.task_id).bind(&step.id);
-                earlier.execute(&mut transaction).await?;
+            let mut earlier = Vec::new();
+            if matches!(step.to, Phase::Sent | Phase::Ended) {
+                let end = query(END_EARLIER).bind(&step.task_id).bind(&step.id);
+                let rows: Vec<RawMessage> = end.fetch_all(&mut transaction).await?;
+                for row in rows {
+                    earlier.push(TaskMessageRow::try_from(row)?);
+                }
             }
-            let stepped = write(&mut transaction, &step.task_id, now, change).await?;
+            let mut stepped = write(&mut transaction, &step.task_id, now, change).await?;
+            if let Some(stepped) = &mut stepped {
+                stepped.earlier = earlier;
+                // It may have been ended meanwhile, by its target or its sender.
+                if stepped.task.state().is_terminal() {
+                    query(END_OPEN).bind(&step.task_id).execute(&mut transaction).await?;
+                }
+            }
             transaction.commit().await?;
             Ok(stepped)
         })
@@ -200,12 +215,12 @@ async fn write(
 ) -> Result<Option<Stepped>, sqlx::Error> {
     let Some(before) = task(transaction, id).await? else { return Ok(None) };
     if before.state().is_terminal() {
-        return Ok(Some(Stepped { task: before, ended: false }));
+        return Ok(Some(Stepped { task: before, ended: false, earlier: Vec::new() }));
     }
     let mut after = before.clone();
     change(&mut after);
     if after.task == before.task && after.upstream == before.upstream {
-        return Ok(Some(Stepped { task: before, ended: false }));
+        return Ok(Some(Stepped { task: before, ended: false, earlier: Vec::new() }));
     }
     after.changed_at = now.max(before.changed_at);
     query(WRITE)
@@ -219,5 +234,5 @@ async fn write(
         .await?;
     note(transaction, Kind::Task, &after.org_id, id, now).await?;
     let ended = after.state().is_terminal();
-    Ok(Some(Stepped { task: after, ended }))
+    Ok(Some(Stepped { task: after, ended, earlier: Vec::new() }))
 }

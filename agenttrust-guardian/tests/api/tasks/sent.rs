@@ -131,7 +131,7 @@ async fn target_that_is_away_is_tried_again_and_one_that_hangs_up_leaves_a_doubt
     let away = Target { url: format!("http://{address}/a2a"), ..Target::start(Does::Says).await };
     house.reached_at(&away).await;
     let task = house.sends("m-1", "do it").await;
-    let look = async || said(&house.task(&task["id"]).await).contains("not reached");
+    let look = async || said(&house.task(&task["id"]).await).contains("is not reached at present");
     eventually_within(Duration::from_secs(10), "it says nothing", look).await;
     assert_eq!(house.task(&task["id"]).await["status"]["state"], "TASK_STATE_SUBMITTED");
     let target = Target::start(Does::Completes).await;
