@@ -1,5 +1,6 @@
 //! A message as it was asked: whether it can be one, what tells it from others, and what of it an approval is bound to.
 
+use agenttrust::internal::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -76,7 +77,7 @@ pub(super) fn checked(asked: Asked) -> Result<Checked, TaskError> {
             "the message holds a NUL character, which cannot be kept; remove it".to_owned(),
         ));
     }
-    Ok(Checked { body, digest: format!("{:x}", Sha256::digest(&text)) })
+    Ok(Checked { body, digest: hex::encode(&Sha256::digest(&text)) })
 }
 
 fn check_parts(parts: &[Part]) -> Result<(), TaskError> {
