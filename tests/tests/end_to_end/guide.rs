@@ -73,6 +73,7 @@ in_every_form! {
     section_7_a_guard_checks_before_and_reports_after
     section_8_a_held_check_succeeds_once_it_is_approved
     section_9_an_approval_is_read_approved_and_denied
+    section_11_a_task_is_sent_held_approved_completed_and_cancelled
     section_12_every_error_is_the_one_that_the_guide_names
 }
 

@@ -1,8 +1,11 @@
 //! The guide's examples with `.await`, and what their comments say.
 
+use std::time::Duration;
+
+use agenttrust::model::{A2ATaskStatus, TaskState};
 use agenttrust::{
-    ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, ApprovalStatus,
-    InitSessionRequest, IntrospectTokenRequest, IssueTokenRequest, SessionMode,
+    ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, ApprovalStatus, Effect,
+    InitSessionRequest, IntrospectTokenRequest, IssueTokenRequest, SendTaskRequest, SessionMode,
 };
 use agenttrust_guardian::Role;
 use agenttrust_tests::bounded::until;
@@ -264,6 +267,50 @@ pub(super) async fn section_9_an_approval_is_read_approved_and_denied(house: &Ho
     guard.check_with_effect("db_delete", "drop table users", "destructive").await?;
     let refused = guard.check_with_effect("db_delete", "drop table invoices", "destructive").await;
     assert!(matches!(refused, Err(AgentTrustError::ActionDenied { .. })), "{refused:?}");
+    Ok(())
+}
+
+pub(super) async fn section_11_a_task_is_sent_held_approved_completed_and_cancelled(
+    house: &House,
+) -> Result<()> {
+    let admin = house.admin_client()?;
+    let agent_b = admin.agents().create(&bot(&[])).await?;
+    let reaches = format!("a2a/{}", agent_b.id);
+    let Tenant { agent, client, approver } = house.tenant(&[&reaches]).await?;
+    let a2a = client.a2a();
+
+    // A2A v1.0: send a message to a target agent
+    let task = a2a.send_message(&agent_b.id, "Search for recent AI safety papers").await?;
+    assert!(task.id.starts_with("task_"));
+    // Poll for completion, then cancel if needed
+    assert_eq!(a2a.get_task(&task.id).await?.status, "pending");
+    assert_eq!(a2a.cancel_task(&task.id).await?.status, "cancelled");
+    let again = a2a.cancel_task(&task.id).await;
+    assert!(again.is_err_and(|error| error.code() == "A2A_ERROR_-32002"));
+
+    // Back-compat (A2A v0.3), held for an approval, after which it goes on by itself
+    admin.tools().set_effect(&reaches, Effect::Destructive).await?;
+    let request = SendTaskRequest {
+        source_agent_id: agent.id.clone(),
+        target_agent_id: agent_b.id.clone(),
+        message: "Summarize the latest security report".into(),
+    };
+    let held = a2a.send_task(&request).await?;
+    assert_eq!((held.status, held.state), (A2ATaskStatus::Pending, Some(TaskState::AuthRequired)));
+    let inbox = admin.inbox(&agent_b.id);
+    assert!(inbox.next(Duration::ZERO).await?.is_none());
+    let approval_id = held.approval_id().context("it names its approval")?;
+    approver.approvals().approve(approval_id, "admin@company.com").await?;
+    let asked = inbox.next(Duration::from_secs(10)).await?.context("it went on")?;
+    assert_eq!((&*asked.task.id, &*asked.source_agent_id), (&*held.id, &*agent.id));
+    assert_eq!(asked.message.text(), "Summarize the latest security report");
+    inbox.complete(&asked.lease(), "nothing to report").await?;
+    let done = a2a.get_task(&held.id).await?;
+    assert_eq!((done.status, &*done.text()), (A2ATaskStatus::Completed, "nothing to report"));
+    let listed = a2a.list_tasks().await?;
+    assert!([&task.id, &held.id].iter().all(|id| listed.iter().any(|it| it.id == **id)));
+    let none = a2a.get_task("task_none").await;
+    assert!(matches!(none, Err(AgentTrustError::NotFound { .. })), "{none:?}");
     Ok(())
 }
 
