@@ -10,6 +10,8 @@ CREATE TABLE tasks (
     -- In A2A's words, and what they are said in: the task as its caller sees it.
     state           TEXT NOT NULL,
     task            TEXT NOT NULL,
+    -- How long that is: a page of a list has only so much.
+    bytes           BIGINT NOT NULL,
     -- Where the target is reached, and the ids that it gave; nothing of it is shown.
     upstream        TEXT,
     -- When the target was last asked after it.

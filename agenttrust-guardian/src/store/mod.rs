@@ -76,7 +76,8 @@ pub(crate) use self::sealed::{KeptSecret, SecretOf};
 pub(crate) use self::sessions::SessionRow;
 pub(crate) use self::task_pushes::{LeasedPush, TASK_PUSHES_MOST, TaskPushRow};
 pub(crate) use self::tasks::{
-    Begun, Body as TaskBody, Step, Stepped, TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskQuery, TaskRow, Upstream,
+    Begun, Body as TaskBody, Step, Stepped, TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskQuery,
+    TaskRow, TaskRows, Upstream,
 };
 pub(crate) use self::telemetry::{EventRow, Kept, Stage, believed_events, keep_events};
 pub(crate) use self::tokens::TokenRow;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) use self::begin::Begun;
-pub(crate) use self::reading::TaskQuery;
+pub(crate) use self::reading::{TaskQuery, TaskRows};
 pub(crate) use self::step::{Step, Stepped};
 use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, from_micros, to_json, unreadable};

@@ -19,6 +19,8 @@ use crate::store::{StoreError, TaskRow, Upstream};
 
 /// How often the row is kept up at least while pieces come.
 const KEPT_EVERY: Duration = Duration::from_secs(1);
+/// How often at most, however often it stands otherwise.
+const KEPT_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 /// The longest task, as JSON, in bytes.
 const TASK_MAX_BYTES: usize = 4 << 20;
 
@@ -52,7 +54,8 @@ pub(super) async fn hear(
         if state.is_terminal() {
             break;
         }
-        if state != kept_state || kept_at.is_none_or(|at| at.elapsed() >= KEPT_EVERY) {
+        let pause = if state == kept_state { KEPT_EVERY } else { KEPT_AT_MOST_EVERY };
+        if kept_at.is_none_or(|at| at.elapsed() >= pause) {
             keep(engine, claimed, Phase::Sending, &heard).await.map_err(Failed::Keeping)?;
             (kept_at, kept_state) = (Some(Instant::now()), state);
         }
@@ -128,11 +131,14 @@ fn named(place: &Interface, update: &Update) -> Option<Upstream> {
     Some(interfaces::upstream(place, id.clone(), context_id.clone()))
 }
 
-/// How much an update adds.
+/// How much an update takes, and what it costs beside: many small ones are as much as a few large ones.
 fn size(update: &Update) -> usize {
-    match update {
-        Update::Artifact { artifact, .. } => json!(artifact).to_string().len(),
-        Update::Task(task) => json!(task).to_string().len(),
-        Update::Message(_) | Update::Status { .. } => 0,
-    }
+    const EACH: usize = 64;
+    let text = match update {
+        Update::Artifact { artifact, .. } => json!(artifact).to_string(),
+        Update::Task(task) => json!(task).to_string(),
+        Update::Message(message) => json!(message).to_string(),
+        Update::Status { status, .. } => json!(status).to_string(),
+    };
+    text.len().saturating_add(EACH)
 }

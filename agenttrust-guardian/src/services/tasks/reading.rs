@@ -16,7 +16,7 @@ use crate::domain::names::check_name;
 use crate::domain::task::{TASK_PREFIX, Task, TaskError, TaskState};
 use crate::engine::Engine;
 use crate::outbound::a2a::{SendError, Way};
-use crate::store::{Place, Stepped, StoreError, TaskQuery, TaskRow};
+use crate::store::{Place, Stepped, StoreError, TaskQuery, TaskRow, TaskRows};
 
 /// How old what is known of a task at its target may be.
 const FRESH: Duration = Duration::from_secs(1);
@@ -165,11 +165,9 @@ pub(super) async fn rows(
         state: filter.state,
         since: filter.since,
         after,
-        limit: i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
+        limit: i64::try_from(limit).unwrap_or(i64::MAX),
     };
-    let (mut rows, total) = engine.reading_store.tasks(wanted).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
+    let TaskRows { rows, more, total } = engine.reading_store.tasks(wanted).await?;
     let last = rows.last().filter(|_| more);
     let next = last.map(|row| format!("{}.{}", row.changed_at.unix_micros(), row.id));
     Ok((rows, next, total.unsigned_abs()))

@@ -14,8 +14,8 @@ const UNDER_WAY: &str = "SELECT COUNT(*) FROM tasks WHERE org_id = $1 AND source
 const UNDER_WAY_AT_TARGET: &str = "SELECT COUNT(*) FROM tasks WHERE org_id = $1 AND target_agent_id = $2 \
                                    AND state NOT IN ('completed', 'failed', 'canceled', 'rejected')";
 const INSERT_TASK: &str = "INSERT INTO tasks (id, org_id, context_id, source, source_agent_id, target_agent_id, \
-                           state, task, upstream, asked_at, created_at, changed_at) \
-                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                           state, task, bytes, upstream, asked_at, created_at, changed_at) \
+                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const INSERT_MESSAGE: &str = "INSERT INTO task_messages (id, task_id, org_id, source, message_id, target_agent_id, \
                               digest, body, key_id, session_id, phase, claim, claimed_until, state_before, \
                               created_at, begun_at) \
@@ -140,6 +140,7 @@ pub(super) async fn task(
 }
 
 async fn insert_task(transaction: &mut Transaction, task: &TaskRow) -> Result<(), sqlx::Error> {
+    let text = to_json(&task.task);
     let statement = query(INSERT_TASK)
         .bind(&task.id)
         .bind(&task.org_id)
@@ -148,7 +149,8 @@ async fn insert_task(transaction: &mut Transaction, task: &TaskRow) -> Result<()
         .bind(&task.source_agent_id)
         .bind(&task.target_agent_id)
         .bind(task.state().as_str())
-        .bind(to_json(&task.task))
+        .bind(&text)
+        .bind(bytes(&text))
         .bind(task.upstream.as_ref().map(to_json))
         .bind(task.asked_at.unix_micros())
         .bind(task.created_at.unix_micros())
@@ -178,4 +180,9 @@ async fn insert_message(
         .bind(message.created_at.unix_micros())
         .bind(message.begun_at.unix_micros());
     statement.execute(transaction).await.map(drop)
+}
+
+/// How long a text is.
+pub(super) fn bytes(text: &str) -> i64 {
+    i64::try_from(text.len()).unwrap_or(i64::MAX)
 }

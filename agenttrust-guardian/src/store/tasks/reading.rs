@@ -30,7 +30,7 @@ macro_rules! list {
 macro_rules! page {
     ($agents:literal) => {
         list!(
-            task_columns!(),
+            "id, bytes",
             $agents,
             " AND ($7 IS NULL OR (changed_at, id) < ($7, $8)) ORDER BY changed_at DESC, id DESC LIMIT $9"
         )
@@ -41,6 +41,33 @@ const PAGE_ON_POSTGRES: &str = page!("SELECT jsonb_array_elements_text($2::jsonb
 const COUNT_ON_SQLITE: &str = list!("COUNT(*)", "SELECT value FROM json_each($2)", "");
 const COUNT_ON_POSTGRES: &str =
     list!("COUNT(*)", "SELECT jsonb_array_elements_text($2::jsonb)", "");
+
+macro_rules! of_ids {
+    ($ids:literal) => {
+        concat!(
+            "SELECT ",
+            task_columns!(),
+            " FROM tasks WHERE id IN (",
+            $ids,
+            ") ORDER BY changed_at DESC, id DESC"
+        )
+    };
+}
+const OF_IDS_ON_SQLITE: &str = of_ids!("SELECT value FROM json_each($1)");
+const OF_IDS_ON_POSTGRES: &str = of_ids!("SELECT jsonb_array_elements_text($1::jsonb)");
+
+/// How much the tasks of a page take, as JSON, in bytes, before the page ends.
+const PAGE_BYTES: i64 = 4 << 20;
+
+/// A page of tasks.
+#[derive(Debug)]
+pub(crate) struct TaskRows {
+    pub(crate) rows: Vec<TaskRow>,
+    /// Whether others follow.
+    pub(crate) more: bool,
+    /// How many there are on all pages.
+    pub(crate) total: i64,
+}
 
 /// Which tasks are listed.
 #[derive(Clone, Debug)]
@@ -86,21 +113,36 @@ impl Store {
         .await
     }
 
-    /// A page of tasks, the one that changed last first, and how many there are on all pages.
-    pub(crate) async fn tasks(&self, wanted: TaskQuery) -> Result<(Vec<TaskRow>, i64), StoreError> {
+    /// A page of tasks, the one that changed last first. It has fewer than it may where those are long.
+    pub(crate) async fn tasks(&self, wanted: TaskQuery) -> Result<TaskRows, StoreError> {
         self.run(move |db| async move {
-            let (page, count) = match &db {
-                Db::Sqlite(_) => (PAGE_ON_SQLITE, COUNT_ON_SQLITE),
-                Db::Postgres(_) => (PAGE_ON_POSTGRES, COUNT_ON_POSTGRES),
+            let (page, count, of_ids) = match &db {
+                Db::Sqlite(_) => (PAGE_ON_SQLITE, COUNT_ON_SQLITE, OF_IDS_ON_SQLITE),
+                Db::Postgres(_) => (PAGE_ON_POSTGRES, COUNT_ON_POSTGRES, OF_IDS_ON_POSTGRES),
             };
             let (total,): (i64,) = wanted.bind(count).fetch_one(&db).await?;
             let (at, id) =
                 wanted.after.as_ref().map(|after| (after.created_at, after.id.clone())).unzip();
-            let page =
-                wanted.bind(page).bind(at.map(Timestamp::unix_micros)).bind(id).bind(wanted.limit);
-            let rows: Vec<RawTask> = page.fetch_all(&db).await?;
+            let found: Vec<(String, i64)> = wanted
+                .bind(page)
+                .bind(at.map(Timestamp::unix_micros))
+                .bind(id)
+                .bind(wanted.limit.saturating_add(1))
+                .fetch_all(&db)
+                .await?;
+            let (mut ids, mut bytes) = (Vec::new(), 0);
+            for (id, long) in &found {
+                bytes += long;
+                let has_room = bytes <= PAGE_BYTES || ids.is_empty();
+                if !has_room || i64::try_from(ids.len()).is_ok_and(|count| count >= wanted.limit) {
+                    break;
+                }
+                ids.push(id);
+            }
+            let more = ids.len() < found.len();
+            let rows: Vec<RawTask> = query(of_ids).bind(to_json(&ids)).fetch_all(&db).await?;
             let rows: Result<Vec<TaskRow>, _> = rows.into_iter().map(TaskRow::try_from).collect();
-            Ok((rows?, total))
+            Ok(TaskRows { rows: rows?, more, total })
         })
         .await
     }

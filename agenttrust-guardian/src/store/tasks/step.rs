@@ -2,7 +2,7 @@
 
 use super::super::changes::{Kind, note};
 use super::super::db::query;
-use super::begin::task;
+use super::begin::{bytes, task};
 use super::*;
 
 // Who has it says so by its claim: two replicas that move it at once are told apart by this one statement.
@@ -25,7 +25,7 @@ const END_EARLIER: &str = concat!(
     "UPDATE task_messages SET phase = 'ended' WHERE task_id = $1 AND id <> $2 AND phase = 'sent' RETURNING ",
     message_columns!()
 );
-const WRITE: &str = "UPDATE tasks SET state = $2, task = $3, upstream = $4, asked_at = $5, changed_at = $6 \
+const WRITE: &str = "UPDATE tasks SET state = $2, task = $3, bytes = $4, upstream = $5, asked_at = $6, changed_at = $7 \
                      WHERE id = $1";
 // While a message of it is under way here, what its target says is not the last word.
 const ASK: &str = "UPDATE tasks SET asked_at = $2 WHERE id = $1 AND asked_at <= $3 AND NOT EXISTS \
@@ -223,10 +223,12 @@ async fn write(
         return Ok(Some(Stepped { task: before, ended: false, earlier: Vec::new() }));
     }
     after.changed_at = now.max(before.changed_at);
+    let text = to_json(&after.task);
     query(WRITE)
         .bind(id)
         .bind(after.state().as_str())
-        .bind(to_json(&after.task))
+        .bind(&text)
+        .bind(bytes(&text))
         .bind(after.upstream.as_ref().map(to_json))
         .bind(after.asked_at.unix_micros())
         .bind(after.changed_at.unix_micros())
