@@ -172,7 +172,8 @@ impl RouterClient {
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = if parts.headers["content-type"] == "text/event-stream" {
+        let kind = parts.headers.get("content-type");
+        let bytes = if kind.is_some_and(|kind| kind == "text/event-stream") {
             // It has no end; its first event says that it is there.
             Stream { body }.next().await.unwrap().into()
         } else {
