@@ -124,9 +124,10 @@ fn either(words: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use crate::model::{
-        AgentStatus, ApprovalStatus, AuditCheckpointSays, Binds, BoundTo, DeliveryStatus, Effect,
-        HealthStatus, Issued, KeyRole, PolicyEffect, PolicyLimitPer, PolicySource, SessionMode,
-        SessionSource, SessionState, TelemetryEventType, TokenState, WebhookEvent,
+        A2ATaskStatus, AgentStatus, ApprovalStatus, AuditCheckpointSays, Binds, BoundTo,
+        DeliveryStatus, Effect, HealthStatus, Issued, KeyRole, PolicyEffect, PolicyLimitPer,
+        PolicySource, SessionMode, SessionSource, SessionState, TaskRole, TaskState,
+        TelemetryEventType, TokenState, WebhookEvent,
     };
 
     #[test]
@@ -153,7 +154,10 @@ mod tests {
             SessionState,
             TelemetryEventType,
             TokenState,
-            WebhookEvent
+            WebhookEvent,
+            A2ATaskStatus,
+            TaskRole,
+            TaskState
         ];
         for (of, said) in &refusals {
             assert!(!said.contains(of), "{said}");
