@@ -263,8 +263,11 @@ impl Modify for Keyed {
                 if operation.security.is_none() {
                     keyed(operation);
                 }
-                if name == "/mcp/{server_id}" {
-                    refused_as_mcp_has_it(operation);
+                if matches!(name.as_str(), "/mcp/{server_id}" | "/a2a") {
+                    refused_as_json_rpc_has_it(operation);
+                }
+                if matches!(name.as_str(), "/mcp/{server_id}" | "/a2a" | "/a2a/agents/{id}") {
+                    in_a_session(operation);
                 }
                 if is_guides(operation) {
                     tells_what_it_ignored(operation);
@@ -321,8 +324,8 @@ fn keyed(operation: &mut Operation) {
     operation.parameters.get_or_insert_default().push(RefOr::T(header));
 }
 
-/// Says that an error may be a message of JSON-RPC, and who may come.
-fn refused_as_mcp_has_it(operation: &mut Operation) {
+/// Says that an error may be a message of JSON-RPC.
+fn refused_as_json_rpc_has_it(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && !status.starts_with('2')
@@ -334,6 +337,10 @@ fn refused_as_mcp_has_it(operation: &mut Operation) {
             response.content.insert("application/json".to_owned(), content.into());
         }
     }
+}
+
+/// Describes the header that names a session.
+fn in_a_session(operation: &mut Operation) {
     if let Some(parameters) = &mut operation.parameters {
         let said = "The session that calls are checked in, of a caller with a key";
         let header = described_header("X-Session-ID", said, NameOrEmpty::schema());

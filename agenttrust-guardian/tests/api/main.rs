@@ -1,5 +1,6 @@
 //! What the Guardian answers over HTTP, embedded: decisions and everything that they rest on.
 
+mod a2a;
 mod agents_change;
 mod approval_list;
 mod approvals;

@@ -92,6 +92,7 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
         get(format!("/api/v1/agents/{agent}/card")),
         (Method::PUT, format!("/api/v1/agents/{agent}/card/publish"), None, 404),
         (Method::DELETE, format!("/api/v1/agents/{agent}/card/publish"), None, 404),
+        act(format!("/a2a/agents/{agent}")),
         // Before it is published, to everybody.
         get(format!("/a2a/agents/{agent}/agent.json")),
         get(format!("/a2a/agents/{agent}/.well-known/agent-card.json")),

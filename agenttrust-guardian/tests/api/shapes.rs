@@ -5,7 +5,7 @@ use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::roles::{Subjects, request};
+use crate::roles::{JSON_RPC, Subjects, request};
 use crate::support::{Api, open};
 
 const IGNORED: &str = "agenttrust-ignored";
@@ -51,8 +51,8 @@ fn endpoints(document: &Value) -> Vec<Endpoint> {
     let mut found = Vec::new();
     for (route, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            // What answers as MCP has it is tried in `mcp_proxy/bad_input.rs`.
-            if operation["security"] != json!([{}]) && route != "/mcp/{server_id}" {
+            // What answers as MCP and A2A have it is tried in `mcp_proxy/bad_input.rs` and in `a2a/bad_input.rs`.
+            if operation["security"] != json!([{}]) && !JSON_RPC.contains(&route.as_str()) {
                 let (method, route) = (method.clone(), route.clone());
                 found.push(Endpoint { method, route, operation: operation.clone() });
             }

@@ -77,9 +77,9 @@ async fn every_operation_says_what_it_is_and_what_it_answers() {
             let told = responses.contains_key(of_bodies);
             assert_eq!(told, operation["requestBody"].is_object(), "{at}: {of_bodies}");
         }
-        // What is answered there is what MCP has, streams and all.
-        let of_mcp = route == "/mcp/{server_id}";
-        for (status, response) in responses.iter().filter(|_| !of_mcp) {
+        // What is answered there is what MCP and A2A have, streams and all.
+        let of_json_rpc = ["/mcp/{server_id}", "/a2a", "/a2a/agents/{id}"].contains(&route.as_str());
+        for (status, response) in responses.iter().filter(|_| !of_json_rpc) {
             // What is not sent again has no body.
             if status == "304" {
                 assert!(response["content"].is_null(), "{at}");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use self::arrows::{Arrows, arrows};
 
 /// The Guardian's rooms from the ground up: each knows only those before it.
-const GUARDIAN: [&str; 21] = [
+const GUARDIAN: [&str; 23] = [
     "domain",
     "classify",
     "manifest",
@@ -25,7 +25,9 @@ const GUARDIAN: [&str; 21] = [
     "otel",
     "services",
     "background",
+    "wire",
     "mcp",
+    "a2a",
     "http",
     "guardian",
     "builder",
