@@ -53,7 +53,7 @@ impl Turn<'_> {
             }
             Ask::List(listing) => self.list(listing).await?,
             Ask::Cancel { id } => {
-                let caller = self.came.sender(self.engine, None)?;
+                let caller = self.came.owner(self.engine)?;
                 let task = tasks::cancel(self.engine, &caller, Some(self.target), &id).await?;
                 written::task(version, &task)
             }
@@ -173,7 +173,7 @@ impl Turn<'_> {
     async fn push(&self, ask: Ask) -> Result<Value, Failure> {
         let (engine, version) = (self.engine, self.version);
         // Who is told is of those who send.
-        let caller = self.came.sender(engine, None)?;
+        let caller = self.came.owner(engine)?;
         match ask {
             Ask::SetPush { task_id, push } => {
                 let about = self.about(&task_id);

@@ -88,7 +88,7 @@ async fn answered(
         }
         "tasks/cancel" => {
             let id = task_id(&mut params)?;
-            let caller = came.sender(engine, None)?;
+            let caller = came.owner(engine)?;
             let task = tasks::cancel(engine, &caller, None, &id).await?;
             Ok(written(&Between { task, ..parties::get(engine, &caller, &id).await? }))
         }

@@ -127,18 +127,20 @@ impl Telling {
     }
 
     async fn wait(&mut self) -> Waited {
+        let Self { engine, alive, following, begun, told_at, .. } = self;
+        // One and the same over all ticks: what it waits for may take longer than one of them.
+        let mut next = pin!(following.next());
         loop {
-            if let Some(why) = self.alive.over(&self.engine) {
+            if let Some(why) = alive.over(engine) {
                 return Waited::Over(why);
             }
-            if *self.engine.closing().borrow() || self.begun.elapsed() > STREAM_MOST {
+            if *engine.closing().borrow() || begun.elapsed() > STREAM_MOST {
                 return Waited::End;
             }
-            if self.told_at.elapsed() >= BEAT {
+            if told_at.elapsed() >= BEAT {
                 return Waited::Beat;
             }
-            let (next, tick) = (pin!(self.following.next()), pin!(background::sleep(TICK)));
-            match select(next, tick).await {
+            match select(next.as_mut(), pin!(background::sleep(TICK))).await {
                 Either::Left((Some(event), _)) => return Waited::Event(Box::new(event)),
                 Either::Left((None, _)) => return Waited::End,
                 Either::Right(_) => {}

@@ -36,7 +36,7 @@ impl Came {
     ///
     /// Forbidden for an agent that is not the key's, and for one that is not active; invalid where nothing says who sends.
     pub(super) fn sender(&self, engine: &Engine, said: Option<String>) -> Result<Caller, Error> {
-        let access = self.need(Permission::SendTasks)?;
+        let access = self.key.need(Permission::SendTasks)?;
         if let (Some(said), Some(named)) = (&said, &self.named)
             && said != named
         {
@@ -58,7 +58,7 @@ impl Came {
     ///
     /// Those of [`sender`](Self::sender).
     pub(super) fn reader(&self, engine: &Engine) -> Result<Caller, Error> {
-        let access = self.need(Permission::ReadTasks)?;
+        let access = self.key.need(Permission::ReadTasks)?;
         match self.only().or_else(|| self.named.clone()) {
             Some(agent_id) if self.key.role == Role::Gateway => {
                 self.agent(engine, agent_id, Access::Any)
@@ -69,8 +69,18 @@ impl Came {
         }
     }
 
-    fn need(&self, permission: Permission) -> Result<Access, Error> {
-        self.key.need(permission)
+    /// Who has something done about a task that there is: as who sends, but that a key of several agents need not say which.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sender`](Self::sender).
+    pub(super) fn owner(&self, engine: &Engine) -> Result<Caller, Error> {
+        self.key.need(Permission::SendTasks)?;
+        match self.only().or_else(|| self.named.clone()) {
+            Some(agent_id) => self.agent(engine, agent_id, self.key.role.may(Permission::Check)),
+            None if self.key.role == Role::Gateway => Err(unsaid()),
+            None => Ok(self.caller(None)),
+        }
     }
 
     /// The only agent that a key of an agent is bound to.

@@ -20,6 +20,7 @@ pub(crate) mod parties;
 pub(crate) mod pushes;
 mod reading;
 mod sending;
+mod subscribed;
 mod told;
 mod work;
 
@@ -32,6 +33,7 @@ use tokio::sync::broadcast::Receiver;
 
 pub(crate) use self::caller::Caller;
 use self::reading::Woken;
+use self::subscribed::Subscribed;
 use crate::domain::task::{Message, Task, TaskError, TaskEvent, TaskState};
 use crate::engine::Engine;
 
@@ -153,6 +155,9 @@ pub(crate) struct Following {
     told: Task,
     /// What its target tells, where it is heard at this replica.
     pieces: Option<Receiver<TaskEvent>>,
+    /// What its target tells this one alone, where it was asked for that.
+    subscribed: Option<Subscribed>,
+    has_subscribed: bool,
     woken: Woken,
     over: bool,
 }

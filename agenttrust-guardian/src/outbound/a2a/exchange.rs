@@ -173,7 +173,12 @@ pub(super) fn unanswered(error: Error, only_reads: bool) -> SendError {
         Error::Refused(_) | Error::Unreached(_) => SendError::NotSent(error.to_string()),
         Error::NoAnswer(_) if only_reads => SendError::NotSent(error.to_string()),
         Error::NoAnswer(_) => SendError::InDoubt(error.to_string()),
-        Error::Redirected { .. } | Error::TooLong(_) => SendError::Lies(error.to_string()),
+        // Where it points to is not for a sender to know.
+        Error::Redirected { status, .. } => SendError::Lies(format!(
+            "it answered HTTP {} and points elsewhere, where nothing is sent",
+            status.as_u16()
+        )),
+        Error::TooLong(_) => SendError::Lies(error.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use agenttrust::background;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Map, Value};
@@ -51,7 +52,10 @@ pub(super) async fn open(way: &Way<'_>, call: &Call<'_>) -> Result<Updates, Send
     let exchange::Answering { incoming, id, .. } = answering;
     let (events, over, came) = (Events::default(), false, 0);
     let mut hearing = Hearing { incoming, events, version, id, about: None, begun, came, over };
-    let first = match hearing.next(way.patience).await {
+    let left = way.patience.saturating_sub(begun.elapsed());
+    let heard = background::timeout(left, hearing.next(left)).await;
+    let late = |_| Some(Err(SendError::InDoubt("it told nothing in time".to_owned())));
+    let first = match heard.unwrap_or_else(late) {
         Some(Ok(first)) => first,
         Some(Err(SendError::InDoubt(why))) if call.only_reads() => {
             return Err(SendError::NotSent(why));

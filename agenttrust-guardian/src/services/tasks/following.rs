@@ -1,14 +1,18 @@
-//! A task is followed: by what its target tells, where it is heard at this replica, else by its row.
+//! A task is followed: by what its target tells, where it is heard at this replica or tells those who subscribe, else by
+//! its row.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::background;
+use futures_util::future::{Either, select};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::reading::{self, Woken};
-use super::{Caller, Following};
+use super::subscribed::Subscribed;
+use super::{Caller, Following, adopt};
 use crate::domain::task::{Phase, Task, TaskError, TaskEvent};
 use crate::engine::Engine;
 
@@ -36,6 +40,8 @@ pub(super) async fn follow(
         told: task.clone(),
         task,
         pieces,
+        subscribed: None,
+        has_subscribed: false,
         woken,
         over: false,
     })
@@ -46,6 +52,9 @@ pub(super) async fn next(following: &mut Following) -> Option<TaskEvent> {
     loop {
         if following.over {
             return None;
+        }
+        if let Some(told) = subscribed(following).await {
+            return Some(told);
         }
         let Some(pieces) = &mut following.pieces else { return by_row(following).await };
         match heard(pieces).await {
@@ -64,6 +73,39 @@ pub(super) async fn next(following: &mut Following) -> Option<TaskEvent> {
             }
             Piece::Nothing if following.is_stopped() => return None,
             Piece::Nothing => {}
+        }
+    }
+}
+
+/// What its target tells this one alone; `None` where it tells nothing any more.
+async fn subscribed(following: &mut Following) -> Option<TaskEvent> {
+    loop {
+        let heard = {
+            let updates = following.subscribed.as_mut()?;
+            let (next, woken) = (pin!(updates.next()), pin!(following.woken.within(BEAT)));
+            match select(next, woken).await {
+                Either::Left((update, _)) => Either::Left(update),
+                Either::Right((goes_on, _)) => Either::Right(goes_on),
+            }
+        };
+        match heard {
+            Either::Left(Some(Ok(update))) => {
+                let (before, now) = (following.told.clone(), following.engine.clock.now());
+                let event = adopt::update(&mut following.told, update, now);
+                if following.told != before {
+                    following.over = ends(&event);
+                    return Some(event);
+                }
+            }
+            Either::Left(Some(Err(_)) | None) | Either::Right(false) => following.subscribed = None,
+            Either::Right(true) => {
+                let id = &following.task.id;
+                let row = reading::visible(&following.engine, &following.caller, None, id).await;
+                // What the Guardian ended itself its target may not know.
+                if row.map_or(true, |row| row.state().is_terminal()) {
+                    following.subscribed = None;
+                }
+            }
         }
     }
 }
@@ -108,6 +150,11 @@ async fn by_row(following: &mut Following) -> Option<TaskEvent> {
             following.over = rests;
             return Some(event);
         }
+        if phase == Phase::Sent && !following.has_subscribed && !rests {
+            following.has_subscribed = true;
+            following.subscribed = Subscribed::to(&engine, &row).await;
+            return Box::pin(next(following)).await;
+        }
         if rests || !following.woken.within(BEAT).await {
             following.over = true;
             return None;
@@ -146,7 +193,7 @@ fn apply(told: &mut Task, event: &TaskEvent) {
         TaskEvent::Status { status, .. } => told.status.clone_from(status),
         // It is compared as a whole once it is not heard any more.
         TaskEvent::Artifact { artifact, append, .. } => {
-            super::adopt::artifact(&mut told.artifacts, artifact.clone(), *append);
+            adopt::artifact(&mut told.artifacts, artifact.clone(), *append);
         }
     }
 }

@@ -1,0 +1,47 @@
+//! A task that goes on at its target, heard there by one who follows it: each piece as it comes. Nothing of it is kept;
+//! the row is kept up by asking, as ever.
+
+use std::fmt;
+
+use futures_util::StreamExt as _;
+
+use super::interfaces;
+use crate::engine::Engine;
+use crate::outbound::a2a::{SendError, Update, Updates, Way};
+use crate::store::TaskRow;
+
+/// What a target tells one who follows its task.
+pub(super) struct Subscribed(Updates);
+
+impl fmt::Debug for Subscribed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subscribed(..)")
+    }
+}
+
+impl Subscribed {
+    /// Subscribes at the target; `None` where it does not tell, or the task is at none.
+    pub(super) async fn to(engine: &Engine, row: &TaskRow) -> Option<Self> {
+        let upstream = row.upstream.as_ref().filter(|_| !row.state().is_terminal())?;
+        let known = interfaces::of(engine, &row.org_id, &row.target_agent_id).await.ok()?;
+        let interface = interfaces::again(&known, upstream)?;
+        let patience = engine.settings.mcp.patience;
+        let way = Way { outbound: &engine.outbound, interface, patience };
+        match way.subscribe(&upstream.task_id).await {
+            Ok(updates) => Some(Self(updates)),
+            Err(error) => {
+                tracing::debug!(%error, task_id = row.id, "a target tells nothing of a task");
+                None
+            }
+        }
+    }
+
+    /// What it tells next; `None` at the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub(super) async fn next(&mut self) -> Option<Result<Update, SendError>> {
+        self.0.next().await
+    }
+}
