@@ -32,7 +32,8 @@ const VERSION: &str = "A2A-Version";
     post, path = "/a2a/agents/{id}", operation_id = "call_agent", tag = "a2a",
     params(
         ("id" = Name, Path, description = "The agent that is asked"),
-        ("A2A-Version" = Option<String>, Query, description = "The version of A2A, where the header does not say it"),
+        ("A2A-Version" = Option<String>, Header, description = "The version of A2A: 1.0, or 0.3, which is meant if it is absent"),
+        ("A2A-Version" = Option<String>, Query, description = "The same, where the header does not say it"),
     ),
     request_body = Message,
     responses(

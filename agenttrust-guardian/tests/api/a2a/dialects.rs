@@ -39,7 +39,8 @@ async fn message_of_either_version_reaches_an_agent_of_any_with_every_part() {
 
         let mut old = v03_message("");
         old["parts"] = v03_parts();
-        let said = reached.v03("message/send", json!({ "message": old })).await;
+        let waits = json!({ "message": old, "configuration": { "blocking": true } });
+        let said = reached.v03("message/send", waits).await;
         let task = &said["result"];
         assert_eq!(
             (&task["kind"], &task["status"]["state"]),
@@ -67,12 +68,8 @@ async fn message_of_either_version_reaches_an_agent_of_any_with_every_part() {
 async fn task_that_goes_on_is_got_cancelled_and_listed() {
     for speaks in Speaks::ALL {
         let reached = Reached::by(speaks).await;
-        let params = json!({
-            "message": v1_message("work"), "configuration": { "returnImmediately": true },
-        });
-        let task = reached.v1("SendMessage", params).await["result"]["task"].clone();
-        assert_eq!(task["status"]["state"], "TASK_STATE_WORKING", "{task}");
-        let id = task["id"].as_str().unwrap();
+        let id = reached.works().await;
+        let id = id.as_str().unwrap();
         assert!(id.starts_with("task_"));
         let got = reached.v1("GetTask", json!({ "id": id })).await;
         assert_eq!(got["result"]["status"]["state"], "TASK_STATE_WORKING", "{got}");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::target::Speaks;
 use super::{Reached, request};
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 
 impl Reached {
     async fn guide(&self, method: &str, params: Value) -> Answer {
@@ -30,7 +30,12 @@ async fn task_is_sent_got_listed_and_cancelled_with_a_word_for_its_status() {
     for message in [json!("work"), json!({ "text": "work" })] {
         let said = reached.guide("tasks/send", reached.sending(message)).await.ok().body;
         let task = &said["result"];
-        assert_eq!(task["status"], "running", "{said}");
+        assert!(task["status"] == "pending" || task["status"] == "running", "{said}");
+        let is_running = async || {
+            let got = reached.guide("tasks/get", json!({ "id": task["id"] })).await.ok().body;
+            got["result"]["status"] == "running"
+        };
+        eventually("it is worked at", is_running).await;
         assert_eq!(task["source_agent_id"], reached.house.source.as_str());
         assert_eq!(task["target_agent_id"], reached.house.target.as_str());
         assert_eq!(task["message"], "work");
@@ -99,5 +104,5 @@ async fn source_is_an_agent_of_the_key() {
     foreign.as_object_mut().unwrap().remove("source_agent_id");
     let said = reached.guide_by(&operator, "tasks/send", foreign).await.ok().body;
     assert_eq!(said["result"]["source_agent_id"], "", "{said}");
-    assert_eq!(said["result"]["status"], "completed", "{said}");
+    eventually("both were sent", async || reached.target.sent().len() == 2).await;
 }

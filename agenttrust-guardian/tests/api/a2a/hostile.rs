@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use agenttrust_testkit::eventually;
 use serde_json::json;
 
 use super::target::Speaks;
@@ -51,15 +52,19 @@ async fn agent_that_does_not_answer_leaves_its_task_in_doubt_and_is_sent_nothing
             let params = json!({
                 "message": message, "configuration": { "returnImmediately": true },
             });
-            let task = reached.v1("SendMessage", params.clone()).await["result"]["task"].clone();
-            assert_eq!(task["status"]["state"], "TASK_STATE_SUBMITTED", "{text}: {task}");
-            let known = &task["metadata"]["https://agenttrust.id/ext/trust/v1"];
-            assert_eq!(known["in_doubt"], true, "{text}: {task}");
+            let begun = reached.v1("SendMessage", params.clone()).await;
+            let id = begun["result"]["task"]["id"].clone();
+            let is_in_doubt = async || {
+                let task = reached.v1("GetTask", json!({ "id": id })).await["result"].clone();
+                assert_eq!(task["status"]["state"], "TASK_STATE_SUBMITTED", "{text}: {task}");
+                task["metadata"]["https://agenttrust.id/ext/trust/v1"]["in_doubt"] == true
+            };
+            eventually("it is in doubt", is_in_doubt).await;
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             assert_eq!(reached.target.sent().len(), 1);
             // Only its sender has it sent once more.
             reached.v1("SendMessage", params).await;
-            assert_eq!(reached.target.sent().len(), 2);
+            eventually("it is sent again", async || reached.target.sent().len() == 2).await;
         }
     }
 }
@@ -89,15 +94,17 @@ async fn agent_that_is_not_there_is_tried_again_and_was_sent_nothing() {
     let path = format!("/api/v1/agents/{}/card", reached.house.target);
     let body = json!({ "interfaces": [interface] });
     reached.house.api.post(&path, agenttrust_testkit::ADMIN, body).await.ok();
-    let params = json!({
-        "message": v1_message("x"), "configuration": { "returnImmediately": true },
-    });
-    let task = reached.v1("SendMessage", params).await["result"]["task"].clone();
+    let id = reached.begins("x").await;
+    let task = reached.v1("GetTask", json!({ "id": id })).await["result"].clone();
     assert_eq!(task["status"]["state"], "TASK_STATE_SUBMITTED", "{task}");
     let known = &task["metadata"]["https://agenttrust.id/ext/trust/v1"];
     assert!(known["in_doubt"].is_null() || known["in_doubt"] == false, "{task}");
     assert_eq!(reached.target.sent().len(), 0);
-    let canceled = reached.v1("CancelTask", json!({ "id": task["id"] })).await;
-    assert_eq!(canceled["result"]["status"]["state"], "TASK_STATE_CANCELED", "{canceled}");
-    refused(&reached.v1("CancelTask", json!({ "id": task["id"] })).await, -32002, "canceled");
+    // Not while it is just being tried.
+    let cancels = async || {
+        let said = reached.v1("CancelTask", json!({ "id": id })).await;
+        said["result"]["status"]["state"] == "TASK_STATE_CANCELED"
+    };
+    eventually("it is cancelled", cancels).await;
+    refused(&reached.v1("CancelTask", json!({ "id": id })).await, -32002, "canceled");
 }

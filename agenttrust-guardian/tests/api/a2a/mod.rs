@@ -65,6 +65,23 @@ impl Reached {
         said["result"]["task"].clone()
     }
 
+    /// Sends a message without waiting; returns the id of its task.
+    async fn begins(&self, text: &str) -> Value {
+        let params = json!({
+            "message": v1_message(text), "configuration": { "returnImmediately": true },
+        });
+        let said = self.v1("SendMessage", params).await;
+        assert!(said["error"].is_null(), "{said}");
+        said["result"]["task"]["id"].clone()
+    }
+
+    /// Has the agent work at something; returns the id of its task.
+    async fn works(&self) -> Value {
+        let id = self.begins("work").await;
+        self.house.becomes(&id, "TASK_STATE_WORKING").await;
+        id
+    }
+
     /// Asks for a stream, of which nothing is read.
     async fn streams(&self, headers: &[(&str, &str)], body: Value) -> Streamed {
         let mut request = Request::post(self.path())

@@ -13,15 +13,6 @@ fn whom(receiver: &Receiver) -> Value {
     })
 }
 
-impl Reached {
-    async fn works(&self) -> Value {
-        let params = json!({
-            "message": v1_message("work"), "configuration": { "returnImmediately": true },
-        });
-        self.v1("SendMessage", params).await["result"]["task"]["id"].clone()
-    }
-}
-
 #[tokio::test]
 async fn who_is_named_with_a_message_is_told_of_its_end_with_the_proof_that_was_given() {
     let reached = Reached::by(Speaks::V1).await;

@@ -89,10 +89,7 @@ async fn agent_without_streams_is_followed_and_what_is_in_order_is_told_in_it() 
 #[tokio::test]
 async fn task_that_goes_on_is_subscribed_to_and_its_state_comes_first() {
     let reached = Reached::by(Speaks::V1).await;
-    let params = json!({
-        "message": v1_message("work"), "configuration": { "returnImmediately": true },
-    });
-    let id = reached.v1("SendMessage", params).await["result"]["task"]["id"].clone();
+    let id = reached.works().await;
     let subscribe = request("s", "SubscribeToTask", json!({ "id": id }));
     let mut one = reached.streams(&[V1], subscribe.clone()).await;
     let mut other = reached.streams(&[V1], subscribe).await;
@@ -101,7 +98,13 @@ async fn task_that_goes_on_is_subscribed_to_and_its_state_comes_first() {
         assert_eq!(kind(&first), "task");
         assert_eq!(first["result"]["task"]["status"]["state"], "TASK_STATE_WORKING");
     }
+    // The agent tells each of them as it goes.
+    for stream in [&mut one, &mut other] {
+        while !stream.next().await.unwrap().to_string().contains("half") {}
+    }
     reached.target.is("completed");
+    reached.target.release();
+    reached.target.release();
     for stream in [one, other] {
         let told = stream.all().await;
         assert!(told.last().unwrap().to_string().contains("TASK_STATE_COMPLETED"), "{told:#?}");
@@ -136,10 +139,7 @@ async fn stream_that_goes_wrong_is_told_as_far_as_it_is_known() {
 #[tokio::test]
 async fn stream_ends_when_its_caller_may_no_more() {
     let reached = Reached::by(Speaks::V1).await;
-    let params = json!({
-        "message": v1_message("work"), "configuration": { "returnImmediately": true },
-    });
-    let id = reached.v1("SendMessage", params).await["result"]["task"]["id"].clone();
+    let id = reached.works().await;
     let subscribe = request("s", "SubscribeToTask", json!({ "id": id }));
     let mut stream = reached.streams(&[V1], subscribe).await;
     stream.next().await.unwrap();
@@ -153,10 +153,7 @@ async fn stream_ends_when_its_caller_may_no_more() {
 #[tokio::test]
 async fn streams_of_one_key_are_bounded_and_given_back() {
     let reached = Reached::by(Speaks::V1).await;
-    let params = json!({
-        "message": v1_message("work"), "configuration": { "returnImmediately": true },
-    });
-    let id = reached.v1("SendMessage", params).await["result"]["task"]["id"].clone();
+    let id = reached.works().await;
     let subscribe = || request("s", "SubscribeToTask", json!({ "id": id }));
     let mut open = Vec::new();
     let full = loop {
