@@ -104,15 +104,16 @@ pub(crate) async fn set(
     new.check(engine)?;
     let id = ids::new("psh_");
     let row = TaskPushRow {
-        task_id: task.id,
         owner: caller.source().to_owned(),
-        name: new.id.unwrap_or_else(|| id.clone()),
+        // Without a name there is one for each task, so that a message sent again has no one told twice.
+        name: new.id.unwrap_or_else(|| task.id.clone()),
         version: version.as_str().to_owned(),
         url: new.url,
         scheme: new.scheme,
         secret: seal(&engine.sealer, &id, new.token, new.credentials)?,
         created_by: caller.key.id.clone(),
         created_at: engine.clock.now(),
+        task_id: task.id,
         id,
     };
     let earliest = agenttrust::Timestamp::from_unix_micros(0);
