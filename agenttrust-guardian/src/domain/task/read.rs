@@ -208,7 +208,7 @@ mod tests {
             (of(user(), json!({ "text": "x", "url": "y" })), "message.parts[1]", "two kinds"),
             (of(user(), json!(["x"])), "message.parts[1]", "no object"),
             (of(user(), json!("x")), "message.parts[1]", "no object"),
-            (of(user(), json!({ "text": 1 })), "message.parts[1]", "invalid type"),
+            (of(user(), json!({ "text": 1 })), "message.parts[1].text", "invalid type"),
             (of("user".into(), json!({ "text": "" })), "message.role", "unknown variant"),
             (of(json!({ "ROLE_USER": null }), json!({ "text": "" })), "message.role", "no word"),
             (json!({ "role": "ROLE_USER", "parts": [] }), "message", "messageId"),

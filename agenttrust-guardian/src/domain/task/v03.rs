@@ -98,7 +98,10 @@ fn upgraded_part(members: &mut Map<String, Value>, at: &str) -> Result<Value, Mi
                 .and_then(|metadata| metadata.remove(BARE_DATA));
             let mut data = members.remove("data").unwrap_or_default();
             let members = object(&mut data, &format!("{at}.data"))?;
-            let bare = members.remove("value").filter(|_| is_bare == Some(Value::Bool(true)));
+            let bare = match is_bare {
+                Some(Value::Bool(true)) => members.remove("value"),
+                _ => None,
+            };
             part.insert("data".to_owned(), bare.unwrap_or(data));
         }
         Some(other) => {
