@@ -41,7 +41,7 @@ const LEASE: &str = "UPDATE task_pushes SET next_at = $3, attempts = attempts + 
 const LEASED: &str = concat!(
     "SELECT ",
     columns!(),
-    ", t.task, t.org_id, t.changed_at FROM task_pushes p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1"
+    ", t.task, t.changed_at FROM task_pushes p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1"
 );
 const TOLD: &str = "UPDATE task_pushes SET told_at = $3, attempts = 0, next_at = 0, is_over = $4 \
                     WHERE id = $1 AND attempts = $2";
@@ -77,7 +77,6 @@ impl fmt::Debug for TaskPushRow {
 #[derive(Clone, Debug)]
 pub(crate) struct LeasedPush {
     pub(crate) push: TaskPushRow,
-    pub(crate) org_id: String,
     pub(crate) task: Task,
     pub(crate) changed_at: Timestamp,
     /// This one included.
@@ -114,7 +113,6 @@ from_row! {
         created_by: String,
         created_at: i64,
         task: String,
-        org_id: String,
         changed_at: i64,
     }
 }
@@ -142,7 +140,6 @@ impl RawLeased {
     fn read(self, attempts: i64, begun_at: i64) -> Result<LeasedPush, sqlx::Error> {
         let task = from_json("task", &self.task)?;
         let changed_at = from_micros("changed_at", self.changed_at)?;
-        let org_id = self.org_id;
         let push = Raw {
             id: self.id,
             task_id: self.task_id,
@@ -156,7 +153,7 @@ impl RawLeased {
             created_at: self.created_at,
         };
         let (push, begun_at) = (push.try_into()?, from_micros("begun_at", begun_at)?);
-        Ok(LeasedPush { push, org_id, task, changed_at, attempts, begun_at })
+        Ok(LeasedPush { push, task, changed_at, attempts, begun_at })
     }
 }
 
