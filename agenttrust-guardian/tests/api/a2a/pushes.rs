@@ -1,6 +1,7 @@
 //! Those who are told how a task goes.
 
-use agenttrust_testkit::{ADMIN, Receiver};
+use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::receiver::Receiver;
 use serde_json::{Value, json};
 
 use super::target::Speaks;
