@@ -140,7 +140,7 @@ async fn target_that_is_away_is_tried_again_and_one_that_hangs_up_leaves_a_doubt
     assert_eq!(target.sent().len(), 1);
 
     // It takes the message and breaks off.
-    let (rude, visits) = agenttrust_testkit::receiver::receiver("".into()).await;
+    let (rude, visits) = breaks_off().await;
     let rude = Target { url: format!("http://{rude}/a2a"), ..target.clone() };
     house.reached_at(&rude).await;
     let task = house.sends("m-2", "do it").await;
@@ -158,4 +158,22 @@ async fn target_that_is_away_is_tried_again_and_one_that_hangs_up_leaves_a_doubt
     assert!(known(&done, "in_doubt").is_null());
     assert_eq!(target.sent().len(), 2);
     assert_eq!(house.api.audit("task.in_doubt").await.len(), 1);
+}
+
+/// An address that takes what it is sent and breaks off, and how often it did.
+async fn breaks_off() -> (std::net::SocketAddr, std::sync::Arc<std::sync::Mutex<Vec<()>>>) {
+    use tokio::io::AsyncReadExt as _;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, visits) = (listener.local_addr().unwrap(), std::sync::Arc::default());
+    let counted = std::sync::Arc::clone(&visits);
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut taken = [0; 4096];
+            if socket.read(&mut taken).await.is_ok_and(|length| length > 0) {
+                counted.lock().unwrap().push(());
+            }
+        }
+    });
+    (address, visits)
 }
