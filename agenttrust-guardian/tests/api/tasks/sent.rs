@@ -164,7 +164,8 @@ async fn target_that_is_away_is_tried_again_and_one_that_hangs_up_leaves_a_doubt
 async fn breaks_off() -> (std::net::SocketAddr, std::sync::Arc<std::sync::Mutex<Vec<()>>>) {
     use tokio::io::AsyncReadExt as _;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, visits) = (listener.local_addr().unwrap(), std::sync::Arc::default());
+    let address = listener.local_addr().unwrap();
+    let visits = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let counted = std::sync::Arc::clone(&visits);
     tokio::spawn(async move {
         loop {
