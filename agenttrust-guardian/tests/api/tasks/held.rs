@@ -142,10 +142,8 @@ async fn task_that_is_held_at_one_replica_is_sent_once_whichever_hears_of_its_ap
     for round in 0..6 {
         let id = format!("m-{round}");
         // Sent to both at once.
-        let (at_one, at_two) = tokio::join!(
-            one.sends(&id, &format!("do {round}")),
-            two.sends(&id, &format!("do {round}"))
-        );
+        let text = format!("do {round}");
+        let (at_one, at_two) = tokio::join!(one.sends(&id, &text), two.sends(&id, &text));
         assert_eq!(at_one["id"], at_two["id"]);
         let task = one.becomes(&at_one["id"], "TASK_STATE_AUTH_REQUIRED").await;
         let approval = known(&task, "approval_id").as_str().unwrap().to_owned();
