@@ -22,9 +22,9 @@ use self::target::{Speaks, Target};
 use crate::tasks::House;
 
 /// A house whose target is on a socket.
-pub(crate) struct Reached {
-    pub(crate) house: House,
-    pub(crate) target: Target,
+struct Reached {
+    house: House,
+    target: Target,
 }
 
 impl Reached {

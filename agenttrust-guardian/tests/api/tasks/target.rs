@@ -36,10 +36,10 @@ pub(crate) enum Does {
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) url: String,
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     does: Mutex<Does>,
     /// The messages that it was sent.
     sent: Mutex<Vec<Value>>,
