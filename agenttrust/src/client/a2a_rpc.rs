@@ -81,15 +81,16 @@ fn message(text: &str, options: &SendMessageOptions) -> Result<TaskMessage> {
         }
     }
     let text = Some(text).filter(|text| !text.is_empty() || options.parts.is_empty());
-    let mut message = TaskMessage::default();
-    message.role = TaskRole::User;
-    message.message_id =
-        options.message_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    message.parts =
-        text.map(TaskPart::text).into_iter().chain(options.parts.iter().cloned()).collect();
-    message.task_id = options.task_id.clone();
-    message.context_id = options.context_id.clone();
-    Ok(message)
+    let parts = text.map(TaskPart::text).into_iter().chain(options.parts.iter().cloned());
+    let made_up = || uuid::Uuid::new_v4().to_string();
+    Ok(TaskMessage {
+        message_id: options.message_id.clone().unwrap_or_else(made_up),
+        role: TaskRole::User,
+        parts: parts.collect(),
+        task_id: options.task_id.clone(),
+        context_id: options.context_id.clone(),
+        metadata: None,
+    })
 }
 
 /// Refuses an empty id.
