@@ -54,8 +54,8 @@ impl<'a> A2a<'a> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped early, the message may have been sent. Sent again, it is another message: give it a
-    /// [`message_id`](SendMessageOptions::message_id) where that matters.
+    /// Dropped early, the message may have been sent. Sent again, it is another message: give it an id of its own by
+    /// [`SendMessageOptions`] where that matters.
     pub async fn send_message(&self, agent_id: &str, text: &str) -> Result<MessageTask> {
         self.send_message_with(agent_id, text, &SendMessageOptions::default()).await
     }
