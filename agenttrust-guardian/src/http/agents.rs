@@ -25,7 +25,7 @@ use crate::services::agents::{self, NewAgent, NewFloor};
     request_body = CreateAgentRequest,
     responses((
             status = 201, description = "The agent", body = Agent,
-            links(("read" = (operation_id = "get_agent", parameters(("id" = "$response.body#/id")))), ("check" = (operation_id = "check", request_body = json!({ "agent_id": "$response.body#/id" }))), ("issue a token" = (operation_id = "issue_token", request_body = json!({ "agent_id": "$response.body#/id" }))), ("begin a session" = (operation_id = "init_session", request_body = json!({ "agent_id": "$response.body#/id" })))),
+            links(("read" = (operation_id = "get_agent", parameters(("id" = "$response.body#/id")))), ("check" = (operation_id = "check", request_body = json!({ "agent_id": "$response.body#/id" }))), ("issue a token" = (operation_id = "issue_token", request_body = json!({ "agent_id": "$response.body#/id" }))), ("begin a session" = (operation_id = "init_session", request_body = json!({ "agent_id": "$response.body#/id" }))), ("generate its card" = (operation_id = "generate_agent_card", parameters(("id" = "$response.body#/id"))))),
         ),
         Conflict, Unavailable),
 )]

@@ -44,7 +44,16 @@ const TAG_BYTES: usize = 16;
     post, path = "/api/v1/agents/{id}/card", operation_id = "generate_agent_card", tag = "cards",
     params(("id" = Name, Path, description = "The agent")),
     request_body = Option<CardOptions>,
-    responses((status = 200, description = "The card, signed", body = AgentCard), NotFound, Conflict, Unavailable),
+    responses(
+        (
+            status = 200, description = "The card, signed", body = AgentCard,
+            links(
+                ("read" = (operation_id = "get_agent_card", parameters(("id" = "$request.path.id")))),
+                ("publish" = (operation_id = "publish_agent_card", parameters(("id" = "$request.path.id")))),
+            ),
+        ),
+        NotFound, Conflict, Unavailable,
+    ),
 )]
 pub(super) async fn generate(
     engine: App,
@@ -76,7 +85,17 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
 #[utoipa::path(
     put, path = "/api/v1/agents/{id}/card/publish", operation_id = "publish_agent_card", tag = "cards",
     params(("id" = Name, Path, description = "The agent")),
-    responses((status = 200, description = "The card, signed", body = AgentCard), NotFound, Unavailable),
+    responses(
+        (
+            status = 200, description = "The card, signed", body = AgentCard,
+            links(
+                ("read as everybody may" = (operation_id = "get_public_agent_card", parameters(("id" = "$request.path.id")))),
+                ("discover" = (operation_id = "discover_agent_card", parameters(("id" = "$request.path.id")))),
+                ("withdraw" = (operation_id = "withdraw_agent_card", parameters(("id" = "$request.path.id")))),
+            ),
+        ),
+        NotFound, Unavailable,
+    ),
 )]
 pub(super) async fn publish(
     engine: App,
