@@ -16,7 +16,8 @@ use super::refusal::{Failure, METHOD_NOT_FOUND, Refusal, TASK_NOT_FOUND};
 use super::request::Request;
 use super::who::Came;
 use crate::domain::task::{
-    Message, MessageRole, Misread, Part, PartContent, Task, TaskState, Version, read,
+    Message, MessageRole, Misread, Part, PartContent, TRUST_EXTENSION, Task, TaskState, Version,
+    read,
 };
 use crate::domain::{Error, ErrorKind, ids};
 use crate::engine::Engine;
@@ -107,13 +108,14 @@ async fn answered(
 async fn send(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<Value, Failure> {
     let source = params.id("source_agent_id")?;
     let target_agent_id = params.need_id("target_agent_id")?;
-    let message = message(params.need("message")?)?;
-    let metadata = params.map("metadata")?;
+    let mut message = message(params.need("message")?)?;
+    // With the message, which is kept: it is told of the task again.
+    message.metadata.extend(params.map("metadata")?);
     let caller = came.sender(engine, source)?;
     let asked = Asked {
         target_agent_id,
         message,
-        metadata,
+        metadata: Map::new(),
         accepted_output_modes: Vec::new(),
         streams: false,
         wait: Duration::ZERO,
@@ -208,7 +210,7 @@ fn written(between: &Between) -> Value {
         ("state".to_owned(), state.as_str().into()),
         ("message".to_owned(), asked(task)),
         ("artifacts".to_owned(), json!(task.artifacts)),
-        ("metadata".to_owned(), task.metadata.clone().into()),
+        ("metadata".to_owned(), metadata(task).into()),
         ("created_at".to_owned(), between.created_at.to_string().into()),
         ("updated_at".to_owned(), between.changed_at.to_string().into()),
     ]);
@@ -220,8 +222,19 @@ fn written(between: &Between) -> Value {
 
 /// What the task was begun with.
 fn asked(task: &Task) -> Value {
-    let first = task.history.iter().find(|message| message.role == MessageRole::User);
-    first.map(text).unwrap_or_default()
+    first(task).map(text).unwrap_or_default()
+}
+
+/// What was sent along with that, and what is known of the task here.
+fn metadata(task: &Task) -> Map<String, Value> {
+    let mut told = first(task).map(|message| message.metadata.clone()).unwrap_or_default();
+    told.remove(TRUST_EXTENSION);
+    told.extend(task.metadata.clone());
+    told
+}
+
+fn first(task: &Task) -> Option<&Message> {
+    task.history.iter().find(|message| message.role == MessageRole::User)
 }
 
 /// A message as it was sent: a text where it is one, else its parts.
