@@ -94,6 +94,10 @@ async fn subscribed(following: &mut Following) -> Option<TaskEvent> {
                 let event = adopt::update(&mut following.told, update, now);
                 if following.told != before {
                     following.over = ends(&event);
+                    if following.over {
+                        let org_id = &following.caller.key.org_id;
+                        Subscribed::settle(&following.engine, org_id, &following.task.id);
+                    }
                     return Some(event);
                 }
             }

@@ -109,6 +109,7 @@ async fn task_that_goes_on_is_subscribed_to_and_its_state_comes_first() {
         let told = stream.all().await;
         assert!(told.last().unwrap().to_string().contains("TASK_STATE_COMPLETED"), "{told:#?}");
     }
+    reached.house.becomes(&id, "TASK_STATE_COMPLETED").await;
     let said = reached.streams(&[V1], request("s", "SubscribeToTask", json!({ "id": id }))).await;
     refused(&said.whole().await, -32004, "completed");
     let none = request("s", "SubscribeToTask", json!({ "id": "task_none" }));
