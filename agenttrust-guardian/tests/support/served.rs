@@ -9,6 +9,9 @@ use agenttrust_testkit::ADMIN;
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
+/// By what secrets are kept sealed where there is no file beside the database for it.
+const KEY: &str = "AGENTTRUST_SECRET_KEY";
+
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_agenttrust");
 
 /// A served Guardian; killed when dropped, without a chance to say good-bye.
@@ -26,6 +29,7 @@ impl Served {
             .env_remove("AGENTTRUST_DATABASE")
             .env("AGENTTRUST_ADMIN_KEY", ADMIN)
             .env("AGENTTRUST_LOG", "error")
+            .envs(database.starts_with("postgres").then(|| (KEY, "0f1e".repeat(16))))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

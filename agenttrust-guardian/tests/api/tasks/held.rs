@@ -124,7 +124,9 @@ async fn task_that_is_held_at_one_replica_is_sent_once_whichever_hears_of_its_ap
     let Some(fresh) = Fresh::or_skip() else { return };
     let open = |name: &'static str| {
         let url = fresh.url();
-        House::with(move |builder| builder.database(url).replica(name))
+        House::with(move |builder| {
+            builder.database(url).replica(name).secret_key("0f1e".repeat(16))
+        })
     };
     let one = open("one").await;
     let mut two = open("two").await;

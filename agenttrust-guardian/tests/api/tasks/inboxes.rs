@@ -182,7 +182,9 @@ async fn workers_of_two_replicas_that_race_have_each_task_once() {
     let Some(fresh) = Fresh::or_skip() else { return };
     let open = |name: &'static str| {
         let url = fresh.url();
-        House::with(move |builder| builder.database(url).replica(name))
+        House::with(move |builder| {
+            builder.database(url).replica(name).secret_key("0f1e".repeat(16))
+        })
     };
     let one = open("one").await;
     let mut two = open("two").await;
