@@ -5,6 +5,7 @@ use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::roles::fetched_task;
 use crate::support::{Api, open};
 
 /// What there is of one of two agents that share a key.
@@ -20,6 +21,8 @@ struct Own {
     delegation: String,
     /// An MCP server, which is no agent's.
     server: String,
+    /// A task in its inbox, and the lease by which it was fetched.
+    task: (String, String),
 }
 
 const DIGEST_KEY: [u8; 32] = [7; 32];
@@ -43,7 +46,8 @@ impl Own {
         let body = json!({ "name": agent, "url": "https://mcp.example.com/" });
         let server = api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
         api.post(&format!("/api/v1/agents/{agent}/card"), ADMIN, json!({})).await.ok();
-        Self { agent, token, token_id, session, approval, opening, giver, delegation, server }
+        let task = fetched_task(api, &agent).await;
+        Self { agent, token, token_id, session, approval, opening, giver, delegation, server, task }
     }
 }
 
@@ -68,9 +72,9 @@ const TABLE: &[(&str, &str, Keeps)] = &[
     ("get", "/api/v1/agents/{agent}", Keeps::Forbids),
     ("get", "/api/v1/agents/{agent}/card", Keeps::Forbids),
     ("post", "/api/v1/agents/{agent}/inbox/next", Keeps::Forbids),
-    ("post", "/api/v1/agents/{agent}/inbox/task_1/complete", Keeps::Forbids),
-    ("post", "/api/v1/agents/{agent}/inbox/task_1/fail", Keeps::Forbids),
-    ("post", "/api/v1/agents/{agent}/inbox/task_1/extend", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/inbox/{task_id}/complete", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/inbox/{task_id}/fail", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/inbox/{task_id}/extend", Keeps::Forbids),
     ("get", "/api/v1/agent-tokens", Keeps::Lists),
     ("get", "/api/v1/agent-tokens?agent_id={agent}", Keeps::Forbids),
     ("post", "/api/v1/agent-tokens/issue", Keeps::Forbids),
@@ -121,10 +125,10 @@ fn body(method: &str, path: &str, own: &Own) -> Option<Value> {
         }
         (_, "/api/v1/tools") => Some(json!({ "tools": [{ "name": "search" }] })),
         (_, "/api/v1/agents/{agent}/inbox/next") => Some(json!({})),
-        (_, "/api/v1/agents/{agent}/inbox/task_1/fail") => {
-            Some(json!({ "lease_id": "lease_1", "reason": "" }))
+        (_, "/api/v1/agents/{agent}/inbox/{task_id}/fail") => {
+            Some(json!({ "lease_id": own.task.1, "reason": "" }))
         }
-        (_, path) if path.contains("/inbox/") => Some(json!({ "lease_id": "lease_1" })),
+        (_, path) if path.contains("/inbox/") => Some(json!({ "lease_id": own.task.1 })),
         _ => Some(json!({ "token": own.token })),
     }
 }
@@ -143,6 +147,7 @@ async fn ask(api: &Api, key: &str, named: &str, (method, path): (&str, &str), ow
         .replace("{session}", &own.session)
         .replace("{delegation}", &own.delegation)
         .replace("{server}", &own.server)
+        .replace("{task_id}", &own.task.0)
         .replace("{approval}", &own.approval);
     let method: Method = method.to_uppercase().parse().unwrap();
     api.with(&[("x-agent-id", named)]).ask(method, &path, key, body).await
@@ -194,7 +199,6 @@ fn the_table_holds_every_endpoint_that_the_key_of_an_agent_reaches() {
         .iter()
         .map(|(method, path, _)| {
             let path = path.split('?').next().unwrap().replace("shared", "{id}");
-            let path = path.replace("task_1", "{task_id}");
             let ids =
                 ["{agent}", "{token_id}", "{session}", "{delegation}", "{approval}", "{server}"];
             (*method, ids.iter().fold(path, |path, id| path.replace(id, "{id}")))

@@ -92,7 +92,7 @@ impl Subjects {
             _ => (String::new(), String::new()),
         };
         let task = match route.contains("/inbox/{task_id}/") {
-            true => fetched_task(&harness).await,
+            true => fetched_task(&harness, &harness.agent).await,
             false => (String::new(), String::new()),
         };
         Self {
@@ -114,17 +114,18 @@ impl Subjects {
     }
 }
 
-/// A task that was sent to the agent, and the lease by which it was fetched.
-async fn fetched_task(harness: &Harness) -> (String, String) {
-    let message = json!({ "messageId": "m", "role": "ROLE_USER", "parts": [{ "text": "do it" }] });
+/// A task that was sent to an agent, and the lease by which it was fetched.
+pub(crate) async fn fetched_task(api: &Api, agent: &str) -> (String, String) {
+    let message =
+        json!({ "messageId": agent, "role": "ROLE_USER", "parts": [{ "text": "do it" }] });
     let sent = json!({
         "jsonrpc": "2.0", "id": 1, "method": "SendMessage",
         "params": { "message": message, "configuration": { "returnImmediately": true } },
     });
-    let in_v1 = harness.with(&[("a2a-version", "1.0")]);
-    in_v1.post(&format!("/a2a/agents/{}", harness.agent), ADMIN, sent).await.ok();
-    let path = format!("/api/v1/agents/{}/inbox/next?wait=10", harness.agent);
-    let fetched = harness.post(&path, ADMIN, json!({})).await.ok().body;
+    let in_v1 = api.with(&[("a2a-version", "1.0")]);
+    in_v1.post(&format!("/a2a/agents/{agent}"), ADMIN, sent).await.ok();
+    let path = format!("/api/v1/agents/{agent}/inbox/next?wait=10");
+    let fetched = api.post(&path, ADMIN, json!({})).await.ok().body;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     (text(&fetched["task"]["id"]), text(&fetched["lease_id"]))
 }
