@@ -101,6 +101,7 @@ async fn prune(engine: &Engine) {
     let store = &engine.background_store;
     in_steps("tokens", || store.prune_tokens(over)).await;
     in_steps("changes", || store.prune_changes(over)).await;
+    in_steps("card keys", || store.prune_card_keys(over)).await;
     in_steps("denials", || store.prune_denials(over)).await;
     in_steps("budgets", || engine.prune_budgets()).await;
     in_steps("reports", || store.prune_telemetry(history)).await;

@@ -5,7 +5,7 @@ use agenttrust::Timestamp;
 use super::changes::{Kind, note};
 use super::db::query;
 use super::row::from_row;
-use super::{Store, StoreError, Transaction, from_micros};
+use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_micros};
 use crate::domain::DEFAULT_ORG;
 
 /// How many keys sign at once at most.
@@ -22,6 +22,8 @@ const INSERT: &str =
     "INSERT INTO card_keys (id, public_key, secret, created_at) VALUES ($1, $2, $3, $4)";
 const END: &str = "UPDATE card_keys SET ends_at = $1 WHERE ends_at IS NULL OR ends_at > $1";
 const DELETE_ENDED: &str = "DELETE FROM card_keys WHERE ends_at <= $1";
+const PRUNE: &str = "DELETE FROM card_keys WHERE id IN \
+                     (SELECT id FROM card_keys WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)";
 
 /// One key.
 #[derive(Clone)]
@@ -113,6 +115,14 @@ impl Store {
             insert(&mut transaction, &row).await?;
             transaction.commit().await?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// Lets keys go that ended before `before`, with their private halves; returns how many.
+    pub(crate) async fn prune_card_keys(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.run(move |db| async move {
+            query(PRUNE).bind(before.unix_micros()).bind(PRUNED_AT_ONCE).execute(&db).await
         })
         .await
     }
