@@ -154,4 +154,19 @@ mod tests {
         let left: (i64,) = query("SELECT COUNT(*) FROM denials").fetch_one(&db).await.unwrap();
         assert_eq!(left.0, 0);
     }
+
+    #[tokio::test]
+    async fn card_keys_that_ended_go_and_those_that_sign_stay() {
+        let guardian = Guardian::in_memory().await.unwrap();
+        let engine = guardian.engine();
+        let db = engine.store.db();
+        const KEYS: &str = "INSERT INTO card_keys (id, public_key, secret, created_at, ends_at) VALUES \
+                            ('ended', 'x', 's', 0, 1), ('ending', 'x', 's', 0, $1), ('newest', 'x', 's', 0, NULL)";
+        let soon = engine.clock.now().saturating_add(Duration::from_secs(60));
+        query(KEYS).bind(soon.unix_micros()).execute(&db).await.unwrap();
+        prune(engine).await;
+        let left: Vec<(String,)> =
+            query("SELECT id FROM card_keys ORDER BY id").fetch_all(&db).await.unwrap();
+        assert_eq!(left, [("ending".to_owned(),), ("newest".to_owned(),)]);
+    }
 }
