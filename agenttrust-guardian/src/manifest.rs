@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub(crate) use self::observed::{
-    Extent, KeptTool, Mark, News, Observed, PINNED_MAX_BYTES, observe, read_list,
+    Extent, KeptTool, Mark, News, Observed, PINNED_MAX_BYTES, observe, read_list, read_page,
 };
 pub(crate) use self::pinned::{ListedTool, PinnedTool, effect_hint};
 pub(crate) use self::raised::Raised;

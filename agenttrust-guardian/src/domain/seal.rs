@@ -42,9 +42,29 @@ impl Sealer {
     ///
     /// Unavailable where there is no key.
     pub(crate) fn seal(&self, about: &str, secret: &Secret) -> Result<String, Error> {
-        let key = self.0.first().ok_or_else(|| Error::unavailable(NO_KEY))?;
         let mut nonce = [0_u8; NONCE_BYTES];
         getrandom::fill(&mut nonce)?;
+        self.seal_with(nonce, about, secret)
+    }
+
+    /// Seals `secret` so that it looks the same each time, for what is compared: of two of them it shows whether they
+    /// are one, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable where there is no key.
+    pub(crate) fn seal_alike(&self, about: &str, secret: &Secret) -> Result<String, Error> {
+        let key = self.0.first().ok_or_else(|| Error::unavailable(NO_KEY))?;
+        self.seal_with(key.nonce_of(about, secret), about, secret)
+    }
+
+    fn seal_with(
+        &self,
+        nonce: [u8; NONCE_BYTES],
+        about: &str,
+        secret: &Secret,
+    ) -> Result<String, Error> {
+        let key = self.0.first().ok_or_else(|| Error::unavailable(NO_KEY))?;
         let payload = Payload { msg: secret.expose().as_bytes(), aad: about.as_bytes() };
         let sealed = key.cipher().encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| {
@@ -153,6 +173,29 @@ mod tests {
         }
         let empty = sealer.seal("", &Secret::from(String::new())).unwrap();
         assert_eq!(sealer.open("", &empty).unwrap().expose(), "");
+    }
+
+    #[test]
+    fn what_is_compared_looks_the_same_each_time_and_otherwise_for_all_else() {
+        let (one, two) = (sealer(&[1]), sealer(&[2]));
+        let sealed = one.seal_alike("a", &secret()).unwrap();
+        assert_eq!(sealed, one.seal_alike("a", &secret()).unwrap());
+        assert_eq!(one.open("a", &sealed).unwrap().expose(), secret().expose());
+        assert!(one.open("b", &sealed).is_err() && two.open("a", &sealed).is_err());
+        let nonce = |sealed: &str| {
+            let bytes = URL_SAFE_NO_PAD.decode(sealed.rsplit_once('.').unwrap().1).unwrap();
+            bytes[..NONCE_BYTES].to_vec()
+        };
+        let longer = Secret::from("aBearer hunter2".to_owned());
+        for other in [
+            one.seal_alike("b", &secret()),
+            two.seal_alike("a", &secret()),
+            one.seal_alike("", &longer),
+            one.seal_alike("a", &longer),
+        ] {
+            assert_ne!(nonce(&sealed), nonce(&other.unwrap()));
+        }
+        assert!(Sealer::new(Vec::new()).seal_alike("a", &secret()).is_err());
     }
 
     #[test]

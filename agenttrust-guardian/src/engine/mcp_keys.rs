@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
 use crate::domain::{GuardianError, SealKey, Sealer};
 use crate::store::Store;
 
@@ -20,6 +23,21 @@ impl McpKeys {
         let sessions = secret(store, "mcp_sessions").await?;
         let binding = secret(store, "mcp_binding").await?;
         Ok(Self { sessions: Sealer::new(vec![SealKey::new(&sessions)]), binding })
+    }
+}
+
+impl McpKeys {
+    /// The key of the digests of what is called at one server, of a tool as it is pinned.
+    pub(crate) fn binding_of(&self, server_id: &str, pinned: &str) -> [u8; 32] {
+        // A key of 32 bytes is never refused.
+        let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.binding) else {
+            return self.binding;
+        };
+        for part in [server_id, pinned] {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -10,9 +10,6 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
 
 use agenttrust::model::headers::API_KEY;
 use agenttrust::model::schema::Name;
@@ -22,6 +19,7 @@ use super::answers::{NotFound, Unavailable};
 use super::auth::{Caller, presented};
 use super::base::base;
 use super::body::Payload;
+use super::json_rpc::Message;
 use super::params::{Id, header};
 use super::{App, need_in_touch};
 use crate::domain::{Base, Error, ErrorKind, Permission};
@@ -30,29 +28,6 @@ use crate::mcp::{Asked, ProtectedResource, Proxy, Refusal, TOKEN_PREFIX, Who, ga
 use crate::registry::McpServerEntry;
 
 type OfServers = Extension<Arc<Proxy>>;
-
-/// A message of JSON-RPC 2.0.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = McpMessage)]
-struct Message {
-    /// `2.0`.
-    jsonrpc: String,
-    /// Of a request and of an answer: a text or a whole number; `null` where a request could not be read.
-    #[schema(value_type = Option<Value>)]
-    id: Option<Value>,
-    /// What is asked or told, such as `tools/call`.
-    #[schema(nullable = false)]
-    method: Option<String>,
-    /// What is given to the method.
-    #[schema(value_type = Option<Object>, nullable = false)]
-    params: Option<Value>,
-    /// What was answered.
-    #[schema(value_type = Option<Object>, nullable = false)]
-    result: Option<Value>,
-    /// Why it was not.
-    #[schema(value_type = Option<Object>, nullable = false)]
-    error: Option<Value>,
-}
 
 /// Send a message to an MCP server
 ///
@@ -167,6 +142,14 @@ async fn who(
     base: &Base,
 ) -> Result<(Arc<McpServerEntry>, Who), Error> {
     if let Some(token) = token(&parts.headers)? {
+        // A call is made in one session, and what another one forbids is not forgotten in silence.
+        if header(&parts.headers, "X-Session-ID")?.is_some_and(|named| !named.is_empty()) {
+            return Err(Error::invalid(
+                "X-Session-ID",
+                "came together with a token in Authorization, which has a session of its own; leave it out, or come \
+                 with the key of the agent instead of the token",
+            ));
+        }
         let server = server(engine, None, id)?;
         // A place as for a request with a key: that of the gateway, which asks for the agent.
         let key = gateway(engine, &server)?;

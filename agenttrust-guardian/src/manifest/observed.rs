@@ -97,15 +97,33 @@ impl Observed {
 
 /// Reads the list of the server of this name: one of each name, what has none that could be called left out.
 pub(crate) fn read_list(server: &str, tools: &[Value]) -> BTreeMap<String, ListedTool> {
-    let mut listed: BTreeMap<String, ListedTool> = BTreeMap::new();
+    let mut listed = BTreeMap::new();
+    read_page(&mut listed, server, tools);
+    listed
+}
+
+/// Reads one page of it. What there is no room for keeps its name and its digest: a list may have many pages.
+pub(crate) fn read_page(
+    listed: &mut BTreeMap<String, ListedTool>,
+    server: &str,
+    tools: &[Value],
+) {
+    let kept = |tool: &ListedTool| tool.definition.as_ref().map_or(0, |_| tool.bytes);
+    let mut bytes: usize = listed.values().map(kept).sum();
     for tool in tools.iter().filter_map(|tool| ListedTool::read(server, tool)) {
-        let tool = match listed.remove(&tool.name) {
-            Some(before) => before.or_neither(&tool),
+        let mut tool = match listed.remove(&tool.name) {
+            Some(before) => {
+                bytes -= kept(&before);
+                before.or_neither(&tool)
+            }
             None => tool,
         };
+        if bytes.saturating_add(kept(&tool)) > PINNED_MAX_BYTES {
+            tool.definition = None;
+        }
+        bytes += kept(&tool);
         listed.insert(tool.name.clone(), tool);
     }
-    listed
 }
 
 /// How much of a server's tools a list has.
@@ -113,7 +131,8 @@ pub(crate) fn read_list(server: &str, tools: &[Value]) -> BTreeMap<String, Liste
 pub(crate) enum Extent {
     /// All that a client sees that can do everything. What is not there is gone.
     All,
-    /// What one client was shown, by what it can do: it takes no tool from others.
+    /// What one client was shown, by what it can do and who it says it is: it takes no tool from others, and what it
+    /// says otherwise of one that is known is said to that client alone.
     Some,
 }
 
@@ -128,9 +147,10 @@ pub(crate) fn observe(
     let mut room = PINNED_MAX_BYTES;
     for (name, before) in kept {
         let mark = match (listed.get(name), extent) {
-            (Some(tool), _) => marked(before, tool, &mut room),
+            (Some(tool), Extent::All) => marked(before, tool, &mut room),
+            (Some(tool), Extent::Some) if before.is_gone => marked(before, tool, &mut room),
             (None, Extent::All) => Mark { is_gone: true, ..same(name) },
-            (None, Extent::Some) => continue,
+            (_, Extent::Some) => continue,
         };
         note(&mut observed, before, mark, now);
     }
@@ -253,12 +273,16 @@ mod tests {
     }
 
     #[test]
-    fn list_for_one_client_adds_and_changes_and_takes_nothing_away() {
+    fn list_for_one_client_adds_and_neither_changes_nor_takes_anything_away() {
         let mut kept = Kept::new();
         kept.list(&[tool("a", "one"), tool("b", "two")]);
         let news = kept.listed(&[tool("a", "other"), tool("c", "three")], Extent::Some).news;
-        assert_eq!([news.appeared.len(), news.changed.len(), news.gone.len()], [1, 1, 0]);
-        assert!(!kept.tools["b"].is_gone && kept.tools["a"].changed.is_some());
+        assert_eq!([news.appeared.len(), news.changed.len(), news.gone.len()], [1, 0, 0]);
+        assert!(!kept.tools["b"].is_gone && kept.tools["a"].changed.is_none());
+        // Nor does it say that all is well again.
+        kept.list(&[tool("a", "other"), tool("b", "two"), tool("c", "three")]);
+        kept.listed(&[tool("a", "one")], Extent::Some);
+        assert!(kept.tools["a"].changed.is_some());
         kept.list(&[tool("a", "one")]);
         assert!(kept.tools["b"].is_gone && kept.tools["c"].is_gone);
         kept.listed(&[tool("b", "two")], Extent::Some);
@@ -315,6 +339,19 @@ mod tests {
         kept.after(60);
         assert_eq!(kept.told(&[tool("a", "one")]), [1, 0, 0]);
         assert!(!kept.tools["a"].is_gone && kept.tools["a"].changed.is_none());
+    }
+
+    #[test]
+    fn list_of_many_pages_keeps_as_much_as_is_pinned_and_the_names_of_the_rest() {
+        let mut listed = BTreeMap::new();
+        for page in 0..100 {
+            let long = tool(&format!("t{page}"), &"x".repeat(60_000));
+            read_page(&mut listed, "files", &[long.clone(), long]);
+        }
+        let kept = listed.values().filter(|tool| tool.definition.is_some());
+        let bytes: usize = kept.map(|tool| tool.bytes).sum();
+        assert!((PINNED_MAX_BYTES / 2..=PINNED_MAX_BYTES).contains(&bytes), "{bytes}");
+        assert_eq!(listed.len(), 100);
     }
 
     #[test]

@@ -8,14 +8,24 @@ use serde_json::{Map, Value};
 use crate::domain::names::check_name;
 
 /// What of a tool is pinned: what the model that calls it reads, and what the call may hold.
-const PINNED: [&str; 6] =
-    ["name", "title", "description", "inputSchema", "outputSchema", "annotations"];
+const PINNED: [&str; 7] =
+    ["name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution"];
+
+/// Whether a reader may take this member for one that is pinned: some do not look at case, or at what is no letter.
+fn is_pinned(member: &str) -> bool {
+    let letters = member.chars().filter(char::is_ascii_alphanumeric);
+    let plain: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    PINNED.iter().any(|pinned| pinned.to_ascii_lowercase() == plain)
+}
 
 /// The key of the digests. They hide nothing, so it is no secret: a server shows its tools to everyone who may call.
 const KEY: [u8; 32] = *b"agenttrust.mcp.pinned-tool.v1\0\0\0";
 
 /// The longest definition that is pinned, as JSON, in bytes.
 pub(crate) const DEFINITION_MAX_BYTES: usize = 64 << 10;
+
+/// How many values there may be in it: in memory each takes many times its text.
+const VALUES_MOST: usize = 4_096;
 
 /// One tool of an MCP server, as it is pinned.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +46,8 @@ pub(crate) struct PinnedTool {
 pub(crate) struct ListedTool {
     pub(crate) name: String,
     pub(crate) digest: String,
-    /// The members that are pinned; `None` where they cannot be: too long, or two of one name that are not the same.
+    /// The members that are pinned; `None` where they cannot be: too long, too many values, or two of one name that are
+    /// not the same.
     pub(crate) definition: Option<Value>,
     /// How long that is, as JSON.
     pub(crate) bytes: usize,
@@ -49,14 +60,20 @@ impl ListedTool {
         let name = tool.get("name")?.as_str()?;
         check_name("name", name).ok()?;
         check_name("name", &format!("{server}/{name}")).ok()?;
-        let pinned: Map<String, Value> = PINNED
+        // Together with others these would stand for all tools, for more than one, or for another one.
+        if name.contains(['*', ',']) || name.trim() != name {
+            return None;
+        }
+        let pinned: Map<String, Value> = tool
             .iter()
-            .filter_map(|member| Some(((*member).to_owned(), tool.get(*member)?.clone())))
+            .filter(|(member, _)| is_pinned(member))
+            .map(|(member, value)| (member.clone(), value.clone()))
             .collect();
         let definition = Value::Object(pinned);
         let digest = commit(&KEY, &definition).ok()?.digest;
         let bytes = definition.to_string().len();
-        let definition = (bytes <= DEFINITION_MAX_BYTES).then_some(definition);
+        let fits = bytes <= DEFINITION_MAX_BYTES && values(&definition) <= VALUES_MOST;
+        let definition = fits.then_some(definition);
         Some(Self { name: name.to_owned(), digest, definition, bytes })
     }
 
@@ -81,6 +98,16 @@ impl ListedTool {
         let digest = commit(&KEY, &both).map_or_else(|_| String::new(), |it| it.digest);
         Self { digest, definition: None, ..self }
     }
+}
+
+/// How many values there are in this one, itself included. Text that was read is not nested deeper than a parser goes.
+fn values(value: &Value) -> usize {
+    let inside: usize = match value {
+        Value::Array(all) => all.iter().map(values).sum(),
+        Value::Object(members) => members.values().map(values).sum(),
+        _ => 0,
+    };
+    1 + inside
 }
 
 /// What the annotations of a definition raise it to. The word of a server is taken where it makes a call stricter,
@@ -125,9 +152,11 @@ mod tests {
         ] {
             assert_ne!(with(pointer, value), digest, "{pointer}");
         }
-        let mut other = tool.clone();
-        other["outputSchema"] = json!({});
-        assert_ne!(read(&other).digest, digest);
+        for member in ["outputSchema", "execution", "Description", "input_schema", "desc\0ription"] {
+            let mut other = tool.clone();
+            other[member] = json!({});
+            assert_ne!(read(&other).digest, digest, "{member:?}");
+        }
         let mut same = tool.clone();
         same["_meta"] = json!({ "request": 7 });
         assert_eq!(read(&same).digest, digest);
@@ -146,6 +175,10 @@ mod tests {
             json!({ "name": "" }),
             json!({ "name": "a\u{1b}[2J" }),
             json!({ "name": long }),
+            json!({ "name": "*" }),
+            json!({ "name": "read*" }),
+            json!({ "name": "a,b" }),
+            json!({ "name": " a" }),
         ] {
             assert_eq!(ListedTool::read("files", &bad), None, "{bad}");
         }
@@ -157,6 +190,14 @@ mod tests {
         let (one, other) = (long("x"), long("y"));
         assert!(one.definition.is_none() && one.pin().is_none());
         assert_ne!(one.digest, other.digest);
+    }
+
+    #[test]
+    fn definition_of_too_many_values_is_told_from_others_and_pinned_never() {
+        let of = |count: usize| read(&json!({ "name": "a", "inputSchema": { "x": vec![0; count] } }));
+        assert!(of(4_000).pin().is_some());
+        assert!(of(4_096).pin().is_none());
+        assert_ne!(of(4_096).digest, of(4_097).digest);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Proxy;
+use super::belongings::{self, Belongings};
 use super::era::{Era, LEGACY, MODERN};
 use super::methods::{self, TOOLS_CHANGED};
 use super::refusal::Refusal;
@@ -29,9 +30,22 @@ struct Head<'a> {
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow)]
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+impl Head<'_> {
+    /// The same answer with this id, and the rest of it as it came.
+    fn with_id(&self, id: &Value) -> String {
+        let (member, said) = match self.error {
+            Some(error) => ("error", error.get()),
+            None => ("result", self.result.map_or("{}", RawValue::get)),
+        };
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"{member}":{said}}}"#)
+    }
 }
 
 /// What a result is looked at for.
@@ -41,6 +55,34 @@ struct OfResult<'a> {
     is_error: Option<bool>,
     #[serde(borrow)]
     tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    task: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tasks: Option<&'a RawValue>,
+    #[serde(borrow, rename = "taskId")]
+    task_id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestState")]
+    state: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+/// What the names of the members of `_meta` begin with that are the Guardian's own.
+const OURS: &str = "agenttrust/";
+
+impl OfResult<'_> {
+    /// Whether the server says something in the Guardian's name, such as that a call which it made was not made.
+    fn forges(&self) -> bool {
+        let members = self.meta.map(|meta| serde_json::from_str::<Map<String, Value>>(meta.get()));
+        members.is_some_and(|it| it.is_ok_and(|it| it.keys().any(|name| name.starts_with(OURS))))
+    }
+
+    /// Whether it gives out what its caller brings back.
+    fn gives(&self) -> bool {
+        let given = [self.task, self.tasks, self.task_id, self.state];
+        given.iter().any(Option::is_some)
+            || self.meta.is_some_and(|meta| belongings::belongs(meta.get()))
+    }
 }
 
 /// What `_meta` of everything on a stream that is listened to says.
@@ -49,8 +91,8 @@ const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 /// What is waited for.
 #[derive(Clone, Debug)]
 pub(super) enum Expected {
-    /// The answer to this request.
-    To { id: Value, method: String },
+    /// The answer to this request, which goes by another id to the server where that is shared with others.
+    To { id: Value, sent: Value, method: String },
     /// Whatever the server says by itself; answers where an earlier stream goes on.
     Nothing,
 }
@@ -115,8 +157,12 @@ impl Reader {
             if head.result.is_some() || head.error.is_some() {
                 return Heard::Broken("sent what is a question and an answer in one");
             }
-            let passes = self.passes(method, head.id.is_some());
-            return if passes { Heard::Pass(text) } else { Heard::Drop };
+            let names = head.params.is_some_and(|it| belongings::may_name(method, it.get()));
+            return match self.passes(method, head.id.is_some()) {
+                true if names => self.sealed(&text),
+                true => Heard::Pass(text),
+                false => Heard::Drop,
+            };
         }
         let failed = match (head.result, head.error) {
             (Some(_), None) => false,
@@ -139,15 +185,15 @@ impl Reader {
         {
             self.proxy.unheard.answered(session, &id, outcome);
         }
+        let gives = (result.gives() || result.forges()) && !failed;
         match &self.expected {
-            Expected::To { id, method } => {
-                if !is_id(head.id, id, failed) {
+            Expected::To { id, sent, method } => {
+                if !is_id(head.id, sent, failed) {
                     return Heard::Broken("answered another request");
                 }
-                if failed && head.id.is_none_or(|id| id.get() == "null") {
-                    return Heard::Last(with_id(&text, id), outcome);
-                }
-                match self.changed(method, failed, text).await {
+                let has_no_id = head.id.is_none_or(|id| id.get() == "null");
+                let text = if has_no_id || sent != id { head.with_id(id) } else { text };
+                match self.changed((!failed).then_some(method.as_str()), gives, text).await {
                     Ok(text) => Heard::Last(text, outcome),
                     Err(refusal) => {
                         let answer = refusal.id(Some(id)).to_json().to_string();
@@ -156,14 +202,26 @@ impl Reader {
                 }
             }
             // Of a stream that goes on it is not known what was asked: a list of tools is one by its looks.
-            Expected::Nothing if result.tools.is_some() => {
-                match self.changed("tools/list", false, text).await {
-                    Ok(text) => Heard::Pass(text),
-                    Err(_) => Heard::Drop,
-                }
+            Expected::Nothing if self.era == Era::Legacy || result.tools.is_some() => {
+                let method = result.tools.map(|_| "tools/list");
+                let changed = self.changed(method, gives, text).await;
+                changed.map_or(Heard::Drop, Heard::Pass)
             }
-            Expected::Nothing if self.era == Era::Legacy => Heard::Pass(text),
             Expected::Nothing => Heard::Drop,
+        }
+    }
+
+    /// What this caller was given by the server.
+    pub(super) fn belongings(&self) -> Belongings<'_> {
+        Belongings::of(&self.proxy, &self.server.row.id, &self.who.agent_id)
+    }
+
+    /// A question or a notification that names what is given out.
+    fn sealed(&self, text: &str) -> Heard {
+        let Some(mut message) = send::read(text.as_bytes()) else { return Heard::Drop };
+        match self.belongings().seal_told(&mut message) {
+            Ok(true) => Heard::Pass(message.to_string()),
+            Ok(false) | Err(_) => Heard::Drop,
         }
     }
 
@@ -182,24 +240,52 @@ impl Reader {
         known && self.listens
     }
 
-    /// The answer as it is handed on: that of a few methods is not what the server says, word by word.
-    async fn changed(&self, method: &str, failed: bool, text: String) -> Result<String, Refusal> {
-        if failed || !matches!(method, "tools/list" | "server/discover") {
+    /// The answer as it is handed on, to a request of this method where that is known and did not fail: that of a few
+    /// methods is not what the server says, word by word, and neither is what `gives` out anything.
+    async fn changed(
+        &self,
+        method: Option<&str>,
+        gives: bool,
+        text: String,
+    ) -> Result<String, Refusal> {
+        let is_other = method.is_some_and(|it| matches!(it, "tools/list" | "server/discover"));
+        let id = self.other_id().filter(|_| method == Some(LISTEN));
+        if !is_other && !gives && id.is_none() {
             return Ok(text);
         }
-        let unreadable = || Refusal::upstream("the MCP server sent a list that cannot be read");
+        let unreadable = || Refusal::upstream("the MCP server sent an answer that cannot be read");
         let mut message = send::read(text.as_bytes()).ok_or_else(unreadable)?;
         let result = message.get_mut("result").ok_or_else(unreadable)?;
+        if let Some(Value::Object(meta)) = result.get_mut("_meta") {
+            meta.retain(|name, _| !name.starts_with(OURS));
+        }
         match method {
-            "tools/list" => {
+            Some("tools/list") => {
                 tools::show(self, result).await?;
                 if self.era == Era::Modern {
                     tools::mark_private(result);
                 }
             }
-            _ => known_versions(result),
+            Some("server/discover") => known_versions(result),
+            _ => {}
+        }
+        if let (Some(id), Some(said)) =
+            (id, result.get_mut("_meta").and_then(|meta| meta.get_mut(SUBSCRIPTION)))
+        {
+            *said = id.clone();
+        }
+        if gives {
+            self.belongings().seal_result(method, result)?;
         }
         Ok(message.to_string())
+    }
+
+    /// The caller's id of the request, where it goes by another one to the server.
+    fn other_id(&self) -> Option<&Value> {
+        match &self.expected {
+            Expected::To { id, sent, .. } if id != sent => Some(id),
+            _ => None,
+        }
     }
 }
 
@@ -210,15 +296,6 @@ fn is_id(said: Option<&RawValue>, id: &Value, failed: bool) -> bool {
         None | Some(Value::Null) => failed,
         Some(said) => said == *id,
     }
-}
-
-/// The same message with the id of the request.
-fn with_id(text: &str, id: &Value) -> String {
-    let Ok(mut message) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
-    if let Some(members) = message.as_object_mut() {
-        members.insert("id".to_owned(), id.clone());
-    }
-    message.to_string()
 }
 
 /// Leaves out the versions that the proxy does not let through.

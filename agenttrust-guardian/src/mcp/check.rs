@@ -15,7 +15,9 @@ use super::tools::check_of;
 use super::who::Who;
 use crate::domain::limits::Share;
 use crate::domain::{DecisionKind, Error, Permission};
+use crate::manifest::PinnedTool;
 use crate::pipeline::{self, Check, span};
+use crate::registry::McpServerEntry;
 use crate::services::approvals;
 
 /// A call that is to be checked.
@@ -43,21 +45,24 @@ pub(super) enum Checked {
 }
 
 impl Call {
-    /// The call in a message, with what is bound of it.
+    /// The call in a message, with what is bound of it: its input, to this server and to the tool as it is `pinned`. An
+    /// approval of it serves no other server of the same name, and no tool that is described otherwise.
     ///
     /// # Errors
     ///
     /// Refuses an input that could not be bound.
     pub(super) fn of(
         proxy: &Proxy,
+        (server, pinned): (&McpServerEntry, Option<&PinnedTool>),
         (message, headers): (&JsonRpc, &HeaderMap),
         (kind, action): (Kind, String),
-        hint: Option<Effect>,
     ) -> Result<Self, Refusal> {
         let input = kind.input(message.params().cloned().map(Value::Object));
-        let commitment = commit(&proxy.engine.mcp_keys.binding, &input)
+        let digest = pinned.map_or("", |pinned| pinned.digest.as_str());
+        let key = proxy.engine.mcp_keys.binding_of(&server.row.id, digest);
+        let commitment = commit(&key, &input)
             .map_err(|error| Refusal::invalid(error.to_string()).id(message.id()))?;
-        let hint = hint.max(kind.effect());
+        let hint = pinned.and_then(|pinned| pinned.effect_hint).max(kind.effect());
         let trace = super::trace::headers(message, headers);
         Ok(Self { action, hint, trace, input, commitment })
     }

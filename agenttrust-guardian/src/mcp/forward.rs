@@ -16,7 +16,7 @@ use super::room::Room;
 use super::send::{self, ANSWER_MAX_BYTES, Answered, Outward, QUIET_MOST, answered};
 use super::trace;
 use super::turn::Turn;
-use super::upstream::{add_meta, unreadable};
+use super::upstream::{add_meta, next_id, unreadable};
 use crate::outbound::{self, Incoming};
 
 impl Turn {
@@ -26,12 +26,14 @@ impl Turn {
     ///
     /// Refuses where the server does not answer as it must.
     pub(super) async fn forward(
-        self,
+        mut self,
         era: Era,
         report: Option<Report>,
     ) -> Result<Response, Refusal> {
         let alive = self.alive();
         let engine = Arc::clone(&self.proxy.engine);
+        // Callers that know nothing of MCP share a session, and each may begin to count with 1.
+        self.sent = (self.manner == Manner::Plain).then(|| next_id().into());
         let mut report = report;
         let sent = while_alive(&alive, &engine, self.send(era)).await.and_then(|sent| sent);
         let incoming = match sent {
@@ -103,12 +105,20 @@ impl Turn {
         Ok(outward.body(self.written(era)?))
     }
 
-    /// The message anew. Where the proxy speaks for a caller that knows nothing of MCP, it says so in `_meta`.
+    /// The message anew. Where the proxy speaks for a caller that knows nothing of MCP, it is by an id of the proxy's,
+    /// and says so in `_meta`.
     fn written(&self, era: Option<Era>) -> Result<Vec<u8>, Refusal> {
-        if (&self.manner, era) != (&Manner::Plain, Some(Era::Modern)) {
-            return Ok(self.message.write()?);
+        let Some(sent) = &self.sent else { return Ok(self.message.write()?) };
+        let mut message = self.message.clone();
+        message.set_id(sent.clone());
+        let meta = message.params_mut().and_then(|params| params.get_mut("_meta"));
+        if let Some(token) = meta.and_then(|meta| meta.get_mut("progressToken")) {
+            *token = sent.clone();
         }
-        let mut members = self.message.clone().into_members();
+        if era != Some(Era::Modern) {
+            return Ok(message.write()?);
+        }
+        let mut members = message.into_members();
         let params = members.entry("params").or_insert_with(|| Value::Object(Default::default()));
         let newest = MODERN.first().copied().unwrap_or_default();
         add_meta(params.as_object_mut().ok_or_else(unreadable)?, newest, json!({}));
@@ -118,7 +128,7 @@ impl Turn {
     fn in_own(&self, own: &OwnSession) -> Result<Outward, Refusal> {
         let mut outward = Outward::legacy(&own.version, own.id.clone());
         outward.headers.extend(trace::headers(&self.message, &self.headers));
-        Ok(outward.body(self.message.write()?))
+        Ok(outward.body(self.written(None)?))
     }
 
     /// The arguments that are repeated in headers, as the body has them.
@@ -136,10 +146,10 @@ impl Turn {
 
     fn reader(&self, era: Era, listens: bool) -> Reader {
         let message = &self.message;
-        let expected = Expected::To {
-            id: message.id().cloned().unwrap_or_default(),
-            method: message.method().unwrap_or_default().to_owned(),
-        };
+        let id = message.id().cloned().unwrap_or_default();
+        let sent = self.sent.clone().unwrap_or_else(|| id.clone());
+        let method = message.method().unwrap_or_default().to_owned();
+        let expected = Expected::To { id, sent, method };
         let (proxy, server) = (Arc::clone(&self.proxy), Arc::clone(&self.server));
         let session = self.session.clone().filter(|session| session.upstream.is_some());
         Reader { proxy, server, who: self.who.clone(), era, listens, expected, session }

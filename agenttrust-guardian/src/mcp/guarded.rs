@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::check::{Call, Checked};
 use super::era::{Era, Manner};
-use super::hold;
+use super::hold::{self, OpenCall};
 use super::pump::events_answer;
 use super::refusal::{Refusal, json_answer};
 use super::report::Report;
@@ -41,19 +41,21 @@ pub(super) async fn call(
     kind: Kind,
     name: &str,
 ) -> Result<Response, Refusal> {
-    let mut hint = None;
+    let mut pinned = None;
     if kind == Kind::Tool {
-        match looked_at(&mut turn, name).await? {
-            Some(pinned) => hint = pinned.effect_hint,
-            None => return Ok(changed(&turn, name)),
+        pinned = looked_at(&mut turn, name).await?;
+        if pinned.is_none() {
+            return Ok(changed(&turn, name));
         }
     }
     let action = kind.tool(Some(&turn.server.row.name), name);
     let action =
         action.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, why))?;
-    let call = Call::of(&turn.proxy, (&turn.message, &turn.headers), (kind, action), hint)?;
+    let (server, message) = ((&*turn.server, pinned.as_deref()), (&turn.message, &turn.headers));
+    let call = Call::of(&turn.proxy, server, message, (kind, action))?;
+    let open = OpenCall::begin(&turn.proxy, turn.session.as_ref(), turn.message.id());
     match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
-        Checked::Allowed(check_id) => Ok(made(turn, era, &call, check_id).await),
+        Checked::Allowed(check_id) => made(turn, era, &call, (open, check_id)).await,
         Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
         Checked::Held(approval_id, denial) => {
             let hold = turn.proxy.engine.settings.mcp.hold;
@@ -62,8 +64,8 @@ pub(super) async fn call(
             }
             let token = turn.message.meta("progressToken").filter(|token| !token.is_object());
             match token.cloned().filter(|_| turn.reads_events()) {
-                Some(token) => Ok(late(Held { turn, era, call, denial, approval_id }, token)),
-                None => Held { turn, era, call, denial, approval_id }.wait(|_| true).await,
+                Some(token) => Ok(late(Held { turn, era, call, denial, approval_id, open }, token)),
+                None => Held { turn, era, call, denial, approval_id, open }.wait(|_| true).await,
             }
         }
     }
@@ -96,12 +98,23 @@ fn params_of(pinned: &PinnedTool) -> Option<ParamHeaders> {
     ParamHeaders::of(pinned.definition.get("inputSchema").unwrap_or(&Value::Null)).ok()
 }
 
-/// Makes the call. What comes of it is reported, whatever that is.
-async fn made(turn: Turn, era: Era, call: &Call, check_id: Option<String>) -> Response {
+/// Makes the call, unless its client wants it no more. What comes of it is reported, whatever that is.
+async fn made(
+    turn: Turn,
+    era: Era,
+    call: &Call,
+    (open, check_id): (OpenCall, Option<String>),
+) -> Result<Response, Refusal> {
+    // Dropped, it reports the call as cancelled.
     let report = Report::begin(&turn.proxy.engine, &turn.who, call.action.clone(), check_id);
+    if open.is_cancelled() {
+        return Err(Refusal::invalid("the client cancelled the call before it was made"));
+    }
+    // From now on the server is told, which has the request.
+    drop(open);
     let id = turn.message.id().cloned();
     let answered = turn.forward(era, Some(report)).await;
-    answered.unwrap_or_else(|refusal| refusal.id(id.as_ref()).into_response())
+    Ok(answered.unwrap_or_else(|refusal| refusal.id(id.as_ref()).into_response()))
 }
 
 /// The answer to a call of a tool that is another one than was accepted.
@@ -180,13 +193,17 @@ struct Held {
     call: Call,
     denial: DenialResponse,
     approval_id: String,
+    open: OpenCall,
 }
 
 impl Held {
     /// Waits, and makes the call once it may be made.
-    async fn wait(self, beat: impl FnMut(Duration) -> bool) -> Result<Response, Refusal> {
-        let Self { mut turn, era, call, denial, approval_id } = self;
-        if !hold::decided(&turn.proxy, &turn.who, &approval_id, beat).await? {
+    async fn wait(self, mut beat: impl FnMut(Duration) -> bool) -> Result<Response, Refusal> {
+        let Self { mut turn, era, call, denial, approval_id, open } = self;
+        let beat = |waited| !open.is_cancelled() && beat(waited);
+        let decided = hold::decided(&turn.proxy, &turn.who, &approval_id, beat).await?;
+        // What is approved is for another call then, and stays unused.
+        if !decided || open.is_cancelled() {
             return Ok(refused(&turn, &denial));
         }
         // Whoever waited may be no longer who may.
@@ -200,7 +217,7 @@ impl Held {
             return Ok(changed(&turn, &name));
         }
         match call.ask(&turn.proxy, &turn.who, turn.place.clone()).await? {
-            Checked::Allowed(check_id) => Ok(made(turn, era, &call, check_id).await),
+            Checked::Allowed(check_id) => made(turn, era, &call, (open, check_id)).await,
             Checked::Denied(denial) => Ok(denied(&turn, &call, &denial)),
             Checked::Held(_, denial) => Ok(refused(&turn, &denial)),
         }

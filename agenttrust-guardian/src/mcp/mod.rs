@@ -5,16 +5,18 @@
 //!
 //! - `turn.rs` is one message, `guarded.rs` one that is checked (`check.rs`, `hold.rs`), `initialize.rs` one that opens
 //!   a session, `streams.rs` what a session has beside. `who.rs` is who calls.
-//! - `era.rs` and `methods.rs` are what the protocol knows, `session.rs` how a session is named, `refusal.rs` and
-//!   `metadata.rs` what is answered here.
+//! - `era.rs` and `methods.rs` are what the protocol knows, `session.rs` how a session is named, `belongings.rs` and
+//!   `given.rs` whose the tasks and events of a server are, `refusal.rs` and `metadata.rs` what is answered here.
 //! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers; `send.rs` and `forward.rs` are the
 //!   way there, `pump.rs` and `answer.rs` the way back, `report.rs` how it ended, `unheard.rs` where another
 //!   stream of its session tells that.
 
 mod answer;
+mod belongings;
 mod check;
 mod era;
 mod forward;
+mod given;
 mod guarded;
 mod hold;
 mod initialize;
@@ -43,7 +45,9 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
+use self::given::GivenTasks;
 pub(crate) use self::metadata::ProtectedResource;
+use self::hold::OpenCalls;
 use self::own_sessions::OwnSessions;
 pub(crate) use self::refusal::Refusal;
 #[cfg(feature = "cli")]
@@ -65,6 +69,9 @@ pub(crate) struct Proxy {
     upstreams: Mutex<HashMap<String, Arc<Upstream>>>,
     sessions: OwnSessions,
     unheard: Unheard,
+    open_calls: OpenCalls,
+    /// Which tasks agents were given.
+    tasks: GivenTasks,
 }
 
 /// Who asks what server, and what came with the request beside its body.
@@ -82,7 +89,9 @@ impl Proxy {
     /// The proxy of this Guardian.
     pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
         let (upstreams, sessions) = (Mutex::default(), OwnSessions::default());
-        Arc::new(Self { engine, upstreams, sessions, unheard: Unheard::default() })
+        let (unheard, open_calls) = (Unheard::default(), OpenCalls::default());
+        let tasks = GivenTasks::default();
+        Arc::new(Self { engine, upstreams, sessions, unheard, open_calls, tasks })
     }
 
     /// Answers one message.

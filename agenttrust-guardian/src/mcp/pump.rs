@@ -16,6 +16,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::answer::{Expected, Heard, Reader};
+use super::belongings::EVENT_ID_MAX_BYTES;
 use super::refusal::Refusal;
 use super::report::{Outcome, Report};
 use super::room::Room;
@@ -248,6 +249,7 @@ impl Pump {
     /// What becomes of one event; `None` where the caller hears nothing of it.
     async fn hear(&mut self, mut event: Event) -> Option<Next> {
         let is_message = event.name.as_deref().is_none_or(|name| name == "message");
+        event.id = event.id.take().and_then(|id| self.sealed(id));
         let has_id = event.id.as_deref().is_some_and(|id| !id.is_empty());
         self.state.goes_on |= has_id && self.reader.listens;
         let data = match event.data.take() {
@@ -277,6 +279,18 @@ impl Pump {
                 let refusal = Refusal::upstream(format!("the MCP server {what}"));
                 Some(self.fail(refusal, "NoReply"))
             }
+        }
+    }
+
+    /// The id of an event as its caller may go on from it; none where no one could.
+    fn sealed(&self, id: String) -> Option<String> {
+        match id.len() {
+            0 => Some(id),
+            1..=EVENT_ID_MAX_BYTES => {
+                let given = self.reader.belongings();
+                given.seal_event(self.reader.session.as_ref(), &id).ok()
+            }
+            _ => None,
         }
     }
 

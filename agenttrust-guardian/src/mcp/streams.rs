@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::answer::{Expected, Reader};
+use super::belongings::Belongings;
 use super::era::{Era, LEGACY, MODERN, SESSION, VERSION, known, only};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::Refusal;
@@ -18,8 +19,6 @@ use super::who::Alive;
 use super::{Asked, Proxy};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// The longest id of an event that is gone on from.
-const EVENT_ID_MAX_BYTES: usize = 1_024;
 
 /// The stream of a session.
 ///
@@ -33,9 +32,14 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     let mut outward = Outward::legacy(&version, session.upstream.clone());
     outward.method = Method::GET;
     if let Some(last) = only(&asked.headers, &LAST_EVENT_ID)? {
-        let last = Some(last).filter(|last| last.len() <= EVENT_ID_MAX_BYTES);
-        let last = last.and_then(|last| HeaderValue::from_str(last).ok()).ok_or_else(|| {
-            Refusal::invalid("Last-Event-ID is longer than 1024 bytes, which no event's id is")
+        let given = Belongings::of(proxy, &asked.server.row.id, &asked.who.agent_id);
+        let last = given.open_event(&session, last);
+        let last = last.and_then(|last| HeaderValue::from_bytes(last.as_bytes()).ok());
+        let last = last.ok_or_else(|| {
+            Refusal::invalid(
+                "Last-Event-ID is none that was given out in this session; listen without it, or send the id of an \
+                 event that came in this session",
+            )
         })?;
         outward.headers.insert(LAST_EVENT_ID, last);
     }
@@ -96,6 +100,7 @@ pub(super) async fn end(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response, Re
 
 /// The session that is meant, and the version to go on in.
 fn session_of(proxy: &Proxy, asked: &Asked) -> Result<(Session, String), Refusal> {
+    proxy.need_session(&asked.server, &asked.who, "a stream")?;
     let said = only(&asked.headers, &VERSION)?;
     let is_modern = said.is_some_and(|said| known(&MODERN, said).is_some());
     let sealed = only(&asked.headers, &SESSION)?.filter(|_| !is_modern);

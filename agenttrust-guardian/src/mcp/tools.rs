@@ -19,7 +19,7 @@ use crate::domain::Key;
 use crate::engine::Engine;
 use crate::manifest::{Extent, read_list};
 use crate::pipeline::{self, Check};
-use crate::registry::McpServerEntry;
+use crate::registry::{Callable, McpServerEntry};
 use crate::services::mcp_tools::{self, ToolStanding};
 
 /// The longest that a client may keep a list that was filtered for it: what it may call changes.
@@ -64,9 +64,9 @@ pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refu
     let has_more = result.get("nextCursor").is_some_and(|cursor| !cursor.is_null());
     let Some(Value::Array(listed)) = result.get_mut("tools") else { return Err(unreadable()) };
     let known = fresh(proxy, server).await?;
-    // A server may show each client others, by what the client can do. What is missing is gone for all only if a client
-    // that can do everything does not see it either.
-    if !has_more && misses_any(&known, listed) {
+    // A server may show each client others, by what the client can do. What is missing is gone for all, and what is
+    // described otherwise is another tool for all, only if a client that can do everything sees it so too.
+    if !has_more && misses_any(&known, listed) || differs(&known, listed) {
         proxy.upstream(&server.row.id).forget_tools();
         fresh(proxy, server).await?;
     }
@@ -85,6 +85,16 @@ pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refu
         ToolStanding::Changed | ToolStanding::New => false,
     });
     Ok(())
+}
+
+/// Whether a tool that may be called is described otherwise in this list.
+fn differs(server: &McpServerEntry, listed: &[Value]) -> bool {
+    let is_changed = |tool: &Value| {
+        let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
+        matches!(server.callable(name), Callable::Yes(_))
+            && matches!(mcp_tools::standing(server, tool), ToolStanding::Changed)
+    };
+    listed.iter().any(is_changed)
 }
 
 /// Whether a tool that is known is not in this list.

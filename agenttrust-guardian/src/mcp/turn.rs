@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use agenttrust_tower::internal::mcp::{
-    INVALID_PARAMS, JsonRpc, ParamHeaders, is_notification, is_request,
-};
+use agenttrust::guard::digest::commit;
+use agenttrust_tower::internal::mcp::{JsonRpc, ParamHeaders, is_notification, is_request};
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -12,20 +11,20 @@ use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use super::belongings::Belongings;
 use super::era::{Era, LEGACY, Manner, UNSUPPORTED_VERSION, VERSION, known, only};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::upstream::wrong_era;
 use super::who::{Alive, Who};
 use super::{Asked, Proxy, guarded, initialize};
-use crate::domain::Base;
+use crate::audit::Record;
+use crate::domain::{Base, Error};
 use crate::domain::limits::Share;
 use crate::registry::McpServerEntry;
 
 /// How many values a message holds at most, nested ones counted: each takes many times its text in memory.
 const VALUES_MOST: usize = 64 << 10;
-/// The longest state that a client brings back.
-const STATE_MAX_BYTES: usize = 64 << 10;
 const METHOD_NOT_FOUND: i32 = -32601;
 const CANCELLED: &str = "notifications/cancelled";
 
@@ -44,6 +43,8 @@ pub(super) struct Turn {
     pub(super) session: Option<Session>,
     /// Which arguments of the tool are repeated in headers.
     pub(super) params: Option<ParamHeaders>,
+    /// The id by which the server knows it, where that is not the caller's.
+    pub(super) sent: Option<Value>,
 }
 
 impl Turn {
@@ -69,9 +70,20 @@ impl Turn {
                 _ => None,
             };
             let proxy = Arc::clone(proxy);
-            let params = None;
-            let turn =
-                Self { proxy, server, who, base, headers, place, message, manner, session, params };
+            let (params, sent) = (None, None);
+            let turn = Self {
+                proxy,
+                server,
+                who,
+                base,
+                headers,
+                place,
+                message,
+                manner,
+                session,
+                params,
+                sent,
+            };
             turn.answered().await
         };
         answered.await.unwrap_or_else(|refusal: Refusal| {
@@ -83,7 +95,12 @@ impl Turn {
         })
     }
 
-    async fn answered(self) -> Result<Response, Refusal> {
+    async fn answered(mut self) -> Result<Response, Refusal> {
+        // A call that is checked is refused by its check.
+        if self.message.call().is_none() {
+            let what = self.message.method().unwrap_or("an answer");
+            self.proxy.need_session(&self.server, &self.who, what)?;
+        }
         let Some(method) = self.message.method().map(str::to_owned) else {
             return self.reply().await;
         };
@@ -103,7 +120,7 @@ impl Turn {
                 format!("the method {method:?} is not known here, so it is not handed on");
             return Err(Refusal::new(status, METHOD_NOT_FOUND, message));
         }
-        self.see_state()?;
+        self.open_request(&method)?;
         match self.message.call().map(|(kind, name)| (kind, name.to_owned())) {
             Some((kind, name)) => guarded::call(self, era, kind, &name).await,
             None => self.forward(era, None).await,
@@ -130,31 +147,57 @@ impl Turn {
         }
     }
 
-    /// Refuses a state that is none, or longer than any server needs.
-    fn see_state(&self) -> Result<(), Refusal> {
-        let state = self.message.params().and_then(|params| params.get("requestState"));
-        let problem = match state {
-            None | Some(Value::Null) => return Ok(()),
-            Some(Value::String(state)) if state.len() <= STATE_MAX_BYTES => return Ok(()),
-            Some(Value::String(state)) => format!(
-                "params.requestState is {} bytes long; {STATE_MAX_BYTES} is the most",
-                state.len()
-            ),
-            Some(_) => {
-                "params.requestState is no text; send it back as the server sent it".to_owned()
-            }
-        };
-        Err(Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, problem))
+    /// Opens what the request names of what its caller was given.
+    fn open_request(&mut self, method: &str) -> Result<(), Refusal> {
+        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.who.agent_id);
+        let opened = given.open_request(&mut self.message);
+        if let Err(refusal) = &opened
+            && self.message.call().is_none()
+        {
+            self.proxy.tell_of_refusal(&self.server, &self.who, (method, ""), refusal.message());
+        }
+        opened
     }
 
     /// Hands on an answer to what the server asked.
-    async fn reply(self) -> Result<Response, Refusal> {
+    async fn reply(mut self) -> Result<Response, Refusal> {
         match self.manner {
-            Manner::InSession(_) => self.hand_on().await,
+            Manner::InSession(_) => {
+                self.record_answer().await?;
+                self.hand_on().await
+            }
             _ => Err(Refusal::invalid(
                 "only in a session is there anything to answer; a client sends no answers otherwise",
             )),
         }
+    }
+
+    /// Keeps in the audit that a question was answered: a call that runs may go by the answer, and no check is made of
+    /// it. What was answered stays out of it, as inputs do; its digest tells it from another answer.
+    ///
+    /// # Errors
+    ///
+    /// Refuses where the audit cannot be written: then nothing is handed on.
+    async fn record_answer(&mut self) -> Result<(), Refusal> {
+        let engine = &self.proxy.engine;
+        let Some(answer) = self.message.result_mut().cloned() else { return Ok(()) };
+        let key = engine.mcp_keys.binding_of(&self.server.row.id, "");
+        let commitment = commit(&key, &Value::Object(answer));
+        let digest = commitment.map_err(|error| Refusal::invalid(error.to_string()))?.digest;
+        let body = json!({
+            "agent_id": self.who.agent_id,
+            "server_id": self.server.row.id,
+            "server": self.server.row.name,
+            "session_id": self.who.session_id,
+            "request_id": self.message.id(),
+            "digest": digest,
+        });
+        let record = Record::new("mcp.answered", &self.who.key.org_id).actor(&self.who.key.id);
+        engine.audit.append(record.body(body)).await.map(drop).map_err(|_| {
+            Refusal::from(Error::unavailable(
+                "the audit log cannot be written, so the answer was not handed on; try again later",
+            ))
+        })
     }
 
     /// Hands on what the client tells.
@@ -171,16 +214,27 @@ impl Turn {
                 format!("the notification {method:?} is not known here, so it is not handed on");
             return Err(Refusal::new(StatusCode::BAD_REQUEST, METHOD_NOT_FOUND, message));
         }
+        // In the modern era a client closes the answer's stream. To the server all clients are one, whose ids are not
+        // told apart.
+        if method == CANCELLED && matches!(self.manner, Manner::Modern(_)) {
+            return Ok(accepted());
+        }
         if let (CANCELLED, Some(session)) = (method, &self.session)
             && let Some(id) = self.message.params().and_then(|params| params.get("requestId"))
         {
+            // The server has not heard of a call that waits.
+            if self.proxy.open_calls.cancel(session, id) {
+                return Ok(accepted());
+            }
             self.proxy.unheard.cancelled(session, id);
         }
         self.hand_on().await
     }
 
     /// Sends on what is not answered.
-    async fn hand_on(self) -> Result<Response, Refusal> {
+    async fn hand_on(mut self) -> Result<Response, Refusal> {
+        let given = Belongings::of(&self.proxy, &self.server.row.id, &self.who.agent_id);
+        given.open_told(&mut self.message);
         let outward = self.outward(None)?;
         let incoming = super::send::send(&self.proxy, &self.server, outward).await?;
         if incoming.status.is_success() {
@@ -243,6 +297,23 @@ fn accepted() -> Response {
 }
 
 impl Proxy {
+    /// Sees that a caller may act in the session that it names, before anything of it goes to the server.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden in a session that is over, not known or another agent's.
+    pub(super) fn need_session(
+        &self,
+        server: &McpServerEntry,
+        who: &Who,
+        what: &str,
+    ) -> Result<(), Refusal> {
+        who.need_session(&self.engine).map_err(|error| {
+            self.tell_of_refusal(server, who, (what, ""), error.message());
+            Refusal::from(error)
+        })
+    }
+
     /// Tells the audit of a call that was refused and not checked.
     pub(super) fn tell_of_refusal(
         &self,

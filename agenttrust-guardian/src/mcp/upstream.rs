@@ -161,7 +161,13 @@ impl Proxy {
 
 /// A request of the proxy's own.
 pub(super) fn request(method: &str, params: Map<String, Value>) -> Value {
-    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+    json!({ "jsonrpc": "2.0", "id": next_id(), "method": method, "params": params })
+}
+
+/// An id for a request that goes to a server in the name of the proxy: none is used twice.
+pub(super) fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The same in the modern era.

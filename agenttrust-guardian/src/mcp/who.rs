@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use agenttrust::model::AgentStatus;
 
-use crate::domain::ids::SESSION_PREFIX;
+use super::tools::check_of;
+use crate::domain::ids::{DELEGATION_PREFIX, SESSION_PREFIX};
 use crate::domain::names::check_name;
-use crate::domain::{Error, Fingerprint, Key, Permission, Reach};
+use crate::domain::{Error, Fingerprint, Key, Permission, Reach, Role};
 use crate::engine::Engine;
+use crate::pipeline;
 use crate::registry::{McpServerEntry, TokenEntry};
 use crate::services::agents::{active, known};
 use crate::services::sessions;
@@ -132,6 +134,21 @@ impl Who {
     pub(super) fn reach(&self, permission: Permission) -> Reach<'_> {
         let access = self.key.role.may(permission);
         Reach { key: &self.key, access, named: Some(&self.agent_id) }
+    }
+
+    /// Sees that it may act in the session that it names, where that is one that was issued.
+    ///
+    /// # Errors
+    ///
+    /// Forbidden in one that is over, not known or another agent's, and for a gateway outside of a token's.
+    pub(super) fn need_session(&self, engine: &Engine) -> Result<(), Error> {
+        let issued = [SESSION_PREFIX, DELEGATION_PREFIX];
+        let named = self.session_id.as_deref();
+        let is_issued = named.is_some_and(|id| issued.iter().any(|it| id.starts_with(it)));
+        if !is_issued && self.key.role != Role::Gateway {
+            return Ok(());
+        }
+        pipeline::need_session(engine, &check_of(self, String::new(), None))
     }
 
     /// Why it may call no more, if so.

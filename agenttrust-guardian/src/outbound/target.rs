@@ -36,6 +36,15 @@ pub(super) fn parse(text: &str, reach: &Reach) -> Result<Url, Error> {
              begins with xn--",
         ));
     }
+    // One reader leaves these out or takes them for something else, where another one does not.
+    if text.contains(|odd: char| odd == '\\' || odd.is_whitespace() || odd.is_control()) {
+        return Err(Error::Refused(
+            "holds a backslash, a space or a control character; leave it out, or write it as %5C, %20 and so on",
+        ));
+    }
+    if !text.split_once(':').is_some_and(|(_, rest)| rest.starts_with("//")) {
+        return Err(Error::Refused("has no // before its host; write https:// and the host"));
+    }
     Ok(url)
 }
 
@@ -251,6 +260,14 @@ mod tests {
         ("https://exa\tmple.com/", "xn--"),
         ("https://аррӏе.com/", "xn--"),
         ("https://ex ample.com/", "cannot be one"),
+        ("https:\\\\example.com/", "a backslash"),
+        ("https://example.com\\@evil.example/", "a backslash"),
+        ("https://example.com/a b", "a space"),
+        ("https://example.com/\n", "control character"),
+        ("https://example.com/\0", "control character"),
+        ("ht\ttps://example.com/", "control character"),
+        ("https:example.com/", "no // before its host"),
+        ("https:/example.com/", "no // before its host"),
     ];
 
     #[test]

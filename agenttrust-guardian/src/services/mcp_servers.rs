@@ -48,7 +48,7 @@ pub(crate) async fn register(
     key: &Key,
     new: NewMcpServer,
 ) -> Result<McpServer, Error> {
-    check_server_name(&new.name)?;
+    check_server_name("name", &new.name)?;
     let target = engine.target_of("url", &new.url)?;
     check_names("capabilities", &new.capabilities)?;
     new.authorization.as_ref().map_or(Ok(()), check_authorization)?;
@@ -85,20 +85,24 @@ pub(crate) async fn register(
     Ok(show(&row, true))
 }
 
-/// Refuses a name that could not begin the names of tools, or would begin those of others.
-fn check_server_name(name: &str) -> Result<(), Error> {
-    check_name("name", name)?;
+/// Refuses a name, given as `field`, that could not begin the names of tools, or would begin those of others.
+///
+/// # Errors
+///
+/// Invalid.
+pub(crate) fn check_server_name(field: &'static str, name: &str) -> Result<(), Error> {
+    check_name(field, name)?;
     if let Some(bad) = name.chars().find(|character| matches!(character, '/' | ',' | '*')) {
         let problem =
             format!("holds {bad:?}; its tools are called as in `name/tool`, so leave it out");
-        return Err(Error::invalid("name", problem));
+        return Err(Error::invalid(field, problem));
     }
     if name.trim() != name {
-        return Err(Error::invalid("name", "has spaces around it; leave them out"));
+        return Err(Error::invalid(field, "has spaces around it; leave them out"));
     }
     if RESERVED.contains(&name) {
         let problem = format!("is {name:?}, which the names of AgentTrust's own tools begin with");
-        return Err(Error::invalid("name", format!("{problem}; give it another one")));
+        return Err(Error::invalid(field, format!("{problem}; give it another one")));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::domain::{Error, Key};
 use crate::engine::Engine;
 use crate::manifest::{
     Extent, ListedTool, News, Observed, PINNED_MAX_BYTES, PinnedTool, effect_hint,
-    observe as observed, read_list,
+    observe as observed,
 };
 use crate::registry::McpServerEntry;
 use crate::store::{McpServerRow, McpToolAccepted, McpToolChanges, McpToolRow, StoreError};
@@ -188,10 +188,9 @@ pub(crate) fn standing(server: &McpServerEntry, tool: &Value) -> ToolStanding {
 pub(crate) async fn observe(
     engine: &Arc<Engine>,
     server: &Arc<McpServerEntry>,
-    tools: &[Value],
+    listed: BTreeMap<String, ListedTool>,
     extent: Extent,
 ) -> Result<(), Error> {
-    let listed = read_list(&server.row.name, tools);
     let known = engine.registry.mcp_servers.get(&server.row.id);
     let known = known.ok_or_else(|| removed(server))?;
     if known.row.tools_seen_at.is_some()

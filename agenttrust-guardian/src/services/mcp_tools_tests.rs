@@ -8,8 +8,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::mcp_tools::{ToolStanding, observe, standing};
+use crate::domain::Error;
 use crate::harness::{Api, Harness, open_with};
-use crate::manifest::Extent;
+use crate::manifest::{Extent, read_list};
 use crate::registry::{Callable, McpServerEntry};
 
 fn tool(name: &str, description: &str) -> Value {
@@ -25,8 +26,13 @@ fn entry(api: &Api, id: &str) -> Arc<McpServerEntry> {
     api.guardian.engine().registry.mcp_servers.get(id).unwrap()
 }
 
+/// The whole list of a server, seen by one Guardian.
+async fn seen(api: &Api, server: &Arc<McpServerEntry>, tools: &[Value]) -> Result<(), Error> {
+    observe(api.guardian.engine(), server, read_list("files", tools), Extent::All).await
+}
+
 async fn list(api: &Api, id: &str, tools: &[Value]) {
-    observe(api.guardian.engine(), &entry(api, id), tools, Extent::All).await.unwrap();
+    seen(api, &entry(api, id), tools).await.unwrap();
 }
 
 /// What may be called, as one letter a tool: yes, changed, unknown.
@@ -189,8 +195,7 @@ async fn list_of_a_server_that_was_removed_meanwhile_pins_nothing() {
     let id = register(&api).await;
     let held = entry(&api, &id);
     api.ask(axum::http::Method::DELETE, &format!("/mcp/servers/{id}"), ADMIN, None).await.ok();
-    let refused =
-        observe(api.guardian.engine(), &held, &[tool("a", "")], Extent::All).await.unwrap_err();
+    let refused = seen(&api, &held, &[tool("a", "")]).await.unwrap_err();
     assert!(refused.message().contains("no MCP server"), "{refused:?}");
     assert!(api.guardian.engine().store.mcp_tools(None).await.unwrap().is_empty());
     assert!(api.audit("mcp_tool.appeared").await.is_empty());
@@ -202,10 +207,8 @@ async fn many_who_see_the_same_list_at_once_pin_it_once_and_tell_of_it_once() {
     let id = register(&api).await;
     let tools: Vec<Value> = (0..300).map(|n| tool(&format!("t{n}"), &"x".repeat(200))).collect();
     let held = entry(&api, &id);
-    let engine = api.guardian.engine();
-    let all = (0..20).map(|_| observe(engine, &held, &tools, Extent::All));
-    for seen in join_all(all).await {
-        seen.unwrap();
+    for done in join_all((0..20).map(|_| seen(&api, &held, &tools))).await {
+        done.unwrap();
     }
     assert_eq!(entry(&api, &id).tools.len(), 300);
     let told = api.audit("mcp_tool.appeared").await;
@@ -227,12 +230,9 @@ async fn what_is_pinned_and_accepted_holds_on_every_replica_and_after_a_restart(
     for description in ["first", "second"] {
         let tools = vec![tool("a", description)];
         let (held_one, held_two) = (entry(&one, &id), entry(&two, &id));
-        let seen = [
-            observe(one.guardian.engine(), &held_one, &tools, Extent::All),
-            observe(two.guardian.engine(), &held_two, &tools, Extent::All),
-        ];
-        for seen in join_all(seen).await {
-            seen.unwrap();
+        let both = [seen(&one, &held_one, &tools), seen(&two, &held_two, &tools)];
+        for done in join_all(both).await {
+            done.unwrap();
         }
     }
     for api in [&one, &two] {

@@ -225,7 +225,11 @@ async fn what_cannot_be_run_is_refused_in_a_sentence() {
         (&["--hold", "30s", "--", "true"][..], &[][..], 1, "none can while the Guardian is inside"),
         (&["--hold", "30", "--", "true"], &[], 2, "a whole number and a unit"),
         (&["--hold", "2h", "--", "true"], &[], 2, "up to 1h"),
-        (&["--server", "a/b", "--", "true"], &[], 1, "leave out /"),
+        (&["--server", "a/b", "--", "true"], &[], 1, "holds '/'"),
+        // Its tool GET/delete would count as a request that only reads.
+        (&["--server", "http", "--", "true"], &[], 1, "give it another one"),
+        (&["--", "/nowhere/http"], &[], 1, "--server is \"http\""),
+        (&["--", "mcp", "run", "server.py"], &[], 1, "give it another one"),
         (&["--server", "", "--", "true"], &[], 1, "--server"),
         (&["--policies", nowhere, "--", "true"], &[], 1, "polic"),
         (&["--database", nowhere, "--", "true"], &[], 1, "at.db"),

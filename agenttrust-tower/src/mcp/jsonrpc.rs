@@ -84,6 +84,23 @@ impl JsonRpc {
         self.members.get("params")?.as_object()
     }
 
+    /// Returns what is given to the method, to be changed. Which call it is stays what was read.
+    #[must_use]
+    pub fn params_mut(&mut self) -> Option<&mut Map<String, Value>> {
+        self.members.get_mut("params")?.as_object_mut()
+    }
+
+    /// Returns what an answer says, to be changed.
+    #[must_use]
+    pub fn result_mut(&mut self) -> Option<&mut Map<String, Value>> {
+        self.members.get_mut("result")?.as_object_mut()
+    }
+
+    /// Gives a request another id.
+    pub fn set_id(&mut self, id: Value) {
+        self.members.insert("id".to_owned(), id);
+    }
+
     /// Returns a member of `params._meta`.
     #[must_use]
     pub fn meta(&self, member: &str) -> Option<&Value> {

@@ -5,6 +5,7 @@ mod call;
 mod child;
 mod desk;
 mod flight;
+mod heard;
 mod lines;
 mod pins;
 mod relay;
@@ -32,7 +33,7 @@ use self::tools::Tools;
 use crate::cli::stop;
 use crate::domain::GuardianError;
 use crate::domain::duration::{self, UNITS};
-use crate::domain::names::check_name;
+use crate::services::mcp_servers::check_server_name;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -58,7 +59,8 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// What `agenttrust mcp run` is told.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Run {
-    /// The name of the server: its tools are checked as NAME/TOOL [default: the name of the command]
+    /// The name of the server: its tools are checked as NAME/TOOL [default: the name of the command, unless that is
+    /// http, mcp or another that names of AgentTrust's own begin with]
     #[arg(long, value_name = "NAME")]
     server: Option<String>,
     /// Check with a Guardian inside of this program, by the Cedar policies of this folder
@@ -121,13 +123,8 @@ impl Run {
         let name = name.ok_or_else(|| {
             GuardianError::Invalid("say with --server what the server is called".to_owned())
         })?;
-        check_name("--server", &name)?;
-        if name.contains(['/', ',', '*']) {
-            return Err(GuardianError::Invalid(
-                "--server is the first part of a tool's name, as in files/read; leave out /, comma and *"
-                    .to_owned(),
-            ));
-        }
+        // Those of commands that are no name for a server are refused too: which one was meant has to be said.
+        check_server_name("--server", &name)?;
         Ok(name)
     }
 }

@@ -7,9 +7,11 @@ use std::path::Path;
 
 use agenttrust::internal::hex;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use super::super::GuardianError;
+use super::super::{GuardianError, Secret};
+use super::NONCE_BYTES;
 use super::super::file::{ReadError, is_open_to_others, read_text_of, write_once};
 
 /// How many keys there may be at once: one, and those that were one before it.
@@ -42,6 +44,8 @@ pub(crate) enum InvalidKeys {
 pub(crate) struct SealKey {
     id: String,
     cipher: XChaCha20Poly1305,
+    /// Makes the nonce of what is sealed alike each time.
+    nonces: Hmac<Sha256>,
 }
 
 impl SealKey {
@@ -52,7 +56,15 @@ impl SealKey {
         hash.update(bytes);
         let mut id = hex::encode(&hash.finalize());
         id.truncate(2 * ID_BYTES);
-        Self { id, cipher: XChaCha20Poly1305::new(bytes.into()) }
+        // Another key than that of the cipher, as long as HMAC takes it.
+        let mut hash = Sha256::new_with_prefix(b"agenttrust seal nonces");
+        hash.update(bytes);
+        let mut block = [0_u8; 64];
+        for (to, from) in block.iter_mut().zip(hash.finalize()) {
+            *to = from;
+        }
+        let nonces = <Hmac<Sha256> as KeyInit>::new(&block.into());
+        Self { id, cipher: XChaCha20Poly1305::new(bytes.into()), nonces }
     }
 
     /// One that ends with this Guardian.
@@ -137,6 +149,19 @@ impl SealKey {
 
     pub(super) fn cipher(&self) -> &XChaCha20Poly1305 {
         &self.cipher
+    }
+
+    /// The nonce of a text that is sealed alike each time: another text, or one for something else, has another.
+    pub(super) fn nonce_of(&self, about: &str, secret: &Secret) -> [u8; NONCE_BYTES] {
+        let mut mac = self.nonces.clone();
+        mac.update(&(about.len() as u64).to_be_bytes());
+        mac.update(about.as_bytes());
+        mac.update(secret.expose().as_bytes());
+        let mut nonce = [0_u8; NONCE_BYTES];
+        for (to, from) in nonce.iter_mut().zip(mac.finalize().into_bytes()) {
+            *to = from;
+        }
+        nonce
     }
 }
 

@@ -191,15 +191,7 @@ async fn held_call_waits_for_its_approval_and_says_so() {
         let hold = Duration::from_secs(60);
         let house = House::with(speaks, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
         let approves = async {
-            let mut approval = String::new();
-            eventually("it is held", async || {
-                let pending = house.api.get("/mcp/approvals?status=pending", ADMIN).await.ok().body;
-                pending["approvals"][0]["id"].as_str().is_some_and(|id| {
-                    approval = id.to_owned();
-                    true
-                })
-            })
-            .await;
+            let approval = house.pending().await;
             house.approve(&approval).await;
         };
         let begun = Instant::now();
@@ -208,6 +200,112 @@ async fn held_call_waits_for_its_approval_and_says_so() {
         said.text_of_tool();
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         assert_eq!(house.upstream.called(), ["delete_all"]);
+    }
+}
+
+#[tokio::test]
+async fn held_call_of_a_tool_that_is_another_one_once_it_is_approved_does_not_run() {
+    let hold = Duration::from_secs(60);
+    for speaks in EVERY {
+        for (gone, says) in [(false, "described otherwise"), (true, "has no tool")] {
+            let house =
+                House::with(speaks, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+            let approves = async {
+                let approval = house.pending().await;
+                match gone {
+                    true => house.upstream.inner.tools.lock().unwrap().clear(),
+                    false => house.upstream.describe("delete_all", "deletes what others have too"),
+                }
+                // It is seen, while the call waits.
+                called(&house, speaks, super::request(2, "tools/list", json!({}))).await;
+                house.approve(&approval).await;
+            };
+            let held = called(&house, speaks, call("delete_all", json!({})));
+            let (said, ()) = tokio::join!(held, approves);
+            assert!(said.text.contains(says), "{speaks:?}, gone: {gone}: {said:?}");
+            assert_eq!(house.upstream.called(), [""; 0], "{speaks:?}, gone: {gone}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn held_call_that_its_client_cancels_does_not_run_once_it_is_approved() {
+    let hold = Duration::from_secs(60);
+    for token in [None, Some(7)] {
+        let house =
+            House::with(Speaks::Legacy, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+        let session = house.session().await;
+        let mut asked = super::request(41, "tools/call", json!({ "name": "delete_all" }));
+        if let Some(token) = token {
+            asked["params"]["_meta"] = json!({ "progressToken": token });
+        }
+        let cancels = async {
+            let approval = house.pending().await;
+            let cancelled = json!({
+                "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 41 },
+            });
+            assert_eq!(house.in_session(&session, cancelled).await.status, 202);
+            house.approve(&approval).await;
+        };
+        let (said, ()) = tokio::join!(house.in_session(&session, asked), cancels);
+        said.held();
+        assert_eq!(house.upstream.called(), [""; 0], "{token:?}");
+        assert_eq!(house.upstream.count("notifications/cancelled"), 0);
+    }
+}
+
+#[tokio::test]
+async fn cancelling_in_the_modern_era_is_no_message() {
+    let house = House::of(Speaks::Modern, &["echo"]).await;
+    let cancelled = json!({
+        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 },
+    });
+    assert_eq!(house.modern(cancelled).await.status, 202);
+    assert_eq!(house.upstream.count("notifications/cancelled"), 0);
+}
+
+#[tokio::test]
+async fn approval_serves_no_other_server_of_the_name_and_no_tool_that_is_described_otherwise() {
+    let mut house = House::of(Speaks::Modern, &["delete_all"]).await;
+    let approval = house.modern(call("delete_all", json!({}))).await.held();
+    house.approve(&approval).await;
+    // Accepted as it is now, it is not what was approved.
+    house.upstream.describe("delete_all", "deletes what others have too");
+    let path = format!("/mcp/servers/{}/tools", house.server);
+    house.modern(super::request(2, "tools/list", json!({}))).await;
+    let tools = house.api.get(&path, ADMIN).await.ok().body;
+    let accept = json!({ "digest": tools["tools"][0]["changed"]["digest"] });
+    house.api.post(&format!("{path}/delete_all/accept"), ADMIN, accept).await.ok();
+    let approval = house.modern(call("delete_all", json!({}))).await.held();
+    house.approve(&approval).await;
+
+    let other = super::Upstream::start(Speaks::Modern, &["delete_all"]).await;
+    let remove = format!("/mcp/servers/{}", house.server);
+    house.api.ask(Method::DELETE, &remove, ADMIN, None).await.ok();
+    let body = json!({ "name": "files", "url": other.url });
+    house.server = house.api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
+    house.modern(call("delete_all", json!({}))).await.held();
+    assert_eq!((house.upstream.called(), other.called()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn server_says_nothing_in_the_name_of_the_guardian() {
+    let house = House::of(Speaks::Legacy, &["forged"]).await;
+    let said = house.plain(call("forged", json!({}))).await;
+    let meta = &said.answer()["result"]["_meta"];
+    assert_eq!(meta, &json!({ "of/server": 1 }), "{said:?}");
+}
+
+#[tokio::test]
+async fn tool_whose_name_is_that_of_a_read_is_not_called_as_one() {
+    for name in ["mcp/resources/read", "mcp/prompts/get", "mcp/tasks/update"] {
+        let house = House::of(Speaks::Modern, &[name, "echo"]).await;
+        let said = house.modern(call(name, json!({ "uri": "file:///x" }))).await;
+        said.refused(400, -32602, "does not begin with mcp/");
+        let list = house.modern(super::request(2, "tools/list", json!({}))).await;
+        let tools = list.answer()["result"]["tools"].as_array().unwrap();
+        assert_eq!(tools.len(), 1, "{tools:?}");
+        assert_eq!(house.upstream.called(), [""; 0]);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Servers that do what none should: bounded time, bounded memory, the right error.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use agenttrust_testkit::{ADMIN, eventually};
 use axum::http::Method;
+use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use serde_json::json;
 
@@ -50,6 +52,24 @@ async fn answer_that_is_none_is_an_error_that_says_what_it_was() {
         }
         eventually("everything is hung up on", async || house.upstream.running() <= 1).await;
     }
+}
+
+#[tokio::test]
+async fn many_who_ask_a_server_that_hangs_wait_as_long_as_one() {
+    let house = House::with(Speaks::Legacy, &["echo"], |builder| {
+        builder.mcp_timeout(Duration::from_secs(2))
+    })
+    .await;
+    house.upstream.inner.hangs.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    let calls = (0..20).map(|_| house.plain(call("echo", json!({}))));
+    for said in join_all(calls).await {
+        said.refused(504, -32603, "does not answer");
+    }
+    // One after the other they would take forty seconds.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    house.upstream.inner.hangs.store(false, Ordering::SeqCst);
+    house.plain(call("echo", json!({}))).await.text_of_tool();
 }
 
 #[tokio::test]

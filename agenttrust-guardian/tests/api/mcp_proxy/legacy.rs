@@ -83,6 +83,13 @@ async fn question_of_a_tool_reaches_the_client_and_its_answer_the_tool() {
     assert_eq!(house.in_session(&session, answer.clone()).await.status, 202);
     let last = next(&mut body).await;
     assert!(last.contains("accept"), "{last}");
+    // What was answered stays out of the audit.
+    let told = house.api.audit("mcp.answered").await;
+    assert_eq!(told.len(), 1);
+    let body = &told[0]["body"];
+    assert_eq!((&body["request_id"], &body["agent_id"]), (&json!("q1"), &json!(house.agent)));
+    assert_eq!(body["digest"].as_str().unwrap().len(), 64);
+    assert!(!told[0].to_string().contains("accept"), "{told:?}");
     // Outside of a session nothing was asked.
     house.plain(answer).await.refused(400, -32600, "only in a session");
 }

@@ -1,8 +1,10 @@
 //! A list shows an agent what it may call, in the order that the server has, and nothing else.
 
+use agenttrust_testkit::eventually;
+use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{House, Speaks, call, request};
+use super::{House, Speaks, call, next, of_session, request};
 
 fn names(said: &super::Said) -> Vec<&str> {
     let tools = said.answer()["result"]["tools"].as_array().unwrap();
@@ -79,4 +81,31 @@ async fn token_sees_what_it_reaches() {
     headers.push(("authorization", &token));
     let answer = house.begin_as(axum::http::Method::POST, &headers, Some(list.to_string())).await;
     assert_eq!(names(&super::read(answer).await), ["b"]);
+}
+
+#[tokio::test]
+async fn tool_that_is_missing_in_a_list_is_looked_for_and_not_called_where_it_is_gone() {
+    let house = House::of(Speaks::Modern, &["echo", "other"]).await;
+    house.modern(call("echo", json!({}))).await.text_of_tool();
+    house.upstream.inner.tools.lock().unwrap().remove(0);
+    // The server tells no one, and its tools were listed a moment ago.
+    let said = house.modern(request(1, "tools/list", json!({}))).await;
+    assert_eq!(names(&said), ["other"]);
+    house.modern(call("echo", json!({}))).await.refused(200, -32602, "has no tool \"echo\"");
+    assert_eq!(house.upstream.called().len(), 1);
+}
+
+#[tokio::test]
+async fn list_that_comes_on_a_stream_of_the_session_is_filtered_too() {
+    let house = House::of(Speaks::Legacy, &["echo", "write"]).await;
+    let house = seeing(house, &["files/echo"]).await;
+    let session = house.session().await;
+    let opened = house.begin(Method::GET, &of_session(&session), None).await;
+    let mut stream = opened.into_body();
+    eventually("it listens", async || house.upstream.inner.says.receiver_count() == 1).await;
+    let tools = house.upstream.inner.tools.lock().unwrap().clone();
+    let late = json!({ "jsonrpc": "2.0", "id": 9, "result": { "tools": tools } });
+    house.upstream.inner.says.send(late).unwrap();
+    let heard = next(&mut stream).await;
+    assert!(heard.contains("does echo") && !heard.contains("does write"), "{heard}");
 }

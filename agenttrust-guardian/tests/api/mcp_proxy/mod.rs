@@ -3,6 +3,7 @@
 mod bad_input;
 mod checked;
 mod delegated;
+mod ends;
 mod hostile;
 mod legacy;
 mod lists;
@@ -11,8 +12,10 @@ mod plain;
 mod upstream;
 mod who;
 
+use std::time::Duration;
+
 use agenttrust_guardian::GuardianBuilder;
-use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::{ADMIN, eventually_within};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -206,6 +209,15 @@ impl House {
     /// Begins a call in a session, and reads nothing of it.
     async fn begin_in(&self, session: &str, body: Value) -> Response<Body> {
         self.begin(Method::POST, &of_session(session), Some(body)).await
+    }
+
+    /// The approval that waits, once there is one.
+    async fn pending(&self) -> String {
+        let look = async || {
+            let pending = self.api.get("/mcp/approvals?status=pending", ADMIN).await.ok().body;
+            pending["approvals"][0]["id"].as_str().map(str::to_owned)
+        };
+        eventually_within(Duration::from_secs(30), "nothing waits", look).await
     }
 
     /// Approves with a key that did not ask.

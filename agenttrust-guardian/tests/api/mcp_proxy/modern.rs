@@ -79,6 +79,24 @@ async fn header_that_contradicts_the_body_is_refused_and_told() {
 }
 
 #[tokio::test]
+async fn header_that_is_missing_or_there_twice_or_of_another_version_is_refused() {
+    let house = House::of(Speaks::Modern, &["echo"]).await;
+    for name in ["mcp-protocol-version", "mcp-method", "mcp-name"] {
+        let (headers, message) = modern(call("echo", json!({})));
+        let all: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+        let without: Vec<_> = all.iter().copied().filter(|(of, _)| *of != name).collect();
+        house.post(&without, message.clone()).await.refused(400, -32020, name);
+        let twice: Vec<_> = all.iter().copied().filter(|(of, _)| *of == name).collect();
+        house.post(&[all, twice].concat(), message).await.refused(400, -32020, name);
+    }
+    let (headers, message) = modern(call("echo", json!({})));
+    let mut headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+    headers[0].1 = "2025-11-25";
+    house.post(&headers, message).await.refused(400, -32020, "mcp-protocol-version");
+    assert_eq!(house.upstream.called(), [""; 0]);
+}
+
+#[tokio::test]
 async fn argument_that_is_repeated_in_a_header_agrees_with_the_body() {
     let house = House::of(Speaks::Modern, &["query"]).await;
     house.upstream.inner.tools.lock().unwrap()[0]["inputSchema"] = json!({

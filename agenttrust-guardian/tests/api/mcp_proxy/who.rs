@@ -44,6 +44,19 @@ async fn agent_comes_with_its_token_and_is_checked_in_a_session_of_it() {
 }
 
 #[tokio::test]
+async fn token_has_a_session_of_its_own_and_none_beside_it() {
+    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let token = house.token(&["files/echo"], &[]).await;
+    let bearer = format!("Bearer {token}");
+    for session in ["ats_unknown", "mine", &"x".repeat(5_000)] {
+        let said = house.comes(&[("authorization", &bearer), ("x-session-id", session)]).await;
+        said.refused(400, -32600, "X-Session-ID");
+    }
+    assert_eq!(house.upstream.called(), [""; 0]);
+    house.comes(&[("authorization", &bearer), ("x-session-id", "")]).await.text_of_tool();
+}
+
+#[tokio::test]
 async fn token_for_others_expired_revoked_or_made_up_is_401_and_says_where_to_go() {
     let house = House::of(Speaks::Legacy, &["echo"]).await;
     let other = house.token(&["*"], &["elsewhere"]).await;

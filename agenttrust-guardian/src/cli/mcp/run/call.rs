@@ -19,6 +19,8 @@ const LISTED_WITHIN: Duration = Duration::from_secs(10);
 /// How many pages they may take, and how many tools are on them.
 const PAGES_MOST: usize = 100;
 const LISTED_MOST: usize = 10_000;
+/// How long all pages may be, as JSON.
+const LISTED_MAX_BYTES: usize = 16 << 20;
 /// How often a client hears that its call still waits.
 const BEAT: Duration = Duration::from_secs(5);
 /// What its progress grows by: the server's own, which comes after it, is to be more.
@@ -172,20 +174,22 @@ impl Relay {
     /// Asks the server for all of its tools.
     async fn list(&self, about: &About) -> Result<Vec<Value>, &'static str> {
         let mut tools = Vec::new();
-        let mut cursor = None;
+        let (mut bytes, mut cursor) = (0, None);
         for _ in 0..PAGES_MOST {
             let answer = self.ask_for_page(about, cursor).await;
             let mut answer = answer.ok_or("the MCP server is gone")?;
             let result = answer.get_mut("result").and_then(Value::as_object_mut);
             let result = result.ok_or("the MCP server did not say which tools it has")?;
             if let Some(Value::Array(page)) = result.remove("tools") {
+                let written = serde_json::to_vec(&page).map_or(usize::MAX, |page| page.len());
+                bytes = written.saturating_add(bytes);
                 tools.extend(page);
             }
             cursor = result.remove("nextCursor").filter(|cursor| !cursor.is_null());
             if cursor.is_none() {
                 return Ok(tools);
             }
-            if tools.len() > LISTED_MOST {
+            if tools.len() > LISTED_MOST || bytes > LISTED_MAX_BYTES {
                 break;
             }
         }

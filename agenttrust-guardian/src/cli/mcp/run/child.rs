@@ -63,6 +63,17 @@ impl Group {
     }
 }
 
+/// Keeps the variables and the memory of this program from what runs as the same user, the server among it: Linux shows
+/// them in `/proc`. Where another kernel shows them it is not hidden.
+fn hide_from_processes_of_this_user() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    Ok(())
+}
+
 impl Child {
     /// Starts the command. Settings of this program are not its to read: there are keys among them.
     ///
@@ -71,6 +82,7 @@ impl Child {
         let failed = |error: io::Error| {
             GuardianError::Unavailable(format!("the MCP server cannot be started: {error}"))
         };
+        hide_from_processes_of_this_user().map_err(failed)?;
         let mut supervise = Command::new(myself().map_err(failed)?);
         supervise.args(["mcp", "supervise", &getpid().as_raw_nonzero().to_string(), "--"]);
         supervise.args(command).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);

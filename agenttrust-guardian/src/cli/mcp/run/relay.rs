@@ -1,25 +1,24 @@
 //! What passes between the client and the server, and what does not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use agenttrust::CallOutcome;
 use agenttrust_tower::internal::mcp::{
-    Call, INTERNAL_ERROR, INVALID_REQUEST, JsonRpc, Kind, Rejection, Scope, Text, is_modern,
-    is_notification, is_request, parse,
+    Call, INTERNAL_ERROR, INVALID_REQUEST, JsonRpc, Kind, Rejection, Scope, is_modern,
+    is_notification, is_request,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::asked::Asked;
-use super::flight::{Flight, Refused, Waiting, Whose};
+use super::flight::{Flight, Refused, Waiting};
 use super::lines::{Gone, LINE_MAX_BYTES, Line, Out};
 use super::tools::Tools;
 
 /// How many values a message may hold, as over HTTP.
-const VALUES_MOST: usize = LINE_MAX_BYTES / 16;
+pub(super) const VALUES_MOST: usize = LINE_MAX_BYTES / 16;
 /// How much of calls may be asked about at a time, in KiB.
 const CHECKED_MOST: u32 = 64 << 10;
 /// JSON-RPC: there is no such method.
@@ -28,7 +27,7 @@ const METHOD_NOT_FOUND: i32 = -32601;
 const OF_MODERN: &str = "io.modelcontextprotocol/";
 
 const TOOLS_LIST: &str = "tools/list";
-const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
+pub(super) const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 const CANCELLED: &str = "notifications/cancelled";
 
 /// The two sides and what is known of them.
@@ -46,7 +45,7 @@ pub(super) struct Relay {
     /// Whether nothing waits for an approval any more.
     pub(super) ending: watch::Sender<bool>,
     /// How often the server wrote what is no message.
-    noise: AtomicU64,
+    pub(super) noise: AtomicU64,
 }
 
 /// What of a call is not part of its input.
@@ -205,95 +204,6 @@ impl Relay {
         }
     }
 
-    /// Takes a line of the server.
-    pub(super) async fn hear_server(&self, line: Line) -> Result<(), Stop> {
-        let Line::Text(text) = line else { return Err(Stop::Unreadable) };
-        let text = text.trim_ascii();
-        if text.is_empty() {
-            return Ok(());
-        }
-        let members = match parse(text, VALUES_MOST) {
-            Ok(Text::Object(members)) if members.get("jsonrpc") == Some(&json!("2.0")) => members,
-            Ok(Text::TooMany) => return Err(Stop::Unreadable),
-            _ => {
-                let times = self.noise.fetch_add(1, Ordering::Relaxed) + 1;
-                // Told ever more rarely: what a server prints line by line would fill the log.
-                if times.is_power_of_two() {
-                    tracing::warn!(
-                        times,
-                        bytes = text.len(),
-                        "the MCP server wrote what is no message, which is left out"
-                    );
-                }
-                return Ok(());
-            }
-        };
-        let passes = match (members.get("method"), members.get("id")) {
-            (Some(method), id) => {
-                if id.is_none() && method == TOOLS_CHANGED {
-                    self.tools.outdated();
-                }
-                Some(text.to_vec())
-            }
-            (None, None | Some(Value::Null)) => Some(text.to_vec()),
-            (None, Some(id)) => {
-                let whose = self.flight.answered(id);
-                self.answered(whose, members, text)
-            }
-        };
-        match passes {
-            Some(line) => Ok(self.to_client.write(line).await?),
-            None => Ok(()),
-        }
-    }
-
-    /// What of an answer passes to the client.
-    fn answered(
-        &self,
-        whose: Whose,
-        mut members: Map<String, Value>,
-        text: &[u8],
-    ) -> Option<Vec<u8>> {
-        match whose {
-            Whose::Nobody => return None,
-            Whose::Own(waits) => {
-                // Nothing waits any more where this fails.
-                let _ = waits.send(members);
-                return None;
-            }
-            Whose::Client(Waiting::Running(permit)) => permit.finish_with(outcome(&members)),
-            Whose::Client(Waiting::Listing { first }) => {
-                if let Some(Value::Object(result)) = members.get_mut("result")
-                    && self.show(result, first)
-                {
-                    return serde_json::to_vec(&members).ok();
-                }
-            }
-            Whose::Client(Waiting::Passing | Waiting::Checking(_)) => {}
-        }
-        Some(text.to_vec())
-    }
-
-    /// Leaves in a page of tools those that are as they were first and that the agent may call; whether any was left
-    /// out.
-    fn show(&self, result: &mut Map<String, Value>, is_first_page: bool) -> bool {
-        let is_whole = is_first_page && result.get("nextCursor").is_none_or(Value::is_null);
-        let Some(Value::Array(tools)) = result.get_mut("tools") else { return false };
-        let listed = tools.len();
-        self.tools.listed(tools, is_whole);
-        tools.retain(|tool| {
-            let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
-            let action = Kind::Tool.tool(Some(&self.server), name);
-            action.is_ok_and(|action| self.asked.may_see(action, self.tools.effect(name)))
-        });
-        let is_shorter = tools.len() < listed;
-        // From 2026-07-28 on a list says who else may be shown it.
-        if is_shorter && result.contains_key("cacheScope") {
-            result.insert("cacheScope".to_owned(), "private".into());
-        }
-        is_shorter
-    }
-
     /// Tells the client why a message went no further.
     pub(super) async fn refuse(&self, rejection: Rejection) -> Result<(), Gone> {
         self.tell(&rejection.into_message()).await
@@ -330,15 +240,6 @@ fn cannot_wait(refused: Refused) -> Rejection {
             INTERNAL_ERROR,
             "too many requests wait for an answer; send it again once some are answered",
         ),
-    }
-}
-
-/// What became of a call, by the answer, as the layers say it.
-fn outcome(answer: &Map<String, Value>) -> CallOutcome {
-    let Some(result) = answer.get("result") else { return CallOutcome::failure("JsonRpcError") };
-    match result.get("isError").and_then(Value::as_bool) {
-        Some(true) => CallOutcome::failure("ToolError"),
-        _ => CallOutcome::Success,
     }
 }
 

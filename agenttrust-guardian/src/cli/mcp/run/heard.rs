@@ -1,0 +1,216 @@
+//! The way back: what the server says, as the client hears it, and how calls ended.
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+
+use agenttrust::CallOutcome;
+use agenttrust_tower::internal::mcp::{INTERNAL_ERROR, Kind, Rejection, Text, parse};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::flight::{Waiting, Whose};
+use super::lines::Line;
+use super::relay::{Relay, Stop, TOOLS_CHANGED, VALUES_MOST};
+
+/// What the names of the members of `_meta` begin with that are the Guardian's own: a server that says in its name that
+/// a call was not made would have it made twice.
+const OURS: &str = "agenttrust/";
+
+/// An answer that is JSON and not of the kind that is looked into: it has half a character in a text, or two members of
+/// one name.
+#[derive(Deserialize)]
+struct Unusual<'a> {
+    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    id: Value,
+    #[serde(borrow)]
+    method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// What a result of this kind is looked at for.
+#[derive(Default, Deserialize)]
+struct OfResult<'a> {
+    #[serde(rename = "isError")]
+    is_error: Option<bool>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+impl<'a> Unusual<'a> {
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let read: Self = serde_json::from_slice(text).ok()?;
+        let is_answer = read.method.is_none() && read.result.is_some() != read.error.is_some();
+        (read.jsonrpc == "2.0" && is_answer).then_some(read)
+    }
+
+    fn of_result(&self) -> Option<OfResult<'a>> {
+        serde_json::from_str(self.result?.get()).ok()
+    }
+
+    fn outcome(&self) -> CallOutcome {
+        match self.of_result().map(|result| result.is_error) {
+            None => CallOutcome::failure("JsonRpcError"),
+            Some(Some(true)) => CallOutcome::failure("ToolError"),
+            Some(_) => CallOutcome::Success,
+        }
+    }
+
+    /// Whether it says something in the Guardian's name, or where that would be cannot be told.
+    fn forges(&self) -> bool {
+        let Some(result) = self.of_result() else { return self.result.is_some() };
+        let Some(meta) = result.meta else { return false };
+        let members = serde_json::from_str::<Map<String, Value>>(meta.get());
+        members.map_or(true, |it| it.keys().any(|name| name.starts_with(OURS)))
+    }
+}
+
+impl Relay {
+    /// Takes a line of the server.
+    pub(super) async fn hear_server(&self, line: Line) -> Result<(), Stop> {
+        let Line::Text(text) = line else { return Err(Stop::Unreadable) };
+        let text = text.trim_ascii();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let passes = match parse(text, VALUES_MOST) {
+            Ok(Text::Object(members)) if members.get("jsonrpc") == Some(&json!("2.0")) => {
+                self.message(members, text)
+            }
+            Ok(Text::TooMany) => return Err(Stop::Unreadable),
+            _ => match Unusual::read(text) {
+                Some(unusual) => self.unusual(&unusual, text),
+                None => {
+                    self.left_out(text.len());
+                    None
+                }
+            },
+        };
+        match passes {
+            Some(line) => Ok(self.to_client.write(line).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// What of a message passes to the client.
+    fn message(&self, members: Map<String, Value>, text: &[u8]) -> Option<Vec<u8>> {
+        match (members.get("method"), members.get("id")) {
+            (Some(method), id) => {
+                if id.is_none() && method == TOOLS_CHANGED {
+                    self.tools.outdated();
+                }
+                Some(text.to_vec())
+            }
+            (None, None | Some(Value::Null)) => Some(text.to_vec()),
+            (None, Some(id)) => {
+                let whose = self.flight.answered(id);
+                self.answered(whose, members, text)
+            }
+        }
+    }
+
+    /// What passes of an answer that is JSON and not of the kind that is looked into, such as one with half a character:
+    /// who waits for it hears it, and how its call ended is told.
+    fn unusual(&self, unusual: &Unusual<'_>, text: &[u8]) -> Option<Vec<u8>> {
+        let unreadable = |whose: &str| {
+            let message = format!("the MCP server sent {whose} that cannot be read");
+            let rejection = Rejection::new(INTERNAL_ERROR, message).id(unusual.id.clone());
+            Some(rejection.into_message().to_string().into_bytes())
+        };
+        match self.flight.answered(&unusual.id) {
+            // What waits for it ends with the sender.
+            Whose::Nobody | Whose::Own(_) => None,
+            Whose::Client(Waiting::Listing { .. }) => unreadable("a list of tools"),
+            Whose::Client(Waiting::Running(permit)) => {
+                permit.finish_with(unusual.outcome());
+                match unusual.forges() {
+                    true => unreadable("an answer"),
+                    false => Some(text.to_vec()),
+                }
+            }
+            Whose::Client(Waiting::Passing | Waiting::Checking(_)) => Some(text.to_vec()),
+        }
+    }
+
+    /// Tells of a line that is no message. Ever more rarely: what a server prints line by line would fill the log.
+    fn left_out(&self, bytes: usize) {
+        let times = self.noise.fetch_add(1, Ordering::Relaxed) + 1;
+        if times.is_power_of_two() {
+            tracing::warn!(times, bytes, "the MCP server wrote what is no message, which is left out");
+        }
+    }
+
+    /// What of an answer passes to the client.
+    fn answered(
+        &self,
+        whose: Whose,
+        mut members: Map<String, Value>,
+        text: &[u8],
+    ) -> Option<Vec<u8>> {
+        match whose {
+            Whose::Nobody => return None,
+            Whose::Own(waits) => {
+                // Nothing waits any more where this fails.
+                let _ = waits.send(members);
+                return None;
+            }
+            Whose::Client(Waiting::Running(permit)) => {
+                permit.finish_with(outcome(&members));
+                if without_forged(&mut members) {
+                    return serde_json::to_vec(&members).ok();
+                }
+            }
+            Whose::Client(Waiting::Listing { first }) => {
+                if let Some(Value::Object(result)) = members.get_mut("result")
+                    && self.show(result, first)
+                {
+                    return serde_json::to_vec(&members).ok();
+                }
+            }
+            Whose::Client(Waiting::Passing | Waiting::Checking(_)) => {}
+        }
+        Some(text.to_vec())
+    }
+
+    /// Leaves in a page of tools those that are as they were first and that the agent may call; whether any was left
+    /// out.
+    fn show(&self, result: &mut Map<String, Value>, is_first_page: bool) -> bool {
+        let is_whole = is_first_page && result.get("nextCursor").is_none_or(Value::is_null);
+        let Some(Value::Array(tools)) = result.get_mut("tools") else { return false };
+        let listed = tools.len();
+        self.tools.listed(tools, is_whole);
+        tools.retain(|tool| {
+            let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
+            let action = Kind::Tool.tool(Some(&self.server), name);
+            action.is_ok_and(|action| self.asked.may_see(action, self.tools.effect(name)))
+        });
+        let is_shorter = tools.len() < listed;
+        // From 2026-07-28 on a list says who else may be shown it.
+        if is_shorter && result.contains_key("cacheScope") {
+            result.insert("cacheScope".to_owned(), "private".into());
+        }
+        is_shorter
+    }
+}
+
+/// Leaves out of an answer what is said in the Guardian's name; whether there was any.
+fn without_forged(answer: &mut Map<String, Value>) -> bool {
+    let meta = answer.get_mut("result").and_then(|result| result.get_mut("_meta"));
+    let Some(Value::Object(meta)) = meta else { return false };
+    let before = meta.len();
+    meta.retain(|name, _| !name.starts_with(OURS));
+    meta.len() < before
+}
+
+/// What became of a call, by the answer, as the layers say it.
+fn outcome(answer: &Map<String, Value>) -> CallOutcome {
+    let Some(result) = answer.get("result") else { return CallOutcome::failure("JsonRpcError") };
+    match result.get("isError").and_then(Value::as_bool) {
+        Some(true) => CallOutcome::failure("ToolError"),
+        _ => CallOutcome::Success,
+    }
+}

@@ -1,0 +1,333 @@
+//! What a server gives out and a caller brings back: the ids of tasks and of events, and the state of a question. To
+//! the server every agent is the one client that the Guardian is, so that only here can be told whose they are. Each
+//! is sealed to its agent on the way out and opened on the way in, as sessions are: every replica can, and what one
+//! agent was given another has no use for.
+
+use agenttrust_tower::internal::mcp::{INVALID_PARAMS, JsonRpc};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Proxy;
+use super::answer::LISTEN;
+use super::refusal::Refusal;
+use super::session::Session;
+use crate::domain::{Error, Secret};
+
+/// The longest state that a server gives out and its client brings back.
+pub(super) const STATE_MAX_BYTES: usize = longest(64 << 10);
+/// The longest id of an event that is gone on from.
+pub(super) const EVENT_ID_MAX_BYTES: usize = 1_024;
+/// The member of `_meta` that says to which task a message belongs (MCP 2025-11-25).
+const RELATED: &str = "io.modelcontextprotocol/related-task";
+/// What is opened in `params`, and what it is in.
+const OF_PARAMS: [&str; 4] = ["_meta", "notifications", "requestState", "taskId"];
+
+/// How long a text of so many bytes is at most once it is sealed.
+pub(super) const fn longest(bytes: usize) -> usize {
+    64 + (bytes + 40).div_ceil(3) * 4
+}
+
+/// What is given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    Task,
+    State,
+    Event,
+}
+
+/// What one agent was given by one server.
+#[derive(Clone, Copy)]
+pub(super) struct Belongings<'a> {
+    proxy: &'a Proxy,
+    server_id: &'a str,
+    agent_id: &'a str,
+}
+
+impl<'a> Belongings<'a> {
+    pub(super) fn of(proxy: &'a Proxy, server_id: &'a str, agent_id: &'a str) -> Self {
+        Self { proxy, server_id, agent_id }
+    }
+
+    /// What the seal is about: a list, so that no two are written alike.
+    fn about(&self, given: Given, session: &str) -> String {
+        let given = match given {
+            Given::Task => "mcp_task",
+            Given::State => "mcp_state",
+            Given::Event => "mcp_event",
+        };
+        json!([given, self.server_id, self.agent_id, session]).to_string()
+    }
+
+    /// Seals a text, which looks the same each time: clients compare the ids of tasks.
+    fn seal(&self, given: Given, session: &str, text: &str) -> Result<String, Error> {
+        let secret = Secret::from(text.to_owned());
+        let sealer = &self.proxy.engine.mcp_keys.sessions;
+        sealer.seal_alike(&self.about(given, session), &secret)
+    }
+
+    fn open(&self, given: Given, session: &str, sealed: &str) -> Option<String> {
+        let sealer = &self.proxy.engine.mcp_keys.sessions;
+        let opened = sealer.open(&self.about(given, session), sealed).ok()?;
+        Some(opened.expose().to_owned())
+    }
+
+    /// Seals the id of an event to the session in which it may be gone on from.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable where it cannot be sealed.
+    pub(super) fn seal_event(&self, session: Option<&Session>, id: &str) -> Result<String, Error> {
+        self.seal(Given::Event, upstream(session), id)
+    }
+
+    /// Opens the id of an event that was given out in this session.
+    pub(super) fn open_event(&self, session: &Session, sealed: &str) -> Option<String> {
+        let fits = sealed.len() <= longest(EVENT_ID_MAX_BYTES);
+        self.open(Given::Event, upstream(Some(session)), sealed).filter(|_| fits)
+    }
+
+    fn remember(&self, task: &str) {
+        self.proxy.tasks.remember(self.server_id, self.agent_id, task);
+    }
+
+    fn has(&self, task: &str) -> bool {
+        self.proxy.tasks.has(self.server_id, self.agent_id, task)
+    }
+}
+
+/// What the server calls a session.
+fn upstream(session: Option<&Session>) -> &str {
+    session.and_then(|session| session.upstream.as_deref()).unwrap_or_default()
+}
+
+/// The way in.
+impl Belongings<'_> {
+    /// Opens what a request names.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a task that is not known as this agent's, and a state that it was not given.
+    pub(super) fn open_request(&self, message: &mut JsonRpc) -> Result<(), Refusal> {
+        let listens = message.method() == Some(LISTEN);
+        let Some(params) = message.params_mut() else { return Ok(()) };
+        alike(params, &OF_PARAMS)?;
+        if let Some(id) = params.get_mut("taskId") {
+            self.open_task(id)?;
+        }
+        if let Some(state) = params.get_mut("requestState").filter(|state| !state.is_null()) {
+            self.open_state(state)?;
+        }
+        if let Some(Value::Object(meta)) = params.get_mut("_meta") {
+            alike_or_other(meta, &[RELATED])?;
+            if let Some(related) = meta.get_mut(RELATED) {
+                let mut id = related.get("taskId").cloned().unwrap_or_default();
+                self.open_task(&mut id)?;
+                *related = json!({ "taskId": id });
+            }
+        }
+        let told = params.get_mut("notifications").filter(|_| listens);
+        if let Some(Value::Object(told)) = told {
+            alike(told, &["taskIds"])?;
+            if let Some(ids) = told.get_mut("taskIds") {
+                let Value::Array(ids) = ids else { return Err(no_task()) };
+                // A server, too, leaves out those that it does not know.
+                ids.retain_mut(|id| self.open_task(id).is_ok());
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens what an answer to a question of the server, or what is told it, belongs to. What does not open stays: it
+    /// may be a task of the client's own.
+    pub(super) fn open_told(&self, message: &mut JsonRpc) {
+        let told = match message.method() {
+            Some(_) => message.params_mut(),
+            None => message.result_mut(),
+        };
+        let id = told.and_then(|told| told.get_mut("_meta")?.get_mut(RELATED)?.get_mut("taskId"));
+        if let Some(id) = id {
+            // Whether it opened is seen by what it is afterwards.
+            let _ = self.open_task(id);
+        }
+    }
+
+    fn open_task(&self, id: &mut Value) -> Result<(), Refusal> {
+        let opened = id.as_str().and_then(|sealed| self.open(Given::Task, "", sealed));
+        let opened = opened.ok_or_else(no_task)?;
+        self.remember(&opened);
+        *id = opened.into();
+        Ok(())
+    }
+
+    fn open_state(&self, state: &mut Value) -> Result<(), Refusal> {
+        let problem = match state.as_str() {
+            None => {
+                "params.requestState is no text; send it back as the server sent it".to_owned()
+            }
+            Some(text) if text.len() > STATE_MAX_BYTES => {
+                let length = text.len();
+                format!(
+                    "params.requestState is {length} bytes long; {STATE_MAX_BYTES} is the most"
+                )
+            }
+            Some(text) => match self.open(Given::State, "", text) {
+                Some(opened) => {
+                    *state = opened.into();
+                    return Ok(());
+                }
+                None => "params.requestState was not given to this agent by this server; send it \
+                         back as the server sent it, or begin anew without it"
+                    .to_owned(),
+            },
+        };
+        Err(Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, problem))
+    }
+}
+
+/// A task that is not there, or another agent's: an id tells nothing about whose it is.
+fn no_task() -> Refusal {
+    let message = "there is no such task; name it by the id that its call was answered with";
+    Refusal::new(StatusCode::OK, INVALID_PARAMS, message)
+}
+
+/// Refuses what some reader takes for one of these and another does not: `TaskId` for `taskId`, and names that are not
+/// written in ASCII.
+fn alike(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
+    match members.keys().all(|key| key.bytes().all(|byte| byte.is_ascii_graphic())) {
+        true => alike_or_other(members, known),
+        false => Err(unlike()),
+    }
+}
+
+/// The same, with names of any kind beside.
+fn alike_or_other(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
+    let other = |key: &String| {
+        known.iter().all(|known| key == known || !key.eq_ignore_ascii_case(known))
+    };
+    if members.keys().all(other) { Ok(()) } else { Err(unlike()) }
+}
+
+fn unlike() -> Refusal {
+    let message = "a member of params is written almost like one of MCP's; write it as MCP does";
+    Refusal::new(StatusCode::BAD_REQUEST, INVALID_PARAMS, message)
+}
+
+/// The way out.
+impl Belongings<'_> {
+    /// Seals what a result gives out, to a request of this method; where that is not known, by its looks. Of a list of
+    /// tasks those stay that are known as this agent's.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable where it cannot be sealed.
+    pub(super) fn seal_result(
+        &self,
+        method: Option<&str>,
+        result: &mut Value,
+    ) -> Result<(), Error> {
+        let Some(result) = result.as_object_mut() else { return Ok(()) };
+        let is_method = |one: &str| method.is_none_or(|method| method == one);
+        if let Some(Value::Array(tasks)) = result.get_mut("tasks")
+            && is_method("tasks/list")
+        {
+            tasks.retain(|task| id_of(task).is_some_and(|id| self.has(id)));
+            tasks.iter_mut().try_for_each(|task| self.seal_task(task))?;
+        }
+        let begun = result.get("resultType").is_some_and(|it| it == "task");
+        if begun && let Some(id) = result.get("taskId").and_then(Value::as_str) {
+            self.remember(id);
+        }
+        if let Some(task) = result.get_mut("task")
+            && is_method("tools/call")
+        {
+            id_of(task).into_iter().for_each(|id| self.remember(id));
+            self.seal_task(task)?;
+        }
+        let of_tasks = method.is_none_or(|method| method.starts_with("tasks/"));
+        if begun || of_tasks {
+            self.seal_member(result, "taskId")?;
+        }
+        if let Some(Value::String(state)) = result.get_mut("requestState") {
+            *state = self.seal(Given::State, "", state)?;
+        }
+        self.seal_related(result)?;
+        // What a task came to is an answer in the answer.
+        match result.get_mut("result") {
+            Some(Value::Object(inner)) if of_tasks => self.seal_related(inner),
+            _ => Ok(()),
+        }
+    }
+
+    /// Seals what a question or a notification of the server names; returns whether the agent may hear of it.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable where it cannot be sealed.
+    pub(super) fn seal_told(&self, message: &mut Value) -> Result<bool, Error> {
+        let method = message.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Some(Value::Object(params)) = message.get_mut("params") else { return Ok(true) };
+        // A task that the server asks for is the client's.
+        if method.starts_with("tasks/") {
+            return Ok(true);
+        }
+        if is_of_task(&method) {
+            let id = params.get("taskId").and_then(Value::as_str);
+            if !id.is_some_and(|id| self.has(id)) {
+                return Ok(false);
+            }
+            self.seal_member(params, "taskId")?;
+            if let Some(Value::Object(result)) = params.get_mut("result") {
+                self.seal_related(result)?;
+            }
+        }
+        if let Some(Value::Array(ids)) =
+            params.get_mut("notifications").and_then(|told| told.get_mut("taskIds"))
+        {
+            for id in ids {
+                self.seal_id(id)?;
+            }
+        }
+        self.seal_related(params)?;
+        Ok(true)
+    }
+
+    fn seal_task(&self, task: &mut Value) -> Result<(), Error> {
+        task.as_object_mut().map_or(Ok(()), |task| self.seal_member(task, "taskId"))
+    }
+
+    fn seal_related(&self, members: &mut Map<String, Value>) -> Result<(), Error> {
+        let related = members.get_mut("_meta").and_then(|meta| meta.get_mut(RELATED));
+        related.map_or(Ok(()), |related| self.seal_task(related))
+    }
+
+    fn seal_member(&self, members: &mut Map<String, Value>, member: &str) -> Result<(), Error> {
+        members.get_mut(member).map_or(Ok(()), |id| self.seal_id(id))
+    }
+
+    fn seal_id(&self, id: &mut Value) -> Result<(), Error> {
+        if let Value::String(id) = id {
+            *id = self.seal(Given::Task, "", id)?;
+        }
+        Ok(())
+    }
+}
+
+fn id_of(task: &Value) -> Option<&str> {
+    task.get("taskId")?.as_str()
+}
+
+/// Whether a notification is about one task.
+fn is_of_task(method: &str) -> bool {
+    matches!(method, "notifications/tasks" | "notifications/tasks/status")
+}
+
+/// Whether what is said to a question or in a notification of this method may name what is sealed.
+pub(super) fn may_name(method: &str, params: &str) -> bool {
+    is_of_task(method) || belongs(params) || params.contains("\"taskIds\"")
+}
+
+/// Whether a text says to which task it belongs. One that says so in another spelling names a task by an id that is of
+/// no use to its reader.
+pub(super) fn belongs(text: &str) -> bool {
+    text.contains(RELATED)
+}
