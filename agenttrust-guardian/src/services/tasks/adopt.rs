@@ -70,6 +70,12 @@ pub(super) fn say(
     }
 }
 
+/// Whether it is not known if the target of a task received a message of it.
+pub(super) fn is_in_doubt(ours: &Task) -> bool {
+    let known = ours.metadata.get(TRUST_EXTENSION);
+    known.and_then(|known| known.get("in_doubt")).is_some_and(|doubted| doubted == true)
+}
+
 /// Says how a task stands, and nothing beside.
 pub(super) fn stand(ours: &mut Task, state: TaskState, now: Timestamp) {
     ours.status = TaskStatus { state, message: None, timestamp: Some(now) };

@@ -39,7 +39,7 @@ pub(crate) async fn doubt_lost(engine: &Arc<Engine>, all: bool) -> Result<(), St
     let now = engine.clock.now();
     for message in engine.background_store.lost_task_messages(now, all).await? {
         let claim = message.claim.clone().unwrap_or_default();
-        let lost = Claimed { message, claim, at: Instant::now() };
+        let lost = Claimed { message, claim, at: Instant::now(), doubted: true };
         let why = "the Guardian that sent it was stopped before it knew";
         hand::doubt(engine, &lost, Phase::Sending, why).await?;
     }

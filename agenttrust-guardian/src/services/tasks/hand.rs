@@ -83,10 +83,14 @@ async fn begin(
         None => TaskState::Submitted,
         Some(_) => TaskState::Working,
     };
-    // It waits for nothing any more, and is in doubt only if it comes to that again.
+    let doubted = claimed.doubted;
+    // It waits for nothing any more. What is in doubt stays so until there is an answer.
     let begun = engine.store.step_task(step, now, move |row| {
         if row.state() != state || row.task.metadata.contains_key(TRUST_EXTENSION) {
             adopt::stand(&mut row.task, state, now);
+        }
+        if doubted {
+            row.task.metadata.insert(TRUST_EXTENSION.to_owned(), json!({ "in_doubt": true }));
         }
     });
     if begun.await?.is_none() {
@@ -215,6 +219,10 @@ async fn again(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), St
     let next_at = now.saturating_add(wait);
     if message.begun_at.until(next_at) > TRIED_FOR {
         tracing::warn!(task_id = message.task_id, why, "an agent was not reached for too long");
+        if claimed.doubted {
+            let why = "it was not reached again";
+            return doubt(engine, claimed, Phase::Sending, why).await;
+        }
         let text = format!("the agent was not reached for {} s", TRIED_FOR.as_secs());
         return work::end(engine, claimed, Phase::Sending, TaskState::Failed, text).await;
     }
@@ -222,10 +230,14 @@ async fn again(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), St
     step.next_at = next_at;
     // Where the agent is, and why it is not there, is not for its callers to know.
     tracing::warn!(task_id = message.task_id, why, "an agent was not reached");
-    let text = "the agent is not reached at present; the message was not sent, and is tried again";
+    let known = claimed.doubted.then(|| json!({ "in_doubt": true }));
+    let more = if claimed.doubted { " once more" } else { "" };
+    let text = format!(
+        "the agent is not reached at present; the message was not sent{more}, and is tried again"
+    );
     let put_off = engine.store.step_task(step, now, move |row| {
         let state = row.state();
-        adopt::say(&mut row.task, state, text, now, None);
+        adopt::say(&mut row.task, state, text, now, known);
     });
     put_off.await?;
     work::follow(engine).await

@@ -119,7 +119,7 @@ async fn begin(
     };
     match kept {
         Begun::Kept => {
-            work::start(engine, Claimed { message: message.clone(), claim, at });
+            work::start(engine, Claimed { message: message.clone(), claim, at, doubted: false });
             Ok(message)
         }
         // It was sent at the same moment.

@@ -28,6 +28,8 @@ pub(super) struct Claimed {
     pub(super) claim: String,
     /// When it was taken.
     pub(super) at: Instant,
+    /// Whether its target may have received it before.
+    pub(super) doubted: bool,
 }
 
 /// A new claim, and until when it holds.
@@ -47,7 +49,7 @@ impl Claimed {
         let (claim, until) = claim(now);
         let taken = (claim.clone(), until);
         let message = engine.store.claim_task_message(id, taken, now, doubted).await?;
-        Ok(message.map(|message| Self { message, claim, at }))
+        Ok(message.map(|message| Self { message, claim, at, doubted: false }))
     }
 
     /// A step of this message, from the phase that it is in.
@@ -98,6 +100,7 @@ pub(super) fn start(engine: &Arc<Engine>, claimed: Claimed) {
 async fn move_on(engine: &Arc<Engine>, mut claimed: Claimed) -> Result<(), StoreError> {
     let (id, org_id) = (claimed.message.task_id.clone(), claimed.message.org_id.clone());
     let Some(task) = engine.store.task(id, org_id).await? else { return Ok(()) };
+    claimed.doubted = adopt::is_in_doubt(&task.task);
     match check::ask(engine, &task, &claimed.message).await? {
         Said::Allowed(check_id) => {
             claimed.message.check_id = check_id;
@@ -127,13 +130,16 @@ async fn move_on(engine: &Arc<Engine>, mut claimed: Claimed) -> Result<(), Store
 async fn hold(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), StoreError> {
     let now = engine.clock.now();
     let approval_id = claimed.message.approval_id.clone().unwrap_or_default();
-    let step = claimed.step(Phase::Checking, Phase::Held);
+    let (step, doubted) = (claimed.step(Phase::Checking, Phase::Held), claimed.doubted);
     let text = format!(
         "it waits for approval {approval_id} ({why}); it goes on by itself once that is given, and what is sent \
          meanwhile is not kept"
     );
     let held = engine.store.step_task(step, now, move |row| {
-        let known = json!({ "approval_id": approval_id });
+        let known = match doubted {
+            true => json!({ "approval_id": approval_id, "in_doubt": true }),
+            false => json!({ "approval_id": approval_id }),
+        };
         adopt::say(&mut row.task, TaskState::AuthRequired, text, now, Some(known));
     });
     if let Some(stepped) = held.await? {
@@ -165,6 +171,11 @@ async fn later(
 
 /// Says no. A task that began with this message is rejected; one that went on before stands as it did.
 async fn refuse(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), StoreError> {
+    if claimed.doubted {
+        // What the target may have done is not undone by that.
+        let why = format!("it was not sent again, because {why}");
+        return hand::doubt(engine, claimed, Phase::Checking, &why).await;
+    }
     let state = claimed.message.state_before.unwrap_or(TaskState::Rejected);
     let text = format!("the message was not sent: {why}");
     end(engine, claimed, Phase::Checking, state, text).await

@@ -155,3 +155,26 @@ async fn task_that_is_held_at_one_replica_is_sent_once_whichever_hears_of_its_ap
         assert_eq!(target.sent().len(), round + 1);
     }
 }
+
+#[tokio::test]
+async fn task_in_doubt_stays_so_where_sending_it_again_is_denied() {
+    let house = House::new().await;
+    let target = Target::start(Does::Completes).await;
+    let (rude, _) = agenttrust_testkit::receiver::receiver("".into()).await;
+    let rude = Target { url: format!("http://{rude}/a2a"), ..target.clone() };
+    house.reached_at(&rude).await;
+    let id = house.sends("m-1", "do it").await["id"].clone();
+    let doubted = async || known(&house.task(&id).await, "in_doubt") == &json!(true);
+    eventually_within(Duration::from_secs(10), "it is not in doubt", doubted).await;
+    house.holds().await;
+    house.reached_at(&target).await;
+    let again = house.sends("m-1", "do it").await;
+    assert_eq!(again["status"]["state"], "TASK_STATE_AUTH_REQUIRED", "{again}");
+    assert_eq!(known(&again, "in_doubt"), &json!(true));
+    let approval = known(&again, "approval_id").as_str().unwrap().to_owned();
+    house.api.deny(&house.operator, &approval).await.ok();
+    let task = house.becomes(&id, "TASK_STATE_SUBMITTED").await;
+    assert_eq!(known(&task, "in_doubt"), &json!(true));
+    assert!(said(&task).contains("was not sent again"), "{task}");
+    assert!(target.sent().is_empty());
+}
