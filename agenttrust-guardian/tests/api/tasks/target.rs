@@ -1,5 +1,7 @@
 //! An agent on a socket that speaks A2A 1.0 over JSON-RPC, counts what it is sent, and does as it is told.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
