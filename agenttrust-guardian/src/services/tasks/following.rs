@@ -141,10 +141,11 @@ async fn by_row(following: &mut Following) -> Option<TaskEvent> {
             }
             return Box::pin(next(following)).await;
         }
-        let row =
-            reading::visible(&engine, &following.caller, None, &following.task.id).await.ok()?;
-        let newest = engine.store.newest_task_message(row.id.clone()).await.ok()?;
+        // In this order: as the task stood before its message moved on, it is nothing to go by.
+        let id = following.task.id.clone();
+        let newest = engine.store.newest_task_message(id.clone()).await.ok()?;
         let phase = newest.map_or(Phase::Ended, |newest| newest.phase);
+        let row = reading::visible(&engine, &following.caller, None, &id).await.ok()?;
         let state = row.state();
         // Nothing follows by itself but where an approval is waited for, which the caller is told of.
         let rests = state.is_interrupted() && phase != Phase::Checking || phase == Phase::InDoubt;

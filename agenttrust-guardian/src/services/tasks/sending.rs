@@ -225,9 +225,10 @@ async fn settled(
     let begun = Instant::now();
     let mut woken = Woken::by(engine, &message.task_id);
     loop {
-        let task = reading::visible(engine, caller, None, &message.task_id).await?;
+        // In this order: as the task stood before the message moved on, it is nothing to go by.
         let newest = engine.store.newest_task_message(message.task_id.clone()).await?;
         let phase = newest.map_or(Phase::Ended, |newest| newest.phase);
+        let task = reading::visible(engine, caller, None, &message.task_id).await?;
         let least = if phase == Phase::Checking { DECIDED_WITHIN.max(wait) } else { wait };
         let state = task.state();
         let done = state.is_terminal()
