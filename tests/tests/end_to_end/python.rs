@@ -23,7 +23,7 @@ pub(crate) fn python_with_all(packages: &[(&str, &str)]) -> Option<PathBuf> {
         }
     }
     let wanted: Vec<_> =
-        packages.iter().map(|(name, version)| format!("{name}=={version}")).collect();
+        packages.iter().map(|(name, version)| format!("'{name}=={version}'")).collect();
     let wanted = wanted.join(" ");
     // Past the capture of the test's own output: a skip that nobody sees is taken for a pass.
     let said = format!(

@@ -61,6 +61,7 @@ async function until(client, task, ...states) {
   for (const end = Date.now() + patience; Date.now() < end; ) {
     const now = await client.getTask({ tenant: "", id: task.id });
     assert.equal(now.id, task.id);
+    assert.ok(now.contextId);
     assert.equal(now.contextId, task.contextId);
     if (states.includes(state(now))) return now;
     await new Promise((passed) => setTimeout(passed, 50));

@@ -13,8 +13,12 @@ use crate::programs::{python_script, started};
 use crate::python::python_with_all;
 
 /// What the scripts for Python stand on.
-const PACKAGES: [(&str, &str); 4] =
-    [("a2a-sdk", "1.3.0"), ("uvicorn", "0.54.0"), ("joserfc", "1.8.0"), ("rfc8785", "0.1.4")];
+const PACKAGES: [(&str, &str); 4] = [
+    ("a2a-sdk[http-server,signing]", "1.3.0"),
+    ("uvicorn", "0.54.0"),
+    ("joserfc", "1.8.0"),
+    ("rfc8785", "0.1.4"),
+];
 
 /// A Python with the official SDK of A2A; none, and a word about why, where there is none.
 pub(super) fn python() -> Option<PathBuf> {
