@@ -160,7 +160,7 @@ async fn task_that_is_held_at_one_replica_is_sent_once_whichever_hears_of_its_ap
 async fn task_in_doubt_stays_so_where_sending_it_again_is_denied() {
     let house = House::new().await;
     let target = Target::start(Does::Completes).await;
-    let (rude, _) = agenttrust_testkit::receiver::receiver("".into()).await;
+    let (rude, _) = super::sent::breaks_off().await;
     let rude = Target { url: format!("http://{rude}/a2a"), ..target.clone() };
     house.reached_at(&rude).await;
     let id = house.sends("m-1", "do it").await["id"].clone();
