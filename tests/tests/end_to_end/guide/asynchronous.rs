@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agenttrust::client::TaskFilter;
 use agenttrust::model::{A2ATaskStatus, TaskState};
 use agenttrust::{
     ActionCheckRequest, AgentTrustClient, AgentTrustError, AgentTrustGuard, ApprovalStatus, Effect,
@@ -309,6 +310,13 @@ pub(super) async fn section_11_a_task_is_sent_held_approved_completed_and_cancel
     assert_eq!((done.status, &*done.text()), (A2ATaskStatus::Completed, "nothing to report"));
     let listed = a2a.list_tasks().await?;
     assert!([&task.id, &held.id].iter().all(|id| listed.iter().any(|it| it.id == **id)));
+    // A page at a time, the one that changed last first; an extension of ours.
+    let mut filter = TaskFilter::default().target_agent_id(&agent_b.id).limit(1);
+    let first = a2a.list_tasks_with(&filter).await?;
+    filter = filter.before(first.next.context("there is another page")?);
+    let second = a2a.list_tasks_with(&filter).await?;
+    assert_eq!((&*first.items[0].id, &*second.items[0].id), (&*held.id, &*task.id));
+    assert!(second.next.is_none());
     let none = a2a.get_task("task_none").await;
     assert!(matches!(none, Err(AgentTrustError::NotFound { .. })), "{none:?}");
     Ok(())
