@@ -78,7 +78,8 @@ async fn every_operation_says_what_it_is_and_what_it_answers() {
             assert_eq!(told, operation["requestBody"].is_object(), "{at}: {of_bodies}");
         }
         // What is answered there is what MCP and A2A have, streams and all.
-        let of_json_rpc = ["/mcp/{server_id}", "/a2a", "/a2a/agents/{id}"].contains(&route.as_str());
+        let of_json_rpc =
+            ["/mcp/{server_id}", "/a2a", "/a2a/agents/{id}"].contains(&route.as_str());
         for (status, response) in responses.iter().filter(|_| !of_json_rpc) {
             // What is said by the status alone has no body: there is none, or it is not sent again.
             if ["204", "304"].contains(&status.as_str()) {

@@ -35,7 +35,10 @@ async fn transcript(name: &str, command: &mut Command) -> String {
 fn every_section_of_the_guide_with_rust_in_it_has_an_example() {
     let sections: Vec<_> =
         guides().iter().map(|name| name.split('_').nth(1).unwrap_or("")).collect();
-    assert_eq!(sections, ["2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "11", "11", "11", "12"]);
+    assert_eq!(
+        sections,
+        ["2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "11", "11", "11", "12"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
