@@ -76,19 +76,24 @@ async fn held_call_runs_once_after_its_approval_and_not_without() {
 
 #[tokio::test]
 async fn approval_is_bound_to_the_answers_of_a_question_too() {
-    let house = House::of(Speaks::Modern, &["delete_all"]).await;
+    let house = House::of(Speaks::Modern, &["delete_all", "confirm"]).await;
+    let given = async |state: &str| {
+        let said = house.modern(call("confirm", json!({ "state": state }))).await;
+        said.answer()["result"]["requestState"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (&*given("s").await, &*given("t").await);
     let with = |answer: &str, state: &str| {
         let mut asked = call("delete_all", json!({}));
         asked["params"]["inputResponses"] = json!({ "sure": { "action": answer } });
         asked["params"]["requestState"] = state.into();
         asked
     };
-    let approval = house.modern(with("accept", "s")).await.held();
+    let approval = house.modern(with("accept", one)).await.held();
     house.approve(&approval).await;
-    for other in [with("decline", "s"), with("accept", "t"), call("delete_all", json!({}))] {
+    for other in [with("decline", one), with("accept", other), call("delete_all", json!({}))] {
         assert_ne!(house.modern(other).await.held(), approval);
     }
-    house.modern(with("accept", "s")).await.text_of_tool();
+    house.modern(with("accept", one)).await.text_of_tool();
 }
 
 #[tokio::test]

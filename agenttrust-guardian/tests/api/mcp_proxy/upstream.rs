@@ -446,7 +446,11 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             result_["_meta"] = json!({ "agenttrust/denial": denial, "of/server": 1 });
             result(id, result_)
         }
-        "confirm" if params["inputResponses"].is_null() => result(id, input_required()),
+        "confirm" if params["inputResponses"].is_null() => result(id, input_required(params)),
+        "work" => result(
+            id,
+            json!({ "resultType": "task", "taskId": "t1", "status": "working", "ttlMs": null }),
+        ),
         "hang" => {
             let running = Running::begin(inner);
             inner.release.notified().await;
@@ -460,11 +464,12 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
 }
 
 /// A result that asks for more.
-fn input_required() -> Value {
+fn input_required(params: &Value) -> Value {
+    let state = params["arguments"]["state"].as_str().unwrap_or("state-1");
     let question = json!({ "method": "elicitation/create", "params": { "message": "sure?" } });
     json!({
         "resultType": "input_required", "inputRequests": { "sure": question },
-        "requestState": "state-1",
+        "requestState": state,
     })
 }
 
