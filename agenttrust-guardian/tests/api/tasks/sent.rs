@@ -161,7 +161,8 @@ async fn target_that_is_away_is_tried_again_and_one_that_hangs_up_leaves_a_doubt
 }
 
 /// An address that takes what it is sent and breaks off, and how often it did.
-pub(super) async fn breaks_off() -> (std::net::SocketAddr, std::sync::Arc<std::sync::Mutex<Vec<()>>>) {
+pub(super) async fn breaks_off() -> (std::net::SocketAddr, std::sync::Arc<std::sync::Mutex<Vec<()>>>)
+{
     use tokio::io::AsyncReadExt as _;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
