@@ -17,14 +17,13 @@ use super::answers::{Conflict, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Ids, Params};
+use crate::domain::numbers::whole;
 use crate::domain::task::{Artifact, Message, Part, Task};
 use crate::domain::{Error, Permission};
 use crate::services::tasks::inbox::{self, LEASES, Lease, Outcome};
 
 /// The longest that a request may wait, in seconds.
 const WAIT_MOST: u64 = 60;
-/// How long a task is its worker's unless it says otherwise, in seconds.
-const LEASE: u64 = 60;
 
 /// The body of `POST /api/v1/agents/{id}/inbox/next`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -32,9 +31,9 @@ const LEASE: u64 = 60;
 #[schema(as = FetchTask)]
 pub(super) struct Fetch {
     /// How long the task is the caller's alone, in seconds; 60 unless it is said.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 3600, nullable = false)]
-    lease_seconds: Option<u64>,
+    #[serde(default = "one_minute", deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 3600, default = 60)]
+    lease_seconds: u64,
 }
 
 /// A task that was fetched.
@@ -88,7 +87,7 @@ pub(super) async fn next(
         return Err(Error::invalid("wait", format!("is {wait}; {WAIT_MOST} seconds is the most")));
     }
     let Fetch { lease_seconds } = payload.unbegun().json_or_empty().await?;
-    let lease = lease_of(lease_seconds.unwrap_or(LEASE))?;
+    let lease = lease_of(lease_seconds)?;
     let wait = Duration::from_secs(wait);
     let of = (&*caller.key, id.as_str());
     let Some(fetched) = inbox::next(&engine, of, lease, wait, || place.wait()).await? else {
@@ -97,6 +96,11 @@ pub(super) async fn next(
     let inbox::Fetched { task, message, source_agent_id, lease_id, lease_expires_at } = fetched;
     let shown = Fetched { task, message, source_agent_id, lease_id, lease_expires_at };
     Ok(Json(shown).into_response())
+}
+
+/// How long a task is its worker's unless it says otherwise, in seconds.
+const fn one_minute() -> u64 {
+    60
 }
 
 fn lease_of(seconds: u64) -> Result<Duration, Error> {
@@ -225,9 +229,9 @@ pub(super) struct Extend {
     #[schema(value_type = Name)]
     lease_id: String,
     /// How long it runs from now on, in seconds; 60 unless it is said.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 3600, nullable = false)]
-    lease_seconds: Option<u64>,
+    #[serde(default = "one_minute", deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 3600, default = 60)]
+    lease_seconds: u64,
 }
 
 /// Until when a lease runs.
@@ -256,7 +260,7 @@ pub(super) async fn extend(
     caller.need_for(Permission::WorkInbox, &id)?;
     let Extend { lease_id, lease_seconds } = payload.json().await?;
     let lease = Lease { agent_id: &id, task_id: &task_id, lease_id: &lease_id };
-    let by = lease_of(lease_seconds.unwrap_or(LEASE))?;
+    let by = lease_of(lease_seconds)?;
     let lease_expires_at = inbox::extend(&engine, &caller.key, lease, by).await?;
     Ok(Json(Extended { lease_expires_at }))
 }
