@@ -79,6 +79,19 @@ pub(crate) fn may_see(engine: &Engine, check: &Check) -> bool {
     !matches!(judge(engine, check, &evaluation).verdict, Verdict::Deny { .. })
 }
 
+/// Sees that the agent of a check may act in the session that it names, by what memory says; whatever the tool is.
+///
+/// # Errors
+///
+/// Forbidden in a session that is over, not known or another agent's; and those of a check.
+pub(crate) fn need_session(engine: &Engine, check: &Check) -> Result<(), Error> {
+    let agent = identity::agent(engine, check)?;
+    match session::enter(engine, check, &agent, engine.clock.now())? {
+        session::Entered::In(_) => Ok(()),
+        session::Entered::Refused { reason, .. } => Err(Error::forbidden(reason)),
+    }
+}
+
 /// Decides one check.
 ///
 /// Whoever may not ask, or asks for nobody, gets an error; everything else is an answer, also when
