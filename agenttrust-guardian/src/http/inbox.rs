@@ -76,8 +76,7 @@ pub(super) struct Fetched {
 pub(super) async fn next(
     engine: App,
     caller: Caller,
-    Id(id): Id,
-    params: Params,
+    (Id(id), params): (Id, Params),
     place: Place,
     payload: Payload,
 ) -> Result<Response, Error> {

@@ -61,7 +61,7 @@ pub(super) async fn next(following: &mut Following) -> Option<TaskEvent> {
             Piece::Told(event) => {
                 following.over = ends(&event);
                 apply(&mut following.told, &event);
-                return Some(event);
+                return Some(*event);
             }
             Piece::Missed => {
                 let rejoined = following.engine.tasks.join(&following.task.id);
@@ -115,7 +115,7 @@ async fn subscribed(following: &mut Following) -> Option<TaskEvent> {
 }
 
 enum Piece {
-    Told(TaskEvent),
+    Told(Box<TaskEvent>),
     /// Some were missed, or the target is heard no more.
     Missed,
     Nothing,
@@ -123,7 +123,7 @@ enum Piece {
 
 async fn heard(pieces: &mut Receiver<TaskEvent>) -> Piece {
     match background::timeout(BEAT, pieces.recv()).await {
-        Ok(Ok(event)) => Piece::Told(event),
+        Ok(Ok(event)) => Piece::Told(Box::new(event)),
         Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => Piece::Missed,
         Err(_) => Piece::Nothing,
     }

@@ -134,7 +134,7 @@ async fn attempt(
     let sent = way.send(handed).await.map_err(Failed::Sending)?;
     let now = engine.clock.now();
     let place = place.clone();
-    let (to, change): (_, Box<dyn FnOnce(&mut TaskRow) + Send>) = match sent {
+    let (to, change): (_, Change) = match sent {
         Sent::Message(message) => (
             Phase::Ended,
             Box::new(move |row: &mut TaskRow| adopt::answer(&mut row.task, *message, now)),
@@ -153,6 +153,9 @@ async fn attempt(
     };
     kept(engine, claimed, to, change).await.map_err(Failed::Keeping)
 }
+
+/// What changes in a task.
+type Change = Box<dyn FnOnce(&mut TaskRow) + Send>;
 
 /// Keeps what came of a message. Where another replica took it for lost meanwhile, and no one had it sent again, the truth
 /// takes the place of the doubt.
