@@ -32,6 +32,7 @@ pub(crate) struct Refusals(Mutex<LruCache<String, OfKey>>);
 struct OfKey {
     kind: &'static str,
     org_id: String,
+    key_id: String,
     since: Timestamp,
     told: u32,
     left_out: u64,
@@ -39,8 +40,9 @@ struct OfKey {
 }
 
 impl OfKey {
-    fn begin(kind: &'static str, org_id: &str, now: Timestamp) -> Self {
-        Self { kind, org_id: org_id.to_owned(), since: now, told: 0, left_out: 0, last_at: now }
+    fn begin(kind: &'static str, key: &Key, now: Timestamp) -> Self {
+        let (org_id, key_id) = (key.org_id.clone(), key.id.clone());
+        Self { kind, org_id, key_id, since: now, told: 0, left_out: 0, last_at: now }
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
@@ -48,13 +50,14 @@ impl OfKey {
     }
 
     /// The row that tells of those that had none, if there were any.
-    fn rest(&self, key_id: &str) -> Option<Record> {
+    fn rest(&self) -> Option<Record> {
         let body = json!({
             "left_out": self.left_out,
             "since": self.since,
             "until": self.last_at,
         });
-        let record = Record::new(self.kind, self.org_id.as_str()).actor(key_id).body(body);
+        let record = Record::new(self.kind, self.org_id.as_str());
+        let record = record.actor(self.key_id.as_str()).body(body);
         (self.left_out > 0).then_some(record)
     }
 }
@@ -71,19 +74,23 @@ impl Refusals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one of this key; says whether it has a row of its own, and what is to be told of others before.
-    fn count(&self, kind: &'static str, key: &Key, now: Timestamp) -> (bool, Vec<Record>) {
+    /// Counts one of this key, as one of `counted`; says whether it has a row of its own, and what is to be told of others before.
+    fn count(
+        &self,
+        kind: &'static str,
+        (key, counted): (&Key, &str),
+        now: Timestamp,
+    ) -> (bool, Vec<Record>) {
         let mut keys = self.lock();
         let mut rest = Vec::new();
-        if !keys.contains(&key.id) {
-            let begun = OfKey::begin(kind, &key.org_id, now);
-            let gone = keys.push(key.id.clone(), begun);
-            rest.extend(gone.and_then(|(key_id, of_key)| of_key.rest(&key_id)));
+        if !keys.contains(counted) {
+            let gone = keys.push(counted.to_owned(), OfKey::begin(kind, key, now));
+            rest.extend(gone.and_then(|(_, of_key)| of_key.rest()));
         }
-        let Some(of_key) = keys.get_mut(&key.id) else { return (false, rest) };
+        let Some(of_key) = keys.get_mut(counted) else { return (false, rest) };
         if of_key.is_over(now) {
-            rest.extend(of_key.rest(&key.id));
-            *of_key = OfKey::begin(kind, &key.org_id, now);
+            rest.extend(of_key.rest());
+            *of_key = OfKey::begin(kind, key, now);
         }
         of_key.last_at = now;
         let has_row = of_key.told < TOLD_MOST;
@@ -98,17 +105,17 @@ impl Refusals {
     fn rest(&self, now: Timestamp, all: bool) -> Vec<(String, Record)> {
         let mut keys = self.lock();
         let due = keys.iter_mut().filter(|(_, of_key)| all || of_key.is_over(now));
-        let told = due.filter_map(|(key_id, of_key)| {
-            let rest = of_key.rest(key_id)?;
+        let told = due.filter_map(|(counted, of_key)| {
+            let rest = of_key.rest()?;
             of_key.left_out = 0;
-            Some((key_id.clone(), rest))
+            Some((counted.clone(), rest))
         });
         told.collect()
     }
 
-    /// The row of so many of this key found no room.
-    fn owes(&self, key_id: &str, left_out: u64) {
-        if let Some(of_key) = self.lock().peek_mut(key_id) {
+    /// The row of so many of these found no room.
+    fn owes(&self, counted: &str, left_out: u64) {
+        if let Some(of_key) = self.lock().peek_mut(counted) {
             of_key.left_out += left_out;
         }
     }
@@ -118,7 +125,18 @@ impl Engine {
     /// Tells the audit that a request with `key` was refused, as a row of this kind whose body `about` makes. Waits for
     /// nothing: what finds no room is counted.
     pub(crate) fn refused(&self, kind: &'static str, key: &Key, about: impl FnOnce() -> Value) {
-        let (has_row, rest) = self.refusals.count(kind, key, self.clock.now());
+        self.refused_of(kind, key, &key.id, about);
+    }
+
+    /// The same of one of those that ask with one key, each `counted` by itself: those of one hide none of another.
+    pub(crate) fn refused_of(
+        &self,
+        kind: &'static str,
+        key: &Key,
+        counted: &str,
+        about: impl FnOnce() -> Value,
+    ) {
+        let (has_row, rest) = self.refusals.count(kind, (key, counted), self.clock.now());
         for record in rest {
             self.tell_if_there_is_room(record);
         }
@@ -127,7 +145,7 @@ impl Engine {
         }
         let record = Record::new(kind, key.org_id.as_str()).actor(key.id.as_str()).body(about());
         if !self.tell_if_there_is_room(record) {
-            self.refusals.owes(&key.id, 1);
+            self.refusals.owes(counted, 1);
         }
     }
 
@@ -217,9 +235,9 @@ mod tests {
         let refusals = Refusals(Mutex::new(LruCache::new(NonZeroUsize::MIN)));
         let now = Timestamp::now();
         for _ in 0..25 {
-            assert!(refusals.count(KIND, &key("key_one"), now).1.is_empty());
+            assert!(refusals.count(KIND, (&key("key_one"), "key_one"), now).1.is_empty());
         }
-        let (has_row, rest) = refusals.count(KIND, &key("key_other"), now);
+        let (has_row, rest) = refusals.count(KIND, (&key("key_other"), "key_other"), now);
         assert!(has_row);
         assert_eq!(rest.len(), 1);
         assert_eq!(rest[0].body["left_out"], 5);

@@ -151,12 +151,18 @@ async fn who(
             ));
         }
         let server = server(engine, None, id)?;
-        // A place as for a request with a key: that of the gateway, which asks for the agent.
+        // A place as for a request with a key: until it is known whose the token is, that of the gateway.
         let key = gateway(engine, &server)?;
-        if parts.extensions.get::<InProcess>().is_none() {
-            parts.extensions.insert(Arc::new(Admission::of_ordinary(&engine.limits, &key)?));
-        }
+        let is_counted = parts.extensions.get::<InProcess>().is_none();
+        let limits = &engine.limits;
+        let place = is_counted.then(|| Admission::of_ordinary(limits, &key)).transpose()?;
         let who = Who::of_token(engine, &server, &token, &base.address(id)).await?;
+        drop(place);
+        if is_counted {
+            // What one agent has under way takes nothing from another.
+            let of_agent = Admission::of_ordinary(limits, &who.counted)?;
+            parts.extensions.insert(Arc::new(of_agent));
+        }
         if let Some(named) = header(&parts.headers, "X-Agent-ID")? {
             who.need_named(named)?;
         }

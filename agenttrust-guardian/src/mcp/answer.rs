@@ -77,6 +77,14 @@ impl OfResult<'_> {
         members.is_some_and(|it| it.is_ok_and(|it| it.keys().any(|name| name.starts_with(OURS))))
     }
 
+    /// How the call ended, of which it is the result.
+    fn outcome(&self) -> Outcome {
+        match self.is_error {
+            Some(true) => Outcome::Failure("ToolError"),
+            _ => Outcome::Success,
+        }
+    }
+
     /// Whether it gives out what its caller brings back.
     fn gives(&self) -> bool {
         let given = [self.task, self.tasks, self.task_id, self.state];
@@ -174,10 +182,9 @@ impl Reader {
             return Heard::Broken("sent a result that cannot be read");
         };
         let result = result.unwrap_or_default();
-        let outcome = match (failed, result.is_error) {
-            (true, _) => Outcome::Failure("JsonRpcError"),
-            (false, Some(true)) => Outcome::Failure("ToolError"),
-            (false, _) => Outcome::Success,
+        let outcome = match failed {
+            true => Outcome::Failure("JsonRpcError"),
+            false => result.outcome(),
         };
         if let (Expected::Nothing, Some(session), Some(id)) =
             (&self.expected, &self.session, head.id)
@@ -254,6 +261,12 @@ impl Reader {
             return Ok(text);
         }
         let unreadable = || Refusal::upstream("the MCP server sent an answer that cannot be read");
+        let is_list = method == Some("tools/list");
+        let mut place = None;
+        if is_list {
+            tools::look(self, &text).await?;
+            place = self.proxy.lists.acquire().await.ok();
+        }
         let mut message = send::read(text.as_bytes()).ok_or_else(unreadable)?;
         let result = message.get_mut("result").ok_or_else(unreadable)?;
         if let Some(Value::Object(meta)) = result.get_mut("_meta") {
@@ -277,7 +290,9 @@ impl Reader {
         if gives {
             self.belongings().seal_result(method, result)?;
         }
-        Ok(message.to_string())
+        let said = message.to_string();
+        drop((message, place));
+        Ok(said)
     }
 
     /// The caller's id of the request, where it goes by another one to the server.

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::answer::{Expected, Heard, LISTEN, Reader};
 use super::era::{Era, MODERN, Manner};
-use super::own_sessions::OwnSession;
+use super::own_sessions::{InUse, OwnSession};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::{Refusal, json_answer};
 use super::report::{Outcome, Report};
-use super::room::Room;
+use super::room::{Held, Room};
 use super::send::{self, ANSWER_MAX_BYTES, Answered, Outward, QUIET_MOST, answered};
 use super::trace;
 use super::turn::Turn;
@@ -36,8 +36,8 @@ impl Turn {
         self.sent = (self.manner == Manner::Plain).then(|| next_id().into());
         let mut report = report;
         let sent = while_alive(&alive, &engine, self.send(era)).await.and_then(|sent| sent);
-        let incoming = match sent {
-            Ok(incoming) => incoming,
+        let (incoming, own) = match sent {
+            Ok(sent) => sent,
             Err(refusal) => return Err(failed(&mut report, refusal)),
         };
         let in_session = self.session.as_ref().is_some_and(|session| session.upstream.is_some());
@@ -59,20 +59,24 @@ impl Turn {
                 let (text, outcome, room) =
                     whole.map_err(|refusal| failed(&mut report, refusal))?;
                 finish(&mut report, outcome);
-                Ok(json_answer(StatusCode::OK, String::new()).map(|_| room.body(text.into())))
+                let held = Held::new(room, self.place.clone(), None);
+                Ok(json_answer(StatusCode::OK, String::new()).map(|_| held.body(text)))
             }
-            Answered::Events => self.events(era, incoming, report).await,
+            Answered::Events => self.events(era, (incoming, own), report).await,
         }
     }
 
     /// Sends it in the era, in a session of the proxy's own where the caller has none.
-    async fn send(&self, era: Era) -> Result<Incoming, Refusal> {
+    async fn send(&self, era: Era) -> Result<(Incoming, Option<InUse>), Refusal> {
         if self.manner != Manner::Plain || era == Era::Modern {
             let outward = self.outward(Some(era))?;
-            return send::send(&self.proxy, &self.server, outward).await;
+            let incoming = send::send(&self.proxy, &self.server, outward).await?;
+            return Ok((incoming, None));
         }
         let in_own = |own: &OwnSession| self.in_own(own);
-        self.proxy.sessions.send(&self.proxy, &self.server, &self.who.agent_id, in_own).await
+        let (sessions, agent_id) = (&self.proxy.sessions, &self.who.agent_id);
+        let (incoming, own) = sessions.send(&self.proxy, &self.server, agent_id, in_own).await?;
+        Ok((incoming, Some(own)))
     }
 
     /// The message as it goes to the server: what was read of it, and nothing else.
@@ -162,7 +166,7 @@ impl Turn {
         mut incoming: Incoming,
     ) -> Result<(String, Outcome, Room), Refusal> {
         let patience = self.proxy.engine.settings.mcp.patience;
-        let mut room = Room::new(&self.proxy, &self.who.key)?;
+        let mut room = Room::new(&self.proxy, &self.who.counted)?;
         let read = async {
             let mut whole = Vec::new();
             let told = |error| send::failed(&self.server, &error);
@@ -192,33 +196,38 @@ impl Turn {
     async fn events(
         self,
         era: Era,
-        incoming: Incoming,
+        (incoming, own): (Incoming, Option<InUse>),
         report: Option<Report>,
     ) -> Result<Response, Refusal> {
         let listens = self.reads_events();
         let settings = &self.proxy.engine.settings;
-        let (idle, places) = match self.message.method() {
+        let (idle, place, stream) = match self.message.method() {
             Some(LISTEN) => {
                 let streams = &self.proxy.engine.limits.mcp_streams;
-                let stream = streams.take(&self.who.key, 1).map_err(crate::domain::Error::from)?;
+                let stream = streams.take(&self.who.counted, 1);
+                let stream = stream.map_err(crate::domain::Error::from)?;
                 // Not among the requests, of which there is an end.
-                (QUIET_MOST, (None, Some(stream)))
+                (QUIET_MOST, None, Some(stream))
             }
-            _ => (settings.mcp.patience, (self.place.clone(), None)),
+            _ => (settings.mcp.patience, self.place.clone(), None),
         };
+        let room = Room::new(&self.proxy, &self.who.counted)?;
         let pump = Pump {
-            room: Room::new(&self.proxy, &self.who.key)?,
+            held: Held::new(room, place, stream),
+            _own: own,
             incoming,
             reader: self.reader(era, listens),
             alive: self.alive(),
             report,
-            _places: places,
             idle,
             state: State::default(),
         };
         match listens {
             true => Ok(pump.into_response()),
-            false => Ok(json_answer(StatusCode::OK, pump.answer().await?)),
+            false => {
+                let (text, held) = pump.answer().await?;
+                Ok(json_answer(StatusCode::OK, String::new()).map(|_| held.body(text)))
+            }
         }
     }
 

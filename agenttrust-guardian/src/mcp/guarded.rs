@@ -24,6 +24,7 @@ use super::hold::{self, OpenCall};
 use super::pump::events_answer;
 use super::refusal::{Refusal, json_answer};
 use super::report::Report;
+use super::room::piece;
 use super::tools;
 use super::turn::Turn;
 use crate::manifest::PinnedTool;
@@ -275,9 +276,16 @@ async fn hand_over(response: Response, said: &mpsc::Sender<Bytes>) {
         }
     }
     if !is_stream && let Ok(text) = String::from_utf8(whole) {
-        // Nobody reading any more is no error.
-        let _ = said.send(Event::of(text).write()).await;
+        let mut event = Event::of(text).write();
+        while let Some(piece) = piece(&mut event) {
+            // That the reader is gone is no error.
+            if said.send(piece).await.is_err() {
+                break;
+            }
+        }
     }
+    // What the answer holds is given back with its body: only now.
+    drop(body);
 }
 
 /// Tells a caller that its call still waits. In steps so small that whatever the tool says of itself is more.

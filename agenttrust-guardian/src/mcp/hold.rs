@@ -88,7 +88,7 @@ pub(super) async fn decided(
     let hold = engine.settings.mcp.hold;
     let begun = Instant::now();
     // It waits with others that do, and is counted as they are.
-    let _waiting = engine.limits.waiting.take(&who.key, 1)?;
+    let _waiting = engine.limits.waiting.take(&who.counted, 1)?;
     while let Some(left) = hold.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
         if !beat(begun.elapsed()) {
             return Ok(false);

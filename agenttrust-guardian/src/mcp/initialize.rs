@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::era::{Era, LEGACY, SESSION, UNSUPPORTED_VERSION, known};
 use super::pump::while_alive;
 use super::refusal::{Refusal, json_answer};
+use super::room::{Held, Room};
 use super::send;
 use super::turn::Turn;
 use super::upstream::{unreadable, wrong_era};
@@ -43,7 +44,10 @@ pub(super) async fn initialize(turn: Turn) -> Result<Response, Refusal> {
         ));
     };
     let sealed = proxy.seal(server, &turn.who, upstream, version)?;
-    let mut response = json_answer(StatusCode::OK, answer.to_string());
+    let (text, mut room) = (answer.to_string(), Room::new(proxy, &turn.who.counted)?);
+    room.fit(text.len())?;
+    let held = Held::new(room, turn.place.clone(), None);
+    let mut response = json_answer(StatusCode::OK, String::new()).map(|_| held.body(text));
     let sealed = HeaderValue::try_from(sealed).map_err(|_| unreadable())?;
     response.headers_mut().insert(SESSION, sealed);
     Ok(response)

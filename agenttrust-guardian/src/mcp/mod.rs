@@ -44,6 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use tokio::sync::Semaphore;
 
 use self::given::GivenTasks;
 pub(crate) use self::metadata::ProtectedResource;
@@ -63,6 +64,9 @@ use crate::registry::McpServerEntry;
 use crate::services::sealed;
 use crate::store::SecretOf;
 
+/// How many lists of tools are read at once.
+const LISTS_READ: usize = 4;
+
 /// What the proxy of one Guardian knows of the servers behind it.
 pub(crate) struct Proxy {
     engine: Arc<Engine>,
@@ -72,6 +76,8 @@ pub(crate) struct Proxy {
     open_calls: OpenCalls,
     /// Which tasks agents were given.
     tasks: GivenTasks,
+    /// Places of those who read a list of tools: what is read takes many times its text.
+    lists: Semaphore,
 }
 
 /// Who asks what server, and what came with the request beside its body.
@@ -90,8 +96,8 @@ impl Proxy {
     pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
         let (upstreams, sessions) = (Mutex::default(), OwnSessions::default());
         let (unheard, open_calls) = (Unheard::default(), OpenCalls::default());
-        let tasks = GivenTasks::default();
-        Arc::new(Self { engine, upstreams, sessions, unheard, open_calls, tasks })
+        let (tasks, lists) = (GivenTasks::default(), Semaphore::new(LISTS_READ));
+        Arc::new(Self { engine, upstreams, sessions, unheard, open_calls, tasks, lists })
     }
 
     /// Answers one message.

@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agenttrust::background;
@@ -17,12 +16,12 @@ use serde_json::Value;
 
 use super::answer::{Expected, Heard, Reader};
 use super::belongings::EVENT_ID_MAX_BYTES;
+use super::own_sessions::InUse;
 use super::refusal::Refusal;
 use super::report::{Outcome, Report};
-use super::room::Room;
+use super::room::{Held, piece};
 use super::send::{broke_off, failed, unread};
 use super::who::Alive;
-use crate::domain::limits::Share;
 use crate::outbound::events::{Event, Events, Piece};
 use crate::outbound::{Error, Incoming};
 pub(super) use crate::wire::events as events_answer;
@@ -45,10 +44,9 @@ pub(super) struct Pump {
     pub(super) alive: Alive,
     /// Told how the call ended, where it is one.
     pub(super) report: Option<Report>,
-    /// Room for what came and was not handed on.
-    pub(super) room: Room,
-    /// What it holds of what is scarce.
-    pub(super) _places: (Option<Arc<Share>>, Option<Share>),
+    pub(super) held: Held,
+    /// The session of the proxy's own that it is in.
+    pub(super) _own: Option<InUse>,
     /// How long the server may be silent.
     pub(super) idle: Duration,
     pub(super) state: State,
@@ -114,12 +112,21 @@ impl Pump {
     /// The stream as an answer.
     pub(super) fn into_response(mut self) -> Response {
         self.keep_unheard();
-        events_answer(Body::from_stream(stream::unfold(Some(self), |pump| async {
-            let mut pump = pump?;
-            let said = pump.next_bytes().await?;
-            // The server is hung up on with the last word, and not once that was read.
-            let rest = (!pump.state.over).then_some(pump);
-            Some((Ok::<_, Infallible>(said), rest))
+        let begun = (Some(self), Bytes::new(), Held::default());
+        events_answer(Body::from_stream(stream::unfold(begun, |(pump, said, held)| async {
+            let (mut pump, mut said, mut held) = (pump, said, held);
+            loop {
+                if let Some(piece) = piece(&mut said) {
+                    return Some((Ok::<_, Infallible>(piece), (pump, said, held)));
+                }
+                let mut going = pump.take()?;
+                said = going.next_bytes().await?;
+                match going.state.over {
+                    // The server is hung up on with the last word, and not once that was read.
+                    true => held = std::mem::take(&mut going.held),
+                    false => pump = Some(going),
+                }
+            }
         })))
     }
 
@@ -158,15 +165,17 @@ impl Pump {
         }
     }
 
-    /// The answer alone, for a caller that hears nothing else.
+    /// The answer alone, for a caller that hears nothing else, and what it holds.
     ///
     /// # Errors
     ///
     /// Refuses where none comes.
-    pub(super) async fn answer(mut self) -> Result<String, Refusal> {
+    pub(super) async fn answer(mut self) -> Result<(String, Held), Refusal> {
         loop {
             match self.next().await {
-                Next::Last(event) => return Ok(event.data.unwrap_or_default()),
+                Next::Last(event) => {
+                    return Ok((event.data.unwrap_or_default(), std::mem::take(&mut self.held)));
+                }
                 Next::Event(_) | Next::Beat => self.state.told_at = Instant::now(),
                 Next::Failed(refusal) => return Err(refusal),
                 Next::End => return Err(broke_off()),
@@ -213,7 +222,7 @@ impl Pump {
                         self.state.heard_at = Instant::now();
                         self.state.came = self.state.came.saturating_add(bytes.len());
                         self.state.events.push(&bytes);
-                        if let Err(refusal) = self.room.fit(self.state.events.held()) {
+                        if let Err(refusal) = self.held.fit(self.state.events.held()) {
                             return self.fail(refusal, "NoReply");
                         }
                     }

@@ -1,11 +1,14 @@
 //! Room for answers: what a server says is held until the caller has read it, and all servers together may say more
 //! than there is memory for.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body::{Frame, SizeHint};
 
 use super::Proxy;
 use super::refusal::Refusal;
@@ -14,6 +17,8 @@ use crate::domain::{Error, Key};
 
 /// So much of each answer is not counted: nearly all are shorter.
 const FREE: usize = 64 << 10;
+/// How much is handed on at once. A connection takes the next piece when it has written most of the one before.
+const PIECE: usize = 64 << 10;
 
 /// The room that one answer takes.
 #[derive(Debug)]
@@ -23,7 +28,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Room for an answer to a caller with this key.
+    /// Room for an answer to a caller that is counted as this key.
     pub(super) fn new(proxy: &Proxy, key: &Arc<Key>) -> Result<Self, Refusal> {
         let share = proxy.engine.limits.mcp_bytes.take(key, 0).map_err(Error::from)?;
         Ok(Self { share, fits: FREE })
@@ -43,15 +48,69 @@ impl Room {
         }
         Ok(())
     }
+}
 
-    /// A body of these bytes, which holds the room until it is read.
-    pub(super) fn body(self, bytes: Bytes) -> Body {
-        if self.fits == FREE {
-            return Body::from(bytes);
-        }
-        Body::new(Full::new(bytes).map_frame(move |frame| {
-            let _ = &self.share;
-            frame
-        }))
+/// What an answer holds of what is scarce, until it is read.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Room for what came and was not handed on.
+    room: Option<Room>,
+    /// Its place among the requests.
+    _place: Option<Arc<Share>>,
+    /// Its place among the streams.
+    _stream: Option<Share>,
+}
+
+impl Held {
+    /// This room, and a place among the requests or among the streams.
+    pub(super) fn new(room: Room, place: Option<Arc<Share>>, stream: Option<Share>) -> Self {
+        Self { room: Some(room), _place: place, _stream: stream }
+    }
+
+    /// Makes room for so many bytes in all.
+    ///
+    /// # Errors
+    ///
+    /// Refuses where that would be too much.
+    pub(super) fn fit(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.room.as_mut().map_or(Ok(()), |room| room.fit(bytes))
+    }
+
+    /// A body of these bytes, which holds this until its last piece was taken.
+    pub(super) fn body(self, bytes: impl Into<Bytes>) -> Body {
+        Body::new(Pieces { bytes: bytes.into(), _held: self })
+    }
+}
+
+/// Takes the next piece off these bytes, if any are left. A copy: a slice would keep all of them in memory.
+pub(super) fn piece(bytes: &mut Bytes) -> Option<Bytes> {
+    let piece = bytes.split_to(bytes.len().min(PIECE));
+    (!piece.is_empty()).then(|| Bytes::copy_from_slice(&piece))
+}
+
+/// A body that is handed on piece by piece.
+#[derive(Debug)]
+struct Pieces {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(piece(&mut self.bytes).map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
     }
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 
 use super::Proxy;
-use super::era::{METHOD, NAME, SESSION, VERSION};
+use super::era::{METHOD, NAME, SESSION, UNSUPPORTED_VERSION, VERSION};
 use super::refusal::Refusal;
 use super::upstream::{POST, unreadable};
 use crate::outbound::events::{EVENT_MAX_BYTES, Events, Piece, Unreadable};
@@ -29,6 +29,9 @@ const VALUES_MOST: usize = 256 << 10;
 const SESSION_MAX_BYTES: usize = 1_024;
 /// How much of an answer that is none is read, to say what it is.
 const ERROR_MAX_BYTES: usize = 64 << 10;
+
+/// What a server says that is of another era.
+const UNSUPPORTED: i64 = UNSUPPORTED_VERSION as i64;
 
 const EVENTS: &str = "text/event-stream";
 const JSON: &str = "application/json";
@@ -132,6 +135,10 @@ pub(super) async fn send(
     engine.outbound.send(outgoing).await.map_err(|error| {
         // What it spoke may be no longer so: another program may be there when it is back.
         proxy.upstream(&server.row.id).forget_spoken();
+        if matches!(error, outbound::Error::Unreached(_)) {
+            // And no session is known to one that was started again.
+            proxy.sessions.forget_all(&server.row.id);
+        }
         failed(server, &error)
     })
 }
@@ -233,6 +240,10 @@ pub(super) async fn unsuccessful(
     if status == StatusCode::NOT_FOUND && in_session && code != Some(-32601) {
         return Err(Refusal::no_session());
     }
+    if !in_session && (code == Some(UNSUPPORTED) || is_without_session(status, code)) {
+        // Another program may have come in its place: it is asked anew what it speaks.
+        proxy.upstream(&server.row.id).forget_spoken();
+    }
     match message {
         Some(message) if code.is_some() => Ok((status, message)),
         _ if status == StatusCode::TOO_MANY_REQUESTS
@@ -251,6 +262,27 @@ pub(super) async fn unsuccessful(
             )))
         }
     }
+}
+
+/// Whether an answer is one to a request of a session that is over or not known, of which nothing was done then: a
+/// status of its own, or in earlier versions that of a request that is not in order.
+pub(super) async fn says_no_session(proxy: &Proxy, incoming: &mut Incoming) -> bool {
+    if incoming.status == StatusCode::NOT_FOUND {
+        return true;
+    }
+    if incoming.status != StatusCode::BAD_REQUEST {
+        return false;
+    }
+    let said = incoming.look(ERROR_MAX_BYTES, proxy.engine.settings.mcp.patience).await;
+    let said = serde_json::from_slice::<Value>(&said).ok();
+    let code = said.and_then(|message| message.pointer("/error/code")?.as_i64());
+    is_without_session(incoming.status, code)
+}
+
+/// Whether an error could be about the session of a request, and not about what was asked in it.
+fn is_without_session(status: StatusCode, code: Option<i64>) -> bool {
+    let may_be = code.is_none_or(|code| matches!(code, -32_000 | -32_001 | -32_600));
+    status == StatusCode::BAD_REQUEST && may_be
 }
 
 /// The server's own id of the session that an answer opens.

@@ -12,7 +12,7 @@ use super::belongings::Belongings;
 use super::era::{Era, LEGACY, MODERN, SESSION, VERSION, known, only};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::Refusal;
-use super::room::Room;
+use super::room::{Held, Room};
 use super::send::{self, Answered, Outward, QUIET_MOST, answered};
 use super::session::Session;
 use super::who::Alive;
@@ -28,7 +28,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response, Refusal> {
     let (session, version) = session_of(proxy, &asked)?;
     let streams = &proxy.engine.limits.mcp_streams;
-    let place = streams.take(&asked.who.key, 1).map_err(crate::domain::Error::from)?;
+    let place = streams.take(&asked.who.counted, 1).map_err(crate::domain::Error::from)?;
     let mut outward = Outward::legacy(&version, session.upstream.clone());
     outward.method = Method::GET;
     if let Some(last) = only(&asked.headers, &LAST_EVENT_ID)? {
@@ -63,10 +63,10 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     let session = Some(session).filter(|session| session.upstream.is_some());
     let era = Era::Legacy;
     let reader = Reader { proxy, server, who, era, listens: true, expected, session };
-    let room = Room::new(&reader.proxy, &reader.who.key)?;
+    let room = Room::new(&reader.proxy, &reader.who.counted)?;
     let (report, state, idle) = (None, State::default(), QUIET_MOST);
-    let _places = (None, Some(place));
-    let pump = Pump { incoming, reader, alive, report, room, _places, idle, state };
+    let held = Held::new(room, None, Some(place));
+    let pump = Pump { incoming, reader, alive, report, held, _own: None, idle, state };
     Ok(pump.into_response())
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Proxy;
 use super::answer::Reader;
 use super::refusal::Refusal;
-use super::send::broke_off;
+use super::send::{self, broke_off};
 use super::upstream::{list_tools, unreadable};
 use super::who::Who;
 use crate::domain::Key;
@@ -54,6 +54,33 @@ fn now(proxy: &Proxy, server: &McpServerEntry) -> Result<Arc<McpServerEntry>, Re
     found.ok_or_else(|| Refusal::from(crate::domain::Error::unknown("MCP server", &server.row.id)))
 }
 
+/// Sees that a list of tools which came for the caller is of the tools that are known. The server is waited for here,
+/// so of what is read nothing is held: it takes many times its text.
+///
+/// # Errors
+///
+/// Refuses where the server does not list them, or they cannot be kept.
+pub(super) async fn look(reader: &Reader, text: &str) -> Result<(), Refusal> {
+    let Reader { proxy, server, .. } = reader;
+    let known = fresh(proxy, server).await?;
+    if is_of_others(&known, text) {
+        proxy.upstream(&server.row.id).forget_tools();
+        fresh(proxy, server).await?;
+    }
+    Ok(())
+}
+
+/// Whether an answer lists other tools than are known. A server may show each client others, by what the client can
+/// do. What is missing is gone for all, and what is described otherwise is another tool for all, only if a client that
+/// can do everything sees it so too.
+fn is_of_others(known: &McpServerEntry, text: &str) -> bool {
+    let message = send::read(text.as_bytes()).unwrap_or_default();
+    let Some(Value::Array(listed)) = message.pointer("/result/tools") else { return false };
+    let cursor = message.pointer("/result/nextCursor");
+    let has_more = cursor.is_some_and(|cursor| !cursor.is_null());
+    !has_more && misses_any(known, listed) || differs(known, listed)
+}
+
 /// Leaves in a list of tools those that the caller may call, in their order.
 ///
 /// # Errors
@@ -61,15 +88,7 @@ fn now(proxy: &Proxy, server: &McpServerEntry) -> Result<Arc<McpServerEntry>, Re
 /// Refuses a list that is none, and one that cannot be kept.
 pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refusal> {
     let Reader { proxy, server, who, .. } = reader;
-    let has_more = result.get("nextCursor").is_some_and(|cursor| !cursor.is_null());
     let Some(Value::Array(listed)) = result.get_mut("tools") else { return Err(unreadable()) };
-    let known = fresh(proxy, server).await?;
-    // A server may show each client others, by what the client can do. What is missing is gone for all, and what is
-    // described otherwise is another tool for all, only if a client that can do everything sees it so too.
-    if !has_more && misses_any(&known, listed) || differs(&known, listed) {
-        proxy.upstream(&server.row.id).forget_tools();
-        fresh(proxy, server).await?;
-    }
     let read = read_list(&server.row.name, listed);
     mcp_tools::observe(&proxy.engine, server, read, Extent::Some).await?;
     let server = now(proxy, server)?;

@@ -323,7 +323,7 @@ impl Proxy {
         why: &str,
     ) {
         let why: String = why.chars().take(500).collect();
-        self.engine.refused("mcp.refused", &who.key, || {
+        self.engine.refused_of("mcp.refused", &who.key, &who.counted.id, || {
             json!({
                 "agent_id": who.agent_id,
                 "server_id": server.row.id,

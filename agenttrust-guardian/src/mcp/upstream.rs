@@ -109,6 +109,7 @@ impl Upstream {
         *self.spoken.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// What it speaks, where that is known.
     fn spoken(&self) -> Option<Spoken> {
         let spoken = self.spoken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         spoken.filter(|spoken| spoken.at.elapsed() < REMEMBERED)
@@ -142,7 +143,8 @@ impl Proxy {
         upstream.finding.once(|| upstream.spoken(), ask).await
     }
 
-    /// Asks the server something in the name of the proxy, in whichever era it speaks; returns the result.
+    /// Asks the server something in the name of the proxy, in whichever era it speaks; returns the result. Once more
+    /// where the answer was that of a server which speaks another one by now.
     pub(super) async fn ask(
         self: &Arc<Self>,
         server: &Arc<McpServerEntry>,
@@ -150,6 +152,22 @@ impl Proxy {
         params: Map<String, Value>,
     ) -> Result<Value, Refusal> {
         let spoken = self.spoken(server).await?;
+        let asked = self.ask_in(server, &spoken, (method, params.clone())).await;
+        let Err(refusal) = &asked else { return asked };
+        let is_there = refusal.http_status() != StatusCode::GATEWAY_TIMEOUT;
+        if !is_there || self.upstream(&server.row.id).spoken().is_some() {
+            return asked;
+        }
+        let spoken = self.spoken(server).await?;
+        self.ask_in(server, &spoken, (method, params)).await
+    }
+
+    async fn ask_in(
+        self: &Arc<Self>,
+        server: &Arc<McpServerEntry>,
+        spoken: &Spoken,
+        (method, params): (&str, Map<String, Value>),
+    ) -> Result<Value, Refusal> {
         let Some(version) = spoken.modern else {
             return self.sessions.ask(self, server, method, params).await;
         };

@@ -22,6 +22,9 @@ pub(crate) const TOKEN_PREFIX: &str = "at_";
 pub(crate) struct Who {
     /// The key that is checked with: the caller's, or the one of the server's gateway.
     pub(super) key: Arc<Key>,
+    /// As what it is counted, where so much may be under way: its key, and each agent by itself where all that come
+    /// with tokens are checked with one.
+    pub(crate) counted: Arc<Key>,
     pub(super) agent_id: String,
     pub(super) session_id: Option<String>,
     proof: Proof,
@@ -77,7 +80,10 @@ impl Who {
         };
         let agent_id = token.row.agent_id.clone();
         active(&*known(engine, &key.org_id, &agent_id)?)?;
-        Ok(Self { key, agent_id, session_id: Some(session_id), proof: Proof::Token(token) })
+        let counted = format!("{} {agent_id}", key.id);
+        let counted = Arc::new(Key { id: counted, ..(*key).clone() });
+        let (session_id, proof) = (Some(session_id), Proof::Token(token));
+        Ok(Self { key, counted, agent_id, session_id, proof })
     }
 
     /// The agent that a key speaks for: the one that it names, or the only one that it is bound to.
@@ -107,7 +113,8 @@ impl Who {
         let access = key.role.may(Permission::Check);
         Reach { access, key: &key, named: None }.need(&agent_id)?;
         active(&*known(engine, &key.org_id, &agent_id)?)?;
-        Ok(Self { key, agent_id, session_id, proof: Proof::Key(secret) })
+        let counted = Arc::clone(&key);
+        Ok(Self { key, counted, agent_id, session_id, proof: Proof::Key(secret) })
     }
 
     /// Refuses another agent than the one that the caller is.

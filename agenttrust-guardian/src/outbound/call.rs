@@ -44,6 +44,8 @@ impl fmt::Debug for Outgoing {
 pub(crate) struct Incoming {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// What was looked at and is still to be read.
+    seen: Option<Bytes>,
     pieces: mpsc::Receiver<Piece>,
     /// How it ended, once it has.
     ended: Option<Result<(), Error>>,
@@ -78,6 +80,9 @@ impl Incoming {
     ///
     /// No answer when none comes within `idle`, or when it was cut off. After that it stays so.
     pub(crate) async fn chunk(&mut self, idle: Duration) -> Result<Option<Bytes>, Error> {
+        if let Some(seen) = self.seen.take() {
+            return Ok(Some(seen));
+        }
         if let Some(ended) = &self.ended {
             return ended.clone().map(|()| None);
         }
@@ -89,6 +94,23 @@ impl Incoming {
         };
         self.pieces.close();
         self.ended.insert(ended).clone().map(|()| None)
+    }
+
+    /// What the answer begins with, until there are so many bytes of it; all of it is still to be read.
+    pub(crate) async fn look(&mut self, bytes: usize, within: Duration) -> Bytes {
+        let mut seen = BytesMut::new();
+        let read = async {
+            while seen.len() < bytes
+                && let Ok(Some(piece)) = self.chunk(within).await
+            {
+                seen.extend_from_slice(&piece);
+            }
+        };
+        // One that is late is late for its reader, too.
+        let _ = background::timeout(within, read).await;
+        let seen = seen.freeze();
+        self.seen = Some(seen.clone()).filter(|seen| !seen.is_empty());
+        seen
     }
 
     /// The answer in one, of at most `max_bytes`.
@@ -127,7 +149,7 @@ pub(super) async fn make(client: Client, call: Outgoing) -> Result<Incoming, Err
     let line = Line(background::spawn(drive(client, call, head, give)).abort_handle());
     let (status, headers) =
         headed.await.unwrap_or_else(|_| Err(Error::NoAnswer("it was cut off".to_owned())))?;
-    Ok(Incoming { status, headers, pieces, ended: None, _line: line })
+    Ok(Incoming { status, headers, seen: None, pieces, ended: None, _line: line })
 }
 
 type Head = (StatusCode, HeaderMap);

@@ -9,6 +9,9 @@ mod legacy;
 mod lists;
 mod modern;
 mod plain;
+mod restarts;
+mod room;
+mod shares;
 mod upstream;
 mod who;
 

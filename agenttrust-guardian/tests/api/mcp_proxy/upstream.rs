@@ -52,7 +52,9 @@ pub(super) struct Upstream {
 }
 
 pub(super) struct Inner {
-    speaks: Speaks,
+    pub(super) speaks: Mutex<Speaks>,
+    /// How it answers in a session that it does not know.
+    pub(super) unknown: Mutex<(u16, i32)>,
     pub(super) tools: Mutex<Vec<Value>>,
     heard: Mutex<Vec<Heard>>,
     sessions: Mutex<Vec<String>>,
@@ -82,7 +84,8 @@ impl Upstream {
     /// A server with these tools.
     pub(super) async fn start(speaks: Speaks, tools: &[&str]) -> Self {
         let inner = Arc::new(Inner {
-            speaks,
+            speaks: Mutex::new(speaks),
+            unknown: Mutex::new((404, -32001)),
             tools: Mutex::new(tools.iter().map(|name| tool(name)).collect()),
             heard: Mutex::default(),
             sessions: Mutex::default(),
@@ -164,7 +167,8 @@ async fn answer(
     if wanted != came {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    match inner.speaks {
+    let speaks = *inner.speaks.lock().unwrap();
+    match speaks {
         Speaks::Modern => modern(inner, &http, &headers, body).await,
         Speaks::Legacy | Speaks::LegacyStateless => legacy(inner, &http, &headers, body).await,
     }
@@ -188,12 +192,13 @@ fn out_of_order(inner: &Inner, headers: &HeaderMap, body: &Value) -> Option<Resp
     if body["method"] == "initialize" {
         return None;
     }
-    if inner.speaks == Speaks::Legacy {
+    if *inner.speaks.lock().unwrap() == Speaks::Legacy {
         let Some(session) = said(headers, "mcp-session-id") else {
             return Some(error(400, &Value::Null, -32000, "no session"));
         };
         if !inner.sessions.lock().unwrap().iter().any(|known| known == session) {
-            return Some(error(404, &Value::Null, -32001, "Session not found"));
+            let (status, code) = *inner.unknown.lock().unwrap();
+            return Some(error(status, &body["id"], code, "Session not found"));
         }
     }
     let version = said(headers, "mcp-protocol-version");
@@ -206,7 +211,7 @@ async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
     }
     let id = body["id"].clone();
     let session = said(headers, "mcp-session-id");
-    let stateful = inner.speaks == Speaks::Legacy;
+    let stateful = *inner.speaks.lock().unwrap() == Speaks::Legacy;
     match *http {
         Method::DELETE if stateful => {
             inner.sessions.lock().unwrap().retain(|known| Some(known.as_str()) != session);
@@ -395,7 +400,7 @@ fn listening(inner: &Arc<Inner>, last: Option<&str>) -> Response {
 
 /// Calls a tool: its name says what it does.
 async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
-    let types = inner.speaks == Speaks::Modern;
+    let types = *inner.speaks.lock().unwrap() == Speaks::Modern;
     let text = |text: String| {
         let mut result = json!({ "content": [{ "type": "text", "text": text }] });
         if types {
@@ -414,6 +419,11 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
         return error(200, id, -32602, "no such tool");
     }
     match params["name"].as_str().unwrap() {
+        "long" => result(id, text("x".repeat(15 << 20))),
+        "long_event" => {
+            let last = event(&whole(text("x".repeat(3 << 20))));
+            events(inner, stream::iter([Ok(last)]))
+        }
         "fail" => {
             let mut failed = text("it failed".to_owned());
             failed["isError"] = true.into();
