@@ -194,6 +194,10 @@ impl OwnSessions {
     ) -> Result<(Incoming, InUse), Refusal> {
         let session = self.of(proxy, server, agent_id).await?;
         let mut incoming = send::send(proxy, server, outward(&session)?).await?;
+        if incoming.status == StatusCode::BAD_REQUEST {
+            // One that speaks the other era by now says it in many ways; it is asked anew.
+            proxy.upstream(&server.row.id).forget_spoken();
+        }
         if session.id.is_none() || !send::says_no_session(proxy, &mut incoming).await {
             return Ok((incoming, session));
         }
