@@ -76,10 +76,11 @@ pub(super) struct Fetched {
 pub(super) async fn next(
     engine: App,
     caller: Caller,
-    (Id(id), params): (Id, Params),
-    place: Place,
+    Id(id): Id,
+    waits: (Params, Place),
     payload: Payload,
 ) -> Result<Response, Error> {
+    let (params, place) = waits;
     caller.need_for(Permission::WorkInbox, &id)?;
     let wait: u64 = params.number("wait")?.unwrap_or(0);
     if wait > WAIT_MOST {
