@@ -85,6 +85,9 @@ impl Drop for InUse {
 /// Of a server, and for an agent; for none where the name is empty.
 type Of = (String, String);
 
+/// One that went for another one.
+type Gone = (Of, Arc<OwnSession>);
+
 /// Those that are open.
 #[derive(Debug)]
 pub(super) struct OwnSessions(Mutex<LruCache<Of, Arc<OwnSession>>>);
@@ -168,7 +171,7 @@ impl OwnSessions {
         &self,
         of: &Of,
         opened: &Arc<OwnSession>,
-    ) -> Result<(InUse, Option<(Of, Arc<OwnSession>)>), Refusal> {
+    ) -> Result<(InUse, Option<Gone>), Refusal> {
         self.with(|all| {
             if let Some(first) = all.get(of) {
                 return Ok((InUse::begin(first), None));
@@ -393,9 +396,8 @@ mod tests {
     fn idle_session_goes_for_another_one_of_its_organisation() {
         let all = OwnSessions::default();
         drop(fill(&all, "one"));
-        let mut other = Vec::new();
-        other.push(all.keep(&of("other", 0), &session("other")).unwrap());
-        assert!(other.iter().all(|(_, gone)| gone.is_none()));
+        let (_in_use, gone) = all.keep(&of("other", 0), &session("other")).unwrap();
+        assert!(gone.is_none());
         let (_, gone) = all.keep(&of("one", MOST), &session("one")).unwrap();
         assert_eq!(gone.map(|(of, _)| of), Some(of("one", 0)));
     }
