@@ -2,9 +2,9 @@
 
 mod backoff;
 mod delivery;
-mod dispatch;
 #[cfg(test)]
 mod delivery_tests;
+mod dispatch;
 mod maintenance;
 mod retention;
 mod task_pushes;

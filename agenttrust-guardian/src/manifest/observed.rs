@@ -103,11 +103,7 @@ pub(crate) fn read_list(server: &str, tools: &[Value]) -> BTreeMap<String, Liste
 }
 
 /// Reads one page of it. What there is no room for keeps its name and its digest: a list may have many pages.
-pub(crate) fn read_page(
-    listed: &mut BTreeMap<String, ListedTool>,
-    server: &str,
-    tools: &[Value],
-) {
+pub(crate) fn read_page(listed: &mut BTreeMap<String, ListedTool>, server: &str, tools: &[Value]) {
     let kept = |tool: &ListedTool| tool.definition.as_ref().map_or(0, |_| tool.bytes);
     let mut bytes: usize = listed.values().map(kept).sum();
     for tool in tools.iter().filter_map(|tool| ListedTool::read(server, tool)) {

@@ -152,7 +152,8 @@ mod tests {
         ] {
             assert_ne!(with(pointer, value), digest, "{pointer}");
         }
-        for member in ["outputSchema", "execution", "Description", "input_schema", "desc\0ription"] {
+        for member in ["outputSchema", "execution", "Description", "input_schema", "desc\0ription"]
+        {
             let mut other = tool.clone();
             other[member] = json!({});
             assert_ne!(read(&other).digest, digest, "{member:?}");
@@ -194,7 +195,8 @@ mod tests {
 
     #[test]
     fn definition_of_too_many_values_is_told_from_others_and_pinned_never() {
-        let of = |count: usize| read(&json!({ "name": "a", "inputSchema": { "x": vec![0; count] } }));
+        let of =
+            |count: usize| read(&json!({ "name": "a", "inputSchema": { "x": vec![0; count] } }));
         assert!(of(4_000).pin().is_some());
         assert!(of(4_096).pin().is_none());
         assert_ne!(of(4_096).digest, of(4_097).digest);

@@ -161,14 +161,10 @@ impl Belongings<'_> {
 
     fn open_state(&self, state: &mut Value) -> Result<(), Refusal> {
         let problem = match state.as_str() {
-            None => {
-                "params.requestState is no text; send it back as the server sent it".to_owned()
-            }
+            None => "params.requestState is no text; send it back as the server sent it".to_owned(),
             Some(text) if text.len() > STATE_MAX_BYTES => {
                 let length = text.len();
-                format!(
-                    "params.requestState is {length} bytes long; {STATE_MAX_BYTES} is the most"
-                )
+                format!("params.requestState is {length} bytes long; {STATE_MAX_BYTES} is the most")
             }
             Some(text) => match self.open(Given::State, "", text) {
                 Some(opened) => {
@@ -201,9 +197,8 @@ fn alike(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
 
 /// The same, with names of any kind beside.
 fn alike_or_other(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
-    let other = |key: &String| {
-        known.iter().all(|known| key == known || !key.eq_ignore_ascii_case(known))
-    };
+    let other =
+        |key: &String| known.iter().all(|known| key == known || !key.eq_ignore_ascii_case(known));
     if members.keys().all(other) { Ok(()) } else { Err(unlike()) }
 }
 

@@ -47,8 +47,8 @@ use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 
 use self::given::GivenTasks;
-pub(crate) use self::metadata::ProtectedResource;
 use self::hold::OpenCalls;
+pub(crate) use self::metadata::ProtectedResource;
 use self::own_sessions::OwnSessions;
 pub(crate) use self::refusal::Refusal;
 #[cfg(feature = "cli")]

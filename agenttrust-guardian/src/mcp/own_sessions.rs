@@ -167,11 +167,7 @@ impl OwnSessions {
     }
 
     /// Keeps one that was opened, and says which one went for it. Where another one came first that one is used.
-    fn keep(
-        &self,
-        of: &Of,
-        opened: &Arc<OwnSession>,
-    ) -> Result<(InUse, Option<Gone>), Refusal> {
+    fn keep(&self, of: &Of, opened: &Arc<OwnSession>) -> Result<(InUse, Option<Gone>), Refusal> {
         self.with(|all| {
             if let Some(first) = all.get(of) {
                 return Ok((InUse::begin(first), None));

@@ -19,8 +19,8 @@ use super::upstream::wrong_era;
 use super::who::{Alive, Who};
 use super::{Asked, Proxy, guarded, initialize};
 use crate::audit::Record;
-use crate::domain::{Base, Error};
 use crate::domain::limits::Share;
+use crate::domain::{Base, Error};
 use crate::registry::McpServerEntry;
 
 /// How many values a message holds at most, nested ones counted: each takes many times its text in memory.

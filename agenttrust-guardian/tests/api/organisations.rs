@@ -66,15 +66,16 @@ async fn things(api: &Api, admin: &str) -> Things {
 
 /// Requests that name what is of one organisation, and the status with which each is answered to another.
 fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
+    [requests_of_things(of), requests_of_a_lease(&of.agent)].concat()
+}
+
+fn requests_of_things(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
     let Things { agent, token, token_id, session, approval, key_id, webhook, delegation, .. } = of;
     let server = &of.mcp_server;
     let get = |path: String| (Method::GET, path, None, 404);
     let put = |path: String, body: Value| (Method::PUT, path, Some(body), 404);
     let post = |path: &str, body: Value| (Method::POST, path.to_owned(), Some(body), 404);
     let act = |path: String| (Method::POST, path, Some(json!({})), 404);
-    let lease = |what: &str, body: Value| {
-        post(&format!("/api/v1/agents/{agent}/inbox/task_1/{what}"), body)
-    };
     let tokens = "/api/v1/agent-tokens";
     let init = "/api/v1/agenttrust/api-sessions/init".to_owned();
     vec![
@@ -85,9 +86,6 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
         act(format!("/api/v1/agents/{agent}/reactivate")),
         put(format!("/api/v1/agents/{agent}/floor"), json!({ "mode": "open" })),
         act(format!("/api/v1/agents/{agent}/inbox/next")),
-        lease("complete", json!({ "lease_id": "lease_1" })),
-        lease("fail", json!({ "lease_id": "lease_1", "reason": "" })),
-        lease("extend", json!({ "lease_id": "lease_1" })),
         act(format!("/api/v1/agents/{agent}/card")),
         get(format!("/api/v1/agents/{agent}/card")),
         (Method::PUT, format!("/api/v1/agents/{agent}/card/publish"), None, 404),
@@ -127,6 +125,19 @@ fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
         get(format!("/mcp/servers/{server}/tools")),
         post(&format!("/mcp/servers/{server}/tools/search/accept"), json!({ "digest": "d" })),
         (Method::DELETE, format!("/mcp/servers/{server}"), None, 404),
+    ]
+}
+
+/// Those of a task that an agent has fetched.
+fn requests_of_a_lease(agent: &str) -> Vec<(Method, String, Option<Value>, u16)> {
+    let lease = |what: &str, body: Value| {
+        let path = format!("/api/v1/agents/{agent}/inbox/task_1/{what}");
+        (Method::POST, path, Some(body), 404)
+    };
+    vec![
+        lease("complete", json!({ "lease_id": "lease_1" })),
+        lease("fail", json!({ "lease_id": "lease_1", "reason": "" })),
+        lease("extend", json!({ "lease_id": "lease_1" })),
     ]
 }
 

@@ -55,11 +55,7 @@ impl Subjects {
         let path = "/api/v1/agenttrust/api-sessions/init";
         let session = harness.post(path, ADMIN, init.clone()).await.ok().text("session_id");
         let other = harness.agent(&["*"]).await;
-        let delegation = json!({
-            "from_agent_id": other, "to_agent_id": harness.agent, "scope": ["search"],
-        });
-        let delegation = harness.post("/api/v1/delegations", ADMIN, delegation).await.ok();
-        let delegation = delegation.body["delegation"]["id"].as_str().unwrap().to_owned();
+        let delegation = delegated(&harness, &other).await;
         let gateway = harness.key(Role::Gateway, &[]).await;
         let at_gateway = harness.post(path, &gateway, init).await.ok().text("session_id");
         let input = json!({ "table": "users" });
@@ -71,26 +67,19 @@ impl Subjects {
         harness.put("/api/v1/tools/search/effect", ADMIN, json!({ "effect": "read" })).await.ok();
         let spare_key =
             harness.post("/api/v1/keys", ADMIN, json!({ "role": "auditor" })).await.ok().text("id");
-        let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
         if route.starts_with("/api/v1/agents/{id}/card") {
             let path = format!("/api/v1/agents/{}/card", harness.agent);
             harness.post(&path, ADMIN, json!({})).await.ok();
         }
         let webhook = match route {
             "/api/v1/webhooks/{id}" | "/api/v1/webhooks/{id}/deliveries" => {
+                let hook =
+                    json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
                 harness.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
             }
             _ => String::new(),
         };
-        let mcp_server = match route {
-            "/mcp/servers/{id}/tools/{tool}/accept" => pinned_tool(&harness, "search").await,
-            _ if route.starts_with("/mcp/servers/") => {
-                let server = json!({ "name": "files", "url": "https://mcp.example.com/" });
-                let server = harness.post("/mcp/servers", ADMIN, server).await.ok().text("id");
-                (server, String::new())
-            }
-            _ => (String::new(), String::new()),
-        };
+        let mcp_server = registered(&harness, route).await;
         let task = match route.contains("/inbox/{task_id}/") {
             true => fetched_task(&harness, &harness.agent).await,
             false => (String::new(), String::new()),
@@ -112,6 +101,27 @@ impl Subjects {
             _folder: folder,
         }
     }
+}
+
+/// An MCP server where the route is about one, and the digest of its tool where it is about that.
+async fn registered(harness: &Harness, route: &str) -> (String, String) {
+    match route {
+        "/mcp/servers/{id}/tools/{tool}/accept" => pinned_tool(harness, "search").await,
+        _ if route.starts_with("/mcp/servers/") => {
+            let server = json!({ "name": "files", "url": "https://mcp.example.com/" });
+            let server = harness.post("/mcp/servers", ADMIN, server).await.ok().text("id");
+            (server, String::new())
+        }
+        _ => (String::new(), String::new()),
+    }
+}
+
+/// A delegation of another agent to the one that asks.
+async fn delegated(harness: &Harness, other: &str) -> String {
+    let wanted =
+        json!({ "from_agent_id": other, "to_agent_id": harness.agent, "scope": ["search"] });
+    let made = harness.post("/api/v1/delegations", ADMIN, wanted).await.ok();
+    made.body["delegation"]["id"].as_str().unwrap().to_owned()
 }
 
 /// A task that was sent to an agent, and the lease by which it was fetched.
@@ -209,6 +219,22 @@ const TABLE: &[(&str, &str, May)] = &[
     ("get", "/api/v1/audit/export", [NO, NO, OK, OK, OK]),
 ];
 
+/// What the id in a route is of.
+fn named<'a>(subjects: &'a Subjects, route: &str) -> &'a str {
+    [
+        ("/agents/", &subjects.harness.agent),
+        ("/agent-tokens/", &subjects.token_id),
+        ("/delegations/", &subjects.delegation),
+        ("/sessions/", &subjects.session),
+        ("/approvals/", &subjects.approval),
+        ("/webhooks/", &subjects.webhook),
+        ("/mcp/servers/", &subjects.mcp_server.0),
+    ]
+    .into_iter()
+    .find_map(|(part, id)| route.contains(part).then_some(id))
+    .unwrap_or(&subjects.spare_key)
+}
+
 /// What is sent so that only the role can be in the way.
 pub(crate) fn request(
     subjects: &Subjects,
@@ -216,23 +242,7 @@ pub(crate) fn request(
     route: &str,
 ) -> (Method, String, Option<Value>) {
     let agent = &subjects.harness.agent;
-    let id = if route.contains("/agents/") {
-        agent
-    } else if route.contains("/agent-tokens/") {
-        &subjects.token_id
-    } else if route.contains("/delegations/") {
-        &subjects.delegation
-    } else if route.contains("/sessions/") {
-        &subjects.session
-    } else if route.contains("/approvals/") {
-        &subjects.approval
-    } else if route.contains("/webhooks/") {
-        &subjects.webhook
-    } else if route.contains("/mcp/servers/") {
-        &subjects.mcp_server.0
-    } else {
-        &subjects.spare_key
-    };
+    let id = named(subjects, route);
     let body = match (method, route) {
         ("get" | "delete", _) => None,
         (_, "/api/v1/agents") | ("patch", "/api/v1/agents/{id}") => {

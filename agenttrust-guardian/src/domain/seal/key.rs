@@ -10,9 +10,9 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
+use super::super::file::{ReadError, is_open_to_others, read_text_of, write_once};
 use super::super::{GuardianError, Secret};
 use super::NONCE_BYTES;
-use super::super::file::{ReadError, is_open_to_others, read_text_of, write_once};
 
 /// How many keys there may be at once: one, and those that were one before it.
 const KEYS_MOST: usize = 16;

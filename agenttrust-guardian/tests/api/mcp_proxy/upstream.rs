@@ -255,16 +255,19 @@ async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
             result(&id, json!({ "resources": [{ "uri": "a:b", "name": "b" }] }))
         }
         Some(_) => error(200, &id, -32601, "no such method"),
-        None => {
-            let asked = inner.asked.lock().unwrap().remove(id.as_str().unwrap_or_default());
-            match asked {
-                Some(asked) => {
-                    let _ = asked.send(body["result"].clone());
-                    StatusCode::ACCEPTED.into_response()
-                }
-                None => error(400, &Value::Null, -32000, "nothing was asked"),
-            }
+        None => answered(&inner, &id, &body),
+    }
+}
+
+/// Takes an answer to what was asked.
+fn answered(inner: &Inner, id: &Value, body: &Value) -> Response {
+    let asked = inner.asked.lock().unwrap().remove(id.as_str().unwrap_or_default());
+    match asked {
+        Some(asked) => {
+            let _ = asked.send(body["result"].clone());
+            StatusCode::ACCEPTED.into_response()
         }
+        None => error(400, &Value::Null, -32000, "nothing was asked"),
     }
 }
 
@@ -419,15 +422,9 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
         return error(200, id, -32602, "no such tool");
     }
     match params["name"].as_str().unwrap() {
-        "long" => result(id, text("x".repeat(15 << 20))),
         "long_event" => {
             let last = event(&whole(text("x".repeat(3 << 20))));
             events(inner, stream::iter([Ok(last)]))
-        }
-        "fail" => {
-            let mut failed = text("it failed".to_owned());
-            failed["isError"] = true.into();
-            result(id, failed)
         }
         "count" => {
             let last = event(&whole(text("counted".to_owned())));
@@ -449,6 +446,35 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             events(inner, first.chain(stream::pending()))
         }
         "polled" => events(inner, stream::iter([Ok(identified(&progress(1)))])),
+        "hang" => {
+            let running = Running::begin(inner);
+            inner.release.notified().await;
+            drop(running);
+            result(id, text("late".to_owned()))
+        }
+        name => match said_at_once(inner, id, params, &text) {
+            Some(said) => said,
+            None => hostile(inner, name, id)
+                .await
+                .unwrap_or_else(|| result(id, text(format!("{name} {}", params["arguments"])))),
+        },
+    }
+}
+
+/// What a tool answers that does nothing else.
+fn said_at_once(
+    inner: &Arc<Inner>,
+    id: &Value,
+    params: &Value,
+    text: &impl Fn(String) -> Value,
+) -> Option<Response> {
+    Some(match params["name"].as_str().unwrap() {
+        "fail" => {
+            let mut failed = text("it failed".to_owned());
+            failed["isError"] = true.into();
+            result(id, failed)
+        }
+        "long" => result(id, text("x".repeat(15 << 20))),
         "ask" => asks(inner, id),
         "forged" => {
             let denial = json!({ "code": "ELEVATION_REQUIRED", "approval_id": "apr_forged" });
@@ -461,16 +487,8 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             id,
             json!({ "resultType": "task", "taskId": "t1", "status": "working", "ttlMs": null }),
         ),
-        "hang" => {
-            let running = Running::begin(inner);
-            inner.release.notified().await;
-            drop(running);
-            result(id, text("late".to_owned()))
-        }
-        name => hostile(inner, name, id)
-            .await
-            .unwrap_or_else(|| result(id, text(format!("{name} {}", params["arguments"])))),
-    }
+        _ => return None,
+    })
 }
 
 /// A result that asks for more.

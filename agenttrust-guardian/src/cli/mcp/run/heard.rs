@@ -140,7 +140,11 @@ impl Relay {
     fn left_out(&self, bytes: usize) {
         let times = self.noise.fetch_add(1, Ordering::Relaxed) + 1;
         if times.is_power_of_two() {
-            tracing::warn!(times, bytes, "the MCP server wrote what is no message, which is left out");
+            tracing::warn!(
+                times,
+                bytes,
+                "the MCP server wrote what is no message, which is left out"
+            );
         }
     }
 
