@@ -1,6 +1,9 @@
 //! A PostgreSQL database of one test's own: made fresh, and dropped with it.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection};
@@ -11,11 +14,52 @@ const SERVER: &str = "postgres://postgres@127.0.0.1:5432/test";
 /// How long a server may take to answer before there is none.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many tests of a program use the server at a time: each has Guardians with several connections, and a server as it
+/// is installed has a hundred.
+const TESTS_MOST: usize = 4;
+
+static TESTS: Mutex<usize> = Mutex::new(0);
+static LEFT: Condvar = Condvar::new();
+
+thread_local! {
+    /// Whether the test of this thread uses the server.
+    static USES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The place of a test among those that use the server.
+#[derive(Debug)]
+struct Place(Option<ThreadId>);
+
+impl Place {
+    /// Waits for one. A test that has one has all that it needs.
+    fn take() -> Self {
+        if USES.replace(true) {
+            return Self(None);
+        }
+        let tests = TESTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let tests = LEFT.wait_while(tests, |tests| *tests >= TESTS_MOST);
+        *tests.unwrap_or_else(PoisonError::into_inner) += 1;
+        Self(Some(thread::current().id()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(taken_by) = self.0 else { return };
+        if thread::current().id() == taken_by {
+            USES.set(false);
+        }
+        *TESTS.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        LEFT.notify_one();
+    }
+}
+
 /// A database that nobody else uses.
 #[derive(Debug)]
 pub struct Fresh {
     server: String,
     name: String,
+    _place: Place,
 }
 
 impl Fresh {
@@ -26,8 +70,9 @@ impl Fresh {
         let server = if named { server } else { SERVER.to_owned() };
         let name = format!("at_{}", uuid::Uuid::now_v7().simple());
         let make = format!("CREATE DATABASE {name}");
+        let place = Place::take();
         match on(&server, &make) {
-            Some(Ok(())) => Some(Self { server, name }),
+            Some(Ok(())) => Some(Self { server, name, _place: place }),
             Some(Err(error)) => panic!("{make} on {server}: {error}"),
             // Whoever names a server wants it used.
             None if named => panic!("no PostgreSQL answers at {server}, which DATABASE_URL names"),

@@ -188,20 +188,27 @@ async fn auditor_sees_the_origin_of_a_webhook_however_its_url_is_written() {
     let api = open().await;
     let auditor = api.key(Role::Auditor, &[]).await;
     for url in [
+        "https://hooks.example.com/hunter2",
+        "https:////hooks.example.com/hunter2",
+        "https://hooks.example.com?hunter2",
+        "https://HOOKS.example.com:443/hunter2",
+    ] {
+        register(&api, url, &["approval.pending"]).await.ok();
+    }
+    // What one reader takes for another host than the next one does is not called at all.
+    for url in [
         r"https://hooks.example.com\hunter2",
         r"https:\\hooks.example.com\hunter2",
         r"https:/\hooks.example.com/hunter2",
         "https:hooks.example.com/hunter2",
-        "https:////hooks.example.com/hunter2",
-        "https://hooks.example.com?hunter2",
         "https://hooks.example.com\t/hunter2",
-        "  https://HOOKS.example.com:443/hunter2",
+        "  https://hooks.example.com/hunter2",
     ] {
-        register(&api, url, &["approval.pending"]).await.ok();
+        register(&api, url, &["approval.pending"]).await.refused(400, "VALIDATION_ERROR");
     }
     let listed = api.get("/api/v1/webhooks", &auditor).await.ok().body;
     let webhooks = listed["webhooks"].as_array().unwrap();
-    assert_eq!(webhooks.len(), 8);
+    assert_eq!(webhooks.len(), 4);
     for webhook in webhooks {
         assert_eq!(webhook["url"], "https://hooks.example.com/…");
     }
