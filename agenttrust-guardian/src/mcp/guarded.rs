@@ -123,8 +123,8 @@ fn changed(turn: &Turn, name: &str) -> Response {
     let server = &turn.server.row;
     let message = format!(
         "tool {name:?} of MCP server {:?} is described otherwise by its server than when it was accepted; an operator \
-         looks at the difference and accepts it with `agenttrust mcp accept`",
-        server.name
+         looks at the difference and accepts it with `agenttrust mcp accept {} {name}`",
+        server.name, server.name
     );
     turn.proxy.tell_of_refusal(&turn.server, &turn.who, ("tools/call", name), &message);
     let denial = AgentTrustError::ActionDenied { message, check_id: None };
