@@ -88,6 +88,10 @@ fn is_of_others(known: &McpServerEntry, text: &str) -> bool {
 /// Refuses a list that is none, and one that cannot be kept.
 pub(super) async fn show(reader: &Reader, result: &mut Value) -> Result<(), Refusal> {
     let Reader { proxy, server, who, .. } = reader;
+    // Some clients do not look at case, and would read a second list, which nothing was left out of.
+    if let Some(members) = result.as_object_mut() {
+        members.retain(|name, _| name == "tools" || !name.eq_ignore_ascii_case("tools"));
+    }
     let Some(Value::Array(listed)) = result.get_mut("tools") else { return Err(unreadable()) };
     let read = read_list(&server.row.name, listed);
     mcp_tools::observe(&proxy.engine, server, read, Extent::Some).await?;
