@@ -8,7 +8,7 @@ use crate::domain::task::{Message, Misread, TaskState, Version, read};
 use crate::services::tasks::TaskFilter;
 use crate::services::tasks::pushes::NewPush;
 
-/// How many tasks a list holds, unless it is said.
+/// Bounds a list of tasks where the caller names no limit.
 const PAGE: usize = 50;
 /// How many it holds at most.
 const PAGE_MOST: usize = 100;
@@ -37,7 +37,7 @@ pub(super) struct Sending {
     pub(super) accepted_output_modes: Vec<String>,
     /// Whether its sender waits until its task has ended, or waits for something.
     pub(super) waits: bool,
-    /// How many messages of the task's history its sender wants; all of them unless it is said.
+    /// How many messages of the task's history its sender wants; absent, it wants all.
     pub(super) history: Option<usize>,
     /// Whom to tell of the task.
     pub(super) push: Option<NewPush>,

@@ -25,7 +25,7 @@ use crate::services::tasks::parties::{self, Between};
 use crate::services::tasks::{self, Asked, TaskFilter};
 use crate::wire;
 
-/// How many tasks a list holds at most, and unless it is said.
+/// Bounds a list of tasks; as many are listed where the caller names no limit.
 const PAGE_MOST: usize = 100;
 const PAGE: usize = 50;
 
@@ -33,7 +33,7 @@ const PAGE: usize = 50;
 ///
 /// # Errors
 ///
-/// Those that HTTP has a status for.
+/// Names the errors that HTTP has a status for.
 pub(super) async fn answer(
     engine: &Arc<Engine>,
     came: Came,

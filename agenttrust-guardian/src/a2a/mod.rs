@@ -38,7 +38,7 @@ use crate::wire;
 ///
 /// # Errors
 ///
-/// Those that HTTP has a status for: not found for an agent that is not there, forbidden for whoever may not ask.
+/// Not found for an agent that is not there, forbidden for a caller that may not ask.
 pub(crate) async fn to_agent(
     engine: &Arc<Engine>,
     came: Came,
@@ -75,7 +75,7 @@ pub(crate) async fn to_agent(
 ///
 /// # Errors
 ///
-/// Those that HTTP has a status for.
+/// The errors that HTTP has a status for.
 pub(crate) async fn to_all(
     engine: &Arc<Engine>,
     came: Came,

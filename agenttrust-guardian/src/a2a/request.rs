@@ -28,7 +28,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Refuses what is none, with its id where that could be read.
+    /// Refuses what is no request, with its id where that could be read.
     pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
         let text = parse(body, VALUES_MOST).map_err(|error| {
             Refusal::new(PARSE_ERROR, format!("the request is not one JSON text: {error}"))

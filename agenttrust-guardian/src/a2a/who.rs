@@ -52,7 +52,7 @@ impl Came {
         }
     }
 
-    /// Who asks after tasks: the one agent that is named, else whoever the key speaks for.
+    /// Finds who asks after tasks: the agent that is named, else every agent that the key speaks for.
     ///
     /// # Errors
     ///

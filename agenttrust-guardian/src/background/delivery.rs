@@ -1,7 +1,6 @@
 //! Sending what is to be told: one job a webhook, so that a slow receiver holds up no other.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agenttrust::background;
@@ -9,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::backoff;
+use super::jobs::{Job, Jobs};
 use crate::audit::Record;
 use crate::domain;
 use crate::engine::Engine;
@@ -24,16 +24,13 @@ const LEASE: Duration = Duration::from_secs(60);
 /// How many jobs are on their way at once.
 const JOBS_MOST: usize = 64;
 
-/// The webhooks that a job is busy with.
-type Busy = Arc<Mutex<HashSet<String>>>;
-
 /// Starts sending.
 pub(crate) fn start(engine: &Arc<Engine>) {
     background::spawn(tend(Arc::downgrade(engine)));
 }
 
 async fn tend(engine: Weak<Engine>) {
-    let busy = Busy::default();
+    let jobs = Jobs::at_most(JOBS_MOST);
     let mut troubled = false;
     loop {
         background::sleep(BEAT).await;
@@ -43,7 +40,7 @@ async fn tend(engine: Weak<Engine>) {
         match engine.background_store.webhooks_with_due(engine.clock.now()).await {
             Ok(due) => {
                 troubled = false;
-                due.into_iter().for_each(|webhook_id| send_out(&engine, &busy, webhook_id));
+                due.into_iter().for_each(|webhook_id| send_out(&engine, &jobs, webhook_id));
             }
             Err(error) if !troubled => {
                 tracing::warn!(%error, "webhooks cannot be looked after; trying again");
@@ -54,58 +51,37 @@ async fn tend(engine: Weak<Engine>) {
     }
 }
 
-fn send_out(engine: &Arc<Engine>, busy: &Busy, webhook_id: String) {
-    {
-        let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if busy.len() >= JOBS_MOST || !busy.insert(webhook_id.clone()) {
-            return;
-        }
-    }
-    let job = DeliveryJob { busy: Arc::clone(busy), webhook_id };
+fn send_out(engine: &Arc<Engine>, jobs: &Jobs, webhook_id: String) {
+    let Some(job) = jobs.begin(webhook_id) else { return };
     let engine = Arc::downgrade(engine);
     background::spawn(async move {
-        if let Err(error) = job.run(engine).await {
-            tracing::warn!(%error, webhook_id = job.webhook_id, "a webhook could not be served");
+        if let Err(error) = run(&job, engine).await {
+            tracing::warn!(%error, webhook_id = job.id, "a webhook could not be served");
         }
     });
 }
 
 /// One job's way: everything that is due to one webhook.
-struct DeliveryJob {
-    busy: Busy,
-    webhook_id: String,
-}
-
-impl Drop for DeliveryJob {
-    fn drop(&mut self) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.webhook_id);
-    }
-}
-
-impl DeliveryJob {
-    async fn run(&self, engine: Weak<Engine>) -> Result<(), StoreError> {
-        while let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) {
-            let now = engine.clock.now();
-            let until = now.saturating_add(LEASE);
-            let Some(leased) =
-                engine.background_store.lease(self.webhook_id.clone(), now, until).await?
-            else {
-                return Ok(());
-            };
-            let webhook = engine.background_store.webhook(self.webhook_id.clone()).await?;
-            match webhook.filter(|webhook| webhook.disabled_at.is_none()) {
-                Some(webhook) => deliver(&engine, &webhook, leased).await?,
-                None => {
-                    let error = "the webhook was removed or switched off".to_owned();
-                    engine
-                        .background_store
-                        .end_delivery(leased, Ended::GivenUp { status: None, error }, now)
-                        .await?;
-                }
+async fn run(job: &Job, engine: Weak<Engine>) -> Result<(), StoreError> {
+    while let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) {
+        let now = engine.clock.now();
+        let until = now.saturating_add(LEASE);
+        let Some(leased) = engine.background_store.lease(job.id.clone(), now, until).await? else {
+            return Ok(());
+        };
+        let webhook = engine.background_store.webhook(job.id.clone()).await?;
+        match webhook.filter(|webhook| webhook.disabled_at.is_none()) {
+            Some(webhook) => deliver(&engine, &webhook, leased).await?,
+            None => {
+                let error = "the webhook was removed or switched off".to_owned();
+                engine
+                    .background_store
+                    .end_delivery(leased, Ended::GivenUp { status: None, error }, now)
+                    .await?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ mod delivery;
 #[cfg(test)]
 mod delivery_tests;
 mod dispatch;
+mod jobs;
 mod maintenance;
 mod retention;
 mod task_pushes;

@@ -1,7 +1,6 @@
 //! Telling those who asked for it how a task stands: at least once each time that it has changed, until it has ended.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agenttrust::background;
@@ -10,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::backoff;
+use super::jobs::Jobs;
 use crate::domain::Secret;
 use crate::domain::task::{Task, Version, v03};
 use crate::engine::Engine;
@@ -24,16 +24,13 @@ const LEASE: Duration = Duration::from_secs(60);
 const JOBS_MOST: usize = 32;
 const TOKEN: HeaderName = HeaderName::from_static("x-a2a-notification-token");
 
-/// Those that are just told.
-type Busy = Arc<Mutex<HashSet<String>>>;
-
 /// Starts telling.
 pub(super) fn start(engine: &Arc<Engine>) {
     background::spawn(tend(Arc::downgrade(engine)));
 }
 
 async fn tend(engine: Weak<Engine>) {
-    let busy = Busy::default();
+    let jobs = Jobs::at_most(JOBS_MOST);
     let mut troubled = false;
     loop {
         background::sleep(BEAT).await;
@@ -43,7 +40,7 @@ async fn tend(engine: Weak<Engine>) {
         match engine.background_store.task_pushes_due(engine.clock.now()).await {
             Ok(due) => {
                 troubled = false;
-                due.into_iter().for_each(|id| begin(&engine, &busy, id));
+                due.into_iter().for_each(|id| begin(&engine, &jobs, id));
             }
             Err(error) if !troubled => {
                 tracing::warn!(%error, "those who are told of tasks cannot be looked after; trying again");
@@ -54,31 +51,14 @@ async fn tend(engine: Weak<Engine>) {
     }
 }
 
-fn begin(engine: &Arc<Engine>, busy: &Busy, id: String) {
-    {
-        let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if busy.len() >= JOBS_MOST || !busy.insert(id.clone()) {
-            return;
-        }
-    }
-    let (engine, job) = (Arc::clone(engine), Job { busy: Arc::clone(busy), id });
+fn begin(engine: &Arc<Engine>, jobs: &Jobs, id: String) {
+    let Some(job) = jobs.begin(id) else { return };
+    let engine = Arc::clone(engine);
     background::spawn(async move {
         if let Err(error) = tell(&engine, job.id.clone()).await {
             tracing::warn!(%error, push_id = job.id, "that a task changed could not be told");
         }
     });
-}
-
-/// One that is just told.
-struct Job {
-    busy: Busy,
-    id: String,
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
 }
 
 async fn tell(engine: &Engine, id: String) -> Result<(), StoreError> {

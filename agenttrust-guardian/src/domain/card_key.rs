@@ -24,7 +24,7 @@ impl CardSigner {
         Ok(Self::of(SigningKey::from_bytes(&bits)))
     }
 
-    /// The one that [`secret`](Self::secret) told; `None` for what is none.
+    /// Reads a key that [`secret`](Self::secret) wrote; `None` for anything else.
     pub(crate) fn from_secret(secret: &Secret) -> Option<Self> {
         let bits = URL_SAFE_NO_PAD.decode(secret.expose()).ok()?;
         Some(Self::of(SigningKey::from_bytes(&bits.try_into().ok()?)))

@@ -6,7 +6,7 @@ use crate::domain::Error;
 /// Why nothing was done about a task.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum TaskError {
-    /// There is no such task, or it is none that the caller may see: A2A's `TaskNotFound`.
+    /// There is no such task, or the caller may not see it: A2A's `TaskNotFound`.
     #[error("there is no task {0:?}")]
     NotFound(String),
     /// It has ended: A2A's `TaskNotCancelable`.

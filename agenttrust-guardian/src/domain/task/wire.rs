@@ -78,7 +78,7 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// Who a message is from: whoever asks, or the agent that is asked.
+/// Who a message is from: the sender of the task, or the agent that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum MessageRole {
     #[serde(rename = "ROLE_USER")]

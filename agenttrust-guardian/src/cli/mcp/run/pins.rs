@@ -33,7 +33,7 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    /// Opens the file, which is made where there is none; returns what is in it, too.
+    /// Opens the file and makes it where it is missing; returns what is in it, too.
     pub(super) fn open(path: &Path) -> Result<(Self, Vec<Pin>), GuardianError> {
         let cannot = |why: &dyn std::fmt::Display| {
             let shown = path.display();
