@@ -8,5 +8,5 @@ fn every_mistake_is_explained() {
 
 #[test]
 fn every_shape_runs_with_a_permission_and_never_without() {
-    crate::running::every_case_in("tests/ui/pass");
+    crate::running::every_case();
 }

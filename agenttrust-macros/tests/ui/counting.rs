@@ -5,9 +5,6 @@
 //! allowed call takes: `assert_eq!(steps(3).of(|| tool("a")), "output")`. That a refused call takes
 //! none, says why, and is not reported, is asked of every case without a word.
 
-// Each case uses a part of this.
-#![allow(dead_code)]
-
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
@@ -24,46 +21,46 @@ use serde_json::{Value, json};
 static STEPS: AtomicU32 = AtomicU32::new(0);
 
 /// A statement that ran.
-pub(crate) fn step() {
+pub fn step() {
     STEPS.fetch_add(1, Ordering::SeqCst);
 }
 
 /// How many statements ran so far.
-pub(crate) fn so_far() -> u32 {
+pub fn so_far() -> u32 {
     STEPS.load(Ordering::SeqCst)
 }
 
 /// How many statements ran since somebody asked.
-pub(crate) fn taken() -> u32 {
+pub fn taken() -> u32 {
     STEPS.swap(0, Ordering::SeqCst)
 }
 
 /// What a guarded function promises: an allowed call runs so many statements, a refused one none.
-pub(crate) struct Promise {
+pub struct Promise {
     steps: u32,
     calls: usize,
 }
 
 /// An allowed call runs this many statements.
-pub(crate) fn steps(steps: u32) -> Promise {
+pub fn steps(steps: u32) -> Promise {
     Promise { steps, calls: 1 }
 }
 
 impl Promise {
     /// An allowed call makes this many checks, because it calls guarded functions itself.
-    pub(crate) fn in_calls(self, calls: usize) -> Self {
+    pub fn in_calls(self, calls: usize) -> Self {
         Self { calls, ..self }
     }
 
     /// Keeps the promise with the current guard, and without any; gives the output of the allowed
     /// call.
-    pub(crate) fn of<T: Debug, E: Refusal>(self, mut call: impl FnMut() -> Result<T, E>) -> T {
+    pub fn of<T: Debug, E: Refusal>(self, mut call: impl FnMut() -> Result<T, E>) -> T {
         refused("GUARDIAN_UNAVAILABLE", call());
         self.of_named(|guard| guard.scope_sync(&mut call))
     }
 
     /// Keeps the promise with the guard that `call` hands to the function itself.
-    pub(crate) fn of_named<T: Debug, E: Refusal>(
+    pub fn of_named<T: Debug, E: Refusal>(
         self,
         mut call: impl FnMut(&AgentTrustGuard) -> Result<T, E>,
     ) -> T {
@@ -86,7 +83,7 @@ impl Promise {
 }
 
 /// The output of a call that was not allowed.
-pub(crate) trait Refusal: Debug {
+pub trait Refusal: Debug {
     /// The code of the denial, if the output can carry one.
     fn code(&self) -> Option<&str>;
 }
@@ -106,7 +103,7 @@ impl Refusal for String {
 
 /// An output that cannot say why.
 #[derive(Debug)]
-pub(crate) struct Silent;
+pub struct Silent;
 
 impl Refusal for Silent {
     fn code(&self) -> Option<&str> {
@@ -115,7 +112,7 @@ impl Refusal for Silent {
 }
 
 /// Checks that a call did not run, and that its output says `code`.
-pub(crate) fn refused<T: Debug, E: Refusal>(code: &str, output: Result<T, E>) {
+pub fn refused<T: Debug, E: Refusal>(code: &str, output: Result<T, E>) {
     assert_eq!(taken(), 0, "statements ran without a permission");
     match output {
         Ok(output) => panic!("a call that was not allowed ({code}) returned {output:?}"),
@@ -124,16 +121,16 @@ pub(crate) fn refused<T: Debug, E: Refusal>(code: &str, output: Result<T, E>) {
 }
 
 /// What one allowed call did.
-pub(crate) struct Run<R> {
-    pub(crate) output: R,
-    pub(crate) steps: u32,
-    pub(crate) checks: Vec<Check>,
+pub struct Run<R> {
+    pub output: R,
+    pub steps: u32,
+    pub checks: Vec<Check>,
     /// `success`, or the type of the error, of everything that was reported.
-    pub(crate) outcomes: Vec<String>,
+    pub outcomes: Vec<String>,
 }
 
 /// Runs `call` with permission, whatever becomes of it.
-pub(crate) fn allowed<R>(call: impl FnOnce() -> R) -> Run<R> {
+pub fn allowed<R>(call: impl FnOnce() -> R) -> Run<R> {
     allowed_by(|guard| guard.scope_sync(call))
 }
 
@@ -151,7 +148,7 @@ fn outcome(event: &Value) -> String {
 }
 
 /// Checks that the one check of `call` carries exactly these arguments; `null` for none at all.
-pub(crate) fn captures<R>(expected: Value, call: impl FnOnce() -> R) {
+pub fn captures<R>(expected: Value, call: impl FnOnce() -> R) {
     let run = allowed(call);
     let [check] = &run.checks[..] else { panic!("a call was checked {} times", run.checks.len()) };
     let digest =
@@ -169,13 +166,13 @@ pub(crate) fn captures<R>(expected: Value, call: impl FnOnce() -> R) {
 }
 
 /// Runs `future` to its end on a runtime of this thread alone.
-pub(crate) fn run<F: Future>(future: F) -> F::Output {
+pub fn run<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// What a Guardian says to a check.
 #[derive(Clone, Copy)]
-pub(crate) enum Answer {
+pub enum Answer {
     Allowed,
     Denied,
     Held,
@@ -196,9 +193,9 @@ const KEY: [u8; 32] = [7; 32];
 
 /// One check, as it came in.
 #[derive(Clone)]
-pub(crate) struct Check {
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
+pub struct Check {
+    pub headers: HeaderMap,
+    pub body: Value,
 }
 
 #[derive(Default)]
@@ -210,14 +207,14 @@ struct Asked {
 }
 
 /// A Guardian in this process that says what it is told to, and the guard that asks it.
-pub(crate) struct Guardian {
+pub struct Guardian {
     asked: Arc<Mutex<Asked>>,
-    pub(crate) guard: AgentTrustGuard,
+    pub guard: AgentTrustGuard,
 }
 
 impl Guardian {
     /// Says these to the checks, in order; the last one again and again.
-    pub(crate) fn says(script: impl IntoIterator<Item = Answer>) -> Self {
+    pub fn says(script: impl IntoIterator<Item = Answer>) -> Self {
         let asked = Arc::new(Mutex::new(Asked::default()));
         asked.lock().unwrap().script.extend(script);
         let state = Arc::clone(&asked);
@@ -235,17 +232,17 @@ impl Guardian {
 
     /// Says this status of the approval that a held call waits for; by default another call has used
     /// it up.
-    pub(crate) fn and_of_the_approval(self, status: &'static str) -> Self {
+    pub fn and_of_the_approval(self, status: &'static str) -> Self {
         self.asked.lock().unwrap().approval = Some(status);
         self
     }
 
-    pub(crate) fn checks(&self) -> Vec<Check> {
+    pub fn checks(&self) -> Vec<Check> {
         self.asked.lock().unwrap().checks.clone()
     }
 
     /// Everything reported until now.
-    pub(crate) fn events(&self) -> Vec<Value> {
+    pub fn events(&self) -> Vec<Value> {
         run(self.guard.flush()).unwrap();
         self.asked.lock().unwrap().events.clone()
     }

@@ -51,5 +51,5 @@ fn a_guarded_function_is_the_bare_one_behind_a_check() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated.rs");
     fs::write(&path, program(seed, &harness)).unwrap();
     println!("AGENTTRUST_GENERATED_SEED={seed} wrote {}", path.display());
-    crate::running::run("generated", &[("generated".to_owned(), path)]);
+    crate::running::run_program("generated", &path);
 }

@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -88,7 +85,7 @@ async fn unnamed(_name: String, _: u8) -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-fn main() {
+pub(super) fn main() {
     let name = || "ada".to_owned();
     assert_eq!(steps(1).of(|| run(formatted(name(), 5))), "  ada");
     assert_eq!(steps(1).of(|| run(by_shorthand(name())).map(|named| named.name)), "ada");

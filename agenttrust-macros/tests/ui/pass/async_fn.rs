@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -21,7 +18,7 @@ async fn tool(path: String) -> Result<usize, AgentTrustError> {
     Ok(path.len())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3).of(|| run(tool("a.txt".to_owned()))), 5);
     assert_eq!(steps(2).of(|| run(tool(String::new()))), 0);
 }

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -46,7 +43,7 @@ impl Work for Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| run(Tool(0).default(true))), 0);
     assert_eq!(steps(1).of(|| run(Tool(0).default(false))), 1);
     assert_eq!(steps(2).of(|| run(Tool(0).required("a"))), "a 1");

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::rc::Rc;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -57,7 +54,7 @@ impl Local for Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let work: &dyn Work = &Tool;
     assert_eq!(steps(2).of(|| run(work.default(&mut vec!["a".to_owned()]))), "a");
     assert_eq!(steps(2).of(|| run(work.required(true)).map(|work| work.name())), "tool");

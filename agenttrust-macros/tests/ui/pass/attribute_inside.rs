@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -36,7 +33,7 @@ fn boxed(number: u8) -> Pin<Box<dyn Future<Output = Result<u8, AgentTrustError>>
     Box::pin(async { Ok(1) })
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| sync(7)), 7);
     assert_eq!(steps(1).of(|| run(spun(7))), 1);
     assert_eq!(steps(1).of(|| run(boxed(7))), 1);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -46,7 +43,7 @@ fn unreachable(number: u8) -> Result<u8, AgentTrustError> {
     Ok(0)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| allowed(1)), 1);
     assert_eq!(steps(1).of(|| run(expected(1))), 2);
     assert_eq!(steps(1).of(|| Named(3)), 3);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{Silent, run, step, steps};
 
@@ -36,7 +33,7 @@ async fn old_async(number: u8) -> Result<u8, AgentTrustError> {
     Ok(number)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| read(above(1))), 1);
     assert_eq!(steps(1).of(|| read(below(1))), 1);
     #[expect(deprecated)]

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -40,7 +37,7 @@ fn sync(handle: Handle, number: u8) -> Result<u8, AgentTrustError> {
     Ok(number + handle.capture() + handle.call_outcome())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(spun(1))), 1);
     captures(json!({ "<T>": "i32", "value": 1 }), || run(spun(1)));
     assert_eq!(steps(1).of(|| sync(Handle, 1)), 3);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 use futures_util::FutureExt;
@@ -39,7 +36,7 @@ fn local(path: &str) -> LocalBoxFuture<'_, Output> {
     async move { Ok(path.len()) }.boxed_local()
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3).of(|| run(borrowed("a.txt", false))), 5);
     assert_eq!(steps(2).of(|| run(borrowed("a.txt", true))), 0);
     assert_eq!(steps(1).of(|| run(owned("a.txt".to_owned()))), 5);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -37,7 +34,7 @@ fn not_send(path: Rc<str>) -> Pin<Box<dyn Future<Output = Output>>> {
     Box::pin(tail)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(4).of(|| run(tool("a.txt"))), 5);
     assert_eq!(steps(3).of(|| run(not_send("a.txt".into()))), 5);
     drop(tool("never polled"));

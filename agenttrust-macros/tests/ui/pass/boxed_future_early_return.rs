@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -29,7 +26,7 @@ fn tool(path: &str) -> Pin<Box<dyn Future<Output = Output> + Send + '_>> {
     Box::pin(async move { Ok(head.len()) })
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3).of(|| run(tool(""))), 0);
     assert_eq!(steps(2).of(|| run(tool("a.txt"))), 1);
     assert_eq!(steps(1).of(|| run(tool("etc/a.txt"))), 3);

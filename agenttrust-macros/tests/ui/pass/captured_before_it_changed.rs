@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -84,7 +81,7 @@ async fn skipped(target: &Changing) -> Result<u32, AgentTrustError> {
     Ok(target.0.get())
 }
 
-fn main() {
+pub(super) fn main() {
     never(|| sync(Changing(Cell::new(0))));
     never(|| run(spun(&Changing(Cell::new(0)))));
     never(|| undeclared(Changing(Cell::new(0))));

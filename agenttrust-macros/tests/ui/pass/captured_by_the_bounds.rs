@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::fmt::Debug;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -40,7 +37,7 @@ fn by_type<T, const FORCE: bool>() -> Result<&'static str, AgentTrustError> {
     Ok(std::any::type_name::<T>())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| mixed(1, 2, "three")), "2 \"three\"");
     captures(json!({ "<T>": "i32", "<U>": "i32", "known": 1, "any": "three" }), || {
         mixed(1, 2, "three")

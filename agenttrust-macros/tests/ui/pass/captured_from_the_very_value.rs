@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::cell::{Cell, RefCell};
 use std::sync::Mutex;
 
@@ -52,7 +49,7 @@ fn call() -> Result<[u32; 3], AgentTrustError> {
     noted(Noting(Cell::new(0)), Noting(Cell::new(10)), Noting(Cell::new(20)))
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(call), [2, 10, 22]);
     captures(json!({ "owned": "noted", "inside": 10, "borrowed": "noted" }), call);
 

@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::collections::{BTreeMap, HashMap};
 
 use agenttrust::{AgentTrustError, guarded};
@@ -51,7 +48,7 @@ fn call() -> Result<usize, AgentTrustError> {
     tool(2.0, None, &["x", "\u{7}"], names, &filter, BTreeMap::from([(2, -1), (10, 0)]), ())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(call), 9);
     captures(
         json!({

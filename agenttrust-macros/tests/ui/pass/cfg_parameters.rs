@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -34,7 +31,7 @@ fn strict(
     Ok(here)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| run(tool(1, 2, 3))), 1);
     captures(json!({ "here": 1, "allowed": 2, "expected": 3 }), || run(tool(1, 2, 3)));
     assert_eq!(steps(1).of(|| strict(1)), 1);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -40,7 +37,7 @@ async fn spun(number: u8) -> Result<u8, AgentTrustError> {
     Ok(inner.unwrap_or(9))
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(4).of(|| sync(vec![0, 3])), [0, 6]);
     assert_eq!(steps(3).of(|| run(spun(0))), 9);
     assert_eq!(steps(3).of(|| run(spun(1))), 1);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{Refusal, Silent, allowed, run, step, steps};
 
@@ -58,7 +55,7 @@ async fn closure(number: u8) -> Box<dyn Fn() -> u8> {
     Box::new(move || number)
 }
 
-fn main() {
+pub(super) fn main() {
     let asked = |number: &str| run(question_mark(number.to_owned())).map(|read| read());
     assert_eq!(steps(2).of(|| asked("1").map_err(denied)), 1);
     assert_eq!(steps(3).of(|| asked("7").map_err(denied)), 7);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -25,7 +22,7 @@ async fn times<const N: u32>(number: u32) -> Result<u32, AgentTrustError> {
     Ok(N * number)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| doubled([1, 2, 3])), [1, 2, 3, 0, 0, 0]);
     assert_eq!(steps(1).of(|| run(times::<{ 2 + 3 }>(4))), 20);
 }

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -26,7 +23,7 @@ impl<const W: usize> Grid<W> {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| sum([1, 2, 3])), (3, 6));
     assert_eq!(steps(1).of(|| run(Grid::<3>.cells::<2>())), 6);
 }

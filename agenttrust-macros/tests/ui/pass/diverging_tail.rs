@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 
@@ -42,7 +39,7 @@ fn looped(mut left: u8) -> Output {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     panics(sync);
     panics(|| run(spun()));

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -37,7 +34,7 @@ async fn in_the_body(numbers: &[u8]) -> Result<u8, AgentTrustError> {
     Ok(sum)
 }
 
-fn main() {
+pub(super) fn main() {
     let mut seen = vec![];
     let output = steps(2).of(|| {
         seen.clear();

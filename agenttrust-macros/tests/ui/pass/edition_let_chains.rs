@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -35,7 +32,7 @@ async fn spun(mut numbers: Vec<u8>) -> Result<u8, AgentTrustError> {
     Ok(sum)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| sync("n=7")), 7);
     assert_eq!(steps(2).of(|| sync("n=x")), 0);
     assert_eq!(steps(2).of(|| run(spun(vec![9, 0, 1, 2]))), 3);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -54,7 +51,7 @@ fn outlives() -> Result<Vec<u8>, AgentTrustError> {
     Ok(numbers.collect())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(outlives), [2, 3]);
     assert_eq!(steps(1).of(|| one("abc", "b").map(|text| text.as_ref().to_owned())), "bc");
     assert_eq!(steps(2).of(|| one("abc", "").map(|text| text.as_ref().to_owned())), "abc");

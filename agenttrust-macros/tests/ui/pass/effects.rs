@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{allowed, step, steps};
 use serde_json::json;
@@ -25,7 +22,7 @@ effect!(destructive, "destructive");
 effect!(admin, "admin");
 effect!(undeclared);
 
-fn main() {
+pub(super) fn main() {
     for (name, call) in [
         ("read", read as fn(&str) -> Result<usize, AgentTrustError>),
         ("mutating", mutating),

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
 use counting::{allowed, captures, run, step, steps};
 use serde_json::json;
@@ -48,7 +45,7 @@ async fn insert(db: &Db) -> Result<bool, AgentTrustError> {
     Ok(db.guard.is_some())
 }
 
-fn main() {
+pub(super) fn main() {
     let db = Db { guard: None };
     assert_eq!(steps(1).of(|| run(delete(&db, "users"))), 5);
     captures(json!({ "table": "users" }), || run(delete(&db, "users")));

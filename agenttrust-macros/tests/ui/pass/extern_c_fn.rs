@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::guarded;
 use counting::{Silent, step, steps};
 
@@ -22,7 +19,7 @@ unsafe extern "C" fn raw(pointer: *const i32) -> i32 {
     unsafe { *pointer }
 }
 
-fn main() {
+pub(super) fn main() {
     let address: extern "C" fn(i32) -> i32 = tool;
     assert_eq!(steps(2).of(|| read(address(4))), 8);
     let address: unsafe extern "C" fn(*const i32) -> i32 = raw;

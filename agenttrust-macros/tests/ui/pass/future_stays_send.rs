@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -58,7 +55,7 @@ impl Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| run(assert_send(not_sync(Cell::new(1))))), Cell::new(2));
     assert_eq!(steps(2).of(|| run(assert_send(strict(&mut vec![], "abc")))), 4);
     assert_eq!(steps(1).of(|| run(assert_send(implied("abc".to_owned())))), 3);

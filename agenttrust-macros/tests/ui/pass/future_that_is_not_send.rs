@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -33,7 +30,7 @@ fn boxed(shared: Rc<u8>) -> Pin<Box<dyn Future<Output = Result<u8, AgentTrustErr
     })
 }
 
-fn main() {
+pub(super) fn main() {
     let output = steps(2).of(|| run(spun(Rc::new(RefCell::new(1)))));
     assert_eq!(output.take(), 2);
     assert_eq!(steps(2).of(|| run(boxed(Rc::new(1)))), 2);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::sync::Arc;
 
 use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
@@ -45,7 +42,7 @@ async fn spawned<T: Send + 'static>(
     tokio::spawn(guard.scope(call)).await.unwrap()
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of_named(|guard| run(spawned(guard, Arc::new(Tool(1)).method(2)))), 3);
     let names = || vec!["ada".to_owned()];
     assert_eq!(steps(1).of_named(|guard| run(spawned(guard, function(names())))), 1);

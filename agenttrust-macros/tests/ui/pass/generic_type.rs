@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -34,7 +31,7 @@ impl<T: Clone> Holder<T> {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| pair("a", 1)), ("a", "a", 1));
     assert_eq!(steps(2).of(|| run(made::<u8>())), 0);
     assert_eq!(steps(1).of(|| run(Holder(1).with("b"))), (1, "b"));

@@ -35,7 +35,7 @@ fn guard(agent: &str) -> AgentTrustGuard {
     AgentTrustGuard::new(client, agent)
 }
 
-fn main() {
+pub(super) fn main() {
     let reports = guard("shopbot").install().unwrap();
     assert_eq!(tool().unwrap(), "ran");
     drop(reports);

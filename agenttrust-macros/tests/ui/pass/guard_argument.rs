@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::sync::{Arc, OnceLock};
 
 use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
@@ -40,7 +37,7 @@ fn of_the_program(guard: &AgentTrustGuard) -> Result<bool, AgentTrustError> {
     Ok(GUARD.get().is_some() && !guard.agent_id().is_empty())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of_named(|guard| run(argument(guard))), "agent-1");
     assert_eq!(steps(1).of_named(|guard| by_value(Arc::new(guard.clone()))), "agent-1");
     assert!(steps(1).of_named(|guard| run(inside(Db { guard: Some(guard.clone()) }))));

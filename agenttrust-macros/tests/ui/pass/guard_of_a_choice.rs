@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::sync::Arc;
 
 use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
@@ -40,7 +37,7 @@ fn denied(tools: &Tools, name: &str) -> Result<u8, AgentTrustError> {
     Ok(2)
 }
 
-fn main() {
+pub(super) fn main() {
     for of_first in [true, false] {
         let one = steps(1).of_named(|guard| run(chosen(&Tools::with(guard), of_first)));
         assert_eq!(one, 1);

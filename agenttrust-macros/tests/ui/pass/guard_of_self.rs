@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::sync::{Arc, Mutex};
 
 use agenttrust::{AgentTrustError, AgentTrustGuard, guarded};
@@ -61,7 +58,7 @@ fn assert_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of_named(|guard| run(assert_send(Tool::with(guard).owned()))), 1);
     assert_eq!(steps(1).of_named(|guard| Tool::with(guard).borrowed()), 1);
     assert_eq!(steps(1).of_named(|guard| Tool::with(guard).shared()), 1);

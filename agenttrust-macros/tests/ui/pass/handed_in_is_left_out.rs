@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -95,7 +92,7 @@ async fn call() -> Result<String, AgentTrustError> {
     handler(S("db"), State("ada".to_owned()), &S("again"), Call(7), Segment("a.txt")).await
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(call())), "db ada again 7 a.txt");
     captures(json!({ "path": "a.txt" }), || run(call()));
     assert_eq!(steps(1).of(|| by_plain_names(Segment("a.txt"), &mut S(1))), 5);
@@ -109,5 +106,7 @@ fn main() {
     steps(1).of(|| generic(S("db"), "a"));
     captures(json!({ "id": "a", "<T>": "&str" }), || generic(S("db"), "a"));
     // A generic argument is what its bounds say, and no more.
-    captures(json!({ "id": 7, "<T>": std::any::type_name::<Call>() }), || generic(S(Call(1)), Call(7)));
+    captures(json!({ "id": 7, "<T>": std::any::type_name::<Call>() }), || {
+        generic(S(Call(1)), Call(7))
+    });
 }

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -55,7 +52,7 @@ impl<T: Copy + Send + Sync> Files<T> {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Files(1).sync("a.txt")), 3);
     assert_eq!(steps(2).of(|| Files(1).sync("")), 0);
     assert_eq!(steps(2).of(|| run(Files(1).spun(2))), 1);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -70,7 +67,7 @@ macro_rules! named {
 
 named!(one => 1, two => 1 + 1);
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Tool(1).sync()), 1);
     assert_eq!(steps(2).of(|| run(Tool(1).spun(2))), 3);
     assert_eq!(steps(1).of(|| Tool(1).one()), 1);

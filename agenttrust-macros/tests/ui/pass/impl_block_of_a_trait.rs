@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -54,7 +51,7 @@ impl Boxed for Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Tool(1).sync()), 1);
     assert_eq!(steps(2).of(|| run(Tool(1).spun(2))), 3);
     let mut tool = Tool(1);

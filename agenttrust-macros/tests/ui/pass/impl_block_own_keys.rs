@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{Check, allowed, captures, run, step, steps, taken};
 use serde_json::json;
@@ -38,7 +35,7 @@ impl Db {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     // Left out: it runs, and asks nobody.
     let db = Db::new(1);
     assert_eq!(taken(), 1);

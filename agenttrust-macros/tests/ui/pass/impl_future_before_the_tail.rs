@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps, taken};
 
@@ -35,7 +32,7 @@ fn handed_on(path: String, early: bool) -> impl Future<Output = Output> + 'stati
     })
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3).of(|| run(tool("a.txt"))), 5);
     assert_eq!(steps(2).of(|| run(handed_on("a.txt".to_owned(), false))), 5);
     assert_eq!(steps(2).of(|| run(handed_on("a.txt".to_owned(), true))), 0);

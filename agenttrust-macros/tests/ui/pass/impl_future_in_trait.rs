@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -50,7 +47,7 @@ fn assert_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| run(assert_send(Tool(2).default()))), 1);
     assert_eq!(steps(3).of(|| run(assert_send(Tool(2).required("abc")))), 5);
     assert_eq!(steps(1).of(|| run(assert_send(Tool(2).spelt_async()))), 2);

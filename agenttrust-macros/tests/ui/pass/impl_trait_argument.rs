@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::fmt::Display;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -42,7 +39,7 @@ async fn spun(
     Ok(format!("{text} {}", done().await))
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| sync("a", || 1)), "a 1");
     assert_eq!(steps(1).of(|| borrowed("a", &mut [1].into_iter())), "a Some(1)");
     assert_eq!(steps(4).of(|| run(spun([1, 2], async || 3))), "12 3");

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::fmt::Display;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -37,7 +34,7 @@ fn bare(value: u8) -> impl ExactSizeIterator<Item = u8> {
     vec![value].into_iter()
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| inside(2).map(Vec::from_iter)), [0, 1]);
     assert_eq!(steps(2).of(|| inside(0).map(Iterator::count)), 0);
     assert_eq!(steps(2).of(|| run(spun(7)).map(|value| value.to_string())), "7");

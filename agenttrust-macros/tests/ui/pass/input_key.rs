@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -32,7 +29,7 @@ fn of_a_pattern((a, b): (u8, u8)) -> Result<u8, AgentTrustError> {
     Ok(a + b)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| one("a.txt", "text")), 9);
     captures(json!({ "path": "a.txt" }), || one("a.txt", "text"));
     assert_eq!(steps(2).of(|| run(all(&Db, vec![1, 2], "users".to_owned()))), 2);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -49,7 +46,7 @@ async fn spun(numbers: &[u32]) -> Result<u32, AgentTrustError> {
     Ok(sum)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2 + 3).of(|| sync(3)), 30);
     assert_eq!(steps(2).of(|| run(spun(&[1, 2]))), 3);
     assert_eq!(steps(2).of(|| run(spun(&[1, 0, 2]))), 0);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{allowed, captures, run, step, steps};
 use serde_json::json;
@@ -27,7 +24,7 @@ async fn spun(block: Block, text: String) -> Result<usize, AgentTrustError> {
     Ok(block.len() + text.len())
 }
 
-fn main() {
+pub(super) fn main() {
     let mut block = [[7; 32]; 32];
     assert_eq!(steps(2).of(|| sync(block)), 8);
     captures(json!({ "block": block }), || sync(block));

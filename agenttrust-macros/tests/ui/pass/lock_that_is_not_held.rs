@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::sync::{Arc, Mutex};
 
 use agenttrust::{AgentTrustError, guarded};
@@ -36,7 +33,7 @@ fn assert_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3).of(|| run(assert_send(tool(Arc::default())))), 1);
     assert_eq!(steps(1).of(|| run(assert_send(in_the_tail(&Mutex::new(vec![7]))))), 7);
 }

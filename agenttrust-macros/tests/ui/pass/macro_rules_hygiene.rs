@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{allowed, run, step, steps};
 
@@ -54,7 +51,7 @@ of_its_own!({
     output
 });
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(body_sees_both("b", "a".to_owned()))), "ab");
     assert_eq!(steps(2).of(|| local(1, 2)), 13);
     never(|| captured("/tmp/safe", "/etc/passwd"));

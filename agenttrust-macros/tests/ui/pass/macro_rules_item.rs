@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -48,7 +45,7 @@ tools! {
     fn second(mut n: u8, _: &str) -> Result<u8, AgentTrustError> { n += 1; step(); Ok(n) }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| sync("a.txt")), 5);
     assert_eq!(steps(2).of(|| sync("")), 0);
     assert_eq!(steps(2).of(|| run(spun("a.txt".to_owned()))), 6);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -76,7 +73,7 @@ struct Holder(String);
 
 method!(self, 'a, &self.0);
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| sync("a.txt".to_owned())), 5);
     assert_eq!(steps(1).of(|| run(boxed("a.txt".to_owned()))), 5);
     assert_eq!(steps(1).of(|| run(spun((7, 8)))), 7);

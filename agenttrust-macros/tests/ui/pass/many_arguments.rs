@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -26,7 +23,7 @@ macro_rules! twenty {
             Ok(0 $(+ $name.len())*)
         }
 
-        fn main() {
+        pub(super) fn main() {
             assert_eq!(steps(1).of(|| sync($($value),*)), 210);
             captures(json!({ $(stringify!($name): $value),* }), || sync($($value),*));
             assert_eq!(steps(20).of(|| run(spun($(vec![$value]),*))), 40);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -51,7 +48,7 @@ fn chained(text: &str) -> Result<String, AgentTrustError> {
         .to_owned())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1000).of(|| sync(0)), 1000);
     assert_eq!(steps(100).of(|| run(spun(0))), 100);
     assert_eq!(steps(3 * 3 + 2).of(|| chained("abc")), "a!");

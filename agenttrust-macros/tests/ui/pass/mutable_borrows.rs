@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -38,7 +35,7 @@ async fn swap(left: &mut u8, right: &mut u8) -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-fn main() {
+pub(super) fn main() {
     let mut names = vec![];
     let mut changed = |call: fn(&mut Vec<u8>) -> Result<&mut u8, AgentTrustError>| {
         steps(2).of(|| call(&mut names).map(|number| std::mem::replace(number, 9)))

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -44,7 +41,7 @@ async fn applied<'a, T: ?Sized + 'a>(
     Ok(apply(value))
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| longest("a", "bc")), "bc");
     assert_eq!(steps(2).of(|| longest("abc", "bc")), "abc");
     assert_eq!(steps(2).of(|| run(Parser { text: "a=b" }.split("="))), ("a", "="));

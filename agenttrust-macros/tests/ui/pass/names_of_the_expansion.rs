@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -22,7 +19,7 @@ async fn by_an_argument<T: serde::Serialize>(must_be_captured: T) -> Result<T, A
     Ok(must_be_captured)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(by_a_constant), 1);
     assert_eq!(steps(1).of(|| run(by_an_argument(1))), 1);
 }

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -37,7 +34,7 @@ async fn never_ready() -> Output {
     std::future::pending().await
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| counting::run(spun(1))), 1);
     unasked(|| drop(spun(1)));
     unasked(|| drop(boxed(1)));

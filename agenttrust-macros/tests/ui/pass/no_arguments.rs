@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::Value;
@@ -26,7 +23,7 @@ fn empty() -> Result<(), AgentTrustError> {
     Ok(())
 }
 
-fn main() {
+pub(super) fn main() {
     steps(1).of(sync);
     captures(Value::Null, sync);
     steps(1).of(|| run(spun()));

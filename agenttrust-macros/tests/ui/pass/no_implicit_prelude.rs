@@ -2,15 +2,12 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use counting::{run, steps};
 
 mod bare {
     #![no_implicit_prelude]
 
-    use crate::counting::step;
+    use ::counting::step;
 
     type Output<T> = ::core::result::Result<T, ::agenttrust::AgentTrustError>;
 
@@ -35,7 +32,7 @@ mod bare {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(bare::spun(1))), 1);
     assert_eq!(steps(1).of(|| bare::sync(1)), 1);
     assert_eq!(steps(1).of(|| run(bare::boxed(1))), 1);

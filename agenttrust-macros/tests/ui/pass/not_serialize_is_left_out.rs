@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::fmt::Debug;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -35,7 +32,7 @@ fn borrowed(references: (&Db, &u8), nested: &&&str) -> Result<usize, AgentTrustE
     Ok(usize::from(references.0.0 + references.1) + nested.len())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| run(read(&Db(1), "a.txt", |n| n + 1))), 2);
     captures(json!({ "path": "a.txt" }), || run(read(&Db(1), "a.txt", |n| n + 1)));
     assert_eq!(steps(1).of(|| change(&mut Db(1), Some(Db(2)), &1)), 3);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -54,7 +51,7 @@ fn nested(fails: bool) -> Result<u8, Result<u8, String>> {
     if fails { Err(Ok(1)) } else { Ok(2) }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(by_function("a".to_owned())).read()), "a");
     assert_eq!(steps(2).of(|| run(by_function(String::new())).read()), "nothing");
     assert_eq!(steps(1).of(|| Tool { refused: 418 }.by_closure("a").read()), "a");

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,7 +40,7 @@ fn silent_boxed(done: &AtomicBool) -> Pin<Box<dyn Future<Output = ()> + Send + '
     Box::pin(async move { done.store(true, Ordering::SeqCst) })
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| maybe(1).ok_or(Silent)), 2);
     let done = AtomicBool::new(false);
     let ran = || if done.swap(false, Ordering::SeqCst) { Ok(()) } else { Err(Silent) };

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::guarded;
 use counting::{run, step, steps};
 
@@ -24,7 +21,7 @@ async fn greet_async(mut name: String) -> String {
     name
 }
 
-fn main() {
+pub(super) fn main() {
     let read = |output: String| if output.starts_with("hello") { Ok(output) } else { Err(output) };
     assert_eq!(steps(2).of(|| read(greet("ada"))), "hello ada");
     let read = |output: String| match output.strip_prefix("ada: ") {

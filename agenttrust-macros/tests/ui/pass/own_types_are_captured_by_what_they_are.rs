@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde::Serialize;
@@ -109,7 +106,7 @@ fn grant() -> Result<String, AgentTrustError> {
     strict(State("db"), &Extension("ada".to_owned()), RequestId(1), &mut Context(2))
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(purge(PURGED))), 5);
     captures(json!({ "context": { "path": "a.txt" } }), || run(purge(PURGED)));
     assert_eq!(steps(1).of(|| run(change())), "a.txt r PUT 7 p");

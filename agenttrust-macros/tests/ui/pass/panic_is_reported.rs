@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use agenttrust::{AgentTrustError, guarded};
@@ -25,7 +22,7 @@ async fn spun(number: Option<u8>) -> Result<u8, AgentTrustError> {
     Ok(number.expect("the tool's own panic"))
 }
 
-fn main() {
+pub(super) fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     assert_eq!(steps(2).of(|| sync(&[7], 0)), 7);
     assert_eq!(steps(1).of(|| run(spun(Some(7)))), 7);

@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde::Serialize;
@@ -48,7 +45,7 @@ fn parameters() -> Parameters<Request> {
     Parameters(Request { path: "a.txt".to_owned(), lines: 2 })
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(whole(parameters()))), 7);
     captures(json!({ "request": { "path": "a.txt", "lines": 2 } }), || run(whole(parameters())));
     assert_eq!(steps(2).of(|| run(inside(parameters()))), 7);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -35,7 +32,7 @@ async fn spun(
     Ok(number)
 }
 
-fn main() {
+pub(super) fn main() {
     let call = || sync([1, 0, 0, 2], [0, 3, 4], Err(5));
     assert_eq!(steps(2).of(call), 12);
     captures(json!({ "first": 1, "last": 2, "rest": [3, 4], "value": 5 }), call);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -40,7 +37,7 @@ fn request() -> Request {
     Request { path: "a.txt".to_owned(), mode: (7, Bits((), [1, 2])), rest: () }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| sync(request(), (1, (2, 3)))), "a.txt 7 3 6");
     let bound = json!({
         "path": "a.txt", "number": 7, "first": 1, "second": 2, "left": 1, "middle": 2, "right": 3,

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -38,7 +35,7 @@ fn call() -> Result<String, AgentTrustError> {
     sync(vec![], (4, 5), 6, ("b".to_owned(), "a".to_owned()), String::new(), 0)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(call), "[9] 6 ab");
     let bound = json!({
         "list": [], "whole": [4, 5], "left": 4, "number": 6, "kept": "b", "changed": "a", "_unused": 0,

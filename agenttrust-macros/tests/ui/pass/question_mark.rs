@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::num::ParseIntError;
 use std::pin::Pin;
 
@@ -71,7 +68,7 @@ fn dynamic(text: &str) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
     Ok(number)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| sync("7")), 7);
     assert_eq!(steps(4).in_calls(2).of(|| run(spun("7".to_owned()))), 14);
     assert_eq!(steps(2).of(|| run(boxed("7"))), 7);

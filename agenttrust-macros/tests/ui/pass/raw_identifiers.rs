@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{allowed, captures, run, step, steps};
 use serde_json::json;
@@ -28,7 +25,7 @@ fn mixed(r#plain: u8) -> Result<u8, AgentTrustError> {
     Ok(plain)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| r#type(1, 2)), 3);
     captures(json!({ "match": 1, "fn": 2 }), || r#type(1, 2));
     assert_eq!(allowed(|| r#type(1, 2)).checks[0].body["action_name"], "type");

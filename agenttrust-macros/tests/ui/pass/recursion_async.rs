@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -26,7 +23,7 @@ fn boxed(n: u32) -> Pin<Box<dyn Future<Output = Result<u32, AgentTrustError>>>> 
     Box::pin(async move { if n == 0 { Ok(0) } else { boxed(n - 1).await } })
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3 * 2 + 1).in_calls(4).of(|| run(countdown(3))), 0);
     assert_eq!(steps(4).in_calls(4).of(|| run(boxed(3))), 0);
 

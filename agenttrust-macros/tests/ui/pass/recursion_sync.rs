@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{Answer, Guardian, step, steps, taken};
 
@@ -21,7 +18,7 @@ fn factorial(n: u32) -> Result<u32, AgentTrustError> {
     Ok(n * rest)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3 * 3 + 2).in_calls(4).of(|| factorial(3)), 6);
 
     let guardian = Guardian::says([Answer::Allowed, Answer::Allowed, Answer::Denied]);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -42,7 +39,7 @@ async fn all(names: &[String]) -> Result<impl Iterator<Item = &str>, AgentTrustE
     Ok(names.iter().map(String::as_str))
 }
 
-fn main() {
+pub(super) fn main() {
     let names = Names(vec!["ada".to_owned(), "grace".to_owned()]);
     assert_eq!(steps(1).of(|| names.first()), "ada");
     assert_eq!(steps(2).of(|| run(names.nth(1))), "grace");

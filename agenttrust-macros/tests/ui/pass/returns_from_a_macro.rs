@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -61,7 +58,7 @@ fn boxed(number: u8) -> Pin<Box<dyn Future<Output = Result<u8, Failed>> + Send>>
     })
 }
 
-fn main() {
+pub(super) fn main() {
     for call in [sync, |number| run(spun(number)), |number| run(boxed(number))] {
         assert_eq!(steps(2).of(|| call(1)), 1);
         let run = allowed(|| call(0));

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{allowed, run, step, steps};
 
@@ -26,7 +23,7 @@ fn none() -> Result<u8, AgentTrustError> {
     Ok(0)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(one), 1);
     assert_eq!(steps(1).of(|| run(two())), 2);
     assert_eq!(scopes(one), Some("db:write".to_owned()));

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -45,7 +42,7 @@ impl Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Tool(1).shared().copied()), 1);
     assert_eq!(steps(2).of(|| run(Tool(1).shared_async(&2)).copied()), 2);
     assert_eq!(steps(2).of(|| Tool(0).changed().copied()), 0);

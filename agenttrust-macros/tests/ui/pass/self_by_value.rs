@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -46,7 +43,7 @@ impl Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Tool(1).taken()), 1);
     assert_eq!(steps(2).of(|| Tool(1).changed()), Tool(2));
     assert_eq!(steps(2).of(|| run(Tool(1).changed_async(true))), Tool(2));

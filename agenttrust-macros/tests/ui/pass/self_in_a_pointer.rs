@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,7 +55,7 @@ impl Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| Box::new(Tool(1)).boxed()), 2);
     assert_eq!(steps(2).of(|| run(Rc::new(Tool(1)).counted())), 1);
     assert_eq!(steps(1).of(|| run(Arc::new(Tool(1)).shared())), 1);

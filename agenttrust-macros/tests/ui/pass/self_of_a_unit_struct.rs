@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -27,7 +24,7 @@ impl Unit {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Unit.shared()), Unit);
     assert_eq!(steps(2).of(|| run(Unit.taken())), Unit);
 }

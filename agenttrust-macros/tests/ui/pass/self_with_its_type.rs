@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -63,7 +60,7 @@ impl Tool {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Tool(1).shared().copied()), 1);
     assert_eq!(steps(1).of(|| Tool(1).changed(&1).copied()), 2);
     assert_eq!(steps(1).of(|| run(Tool(1).taken())), 2);

@@ -3,9 +3,6 @@
 #![deny(warnings)]
 #![allow(dead_code, non_camel_case_types, non_snake_case)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 mod std {}
 mod core {}
 
@@ -64,7 +61,7 @@ fn boxed(
     ::std::boxed::Box::pin(async move { ::core::result::Result::Ok(future) })
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| run(tool(1, 2, 3, 4, 5))), 25);
     assert_eq!(steps(1).of(|| sync(1)), 1);
     assert_eq!(steps(1).of(|| run(boxed(1))), 1);

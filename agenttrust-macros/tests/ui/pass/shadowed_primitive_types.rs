@@ -3,9 +3,6 @@
 #![deny(warnings)]
 #![allow(dead_code, non_camel_case_types)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -22,6 +19,6 @@ async fn tool(number: u8) -> Result<u8, AgentTrustError> {
     Ok(number)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| run(tool(1))), 1);
 }

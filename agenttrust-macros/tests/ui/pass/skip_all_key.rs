@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::Value;
@@ -23,7 +20,7 @@ async fn spun<T>(query: Vec<T>) -> Result<usize, AgentTrustError> {
     Ok(query.len())
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| sync("a.txt", 1)), 6);
     captures(Value::Null, || sync("a.txt", 1));
     assert_eq!(steps(2).of(|| run(spun(vec!["a"]))), 1);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{captures, run, step, steps};
 use serde_json::json;
@@ -37,7 +34,7 @@ fn call() -> Result<usize, AgentTrustError> {
     login(Login { user: "ada".to_owned(), password: "hunter2".to_owned() }, true)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(call), 11);
     captures(json!({ "user": "ada", "remember": true }), call);
     assert_eq!(steps(1).of(|| run(Db.copy(&Db, "users"))), 5);

@@ -22,7 +22,7 @@ fn blocking_tool() -> Result<&'static str, AgentTrustError> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let (noted, reported) = (Arc::clone(&asked), Arc::clone(&told));

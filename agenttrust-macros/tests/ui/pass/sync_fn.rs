@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -21,7 +18,7 @@ fn tool(path: String) -> Result<usize, AgentTrustError> {
     Ok(length)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(3).of(|| tool("a.txt".to_owned())), 5);
     assert_eq!(steps(2).of(|| tool(String::new())), 0);
     assert_eq!(steps(3).of(|| run(async { tool("a.txt".to_owned()) })), 5);

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{allowed, run, step, steps};
 
@@ -79,7 +76,7 @@ fn its_own() -> Result<u8, AgentTrustError> {
     Ok(1)
 }
 
-fn main() {
+pub(super) fn main() {
     is_named("db insert: ä", literal);
     is_named("db_delete", || run(constant()));
     is_named("tools_list", associated);

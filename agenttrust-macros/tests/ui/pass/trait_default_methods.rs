@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -49,7 +46,7 @@ fn bounded(work: &impl Work) -> Result<String, AgentTrustError> {
     work.sync(1)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(|| Tool.sync(2)), "tooltool");
     assert_eq!(steps(2).of(|| Tool.sync(0)), "");
     assert_eq!(steps(1).of(|| bounded(&Tool)), "tool");

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::marker::PhantomData;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -42,7 +39,7 @@ fn of_any(table: impl Serialize) -> Result<u8, AgentTrustError> {
     Ok(3)
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(1).of(Table::<Users>::drop_all), 1);
     let table = std::any::type_name::<Table<Users>>();
     captures(json!({ "<Self>": table }), Table::<Users>::drop_all);

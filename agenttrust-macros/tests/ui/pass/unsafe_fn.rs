@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
@@ -31,7 +28,7 @@ async unsafe fn spun(pointer: *const u8) -> Result<u8, AgentTrustError> {
     Ok(unsafe { *pointer })
 }
 
-fn main() {
+pub(super) fn main() {
     let value = 7;
     assert_eq!(steps(2).of(|| unsafe { sync(&raw const value) }), 7);
     assert_eq!(steps(1).of(|| unsafe { without_a_block(&raw const value) }), 7);

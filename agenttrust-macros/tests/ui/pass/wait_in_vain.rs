@@ -3,9 +3,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{Answer, Guardian, refused, run, step, steps};
 
@@ -27,7 +24,7 @@ async fn fails(table: &str) -> Result<usize, AgentTrustError> {
     Ok(table.len())
 }
 
-fn main() {
+pub(super) fn main() {
     for (status, code) in [
         ("denied", "ACTION_DENIED"),
         ("expired", "APPROVAL_EXPIRED"),

@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{Answer, Guardian, run, step, taken};
 
@@ -22,7 +19,7 @@ fn sync(table: &str) -> Result<usize, AgentTrustError> {
     Ok(table.len())
 }
 
-fn main() {
+pub(super) fn main() {
     let guardian = approves();
     let output = run(guardian.guard.scope(spun("users".to_owned())));
     assert_eq!((output.unwrap(), taken(), guardian.checks().len()), (5, 2, 2));

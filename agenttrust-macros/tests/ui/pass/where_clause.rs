@@ -2,9 +2,6 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::fmt::Display;
 
 use agenttrust::{AgentTrustError, guarded};
@@ -41,7 +38,7 @@ where
     }
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(steps(2).of(|| shown(1, |value| format!("<{value}>"))), "1 <1>");
     assert!(steps(2).of(|| run(Holder(10).longer("a"))));
 }

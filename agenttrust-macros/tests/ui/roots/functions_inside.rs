@@ -2,15 +2,12 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use agenttrust::{AgentTrustError, guarded};
 use counting::{run, step, steps};
 
 mod outer {
     pub(super) mod inner {
-        use crate::counting::step;
+        use ::counting::step;
 
         #[agenttrust::guarded]
         pub(in crate::outer) async fn tool(number: u8) -> agenttrust::Result<u8> {

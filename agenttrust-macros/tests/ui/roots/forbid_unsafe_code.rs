@@ -40,9 +40,6 @@
     variant_size_differences
 )]
 
-#[path = "../counting.rs"]
-mod counting;
-
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 

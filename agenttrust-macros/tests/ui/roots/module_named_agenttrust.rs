@@ -2,14 +2,11 @@
 
 #![deny(warnings)]
 
-#[path = "../counting.rs"]
-mod counting;
-
 mod agenttrust {
     pub(crate) mod __private {}
 
     pub(crate) fn authorize() -> u8 {
-        crate::counting::step();
+        ::counting::step();
         7
     }
 }
