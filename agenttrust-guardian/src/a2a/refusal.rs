@@ -154,13 +154,19 @@ impl From<TaskError> for Failure {
     fn from(error: TaskError) -> Self {
         let code = match error {
             TaskError::NotFound(_) => TASK_NOT_FOUND,
-            TaskError::NotCancelable { .. } => TASK_NOT_CANCELABLE,
+            TaskError::NotCancelable { .. }
+            | TaskError::BeingSent(_)
+            | TaskError::NotTold { .. } => TASK_NOT_CANCELABLE,
             TaskError::Unsupported(_) => UNSUPPORTED_OPERATION,
             TaskError::Invalid(_) => INVALID_PARAMS,
             TaskError::Other(error) => return (*error).into(),
         };
         let mut refusal = Refusal::new(code, error.to_string());
-        if let TaskError::NotFound(id) | TaskError::NotCancelable { id, .. } = error {
+        if let TaskError::NotFound(id)
+        | TaskError::NotCancelable { id, .. }
+        | TaskError::NotTold { id, .. }
+        | TaskError::BeingSent(id) = error
+        {
             refusal.0.metadata.insert("taskId".to_owned(), id.into());
         }
         Self::Protocol(refusal)

@@ -13,13 +13,15 @@ use super::jobs::Jobs;
 use crate::domain::Secret;
 use crate::domain::task::{Task, Version, v03};
 use crate::engine::Engine;
-use crate::services::tasks::pushes;
-use crate::store::{LeasedPush, StoreError};
+use crate::services::tasks::pushes::{self, News};
+use crate::store::{StoreError, TaskPushRow};
 
 /// How often to look for what is to be told.
 const BEAT: Duration = Duration::from_millis(500);
 /// How long it is one replica's own to tell. Longer than any call takes.
 const LEASE: Duration = Duration::from_secs(60);
+/// How long it takes to look again at one whose owner may not be told at the moment.
+const LOOKED_AT_AGAIN: Duration = Duration::from_secs(5);
 /// How many are told at once.
 const JOBS_MOST: usize = 32;
 const TOKEN: HeaderName = HeaderName::from_static("x-a2a-notification-token");
@@ -67,11 +69,15 @@ async fn tell(engine: &Engine, id: String) -> Result<(), StoreError> {
     let Some(leased) = store.lease_task_push(id, now, now.saturating_add(LEASE)).await? else {
         return Ok(());
     };
-    // Who may ask for nothing any more is told nothing any more.
-    if !engine.registry.keys.has(&leased.push.created_by) {
-        return store.task_push_failed(&leased, None).await;
-    }
-    let why = match post(engine, &leased).await {
+    let task = match pushes::news(engine, &leased) {
+        News::Task(task) => task,
+        News::Nothing => return store.task_push_told(&leased).await,
+        News::Later => {
+            return store.put_off_task_push(&leased, now.saturating_add(LOOKED_AT_AGAIN)).await;
+        }
+        News::Gone => return store.remove_task_push(&leased).await,
+    };
+    let why = match post(engine, &leased.push, *task).await {
         Ok(status) if status.is_success() => return store.task_push_told(&leased).await,
         Ok(StatusCode::GONE) => return store.task_push_failed(&leased, None).await,
         Ok(status) => format!("the receiver answered {status}"),
@@ -86,8 +92,7 @@ async fn tell(engine: &Engine, id: String) -> Result<(), StoreError> {
 }
 
 /// Tells it; what cannot be proven is not told.
-async fn post(engine: &Engine, leased: &LeasedPush) -> Result<StatusCode, String> {
-    let push = &leased.push;
+async fn post(engine: &Engine, push: &TaskPushRow, task: Task) -> Result<StatusCode, String> {
     let url = engine.outbound.target(&push.url).map_err(|error| error.to_string())?;
     let proof = pushes::proof(engine, push).map_err(|error| error.message().to_owned())?;
     let is_v1 = push.version == Version::V1.as_str();
@@ -102,7 +107,7 @@ async fn post(engine: &Engine, leased: &LeasedPush) -> Result<StatusCode, String
         headers.insert(AUTHORIZATION, value);
     }
     // All that was said is asked for by who wants it.
-    let task = Task { history: Vec::new(), ..leased.task.clone() };
+    let task = Task { history: Vec::new(), ..task };
     let body = if is_v1 { json!({ "task": task }) } else { v03::task(&task) };
     let told = engine.outbound.post(url, headers, body.to_string()).await;
     told.map_err(|error| error.to_string())

@@ -181,6 +181,7 @@ fn parse_check(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Resul
         binds,
         key_id: header(headers, KEY_ID)?.map(|hex| digits(KEY_ID, 16, hex)).transpose()?,
         summary,
+        task_message: None,
         _place: None,
     })
 }

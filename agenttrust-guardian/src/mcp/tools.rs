@@ -158,6 +158,7 @@ fn check_by(key: &Arc<Key>, agent_id: String, tool: String, hint: Option<Effect>
         binds: None,
         key_id: None,
         summary: None,
+        task_message: None,
         _place: None,
     }
 }

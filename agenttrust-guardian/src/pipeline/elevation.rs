@@ -47,6 +47,7 @@ pub(super) async fn settle(
         now: context.evaluation.now,
         charges: budget::charges(context, limits),
         charged_at: engine.clock.undisturbed(),
+        task_message: context.check.task_message.clone(),
     };
     let settled = match engine.store.settle(held).await {
         Ok(settled) => settled,
@@ -162,7 +163,7 @@ fn wanted(
 
 /// The session that the approval is bound to. One that was issued always is; one that the guard made up would
 /// keep the program from coming back to what was approved.
-fn bound_session(check: &Check) -> &str {
+pub(super) fn bound_session(check: &Check) -> &str {
     let given = check
         .session_id
         .as_deref()

@@ -26,6 +26,7 @@ mod policy;
 mod scopes;
 mod session;
 pub(crate) mod span;
+mod standing;
 #[cfg(test)]
 mod time_tests;
 
@@ -37,6 +38,7 @@ use serde_json::json;
 
 use self::context::DecisionContext;
 pub(crate) use self::deadline::{answer, answer_once};
+pub(crate) use self::standing::{Standing, standing};
 use self::evaluation::{Evaluation, evaluate};
 use self::idempotent_replay::replay;
 use self::policy::{Judged, judge};
@@ -68,6 +70,8 @@ pub(crate) struct Check {
     /// The name of the key that the digest was made under.
     pub(crate) key_id: Option<String>,
     pub(crate) summary: Option<String>,
+    /// The message of a task that is checked; an approval that it uses is kept with it.
+    pub(crate) task_message: Option<String>,
     /// Its place among the requests under way, held until it is decided.
     pub(crate) _place: Option<Arc<Share>>,
 }

@@ -234,6 +234,7 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         binds: None,
         key_id: None,
         summary: None,
+        task_message: None,
         _place: None,
     };
     let evaluation = super::evaluate(engine, &check).unwrap();

@@ -163,6 +163,7 @@ async fn held(engine: &Engine, key: &Key, wanted: &Loosening) -> Result<Held, Er
         now,
         charges: Vec::new(),
         charged_at: engine.clock.undisturbed(),
+        task_message: None,
     })
 }
 

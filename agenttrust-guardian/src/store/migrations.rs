@@ -30,6 +30,8 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0017_agent_cards"
     "0018_tasks"
     "0019_task_pushes"
+    "0020_tasks_as_seen"
+    "0021_task_push_sessions"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -48,6 +50,8 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0014_agent_cards"
     "0015_tasks"
     "0016_task_pushes"
+    "0017_tasks_as_seen"
+    "0018_task_push_sessions"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

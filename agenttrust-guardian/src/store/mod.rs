@@ -53,7 +53,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::agents::{AgentChanged, AgentRow, Floor};
 pub(crate) use self::approvals::{
-    ApprovalFilter, Decided, Held, Kinship, NewApproval, Settled, Unused, Vote,
+    ApprovalFilter, ApprovalRow, Decided, Held, Kinship, NewApproval, Settled, Unused, Vote,
 };
 pub(crate) use self::budgets::{Charge, Spent};
 pub(crate) use self::card_keys::{CARD_KEYS_MOST, CardKeyRow};
@@ -76,8 +76,8 @@ pub(crate) use self::sealed::{KeptSecret, SecretOf};
 pub(crate) use self::sessions::SessionRow;
 pub(crate) use self::task_pushes::{LeasedPush, TASK_PUSHES_MOST, TaskPushRow};
 pub(crate) use self::tasks::{
-    Begun, Body as TaskBody, Step, Stepped, TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskQuery,
-    TaskRow, TaskRows, Upstream,
+    Begun, Body as TaskBody, Sight, Standing, Step, Stepped, TASKS_UNDER_WAY_BETWEEN_MOST,
+    TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskQuery, TaskRow, TaskRows, Upstream, Whole,
 };
 pub(crate) use self::telemetry::{EventRow, Kept, Stage, believed_events, keep_events};
 pub(crate) use self::tokens::TokenRow;

@@ -7,8 +7,8 @@ use agenttrust::Timestamp;
 
 use super::db::query;
 use super::row::from_row;
-use super::{Store, StoreError, from_json, from_micros};
-use crate::domain::task::Task;
+use super::tasks::{RawTask, task_columns};
+use super::{Store, StoreError, TaskRow, from_micros};
 
 /// How many are told of one task at most, for one owner.
 pub(crate) const TASK_PUSHES_MOST: i64 = 10;
@@ -17,7 +17,8 @@ const AT_ONCE: i64 = 64;
 
 macro_rules! columns {
     () => {
-        "p.id, p.task_id, p.owner, p.name, p.version, p.url, p.scheme, p.secret, p.created_by, p.created_at"
+        "p.id, p.task_id, p.owner, p.name, p.version, p.url, p.scheme, p.secret, p.created_by, p.session_id, p.created_at, \
+         p.told_at"
     };
 }
 
@@ -26,7 +27,7 @@ const COUNT: &str =
 // One of the same name is another one from now on.
 const FORGET: &str = "DELETE FROM task_pushes WHERE task_id = $1 AND owner = $2 AND name = $3";
 const INSERT: &str = "INSERT INTO task_pushes (id, task_id, owner, name, version, url, scheme, secret, created_by, \
-                      created_at, told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                      session_id, created_at, told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const LIST: &str = concat!(
     "SELECT ",
     columns!(),
@@ -38,15 +39,16 @@ const DUE: &str = "SELECT p.id FROM task_pushes p JOIN tasks t ON t.id = p.task_
 const LEASE: &str = "UPDATE task_pushes SET next_at = $3, attempts = attempts + 1, \
                      begun_at = CASE WHEN attempts = 0 THEN $2 ELSE begun_at END \
                      WHERE id = $1 AND is_over = 0 AND next_at <= $2 RETURNING attempts, begun_at";
-const LEASED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", t.task, t.changed_at FROM task_pushes p JOIN tasks t ON t.id = p.task_id WHERE p.id = $1"
-);
+const LEASED: &str = concat!("SELECT ", columns!(), " FROM task_pushes p WHERE p.id = $1");
+const TASK_OF: &str = concat!("SELECT ", task_columns!(), " FROM tasks WHERE id = $1");
 const TOLD: &str = "UPDATE task_pushes SET told_at = $3, attempts = 0, next_at = 0, is_over = $4 \
                     WHERE id = $1 AND attempts = $2";
 const AGAIN: &str = "UPDATE task_pushes SET next_at = $3 WHERE id = $1 AND attempts = $2";
+// It was not tried, so that it is no attempt.
+const PUT_OFF: &str =
+    "UPDATE task_pushes SET next_at = $3, attempts = 0 WHERE id = $1 AND attempts = $2";
 const END: &str = "UPDATE task_pushes SET is_over = 1 WHERE id = $1 AND attempts = $2";
+const REMOVE: &str = "DELETE FROM task_pushes WHERE id = $1";
 
 /// One who is to be told of a task.
 #[derive(Clone)]
@@ -63,7 +65,11 @@ pub(crate) struct TaskPushRow {
     /// Sealed.
     pub(crate) secret: Option<String>,
     pub(crate) created_by: String,
+    /// The session in which it was asked for.
+    pub(crate) session_id: Option<String>,
     pub(crate) created_at: Timestamp,
+    /// As of when it was told last.
+    pub(crate) told_at: Timestamp,
 }
 
 // A path or a query may be as good as a password.
@@ -77,8 +83,7 @@ impl fmt::Debug for TaskPushRow {
 #[derive(Clone, Debug)]
 pub(crate) struct LeasedPush {
     pub(crate) push: TaskPushRow,
-    pub(crate) task: Task,
-    pub(crate) changed_at: Timestamp,
+    pub(crate) task: TaskRow,
     /// This one included.
     pub(crate) attempts: i64,
     /// When it was tried first.
@@ -96,24 +101,9 @@ from_row! {
         scheme: Option<String>,
         secret: Option<String>,
         created_by: String,
+        session_id: Option<String>,
         created_at: i64,
-    }
-}
-
-from_row! {
-    struct RawLeased {
-        id: String,
-        task_id: String,
-        owner: String,
-        name: String,
-        version: String,
-        url: String,
-        scheme: Option<String>,
-        secret: Option<String>,
-        created_by: String,
-        created_at: i64,
-        task: String,
-        changed_at: i64,
+        told_at: i64,
     }
 }
 
@@ -131,40 +121,17 @@ impl TryFrom<Raw> for TaskPushRow {
             scheme: raw.scheme,
             secret: raw.secret,
             created_by: raw.created_by,
+            session_id: raw.session_id,
             created_at: from_micros("created_at", raw.created_at)?,
+            told_at: from_micros("told_at", raw.told_at)?,
         })
     }
 }
 
-impl RawLeased {
-    fn read(self, attempts: i64, begun_at: i64) -> Result<LeasedPush, sqlx::Error> {
-        let task = from_json("task", &self.task)?;
-        let changed_at = from_micros("changed_at", self.changed_at)?;
-        let push = Raw {
-            id: self.id,
-            task_id: self.task_id,
-            owner: self.owner,
-            name: self.name,
-            version: self.version,
-            url: self.url,
-            scheme: self.scheme,
-            secret: self.secret,
-            created_by: self.created_by,
-            created_at: self.created_at,
-        };
-        let (push, begun_at) = (push.try_into()?, from_micros("begun_at", begun_at)?);
-        Ok(LeasedPush { push, task, changed_at, attempts, begun_at })
-    }
-}
-
 impl Store {
-    /// Keeps who is to be told of changes after `told_at`, in the place of one of the same name; `false` where as many are
-    /// told as may be.
-    pub(crate) async fn put_task_push(
-        &self,
-        row: TaskPushRow,
-        told_at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// Keeps who is to be told of changes after its `told_at`, in the place of one of the same name; `false` where as many
+    /// are told as may be.
+    pub(crate) async fn put_task_push(&self, row: TaskPushRow) -> Result<bool, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
             transaction.lock(&row.task_id).await?;
@@ -185,8 +152,9 @@ impl Store {
                 .bind(row.scheme)
                 .bind(row.secret)
                 .bind(row.created_by)
+                .bind(row.session_id)
                 .bind(row.created_at.unix_micros())
-                .bind(told_at.unix_micros());
+                .bind(row.told_at.unix_micros());
             insert.execute(&mut transaction).await?;
             transaction.commit().await?;
             Ok(true)
@@ -241,8 +209,13 @@ impl Store {
             let lease = query(LEASE).bind(&id).bind(now.unix_micros()).bind(until.unix_micros());
             let leased: Option<(i64, i64)> = lease.fetch_optional(&db).await?;
             let Some((attempts, begun_at)) = leased else { return Ok(None) };
-            let row: Option<RawLeased> = query(LEASED).bind(id).fetch_optional(&db).await?;
-            row.map(|row| row.read(attempts, begun_at)).transpose()
+            let row: Option<Raw> = query(LEASED).bind(id).fetch_optional(&db).await?;
+            let Some(push) = row.map(TaskPushRow::try_from).transpose()? else { return Ok(None) };
+            let task: Option<RawTask> =
+                query(TASK_OF).bind(&push.task_id).fetch_optional(&db).await?;
+            let Some(task) = task.map(TaskRow::try_from).transpose()? else { return Ok(None) };
+            let begun_at = from_micros("begun_at", begun_at)?;
+            Ok(Some(LeasedPush { push, task, attempts, begun_at }))
         })
         .await
     }
@@ -252,9 +225,26 @@ impl Store {
         let told = query(TOLD)
             .bind(&leased.push.id)
             .bind(leased.attempts)
-            .bind(leased.changed_at.unix_micros())
-            .bind(i64::from(leased.task.status.state.is_terminal()));
+            .bind(leased.task.changed_at.unix_micros())
+            .bind(i64::from(leased.task.state().is_terminal()));
         self.run(move |db| async move { told.execute(&db).await.map(drop) }).await
+    }
+
+    /// Gives one back that was not tried, to be looked at again at `next`.
+    pub(crate) async fn put_off_task_push(
+        &self,
+        leased: &LeasedPush,
+        next: Timestamp,
+    ) -> Result<(), StoreError> {
+        let off =
+            query(PUT_OFF).bind(&leased.push.id).bind(leased.attempts).bind(next.unix_micros());
+        self.run(move |db| async move { off.execute(&db).await.map(drop) }).await
+    }
+
+    /// Forgets one whose owner is gone.
+    pub(crate) async fn remove_task_push(&self, leased: &LeasedPush) -> Result<(), StoreError> {
+        let remove = query(REMOVE).bind(&leased.push.id);
+        self.run(move |db| async move { remove.execute(&db).await.map(drop) }).await
     }
 
     /// Gives one back, to be tried again at `next`; for good where there is no such time.

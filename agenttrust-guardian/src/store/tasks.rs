@@ -1,41 +1,49 @@
 //! The tables of tasks and of their messages: what a row holds.
 //!
 //! How a message gets on has a room each: `begin` keeps it, `step` moves it, `due` finds what is to be moved, `inbox` gives
-//! it to workers, `reading` lists.
+//! it to workers, `reading` lists, `seen` says what a target sees, `standing` how a task stands.
 
 mod begin;
 mod due;
 mod inbox;
 mod reading;
+mod seen;
+mod standing;
 mod step;
 
 use agenttrust::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use self::begin::Begun;
+pub(crate) use self::begin::{Begun, Whole};
 pub(crate) use self::reading::{TaskQuery, TaskRows};
+pub(crate) use self::seen::{Seen, Sight};
+pub(crate) use self::standing::Standing;
 pub(crate) use self::step::{Step, Stepped};
 use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, from_micros, to_json, unreadable};
 use crate::domain::task::{Message, Phase, Task, TaskState};
 
-/// How many tasks of one source, and for one target, may be under way at once.
+/// How many tasks of one source, and for one target, may be under way at once ...
 pub(crate) const TASKS_UNDER_WAY_MOST: i64 = 1_000;
+/// ... and how many of one source for one target: the rest is kept for others.
+pub(crate) const TASKS_UNDER_WAY_BETWEEN_MOST: i64 = TASKS_UNDER_WAY_MOST / 4;
 
 macro_rules! task_columns {
     () => {
         "id, org_id, context_id, source, source_agent_id, target_agent_id, state, task, upstream, asked_at, \
-         created_at, changed_at"
+         created_at, changed_at, seen, seen_at"
     };
 }
 macro_rules! message_columns {
     () => {
         "id, task_id, org_id, source, message_id, target_agent_id, digest, body, key_id, session_id, phase, \
-         approval_id, check_id, claim, claimed_until, next_at, attempts, state_before, created_at, begun_at"
+         approval_id, check_id, claim, claimed_until, next_at, attempts, state_before, created_at, begun_at, \
+         approved_by"
     };
 }
-use {message_columns, task_columns};
+use message_columns;
+pub(super) use task_columns;
 
 /// Where a target is reached, and how it names the task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +74,8 @@ pub(crate) struct TaskRow {
     pub(crate) asked_at: Timestamp,
     pub(crate) created_at: Timestamp,
     pub(crate) changed_at: Timestamp,
+    /// What its target sees of it; `None` while none of its messages has reached that.
+    pub(crate) seen: Option<Seen>,
 }
 
 impl TaskRow {
@@ -114,10 +124,12 @@ pub(crate) struct TaskMessageRow {
     pub(crate) created_at: Timestamp,
     /// When what goes on with it now was begun: it was sent, or sent again.
     pub(crate) begun_at: Timestamp,
+    /// The approval that it has used, and goes by.
+    pub(crate) approved_by: Option<String>,
 }
 
 from_row! {
-    struct RawTask {
+    pub(super) struct RawTask {
         id: String,
         org_id: String,
         context_id: String,
@@ -129,6 +141,8 @@ from_row! {
         asked_at: i64,
         created_at: i64,
         changed_at: i64,
+        seen: Option<String>,
+        seen_at: Option<i64>,
     }
 }
 
@@ -137,6 +151,12 @@ impl TryFrom<RawTask> for TaskRow {
 
     fn try_from(raw: RawTask) -> Result<Self, sqlx::Error> {
         let upstream = raw.upstream.map(|text| from_json("upstream", &text)).transpose()?;
+        let seen = raw.seen.zip(raw.seen_at).map(|(text, at)| {
+            Ok::<_, sqlx::Error>(Seen {
+                status: from_json("seen", &text)?,
+                at: from_micros("seen_at", at)?,
+            })
+        });
         Ok(Self {
             id: raw.id,
             org_id: raw.org_id,
@@ -149,6 +169,7 @@ impl TryFrom<RawTask> for TaskRow {
             asked_at: from_micros("asked_at", raw.asked_at)?,
             created_at: from_micros("created_at", raw.created_at)?,
             changed_at: from_micros("changed_at", raw.changed_at)?,
+            seen: seen.transpose()?,
         })
     }
 }
@@ -175,6 +196,7 @@ from_row! {
         state_before: Option<String>,
         created_at: i64,
         begun_at: i64,
+        approved_by: Option<String>,
     }
 }
 
@@ -206,6 +228,7 @@ impl TryFrom<RawMessage> for TaskMessageRow {
             session_id: raw.session_id,
             approval_id: raw.approval_id,
             check_id: raw.check_id,
+            approved_by: raw.approved_by,
             claim: raw.claim,
             attempts: raw.attempts,
         })

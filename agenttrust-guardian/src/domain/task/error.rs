@@ -12,6 +12,14 @@ pub(crate) enum TaskError {
     /// It has ended: A2A's `TaskNotCancelable`.
     #[error("task {id:?} is {state} and cannot be cancelled any more")]
     NotCancelable { id: String, state: TaskState },
+    /// A message of it is on its way, so that neither side can cancel it: A2A's `TaskNotCancelable`.
+    #[error(
+        "a message of task {0:?} is just being sent to its agent, so it cannot be cancelled yet; cancel it again soon"
+    )]
+    BeingSent(String),
+    /// Its agent was not told to cancel it, as far as is known: A2A's `TaskNotCancelable`.
+    #[error("task {id:?} is unchanged, because {why}; ask for it, or cancel it again, in a moment")]
+    NotTold { id: String, why: &'static str },
     /// It cannot be done with this task or this target: A2A's `UnsupportedOperation`.
     #[error("{0}")]
     Unsupported(String),

@@ -367,6 +367,7 @@ impl Actors {
             digest: None,
             binds: None,
             key_id: None,
+            task_message: None,
             _place: None,
             summary: match chance.below(4) {
                 0 => Some("[0 chars]".to_owned()),

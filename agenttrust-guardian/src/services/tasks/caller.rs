@@ -34,11 +34,22 @@ impl Caller {
         }
     }
 
-    /// Whether it may see this task: of the agents that it speaks for, asking or asked, or sent with its key.
-    pub(super) fn may_see(&self, task: &TaskRow) -> bool {
-        let Some(agents) = self.sees() else { return true };
+    /// The task as it may see it: all of one of the agents that it speaks for that ask, and of one that they are asked what
+    /// has reached them.
+    pub(super) fn view(&self, task: TaskRow) -> Option<TaskRow> {
+        let Some(agents) = self.sees() else { return Some(task) };
         let is_of = |id: &str| agents.iter().any(|agent| agent == id);
-        is_of(&task.source) || is_of(&task.target_agent_id) || task.source == self.key.id
+        if is_of(&task.source) || task.source == self.key.id {
+            return Some(task);
+        }
+        if is_of(&task.target_agent_id) { task.into_seen() } else { None }
+    }
+
+    /// Whether it sees of this task only what has reached its target.
+    pub(super) fn is_only_asked(&self, task: &TaskRow) -> bool {
+        let asks =
+            |agents: Vec<String>| agents.contains(&task.source) || task.source == self.key.id;
+        self.sees().is_some_and(|agents| !asks(agents))
     }
 
     /// Whether it may have this task ended: its sender, and who may send for anyone.

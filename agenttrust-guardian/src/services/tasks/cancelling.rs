@@ -1,8 +1,9 @@
 //! A task is cancelled: here, or by its target where that works at it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::reading::Woken;
 use super::{Caller, adopt, hand, interfaces, reading, told, work};
 use crate::domain::Error;
 use crate::domain::task::{Phase, Task, TaskError, TaskState};
@@ -12,6 +13,8 @@ use crate::store::{TaskMessageRow, TaskRow};
 
 /// How long a target is waited for that is asked to cancel.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a message is waited for that is just being sent: what has arrived its target cancels.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(1);
 /// The code by which a target says that it does not cancel a task.
 const NOT_CANCELABLE: i64 = -32002;
 
@@ -22,24 +25,31 @@ pub(super) async fn cancel(
     target: Option<&str>,
     id: &str,
 ) -> Result<Task, TaskError> {
-    let task = reading::visible(engine, caller, target, id).await?;
-    if !caller.may_cancel(&task) {
-        return Err(Error::forbidden(format!(
-            "task {id:?} is another agent's, which cancels it; the agent that was asked fails it from its inbox"
-        ))
-        .into());
+    let begun = Instant::now();
+    let mut woken = Woken::by(engine, id);
+    loop {
+        let task = reading::visible(engine, caller, target, id).await?;
+        if !caller.may_cancel(&task) {
+            return Err(Error::forbidden(format!(
+                "task {id:?} is another agent's, which cancels it; the agent that was asked fails it from its inbox"
+            ))
+            .into());
+        }
+        need_going_on(&task)?;
+        engine.ensure_auditable()?;
+        let newest = engine.store.newest_task_message(task.id.clone()).await?;
+        let phase = newest.as_ref().map_or(Phase::Ended, |newest| newest.phase);
+        if phase == Phase::Sent || task.upstream.is_some() && phase != Phase::InDoubt {
+            return at_target(engine, task).await;
+        }
+        if let Some(task) = here(engine, &task, newest.as_ref()).await? {
+            return Ok(task);
+        }
+        let left = ARRIVES_WITHIN.saturating_sub(begun.elapsed());
+        if left.is_zero() || !woken.within(left).await {
+            return Err(TaskError::BeingSent(task.id));
+        }
     }
-    need_going_on(&task)?;
-    engine.ensure_auditable()?;
-    let newest = engine.store.newest_task_message(task.id.clone()).await?;
-    let phase = newest.as_ref().map_or(Phase::Ended, |newest| newest.phase);
-    if phase == Phase::Sent
-        || phase == Phase::Sending && task.upstream.is_some()
-        || task.upstream.is_some() && phase != Phase::InDoubt
-    {
-        return at_target(engine, task).await;
-    }
-    here(engine, &task, newest.as_ref()).await
 }
 
 fn need_going_on(task: &TaskRow) -> Result<(), TaskError> {
@@ -50,12 +60,12 @@ fn need_going_on(task: &TaskRow) -> Result<(), TaskError> {
     }
 }
 
-/// Ends what has not gone out yet, or is only in an inbox.
+/// Ends what has not gone out yet, or is only in an inbox; `None` where a message of it is just being sent.
 async fn here(
     engine: &Engine,
     task: &TaskRow,
     newest: Option<&TaskMessageRow>,
-) -> Result<Task, TaskError> {
+) -> Result<Option<Task>, TaskError> {
     let now = engine.clock.now();
     let doubted = newest.is_some_and(|newest| newest.phase == Phase::InDoubt);
     let text = match doubted {
@@ -68,18 +78,13 @@ async fn here(
     let Some(stepped) = ended.await? else {
         let now = engine.store.task(task.id.clone(), task.org_id.clone()).await?;
         now.as_ref().map_or(Ok(()), need_going_on)?;
-        return Err(Error::conflict(format!(
-            "task {:?} is just being handed to its agent; cancel it in a moment",
-            task.id
-        ))
-        .passing()
-        .into());
+        return Ok(None);
     };
     if let Some(message) = newest {
         told::ended(engine, &stepped.task, message).await;
     }
     work::follow(engine).await?;
-    Ok(stepped.task.task)
+    Ok(Some(stepped.task.task))
 }
 
 /// Has the target cancel what it works at.
@@ -118,10 +123,11 @@ async fn at_target(engine: &Arc<Engine>, task: TaskRow) -> Result<Task, TaskErro
         ))),
         Err(error) => {
             tracing::warn!(%error, task_id = task.id, "a target was not told to cancel a task");
-            Err(Error::unavailable(
-                "the agent does not answer, so it is not known whether it cancels the task; ask for the task later",
-            )
-            .into())
+            let why = match error {
+                SendError::NotSent(_) => "its agent could not be told to cancel it",
+                _ => "its agent gave no answer, so it is not known whether it cancels it",
+            };
+            Err(TaskError::NotTold { id: task.id, why })
         }
     }
 }

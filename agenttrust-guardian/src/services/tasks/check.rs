@@ -12,7 +12,7 @@ use super::asked::bound;
 use crate::domain::role::{Access, Permission};
 use crate::domain::{DecisionKind, Key, Reach};
 use crate::engine::Engine;
-use crate::pipeline::{self, Check, span};
+use crate::pipeline::{self, Check, Standing, span};
 use crate::services::approvals;
 use crate::store::{StoreError, TaskMessageRow, TaskRow};
 
@@ -57,12 +57,8 @@ pub(super) async fn ask(
         Err(error) => return Ok(Said::Denied(format!("it could not be bound: {error}"))),
     };
     let check = Arc::new(check_of(engine, (&key, agent_id), message, (&input, &commitment)));
-    if message.check_id.is_some() {
-        // It was allowed before, and the target not reached: what was used up for it is not asked for again.
-        return Ok(match pipeline::may_see(engine, &check) {
-            true => Said::Allowed(message.check_id.clone()),
-            false => Said::Denied("it may not be sent any more".to_owned()),
-        });
+    if let Some(check_id) = still_allowed(engine, &check, message).await? {
+        return Ok(Said::Allowed(Some(check_id)));
     }
     let span = span::begin(engine, &check);
     let answer = match pipeline::answer(engine, check).instrument(span.clone()).await {
@@ -80,6 +76,45 @@ pub(super) async fn ask(
             disclose(engine, (&key, agent_id), &approval_id, (input, commitment)).await;
             Said::Held { approval_id, why }
         }
+    })
+}
+
+/// Whether a message that was allowed a moment ago is so still. Nothing is asked for anew.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) async fn is_allowed_still(
+    engine: &Engine,
+    task: &TaskRow,
+    message: &TaskMessageRow,
+) -> Result<bool, StoreError> {
+    let key = engine.registry.keys.of_id(&message.key_id);
+    let (Some(key), None) = (key, gone(engine, task, message)) else { return Ok(false) };
+    let Some(agent_id) = &task.source_agent_id else {
+        return Ok(matches!(as_key(&key), Said::Allowed(_)));
+    };
+    let input = bound(&message.body);
+    let Ok(commitment) = commit(&engine.mcp_keys.binding, &input) else { return Ok(false) };
+    let check = check_of(engine, (&key, agent_id), message, (&input, &commitment));
+    Ok(still_allowed(engine, &check, message).await?.is_some())
+}
+
+/// The check by which a message may be handed on that was allowed before, and not handed on then: what was used up for it
+/// is not asked for again.
+async fn still_allowed(
+    engine: &Engine,
+    check: &Check,
+    message: &TaskMessageRow,
+) -> Result<Option<String>, StoreError> {
+    if message.check_id.is_none() && message.approved_by.is_none() {
+        return Ok(None);
+    }
+    Ok(match pipeline::standing(engine, check, message.approved_by.clone()).await? {
+        Standing::Allowed => message.check_id.clone(),
+        // Where the Guardian was stopped in between, only the approval knows of its check.
+        Standing::Approved(used_by) => message.check_id.clone().or(used_by),
+        Standing::Lost => None,
     })
 }
 
@@ -149,6 +184,7 @@ fn check_of(
         binds: None,
         key_id: Some(key_id(&engine.mcp_keys.binding)),
         summary: Some(format!("[{chars} chars]")),
+        task_message: Some(message.id.clone()),
         _place: None,
     }
 }

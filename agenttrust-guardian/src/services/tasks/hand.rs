@@ -11,12 +11,12 @@ use agenttrust::background;
 use futures_util::future::{Either, select};
 use serde_json::json;
 
-use super::work::{self, CLAIMED_FOR, Claimed, finished};
-use super::{adopt, hear, interfaces, outward, told};
+use super::work::{self, CLAIMED_FOR, Claimed, Ends, finished};
+use super::{adopt, check, hear, interfaces, outward, told};
 use crate::domain::task::{Phase, TRUST_EXTENSION, TaskState};
 use crate::engine::Engine;
 use crate::outbound::a2a::{Handed, Interface, SendError, Sent, Way};
-use crate::store::{StoreError, TaskRow};
+use crate::store::{Sight, StoreError, TaskRow};
 
 /// How often a claim is renewed while its message is on its way.
 const RENEWED_EVERY: Duration = Duration::from_secs(3);
@@ -44,12 +44,19 @@ pub(super) async fn hand(
     };
     if places.is_empty() {
         let text = "its agent is not reached any more where it works at this task".to_owned();
-        return work::end(engine, &claimed, Phase::Checking, TaskState::Failed, text).await;
+        let ends = Ends { from: Phase::Checking, state: TaskState::Failed, sight: Sight::Kept };
+        return work::end(engine, &claimed, ends, text).await;
     }
-    let Some(mut claimed) = begin(engine, claimed, &task).await? else { return Ok(()) };
+    let Some((mut claimed, task)) = begin(engine, claimed, &task).await? else { return Ok(()) };
     let handed = outward::handed(engine, &claimed.message, &task).await?;
     let mut failed = SendError::NotSent("it has no interface".to_owned());
+    let mut tried = false;
     for place in &places {
+        // The place before may have taken its time.
+        if tried && !check::is_allowed_still(engine, &task, &claimed.message).await? {
+            break;
+        }
+        tried = true;
         // Another replica may take it for lost, and its sender send it again: then it is not sent here.
         if !claimed.is_fresh() && !claimed.renew(engine).await? {
             return Ok(());
@@ -69,12 +76,12 @@ pub(super) async fn hand(
     not_handed(engine, &claimed, failed).await
 }
 
-/// Writes down that the message is about to be sent; `None` where it is not to be.
+/// Writes down that the message is about to be sent, and returns its task as it stands then; `None` where it is not to be.
 async fn begin(
     engine: &Engine,
     mut claimed: Claimed,
     task: &TaskRow,
-) -> Result<Option<Claimed>, StoreError> {
+) -> Result<Option<(Claimed, TaskRow)>, StoreError> {
     let (at, now) = (std::time::Instant::now(), engine.clock.now());
     let until = now.saturating_add(CLAIMED_FOR);
     let mut step = claimed.step(Phase::Checking, Phase::Sending);
@@ -93,9 +100,7 @@ async fn begin(
             row.task.metadata.insert(TRUST_EXTENSION.to_owned(), json!({ "in_doubt": true }));
         }
     });
-    if begun.await?.is_none() {
-        return Ok(None);
-    }
+    let Some(begun) = begun.await? else { return Ok(None) };
     claimed.at = at;
     let record = told::record("task.dispatched", task, &claimed.message);
     if let Err(error) = engine.audit.append(record).await {
@@ -103,7 +108,7 @@ async fn begin(
         again(engine, &claimed, "the audit log cannot be written".to_owned()).await?;
         return Ok(None);
     }
-    Ok(Some(claimed))
+    Ok(Some((claimed, begun.task)))
 }
 
 /// Why an attempt came to nothing.
@@ -134,11 +139,15 @@ async fn attempt(
     let sent = way.send(handed).await.map_err(Failed::Sending)?;
     let now = engine.clock.now();
     let place = place.clone();
+    let said = claimed.message.body.message.clone();
     let (to, change): (_, Change) = match sent {
-        Sent::Message(message) => (
-            Phase::Ended,
-            Box::new(move |row: &mut TaskRow| adopt::answer(&mut row.task, *message, now)),
-        ),
+        Sent::Message(message) => {
+            let adopted = move |row: &mut TaskRow| {
+                adopt::said(&mut row.task, &said);
+                adopt::answer(&mut row.task, *message, now);
+            };
+            (Phase::Ended, Box::new(adopted))
+        }
         Sent::Task(theirs) => {
             let goes_on = !theirs.status.state.is_terminal();
             let to = if goes_on { Phase::Sent } else { Phase::Ended };
@@ -146,6 +155,7 @@ async fn attempt(
                 let (id, context_id) = (theirs.id.clone(), theirs.context_id.clone());
                 row.upstream = Some(interfaces::upstream(&place, id, context_id));
                 row.asked_at = now;
+                adopt::said(&mut row.task, &said);
                 adopt::task(&mut row.task, *theirs, now);
             };
             (to, Box::new(adopted))
@@ -179,6 +189,7 @@ pub(super) async fn kept(
             let change = change.lock().ok().and_then(|mut change| change.take());
             if let Some(change) = change {
                 change(row);
+                row.sight(Sight::Shown, now);
             }
         });
         if let Some(stepped) = stepped.await? {
@@ -205,11 +216,13 @@ async fn not_handed(
         SendError::Refused { code, message } if goes_on.is_some() && code != TASK_NOT_FOUND => {
             let state = goes_on.unwrap_or(TaskState::Working);
             let text = format!("the agent refused the last message: {message} ({code})");
-            work::end(engine, claimed, Phase::Sending, state, text).await
+            let ends = Ends { from: Phase::Sending, state, sight: Sight::Shown };
+            work::end(engine, claimed, ends, text).await
         }
         failed @ (SendError::Refused { .. } | SendError::Lies(_)) => {
             let text = failed.to_string();
-            work::end(engine, claimed, Phase::Sending, TaskState::Failed, text).await
+            let ends = Ends { from: Phase::Sending, state: TaskState::Failed, sight: Sight::Shown };
+            work::end(engine, claimed, ends, text).await
         }
     }
 }
@@ -227,7 +240,8 @@ async fn again(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), St
             return doubt(engine, claimed, Phase::Sending, why).await;
         }
         let text = format!("the agent was not reached for {} s", TRIED_FOR.as_secs());
-        return work::end(engine, claimed, Phase::Sending, TaskState::Failed, text).await;
+        let ends = Ends { from: Phase::Sending, state: TaskState::Failed, sight: Sight::Kept };
+        return work::end(engine, claimed, ends, text).await;
     }
     let mut step = claimed.step(Phase::Sending, Phase::Ready);
     step.next_at = next_at;

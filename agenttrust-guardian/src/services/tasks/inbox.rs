@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use agenttrust::Timestamp;
 
+use super::check::{self, Said};
 use super::reading::LOOK_EVERY;
-use super::{adopt, told, work};
+use super::work::{self, CLAIMED_FOR, Claimed, Ends};
+use super::{adopt, told};
 use crate::domain::names::{check_name, check_text};
-use crate::domain::task::{Artifact, Message, Phase, Task, TaskState};
+use crate::domain::task::{Artifact, Message, Phase, Task, TaskState, trust};
 use crate::domain::{Error, Key, ids};
 use crate::engine::Engine;
 use crate::services::agents::{active, known};
-use crate::store::{Step, StoreError, TaskMessageRow};
+use crate::store::{Sight, Step, StoreError, TaskMessageRow, TaskRow};
 
 /// How long a lease may run in one go.
 pub(crate) const LEASES: std::ops::RangeInclusive<Duration> =
@@ -60,7 +62,7 @@ pub(crate) enum Outcome {
 ///
 /// A task may have been taken by then, and is there again once its lease has run out.
 pub(crate) async fn next<W>(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     (key, agent_id): (&Key, &str),
     lease: Duration,
     wait: Duration,
@@ -95,25 +97,74 @@ pub(crate) async fn next<W>(
     Ok(None)
 }
 
+/// Takes the oldest task that may be handed out as things are now; what may not is not there any more.
 async fn take(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     key: &Key,
     agent_id: &str,
     lease: Duration,
 ) -> Result<Option<Fetched>, Error> {
+    loop {
+        let (at, now) = (Instant::now(), engine.clock.now());
+        // Until it is checked it is taken for a moment only, so that what stops here holds nothing up.
+        let (claim, until) = (ids::new("lease_"), now.saturating_add(CLAIMED_FOR));
+        let of = (key.org_id.clone(), agent_id.to_owned());
+        let taken = engine.store.next_in_inbox(of, (claim.clone(), until), now).await?;
+        let Some(message) = taken else { return Ok(None) };
+        let (id, org_id) = (message.task_id.clone(), message.org_id.clone());
+        let Some(task) = engine.store.task(id, org_id).await? else { continue };
+        let claimed = Claimed { message, claim, at, doubted: false };
+        // What a worker had before has reached its agent, and what none had is gone from its inbox.
+        let sight = match task.state() {
+            TaskState::Submitted => Sight::Withdrawn,
+            _ => Sight::Kept,
+        };
+        match check::ask(engine, &task, &claimed.message).await? {
+            Said::Allowed(_) => {
+                if let Some(fetched) = hand_out(engine, claimed, lease).await? {
+                    return Ok(Some(fetched));
+                }
+            }
+            Said::Held { approval_id, why } => {
+                let mut claimed = claimed;
+                claimed.message.approval_id = Some(approval_id);
+                work::hold(engine, &claimed, (Phase::Leased, sight), why).await?;
+            }
+            Said::Denied(why) => {
+                let ends = Ends { from: Phase::Leased, state: TaskState::Rejected, sight };
+                let text = format!("the message was not handed on: {why}");
+                work::end(engine, &claimed, ends, text).await?;
+            }
+            Said::Undecided => {
+                let back = claimed.step(Phase::Leased, Phase::Inbox);
+                engine.store.step_task(back, now, |_| {}).await?;
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Gives a task that was taken to its worker; `None` where it has ended meanwhile.
+async fn hand_out(
+    engine: &Engine,
+    claimed: Claimed,
+    lease: Duration,
+) -> Result<Option<Fetched>, Error> {
+    let Claimed { message, claim: lease_id, .. } = claimed;
     let now = engine.clock.now();
-    let (lease_id, until) = (ids::new("lease_"), now.saturating_add(lease));
-    let of = (key.org_id.clone(), agent_id.to_owned());
-    let taken = engine.store.next_in_inbox(of, (lease_id.clone(), until), now).await?;
-    let Some(message) = taken else { return Ok(None) };
+    let until = now.saturating_add(lease);
+    if !engine.store.extend_lease(message.id.clone(), lease_id.clone(), until).await? {
+        return Ok(None);
+    }
     let working = engine.store.change_task(message.task_id.clone(), now, move |row| {
         if row.state() != TaskState::Working {
             adopt::stand(&mut row.task, TaskState::Working, now);
         }
+        row.sight(Sight::Shown, now);
     });
     let Some(stepped) = working.await? else { return Ok(None) };
     work::follow(engine).await?;
-    let row = stepped.task;
+    let Some(row) = stepped.task.into_seen() else { return Ok(None) };
     Ok(Some(Fetched {
         message: super::asked::shown(&message.body.message, &row.id, &row.context_id),
         source_agent_id: row.source_agent_id,
@@ -166,6 +217,7 @@ pub(crate) async fn end(
             None => adopt::stand(&mut row.task, state, now),
         }
         row.task.artifacts = artifacts;
+        row.sight(Sight::Shown, now);
     });
     if let Some(stepped) = ended.await? {
         let mut record = told::record("task.ended", &stepped.task, &message);
@@ -173,7 +225,7 @@ pub(crate) async fn end(
         told::enqueue(engine, record).await;
         told::outcome(engine, &stepped.task, &message, state).await;
         work::follow(engine).await?;
-        return Ok(stepped.task.task);
+        return stepped.task.into_seen().map(|row| row.task).ok_or_else(|| lost(&message.task_id));
     }
     said_before(engine, lease, &message, state).await
 }
@@ -189,7 +241,7 @@ async fn said_before(
     let task = engine.store.task(id.clone(), org_id).await?;
     let now = engine.store.newest_task_message(id.clone()).await?;
     let is_mine = now.is_some_and(|now| now.claim.as_deref() == Some(lease.lease_id));
-    match task {
+    match task.and_then(TaskRow::into_seen) {
         Some(task) if task.state() == state && is_mine => Ok(task.task),
         Some(task) if task.state().is_terminal() => Err(Error::conflict(format!(
             "task {id:?} is {} already, so nothing more comes of it",
@@ -227,12 +279,16 @@ fn lost(id: &str) -> Error {
 async fn found(engine: &Engine, key: &Key, lease: Lease<'_>) -> Result<TaskMessageRow, Error> {
     active(&*known(engine, &key.org_id, lease.agent_id)?)?;
     check_name("lease_id", lease.lease_id)?;
+    let unknown = || Error::unknown("task", lease.task_id);
+    // What has not reached the agent is not there for it.
+    let task = engine.store.task(lease.task_id.to_owned(), key.org_id.clone()).await?;
+    task.and_then(TaskRow::into_seen).ok_or_else(unknown)?;
     let found: Result<_, StoreError> =
         engine.store.newest_task_message(lease.task_id.to_owned()).await;
     let is_there = |message: &TaskMessageRow| {
         message.org_id == key.org_id && message.target_agent_id == lease.agent_id
     };
-    found?.filter(is_there).ok_or_else(|| Error::unknown("task", lease.task_id))
+    found?.filter(is_there).ok_or_else(unknown)
 }
 
 fn check_artifacts(artifacts: &[Artifact]) -> Result<(), Error> {
@@ -242,6 +298,8 @@ fn check_artifacts(artifacts: &[Artifact]) -> Result<(), Error> {
     }
     for (place, artifact) in artifacts.iter().enumerate() {
         check_name(&format!("artifacts[{place}].artifactId"), &artifact.artifact_id)?;
+        trust::refuse_artifact(artifact, &format!("artifacts[{place}]"))
+            .map_err(|misread| Error::invalid(&misread.field, misread.problem))?;
         let parts = artifact.parts.len();
         if !(1..=PARTS_MOST).contains(&parts) {
             let wrong = format!("has {parts} entries; use 1 to {PARTS_MOST}");

@@ -1,14 +1,16 @@
 //! Who is to be told when a task changes: asked for by who sees it, kept sealed, and seen by nobody else.
 
+use agenttrust::model::AgentStatus;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, reading};
-use crate::domain::task::{TaskError, Version};
-use crate::domain::{Error, Sealer, Secret, ids};
+use crate::domain::ids::{self, SESSION_PREFIX};
+use crate::domain::task::{Task, TaskError, Version};
+use crate::domain::{Error, Role, Sealer, Secret};
 use crate::engine::Engine;
-use crate::services::sealed;
-use crate::store::{SecretOf, TASK_PUSHES_MOST, TaskPushRow};
+use crate::services::{sealed, sessions};
+use crate::store::{LeasedPush, SecretOf, TASK_PUSHES_MOST, TaskPushRow};
 
 /// The longest secret that is sent along, in bytes.
 const SECRET_MAX_BYTES: usize = 4_000;
@@ -103,6 +105,7 @@ pub(crate) async fn set(
     let task = reading::visible(engine, caller, target, task_id).await?;
     new.check(engine)?;
     let id = ids::new("psh_");
+    let earliest = agenttrust::Timestamp::from_unix_micros(0);
     let row = TaskPushRow {
         owner: caller.source().to_owned(),
         // Without a name there is one for each task, so that a message sent again has no one told twice.
@@ -112,13 +115,13 @@ pub(crate) async fn set(
         scheme: new.scheme,
         secret: seal(&engine.sealer, &id, new.token, new.credentials)?,
         created_by: caller.key.id.clone(),
+        session_id: caller.session_id.clone(),
         created_at: engine.clock.now(),
+        told_at: earliest.filter(|_| at_once).unwrap_or(task.changed_at),
         task_id: task.id,
         id,
     };
-    let earliest = agenttrust::Timestamp::from_unix_micros(0);
-    let told_at = earliest.filter(|_| at_once).unwrap_or(task.changed_at);
-    if !engine.store.put_task_push(row.clone(), told_at).await? {
+    if !engine.store.put_task_push(row.clone()).await? {
         return Err(Error::too_many(format!(
             "{TASK_PUSHES_MOST} are told of this task already, which is the most; delete one first"
         ))
@@ -172,6 +175,69 @@ fn seal(
     // Two texts always can be written.
     let text = Secret::from(serde_json::to_string(&along).unwrap_or_default());
     sealer.seal(&SecretOf::TaskPush.about(id), &text).map(Some)
+}
+
+/// How a task stands as this one may be told of it.
+#[derive(Debug)]
+pub(crate) enum News {
+    Task(Box<Task>),
+    /// Nothing that it sees has changed since it was told last.
+    Nothing,
+    /// Its owner may not be told at the moment.
+    Later,
+    /// It sees the task no more, or its owner is gone.
+    Gone,
+}
+
+/// What this one is to be told now: what its owner sees.
+pub(crate) fn news(engine: &Engine, leased: &LeasedPush) -> News {
+    let push = &leased.push;
+    let owner = match owner(engine, push) {
+        Standing::Here(owner) => owner,
+        Standing::Away => return News::Later,
+        Standing::Gone => return News::Gone,
+    };
+    match owner.view(leased.task.clone()) {
+        None => News::Gone,
+        Some(seen) if seen.changed_at <= push.told_at => News::Nothing,
+        Some(seen) => News::Task(Box::new(seen.task)),
+    }
+}
+
+/// Whether one who asked to be told could ask for the task now.
+enum Standing {
+    Here(Caller),
+    /// Not at the moment.
+    Away,
+    /// Never again.
+    Gone,
+}
+
+/// Who is told, as things are now: who may ask for nothing any more is told nothing any more.
+fn owner(engine: &Engine, push: &TaskPushRow) -> Standing {
+    let Some(key) = engine.registry.keys.of_id(&push.created_by) else { return Standing::Gone };
+    let session_id = push.session_id.clone().filter(|id| id.starts_with(SESSION_PREFIX));
+    let is_open = |id: &String| sessions::open_session(engine, &key.org_id, id).is_some();
+    let is_gateway = key.role == Role::Gateway;
+    // A gateway speaks for no one outside of a session.
+    if session_id.as_ref().map_or(is_gateway, |id| !is_open(id)) {
+        return Standing::Gone;
+    }
+    let agent_id = (push.owner != key.id).then(|| push.owner.clone());
+    let owner = Caller { key, agent_id, session_id };
+    // Those who look after agents see what became of one.
+    let speaks = is_gateway || owner.key.role == Role::Agent;
+    let Some(agent_id) = owner.agent_id.as_ref().filter(|_| speaks) else {
+        return Standing::Here(owner);
+    };
+    let agent = engine.registry.agents.get(&owner.key.org_id, agent_id);
+    match agent.map(|entry| entry.agent.status) {
+        Some(AgentStatus::Active) if is_gateway || owner.key.is_bound_to(agent_id) => {
+            Standing::Here(owner)
+        }
+        Some(AgentStatus::Suspended) => Standing::Away,
+        _ => Standing::Gone,
+    }
 }
 
 /// What is sent along to this one.

@@ -16,7 +16,7 @@ use crate::domain::names::check_name;
 use crate::domain::task::{TASK_PREFIX, Task, TaskError, TaskState};
 use crate::engine::Engine;
 use crate::outbound::a2a::{SendError, Way};
-use crate::store::{Place, Stepped, StoreError, TaskQuery, TaskRow, TaskRows};
+use crate::store::{Place, Sight, Stepped, StoreError, TaskQuery, TaskRow, TaskRows};
 
 /// How old what is known of a task at its target may be.
 const FRESH: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many tasks a page has at most.
 const PAGE_MOST: usize = 100;
 
-/// The task of this id, of this target where one is given, if the caller may see it.
+/// The task of this id, of this target where one is given, as the caller sees it.
 ///
 /// # Errors
 ///
@@ -44,10 +44,8 @@ pub(super) async fn visible(
     }
     let org_id = caller.key.org_id.clone();
     let found = engine.reading_store.task(id.to_owned(), org_id).await?;
-    let is_seen = |task: &TaskRow| {
-        target.is_none_or(|target| task.target_agent_id == target) && caller.may_see(task)
-    };
-    found.filter(is_seen).ok_or_else(unknown)
+    let is_meant = |task: &TaskRow| target.is_none_or(|target| task.target_agent_id == target);
+    found.filter(is_meant).and_then(|task| caller.view(task)).ok_or_else(unknown)
 }
 
 /// The task, asked after at its target where that was not done a moment ago.
@@ -58,8 +56,12 @@ pub(super) async fn get(
     id: &str,
 ) -> Result<Task, TaskError> {
     let task = visible(engine, caller, target, id).await?;
+    // What the target does it need not be told.
+    if caller.is_only_asked(&task) {
+        return Ok(task.task);
+    }
     // Who is heard here says more than its row.
-    if let Some((heard, _)) = engine.tasks.join(&task.id) {
+    if let Some(heard) = engine.tasks.heard(&task.id) {
         return Ok(heard);
     }
     match ask_after(engine, &task).await {
@@ -110,6 +112,7 @@ pub(super) async fn keep(
                     // What was kept since it was asked is newer than its answer.
                     if row.changed_at == seen {
                         adopt::task(&mut row.task, theirs, now);
+                        row.sight(Sight::Shown, now);
                     }
                 })
                 .await?
@@ -120,6 +123,7 @@ pub(super) async fn keep(
                 .store
                 .change_task(task.id.clone(), now, move |row| {
                     adopt::say(&mut row.task, TaskState::Failed, text, now, None);
+                    row.sight(Sight::Shown, now);
                 })
                 .await?
         }
@@ -167,9 +171,9 @@ pub(super) async fn rows(
         after,
         limit: i64::try_from(limit).unwrap_or(i64::MAX),
     };
-    let TaskRows { rows, more, total } = engine.reading_store.tasks(wanted).await?;
-    let last = rows.last().filter(|_| more);
-    let next = last.map(|row| format!("{}.{}", row.changed_at.unix_micros(), row.id));
+    let TaskRows { rows, next, total } = engine.reading_store.tasks(wanted).await?;
+    let next = next.map(|next| format!("{}.{}", next.created_at.unix_micros(), next.id));
+    let rows = rows.into_iter().filter_map(|row| caller.view(row)).collect();
     Ok((rows, next, total.unsigned_abs()))
 }
 

@@ -15,8 +15,13 @@ use crate::domain::task::{
 use crate::domain::{Error, ids};
 use crate::engine::Engine;
 use crate::services::agents::{active, known};
-use crate::store::{Begun, TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskRow};
+use crate::store::{
+    Begun, Standing, TASKS_UNDER_WAY_BETWEEN_MOST, TASKS_UNDER_WAY_MOST, TaskMessageRow, TaskRow,
+    Whole,
+};
 
+/// The longest task that takes one more message, as JSON, in bytes.
+const TASK_MAX_BYTES: usize = 8 << 20;
 /// How long a sender waits at least until it is decided what becomes of its message.
 const DECIDED_WITHIN: Duration = Duration::from_secs(4);
 
@@ -112,6 +117,7 @@ async fn begin(
         state_before: goes_on.is_some().then(|| task.state()),
         created_at: now,
         begun_at: now,
+        approved_by: None,
     };
     let kept = match goes_on {
         Some(_) => engine.store.begin_message(message.clone()).await?,
@@ -128,12 +134,26 @@ async fn begin(
         Begun::After(open) => Err(not_yet(&open)),
         Begun::Over(Some(state)) => Err(over(&message.task_id, state)),
         Begun::Over(None) => Err(TaskError::NotFound(message.task_id)),
-        Begun::Full => Err(Error::too_many(format!(
-            "{TASKS_UNDER_WAY_MOST} tasks are under way of this sender or for this agent, which is the most; wait until \
-             some have ended, or cancel them"
-        ))
-        .into()),
+        Begun::Full(whole) => Err(full(whole).into()),
     }
+}
+
+/// Says of what as much is under way as may be, and when there is room again.
+fn full(whole: Whole) -> Error {
+    Error::too_many(match whole {
+        Whole::Share => format!(
+            "{TASKS_UNDER_WAY_BETWEEN_MOST} tasks of this sender are under way for this agent, which is its share, and the \
+             rest is kept for others; cancel some, or send this one again once some have ended"
+        ),
+        Whole::Sender => format!(
+            "{TASKS_UNDER_WAY_MOST} tasks of this sender are under way, which is the most; cancel some, or send this one \
+             again once some have ended"
+        ),
+        Whole::Target => format!(
+            "{TASKS_UNDER_WAY_MOST} tasks are under way for this agent, which is the most; send this one again once some \
+             have ended"
+        ),
+    })
 }
 
 /// The task that a message goes on with: its sender's own, with the same target.
@@ -156,6 +176,12 @@ async fn going_on(
     }
     if task.state().is_terminal() {
         return Err(over(id, task.state()));
+    }
+    if serde_json::json!(task.task).to_string().len() > TASK_MAX_BYTES {
+        return Err(TaskError::Unsupported(format!(
+            "task {id:?} holds more than {TASK_MAX_BYTES} bytes and takes no more messages; send one without taskId, in \
+             the same context"
+        )));
     }
     Ok(task)
 }
@@ -211,6 +237,7 @@ fn task(caller: &Caller, target: &str, checked: &Checked, now: Timestamp) -> Tas
         asked_at: now,
         created_at: now,
         changed_at: now,
+        seen: None,
     }
 }
 
@@ -225,20 +252,23 @@ async fn settled(
     let begun = Instant::now();
     let mut woken = Woken::by(engine, &message.task_id);
     loop {
-        // In this order: as the task stood before the message moved on, it is nothing to go by.
-        let newest = engine.store.newest_task_message(message.task_id.clone()).await?;
-        let phase = newest.map_or(Phase::Ended, |newest| newest.phase);
-        let task = reading::visible(engine, caller, None, &message.task_id).await?;
+        // Only how it stands: all that wait hold no tasks.
+        let (id, org_id) = (message.task_id.clone(), message.org_id.clone());
+        let Some(Standing { state, phase, .. }) =
+            engine.store.task_standing(id, org_id, false).await?
+        else {
+            return Err(TaskError::NotFound(message.task_id.clone()));
+        };
         let least = if phase == Phase::Checking { DECIDED_WITHIN.max(wait) } else { wait };
-        let state = task.state();
         let done = state.is_terminal()
             || phase == Phase::InDoubt
             || phase != Phase::Checking && state.is_interrupted();
         let left = least.saturating_sub(begun.elapsed());
         if done || left.is_zero() || !woken.within(left).await {
-            return Ok(task.task);
+            return Ok(reading::visible(engine, caller, None, &message.task_id).await?.task);
         }
         if phase == Phase::Sent {
+            let task = reading::visible(engine, caller, None, &message.task_id).await?;
             reading::ask_after(engine, &task).await;
         }
     }

@@ -12,7 +12,7 @@ use super::{adopt, hand, interfaces, told};
 use crate::domain::ids;
 use crate::domain::task::{Phase, TaskState};
 use crate::engine::Engine;
-use crate::store::{Step, Stepped, StoreError, TaskMessageRow, TaskRow};
+use crate::store::{Sight, Step, Stepped, StoreError, TaskMessageRow, TaskRow};
 
 /// How long a message is one replica's own without a word of it: a replica that died holds it no longer.
 pub(super) const CLAIMED_FOR: Duration = Duration::from_secs(10);
@@ -116,7 +116,7 @@ async fn move_on(engine: &Arc<Engine>, mut claimed: Claimed) -> Result<(), Store
         }
         Said::Held { approval_id, why } => {
             claimed.message.approval_id = Some(approval_id);
-            hold(engine, &claimed, why).await
+            hold(engine, &claimed, (Phase::Checking, Sight::Kept), why).await
         }
         Said::Denied(why) => refuse(engine, &claimed, why).await,
         Said::Undecided => {
@@ -127,10 +127,15 @@ async fn move_on(engine: &Arc<Engine>, mut claimed: Claimed) -> Result<(), Store
 }
 
 /// Waits for an approval.
-async fn hold(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), StoreError> {
+pub(super) async fn hold(
+    engine: &Engine,
+    claimed: &Claimed,
+    (from, sight): (Phase, Sight),
+    why: String,
+) -> Result<(), StoreError> {
     let now = engine.clock.now();
     let approval_id = claimed.message.approval_id.clone().unwrap_or_default();
-    let (step, doubted) = (claimed.step(Phase::Checking, Phase::Held), claimed.doubted);
+    let (step, doubted) = (claimed.step(from, Phase::Held), claimed.doubted);
     let text = format!(
         "it waits for approval {approval_id} ({why}); it goes on by itself once that is given, and what is sent \
          meanwhile is not kept"
@@ -141,6 +146,7 @@ async fn hold(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), Sto
             false => json!({ "approval_id": approval_id }),
         };
         adopt::say(&mut row.task, TaskState::AuthRequired, text, now, Some(known));
+        row.sight(sight, now);
     });
     if let Some(stepped) = held.await? {
         told::enqueue(engine, told::record("task.held", &stepped.task, &claimed.message)).await;
@@ -160,7 +166,8 @@ async fn later(
 ) -> Result<(), StoreError> {
     let now = engine.clock.now();
     if claimed.message.begun_at.until(now) > UNDECIDED_FOR {
-        return end(engine, claimed, Phase::Checking, TaskState::Failed, why.to_owned()).await;
+        let ends = Ends { from: Phase::Checking, state: TaskState::Failed, sight: Sight::Kept };
+        return end(engine, claimed, ends, why.to_owned()).await;
     }
     let mut step = claimed.step(Phase::Checking, Phase::Held);
     step.approval_id = None;
@@ -177,19 +184,28 @@ async fn refuse(engine: &Engine, claimed: &Claimed, why: String) -> Result<(), S
         return hand::doubt(engine, claimed, Phase::Checking, &why).await;
     }
     let state = claimed.message.state_before.unwrap_or(TaskState::Rejected);
-    let text = format!("the message was not sent: {why}");
-    end(engine, claimed, Phase::Checking, state, text).await
+    let ends = Ends { from: Phase::Checking, state, sight: Sight::Kept };
+    end(engine, claimed, ends, format!("the message was not sent: {why}")).await
+}
+
+/// How what is done about a message ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// The phase that it is in.
+    pub(super) from: Phase,
+    /// How its task stands then.
+    pub(super) state: TaskState,
+    pub(super) sight: Sight,
 }
 
 /// Ends what is done about a message, with a word about its task.
 pub(super) async fn end(
     engine: &Engine,
     claimed: &Claimed,
-    from: Phase,
-    state: TaskState,
+    ends: Ends,
     text: String,
 ) -> Result<(), StoreError> {
-    let now = engine.clock.now();
+    let (Ends { from, state, sight }, now) = (ends, engine.clock.now());
     let goes_on = claimed.message.state_before.is_some() && !state.is_terminal();
     // What went on at the target before goes on there.
     let to = if goes_on { Phase::Sent } else { Phase::Ended };
@@ -197,6 +213,7 @@ pub(super) async fn end(
     step.next_at = now;
     let ended = engine.store.step_task(step, now, move |row| {
         adopt::say(&mut row.task, state, text, now, None);
+        row.sight(sight, now);
     });
     match ended.await? {
         Some(stepped) => finished(engine, &claimed.message, &stepped).await,
@@ -225,6 +242,7 @@ async fn into_inbox(engine: &Engine, claimed: &Claimed) -> Result<(), StoreError
     let step = claimed.step(Phase::Checking, Phase::Inbox);
     let put = engine.store.step_task(step, now, move |row| {
         adopt::stand(&mut row.task, TaskState::Submitted, now);
+        row.sight(Sight::Shown, now);
     });
     if let Some(stepped) = put.await? {
         let record = told::record("task.dispatched", &stepped.task, &claimed.message);

@@ -88,6 +88,7 @@ const CONSUME: &str = "UPDATE approvals SET status = 'consumed', uses = uses + 1
 const USE: &str = "UPDATE approvals SET uses = uses + 1, used_by_check = $2, used_at = $3, \
                    succeeded = NULL, outcome_at = NULL \
                    WHERE id = $1 AND status = 'approved' AND expires_at > $3";
+const LET_MESSAGE_GO: &str = "UPDATE task_messages SET approved_by = $2 WHERE id = $1";
 /// What a held check asks to have approved, and what the approval is bound to.
 #[derive(Clone, Debug)]
 pub(crate) struct NewApproval {
@@ -193,6 +194,8 @@ pub(crate) struct Held {
     pub(crate) charges: Vec<Charge>,
     /// ... and when, by the clock of the budgets.
     pub(crate) charged_at: Timestamp,
+    /// The message of a task that is checked: what it uses is kept with it.
+    pub(crate) task_message: Option<String>,
 }
 
 /// What a held check gets.
@@ -228,12 +231,18 @@ impl Store {
             transaction.lock(&held.approval.agent_id).await?;
             let (now, charged_at) = (held.now, held.charged_at);
             let charges = held.charges.clone();
+            let message = held.task_message.clone();
             let settled = settle(&mut transaction, held, own_votes).await?;
             if let Settled::Used(_) = &settled
                 && let Some(spent) = budgets::take(&mut transaction, charges, charged_at).await?
             {
                 // Nothing is committed, so the approval stays as it was.
                 return Ok(Settled::OutOfBudget(spent));
+            }
+            // Together: a message never loses an approval that it has used.
+            if let (Settled::Used(row), Some(message)) = (&settled, message) {
+                let go = query(LET_MESSAGE_GO).bind(message).bind(&row.approval.id);
+                go.execute(&mut transaction).await?;
             }
             if let Settled::Opened(row, _) = &settled {
                 outbox::enqueue(&mut transaction, Event::Pending, &row.approval, now).await?;
@@ -254,7 +263,7 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held { approval: wanted, askers, check_id, now, charges, charged_at } = held;
+    let Held { approval: wanted, askers, check_id, now, charges, charged_at, .. } = held;
     let at = now.unix_micros();
     // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
     let (standing,): (String,) =

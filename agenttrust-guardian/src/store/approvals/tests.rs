@@ -35,6 +35,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         now,
         charges: Vec::new(),
         charged_at: now,
+        task_message: None,
     }
 }
 

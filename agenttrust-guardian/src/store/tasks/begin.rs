@@ -13,6 +13,8 @@ const UNDER_WAY: &str = "SELECT COUNT(*) FROM tasks WHERE org_id = $1 AND source
                          AND state NOT IN ('completed', 'failed', 'canceled', 'rejected')";
 const UNDER_WAY_AT_TARGET: &str = "SELECT COUNT(*) FROM tasks WHERE org_id = $1 AND target_agent_id = $2 \
                                    AND state NOT IN ('completed', 'failed', 'canceled', 'rejected')";
+const UNDER_WAY_BETWEEN: &str = "SELECT COUNT(*) FROM tasks WHERE org_id = $1 AND target_agent_id = $2 \
+                                 AND source = $3 AND state NOT IN ('completed', 'failed', 'canceled', 'rejected')";
 const INSERT_TASK: &str = "INSERT INTO tasks (id, org_id, context_id, source, source_agent_id, target_agent_id, \
                            state, task, bytes, upstream, asked_at, created_at, changed_at) \
                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
@@ -39,7 +41,18 @@ pub(crate) enum Begun {
     /// Its task has ended, or is gone.
     Over(Option<TaskState>),
     /// As many tasks are under way as may be.
-    Full,
+    Full(Whole),
+}
+
+/// Of what as much is under way as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// Of the share that this sender has of what this target is asked.
+    Share,
+    /// Of all that this sender asks.
+    Sender,
+    /// Of all that this target is asked.
+    Target,
 }
 
 impl Store {
@@ -55,14 +68,8 @@ impl Store {
             if let Some(known) = known(&mut transaction, &message).await? {
                 return Ok(Begun::Known(Box::new(known)));
             }
-            for (sql, whose) in
-                [(UNDER_WAY, &task.source), (UNDER_WAY_AT_TARGET, &task.target_agent_id)]
-            {
-                let (count,): (i64,) =
-                    query(sql).bind(&task.org_id).bind(whose).fetch_one(&mut transaction).await?;
-                if count >= TASKS_UNDER_WAY_MOST {
-                    return Ok(Begun::Full);
-                }
+            if let Some(whole) = full(&mut transaction, &task).await? {
+                return Ok(Begun::Full(whole));
             }
             insert_task(&mut transaction, &task).await?;
             insert_message(&mut transaction, &message).await?;
@@ -119,6 +126,26 @@ impl Store {
         })
         .await
     }
+}
+
+/// Of what as many tasks are under way as may be, so that this one is one too many.
+async fn full(transaction: &mut Transaction, task: &TaskRow) -> Result<Option<Whole>, sqlx::Error> {
+    let (org_id, source, target) = (&task.org_id, &task.source, &task.target_agent_id);
+    for (counting, most, whole) in [
+        (
+            query(UNDER_WAY_BETWEEN).bind(org_id).bind(target).bind(source),
+            TASKS_UNDER_WAY_BETWEEN_MOST,
+            Whole::Share,
+        ),
+        (query(UNDER_WAY).bind(org_id).bind(source), TASKS_UNDER_WAY_MOST, Whole::Sender),
+        (query(UNDER_WAY_AT_TARGET).bind(org_id).bind(target), TASKS_UNDER_WAY_MOST, Whole::Target),
+    ] {
+        let (count,): (i64,) = counting.fetch_one(&mut *transaction).await?;
+        if count >= most {
+            return Ok(Some(whole));
+        }
+    }
+    Ok(None)
 }
 
 async fn known(

@@ -11,46 +11,54 @@ const UPSTREAM_IN_CONTEXT: &str = "SELECT upstream FROM tasks WHERE org_id = $1 
                                    AND target_agent_id = $4 AND upstream IS NOT NULL \
                                    ORDER BY created_at DESC LIMIT 1";
 const CARD_OPTIONS: &str = "SELECT options FROM agent_cards WHERE agent_id = $1 AND org_id = $2";
-// A list of many is sent as JSON, which each database reads in its own way.
+// A list of many is sent as JSON, which each database reads in its own way. Those who are asked see of a task only what has
+// reached them: how it stands, and since when, are others than its sender's.
 macro_rules! list {
-    ($what:expr, $agents:literal, $rest:literal) => {
+    ($agents:literal, $own:literal, $asked:literal) => {
         concat!(
-            "SELECT ",
-            $what,
-            " FROM tasks WHERE org_id = $1 AND ($2 IS NULL OR source IN (",
-            $agents,
-            ") OR target_agent_id IN (",
+            "SELECT id, bytes, changed_at AS stood_at FROM tasks WHERE org_id = $1 AND ($2 IS NULL OR source IN (",
             $agents,
             ")) AND ($3 IS NULL OR target_agent_id = $3) AND ($4 IS NULL OR context_id = $4) \
              AND ($5 IS NULL OR state = $5) AND ($6 IS NULL OR changed_at >= $6)",
-            $rest
+            $own,
+            " UNION ALL SELECT id, bytes, seen_at AS stood_at FROM tasks WHERE org_id = $1 AND $2 IS NOT NULL \
+             AND target_agent_id IN (",
+            $agents,
+            ") AND source NOT IN (",
+            $agents,
+            ") AND seen_at IS NOT NULL AND ($3 IS NULL OR target_agent_id = $3) \
+             AND ($4 IS NULL OR context_id = $4) AND ($5 IS NULL OR seen_state = $5) \
+             AND ($6 IS NULL OR seen_at >= $6)",
+            $asked
         )
     };
 }
 macro_rules! page {
     ($agents:literal) => {
-        list!(
-            "id, bytes",
-            $agents,
-            " AND ($7 IS NULL OR (changed_at, id) < ($7, $8)) ORDER BY changed_at DESC, id DESC LIMIT $9"
+        concat!(
+            "SELECT id, bytes, stood_at FROM (",
+            list!(
+                $agents,
+                " AND ($7 IS NULL OR (changed_at, id) < ($7, $8))",
+                " AND ($7 IS NULL OR (seen_at, id) < ($7, $8))"
+            ),
+            ") listed ORDER BY stood_at DESC, id DESC LIMIT $9"
         )
+    };
+}
+macro_rules! count {
+    ($agents:literal) => {
+        concat!("SELECT COUNT(*) FROM (", list!($agents, "", ""), ") listed")
     };
 }
 const PAGE_ON_SQLITE: &str = page!("SELECT value FROM json_each($2)");
 const PAGE_ON_POSTGRES: &str = page!("SELECT jsonb_array_elements_text($2::jsonb)");
-const COUNT_ON_SQLITE: &str = list!("COUNT(*)", "SELECT value FROM json_each($2)", "");
-const COUNT_ON_POSTGRES: &str =
-    list!("COUNT(*)", "SELECT jsonb_array_elements_text($2::jsonb)", "");
+const COUNT_ON_SQLITE: &str = count!("SELECT value FROM json_each($2)");
+const COUNT_ON_POSTGRES: &str = count!("SELECT jsonb_array_elements_text($2::jsonb)");
 
 macro_rules! of_ids {
     ($ids:literal) => {
-        concat!(
-            "SELECT ",
-            task_columns!(),
-            " FROM tasks WHERE id IN (",
-            $ids,
-            ") ORDER BY changed_at DESC, id DESC"
-        )
+        concat!("SELECT ", task_columns!(), " FROM tasks WHERE id IN (", $ids, ")")
     };
 }
 const OF_IDS_ON_SQLITE: &str = of_ids!("SELECT value FROM json_each($1)");
@@ -63,8 +71,8 @@ const PAGE_BYTES: i64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct TaskRows {
     pub(crate) rows: Vec<TaskRow>,
-    /// Whether others follow.
-    pub(crate) more: bool,
+    /// Where the next page begins, if others follow.
+    pub(crate) next: Option<Place>,
     /// How many there are on all pages.
     pub(crate) total: i64,
 }
@@ -73,7 +81,7 @@ pub(crate) struct TaskRows {
 #[derive(Clone, Debug)]
 pub(crate) struct TaskQuery {
     pub(crate) org_id: String,
-    /// Those that these ask, or are asked; `None` for all.
+    /// Those that these ask, or are asked as far as that has reached them; `None` for all.
     pub(crate) of: Option<Vec<String>>,
     pub(crate) target_agent_id: Option<String>,
     pub(crate) context_id: Option<String>,
@@ -123,26 +131,32 @@ impl Store {
             let (total,): (i64,) = wanted.bind(count).fetch_one(&db).await?;
             let (at, id) =
                 wanted.after.as_ref().map(|after| (after.created_at, after.id.clone())).unzip();
-            let found: Vec<(String, i64)> = wanted
+            let found: Vec<(String, i64, i64)> = wanted
                 .bind(page)
                 .bind(at.map(Timestamp::unix_micros))
                 .bind(id)
                 .bind(wanted.limit.saturating_add(1))
                 .fetch_all(&db)
                 .await?;
-            let (mut ids, mut bytes) = (Vec::new(), 0);
-            for (id, long) in &found {
+            let (mut ids, mut last, mut bytes) = (Vec::new(), None, 0);
+            for (id, long, at) in &found {
                 bytes += long;
                 let has_room = bytes <= PAGE_BYTES || ids.is_empty();
                 if !has_room || i64::try_from(ids.len()).is_ok_and(|count| count >= wanted.limit) {
                     break;
                 }
                 ids.push(id);
+                last = Some((id, at));
             }
-            let more = ids.len() < found.len();
+            let next = last.filter(|_| ids.len() < found.len()).map(|(id, at)| {
+                let created_at = from_micros("changed_at", *at)?;
+                Ok::<_, sqlx::Error>(Place { created_at, id: id.clone() })
+            });
             let rows: Vec<RawTask> = query(of_ids).bind(to_json(&ids)).fetch_all(&db).await?;
             let rows: Result<Vec<TaskRow>, _> = rows.into_iter().map(TaskRow::try_from).collect();
-            Ok(TaskRows { rows: rows?, more, total })
+            let mut rows = rows?;
+            rows.sort_by_key(|row| ids.iter().position(|id| **id == row.id));
+            Ok(TaskRows { rows, next: next.transpose()?, total })
         })
         .await
     }

@@ -8,10 +8,12 @@ use super::*;
 // Who has it says so by its claim: two replicas that move it at once are told apart by this one statement.
 const MOVE: &str = "UPDATE task_messages SET phase = $4, approval_id = $5, check_id = $6, claim = $7, \
                     claimed_until = $8, next_at = $9 WHERE id = $1 AND phase = $2 AND claim = $3";
-// What is nobody's, or was somebody's who did not come back. What is in doubt is taken only where that is wanted.
+// What is nobody's, or was somebody's who did not come back. What is in doubt is taken only where that is wanted, and an
+// approval that let it go once does not let it go again.
 const CLAIM: &str = concat!(
     "UPDATE task_messages SET phase = 'checking', claim = $2, claimed_until = $3, attempts = attempts + 1, \
-     begun_at = CASE WHEN phase = 'in_doubt' THEN $4 ELSE begun_at END \
+     begun_at = CASE WHEN phase = 'in_doubt' THEN $4 ELSE begun_at END, \
+     approved_by = CASE WHEN phase = 'in_doubt' THEN NULL ELSE approved_by END \
      WHERE id = $1 AND (phase IN ('held', 'ready') OR (phase = 'checking' AND claimed_until <= $4) \
      OR (phase = 'in_doubt' AND $5)) RETURNING ",
     message_columns!()
@@ -25,8 +27,8 @@ const END_EARLIER: &str = concat!(
     "UPDATE task_messages SET phase = 'ended' WHERE task_id = $1 AND id <> $2 AND phase = 'sent' RETURNING ",
     message_columns!()
 );
-const WRITE: &str = "UPDATE tasks SET state = $2, task = $3, bytes = $4, upstream = $5, asked_at = $6, changed_at = $7 \
-                     WHERE id = $1";
+const WRITE: &str = "UPDATE tasks SET state = $2, task = $3, bytes = $4, upstream = $5, asked_at = $6, changed_at = $7, \
+                     seen = $8, seen_state = $9, seen_at = $10 WHERE id = $1";
 // While a message of it is under way here, what its target says is not the last word.
 const ASK: &str = "UPDATE tasks SET asked_at = $2 WHERE id = $1 AND asked_at <= $3 AND NOT EXISTS \
                    (SELECT 1 FROM task_messages WHERE task_id = tasks.id AND phase NOT IN ('sent', 'ended'))";
@@ -219,10 +221,16 @@ async fn write(
     }
     let mut after = before.clone();
     change(&mut after);
-    if after.task == before.task && after.upstream == before.upstream {
+    let is_seen = after.settle_sight(&before, now);
+    let is_other = after.task != before.task || after.upstream != before.upstream;
+    if !is_seen && !is_other {
         return Ok(Some(Stepped { task: before, ended: false, earlier: Vec::new() }));
     }
-    after.changed_at = now.max(before.changed_at);
+    if is_other {
+        // Each change is later than the one before: by that it is known that there is one.
+        let next = before.changed_at.saturating_add(std::time::Duration::from_micros(1));
+        after.changed_at = now.max(next);
+    }
     let text = to_json(&after.task);
     query(WRITE)
         .bind(id)
@@ -232,6 +240,9 @@ async fn write(
         .bind(after.upstream.as_ref().map(to_json))
         .bind(after.asked_at.unix_micros())
         .bind(after.changed_at.unix_micros())
+        .bind(after.seen.as_ref().map(|seen| to_json(&seen.status)))
+        .bind(after.seen.as_ref().map(|seen| seen.status.state.as_str()))
+        .bind(after.seen.as_ref().map(|seen| seen.at.unix_micros()))
         .execute(&mut *transaction)
         .await?;
     note(transaction, Kind::Task, &after.org_id, id, now).await?;

@@ -1,10 +1,12 @@
 //! Tasks: dispatched once, whatever comes in between, and seen by nobody else.
 
+mod as_things_are;
 mod held;
 mod inboxes;
 mod seen;
 mod sent;
 mod target;
+mod unsent;
 
 use agenttrust_guardian::GuardianBuilder;
 use agenttrust_testkit::{ADMIN, Answer, escaped};
