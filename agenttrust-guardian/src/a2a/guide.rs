@@ -16,8 +16,8 @@ use super::refusal::{Failure, METHOD_NOT_FOUND, Refusal, TASK_NOT_FOUND};
 use super::request::Request;
 use super::who::Came;
 use crate::domain::task::{
-    Message, MessageRole, Misread, Part, PartContent, TRUST_EXTENSION, Task, TaskState, Version,
-    read,
+    Message, MessageRole, Misread, Part, PartContent, Spelled, TRUST_EXTENSION, Task, TaskState,
+    Version, read,
 };
 use crate::domain::{Error, ErrorKind, ids};
 use crate::engine::Engine;
@@ -41,15 +41,13 @@ pub(super) async fn answer(
 ) -> Result<Response, Error> {
     let (id, answered) = match Request::read(body) {
         Err(refusal) => (Value::Null, Err(refusal.into())),
-        Ok(Request { id, method, params }) => {
-            (id, answered(engine, &came, &method, Params::new(params)).await)
+        Ok(Request { id, method, params, spelled }) => {
+            let asked = (Params::new(params), spelled);
+            (id, answered(engine, &came, &method, asked).await)
         }
     };
     match answered {
-        Ok(result) => {
-            let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
-            Ok(wire::json(StatusCode::OK, answer.to_string()))
-        }
+        Ok(result) => super::written::answer(engine, &came.key, (&id, result)),
         Err(Failure::Protocol(refusal)) => Ok(refused(&refusal, &id)),
         Err(Failure::Other(error)) if error.kind() == ErrorKind::NotFound => {
             let refusal = Refusal::new(TASK_NOT_FOUND, error.message().to_owned());
@@ -78,10 +76,10 @@ async fn answered(
     engine: &Arc<Engine>,
     came: &Came,
     method: &str,
-    mut params: Params,
+    (mut params, spelled): (Params, Spelled),
 ) -> Result<Value, Failure> {
     match method {
-        "tasks/send" => send(engine, came, params).await,
+        "tasks/send" => send(engine, came, (params, spelled)).await,
         "tasks/get" => {
             let id = task_id(&mut params)?;
             let caller = came.reader(engine)?;
@@ -105,7 +103,11 @@ async fn answered(
     }
 }
 
-async fn send(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<Value, Failure> {
+async fn send(
+    engine: &Arc<Engine>,
+    came: &Came,
+    (mut params, spelled): (Params, Spelled),
+) -> Result<Value, Failure> {
     let source = params.id("source_agent_id")?;
     let target_agent_id = params.need_id("target_agent_id")?;
     let mut message = message(params.need("message")?)?;
@@ -116,6 +118,7 @@ async fn send(engine: &Arc<Engine>, came: &Came, mut params: Params) -> Result<V
         target_agent_id,
         message,
         metadata: Map::new(),
+        spelled,
         accepted_output_modes: Vec::new(),
         streams: false,
         wait: Duration::ZERO,

@@ -47,7 +47,7 @@ pub(crate) async fn to_agent(
 ) -> Result<Response, Error> {
     known(engine, &came.key.org_id, target)?;
     let answered = async {
-        let Request { id, method, params } = Request::read(&body)?;
+        let Request { id, method, params, spelled } = Request::read(&body)?;
         drop(body);
         let answered = async {
             let version = match said {
@@ -55,7 +55,7 @@ pub(crate) async fn to_agent(
                 Some(said) => Version::of(said).ok_or_else(|| Refusal::version(said))?,
             };
             let ask = ask::read(version, &method, params)?;
-            Turn { engine, came, target, version, id: id.clone() }.answered(ask).await
+            Turn { engine, came, target, version, id: id.clone(), spelled }.answered(ask).await
         };
         answered.await.map_err(|failure: Failure| match failure {
             Failure::Protocol(refusal) => Failure::Protocol(refusal.id(&id)),

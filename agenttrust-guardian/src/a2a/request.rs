@@ -6,6 +6,7 @@ use agenttrust_tower::internal::mcp::{Text, parse};
 use serde_json::{Map, Value};
 
 use super::refusal::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Refusal};
+use crate::domain::task::Spelled;
 
 /// How many values a request holds at most, nested ones counted: each takes many times its text in memory.
 const VALUES_MOST: usize = 64 << 10;
@@ -21,6 +22,8 @@ pub(super) struct Request {
     pub(super) id: Value,
     pub(super) method: String,
     pub(super) params: Map<String, Value>,
+    /// How the numbers are written in it.
+    pub(super) spelled: Spelled,
 }
 
 impl Request {
@@ -57,7 +60,10 @@ impl Request {
             }
         };
         match Self::rest(&mut members) {
-            Ok((method, params)) => Ok(Self { id, method, params }),
+            Ok((method, params)) => {
+                let spelled = Spelled::of_request(body);
+                Ok(Self { id, method, params, spelled })
+            }
             Err(refusal) => Err(refusal.id(&id)),
         }
     }

@@ -7,6 +7,9 @@ mod error;
 mod misread;
 mod phase;
 pub(crate) mod read;
+mod shown;
+mod spelled;
+pub(crate) mod trust;
 pub(crate) mod v03;
 mod wire;
 
@@ -14,13 +17,15 @@ pub(crate) use self::error::TaskError;
 pub(crate) use self::misread::Misread;
 pub(crate) use self::phase::Phase;
 pub(crate) use self::read::Version;
+pub(crate) use self::shown::{HeldText, NOT_COUNTED, Shown};
+pub(crate) use self::spelled::Spelled;
+pub(crate) use self::trust::TRUST_EXTENSION;
 pub(crate) use self::wire::{
-    Artifact, Message, MessageRole, Part, PartContent, Task, TaskEvent, TaskState, TaskStatus,
+    Artifact, Message, MessageRole, Part, PartContent, Task, TaskChange, TaskEvent, TaskState,
+    TaskStatus,
 };
 
 /// Starts the id of every task.
 pub(crate) const TASK_PREFIX: &str = "task_";
 /// Starts the id of every context.
 pub(crate) const CONTEXT_PREFIX: &str = "ctx_";
-/// The member of a task's metadata that says what the Guardian knows of it.
-pub(crate) const TRUST_EXTENSION: &str = "https://agenttrust.id/ext/trust/v1";

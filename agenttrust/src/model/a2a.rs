@@ -7,12 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::a2a_message::{TaskArtifact, TaskMessage, said_word};
+use super::agent_card::ATI_TRUST_EXTENSION_URI;
 use super::timestamp::Timestamp;
 use super::tolerant::{lenient, or_default};
 use super::word::wire_words;
-
-/// The member of a task's metadata in which our Guardian says what it knows of it.
-pub(super) const TRUST_EXTENSION: &str = "https://agenttrust.id/ext/trust/v1";
 
 wire_words! {
     /// How a task stands, in A2A's words.
@@ -308,7 +306,7 @@ fn text_of(artifacts: &[TaskArtifact]) -> String {
 
 /// What our Guardian says of a task beside the task.
 fn said_beside<'t>(metadata: Option<&'t Value>, member: &str) -> Option<&'t Value> {
-    metadata?.get(TRUST_EXTENSION)?.get(member)
+    metadata?.get(ATI_TRUST_EXTENSION_URI)?.get(member)
 }
 
 fn in_doubt(metadata: Option<&Value>) -> bool {

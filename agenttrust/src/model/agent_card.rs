@@ -13,12 +13,11 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::a2a::TRUST_EXTENSION;
 use super::card_key::CardKey;
 use super::tolerant::or_default;
 
-/// The URI of the extension in which a card says how far its agent is trusted.
-pub const ATI_TRUST_EXTENSION_URI: &str = TRUST_EXTENSION;
+/// The URI of the extension in which a card says how far its agent is trusted, and a task what our Guardian knows of it.
+pub const ATI_TRUST_EXTENSION_URI: &str = "https://agenttrust.id/ext/trust/v1";
 
 /// What an agent tells others of itself: who it is, what it can do and where it is reached.
 ///

@@ -251,6 +251,16 @@ pub(crate) enum TaskEvent {
     Artifact { artifact: Artifact, append: bool, last_chunk: bool, metadata: Map<String, Value> },
 }
 
+/// What changed in a task by what its target told.
+#[derive(Debug, PartialEq)]
+pub(crate) enum TaskChange {
+    Nothing,
+    /// Only this.
+    Piece(Box<TaskEvent>),
+    /// More than one event says.
+    Whole,
+}
+
 /// Reads a member that may be left out, null or, as proto3 has it, empty.
 fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))

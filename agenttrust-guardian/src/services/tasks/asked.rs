@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Asked;
 use crate::domain::names::{check_name, check_names};
-use crate::domain::task::{Message, MessageRole, Part, PartContent, TaskError};
+use crate::domain::task::{Message, MessageRole, Misread, Part, PartContent, TaskError, trust};
 use crate::store::TaskBody;
 
 /// The longest message, as JSON, in bytes.
@@ -51,7 +51,12 @@ pub(super) fn checked(asked: Asked) -> Result<Checked, TaskError> {
         ));
     }
     check_parts(&message.parts)?;
-    let Asked { target_agent_id, message, metadata, accepted_output_modes, streams, .. } = asked;
+    let misread = |misread: Misread| TaskError::Invalid(misread.to_string());
+    trust::refuse_message(message, "message").map_err(misread)?;
+    trust::refuse(&asked.metadata, "metadata").map_err(misread)?;
+    let Asked {
+        target_agent_id, message, metadata, spelled, accepted_output_modes, streams, ..
+    } = asked;
     let body = TaskBody { message, metadata, accepted_output_modes, streams };
     let whole = json!({
         "target": target_agent_id,
@@ -77,7 +82,10 @@ pub(super) fn checked(asked: Asked) -> Result<Checked, TaskError> {
             "the message holds a NUL character, which cannot be kept; remove it".to_owned(),
         ));
     }
-    Ok(Checked { body, digest: hex::encode(&Sha256::digest(&text)) })
+    // RFC 8785 writes numbers as doubles, of which several texts are one.
+    let mut digest = Sha256::new_with_prefix(&text);
+    spelled.add_to(&mut digest);
+    Ok(Checked { body, digest: hex::encode(&digest.finalize()) })
 }
 
 fn check_parts(parts: &[Part]) -> Result<(), TaskError> {
@@ -154,6 +162,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::task::Spelled;
 
     fn asked(parts: Vec<Part>) -> Asked {
         let message = Message {
@@ -170,6 +179,7 @@ mod tests {
             target_agent_id: "agt_1".to_owned(),
             message,
             metadata: Map::new(),
+            spelled: Spelled::default(),
             accepted_output_modes: Vec::new(),
             streams: false,
             wait: Duration::ZERO,

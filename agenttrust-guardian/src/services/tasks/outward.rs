@@ -1,5 +1,6 @@
 //! A message as its target is given it: by the target's own ids, and with none of ours.
 
+use crate::domain::task::trust;
 use crate::engine::Engine;
 use crate::outbound::a2a::Handed;
 use crate::store::{StoreError, TaskMessageRow, TaskRow};
@@ -11,7 +12,10 @@ pub(super) async fn handed(
     task: &TaskRow,
 ) -> Result<Handed, StoreError> {
     let body = message.body.clone();
-    let mut said = body.message;
+    let (mut said, mut metadata) = (body.message, body.metadata);
+    // Of messages that were kept when that was not refused yet.
+    trust::strip_message(&mut said);
+    trust::strip(&mut metadata);
     said.task_id = task.upstream.as_ref().map(|upstream| upstream.task_id.clone());
     said.context_id = context(engine, task).await?;
     let mut referred = Vec::new();
@@ -22,11 +26,7 @@ pub(super) async fn handed(
         referred.extend(theirs.and_then(|other| other.upstream).map(|known| known.task_id));
     }
     said.reference_task_ids = referred;
-    Ok(Handed {
-        message: said,
-        accepted_output_modes: body.accepted_output_modes,
-        metadata: body.metadata,
-    })
+    Ok(Handed { message: said, accepted_output_modes: body.accepted_output_modes, metadata })
 }
 
 /// How the target names the context: of this task, or of one before it in the same context.
