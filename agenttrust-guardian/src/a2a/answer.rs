@@ -14,11 +14,10 @@ use super::streaming::Telling;
 use super::who::{Alive, Came};
 use super::written;
 use crate::domain::Error;
-use crate::domain::task::{Task, TaskError, Version};
+use crate::domain::task::{Spelled, Task, TaskError, Version};
 use crate::engine::Engine;
 use crate::services::tasks::pushes::{self, NewPush};
 use crate::services::tasks::{self, Asked, Caller, TaskFilter};
-use crate::wire;
 
 /// How long a sender that waits is kept waiting; then it hears how its task stands.
 const WAIT_MOST: Duration = Duration::from_secs(30);
@@ -32,6 +31,8 @@ pub(super) struct Turn<'t> {
     pub(super) target: &'t str,
     pub(super) version: Version,
     pub(super) id: Value,
+    /// How the numbers in what is asked are written.
+    pub(super) spelled: Spelled,
 }
 
 impl Turn<'_> {
@@ -60,12 +61,11 @@ impl Turn<'_> {
             Ask::Card => return Err(no_card(version).into()),
             about_pushes => self.push(about_pushes).await?,
         };
-        Ok(self.result(&result))
+        self.result(result)
     }
 
-    fn result(&self, result: &Value) -> Response {
-        let answer = json!({ "jsonrpc": "2.0", "id": self.id, "result": result });
-        wire::json(http::StatusCode::OK, answer.to_string())
+    fn result(&self, result: Value) -> Result<Response, Failure> {
+        Ok(written::answer(self.engine, &self.came.key, (&self.id, result))?)
     }
 
     fn about<'a>(&'a self, task_id: &'a str) -> (Option<&'a str>, &'a str) {
@@ -83,8 +83,16 @@ impl Turn<'_> {
         // What could not be told to anyone is not sent either.
         push.as_ref().map_or(Ok(()), |push| push.check(self.engine))?;
         let target_agent_id = self.target.to_owned();
-        let asked =
-            Asked { target_agent_id, message, metadata, accepted_output_modes, streams, wait };
+        let spelled = self.spelled.clone();
+        let asked = Asked {
+            target_agent_id,
+            message,
+            metadata,
+            spelled,
+            accepted_output_modes,
+            streams,
+            wait,
+        };
         let task = tasks::send(self.engine, caller, asked).await?;
         if let Some(push) = push {
             self.told_from_the_beginning(caller, &task.id, push).await?;
@@ -118,7 +126,7 @@ impl Turn<'_> {
         let task = self.sent(&caller, sending, (false, wait)).await?;
         drop(waiting);
         let task = written::shortened(task, history);
-        Ok(self.result(&written::sent(self.version, &task)))
+        self.result(written::sent(self.version, &task))
     }
 
     async fn stream(self, sending: Sending) -> Result<Response, Failure> {
@@ -129,7 +137,7 @@ impl Turn<'_> {
         let following = tasks::follow(self.engine, &caller, Some(self.target), &task.id).await?;
         let alive = Alive { secret: self.came.secret, caller };
         let (engine, about) = (Arc::clone(self.engine), (self.version, self.id));
-        Ok(Telling::new(engine, alive, about, following, share).into_response())
+        Ok(Telling::new(engine, alive, about, following, share)?.into_response())
     }
 
     async fn subscribe(self, id: &str) -> Result<Response, Failure> {
@@ -137,14 +145,14 @@ impl Turn<'_> {
         let streams = &self.engine.limits.task_streams;
         let share = streams.take(&caller.key, 1).map_err(Error::from)?;
         let following = tasks::follow(self.engine, &caller, Some(self.target), id).await?;
-        let state = following.task().status.state;
+        let state = following.state();
         if state.is_terminal() {
             let message = format!("task {id:?} is {state}, so nothing more is told of it; get it");
             return Err(TaskError::Unsupported(message).into());
         }
         let alive = Alive { secret: self.came.secret, caller };
         let (engine, about) = (Arc::clone(self.engine), (self.version, self.id));
-        Ok(Telling::new(engine, alive, about, following, share).into_response())
+        Ok(Telling::new(engine, alive, about, following, share)?.into_response())
     }
 
     async fn list(&self, listing: Listing) -> Result<Value, Failure> {

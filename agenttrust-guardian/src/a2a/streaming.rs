@@ -1,6 +1,7 @@
 //! What happens to a task, as a stream to its caller: how it stands at once, then each event as it comes, for as long as
 //! the caller may hear it.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::refusal::{INTERNAL_ERROR, Refusal};
 use super::who::Alive;
 use super::written;
+use crate::domain::Error;
 use crate::domain::limits::Share;
-use crate::domain::task::{TaskEvent, Version};
+use crate::domain::task::{HeldText, Shown, Version};
 use crate::engine::Engine;
 use crate::outbound::events::Event;
 use crate::services::tasks::Following;
@@ -31,6 +33,8 @@ const BEAT: Duration = Duration::from_secs(15);
 /// How long a stream may go on; who wants to hear more subscribes again.
 const STREAM_MOST: Duration = Duration::from_secs(3_600);
 const COMMENT: &[u8] = b": nothing new\n\n";
+/// How much of a text is handed on at once, so that with what is around it it is one piece.
+const TEXT_AT_ONCE: usize = wire::PIECE - (4 << 10);
 
 /// A task that is told of.
 #[derive(Debug)]
@@ -43,31 +47,57 @@ pub(super) struct Telling {
     following: Following,
     begun: Instant,
     told_at: Instant,
-    /// How it stood when it began to be followed was told.
-    has_begun: bool,
+    /// What is being said.
+    saying: Option<Saying>,
     over: bool,
     _share: Share,
 }
 
+/// An event that is handed on piece by piece.
+#[derive(Debug)]
+struct Saying {
+    /// What comes before it, until that was said.
+    before: String,
+    rest: Bytes,
+    _held: HeldText,
+}
+
+impl Saying {
+    /// The next piece. It ends the event once nothing is left.
+    fn next(&mut self) -> Bytes {
+        let mut piece = std::mem::take(&mut self.before).into_bytes();
+        let text = self.rest.split_to(self.rest.len().min(TEXT_AT_ONCE));
+        piece.extend_from_slice(&text);
+        if self.rest.is_empty() {
+            piece.extend_from_slice(b"}\n\n");
+        }
+        piece.into()
+    }
+}
+
 /// What waiting came to.
 enum Waited {
-    Event(Box<TaskEvent>),
+    Event(Arc<Shown>),
     Beat,
     End,
     Over(&'static str),
 }
 
 impl Telling {
+    /// # Errors
+    ///
+    /// Too many where the caller holds too much already.
     pub(super) fn new(
         engine: Arc<Engine>,
         alive: Alive,
         (version, id): (Version, Value),
-        following: Following,
+        mut following: Following,
         share: Share,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let now = Instant::now();
-        let (begun, told_at, has_begun, over) = (now, now, false, false);
-        Self {
+        let first = following.first();
+        let (begun, told_at, over, saying) = (now, now, false, None);
+        let mut telling = Self {
             engine,
             alive,
             version,
@@ -75,10 +105,14 @@ impl Telling {
             following,
             begun,
             told_at,
-            has_begun,
+            saying,
             over,
             _share: share,
+        };
+        if let Some(first) = first {
+            telling.say(&first)?;
         }
+        Ok(telling)
     }
 
     /// The stream as an answer.
@@ -87,7 +121,8 @@ impl Telling {
             let mut telling = telling?;
             let said = telling.next().await?;
             // Nothing is held once the last word was said.
-            let rest = (!telling.over).then_some(telling);
+            let is_over = telling.over && telling.saying.is_none();
+            let rest = (!is_over).then_some(telling);
             Some((Ok::<_, Infallible>(said), rest))
         })))
     }
@@ -95,35 +130,45 @@ impl Telling {
     /// What is said next; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         self.told_at = Instant::now();
-        if !self.has_begun {
-            self.has_begun = true;
-            let task = self.following.task().clone();
-            return Some(self.told(&TaskEvent::Task(Box::new(task))));
-        }
-        match self.wait().await {
-            Waited::Event(event) => Some(self.told(&event)),
-            Waited::Beat => Some(Bytes::from_static(COMMENT)),
-            Waited::End => None,
-            Waited::Over(why) => {
-                self.over = true;
-                let refusal = Refusal::new(INTERNAL_ERROR, why).id(&self.id);
-                Some(Event::of(refusal.to_json().to_string()).write())
+        if self.saying.is_none() {
+            match self.wait().await {
+                Waited::Event(event) => {
+                    if let Err(error) = self.say(&event) {
+                        return Some(self.end(error.message().to_owned()));
+                    }
+                }
+                Waited::Beat => return Some(Bytes::from_static(COMMENT)),
+                Waited::End => return None,
+                Waited::Over(why) => return Some(self.end(why)),
             }
+        } else if self.alive.over(&self.engine).is_some() {
+            // In the middle of an event no other one can be told.
+            return None;
         }
+        let saying = self.saying.as_mut()?;
+        let piece = saying.next();
+        if saying.rest.is_empty() {
+            self.saying = None;
+        }
+        Some(piece)
     }
 
-    fn told(&mut self, event: &TaskEvent) -> Bytes {
-        let state = match event {
-            TaskEvent::Task(task) => Some(task.status.state),
-            TaskEvent::Status { status, .. } => Some(status.state),
-            TaskEvent::Artifact { .. } => None,
-        };
-        self.over = state.is_some_and(|state| state.is_terminal());
-        let task = self.following.task();
-        let about = (task.id.as_str(), task.context_id.as_str());
-        let result = written::event(self.version, about, event);
-        let message = json!({ "jsonrpc": "2.0", "id": self.id, "result": result });
-        Event::of(message.to_string()).write()
+    /// The last word, which says why it is that.
+    fn end(&mut self, why: impl Into<Cow<'static, str>>) -> Bytes {
+        self.over = true;
+        let refusal = Refusal::new(INTERNAL_ERROR, why).id(&self.id);
+        Event::of(refusal.to_json().to_string()).write()
+    }
+
+    /// Begins to say what happened.
+    fn say(&mut self, event: &Arc<Shown>) -> Result<(), Error> {
+        let (version, about) = (self.version, self.following.about());
+        let counted = (&self.engine.limits.task_bytes, &self.alive.caller.key);
+        let held = event.hold(version, counted, |event| written::event(version, about, event))?;
+        self.over = event.state().is_some_and(|state| state.is_terminal());
+        let before = format!("data: {{\"id\":{},\"jsonrpc\":\"2.0\",\"result\":", self.id);
+        self.saying = Some(Saying { before, rest: held.text.clone(), _held: held });
+        Ok(())
     }
 
     async fn wait(&mut self) -> Waited {
@@ -141,7 +186,7 @@ impl Telling {
                 return Waited::Beat;
             }
             match select(next.as_mut(), pin!(background::sleep(TICK))).await {
-                Either::Left((Some(event), _)) => return Waited::Event(Box::new(event)),
+                Either::Left((Some(event), _)) => return Waited::Event(event),
                 Either::Left((None, _)) => return Waited::End,
                 Either::Right(_) => {}
             }

@@ -1,9 +1,16 @@
 //! Tasks and what is told of them, in the words of the version that was asked in.
 
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::domain::task::{Task, TaskEvent, Version, v03};
+use crate::domain::task::{NOT_COUNTED, Task, TaskEvent, Version, v03};
+use crate::domain::{Error, Key};
+use crate::engine::Engine;
 use crate::services::tasks::pushes::Push;
+use crate::wire;
 
 /// As many messages of a task's history as are wanted, the latest ones.
 pub(super) fn shortened(mut task: Task, history: Option<usize>) -> Task {
@@ -12,6 +19,29 @@ pub(super) fn shortened(mut task: Task, history: Option<usize>) -> Task {
         task.history.drain(..early);
     }
     task
+}
+
+/// A result as an answer to the request of this id. What is long is counted for the caller until it is read.
+///
+/// # Errors
+///
+/// Too many, and unavailable, where too much is held already.
+pub(super) fn answer(
+    engine: &Engine,
+    key: &Arc<Key>,
+    (id, result): (&Value, Value),
+) -> Result<Response, Error> {
+    let answer = Map::from_iter([
+        ("jsonrpc".to_owned(), "2.0".into()),
+        ("id".to_owned(), id.clone()),
+        ("result".to_owned(), result),
+    ]);
+    let text = Value::Object(answer).to_string();
+    if text.len() <= NOT_COUNTED {
+        return Ok(wire::json(StatusCode::OK, text));
+    }
+    let share = engine.limits.task_bytes.take(key, text.len())?;
+    Ok(wire::held_json(StatusCode::OK, text, share))
 }
 
 /// A task.
@@ -30,15 +60,15 @@ pub(super) fn sent(version: Version, whole: &Task) -> Value {
     }
 }
 
-/// What happens to a task.
-pub(super) fn event(
-    version: Version,
-    (task_id, context_id): (&str, &str),
-    event: &TaskEvent,
-) -> Value {
-    if version == Version::V03 {
-        return v03::event(task_id, context_id, event);
+/// What happens to a task, as text.
+pub(super) fn event(version: Version, about: (&str, &str), event: &TaskEvent) -> String {
+    match version {
+        Version::V1 => in_v1(about, event).to_string(),
+        Version::V03 => v03::event(about.0, about.1, event).to_string(),
     }
+}
+
+fn in_v1((task_id, context_id): (&str, &str), event: &TaskEvent) -> Value {
     let (kind, mut told, metadata) = match event {
         TaskEvent::Task(whole) => return json!({ "task": whole }),
         TaskEvent::Status { status, metadata } => {

@@ -197,6 +197,7 @@ impl From<Full> for Error {
             Kind::McpStreams => "streams of MCP servers open",
             Kind::McpBytes => "bytes of answers of MCP servers on the way",
             Kind::TaskStreams => "streams of tasks open",
+            Kind::TaskBytes => "bytes of tasks on the way",
             Kind::Exports => "exports of the audit on the way",
         };
         let refused = match whose {

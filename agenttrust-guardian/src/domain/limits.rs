@@ -36,6 +36,9 @@ const MCP_BYTES_OF_KEY: usize = MCP_BYTES / 4;
 const MCP_STREAMS: usize = 1_024;
 /// How many streams are open at most that tell of tasks.
 const TASK_STREAMS: usize = 1_024;
+/// How many bytes of tasks that were asked for are held at most until they are read, and how many of them for one key.
+const TASK_BYTES: usize = 256 << 20;
+const TASK_BYTES_OF_KEY: usize = TASK_BYTES / 4;
 /// How many exports of the audit are on their way at most, and how many of them for one key: each reads the whole
 /// log, for as long as its reader takes.
 const EXPORTS: usize = 6;
@@ -53,6 +56,7 @@ pub(crate) enum Kind {
     McpStreams,
     McpBytes,
     TaskStreams,
+    TaskBytes,
     Exports,
 }
 
@@ -69,6 +73,7 @@ impl Kind {
             Self::McpStreams => "mcp_streams",
             Self::McpBytes => "mcp_answer_bytes",
             Self::TaskStreams => "task_streams",
+            Self::TaskBytes => "task_answer_bytes",
             Self::Exports => "exports",
         }
     }
@@ -116,6 +121,7 @@ pub(crate) struct Limits {
     pub(crate) mcp_streams: Arc<Shares>,
     pub(crate) mcp_bytes: Arc<Shares>,
     pub(crate) task_streams: Arc<Shares>,
+    pub(crate) task_bytes: Arc<Shares>,
     pub(crate) exports: Arc<Shares>,
 }
 
@@ -145,12 +151,13 @@ impl Limits {
             mcp_streams: shares(Kind::McpStreams, MCP_STREAMS, quarter(MCP_STREAMS)),
             mcp_bytes: shares(Kind::McpBytes, MCP_BYTES, MCP_BYTES_OF_KEY),
             task_streams: shares(Kind::TaskStreams, TASK_STREAMS, quarter(TASK_STREAMS)),
+            task_bytes: shares(Kind::TaskBytes, TASK_BYTES, TASK_BYTES_OF_KEY),
             exports: shares(Kind::Exports, EXPORTS, EXPORTS_OF_KEY),
         })
     }
 
     /// Each of them.
-    pub(crate) fn each(&self) -> [&Shares; 10] {
+    pub(crate) fn each(&self) -> [&Shares; 11] {
         [
             &self.requests,
             &self.taking_back,
@@ -161,6 +168,7 @@ impl Limits {
             &self.mcp_streams,
             &self.mcp_bytes,
             &self.task_streams,
+            &self.task_bytes,
             &self.exports,
         ]
     }

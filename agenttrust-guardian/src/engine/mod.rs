@@ -29,7 +29,7 @@ pub(crate) use self::refusals::Refusals;
 use self::revocations::Revocations;
 use self::sync::SyncProgress;
 use self::taking::Takings;
-pub(crate) use self::task_news::TaskNews;
+pub(crate) use self::task_news::{Hearing, LatestRow, Piece, TaskNews};
 use crate::audit::{AuditLog, Record};
 use crate::clock::Clock;
 use crate::domain::limits::Limits;

@@ -1,12 +1,13 @@
-//! Tells those who follow tasks what happens to them: that a row changed, by whichever replica, and what a target tells of
-//! one that is heard here, piece by piece.
+//! Tells those who follow tasks what happens to them: that a row changed, by whichever replica, and what a target tells
+//! of one that is heard here, piece by piece. What is told is held once, however many are told it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, watch};
 
-use crate::domain::task::{Task, TaskEvent};
+use crate::domain::task::{Shown, Task, TaskChange};
 
 /// How many changes may wait to be read; who falls behind looks again.
 const CHANGES_KEPT: usize = 1_024;
@@ -17,31 +18,70 @@ const PIECES_KEPT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct TaskNews {
     changed: broadcast::Sender<Arc<str>>,
-    heard: Mutex<HashMap<String, Heard>>,
+    heard: Mutex<HashMap<String, Arc<Heard>>>,
+    /// Tasks whose targets are just asked to tell of them.
+    asked: Mutex<HashSet<String>>,
+    rows: Mutex<HashMap<RowOf, Weak<LatestRow>>>,
     /// Counts what was put off, so that the loop that sends looks at once.
     due: watch::Sender<u64>,
+}
+
+/// What is told next of a task that is heard.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    Told(Arc<Shown>),
+    /// More than one event says: all of it is to be looked at.
+    Whole,
 }
 
 /// A task whose target is being heard.
 #[derive(Debug)]
 struct Heard {
+    /// Whether the message that its target answers was sent here, so that nothing is known of it that is newer.
+    is_first: bool,
+    now: Mutex<Now>,
+    pieces: broadcast::Sender<Piece>,
+}
+
+/// A task as it was heard so far.
+#[derive(Debug)]
+struct Now {
     task: Task,
-    pieces: broadcast::Sender<TaskEvent>,
+    /// The same as it is told, while someone holds that.
+    shown: Weak<Shown>,
+}
+
+/// A task, and whether it is as its target sees it.
+type RowOf = (String, bool);
+
+/// The row of a task as those hold it who go by it.
+#[derive(Debug, Default)]
+pub(crate) struct LatestRow {
+    /// The one that was read last, and by what that is known.
+    read: tokio::sync::Mutex<Option<(String, Weak<Shown>)>>,
+    /// When one of them last had its target asked.
+    asked_at: Mutex<Option<Instant>>,
 }
 
 impl Default for TaskNews {
     fn default() -> Self {
         let changed = broadcast::Sender::new(CHANGES_KEPT);
-        Self { changed, heard: Mutex::default(), due: watch::Sender::new(0) }
+        Self {
+            changed,
+            heard: Mutex::default(),
+            asked: Mutex::default(),
+            rows: Mutex::default(),
+            due: watch::Sender::new(0),
+        }
     }
 }
 
-impl TaskNews {
-    fn heard(&self) -> MutexGuard<'_, HashMap<String, Heard>> {
-        // What is written there is whole after every step.
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What is written under these locks is whole after every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
+impl TaskNews {
     /// Says that the row of this task changed.
     pub(crate) fn changed(&self, task_id: &str) {
         // Nobody waiting is no error.
@@ -63,19 +103,113 @@ impl TaskNews {
         self.due.subscribe()
     }
 
-    /// The target of this task is heard here from now on, until what is returned is dropped.
+    /// The target of this task answers a message that was sent here from now on, until what is returned is dropped.
     pub(crate) fn hear(self: &Arc<Self>, task: Task) -> Hearing {
+        self.heard_from_now_on(task, true)
+    }
+
+    /// Asks for the target of this task to be heard by those who follow it; `None` where it is, or is just being asked.
+    pub(crate) fn ask_to_hear(self: &Arc<Self>, task_id: &str) -> Option<Asking> {
+        let is_new = !lock(&self.heard).contains_key(task_id)
+            && lock(&self.asked).insert(task_id.to_owned());
+        is_new.then(|| Asking { news: Arc::clone(self), task_id: task_id.to_owned() })
+    }
+
+    fn heard_from_now_on(self: &Arc<Self>, task: Task, is_first: bool) -> Hearing {
         let task_id = task.id.clone();
         let pieces = broadcast::Sender::new(PIECES_KEPT);
-        self.heard().insert(task_id.clone(), Heard { task, pieces });
-        Hearing { news: Arc::clone(self), task_id }
+        let now = Mutex::new(Now { task, shown: Weak::new() });
+        let heard = Arc::new(Heard { is_first, now, pieces });
+        lock(&self.heard).insert(task_id.clone(), Arc::clone(&heard));
+        Hearing { news: Arc::clone(self), task_id, heard }
     }
 
     /// The task as it was heard so far, and each piece from then on; `None` where its target is not heard here.
-    pub(crate) fn join(&self, task_id: &str) -> Option<(Task, broadcast::Receiver<TaskEvent>)> {
-        let heard = self.heard();
-        let heard = heard.get(task_id)?;
-        Some((heard.task.clone(), heard.pieces.subscribe()))
+    pub(crate) fn join(&self, task_id: &str) -> Option<(Arc<Shown>, broadcast::Receiver<Piece>)> {
+        let heard = lock(&self.heard).get(task_id).map(Arc::clone)?;
+        let mut now = lock(&heard.now);
+        let pieces = heard.pieces.subscribe();
+        let shown = now.shown.upgrade().unwrap_or_else(|| {
+            let shown = Shown::whole(now.task.clone());
+            now.shown = Arc::downgrade(&shown);
+            shown
+        });
+        Some((shown, pieces))
+    }
+
+    /// The task as it was heard so far in the answer to a message that was sent here.
+    pub(crate) fn heard(&self, task_id: &str) -> Option<Task> {
+        let heard = lock(&self.heard).get(task_id).map(Arc::clone)?;
+        heard.is_first.then(|| lock(&heard.now).task.clone())
+    }
+
+    /// What those share who go by the row of a task; as its target sees it, where `is_only_asked` says so.
+    pub(crate) fn row(&self, task_id: &str, is_only_asked: bool) -> Arc<LatestRow> {
+        let mut rows = lock(&self.rows);
+        let of = (task_id.to_owned(), is_only_asked);
+        if let Some(row) = rows.get(&of).and_then(Weak::upgrade) {
+            return row;
+        }
+        rows.retain(|_, row| row.strong_count() > 0);
+        let row = Arc::<LatestRow>::default();
+        rows.insert(of, Arc::downgrade(&row));
+        row
+    }
+}
+
+impl LatestRow {
+    /// The row that is known by `stamp`; read by `read` where no one who is still here read it before. That returns it
+    /// with the stamp that it has.
+    pub(crate) async fn at<E>(
+        &self,
+        stamp: &str,
+        read: impl Future<Output = Result<(String, Task), E>>,
+    ) -> Result<(String, Arc<Shown>), E> {
+        let mut latest = self.read.lock().await;
+        if let Some((known, shown)) = &*latest
+            && known == stamp
+            && let Some(shown) = shown.upgrade()
+        {
+            return Ok((known.clone(), shown));
+        }
+        let (stamp, task) = read.await?;
+        let shown = Shown::whole(task);
+        *latest = Some((stamp.clone(), Arc::downgrade(&shown)));
+        Ok((stamp, shown))
+    }
+}
+
+impl LatestRow {
+    /// Whether none of those who share it had the target asked for so long; if so, the caller has.
+    pub(crate) fn may_ask(&self, after: Duration) -> bool {
+        let mut asked_at = lock(&self.asked_at);
+        let is_due = asked_at.is_none_or(|at| at.elapsed() >= after);
+        if is_due {
+            *asked_at = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+/// The right to ask a target to tell of a task, which one has at a time.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    news: Arc<TaskNews>,
+    task_id: String,
+}
+
+impl Asking {
+    /// It tells: those who follow the task hear it until what is returned is dropped.
+    pub(crate) fn hear(self, task: Task) -> Hearing {
+        let hearing = self.news.heard_from_now_on(task, false);
+        self.news.changed(&self.task_id);
+        hearing
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        lock(&self.news.asked).remove(&self.task_id);
     }
 }
 
@@ -84,21 +218,40 @@ impl TaskNews {
 pub(crate) struct Hearing {
     news: Arc<TaskNews>,
     task_id: String,
+    heard: Arc<Heard>,
 }
 
 impl Hearing {
-    /// The target told this, and the task is `task` now.
-    pub(crate) fn tell(&self, task: &Task, event: TaskEvent) {
-        if let Some(heard) = self.news.heard().get_mut(&self.task_id) {
-            heard.task.clone_from(task);
-            // Nobody listening is no error.
-            let _ = heard.pieces.send(event);
-        }
+    /// Takes over what the target told, and tells those who listen what changed by that.
+    pub(crate) fn tell(&self, take: impl FnOnce(&mut Task) -> TaskChange) {
+        let mut now = lock(&self.heard.now);
+        let piece = match take(&mut now.task) {
+            TaskChange::Nothing => return,
+            TaskChange::Piece(event) => Piece::Told(Shown::new(*event)),
+            TaskChange::Whole => Piece::Whole,
+        };
+        now.shown = Weak::new();
+        // Nobody listening is no error.
+        let _ = self.heard.pieces.send(piece);
+    }
+
+    /// What `look` sees of the task as it was heard so far.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Task) -> T) -> T {
+        look(&lock(&self.heard.now).task)
+    }
+
+    /// Whether no one listens.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.heard.pieces.receiver_count() == 0
     }
 }
 
 impl Drop for Hearing {
     fn drop(&mut self) {
-        self.news.heard().remove(&self.task_id);
+        let mut heard = lock(&self.news.heard);
+        // It may be heard again by then.
+        if heard.get(&self.task_id).is_some_and(|known| Arc::ptr_eq(known, &self.heard)) {
+            heard.remove(&self.task_id);
+        }
     }
 }

@@ -1,24 +1,20 @@
 //! Room for answers: what a server says is held until the caller has read it, and all servers together may say more
 //! than there is memory for.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 
 use super::Proxy;
 use super::refusal::Refusal;
 use crate::domain::limits::Share;
 use crate::domain::{Error, Key};
+use crate::wire;
+pub(super) use crate::wire::piece;
 
 /// So much of each answer is not counted: nearly all are shorter.
 const FREE: usize = 64 << 10;
-/// How much is handed on at once. A connection takes the next piece when it has written most of the one before.
-const PIECE: usize = 64 << 10;
 
 /// The room that one answer takes.
 #[derive(Debug)]
@@ -78,39 +74,6 @@ impl Held {
 
     /// A body of these bytes, which holds this until its last piece was taken.
     pub(super) fn body(self, bytes: impl Into<Bytes>) -> Body {
-        Body::new(Pieces { bytes: bytes.into(), _held: self })
-    }
-}
-
-/// Takes the next piece off these bytes, if any are left. A copy: a slice would keep all of them in memory.
-pub(super) fn piece(bytes: &mut Bytes) -> Option<Bytes> {
-    let piece = bytes.split_to(bytes.len().min(PIECE));
-    (!piece.is_empty()).then(|| Bytes::copy_from_slice(&piece))
-}
-
-/// A body that is handed on piece by piece.
-#[derive(Debug)]
-struct Pieces {
-    bytes: Bytes,
-    _held: Held,
-}
-
-impl HttpBody for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(piece(&mut self.bytes).map(|piece| Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        wire::in_pieces(bytes.into(), self)
     }
 }

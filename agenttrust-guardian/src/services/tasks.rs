@@ -32,10 +32,10 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast::Receiver;
 
 pub(crate) use self::caller::Caller;
+use self::following::Known;
 use self::reading::Woken;
-use self::subscribed::Subscribed;
-use crate::domain::task::{Message, Task, TaskError, TaskEvent, TaskState};
-use crate::engine::Engine;
+use crate::domain::task::{Message, Shown, Spelled, Task, TaskError, TaskState};
+use crate::engine::{Engine, LatestRow, Piece};
 
 /// A message that is to be sent.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub(crate) struct Asked {
     pub(crate) message: Message,
     /// What is said of the request, and not in the message.
     pub(crate) metadata: Map<String, Value>,
+    /// How the numbers in both are written, by which one message is told from another.
+    pub(crate) spelled: Spelled,
     /// The media types that its sender takes; all of them where there is none.
     pub(crate) accepted_output_modes: Vec<String>,
     /// Whether what the target tells is wanted piece by piece, which [`follow`] hears.
@@ -150,22 +152,39 @@ pub(crate) async fn list(
 pub(crate) struct Following {
     engine: Arc<Engine>,
     caller: Caller,
-    task: Task,
-    /// The task as it was told so far.
-    told: Task,
+    /// Whether the caller sees only what has reached the target.
+    is_only_asked: bool,
+    id: String,
+    context_id: String,
+    /// The task as it stood when it began to be followed, until it is told.
+    first: Option<Arc<Shown>>,
+    /// Its row, as all hold it who follow it.
+    latest: Arc<LatestRow>,
+    known: Known,
     /// What its target tells, where it is heard at this replica.
-    pieces: Option<Receiver<TaskEvent>>,
-    /// What its target tells this one alone, where it was asked for that.
-    subscribed: Option<Subscribed>,
-    has_subscribed: bool,
+    pieces: Option<Receiver<Piece>>,
+    /// Whether all of it is to be looked at.
+    is_behind: bool,
+    /// Whether its target was asked to tell of it.
+    has_asked: bool,
     woken: Woken,
     over: bool,
 }
 
 impl Following {
-    /// The task as it stood when it began to be followed.
-    pub(crate) fn task(&self) -> &Task {
-        &self.task
+    /// The task as it stood when it began to be followed; once.
+    pub(crate) fn first(&mut self) -> Option<Arc<Shown>> {
+        self.first.take()
+    }
+
+    /// How it stands as it was told so far.
+    pub(crate) fn state(&self) -> TaskState {
+        self.known.state()
+    }
+
+    /// The ids of the task and of its context.
+    pub(crate) fn about(&self) -> (&str, &str) {
+        (&self.id, &self.context_id)
     }
 
     /// What happens next to it; `None` once it has ended, waits for something or is an approval's to decide, and when the
@@ -174,7 +193,7 @@ impl Following {
     /// # Cancel safety
     ///
     /// Nothing is lost when it is dropped.
-    pub(crate) async fn next(&mut self) -> Option<TaskEvent> {
+    pub(crate) async fn next(&mut self) -> Option<Arc<Shown>> {
         following::next(self).await
     }
 
@@ -184,8 +203,8 @@ impl Following {
     }
 }
 
-/// Follows a task from now on. One that has ended is followed by nothing: whoever may not subscribe to such asks
-/// [`Following::task`].
+/// Follows a task from now on. One that has ended is followed by nothing: a caller that may not subscribe to such asks
+/// [`Following::state`].
 ///
 /// # Errors
 ///

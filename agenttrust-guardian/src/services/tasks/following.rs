@@ -1,23 +1,37 @@
-//! A task is followed: by what its target tells, where it is heard at this replica or tells those who subscribe, else by
-//! its row.
+//! A task is followed: by what its target tells, where it is heard at this replica, else by its row.
+//!
+//! What is told is shared by all who are told it, and a follower keeps only by what it knows whether something is new.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agenttrust::background;
-use futures_util::future::{Either, select};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::reading::{self, Woken};
-use super::subscribed::Subscribed;
-use super::{Caller, Following, adopt};
-use crate::domain::task::{Phase, Task, TaskError, TaskEvent};
-use crate::engine::Engine;
+use super::{Caller, Following, subscribed};
+use crate::domain::Error;
+use crate::domain::task::{Phase, Shown, Task, TaskError, TaskEvent, TaskState, TaskStatus};
+use crate::engine::{Engine, Piece};
+use crate::store::Standing;
 
 /// How often a task is asked after that is followed by its row.
 const BEAT: Duration = Duration::from_secs(1);
+/// How long all of a task is told no second time.
+const REST: Duration = Duration::from_millis(50);
+
+/// What a follower knows of a task, by which it knows what is new.
+#[derive(Debug)]
+pub(super) struct Known {
+    status: TaskStatus,
+    /// Its results and its history; `None` once a piece was told of them.
+    content: Option<u64>,
+    /// The row that was read last.
+    stamp: Option<String>,
+    /// When all of it was told last.
+    at: Instant,
+}
 
 /// Begins to follow a task, as [`super::follow`] says.
 pub(super) async fn follow(
@@ -29,176 +43,225 @@ pub(super) async fn follow(
     let woken = Woken::by(engine, id);
     let heard = engine.tasks.join(id);
     let row = reading::visible(engine, caller, target, id).await?;
-    let (task, pieces) = match heard {
-        Some((task, pieces)) => (task, Some(pieces)),
-        None => (row.task, None),
+    // What the target does it need not be told, and what is heard of it holds more than it may see.
+    let is_only_asked = caller.is_only_asked(&row);
+    let (id, context_id) = (row.id.clone(), row.context_id.clone());
+    let latest = engine.tasks.row(&id, is_only_asked);
+    let (first, stamp, pieces) = match heard.filter(|_| !is_only_asked) {
+        Some((shown, pieces)) => (shown, None, Some(pieces)),
+        None => {
+            drop(row);
+            let standing = engine
+                .reading_store
+                .task_standing(id.clone(), caller.key.org_id.clone(), is_only_asked)
+                .await?
+                .ok_or_else(|| TaskError::NotFound(id.clone()))?;
+            let read = read(engine, caller, &id, is_only_asked);
+            let (stamp, shown) = latest.at(&standing.stamp, read).await?;
+            (shown, Some(stamp), None)
+        }
     };
-    let engine = Arc::clone(engine);
+    let TaskEvent::Task(task) = first.event() else { return Err(TaskError::NotFound(id)) };
+    let known = Known {
+        status: task.status.clone(),
+        content: Some(first.content()),
+        stamp,
+        at: Instant::now(),
+    };
     Ok(Following {
-        engine,
+        engine: Arc::clone(engine),
         caller: caller.clone(),
-        told: task.clone(),
-        task,
+        is_only_asked,
+        id,
+        context_id,
+        first: Some(first),
+        latest,
+        known,
         pieces,
-        subscribed: None,
-        has_subscribed: false,
+        is_behind: false,
+        has_asked: false,
         woken,
         over: false,
     })
 }
 
+/// Reads the row of a task as the caller sees it, with its stamp.
+async fn read(
+    engine: &Engine,
+    caller: &Caller,
+    id: &str,
+    is_only_asked: bool,
+) -> Result<(String, Task), TaskError> {
+    let unknown = || TaskError::NotFound(id.to_owned());
+    let row = engine.reading_store.task(id.to_owned(), caller.key.org_id.clone()).await?;
+    let row = row.ok_or_else(unknown)?;
+    let stamp = row.stamp(is_only_asked);
+    let seen = caller.view(row).ok_or_else(unknown)?;
+    Ok((stamp, seen.task))
+}
+
 /// What is told next, as [`Following::next`] says.
-pub(super) async fn next(following: &mut Following) -> Option<TaskEvent> {
+pub(super) async fn next(following: &mut Following) -> Option<Arc<Shown>> {
     loop {
         if following.over {
             return None;
         }
-        if let Some(told) = subscribed(following).await {
-            return Some(told);
-        }
-        let Some(pieces) = &mut following.pieces else { return by_row(following).await };
-        match heard(pieces).await {
-            Piece::Told(event) => {
-                following.over = ends(&event);
-                apply(&mut following.told, &event);
-                return Some(*event);
-            }
-            Piece::Missed => {
-                let rejoined = following.engine.tasks.join(&following.task.id);
-                following.pieces = None;
-                if let Some((task, pieces)) = rejoined {
-                    following.pieces = Some(pieces);
-                    return Some(whole(following, task));
+        if following.is_behind {
+            // What changes all the time is told now and then.
+            background::sleep(REST.saturating_sub(following.known.at.elapsed())).await;
+            let joined = following.engine.tasks.join(&following.id);
+            following.is_behind = false;
+            following.pieces = None;
+            if let Some((shown, pieces)) = joined {
+                following.pieces = Some(pieces);
+                if let Some(told) = news(following, &shown) {
+                    return Some(told);
                 }
             }
-            Piece::Nothing if following.is_stopped() => return None,
-            Piece::Nothing => {}
+            continue;
         }
-    }
-}
-
-/// What its target tells this one alone; `None` where it tells nothing any more.
-async fn subscribed(following: &mut Following) -> Option<TaskEvent> {
-    loop {
-        let heard = {
-            let updates = following.subscribed.as_mut()?;
-            let (next, woken) = (pin!(updates.next()), pin!(following.woken.within(BEAT)));
-            match select(next, woken).await {
-                Either::Left((update, _)) => Either::Left(update),
-                Either::Right((goes_on, _)) => Either::Right(goes_on),
+        let Some(pieces) = &mut following.pieces else {
+            match by_row(following).await {
+                Next::Told(told) => return Some(told),
+                Next::Heard => continue,
+                Next::End => return None,
             }
         };
-        match heard {
-            Either::Left(Some(Ok(update))) => {
-                let (before, now) = (following.told.clone(), following.engine.clock.now());
-                let event = adopt::update(&mut following.told, update, now);
-                if following.told != before {
-                    following.over = ends(&event);
-                    if following.over {
-                        let org_id = &following.caller.key.org_id;
-                        Subscribed::settle(&following.engine, org_id, &following.task.id);
-                    }
-                    return Some(event);
-                }
+        match heard(pieces).await {
+            Heard::Piece(shown) => {
+                following.known.take(shown.event());
+                following.over = shown.state().is_some_and(rests);
+                return Some(shown);
             }
-            Either::Left(Some(Err(_)) | None) | Either::Right(false) => following.subscribed = None,
-            Either::Right(true) => {
-                let id = &following.task.id;
-                let row = reading::visible(&following.engine, &following.caller, None, id).await;
-                // What the Guardian ended itself its target may not know.
-                if row.map_or(true, |row| row.state().is_terminal()) {
-                    following.subscribed = None;
-                }
-            }
+            Heard::Behind => following.is_behind = true,
+            Heard::Nothing if following.is_stopped() => return None,
+            Heard::Nothing => {}
         }
     }
 }
 
-enum Piece {
-    Told(Box<TaskEvent>),
-    /// Some were missed, or the target is heard no more.
-    Missed,
+enum Heard {
+    Piece(Arc<Shown>),
+    /// Some were missed, all of it is to be looked at, or the target is heard no more.
+    Behind,
     Nothing,
 }
 
-async fn heard(pieces: &mut Receiver<TaskEvent>) -> Piece {
+async fn heard(pieces: &mut Receiver<Piece>) -> Heard {
     match background::timeout(BEAT, pieces.recv()).await {
-        Ok(Ok(event)) => Piece::Told(Box::new(event)),
-        Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => Piece::Missed,
-        Err(_) => Piece::Nothing,
+        Ok(Ok(Piece::Told(shown))) => Heard::Piece(shown),
+        Ok(Ok(Piece::Whole) | Err(RecvError::Lagged(_) | RecvError::Closed)) => Heard::Behind,
+        Err(_) => Heard::Nothing,
     }
+}
+
+enum Next {
+    Told(Arc<Shown>),
+    /// Its target is heard from now on.
+    Heard,
+    End,
 }
 
 /// Tells how the row changed since.
-async fn by_row(following: &mut Following) -> Option<TaskEvent> {
+async fn by_row(following: &mut Following) -> Next {
     let engine = Arc::clone(&following.engine);
+    let is_only_asked = following.is_only_asked;
     loop {
         // What follows was begun at this replica after this was.
-        if let Some((task, pieces)) = engine.tasks.join(&following.task.id) {
+        if !is_only_asked && let Some((shown, pieces)) = engine.tasks.join(&following.id) {
             following.pieces = Some(pieces);
-            if task != following.told {
-                return Some(whole(following, task));
+            return news(following, &shown).map_or(Next::Heard, Next::Told);
+        }
+        let Ok(Some(standing)) = standing(following).await else { return Next::End };
+        if following.known.stamp.as_ref() != Some(&standing.stamp) {
+            let read = read(&engine, &following.caller, &following.id, is_only_asked);
+            let Ok((stamp, shown)) = following.latest.at(&standing.stamp, read).await else {
+                return Next::End;
+            };
+            following.known.stamp = Some(stamp);
+            if let Some(told) = news(following, &shown) {
+                let state = shown.state().unwrap_or(standing.state);
+                following.over = is_at_rest(is_only_asked, state, standing.phase);
+                return Next::Told(told);
             }
-            return Box::pin(next(following)).await;
         }
-        // In this order: as the task stood before its message moved on, it is nothing to go by.
-        let id = following.task.id.clone();
-        let newest = engine.store.newest_task_message(id.clone()).await.ok()?;
-        let phase = newest.map_or(Phase::Ended, |newest| newest.phase);
-        let row = reading::visible(&engine, &following.caller, None, &id).await.ok()?;
-        let state = row.state();
-        // Nothing follows by itself but where an approval is waited for, which the caller is told of.
-        let rests = state.is_interrupted() && phase != Phase::Checking || phase == Phase::InDoubt;
-        let rests = rests || state.is_terminal();
-        if row.task != following.told {
-            let event = whole(following, row.task);
-            following.over = rests;
-            return Some(event);
+        let is_at_rest = is_at_rest(is_only_asked, standing.state, standing.phase);
+        if standing.phase == Phase::Sent && !is_at_rest && !following.has_asked && !is_only_asked {
+            following.has_asked = true;
+            subscribed::start(&engine, &following.caller.key.org_id, &following.id);
         }
-        if phase == Phase::Sent && !following.has_subscribed && !rests {
-            following.has_subscribed = true;
-            following.subscribed = Subscribed::to(&engine, &row).await;
-            return Box::pin(next(following)).await;
-        }
-        if rests || !following.woken.within(BEAT).await {
+        if is_at_rest || !following.woken.within(BEAT).await {
             following.over = true;
-            return None;
+            return Next::End;
         }
-        if phase == Phase::Sent {
-            reading::ask_after(&engine, &row).await;
+        if standing.phase == Phase::Sent && !is_only_asked {
+            ask_after(following).await;
         }
     }
 }
 
-/// Tells all of a task anew, or only how it stands where nothing else changed.
-fn whole(following: &mut Following, task: Task) -> TaskEvent {
-    let before = std::mem::replace(&mut following.told, task.clone());
-    following.over = task.status.state.is_terminal() || task.status.state.is_interrupted();
-    let same = before.artifacts == task.artifacts && before.history == task.history;
-    match same {
-        true => TaskEvent::Status { status: task.status, metadata: task.metadata },
-        false => TaskEvent::Task(Box::new(task)),
+async fn standing(following: &Following) -> Result<Option<Standing>, Error> {
+    let (id, org_id) = (following.id.clone(), following.caller.key.org_id.clone());
+    let store = &following.engine.reading_store;
+    Ok(store.task_standing(id, org_id, following.is_only_asked).await?)
+}
+
+/// Asks its target after the task, unless that was done a moment ago.
+async fn ask_after(following: &Following) {
+    let (id, org_id) = (following.id.clone(), following.caller.key.org_id.clone());
+    // One of all who follow it reads the row for that.
+    if !following.latest.may_ask(BEAT * 9 / 10) {
+        return;
+    }
+    if let Ok(Some(row)) = following.engine.reading_store.task(id, org_id).await {
+        reading::ask_after(&following.engine, &row).await;
     }
 }
 
-/// Whether nothing follows this.
-fn ends(event: &TaskEvent) -> bool {
-    let state = match event {
-        TaskEvent::Task(task) => task.status.state,
-        TaskEvent::Status { status, .. } => status.state,
-        TaskEvent::Artifact { .. } => return false,
-    };
+/// Whether nothing follows by itself but where an approval is waited for, which the caller is told of.
+fn is_at_rest(is_only_asked: bool, state: TaskState, phase: Phase) -> bool {
+    if is_only_asked {
+        return rests(state);
+    }
+    let is_interrupted = state.is_interrupted() && phase != Phase::Checking;
+    state.is_terminal() || is_interrupted || phase == Phase::InDoubt
+}
+
+fn rests(state: TaskState) -> bool {
     state.is_terminal() || state.is_interrupted()
 }
 
-/// Remembers what was told.
-fn apply(told: &mut Task, event: &TaskEvent) {
-    match event {
-        TaskEvent::Task(task) => told.clone_from(task),
-        TaskEvent::Status { status, .. } => told.status.clone_from(status),
-        // It is compared as a whole once it is not heard any more.
-        TaskEvent::Artifact { artifact, append, .. } => {
-            adopt::artifact(&mut told.artifacts, artifact.clone(), *append);
+/// All of a task where it is another one than is known, or only how it stands where nothing else changed.
+fn news(following: &mut Following, shown: &Arc<Shown>) -> Option<Arc<Shown>> {
+    let TaskEvent::Task(task) = shown.event() else { return None };
+    let known = &mut following.known;
+    let is_same = known.content == Some(shown.content());
+    if is_same && known.status == task.status {
+        return None;
+    }
+    known.take(shown.event());
+    (known.content, known.at) = (Some(shown.content()), Instant::now());
+    following.over = rests(task.status.state);
+    Some(match is_same {
+        true => Shown::new(TaskEvent::Status {
+            status: task.status.clone(),
+            metadata: task.metadata.clone(),
+        }),
+        false => Arc::clone(shown),
+    })
+}
+
+impl Known {
+    pub(super) fn state(&self) -> TaskState {
+        self.status.state
+    }
+
+    /// Remembers what was told.
+    fn take(&mut self, event: &TaskEvent) {
+        match event {
+            TaskEvent::Task(task) => self.status.clone_from(&task.status),
+            TaskEvent::Status { status, .. } => self.status.clone_from(status),
+            TaskEvent::Artifact { .. } => self.content = None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agenttrust::Timestamp;
+use agenttrust::{Timestamp, background};
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::json;
@@ -12,15 +12,18 @@ use serde_json::json;
 use super::hand::{Failed, kept};
 use super::work::Claimed;
 use super::{adopt, interfaces};
-use crate::domain::task::{Phase, Task, TaskEvent, TaskState};
-use crate::engine::Engine;
+use crate::domain::limits::Share;
+use crate::domain::task::{Phase, Task, TaskChange, TaskState};
+use crate::engine::{Engine, Hearing};
 use crate::outbound::a2a::{Interface, SendError, Update, Updates};
 use crate::store::{StoreError, TaskRow, Upstream};
 
-/// How often the row is kept up at least while pieces come.
+/// How often the row is kept up while pieces come.
 const KEPT_EVERY: Duration = Duration::from_secs(1);
-/// How often at most, however often it stands otherwise.
-const KEPT_AT_MOST_EVERY: Duration = Duration::from_millis(100);
+/// How soon, where the task stands otherwise.
+const STANDS_KEPT_AFTER: Duration = Duration::from_millis(100);
+/// How many times as long as it took to keep the row it is left alone after that, however often it stands otherwise.
+const RESTS: u32 = 9;
 /// The longest task, as JSON, in bytes.
 const TASK_MAX_BYTES: usize = 4 << 20;
 
@@ -35,72 +38,152 @@ pub(super) async fn hear(
     (task, place): (&TaskRow, &Interface),
     mut updates: Updates,
 ) -> Result<(), Failed> {
-    let mut heard = Heard { ours: task.task.clone(), upstream: task.upstream.clone(), bytes: 0 };
-    let hearing = engine.tasks.hear(heard.ours.clone());
-    let (mut kept_at, mut kept_state) = (None::<Instant>, heard.ours.status.state);
-    while let Some(update) = next(engine, &mut updates).await {
-        let now = engine.clock.now();
-        let update = match update {
-            Ok(update) => update,
-            Err(error) if kept_at.is_none() => return Err(Failed::Sending(error)),
-            Err(error) => {
-                tracing::warn!(task_id = heard.ours.id, %error, "an agent that was heard broke off");
+    let mut ours = task.task.clone();
+    adopt::said(&mut ours, &claimed.message.body.message);
+    let (task_id, stood) = (ours.id.clone(), ours.status.state);
+    let mut heard = Heard {
+        hearing: engine.tasks.hear(ours),
+        upstream: task.upstream.clone(),
+        bytes: 0,
+        room: room(engine, claimed),
+    };
+    let mut kept = KeptUp { at: None, state: stood, took: Duration::ZERO, is_behind: false };
+    loop {
+        let update = match next(engine, &mut updates, kept.due(heard.state())).await {
+            Next::Update(update) => *update,
+            Next::Broke(error) if kept.at.is_none() => return Err(Failed::Sending(error)),
+            Next::Broke(error) => {
+                tracing::warn!(task_id, %error, "an agent that was heard broke off");
                 break;
             }
+            Next::Due => {
+                kept.up(engine, claimed, &heard).await.map_err(Failed::Keeping)?;
+                continue;
+            }
+            Next::End => break,
         };
-        let event = heard.take(place, update, now);
-        hearing.tell(&heard.ours, event);
-        let state = heard.ours.status.state;
-        if state.is_terminal() {
+        let has_room = heard.take(place, update, engine.clock.now());
+        kept.is_behind = true;
+        if heard.state().is_terminal() {
             break;
         }
-        let pause = if state == kept_state { KEPT_EVERY } else { KEPT_AT_MOST_EVERY };
-        if kept_at.is_none_or(|at| at.elapsed() >= pause) {
-            keep(engine, claimed, Phase::Sending, &heard).await.map_err(Failed::Keeping)?;
-            (kept_at, kept_state) = (Some(Instant::now()), state);
+        if kept.left(heard.state()).is_zero() {
+            kept.up(engine, claimed, &heard).await.map_err(Failed::Keeping)?;
+        }
+        if !has_room {
+            tracing::warn!(task_id, "an agent is heard no more, because too much is held already");
+            break;
         }
     }
-    let state = heard.ours.status.state;
-    if kept_at.is_none() && !state.is_terminal() {
+    let state = heard.state();
+    if kept.at.is_none() && !state.is_terminal() {
         let why = "it was not heard to the first word";
         return Err(Failed::Sending(SendError::InDoubt(why.to_owned())));
     }
     let to = if state.is_terminal() { Phase::Ended } else { Phase::Sent };
     let done = keep(engine, claimed, to, &heard).await;
-    drop(hearing);
-    engine.tasks.changed(&heard.ours.id);
+    drop(heard);
+    engine.tasks.changed(&task_id);
     done.map_err(Failed::Keeping)
 }
 
-/// What the target tells next. Nothing once the Guardian stops: the rest is asked for when it is back.
-async fn next(engine: &Engine, updates: &mut Updates) -> Option<Result<Update, SendError>> {
-    let mut closing = engine.closing();
-    let stops = pin!(closing.wait_for(|closing| *closing).map(drop));
-    match select(updates.next(), stops).await {
-        Either::Left((update, _)) => update,
-        Either::Right(_) => None,
+/// Room for what the target tells, which is counted for its sender; none where the key is gone.
+fn room(engine: &Engine, claimed: &Claimed) -> Option<Share> {
+    let key = engine.registry.keys.of_id(&claimed.message.key_id)?;
+    engine.limits.task_bytes.take(&key, 0).ok()
+}
+
+/// How the row was kept up.
+struct KeptUp {
+    at: Option<Instant>,
+    state: TaskState,
+    took: Duration,
+    /// Whether more was heard since.
+    is_behind: bool,
+}
+
+impl KeptUp {
+    /// How long it is until the row is to be kept up, where more was heard.
+    fn left(&self, state: TaskState) -> Duration {
+        let Some(at) = self.at else { return Duration::ZERO };
+        let pause = if state == self.state { KEPT_EVERY } else { STANDS_KEPT_AFTER };
+        pause.max(self.took.saturating_mul(RESTS)).saturating_sub(at.elapsed())
+    }
+
+    /// The same, where anything was.
+    fn due(&self, state: TaskState) -> Option<Duration> {
+        self.is_behind.then(|| self.left(state))
+    }
+
+    async fn up(
+        &mut self,
+        engine: &Arc<Engine>,
+        claimed: &Claimed,
+        heard: &Heard,
+    ) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        keep(engine, claimed, Phase::Sending, heard).await?;
+        (self.state, self.is_behind) = (heard.state(), false);
+        (self.at, self.took) = (Some(Instant::now()), begun.elapsed());
+        Ok(())
     }
 }
 
-/// A task as it was heard so far.
+/// What comes next.
+enum Next {
+    Update(Box<Update>),
+    Broke(SendError),
+    /// The row is to be kept up.
+    Due,
+    End,
+}
+
+/// What the target tells next. Nothing once the Guardian stops: the rest is asked for when it is back.
+async fn next(engine: &Engine, updates: &mut Updates, due: Option<Duration>) -> Next {
+    let mut closing = engine.closing();
+    let stops = pin!(closing.wait_for(|closing| *closing).map(drop));
+    let next = select(updates.next(), stops);
+    let next = match due {
+        None => Ok(next.await),
+        Some(left) => background::timeout(left, next).await,
+    };
+    match next {
+        Ok(Either::Left((Some(Ok(update)), _))) => Next::Update(Box::new(update)),
+        Ok(Either::Left((Some(Err(error)), _))) => Next::Broke(error),
+        Ok(Either::Left((None, _)) | Either::Right(_)) => Next::End,
+        Err(_) => Next::Due,
+    }
+}
+
+/// A task as it is heard.
 struct Heard {
-    ours: Task,
+    hearing: Hearing,
     upstream: Option<Upstream>,
     bytes: usize,
+    room: Option<Share>,
 }
 
 impl Heard {
-    /// Takes over what the target told, and returns it as followers hear it.
-    fn take(&mut self, place: &Interface, update: Update, now: Timestamp) -> TaskEvent {
+    fn state(&self) -> TaskState {
+        self.hearing.look(|ours| ours.status.state)
+    }
+
+    /// Takes over what the target told, and has those hear it who follow; returns whether there is room for more.
+    fn take(&mut self, place: &Interface, update: Update, now: Timestamp) -> bool {
         self.upstream = named(place, &update).or(self.upstream.take());
-        self.bytes += size(&update);
+        let size = size(&update);
+        self.bytes += size;
         if self.bytes > TASK_MAX_BYTES {
-            let text =
-                format!("the agent told more than {TASK_MAX_BYTES} bytes, which is the most");
-            adopt::say(&mut self.ours, TaskState::Failed, text, now, None);
-            return TaskEvent::Task(Box::new(self.ours.clone()));
+            self.hearing.tell(|ours| {
+                let text =
+                    format!("the agent told more than {TASK_MAX_BYTES} bytes, which is the most");
+                adopt::say(ours, TaskState::Failed, text, now, None);
+                TaskChange::Whole
+            });
+            return true;
         }
-        adopt::update(&mut self.ours, update, now)
+        self.hearing.tell(|ours| adopt::update(ours, update, now));
+        self.room.as_mut().is_none_or(|room| room.grow(size).is_ok())
     }
 }
 
@@ -111,7 +194,7 @@ async fn keep(
     heard: &Heard,
 ) -> Result<(), StoreError> {
     let now = engine.clock.now();
-    let (ours, upstream) = (heard.ours.clone(), heard.upstream.clone());
+    let (ours, upstream) = (heard.hearing.look(Task::clone), heard.upstream.clone());
     kept(engine, claimed, to, move |row| {
         row.task = ours;
         row.upstream = upstream;

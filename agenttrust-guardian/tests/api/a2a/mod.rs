@@ -1,12 +1,18 @@
 //! Agents asked by A2A: each dialect as it travels, agents behind that do what none should, streams, and those who are told.
 
 mod bad_input;
+mod cancelling;
 mod dialects;
+mod exact;
+mod followers;
 mod guide;
+mod history;
 mod hostile;
+mod push_ends;
 mod pushes;
 mod streams;
 mod target;
+mod vouched;
 mod who;
 
 use std::time::Duration;
@@ -29,7 +35,12 @@ struct Reached {
 
 impl Reached {
     async fn by(speaks: Speaks) -> Self {
-        let house = House::with(|builder| builder.mcp_timeout(Duration::from_secs(2))).await;
+        Self::patient(speaks, Duration::from_secs(2)).await
+    }
+
+    /// With a Guardian that waits so long for an answer of the target.
+    async fn patient(speaks: Speaks, patience: Duration) -> Self {
+        let house = House::with(|builder| builder.mcp_timeout(patience)).await;
         let target = Target::start(speaks).await;
         let interface = json!({
             "url": target.url, "protocol_binding": speaks.binding(), "protocol_version": speaks.version(),

@@ -1,0 +1,62 @@
+//! How a task stands, in so few words that those who follow it can ask often.
+
+use super::super::db::query;
+use super::*;
+
+const STANDING: &str = "SELECT state, changed_at, seen_state, seen_at, (SELECT phase FROM task_messages \
+                        WHERE task_id = tasks.id ORDER BY created_at DESC, id DESC LIMIT 1) \
+                        FROM tasks WHERE id = $1 AND org_id = $2";
+
+/// How a task stands, to those who see all of it or to its target.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) state: TaskState,
+    /// Where the newest of its messages is on its way.
+    pub(crate) phase: Phase,
+    /// Another one after every change.
+    pub(crate) stamp: String,
+}
+
+impl TaskRow {
+    /// The stamp of a [`Standing`], for those who see all of it or for its target.
+    pub(crate) fn stamp(&self, is_only_asked: bool) -> String {
+        let seen_at = self.seen.as_ref().map(|seen| seen.at.unix_micros());
+        stamp(self.changed_at.unix_micros(), seen_at, is_only_asked)
+    }
+}
+
+fn stamp(changed_at: i64, seen_at: Option<i64>, is_only_asked: bool) -> String {
+    match seen_at.filter(|_| is_only_asked) {
+        Some(seen_at) => format!("{changed_at}.{seen_at}"),
+        None => changed_at.to_string(),
+    }
+}
+
+impl Store {
+    /// How a task stands; as its target sees it, where `is_only_asked` says so. `None` where there is none.
+    pub(crate) async fn task_standing(
+        &self,
+        id: String,
+        org_id: String,
+        is_only_asked: bool,
+    ) -> Result<Option<Standing>, StoreError> {
+        type Row = (String, i64, Option<String>, Option<i64>, Option<String>);
+        self.run(move |db| async move {
+            let statement = query(STANDING).bind(id).bind(org_id);
+            let row: Option<Row> = statement.fetch_optional(&db).await?;
+            let Some((state, changed_at, seen_state, seen_at, phase)) = row else {
+                return Ok(None);
+            };
+            let state = if is_only_asked { seen_state } else { Some(state) };
+            let Some(state) = state else { return Ok(None) };
+            let state =
+                TaskState::of(&state).ok_or_else(|| unreadable("state", "no state of a task"))?;
+            let phase = phase.map_or(Ok(Phase::Ended), |phase| {
+                Phase::of(&phase).ok_or_else(|| unreadable("phase", "no phase of a message"))
+            })?;
+            let stamp = stamp(changed_at, seen_at, is_only_asked);
+            Ok(Some(Standing { state, phase, stamp }))
+        })
+        .await
+    }
+}
