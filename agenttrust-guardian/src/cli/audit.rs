@@ -23,7 +23,7 @@ use crate::store::Database;
 pub(super) enum Audit {
     /// Walk along every log and name the first row that is wrong
     Verify(verify::Verify),
-    /// Print the newest rows
+    /// Print the newest rows, and with --follow those that are written from then on
     Tail(tail::Tail),
     /// Print the audit as JSON lines
     Export {

@@ -11,7 +11,7 @@ use super::Proxy;
 use super::answer::LISTEN;
 use super::refusal::Refusal;
 use super::session::Session;
-use crate::domain::{Error, Secret};
+use crate::domain::{Error, Sealer, Secret};
 
 /// The longest state that a server gives out and its client brings back.
 pub(super) const STATE_MAX_BYTES: usize = longest(64 << 10);
@@ -137,17 +137,36 @@ impl Belongings<'_> {
         Ok(())
     }
 
-    /// Opens what an answer to a question of the server, or what is told it, belongs to. What does not open stays: it
-    /// may be a task of the client's own.
-    pub(super) fn open_told(&self, message: &mut JsonRpc) {
-        let told = match message.method() {
-            Some(_) => message.params_mut(),
-            None => message.result_mut(),
+    /// Opens what an answer to a question of the server, or what is told it, belongs to. What is no task of the server
+    /// stays: it may be one of the client's own.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a task that is known as another agent's, and one that was given to another.
+    pub(super) fn open_told(&self, message: &mut JsonRpc) -> Result<(), Refusal> {
+        let (told, tells) = match message.method() {
+            Some(_) => (message.params_mut(), true),
+            None => (message.result_mut(), false),
         };
-        let id = told.and_then(|told| told.get_mut("_meta")?.get_mut(RELATED)?.get_mut("taskId"));
-        if let Some(id) = id {
-            // Whether it opened is seen by what it is afterwards.
-            let _ = self.open_task(id);
+        let Some(told) = told else { return Ok(()) };
+        if let Some(id) = told.get("taskId").filter(|_| tells) {
+            self.need_no_others(id)?;
+        }
+        let related = told.get_mut("_meta").and_then(|meta| meta.get_mut(RELATED));
+        let Some(id) = related.and_then(|related| related.get_mut("taskId")) else { return Ok(()) };
+        match self.open_task(id) {
+            Ok(()) => Ok(()),
+            Err(_) => self.need_no_others(id),
+        }
+    }
+
+    /// Refuses a task of the server that is not this agent's.
+    fn need_no_others(&self, id: &Value) -> Result<(), Refusal> {
+        let Some(id) = id.as_str() else { return Ok(()) };
+        let is_others = self.proxy.tasks.is_anothers(self.server_id, self.agent_id, id);
+        match is_others || Sealer::is_sealed(id) {
+            true => Err(no_task().status(StatusCode::BAD_REQUEST)),
+            false => Ok(()),
         }
     }
 

@@ -53,6 +53,16 @@ impl GivenTasks {
         let of = (server_id.to_owned(), agent_id.to_owned());
         all.get(&of).is_some_and(|tasks| tasks.contains(&Fingerprint::from_text(task)))
     }
+
+    /// Whether a task is known to be another agent's and not this one's.
+    pub(super) fn is_anothers(&self, server_id: &str, agent_id: &str, task: &str) -> bool {
+        if self.has(server_id, agent_id, task) {
+            return false;
+        }
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = Fingerprint::from_text(task);
+        all.iter().any(|((server, _), tasks)| server == server_id && tasks.contains(&task))
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +79,8 @@ mod tests {
         assert!(given.has("s", "a", &last) && given.has("s", "a", "1"));
         assert!(!given.has("s", "a", "0"), "the oldest is kept");
         assert!(!given.has("s", "b", &last) && !given.has("t", "a", &last));
+        assert!(given.is_anothers("s", "b", &last) && !given.is_anothers("s", "a", &last));
+        assert!(!given.is_anothers("t", "b", &last) && !given.is_anothers("s", "b", "unknown"));
         for number in 0..CALLERS_MOST.get() {
             given.remember("s", &format!("b{number}"), "1");
         }

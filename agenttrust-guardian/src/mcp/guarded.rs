@@ -126,7 +126,18 @@ fn changed(turn: &Turn, name: &str) -> Response {
          looks at the difference and accepts it with `agenttrust mcp accept {} {name}`",
         server.name, server.name
     );
-    turn.proxy.tell_of_refusal(&turn.server, &turn.who, ("tools/call", name), &message);
+    let is_told =
+        turn.proxy.tell_of_refusal(&turn.server, &turn.who, ("tools/call", name), &message);
+    // As often as the audit has a row of it.
+    if is_told {
+        tracing::warn!(
+            server = server.name,
+            tool = name,
+            agent_id = turn.who.agent_id,
+            "a call of a tool was refused: its MCP server describes it otherwise than when it was accepted; look at \
+             the difference with `agenttrust mcp tools`"
+        );
+    }
     let denial = AgentTrustError::ActionDenied { message, check_id: None };
     refused(turn, &DenialResponse::from_error(denial))
 }

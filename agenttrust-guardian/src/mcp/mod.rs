@@ -5,8 +5,9 @@
 //!
 //! - `turn.rs` is one message, `guarded.rs` one that is checked (`check.rs`, `hold.rs`), `initialize.rs` one that opens
 //!   a session, `streams.rs` what a session has beside. `who.rs` is who calls.
-//! - `era.rs` and `methods.rs` are what the protocol knows, `session.rs` how a session is named, `belongings.rs` and
-//!   `given.rs` whose the tasks and events of a server are, `refusal.rs` and `metadata.rs` what is answered here.
+//! - `era.rs`, `methods.rs` and `extension.rs` are what the protocol knows, `session.rs` how a session is named,
+//!   `belongings.rs` and `given.rs` whose the tasks and events of a server are, `refusal.rs` and `metadata.rs` what is
+//!   answered here.
 //! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers; `send.rs` and `forward.rs` are the
 //!   way there, `pump.rs` and `answer.rs` the way back, `report.rs` how it ended, `unheard.rs` where another
 //!   stream of its session tells that.
@@ -15,6 +16,7 @@ mod answer;
 mod belongings;
 mod check;
 mod era;
+mod extension;
 mod forward;
 mod given;
 mod guarded;

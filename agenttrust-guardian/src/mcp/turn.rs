@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::session::Session;
 use super::upstream::wrong_era;
 use super::who::{Alive, Who};
-use super::{Asked, Proxy, guarded, initialize};
+use super::{Asked, Proxy, extension, guarded, initialize};
 use crate::audit::Record;
 use crate::domain::limits::Share;
 use crate::domain::{Base, Error};
@@ -59,6 +59,11 @@ impl Turn {
         let (id, named) = (message.id().cloned(), named(&message));
         let refused = (Arc::clone(proxy), Arc::clone(&server), who.clone());
         let answered = async {
+            // A call that is checked is refused by its check.
+            if message.call().is_none() {
+                let what = message.method().unwrap_or("an answer");
+                proxy.need_session(&server, &who, what)?;
+            }
             let manner = match Manner::of(&headers, &message) {
                 Err(refusal) if refusal.code() == UNSUPPORTED_VERSION => {
                     return Err(of_server(proxy, &server, refusal).await);
@@ -96,11 +101,6 @@ impl Turn {
     }
 
     async fn answered(mut self) -> Result<Response, Refusal> {
-        // A call that is checked is refused by its check.
-        if self.message.call().is_none() {
-            let what = self.message.method().unwrap_or("an answer");
-            self.proxy.need_session(&self.server, &self.who, what)?;
-        }
         let Some(method) = self.message.method().map(str::to_owned) else {
             return self.reply().await;
         };
@@ -119,6 +119,9 @@ impl Turn {
             let message =
                 format!("the method {method:?} is not known here, so it is not handed on");
             return Err(Refusal::new(status, METHOD_NOT_FOUND, message));
+        }
+        if era == Era::Modern {
+            extension::need_tasks(&self.manner, &self.message)?;
         }
         self.open_request(&method)?;
         match self.message.call().map(|(kind, name)| (kind, name.to_owned())) {
@@ -234,7 +237,11 @@ impl Turn {
     /// Sends on what is not answered.
     async fn hand_on(mut self) -> Result<Response, Refusal> {
         let given = Belongings::of(&self.proxy, &self.server.row.id, &self.who.agent_id);
-        given.open_told(&mut self.message);
+        if let Err(refusal) = given.open_told(&mut self.message) {
+            let what = self.message.method().unwrap_or("an answer");
+            self.proxy.tell_of_refusal(&self.server, &self.who, (what, ""), refusal.message());
+            return Err(refusal);
+        }
         let outward = self.outward(None)?;
         let incoming = super::send::send(&self.proxy, &self.server, outward).await?;
         if incoming.status.is_success() {
@@ -314,16 +321,19 @@ impl Proxy {
         })
     }
 
-    /// Tells the audit of a call that was refused and not checked.
+    /// Tells the audit of a call that was refused and not checked; returns whether that has a row of its own. Where one
+    /// caller is refused often, the rest of it is counted.
     pub(super) fn tell_of_refusal(
         &self,
         server: &McpServerEntry,
         who: &Who,
         (method, name): (&str, &str),
         why: &str,
-    ) {
+    ) -> bool {
         let why: String = why.chars().take(500).collect();
+        let mut has_row = false;
         self.engine.refused_of("mcp.refused", &who.key, &who.counted.id, || {
+            has_row = true;
             json!({
                 "agent_id": who.agent_id,
                 "server_id": server.row.id,
@@ -334,5 +344,6 @@ impl Proxy {
                 "reason": why,
             })
         });
+        has_row
     }
 }

@@ -70,12 +70,18 @@ fn named(tools: Vec<McpTool>, server: &McpServer, name: &str) -> Result<McpTool,
 
 /// Prints what differs between a tool as it is pinned and as it is now.
 fn show_change(server: &McpServer, tool: &McpTool) -> Result<(), GuardianError> {
+    // Those who may accept a tool see whole URLs, and all that a tool is changed to.
+    let sees_all = !server.url.ends_with("/…");
     let (server, name) = (out::harmless(&server.name), out::harmless(&tool.name));
     let changed = tool.changed.as_ref().and_then(|changed| changed.definition.as_ref());
     let Some(changed) = changed else {
-        return out::say(&format!(
-            "{server}/{name} is another tool by now: too long to be shown, or there are two of its name"
-        ));
+        let why = match sees_all {
+            true => "too long to be shown, or there are two of its name",
+            false => {
+                "what it is now is not shown to this key; ask with the key of an operator or an admin, who may accept it"
+            }
+        };
+        return out::say(&format!("{server}/{name} is another tool by now: {why}"));
     };
     out::say(&format!("{server}/{name} is another tool by now:"))?;
     out::say(&difference(&tool.definition, changed).join("\n"))

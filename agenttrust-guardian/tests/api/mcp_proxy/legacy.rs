@@ -172,7 +172,7 @@ fn id_of(event: &str) -> String {
 }
 
 /// Begins a call of id 7, which is the id that a stream that goes on answers; returns the id of its first event, too.
-async fn begun(house: &House, session: &str, tool: &str) -> (Body, String) {
+pub(super) async fn begun(house: &House, session: &str, tool: &str) -> (Body, String) {
     let asked = request(7, "tools/call", json!({ "name": tool }));
     let mut body = house.begin_in(session, asked).await.into_body();
     let first = next(&mut body).await;

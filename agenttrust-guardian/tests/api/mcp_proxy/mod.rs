@@ -1,10 +1,12 @@
 //! The proxy in front of MCP servers: each rule of it, with a strict server on a socket behind.
 
 mod bad_input;
+mod belongs;
 mod checked;
 mod delegated;
 mod ends;
 mod hostile;
+mod in_session;
 mod legacy;
 mod lists;
 mod modern;
@@ -12,12 +14,13 @@ mod plain;
 mod restarts;
 mod room;
 mod shares;
+mod tasks;
 mod upstream;
 mod who;
 
 use std::time::Duration;
 
-use agenttrust_guardian::GuardianBuilder;
+use agenttrust_guardian::{Guardian, GuardianBuilder};
 use agenttrust_testkit::{ADMIN, eventually_within};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -95,10 +98,20 @@ fn call(tool: &str, arguments: Value) -> Value {
     request(1, "tools/call", json!({ "name": tool, "arguments": arguments }))
 }
 
+/// The same of a client of the modern era that knows tasks.
+fn knowing_tasks(mut message: Value) -> Value {
+    let can = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+    message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = can;
+    message
+}
+
 /// The same in the modern era, with its headers.
 fn modern(mut message: Value) -> (Vec<(&'static str, String)>, Value) {
     message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
-    message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    let can = &mut message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+    if can.is_null() {
+        *can = json!({});
+    }
     let method = message["method"].as_str().unwrap().to_owned();
     let mut headers = vec![
         ("mcp-protocol-version", "2026-07-28".to_owned()),
@@ -128,6 +141,13 @@ impl House {
         let server = api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
         let (agent, key) = api.worker().await;
         Self { api, upstream, server, agent, key }
+    }
+
+    /// The same house, as another agent that may call everything knows it.
+    async fn another(&self) -> Self {
+        let (agent, key) = self.api.worker().await;
+        let api = Api::new(self.api.guardian.clone(), Guardian::router);
+        Self { api, upstream: self.upstream.clone(), server: self.server.clone(), agent, key }
     }
 
     fn path(&self) -> String {

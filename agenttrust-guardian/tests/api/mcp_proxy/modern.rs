@@ -181,29 +181,3 @@ async fn question_comes_back_with_a_state_and_its_answer_is_bound() {
     let heard = house.upstream.last("tools/call");
     assert_eq!(heard.body["params"]["requestState"], "state-1");
 }
-
-#[tokio::test]
-async fn tasks_are_polled_freely_and_answered_with_an_approval() {
-    let house = House::of(Speaks::Modern, &["work"]).await;
-    let said = house.modern(request(1, "tasks/get", json!({ "taskId": "t1" }))).await;
-    said.refused(200, -32602, "no such task");
-    let said = house.modern(call("work", json!({}))).await;
-    let task = said.answer()["result"]["taskId"].as_str().unwrap().to_owned();
-    let said = house.modern(request(1, "tasks/get", json!({ "taskId": task }))).await;
-    assert_eq!(said.answer()["result"]["status"], "working");
-    assert_eq!(house.upstream.last("tasks/get").header("mcp-name"), "t1");
-    let update =
-        request(2, "tasks/update", json!({ "taskId": task, "inputResponses": { "a": {} } }));
-    let said = house.modern(update.clone()).await;
-    let data = &said.answer()["error"]["data"];
-    assert_eq!(data["code"], "ELEVATION_REQUIRED", "{said:?}");
-    house.approve(data["approval_id"].as_str().unwrap()).await;
-    let said = house.modern(update).await;
-    assert!(said.answer()["result"].is_object(), "{said:?}");
-    let read = request(3, "resources/read", json!({ "uri": "file:///a" }));
-    house.modern(read).await;
-    let tools: Vec<_> =
-        house.api.audit("decision").await.iter().map(|row| row["body"]["tool"].clone()).collect();
-    assert!(tools.contains(&json!("files/mcp/tasks/update")), "{tools:?}");
-    assert!(tools.contains(&json!("files/mcp/resources/read")), "{tools:?}");
-}

@@ -1,6 +1,8 @@
 //! A strict MCP server on a socket, of either era: it takes nothing that the specification does not have a client send,
 //! and notes what it heard.
 
+mod tasks;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -73,6 +75,10 @@ pub(super) struct Inner {
     pub(super) page: Mutex<Option<usize>>,
     /// What it wants to be sent as `Authorization`.
     pub(super) authorization: Mutex<Option<String>>,
+    /// The tasks that it has begun.
+    tasks: Mutex<Vec<String>>,
+    /// Calls that wait for what they are answered with, by who calls.
+    pub(super) held: Mutex<HashMap<String, oneshot::Sender<Value>>>,
 }
 
 /// A tool that takes anything.
@@ -97,6 +103,8 @@ impl Upstream {
             asked: Mutex::default(),
             page: Mutex::default(),
             authorization: Mutex::default(),
+            tasks: Mutex::default(),
+            held: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp?secret=path", listener.local_addr().unwrap());
@@ -184,7 +192,10 @@ fn error(status: u16, id: &Value, code: i32, message: &str) -> Response {
 }
 
 fn result(id: &Value, result: Value) -> Response {
-    axum::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })).into_response()
+    let text = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
+    // That no value can hold.
+    let text = text.replace("HALF A CHARACTER", "\\ud83d");
+    ([("content-type", "application/json")], text).into_response()
 }
 
 /// What is out of order in a request of the era of sessions.
@@ -249,6 +260,7 @@ async fn legacy(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
         Some("tools/list") => result(&id, listed(&inner, &body)),
         Some("tools/call") => called(&inner, &id, &body["params"]).await,
         Some("resources/read") => result(&id, json!({ "contents": [] })),
+        Some(method) if method.starts_with("tasks/") => tasks::answered(&inner, &id, &body),
         Some("skills/list") => result(&id, json!({ "skills": [] })),
         Some("skills/get") => result(&id, json!({ "uri": body["params"]["uri"] })),
         Some("resources/list") => {
@@ -314,8 +326,7 @@ async fn modern(inner: Arc<Inner>, http: &Method, headers: &HeaderMap, body: Val
         "resources/read" => {
             complete(json!({ "contents": [], "ttlMs": 0, "cacheScope": "private" }))
         }
-        "tasks/get" => complete(json!({ "taskId": body["params"]["taskId"], "status": "working" })),
-        "tasks/update" => complete(json!({})),
+        method if method.starts_with("tasks/") => tasks::answered(&inner, &id, &body),
         "subscriptions/listen" => listened_to(&inner, &id),
         _ => error(404, &id, -32601, "no such method"),
     }
@@ -446,6 +457,8 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             events(inner, first.chain(stream::pending()))
         }
         "polled" => events(inner, stream::iter([Ok(identified(&progress(1)))])),
+        "job" => tasks::begun(inner, id, types),
+        "held" => held(inner, params).await,
         "hang" => {
             let running = Running::begin(inner);
             inner.release.notified().await;
@@ -459,6 +472,14 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
                 .unwrap_or_else(|| result(id, text(format!("{name} {}", params["arguments"])))),
         },
     }
+}
+
+/// Answers with what the test says, once it does.
+async fn held(inner: &Inner, params: &Value) -> Response {
+    let (send, answer) = oneshot::channel();
+    let who = params["arguments"]["who"].as_str().unwrap().to_owned();
+    inner.held.lock().unwrap().insert(who, send);
+    axum::Json(answer.await.unwrap()).into_response()
 }
 
 /// What a tool answers that does nothing else.
@@ -483,10 +504,6 @@ fn said_at_once(
             result(id, result_)
         }
         "confirm" if params["inputResponses"].is_null() => result(id, input_required(params)),
-        "work" => result(
-            id,
-            json!({ "resultType": "task", "taskId": "t1", "status": "working", "ttlMs": null }),
-        ),
         _ => return None,
     })
 }
