@@ -10,6 +10,7 @@
 //! Every change is a list of [`Change`]s: the database keeps it, memory takes it over, the audit tells
 //! of it.
 
+mod legible;
 mod observed;
 mod pinned;
 mod raised;
@@ -24,6 +25,7 @@ use agenttrust::Effect;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub(crate) use self::legible::without_illegible;
 pub(crate) use self::observed::{
     Extent, KeptTool, Mark, News, Observed, PINNED_MAX_BYTES, observe, read_list, read_page,
 };

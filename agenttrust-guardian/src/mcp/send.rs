@@ -16,6 +16,7 @@ use super::Proxy;
 use super::era::{METHOD, NAME, SESSION, UNSUPPORTED_VERSION, VERSION};
 use super::refusal::Refusal;
 use super::upstream::{POST, unreadable};
+use crate::manifest::without_illegible;
 use crate::outbound::events::{EVENT_MAX_BYTES, Events, Piece, Unreadable};
 use crate::outbound::{self, Incoming, Outgoing};
 use crate::registry::McpServerEntry;
@@ -342,12 +343,14 @@ pub(super) async fn heard(
     Ok((answer, session))
 }
 
-/// A message that is read as a whole. A value takes many times the memory of its text.
+/// A message that is read as a whole, but for tools that cannot be read in a list of them. A value takes many times the
+/// memory of its text.
 pub(super) fn read(text: &[u8]) -> Option<Value> {
-    match parse(text, VALUES_MOST) {
+    let read = |text: &[u8]| match parse(text, VALUES_MOST) {
         Ok(Text::Object(message)) => Some(Value::Object(message)),
         _ => None,
-    }
+    };
+    read(text).or_else(|| read(&without_illegible(text, VALUES_MOST)?))
 }
 
 /// The one answer in what came, whether it is plain or among events.

@@ -3,6 +3,9 @@
 mod approved;
 mod client;
 mod ends;
+mod garbled;
+#[cfg(target_os = "linux")]
+mod hidden;
 mod peers;
 mod server;
 mod shown;

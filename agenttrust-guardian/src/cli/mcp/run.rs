@@ -5,6 +5,7 @@ mod call;
 mod child;
 mod desk;
 mod flight;
+mod garbled;
 mod heard;
 mod lines;
 mod pins;

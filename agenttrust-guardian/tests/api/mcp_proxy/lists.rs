@@ -109,3 +109,16 @@ async fn list_that_comes_on_a_stream_of_the_session_is_filtered_too() {
     let heard = next(&mut stream).await;
     assert!(heard.contains("does echo") && !heard.contains("does write"), "{heard}");
 }
+
+#[tokio::test]
+async fn tool_that_cannot_be_read_is_none_and_the_others_are_listed_and_called() {
+    for speaks in [Speaks::Legacy, Speaks::Modern] {
+        let house = House::of(speaks, &["echo", "half", "write"]).await;
+        house.upstream.describe("half", "HALF A CHARACTER");
+        let said = house.plain(request(1, "tools/list", json!({}))).await;
+        assert_eq!(names(&said), ["echo", "write"], "{speaks:?}");
+        house.plain(call("echo", json!({}))).await.text_of_tool();
+        house.plain(call("half", json!({}))).await.refused(200, -32602, "has no tool");
+        assert_eq!(house.upstream.called(), ["echo"]);
+    }
+}

@@ -132,6 +132,11 @@ async fn held_call_that_is_denied_or_not_decided_in_time_does_not_run() {
 
     let mut client = desk.client(&["--hold", "1s"]);
     let held = client.call("delete_note", json!({ "id": 2 })).await;
+    // A person who starts this program is told its own flags, and not what is said in programs.
+    let advice = format!("{} {}", text_of(&held), client.log());
+    assert!(advice.contains("mcp run --disclose"), "{advice}");
+    assert!(advice.contains("AGENTTRUST_STATE=FILE in the environment"), "{advice}");
+    assert!(!advice.contains("disclose_on_elevation"), "{advice}");
     let data = &held["result"]["_meta"]["agenttrust/denial"];
     assert_eq!(data["code"], "ELEVATION_REQUIRED", "{held}");
     assert_eq!(client.reached("tools/call").await, [] as [Value; 0]);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use agenttrust_testkit::eventually_within;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::server;
 use crate::program::{LONG, command};
@@ -37,7 +37,11 @@ impl Client {
     }
 
     pub(super) fn of(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut command = command(&[&["mcp", "run"], arguments].concat(), environment);
+        Self::spawn(command(&[&["mcp", "run"], arguments].concat(), environment))
+    }
+
+    /// Starts this program.
+    pub(super) fn spawn(mut command: Command) -> Self {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

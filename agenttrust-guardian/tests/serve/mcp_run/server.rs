@@ -51,6 +51,57 @@ fn write(message: &Value) {
     out.flush().unwrap();
 }
 
+/// Writes a line as it is.
+fn print(line: &str) {
+    print_bytes(line.as_bytes());
+}
+
+fn print_bytes(line: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(&[line, b"\n"].concat()).unwrap();
+    out.flush().unwrap();
+}
+
+/// Answers in a way that no client of MCP can read.
+fn garbled(id: &Value, how: &str) {
+    let with =
+        |id: &Value, result: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+    match how {
+        "nan" => print(&with(id, r#"{"content":[],"n":[NaN,1]}"#)),
+        "cut" => print(with(id, r#"{"content":["#).trim_end_matches('}')),
+        "twice" => print(&with(id, r#"{"content":[]},"result":{}"#)),
+        "version" => print(&with(id, r#"{"content":[]}"#).replace("2.0", "1.0")),
+        "bytes" => {
+            let text = with(id, r#"{"content":"!"}"#);
+            let bytes = text.bytes().map(|byte| if byte == b'!' { 0xff } else { byte });
+            print_bytes(&bytes.collect::<Vec<_>>());
+        }
+        "text" => print(&with(&json!(id.to_string()), r#"{"content":[]}"#)),
+        "nameless" => print(r#"{"jsonrpc":"2.0","result":{"n":NaN}}"#),
+        "batch" => print(&format!("[{}]", with(id, "{}"))),
+        "stray" => {
+            print(&with(&json!(4711), r#"{"content":[]}"#));
+            answer(id, &said("after it"));
+        }
+        "told" => {
+            print(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":NaN}}"#);
+            answer(id, &said("after it"));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// What can be read of the variables and the memory of a process, and of those of this one.
+fn secrets_of(process: &Value) -> String {
+    let environment =
+        |of: &str| std::fs::read(format!("/proc/{of}/environ")).map_err(|it| it.kind());
+    let theirs =
+        environment(&process.to_string()).map(|it| String::from_utf8_lossy(&it).into_owned());
+    let memory = std::fs::File::open(format!("/proc/{process}/mem")).map_err(|it| it.kind());
+    let own = environment("self").is_ok_and(|it| !it.is_empty());
+    format!("environment {theirs:?}, memory {:?}, own {own}", memory.map(|_| "opened"))
+}
+
 fn answer(id: &Value, result: &Value) {
     write(&json!({ "jsonrpc": "2.0", "id": id, "result": result }));
 }
@@ -96,6 +147,7 @@ impl Server {
             "read_tidy",
             "get_change",
             "get_noise",
+            "get_garbled",
         ];
         let tool = |name: &str| {
             let description = match (name, self.changed % 2) {
@@ -118,7 +170,17 @@ impl Server {
         if self.manner == "silent" {
             return;
         }
-        let tools = self.tools();
+        let mut tools = self.tools();
+        if self.manner == "nan list" {
+            let list = Value::from(tools).to_string();
+            let list = list.replacen("\"object\"", "NaN", 1);
+            return print(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":{list}}}}}"#));
+        }
+        if self.manner == "half a character" {
+            tools.insert(0, json!({ "name": "read_half", "description": "HALF" }));
+            let list = Value::from(tools).to_string().replace("HALF", "\\ud83d");
+            return print(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":{list}}}}}"#));
+        }
         let (first, second) = tools.split_at(6);
         match params.get("cursor") {
             None => answer(id, &json!({ "tools": first, "nextCursor": "2" })),
@@ -130,6 +192,10 @@ impl Server {
         match params["name"].as_str().unwrap() {
             "read_error" => answer(id, &json!({ "isError": true, "content": [] })),
             "list_asked" => answer(id, &said(Value::from(self.asked.clone()).to_string())),
+            "read_env" if params["arguments"]["of"].is_u64() => {
+                answer(id, &said(secrets_of(&params["arguments"]["of"])));
+            }
+            "get_garbled" => garbled(id, params["arguments"]["how"].as_str().unwrap()),
             "read_env" => {
                 let names: Vec<_> = std::env::vars().map(|(name, _)| name).collect();
                 answer(id, &said(names.join(" ")));

@@ -26,7 +26,7 @@ async fn list_has_what_the_policies_of_the_guardian_inside_let_be_called() {
     let shown = ["read_note", "delete_note", "list_asked", "slow_read", "read_error"];
     assert_eq!(names(&first), shown);
     let second = client.request("tools/list", json!({ "cursor": "2" })).await;
-    assert_eq!(names(&second).len(), 7, "{second}");
+    assert_eq!(names(&second).len(), 8, "{second}");
     let denied = client.call("read_env", json!({})).await;
     assert_eq!(denied["result"]["isError"], true, "{denied}");
 }
@@ -71,7 +71,7 @@ async fn tool_is_held_to_what_it_was_in_an_earlier_run_where_that_is_kept() {
         client.ends().await;
         // A person looks, and takes the line out.
         let kept = std::fs::read_to_string(&file).unwrap();
-        assert_eq!(kept.lines().count(), 13, "{kept}");
+        assert_eq!(kept.lines().count(), 14, "{kept}");
         let rest = kept.lines().filter(|line| !line.contains("\"read_note\""));
         std::fs::write(&file, rest.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         let mut client = Client::start(&arguments, &[], "changed");

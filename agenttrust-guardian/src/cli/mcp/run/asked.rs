@@ -70,10 +70,8 @@ impl Asked {
             None => only_agent(&client).await?,
         };
         let sees = Sees::served(client.clone());
-        let mut builder = AgentTrustGuard::builder(client, &agent);
-        if run.disclose {
-            builder = builder.disclose_on_elevation(true);
-        }
+        // Said either way: the guard else warns that nothing was, in words for programs.
+        let builder = AgentTrustGuard::builder(client, &agent).disclose_on_elevation(run.disclose);
         tracing::info!(server, agent, "calls are checked by the Guardian that {URL} names");
         Ok(Self { guard: builder.build(), agent, sees, inside: None })
     }
@@ -132,6 +130,7 @@ impl Asked {
         let AgentTrustError::ElevationRequired { message, approval_id } = denial else {
             return denial;
         };
+        let message = by_flags(&message, self.inside.is_some());
         match &self.inside {
             None => AgentTrustError::ElevationRequired { message, approval_id },
             Some(Inside { desk: Some(desk), .. }) => AgentTrustError::ElevationRequired {
@@ -174,6 +173,18 @@ impl Asked {
             guardian.close().await;
         }
     }
+}
+
+/// The same advice for who starts this program: a guard gives it for who builds one in a program.
+fn by_flags(message: &str, is_inside: bool) -> String {
+    let keeps = match is_inside {
+        true => "`agenttrust mcp run --database FILE` keeps one",
+        false => "AGENTTRUST_STATE=FILE in the environment of `agenttrust mcp run` keeps one",
+    };
+    let shows = "`agenttrust mcp run --disclose` would show";
+    message
+        .replace("`state_file` or AGENTTRUST_STATE keeps one", keeps)
+        .replace("`disclose_on_elevation(true)` on the guard would show", shows)
 }
 
 /// What is pinned of the tools in earlier runs, and where it is kept: in the file that is named, else beside the

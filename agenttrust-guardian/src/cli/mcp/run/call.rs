@@ -81,7 +81,8 @@ impl Relay {
         match (guard.authorize(action(OnElevation::Fail)).await, self.hold) {
             (Err(AgentTrustError::ElevationRequired { approval_id, .. }), Some(hold)) => {
                 let waiting = guard.authorize(action(OnElevation::Wait(hold)));
-                let permit = self.held(&approval_id, about, waiting).await?;
+                let permit = self.held(&approval_id, about, waiting).await;
+                let permit = permit.map_err(|denial| self.asked.explain(&tool, denial))?;
                 // What was approved is the tool as it was described then, which is long ago by now.
                 if call.kind == Kind::Tool {
                     self.known(&call.name, about).await?;
@@ -177,7 +178,8 @@ impl Relay {
         let (mut bytes, mut cursor) = (0, None);
         for _ in 0..PAGES_MOST {
             let answer = self.ask_for_page(about, cursor).await;
-            let mut answer = answer.ok_or("the MCP server is gone")?;
+            let mut answer = answer
+                .ok_or("the MCP server is gone, or sent a list of its tools that cannot be read")?;
             let result = answer.get_mut("result").and_then(Value::as_object_mut);
             let result = result.ok_or("the MCP server did not say which tools it has")?;
             if let Some(Value::Array(page)) = result.remove("tools") {

@@ -149,20 +149,55 @@ impl Flight {
         }
     }
 
+    /// The request whose id is another one that is written alike, such as `1` for `"1"`: a server that takes one for the
+    /// other answers it so.
+    pub(super) fn alike(&self, id: &Value) -> Option<(Value, Waiting)> {
+        let alike = match id {
+            Value::String(text) => {
+                serde_json::from_str::<Value>(text).ok().filter(Value::is_number)?
+            }
+            Value::Number(number) => Value::from(number.to_string()),
+            _ => return None,
+        };
+        match self.answered(&alike) {
+            Whose::Client(waiting) => Some((alike, waiting)),
+            Whose::Own(_) | Whose::Nobody => None,
+        }
+    }
+
     /// Ends everything that waits, since no answer comes any more; returns the ids.
     pub(super) fn end(&self) -> Vec<Value> {
-        let waiting = std::mem::take(&mut self.state().waiting);
-        let ended = waiting.into_iter().map(|(id, waiting)| {
-            if let Waiting::Running(permit) = waiting {
-                permit.finish_with(CallOutcome::failure("NoReply"));
-            }
-            serde_json::from_str(&id).unwrap_or_default()
-        });
-        ended.collect()
+        ended(std::mem::take(&mut self.state().waiting))
+    }
+
+    /// Ends everything that the server was asked, since an answer came and nothing says to what; returns the ids.
+    pub(super) fn end_asked(&self) -> Vec<Value> {
+        let mut state = self.state();
+        state.asked.clear();
+        let all = std::mem::take(&mut state.waiting).into_iter();
+        let (checked, asked) = all.partition(|(_, it)| matches!(it, Waiting::Checking(_)));
+        state.waiting = checked;
+        drop(state);
+        ended(asked)
     }
 }
 
+fn ended(waiting: HashMap<String, Waiting>) -> Vec<Value> {
+    let ended = waiting.into_iter().map(|(id, waiting)| {
+        waiting.unanswered();
+        serde_json::from_str(&id).unwrap_or_default()
+    });
+    ended.collect()
+}
+
 impl Waiting {
+    /// Tells of a call that it came to no answer.
+    pub(super) fn unanswered(self) {
+        if let Self::Running(permit) = self {
+            permit.finish_with(CallOutcome::failure("NoReply"));
+        }
+    }
+
     fn is_check(&self, number: u64) -> bool {
         matches!(self, Self::Checking(checking) if checking.number == number)
     }
@@ -221,5 +256,29 @@ mod tests {
         assert!(before.unwanted.try_recv().is_err_and(|error| error == TryRecvError::Closed));
         flight.check(&json!(7)).unwrap();
         assert!(!flight.refuse(&json!(7), before.number), "another one is not the one before");
+    }
+
+    #[test]
+    fn answer_to_an_id_that_is_written_alike_is_to_the_one_that_waits() {
+        let flight = Flight::new();
+        for (asked, answered) in [(json!(1), json!("1")), (json!("2"), json!(2))] {
+            assert_eq!(flight.begin(&asked, Waiting::Passing), Ok(()));
+            assert!(flight.alike(&asked).is_none(), "{asked} is the same");
+            let found = flight.alike(&answered);
+            assert!(matches!(found, Some((id, Waiting::Passing)) if id == asked), "{answered}");
+            assert!(flight.alike(&answered).is_none(), "it is answered");
+        }
+        assert!(flight.alike(&json!("x")).is_none() && flight.alike(&json!([1])).is_none());
+    }
+
+    #[test]
+    fn answer_that_is_to_nothing_ends_what_the_server_was_asked_and_nothing_else() {
+        let flight = Flight::new();
+        let number = flight.check(&json!(1)).unwrap().number;
+        flight.begin(&json!(2), Waiting::Passing).unwrap();
+        let (_, mut own) = flight.ask();
+        assert_eq!(flight.end_asked(), [json!(2)]);
+        assert!(own.try_recv().is_err_and(|error| error == TryRecvError::Closed));
+        assert!(flight.refuse(&json!(1), number), "it is still asked about");
     }
 }

@@ -10,8 +10,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::flight::{Waiting, Whose};
-use super::lines::Line;
+use super::garbled::Garbled;
+use super::lines::{Gone, Line};
 use super::relay::{Relay, Stop, TOOLS_CHANGED, VALUES_MOST};
+use crate::manifest::without_illegible;
 
 /// What the names of the members of `_meta` begin with that are the Guardian's own: a server that says in its name that
 /// a call was not made would have it made twice.
@@ -39,6 +41,15 @@ struct OfResult<'a> {
     is_error: Option<bool>,
     #[serde(borrow, rename = "_meta")]
     meta: Option<&'a RawValue>,
+}
+
+/// Reads a line; of a list of tools, without those that cannot be read.
+fn read(text: &[u8]) -> Result<Text, serde_json::Error> {
+    let read = parse(text, VALUES_MOST);
+    match read.as_ref().err().and_then(|_| without_illegible(text, VALUES_MOST)) {
+        Some(anew) => parse(&anew, VALUES_MOST),
+        None => read,
+    }
 }
 
 impl<'a> Unusual<'a> {
@@ -77,23 +88,60 @@ impl Relay {
         if text.is_empty() {
             return Ok(());
         }
-        let passes = match parse(text, VALUES_MOST) {
+        let passes = match read(text) {
             Ok(Text::Object(members)) if members.get("jsonrpc") == Some(&json!("2.0")) => {
                 self.message(members, text)
             }
             Ok(Text::TooMany) => return Err(Stop::Unreadable),
             _ => match Unusual::read(text) {
                 Some(unusual) => self.unusual(&unusual, text),
-                None => {
-                    self.left_out(text.len());
-                    None
-                }
+                None => return Ok(self.garbled(text).await?),
             },
         };
         match passes {
             Some(line) => Ok(self.to_client.write(line).await?),
             None => Ok(()),
         }
+    }
+
+    /// Takes a line that cannot be read. Who waits for it hears so, and where it cannot be told who that is, everyone
+    /// who waits: no other answer comes.
+    async fn garbled(&self, text: &[u8]) -> Result<(), Gone> {
+        self.left_out(text.len());
+        let ids = match Garbled::of(text) {
+            Garbled::Noise | Garbled::Told => Vec::new(),
+            Garbled::Answer(None) => self.flight.end_asked(),
+            Garbled::Answer(Some(id)) => match self.flight.answered(&id) {
+                Whose::Client(waiting) => {
+                    waiting.unanswered();
+                    vec![id]
+                }
+                // What waits for it ends with the sender.
+                Whose::Own(_) | Whose::Nobody => Vec::new(),
+            },
+        };
+        for id in ids {
+            let message = "the MCP server sent an answer that cannot be read";
+            self.refuse(Rejection::new(INTERNAL_ERROR, message).id(id)).await?;
+        }
+        Ok(())
+    }
+
+    /// What passes of an answer that no request waits for: nothing but that it came, to one whose id is written alike.
+    fn stray(&self, id: &Value) -> Option<Vec<u8>> {
+        let times = self.strays.fetch_add(1, Ordering::Relaxed) + 1;
+        if times.is_power_of_two() {
+            tracing::warn!(
+                times,
+                "the MCP server answered what was not asked, or was cancelled, which is left out"
+            );
+        }
+        let (meant, waiting) = self.flight.alike(id)?;
+        waiting.unanswered();
+        let message =
+            format!("the MCP server answered the id {id}, and what was asked has {meant}");
+        let rejection = Rejection::new(INTERNAL_ERROR, message).id(meant);
+        Some(rejection.into_message().to_string().into_bytes())
     }
 
     /// What of a message passes to the client.
@@ -107,8 +155,15 @@ impl Relay {
             }
             (None, None | Some(Value::Null)) => Some(text.to_vec()),
             (None, Some(id)) => {
-                let whose = self.flight.answered(id);
-                self.answered(whose, members, text)
+                match self.flight.answered(id) {
+                    Whose::Nobody => self.stray(id),
+                    Whose::Own(waits) => {
+                        // Nothing waits any more where this fails.
+                        let _ = waits.send(members);
+                        None
+                    }
+                    Whose::Client(waiting) => Some(self.answered(waiting, members, text)),
+                }
             }
         }
     }
@@ -123,7 +178,8 @@ impl Relay {
         };
         match self.flight.answered(&unusual.id) {
             // What waits for it ends with the sender.
-            Whose::Nobody | Whose::Own(_) => None,
+            Whose::Nobody => self.stray(&unusual.id),
+            Whose::Own(_) => None,
             Whose::Client(Waiting::Listing { .. }) => unreadable("a list of tools"),
             Whose::Client(Waiting::Running(permit)) => {
                 permit.finish_with(unusual.outcome());
@@ -149,35 +205,22 @@ impl Relay {
     }
 
     /// What of an answer passes to the client.
-    fn answered(
-        &self,
-        whose: Whose,
-        mut members: Map<String, Value>,
-        text: &[u8],
-    ) -> Option<Vec<u8>> {
-        match whose {
-            Whose::Nobody => return None,
-            Whose::Own(waits) => {
-                // Nothing waits any more where this fails.
-                let _ = waits.send(members);
-                return None;
-            }
-            Whose::Client(Waiting::Running(permit)) => {
+    fn answered(&self, waiting: Waiting, mut members: Map<String, Value>, text: &[u8]) -> Vec<u8> {
+        let is_changed = match waiting {
+            Waiting::Running(permit) => {
                 permit.finish_with(outcome(&members));
-                if without_forged(&mut members) {
-                    return serde_json::to_vec(&members).ok();
-                }
+                without_forged(&mut members)
             }
-            Whose::Client(Waiting::Listing { first }) => {
-                if let Some(Value::Object(result)) = members.get_mut("result")
-                    && self.show(result, first)
-                {
-                    return serde_json::to_vec(&members).ok();
-                }
-            }
-            Whose::Client(Waiting::Passing | Waiting::Checking(_)) => {}
+            Waiting::Listing { first } => match members.get_mut("result") {
+                Some(Value::Object(result)) => self.show(result, first),
+                _ => false,
+            },
+            Waiting::Passing | Waiting::Checking(_) => false,
+        };
+        match is_changed {
+            true => Value::Object(members).to_string().into_bytes(),
+            false => text.to_vec(),
         }
-        Some(text.to_vec())
     }
 
     /// Leaves in a page of tools those that are as they were first and that the agent may call; whether any was left

@@ -46,6 +46,8 @@ pub(super) struct Relay {
     pub(super) ending: watch::Sender<bool>,
     /// How often the server wrote what is no message.
     pub(super) noise: AtomicU64,
+    /// How often it answered what was not asked.
+    pub(super) strays: AtomicU64,
 }
 
 /// What of a call is not part of its input.
@@ -106,6 +108,7 @@ impl Relay {
             room: Arc::new(Semaphore::new(CHECKED_MOST as usize)),
             ending: watch::Sender::new(false),
             noise: AtomicU64::new(0),
+            strays: AtomicU64::new(0),
         }
     }
 
