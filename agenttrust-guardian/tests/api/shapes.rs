@@ -79,6 +79,11 @@ fn is_of(schema: &Value, kind: &str) -> bool {
     types == kind || types.as_array().is_some_and(|types| types.contains(&json!(kind)))
 }
 
+/// What requests to all of these are about, for those that are refused and change nothing.
+async fn subjects(endpoints: &[Endpoint]) -> Subjects {
+    Subjects::of(&endpoints.iter().map(|endpoint| &*endpoint.route).collect::<Vec<_>>()).await
+}
+
 /// A step towards something in a body.
 #[derive(Clone, Debug)]
 enum Step {
@@ -135,18 +140,17 @@ fn path(at: &[Step]) -> String {
 }
 
 /// What an endpoint is asked, so that only what is tried can be in the way; and how much there is to change.
-struct Tried {
-    subjects: Subjects,
+struct Tried<'a> {
+    subjects: &'a Subjects,
     method: Method,
     path: String,
     body: Value,
     before: Value,
 }
 
-impl Tried {
-    async fn of(endpoint: &Endpoint) -> Self {
-        let subjects = Subjects::of(&endpoint.route).await;
-        let (method, path, body) = request(&subjects, &endpoint.method, &endpoint.route);
+impl<'a> Tried<'a> {
+    async fn of(subjects: &'a Subjects, endpoint: &Endpoint) -> Self {
+        let (method, path, body) = request(subjects, &endpoint.method, &endpoint.route);
         let before = things(&subjects.harness).await;
         Self { subjects, method, path, body: body.unwrap_or_else(|| json!({})), before }
     }
@@ -203,9 +207,11 @@ async fn things(api: &Api) -> Value {
 async fn what_is_no_object_is_refused_wherever_one_belongs_and_changes_nothing() {
     let document = document().await;
     let (mut bodies, mut inner) = (0, 0);
-    for endpoint in endpoints(&document) {
+    let endpoints = endpoints(&document);
+    let subjects = subjects(&endpoints).await;
+    for endpoint in endpoints {
         let Some(schema) = endpoint.schema(&document) else { continue };
-        let tried = Tried::of(&endpoint).await;
+        let tried = Tried::of(&subjects, &endpoint).await;
         bodies += 1;
         let members: Vec<&Value> = tried.body.as_object().unwrap().values().collect();
         for bad in [json!([]), json!(members), json!(null), json!(7), json!("x"), json!(true)] {
@@ -246,9 +252,11 @@ async fn what_is_no_object_is_refused_wherever_one_belongs_and_changes_nothing()
 async fn misspelt_member_is_refused_by_every_endpoint_with_the_one_that_was_meant() {
     let document = document().await;
     let mut members = 0;
-    for endpoint in endpoints(&document) {
+    let endpoints = endpoints(&document);
+    let subjects = subjects(&endpoints).await;
+    for endpoint in endpoints {
         let Some(schema) = endpoint.schema(&document) else { continue };
-        let tried = Tried::of(&endpoint).await;
+        let tried = Tried::of(&subjects, &endpoint).await;
         // What the document knows, the type knows, or it could not be meant.
         let names = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name);
         for name in names.filter(|name| name.len() > 1) {
@@ -274,9 +282,11 @@ async fn unknown_member_is_refused_by_our_endpoints_and_named_by_those_of_the_gu
     const UNKNOWN: &str = "zzz_of_another_version";
     let document = document().await;
     let mut guides = 0;
-    for endpoint in endpoints(&document) {
+    let endpoints = endpoints(&document);
+    let subjects = subjects(&endpoints).await;
+    for endpoint in endpoints {
         let Some(schema) = endpoint.schema(&document) else { continue };
-        let tried = Tried::of(&endpoint).await;
+        let tried = Tried::of(&subjects, &endpoint).await;
         let mut body = tried.body.clone();
         body[UNKNOWN] = json!({ "anything": [1] });
         // The document says so too, or clients would be made that send it.
@@ -305,9 +315,14 @@ async fn unknown_member_is_refused_by_our_endpoints_and_named_by_those_of_the_gu
             tried.has_changed_nothing().await;
         } else {
             guides += 1;
+            let own = Subjects::of(&[&endpoint.route]).await;
+            let tried = Tried::of(&own, &endpoint).await;
+            let mut body = tried.body.clone();
+            body[UNKNOWN] = json!({ "anything": [1] });
             let answer = tried.send(&body).await.ok();
             assert_eq!(answer.headers[IGNORED], UNKNOWN, "{} {answer:?}", endpoint.route);
-            let known = Tried::of(&endpoint).await;
+            let own = Subjects::of(&[&endpoint.route]).await;
+            let known = Tried::of(&own, &endpoint).await;
             let answer = known.send(&known.body).await.ok();
             assert!(!answer.headers.contains_key(IGNORED), "{} {answer:?}", endpoint.route);
         }
@@ -366,7 +381,8 @@ async fn unknown_parameter_is_refused_by_our_endpoints_and_named_by_those_of_the
             }
         }
         if endpoint.is_guides() {
-            let Tried { subjects, path, body, .. } = Tried::of(&endpoint).await;
+            let subjects = Subjects::of(&[&endpoint.route]).await;
+            let Tried { path, body, .. } = Tried::of(&subjects, &endpoint).await;
             let body = endpoint.schema(&document).map(|_| body);
             let answer = asks(&subjects.harness, &path, "zzz=1", body).await.ok();
             assert_eq!(answer.headers[IGNORED], "zzz", "{at}: {answer:?}");
