@@ -1,5 +1,6 @@
 //! Agents asked by A2A: each dialect as it travels, agents behind that do what none should, streams, and those who are told.
 
+mod asked;
 mod bad_input;
 mod cancelling;
 mod dialects;
@@ -13,6 +14,7 @@ mod pushes;
 mod streams;
 mod target;
 mod vouched;
+mod waits;
 mod who;
 
 use std::time::Duration;

@@ -1,12 +1,16 @@
 //! What was allowed and not handed over yet is looked at once more right before that is done: by the rules as they are
 //! then, and with who sent it as it stands then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust_testkit::proxy::{Proxy, Wire};
 use agenttrust_testkit::{ADMIN, Answer, eventually};
-use axum::http::Method;
+use axum::Router;
+use axum::http::{Method, StatusCode};
+use axum::routing::post;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::target::{Does, Target};
 use super::{House, call, known, message, said};
@@ -124,6 +128,37 @@ async fn message_that_was_allowed_and_is_denied_by_now_is_rejected() {
     let task = house.becomes(&id, "TASK_STATE_REJECTED").await;
     assert!(said(&task).contains("was not sent"), "{task}");
     assert!(target.sent().is_empty());
+}
+
+#[tokio::test]
+async fn message_is_sent_to_no_second_place_where_it_is_to_be_approved_by_then() {
+    let house = House::new().await;
+    let target = Target::start(Does::Completes).await;
+    let (asked, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (asks, waits) = (Arc::clone(&asked), Arc::clone(&goes_on));
+    let answer = move || {
+        let (asks, waits) = (Arc::clone(&asks), Arc::clone(&waits));
+        async move {
+            asks.notify_one();
+            waits.notified().await;
+            StatusCode::TOO_MANY_REQUESTS
+        }
+    };
+    let busy = Router::new().route("/a2a", post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let first = format!("http://{}/a2a", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, busy).await });
+    let place =
+        |url: &str| json!({ "url": url, "protocol_binding": "JSONRPC", "protocol_version": "1.0" });
+    let path = format!("/api/v1/agents/{}/card", house.target);
+    let card = json!({ "interfaces": [place(&first), place(&target.url)] });
+    house.api.post(&path, ADMIN, card).await.ok();
+    let id = house.sends("m-1", "do it").await["id"].clone();
+    asked.notified().await;
+    house.holds().await;
+    goes_on.notify_one();
+    let task = house.becomes(&id, "TASK_STATE_AUTH_REQUIRED").await;
+    assert!(target.sent().is_empty(), "{task}");
 }
 
 #[tokio::test]
