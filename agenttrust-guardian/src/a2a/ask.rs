@@ -29,6 +29,16 @@ pub(super) enum Ask {
     Card,
 }
 
+impl Ask {
+    /// Takes the names of what was said and is skipped.
+    pub(super) fn take_skipped(&mut self) -> Vec<String> {
+        match self {
+            Self::Send(sending) | Self::Stream(sending) => std::mem::take(&mut sending.skipped),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A message that is to be sent.
 #[derive(Debug)]
 pub(super) struct Sending {
@@ -41,6 +51,8 @@ pub(super) struct Sending {
     pub(super) history: Option<usize>,
     /// Whom to tell of the task.
     pub(super) push: Option<NewPush>,
+    /// The names of what was said beside, which is not known and is skipped.
+    pub(super) skipped: Vec<String>,
 }
 
 /// Which tasks are listed, and how much of each.
@@ -141,8 +153,13 @@ fn sending(params: &mut Params, version: Version) -> Result<Box<Sending>, Misrea
         waits: version == Version::V1,
         history: None,
         push: None,
+        skipped: Vec::new(),
     };
-    let Some(mut said) = params.inner("configuration")? else { return Ok(Box::new(sending)) };
+    let said = params.inner("configuration")?;
+    // Nothing hangs on it: there are no tenants.
+    params.take("tenant");
+    sending.skipped.extend(params.left());
+    let Some(mut said) = said else { return Ok(Box::new(sending)) };
     sending.accepted_output_modes = said.texts("acceptedOutputModes")?;
     sending.history = history(&mut said, version)?;
     match version {
@@ -157,6 +174,7 @@ fn sending(params: &mut Params, version: Version) -> Result<Box<Sending>, Misrea
             sending.push = push.map(|mut push| new_push(&mut push, version)).transpose()?;
         }
     }
+    sending.skipped.extend(said.left());
     Ok(Box::new(sending))
 }
 

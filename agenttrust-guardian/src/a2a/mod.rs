@@ -34,6 +34,10 @@ use crate::engine::Engine;
 use crate::services::agents::known;
 use crate::wire;
 
+/// The names of what a request said that is not known and was skipped; an answer has them beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Skipped(pub(crate) Vec<String>);
+
 /// Answers a request to an agent, in the version that is said; where none is, in 0.3.
 ///
 /// # Errors
@@ -54,8 +58,12 @@ pub(crate) async fn to_agent(
                 None => Version::V03,
                 Some(said) => Version::of(said).ok_or_else(|| Refusal::version(said))?,
             };
-            let ask = ask::read(version, &method, params)?;
-            Turn { engine, came, target, version, id: id.clone(), spelled }.answered(ask).await
+            let mut ask = ask::read(version, &method, params)?;
+            let skipped = Skipped(ask.take_skipped());
+            let turn = Turn { engine, came, target, version, id: id.clone(), spelled };
+            let mut response = turn.answered(ask).await?;
+            response.extensions_mut().insert(skipped);
+            Ok(response)
         };
         answered.await.map_err(|failure: Failure| match failure {
             Failure::Protocol(refusal) => Failure::Protocol(refusal.id(&id)),

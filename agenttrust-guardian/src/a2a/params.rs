@@ -1,4 +1,4 @@
-//! What is given to a method, member by member. One that is not known is skipped, as A2A has it.
+//! What is given to a method, member by member. One that is not known is skipped, as A2A has it, and told as such.
 
 use agenttrust::Timestamp;
 use serde_json::{Map, Value};
@@ -18,6 +18,11 @@ pub(super) struct Params {
 impl Params {
     pub(super) const fn new(members: Map<String, Value>) -> Self {
         Self { members, at: String::new() }
+    }
+
+    /// The names of what is left: what nothing was read of.
+    pub(super) fn left(&self) -> impl Iterator<Item = String> {
+        self.members.keys().map(|member| format!("{}{member}", self.at))
     }
 
     /// What is wrong with a member.

@@ -153,7 +153,7 @@ impl From<Error> for Failure {
 impl From<TaskError> for Failure {
     fn from(error: TaskError) -> Self {
         let code = match error {
-            TaskError::NotFound(_) => TASK_NOT_FOUND,
+            TaskError::NotFound(_) | TaskError::Elsewhere { .. } => TASK_NOT_FOUND,
             TaskError::NotCancelable { .. }
             | TaskError::BeingSent(_)
             | TaskError::NotTold { .. } => TASK_NOT_CANCELABLE,
@@ -163,6 +163,7 @@ impl From<TaskError> for Failure {
         };
         let mut refusal = Refusal::new(code, error.to_string());
         if let TaskError::NotFound(id)
+        | TaskError::Elsewhere { id, .. }
         | TaskError::NotCancelable { id, .. }
         | TaskError::NotTold { id, .. }
         | TaskError::BeingSent(id) = error

@@ -28,8 +28,9 @@ use crate::wire;
 
 /// How often it is looked whether the caller still may.
 const TICK: Duration = Duration::from_millis(500);
-/// After so much silence the caller hears a comment: who is gone is noticed then.
-const BEAT: Duration = Duration::from_secs(15);
+/// After so much silence the caller hears a comment: who is gone is noticed then, and who waits 5 s for a byte, as clients
+/// do unless they are told otherwise, goes on waiting.
+const BEAT: Duration = Duration::from_secs(3);
 /// How long a stream may go on; who wants to hear more subscribes again.
 const STREAM_MOST: Duration = Duration::from_secs(3_600);
 const COMMENT: &[u8] = b": nothing new\n\n";

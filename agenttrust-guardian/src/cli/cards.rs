@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agenttrust::AgentCard;
 use agenttrust::model::{
     CardBinding, CardInterface, CardKeys, CardOptions, CardVersion, TrustedKey,
 };
+use agenttrust::{AgentCard, AgentTrustClient, AgentTrustError};
 use clap::{Args, Subcommand};
 
-use super::agents::id_of;
+use super::agents::{AGENT_PREFIX, id_of};
 use super::out;
 use super::remote::{Remote, failed};
 use crate::domain::file::read_text_at_most;
@@ -139,6 +139,9 @@ fn interface(text: &str) -> Result<CardInterface, String> {
         Some((how, url)) if !how.contains(':') => (Some(how), url),
         _ => (None, text),
     };
+    if !url.contains("://") {
+        return Err("it is no absolute URL; write it as in https://agent.example/a2a".to_owned());
+    }
     let mut interface = CardInterface::new(url);
     if let Some(how) = how {
         let (binding, version) = match how.split_once('/') {
@@ -184,9 +187,7 @@ impl Cards {
                 show(&card.map_err(failed)?, &remote)?;
             }
             Self::Show { agent, remote } => {
-                let client = remote.client()?;
-                let id = id_of(&client, &agent).await?;
-                show(&client.agent_cards().get(&id).await.map_err(failed)?, &remote)?;
+                show_whole(&agent, &remote).await?;
             }
             Self::Publish { agent, remote } => {
                 let client = remote.client()?;
@@ -213,7 +214,7 @@ impl Cards {
             }
             Self::Public { agent, remote } => {
                 let client = remote.client_without_key()?;
-                show(&client.agent_cards().get_public(&agent).await.map_err(failed)?, &remote)?;
+                show(&public(&client, &agent).await?, &remote)?;
             }
             Self::Verify { agent, card, keys, remote } => {
                 verify(agent.as_deref(), card.as_deref(), keys.as_deref(), &remote).await?;
@@ -232,6 +233,43 @@ impl Cards {
     }
 }
 
+/// The published card of an agent. Names are not published, so it is asked for by the id alone.
+async fn public(client: &AgentTrustClient, id: &str) -> Result<AgentCard, GuardianError> {
+    let card = client.agent_cards().get_public(id).await;
+    card.map_err(|error| match error {
+        AgentTrustError::NotFound { .. } if !id.starts_with(AGENT_PREFIX) => {
+            GuardianError::Invalid(format!(
+                "there is no published card of an agent of the id {:?}; say the id of the agent (agt_…), not its name",
+                out::harmless(id)
+            ))
+        }
+        other => failed(other),
+    })
+}
+
+/// Shows a card, and what is known of it beside.
+async fn show_whole(agent: &str, remote: &Remote) -> Result<(), GuardianError> {
+    let client = remote.client()?;
+    let id = id_of(&client, agent).await?;
+    let card = client.agent_cards().get(&id).await.map_err(failed)?;
+    if remote.json {
+        return out::json(&card);
+    }
+    let published = if is_published(&client, &id).await? { "yes" } else { "no" };
+    let mut about = about(&card);
+    about.push(("published", published.to_owned()));
+    out::facts(&about)
+}
+
+/// Whether everybody may read the card of an agent.
+async fn is_published(client: &AgentTrustClient, id: &str) -> Result<bool, GuardianError> {
+    match client.agent_cards().get_public(id).await {
+        Ok(_) => Ok(true),
+        Err(AgentTrustError::NotFound { .. }) => Ok(false),
+        Err(other) => Err(failed(other)),
+    }
+}
+
 async fn verify(
     agent: Option<&str>,
     card: Option<&Path>,
@@ -247,10 +285,7 @@ async fn verify(
         (Some(path), _) => serde_json::from_str(&text(path)?).map_err(|error| {
             GuardianError::Invalid(format!("{} holds no agent card: {error}", path.display()))
         })?,
-        (None, agent) => {
-            let id = agent.unwrap_or_default();
-            client.agent_cards().get_public(id).await.map_err(failed)?
-        }
+        (None, agent) => public(&client, agent.unwrap_or_default()).await?,
     };
     let key = card.verify_signature(&trusted);
     let key = key.map_err(|error| GuardianError::Invalid(out::harmless(&error.to_string())))?;
@@ -364,6 +399,7 @@ mod tests {
                 (url, binding, version)
             );
         }
+        assert!(interface("a.example/a2a").unwrap_err().contains("https://agent.example/a2a"));
         assert!(interface("GRPC=https://a.example").unwrap_err().contains("JSONRPC or HTTP+JSON"));
         assert!(interface("JSONRPC/2.0=https://a.example").unwrap_err().contains("1.0 or 0.3"));
     }

@@ -43,20 +43,40 @@ pub(super) fn table<const N: usize>(
 /// Prints what is known of one thing, a named line each; those with nothing to tell are left out. What is told comes
 /// from anybody, so it is made harmless.
 pub(super) fn facts(facts: &[(&str, String)]) -> Result<(), GuardianError> {
-    let facts: Vec<_> = facts
+    facts_and_texts(facts, &[])
+}
+
+/// The same, where those of these names are texts that are printed line by line: each line but the first is set in, so
+/// that it is no named one.
+pub(super) fn facts_and_texts(
+    facts: &[(&str, String)],
+    texts: &[&str],
+) -> Result<(), GuardianError> {
+    show(&in_lines(facts, texts, columns_of_terminal()))
+}
+
+fn in_lines(facts: &[(&str, String)], texts: &[&str], columns: Option<usize>) -> String {
+    let facts: Vec<(&str, Vec<String>)> = facts
         .iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (*name, harmless(value)))
+        .map(|(name, value)| match texts.contains(name) {
+            true => (*name, value.trim_end_matches('\n').split('\n').map(harmless).collect()),
+            false => (*name, vec![harmless(value)]),
+        })
         .collect();
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let longest = facts.iter().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
-    let narrow = columns_of_terminal().filter(|columns| width + BETWEEN.len() + longest > *columns);
-    let lines = facts.iter().map(|(name, value)| match narrow {
-        Some(columns) => line(name, value, columns),
-        None => format!("{name:width$}{BETWEEN}{value}\n"),
+    let lengths = facts.iter().flat_map(|(_, lines)| lines).map(|line| line.chars().count());
+    let longest = lengths.max().unwrap_or(0);
+    let narrow = columns.filter(|columns| width + BETWEEN.len() + longest > *columns);
+    let told = facts.iter().map(|(name, lines)| match (narrow, lines.as_slice()) {
+        (Some(columns), [value]) => line(name, value, columns),
+        (Some(_), lines) => format!("{name}\n{BETWEEN}{}\n", lines.join("\n  ")),
+        (None, lines) => {
+            let under = format!("\n{:width$}{BETWEEN}", "");
+            format!("{name:width$}{BETWEEN}{}\n", lines.join(&under))
+        }
     });
-    let text: String = lines.collect();
-    show(&text)
+    told.collect()
 }
 
 /// What stands between two columns.
@@ -230,6 +250,15 @@ mod tests {
                       APPROVAL\napr_0123456789abcdef\nTOOL  pay\nUNTIL  u\n";
         assert_eq!(fitted(titles, &rows, 20), narrow);
         assert_eq!(fitted(titles, &rows, 34), narrow.replace("APPROVAL\n", "APPROVAL  "));
+    }
+
+    #[test]
+    fn text_is_printed_line_by_line_and_none_of_them_is_taken_for_a_named_one() {
+        let facts = [("task", "a\nb".to_owned()), ("result", "one\ntask  x\u{1b}\n".to_owned())];
+        let wide = "task    a\\u{a}b\nresult  one\n        task  x\\u{1b}\n";
+        assert_eq!(in_lines(&facts, &["result"], None), wide.replace("task  x", "task \\u{20}x"));
+        let narrow = in_lines(&facts, &["result"], Some(10));
+        assert!(narrow.ends_with("result\n  one\n  task \\u{20}x\\u{1b}\n"), "{narrow}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod inbox;
 use std::io::Read;
 use std::process::ExitCode;
 
+use agenttrust::AgentTrustClient;
 use agenttrust::client::{SendMessageOptions, TaskFilter};
 use agenttrust::model::{A2ATask, MessageTask, TaskMessage, TaskState};
 use clap::Subcommand;
@@ -20,6 +21,9 @@ use crate::domain::GuardianError;
 #[derive(Debug, Subcommand)]
 pub(super) enum Tasks {
     /// Send a message to an agent, and print the task that comes of it
+    ///
+    /// A key of the role operator or admin sends as itself unless --as names an agent; then no policy is asked. Exits
+    /// with 1 where the task has failed or was rejected by then.
     Send {
         #[command(flatten)]
         new: Box<New>,
@@ -66,7 +70,8 @@ pub(super) struct New {
     agent: String,
     /// What is asked; - reads it from standard input
     text: String,
-    /// The agent that asks, likewise, for a key that speaks for more than one
+    /// The agent that asks, likewise, for a key that speaks for more than one. Without it a key of the role operator
+    /// or admin asks for itself, which no policy is asked about
     #[arg(long = "as", value_name = "AGENT")]
     from: Option<String>,
     /// The id of the message: sent again under it, it is asked once
@@ -83,7 +88,7 @@ pub(super) struct New {
 impl Tasks {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Send { new, remote } => send(*new, &remote).await?,
+            Self::Send { new, remote } => return send(*new, &remote).await,
             Self::List { to, state, context, remote } => {
                 let mut filter = TaskFilter::default();
                 filter.state = state;
@@ -94,7 +99,7 @@ impl Tasks {
                 let task = remote.client()?.a2a().get_task(&id).await.map_err(failed)?;
                 match remote.json {
                     true => out::json(&task)?,
-                    false => out::facts(&about(&task))?,
+                    false => out::facts_and_texts(&about(&task), &TEXTS)?,
                 }
             }
             Self::Cancel { id, remote } => {
@@ -110,7 +115,7 @@ impl Tasks {
     }
 }
 
-async fn send(new: New, remote: &Remote) -> Result<(), GuardianError> {
+async fn send(new: New, remote: &Remote) -> Result<ExitCode, GuardianError> {
     let client = remote.client()?;
     let agent = id_of(&client, &new.agent).await?;
     let mut options = SendMessageOptions::default();
@@ -121,12 +126,51 @@ async fn send(new: New, remote: &Remote) -> Result<(), GuardianError> {
     options.task_id = new.task;
     options.context_id = new.context;
     let text = said(new.text)?;
-    let task = client.a2a().send_message_with(&agent, &text, &options).await.map_err(failed)?;
+    let sent = client.a2a().send_message_with(&agent, &text, &options).await;
+    let task = sent.map_err(|error| in_our_words(failed(error)))?;
     match remote.json {
-        true => out::json(&task),
-        false => out::facts(&about_sent(&task)),
+        true => out::json(&task)?,
+        false => tell(&task)?,
     }
+    if options.as_agent.is_none() && is_of_a_key(&client, &task.id).await {
+        eprintln!(
+            "note: the key itself sent it, so no policy was asked; --as AGENT sends it as an agent, which is asked about"
+        );
+    }
+    Ok(match task.status.state {
+        TaskState::Failed | TaskState::Rejected => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
 }
+
+/// Whether no agent asks for this task, as far as the Guardian tells.
+async fn is_of_a_key(client: &AgentTrustClient, task_id: &str) -> bool {
+    let task = client.a2a().get_task(task_id).await;
+    task.is_ok_and(|task| task.source_agent_id.is_empty())
+}
+
+/// What the Guardian says of a header or a member, with the option that is meant here.
+fn in_our_words(error: GuardianError) -> GuardianError {
+    let GuardianError::Invalid(said) = error else { return error };
+    let said = [
+        ("X-Agent-ID: is missing", "--as is missing"),
+        ("X-Agent-ID is missing", "--as is missing"),
+        ("name the agent in it", "say which one asks with --as AGENT"),
+        ("without taskId", "without --task"),
+        ("the header X-Agent-ID", "--as"),
+    ]
+    .into_iter()
+    .fold(said, |said, (theirs, ours)| said.replace(theirs, ours));
+    GuardianError::Invalid(said)
+}
+
+/// Prints what is told of a task that was just sent, or ended.
+fn tell(task: &MessageTask) -> Result<(), GuardianError> {
+    out::facts_and_texts(&about_sent(task), &TEXTS)
+}
+
+/// What anybody said, over several lines where it has them.
+const TEXTS: [&str; 3] = ["said", "asked", "result"];
 
 /// What is said, which standard input has where it is `-`.
 fn said(text: String) -> Result<String, GuardianError> {

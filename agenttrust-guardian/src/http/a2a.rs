@@ -13,9 +13,10 @@ use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
+use super::ignored::Ignored;
 use super::json_rpc::Message;
 use super::params::{Id, Params, header};
-use crate::a2a::{self, Came};
+use crate::a2a::{self, Came, Skipped};
 use crate::domain::Error;
 use crate::engine::Engine;
 
@@ -49,8 +50,13 @@ pub(super) async fn to_agent(engine: App, request: Request) -> Result<Response, 
     let Id(target) = Id::from_request_parts(&mut parts, &engine).await?;
     let came = came(&engine, &mut parts).await?;
     let said = version(&engine, &mut parts).await?;
+    let ignored = parts.extensions.get::<Ignored>().cloned().unwrap_or_default();
     let body = raw(&engine, Request::from_parts(parts, body)).await?;
-    a2a::to_agent(&engine, came, (&target, said.as_deref()), body).await
+    let mut response = a2a::to_agent(&engine, came, (&target, said.as_deref()), body).await?;
+    if let Some(Skipped(names)) = response.extensions_mut().remove() {
+        ignored.add(names);
+    }
+    Ok(response)
 }
 
 /// Send a task from one agent to another, or ask after one

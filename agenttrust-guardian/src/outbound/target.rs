@@ -68,7 +68,8 @@ pub(super) fn check(url: &Url, reach: &Reach) -> Result<(), Error> {
         "http" if may_be_plain(address, local, reach) => {}
         "http" => {
             return Err(Error::Refused(
-                "must be https; without TLS only addresses are called that were opened with allow-outbound",
+                "must be https; without TLS only addresses are called that were opened with allow-outbound: an operator \
+                 starts `agenttrust serve` with their range, such as `--allow-outbound 127.0.0.1/32`",
             ));
         }
         _ => return Err(Error::Refused("must be https")),
@@ -80,7 +81,8 @@ pub(super) fn check(url: &Url, reach: &Reach) -> Result<(), Error> {
     };
     if !allowed {
         return Err(Error::Refused(
-            "names an address that is not public; an operator opens it with allow-outbound",
+            "names an address that is not public; an operator opens it by starting `agenttrust serve` with \
+             `--allow-outbound` and its range, such as `--allow-outbound 127.0.0.1/32`",
         ));
     }
     Ok(())
@@ -104,7 +106,7 @@ fn unreadable(error: impl std::fmt::Display) -> Error {
         text if text.contains("IPv4 address") || text.contains("IPv6 address") => {
             "names an address that cannot be one"
         }
-        _ => "is no absolute URL",
+        _ => "is no absolute URL; write it as in https://agent.example/a2a",
     })
 }
 

@@ -4,7 +4,7 @@ use agenttrust::Agent;
 use agenttrust::model::{CapabilitySet, UpdateAgentRequest};
 use serde_json::{Map, Value, json};
 
-use super::agents::{check_groups, known, record, revoked};
+use super::agents::{check_asked, check_groups, known, record, revoked};
 use crate::domain::names::{check_capability, check_name, check_names};
 use crate::domain::{Error, Key};
 use crate::engine::Engine;
@@ -31,7 +31,17 @@ pub(crate) async fn change(
     wanted: UpdateAgentRequest,
 ) -> Result<Agent, Error> {
     check(&wanted)?;
-    known(engine, &key.org_id, id)?;
+    let entry = known(engine, &key.org_id, id)?;
+    let all = wanted.capabilities.as_deref().unwrap_or_default();
+    for (field, names) in [("capabilities", all), ("grant", &wanted.grant)] {
+        for (place, capability) in names.iter().enumerate() {
+            // What it has it keeps.
+            if !entry.capabilities.names().any(|name| name == capability) {
+                let field = format!("{field}[{place}]");
+                check_asked(engine, &key.org_id, &field, capability)?;
+            }
+        }
+    }
     if engine.is_revoked(&key.org_id, id) {
         return Err(revoked(id));
     }

@@ -43,7 +43,9 @@ pub(crate) async fn create(engine: &Engine, key: &Key, new: NewAgent) -> Result<
     let public_key = new.public_key.filter(|pem| !pem.is_empty());
     public_key.as_deref().map_or(Ok(()), check_public_key)?;
     for (place, capability) in new.capabilities.iter().enumerate() {
-        check_capability(&format!("capabilities[{place}]"), capability)?;
+        let field = format!("capabilities[{place}]");
+        check_capability(&field, capability)?;
+        check_asked(engine, &key.org_id, &field, capability)?;
     }
     let capabilities = CapabilitySet::parse(&new.capabilities)
         .map_err(|error| Error::capability("capabilities", &error))?;
@@ -88,6 +90,42 @@ fn check_public_key(pem: &str) -> Result<(), Error> {
     VerifyingKey::from_public_key_pem(pem)
         .map(drop)
         .map_err(|_| Error::invalid("public_key", "is no Ed25519 public key in PKIX PEM"))
+}
+
+/// Refuses a capability to ask another agent that covers none: those are named by their ids, which no name of one is.
+pub(super) fn check_asked(
+    engine: &Engine,
+    org_id: &str,
+    field: &str,
+    capability: &str,
+) -> Result<(), Error> {
+    if capability == "a2a" {
+        let problem = "is \"a2a\", which covers no agent, because those are asked as `a2a/ID`; write \"a2a/*\" for all of \
+                       them, or the id of one as in `a2a/agt_…`";
+        return Err(Error::invalid(field, problem));
+    }
+    let Some(name) = capability.strip_prefix("a2a/").filter(|name| *name != "*") else {
+        return Ok(());
+    };
+    let agents = engine.registry.agents.list(org_id);
+    if agents.iter().any(|entry| entry.agent.id == name) {
+        return Ok(());
+    }
+    let is_named = |entry: &&Arc<AgentEntry>| {
+        entry.agent.name == name && entry.agent.status != AgentStatus::Revoked
+    };
+    let mut named = agents.iter().filter(is_named);
+    let problem = match (named.next(), named.next()) {
+        (None, _) => return Ok(()),
+        (Some(one), None) => {
+            let capability = format!("a2a/{}", one.agent.id);
+            format!("names no agent: {name} is a name: the capability is {capability:?}")
+        }
+        (Some(_), Some(_)) => format!(
+            "names no agent: {name} is the name of several, and the capability has the id of one, as in `a2a/agt_…`"
+        ),
+    };
+    Err(Error::invalid(field, problem))
 }
 
 /// Refuses groups that policies could not name.

@@ -274,6 +274,11 @@ fn late(key: &Key, approval: Approval, approve: bool) -> Result<ApprovalDecision
         return Ok(decision);
     }
     Err(Error::conflict(match approval.status {
+        ApprovalStatus::Expired if approval.decision_reason.is_some() => format!(
+            "approval {:?} was withdrawn ({}), so there is nothing to decide any more",
+            approval.id,
+            approval.decision_reason.unwrap_or_default()
+        ),
         ApprovalStatus::Expired => {
             format!("approval {:?} has expired; the action must be asked for again", approval.id)
         }

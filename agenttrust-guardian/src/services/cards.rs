@@ -296,7 +296,9 @@ pub(crate) fn get(engine: &Engine, org_id: &str, agent_id: &str) -> Result<Agent
 }
 
 fn ungenerated(agent_id: &str) -> Error {
-    Error::not_found(format!("agent {agent_id:?} has no card; generate one first"))
+    Error::not_found(format!(
+        "agent {agent_id:?} has no card; generate one first, as `agenttrust cards generate {agent_id}` does"
+    ))
 }
 
 /// Publishes the card of an agent.

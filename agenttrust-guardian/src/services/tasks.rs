@@ -187,8 +187,8 @@ impl Following {
         (&self.id, &self.context_id)
     }
 
-    /// What happens next to it; `None` once it has ended, waits for something or is an approval's to decide, and when the
-    /// Guardian stops.
+    /// What happens next to it; `None` once it has ended or its target waits for something, and when the Guardian stops.
+    /// While an approval is waited for it goes on.
     ///
     /// # Cancel safety
     ///

@@ -32,6 +32,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0019_task_pushes"
     "0020_tasks_as_seen"
     "0021_task_push_sessions"
+    "0022_approvals_of_messages"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -52,6 +53,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0016_task_pushes"
     "0017_tasks_as_seen"
     "0018_task_push_sessions"
+    "0019_approvals_of_messages"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

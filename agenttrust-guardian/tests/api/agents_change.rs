@@ -364,3 +364,32 @@ async fn whoever_names_another_agent_changes_none() {
     let answer = api.with(&headers).ask(Method::PATCH, &path(&one), ADMIN, body).await;
     answer.refused(403, "AUTH_DENIED");
 }
+
+#[tokio::test]
+async fn capability_to_ask_an_agent_names_it_by_its_id() {
+    let api = open().await;
+    let create = async |name: &str, capabilities: Value| {
+        let body = json!({ "name": name, "capabilities": capabilities });
+        api.post("/api/v1/agents", ADMIN, body).await
+    };
+    // An agent that is not there yet may come to be, and what was given then stays.
+    let early = create("early", json!(["a2a/bob"])).await.ok().body["id"].clone();
+    let early = early.as_str().unwrap();
+    let bob = create("bob", json!([])).await.ok().body["id"].clone();
+    let bob = bob.as_str().unwrap();
+    let says = format!("bob is a name: the capability is \"a2a/{bob}\"");
+    for (refused, field) in [
+        (create("asker", json!(["search", "a2a/bob"])).await, "capabilities[1]"),
+        (try_change(&api, bob, json!({ "grant": ["a2a/bob"] })).await, "grant[0]"),
+        (try_change(&api, bob, json!({ "capabilities": ["a2a/bob"] })).await, "capabilities[0]"),
+    ] {
+        refused.refused(400, "VALIDATION_ERROR").says(&says).says(field);
+    }
+    change(&api, early, json!({ "name": "first", "grant": ["a2a/bob", "search"] })).await;
+    let bare = create("asker", json!(["a2a"])).await;
+    bare.refused(400, "VALIDATION_ERROR").says("write \"a2a/*\"");
+    create("asker", json!(["a2a/*", format!("a2a/{bob}"), "a2a/agt_of_later"])).await.ok();
+    create("bob", json!([])).await.ok();
+    let several = create("asker", json!(["a2a/bob"])).await;
+    several.refused(400, "VALIDATION_ERROR").says("bob is the name of several");
+}

@@ -29,15 +29,20 @@ fn refusal(program: &Program, key: Option<&str>, arguments: &[&str]) -> String {
     text(&output.stderr)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn person_generates_publishes_verifies_and_withdraws_a_card_and_rotates_the_key() {
+/// A Guardian, and the id of an agent of it.
+async fn served() -> (tempfile::TempDir, Program, String) {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("at.db").to_str().unwrap().to_owned();
     let arguments = ["--database", &database, "--log", "error"];
     let program = Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await;
     let create = json!({ "name": "researcher", "capabilities": ["web_search"] });
     let (_, agent) = program.post("/api/v1/agents", ADMIN, &create).await;
-    let agent = agent["id"].as_str().unwrap().to_owned();
+    (folder, program, agent["id"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn person_generates_publishes_verifies_and_withdraws_a_card_and_rotates_the_key() {
+    let (folder, program, agent) = served().await;
     let (admin, nobody) = (Some(ADMIN), None);
 
     assert!(printed(&program, nobody, &["keys"]).contains("no key signs cards yet"));
@@ -59,9 +64,15 @@ async fn person_generates_publishes_verifies_and_withdraws_a_card_and_rotates_th
     assert!(shown.contains(&program.url(&format!("/a2a/agents/{agent}"))), "{shown}");
     assert!(!shown.contains("T0p"), "{shown}");
     assert!(refusal(&program, nobody, &["public", &agent]).contains("no published card"));
+    assert!(printed(&program, admin, &["show", "researcher"]).contains("published    no"));
     assert!(refusal(&program, nobody, &["show", &agent]).contains("AGENTTRUST_API_KEY"));
     let address = printed(&program, admin, &["publish", &agent]);
     assert_eq!(address, program.url(&format!("/a2a/agents/{agent}/agent.json")));
+
+    assert!(printed(&program, admin, &["show", &agent]).contains("published    yes"));
+    for by_name in [["public", "researcher"], ["verify", "researcher"]] {
+        assert!(refusal(&program, nobody, &by_name).contains("not its name"));
+    }
 
     let json = printed(&program, nobody, &["public", &agent, "--json"]);
     let card: Value = serde_json::from_str(&json).unwrap();

@@ -76,6 +76,25 @@ fn golden_case_of_the_readme_comes_out_as_it_says() {
 }
 
 #[test]
+fn policy_of_the_readme_about_agents_holds_what_they_ask_of_each_other_and_nothing_else() {
+    let default = include_str!("../../policies/default.cedar");
+    let agents = of_readme("cedar", "agents-ask");
+    let policies = folder(&[("default.cedar", default), ("agents.cedar", agents)]);
+    let case = |tool: &str, decision: &str| {
+        format!(
+            "[[case]]\nname = \"{tool}\"\ntool = \"{tool}\"\neffect = \"mutating\"\n[case.expect]\n\
+             decision = \"{decision}\"\n"
+        )
+    };
+    let cases = case("a2a/agt_1", "hold") + &case("a2a", "allow") + &case("send_mail", "allow");
+    let cases = folder(&[("cases.toml", &cases)]);
+    let (code, out, error) =
+        policy("test", &[policies.path(), &cases.path().join("cases.toml")], &[]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    assert!(out.ends_with("3 cases, 0 of them came out otherwise than expected\n"), "{out}");
+}
+
+#[test]
 fn the_default_set_keeps_the_promises_of_its_golden_cases() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let default = folder(&[("default.cedar", include_str!("../../policies/default.cedar"))]);

@@ -10,9 +10,13 @@ use crate::program::{Program, text};
 const ADMIN: &str = "sk_live_of_the_admin_0123";
 
 fn run(program: &Program, arguments: &[&str], said: &str) -> Output {
+    run_with(program, ADMIN, arguments, said)
+}
+
+fn run_with(program: &Program, key: &str, arguments: &[&str], said: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_agenttrust"));
     command.arg("tasks").args(arguments).env_clear();
-    command.env("AGENTTRUST_URL", program.url("")).env("AGENTTRUST_API_KEY", ADMIN);
+    command.env("AGENTTRUST_URL", program.url("")).env("AGENTTRUST_API_KEY", key);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(said.as_bytes()).unwrap();
@@ -127,4 +131,67 @@ async fn script_fetches_tasks_and_ends_them() {
     assert!(listed.contains("completed") && listed.contains("failed"), "{listed}");
     let done = json_of(&program, &["list", "--state", "completed"]);
     assert_eq!(done[0]["artifacts"][0]["parts"][0]["text"], "a long\nresult");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sender_is_told_where_no_policy_was_asked_and_by_its_exit_code_how_it_went() {
+    let (_folder, program, _) = served().await;
+    let sent = run(&program, &["send", "worker", "one"], "");
+    assert!(sent.status.success(), "{}", text(&sent.stderr));
+    assert!(text(&sent.stderr).contains("so no policy was asked; --as AGENT"), "{sent:?}");
+    let sent = run(&program, &["send", "worker", "one", "--as", "asker"], "");
+    assert!(sent.status.success() && sent.stderr.is_empty(), "{sent:?}");
+    // It may reach no one.
+    let denied = run(&program, &["send", "asker", "one", "--as", "worker"], "");
+    assert_eq!(denied.status.code(), Some(1), "{denied:?}");
+    assert!(text(&denied.stdout).contains("rejected") && denied.stderr.is_empty(), "{denied:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_over_several_lines_is_printed_so() {
+    let (_folder, program, _) = served().await;
+    let id = json_of(&program, &["send", "worker", "first\nsecond \u{1b}[2J"])["id"].clone();
+    let id = id.as_str().unwrap();
+    let shown = printed(&program, &["show", id]);
+    let asked: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("asked")).collect();
+    let indent = " ".repeat("conversation  ".len());
+    assert_eq!(asked[0], "asked         first", "{shown}");
+    assert_eq!(asked[1], format!("{indent}second \\u{{1b}}[2J"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusal_says_what_to_do_next_in_the_words_of_the_program() {
+    let (_folder, program, [asker, worker]) = served().await;
+    let create = async |agents: Value| {
+        let body = json!({ "role": "agent", "agents": agents });
+        let (_, key) = program.post("/api/v1/keys", ADMIN, &body).await;
+        key["key"].as_str().unwrap().to_owned()
+    };
+    let (one, both) = (create(json!([asker])).await, create(json!([asker, worker])).await);
+    let refusal = |key: &str, arguments: &[&str]| {
+        let output = run_with(&program, key, arguments, "");
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}: {output:?}");
+        text(&output.stderr)
+    };
+    let unseen = "there is no agent \"worker\" that this key may see; say its id (agt_…)";
+    for arguments in [&["send", "worker", "hi"][..], &["inbox", "next", "worker"]] {
+        let told = refusal(&one, arguments);
+        assert!(told.contains(unseen), "{told}");
+    }
+    let told = refusal(&both, &["send", &worker, "hi"]);
+    assert!(told.contains("--as is missing") && !told.contains("X-Agent-ID"), "{told}");
+    let id = json_of(&program, &["send", "worker", "one"])["id"].as_str().unwrap().to_owned();
+    let told = refusal(ADMIN, &["send", "asker", "two", "--task", &id]);
+    assert!(told.contains(&format!("is asked of agent \"{worker}\"")), "{told}");
+    let told = refusal(ADMIN, &["send", "worker", "two", "--task", &id]);
+    assert!(told.contains("without --task"), "{told}");
+    let fetched = json_of(&program, &["inbox", "next", "worker"]);
+    let lease = fetched["lease_id"].as_str().unwrap();
+    let told = refusal(ADMIN, &["inbox", "fail", "worker", &id, "lease_other", "x"]);
+    assert!(told.contains("another worker's"), "{told}");
+    printed(&program, &["cancel", &id]);
+    let told = refusal(ADMIN, &["inbox", "extend", "worker", &id, lease, "5m"]);
+    assert!(told.contains("has ended"), "{told}");
+    let told = refusal(ADMIN, &["cancel", &id]);
+    assert!(told.contains("has ended (canceled), so there is nothing to cancel"), "{told}");
 }

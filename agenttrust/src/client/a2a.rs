@@ -137,6 +137,9 @@ impl<'a> A2a<'a> {
 
     /// Returns what is told from now on of a task that goes on: where its stream broke, or that was sent without one.
     ///
+    /// They go on while our Guardian holds the task for an approval, which is told as `auth-required`, and end with the
+    /// task, or where the other agent itself waits for something (`input-required`, or an `auth-required` of its own).
+    ///
     /// # Errors
     ///
     /// [`NotFound`](AgentTrustError::NotFound) for a task that the agent does not have or the key may not see, and

@@ -8,7 +8,7 @@ use super::super::remote::failed;
 use crate::domain::GuardianError;
 
 /// What the id of an agent begins with.
-const AGENT_PREFIX: &str = "agt_";
+pub(in crate::cli) const AGENT_PREFIX: &str = "agt_";
 
 /// The id of the agent with this id, or else with this name.
 pub(in crate::cli) async fn id_of(
@@ -26,7 +26,8 @@ pub(in crate::cli) async fn id_of(
     match found.as_slice() {
         [agent] => Ok(agent.id.clone()),
         [] => Err(GuardianError::Invalid(format!(
-            "there is no agent {named:?}; see `agenttrust agents list`"
+            "there is no agent {named:?} that this key may see; say its id (agt_…), which `agenttrust agents list` tells \
+             with the key of an operator"
         ))),
         several => {
             let ids: Vec<&str> = several.iter().take(5).map(|agent| agent.id.as_str()).collect();

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::super::agents::id_of;
 use super::super::out;
 use super::super::remote::{Remote, failed};
-use super::{about_sent, said};
+use super::{TEXTS, said, tell};
 use crate::domain::{GuardianError, duration};
 
 /// What `agenttrust tasks inbox` is told.
@@ -95,7 +95,7 @@ impl Inbox {
                 let task = inbox.complete(&lease, &said(text)?).await.map_err(failed)?;
                 match remote.json {
                     true => out::json(&task),
-                    false => out::facts(&about_sent(&task)),
+                    false => tell(&task),
                 }
             }
             Self::Fail { leased, reason, remote } => {
@@ -103,7 +103,7 @@ impl Inbox {
                 let task = inbox.fail(&lease, &said(reason)?).await.map_err(failed)?;
                 match remote.json {
                     true => out::json(&task),
-                    false => out::facts(&about_sent(&task)),
+                    false => tell(&task),
                 }
             }
             Self::Extend { leased, by, remote } => {
@@ -134,11 +134,12 @@ async fn next(
         return out::json(&asked);
     }
     let Some(asked) = asked else { return out::say("no task came") };
-    out::facts(&[
+    let facts = [
         ("task", asked.task.id.clone()),
         ("lease", asked.lease_id.clone()),
         ("lease ends", out::when_exactly(asked.lease_expires_at)),
         ("from", asked.source_agent_id.clone()),
         ("asked", asked.message.text()),
-    ])
+    ];
+    out::facts_and_texts(&facts, &TEXTS)
 }

@@ -9,8 +9,13 @@ pub(crate) enum TaskError {
     /// There is no such task, or the caller may not see it: A2A's `TaskNotFound`.
     #[error("there is no task {0:?}")]
     NotFound(String),
+    /// It is asked of another agent than the one that is asked after it: A2A's `TaskNotFound`.
+    #[error(
+        "task {id:?} is asked of agent {agent_id:?}, and not of this one; go on with it there, or leave it out"
+    )]
+    Elsewhere { id: String, agent_id: String },
     /// It has ended: A2A's `TaskNotCancelable`.
-    #[error("task {id:?} is {state} and cannot be cancelled any more")]
+    #[error("task {id:?} has ended ({state}), so there is nothing to cancel any more")]
     NotCancelable { id: String, state: TaskState },
     /// A message of it is on its way, so that neither side can cancel it: A2A's `TaskNotCancelable`.
     #[error(

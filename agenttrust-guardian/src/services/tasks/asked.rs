@@ -47,7 +47,8 @@ pub(super) fn checked(asked: Asked) -> Result<Checked, TaskError> {
     }
     if message.role != MessageRole::User {
         return Err(TaskError::Invalid(
-            "role is the agent's own; a message to an agent has the role of its user".to_owned(),
+            "role is the agent's own; a message to an agent has the role of its user: send ROLE_USER (in A2A 0.3: user)"
+                .to_owned(),
         ));
     }
     check_parts(&message.parts)?;

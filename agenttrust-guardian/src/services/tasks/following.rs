@@ -218,13 +218,13 @@ async fn ask_after(following: &Following) {
     }
 }
 
-/// Whether nothing follows by itself but where an approval is waited for, which the caller is told of.
+/// Whether nothing follows by itself. What waits for an approval goes on by itself once that is decided.
 fn is_at_rest(is_only_asked: bool, state: TaskState, phase: Phase) -> bool {
     if is_only_asked {
         return rests(state);
     }
-    let is_interrupted = state.is_interrupted() && phase != Phase::Checking;
-    state.is_terminal() || is_interrupted || phase == Phase::InDoubt
+    let is_ours = matches!(phase, Phase::Checking | Phase::Held | Phase::Ready | Phase::Sending);
+    state.is_terminal() || state.is_interrupted() && !is_ours || phase == Phase::InDoubt
 }
 
 fn rests(state: TaskState) -> bool {

@@ -225,7 +225,7 @@ pub(crate) async fn end(
         told::enqueue(engine, record).await;
         told::outcome(engine, &stepped.task, &message, state).await;
         work::follow(engine).await?;
-        return stepped.task.into_seen().map(|row| row.task).ok_or_else(|| lost(&message.task_id));
+        return stepped.task.into_seen().map(|row| row.task).ok_or_else(|| lost(&message));
     }
     said_before(engine, lease, &message, state).await
 }
@@ -240,14 +240,14 @@ async fn said_before(
     let (id, org_id) = (message.task_id.clone(), message.org_id.clone());
     let task = engine.store.task(id.clone(), org_id).await?;
     let now = engine.store.newest_task_message(id.clone()).await?;
-    let is_mine = now.is_some_and(|now| now.claim.as_deref() == Some(lease.lease_id));
+    let is_mine = now.as_ref().is_some_and(|now| now.claim.as_deref() == Some(lease.lease_id));
     match task.and_then(TaskRow::into_seen) {
         Some(task) if task.state() == state && is_mine => Ok(task.task),
         Some(task) if task.state().is_terminal() => Err(Error::conflict(format!(
             "task {id:?} is {} already, so nothing more comes of it",
             task.state()
         ))),
-        _ => Err(lost(&id)),
+        _ => Err(lost(now.as_ref().unwrap_or(message))),
     }
 }
 
@@ -264,15 +264,26 @@ pub(crate) async fn extend(
 ) -> Result<Timestamp, Error> {
     let message = found(engine, key, lease).await?;
     let until = engine.clock.now().saturating_add(by);
-    let extended = engine.store.extend_lease(message.id, lease.lease_id.to_owned(), until).await?;
-    if extended { Ok(until) } else { Err(lost(&message.task_id)) }
+    let extended = engine.store.extend_lease(message.id.clone(), lease.lease_id.to_owned(), until).await?;
+    if extended {
+        return Ok(until);
+    }
+    let now = engine.store.newest_task_message(message.task_id.clone()).await?;
+    Err(lost(&now.unwrap_or(message)))
 }
 
-fn lost(id: &str) -> Error {
-    Error::conflict(format!(
-        "the lease of task {id:?} has run out or is another worker's, or the task has ended; leave it, and fetch the next \
-         one"
-    ))
+/// Says of a task that is not the worker's, by this lease, why not.
+fn lost(message: &TaskMessageRow) -> Error {
+    let id = &message.task_id;
+    Error::conflict(match message.phase {
+        Phase::Ended => format!("task {id:?} has ended; leave it, and fetch the next one"),
+        Phase::Leased => format!(
+            "task {id:?} is another worker's, by a lease of its own; leave it, and fetch the next one"
+        ),
+        _ => format!(
+            "the lease of task {id:?} has run out; fetch the next one, which may be this one again"
+        ),
+    })
 }
 
 /// The message of a task that is, or was, in this inbox.

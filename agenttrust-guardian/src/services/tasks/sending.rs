@@ -24,6 +24,9 @@ use crate::store::{
 const TASK_MAX_BYTES: usize = 8 << 20;
 /// How long a sender waits at least until it is decided what becomes of its message.
 const DECIDED_WITHIN: Duration = Duration::from_secs(4);
+/// How long one waits at most for a worker to end what is in an inbox: that may be away for days, and clients wait 5 s
+/// unless they are told otherwise.
+const INBOX_WITHIN: Duration = Duration::from_secs(4);
 
 /// Sends a message, as [`super::send`] says.
 pub(super) async fn send(
@@ -163,9 +166,13 @@ async fn going_on(
     target: &str,
     (id, checked): (&str, &Checked),
 ) -> Result<TaskRow, TaskError> {
-    let task = reading::visible(engine, caller, Some(target), id).await?;
+    let task = reading::visible(engine, caller, None, id).await?;
     if task.source != caller.source() {
         return Err(TaskError::NotFound(id.to_owned()));
+    }
+    if task.target_agent_id != target {
+        let agent_id = task.target_agent_id;
+        return Err(TaskError::Elsewhere { id: task.id, agent_id });
     }
     let said = &checked.body.message.context_id;
     if said.as_ref().is_some_and(|context_id| *context_id != task.context_id) {
@@ -259,7 +266,11 @@ async fn settled(
         else {
             return Err(TaskError::NotFound(message.task_id.clone()));
         };
-        let least = if phase == Phase::Checking { DECIDED_WITHIN.max(wait) } else { wait };
+        let least = match phase {
+            Phase::Checking => DECIDED_WITHIN.max(wait),
+            Phase::Inbox | Phase::Leased => INBOX_WITHIN.min(wait),
+            _ => wait,
+        };
         let done = state.is_terminal()
             || phase == Phase::InDoubt
             || phase != Phase::Checking && state.is_interrupted();

@@ -2,9 +2,9 @@
 
 use agenttrust::Timestamp;
 
-use super::super::PRUNED_AT_ONCE;
 use super::super::changes::{Kind, note};
 use super::super::db::query;
+use super::super::{PRUNED_AT_ONCE, Transaction};
 use super::{Store, StoreError};
 
 const EXPIRED_AT: &str =
@@ -13,6 +13,11 @@ const LAPSED: &str = "SELECT id, org_id, agent_id FROM approvals \
                       WHERE status IN ('pending', 'approved') AND expires_at <= $1 ORDER BY id LIMIT 50";
 const EXPIRE: &str = "UPDATE approvals SET status = 'expired', input = NULL \
                       WHERE id = $1 AND status IN ('pending', 'approved') AND expires_at <= $2";
+// What a message of a task asked for that goes nowhere any more.
+const WITHDRAW: &str = "UPDATE approvals SET status = 'expired', expires_at = $2, decision_reason = $3, input = NULL \
+                        WHERE task_message <> '' AND task_message IN \
+                        (SELECT id FROM task_messages WHERE task_id = $1 AND phase = 'ended') \
+                        AND status IN ('pending', 'approved') AND uses = 0 RETURNING id, org_id";
 // What is over cannot come back, so nothing that is found here is needed by anybody who decides.
 const OVER: &str = "SELECT id FROM approvals WHERE status IN ('denied', 'expired', 'consumed') \
                     AND expires_at < $1 ORDER BY id LIMIT $2";
@@ -85,4 +90,19 @@ impl Store {
         })
         .await
     }
+}
+
+/// Withdraws the approvals of what a task asked for and was never sent; `why` is what those hear who would decide them.
+pub(in crate::store) async fn withdraw(
+    transaction: &mut Transaction,
+    task_id: &str,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let withdraw = query(WITHDRAW).bind(task_id).bind(now.unix_micros()).bind(why);
+    let withdrawn: Vec<(String, String)> = withdraw.fetch_all(&mut *transaction).await?;
+    for (id, org_id) in withdrawn {
+        note(transaction, Kind::Approval, &org_id, &id, now).await?;
+    }
+    Ok(())
 }

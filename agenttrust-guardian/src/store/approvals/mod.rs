@@ -16,6 +16,7 @@ use agenttrust::Timestamp;
 use agenttrust::model::{Approval, ApprovalStatus, Approver};
 
 pub(crate) use self::deciding::{Decided, Vote};
+pub(super) use self::ending::withdraw;
 pub(crate) use self::kin::Kinship;
 use self::kin::votes;
 pub(crate) use self::listing::ApprovalFilter;

@@ -25,9 +25,9 @@ const DENIALS_WITHIN: Duration = Duration::from_secs(600);
 
 const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, tool, effect, \
                       scopes, scopes_hash, bound_to, bound_value, summary, reason, status, quorum, \
-                      window_micros, single_use, created_at, expires_at, key_id, input, on_behalf_of) VALUES ($1, \
-                      $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, $15, $16, $17, $18, \
-                      $19, $20)";
+                      window_micros, single_use, created_at, expires_at, key_id, input, on_behalf_of, \
+                      task_message) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', $13, $14, \
+                      $15, $16, $17, $18, $19, $20, $21)";
 const ADD_ASKER: &str = "INSERT INTO approval_askers (approval_id, key_id) VALUES ($1, $2) \
                          ON CONFLICT (approval_id, key_id) DO NOTHING";
 // Whoever asks has asked, also where it approved before: its own vote then counts no more.
@@ -55,13 +55,14 @@ const FIND_DENIED: &str = concat!(
 );
 // One that can be used comes first. What policy demands now counts as well as what it demanded then: one
 // approved with a smaller quorum, or longer ago than the window that is wanted now, is passed over. So
-// is one that too few keys which still work have approved.
+// is one that too few keys which still work have approved. And one that a message of a task asked for is
+// that message's own, or who cancelled it would find it approved for the next one like it.
 const FIND_SAME: &str = concat!(
     "SELECT ",
     columns!("input", "$12"),
     " FROM approvals WHERE org_id = $1 AND agent_id = $2 AND session_id = $3 AND tool = $4 \
      AND bound_to = $5 AND bound_value = $6 AND effect = $7 AND scopes_hash = $8 \
-     AND expires_at > $9 \
+     AND expires_at > $9 AND task_message = $13 \
      AND (status = 'pending' \
      OR (status = 'approved' AND quorum >= $10 AND decided_at > $9 - $11 AND ",
     votes!("approvals.id", "$12"),
@@ -69,8 +70,8 @@ const FIND_SAME: &str = concat!(
      ORDER BY CASE status WHEN 'approved' THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1"
 );
 // One that was approved for the same agent and tool, and for something else of the call.
-const FIND_UNUSED: &str = "SELECT id, session_id, bound_to, bound_value, effect, scopes_hash, key_id \
-                           FROM approvals WHERE org_id = $1 AND agent_id = $2 AND tool = $3 \
+const FIND_UNUSED: &str = "SELECT id, session_id, bound_to, bound_value, effect, scopes_hash, key_id, \
+                           task_message FROM approvals WHERE org_id = $1 AND agent_id = $2 AND tool = $3 \
                            AND status = 'approved' AND uses = 0 AND expires_at > $4 \
                            ORDER BY decided_at DESC, id DESC LIMIT 1";
 // The same, denied to an agent for which another one asks now: in whichever session that was.
@@ -162,11 +163,12 @@ from_row! {
         effect: String,
         scopes_hash: String,
         key_id: Option<String>,
+        task_message: String,
     }
 }
 
 impl RawUnused {
-    fn compared_with(self, wanted: &NewApproval) -> Unused {
+    fn compared_with(self, wanted: &NewApproval, task_message: &str) -> Unused {
         // Of digests under two keys it cannot be told whether their inputs are the same.
         let keys = self.key_id.is_some() && wanted.key_id.is_some() && self.key_id != wanted.key_id;
         let bound_to = self.bound_to != wanted.bound_to.as_str();
@@ -177,6 +179,7 @@ impl RawUnused {
             (input, "for another input"),
             (self.effect != wanted.effect, "for another effect"),
             (self.scopes_hash != wanted.scopes_hash(), "for other scopes"),
+            (self.task_message != task_message, "for another message"),
         ];
         let differs = differs.into_iter().filter_map(|(differs, word)| differs.then_some(word));
         Unused { id: self.id, differs: differs.collect() }
@@ -194,7 +197,7 @@ pub(crate) struct Held {
     pub(crate) charges: Vec<Charge>,
     /// ... and when, by the clock of the budgets.
     pub(crate) charged_at: Timestamp,
-    /// The message of a task that is checked: what it uses is kept with it.
+    /// The message of a task that is checked: what it uses is kept with it, and serves no other.
     pub(crate) task_message: Option<String>,
 }
 
@@ -263,7 +266,8 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held { approval: wanted, askers, check_id, now, charges, charged_at, .. } = held;
+    let Held { approval: wanted, askers, check_id, now, charges, charged_at, task_message } = held;
+    let task_message = task_message.unwrap_or_default();
     let at = now.unix_micros();
     // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
     let (standing,): (String,) =
@@ -299,9 +303,11 @@ async fn settle(
         .bind(i64::from(wanted.quorum))
         .bind(micros(wanted.window))
         .bind(own_votes)
+        .bind(&task_message)
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = same else {
+        let wanted = (wanted, task_message);
         return open_approval(transaction, wanted, askers, own_votes, now).await;
     };
     let row = row.at(now)?;
@@ -324,7 +330,7 @@ async fn settle(
 
 async fn open_approval(
     transaction: &mut Transaction,
-    wanted: NewApproval,
+    (wanted, task_message): (NewApproval, String),
     askers: Vec<String>,
     own_votes: bool,
     now: Timestamp,
@@ -349,7 +355,7 @@ async fn open_approval(
     if pending >= PENDING_MOST {
         return Ok(Settled::TooManyPending);
     }
-    let unused = find_unused(transaction, &wanted, now).await?;
+    let unused = find_unused(transaction, (&wanted, &task_message), now).await?;
     let (id, org_id) = (wanted.id.clone(), wanted.org_id.clone());
     let scopes_hash = wanted.scopes_hash();
     query(INSERT)
@@ -373,6 +379,7 @@ async fn open_approval(
         .bind(wanted.key_id)
         .bind(wanted.input)
         .bind((!wanted.on_behalf_of.is_empty()).then(|| to_json(&wanted.on_behalf_of)))
+        .bind(task_message)
         .execute(&mut *transaction)
         .await?;
     for asker in askers {
@@ -411,7 +418,7 @@ async fn denied_to_giver(
 
 async fn find_unused(
     transaction: &mut Transaction,
-    wanted: &NewApproval,
+    (wanted, task_message): (&NewApproval, &str),
     now: Timestamp,
 ) -> Result<Option<Unused>, sqlx::Error> {
     let found: Option<RawUnused> = query(FIND_UNUSED)
@@ -421,5 +428,5 @@ async fn find_unused(
         .bind(now.unix_micros())
         .fetch_optional(&mut *transaction)
         .await?;
-    Ok(found.map(|found| found.compared_with(wanted)))
+    Ok(found.map(|found| found.compared_with(wanted, task_message)))
 }

@@ -1,5 +1,6 @@
 //! A message is moved on, and its task with it: both in one transaction, and only by who has it.
 
+use super::super::approvals::withdraw;
 use super::super::changes::{Kind, note};
 use super::super::db::query;
 use super::begin::{bytes, task};
@@ -138,7 +139,7 @@ impl Store {
                 stepped.earlier = earlier;
                 // It may have been ended meanwhile, by its target or its sender.
                 if stepped.task.state().is_terminal() {
-                    query(END_OPEN).bind(&step.task_id).execute(&mut transaction).await?;
+                    end_open(&mut transaction, &stepped.task, now).await?;
                 }
             }
             transaction.commit().await?;
@@ -158,8 +159,8 @@ impl Store {
             let mut transaction = db.begin().await?;
             transaction.lock(&id).await?;
             let stepped = write(&mut transaction, &id, now, change).await?;
-            if stepped.as_ref().is_some_and(|stepped| stepped.ended) {
-                query(END_OPEN).bind(&id).execute(&mut transaction).await?;
+            if let Some(stepped) = stepped.as_ref().filter(|stepped| stepped.ended) {
+                end_open(&mut transaction, &stepped.task, now).await?;
             }
             transaction.commit().await?;
             Ok(stepped)
@@ -186,7 +187,7 @@ impl Store {
             }
             let stepped = write(&mut transaction, &id, now, change).await?;
             let Some(stepped) = stepped.filter(|stepped| stepped.ended) else { return Ok(None) };
-            query(END_OPEN).bind(&id).execute(&mut transaction).await?;
+            end_open(&mut transaction, &stepped.task, now).await?;
             transaction.commit().await?;
             Ok(Some(stepped))
         })
@@ -206,6 +207,20 @@ impl Store {
         })
         .await
     }
+}
+
+/// Ends what is under way of a task that has ended, and withdraws what it asked to have approved.
+async fn end_open(
+    transaction: &mut Transaction,
+    task: &TaskRow,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    query(END_OPEN).bind(&task.id).execute(&mut *transaction).await?;
+    let why = match task.state() {
+        TaskState::Canceled => "its task was cancelled",
+        _ => "its task has ended",
+    };
+    withdraw(transaction, &task.id, why, now).await
 }
 
 /// Changes the row of a task, if there is one. What has ended is not changed any more.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::target::{Does, Target};
 use super::{House, known, message, said};
 
-async fn held(house: &House, id: &str) -> (serde_json::Value, String) {
+pub(super) async fn held(house: &House, id: &str) -> (serde_json::Value, String) {
     let task = house.sends(id, "do it").await;
     assert_eq!(task["status"]["state"], "TASK_STATE_AUTH_REQUIRED", "{task}");
     let approval = known(&task, "approval_id").as_str().unwrap().to_owned();

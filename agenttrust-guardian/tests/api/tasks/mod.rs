@@ -7,6 +7,7 @@ mod seen;
 mod sent;
 mod target;
 mod unsent;
+mod withdrawn;
 
 use agenttrust_guardian::GuardianBuilder;
 use agenttrust_testkit::{ADMIN, Answer, escaped};
