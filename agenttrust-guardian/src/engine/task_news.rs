@@ -2,12 +2,14 @@
 //! of one that is heard here, piece by piece. What is told is held once, however many are told it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, watch};
 
 use crate::domain::task::{Shown, Task, TaskChange};
+use crate::store::Standing;
 
 /// How many changes may wait to be read; who falls behind looks again.
 const CHANGES_KEPT: usize = 1_024;
@@ -59,8 +61,21 @@ type RowOf = (String, bool);
 pub(crate) struct LatestRow {
     /// The one that was read last, and by what that is known.
     read: tokio::sync::Mutex<Option<(String, Weak<Shown>)>>,
+    /// How it stood when one of them last looked.
+    looked: tokio::sync::Mutex<Option<Look>>,
+    /// How often it changed.
+    changes: AtomicU64,
     /// When one of them last had its target asked.
     asked_at: Mutex<Option<Instant>>,
+}
+
+/// How a task stood.
+#[derive(Debug)]
+struct Look {
+    at: Instant,
+    /// How often the row had changed by then.
+    changes: u64,
+    standing: Option<Standing>,
 }
 
 impl Default for TaskNews {
@@ -84,6 +99,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl TaskNews {
     /// Says that the row of this task changed.
     pub(crate) fn changed(&self, task_id: &str) {
+        let rows = lock(&self.rows);
+        for is_only_asked in [false, true] {
+            if let Some(row) =
+                rows.get(&(task_id.to_owned(), is_only_asked)).and_then(Weak::upgrade)
+            {
+                row.changes.fetch_add(1, Ordering::Release);
+            }
+        }
+        drop(rows);
         // Nobody waiting is no error.
         let _ = self.changed.send(Arc::from(task_id));
     }
@@ -180,6 +204,27 @@ impl LatestRow {
 }
 
 impl LatestRow {
+    /// How the task stands, by `look` where it changed or where none of those who share it looked for so long.
+    pub(crate) async fn standing<E>(
+        &self,
+        for_long: Duration,
+        look: impl Future<Output = Result<Option<Standing>, E>>,
+    ) -> Result<Option<Standing>, E> {
+        let mut looked = self.looked.lock().await;
+        // Before it is looked: what changes while that is done is looked for again.
+        let changes = self.changes.load(Ordering::Acquire);
+        if let Some(known) = &*looked
+            && known.changes == changes
+            && known.at.elapsed() < for_long
+        {
+            return Ok(known.standing.clone());
+        }
+        let at = Instant::now();
+        let standing = look.await?;
+        *looked = Some(Look { at, changes, standing: standing.clone() });
+        Ok(standing)
+    }
+
     /// Whether none of those who share it had the target asked for so long; if so, the caller has.
     pub(crate) fn may_ask(&self, after: Duration) -> bool {
         let mut asked_at = lock(&self.asked_at);

@@ -16,6 +16,15 @@ pub(crate) struct Caller {
     pub(crate) session_id: Option<String>,
 }
 
+/// How much of a task a caller sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    All,
+    /// What has reached its target.
+    AsTarget,
+    Nothing,
+}
+
 impl Caller {
     /// What a message is from, as it is kept: no agent's id is that of a key.
     pub(super) fn source(&self) -> &str {
@@ -34,22 +43,29 @@ impl Caller {
         }
     }
 
-    /// The task as it may see it: all of one of the agents that it speaks for that ask, and of one that they are asked what
-    /// has reached them.
-    pub(super) fn view(&self, task: TaskRow) -> Option<TaskRow> {
-        let Some(agents) = self.sees() else { return Some(task) };
+    /// How much it may see of a task between these: all of one of the agents that it speaks for that ask, and of one
+    /// that they are asked what has reached them.
+    pub(super) fn sight(&self, source: &str, target_agent_id: &str) -> View {
+        let Some(agents) = self.sees() else { return View::All };
         let is_of = |id: &str| agents.iter().any(|agent| agent == id);
-        if is_of(&task.source) || task.source == self.key.id {
-            return Some(task);
+        if is_of(source) || source == self.key.id {
+            return View::All;
         }
-        if is_of(&task.target_agent_id) { task.into_seen() } else { None }
+        if is_of(target_agent_id) { View::AsTarget } else { View::Nothing }
+    }
+
+    /// The task as it may see it.
+    pub(super) fn view(&self, task: TaskRow) -> Option<TaskRow> {
+        match self.sight(&task.source, &task.target_agent_id) {
+            View::All => Some(task),
+            View::AsTarget => task.into_seen(),
+            View::Nothing => None,
+        }
     }
 
     /// Whether it sees of this task only what has reached its target.
     pub(super) fn is_only_asked(&self, task: &TaskRow) -> bool {
-        let asks =
-            |agents: Vec<String>| agents.contains(&task.source) || task.source == self.key.id;
-        self.sees().is_some_and(|agents| !asks(agents))
+        self.sight(&task.source, &task.target_agent_id) != View::All
     }
 
     /// Whether it may have this task ended: its sender, and who may send for anyone.

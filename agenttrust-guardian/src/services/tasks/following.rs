@@ -6,18 +6,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agenttrust::background;
+use serde_json::{Map, Value};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::caller::View;
 use super::reading::{self, Woken};
 use super::{Caller, Following, subscribed};
-use crate::domain::Error;
+use crate::domain::names::check_name;
 use crate::domain::task::{Phase, Shown, Task, TaskError, TaskEvent, TaskState, TaskStatus};
 use crate::engine::{Engine, Piece};
-use crate::store::Standing;
+use crate::store::{Standing, StoreError};
 
 /// How often a task is asked after that is followed by its row.
 const BEAT: Duration = Duration::from_secs(1);
+/// For how long those who follow a task believe one of them who looked how it stands, and had its target asked.
+const LOOKED: Duration = Duration::from_millis(900);
 /// How long all of a task is told no second time.
 const REST: Duration = Duration::from_millis(50);
 
@@ -25,6 +29,7 @@ const REST: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Known {
     status: TaskStatus,
+    metadata: Map<String, Value>,
     /// Its results and its history; `None` once a piece was told of them.
     content: Option<u64>,
     /// The row that was read last.
@@ -40,30 +45,39 @@ pub(super) async fn follow(
     target: Option<&str>,
     id: &str,
 ) -> Result<Following, TaskError> {
+    let unknown = || TaskError::NotFound(id.chars().take(200).collect());
+    check_name("id", id).map_err(|_| unknown())?;
     let woken = Woken::by(engine, id);
     let heard = engine.tasks.join(id);
-    let row = reading::visible(engine, caller, target, id).await?;
+    // Only how it stands: those who follow a task that others follow read nothing of it anew.
+    let mut standing = standing_of(engine, caller, (id, false)).await?.ok_or_else(unknown)?;
+    if target.is_some_and(|target| target != standing.target_agent_id) {
+        return Err(unknown());
+    }
     // What the target does it need not be told, and what is heard of it holds more than it may see.
-    let is_only_asked = caller.is_only_asked(&row);
-    let (id, context_id) = (row.id.clone(), row.context_id.clone());
-    let latest = engine.tasks.row(&id, is_only_asked);
+    let is_only_asked = match caller.sight(&standing.source, &standing.target_agent_id) {
+        View::All => false,
+        View::AsTarget => true,
+        View::Nothing => return Err(unknown()),
+    };
+    let (id, latest) = (id.to_owned(), engine.tasks.row(id, is_only_asked));
     let (first, stamp, pieces) = match heard.filter(|_| !is_only_asked) {
         Some((shown, pieces)) => (shown, None, Some(pieces)),
         None => {
-            drop(row);
-            let standing = engine
-                .reading_store
-                .task_standing(id.clone(), caller.key.org_id.clone(), is_only_asked)
-                .await?
-                .ok_or_else(|| TaskError::NotFound(id.clone()))?;
+            if is_only_asked {
+                let seen = standing_of(engine, caller, (&id, true)).await?;
+                standing = seen.ok_or_else(unknown)?;
+            }
             let read = read(engine, caller, &id, is_only_asked);
             let (stamp, shown) = latest.at(&standing.stamp, read).await?;
             (shown, Some(stamp), None)
         }
     };
-    let TaskEvent::Task(task) = first.event() else { return Err(TaskError::NotFound(id)) };
+    let context_id = standing.context_id;
+    let TaskEvent::Task(task) = first.event() else { return Err(unknown()) };
     let known = Known {
         status: task.status.clone(),
+        metadata: task.metadata.clone(),
         content: Some(first.content()),
         stamp,
         at: Instant::now(),
@@ -172,7 +186,11 @@ async fn by_row(following: &mut Following) -> Next {
             following.pieces = Some(pieces);
             return news(following, &shown).map_or(Next::Heard, Next::Told);
         }
-        let Ok(Some(standing)) = standing(following).await else { return Next::End };
+        let of = (following.id.as_str(), is_only_asked);
+        let look = standing_of(&engine, &following.caller, of);
+        let Ok(Some(standing)) = following.latest.standing(LOOKED, look).await else {
+            return Next::End;
+        };
         if following.known.stamp.as_ref() != Some(&standing.stamp) {
             let read = read(&engine, &following.caller, &following.id, is_only_asked);
             let Ok((stamp, shown)) = following.latest.at(&standing.stamp, read).await else {
@@ -200,17 +218,20 @@ async fn by_row(following: &mut Following) -> Next {
     }
 }
 
-async fn standing(following: &Following) -> Result<Option<Standing>, Error> {
-    let (id, org_id) = (following.id.clone(), following.caller.key.org_id.clone());
-    let store = &following.engine.reading_store;
-    Ok(store.task_standing(id, org_id, following.is_only_asked).await?)
+async fn standing_of(
+    engine: &Engine,
+    caller: &Caller,
+    (id, is_only_asked): (&str, bool),
+) -> Result<Option<Standing>, StoreError> {
+    let (id, org_id) = (id.to_owned(), caller.key.org_id.clone());
+    engine.reading_store.task_standing(id, org_id, is_only_asked).await
 }
 
 /// Asks its target after the task, unless that was done a moment ago.
 async fn ask_after(following: &Following) {
     let (id, org_id) = (following.id.clone(), following.caller.key.org_id.clone());
     // One of all who follow it reads the row for that.
-    if !following.latest.may_ask(BEAT * 9 / 10) {
+    if !following.latest.may_ask(LOOKED) {
         return;
     }
     if let Ok(Some(row)) = following.engine.reading_store.task(id, org_id).await {
@@ -236,7 +257,7 @@ fn news(following: &mut Following, shown: &Arc<Shown>) -> Option<Arc<Shown>> {
     let TaskEvent::Task(task) = shown.event() else { return None };
     let known = &mut following.known;
     let is_same = known.content == Some(shown.content());
-    if is_same && known.status == task.status {
+    if is_same && known.status == task.status && known.metadata == task.metadata {
         return None;
     }
     known.take(shown.event());
@@ -259,7 +280,10 @@ impl Known {
     /// Remembers what was told.
     fn take(&mut self, event: &TaskEvent) {
         match event {
-            TaskEvent::Task(task) => self.status.clone_from(&task.status),
+            TaskEvent::Task(task) => {
+                self.status.clone_from(&task.status);
+                self.metadata.clone_from(&task.metadata);
+            }
             TaskEvent::Status { status, .. } => self.status.clone_from(status),
             TaskEvent::Artifact { .. } => self.content = None,
         }

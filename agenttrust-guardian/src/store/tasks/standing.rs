@@ -3,18 +3,35 @@
 use super::super::db::query;
 use super::*;
 
-const STANDING: &str = "SELECT state, changed_at, seen_state, seen_at, (SELECT phase FROM task_messages \
-                        WHERE task_id = tasks.id ORDER BY created_at DESC, id DESC LIMIT 1) \
+const STANDING: &str = "SELECT source, target_agent_id, context_id, state, changed_at, seen_state, seen_at, \
+                        (SELECT phase FROM task_messages \
+                        WHERE task_id = tasks.id ORDER BY created_at DESC, id DESC LIMIT 1) AS phase \
                         FROM tasks WHERE id = $1 AND org_id = $2";
 
 /// How a task stands, to those who see all of it or to its target.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
+    pub(crate) source: String,
+    pub(crate) target_agent_id: String,
+    pub(crate) context_id: String,
     pub(crate) state: TaskState,
     /// Where the newest of its messages is on its way.
     pub(crate) phase: Phase,
     /// Another one after every change.
     pub(crate) stamp: String,
+}
+
+from_row! {
+    struct Raw {
+        source: String,
+        target_agent_id: String,
+        context_id: String,
+        state: String,
+        changed_at: i64,
+        seen_state: Option<String>,
+        seen_at: Option<i64>,
+        phase: Option<String>,
+    }
 }
 
 impl TaskRow {
@@ -40,14 +57,12 @@ impl Store {
         org_id: String,
         is_only_asked: bool,
     ) -> Result<Option<Standing>, StoreError> {
-        type Row = (String, i64, Option<String>, Option<i64>, Option<String>);
         self.run(move |db| async move {
-            let statement = query(STANDING).bind(id).bind(org_id);
-            let row: Option<Row> = statement.fetch_optional(&db).await?;
-            let Some((state, changed_at, seen_state, seen_at, phase)) = row else {
-                return Ok(None);
-            };
-            let state = if is_only_asked { seen_state } else { Some(state) };
+            let row: Option<Raw> =
+                query(STANDING).bind(id).bind(org_id).fetch_optional(&db).await?;
+            let Some(raw) = row else { return Ok(None) };
+            let Raw { source, target_agent_id, context_id, changed_at, seen_at, phase, .. } = raw;
+            let state = if is_only_asked { raw.seen_state } else { Some(raw.state) };
             let Some(state) = state else { return Ok(None) };
             let state =
                 TaskState::of(&state).ok_or_else(|| unreadable("state", "no state of a task"))?;
@@ -55,7 +70,7 @@ impl Store {
                 Phase::of(&phase).ok_or_else(|| unreadable("phase", "no phase of a message"))
             })?;
             let stamp = stamp(changed_at, seen_at, is_only_asked);
-            Ok(Some(Standing { state, phase, stamp }))
+            Ok(Some(Standing { source, target_agent_id, context_id, state, phase, stamp }))
         })
         .await
     }

@@ -10,14 +10,15 @@ impl Reached {
     async fn sends_data(&self, version: (&str, &str), id: &str, data: &str) -> Value {
         use axum::body::Body;
         use axum::http::Request;
-        let message = match version.1 {
-            "1.0" => format!(
-                r#""method":"SendMessage","params":{{"message":{{"messageId":"{id}","role":"ROLE_USER","parts":[{{"data":{data}}}]}}}}"#
-            ),
-            _ => format!(
-                r#""method":"message/send","params":{{"message":{{"messageId":"{id}","role":"user","parts":[{{"kind":"data","data":{{"n":{data}}}}}]}}}}"#
-            ),
+        let (method, role, part) = match version.1 {
+            "1.0" => ("SendMessage", "ROLE_USER", format!(r#"{{"data":{data}}}"#)),
+            _ => {
+                let part = format!(r#"{{"kind":"data","data":{{"n":{data}}}}}"#);
+                ("message/send", "user", part)
+            }
         };
+        let message = format!(r#"{{"messageId":"{id}","role":"{role}","parts":[{part}]}}"#);
+        let message = format!(r#""method":"{method}","params":{{"message":{message}}}"#);
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,{message}}}"#);
         let request = Request::post(self.path())
             .header("x-api-key", &self.house.key)

@@ -114,6 +114,21 @@ async fn small_pieces_cost_what_they_are_however_large_their_task_is() {
 }
 
 #[tokio::test]
+async fn what_was_heard_is_kept_while_the_agent_says_nothing_more() {
+    let reached = Reached::patient(Speaks::V1, Duration::from_secs(20)).await;
+    let message = json!({ "message": super::v1_message("stream") });
+    let mut stream = reached.streams(&[V1], request("s", "SendStreamingMessage", message)).await;
+    while !stream.next().await.unwrap().to_string().contains("half") {}
+    eventually("the row holds it", async || {
+        let listed = reached.v1("ListTasks", json!({ "includeArtifacts": true })).await;
+        listed["result"]["tasks"][0]["artifacts"].to_string().contains("half")
+    })
+    .await;
+    reached.target.release();
+    stream.all().await;
+}
+
+#[tokio::test]
 async fn last_piece_is_kept_however_many_came_before_it() {
     let reached = Reached::patient(Speaks::V1, Duration::from_secs(20)).await;
     reached.target.tells_small_pieces(500);

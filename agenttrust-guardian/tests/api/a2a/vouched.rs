@@ -1,5 +1,5 @@
-//! What stands under the trust extension's URI is the Guardian's word: no caller says it to a target, and no target to a
-//! caller.
+//! What stands under the trust extension's URI is the Guardian's word: no caller says it to a target, and no target to
+//! a caller.
 
 use serde_json::{Value, json};
 
