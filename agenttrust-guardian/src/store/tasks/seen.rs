@@ -2,9 +2,10 @@
 //! one that has not.
 
 use agenttrust::Timestamp;
+use serde_json::{Map, Value};
 
 use super::TaskRow;
-use crate::domain::task::{TRUST_EXTENSION, TaskStatus};
+use crate::domain::task::{Artifact, Message, TRUST_EXTENSION, TaskStatus};
 
 /// How a task stands as its target sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +30,15 @@ impl TaskRow {
     /// Says what the target sees of the task as it stands now.
     pub(crate) fn sight(&mut self, sight: Sight, now: Timestamp) {
         match sight {
-            Sight::Shown => self.seen = Some(Seen { status: self.task.status.clone(), at: now }),
+            Sight::Shown => {
+                let mut status = self.task.status.clone();
+                // Where it stands as before it does so since then, whatever was said in between of what it does not see.
+                let same = self.seen.take().filter(|seen| {
+                    seen.status.state == status.state && seen.status.message == status.message
+                });
+                status.timestamp = same.map_or(status.timestamp, |seen| seen.status.timestamp);
+                self.seen = Some(Seen { status, at: now });
+            }
             Sight::Kept => {}
             Sight::Withdrawn => self.seen = None,
         }
@@ -56,19 +65,27 @@ impl TaskRow {
         }
         let status = |row: &Self| row.seen.as_ref().map(|seen| seen.status.clone());
         let is_new = status(self) != status(before);
-        let at = now.max(before.changed_at);
-        match (&mut self.seen, &before.seen) {
-            (Some(seen), Some(known)) if !is_new && seen.at == known.at => {}
-            (Some(seen), _) => seen.at = at,
-            (None, _) => {}
+        let has_more = self.content() != before.content();
+        if let Some(seen) = &mut self.seen {
+            seen.at = match &before.seen {
+                Some(known) if !is_new && (seen.at == known.at || !has_more) => known.at,
+                _ => now.max(before.changed_at),
+            };
         }
         is_new
+    }
+
+    /// What the target sees of the task beside how it stands.
+    fn content(&self) -> (&[Artifact], &[Message], Map<String, Value>) {
+        let mut metadata = self.task.metadata.clone();
+        metadata.remove(TRUST_EXTENSION);
+        (&self.task.artifacts, &self.task.history, metadata)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     use super::*;
     use crate::domain::task::TaskState;
@@ -108,6 +125,19 @@ mod tests {
         assert_eq!(seen.metadata, Map::from_iter([("model".to_owned(), json!("x"))]));
         task.sight(Sight::Withdrawn, now);
         assert!(task.into_seen().is_none());
+    }
+
+    #[test]
+    fn what_was_said_in_between_of_what_it_does_not_see_changes_nothing_for_the_target() {
+        let (first, later) = (Timestamp::now(), Timestamp::now());
+        let mut before = row("TASK_STATE_WORKING");
+        before.task.status.timestamp = Some(first);
+        before.sight(Sight::Shown, first);
+        let mut after = before.clone();
+        after.task.status.timestamp = Some(later.saturating_add(std::time::Duration::from_secs(9)));
+        after.sight(Sight::Shown, later.saturating_add(std::time::Duration::from_secs(9)));
+        assert!(!after.settle_sight(&before, later));
+        assert_eq!(after.seen, before.seen);
     }
 
     #[test]

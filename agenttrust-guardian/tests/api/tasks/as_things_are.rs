@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::target::{Does, Target};
 use super::{House, call, known, message, said};
+use crate::delegations::{begun, give, revoke};
 
 /// Something at the address of which nothing listens.
 async fn away(target: &Target) -> Target {
@@ -163,10 +164,17 @@ async fn message_is_sent_to_no_second_place_where_it_is_to_be_approved_by_then()
 
 #[tokio::test]
 async fn message_in_an_inbox_whose_sender_is_taken_back_is_handed_out_to_no_one() {
-    for what in ["key", "agent", "standing", "session"] {
+    for what in ["key", "agent", "standing", "session", "delegation"] {
         let house = House::new().await;
-        let session = house.api.session(&house.key, &house.source, json!({})).await.ok();
-        let session = session.text("session_id");
+        let giver = house.api.agent(&["*"]).await;
+        let delegation = give(&house.api, (&giver, &house.source), &["*"], json!({})).await;
+        let session = match what {
+            "delegation" => begun(&house.api, &delegation).await,
+            _ => {
+                let own = house.api.session(&house.key, &house.source, json!({})).await;
+                own.ok().text("session_id")
+            }
+        };
         let api = house.api.with(&[("a2a-version", "1.0"), ("x-session-id", &session)]);
         let body = json!({
             "jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": message("m-1", "do it"),
@@ -182,7 +190,11 @@ async fn message_in_an_inbox_whose_sender_is_taken_back_is_handed_out_to_no_one(
         let look = async || house.api.audit("task.dispatched").await.len() == 2;
         eventually("the other one is not in the inbox", look).await;
 
-        house.takes_back(if what == "session" { &session } else { what }).await;
+        match what {
+            "delegation" => drop(revoke(&house.api, ADMIN, &delegation).await.ok()),
+            "session" => house.takes_back(&session).await,
+            _ => house.takes_back(what).await,
+        }
         let fetched = house.next().await.ok().body;
         assert_eq!(fetched["task"]["id"], other["task"]["id"], "{what}: {fetched}");
         assert_eq!(house.next().await.status, 204, "{what}");
