@@ -160,13 +160,16 @@ async fn person_registers_a_server_and_accepts_a_tool_that_changed_once_the_diff
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_call_of_a_tool_that_changed_is_one_line_of_the_log() {
-    let arguments = ["--log", "warn", "--allow-outbound", "127.0.0.0/8"];
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("at.db").to_str().unwrap().to_owned();
+    let arguments = ["--database", &database, "--log", "warn", "--allow-outbound", "127.0.0.0/8"];
     let program = Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await;
     let upstream = Upstream::default();
     upstream.lists("Writes.");
     let url = format!("{}?key=S3cret", upstream.start().await);
     let register = json!({ "name": "files", "url": url });
-    let (_, server) = program.post("/mcp/servers", ADMIN, &register).await;
+    let (status, server) = program.post("/mcp/servers", ADMIN, &register).await;
+    assert_eq!(status, 201, "{server}");
     let create = json!({ "name": "bot", "capabilities": ["*"] });
     let (_, agent) = program.post("/api/v1/agents", ADMIN, &create).await;
     let create = json!({ "role": "agent", "agents": [agent["id"]] });
