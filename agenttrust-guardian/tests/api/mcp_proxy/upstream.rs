@@ -5,7 +5,7 @@ mod tasks;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -534,6 +534,14 @@ fn asks(inner: &Arc<Inner>, id: &Value) -> Response {
     events(inner, stream::iter([Ok(event(&question))]).chain(rest))
 }
 
+/// An event as long as a line of a log may be: with short ones it takes a minute until there are too many bytes.
+static FLOOD: LazyLock<String> = LazyLock::new(|| {
+    let told = json!({
+        "jsonrpc": "2.0", "method": "notifications/message", "params": { "data": "x".repeat(8_000) },
+    });
+    format!("data: {told}\n\n")
+});
+
 /// What no server should do.
 async fn hostile(inner: &Arc<Inner>, name: &str, id: &Value) -> Option<Response> {
     let endless = |piece: &'static [u8]| {
@@ -565,9 +573,7 @@ async fn hostile(inner: &Arc<Inner>, name: &str, id: &Value) -> Option<Response>
             };
             events(inner, endless(&LINE))
         }
-        "flood" => events(inner, endless(
-            b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}\n\n",
-        )),
+        "flood" => events(inner, endless(FLOOD.as_bytes())),
         "broken" => {
             let first = Ok(Bytes::from_static(b": hello\n\n"));
             let cut = Err(std::io::Error::other("cut"));
