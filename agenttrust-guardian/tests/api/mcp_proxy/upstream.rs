@@ -577,10 +577,13 @@ async fn hostile(inner: &Arc<Inner>, name: &str, id: &Value) -> Option<Response>
         "broken" => {
             let first = Ok(Bytes::from_static(b": hello\n\n"));
             let cut = Err(std::io::Error::other("cut"));
-            events(inner, stream::iter([first]).chain(stream::once(async move {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                cut
-            })))
+            events(
+                inner,
+                stream::iter([first]).chain(stream::once(async move {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    cut
+                })),
+            )
         }
         "redirect" => {
             let to = [("location", "http://169.254.169.254/latest/meta-data/")];
@@ -589,7 +592,8 @@ async fn hostile(inner: &Arc<Inner>, name: &str, id: &Value) -> Option<Response>
         "other_id" => result(&json!("other"), json!({ "content": [] })),
         "nonsense" => said("application/json", Body::from("{\"jsonrpc\":")),
         "question" => {
-            let question = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {} });
+            let question =
+                json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {} });
             let last = json!({ "jsonrpc": "2.0", "id": id, "result": { "content": [] } });
             let told = json!({ "jsonrpc": "2.0", "method": "notifications/made_up" });
             let all = [event(&question), event(&told), event(&last)];
