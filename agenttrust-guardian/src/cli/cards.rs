@@ -258,7 +258,26 @@ async fn show_whole(agent: &str, remote: &Remote) -> Result<(), GuardianError> {
     let published = if is_published(&client, &id).await? { "yes" } else { "no" };
     let mut about = about(&card);
     about.push(("published", published.to_owned()));
+    match client.agent_cards().options(&id).await {
+        Ok(said) => about.push(("is itself at", itself_at(&said))),
+        // For those who may generate it, and a Guardian of before does not tell.
+        Err(AgentTrustError::Authorization { .. } | AgentTrustError::NotFound { .. }) => {}
+        Err(other) => return Err(failed(other)),
+    }
     out::facts(&about)
+}
+
+/// Where the agent itself is reached.
+fn itself_at(said: &CardOptions) -> String {
+    let interfaces = said.interfaces.iter().flatten().map(|it| {
+        let how = [it.protocol_binding.as_str(), it.protocol_version.as_str()];
+        format!("{} ({})", it.url, how.join(" "))
+    });
+    let all: Vec<String> = interfaces.collect();
+    match all.is_empty() {
+        true => "no address; its workers fetch from its inbox".to_owned(),
+        false => all.join(", "),
+    }
 }
 
 /// Whether everybody may read the card of an agent.

@@ -79,6 +79,23 @@ pub(super) async fn get(engine: App, caller: Caller, Id(id): Id) -> Result<Json<
     Ok(Json(cards::get(&engine, caller.org_id(), &id)?))
 }
 
+/// Read what was said of the card of an agent
+///
+/// With where the agent itself is reached, which no card tells: for those who may say it.
+#[utoipa::path(
+    get, path = "/api/v1/agents/{id}/card/options", operation_id = "get_agent_card_options", tag = "cards",
+    params(("id" = Name, Path, description = "The agent")),
+    responses((status = 200, description = "What was said", body = CardOptions), NotFound, Unavailable),
+)]
+pub(super) async fn options(
+    engine: App,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<CardOptions>, Error> {
+    caller.need_for(Permission::ManageCards, &id)?;
+    Ok(Json(cards::options(&engine, caller.org_id(), &id)?))
+}
+
 /// Publish the card of an agent
 ///
 /// Everybody may read it then, without a key.

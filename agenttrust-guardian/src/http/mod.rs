@@ -100,6 +100,7 @@ fn in_touch_router() -> Router<Arc<Engine>> {
         .route("/api/v1/agents/{id}/reactivate", post(agents::reactivate))
         .route("/api/v1/agents/{id}/floor", put(agents::set_floor))
         .route("/api/v1/agents/{id}/card", post(cards::generate).get(cards::get))
+        .route("/api/v1/agents/{id}/card/options", get(cards::options))
         .route("/api/v1/agents/{id}/card/publish", put(cards::publish))
         .route("/api/v1/cards/keys/rotate", post(cards::rotate))
         .route("/a2a", post(a2a::dispatch))

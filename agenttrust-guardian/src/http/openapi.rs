@@ -57,6 +57,7 @@ use super::{
         inbox::extend,
         cards::generate,
         cards::get,
+        cards::options,
         cards::publish,
         cards::withdraw,
         cards::public,

@@ -290,9 +290,22 @@ fn record(key: &Key, kind: &'static str, agent_id: &str, body: Value) -> Record 
 ///
 /// Not found where there is no such agent, and where its card was not generated; unavailable where it cannot be signed.
 pub(crate) fn get(engine: &Engine, org_id: &str, agent_id: &str) -> Result<AgentCard, Error> {
+    card_keys::signed(engine, &kept(engine, org_id, agent_id)?.card)
+}
+
+/// What was said of the card of an agent, with where the agent itself is reached.
+///
+/// # Errors
+///
+/// Not found where there is no such agent, and where its card was not generated.
+pub(crate) fn options(engine: &Engine, org_id: &str, agent_id: &str) -> Result<CardOptions, Error> {
+    kept(engine, org_id, agent_id).map(|row| row.options.clone())
+}
+
+fn kept(engine: &Engine, org_id: &str, agent_id: &str) -> Result<Arc<CardRow>, Error> {
     agents::known(engine, org_id, agent_id)?;
     let row = engine.registry.cards.get(agent_id).filter(|row| row.org_id == org_id);
-    card_keys::signed(engine, &row.ok_or_else(|| ungenerated(agent_id))?.card)
+    row.ok_or_else(|| ungenerated(agent_id))
 }
 
 fn ungenerated(agent_id: &str) -> Error {

@@ -88,6 +88,7 @@ fn requests_of_things(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> 
         act(format!("/api/v1/agents/{agent}/inbox/next")),
         act(format!("/api/v1/agents/{agent}/card")),
         get(format!("/api/v1/agents/{agent}/card")),
+        (Method::GET, format!("/api/v1/agents/{agent}/card/options"), None, 404),
         (Method::PUT, format!("/api/v1/agents/{agent}/card/publish"), None, 404),
         (Method::DELETE, format!("/api/v1/agents/{agent}/card/publish"), None, 404),
         act(format!("/a2a/agents/{agent}")),

@@ -167,6 +167,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/agents/{id}/inbox/{task_id}/extend", [OK, NO, NO, NO, OK]),
     ("post", "/api/v1/agents/{id}/card", [NO, NO, NO, OK, OK]),
     ("get", "/api/v1/agents/{id}/card", [OK, NO, OK, OK, OK]),
+    ("get", "/api/v1/agents/{id}/card/options", [NO, NO, NO, OK, OK]),
     ("put", "/api/v1/agents/{id}/card/publish", [NO, NO, NO, OK, OK]),
     ("delete", "/api/v1/agents/{id}/card/publish", [NO, NO, NO, OK, OK]),
     ("post", "/api/v1/cards/keys/rotate", [NO, NO, NO, NO, OK]),

@@ -92,7 +92,7 @@ async fn change_that_cannot_be_says_what_to_do_and_changes_nothing() {
     for (arguments, says) in [
         (
             &["grant", "nobody", "refund"][..],
-            "there is no agent \"nobody\"; see `agenttrust agents list`",
+            "there is no agent \"nobody\" that this key may see; say its id (agt_…), or see `agenttrust agents list`",
         ),
         (&["grant", "b\u{1b}[2Jt", "refund"], "\\u{1b}"),
         (&["grant", "bot"], "<CAPABILITY>"),

@@ -64,12 +64,14 @@ async fn person_generates_publishes_verifies_and_withdraws_a_card_and_rotates_th
     assert!(shown.contains(&program.url(&format!("/a2a/agents/{agent}"))), "{shown}");
     assert!(!shown.contains("T0p"), "{shown}");
     assert!(refusal(&program, nobody, &["public", &agent]).contains("no published card"));
-    assert!(printed(&program, admin, &["show", "researcher"]).contains("published    no"));
+    let shown = printed(&program, admin, &["show", "researcher"]);
+    assert!(shown.contains("published     no"), "{shown}");
+    assert!(shown.contains("https://agent.example/T0p (HTTP+JSON 1.0)"), "{shown}");
     assert!(refusal(&program, nobody, &["show", &agent]).contains("AGENTTRUST_API_KEY"));
     let address = printed(&program, admin, &["publish", &agent]);
     assert_eq!(address, program.url(&format!("/a2a/agents/{agent}/agent.json")));
 
-    assert!(printed(&program, admin, &["show", &agent]).contains("published    yes"));
+    assert!(printed(&program, admin, &["show", &agent]).contains("published     yes"));
     for by_name in [["public", "researcher"], ["verify", "researcher"]] {
         assert!(refusal(&program, nobody, &by_name).contains("not its name"));
     }

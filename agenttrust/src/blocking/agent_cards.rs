@@ -32,6 +32,13 @@ resources! {
         /// As for the async [`get`](crate::client::AgentCards::get).
         fn get(&self, agent_id: &str) -> AgentCard;
 
+        /// What was said of the card of an agent, with where the agent itself is reached.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`options`](crate::client::AgentCards::options).
+        fn options(&self, agent_id: &str) -> CardOptions;
+
         /// Publishes the card of an agent, so that everybody may read it.
         ///
         /// # Errors

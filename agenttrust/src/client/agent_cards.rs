@@ -73,6 +73,16 @@ impl<'a> AgentCards<'a> {
         self.client.get(path(agent_id)?).send().await?.object("card")
     }
 
+    /// Returns what was said of the card of an agent, with where the agent itself is reached, which no card tells. An
+    /// extension of our Guardian; needs an operator's or admin's key.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get).
+    pub async fn options(&self, agent_id: &str) -> Result<CardOptions> {
+        self.client.get(format!("{}/options", path(agent_id)?)).send().await?.json()
+    }
+
     /// Publishes the card of an agent, so that everybody may [read it](Self::get_public). Needs an operator's or
     /// admin's key.
     ///

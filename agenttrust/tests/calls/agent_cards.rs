@@ -120,6 +120,10 @@ async fn what_is_ours_travels_under_its_documented_names_and_only_where_it_is_sa
                     });
                     (json!({ "description": "d", "interfaces": [interface] }), card())
                 }
+                ("GET", "/api/v1/agents/a/card/options") => (
+                    Value::Null,
+                    json!({ "description": "d", "interfaces": [{ "url": "https://a.example/" }] }),
+                ),
                 ("DELETE", "/api/v1/agents/a/card/publish") => {
                     (Value::Null, json!({ "status": "withdrawn" }))
                 }
@@ -136,6 +140,9 @@ async fn what_is_ours_travels_under_its_documented_names_and_only_where_it_is_sa
     let interface = CardInterface::new("https://a.example/").protocol_version(CardVersion::V03);
     let options = CardOptions::default().description("d").interfaces([interface]);
     client.agent_cards().generate_with("a", &options).await.unwrap();
+    let said = client.agent_cards().options("a").await.unwrap();
+    assert_eq!(said.description.as_deref(), Some("d"));
+    assert_eq!(said.interfaces, Some(vec![CardInterface::new("https://a.example/")]));
     client.agent_cards().withdraw("a").await.unwrap();
     let keys = client.agent_cards().rotate_key(Some(Duration::from_secs(60))).await.unwrap();
     // A key of another kind is listed, and trusted for nothing.

@@ -26,8 +26,7 @@ pub(in crate::cli) async fn id_of(
     match found.as_slice() {
         [agent] => Ok(agent.id.clone()),
         [] => Err(GuardianError::Invalid(format!(
-            "there is no agent {named:?} that this key may see; say its id (agt_…), which `agenttrust agents list` tells \
-             with the key of an operator"
+            "there is no agent {named:?} that this key may see; say its id (agt_…), or see `agenttrust agents list`"
         ))),
         several => {
             let ids: Vec<&str> = several.iter().take(5).map(|agent| agent.id.as_str()).collect();
