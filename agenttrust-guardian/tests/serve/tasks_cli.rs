@@ -121,9 +121,8 @@ async fn script_fetches_tasks_and_ends_them() {
         let lease = asked["lease_id"].as_str().unwrap();
         let extended = json_of(&program, &["inbox", "extend", "worker", &id, lease, "5m"]);
         assert!(extended["lease_expires_at"].as_str() > asked["lease_expires_at"].as_str());
-        assert!(
-            refusal(&program, &["inbox", end, "worker", &id, "lse_other", "x"]).contains("lease")
-        );
+        let told = refusal(&program, &["inbox", end, "worker", &id, "lse_other", "x"]);
+        assert!(told.contains("is another worker's, by a lease of its own"), "{told}");
         let said = run(&program, &["inbox", end, "worker", &id, lease, "-"], "a long\nresult");
         assert!(said.status.success(), "{}", text(&said.stderr));
     }
