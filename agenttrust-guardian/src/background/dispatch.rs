@@ -41,7 +41,7 @@ async fn move_on(engine: Weak<Engine>) {
         // A file is one Guardian's: whatever was being sent when it was opened was so by one that is gone.
         let all = first && !held.settings.has_replicas;
         let done = async {
-            due::doubt_lost(&held, all).await?;
+            due::settle_lost(&held, all).await?;
             due::move_on(&held).await
         };
         match done.await {

@@ -55,6 +55,9 @@ pub(crate) struct Upstream {
     pub(crate) version: String,
     pub(crate) task_id: String,
     pub(crate) context_id: String,
+    /// The id of the message that it took last and tells of as it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) took: Option<String>,
 }
 
 /// One task as it is kept.

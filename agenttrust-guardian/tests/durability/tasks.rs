@@ -1,5 +1,7 @@
 //! Tasks over kills: what was held is sent once, what was being sent is in doubt and told, and of two replicas one sends.
 
+mod streams;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -29,17 +29,24 @@ pub(crate) async fn move_on(engine: &Arc<Engine>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Says of messages that were being sent by a Guardian which is gone that they are in doubt: of those whose time is over,
-/// or of `all`, where no other one can be at work.
+/// Looks at messages that were being sent by a Guardian which is gone: at those whose time is over, or at `all`, where no
+/// other one can be at work. What the target had begun to tell of goes on there, and the others are in doubt.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub(crate) async fn doubt_lost(engine: &Arc<Engine>, all: bool) -> Result<(), StoreError> {
+pub(crate) async fn settle_lost(engine: &Arc<Engine>, all: bool) -> Result<(), StoreError> {
     let now = engine.clock.now();
     for message in engine.background_store.lost_task_messages(now, all).await? {
         let claim = message.claim.clone().unwrap_or_default();
         let lost = Claimed { message, claim, at: Instant::now(), doubted: true };
+        let (id, org_id) = (lost.message.task_id.clone(), lost.message.org_id.clone());
+        let task = engine.background_store.task(id, org_id).await?;
+        let took = task.and_then(|task| task.upstream?.took);
+        if took.as_ref() == Some(&lost.message.id) {
+            hand::kept(engine, &lost, Phase::Sent, |_| {}).await?;
+            continue;
+        }
         let why = "the Guardian that sent it was stopped before it knew";
         hand::doubt(engine, &lost, Phase::Sending, why).await?;
     }

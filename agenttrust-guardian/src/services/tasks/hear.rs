@@ -194,7 +194,10 @@ async fn keep(
     heard: &Heard,
 ) -> Result<(), StoreError> {
     let now = engine.clock.now();
-    let (ours, upstream) = (heard.hearing.look(Task::clone), heard.upstream.clone());
+    let (ours, mut upstream) = (heard.hearing.look(Task::clone), heard.upstream.clone());
+    if let Some(upstream) = &mut upstream {
+        upstream.took = Some(claimed.message.id.clone());
+    }
     kept(engine, claimed, to, move |row| {
         row.task = ours;
         row.upstream = upstream;

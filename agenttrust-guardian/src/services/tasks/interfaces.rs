@@ -79,6 +79,7 @@ pub(super) fn upstream(interface: &Interface, task_id: String, context_id: Strin
         version: interface.version.as_str().to_owned(),
         task_id,
         context_id,
+        took: None,
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -117,6 +119,14 @@ async fn answer(State(inner): State<Arc<Inner>>, Json(asked): Json<Value>) -> Re
                 }
                 Does::Html => return "<html>".into_response(),
             }
+        }
+        "SendStreamingMessage" => {
+            inner.sent.lock().unwrap().push(asked["params"]["message"].clone());
+            let working = json!({ "task": task("TASK_STATE_WORKING") });
+            let first = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": working });
+            let first = stream::iter([Ok::<_, std::io::Error>(format!("data: {first}\n\n"))]);
+            let media = [("content-type", "text/event-stream")];
+            return (media, Body::from_stream(first.chain(stream::pending()))).into_response();
         }
         "GetTask" | "CancelTask" if asked["params"]["id"] != "theirs-1" => {
             return refuse(&asked, -32001, "no such task");
