@@ -38,10 +38,10 @@ use serde_json::json;
 
 use self::context::DecisionContext;
 pub(crate) use self::deadline::{answer, answer_once};
-pub(crate) use self::standing::{Standing, standing};
 use self::evaluation::{Evaluation, evaluate};
 use self::idempotent_replay::replay;
 use self::policy::{Judged, judge};
+pub(crate) use self::standing::{Standing, standing};
 use crate::audit::Record;
 use crate::domain::limits::Share;
 use crate::domain::{Answer, Decision, Error, Key};

@@ -264,7 +264,8 @@ pub(crate) async fn extend(
 ) -> Result<Timestamp, Error> {
     let message = found(engine, key, lease).await?;
     let until = engine.clock.now().saturating_add(by);
-    let extended = engine.store.extend_lease(message.id.clone(), lease.lease_id.to_owned(), until).await?;
+    let extended =
+        engine.store.extend_lease(message.id.clone(), lease.lease_id.to_owned(), until).await?;
     if extended {
         return Ok(until);
     }
