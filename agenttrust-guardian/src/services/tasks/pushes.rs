@@ -193,9 +193,9 @@ pub(crate) enum News {
 pub(crate) fn news(engine: &Engine, leased: &LeasedPush) -> News {
     let push = &leased.push;
     let owner = match owner(engine, push) {
-        Standing::Here(owner) => owner,
-        Standing::Away => return News::Later,
-        Standing::Gone => return News::Gone,
+        Owner::Here(owner) => owner,
+        Owner::Away => return News::Later,
+        Owner::Gone => return News::Gone,
     };
     match owner.view(leased.task.clone()) {
         None => News::Gone,
@@ -205,7 +205,7 @@ pub(crate) fn news(engine: &Engine, leased: &LeasedPush) -> News {
 }
 
 /// Whether one who asked to be told could ask for the task now.
-enum Standing {
+enum Owner {
     Here(Caller),
     /// Not at the moment.
     Away,
@@ -214,29 +214,29 @@ enum Standing {
 }
 
 /// Who is told, as things are now: who may ask for nothing any more is told nothing any more.
-fn owner(engine: &Engine, push: &TaskPushRow) -> Standing {
-    let Some(key) = engine.registry.keys.of_id(&push.created_by) else { return Standing::Gone };
+fn owner(engine: &Engine, push: &TaskPushRow) -> Owner {
+    let Some(key) = engine.registry.keys.of_id(&push.created_by) else { return Owner::Gone };
     let session_id = push.session_id.clone().filter(|id| id.starts_with(SESSION_PREFIX));
     let is_open = |id: &String| sessions::open_session(engine, &key.org_id, id).is_some();
     let is_gateway = key.role == Role::Gateway;
     // A gateway speaks for no one outside of a session.
     if session_id.as_ref().map_or(is_gateway, |id| !is_open(id)) {
-        return Standing::Gone;
+        return Owner::Gone;
     }
     let agent_id = (push.owner != key.id).then(|| push.owner.clone());
     let owner = Caller { key, agent_id, session_id };
     // Those who look after agents see what became of one.
     let speaks = is_gateway || owner.key.role == Role::Agent;
     let Some(agent_id) = owner.agent_id.as_ref().filter(|_| speaks) else {
-        return Standing::Here(owner);
+        return Owner::Here(owner);
     };
     let agent = engine.registry.agents.get(&owner.key.org_id, agent_id);
     match agent.map(|entry| entry.agent.status) {
         Some(AgentStatus::Active) if is_gateway || owner.key.is_bound_to(agent_id) => {
-            Standing::Here(owner)
+            Owner::Here(owner)
         }
-        Some(AgentStatus::Suspended) => Standing::Away,
-        _ => Standing::Gone,
+        Some(AgentStatus::Suspended) => Owner::Away,
+        _ => Owner::Gone,
     }
 }
 

@@ -50,7 +50,8 @@ fn stamp(changed_at: i64, seen_at: Option<i64>, is_only_asked: bool) -> String {
 }
 
 impl Store {
-    /// How a task stands; as its target sees it, where `is_only_asked` says so. `None` where there is none.
+    /// Reads how a task stands, or with `is_only_asked` how its target sees that. Returns `None` where no such task is
+    /// there, or its target sees nothing of it.
     pub(crate) async fn task_standing(
         &self,
         id: String,

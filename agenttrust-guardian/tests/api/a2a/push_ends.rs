@@ -16,7 +16,7 @@ struct Told {
 }
 
 impl Reached {
-    /// Has a receiver told of a task, by whoever has this key and these headers.
+    /// Asks by this key and these headers that a receiver is told of a task.
     async fn tells(
         &self,
         (key, headers): (&str, &[(&str, &str)]),
