@@ -121,6 +121,12 @@ pub enum AgentTrustError {
         /// The HTTP status.
         status: u16,
     },
+    /// A key that cannot be used: it is none, its store does not hand it out, or nothing can be signed with it.
+    #[error("{message}")]
+    Crypto {
+        /// What is wrong with which key, and what to do about it.
+        message: String,
+    },
     /// An answer that cannot be read, or a request that cannot be written.
     #[error("the message is not the JSON that the protocol says: {0}")]
     Json(#[source] serde_json::Error),
@@ -143,6 +149,7 @@ impl AgentTrustError {
             Self::NotFound { .. } => "NOT_FOUND",
             Self::Network(_) => "NETWORK_ERROR",
             Self::Api { code, .. } => code,
+            Self::Crypto { .. } => "CRYPTO_ERROR",
             Self::Json(_) => "JSON_ERROR",
         }
     }
@@ -161,7 +168,8 @@ impl AgentTrustError {
             | Self::AgentRevoked { message, .. }
             | Self::Validation { message, .. }
             | Self::NotFound { message, .. }
-            | Self::Api { message, .. } => Cow::Borrowed(message),
+            | Self::Api { message, .. }
+            | Self::Crypto { message } => Cow::Borrowed(message),
             Self::Network(_) | Self::Json(_) => Cow::Owned(self.to_string()),
         }
     }
@@ -182,6 +190,7 @@ impl AgentTrustError {
             | Self::ApprovalExpired { .. }
             | Self::GuardianUnavailable { .. }
             | Self::Network(_)
+            | Self::Crypto { .. }
             | Self::Json(_) => None,
         }
     }
@@ -223,6 +232,54 @@ impl AgentTrustError {
     /// Something found wrong here, before anything was sent.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Validation { message: message.into(), status: 0 }
+    }
+
+    /// Something wrong with a key.
+    pub(crate) fn crypto(message: impl Into<String>) -> Self {
+        Self::Crypto { message: message.into() }
+    }
+
+    /// The same error once more, for another one who waited for what failed.
+    pub(crate) fn copied(&self) -> Self {
+        match self {
+            Self::ActionDenied { message, check_id } => {
+                Self::ActionDenied { message: message.clone(), check_id: check_id.clone() }
+            }
+            Self::ElevationRequired { message, approval_id } => Self::ElevationRequired {
+                message: message.clone(),
+                approval_id: approval_id.clone(),
+            },
+            Self::ApprovalExpired { message, approval_id } => {
+                Self::ApprovalExpired { message: message.clone(), approval_id: approval_id.clone() }
+            }
+            Self::GuardianUnavailable { message } => {
+                Self::GuardianUnavailable { message: message.clone() }
+            }
+            Self::Authentication { message, status } => {
+                Self::Authentication { message: message.clone(), status: *status }
+            }
+            Self::TokenExpired { message, status } => {
+                Self::TokenExpired { message: message.clone(), status: *status }
+            }
+            Self::Authorization { message, status } => {
+                Self::Authorization { message: message.clone(), status: *status }
+            }
+            Self::AgentRevoked { message, status } => {
+                Self::AgentRevoked { message: message.clone(), status: *status }
+            }
+            Self::Validation { message, status } => {
+                Self::Validation { message: message.clone(), status: *status }
+            }
+            Self::NotFound { message, status } => {
+                Self::NotFound { message: message.clone(), status: *status }
+            }
+            Self::Network(error) => Self::Network(error.copied()),
+            Self::Api { message, code, status } => {
+                Self::Api { message: message.clone(), code: code.clone(), status: *status }
+            }
+            Self::Crypto { message } => Self::Crypto { message: message.clone() },
+            Self::Json(error) => Self::Json(serde::de::Error::custom(error)),
+        }
     }
 
     /// Adds what is wrong on this side to what the gateway said.

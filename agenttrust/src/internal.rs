@@ -10,3 +10,11 @@ pub use crate::model::name::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 pub mod hex {
     pub use crate::hex::{decode, encode};
 }
+
+/// Proofs of whoever has the key that a token is bound to.
+pub mod dpop {
+    pub use crate::dpop::{
+        ExpectedProof, JTI_MAX_CHARS, PROOF_MAX_BYTES, Proof, ProofRefusal, WINDOW, key_of_pem,
+        thumbprint, verify_proof,
+    };
+}

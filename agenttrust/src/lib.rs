@@ -22,6 +22,7 @@
 //! | `macros` | yes | `#[guarded]` |
 //! | `schemars` | no | the JSON Schema of arguments in [`tools`] and [`manifest`] |
 //! | `reqwest` | yes | the HTTP transport; without it, give the client one with `service(..)` |
+//! | `keychain` | no | `SystemKeychain`: the keys of agents in the keychain of the operating system |
 //! | `axum` | no | denials as axum's `Response`, `AgentTrustError` as a handler's error, and what `#[guarded]` knows of axum's types |
 //! | `rmcp` | no | denials as rmcp's `CallToolResult` and `ErrorData`, for MCP servers built on it, and what `#[guarded]` knows of rmcp's types |
 
@@ -41,6 +42,7 @@ pub mod blocking;
 mod capture;
 pub mod client;
 mod doubling;
+mod dpop;
 mod elapsed;
 mod error;
 mod foreign;
@@ -48,6 +50,7 @@ pub mod guard;
 mod hex;
 #[doc(hidden)]
 pub mod internal;
+mod keys;
 pub mod model;
 mod tools;
 pub mod transport;
@@ -56,25 +59,36 @@ pub mod transport;
 pub use agenttrust_macros::guarded;
 
 pub use self::client::{
-    AgentTrustClient, AgentTrustClientBuilder, ApprovalFilter, CheckOptions, CheckResponse,
-    IssueOptions, Revocations,
+    AgentCredentials, AgentTrustClient, AgentTrustClientBuilder, ApprovalFilter, CheckOptions,
+    CheckResponse, IssueOptions, Revocations,
 };
+pub use self::dpop::{mint_dpop_proof, mint_dpop_proof_with_key_store};
 pub use self::error::{AgentTrustError, Result};
 pub use self::foreign::{DenialReason, DenialResponse};
 pub use self::guard::{
     Action, AgentIdentity, AgentTrustGuard, AgentTrustGuardBuilder, CallOutcome, FromDenial,
     GuardStats, OnElevation, Outcome, Permit, PermitBasis, PermitHandle,
 };
+#[cfg(feature = "keychain")]
+pub use self::keys::SystemKeychain;
+pub use self::keys::{
+    AgentKeyPair, FileKeyStore, InMemoryKeyStore, KeyStore, KeychainBackend, KeychainKeyStore,
+    generate_agent_key, parse_public_key, sign_with_private_key_pem,
+};
 pub use self::model::{
     A2ATask, ATI_TRUST_EXTENSION_URI, ActionCheckRequest, Agent, AgentCapabilities, AgentCard,
     AgentCardSignature, AgentCardSkill, AgentExtension, AgentInterface, AgentProvider, AgentStatus,
-    Approval, ApprovalStatus, Binds, BoundTo, CheckRequest, CheckResult, CreateAgentRequest,
-    CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState, Effect,
-    ErrorBody, Health, HealthStatus, InitSessionRequest, IntrospectTokenRequest,
-    IntrospectionResult, IssueTokenRequest, McpServer, McpTool, MessageTask, MessageTaskStatus,
-    PrivateKey, RegisterMcpServerRequest, Revocation, SecurityScheme, SendTaskRequest, Session,
-    SessionMode, SessionSource, TelemetryEvent, TelemetryEventType, Timestamp, Token, ToolArgument,
-    ToolDeclaration, ToolManifest, ToolPlace,
+    Approval, ApprovalStatus, Binds, BoundTo, Challenge, CheckRequest, CheckResult,
+    CreateAgentRequest, CreateDelegationRequest, Delegation, DelegationRestrictions,
+    DelegationState, Effect, ErrorBody, FederatedIntrospection, FederatedToken, FederationProvider,
+    FederationRule, Health, HealthStatus, InitSessionRequest, IntrospectTokenRequest,
+    IntrospectionResult, IssueFederatedTokenRequest, IssueTokenRequest, IssueWimseTokenRequest,
+    McpServer, McpTool, MessageTask, MessageTaskStatus, PopProof, PrivateKey,
+    RegisterFederationProviderRequest, RegisterMcpServerRequest, Revocation, SecurityScheme,
+    SendTaskRequest, Session, SessionMode, SessionSource, TelemetryEvent, TelemetryEventType,
+    Timestamp, Token, ToolArgument, ToolDeclaration, ToolManifest, ToolPlace, TrustLevel,
+    UpdateFederationProviderRequest, VerifyFederatedTokenRequest, VerifyWimseTokenRequest,
+    WimseToken, WimseVerification,
 };
 pub use self::tools::{manifest, tools};
 pub use self::transport::{TransportError, TransportErrorKind};

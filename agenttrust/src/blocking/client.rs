@@ -10,11 +10,13 @@ use tower::Service;
 
 use super::a2a::A2a;
 use super::agent_cards::AgentCards;
+use super::federation::Federation;
 use super::inbox::Inbox;
 use super::managing::{Audit, Keys, Policies, Tools, Webhooks};
 use super::mcp::Mcp;
 use super::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
 use super::wait;
+use super::wimse::{AgentCredentials, Wimse};
 use crate::client as asynchronous;
 use crate::error::Result;
 use crate::model::Health;
@@ -61,6 +63,14 @@ impl AgentTrustClient {
     #[must_use]
     pub fn as_async(&self) -> &asynchronous::AgentTrustClient {
         &self.client
+    }
+
+    /// Sends these credentials with every check of the agent that they are of, as the async
+    /// [`with_agent_credentials`](asynchronous::AgentTrustClient::with_agent_credentials).
+    #[must_use]
+    pub fn with_agent_credentials(self, credentials: AgentCredentials) -> Self {
+        let credentials = credentials.as_async().clone();
+        Self { client: self.client.with_agent_credentials(credentials) }
     }
 
     /// How the gateway is. Needs no API key.
@@ -161,6 +171,18 @@ impl AgentTrustClient {
     #[must_use]
     pub fn audit(&self) -> Audit<'_> {
         Audit::new(&self.client)
+    }
+
+    /// Registering who else's tokens are taken, what those are worth, and the sessions that they open.
+    #[must_use]
+    pub fn federation(&self) -> Federation<'_> {
+        Federation::new(&self.client)
+    }
+
+    /// Issuing and verifying tokens that say which agent a workload is.
+    #[must_use]
+    pub fn wimse(&self) -> Wimse<'_> {
+        Wimse::new(&self.client)
     }
 
     /// Registering, listing and deleting webhooks, and what became of their messages.

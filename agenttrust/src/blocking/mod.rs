@@ -22,23 +22,27 @@ mod a2a;
 mod agent_cards;
 mod client;
 mod export;
+mod federation;
 mod guard;
 mod inbox;
 mod managing;
 mod mcp;
 mod resources;
 mod task_events;
+mod wimse;
 
 pub use self::a2a::A2a;
 pub use self::agent_cards::AgentCards;
 pub use self::client::{AgentTrustClient, AgentTrustClientBuilder};
 pub use self::export::AuditExport;
+pub use self::federation::Federation;
 pub use self::guard::{AgentTrustGuard, AgentTrustGuardBuilder};
 pub use self::inbox::Inbox;
 pub use self::managing::{Audit, Keys, Policies, Tools, Webhooks};
 pub use self::mcp::Mcp;
 pub use self::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
 pub use self::task_events::TaskEvents;
+pub use self::wimse::{AgentCredentials, Wimse};
 
 use std::future::Future;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::wait;
 use crate::client::{
-    AgentTrustClient, ApiSessionOptions, ApprovalFilter, CheckOptions, CheckResponse,
-    DecisionOptions, DelegationFilter, IssueOptions, Page, SessionFilter, TokenFilter,
+    AgentTrustClient, ApiSessionOptions, ApprovalFilter, BoundSession, CheckOptions, CheckResponse,
+    DecisionOptions, DelegationFilter, ForwardedProof, IssueOptions, Page, SessionFilter,
+    TokenFilter,
 };
 use crate::error::Result;
 use crate::model::{
@@ -224,6 +225,14 @@ resources! {
         ///
         /// As for the async [`init_api_session_with`](crate::client::Sessions::init_api_session_with).
         fn init_api_session_with(&self, token: &str, options: &ApiSessionOptions) -> Session;
+
+        /// Opens a session from a workload token that is bound to a key, for a server that agents come to with such
+        /// tokens.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`init_bound_session`](crate::client::Sessions::init_bound_session).
+        fn init_bound_session(&self, token: &str, proof: &ForwardedProof, options: &ApiSessionOptions) -> BoundSession;
 
         /// The issued sessions that match `filter`, newest first, a page at a time.
         ///

@@ -154,6 +154,7 @@ impl<'a> Actions<'a> {
     ) -> Result<CheckResponse, Failed> {
         refuse_scopes(&body.action_name, &options.scopes)?;
         let mut call = self.client.post("/api/v1/agenttrust/check").json(body);
+        call = call.proven_as(&body.agent_id);
         if let Some(digest) = &options.input_digest {
             call = call.header(headers::INPUT_DIGEST, digest);
         }

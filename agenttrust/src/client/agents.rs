@@ -1,17 +1,14 @@
 //! Agents: registering, listing, changing, suspending, revoking (SDK guide, section 3), and their floors.
 
-use base64::Engine as _;
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey};
 use serde_json::json;
 
 use super::AgentTrustClient;
 use super::path::segment;
 use super::request::Call;
-use crate::error::{AgentTrustError, Result};
+use crate::error::Result;
+use crate::keys::generate_agent_key;
 use crate::model::{
-    Agent, CreateAgentRequest, Floor, PrivateKey, SetFloorRequest, TakenBack, UpdateAgentRequest,
+    Agent, CreateAgentRequest, Floor, SetFloorRequest, TakenBack, UpdateAgentRequest,
 };
 
 /// See [`AgentTrustClient::agents`].
@@ -33,16 +30,16 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`Validation`](AgentTrustError::Validation) for a bad name or capability,
-    /// [`Authentication`](AgentTrustError::Authentication) and
-    /// [`Authorization`](AgentTrustError::Authorization) for a key that is wrong or may not do this.
+    /// [`Validation`](crate::AgentTrustError::Validation) for a bad name or capability,
+    /// [`Authentication`](crate::AgentTrustError::Authentication) and
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that is wrong or may not do this.
     pub async fn create(&self, request: &CreateAgentRequest) -> Result<Agent> {
         let mut request = request.clone();
         let mut private_key = None;
         if request.public_key.is_none() {
-            let (public, private) = generate_key_pair()?;
-            request.public_key = Some(public);
-            private_key = Some(private);
+            let pair = generate_agent_key()?;
+            request.public_key = Some(pair.public_key_pem);
+            private_key = Some(pair.private_key_pem);
         }
         let answer = self.client.post("/api/v1/agents").json(&request).send().await?;
         let mut agent: Agent = answer.object("agent")?;
@@ -63,7 +60,7 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
     pub async fn get(&self, agent_id: &str) -> Result<Agent> {
         let path = format!("/api/v1/agents/{}", segment("agent id", agent_id)?);
         self.client.get(path).send().await?.object("agent")
@@ -97,11 +94,11 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`Validation`](AgentTrustError::Validation) for a request that says nothing, and for a name, a capability
-    /// or a group that cannot be one, [`NotFound`](AgentTrustError::NotFound) when there is no such agent,
-    /// [`Api`](AgentTrustError::Api) with status 409 for one that is revoked, for capabilities that stand in each
+    /// [`Validation`](crate::AgentTrustError::Validation) for a request that says nothing, and for a name, a capability
+    /// or a group that cannot be one, [`NotFound`](crate::AgentTrustError::NotFound) when there is no such agent,
+    /// [`Api`](crate::AgentTrustError::Api) with status 409 for one that is revoked, for capabilities that stand in each
     /// other's way, and for one to be withdrawn that another one of the agent's still covers,
-    /// [`Authorization`](AgentTrustError::Authorization) for a key that may not do this.
+    /// [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
     pub async fn update(&self, agent_id: &str, request: &UpdateAgentRequest) -> Result<Agent> {
         let path = format!("/api/v1/agents/{}", segment("agent id", agent_id)?);
         self.client.patch(path).json(request).send().await?.object("agent")
@@ -111,7 +108,7 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](AgentTrustError::NotFound) when there is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none.
     pub async fn revoke(&self, agent_id: &str, reason: &str) -> Result<()> {
         // Whatever a gateway says of it: it is done.
         self.revocation(agent_id, reason)?.send().await.map(drop)
@@ -153,8 +150,8 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](AgentTrustError::NotFound) when there is none, [`Api`](AgentTrustError::Api) with status 409
-    /// for one that is revoked, [`Authorization`](AgentTrustError::Authorization) for a key that may not do this.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none, [`Api`](crate::AgentTrustError::Api) with
+    /// status 409 for one that is revoked, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do this.
     pub async fn suspend(&self, agent_id: &str, reason: &str) -> Result<()> {
         let path = format!("/api/v1/agents/{}/suspend", segment("agent id", agent_id)?);
         self.client.post(path).json(&json!({ "reason": reason })).send().await?;
@@ -199,35 +196,15 @@ impl<'a> Agents<'a> {
     ///
     /// # Errors
     ///
-    /// [`Validation`](AgentTrustError::Validation) for a floor that allows nothing, or that says nothing of a
-    /// ceiling which the agent has, [`Authorization`](AgentTrustError::Authorization) for a key that may not do
-    /// this, [`NotFound`](AgentTrustError::NotFound) when there is no such agent,
-    /// [`ElevationRequired`](AgentTrustError::ElevationRequired), with the approval that this waits for, where the floor
-    /// is looser than the one in force and policies ask several approvers about the agent's calls: call it again once as
+    /// [`Validation`](crate::AgentTrustError::Validation) for a floor that allows nothing, or that says nothing of a
+    /// ceiling which the agent has, [`Authorization`](crate::AgentTrustError::Authorization) for a key that may not do
+    /// this, [`NotFound`](crate::AgentTrustError::NotFound) when there is no such agent,
+    /// [`ElevationRequired`](crate::AgentTrustError::ElevationRequired), with the approval that this waits for, where the
+    /// floor is looser than the one in force and policies ask several approvers about the agent's calls: call it again once as
     /// many have approved it.
     pub async fn set_floor(&self, agent_id: &str, request: &SetFloorRequest) -> Result<Floor> {
         let path = format!("/api/v1/agents/{}/floor", segment("agent id", agent_id)?);
         // Setting the same floor twice changes nothing the second time.
         self.client.put(path).json(request).repeatable().send().await?.object("floor")
     }
-}
-
-/// A fresh Ed25519 key pair: the public half as PKIX PEM, the private one as PKCS #8 PEM.
-fn generate_key_pair() -> Result<(String, PrivateKey)> {
-    let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
-    getrandom::fill(&mut *seed).map_err(|error| {
-        AgentTrustError::invalid(format!(
-            "no key pair for the agent, because the system gave no random numbers: {error}"
-        ))
-    })?;
-    let key = SigningKey::from_bytes(&seed);
-    let private = key.to_pkcs8_pem(LineEnding::LF).map_err(encoding)?;
-    let public = key.verifying_key().to_public_key_der().map_err(encoding)?;
-    let public = base64::engine::general_purpose::STANDARD.encode(public.as_bytes());
-    let public = format!("-----BEGIN PUBLIC KEY-----\n{public}\n-----END PUBLIC KEY-----\n");
-    Ok((public, PrivateKey::new(private)))
-}
-
-fn encoding(error: impl std::fmt::Display) -> AgentTrustError {
-    AgentTrustError::invalid(format!("the agent's key pair cannot be written as PEM: {error}"))
 }

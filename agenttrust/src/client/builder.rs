@@ -169,6 +169,7 @@ impl AgentTrustClientBuilder {
                 tokens: TokenCache::new(self.token_cache.unwrap_or(true)),
                 said_ignored: Once::new(),
             }),
+            credentials: None,
         })
     }
 }

@@ -10,8 +10,10 @@ mod approvals;
 mod audit;
 mod builder;
 mod cache;
+mod credentials;
 mod delegations;
 mod export;
+mod federation;
 mod health;
 mod inbox;
 mod issued;
@@ -30,6 +32,7 @@ mod telemetry;
 mod tokens;
 mod tools;
 mod webhooks;
+mod wimse;
 
 use std::fmt;
 use std::sync::{Arc, Once};
@@ -45,23 +48,27 @@ pub use self::agents::Agents;
 pub use self::approvals::{ApprovalFilter, Approvals, DecisionOptions};
 pub use self::audit::{Audit, AuditFilter, CheckpointFilter};
 pub use self::builder::AgentTrustClientBuilder;
+pub use self::credentials::AgentCredentials;
 pub use self::delegations::{DelegationFilter, Delegations};
 pub use self::export::AuditExport;
+pub use self::federation::{FederatedTokenOptions, Federation, RegisterFederationProviderOptions};
 pub use self::inbox::Inbox;
 pub use self::issued::{Page, SessionFilter, TokenFilter};
 pub use self::keys::{Keys, RevokeKeyOptions};
 pub use self::mcp::{Mcp, RegisterMcpServerOptions};
 pub use self::policies::Policies;
 pub use self::revocations::Revocations;
-pub use self::sessions::{ApiSessionOptions, Sessions};
+pub use self::sessions::{ApiSessionOptions, BoundSession, ForwardedProof, Sessions};
 pub use self::task_events::TaskEvents;
 pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
 pub use self::tools::Tools;
 pub use self::webhooks::{DeliveryFilter, Webhooks};
+pub use self::wimse::Wimse;
 
 pub(crate) use self::actions::refuse_scopes;
 pub(crate) use self::request::Failed;
+pub(crate) use self::wimse::proven;
 
 use self::cache::TokenCache;
 use crate::error::Result;
@@ -98,6 +105,7 @@ use crate::transport::Transport;
 #[derive(Clone)]
 pub struct AgentTrustClient {
     inner: Arc<Inner>,
+    credentials: Option<AgentCredentials>,
 }
 
 struct Inner {
@@ -135,6 +143,25 @@ impl AgentTrustClient {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.inner.base_url
+    }
+
+    /// Sends these credentials, with a fresh proof, with every check of the agent that they are of: by
+    /// [`actions`](Self::actions), and by guards that are built with the client that this returns. They come beside the
+    /// API key. Checks of other agents go as before.
+    ///
+    /// What keeps a token from being issued keeps the check from being made, and nothing runs for it. Only where no
+    /// connection could be made at all is the Guardian unreachable, as it is to the check itself: a guard that fails open
+    /// does so then.
+    #[must_use]
+    pub fn with_agent_credentials(mut self, credentials: AgentCredentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// The client as it was before it was given credentials.
+    fn without_agent_credentials(mut self) -> Self {
+        self.credentials = None;
+        self
     }
 
     /// Whether what the Guardian is shown stays on this machine and out of others' reach.
@@ -230,6 +257,18 @@ impl AgentTrustClient {
     #[must_use]
     pub fn audit(&self) -> Audit<'_> {
         Audit::new(self)
+    }
+
+    /// Registering who else's tokens are taken, what those are worth, and the sessions that they open.
+    #[must_use]
+    pub fn federation(&self) -> Federation<'_> {
+        Federation::new(self)
+    }
+
+    /// Issuing and verifying tokens that say which agent a workload is.
+    #[must_use]
+    pub fn wimse(&self) -> Wimse<'_> {
+        Wimse::new(self)
     }
 
     /// Registering, listing and deleting webhooks, and what became of their messages.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use jiff::fmt::rfc2822;
 use serde::Serialize;
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::credentials::{AgentCredentials, DpopChallenge, Proven};
 use super::{AgentTrustClient, Page, json_rpc};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
@@ -19,6 +20,9 @@ use crate::transport::{TransportBody, TransportError, TransportErrorKind, read_t
 
 /// The longest answer that is read.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
+
+/// How often a request is sent again with another proof: its token may be gone, and then a nonce be asked for.
+const PROVEN_AGAIN: usize = 2;
 
 /// A request before it is sent.
 #[must_use = "nothing is sent until `send` is awaited"]
@@ -30,6 +34,7 @@ pub(crate) struct Call<'a> {
     headers: HeaderMap,
     timeout: Duration,
     repeatable: bool,
+    credentials: Option<&'a AgentCredentials>,
 }
 
 impl AgentTrustClient {
@@ -62,7 +67,17 @@ impl AgentTrustClient {
             headers: HeaderMap::new(),
             timeout: self.inner.timeout,
             repeatable: false,
+            credentials: None,
         }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Sends the client's credentials with it, where they are of this agent.
+    pub(crate) fn proven_as(mut self, agent_id: &str) -> Self {
+        let credentials = self.client.credentials.as_ref();
+        self.credentials = credentials.filter(|credentials| credentials.agent_id() == agent_id);
+        self
     }
 }
 
@@ -150,11 +165,59 @@ impl Call<'_> {
         Ok(Answer { headers, body: read_to_limit(body, ANSWER_LIMIT).await? })
     }
 
-    /// Sends it and returns headers and body of the answer, if it is 2xx.
+    /// Sends it and returns headers and body of the answer, if it is 2xx. With credentials each sending has a proof of
+    /// its own: one that was sent is used up, whatever became of it.
     async fn exchange(
         &self,
         body: Bytes,
         accept: &'static str,
+    ) -> Result<(HeaderMap, TransportBody), Failed> {
+        let Some(credentials) = self.credentials else {
+            return self.send_once(body, accept, None).await;
+        };
+        let mut answer = self.send_proven(credentials, body.clone(), accept).await;
+        let mut heard = None;
+        for _ in 0..PROVEN_AGAIN {
+            let Err(Failed { challenge: Some(challenge), .. }) = &answer else { break };
+            // Asked for the same thing twice, giving it does not help.
+            if heard.replace(std::mem::discriminant(challenge))
+                == Some(std::mem::discriminant(challenge))
+            {
+                break;
+            }
+            match self.send_proven(credentials, body.clone(), accept).await {
+                // Refused just before, the Guardian is there: that is the answer, not that it cannot be reached now.
+                Err(second) if second.error.is_unreachable() => break,
+                second => answer = second,
+            }
+        }
+        answer
+    }
+
+    /// Sends it with a proof of its own, and takes in what the answer says of that.
+    async fn send_proven(
+        &self,
+        credentials: &AgentCredentials,
+        body: Bytes,
+        accept: &'static str,
+    ) -> Result<(HeaderMap, TransportBody), Failed> {
+        let url = format!("{}{}", self.client.inner.base_url, self.path);
+        let proven = credentials.prove(self.method.as_str(), &url).await?;
+        let answer = self.send_once(body, accept, Some(&proven)).await;
+        match &answer {
+            Ok((headers, _)) => credentials.note(headers),
+            Err(Failed { challenge: Some(challenge), .. }) => credentials.hear(challenge, &proven),
+            Err(_) => {}
+        }
+        answer
+    }
+
+    /// Sends it, as it is.
+    async fn send_once(
+        &self,
+        body: Bytes,
+        accept: &'static str,
+        proven: Option<&Proven>,
     ) -> Result<(HeaderMap, TransportBody), Failed> {
         let inner = &*self.client.inner;
         let mut request = Request::builder()
@@ -172,6 +235,10 @@ impl Call<'_> {
         if let Some(key) = &inner.api_key {
             headers.insert(HeaderName::from_static(headers::API_KEY), key.clone());
         }
+        if let Some(proven) = proven {
+            headers.insert(AUTHORIZATION, secret(format!("Bearer {}", proven.token))?);
+            headers.insert(HeaderName::from_static(headers::DPOP), secret(proven.proof.clone())?);
+        }
 
         let (head, body) = inner.transport.clone().oneshot(request).await?.into_parts();
         self.say_ignored(&head.headers);
@@ -184,7 +251,8 @@ impl Call<'_> {
         let error = error.with_hint(self.hint(head.status, signed));
         let too_much = matches!(error.status(), Some(429 | 503));
         let retry_after = too_much.then(|| seconds(&head.headers)).flatten().filter(|_| signed);
-        Err(Failed { error, retry_after, fault: json_rpc::fault_code(&body) })
+        let challenge = DpopChallenge::of(head.status, &head.headers);
+        Err(Failed { error, retry_after, fault: json_rpc::fault_code(&body), challenge })
     }
 }
 
@@ -222,6 +290,16 @@ impl Call<'_> {
     }
 }
 
+/// A header whose value is not shown.
+fn secret(value: String) -> Result<HeaderValue> {
+    let value = HeaderValue::try_from(value);
+    let mut value = value.map_err(|_| {
+        AgentTrustError::invalid("the workload token holds a character that no header can carry")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 fn ends_in_api(base_url: &str) -> bool {
     base_url.ends_with("/api") || base_url.ends_with("/api/v1")
 }
@@ -244,9 +322,21 @@ pub(crate) struct Failed {
     pub(crate) retry_after: Option<Duration>,
     /// The number of the error, where it is one of JSON-RPC.
     pub(crate) fault: Option<i64>,
+    /// What was said of the proof that came with the request, where another one may be better.
+    pub(crate) challenge: Option<DpopChallenge>,
 }
 
 impl Failed {
+    /// The same once more, for another one who waited for what failed.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            error: self.error.copied(),
+            retry_after: self.retry_after,
+            fault: self.fault,
+            challenge: None,
+        }
+    }
+
     /// Whether the connection was made and then broke.
     fn broke(&self) -> bool {
         matches!(&self.error, AgentTrustError::Network(error)
@@ -262,7 +352,7 @@ impl From<Failed> for AgentTrustError {
 
 impl From<AgentTrustError> for Failed {
     fn from(error: AgentTrustError) -> Self {
-        Self { error, retry_after: None, fault: None }
+        Self { error, retry_after: None, fault: None, challenge: None }
     }
 }
 

@@ -1,11 +1,15 @@
 //! Sessions: opening, reading, listing and revoking them (SDK guide, sections 6 and 11).
 
+use std::fmt;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::path::segment;
+use super::request::Call;
 use super::{AgentTrustClient, Page, SessionFilter};
-use crate::error::Result;
-use crate::model::{InitSessionRequest, Session, SessionMode, headers};
+use crate::error::{AgentTrustError, Result};
+use crate::model::{InitSessionRequest, Session, SessionMode, Timestamp, headers};
 
 /// See [`AgentTrustClient::sessions`].
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +50,56 @@ impl ApiSessionOptions {
         self.mode = Some(mode);
         self
     }
+}
+
+/// The proof that came to a server with a workload token (RFC 9449), and the request that it came with. `Debug` hides it.
+///
+/// ```
+/// use agenttrust::client::ForwardedProof;
+///
+/// let proof = ForwardedProof::new("eyJ0eXAiOiJkcG9wK2p3dCJ9.e30.AA", "GET", "https://files.example/a");
+/// assert!(!format!("{proof:?}").contains("eyJ0eXAi"));
+/// ```
+#[derive(Clone)]
+pub struct ForwardedProof {
+    proof: String,
+    method: String,
+    url: String,
+}
+
+impl ForwardedProof {
+    /// The proof that came with a request of this method, to this URL: as the caller knows it, not as a proxy in between
+    /// changed it.
+    #[must_use]
+    pub fn new(
+        proof: impl Into<String>,
+        method: impl Into<String>,
+        url: impl Into<String>,
+    ) -> Self {
+        Self { proof: proof.into(), method: method.into(), url: url.into() }
+    }
+}
+
+impl fmt::Debug for ForwardedProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardedProof")
+            .field("proof", &"..")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .finish()
+    }
+}
+
+/// A session that was opened from a workload token which is bound to a key.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BoundSession {
+    /// The session.
+    pub session: Session,
+    /// The thumbprint (RFC 7638) of the key that every further proof must be made with.
+    pub key_thumbprint: String,
+    /// How long the session lives, by the clock of the gateway where it said the time.
+    pub expires_in: Option<Duration>,
 }
 
 impl<'a> Sessions<'a> {
@@ -126,15 +180,63 @@ impl<'a> Sessions<'a> {
         token: &str,
         options: &ApiSessionOptions,
     ) -> Result<Session> {
+        self.opening(token, options).send().await?.object("session")
+    }
+
+    /// Opens a session from a workload token that is bound to a key, for a server that agents come to with such tokens: an
+    /// extension of ours. The Guardian looks at the token and at the proof that came with it; whoever calls sees to the
+    /// proof of each further request itself, by the thumbprint that is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Authentication`](AgentTrustError::Authentication) for a token or a proof that is not good or was used, and for a
+    /// token that is for another audience; [`GuardianUnavailable`](AgentTrustError::GuardianUnavailable) from a gateway
+    /// that knows no such tokens.
+    pub async fn init_bound_session(
+        &self,
+        token: &str,
+        proof: &ForwardedProof,
+        options: &ApiSessionOptions,
+    ) -> Result<BoundSession> {
+        let call = self
+            .opening(token, options)
+            .header(headers::FORWARDED_DPOP, &proof.proof)
+            .header(headers::FORWARDED_DPOP_METHOD, &proof.method)
+            .header(headers::FORWARDED_DPOP_URL, &proof.url);
+        let answer = call.send().await?;
+        let session: Session = answer.object("session")?;
+        let thumbprint = answer.headers.get(headers::KEY_THUMBPRINT);
+        let thumbprint = thumbprint.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if thumbprint.is_empty() {
+            return Err(AgentTrustError::GuardianUnavailable {
+                message: format!(
+                    "the gateway at {} opened a session and did not say which key its token is bound to; ask a Guardian \
+                     that knows such tokens",
+                    self.client.base_url()
+                ),
+            });
+        }
+        Ok(BoundSession {
+            key_thumbprint: thumbprint.to_owned(),
+            // A gateway in the same process says no date, and has our clock.
+            expires_in: session
+                .expires_at
+                .map(|end| answer.left_until(end).unwrap_or_else(|| Timestamp::now().until(end))),
+            session,
+        })
+    }
+
+    /// The request that opens a session from a token.
+    fn opening(&self, token: &str, options: &ApiSessionOptions) -> Call<'a> {
         let mut body = json!({ "token": token });
         if let (Some(body), Some(mode)) = (body.as_object_mut(), options.mode) {
             body.insert("mode".to_owned(), mode.as_str().into());
         }
-        let mut call = self.client.post("/api/v1/agenttrust/api-sessions/init").json(&body);
-        if let Some(target) = &options.target {
-            call = call.text_header(headers::TARGET, target);
+        let call = self.client.post("/api/v1/agenttrust/api-sessions/init").json(&body);
+        match &options.target {
+            Some(target) => call.text_header(headers::TARGET, target),
+            None => call,
         }
-        call.send().await?.object("session")
     }
 
     /// The issued sessions that match `filter`, newest first, with their counters, a page at a time.

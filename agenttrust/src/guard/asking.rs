@@ -2,6 +2,10 @@
 //!
 //! Three things end it: a decision, an error, and that the Guardian is not there. Only the last of them
 //! can open a guard that fails open, and only as long as nothing of this call was sent.
+//!
+//! Where the client has credentials, a token is got as a part of the question, and what keeps it from being got is an
+//! error of the question. Only that no connection could be made at all is the Guardian not being there: the check could
+//! not have been sent either. One that gave a challenge, or refused a proof, a moment before is there.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -143,6 +147,13 @@ impl Check {
             AgentTrustError::Network(error) => {
                 Err(self.unavailable(guard, format!("{error}; {SLOW}")))
             }
+            // Of the credentials: there was no token to ask with, or nothing signed for it.
+            AgentTrustError::GuardianUnavailable { message } => {
+                Err(self.unavailable(guard, message))
+            }
+            AgentTrustError::Crypto { message } => Err(AgentTrustError::Crypto {
+                message: format!("tool {:?} did not run: {message}", self.tool()),
+            }),
             error => Err(error.about_call(self.tool(), guard.shared.client.base_url())),
         }
     }

@@ -56,6 +56,10 @@ pub struct Agent {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true, value_type = Object))]
     pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// Whether every check of it needs a proof that it has its private key, whatever the API key is.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub requires_proof: bool,
     /// When it was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(required = true, nullable = false))]
@@ -80,6 +84,7 @@ impl Agent {
             status: AgentStatus::Active,
             capabilities: Vec::new(),
             metadata: serde_json::Map::new(),
+            requires_proof: false,
             created_at: None,
             private_key: None,
         }
@@ -99,6 +104,15 @@ impl PrivateKey {
     /// The key as PKCS #8 PEM. Store it where the agent's other secrets are: nobody else has it.
     #[must_use]
     pub fn as_pem(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that it is taken where a key in PEM is.
+impl std::ops::Deref for PrivateKey {
+    type Target = str;
+
+    fn deref(&self) -> &str {
         &self.0
     }
 }
@@ -191,6 +205,10 @@ pub struct UpdateAgentRequest {
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// Whether every check of it is to need a proof that it has its private key, whatever the API key is.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[cfg_attr(feature = "openapi", schema(value_type = bool, required = false))]
+    pub requires_proof: Option<bool>,
 }
 
 /// What is there, which `null` is not.
@@ -255,6 +273,13 @@ impl UpdateAgentRequest {
         value: impl Into<serde_json::Value>,
     ) -> Self {
         self.metadata.insert(member.into(), value.into());
+        self
+    }
+
+    /// Has every check of it need a proof that it has its private key, or none.
+    #[must_use]
+    pub fn requires_proof(mut self, requires_proof: bool) -> Self {
+        self.requires_proof = Some(requires_proof);
         self
     }
 }

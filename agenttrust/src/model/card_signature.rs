@@ -188,7 +188,17 @@ fn read_header(protected: &str) -> Option<Header> {
     let is_ed25519 = matches!(text("alg"), Some("EdDSA" | "Ed25519"));
     // What is critical has to be known, and nothing of it is.
     let is_plain = !header.contains_key("crit") && !header.contains_key("b64");
-    Some(Header { kid: text("kid").map(str::to_owned), is_ours: is_ed25519 && is_plain })
+    // What a key signed for another use is none: a token of the same key, for one.
+    let is_for_cards = header.get("typ").is_none_or(|typ| {
+        let typ = typ.as_str().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
+        typ.is_some_and(|typ| {
+            ["jose", "jose+json"].iter().any(|known| typ.eq_ignore_ascii_case(known))
+        })
+    });
+    Some(Header {
+        kid: text("kid").map(str::to_owned),
+        is_ours: is_ed25519 && is_plain && is_for_cards,
+    })
 }
 
 fn is_good(key: &TrustedKey, signature: &AgentCardSignature, payload: &[u8]) -> bool {

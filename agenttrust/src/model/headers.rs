@@ -34,3 +34,16 @@ pub const RETRY_AFTER: &str = "agenttrust-retry-after";
 /// On the answer to a request of the SDK guide's: the members of the body that our Guardian does not know and
 /// skipped, separated by commas.
 pub const IGNORED: &str = "agenttrust-ignored";
+/// The proof that whoever sends a request has the key that its token is bound to (RFC 9449).
+pub const DPOP: &str = "dpop";
+/// On an answer that asks for a proof with a nonce, and on others that have a newer one: the nonce (RFC 9449).
+pub const DPOP_NONCE: &str = "dpop-nonce";
+/// On the opening of a session from a workload token: the proof that came with the token, for a server that asks for
+/// the agents that come to it.
+pub const FORWARDED_DPOP: &str = "agenttrust-dpop";
+/// The method of the request that [`FORWARDED_DPOP`] came with.
+pub const FORWARDED_DPOP_METHOD: &str = "agenttrust-dpop-method";
+/// The URL of the request that [`FORWARDED_DPOP`] came with.
+pub const FORWARDED_DPOP_URL: &str = "agenttrust-dpop-url";
+/// On a session that was opened from a workload token: the thumbprint of the key that every further proof is made with.
+pub const KEY_THUMBPRINT: &str = "agenttrust-key-thumbprint";

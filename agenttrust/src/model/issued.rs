@@ -19,6 +19,17 @@ wire_words! {
 }
 
 wire_words! {
+    /// What a token is for.
+    pub enum TokenKind as "kind of a token" {
+        /// It speaks for an agent at its gateways, `at_…`.
+        Agent = "agent",
+        /// It speaks for an agent at whoever asks the Guardian about it, also beyond the organisation, `fed_…`.
+        Federation = "federation",
+    }
+    default = Agent;
+}
+
+wire_words! {
     /// How an issued session stands.
     pub enum SessionState as "state of a session" {
         /// It was not revoked, and has not expired.
@@ -42,6 +53,10 @@ pub struct IssuedToken {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_id: String,
+    /// What it is for.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub kind: TokenKind,
     /// What it may be used for.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
@@ -83,6 +98,7 @@ impl IssuedToken {
         Self {
             token_id: token_id.into(),
             agent_id: agent_id.into(),
+            kind: TokenKind::default(),
             scopes: Vec::new(),
             audience: Vec::new(),
             session_id: None,

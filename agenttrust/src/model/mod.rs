@@ -18,6 +18,7 @@ mod card_options;
 mod card_signature;
 mod delegation;
 mod effect;
+mod federation;
 mod floor;
 pub mod headers;
 mod inbox;
@@ -38,6 +39,7 @@ mod tolerant;
 mod tool;
 mod webhook;
 mod word;
+mod workload;
 
 pub use self::a2a::{
     A2ATask, A2ATaskStatus, MessageTask, MessageTaskStatus, SendTaskRequest, TaskState,
@@ -63,9 +65,14 @@ pub use self::delegation::{
     CreateDelegationRequest, Delegation, DelegationRestrictions, DelegationState, Delegator,
 };
 pub use self::effect::{Effect, ParseEffectError};
+pub use self::federation::{
+    FederatedIntrospection, FederatedToken, FederationProvider, FederationRule, FederationTest,
+    FederationTestStep, IssueFederatedTokenRequest, RegisterFederationProviderRequest, TrustLevel,
+    UpdateFederationProviderRequest, VerifyFederatedTokenRequest,
+};
 pub use self::floor::{Floor, SetFloorRequest};
 pub use self::inbox::{InboxTask, TaskLease};
-pub use self::issued::{IssuedToken, SessionState, TokenState};
+pub use self::issued::{IssuedToken, SessionState, TokenKind, TokenState};
 pub use self::key::{ApiKey, CreateKeyRequest, Issued, KeyRevocation, KeyRole, KeySecret};
 pub use self::mcp::{
     McpAuthorization, McpServer, McpTool, McpToolChange, McpToolState, RegisterMcpServerRequest,
@@ -86,6 +93,10 @@ pub use self::webhook::{
     WebhookEvent, WebhookSecret,
 };
 pub use self::word::ParseWordError;
+pub use self::workload::{
+    Challenge, IssueWimseTokenRequest, PopProof, VerifyWimseTokenRequest, WimseToken,
+    WimseVerification,
+};
 
 /// How many characters of an input summary travel at most (SDK guide, section 13).
 pub const SUMMARY_MAX_CHARS: usize = 200;

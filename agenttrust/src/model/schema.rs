@@ -72,6 +72,29 @@ strings! {
         .max_length(Some(NAME_MAX_BYTES))
         .pattern(Some(CAPABILITY));
 
+    /// Where a workload token may be used.
+    WorkloadAudience: |it| it
+        .description(Some("As `Name`, without a comma, by which audiences are joined where they are signed."))
+        .min_length(Some(1))
+        .max_length(Some(NAME_MAX_BYTES))
+        .pattern(Some(r"^[^,\u0000-\u001F\u007F-\u009F]*$"));
+
+    /// A token of whatever kind.
+    AnyToken: |it| it
+        .description(Some("A token: printable ASCII without a space, at most 16,384 bytes."))
+        .min_length(Some(1))
+        .max_length(Some(16_384))
+        .pattern(Some("^[!-~]+$"));
+
+    /// A part of the path of a workload's id.
+    PathPart: |it| it
+        .description(Some(
+            "A part of the path of a SPIFFE ID: letters, digits, `.`, `-` and `_`, neither `.` nor `..`, at most 100; \
+             empty is as good as absent.",
+        ))
+        .max_length(Some(100))
+        .pattern(Some(r"^([A-Za-z0-9_-][A-Za-z0-9._-]*|\.[A-Za-z0-9_-][A-Za-z0-9._-]*|\.\.[A-Za-z0-9._-]+)?$"));
+
     /// An Ed25519 public key.
     PublicKey: |it| it
         .description(Some("An Ed25519 public key, PKIX PEM; empty is as good as absent."))

@@ -1,20 +1,20 @@
 //! Enums that travel as one lower-case word, and survive a word they do not know.
 
 /// Declares an enum of wire words with an `Unknown` case for words of newer gateways. What a word of it is called is
-/// for people, who do not know our types.
+/// for people, who do not know our types. A word behind `|` is read like the one before it, and never sent.
 ///
 /// `Unknown` is never treated as permission: it is not active, not approved, not open.
 macro_rules! wire_words {
     (
         $(#[$outer:meta])*
-        pub enum $name:ident as $called:literal { $( $(#[$inner:meta])* $case:ident = $word:literal, )+ }
+        pub enum $name:ident as $called:literal { $( $(#[$inner:meta])* $case:ident = $word:literal $(| $also:literal)*, )+ }
         default = $default:ident;
     ) => {
         $(#[$outer])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         #[non_exhaustive]
         pub enum $name {
-            $( $(#[$inner])* #[serde(rename = $word)] $case, )+
+            $( $(#[$inner])* #[serde(rename = $word $(, alias = $also)*)] $case, )+
             /// A word that this version does not know. Nothing is permitted because of it.
             #[serde(other, rename = "unknown")]
             Unknown,
@@ -38,7 +38,7 @@ macro_rules! wire_words {
             /// Reads a word of the protocol; others are an error, not `Unknown`.
             fn from_str(word: &str) -> Result<Self, Self::Err> {
                 match word {
-                    $( $word => Ok(Self::$case), )+
+                    $( $word $(| $also)* => Ok(Self::$case), )+
                     other => Err(crate::model::ParseWordError::new(
                         $called, other, &[$( $word, )+],
                     )),
@@ -127,7 +127,7 @@ mod tests {
         A2ATaskStatus, AgentStatus, ApprovalStatus, AuditCheckpointSays, Binds, BoundTo,
         DeliveryStatus, Effect, HealthStatus, Issued, KeyRole, PolicyEffect, PolicyLimitPer,
         PolicySource, SessionMode, SessionSource, SessionState, TaskRole, TaskState,
-        TelemetryEventType, TokenState, WebhookEvent,
+        TelemetryEventType, TokenKind, TokenState, TrustLevel, WebhookEvent,
     };
 
     #[test]
@@ -153,7 +153,9 @@ mod tests {
             SessionSource,
             SessionState,
             TelemetryEventType,
+            TokenKind,
             TokenState,
+            TrustLevel,
             WebhookEvent,
             A2ATaskStatus,
             TaskRole,

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use crate::background::Elapsed;
 
@@ -13,7 +14,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 #[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
-    source: BoxError,
+    source: Arc<dyn StdError + Send + Sync>,
     /// What is wrong with where the client was sent, and what to write instead.
     advice: Option<String>,
 }
@@ -33,7 +34,7 @@ pub enum TransportErrorKind {
 impl TransportError {
     /// An error of `kind` caused by `source`.
     pub fn new(kind: TransportErrorKind, source: impl Into<BoxError>) -> Self {
-        Self { kind, source: source.into(), advice: None }
+        Self { kind, source: source.into().into(), advice: None }
     }
 
     /// What went wrong, as far as a caller can act on it.
@@ -64,7 +65,12 @@ impl TransportError {
             }
             cause = error.source();
         }
-        Self { kind, source, advice: None }
+        Self { kind, source: source.into(), advice: None }
+    }
+
+    /// The same, for another one who waited for what failed.
+    pub(crate) fn copied(&self) -> Self {
+        Self { kind: self.kind, source: Arc::clone(&self.source), advice: self.advice.clone() }
     }
 
     /// The same, where it is known what is wrong with the address.
