@@ -4,6 +4,7 @@
 //! one agent has of it, so that many tokens of one push out none of others.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agenttrust::AgentIdentity;
@@ -28,6 +29,8 @@ pub(super) struct Known {
     pub(super) missing: Option<String>,
     /// When its token ends; none where that was not said, or is about to be.
     pub(super) ends: Option<Ends>,
+    /// The key that its token is bound to, by its thumbprint; none where it is bound to none.
+    pub(super) thumbprint: Option<Arc<str>>,
 }
 
 impl Known {
@@ -56,7 +59,7 @@ pub(super) enum Found {
     /// Does not work, as of a moment ago.
     Bad,
     /// Nobody knows; what was known before, if anything was.
-    Nothing(Option<AgentIdentity>),
+    Nothing(Option<Known>),
 }
 
 pub(super) struct Cache {
@@ -75,7 +78,7 @@ impl Cache {
             if good.is_good(now) {
                 return Found::Good(good.known.clone());
             }
-            return Found::Nothing(Some(good.known.identity.clone()));
+            return Found::Nothing(Some(good.known.clone()));
         }
         match self.bad.peek(key) {
             Some(until) if now < *until => Found::Bad,
@@ -144,7 +147,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     fn known(agent: &str) -> Known {
-        Known { identity: AgentIdentity::new(agent, "ats_1"), missing: None, ends: None }
+        let identity = AgentIdentity::new(agent, "ats_1");
+        Known { identity, missing: None, ends: None, thumbprint: None }
     }
 
     fn put(cache: &mut Cache, token: &str, agent: &str) {
@@ -158,7 +162,7 @@ mod tests {
 
     fn session(cache: &mut Cache, token: &str) -> Option<String> {
         match cache.find(&Key::from_token(token), Instant::now()) {
-            Found::Nothing(before) => before.map(|before| before.session_id().to_owned()),
+            Found::Nothing(before) => before.map(|before| before.identity.session_id().to_owned()),
             _ => None,
         }
     }

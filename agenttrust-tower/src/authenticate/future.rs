@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use agenttrust::AgentIdentity;
+use agenttrust::model::headers;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
@@ -47,6 +48,7 @@ pin_project! {
 pub(super) fn admit<B>(request: &mut Request<B>, identity: AgentIdentity) {
     // It is for this server, and for nobody that this server may hand the request on to.
     request.headers_mut().remove(AUTHORIZATION);
+    request.headers_mut().remove(headers::DPOP);
     request.extensions_mut().insert(identity);
 }
 

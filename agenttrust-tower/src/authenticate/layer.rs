@@ -44,6 +44,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// API session. It goes no further: the header is taken off the request, so that no server behind this
 /// one is shown it.
 ///
+/// With a [`public_url`](Self::public_url), workload tokens are taken too that are bound to their agent's key, each with a
+/// proof that whoever sends it has that key.
+///
 /// # Answers
 ///
 /// As an RFC 9457 problem, with `WWW-Authenticate` as RFC 6750 has it:
@@ -52,14 +55,16 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// |---|---|---|
 /// | no bearer token | 401 | none |
 /// | it expired, was revoked, is for another audience or never was | 401 | `invalid_token` |
+/// | it is bound to a key and came as bearer token, or where none is taken that is | 401 | `invalid_token` |
+/// | its proof is missing, is not good or was used before | 401 | `invalid_dpop_proof` |
 /// | more than one `Authorization` header | 400 | `invalid_request` |
 /// | it lacks one of the [`required_scopes`](Self::required_scopes) | 403 | `insufficient_scope` |
 /// | the Guardian did not answer in [time](Self::timeout), or not a moment ago | 503 | |
-/// | what was said of the token may not hold any more, or more of them come than can be looked into | 503 | |
+/// | what was said of the token may not hold any more, or more of them or of proofs come than can be looked into | 503 | |
 /// | the Guardian turned this server away | 500 | |
 /// | the layer is set up so that it can let nobody in | 500 | |
 ///
-/// The last is for an empty [`audience`](Self::audience), for a required scope that no token can carry,
+/// The last is for an empty [`audience`](Self::audience), for a public URL that is none, for a required scope that no token can carry,
 /// and for a request that a guard has already permitted: a [`GuardLayer`](crate::GuardLayer) outside of
 /// this layer did not ask for the agent of the token. A line at `ERROR` says what to mend, once.
 ///
@@ -134,6 +139,27 @@ impl<M> AuthenticateLayer<M> {
         self.changed(|layer| layer.wanted.audience = Some(audience.into()))
     }
 
+    /// A URL that this server is called by, without the path of a request: it may be said several times. Tokens that are
+    /// bound to a key are taken from then on, as `Authorization: DPoP` with a proof in the header `DPoP` (RFC 9449): a
+    /// proof is for the URL that its caller used, which only you know where a proxy stands in between.
+    ///
+    /// The Guardian looks at the first proof of a token, and the layer at each one itself: that it is made with the key
+    /// of the token, for this method and URL and for this token, within 60 seconds, and used once. It remembers 262,144
+    /// of them for two minutes, 65,536 of one key, and takes none that it could not remember. Several servers do not know
+    /// of each other's: a proof that was stolen on its way could be used at another one of the same URL meanwhile.
+    ///
+    /// ```
+    /// use agenttrust::AgentTrustClient;
+    /// use agenttrust_tower::AuthenticateLayer;
+    ///
+    /// # fn layer(client: AgentTrustClient) -> AuthenticateLayer {
+    /// AuthenticateLayer::new(client).audience("files").public_url("https://files.example.com")
+    /// # }
+    /// ```
+    pub fn public_url(self, url: impl Into<String>) -> Self {
+        self.changed(|layer| layer.wanted.public_urls.push(url.into()))
+    }
+
     /// How long it is remembered whose a token is: at most 30 seconds, which it is by default.
     pub fn cache_ttl(self, cache_ttl: Duration) -> Self {
         self.changed(|layer| layer.cache_ttl = cache_ttl.min(CACHED_MOST))
@@ -176,7 +202,7 @@ impl<M> AuthenticateLayer<M> {
 
     fn start(&self) -> (Arc<Tokens>, Arc<Challenge>) {
         let challenge =
-            Challenge::new(&self.realm, self.resource_metadata.as_deref(), &self.wanted.scopes);
+            Challenge::new(&self.realm, self.resource_metadata.as_deref(), &self.wanted);
         let question = Question {
             client: self.client.clone(),
             wanted: self.wanted.clone(),

@@ -1,6 +1,7 @@
 //! [`AuthenticateLayer`]: the agent behind a request's token.
 
 mod bearer;
+mod bound;
 mod cache;
 mod ends;
 mod forgotten;
@@ -10,6 +11,7 @@ mod layer;
 mod question;
 mod refusal;
 mod revoked;
+mod seen;
 mod service;
 mod tokens;
 mod wanted;

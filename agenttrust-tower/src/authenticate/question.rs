@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use agenttrust::client::ApiSessionOptions;
+use agenttrust::client::{ApiSessionOptions, BoundSession, ForwardedProof};
 use agenttrust::internal::Moment;
-use agenttrust::{AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest};
+use agenttrust::{
+    AgentIdentity, AgentTrustClient, AgentTrustError, IntrospectTokenRequest,
+    VerifyWimseTokenRequest,
+};
 
+use super::bound::Bound;
 use super::cache::Known;
 use super::ends::Ends;
 use super::refusal::Refusal;
@@ -77,27 +81,90 @@ impl Question {
         if let Some(expires_at) = worth.expires_at {
             identity = identity.with_expiry(expires_at);
         }
-        Ok(Worth { known: Known { identity, missing, ends }, asked_at, until: asked_at + good_for })
+        let known = Known { identity, missing, ends, thumbprint: None };
+        Ok(Worth { known, asked_at, until: asked_at + good_for })
+    }
+
+    /// As [`ask`](Self::ask), of a token that is bound to a key. The proof that came with it is used up where there is no
+    /// session of the token yet.
+    pub(super) async fn ask_bound(
+        &self,
+        bound: &Bound,
+        before: Option<&Known>,
+    ) -> Result<Worth, Refusal> {
+        let proof = bound.to_forward()?;
+        let (asked_at, asked) = (Instant::now(), Moment::now());
+        let request =
+            VerifyWimseTokenRequest { token: bound.token.clone(), trust_domain_filter: None };
+        let worth = match self.client.wimse().verify_wimse(&request).await {
+            Ok(worth) => worth,
+            Err(AgentTrustError::Validation { .. }) => return Err(Refusal::Inactive),
+            Err(error) => return Err(Refusal::from_error(error)),
+        };
+        let agent_id = match worth.agent_id {
+            Some(agent_id) if worth.valid && !agent_id.is_empty() => agent_id,
+            _ => return Err(Refusal::Inactive),
+        };
+        let mut known = match before.filter(|before| before.identity.agent_id() == agent_id) {
+            Some(before) => before.clone(),
+            None => self.bound_session(bound, &proof, &agent_id, asked).await?,
+        };
+        known.missing = self.wanted.missing(&worth.capabilities);
+        known.identity = known.identity.with_scopes(worth.capabilities);
+        Ok(Worth { known, asked_at, until: asked_at + self.cache_ttl })
+    }
+
+    async fn bound_session(
+        &self,
+        bound: &Bound,
+        proof: &ForwardedProof,
+        agent_id: &str,
+        asked: Moment,
+    ) -> Result<Known, Refusal> {
+        let mut options = ApiSessionOptions::default();
+        options.target.clone_from(&self.wanted.audience);
+        let opened = self.client.sessions().init_bound_session(&bound.token, proof, &options).await;
+        let BoundSession { session, key_thumbprint, expires_in, .. } =
+            opened.map_err(not_opened)?;
+        if session.session_id.is_empty() || session.agent_id != agent_id {
+            tracing::error!(agent_id, "the Guardian opened a session that is not this agent's");
+            return Err(Refusal::Inactive);
+        }
+        let mut identity = AgentIdentity::new(agent_id, session.session_id);
+        if !session.org_id.is_empty() {
+            identity = identity.with_org_id(session.org_id);
+        }
+        if let Some(expires_at) = session.expires_at {
+            identity = identity.with_expiry(expires_at);
+        }
+        Ok(Known {
+            identity,
+            missing: None,
+            ends: expires_in.map(|left| Ends::new(asked, left)),
+            thumbprint: Some(key_thumbprint.into()),
+        })
     }
 
     async fn session(&self, token: &str, agent_id: &str) -> Result<String, Refusal> {
         let mut options = ApiSessionOptions::default();
         options.target.clone_from(&self.wanted.audience);
         let opened = self.client.sessions().init_api_session_with(token, &options).await;
-        let session = match opened {
-            Ok(session) => session,
-            // It worked a moment ago, and our own key was in order: so it is the token.
-            Err(
-                AgentTrustError::Authentication { .. }
-                | AgentTrustError::TokenExpired { .. }
-                | AgentTrustError::AgentRevoked { .. },
-            ) => return Err(Refusal::Inactive),
-            Err(error) => return Err(Refusal::from_error(error)),
-        };
+        let session = opened.map_err(not_opened)?;
         if session.session_id.is_empty() || session.agent_id != agent_id {
             tracing::error!(agent_id, "the Guardian opened a session that is not this agent's");
             return Err(Refusal::Inactive);
         }
         Ok(session.session_id)
+    }
+}
+
+/// Why no session was opened for a token that worked a moment ago.
+fn not_opened(error: AgentTrustError) -> Refusal {
+    match error {
+        // Our own key was in order then: so it is the token, or its proof.
+        AgentTrustError::Authentication { .. }
+        | AgentTrustError::TokenExpired { .. }
+        | AgentTrustError::AgentRevoked { .. } => Refusal::Inactive,
+        error => Refusal::from_error(error),
     }
 }

@@ -5,7 +5,9 @@ use agenttrust::DenialResponse;
 use agenttrust::background::Elapsed;
 use agenttrust::internal::Miss;
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::wanted::Wanted;
 
 /// Why there is no agent for a request.
 #[derive(Clone, Debug)]
@@ -16,6 +18,9 @@ pub(super) enum Refusal {
     Malformed(&'static str),
     /// The token does not work: it expired, was revoked, is for somebody else or never was.
     Inactive,
+    /// The token is bound to a key, or was said to be, and does not work as it came: the error of the RFC, and what is
+    /// wrong.
+    Bound(&'static str, String),
     /// The token works and does not carry this scope.
     OutOfScope(String),
     /// The Guardian gave no answer, for this reason.
@@ -25,6 +30,32 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// The token, which is bound to a key or was said to be, does not work as it came.
+    pub(super) fn bound(detail: impl Into<String>) -> Self {
+        Self::Bound("invalid_token", detail.into())
+    }
+
+    /// The proof that came with the token is not good.
+    pub(super) fn proof(detail: String) -> Self {
+        Self::Bound("invalid_dpop_proof", detail)
+    }
+
+    /// The same, of a token that is bound to a key.
+    pub(super) fn of_bound(self) -> Self {
+        match self {
+            Self::Inactive => Self::bound(
+                "the token of the request or its proof does not work here; make a new proof, or have a token issued",
+            ),
+            other => other,
+        }
+    }
+
+    /// So many proofs are remembered that this one cannot be.
+    pub(super) fn too_many_proofs() -> Self {
+        let detail = "more proofs came than this server can remember at a time; try again later";
+        Self::Guardian(DenialResponse::busy(detail))
+    }
+
     /// So many tokens are being looked into that this one has to wait.
     pub(super) fn busy() -> Self {
         let detail =
@@ -99,6 +130,12 @@ impl Refusal {
                 let detail = "the token of the request does not work here; have one issued";
                 (DenialResponse::unauthenticated(detail), Some(error("invalid_token", detail)))
             }
+            Self::Bound(code, detail) => {
+                let mut response = DenialResponse::unauthenticated(detail)
+                    .into_response(DenialResponse::RETRY_AFTER, make_body);
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge.of_bound(Some(code)));
+                return response;
+            }
             Self::OutOfScope(scope) => {
                 let detail = format!("the token of the request does not carry scope {scope:?}");
                 let error = error("insufficient_scope", "the token does not carry a scope");
@@ -112,6 +149,9 @@ impl Refusal {
         let mut response = problem.into_response(DenialResponse::RETRY_AFTER, make_body);
         if let Some(error) = challenged {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge.with(&error));
+            if challenge.takes_bound && response.status() == StatusCode::UNAUTHORIZED {
+                response.headers_mut().append(WWW_AUTHENTICATE, challenge.of_bound(None));
+            }
         }
         response
     }
@@ -129,16 +169,26 @@ pub(super) struct Challenge {
     base: String,
     /// What a token has to carry.
     scope: String,
+    /// Whether tokens that are bound to a key are taken.
+    takes_bound: bool,
 }
 
 impl Challenge {
-    pub(super) fn new(realm: &str, resource_metadata: Option<&str>, scopes: &[String]) -> Self {
+    pub(super) fn new(realm: &str, resource_metadata: Option<&str>, wanted: &Wanted) -> Self {
         let mut base = format!("Bearer realm=\"{}\"", plain(realm));
         if let Some(url) = resource_metadata {
             base.push_str(&format!(", resource_metadata=\"{}\"", plain(url)));
         }
-        let scopes: Vec<String> = scopes.iter().map(|scope| plain(scope)).collect();
-        Self { base, scope: scopes.join(" ") }
+        let scopes: Vec<String> = wanted.scopes.iter().map(|scope| plain(scope)).collect();
+        let takes_bound = !wanted.public_urls.is_empty();
+        Self { base, scope: scopes.join(" "), takes_bound }
+    }
+
+    /// How callers are asked for a proof (RFC 9449, section 7.1).
+    fn of_bound(&self, error: Option<&str>) -> HeaderValue {
+        let error = error.map(|code| format!("error=\"{code}\", ")).unwrap_or_default();
+        HeaderValue::try_from(format!("DPoP {error}algs=\"EdDSA\""))
+            .unwrap_or_else(|_| HeaderValue::from_static("DPoP"))
     }
 
     fn with(&self, error: &str) -> HeaderValue {

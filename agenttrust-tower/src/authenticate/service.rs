@@ -9,9 +9,10 @@ use agenttrust::PermitHandle;
 use http::{Request, Response};
 use tower::Service;
 
-use super::bearer;
+use super::bearer::{self, Presented};
+use super::bound::Bound;
 use super::future::{AuthenticateFuture, admit};
-use super::refusal::Challenge;
+use super::refusal::{Challenge, Refusal};
 use super::tokens::{AtOnce, Tokens, answered};
 use crate::asking::ask;
 use crate::http::MakeBody;
@@ -37,6 +38,29 @@ impl<S, M> Authenticate<S, M> {
     crate::inner::inner!(S, "inner service", "Calls made on it directly are not authenticated.");
 }
 
+impl<S, M> Authenticate<S, M> {
+    /// What is known of the token of a request; and the token with its proof, where it is bound to a key.
+    fn look<B>(&self, request: &Request<B>) -> (Result<AtOnce, Refusal>, Option<Arc<Bound>>) {
+        let tokens = &self.tokens;
+        if request.extensions().get::<PermitHandle>().is_some() {
+            return (Err(tokens.wrong_order()), None);
+        }
+        match bearer::token(request.headers(), tokens.takes_bound()) {
+            Err(refusal) => (Err(refusal), None),
+            Ok(Presented::Plain(token)) => (Ok(tokens.look(token, None)), None),
+            Ok(Presented::Bound { token, proof }) => {
+                let urls = &tokens.question.wanted.public_urls;
+                let bound = Arc::new(Bound::new(token, proof, request, urls));
+                let looked = match tokens.look(token, Some(&bound)) {
+                    AtOnce::Known(known) => AtOnce::Known(known.map_err(Refusal::of_bound)),
+                    asking @ AtOnce::Asking(_) => asking,
+                };
+                (Ok(looked), Some(bound))
+            }
+        }
+    }
+}
+
 impl<S, M, B, R> Service<Request<B>> for Authenticate<S, M>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
@@ -51,11 +75,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let looked = if request.extensions().get::<PermitHandle>().is_some() {
-            Err(self.tokens.wrong_order())
-        } else {
-            bearer::token(request.headers()).map(|token| self.tokens.look(token))
-        };
+        let (looked, bound) = self.look(&request);
         match looked {
             Err(refusal) | Ok(AtOnce::Known(Err(refusal))) => AuthenticateFuture::refusing(
                 refusal,
@@ -67,11 +87,15 @@ where
                 let future = self.inner.call(request);
                 AuthenticateFuture::calling(future, Arc::clone(&self.challenge), self.body.clone())
             }
-            Ok(AtOnce::Asking(answer)) => {
+            Ok(AtOnce::Asking(asked)) => {
                 // The service that was polled ready goes with the call; its clone need not be ready.
                 let fresh = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, fresh);
-                let stage = Stage::Asking { asking: ask(answered(answer)), service: ready };
+                let asking = match bound {
+                    None => ask(answered(asked)),
+                    Some(bound) => ask(Arc::clone(&self.tokens).answered_bound(bound, asked)),
+                };
+                let stage = Stage::Asking { asking, service: ready };
                 AuthenticateFuture::asking(
                     stage,
                     request,

@@ -2,12 +2,15 @@
 
 use agenttrust::internal::NAME_MAX_BYTES;
 use agenttrust::model::CapabilitySet;
+use http::Uri;
 
 /// Whom a token has to be for, and what it has to carry.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
     pub(super) audience: Option<String>,
     pub(super) scopes: Vec<String>,
+    /// By which URLs this server is called; tokens that are bound to a key are taken where one is given.
+    pub(super) public_urls: Vec<String>,
 }
 
 impl Wanted {
@@ -29,6 +32,12 @@ impl Wanted {
                 ));
             }
         }
+        if let Some(url) = self.public_urls.iter().find(|url| !is_base(url)) {
+            return Some(format!(
+                "its public URL {url:?} is none that it could be called by; write it like https://files.example.com, \
+                 without a query"
+            ));
+        }
         let unreadable = |scope| CapabilitySet::parse(&[scope]).err();
         self.scopes.iter().find_map(|scope| {
             let error = unreadable(scope)?;
@@ -44,13 +53,22 @@ impl Wanted {
     }
 }
 
+/// Whether paths can be put behind it.
+fn is_base(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    is_http && host && !url.contains(['?', '#'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn is_at_fault(audience: Option<&str>, scopes: &[&str]) -> bool {
         let scopes = scopes.iter().map(ToString::to_string).collect();
-        Wanted { audience: audience.map(str::to_owned), scopes }.fault().is_some()
+        let audience = audience.map(str::to_owned);
+        Wanted { audience, scopes, public_urls: Vec::new() }.fault().is_some()
     }
 
     #[test]
@@ -63,5 +81,20 @@ mod tests {
         }
         assert!(!is_at_fault(None, &[]));
         assert!(!is_at_fault(Some("mcp://files"), &["files:read", "files_read", "files:*", "*"]));
+    }
+
+    #[test]
+    fn what_no_call_can_come_by_is_a_fault() {
+        let is_at_fault = |url: &str| {
+            Wanted { public_urls: vec![url.to_owned()], ..Wanted::default() }.fault().is_some()
+        };
+        for url in
+            ["", "/", "files.example", "ftp://a", "https://a/?q", "https://a/#f", "https://b@a"]
+        {
+            assert!(is_at_fault(url), "{url}");
+        }
+        for url in ["https://files.example", "http://[::1]:8080/", "https://a/prefix"] {
+            assert!(!is_at_fault(url), "{url}");
+        }
     }
 }

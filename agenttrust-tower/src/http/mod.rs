@@ -119,6 +119,15 @@ pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
 pub use crate::intake::{Buffered, FromBuffered};
 
+/// The path that a request was made for, of which nesting has left a part on it only.
+pub(crate) fn path_as_asked<B>(request: &http::Request<B>) -> &str {
+    #[cfg(feature = "axum")]
+    if let Some(path) = matched::original_path(request) {
+        return path;
+    }
+    request.uri().path()
+}
+
 impl GuardLayer<HttpExtract, HttpDeny> {
     /// A layer for HTTP services, with the action and the denials of [`http`](crate::http).
     ///

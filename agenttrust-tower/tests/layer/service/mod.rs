@@ -1,6 +1,7 @@
 //! What the layer promises, over a real client and guard that talk to a scripted Guardian.
 
 mod authenticate;
+mod authenticate_bound;
 mod authenticate_taken_back;
 mod authenticate_under_load;
 mod auto_traits;

@@ -1,0 +1,130 @@
+//! Which proofs were used already: each is good once.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use agenttrust::internal::dpop::WINDOW;
+use sha2::{Digest, Sha256};
+
+/// How many proofs are remembered: where there are more, none is taken before some of them are over.
+const MOST: usize = 1 << 18;
+/// How many of them are of one key, so that an agent does not take the room of others.
+const MOST_OF_ONE: usize = 1 << 16;
+/// How long a proof is good for: from one end of its window to the other, and the second that is cut off its time.
+const REMEMBERED: Duration = Duration::from_secs(2 * WINDOW.as_secs() + 1);
+
+/// What tells a proof, or a key, from every other.
+type Id = [u8; 16];
+
+/// What came of using a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Used {
+    First,
+    Again,
+    /// So many are remembered that nobody could say whether this one was used.
+    TooMany,
+}
+
+/// The proofs that were used.
+pub(super) struct Seen {
+    most: usize,
+    most_of_one: usize,
+    proofs: HashSet<Id>,
+    /// In the order in which they came, which is that in which they go.
+    order: VecDeque<(Instant, Id, Id)>,
+    of_key: HashMap<Id, usize>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self::bounded(MOST, MOST_OF_ONE)
+    }
+}
+
+impl Seen {
+    fn bounded(most: usize, most_of_one: usize) -> Self {
+        Self {
+            most,
+            most_of_one,
+            proofs: HashSet::new(),
+            order: VecDeque::new(),
+            of_key: HashMap::new(),
+        }
+    }
+
+    /// Uses the proof of this id, made with the key of this thumbprint.
+    pub(super) fn use_up(&mut self, thumbprint: &str, jti: &str, now: Instant) -> Used {
+        self.let_go(now);
+        let (key, proof) = (id(&[thumbprint]), id(&[thumbprint, jti]));
+        if self.proofs.contains(&proof) {
+            return Used::Again;
+        }
+        let of_key = self.of_key.get(&key).copied().unwrap_or_default();
+        if self.order.len() >= self.most || of_key >= self.most_of_one {
+            return Used::TooMany;
+        }
+        self.proofs.insert(proof);
+        self.order.push_back((now + REMEMBERED, key, proof));
+        self.of_key.insert(key, of_key + 1);
+        Used::First
+    }
+
+    fn let_go(&mut self, now: Instant) {
+        while let Some((_, key, proof)) = self.order.pop_front_if(|(until, ..)| *until <= now) {
+            self.proofs.remove(&proof);
+            if let Some(left) = self.of_key.get_mut(&key) {
+                *left -= 1;
+                if *left == 0 {
+                    self.of_key.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+/// Of all parts, each with its length.
+fn id(parts: &[&str]) -> Id {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut id = Id::default();
+    for (to, from) in id.iter_mut().zip(hash.finalize()) {
+        *to = from;
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proof_is_good_once_for_as_long_as_its_time_is() {
+        let (mut seen, now) = (Seen::default(), Instant::now());
+        assert_eq!(seen.use_up("k", "j", now), Used::First);
+        assert_eq!(seen.use_up("k", "j", now), Used::Again);
+        assert_eq!(seen.use_up("kj", "", now), Used::First, "it is another one");
+        assert_eq!(seen.use_up("l", "j", now), Used::First, "another key's");
+        let end = now + Duration::from_secs(120);
+        assert_eq!(seen.use_up("k", "j", end), Used::Again, "it could still be within its window");
+        assert_eq!(seen.use_up("k", "j", now + REMEMBERED), Used::First);
+        assert_eq!((seen.proofs.len(), seen.order.len(), seen.of_key.len()), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_one_key_does_not_take_the_room_of_others() {
+        let (mut seen, now) = (Seen::bounded(100, 10), Instant::now());
+        for n in 0..10 {
+            assert_eq!(seen.use_up("k", &n.to_string(), now), Used::First);
+        }
+        assert_eq!(seen.use_up("k", "more", now), Used::TooMany);
+        assert_eq!(seen.use_up("k", "0", now), Used::Again, "none is let go for it");
+        for n in 0..90 {
+            assert_eq!(seen.use_up(&n.to_string(), "j", now), Used::First);
+        }
+        assert_eq!(seen.use_up("l", "j", now), Used::TooMany);
+        assert_eq!(seen.use_up("l", "j", now + REMEMBERED), Used::First);
+    }
+}
