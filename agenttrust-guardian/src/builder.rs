@@ -1,6 +1,7 @@
 //! Building a Guardian.
 
 mod leaving;
+mod reached;
 mod start;
 
 use std::fmt;
@@ -59,7 +60,9 @@ pub struct GuardianBuilder {
     secret_key: Option<Secret>,
     max_requests: usize,
     mcp: McpSettings,
-    public_url: Option<String>,
+    public_urls: Vec<String>,
+    trust_domain: Option<String>,
+    dpop_nonces: bool,
     scheme: &'static str,
     audit: AuditFiles,
 }
@@ -96,7 +99,9 @@ impl Default for GuardianBuilder {
             secret_key: None,
             max_requests: limits::REQUESTS,
             mcp: McpSettings { hold: Duration::ZERO, patience: MCP_PATIENCE },
-            public_url: None,
+            public_urls: Vec::new(),
+            trust_domain: None,
+            dpop_nonces: false,
             scheme: "http",
             audit: AuditFiles::default(),
         }
@@ -250,9 +255,24 @@ impl GuardianBuilder {
     }
 
     /// The URL under which others reach this Guardian, such as `https://guardian.example`: the base of every absolute
-    /// URL that it gives out. Unless it is said, that is what a request was asked under, without TLS.
+    /// URL that it gives out. Unless it is said, that is what a request was asked under, without TLS. Said again, it is
+    /// another one: the first stays the base, and proofs of possession may be made for each.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
-        self.public_url = Some(url.into());
+        self.public_urls.push(url.into());
+        self
+    }
+
+    /// The trust domain of workloads: what their ids begin with, `spiffe://…`. Letters in lower case, digits, `.`, `-` and
+    /// `_`. Unless it is said, it is the host of the first public URL, else `agenttrust.local`.
+    pub fn trust_domain(mut self, trust_domain: impl Into<String>) -> Self {
+        self.trust_domain = Some(trust_domain.into());
+        self
+    }
+
+    /// Whether proofs on checks (RFC 9449) must hold a nonce that this Guardian gave out, which it does where one comes
+    /// without; by default they need none.
+    pub fn dpop_nonces(mut self, needed: bool) -> Self {
+        self.dpop_nonces = needed;
         self
     }
 

@@ -56,6 +56,7 @@ mod guardian;
 #[cfg(test)]
 mod harness;
 mod http;
+mod jose;
 mod manifest;
 mod mcp;
 mod metrics;

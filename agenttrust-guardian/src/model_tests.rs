@@ -4,3 +4,4 @@
 mod approvals;
 mod clock_jumps;
 mod delegations;
+mod issuers_clock;

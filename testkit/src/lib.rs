@@ -7,6 +7,8 @@ mod eventually;
 #[cfg(feature = "guardian")]
 mod harness;
 #[cfg(feature = "guardian")]
+mod issuer;
+#[cfg(feature = "guardian")]
 pub mod postgres;
 #[cfg(feature = "guardian")]
 pub mod proxy;
@@ -19,6 +21,8 @@ mod trials;
 pub use self::eventually::{Look, eventually, eventually_blocking, eventually_within};
 #[cfg(feature = "guardian")]
 pub use self::harness::Harness;
+#[cfg(feature = "guardian")]
+pub use self::issuer::Issuer;
 #[cfg(feature = "guardian")]
 pub use self::router_client::{ADMIN, Answer, Api, RouterClient, Stream, escaped};
 pub use self::trials::{is_long, trials};

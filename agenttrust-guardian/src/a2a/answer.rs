@@ -65,7 +65,7 @@ impl Turn<'_> {
     }
 
     fn result(&self, result: Value) -> Result<Response, Failure> {
-        Ok(written::answer(self.engine, &self.came.key, (&self.id, result))?)
+        Ok(written::answer(self.engine, &self.came.counted, (&self.id, result))?)
     }
 
     fn about<'a>(&'a self, task_id: &'a str) -> (Option<&'a str>, &'a str) {
@@ -117,7 +117,9 @@ impl Turn<'_> {
         let wait = if sending.waits { WAIT_MOST } else { Duration::ZERO };
         // Those who wait are counted by themselves, and not among what is under way.
         let waiting = match sending.waits {
-            true => Some(self.engine.limits.waiting.take(&caller.key, 1).map_err(Error::from)?),
+            true => {
+                Some(self.engine.limits.waiting.take(&self.came.counted, 1).map_err(Error::from)?)
+            }
             false => None,
         };
         if waiting.is_some() {
@@ -132,10 +134,10 @@ impl Turn<'_> {
     async fn stream(self, sending: Sending) -> Result<Response, Failure> {
         let caller = self.came.sender(self.engine, None)?;
         let streams = &self.engine.limits.task_streams;
-        let share = streams.take(&caller.key, 1).map_err(Error::from)?;
+        let share = streams.take(&self.came.counted, 1).map_err(Error::from)?;
         let task = self.sent(&caller, sending, (true, Duration::ZERO)).await?;
         let following = tasks::follow(self.engine, &caller, Some(self.target), &task.id).await?;
-        let alive = Alive { secret: self.came.secret, caller };
+        let alive = Alive::new(&self.came, caller);
         let (engine, about) = (Arc::clone(self.engine), (self.version, self.id));
         Ok(Telling::new(engine, alive, about, following, share)?.into_response())
     }
@@ -143,14 +145,14 @@ impl Turn<'_> {
     async fn subscribe(self, id: &str) -> Result<Response, Failure> {
         let caller = self.came.reader(self.engine)?;
         let streams = &self.engine.limits.task_streams;
-        let share = streams.take(&caller.key, 1).map_err(Error::from)?;
+        let share = streams.take(&self.came.counted, 1).map_err(Error::from)?;
         let following = tasks::follow(self.engine, &caller, Some(self.target), id).await?;
         let state = following.state();
         if state.is_terminal() {
             let message = format!("task {id:?} is {state}, so nothing more is told of it; get it");
             return Err(TaskError::Unsupported(message).into());
         }
-        let alive = Alive { secret: self.came.secret, caller };
+        let alive = Alive::new(&self.came, caller);
         let (engine, about) = (Arc::clone(self.engine), (self.version, self.id));
         Ok(Telling::new(engine, alive, about, following, share)?.into_response())
     }

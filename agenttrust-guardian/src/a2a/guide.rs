@@ -47,7 +47,7 @@ pub(super) async fn answer(
         }
     };
     match answered {
-        Ok(result) => super::written::answer(engine, &came.key, (&id, result)),
+        Ok(result) => super::written::answer(engine, &came.counted, (&id, result)),
         Err(Failure::Protocol(refusal)) => Ok(refused(&refusal, &id)),
         Err(Failure::Other(error)) if error.kind() == ErrorKind::NotFound => {
             let refusal = Refusal::new(TASK_NOT_FOUND, error.message().to_owned());

@@ -6,11 +6,12 @@
 //! - `request.rs` is what came, `who.rs` who sent it, `ask.rs` and `params.rs` what it asks for.
 //! - `answer.rs` does it, `streaming.rs` where the answer is a stream; `written.rs` is how it is said, and `refusal.rs` how
 //!   it is told no.
-//! - `guide.rs` is the dialect of the SDK guide.
+//! - `guide.rs` is the dialect of the SDK guide; `metadata.rs` is what a client of OAuth is told.
 
 mod answer;
 mod ask;
 mod guide;
+mod metadata;
 mod params;
 mod refusal;
 mod request;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use self::answer::Turn;
+pub(crate) use self::metadata::asking;
 use self::refusal::{Failure, Refusal};
 use self::request::Request;
 pub(crate) use self::who::Came;

@@ -164,7 +164,7 @@ impl Telling {
     /// Begins to say what happened.
     fn say(&mut self, event: &Arc<Shown>) -> Result<(), Error> {
         let (version, about) = (self.version, self.following.about());
-        let counted = (&self.engine.limits.task_bytes, &self.alive.caller.key);
+        let counted = (&self.engine.limits.task_bytes, &self.alive.counted);
         let held = event.hold(version, counted, |event| written::event(version, about, event))?;
         self.over = event.state().is_some_and(|state| state.is_terminal());
         let before = format!("data: {{\"id\":{},\"jsonrpc\":\"2.0\",\"result\":", self.id);

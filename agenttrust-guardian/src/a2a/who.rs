@@ -1,5 +1,5 @@
-//! Who comes: an agent by a key that speaks for it, a gateway in a session of one, or an operator's key itself. And
-//! whether it still may.
+//! Who comes: an agent by a key that speaks for it, a gateway in a session of one, an operator's key itself, or an agent
+//! from outside with a token of an issuer. And whether it still may.
 
 use std::sync::Arc;
 
@@ -19,9 +19,13 @@ use crate::services::tasks::Caller;
 #[derive(Debug)]
 pub(crate) struct Came {
     pub(crate) key: Arc<Key>,
-    /// The secret by which the key was presented.
-    pub(crate) secret: Fingerprint,
-    /// The agent that `X-Agent-ID` names.
+    /// As what it is counted, where so much may be under way: its key, and each agent by itself where all that come
+    /// with tokens of one issuer are checked with one.
+    pub(crate) counted: Arc<Key>,
+    /// The secret by which the key was presented; none of one that comes with a token, whose session says whether it
+    /// still may.
+    pub(crate) secret: Option<Fingerprint>,
+    /// The agent that `X-Agent-ID` names, or that the token is of.
     pub(crate) named: Option<String>,
     pub(crate) session_id: Option<String>,
     /// Its place among the requests under way.
@@ -114,7 +118,7 @@ impl Came {
         let fits = open.is_some_and(|session| {
             let row = &session.row;
             row.agent_id == agent_id
-                && row.source == SessionSource::Api
+                && matches!(row.source, SessionSource::Api | SessionSource::Federation)
                 && self.key.has_opened(row.opened_by.as_deref(), row.gateway.as_deref())
         });
         if fits {
@@ -150,17 +154,28 @@ fn unsaid() -> Error {
 /// A stream that goes on only as long as its caller may.
 #[derive(Debug)]
 pub(super) struct Alive {
-    pub(super) secret: Fingerprint,
     pub(super) caller: Caller,
+    /// As what it is counted.
+    pub(super) counted: Arc<Key>,
+    secret: Option<Fingerprint>,
 }
 
 impl Alive {
+    /// A stream of this caller, as it came.
+    pub(super) fn new(came: &Came, caller: Caller) -> Self {
+        Self { caller, counted: Arc::clone(&came.counted), secret: came.secret }
+    }
+
     /// Why it ends, if it does.
     pub(super) fn over(&self, engine: &Engine) -> Option<&'static str> {
         if engine.ended().is_some() {
             return Some("the Guardian is stopping; try again later");
         }
-        if !engine.still_knows(&self.secret) {
+        let is_known = match &self.secret {
+            Some(secret) => engine.still_knows(secret),
+            None => engine.registry.keys.has(&self.caller.key.id),
+        };
+        if !is_known {
             return Some("what the caller came with was revoked or has expired; come with another");
         }
         let Caller { key, agent_id, session_id } = &self.caller;

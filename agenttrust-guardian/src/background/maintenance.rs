@@ -103,6 +103,7 @@ async fn prune(engine: &Engine) {
     in_steps("changes", || store.prune_changes(over)).await;
     in_steps("card keys", || store.prune_card_keys(over)).await;
     in_steps("denials", || store.prune_denials(over)).await;
+    in_steps("proofs", || store.prune_proofs(now)).await;
     in_steps("budgets", || engine.prune_budgets()).await;
     in_steps("reports", || store.prune_telemetry(history)).await;
     in_steps("sessions", || store.prune_sessions(history)).await;

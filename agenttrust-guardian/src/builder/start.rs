@@ -20,12 +20,14 @@ use crate::clock::Clock;
 use crate::domain::limits::Limits;
 use crate::domain::{DEFAULT_ORG, Fingerprint, GuardianError, Key, Role, Secret};
 use crate::engine::check_ids::CheckIds;
+use crate::engine::issuer_keys::IssuerKeys;
 use crate::engine::mcp_keys::McpKeys;
 use crate::engine::policies::{Origin, Policies, brief};
+use crate::engine::proof_nonces::ProofNonces;
 use crate::engine::pulse::Pulse;
 use crate::engine::revocations::Revocations;
 use crate::engine::sync::SyncProgress;
-use crate::engine::{Changes, Engine, Refusals, Settings, sync, taking};
+use crate::engine::{Changes, Engine, Openings, Refusals, Settings, sync, taking};
 use crate::guardian::Guardian;
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, Reach};
@@ -44,6 +46,7 @@ const AT_ONCE_IN_BACKGROUND: usize = 2;
 impl GuardianBuilder {
     pub(super) async fn start(self) -> Result<Guardian, GuardianError> {
         self.ensure_times()?;
+        self.ensure_trust_domain()?;
         let database = Database::parse(&self.database)?;
         let own = Secret::random("sk_own_")?;
         let engine = Arc::new(self.load(&database, &own).await?);
@@ -134,14 +137,11 @@ impl GuardianBuilder {
         if let Some(at) = store.last_change_made().await? {
             clock.not_before(at);
         }
-        let policies = match given {
-            Some(policies) => policies,
-            None => kept(&store, clock.now()).await?,
-        };
+        let policies = in_force(given, &store, clock.now()).await?;
         let registry = Registry::load(&store, clock.now()).await;
         let registry = registry.map_err(|error| refused(database, &error))?;
-        let checks = CheckIds::load(&store).await?;
-        let mcp_keys = McpKeys::load(&store).await?;
+        let (checks, mcp_keys, proof_nonces) = secrets(&store).await?;
+        let outbound = Outbound::new(Reach::new(self.allow_private_targets, &ranges));
         // From here on, whoever sets the clock opens no budget early.
         clock.undisturbed();
         registry.keys.set_own(own.fingerprint(), own_key());
@@ -155,6 +155,7 @@ impl GuardianBuilder {
             audit,
             checks,
             mcp_keys,
+            proof_nonces,
             changes: Changes::new(),
             tasks: Arc::default(),
             revocations: Revocations::new(),
@@ -163,11 +164,13 @@ impl GuardianBuilder {
             synced: SyncProgress::from(seen, asked),
             takings: Arc::default(),
             telemetry,
+            issuer_keys: IssuerKeys::new(outbound.clone(), Arc::clone(&clock)),
+            openings: Openings::default(),
             clock,
             settings,
             metrics,
             pulse: Pulse::default(),
-            outbound: Outbound::new(Reach::new(self.allow_private_targets, &ranges)),
+            outbound,
             sealer,
             closing: watch::Sender::new(false),
             closed: AtomicBool::new(false),
@@ -186,7 +189,9 @@ impl GuardianBuilder {
             is_private: database.is_private(),
             mcp: self.mcp,
             scheme: self.scheme,
-            public_url: self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+            trust_domain: self.trust_domain_in_force(),
+            dpop_nonces: self.dpop_nonces,
+            public_urls: self.urls(),
             log: if has_replicas { self.replica.clone() } else { String::new() },
             audit_retention: self.audit.retention,
         }
@@ -204,6 +209,25 @@ impl GuardianBuilder {
         let audit = AuditLog::start(writer, log.to_owned(), Arc::clone(clock), Some(signing)).await;
         audit.map_err(|error| refused(database, &error))
     }
+}
+
+/// The policies that were given, else those that are kept.
+async fn in_force(
+    given: Option<Policies>,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Policies, GuardianError> {
+    match given {
+        Some(policies) => Ok(policies),
+        None => kept(store, now).await,
+    }
+}
+
+/// What all Guardians on one database know and nobody else does.
+async fn secrets(store: &Store) -> Result<(CheckIds, McpKeys, ProofNonces), GuardianError> {
+    let checks = CheckIds::load(store).await?;
+    let mcp_keys = McpKeys::load(store).await?;
+    Ok((checks, mcp_keys, ProofNonces::load(store).await?))
 }
 
 fn refused(database: &Database, error: &impl fmt::Display) -> GuardianError {

@@ -181,6 +181,7 @@ fn about(agent: &Agent) -> Vec<(&'static str, String)> {
         ("framework", agent.framework.clone()),
         ("capabilities", agent.capabilities.join(", ")),
         ("groups", groups_of(agent).join(", ")),
+        ("needs proof", if agent.requires_proof { "yes" } else { "no" }.to_owned()),
         ("organisation", agent.org_id.clone()),
         ("registered", out::when_exactly(agent.created_at)),
     ]

@@ -39,7 +39,9 @@ fn without_secrets(told: &str, words: impl Iterator<Item = String>) -> String {
 /// Whether a word may be a key, a token, or a URL with a password in it.
 fn may_be_secret(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    let begins = ["sk_", "at_", "whsec_"].iter().any(|secret| lower.starts_with(secret));
+    // `eyJ` is how a JWT begins.
+    let begins =
+        ["sk_", "at_", "fed_", "whsec_", "eyj"].iter().any(|secret| lower.starts_with(secret));
     begins || lower.contains('@') || lower.contains("password")
 }
 
@@ -51,6 +53,8 @@ mod tests {
     fn secret_among_the_arguments_is_not_repeated() {
         for (word, shown) in [
             ("sk_live_SECRET", HIDDEN),
+            ("fed_SECRET", HIDDEN),
+            ("eyJhbGciOi.SECRET.x", HIDDEN),
             ("postgres://ada:SECRET@db/at", HIDDEN),
             ("password=SECRET", HIDDEN),
             ("--databse=postgres://ada:SECRET@db/at", "--databse=(hidden)"),

@@ -7,6 +7,7 @@ mod audit;
 mod cards;
 mod config;
 mod delegations;
+mod federation;
 mod keys;
 mod listen;
 mod log;
@@ -65,6 +66,9 @@ enum Command {
     /// Generate, show, publish, withdraw and verify agent cards, and rotate the keys that sign them
     #[command(subcommand)]
     Cards(cards::Cards),
+    /// Register, list, show, change and remove identity providers of others, and try, verify, issue and revoke tokens
+    #[command(subcommand)]
+    Federation(federation::Federation),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -150,6 +154,7 @@ pub fn main() -> ExitCode {
             Command::Delegations(delegations) => delegations.run().await,
             Command::Tasks(tasks) => tasks.run().await,
             Command::Cards(cards) => cards.run().await,
+            Command::Federation(federation) => federation.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Mcp(mcp) => mcp.run().await,
             Command::Policy(policy) => policy.run().await,

@@ -8,6 +8,7 @@ use super::listen::{self, Addresses, Listening, Stop};
 use super::out::say;
 use super::tls::Identity;
 use super::{log, stop};
+use crate::builder::GuardianBuilder;
 use crate::domain::{GuardianError, Role};
 use crate::guardian::Guardian;
 
@@ -133,6 +134,20 @@ fn serve_metrics(
     Ok(())
 }
 
+/// Says how the Guardian is reached and named.
+fn reached(mut builder: GuardianBuilder, config: &Config) -> GuardianBuilder {
+    for url in &config.values.public_urls {
+        builder = builder.public_url(url.as_str());
+    }
+    if let Some(trust_domain) = &config.values.trust_domain {
+        builder = builder.trust_domain(trust_domain);
+    }
+    if config.tls().is_some() {
+        builder = builder.over_tls();
+    }
+    builder
+}
+
 async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     let mut builder = Guardian::builder()
         .approval_ttl(config.values.approval_ttl)
@@ -140,6 +155,7 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
         .check_deadline(config.values.check_deadline.0)
         .max_requests(config.values.max_requests)
         .mcp_timeout(config.values.mcp_timeout)
+        .dpop_nonces(config.values.dpop_nonces)
         .replica(&config.values.replica);
     if let Some(folder) = &config.values.policies {
         builder = builder.policies(folder);
@@ -153,12 +169,7 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     if let Some(hold) = config.values.mcp_hold {
         builder = builder.mcp_hold(hold);
     }
-    if let Some(url) = config.values.public_urls.first() {
-        builder = builder.public_url(url.as_str());
-    }
-    if config.tls().is_some() {
-        builder = builder.over_tls();
-    }
+    builder = reached(builder, config);
     for range in &config.values.allow_outbound {
         builder = builder.allow_outbound(range.to_string());
     }

@@ -1,5 +1,7 @@
 //! The base of absolute addresses, and ids in paths.
 
+use super::host::Host;
+
 /// The base of every absolute URL that is given out: no path, and no slash at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Base(pub(crate) String);
@@ -8,6 +10,16 @@ impl Base {
     /// The absolute URL of what has this id, below a path that ends in a slash.
     pub(crate) fn below(&self, path: &str, id: &str) -> String {
         format!("{}{path}{}", self.0, escaped(id))
+    }
+
+    /// Whether it is an address that only this machine has.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let authority = self.0.split_once("://").map(|(_, authority)| authority);
+        match authority.and_then(Host::parse) {
+            Some((Host::Address(address), _)) => address.is_loopback(),
+            Some((Host::Name(name), _)) => name == "localhost",
+            None => false,
+        }
     }
 }
 
@@ -28,6 +40,23 @@ fn escaped(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_address_of_this_machine_itself_is_certain() {
+        for own in ["http://127.0.0.1:8080", "http://localhost", "https://[::1]:1"] {
+            assert!(Base(own.to_owned()).is_loopback(), "{own}");
+        }
+        for other in [
+            "http://localhost.example",
+            "http://10.0.0.1",
+            "http://127.0.0.1.example",
+            "http://0.0.0.0",
+            "localhost",
+            "http://",
+        ] {
+            assert!(!Base(other.to_owned()).is_loopback(), "{other}");
+        }
+    }
 
     #[test]
     fn an_id_is_one_segment_whatever_it_holds() {

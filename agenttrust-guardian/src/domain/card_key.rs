@@ -1,4 +1,7 @@
-//! The key that signs cards.
+//! The key that signs cards, and the tokens of workloads.
+//!
+//! What it signs says in its header what it is: a card's signature is of type `JOSE`, a token of type `wit+jwt`. Those who
+//! verify one look at that, so that neither passes for the other.
 
 use std::fmt;
 
@@ -52,11 +55,23 @@ impl CardSigner {
 
     /// Signs what is signed of a card.
     pub(crate) fn sign(&self, payload: &[u8]) -> AgentCardSignature {
-        let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"JOSE"}}"#, self.kid);
-        let protected = URL_SAFE_NO_PAD.encode(header);
-        let signed = format!("{protected}.{}", URL_SAFE_NO_PAD.encode(payload));
-        let signature = self.key.sign(signed.as_bytes());
-        AgentCardSignature::new(protected, URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+        let (protected, _, signature) = self.signed("JOSE", payload);
+        AgentCardSignature::new(protected, signature)
+    }
+
+    /// Signs what a workload's token says, and returns the token.
+    pub(crate) fn sign_workload(&self, claims: &[u8]) -> String {
+        let (header, claims, signature) = self.signed("wit+jwt", claims);
+        format!("{header}.{claims}.{signature}")
+    }
+
+    /// The header that names this type, the payload and the signature over both, each in base64url.
+    fn signed(&self, typ: &str, payload: &[u8]) -> (String, String, String) {
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"{typ}"}}"#, self.kid);
+        let (header, payload) = (URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signature = self.key.sign(format!("{header}.{payload}").as_bytes());
+        let signature = URL_SAFE_NO_PAD.encode(signature.to_bytes());
+        (header, payload, signature)
     }
 }
 
@@ -101,6 +116,17 @@ mod tests {
         key.kid = Some(signer.kid().to_owned());
         assert!(card.verify_signature(&[TrustedKey::from_jwk(&key).unwrap()]).is_ok());
         assert!(!format!("{signer:?}").contains(signer.secret().expose()));
+        // A token that says what a card would, and signs it with the same key.
+        let mut passed_off: AgentCard = serde_json::from_str(r#"{"name": "x"}"#).unwrap();
+        let token = signer.sign_workload(&passed_off.signed_payload().unwrap());
+        let parts: Vec<&str> = token.split('.').collect();
+        let signature = AgentCardSignature::new(parts[0].to_owned(), parts[2].to_owned());
+        passed_off.signatures.push(signature);
+        let trusted = [TrustedKey::from_jwk(&key).unwrap()];
+        assert!(
+            passed_off.verify_signature(&trusted).is_err(),
+            "a token passes for a card's signature"
+        );
         for bad in ["", "AA", "!"] {
             assert!(CardSigner::from_secret(&Secret::from(bad.to_owned())).is_none());
         }

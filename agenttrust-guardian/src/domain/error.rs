@@ -15,6 +15,12 @@ pub(crate) enum ErrorKind {
     Invalid,
     Unauthenticated,
     TokenExpired,
+    /// The workload token that it came with is none that serves here.
+    WorkloadToken,
+    /// The proof that it came with is none that serves here (RFC 9449).
+    Proof,
+    /// It came with a proof that needs a nonce, which its details name.
+    NonceNeeded,
     Forbidden,
     AgentRevoked,
     NotFound,
@@ -28,6 +34,18 @@ pub(crate) enum ErrorKind {
     TooLarge,
     TooMany,
     Unavailable,
+}
+
+impl ErrorKind {
+    /// What is asked for in the place of the token or the proof that a request came with (RFC 9449, 7.1).
+    pub(crate) const fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::WorkloadToken => Some(r#"DPoP error="invalid_token", algs="EdDSA""#),
+            Self::Proof => Some(r#"DPoP error="invalid_dpop_proof", algs="EdDSA""#),
+            Self::NonceNeeded => Some(r#"DPoP error="use_dpop_nonce", algs="EdDSA""#),
+            _ => None,
+        }
+    }
 }
 
 /// Why something was not done.
@@ -77,6 +95,22 @@ impl Error {
     pub(crate) fn token_expired() -> Self {
         let message = "the token has expired; have another one issued";
         Self::new(ErrorKind::TokenExpired, message)
+    }
+
+    /// Refuses the workload token that a request came with.
+    pub(crate) fn workload_token(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::WorkloadToken, message)
+    }
+
+    /// Refuses the proof that a request came with.
+    pub(crate) fn proof(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Proof, message)
+    }
+
+    /// Asks for a proof that holds this nonce.
+    pub(crate) fn nonce_needed(nonce: &str) -> Self {
+        let message = "the proof holds no nonce of this Guardian that works; make one with the nonce in DPoP-Nonce";
+        Self::new(ErrorKind::NonceNeeded, message).with(json!({ "nonce": nonce }))
     }
 
     /// Refuses what this caller may not do.

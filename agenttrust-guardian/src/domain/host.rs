@@ -3,6 +3,7 @@
 //! A web page may turn its own name to the address of this machine (DNS rebinding) and so reach what listens there.
 //! What gives it away is the name: a browser sends the one of the page.
 
+#[cfg(feature = "cli")]
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -56,9 +57,11 @@ impl Host {
 
 /// The hosts under which a listener answers: `localhost`, every address, and the names that it was given. Neither of
 /// the first two can be turned elsewhere by a page of somebody else's.
+#[cfg(feature = "cli")]
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts(BTreeSet<Host>);
 
+#[cfg(feature = "cli")]
 impl Hosts {
     /// `localhost`, every address, and these.
     pub(crate) fn new(given: impl IntoIterator<Item = Host>) -> Self {
@@ -71,7 +74,7 @@ impl Hosts {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

@@ -4,13 +4,14 @@ mod address_range;
 mod base;
 pub(crate) mod card;
 mod card_key;
+pub(crate) mod challenge;
 mod decision;
 pub(crate) mod duration;
 mod error;
 mod event;
+pub(crate) mod federation;
 pub(crate) mod file;
 mod guardian_error;
-#[cfg(feature = "cli")]
 pub(crate) mod host;
 pub(crate) mod ids;
 mod key;

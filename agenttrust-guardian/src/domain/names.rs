@@ -44,6 +44,32 @@ pub(crate) fn check_owner(field: &str, owner: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses a name with what people do not see: spaces around it, and characters that are invisible or turn the text that
+/// follows. With them it would look like another one.
+pub(crate) fn check_seen(field: &str, name: &str) -> Result<(), Error> {
+    if name.trim() != name {
+        return Err(Error::invalid(field, "has spaces around it; leave them out"));
+    }
+    match name.chars().find(|c| is_unseen(*c)) {
+        Some(unseen) => Err(Error::invalid(
+            field,
+            format!("holds {}, which people do not see; remove it", unseen.escape_unicode()),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Whether a character is invisible (Default_Ignorable_Code_Point of Unicode), turns the text that follows it, or ends a
+/// line.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// [`check_name`] for each of a list; the field at fault is named with its place. The list itself has
 /// at most 256 entries and 16 KiB.
 pub(crate) fn check_names<S: AsRef<str>>(field: &str, names: &[S]) -> Result<(), Error> {

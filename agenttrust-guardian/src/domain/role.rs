@@ -104,6 +104,7 @@ impl Role {
                 | P::ReadDelegations
                 | P::ReadMcpServers
                 | P::ReadTasks
+                | P::ReadFederation
                 | P::WatchRevocations,
             ) => Any,
             (Self::Auditor, _) => No,
@@ -187,6 +188,8 @@ pub(crate) enum Permission {
     SendTasks,
     ReadTasks,
     WorkInbox,
+    ReadFederation,
+    ManageFederation,
     ReadApprovals,
     DecideApprovals,
     DiscloseInput,
@@ -233,6 +236,8 @@ impl fmt::Display for Permission {
             Self::SendTasks => "send tasks",
             Self::ReadTasks => "read tasks",
             Self::WorkInbox => "work on an inbox",
+            Self::ReadFederation => "read federation providers",
+            Self::ManageFederation => "manage federation providers",
             Self::ReadApprovals => "read approvals",
             Self::DecideApprovals => "decide approvals",
             Self::DiscloseInput => "disclose an input",

@@ -3,8 +3,11 @@
 
 mod change;
 pub(crate) mod check_ids;
+pub(crate) mod issuer_keys;
 pub(crate) mod mcp_keys;
+mod openings;
 pub(crate) mod policies;
+pub(crate) mod proof_nonces;
 pub(crate) mod pulse;
 mod refusals;
 pub(crate) mod revocations;
@@ -22,8 +25,11 @@ use reqwest::Url;
 use tokio::sync::{broadcast, watch};
 
 use self::check_ids::CheckIds;
+use self::issuer_keys::IssuerKeys;
 use self::mcp_keys::McpKeys;
+pub(crate) use self::openings::Openings;
 use self::policies::Policies;
+use self::proof_nonces::ProofNonces;
 use self::pulse::Pulse;
 pub(crate) use self::refusals::Refusals;
 use self::revocations::Revocations;
@@ -47,6 +53,9 @@ const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 /// How often a change of tools is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
 
+/// For how much longer than it would be taken a proof is kept as used: the clocks of replicas differ.
+const USED_KEPT: Duration = Duration::from_secs(10 * 60);
+
 /// What everybody is told who asks a Guardian that was closed.
 const CLOSED: &str = "the Guardian in this process was closed, so it decides nothing any more; keep it open for as long \
                       as its clients and guards are used, and call `Guardian::close` last";
@@ -67,8 +76,13 @@ pub(crate) struct Settings {
     pub(crate) is_private: bool,
     /// How MCP servers are called, and calls of their tools held.
     pub(crate) mcp: McpSettings,
-    /// Under what URL others reach this Guardian, where that was said.
-    pub(crate) public_url: Option<String>,
+    /// Under what URLs others reach this Guardian, where that was said; the first is the base of those that are given
+    /// out.
+    pub(crate) public_urls: Vec<String>,
+    /// What the ids of workloads begin with.
+    pub(crate) trust_domain: String,
+    /// Whether proofs on checks need a nonce of ours.
+    pub(crate) dpop_nonces: bool,
     /// How it is asked where no such URL says it: `http` or `https`.
     pub(crate) scheme: &'static str,
     /// Which audit log this Guardian writes.
@@ -103,6 +117,7 @@ pub(crate) struct Engine {
     pub(crate) audit: AuditLog,
     pub(crate) checks: CheckIds,
     pub(crate) mcp_keys: McpKeys,
+    pub(crate) proof_nonces: ProofNonces,
     pub(crate) changes: Changes,
     pub(crate) tasks: Arc<TaskNews>,
     pub(crate) revocations: Revocations,
@@ -116,11 +131,21 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     pub(crate) pulse: Pulse,
     pub(crate) outbound: Outbound,
+    /// The keys of those whose tokens are taken.
+    pub(crate) issuer_keys: IssuerKeys,
+    pub(crate) openings: Openings,
     /// Seals and opens what is kept to be sent again.
     pub(crate) sealer: Sealer,
     pub(crate) closing: watch::Sender<bool>,
     /// Set for good when the program that holds the Guardian closes it.
     pub(crate) closed: AtomicBool,
+}
+
+impl Settings {
+    /// Under what URL others reach this Guardian, where that was said.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.public_urls.first().map(String::as_str)
+    }
 }
 
 impl Engine {
@@ -144,6 +169,22 @@ impl Engine {
     /// Whether a secret that was good still is: it may have been revoked or rotated away meanwhile.
     pub(crate) fn still_knows(&self, secret: &Fingerprint) -> bool {
         self.registry.keys.get(secret, self.clock.now()).is_some()
+    }
+
+    /// Uses up a proof, or a nonce, of this id, which would be taken until `expires_at`; `false` where it was used before, at
+    /// whichever replica.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable where that cannot be kept: then nobody could tell it from one that was used.
+    pub(crate) async fn use_up(&self, id: &str, expires_at: Timestamp) -> Result<bool, Error> {
+        let kept_until = expires_at.saturating_add(USED_KEPT);
+        self.store.use_proof(id.to_owned(), kept_until).await.map_err(|error| {
+            tracing::warn!(%error, "a proof could not be kept as used, so it is not taken");
+            Error::unavailable(
+                "the Guardian cannot keep at present that a proof was used, so it takes none; try again in a moment",
+            )
+        })
     }
 
     /// Reads where the member `field` of a request says that the Guardian is to call.

@@ -250,6 +250,7 @@ impl Engine {
                 Ok(())
             }
             Kind::McpServer => self.follow_mcp_server(id).await,
+            Kind::FederationProvider => self.follow_provider(&org_id, id).await,
             Kind::Card => {
                 if let Some(row) = self.control_store.card(id).await? {
                     self.registry.cards.insert(row);
@@ -279,7 +280,9 @@ impl Engine {
         let entry = AgentEntry::new(row).map_err(crate::registry::unreadable)?;
         let status = entry.agent.status;
         let keeps_terms = before.as_ref().is_some_and(|before| {
-            before.floor == entry.floor && entry.capabilities.covers_all_of(&before.capabilities)
+            before.floor == entry.floor
+                && entry.capabilities.covers_all_of(&before.capabilities)
+                && (before.agent.requires_proof || !entry.agent.requires_proof)
         });
         // Else it may have been suspended meanwhile.
         let changed = before.as_ref().is_some_and(|before| is_changed(before, &entry));
@@ -399,6 +402,16 @@ impl Engine {
         Ok(())
     }
 
+    async fn follow_provider(&self, org_id: &str, id: String) -> Result<(), StoreError> {
+        let removed = match self.control_store.provider(id.clone()).await? {
+            Some(row) => self.registry.keep_provider(row),
+            // Of one that was taken back here nothing is left, and was told then.
+            None => self.registry.remove_provider(&id),
+        };
+        self.tell_of(org_id, &removed);
+        Ok(())
+    }
+
     pub(crate) fn is_revoked(&self, org_id: &str, agent_id: &str) -> bool {
         let agent = self.registry.agents.get(org_id, agent_id);
         agent.is_some_and(|entry| entry.agent.status == AgentStatus::Revoked)
@@ -410,6 +423,7 @@ fn is_changed(before: &AgentEntry, after: &AgentEntry) -> bool {
     before.agent.name != after.agent.name
         || before.agent.metadata != after.agent.metadata
         || before.versions != after.versions
+        || before.agent.requires_proof != after.agent.requires_proof
 }
 
 #[cfg(test)]

@@ -1,24 +1,32 @@
-//! Agents behind the Guardian: who asks one of them. What is answered is `crate::a2a`'s.
+//! Agents behind the Guardian: who asks one of them, from inside or from outside. What is answered is `crate::a2a`'s.
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{FromRequest as _, FromRequestParts as _, Request};
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
 
 use agenttrust::model::schema::Name;
 
 use super::App;
 use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
-use super::auth::Caller;
+use super::auth::{Caller, presented};
+use super::base::base;
+use super::bearer::{Bearer, arrived, need_certain};
 use super::body::Payload;
 use super::ignored::Ignored;
 use super::json_rpc::Message;
 use super::params::{Id, Params, header};
-use crate::a2a::{self, Came, Skipped};
-use crate::domain::Error;
+use super::protected::{Described, ProtectedResource};
+use crate::a2a::{self, Came, Skipped, asking};
+use crate::domain::{Base, Error, ErrorKind};
 use crate::engine::Engine;
+use crate::services::cards;
+use crate::services::federation::{self, Arrived};
 
 /// Says the version of A2A, in a header or as a parameter.
 const VERSION: &str = "A2A-Version";
@@ -27,7 +35,8 @@ const VERSION: &str = "A2A-Version";
 ///
 /// A2A over JSON-RPC, 1.0 and 0.3: which of them the header `A2A-Version` says, and 0.3 where it is absent. Each message is
 /// checked as `a2a/{id}` before it is handed on; while it waits for an approval its task is `auth-required`. The sender is
-/// the key's only agent, or the one that `X-Agent-ID` names, or the key itself. An error of the protocol is a message of
+/// the key's only agent, or the one that `X-Agent-ID` names, or the key itself; one from outside comes with a token that a
+/// federation provider issued for this address (`Authorization: Bearer …`). An error of the protocol is a message of
 /// JSON-RPC with status 200.
 #[utoipa::path(
     post, path = "/a2a/agents/{id}", operation_id = "call_agent", tag = "a2a",
@@ -48,7 +57,11 @@ const VERSION: &str = "A2A-Version";
 pub(super) async fn to_agent(engine: App, request: Request) -> Result<Response, Error> {
     let (mut parts, body) = request.into_parts();
     let Id(target) = Id::from_request_parts(&mut parts, &engine).await?;
-    let came = came(&engine, &mut parts).await?;
+    let base = base(&engine, &parts);
+    let came = match came_to(&engine, &mut parts, (&target, &base)).await {
+        Ok(came) => came,
+        Err(error) => return Ok(refused(&engine, (&target, &base, &parts.headers), error)),
+    };
     let said = version(&engine, &mut parts).await?;
     let ignored = parts.extensions.get::<Ignored>().cloned().unwrap_or_default();
     let body = raw(&engine, Request::from_parts(parts, body)).await?;
@@ -75,13 +88,84 @@ pub(super) async fn dispatch(engine: App, request: Request) -> Result<Response, 
     a2a::to_all(&engine, came, body).await
 }
 
+/// Describe an agent as a protected resource
+///
+/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`. The federation providers of its
+/// organisation are those who issue tokens for it. It is there where the card of the agent is published.
+#[utoipa::path(
+    get, path = "/.well-known/oauth-protected-resource/a2a/agents/{id}", operation_id = "describe_agent", tag = "a2a",
+    security(()),
+    params(("id" = Name, Path, description = "The agent")),
+    responses((status = 200, description = "The description", body = ProtectedResource), NotFound),
+)]
+pub(super) async fn describe(
+    engine: App,
+    id: Result<Id, Error>,
+    request: Request,
+) -> Result<Json<ProtectedResource>, Error> {
+    // What could be no agent's id is none.
+    let Id(id) = id.map_err(|error| Error::not_found(error.message().to_owned()))?;
+    let entry = cards::known_to_all(&engine, &id)?;
+    let (parts, _) = request.into_parts();
+    let base = base(&engine, &parts);
+    let (org_id, name) = (&*entry.agent.org_id, &*entry.agent.name);
+    let (address, scope) = (base.agent_address(&id), asking(&id));
+    let described = Described { org_id, address, name, scope };
+    Ok(Json(ProtectedResource::new(&engine, &base, described)))
+}
+
+/// Who comes to an agent: with a key, or from outside with a token that an issuer of the agent's organisation has signed
+/// for its address.
+async fn came_to(
+    engine: &Arc<Engine>,
+    parts: &mut Parts,
+    (target, base): (&str, &Base),
+) -> Result<Came, Error> {
+    let Some(token) = Bearer::signed(parts)? else { return came(engine, parts).await };
+    Bearer::need_no_session(&parts.headers)?;
+    need_certain(engine, base)?;
+    // Whoever is not known learns of no agent.
+    let target_entry = engine.registry.agents.of_any_org(target);
+    let target_entry = target_entry.ok_or_else(federation::nowhere)?;
+    let (org_id, address) = (&target_entry.agent.org_id, base.agent_address(target));
+    let arrived = arrived(engine, parts, (org_id, &token), (&address, "")).await?;
+    let Arrived { key, counted, agent_id, session_id, .. } = arrived;
+    if let Some(named) = header(&parts.headers, "X-Agent-ID")?.filter(|named| *named != agent_id) {
+        return Err(Error::not_named(named, &agent_id));
+    }
+    let Ok(place) = Place::from_request_parts(parts, engine).await;
+    let (named, session_id) = (Some(agent_id), Some(session_id));
+    Ok(Came { key, counted, secret: None, named, session_id, place: place.take() })
+}
+
+/// The answer to whoever is not let in, with where a client of OAuth goes on from a 401.
+fn refused(
+    engine: &Engine,
+    (target, base, headers): (&str, &Base, &HeaderMap),
+    error: Error,
+) -> Response {
+    let kind = error.kind();
+    let mut response = error.into_response();
+    if matches!(kind, ErrorKind::Unauthenticated | ErrorKind::TokenExpired) {
+        let error = presented(headers).map(|_| "invalid_token");
+        let is_described = cards::known_to_all(engine, target).is_ok();
+        let challenge = base.not_let_to_agent(target, error, is_described);
+        // What cannot be in a header is not in it: ids are escaped, and scopes looked at.
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+    }
+    response
+}
+
 /// Who comes, and what came along.
 async fn came(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Came, Error> {
     let Caller { key, secret, named } = Caller::from_request_parts(parts, engine).await?;
     let session_id = header(&parts.headers, "X-Session-ID")?.map(str::to_owned);
     Came::check_session(session_id.as_deref())?;
     let Ok(place) = Place::from_request_parts(parts, engine).await;
-    Ok(Came { key, secret, named, session_id, place: place.take() })
+    let (counted, secret) = (Arc::clone(&key), Some(secret));
+    Ok(Came { key, counted, secret, named, session_id, place: place.take() })
 }
 
 /// The version that is said.

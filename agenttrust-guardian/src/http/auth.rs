@@ -14,6 +14,7 @@ use crate::domain::names::check_name;
 use crate::domain::role::Access;
 use crate::domain::{DEFAULT_ORG, Fingerprint, Key, Permission, Reach, Role};
 use crate::engine::Engine;
+use crate::mcp::TOKEN_PREFIX;
 
 pub(super) const UNKNOWN: &str = "the API key is not known here, or was revoked; use another one";
 
@@ -80,7 +81,12 @@ pub(super) async fn identify(
 ) -> Result<(Arc<Key>, Fingerprint), Error> {
     let key = presented(headers)
         .ok_or_else(|| Error::unauthenticated("no API key; send one in the X-API-Key header"))?;
-    let hash = Fingerprint::from_text(key.ok_or_else(|| Error::unauthenticated(UNKNOWN))?);
+    let key = key.ok_or_else(|| Error::unauthenticated(UNKNOWN))?;
+    let hash = Fingerprint::from_text(key);
+    if is_token(key) {
+        let known = engine.registry.keys.get(&hash, engine.clock.now());
+        return known.map(|key| (key, hash)).ok_or_else(|| Error::unauthenticated(UNKNOWN));
+    }
     match engine.key(hash).await {
         Ok(Some(key)) => Ok((key, hash)),
         Ok(None) => Err(Error::unauthenticated(UNKNOWN)),
@@ -152,6 +158,33 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<Option<&str>> {
     }))
 }
 
+/// Whether a text looks like a token and not like a key that was made here: it is looked for in memory alone, so that those
+/// who come with tokens use up nothing that new keys are looked up by.
+fn is_token(text: &str) -> bool {
+    text.starts_with(TOKEN_PREFIX) || is_signed(text)
+}
+
+/// Whether a text looks like a JSON Web Token: parts between dots, of which the first is an object in base64url.
+pub(super) fn is_signed(text: &str) -> bool {
+    text.starts_with("ey") && text.contains('.')
+}
+
 fn text(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_token_is_none_of_the_keys_that_are_made_here() {
+        let header = "eyJhbGciOiJSUzI1NiJ9";
+        for token in ["at_x", &format!("{header}.e30.c2ln"), &format!("{header}."), "eyA.e30.c"] {
+            assert!(is_token(token), "{token}");
+        }
+        for key in ["sk_live_x", header, "", "my.own.key", "at"] {
+            assert!(!is_token(key), "{key}");
+        }
+    }
 }

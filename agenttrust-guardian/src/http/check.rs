@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agenttrust::Effect;
 use agenttrust::model::headers::{
-    BINDS, ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, KEY_ID, RETRY_AFTER, SCOPES, SESSION,
+    BINDS, DPOP, ENFORCED, IDEMPOTENCY_KEY, INPUT_DIGEST, KEY_ID, RETRY_AFTER, SCOPES, SESSION,
 };
 use agenttrust::model::schema::NameOrEmpty;
 use agenttrust::model::{Binds, CheckRequest, CheckResult, SUMMARY_MAX_CHARS};
@@ -24,6 +24,7 @@ use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{described_header as documented, header};
+use super::proofs::{Came, tell};
 use crate::domain::Answer;
 use crate::domain::Error;
 use crate::domain::Permission;
@@ -81,6 +82,12 @@ impl IntoParams for Carried {
                 "A name for this check: within a minute, the same check under it is decided once",
                 NameOrEmpty::schema(),
             ),
+            documented(
+                DPOP,
+                "A proof (RFC 9449) that the agent has its private key, with its workload token in Authorization: one that \
+                 is there must be right",
+                ObjectBuilder::new().schema_type(Type::String),
+            ),
         ]
     }
 }
@@ -108,18 +115,23 @@ pub(super) async fn check(
     engine: App,
     caller: Caller,
     headers: HeaderMap,
-    place: Place,
+    (place, came): (Place, Came),
     payload: Payload,
 ) -> Result<Response, Error> {
     caller.need(Permission::Check)?;
     // A decision that was begun goes on by itself.
     let (body, bytes): (CheckRequest, Bytes) = payload.unbegun().json_and_bytes().await?;
     caller.need_for(Permission::Check, &body.agent_id)?;
-    let check = Arc::new(Check { _place: place.take(), ..parse_check(caller, &headers, body)? });
+    let check = parse_check(caller, &headers, body)?;
+    let proof = came.prove(&engine, &check.key, &check.agent_id)?;
+    let check = Arc::new(Check { _place: place.take(), proof, ..check });
     let span = span::begin(&engine, &check);
     #[cfg(feature = "otel")]
     crate::otel::follow(&span, &headers);
-    let answer = answer(&engine, check, &headers, &bytes).instrument(span.clone()).await?;
+    let answer = answer(&engine, Arc::clone(&check), &headers, &bytes);
+    let answer = answer.instrument(span.clone()).await.inspect_err(|error| {
+        tell(&engine, &check.key, "check", &check.agent_id, error);
+    })?;
     span::end(&span, &answer);
     Ok(respond(&answer))
 }
@@ -182,6 +194,7 @@ fn parse_check(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Resul
         key_id: header(headers, KEY_ID)?.map(|hex| digits(KEY_ID, 16, hex)).transpose()?,
         summary,
         task_message: None,
+        proof: None,
         _place: None,
     })
 }
@@ -218,7 +231,9 @@ fn fingerprint(check: &Check, body: &Bytes) -> [u8; 32] {
     let binds = check.binds.map(Binds::as_str).unwrap_or_default();
     let session = if check.session_is_generated { GENERATED } else { "" };
     let mut hash = Sha256::new();
-    let headers = [scopes.as_str(), digest, binds, session].map(str::as_bytes);
+    // What was answered to somebody who proved who that is, is told to nobody else.
+    let proven_by = check.proof.as_ref().map(|proof| &*proof.thumbprint).unwrap_or_default();
+    let headers = [scopes.as_str(), digest, binds, session, proven_by].map(str::as_bytes);
     for part in std::iter::once(body.as_ref()).chain(headers) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);

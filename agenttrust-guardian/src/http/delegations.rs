@@ -18,6 +18,7 @@ use super::auth::Caller;
 use super::body::Payload;
 use super::paging::Paging;
 use super::params::{Id, Params};
+use super::proofs::Came;
 use crate::domain::ids::DELEGATION_PREFIX;
 use crate::domain::names::{check_name, check_names};
 use crate::domain::numbers::whole;
@@ -123,6 +124,7 @@ pub(super) struct MadeDelegation {
 pub(super) async fn create(
     engine: App,
     caller: Caller,
+    came: Came,
     payload: Payload,
 ) -> Result<Json<MadeDelegation>, Error> {
     caller.need(Permission::Delegate)?;
@@ -145,6 +147,8 @@ pub(super) async fn create(
     parent_id.as_deref().map_or(Ok(()), |id| check_name("parent_delegation_id", id))?;
     let restrictions = restrictions::from_json(&body.restrictions)?;
     caller.need_for(Permission::Delegate, &body.from_agent_id)?;
+    // Another agent's checks need no proof of this one, so what it hands on does.
+    came.need_once(&engine, &caller.key, &body.from_agent_id, "delegate").await?;
     let new = NewDelegation {
         from_agent_id: body.from_agent_id,
         to_agent_id: body.to_agent_id,

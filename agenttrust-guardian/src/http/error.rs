@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use agenttrust::model::ErrorBody;
-use axum::http::header::RETRY_AFTER;
+use agenttrust::model::headers::DPOP_NONCE;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -31,6 +32,9 @@ fn status(kind: ErrorKind) -> (StatusCode, &'static str) {
         ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
         ErrorKind::Unauthenticated => (StatusCode::UNAUTHORIZED, "AUTH_FAILED"),
         ErrorKind::TokenExpired => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
+        ErrorKind::WorkloadToken | ErrorKind::Proof | ErrorKind::NonceNeeded => {
+            (StatusCode::UNAUTHORIZED, "AUTH_FAILED")
+        }
         ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "AUTH_DENIED"),
         ErrorKind::AgentRevoked => (StatusCode::FORBIDDEN, "AGENT_REVOKED"),
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
@@ -57,9 +61,13 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, code) = status(self.kind());
         let retry = self.is_passing().then_some([(RETRY_AFTER, "1")]);
+        let challenge = self.kind().challenge().map(|challenge| [(WWW_AUTHENTICATE, challenge)]);
         let (message, details) = self.into_parts();
+        let nonce = details.as_ref().and_then(|details| details.get("nonce")?.as_str());
+        let nonce =
+            nonce.filter(|_| challenge.is_some()).map(|nonce| [(DPOP_NONCE, nonce.to_owned())]);
         let refusal = Refusal { code, message: message.clone() };
         let body = ErrorBody { error: code.to_owned(), message: message.into_owned(), details };
-        (status, retry, Extension(refusal), Json(body)).into_response()
+        (status, retry, challenge, nonce, Extension(refusal), Json(body)).into_response()
     }
 }

@@ -17,6 +17,7 @@ use super::answers::{Conflict, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
 use super::params::{Id, Ids, Params};
+use super::proofs::Came;
 use crate::domain::numbers::whole;
 use crate::domain::task::{Artifact, Message, Part, Task};
 use crate::domain::{Error, Permission};
@@ -77,11 +78,12 @@ pub(super) async fn next(
     engine: App,
     caller: Caller,
     Id(id): Id,
-    waits: (Params, Place),
+    waits: (Params, Place, Came),
     payload: Payload,
 ) -> Result<Response, Error> {
-    let (params, place) = waits;
+    let (params, place, came) = waits;
     caller.need_for(Permission::WorkInbox, &id)?;
+    came.need_once(&engine, &caller.key, &id, "inbox").await?;
     let wait: u64 = params.number("wait")?.unwrap_or(0);
     if wait > WAIT_MOST {
         return Err(Error::invalid("wait", format!("is {wait}; {WAIT_MOST} seconds is the most")));
@@ -173,9 +175,11 @@ pub(super) async fn complete(
     engine: App,
     caller: Caller,
     Ids(id, task_id): Ids,
+    came: Came,
     payload: Payload,
 ) -> Result<Json<Value>, Error> {
     caller.need_for(Permission::WorkInbox, &id)?;
+    came.need_once(&engine, &caller.key, &id, "inbox").await?;
     let body: Complete = payload.json().await?;
     let lease_id = body.lease_id.clone();
     let lease = Lease { agent_id: &id, task_id: &task_id, lease_id: &lease_id };
@@ -211,9 +215,11 @@ pub(super) async fn fail(
     engine: App,
     caller: Caller,
     Ids(id, task_id): Ids,
+    came: Came,
     payload: Payload,
 ) -> Result<Json<Value>, Error> {
     caller.need_for(Permission::WorkInbox, &id)?;
+    came.need_once(&engine, &caller.key, &id, "inbox").await?;
     let Fail { lease_id, reason } = payload.json().await?;
     let lease = Lease { agent_id: &id, task_id: &task_id, lease_id: &lease_id };
     let outcome = Outcome::Failed(reason);
@@ -255,9 +261,11 @@ pub(super) async fn extend(
     engine: App,
     caller: Caller,
     Ids(id, task_id): Ids,
+    came: Came,
     payload: Payload,
 ) -> Result<Json<Extended>, Error> {
     caller.need_for(Permission::WorkInbox, &id)?;
+    came.need_once(&engine, &caller.key, &id, "inbox").await?;
     let Extend { lease_id, lease_seconds } = payload.json().await?;
     let lease = Lease { agent_id: &id, task_id: &task_id, lease_id: &lease_id };
     let by = lease_of(lease_seconds)?;

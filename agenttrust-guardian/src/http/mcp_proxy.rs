@@ -1,4 +1,4 @@
-//! MCP servers behind the Guardian: who comes to one, by a key or by an agent's token. What is answered is
+//! MCP servers behind the Guardian: who comes to one, by a key, by an agent's token or by one of an issuer. What is answered is
 //! `crate::mcp`'s.
 
 use std::sync::Arc;
@@ -7,24 +7,25 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::{FromRequest as _, FromRequestParts as _, Request};
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-use agenttrust::model::headers::API_KEY;
 use agenttrust::model::schema::Name;
 
-use super::admit::{Admission, InProcess, Place};
+use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::{Caller, presented};
 use super::base::base;
+use super::bearer::{Bearer, admitted, arrived, need_certain};
 use super::body::Payload;
 use super::json_rpc::Message;
 use super::params::{Id, header};
+use super::proofs::Came;
+use super::protected::{Described, ProtectedResource};
 use super::{App, need_in_touch};
 use crate::domain::{Base, Error, ErrorKind, Permission};
 use crate::engine::Engine;
-use crate::mcp::{Asked, ProtectedResource, Proxy, Refusal, TOKEN_PREFIX, Who, gateway};
+use crate::mcp::{Asked, Proxy, Refusal, Who, all_of, gateway};
 use crate::registry::McpServerEntry;
 
 type OfServers = Extension<Arc<Proxy>>;
@@ -33,8 +34,8 @@ type OfServers = Extension<Arc<Proxy>>;
 ///
 /// MCP over streamable HTTP, up to 2025-11-25 and 2026-07-28; a client that says nothing of MCP may call a tool without
 /// initialisation. Each `tools/call` is checked as `NAME/TOOL`, and what was checked is what is handed on. An agent
-/// comes with its token (`Authorization: Bearer at_…`), or a key names it in `X-Agent-ID`; `X-Session-ID` may name its
-/// session. An error is a message of JSON-RPC.
+/// comes with its token (`Authorization: Bearer at_…`) or with one that a federation provider issued for this address, or
+/// a key names it in `X-Agent-ID`; `X-Session-ID` may name its session. An error is a message of JSON-RPC.
 #[utoipa::path(
     post, path = "/mcp/{server_id}", operation_id = "call_mcp_server", tag = "mcp",
     params(("server_id" = Name, Path, description = "The server")),
@@ -103,7 +104,8 @@ pub(super) async fn end(engine: App, proxy: OfServers, request: Request) -> Resp
 
 /// Describe an MCP server as a protected resource
 ///
-/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`.
+/// For clients of OAuth (RFC 9728), which are pointed here by `WWW-Authenticate`. The federation providers of its
+/// organisation are those who issue tokens for it.
 #[utoipa::path(
     get, path = "/.well-known/oauth-protected-resource/mcp/{server_id}", operation_id = "describe_mcp_server",
     tag = "mcp", security(()),
@@ -119,7 +121,12 @@ pub(super) async fn describe(
     let Id(id) = id.map_err(|error| Error::not_found(error.message().to_owned()))?;
     let server = server(&engine, None, &id)?;
     let (parts, _) = request.into_parts();
-    Ok(Json(base(&engine, &parts).describe(&server)))
+    let base = base(&engine, &parts);
+    let row = &server.row;
+    let address = base.address(&row.id);
+    let (name, scope) = (&*row.name, all_of(&row.name));
+    let described = Described { org_id: &row.org_id, address, name, scope };
+    Ok(Json(ProtectedResource::new(&engine, &base, described)))
 }
 
 /// Who asks which server, and what for it was given.
@@ -141,28 +148,10 @@ async fn who(
     id: &str,
     base: &Base,
 ) -> Result<(Arc<McpServerEntry>, Who), Error> {
-    if let Some(token) = token(&parts.headers)? {
-        // A call is made in one session, and what another one forbids is not forgotten in silence.
-        if header(&parts.headers, "X-Session-ID")?.is_some_and(|named| !named.is_empty()) {
-            return Err(Error::invalid(
-                "X-Session-ID",
-                "came together with a token in Authorization, which has a session of its own; leave it out, or come \
-                 with the key of the agent instead of the token",
-            ));
-        }
+    if let Some(bearer) = Bearer::of(parts)? {
+        Bearer::need_no_session(&parts.headers)?;
         let server = server(engine, None, id)?;
-        // A place as for a request with a key: until it is known whose the token is, that of the gateway.
-        let key = gateway(engine, &server)?;
-        let is_counted = parts.extensions.get::<InProcess>().is_none();
-        let limits = &engine.limits;
-        let place = is_counted.then(|| Admission::of_ordinary(limits, &key)).transpose()?;
-        let who = Who::of_token(engine, &server, &token, &base.address(id)).await?;
-        drop(place);
-        if is_counted {
-            // What one agent has under way takes nothing from another.
-            let of_agent = Admission::of_ordinary(limits, &who.counted)?;
-            parts.extensions.insert(Arc::new(of_agent));
-        }
+        let who = with_token(engine, parts, (&server, base), bearer).await?;
         if let Some(named) = header(&parts.headers, "X-Agent-ID")? {
             who.need_named(named)?;
         }
@@ -174,7 +163,10 @@ async fn who(
     let session = header(&parts.headers, "X-Session-ID")?.map(str::to_owned);
     let Caller { key, secret, named } = caller;
     let org_id = key.org_id.clone();
-    let who = Who::of_key(engine, (key, secret), named, session)?;
+    let who = Who::of_key(engine, (Arc::clone(&key), secret), named, session)?;
+    let Ok(came) = Came::from_request_parts(parts, engine).await;
+    let proof = came.prove_once(engine, &key, who.agent_id(), "mcp").await?;
+    let who = who.with_proof(proof);
     Ok((server(engine, Some(&org_id), id)?, who))
 }
 
@@ -185,18 +177,30 @@ fn server(engine: &Engine, org_id: Option<&str>, id: &str) -> Result<Arc<McpServ
     found.ok_or_else(|| Error::unknown("MCP server", id))
 }
 
-/// The token of an agent, where the caller came with one and with no key.
-fn token(headers: &HeaderMap) -> Result<Option<String>, Error> {
-    let Some(value) = header(headers, AUTHORIZATION.as_str())? else { return Ok(None) };
-    let bearer = value.split_once(' ').filter(|(how, _)| how.eq_ignore_ascii_case("bearer"));
-    let token = bearer.map(|(_, token)| token.trim()).filter(|it| it.starts_with(TOKEN_PREFIX));
-    if token.is_some() && header(headers, API_KEY)?.is_some() {
-        return Err(Error::invalid(
-            API_KEY,
-            "came together with a token in Authorization; send one of them, so that it is clear who calls",
-        ));
+/// The agent that comes with a token.
+async fn with_token(
+    engine: &Arc<Engine>,
+    parts: &mut Parts,
+    (server, base): (&McpServerEntry, &Base),
+    bearer: Bearer,
+) -> Result<Who, Error> {
+    let address = base.address(&server.row.id);
+    match bearer {
+        Bearer::Ours(token) => {
+            // A place as for a request with a key: until it is known whose the token is, that of the gateway.
+            let key = gateway(engine, server)?;
+            let who = Who::of_token(engine, server, &token, &address);
+            let counted = |who: &Who| Arc::clone(&who.counted);
+            admitted(engine, parts, &key, who, counted).await
+        }
+        Bearer::Signed(token) => {
+            need_certain(engine, base)?;
+            let (org_id, server_id) = (&server.row.org_id, &server.row.id);
+            arrived(engine, parts, (org_id, &token), (&address, server_id))
+                .await
+                .map(Who::from_outside)
+        }
     }
-    Ok(token.map(str::to_owned))
 }
 
 /// The same error, with where a client of OAuth goes on from a 401.

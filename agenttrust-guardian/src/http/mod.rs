@@ -9,12 +9,15 @@ mod approvals;
 mod audit;
 mod auth;
 mod base;
+mod bearer;
 mod body;
 mod cards;
 mod check;
 mod counting;
 mod delegations;
 mod error;
+mod federation;
+mod federation_tokens;
 mod finish;
 mod health;
 mod ignored;
@@ -32,6 +35,8 @@ pub(crate) mod openapi;
 mod paging;
 mod params;
 mod policies;
+mod proofs;
+mod protected;
 mod refused;
 mod revocations;
 mod sessions;
@@ -40,6 +45,7 @@ mod tokens;
 mod tool_effects;
 mod tools;
 mod webhooks;
+mod workload;
 
 use std::sync::Arc;
 
@@ -64,12 +70,15 @@ type App = axum::extract::State<Arc<Engine>>;
 /// Every endpoint.
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
     in_touch_router()
+        .merge(a2a_router())
         .route_layer(from_fn_with_state(Arc::clone(&engine), in_touch))
         // These answer all the same: a check with a denial, and nothing keeps anyone from taking back.
         .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
         .route("/api/v1/agents/{id}/suspend", post(agents::suspend))
         .route("/api/v1/agent-tokens/revoke", post(tokens::revoke))
         .route("/api/v1/agent-tokens/{id}/revoke", post(issued::revoke_token))
+        .route("/api/v1/federation/tokens/revoke", post(federation_tokens::revoke))
+        .route("/api/v1/federation/providers/{id}", delete(federation::remove))
         .route("/api/v1/sessions/{id}/revoke", post(issued::revoke_session))
         .route("/api/v1/delegations/{id}", delete(delegations::revoke))
         .route("/api/v1/keys/{id}", delete(keys::revoke))
@@ -94,20 +103,11 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
 
 /// What is answered only where memory follows the database.
 fn in_touch_router() -> Router<Arc<Engine>> {
-    Router::new()
+    identity_router()
         .route("/api/v1/agents", post(agents::create).get(agents::list))
         .route("/api/v1/agents/{id}", get(agents::get).patch(agents::update))
         .route("/api/v1/agents/{id}/reactivate", post(agents::reactivate))
         .route("/api/v1/agents/{id}/floor", put(agents::set_floor))
-        .route("/api/v1/agents/{id}/card", post(cards::generate).get(cards::get))
-        .route("/api/v1/agents/{id}/card/options", get(cards::options))
-        .route("/api/v1/agents/{id}/card/publish", put(cards::publish))
-        .route("/api/v1/cards/keys/rotate", post(cards::rotate))
-        .route("/a2a", post(a2a::dispatch))
-        .route("/a2a/agents/{id}", post(a2a::to_agent))
-        .route("/a2a/agents/{id}/agent.json", get(cards::public))
-        .route("/a2a/agents/{id}/.well-known/agent-card.json", get(cards::discover))
-        .route("/.well-known/jwks.json", get(cards::keys))
         .route("/api/v1/agents/{id}/inbox/next", post(inbox::next))
         .route("/api/v1/agents/{id}/inbox/{task_id}/complete", post(inbox::complete))
         .route("/api/v1/agents/{id}/inbox/{task_id}/fail", post(inbox::fail))
@@ -116,6 +116,13 @@ fn in_touch_router() -> Router<Arc<Engine>> {
         .route("/api/v1/agent-tokens/issue", post(tokens::issue))
         .route("/api/v1/agent-tokens/introspect", post(tokens::introspect))
         .route("/api/v1/revocations/stream", get(revocations::stream))
+        .route("/api/v1/federation/providers", post(federation::register).get(federation::list))
+        .route("/api/v1/federation/providers/{id}", get(federation::get).patch(federation::change))
+        .route("/api/v1/federation/tokens/verify", post(federation_tokens::verify))
+        .route("/api/v1/federation/tokens/introspect", post(federation_tokens::introspect))
+        .route("/api/v1/federation/tokens/issue", post(federation_tokens::issue))
+        .route("/api/v1/federation/sessions/init", post(federation_tokens::init_session))
+        .route("/api/v1/federation/test", post(federation_tokens::test))
         .route("/api/v1/agenttrust/api-sessions/init", post(sessions::init_api))
         .route("/api/v1/telemetry/report", post(telemetry::report))
         .route("/api/v1/sessions", get(issued::list_sessions))
@@ -148,6 +155,29 @@ fn in_touch_router() -> Router<Arc<Engine>> {
         .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/audit/verify", get(audit::verify))
         .route("/api/v1/audit/export", get(audit::export))
+}
+
+/// The agents behind, for other agents; answered as what is above.
+fn a2a_router() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/a2a", post(a2a::dispatch))
+        .route("/a2a/agents/{id}", post(a2a::to_agent))
+        .route("/.well-known/oauth-protected-resource/a2a/agents/{id}", get(a2a::describe))
+}
+
+/// Who agents are to others, in their cards and by their workload tokens: signed by the same keys.
+fn identity_router() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/api/v1/agents/{id}/card", post(cards::generate).get(cards::get))
+        .route("/api/v1/agents/{id}/card/options", get(cards::options))
+        .route("/api/v1/agents/{id}/card/publish", put(cards::publish))
+        .route("/api/v1/cards/keys/rotate", post(cards::rotate))
+        .route("/a2a/agents/{id}/agent.json", get(cards::public))
+        .route("/a2a/agents/{id}/.well-known/agent-card.json", get(cards::discover))
+        .route("/.well-known/jwks.json", get(cards::keys))
+        .route("/api/v1/agents/{id}/challenge", post(workload::challenge))
+        .route("/api/v1/wimse/token", post(workload::issue))
+        .route("/api/v1/wimse/verify", post(workload::verify))
 }
 
 /// The MCP servers behind.

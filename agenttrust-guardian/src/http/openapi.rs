@@ -24,9 +24,9 @@ use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 use super::answers::refusal;
 use super::params::described_header;
 use super::{
-    a2a, agents, approval_list, approvals, audit, cards, check, delegations, health, inbox, issued,
-    keys, mcp_proxy, mcp_servers, metrics, policies, revocations, sessions, telemetry, tokens,
-    tool_effects, tools, webhooks,
+    a2a, agents, approval_list, approvals, audit, cards, check, delegations, federation,
+    federation_tokens, health, inbox, issued, keys, mcp_proxy, mcp_servers, metrics, policies,
+    revocations, sessions, telemetry, tokens, tool_effects, tools, webhooks, workload,
 };
 
 #[derive(OpenApi)]
@@ -67,6 +67,9 @@ use super::{
         tokens::issue,
         tokens::introspect,
         tokens::revoke,
+        workload::challenge,
+        workload::issue,
+        workload::verify,
         issued::list_tokens,
         issued::revoke_token,
         revocations::stream,
@@ -80,6 +83,17 @@ use super::{
         delegations::get,
         delegations::revoke,
         delegations::init_session,
+        federation::register,
+        federation::list,
+        federation::get,
+        federation::change,
+        federation::remove,
+        federation_tokens::verify,
+        federation_tokens::introspect,
+        federation_tokens::issue,
+        federation_tokens::revoke,
+        federation_tokens::init_session,
+        federation_tokens::test,
         telemetry::report,
         approval_list::list,
         approvals::get,
@@ -88,6 +102,7 @@ use super::{
         approvals::disclose,
         a2a::to_agent,
         a2a::dispatch,
+        a2a::describe,
         mcp_proxy::post,
         mcp_proxy::listen,
         mcp_proxy::end,
@@ -128,8 +143,10 @@ use super::{
         (name = "agents", description = "Who acts, and the floor under their sessions"),
         (name = "cards", description = "What agents tell others of themselves, signed"),
         (name = "tokens", description = "Opaque tokens that speak for an agent"),
+        (name = "workloads", description = "Tokens that say which agent a workload is, bound to its key"),
         (name = "sessions", description = "One agent's dealings with one server"),
         (name = "delegations", description = "What one agent lets another do in its place"),
+        (name = "federation", description = "Other issuers whose word is taken, and their tokens"),
         (name = "approvals", description = "A person's word on a held action"),
         (name = "webhooks", description = "Who is told of approvals, signed as Standard Webhooks has it"),
         (name = "telemetry", description = "What ran, and how it went"),
@@ -147,7 +164,15 @@ struct Document;
 
 /// The endpoints of the SDK guide, which published clients call: what they send beyond what is known here is
 /// named and skipped. Every other endpoint is of our own.
-const GUIDES: [&str; 28] = [
+const GUIDES: [&str; 39] = [
+    "register_federation_provider",
+    "list_federation_providers",
+    "remove_federation_provider",
+    "verify_federated_token",
+    "introspect_federated_token",
+    "issue_federated_token",
+    "revoke_federated_token",
+    "init_federated_session",
     "generate_agent_card",
     "get_agent_card",
     "publish_agent_card",
@@ -173,6 +198,9 @@ const GUIDES: [&str; 28] = [
     "init_session",
     "get_session",
     "init_api_session",
+    "challenge_agent",
+    "issue_workload_token",
+    "verify_workload_token",
     "get_approval",
     "approve",
     "deny",

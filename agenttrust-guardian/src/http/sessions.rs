@@ -1,23 +1,30 @@
 //! Sessions: begun with a server or from a token, and read.
 
-use agenttrust::model::headers::TARGET;
-use agenttrust::model::schema::{Name, NameOrEmpty};
+use agenttrust::model::headers::{
+    FORWARDED_DPOP, FORWARDED_DPOP_METHOD, FORWARDED_DPOP_URL, KEY_THUMBPRINT, TARGET,
+};
+use agenttrust::model::schema::{AnyToken, Name, NameOrEmpty};
 use agenttrust::model::{InitSessionRequest, Session, SessionMode};
 use axum::Json;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::App;
 use super::answers::{Conflict, NotFound, TooMany, Unavailable};
-use super::auth::Caller;
+use super::auth::{Caller, is_signed};
 use super::body::Payload;
 use super::params::{Id, Params, described_header, text_header};
+use super::proofs::tell;
+use super::workload::check_token;
 use crate::domain::names::{check_name, check_names};
 use crate::domain::{Error, Permission};
+use crate::engine::Engine;
 use crate::services::agents::unknown_mode;
 use crate::services::sessions::{self, NewSession};
+use crate::services::workload::{self, Presented};
 
 /// Begin a session with a server
 ///
@@ -64,8 +71,8 @@ pub(super) async fn init(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = InitApiSession)]
 pub(super) struct InitApi {
-    /// The token, `at_…`.
-    #[schema(value_type = Name)]
+    /// The token, `at_…` or that of a workload.
+    #[schema(value_type = AnyToken)]
     token: String,
     /// A mode to tighten the session to.
     #[serde(default)]
@@ -79,7 +86,25 @@ impl IntoParams for Carried {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let said = "Where the token is used: of one that has an audience, it must name this, or the gateway \
                     that the key is of. UTF-8";
-        vec![described_header(TARGET, said, NameOrEmpty::schema())]
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        vec![
+            described_header(TARGET, said, NameOrEmpty::schema()),
+            described_header(
+                FORWARDED_DPOP,
+                "Of a workload token: the proof (RFC 9449) that came with it",
+                text(),
+            ),
+            described_header(
+                FORWARDED_DPOP_METHOD,
+                "The method of the request that the proof came with",
+                text(),
+            ),
+            described_header(
+                FORWARDED_DPOP_URL,
+                "The URL of the request that the proof came with",
+                text(),
+            ),
+        ]
     }
 }
 
@@ -90,6 +115,9 @@ impl IntoParams for Carried {
 ///
 /// Asked again with the same key, it is the session that is open already: a server that asks for each
 /// request, or that forgot, must not fill up the agent's sessions.
+///
+/// A workload token needs the proof that came with it. `AgentTrust-Key-Thumbprint` says by which key every further proof is
+/// made, which is then for the server to see to.
 #[utoipa::path(
     post, path = "/api/v1/agenttrust/api-sessions/init", operation_id = "init_api_session",
     tag = "sessions",
@@ -98,6 +126,9 @@ impl IntoParams for Carried {
     responses(
         (
             status = 200, description = "The session", body = Session,
+            headers(
+                ("agenttrust-key-thumbprint" = String, description = "Of a workload token: the thumbprint of the key that it is bound to"),
+            ),
             links(("read" = (operation_id = "get_session", parameters(("id" = "$response.body#/session_id"))))),
         ),
         NotFound, Conflict, TooMany, Unavailable,
@@ -108,18 +139,52 @@ pub(super) async fn init_api(
     caller: Caller,
     headers: HeaderMap,
     payload: Payload,
-) -> Result<Json<Session>, Error> {
+) -> Result<(Option<[(&'static str, String); 1]>, Json<Session>), Error> {
     caller.need(Permission::InitApiSession)?;
     let target = text_header(&headers, TARGET)?;
     target.map_or(Ok(()), |target| check_name(TARGET, target))?;
     let InitApi { token, mode } = payload.json().await?;
-    check_name("token", &token)?;
     if mode == Some(SessionMode::Unknown) {
         return Err(unknown_mode());
     }
+    if is_signed(&token) {
+        check_token("token", &token)?;
+        let (session, thumbprint) =
+            init_workload(&engine, &caller, (&token, &headers), target, mode).await?;
+        return Ok((Some([(KEY_THUMBPRINT, thumbprint)]), Json(session)));
+    }
+    check_name("token", &token)?;
     let token = sessions::token(&engine, &caller.key, &token)?;
     caller.need_for(Permission::InitApiSession, &token.row.agent_id)?;
-    sessions::begin_from_token(&engine, &caller.key, &token, target, mode).await.map(Json)
+    let session = sessions::begin_from_token(&engine, &caller.key, &token, target, mode).await?;
+    Ok((None, Json(session)))
+}
+
+/// Begins a session from a workload token, with the proof that came with it to the server that asks.
+async fn init_workload(
+    engine: &Engine,
+    caller: &Caller,
+    (token, headers): (&str, &HeaderMap),
+    target: Option<&str>,
+    mode: Option<SessionMode>,
+) -> Result<(Session, String), Error> {
+    let reach = caller.reach(Permission::InitApiSession)?;
+    let began = async {
+        let said = |name| text_header(headers, name);
+        let (proof, method) = (said(FORWARDED_DPOP)?, said(FORWARDED_DPOP_METHOD)?);
+        let (Some(proof), Some(method), Some(url)) = (proof, method, said(FORWARDED_DPOP_URL)?)
+        else {
+            return Err(Error::proof(
+                "the workload token came without the proof that came with it; send that in AgentTrust-DPoP, and what it \
+                 was sent to in AgentTrust-DPoP-Method and AgentTrust-DPoP-URL",
+            ));
+        };
+        let urls = [url.to_owned()];
+        let presented = Presented { token, proof, method, urls: &urls };
+        workload::begin(engine, reach, presented, target, mode).await
+    };
+    let began = began.await;
+    began.inspect_err(|error| tell(engine, &caller.key, "init_session", "", error))
 }
 
 /// Read a session

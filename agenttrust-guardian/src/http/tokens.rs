@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use agenttrust::Timestamp;
 use agenttrust::model::schema::{Capability, Name, NameOrEmpty};
-use agenttrust::model::{IntrospectionResult, TakenBack, Token};
+use agenttrust::model::{IntrospectionResult, TakenBack, Token, TokenKind};
 use axum::Json;
 use axum::http::HeaderName;
 use axum::http::header::DATE;
@@ -86,6 +86,7 @@ pub(super) async fn issue(
         audience: body.audience,
         ttl: body.ttl,
         session_id: body.session_id.filter(|id| !id.is_empty()),
+        kind: TokenKind::Agent,
     };
     let Issued { secret, row, at } = tokens::issue(&engine, &caller.key, new).await?;
     let mut token = Token::new(secret.expose(), row.agent_id);
@@ -196,6 +197,7 @@ pub(super) async fn revoke(
     let body: Revoke = payload.json().await?;
     check_name("token", &body.token)?;
     check_text("reason", &body.reason)?;
-    let durable = tokens::revoke(&engine, reach, &body.token, &body.reason).await?;
+    let Revoke { token, reason } = body;
+    let durable = tokens::revoke(&engine, reach, TokenKind::Agent, &token, &reason).await?;
     Ok(Json(TakenBack::new("revoked", durable)))
 }

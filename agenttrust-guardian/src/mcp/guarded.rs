@@ -153,13 +153,12 @@ fn denied(turn: &Turn, call: &Call, denial: &DenialResponse) -> Response {
 
 /// What a token would need for this call, where the caller's lacks it and another one could have it.
 fn beyond_token(turn: &Turn, call: &Call) -> Option<String> {
-    let token = turn.who.token()?;
     let engine = &turn.proxy.engine;
     let known = engine.registry.tools.known(&turn.who.key.org_id, &call.action);
     let needed: Vec<&str> = std::iter::once(call.action.as_str())
         .chain(known.scopes().iter().map(String::as_str))
         .collect();
-    if needed.iter().all(|scope| token.scopes.covers(scope)) {
+    if turn.who.token_covers(engine, &needed) {
         return None;
     }
     if !may_have(turn, &needed) {
@@ -172,6 +171,9 @@ fn beyond_token(turn: &Turn, call: &Call) -> Option<String> {
 /// it has what that gives, and nothing of its own.
 fn may_have(turn: &Turn, scopes: &[&str]) -> bool {
     let (engine, who) = (&turn.proxy.engine, &turn.who);
+    if !who.token_may_cover(scopes) {
+        return false;
+    }
     let (registry, org_id) = (&engine.registry, &who.key.org_id);
     let session = who.session_id.as_deref().and_then(|id| registry.sessions.get(org_id, id));
     let delegation = session.and_then(|session| session.row.delegation_id.clone());

@@ -1,30 +1,13 @@
-//! What a client of OAuth is told: where the server is described as a protected resource (RFC 9728), and what a token
+//! What a client of OAuth is told of a server: where it is described as a protected resource (RFC 9728), and what a token
 //! needs.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::domain::Base;
-use crate::registry::McpServerEntry;
+use crate::domain::challenge::{self, scope_list};
 
 /// The path below which servers are.
 pub(crate) const PATH: &str = "/mcp/";
 /// The path below which they are described.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource/mcp/";
-
-/// An MCP server as a protected resource (RFC 9728).
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProtectedResource {
-    /// Its absolute URL, which the audience of a token may name.
-    resource: String,
-    /// Its name.
-    resource_name: String,
-    /// What a token for all of its tools needs.
-    scopes_supported: Vec<String>,
-    /// How a token is sent.
-    #[schema(value_type = Vec<String>)]
-    bearer_methods_supported: [&'static str; 1],
-}
 
 impl Base {
     /// The absolute URL of the server of this id.
@@ -37,16 +20,6 @@ impl Base {
         self.below(WELL_KNOWN, server_id)
     }
 
-    /// Describes a server.
-    pub(crate) fn describe(&self, server: &McpServerEntry) -> ProtectedResource {
-        ProtectedResource {
-            resource: self.address(&server.row.id),
-            resource_name: server.row.name.clone(),
-            scopes_supported: vec![all_of(&server.row.name)],
-            bearer_methods_supported: ["header"],
-        }
-    }
-
     /// What `WWW-Authenticate` says to a caller without a token that works. `error` is absent where there was none.
     pub(crate) fn unauthenticated(
         &self,
@@ -54,15 +27,14 @@ impl Base {
         name: Option<&str>,
         error: Option<&str>,
     ) -> String {
-        let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
-        let scope = name.and_then(|name| scopes(&[&all_of(name)]));
-        let scope = scope.map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
-        format!("Bearer {error}resource_metadata=\"{}\"{scope}", self.description(server_id))
+        let scope = name.map(all_of);
+        let scopes: Vec<&str> = scope.as_deref().into_iter().collect();
+        challenge::unauthenticated(error, Some(&self.description(server_id)), &scopes)
     }
 
     /// The same to a caller whose token does not reach as far; `None` where the scopes cannot be written there.
     pub(super) fn insufficient(&self, server_id: &str, needed: &[&str]) -> Option<String> {
-        let scope = scopes(needed)?;
+        let scope = scope_list(needed)?;
         Some(format!(
             "Bearer error=\"insufficient_scope\", scope=\"{scope}\", resource_metadata=\"{}\"",
             self.description(server_id)
@@ -71,15 +43,8 @@ impl Base {
 }
 
 /// What covers every tool of a server.
-fn all_of(server: &str) -> String {
+pub(crate) fn all_of(server: &str) -> String {
     format!("{server}/*")
-}
-
-/// A list of scopes as RFC 6750 writes it; `None` where one of them cannot be in it.
-fn scopes(scopes: &[&str]) -> Option<String> {
-    let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    let all = scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(plain));
-    all.then(|| scopes.join(" "))
 }
 
 #[cfg(test)]
@@ -97,10 +62,7 @@ mod tests {
         );
         let said = base.insufficient("mcp_1", &["files/read", "db:read"]).unwrap();
         assert!(said.contains("scope=\"files/read db:read\""), "{said}");
-        // What would end the text, or be two scopes, is not written.
-        for bad in ["", "a b", "a\"b", "a\\b", "ä"] {
-            assert_eq!(base.insufficient("mcp_1", &["files/read", bad]), None, "{bad:?}");
-        }
+        assert_eq!(base.insufficient("mcp_1", &["files/read", "a b"]), None);
         assert!(!base.unauthenticated("x\"\r\n", Some("a b"), None).contains(['\r', '\n']));
     }
 }

@@ -50,7 +50,7 @@ use tokio::sync::Semaphore;
 
 use self::given::GivenTasks;
 use self::hold::OpenCalls;
-pub(crate) use self::metadata::ProtectedResource;
+pub(crate) use self::metadata::all_of;
 use self::own_sessions::OwnSessions;
 pub(crate) use self::refusal::Refusal;
 #[cfg(feature = "cli")]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use agenttrust::model::headers::DPOP_NONCE;
 use agenttrust_tower::internal::mcp::{INTERNAL_ERROR, INVALID_REQUEST, Rejection};
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -127,7 +128,11 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
-            ErrorKind::Unauthenticated | ErrorKind::TokenExpired => StatusCode::UNAUTHORIZED,
+            ErrorKind::Unauthenticated
+            | ErrorKind::TokenExpired
+            | ErrorKind::WorkloadToken
+            | ErrorKind::Proof
+            | ErrorKind::NonceNeeded => StatusCode::UNAUTHORIZED,
             ErrorKind::Forbidden | ErrorKind::AgentRevoked => StatusCode::FORBIDDEN,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -141,9 +146,11 @@ impl From<Error> for Refusal {
         };
         let code = if status.is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST };
         let passing = error.is_passing();
+        let challenge = error.kind().challenge().map(str::to_owned);
         let (message, data) = error.into_parts();
         let mut refusal = Self::new(status, code, message);
         (refusal.0.data, refusal.0.passing) = (data, passing);
+        refusal.0.challenge = challenge;
         refusal
     }
 }
@@ -159,11 +166,16 @@ impl From<Rejection> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let nonce = self.datum("nonce").filter(|_| self.0.status == StatusCode::UNAUTHORIZED);
+        let nonce = nonce.and_then(|nonce| HeaderValue::from_str(nonce).ok());
         let mut response = json_answer(self.0.status, self.to_json().to_string());
         let headers = response.headers_mut();
         if let Some(challenge) = self.0.challenge.and_then(|text| HeaderValue::try_from(text).ok())
         {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(nonce) = nonce {
+            headers.insert(DPOP_NONCE, nonce);
         }
         if self.0.passing {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

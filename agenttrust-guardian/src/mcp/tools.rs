@@ -141,7 +141,8 @@ pub(crate) fn may_see(
 /// A check of this tool, of which nothing is bound.
 pub(super) fn check_of(who: &Who, tool: String, hint: Option<Effect>) -> Check {
     let session_id = who.session_id.clone();
-    Check { session_id, ..check_by(&who.key, who.agent_id.clone(), tool, hint) }
+    let proof = who.has_its_key.clone();
+    Check { session_id, proof, ..check_by(&who.key, who.agent_id.clone(), tool, hint) }
 }
 
 fn check_by(key: &Arc<Key>, agent_id: String, tool: String, hint: Option<Effect>) -> Check {
@@ -159,6 +160,7 @@ fn check_by(key: &Arc<Key>, agent_id: String, tool: String, hint: Option<Effect>
         key_id: None,
         summary: None,
         task_message: None,
+        proof: None,
         _place: None,
     }
 }

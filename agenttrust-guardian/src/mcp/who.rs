@@ -1,8 +1,8 @@
-//! Who calls: an agent with its token, or a key and the agent that it names. And whether it still may.
+//! Who calls: an agent with its token or one of an issuer, or a key and the agent that it names. And whether it still may.
 
 use std::sync::Arc;
 
-use agenttrust::model::AgentStatus;
+use agenttrust::model::{AgentStatus, CapabilitySet};
 
 use super::tools::check_of;
 use crate::domain::ids::{DELEGATION_PREFIX, SESSION_PREFIX};
@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::pipeline;
 use crate::registry::{McpServerEntry, TokenEntry};
 use crate::services::agents::{active, known};
+use crate::services::federation::Arrived;
 use crate::services::sessions;
 
 /// What an agent's token begins with.
@@ -28,6 +29,8 @@ pub(crate) struct Who {
     pub(super) agent_id: String,
     pub(super) session_id: Option<String>,
     proof: Proof,
+    /// That the agent has its private key.
+    pub(super) has_its_key: Option<pipeline::Proof>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +38,9 @@ enum Proof {
     /// The secret of the caller's key.
     Key(Fingerprint),
     Token(Arc<TokenEntry>),
+    /// A token of an issuer outside: its session stands for it, and ends with it. Beside it, how far any token like it may
+    /// reach.
+    Outside(Option<Arc<[String]>>),
 }
 
 /// The key of a server's gateway, as which the proxy asks for agents that come with a token.
@@ -83,7 +89,14 @@ impl Who {
         let counted = format!("{} {agent_id}", key.id);
         let counted = Arc::new(Key { id: counted, ..(*key).clone() });
         let (session_id, proof) = (Some(session_id), Proof::Token(token));
-        Ok(Self { key, counted, agent_id, session_id, proof })
+        Ok(Self { key, counted, agent_id, session_id, proof, has_its_key: None })
+    }
+
+    /// The agent that an issuer of the server's organisation vouches for, in the session that its token opened here.
+    pub(crate) fn from_outside(arrived: Arrived) -> Self {
+        let Arrived { key, counted, agent_id, session_id, most } = arrived;
+        let (session_id, proof) = (Some(session_id), Proof::Outside(most.map(Into::into)));
+        Self { key, counted, agent_id, session_id, proof, has_its_key: None }
     }
 
     /// The agent that a key speaks for: the one that it names, or the only one that it is bound to.
@@ -114,7 +127,24 @@ impl Who {
         Reach { access, key: &key, named: None }.need(&agent_id)?;
         active(&*known(engine, &key.org_id, &agent_id)?)?;
         let counted = Arc::clone(&key);
-        Ok(Self { key, counted, agent_id, session_id, proof: Proof::Key(secret) })
+        Ok(Self {
+            key,
+            counted,
+            agent_id,
+            session_id,
+            proof: Proof::Key(secret),
+            has_its_key: None,
+        })
+    }
+
+    /// The same, with a proof that the agent has its private key.
+    pub(crate) fn with_proof(self, has_its_key: Option<pipeline::Proof>) -> Self {
+        Self { has_its_key, ..self }
+    }
+
+    /// The agent that calls.
+    pub(crate) fn agent_id(&self) -> &str {
+        &self.agent_id
     }
 
     /// Refuses another agent than the one that the caller is.
@@ -129,12 +159,24 @@ impl Who {
         }
     }
 
-    /// The token that it came with, if it did.
-    pub(super) fn token(&self) -> Option<&TokenEntry> {
+    /// Whether what it came with reaches as far as these scopes; a key reaches as far as its agent does.
+    pub(super) fn token_covers(&self, engine: &Engine, scopes: &[&str]) -> bool {
         match &self.proof {
-            Proof::Key(_) => None,
-            Proof::Token(token) => Some(token),
+            Proof::Key(_) => true,
+            Proof::Token(token) => scopes.iter().all(|scope| token.scopes.covers(scope)),
+            Proof::Outside(_) => {
+                let id = self.session_id.as_deref().unwrap_or_default();
+                let session = engine.registry.sessions.get(&self.key.org_id, id);
+                session.is_some_and(|session| scopes.iter().all(|it| session.limits.covers(it)))
+            }
         }
+    }
+
+    /// Whether another token of the kind that it came with may reach as far as these scopes, if its agent does.
+    pub(super) fn token_may_cover(&self, scopes: &[&str]) -> bool {
+        let Proof::Outside(Some(most)) = &self.proof else { return true };
+        let most = CapabilitySet::share(Arc::clone(most));
+        most.is_ok_and(|most| scopes.iter().all(|scope| most.covers(scope)))
     }
 
     /// How far it may go with what it is checked with.
@@ -168,6 +210,7 @@ impl Who {
                     && engine.registry.works(token, now)
                     && engine.registry.keys.has(&self.key.id)
             }
+            Proof::Outside(_) => engine.registry.keys.has(&self.key.id),
         };
         if !works {
             return Some("what the caller came with was revoked or has expired; come with another");

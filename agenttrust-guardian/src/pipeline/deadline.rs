@@ -5,19 +5,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use agenttrust::background;
 use futures_util::FutureExt;
 
-use super::{Check, decide, replay};
+use super::{Check, decide, proof, replay};
 use crate::domain::{Answer, Error};
 use crate::engine::Engine;
 use crate::registry::{Decided, Deciding, Place, Repeatable, Weight};
 
 /// The answer to a check, within the time that a check may take.
 pub(crate) async fn answer(engine: &Arc<Engine>, check: Arc<Check>) -> Result<Arc<Answer>, Error> {
+    let limit = engine.settings.check_deadline;
+    let Some(left) = proof::use_up(engine, &check, limit).await? else {
+        return Ok(undecided(engine, &check));
+    };
     let deciding = GoesOn(Some(begin(engine, &check).boxed().shared()));
-    in_time(engine, &check, deciding).await
+    in_time(engine, &check, deciding, left).await
 }
 
 /// The answer to a check that carries an idempotency key: the first one's, if it came before and is still
@@ -28,6 +33,11 @@ pub(crate) async fn answer_once(
     idempotency_key: &str,
     body: [u8; 32],
 ) -> Result<Arc<Answer>, Error> {
+    // First: an answer that is given again is given to those alone who prove that they may hear it.
+    let limit = engine.settings.check_deadline;
+    let Some(left) = proof::use_up(engine, &check, limit).await? else {
+        return Ok(undecided(engine, &check));
+    };
     let now = engine.clock.now();
     let begin = |weight: Arc<Weight>| {
         let deciding = begin(engine, &check);
@@ -41,7 +51,7 @@ pub(crate) async fn answer_once(
     };
     let asked = Repeatable { key_id: &check.key.id, idempotency_key, body };
     match engine.registry.idempotency.place(&asked, now, begin) {
-        Place::First(deciding) => in_time(engine, &check, GoesOn(Some(deciding))).await,
+        Place::First(deciding) => in_time(engine, &check, GoesOn(Some(deciding)), left).await,
         Place::Again(deciding) => {
             let again = {
                 let (engine, check) = (Arc::clone(engine), Arc::clone(&check));
@@ -50,7 +60,7 @@ pub(crate) async fn answer_once(
                     replay(&engine, &check, first).await
                 }
             };
-            in_time(engine, &check, GoesOn(Some(again.boxed().shared()))).await
+            in_time(engine, &check, GoesOn(Some(again.boxed().shared())), left).await
         }
         Place::Taken => Err(Error::invalid(
             "Idempotency-Key",
@@ -64,16 +74,25 @@ fn begin(engine: &Arc<Engine>, check: &Arc<Check>) -> impl Future<Output = Decid
     async move { decide(&engine, &check).await.map(Arc::new) }
 }
 
-async fn in_time(engine: &Engine, check: &Check, deciding: GoesOn) -> Result<Arc<Answer>, Error> {
-    let limit = engine.settings.check_deadline;
-    match background::timeout(limit, deciding).await {
+/// Waits for a decision as long as is `left` of the time that a check has.
+async fn in_time(
+    engine: &Engine,
+    check: &Check,
+    deciding: GoesOn,
+    left: Duration,
+) -> Result<Arc<Answer>, Error> {
+    match background::timeout(left, deciding).await {
         Ok(decided) => decided,
-        Err(_) => {
-            let undecided = super::answer::undecided(check, limit);
-            engine.metrics.answered(&undecided, limit);
-            Ok(Arc::new(undecided))
-        }
+        Err(_) => Ok(undecided(engine, check)),
     }
+}
+
+/// The answer that a check was not decided in time, counted.
+fn undecided(engine: &Engine, check: &Check) -> Arc<Answer> {
+    let limit = engine.settings.check_deadline;
+    let undecided = super::answer::undecided(check, limit);
+    engine.metrics.answered(&undecided, limit);
+    Arc::new(undecided)
 }
 
 /// A decision that goes on elsewhere when it is waited for no more: an approval may be used up by then, or a

@@ -39,6 +39,9 @@ pub(super) struct DecisionBody<'a> {
     input_chars: Option<u64>,
     input_digest: Option<&'a str>,
     policies: &'a [String],
+    /// The thumbprint of the key that the agent proved to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<&'a str>,
     reason: &'a str,
     scopes: &'a [String],
     session_id: Option<&'a str>,
@@ -89,6 +92,7 @@ impl<'a> DecisionBody<'a> {
             input_chars: context.facts.input_chars,
             input_digest: check.digest.as_deref(),
             policies: listed(policies),
+            proof: check.proof.as_ref().map(|proof| &*proof.thumbprint),
             reason,
             scopes: context.facts.scopes,
             session_id: check.session_id.as_deref(),
@@ -174,6 +178,7 @@ mod tests {
                     input_chars: present.then_some(1_000_000_000),
                     input_digest: present.then_some("ab"),
                     policies: &words,
+                    proof: present.then_some("kPrK"),
                     reason: &words[0],
                     scopes: &words,
                     session_id: present.then_some(&words[0]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agenttrust::Timestamp;
 
 use super::session::{self, Entered, SessionContext};
-use super::{Check, ceiling, classify, identity, scopes};
+use super::{Check, ceiling, classify, identity, proof, scopes};
 use crate::classify::Classification;
 use crate::domain::Error;
 use crate::engine::Engine;
@@ -41,6 +41,7 @@ pub(super) fn evaluate(engine: &Engine, check: &Check) -> Result<Evaluation, Err
     let refused = out_of_touch(engine)
         .or_else(|| identity::standing(&agent))
         .or(refused)
+        .or_else(|| proof::missing(engine, check, &agent, &session))
         .or_else(|| ceiling::outside(&check.tool, &scopes, &agent, &session));
     Ok(Evaluation { agent, session, class, scopes, refused, now, changed })
 }

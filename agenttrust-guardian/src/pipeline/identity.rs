@@ -60,10 +60,18 @@ mod tests {
             let capabilities = CapabilitySet::default();
             let floor = Limits::new(SessionMode::Open, None).unwrap();
             let groups = Vec::new();
-            let (facts, floor_facts) = (None, None);
+            let (facts, floor_facts, thumbprint) = (None, None, None);
             let versions = Versions::default();
-            let entry =
-                AgentEntry { agent, capabilities, versions, groups, floor, facts, floor_facts };
+            let entry = AgentEntry {
+                agent,
+                capabilities,
+                versions,
+                groups,
+                floor,
+                thumbprint,
+                facts,
+                floor_facts,
+            };
             assert_eq!(standing(&entry).is_none(), may, "{status}");
         }
     }

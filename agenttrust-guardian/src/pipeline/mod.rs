@@ -1,4 +1,4 @@
-//! How a check is decided: identity → session → classify → ceiling → policy → elevation → audit →
+//! How a check is decided: identity → session → proof → classify → ceiling → policy → elevation → audit →
 //! answer.
 //!
 //! One file a step. `evaluation.rs` calls those before the policies, and the order of its `or_else` is the order in
@@ -23,6 +23,7 @@ mod evaluation;
 mod idempotent_replay;
 mod identity;
 mod policy;
+mod proof;
 mod scopes;
 mod session;
 pub(crate) mod span;
@@ -41,6 +42,7 @@ pub(crate) use self::deadline::{answer, answer_once};
 use self::evaluation::{Evaluation, evaluate};
 use self::idempotent_replay::replay;
 use self::policy::{Judged, judge};
+pub(crate) use self::proof::{Once, Proof};
 pub(crate) use self::standing::{Standing, standing};
 use crate::audit::Record;
 use crate::domain::limits::Share;
@@ -72,6 +74,8 @@ pub(crate) struct Check {
     pub(crate) summary: Option<String>,
     /// The message of a task that is checked; an approval that it uses is kept with it.
     pub(crate) task_message: Option<String>,
+    /// That the agent has its private key.
+    pub(crate) proof: Option<Proof>,
     /// Its place among the requests under way, held until it is decided.
     pub(crate) _place: Option<Arc<Share>>,
 }

@@ -13,7 +13,7 @@ use crate::domain::{Error, Role};
 use crate::engine::Engine;
 use crate::policy::DelegationFacts;
 use crate::registry::{AdHocEntry, AgentEntry, Chain, Limits, SessionEntry, stricter};
-use crate::store::SessionRow;
+use crate::store::{BoundWorkload, SessionRow};
 
 /// What came of the session that a check names.
 #[derive(Debug)]
@@ -130,6 +130,14 @@ impl SessionContext {
         }
     }
 
+    /// The workload token that it was opened from, which is bound to a key.
+    pub(super) fn workload(&self) -> Option<&BoundWorkload> {
+        match &self.session {
+            Session::Issued(session) => session.row.workload.as_ref(),
+            Session::None | Session::AdHoc(_) => None,
+        }
+    }
+
     /// Counts this check where no row of the audit does.
     pub(super) fn count(&self, effect: Effect, denied: bool, now: Timestamp) {
         if let Session::AdHoc(session) = &self.session {
@@ -196,7 +204,8 @@ pub(super) fn enter(
              have another one issued and begin a new session"
         )));
     }
-    if gateway && row.source != SessionSource::Api {
+    let of_token = matches!(row.source, SessionSource::Api | SessionSource::Federation);
+    if gateway && !of_token {
         return Err(outside_a_token());
     }
     if gateway && !check.key.has_opened(row.opened_by.as_deref(), row.gateway.as_deref()) {

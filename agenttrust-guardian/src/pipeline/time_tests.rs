@@ -235,6 +235,7 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         key_id: None,
         summary: None,
         task_message: None,
+        proof: None,
         _place: None,
     };
     let evaluation = super::evaluate(engine, &check).unwrap();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, RwLock};
 
+use agenttrust::internal::dpop::{key_of_pem, thumbprint};
 use agenttrust::model::{Agent, CapabilityError, CapabilitySet};
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ pub(crate) struct AgentEntry {
     pub(crate) versions: Versions,
     pub(crate) groups: Vec<String>,
     pub(crate) floor: Limits,
+    /// What stands for its registered key in tokens that are bound to it; none where no key is registered.
+    pub(crate) thumbprint: Option<Arc<str>>,
     /// What the audit says of the agent, and of its floor's ceiling: see [`facts_of`].
     pub(crate) facts: Option<FactsDigest>,
     pub(crate) floor_facts: Option<FactsDigest>,
@@ -41,6 +44,7 @@ impl AgentEntry {
             versions: row.versions,
             facts: FactsDigest::compute(&row.agent.org_id, &facts),
             floor_facts: ceiling_facts(&row.agent.org_id, &floor),
+            thumbprint: key_of_pem(&row.agent.public_key).map(|key| thumbprint(&key).into()),
             groups,
             floor,
             agent: row.agent,
@@ -103,7 +107,7 @@ impl Agents {
     }
 
     /// The agent with this id, of whichever organisation.
-    pub(super) fn of_any_org(&self, id: &str) -> Option<Arc<AgentEntry>> {
+    pub(crate) fn of_any_org(&self, id: &str) -> Option<Arc<AgentEntry>> {
         read_lock(&self.by_id).get(id).cloned()
     }
 

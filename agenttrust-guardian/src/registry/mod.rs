@@ -9,6 +9,7 @@ mod agents;
 mod cards;
 mod chain;
 mod delegations;
+mod federation;
 mod idempotency;
 mod index;
 mod keys;
@@ -32,6 +33,7 @@ pub(crate) use self::agents::{AgentEntry, Agents, GROUPS, facts_of, groups_of};
 pub(crate) use self::cards::{CardKeyEntry, CardKeys, Cards};
 pub(crate) use self::chain::{Broken, Chain, DEPTH_MOST, used_up};
 pub(crate) use self::delegations::{DelegationEntry, Delegations};
+pub(crate) use self::federation::{ProviderEntry, Providers};
 pub(crate) use self::idempotency::{
     Decided, Deciding, IdempotencyCache, Place, Repeatable, Weight,
 };
@@ -57,6 +59,7 @@ pub(crate) struct Registry {
     pub(crate) adhoc: AdHoc,
     pub(crate) tools: Tools,
     pub(crate) mcp_servers: McpServers,
+    pub(crate) providers: Providers,
     pub(crate) cards: Cards,
     pub(crate) card_keys: CardKeys,
     pub(crate) idempotency: IdempotencyCache,
@@ -75,6 +78,7 @@ impl Registry {
             adhoc: AdHoc::default(),
             tools: Tools::new(store.tools().await?),
             mcp_servers: McpServers::new(store.mcp_servers().await?, store.mcp_tools(None).await?),
+            providers: Providers::new(store.providers().await?),
             cards: Cards::new(store.cards().await?),
             card_keys: CardKeys::new(store.card_keys().await?),
             idempotency: IdempotencyCache::default(),

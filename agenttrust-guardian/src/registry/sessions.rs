@@ -50,6 +50,11 @@ impl SessionEntry {
         session.delegation_id.clone_from(&self.row.delegation_id);
         session.opened_by.clone_from(&self.row.opened_by);
         session.gateway.clone_from(&self.row.gateway);
+        if let Some(federated) = &self.row.federated {
+            session.provider_id = Some(federated.provider_id.clone());
+            session.issuer = Some(federated.issuer.clone());
+            session.trust_level = Some(federated.trust_level.as_str().to_owned());
+        }
         session.state = Some(SessionState::Open);
         session.created_at = Some(self.row.created_at);
         session.expires_at = Some(self.row.expires_at);
@@ -77,7 +82,7 @@ pub(crate) struct Sessions {
 struct Kept {
     by_id: HashMap<String, Arc<SessionEntry>>,
     by_agent: Index,
-    /// Those that were made from a token or a delegation, by its id.
+    /// Those that were made from a token or a delegation, by its id; from a token of others, by its fingerprint.
     by_origin: Index,
     /// Those of delegations that were removed last, the oldest first: only what is said of them depends on it.
     ended: VecDeque<Arc<SessionEntry>>,
@@ -144,7 +149,8 @@ impl Sessions {
         found.filter(|session| session.row.org_id == org_id).cloned()
     }
 
-    /// The sessions that were opened with this key from the token or delegation of this id; they may have expired.
+    /// The sessions that were opened with this key from the token or delegation of this id, or the token of others with
+    /// this fingerprint; they may have expired.
     pub(crate) fn opened_from(&self, origin: &str, key_id: &str) -> Vec<Arc<SessionEntry>> {
         let kept = read_lock(&self.kept);
         let sessions = kept.by_origin.ids_of(origin).filter_map(|id| kept.by_id.get(id));

@@ -10,7 +10,7 @@ use agenttrust::model::AgentStatus;
 use super::{
     AgentEntry, DelegationEntry, Registry, SessionEntry, TokenEntry, read_lock, write_lock,
 };
-use crate::store::Gone;
+use crate::store::{Gone, ProviderRow, SessionRow};
 
 /// The marks of what was taken back.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(super) struct Taken {
     sessions: HashSet<String>,
     /// The ids of delegations.
     delegations: HashSet<String>,
+    /// The ids of federation providers.
+    providers: HashSet<String>,
     /// The ids of keys that are revoked with what was issued with them.
     issuers: HashSet<String>,
 }
@@ -153,6 +155,52 @@ impl Registry {
         write_lock(&self.taken).delegations.remove(id);
     }
 
+    /// Takes a federation provider back in memory, with the sessions that it vouched for and what was issued with its
+    /// gateway key, until [`release_provider`](Self::release_provider).
+    pub(crate) fn take_provider(&self, id: &str, key_id: &str) -> Removed {
+        let mut taken = write_lock(&self.taken);
+        taken.providers.insert(id.to_owned());
+        taken.issuers.insert(key_id.to_owned());
+        self.keys.take_back(key_id);
+        let mut removed = self.remove_provider(id);
+        removed.append(self.remove_issued(key_id));
+        removed
+    }
+
+    /// From here on rows of this federation provider, and of what was issued with its key, are taken over as they are.
+    pub(crate) fn release_provider(&self, id: &str, key_id: &str) {
+        let mut taken = write_lock(&self.taken);
+        taken.providers.remove(id);
+        taken.issuers.remove(key_id);
+    }
+
+    /// Forgets a federation provider, with the sessions that it vouched for and all that was made from them.
+    pub(crate) fn remove_provider(&self, id: &str) -> Removed {
+        self.providers.remove(id);
+        self.remove_vouched(id)
+    }
+
+    fn remove_vouched(&self, provider_id: &str) -> Removed {
+        let vouched = |row: &SessionRow| {
+            row.federated.as_ref().is_some_and(|federated| federated.provider_id == provider_id)
+        };
+        self.remove_made(Vec::new(), self.sessions.remove_where(vouched))
+    }
+
+    /// Takes over a federation provider as the database has it, unless it was taken back. Where something was taken away
+    /// from its tokens, the sessions that it vouched for are forgotten, which ended with that, and are returned.
+    pub(crate) fn keep_provider(&self, row: ProviderRow) -> Removed {
+        let taken = read_lock(&self.taken);
+        if taken.providers.contains(&row.id) {
+            return Removed::default();
+        }
+        let (id, version) = (row.id.clone(), row.version);
+        match self.providers.insert(row) {
+            Some(before) if before.row.version != version => self.remove_vouched(&id),
+            _ => Removed::default(),
+        }
+    }
+
     /// Forgets a delegation, with all that was made from it.
     pub(crate) fn remove_delegation(&self, id: &str) -> Removed {
         self.remove_opened_from(self.delegations.remove_with_below(id))
@@ -256,13 +304,18 @@ impl Registry {
         let row = &entry.row;
         let of_token = row.token_id.as_ref().is_some_and(|id| taken.tokens.contains(id));
         let is_taken = taken.sessions.contains(&row.id) || taken.is_issuer(row.opened_by.as_ref());
+        let of_provider = row
+            .federated
+            .as_ref()
+            .is_some_and(|federated| taken.providers.contains(&federated.provider_id));
         // One of a delegation that was taken back is not open: that is not there any more.
-        if !of_token && !is_taken && !taken.is_revoked(&row.agent_id) {
+        if !of_token && !of_provider && !is_taken && !taken.is_revoked(&row.agent_id) {
             self.sessions.insert(entry);
         }
     }
 
-    /// Takes over all agents, tokens, sessions and delegations of `fresh` instead of those that are here.
+    /// Takes over all agents, tokens, sessions, delegations and federation providers of `fresh` instead of those that are
+    /// here.
     pub(super) fn keep_all(&self, fresh: Self) {
         let taken = read_lock(&self.taken);
         for (id, status) in &taken.agents {
@@ -285,6 +338,9 @@ impl Registry {
         for id in &taken.delegations {
             fresh.remove_delegation(id);
         }
+        for id in &taken.providers {
+            fresh.remove_provider(id);
+        }
         for id in &taken.issuers {
             fresh.remove_issued(id);
         }
@@ -292,6 +348,7 @@ impl Registry {
         self.tokens.replace(fresh.tokens);
         self.sessions.replace(fresh.sessions);
         self.delegations.replace(fresh.delegations);
+        self.providers.replace(fresh.providers);
     }
 }
 

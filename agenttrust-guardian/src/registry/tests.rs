@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agenttrust::model::{SessionMode, SessionSource};
+use agenttrust::model::{SessionMode, SessionSource, TokenKind};
 use agenttrust::{CreateAgentRequest, IssueTokenRequest, Timestamp};
 
 use super::{SessionEntry, Sessions, TokenEntry, Tokens};
@@ -45,7 +45,7 @@ async fn equal_lists_are_kept_once_however_many_have_them() {
         assert!(agent.agent.capabilities.is_empty());
         let one = agent.capabilities.as_slice().as_ptr();
         for (hash, session) in &opened {
-            let token = engine.registry.tokens.get(DEFAULT_ORG, hash).unwrap();
+            let token = engine.registry.tokens.get(DEFAULT_ORG, TokenKind::Agent, hash).unwrap();
             let session = engine.registry.sessions.get(DEFAULT_ORG, session).unwrap();
             for list in [
                 &*token.row.scopes,
@@ -77,6 +77,7 @@ fn token(n: usize, agent: usize, names: Vec<String>) -> TokenEntry {
         revoked: false,
         issued_by: None,
         agent_version: 1,
+        kind: TokenKind::Agent,
     })
     .unwrap()
 }
@@ -98,6 +99,8 @@ fn session(n: usize, agent: usize, names: Vec<String>) -> Arc<SessionEntry> {
         gateway: None,
         delegation_id: None,
         agent_version: 1,
+        federated: None,
+        workload: None,
     };
     Arc::new(SessionEntry::new(row).unwrap())
 }
@@ -124,7 +127,7 @@ fn what_an_agent_has_is_found_and_taken_back_by_the_agent_alone() {
     tokens.remove_of_agent("agt_1");
     sessions.remove_of_agent("agt_1");
     assert_eq!((of("agt_0"), of("agt_1"), open()), (19, 0, 19));
-    assert!(tokens.get(DEFAULT_ORG, &Fingerprint::from_text("1")).is_none());
+    assert!(tokens.get(DEFAULT_ORG, TokenKind::Agent, &Fingerprint::from_text("1")).is_none());
     // The first twenty of each expire before this.
     tokens.prune(at(1_020));
     sessions.prune(at(1_020));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use agenttrust::Timestamp;
+use agenttrust::model::TokenKind;
 
 use super::index::Index;
 use super::{read_lock, unreadable, write_lock};
@@ -85,10 +86,16 @@ impl Tokens {
         super::replace(&self.kept, other.kept);
     }
 
-    /// The token with this fingerprint, if it is of this organisation; it may have expired.
-    pub(crate) fn get(&self, org_id: &str, hash: &Fingerprint) -> Option<Arc<TokenEntry>> {
+    /// The token of this kind with this fingerprint, if it is of this organisation; it may have expired.
+    pub(crate) fn get(
+        &self,
+        org_id: &str,
+        kind: TokenKind,
+        hash: &Fingerprint,
+    ) -> Option<Arc<TokenEntry>> {
         let found = read_lock(&self.kept).by_hash.get(hash).cloned();
-        found.filter(|token| token.row.hash.is(hash) && token.row.org_id == org_id)
+        let is = |row: &TokenRow| row.hash.is(hash) && row.org_id == org_id && row.kind == kind;
+        found.filter(|token| is(&token.row))
     }
 
     /// The token with this id; it may have expired.

@@ -1,6 +1,7 @@
 //! Agents that change: their name, capabilities, groups and metadata, each on top of what is there by then.
 
 use agenttrust::Agent;
+use agenttrust::internal::dpop::key_of_pem;
 use agenttrust::model::{CapabilitySet, UpdateAgentRequest};
 use serde_json::{Map, Value, json};
 
@@ -66,7 +67,7 @@ fn check(wanted: &UpdateAgentRequest) -> Result<(), Error> {
     if *wanted == UpdateAgentRequest::default() {
         return Err(Error::invalid(
             "body",
-            "names nothing to change; give name, capabilities, grant, withdraw, groups or metadata",
+            "names nothing to change; give name, capabilities, grant, withdraw, groups, metadata or requires_proof",
         ));
     }
     wanted.name.as_deref().map_or(Ok(()), |name| check_name("name", name))?;
@@ -88,6 +89,9 @@ fn planned(mut row: AgentRow, wanted: UpdateAgentRequest) -> Result<AgentRow, Er
     let agent = &mut row.agent;
     if let Some(name) = wanted.name {
         agent.name = name;
+    }
+    if let Some(requires_proof) = wanted.requires_proof {
+        agent.requires_proof = need_provable(agent, requires_proof)?;
     }
     let had = wanted.capabilities.unwrap_or_else(|| agent.capabilities.clone());
     let kept = had.iter().filter(|name| !wanted.withdraw.contains(name)).chain(&wanted.grant);
@@ -124,6 +128,17 @@ fn planned(mut row: AgentRow, wanted: UpdateAgentRequest) -> Result<AgentRow, Er
     Ok(row)
 }
 
+/// Refuses to have an agent prove what it cannot: without a registered key it could do nothing any more.
+fn need_provable(agent: &Agent, requires_proof: bool) -> Result<bool, Error> {
+    if !requires_proof || key_of_pem(&agent.public_key).is_some() {
+        return Ok(requires_proof);
+    }
+    Err(Error::conflict(format!(
+        "agent {:?} has no registered key, so it could prove nothing; register an agent with its public key",
+        agent.id
+    )))
+}
+
 fn set_of<S: AsRef<str>>(names: &[S]) -> Result<CapabilitySet, Error> {
     CapabilitySet::parse(names).map_err(|error| Error::capability("capabilities", &error))
 }
@@ -158,6 +173,7 @@ fn told(before: &Agent, after: &Agent) -> (Value, Option<Value>) {
         }
     };
     changed("name", json!(before.name), json!(after.name));
+    changed("requires_proof", json!(before.requires_proof), json!(after.requires_proof));
     changed("capabilities", json!(before.capabilities), json!(after.capabilities));
     let members = before.metadata.keys().chain(after.metadata.keys());
     let mut members: Vec<&String> = members

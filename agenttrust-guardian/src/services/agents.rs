@@ -87,9 +87,10 @@ pub(crate) fn own_org(key: &Key, org_id: Option<&str>) -> Result<(), Error> {
 }
 
 fn check_public_key(pem: &str) -> Result<(), Error> {
-    VerifyingKey::from_public_key_pem(pem)
-        .map(drop)
-        .map_err(|_| Error::invalid("public_key", "is no Ed25519 public key in PKIX PEM"))
+    // Of a point of small order anyone makes signatures.
+    let key = VerifyingKey::from_public_key_pem(pem).ok().filter(|key| !key.is_weak());
+    let problem = || Error::invalid("public_key", "is no Ed25519 public key in PKIX PEM");
+    key.map(drop).ok_or_else(problem)
 }
 
 /// Refuses a capability to ask another agent that covers none: those are named by their ids, which no name of one is.

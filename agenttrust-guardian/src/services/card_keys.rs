@@ -1,4 +1,5 @@
-//! The keys that sign agent cards: made when the first card is, rotated, published, and what is signed by them.
+//! The keys that sign agent cards and the tokens of workloads: made when the first of these is, rotated, published, and
+//! what is signed by them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,22 @@ fn shown(row: &CardKeyRow) -> CardKey {
     key.usage = Some("sig".to_owned());
     key.ends_at = row.ends_at;
     key
+}
+
+/// The token of a workload that makes these claims, signed by the newest key: who verifies it finds that among those that
+/// are published, until it ends there after a rotation.
+///
+/// # Errors
+///
+/// Unavailable where the newest key does not open, or there is none.
+pub(crate) fn sign_workload(engine: &Engine, claims: &[u8]) -> Result<String, Error> {
+    let keys = engine.registry.card_keys.live(engine.clock.now());
+    let Some(newest) = keys.first() else {
+        return Err(Error::unavailable(
+            "there is no key that signs tokens of workloads; try again",
+        ));
+    };
+    Ok(signer(engine, newest)?.sign_workload(claims))
 }
 
 /// The card, signed by every key that signs at present.

@@ -358,15 +358,29 @@ pub(crate) async fn withdraw(engine: &Engine, key: &Key, agent_id: &str) -> Resu
 /// Not found, in the same words for an agent that is not there, one that is not active and one whose card is not
 /// published; unavailable where it cannot be signed, without saying why.
 pub(crate) fn public(engine: &Engine, agent_id: &str) -> Result<AgentCard, Error> {
-    let unknown = || Error::unknown("published card of an agent", agent_id);
-    let row = engine.registry.cards.get(agent_id).filter(|row| row.published_at.is_some());
-    let row = row.ok_or_else(unknown)?;
-    let entry = engine.registry.agents.get(&row.org_id, agent_id).ok_or_else(unknown)?;
-    if entry.agent.status != AgentStatus::Active {
-        return Err(unknown());
-    }
+    let (_, row) = published(engine, agent_id)?;
     card_keys::signed(engine, &row.card).map_err(|error| {
         tracing::error!(message = error.message(), agent_id, "a card could not be signed");
         Error::unavailable("the card cannot be signed at present; try again later")
     })
+}
+
+/// The agent of a published card, whose name and address everybody may know.
+///
+/// # Errors
+///
+/// Not found, as for its [`public`] card.
+pub(crate) fn known_to_all(engine: &Engine, agent_id: &str) -> Result<Arc<AgentEntry>, Error> {
+    published(engine, agent_id).map(|(entry, _)| entry)
+}
+
+fn published(engine: &Engine, agent_id: &str) -> Result<(Arc<AgentEntry>, Arc<CardRow>), Error> {
+    let unknown = || Error::unknown("published card of an agent", agent_id);
+    let row = engine.registry.cards.get(agent_id).filter(|row| row.published_at.is_some());
+    let row = row.ok_or_else(unknown)?;
+    let entry = engine.registry.agents.get(&row.org_id, agent_id).ok_or_else(unknown)?;
+    match entry.agent.status {
+        AgentStatus::Active => Ok((entry, row)),
+        _ => Err(unknown()),
+    }
 }

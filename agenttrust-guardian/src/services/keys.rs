@@ -11,6 +11,7 @@ use crate::domain::role::Access;
 use crate::domain::{Error, ErrorKind, Fingerprint, Key, Permission, Role, ids};
 use crate::engine::Engine;
 use crate::engine::taking::KeyTaking;
+use crate::services::federation::providers::GATEWAY_PREFIX;
 use crate::store::{Gone, KeyRow, Rotation, StoreError};
 
 /// The longest that two secrets of a key work beside each other, in seconds.
@@ -108,7 +109,7 @@ pub(crate) fn created(row: &KeyRow) -> Record {
 /// # Errors
 ///
 /// Invalid for agents that a key of this role cannot be bound to, and for a name that cannot be an owner's or a
-/// gateway's; conflict for a maker that comes from too many keys; unavailable where the database or the audit
+/// gateway's, or by which the Guardian itself asks; conflict for a maker that comes from too many keys; unavailable where the database or the audit
 /// cannot be written. A key that could not be recorded does not work.
 pub(crate) async fn create(
     engine: &Engine,
@@ -117,6 +118,7 @@ pub(crate) async fn create(
 ) -> Result<KeyRow, Error> {
     check_agents(engine, &new)?;
     check_gateway("gateway", new.role, new.gateway.as_deref())?;
+    new.gateway.as_deref().map_or(Ok(()), |name| need_free(engine, &new.org_id, name))?;
     new.owner.as_deref().map_or(Ok(()), |owner| check_owner("owner", owner))?;
     check_line(engine, maker).await?;
     let mut row = new.into_row(engine.clock.now());
@@ -188,6 +190,40 @@ pub(crate) fn check_gateway(field: &str, role: Role, gateway: Option<&str>) -> R
         return Err(Error::invalid(field, other));
     }
     check_name(field, gateway)
+}
+
+/// Refuses the name of a gateway by which the Guardian itself asks: whoever has such a key acts in the sessions of those
+/// who come there.
+fn need_free(engine: &Engine, org_id: &str, gateway: &str) -> Result<(), Error> {
+    if gateway.starts_with(GATEWAY_PREFIX) {
+        let of_provider = format!(
+            "begins with {GATEWAY_PREFIX:?}, as the gateways of federation providers do; take another name"
+        );
+        return Err(Error::invalid("gateway", of_provider));
+    }
+    let servers = engine.registry.mcp_servers.of_org(org_id);
+    if servers.iter().any(|server| server.row.name == gateway) {
+        let of_server = format!(
+            "is {gateway:?}, the name of an MCP server that the Guardian stands in front of; take another name"
+        );
+        return Err(Error::invalid("gateway", of_server));
+    }
+    Ok(())
+}
+
+/// Refuses another secret for a key by which only the Guardian itself asks.
+fn need_of_people(engine: &Engine, org_id: &str, id: &str) -> Result<(), Error> {
+    let registry = &engine.registry;
+    let provider = registry.providers.of_org(org_id).into_iter().find(|it| it.row.key_id == id);
+    let server = registry.mcp_servers.of_org(org_id).into_iter().find(|it| it.row.key_id == id);
+    let whose = match (provider, server) {
+        (Some(provider), _) => format!("federation provider {:?}", provider.row.vouching.name),
+        (None, Some(server)) => format!("MCP server {:?}", server.row.name),
+        (None, None) => return Ok(()),
+    };
+    Err(Error::conflict(format!(
+        "key {id:?} is the one of {whose}, whose secret nobody has; where it must change, remove that and register it anew"
+    )))
 }
 
 /// The keys of an organisation, revoked ones too.
@@ -269,7 +305,8 @@ pub(crate) struct NewSecret {
 ///
 /// # Errors
 ///
-/// Invalid for more than 30 days, not found for a key that does not work.
+/// Invalid for more than 30 days, not found for a key that does not work, conflict for the one of a federation provider
+/// or of an MCP server.
 pub(crate) async fn rotate(
     engine: &Engine,
     org_id: &str,
@@ -282,6 +319,7 @@ pub(crate) async fn rotate(
         let long = format!("is {overlap}; {OVERLAP_MOST} seconds is the most");
         return Err(Error::invalid("overlap", long));
     }
+    need_of_people(engine, org_id, id)?;
     let now = engine.clock.now();
     let rotation = Rotation {
         id: id.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agenttrust::model::{CapabilitySet, Session, SessionMode, SessionSource};
+use agenttrust::model::{CapabilitySet, Session, SessionMode, SessionSource, TokenKind};
 use serde_json::{Value, json};
 
 use super::agents::{
@@ -51,17 +51,20 @@ pub(crate) async fn begin(engine: &Engine, key: &Key, new: NewSession) -> Result
         gateway: key.gateway.clone(),
         agent_version: agent.versions.now,
         delegation_id: None,
+        federated: None,
+        workload: None,
     };
     start_session(engine, key, row).await
 }
 
-/// The token of this text, wherever it stands.
+/// The token of an agent with this text, wherever it stands.
 ///
 /// # Errors
 ///
-/// Unauthenticated for one that is not known.
+/// Unauthenticated for one that is not known, as a federation token is not.
 pub(crate) fn token(engine: &Engine, key: &Key, token: &str) -> Result<Arc<TokenEntry>, Error> {
-    let found = engine.registry.tokens.get(&key.org_id, &Fingerprint::from_text(token));
+    let hash = Fingerprint::from_text(token);
+    let found = engine.registry.tokens.get(&key.org_id, TokenKind::Agent, &hash);
     found.ok_or_else(no_such_token)
 }
 
@@ -117,7 +120,10 @@ pub(crate) async fn begin_from_token(
         id: ids::new(SESSION_PREFIX),
         org_id: key.org_id.clone(),
         agent_id: token.row.agent_id.clone(),
-        source: SessionSource::Api,
+        source: match token.row.kind {
+            TokenKind::Federation => SessionSource::Federation,
+            _ => SessionSource::Api,
+        },
         server_id: String::new(),
         mode,
         ceiling: Some(Arc::clone(&token.row.scopes)),
@@ -129,6 +135,8 @@ pub(crate) async fn begin_from_token(
         gateway: key.gateway.clone(),
         agent_version: token.row.agent_version,
         delegation_id,
+        federated: None,
+        workload: None,
     };
     start_session(engine, key, row).await
 }
@@ -180,6 +188,8 @@ pub(crate) async fn begin_delegated(
         gateway: key.gateway.clone(),
         agent_version: agent.versions.now,
         delegation_id: Some(row.id.clone()),
+        federated: None,
+        workload: None,
     };
     start_session(engine, key, row).await
 }
@@ -238,7 +248,7 @@ pub(crate) async fn get(
 }
 
 /// The session with all that was counted in it up to now.
-async fn shown(engine: &Engine, session: &SessionEntry) -> Result<Session, Error> {
+pub(super) async fn shown(engine: &Engine, session: &SessionEntry) -> Result<Session, Error> {
     // Decisions that were answered may be on their way to the disk.
     engine.audit.flush().await;
     let row = &session.row;
@@ -295,7 +305,11 @@ fn tightened(
     Ok((mode, Some(names)))
 }
 
-async fn start_session(engine: &Engine, key: &Key, row: SessionRow) -> Result<Session, Error> {
+pub(super) async fn start_session(
+    engine: &Engine,
+    key: &Key,
+    row: SessionRow,
+) -> Result<Session, Error> {
     if engine.registry.sessions.is_full(&row.agent_id, row.created_at) {
         return Err(Error::too_many(format!(
             "agent {:?} has as many open sessions as it may have; let some expire",
@@ -328,6 +342,9 @@ fn over(engine: &Engine, key: &Key, row: &SessionRow) -> Error {
         Ok(()) if row.delegation_id.is_some() => Error::not_found(
             "the delegation was revoked or expired meanwhile; have another one made",
         ),
+        Ok(()) if row.federated.is_some() => Error::unauthenticated(
+            "the federation provider of this token was changed or removed meanwhile; try again",
+        ),
         Ok(()) => Error::conflict(format!(
             "agent {:?} was suspended or revoked meanwhile; see how it stands and try again",
             row.agent_id
@@ -348,5 +365,7 @@ fn about(row: &SessionRow) -> Value {
         "scope_ceiling": row.ceiling.as_deref(),
         "token_id": row.token_id,
         "delegation_id": row.delegation_id,
+        "provider_id": row.federated.as_ref().map(|federated| &federated.provider_id),
+        "key_thumbprint": row.workload.as_ref().map(|workload| &workload.thumbprint),
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{AgentStatus, CapabilitySet};
+use agenttrust::model::{AgentStatus, CapabilitySet, TokenKind};
 use serde_json::json;
 
 use super::agents::{active, known, record};
@@ -25,6 +25,7 @@ pub(crate) struct NewToken {
     /// How long it lives, in seconds.
     pub(crate) ttl: u64,
     pub(crate) session_id: Option<String>,
+    pub(crate) kind: TokenKind,
 }
 
 /// A token that was issued: its secret, its row and when.
@@ -64,15 +65,10 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
         None => need_own(&agent, &scopes)?,
     }
     need_floor(&agent, &scopes)?;
-    if engine.registry.tokens.is_full(&new.agent_id, now) {
-        return Err(Error::too_many(format!(
-            "agent {:?} has as many live tokens as it may have; revoke some or let them expire",
-            new.agent_id
-        )));
-    }
+    need_room(engine, &new.agent_id, now)?;
     engine.ensure_auditable()?;
     // Not `change`: between memory and the record it is looked whether the agent still stands.
-    let secret = Secret::random("at_")?;
+    let secret = Secret::random(prefix(new.kind))?;
     let row = TokenRow {
         id: ids::new("tok_"),
         hash: secret.fingerprint(),
@@ -85,6 +81,7 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
         revoked: false,
         issued_by: Some(key.id.clone()),
         agent_version,
+        kind: new.kind,
     };
     if !engine.store.insert_token(row.clone(), now).await? {
         engine.sync().await?;
@@ -98,9 +95,27 @@ pub(crate) async fn issue(engine: &Engine, key: &Key, new: NewToken) -> Result<I
     engine.sync().await?;
     still_there(engine, key, &row)?;
     let about = json!({ "token_id": row.id, "scopes": *row.scopes, "audience": *row.audience, "ttl": new.ttl,
-                        "session_id": row.session_id });
+                        "session_id": row.session_id, "kind": row.kind });
     engine.record_audit(record(key, "token.issued", &row.agent_id, about)).await?;
     Ok(Issued { secret, row, at: now })
+}
+
+/// Refuses another token for an agent that has as many as it may have.
+fn need_room(engine: &Engine, agent_id: &str, now: Timestamp) -> Result<(), Error> {
+    if !engine.registry.tokens.is_full(agent_id, now) {
+        return Ok(());
+    }
+    Err(Error::too_many(format!(
+        "agent {agent_id:?} has as many live tokens as it may have; revoke some or let them expire"
+    )))
+}
+
+/// What the secret of a token of this kind begins with.
+fn prefix(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::Federation => "fed_",
+        _ => "at_",
+    }
 }
 
 /// Refuses a token that was taken back as it was issued.
@@ -181,7 +196,7 @@ pub(crate) fn worth(
     target: Option<&str>,
     required: &[String],
 ) -> Result<Worth, String> {
-    let found = live(engine, reach.key, &Fingerprint::from_text(token))
+    let found = live(engine, reach.key, TokenKind::Agent, token)
         .filter(|found| reach.covers(&found.agent.agent.id))
         .ok_or_else(|| "the token does not work".to_owned())?;
     let taken = target.is_some() || found.token.is_for_key(reach.key, None);
@@ -196,7 +211,14 @@ pub(crate) fn worth(
     }
 }
 
-/// Revokes a token and the sessions made from it; returns whether that is stored.
+/// What this federation token is worth, wherever it is used; `None` where it does not work, or the key does not reach it.
+pub(crate) fn federated(engine: &Engine, reach: Reach<'_>, token: &str) -> Option<Worth> {
+    let found = live(engine, reach.key, TokenKind::Federation, token)
+        .filter(|found| reach.covers(&found.agent.agent.id))?;
+    Some(Worth { scopes: found.scopes(), token: found.token })
+}
+
+/// Revokes a token of this kind and the sessions made from it; returns whether that is stored.
 ///
 /// # Errors
 ///
@@ -204,13 +226,17 @@ pub(crate) fn worth(
 pub(crate) async fn revoke(
     engine: &Engine,
     reach: Reach<'_>,
+    kind: TokenKind,
     token: &str,
     reason: &str,
 ) -> Result<bool, Error> {
     let key = reach.key;
     let hash = Fingerprint::from_text(token);
-    let is = |token: &TokenEntry| token.row.hash == hash && token.row.org_id == key.org_id;
-    let known = engine.registry.tokens.get(&key.org_id, &hash);
+    let is = |token: &TokenEntry| {
+        let row = &token.row;
+        row.hash == hash && row.org_id == key.org_id && row.kind == kind
+    };
+    let known = engine.registry.tokens.get(&key.org_id, kind, &hash);
     let token = known
         .or_else(|| engine.taking_token(is))
         .filter(|token| reach.covers(&token.row.agent_id))
@@ -282,9 +308,10 @@ impl Working {
     }
 }
 
-/// The token with this fingerprint, if it works now.
-fn live(engine: &Engine, key: &Key, hash: &Fingerprint) -> Option<Working> {
-    let token = engine.registry.tokens.get(&key.org_id, hash)?;
+/// The token of this kind with this text, if it works now.
+fn live(engine: &Engine, key: &Key, kind: TokenKind, token: &str) -> Option<Working> {
+    let hash = Fingerprint::from_text(token);
+    let token = engine.registry.tokens.get(&key.org_id, kind, &hash)?;
     let agent = engine.registry.agents.get(&key.org_id, &token.row.agent_id)?;
     let works = engine.registry.works(&token, engine.clock.now())
         && agent.agent.status == AgentStatus::Active;

@@ -16,11 +16,12 @@ const INSERT: &str = "INSERT INTO agents (id, org_id, name, framework, public_ke
                       capabilities, metadata, floor_mode, created_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)";
 const LIST: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
-                    floor_mode, floor_ceiling, created_at, version, past FROM agents \
+                    floor_mode, floor_ceiling, created_at, version, past, requires_proof FROM agents \
                     WHERE id NOT LIKE 'operators/%' ORDER BY created_at, id";
 const BY_ID: &str = "SELECT id, org_id, name, framework, public_key, status, capabilities, metadata, \
-                     floor_mode, floor_ceiling, created_at, version, past FROM agents WHERE id = $1";
-const CHANGE: &str = "UPDATE agents SET name = $2, capabilities = $3, metadata = $4, version = $5, past = $6 \
+                     floor_mode, floor_ceiling, created_at, version, past, requires_proof FROM agents WHERE id = $1";
+const CHANGE: &str = "UPDATE agents SET name = $2, capabilities = $3, metadata = $4, version = $5, past = $6, \
+                      requires_proof = $7 \
                       WHERE id = $1 AND status <> 'revoked'";
 const SET_STATUS: &str = "UPDATE agents SET status = $2 WHERE id = $1 AND status <> 'revoked'";
 const REVOKE: &str = "UPDATE agents SET status = 'revoked', revoked_at = $2, revoked_for = $3 \
@@ -67,6 +68,7 @@ from_row! {
         created_at: i64,
         version: i64,
         past: String,
+        requires_proof: bool,
     }
 }
 
@@ -82,6 +84,7 @@ impl TryFrom<Raw> for AgentRow {
             raw.status.parse().map_err(|_| unreadable("status", "not the status of an agent"))?;
         agent.capabilities = from_json("capabilities", &raw.capabilities)?;
         agent.metadata = from_json("metadata", &raw.metadata)?;
+        agent.requires_proof = raw.requires_proof;
         agent.created_at = Some(from_micros("created_at", raw.created_at)?);
         Ok(Self {
             agent,
@@ -192,6 +195,7 @@ impl Store {
                 .bind(to_json(&agent.metadata))
                 .bind(after.versions.now)
                 .bind(after.versions.past())
+                .bind(agent.requires_proof)
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -39,10 +39,11 @@ pub(crate) enum Kind {
     Task,
     Card,
     CardKey,
+    FederationProvider,
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Agent,
         Self::Key,
         Self::Token,
@@ -55,6 +56,7 @@ impl Kind {
         Self::Task,
         Self::Card,
         Self::CardKey,
+        Self::FederationProvider,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -71,6 +73,7 @@ impl Kind {
             Self::Task => "task",
             Self::Card => "card",
             Self::CardKey => "card_key",
+            Self::FederationProvider => "federation_provider",
         }
     }
 }

@@ -92,6 +92,9 @@ const TOKENS_OF_TOKEN: &str = revoke_tokens_in!("SELECT id FROM sessions WHERE t
 const SESSIONS_OF_TOKEN: &str = end_sessions!("SELECT id FROM sessions WHERE token_id = $1");
 const TOKENS_OF_SESSION: &str = revoke_tokens_in!("SELECT id FROM sessions WHERE id = $1");
 const SESSIONS_OF_SESSION: &str = end_sessions!("SELECT id FROM sessions WHERE id = $1");
+const TOKENS_OF_PROVIDER: &str =
+    revoke_tokens_in!("SELECT id FROM sessions WHERE provider_id = $1");
+const SESSIONS_OF_PROVIDER: &str = end_sessions!("SELECT id FROM sessions WHERE provider_id = $1");
 const TOKENS_OF_KEY: &str = revoke_tokens_in!(
     "SELECT id FROM sessions WHERE opened_by = $1 UNION SELECT sessions.id FROM tokens \
      JOIN sessions ON sessions.token_id = tokens.id WHERE tokens.issued_by = $1"
@@ -128,6 +131,18 @@ pub(super) async fn take_session(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     for statement in [TOKENS_OF_SESSION, SESSIONS_OF_SESSION] {
+        run(transaction, statement, id, now).await?;
+    }
+    Ok(())
+}
+
+/// Ends every session that a federation provider vouched for, with all that was made from it.
+pub(super) async fn take_provider(
+    transaction: &mut Transaction,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for statement in [TOKENS_OF_PROVIDER, SESSIONS_OF_PROVIDER] {
         run(transaction, statement, id, now).await?;
     }
     Ok(())

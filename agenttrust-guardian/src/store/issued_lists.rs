@@ -9,7 +9,7 @@ use super::{Place, Store, StoreError, from_json, from_micros, unreadable};
 
 // What was revoked and has expired since was revoked.
 const TOKENS: &str = "SELECT id, agent_id, scopes, audience, session_id, issued_by, issued_at, \
-    expires_at, revoked_at FROM tokens WHERE org_id = $1 AND ($2 IS NULL OR agent_id = $2) \
+    expires_at, revoked_at, kind FROM tokens WHERE org_id = $1 AND ($2 IS NULL OR agent_id = $2) \
     AND ($3 IS NULL OR issued_by = $3) \
     AND ($4 IS NULL OR CASE WHEN revoked_at IS NOT NULL THEN 'revoked' \
     WHEN expires_at <= $5 THEN 'expired' ELSE 'active' END = $4) \
@@ -19,6 +19,7 @@ const TOKENS: &str = "SELECT id, agent_id, scopes, audience, session_id, issued_
 // A session goes with its token, also where it was opened in the moment in which that was revoked.
 const SESSIONS: &str = "SELECT * FROM (SELECT s.id, s.org_id, s.agent_id, s.source, s.server_id, s.mode, \
     s.scope_ceiling, s.token_id, s.delegation_id, s.opened_by, s.gateway, s.created_at, s.expires_at, \
+    s.provider_id, s.issuer, s.trust_level, \
     CASE WHEN s.ended_at IS NOT NULL OR EXISTS (SELECT 1 FROM tokens t WHERE t.id = s.token_id \
     AND t.revoked_at IS NOT NULL) THEN 'revoked' WHEN s.expires_at <= $5 THEN 'expired' \
     ELSE 'open' END AS state, \
@@ -90,12 +91,15 @@ from_row! {
         issued_at: i64,
         expires_at: i64,
         revoked_at: Option<i64>,
+        kind: String,
     }
 }
 
 impl RawToken {
     fn at(self, now: Timestamp) -> Result<IssuedToken, sqlx::Error> {
         let mut token = IssuedToken::new(self.id, self.agent_id);
+        token.kind =
+            self.kind.parse().map_err(|_| unreadable("kind", "not the kind of a token"))?;
         token.scopes = from_json("scopes", &self.scopes)?;
         token.audience = from_json("audience", &self.audience)?;
         token.session_id = self.session_id;
@@ -128,6 +132,9 @@ from_row! {
         gateway: Option<String>,
         created_at: i64,
         expires_at: i64,
+        provider_id: Option<String>,
+        issuer: Option<String>,
+        trust_level: Option<String>,
         state: String,
         total_calls: i64,
         read_calls: i64,
@@ -164,6 +171,9 @@ impl TryFrom<RawSession> for Session {
         session.delegation_id = raw.delegation_id;
         session.opened_by = raw.opened_by;
         session.gateway = raw.gateway;
+        session.provider_id = raw.provider_id;
+        session.issuer = raw.issuer;
+        session.trust_level = raw.trust_level;
         session.total_calls = raw.total_calls.unsigned_abs();
         session.read_calls = raw.read_calls.unsigned_abs();
         session.write_calls = session.total_calls.saturating_sub(session.read_calls);

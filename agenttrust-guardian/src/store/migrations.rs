@@ -33,6 +33,8 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0020_tasks_as_seen"
     "0021_task_push_sessions"
     "0022_approvals_of_messages"
+    "0023_federation"
+    "0024_workload_identity"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -54,6 +56,8 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0017_tasks_as_seen"
     "0018_task_push_sessions"
     "0019_approvals_of_messages"
+    "0020_federation"
+    "0021_workload_identity"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agenttrust::Timestamp;
-use agenttrust::model::{SessionMode, SessionSource};
+use agenttrust::model::{SessionMode, SessionSource, TrustLevel};
 
 use super::changes::{Kind, note};
 use super::db::query;
@@ -17,19 +17,29 @@ use crate::domain::lists;
 // this process's own client is in no table, and is never revoked.
 const INSERT: &str = "INSERT INTO sessions (id, org_id, agent_id, source, server_id, mode, \
                       scope_ceiling, token_id, created_at, expires_at, \
-                      opened_by, gateway, agent_version, delegation_id) \
-                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 \
+                      opened_by, gateway, agent_version, delegation_id, \
+                      provider_id, provider_version, issuer, trust_level, federated_hash, \
+                      key_thumbprint, workload_hash, workload_key_id) \
+                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+                      $20, $21, $22 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $3 AND status = 'active') \
                       AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $11 AND revoked_at IS NOT NULL) \
                       AND ($8 IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = $8 \
                       AND agent_id = $3 AND revoked_at IS NULL AND expires_at > $9)) \
+                      AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $22 AND revoked_at IS NOT NULL) \
                       AND ($14 IS NULL OR EXISTS (SELECT 1 FROM delegations WHERE id = $14 \
-                      AND to_agent_id = $3 AND revoked_at IS NULL AND expires_at > $9))";
+                      AND to_agent_id = $3 AND revoked_at IS NULL AND expires_at > $9)) \
+                      AND ($15 IS NULL OR EXISTS (SELECT 1 FROM federation_providers WHERE id = $15 \
+                      AND org_id = $2 AND version = $16))";
 const LIVE: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                    created_at, expires_at, ended_at, opened_by, gateway, agent_version, delegation_id FROM sessions \
+                    created_at, expires_at, ended_at, opened_by, gateway, agent_version, delegation_id, \
+                    provider_id, provider_version, issuer, trust_level, federated_hash, \
+                    key_thumbprint, workload_hash, workload_key_id FROM sessions \
                     WHERE ended_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, org_id, agent_id, source, server_id, mode, scope_ceiling, token_id, \
-                     created_at, expires_at, ended_at, opened_by, gateway, agent_version, delegation_id FROM sessions \
+                     created_at, expires_at, ended_at, opened_by, gateway, agent_version, delegation_id, \
+                     provider_id, provider_version, issuer, trust_level, federated_hash, \
+                     key_thumbprint, workload_hash, workload_key_id FROM sessions \
                      WHERE id = $1";
 const PRUNE_COUNTS: &str = "DELETE FROM session_counts WHERE session_id IN (SELECT id FROM sessions \
                             WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2)";
@@ -58,12 +68,43 @@ pub(crate) struct SessionRow {
     pub(crate) agent_version: i64,
     /// The delegation that it was opened from.
     pub(crate) delegation_id: Option<String>,
+    /// Who vouched for whom it was opened for.
+    pub(crate) federated: Option<Federated>,
+    /// The workload token that it was opened from.
+    pub(crate) workload: Option<BoundWorkload>,
+}
+
+/// The workload token that a session was opened from, which is bound to a key.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundWorkload {
+    /// The thumbprint of that key.
+    pub(crate) thumbprint: String,
+    /// The fingerprint of the token, in hexadecimal.
+    pub(crate) token_hash: String,
+    /// The API key that the token was issued with.
+    pub(crate) issued_by: String,
+}
+
+/// Who vouched for whom a session was opened for.
+#[derive(Clone, Debug)]
+pub(crate) struct Federated {
+    pub(crate) provider_id: String,
+    /// Which of its versions this goes by.
+    pub(crate) provider_version: i64,
+    pub(crate) issuer: String,
+    /// How far the provider was trusted then.
+    pub(crate) trust_level: TrustLevel,
+    /// The fingerprint of the token that was shown, in hexadecimal.
+    pub(crate) token_hash: String,
 }
 
 impl SessionRow {
-    /// The id of the token or the delegation that it was made from.
+    /// The id of the token or the delegation that it was made from; of a token of others or of a workload, its
+    /// fingerprint.
     pub(crate) fn origin(&self) -> Option<&str> {
-        self.token_id.as_deref().or(self.delegation_id.as_deref())
+        let foreign = self.federated.as_ref().map(|federated| federated.token_hash.as_str());
+        let workload = self.workload.as_ref().map(|workload| workload.token_hash.as_str());
+        self.token_id.as_deref().or(self.delegation_id.as_deref()).or(foreign).or(workload)
     }
 }
 
@@ -84,14 +125,24 @@ from_row! {
         gateway: Option<String>,
         agent_version: i64,
         delegation_id: Option<String>,
+        provider_id: Option<String>,
+        provider_version: Option<i64>,
+        issuer: Option<String>,
+        trust_level: Option<String>,
+        federated_hash: Option<String>,
+        key_thumbprint: Option<String>,
+        workload_hash: Option<String>,
+        workload_key_id: Option<String>,
     }
 }
 
 impl TryFrom<Raw> for SessionRow {
     type Error = sqlx::Error;
 
-    fn try_from(raw: Raw) -> Result<Self, sqlx::Error> {
+    fn try_from(mut raw: Raw) -> Result<Self, sqlx::Error> {
         Ok(Self {
+            workload: workload(&mut raw),
+            federated: raw.provider_id.take().map(|id| federated(id, &raw)).transpose()?,
             source: raw
                 .source
                 .parse()
@@ -117,9 +168,29 @@ impl TryFrom<Raw> for SessionRow {
     }
 }
 
+fn federated(provider_id: String, raw: &Raw) -> Result<Federated, sqlx::Error> {
+    let trust_level = raw.trust_level.as_deref().and_then(|level| level.parse().ok());
+    Ok(Federated {
+        provider_id,
+        provider_version: raw.provider_version.unwrap_or_default(),
+        issuer: raw.issuer.clone().unwrap_or_default(),
+        trust_level: trust_level
+            .ok_or_else(|| unreadable("trust_level", "not a level of trust"))?,
+        token_hash: raw.federated_hash.clone().unwrap_or_default(),
+    })
+}
+
+fn workload(raw: &mut Raw) -> Option<BoundWorkload> {
+    Some(BoundWorkload {
+        thumbprint: raw.key_thumbprint.take()?,
+        token_hash: raw.workload_hash.take()?,
+        issued_by: raw.workload_key_id.take()?,
+    })
+}
+
 impl Store {
     /// Keeps a new session; `false` when its agent is not active any more, its token or delegation does not
-    /// work, or its key is revoked.
+    /// work, its federation provider is gone or takes less by now, or its key is revoked.
     pub(crate) async fn insert_session(&self, session: SessionRow) -> Result<bool, StoreError> {
         self.run(move |db| async move {
             let mut transaction = db.begin().await?;
@@ -130,6 +201,12 @@ impl Store {
             if let Some(delegation_id) = &session.delegation_id {
                 delegations::lock_chain(&mut transaction, delegation_id).await?;
             }
+            // Behind the key, as where the provider is removed with its key.
+            if let Some(federated) = &session.federated {
+                transaction.lock(&federated.provider_id).await?;
+            }
+            let federated = session.federated.as_ref();
+            let workload = session.workload.as_ref();
             let done = query(INSERT)
                 .bind(&session.id)
                 .bind(&session.org_id)
@@ -145,6 +222,14 @@ impl Store {
                 .bind(session.gateway)
                 .bind(session.agent_version)
                 .bind(session.delegation_id)
+                .bind(federated.map(|it| it.provider_id.as_str()))
+                .bind(federated.map(|it| it.provider_version))
+                .bind(federated.map(|it| it.issuer.as_str()))
+                .bind(federated.map(|it| it.trust_level.as_str()))
+                .bind(federated.map(|it| it.token_hash.as_str()))
+                .bind(workload.map(|it| it.thumbprint.as_str()))
+                .bind(workload.map(|it| it.token_hash.as_str()))
+                .bind(workload.map(|it| it.issued_by.as_str()))
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use agenttrust::Timestamp;
+use agenttrust::model::TokenKind;
 
 use super::changes::{Kind, note};
 use super::db::query;
@@ -14,14 +15,14 @@ use crate::domain::{Fingerprint, lists};
 // One statement with its conditions, so that no revocation falls between looking and writing. The key of
 // this process's own client is in no table, and is never revoked.
 const INSERT: &str = "INSERT INTO tokens (id, hash, org_id, agent_id, scopes, audience, session_id, \
-                      issued_at, expires_at, issued_by, agent_version) \
-                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
+                      issued_at, expires_at, issued_by, agent_version, kind) \
+                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
                       WHERE EXISTS (SELECT 1 FROM agents WHERE id = $4 AND status = 'active') \
                       AND NOT EXISTS (SELECT 1 FROM keys WHERE id = $10 AND revoked_at IS NOT NULL)";
 const LIVE: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
-                    revoked_at, issued_by, agent_version FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
+                    revoked_at, issued_by, agent_version, kind FROM tokens WHERE revoked_at IS NULL AND expires_at > $1";
 const BY_ID: &str = "SELECT id, hash, org_id, agent_id, scopes, audience, session_id, expires_at, \
-                     revoked_at, issued_by, agent_version FROM tokens WHERE id = $1";
+                     revoked_at, issued_by, agent_version, kind FROM tokens WHERE id = $1";
 const PRUNE: &str = "DELETE FROM tokens WHERE id IN \
                      (SELECT id FROM tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
@@ -42,6 +43,7 @@ pub(crate) struct TokenRow {
     pub(crate) issued_by: Option<String>,
     /// Which of its sets of capabilities the agent had then.
     pub(crate) agent_version: i64,
+    pub(crate) kind: TokenKind,
 }
 
 from_row! {
@@ -57,6 +59,7 @@ from_row! {
         revoked_at: Option<i64>,
         issued_by: Option<String>,
         agent_version: i64,
+        kind: String,
     }
 }
 
@@ -71,6 +74,7 @@ impl TryFrom<Raw> for TokenRow {
             audience: lists::shared(from_json("audience", &raw.audience)?),
             expires_at: from_micros("expires_at", raw.expires_at)?,
             revoked: raw.revoked_at.is_some(),
+            kind: raw.kind.parse().map_err(|_| unreadable("kind", "not the kind of a token"))?,
             id: raw.id,
             org_id: raw.org_id,
             agent_id: raw.agent_id,
@@ -106,6 +110,7 @@ impl Store {
                 .bind(token.expires_at.unix_micros())
                 .bind(token.issued_by)
                 .bind(token.agent_version)
+                .bind(token.kind.as_str())
                 .execute(&mut transaction)
                 .await?;
             if done == 0 {

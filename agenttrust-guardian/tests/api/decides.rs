@@ -48,6 +48,23 @@ async fn unknown_agent_is_404_and_a_suspended_or_revoked_one_is_denied() {
 }
 
 #[tokio::test]
+async fn agent_that_must_prove_itself_is_denied_without_a_proof_unless_it_may_do_nothing_anyway() {
+    let api = open().await;
+    let pair = agenttrust::generate_agent_key().unwrap();
+    let body =
+        json!({ "name": "worker", "capabilities": ["search"], "public_key": pair.public_key_pem });
+    let agent = api.post("/api/v1/agents", ADMIN, body).await.ok().text("id");
+    let path = format!("/api/v1/agents/{agent}");
+    let body = Some(json!({ "requires_proof": true }));
+    api.ask(axum::http::Method::PATCH, &path, ADMIN, body).await.ok();
+    api.check(ADMIN, &agent, "search").await.denied("needs a proof that it has its private key");
+    api.check(ADMIN, &agent, "db_delete").await.denied("needs a proof");
+    api.check_in(ADMIN, &agent, "search", "ats_never").await.denied("is not open");
+    api.post(&format!("{path}/suspend"), ADMIN, json!({})).await.ok();
+    api.check(ADMIN, &agent, "search").await.denied("suspended");
+}
+
+#[tokio::test]
 async fn revoking_an_agent_revokes_its_tokens_and_sessions() {
     let api = open().await;
     let (agent, key) = api.worker().await;

@@ -13,6 +13,10 @@ struct Own {
     agent: String,
     token: String,
     token_id: String,
+    /// An opaque token of federation.
+    federated: String,
+    /// A workload token.
+    workload: String,
     session: String,
     approval: String,
     opening: String,
@@ -31,6 +35,11 @@ impl Own {
     async fn of(api: &Api, agent: String, key: &str) -> Self {
         let body = json!({ "agent_id": agent, "scopes": [] });
         let issued = api.post("/api/v1/agent-tokens/issue", key, body).await.ok();
+        let body = json!({ "agent_id": agent, "scopes": [] });
+        let federated = api.post("/api/v1/federation/tokens/issue", key, body).await.ok();
+        let federated = federated.text("token");
+        let body = json!({ "agent_id": agent });
+        let workload = api.post("/api/v1/wimse/token", key, body).await.ok().text("token");
         let session = api.session(key, &agent, json!({})).await.ok().text("session_id");
         let input = json!({ "table": "users" });
         let digest = agenttrust::guard::digest::commit(&DIGEST_KEY, &input).unwrap();
@@ -47,7 +56,20 @@ impl Own {
         let server = api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
         api.post(&format!("/api/v1/agents/{agent}/card"), ADMIN, json!({})).await.ok();
         let task = fetched_task(api, &agent).await;
-        Self { agent, token, token_id, session, approval, opening, giver, delegation, server, task }
+        Self {
+            agent,
+            token,
+            token_id,
+            federated,
+            workload,
+            session,
+            approval,
+            opening,
+            giver,
+            delegation,
+            server,
+            task,
+        }
     }
 }
 
@@ -60,8 +82,10 @@ enum Keeps {
     Hides,
     /// Nothing of another's is in its list.
     Lists,
-    /// A token of another's does not work.
+    /// A token of another's does not work, which is an answer.
     Inactive,
+    /// A token of another's does not work, and so whoever has it is not known.
+    Refuses,
     /// It is about no agent in particular, and takes what the named one says.
     Speaks,
 }
@@ -75,6 +99,9 @@ const TABLE: &[(&str, &str, Keeps)] = &[
     ("post", "/api/v1/agents/{agent}/inbox/{task_id}/complete", Keeps::Forbids),
     ("post", "/api/v1/agents/{agent}/inbox/{task_id}/fail", Keeps::Forbids),
     ("post", "/api/v1/agents/{agent}/inbox/{task_id}/extend", Keeps::Forbids),
+    ("post", "/api/v1/agents/{agent}/challenge", Keeps::Forbids),
+    ("post", "/api/v1/wimse/token", Keeps::Forbids),
+    ("post", "/api/v1/wimse/verify", Keeps::Inactive),
     ("get", "/api/v1/agent-tokens", Keeps::Lists),
     ("get", "/api/v1/agent-tokens?agent_id={agent}", Keeps::Forbids),
     ("post", "/api/v1/agent-tokens/issue", Keeps::Forbids),
@@ -96,6 +123,11 @@ const TABLE: &[(&str, &str, Keeps)] = &[
     ("get", "/api/v1/delegations/{delegation}", Keeps::Hides),
     ("delete", "/api/v1/delegations/{delegation}", Keeps::Hides),
     ("post", "/api/v1/delegations/{delegation}/session", Keeps::Hides),
+    ("post", "/api/v1/federation/tokens/verify", Keeps::Inactive),
+    ("post", "/api/v1/federation/tokens/introspect", Keeps::Inactive),
+    ("post", "/api/v1/federation/tokens/issue", Keeps::Forbids),
+    ("post", "/api/v1/federation/tokens/revoke", Keeps::Hides),
+    ("post", "/api/v1/federation/sessions/init", Keeps::Refuses),
     ("get", "/mcp/approvals", Keeps::Lists),
     ("get", "/mcp/approvals?agent_id={agent}", Keeps::Forbids),
     ("get", "/mcp/approvals/{approval}", Keeps::Hides),
@@ -114,7 +146,14 @@ fn body(method: &str, path: &str, own: &Own) -> Option<Value> {
         (_, "/api/v1/delegations") => Some(json!({
             "from_agent_id": agent, "to_agent_id": own.giver, "scope": ["search"],
         })),
-        (_, "/api/v1/agent-tokens/issue") => Some(json!({ "agent_id": agent, "scopes": [] })),
+        (_, "/api/v1/agent-tokens/issue" | "/api/v1/federation/tokens/issue") => {
+            Some(json!({ "agent_id": agent, "scopes": [] }))
+        }
+        (_, path) if path.starts_with("/api/v1/federation/") => {
+            Some(json!({ "token": own.federated }))
+        }
+        (_, "/api/v1/wimse/token") => Some(json!({ "agent_id": agent })),
+        (_, "/api/v1/wimse/verify") => Some(json!({ "token": own.workload })),
         (_, "/api/v1/agenttrust/check") => {
             Some(json!({ "agent_id": agent, "action_name": "search", "session_id": "shared" }))
         }
@@ -180,7 +219,13 @@ async fn x_agent_id_is_kept_by_every_endpoint_that_the_key_of_an_agent_reaches()
                 assert!(said.contains(&own.agent), "{at}: {said}");
                 assert!(!said.contains(&others.agent), "{at}: {said}");
             }
-            Keeps::Inactive => assert_eq!(answer.ok().body["active"], false, "{at}"),
+            Keeps::Refuses => {
+                answer.refused(401, "AUTH_FAILED");
+            }
+            Keeps::Inactive => {
+                let body = answer.ok().body;
+                assert_eq!(body.get("active").unwrap_or(&body["valid"]), false, "{at}");
+            }
             Keeps::Speaks => {
                 answer.ok();
             }

@@ -1,8 +1,8 @@
 //! Several organisations in one Guardian: none reaches what is another's, nor learns that it is there.
 
 use agenttrust_guardian::Role;
-use agenttrust_testkit::ADMIN;
 use agenttrust_testkit::postgres::Fresh;
+use agenttrust_testkit::{ADMIN, Issuer};
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
@@ -25,6 +25,26 @@ struct Things {
     /// One to this agent, from another.
     delegation: String,
     mcp_server: String,
+    /// A federation provider, its issuer, and a federated token of the agent.
+    provider: String,
+    issuer: Issuer,
+    federated: String,
+}
+
+const AUDIENCE: &str = "https://guardian.example";
+
+/// A provider of an issuer of others, all of whose tokens are this agent, and an opaque token of the agent.
+async fn federation(api: &Api, admin: &str, agent: &str) -> (String, Issuer, String) {
+    let issuer = Issuer::start().await;
+    let body = json!({
+        "issuer": issuer.url(), "name": "partner", "audiences": [AUDIENCE], "rules": [{ "agent_id": agent }],
+    });
+    api.post("/api/v1/federation/providers", admin, body).await.ok();
+    let listed = api.get("/api/v1/federation/providers", admin).await.ok().body;
+    let provider = listed["providers"][0]["id"].as_str().unwrap().to_owned();
+    let body = json!({ "agent_id": agent, "scopes": [] });
+    let issued = api.post("/api/v1/federation/tokens/issue", admin, body).await.ok();
+    (provider, issuer, issued.text("token"))
 }
 
 async fn things(api: &Api, admin: &str) -> Things {
@@ -50,6 +70,7 @@ async fn things(api: &Api, admin: &str) -> Things {
     let body = json!({ "name": "files", "url": "https://mcp.example.com/" });
     let mcp_server = api.post("/mcp/servers", admin, body).await.ok().text("id");
     api.post(&format!("/api/v1/agents/{agent}/card"), admin, json!({})).await.ok();
+    let (provider, issuer, federated) = federation(api, admin, &agent).await;
     Things {
         agent,
         token,
@@ -61,12 +82,34 @@ async fn things(api: &Api, admin: &str) -> Things {
         check_id,
         delegation,
         mcp_server,
+        provider,
+        issuer,
+        federated,
     }
 }
 
 /// Requests that name what is of one organisation, and the status with which each is answered to another.
 fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
-    [requests_of_things(of), requests_of_a_lease(&of.agent)].concat()
+    [requests_of_things(of), requests_of_a_lease(&of.agent), requests_of_federation(of)].concat()
+}
+
+/// Those that name a provider, or a token that speaks for the agent.
+fn requests_of_federation(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
+    let Things { agent, provider, issuer, federated, .. } = of;
+    let provider = format!("/api/v1/federation/providers/{provider}");
+    let theirs = issuer.token("ada", json!({ "aud": AUDIENCE }));
+    let post = |what: &str, body: Value, expected: u16| {
+        (Method::POST, format!("/api/v1/federation/{what}"), Some(body), expected)
+    };
+    vec![
+        (Method::GET, provider.clone(), None, 404),
+        (Method::PATCH, provider.clone(), Some(json!({ "name": "x" })), 404),
+        (Method::DELETE, provider, None, 404),
+        post("tokens/issue", json!({ "agent_id": agent, "scopes": [] }), 404),
+        post("tokens/revoke", json!({ "token": federated }), 404),
+        post("sessions/init", json!({ "token": federated }), 401),
+        post("sessions/init", json!({ "token": theirs }), 401),
+    ]
 }
 
 fn requests_of_things(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
@@ -95,7 +138,10 @@ fn requests_of_things(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> 
         // Before it is published, to everybody.
         get(format!("/a2a/agents/{agent}/agent.json")),
         get(format!("/a2a/agents/{agent}/.well-known/agent-card.json")),
+        get(format!("/.well-known/oauth-protected-resource/a2a/agents/{agent}")),
         post(&format!("{tokens}/issue"), json!({ "agent_id": agent, "scopes": [] })),
+        act(format!("/api/v1/agents/{agent}/challenge")),
+        post("/api/v1/wimse/token", json!({ "agent_id": agent })),
         post(&format!("{tokens}/revoke"), json!({ "token": token, "reason": "" })),
         (Method::POST, init, Some(json!({ "token": token })), 401),
         post("/mcp/sessions/init", json!({ "agent_id": agent, "server_id": "files" })),
@@ -144,7 +190,7 @@ fn requests_of_a_lease(agent: &str) -> Vec<(Method, String, Option<Value>, u16)>
 
 #[tokio::test]
 async fn every_endpoint_that_names_a_thing_is_tried_by_another_organisation() {
-    let api = open().await;
+    let api = open_with(|builder| builder.allow_private_targets(true)).await;
     let document = api.get("/openapi.json", "").await.ok().body;
     let tried = requests(&things(&api, ADMIN).await);
     let is_tried = |method: &str, route: &str| {
@@ -174,6 +220,15 @@ async fn reaches_nothing(api: &Api, key: &str, of: &Things) {
     let body = json!({ "token": of.token });
     let looked = api.post("/api/v1/agent-tokens/introspect", key, body).await.ok();
     assert_eq!(looked.body["active"], false, "{looked:?}");
+    let theirs = of.issuer.token("ada", json!({ "aud": AUDIENCE }));
+    for token in [&theirs, &of.federated] {
+        let body = json!({ "token": token });
+        let looked = api.post("/api/v1/federation/tokens/verify", key, body.clone()).await.ok();
+        assert_eq!(looked.body["valid"], false, "{looked:?}");
+        let tested = api.post("/api/v1/federation/test", key, body).await.ok();
+        assert_eq!(tested.body["ok"], false, "{tested:?}");
+        assert!(!tested.body.to_string().contains(&of.agent), "{tested:?}");
+    }
 }
 
 /// What the lists of this admin show, as one text.
@@ -190,6 +245,7 @@ async fn seen(api: &Api, admin: &str) -> String {
         "/api/v1/policies",
         "/api/v1/tools",
         "/mcp/servers",
+        "/api/v1/federation/providers",
         "/api/v1/audit?limit=1000",
         "/api/v1/audit/export",
     ] {
@@ -200,7 +256,13 @@ async fn seen(api: &Api, admin: &str) -> String {
 
 /// What an answer says, but for the rows of the audit that repeat to who asked in vain what it named itself.
 fn without_own_words(mut body: Value) -> String {
-    const REFUSED: [&str; 2] = ["delegation.refused", "mcp_server.refused"];
+    const REFUSED: [&str; 5] = [
+        "delegation.refused",
+        "federation.provider_refused",
+        "federation.tested",
+        "federation.token_refused",
+        "mcp_server.refused",
+    ];
     if let Some(entries) = body.get_mut("entries").and_then(Value::as_array_mut) {
         entries.retain(|entry| !REFUSED.iter().any(|kind| entry["kind"] == *kind));
     }
@@ -229,6 +291,7 @@ async fn organisations_are_kept_apart(api: Api) {
             &mine.approval,
             &mine.key_id,
             &mine.webhook,
+            &mine.provider,
         ] {
             assert!(sees.contains(id.as_str()), "{id} is not seen by those whose it is");
         }
@@ -240,6 +303,7 @@ async fn organisations_are_kept_apart(api: Api) {
             &others.key_id,
             &others.webhook,
             &others.check_id,
+            &others.provider,
         ] {
             assert!(!sees.contains(id.as_str()), "{id} is seen by others");
         }
@@ -263,14 +327,19 @@ async fn organisations_are_kept_apart(api: Api) {
 
 #[tokio::test]
 async fn organisations_are_kept_apart_on_sqlite() {
-    organisations_are_kept_apart(open().await).await;
+    organisations_are_kept_apart(open_with(|builder| builder.allow_private_targets(true)).await)
+        .await;
 }
 
 #[tokio::test]
 async fn organisations_are_kept_apart_on_postgres() {
     let Some(fresh) = Fresh::or_skip() else { return };
     organisations_are_kept_apart(
-        open_with(|builder| builder.database(fresh.url()).secret_key("0f1e".repeat(16))).await,
+        open_with(|builder| {
+            let builder = builder.database(fresh.url()).secret_key("0f1e".repeat(16));
+            builder.allow_private_targets(true)
+        })
+        .await,
     )
     .await;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agenttrust_guardian::Role;
-use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::{ADMIN, Issuer};
 use axum::http::Method;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -27,11 +27,45 @@ pub(crate) struct Subjects {
     webhook: String,
     /// An MCP server, and the digest of its tool `search`, where one is needed.
     mcp_server: (String, String),
+    /// An issuer of others, its provider and a federated token of ours, where they are needed.
+    federation: Option<Federation>,
     digest: String,
     /// A task in the inbox of the agent, and the lease by which it was fetched, where one is needed.
     task: (String, String),
     /// Where the policies are read from, for the one endpoint that reads them again.
     _folder: Option<tempfile::TempDir>,
+}
+
+/// What requests about federation are about.
+struct Federation {
+    issuer: Issuer,
+    /// Its provider, where a route is about one.
+    provider: String,
+    /// An opaque one of ours.
+    token: String,
+}
+
+impl Federation {
+    async fn of(harness: &Harness, about: impl Fn(&str) -> bool) -> Option<Self> {
+        if !about("/api/v1/federation/") {
+            return None;
+        }
+        let issuer = Issuer::start().await;
+        let provider = match about("/api/v1/federation/providers/{id}") {
+            true => {
+                let new = json!({
+                    "issuer": issuer.url(), "name": "partner", "audiences": ["https://guardian.example"],
+                });
+                harness.post("/api/v1/federation/providers", ADMIN, new).await.ok();
+                let listed = harness.get("/api/v1/federation/providers", ADMIN).await.ok().body;
+                listed["providers"][0]["id"].as_str().unwrap().to_owned()
+            }
+            false => String::new(),
+        };
+        let new = json!({ "agent_id": harness.agent, "scopes": [] });
+        let issued = harness.post("/api/v1/federation/tokens/issue", ADMIN, new).await.ok();
+        Some(Self { issuer, provider, token: issued.text("token") })
+    }
 }
 
 const DIGEST_KEY: [u8; 32] = [7; 32];
@@ -84,6 +118,7 @@ impl Subjects {
             false => String::new(),
         };
         let mcp_server = registered(&harness, about).await;
+        let federation = Federation::of(&harness, about).await;
         let task = match about("/api/v1/agents/{id}/inbox/{task_id}/") {
             true => fetched_task(&harness, &harness.agent).await,
             false => (String::new(), String::new()),
@@ -100,6 +135,7 @@ impl Subjects {
             spare_key,
             webhook,
             mcp_server,
+            federation,
             digest: digest.opening,
             task,
             _folder: folder,
@@ -171,6 +207,9 @@ const TABLE: &[(&str, &str, May)] = &[
     ("put", "/api/v1/agents/{id}/card/publish", [NO, NO, NO, OK, OK]),
     ("delete", "/api/v1/agents/{id}/card/publish", [NO, NO, NO, OK, OK]),
     ("post", "/api/v1/cards/keys/rotate", [NO, NO, NO, NO, OK]),
+    ("post", "/api/v1/agents/{id}/challenge", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/wimse/token", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/wimse/verify", [OK, OK, OK, OK, OK]),
     ("get", "/api/v1/agent-tokens", [OK, NO, OK, OK, OK]),
     ("post", "/api/v1/agent-tokens/issue", [OK, NO, NO, NO, OK]),
     ("post", "/api/v1/agent-tokens/introspect", [OK, OK, OK, OK, OK]),
@@ -195,6 +234,17 @@ const TABLE: &[(&str, &str, May)] = &[
     ("delete", "/mcp/servers/{id}", [NO, NO, NO, NO, OK]),
     ("get", "/mcp/servers/{id}/tools", [OK, OK, OK, OK, OK]),
     ("post", "/mcp/servers/{id}/tools/{tool}/accept", [NO, NO, NO, OK, OK]),
+    ("post", "/api/v1/federation/providers", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/federation/providers", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/federation/providers/{id}", [NO, NO, OK, OK, OK]),
+    ("patch", "/api/v1/federation/providers/{id}", [NO, NO, NO, NO, OK]),
+    ("delete", "/api/v1/federation/providers/{id}", [NO, NO, NO, NO, OK]),
+    ("post", "/api/v1/federation/test", [NO, NO, OK, OK, OK]),
+    ("post", "/api/v1/federation/tokens/verify", [OK, OK, OK, OK, OK]),
+    ("post", "/api/v1/federation/tokens/introspect", [OK, OK, OK, OK, OK]),
+    ("post", "/api/v1/federation/tokens/issue", [OK, NO, NO, NO, OK]),
+    ("post", "/api/v1/federation/tokens/revoke", [OK, NO, NO, OK, OK]),
+    ("post", "/api/v1/federation/sessions/init", [OK, OK, NO, NO, OK]),
     ("get", "/mcp/approvals", [OK, OK, OK, OK, OK]),
     ("get", "/mcp/approvals/{id}", [OK, NO, OK, OK, OK]),
     ("post", "/mcp/approvals/{id}/approve", [NO, NO, NO, OK, OK]),
@@ -226,6 +276,9 @@ const TABLE: &[(&str, &str, May)] = &[
 
 /// What the id in a route is of.
 fn named<'a>(subjects: &'a Subjects, route: &str) -> &'a str {
+    if route.contains("/federation/providers/") {
+        return subjects.federation.as_ref().map_or("", |federation| &federation.provider);
+    }
     [
         ("/agents/", &subjects.harness.agent),
         ("/agent-tokens/", &subjects.token_id),
@@ -245,6 +298,22 @@ fn routes() -> Vec<&'static str> {
     TABLE.iter().map(|(_, route, _)| *route).collect()
 }
 
+/// The body of a request about federation.
+fn of_federation(subjects: &Subjects, method: &str, route: &str) -> Option<Value> {
+    let Federation { issuer, token, .. } = subjects.federation.as_ref().unwrap();
+    match (method, route) {
+        ("delete", _) => None,
+        ("patch", _) => Some(json!({ "name": "another" })),
+        (_, "/api/v1/federation/providers") => Some(json!({
+            "issuer": issuer.url(), "name": "more", "audiences": ["https://guardian.example"],
+        })),
+        (_, "/api/v1/federation/tokens/issue") => {
+            Some(json!({ "agent_id": subjects.harness.agent, "scopes": [] }))
+        }
+        _ => Some(json!({ "token": token })),
+    }
+}
+
 /// What is sent so that only the role can be in the way.
 pub(crate) fn request(
     subjects: &Subjects,
@@ -254,12 +323,17 @@ pub(crate) fn request(
     let agent = &subjects.harness.agent;
     let id = named(subjects, route);
     let body = match (method, route) {
+        (_, route) if method != "get" && route.starts_with("/api/v1/federation/") => {
+            of_federation(subjects, method, route)
+        }
         ("get" | "delete", _) => None,
         (_, "/api/v1/agents") | ("patch", "/api/v1/agents/{id}") => {
             Some(json!({ "name": "another" }))
         }
         (_, "/api/v1/agent-tokens/issue") => Some(json!({ "agent_id": agent, "scopes": [] })),
-        (_, "/api/v1/agent-tokens/introspect" | "/api/v1/agent-tokens/revoke")
+        (_, "/api/v1/wimse/token") => Some(json!({ "agent_id": agent })),
+        (_, "/api/v1/wimse/verify")
+        | (_, "/api/v1/agent-tokens/introspect" | "/api/v1/agent-tokens/revoke")
         | (_, "/api/v1/agenttrust/api-sessions/init") => Some(json!({ "token": subjects.token })),
         (_, "/api/v1/agenttrust/check") => Some(json!({
             "agent_id": agent, "action_name": "search", "session_id": subjects.session,
@@ -409,10 +483,20 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
                 assert_eq!(answer.ok().body, json!({ "delegations": [] }));
             }
             // What is not the caller's is as good as none, and whose it is stays untold.
-            ("/api/v1/agent-tokens/introspect", _) => assert_eq!(answer.ok().body["active"], false),
+            (
+                "/api/v1/agent-tokens/introspect"
+                | "/api/v1/federation/tokens/verify"
+                | "/api/v1/federation/tokens/introspect",
+                _,
+            ) => assert_eq!(answer.ok().body["active"], false),
+            ("/api/v1/wimse/verify", _) => assert_eq!(answer.ok().body["valid"], false),
+            ("/api/v1/federation/sessions/init", _) => {
+                answer.refused(401, "AUTH_FAILED");
+            }
             (
                 "/api/v1/agent-tokens/revoke"
                 | "/api/v1/agent-tokens/{id}/revoke"
+                | "/api/v1/federation/tokens/revoke"
                 | "/api/v1/sessions/{id}/revoke"
                 | "/api/v1/delegations/{id}"
                 | "/api/v1/delegations/{id}/session"

@@ -183,7 +183,13 @@ impl<'a> Tried<'a> {
 async fn things(api: &Api) -> Value {
     // That a request was refused is recorded of some, and changes nothing.
     let mut refused = 0;
-    for kind in ["delegation.refused", "mcp_server.refused"] {
+    for kind in [
+        "delegation.refused",
+        "federation.provider_refused",
+        "federation.tested",
+        "federation.token_refused",
+        "mcp_server.refused",
+    ] {
         refused += api.audit(kind).await.len() as u64;
     }
     let mut things = vec![json!(api.audit_rows().await - refused)];
@@ -197,6 +203,7 @@ async fn things(api: &Api) -> Value {
         "/api/v1/policies",
         "/api/v1/webhooks",
         "/mcp/servers",
+        "/api/v1/federation/providers",
     ] {
         things.push(api.get(list, ADMIN).await.ok().body);
     }

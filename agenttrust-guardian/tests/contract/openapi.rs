@@ -11,10 +11,11 @@ async fn document() -> Value {
 }
 
 /// What everybody may ask.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 7] = [
     "/health",
     "/openapi.json",
     "/.well-known/oauth-protected-resource/mcp/{server_id}",
+    "/.well-known/oauth-protected-resource/a2a/agents/{id}",
     "/.well-known/jwks.json",
     "/a2a/agents/{id}/agent.json",
     "/a2a/agents/{id}/.well-known/agent-card.json",

@@ -51,8 +51,9 @@ impl Served {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
-    /// Something of everything, so that what is made up can meet what is there; answers with a token.
-    async fn fill(&self) -> String {
+    /// Something of everything, so that what is made up can meet what is there; answers with a token of an agent, and
+    /// one of federation.
+    async fn fill(&self) -> [String; 2] {
         let body = json!({ "name": "worker", "capabilities": ["*"] });
         let agent = self.ask("POST", "/api/v1/agents", "", Some(body)).await["id"].clone();
         for tool in 0..10 {
@@ -68,8 +69,9 @@ impl Served {
         let body = json!({ "tools": [{ "name": "search", "effect": "read" }] });
         self.ask("PUT", "/api/v1/tools", "", Some(body)).await;
         let body = json!({ "agent_id": agent, "scopes": ["*"], "ttl": 3600 });
-        let token = self.ask("POST", "/api/v1/agent-tokens/issue", "", Some(body)).await;
-        token["token"].as_str().unwrap().to_owned()
+        let token = self.ask("POST", "/api/v1/agent-tokens/issue", "", Some(body.clone())).await;
+        let federated = self.ask("POST", "/api/v1/federation/tokens/issue", "", Some(body)).await;
+        [token, federated].map(|issued| issued["token"].as_str().unwrap().to_owned())
     }
 }
 
@@ -85,7 +87,7 @@ async fn whatever_is_made_up_from_the_document_is_answered_as_the_document_says(
     let Some(schemathesis) = schemathesis() else { return };
     let served = Served::start();
     let own = served.ask("GET", "/api/v1/keys", "", None).await["keys"][0]["id"].clone();
-    let token = served.fill().await;
+    let [token, federated] = served.fill().await;
     let document = served.ask("GET", "/openapi.json", "", None).await;
     let paths = document["paths"].as_object().unwrap().values();
     let operations: usize = paths.map(|path| path.as_object().unwrap().len()).sum();
@@ -102,6 +104,7 @@ async fn whatever_is_made_up_from_the_document_is_answered_as_the_document_says(
         .env("SCHEMATHESIS_HOOKS", folder.join("hooks.py"))
         .env("AGENTTRUST_API_KEY", KEY)
         .env("AGENTTRUST_TOKEN", token)
+        .env("AGENTTRUST_FEDERATED_TOKEN", federated)
         .env("AGENTTRUST_OWN_KEY", own.as_str().unwrap())
         .stdin(Stdio::null())
         .output()

@@ -84,13 +84,14 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
     let page = printed(&["--tls-cert", "c", "--tls-key", "k", "--policies", "p"], &[]).await;
     let help = text(&run(&["serve", "--help"], &[]).await.stdout);
     let mut names: Vec<String> = page.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    let unset = ["metrics-listen", "public-url", "max-connections", "allow-outbound"];
+    let unset =
+        ["metrics-listen", "public-url", "trust-domain", "max-connections", "allow-outbound"];
     names.extend(unset.map(str::to_owned));
     assert!(names.len() >= 16, "{page}");
     for name in names {
         assert!(help.contains(&format!("--{name}")), "{name}: {help}");
         let (value, quoted) = match name.as_str() {
-            "dev" | "allow-self-approval" => ("true", "true"),
+            "dev" | "allow-self-approval" | "dpop-nonces" => ("true", "true"),
             "approval-ttl" | "session-ttl" | "mcp-hold" | "mcp-timeout" => ("7m", "\"7m\""),
             "check-deadline" => ("700ms", "\"700ms\""),
             "max-requests" | "max-connections" => ("700", "700"),

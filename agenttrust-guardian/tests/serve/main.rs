@@ -8,6 +8,7 @@ mod cards_cli;
 mod cli;
 mod config;
 mod delegations_cli;
+mod federation_cli;
 mod hosts;
 mod keys_cli;
 mod logs;

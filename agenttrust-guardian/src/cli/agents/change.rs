@@ -42,6 +42,9 @@ pub(in crate::cli) struct Edit {
     /// Keep this text in its metadata; with nothing after the `=`, take it out. May be given several times
     #[arg(long, value_name = "MEMBER=TEXT", group = "changes", value_parser = one_member)]
     metadata: Vec<(String, Option<String>)>,
+    /// Have every check of it need a proof that it has its private key, whatever the API key is; or need none, with false
+    #[arg(long, value_name = "BOOL", group = "changes")]
+    require_proof: Option<bool>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -78,6 +81,7 @@ impl Edit {
         request.name = self.name;
         request.capabilities = Some(self.capabilities).filter(|all| !all.is_empty());
         request.groups = Some(self.groups).filter(|groups| self.no_groups || !groups.is_empty());
+        request.requires_proof = self.require_proof;
         for (member, value) in self.metadata {
             request = request.metadata(member, value);
         }

@@ -44,6 +44,10 @@ settings! {
         "Where to listen; port 0 takes a free one";
     PUBLIC_URL public_urls: Vec<PublicUrl> = "public-url" "URL" Absent,
         "A URL under which others reach this Guardian, such as https://guardian.example; give it again for another. The first is the base of the URLs that are given out. On a loopback address requests under other names than localhost are refused, elsewhere once there is one";
+    TRUST_DOMAIN trust_domain: Option<String> = "trust-domain" "NAME" Found("the host of the first public URL, else agenttrust.local"),
+        "The trust domain of workloads: what their ids begin with, spiffe://NAME";
+    DPOP_NONCES dpop_nonces: bool = "dpop-nonces" "BOOL" Absent,
+        "Have proofs on checks hold a nonce that this Guardian gave out";
     METRICS_LISTEN metrics_listen: Option<String> = "metrics-listen" "ADDR" Absent,
         "Where to serve /metrics to whoever asks, without a key; nowhere unless set";
     DATABASE database: Url = "database" "URL" Is("agenttrust.db"),

@@ -26,7 +26,9 @@ use self::pending::{Act, Pending, Progress, Subject, Taking};
 use crate::audit::Record;
 use crate::domain::Error;
 use crate::engine::Engine;
-use crate::registry::{DelegationEntry, Registry, Removed, SessionEntry, TokenEntry};
+use crate::registry::{
+    DelegationEntry, ProviderEntry, Registry, Removed, SessionEntry, TokenEntry,
+};
 use crate::store::{Gone, KeyEnd, StoreError};
 
 /// How long who takes something back waits to be told that it is stored and recorded.
@@ -39,6 +41,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// How long what is left is tried when the Guardian closes.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+/// The reason for which the gateway key of a federation provider that is removed is revoked.
+pub(crate) const PROVIDER_REMOVED: &str = "its federation provider was removed";
 /// How many of those that are lost then are named.
 const NAMED_MOST: usize = 100;
 
@@ -230,6 +234,32 @@ impl Engine {
         self.take(subject, act, record, |registry| registry.take_delegation(&id)).await
     }
 
+    /// Removes a federation provider, ends the sessions that it vouched for and revokes its gateway key with what was
+    /// issued with it; returns whether that is stored. `records` are made of how much went.
+    pub(crate) async fn take_provider(
+        &self,
+        provider: Arc<ProviderEntry>,
+        records: impl FnOnce(Gone) -> [Record; 2],
+    ) -> bool {
+        let subject = Subject::Provider(provider.row.id.clone());
+        let org_id = provider.row.org_id.clone();
+        let (number, removed) = {
+            let mut pending = self.takings.lock();
+            let now = self.clock.now();
+            let removed = self.registry.take_provider(&provider.row.id, &provider.row.key_id);
+            let [record, of_key] = records(removed.count(now));
+            let act = Act::RemoveProvider(provider);
+            let number = pending.add(subject.clone(), act, now, record);
+            pending.owe(&subject, number, vec![of_key]);
+            (number, removed)
+        };
+        self.synced.noted();
+        self.revocations.keys_changed();
+        self.tell_of(&org_id, &removed);
+        self.takings.asked.notify_one();
+        self.takings.told(&subject, number).await
+    }
+
     /// Takes something back, with all that was made from it, which `remove` takes out of memory; returns whether that is
     /// stored.
     async fn take(
@@ -302,6 +332,11 @@ impl Engine {
     /// The delegation of this id, if it is revoked where that is not stored or not recorded yet.
     pub(crate) fn taking_delegation(&self, id: &str) -> Option<Arc<DelegationEntry>> {
         self.takings.lock().delegation(id)
+    }
+
+    /// The federation provider of this id, if it is removed where that is not stored or not recorded yet.
+    pub(crate) fn taking_provider(&self, id: &str) -> Option<Arc<ProviderEntry>> {
+        self.takings.lock().provider(id)
     }
 
     /// Makes a suspended agent active again, once that is stored; a suspension or revocation after this
@@ -409,6 +444,11 @@ impl Engine {
             Subject::Token(id) => self.registry.release_token(id),
             Subject::Session(id) => self.registry.release_session(id),
             Subject::Delegation(id) => self.registry.release_delegation(id),
+            Subject::Provider(id) => {
+                if let Act::RemoveProvider(provider) = &taking.act {
+                    self.registry.release_provider(id, &provider.row.key_id);
+                }
+            }
             Subject::Key(id) => {
                 // Else another one, which says so, may be yet to be stored.
                 if matches!(&taking.act, Act::RevokeKey(key) if key.take_issued) {
@@ -446,9 +486,18 @@ impl Engine {
             (Subject::Delegation(_), Act::RevokeDelegation(delegation)) => {
                 store.revoke_delegation(delegation.row.clone(), at).await
             }
+            (Subject::Provider(id), Act::RemoveProvider(provider)) => {
+                let (key_id, reason) = (provider.row.key_id.clone(), PROVIDER_REMOVED.to_owned());
+                let end = KeyEnd { id: key_id, org_id, reason, take_issued: true, now: at };
+                store.delete_provider(id.clone(), end).await.map(drop)
+            }
             // No other is ever added.
             (
-                Subject::Key(_) | Subject::Token(_) | Subject::Session(_) | Subject::Delegation(_),
+                Subject::Key(_)
+                | Subject::Token(_)
+                | Subject::Session(_)
+                | Subject::Delegation(_)
+                | Subject::Provider(_),
                 _,
             ) => Ok(()),
         }

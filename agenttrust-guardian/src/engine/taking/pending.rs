@@ -8,7 +8,7 @@ use agenttrust::internal::Doubling;
 use agenttrust::model::AgentStatus;
 
 use crate::audit::Record;
-use crate::registry::{DelegationEntry, SessionEntry, TokenEntry};
+use crate::registry::{DelegationEntry, ProviderEntry, SessionEntry, TokenEntry};
 use std::sync::Arc;
 
 /// How long to wait before it is tried again.
@@ -26,6 +26,7 @@ pub(super) enum Subject {
     Token(String),
     Session(String),
     Delegation(String),
+    Provider(String),
 }
 
 /// How it is taken back.
@@ -37,6 +38,7 @@ pub(super) enum Act {
     RevokeToken(Arc<TokenEntry>),
     EndSession(Arc<SessionEntry>),
     RevokeDelegation(Arc<DelegationEntry>),
+    RemoveProvider(Arc<ProviderEntry>),
 }
 
 /// How a key is taken back.
@@ -272,6 +274,14 @@ impl Pending {
         }
     }
 
+    /// The federation provider of this id, if it is pending.
+    pub(super) fn provider(&self, id: &str) -> Option<Arc<ProviderEntry>> {
+        match &self.get(&Subject::Provider(id.to_owned()))?.act {
+            Act::RemoveProvider(provider) => Some(Arc::clone(provider)),
+            _ => None,
+        }
+    }
+
     /// What is left of all of it, for those who are told that it is lost.
     pub(super) fn left(&self) -> impl Iterator<Item = (&Subject, &Taking)> {
         self.by_subject.iter()
@@ -287,6 +297,7 @@ impl Subject {
             Self::Token(id) => ("token", id),
             Self::Session(id) => ("session", id),
             Self::Delegation(id) => ("delegation", id),
+            Self::Provider(id) => ("federation provider", id),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The order in which things are taken back and given back, with storing held up.
 
-use agenttrust::model::AgentStatus;
+use agenttrust::model::{AgentStatus, TokenKind, TrustLevel};
 use agenttrust::{CreateAgentRequest, IssueTokenRequest};
 use agenttrust_testkit::eventually;
 
@@ -10,7 +10,7 @@ use crate::guardian::Guardian;
 use crate::services::keys::{self, Maker, NewKey};
 use crate::services::sessions::{self, NewSession};
 use crate::services::tokens::{self, NewToken};
-use crate::store::{Floor, query};
+use crate::store::{Federated, Floor, ProviderKept, ProviderRow, SessionRow, Vouching, query};
 
 async fn with_agent() -> (Guardian, String) {
     let guardian = Guardian::in_memory().await.unwrap();
@@ -74,7 +74,8 @@ async fn what_is_taken_back_stays_so_whatever_row_of_it_is_read_before_it_is_sto
         .unwrap();
     engine.sync().await.unwrap();
     assert_eq!(stands(engine, &agent).await, (revoked, active));
-    let known = engine.registry.tokens.get(DEFAULT_ORG, &Fingerprint::from_text(&token));
+    let known =
+        engine.registry.tokens.get(DEFAULT_ORG, TokenKind::Agent, &Fingerprint::from_text(&token));
     assert!(known.is_none(), "its token is back");
     drop(storing);
     settled(engine).await;
@@ -153,7 +154,8 @@ async fn key(engine: &Engine, agent: &str) -> Arc<Key> {
 /// A token that is issued with this key: its id, and itself.
 async fn issue(engine: &Engine, key: &Key, agent: &str) -> Result<(String, Secret), Error> {
     let (agent_id, scopes, audience) = (agent.to_owned(), Vec::new(), Vec::new());
-    let new = NewToken { agent_id, scopes, audience, ttl: 300, session_id: None };
+    let new =
+        NewToken { agent_id, scopes, audience, ttl: 300, session_id: None, kind: TokenKind::Agent };
     let issued = tokens::issue(engine, key, new).await?;
     Ok((issued.row.id, issued.secret))
 }
@@ -271,4 +273,96 @@ async fn key_that_was_revoked_elsewhere_a_moment_ago_issues_and_opens_nothing() 
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused:?}");
     let refused = begin(engine, &key, &agent).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused:?}");
+}
+
+/// A federation provider, and a session that it vouched for.
+async fn vouched(engine: &Engine, agent: &str) -> (ProviderRow, String) {
+    let (org_id, now) = (DEFAULT_ORG.to_owned(), engine.clock.now());
+    let hash = Secret::random("sk_live_").unwrap().fingerprint();
+    let gateway = NewKey::new(&org_id, Role::Gateway, hash).into_row(now);
+    let vouching = Vouching {
+        name: "partner".to_owned(),
+        trust_level: TrustLevel::High,
+        audiences: Vec::new(),
+        rules: Vec::new(),
+    };
+    let provider = ProviderRow {
+        id: "fedp_1".to_owned(),
+        org_id: org_id.clone(),
+        issuer: "https://issuer.example".to_owned(),
+        jwks_uri: "https://issuer.example/keys".to_owned(),
+        authorization_endpoint: None,
+        token_endpoint: None,
+        vouching,
+        version: 1,
+        key_id: gateway.id.clone(),
+        created_by: "key_1".to_owned(),
+        created_at: now,
+        updated_at: now,
+    };
+    engine.store.insert_provider(provider.clone(), gateway).await.unwrap();
+    engine.sync().await.unwrap();
+    let caller = key(engine, agent).await;
+    let session = begin(engine, &caller, agent).await.unwrap();
+    let mut row = engine.store.session(session).await.unwrap().unwrap();
+    row.id = "ats_vouched".to_owned();
+    row.federated = Some(Federated {
+        provider_id: provider.id.clone(),
+        provider_version: 1,
+        issuer: provider.issuer.clone(),
+        trust_level: TrustLevel::High,
+        token_hash: "00".to_owned(),
+    });
+    assert!(engine.store.insert_session(row.clone()).await.unwrap());
+    engine.sync().await.unwrap();
+    (provider, row.id)
+}
+
+#[tokio::test]
+async fn removed_provider_is_gone_at_once_with_its_key_and_sessions_and_comes_back_with_no_row() {
+    let (guardian, agent) = with_agent().await;
+    let engine = guardian.engine();
+    let (provider, session) = vouched(engine, &agent).await;
+    let stands = || {
+        let known = engine.registry.providers.get(&provider.id).is_some();
+        [known, engine.registry.keys.has(&provider.key_id), knows(engine, "", &session)[1]]
+    };
+    assert_eq!(stands(), [true; 3]);
+    let storing = engine.takings.storing.lock().await;
+    let entry = engine.registry.providers.get(&provider.id).unwrap();
+    let record = || Record::new("a trial", DEFAULT_ORG);
+    assert!(!engine.take_provider(entry, |_| [record(), record()]).await);
+    assert_eq!(stands(), [false; 3], "at once");
+    start_over(engine).await;
+    assert_eq!(stands(), [false; 3], "also when it is read anew");
+    assert!(engine.taking_provider(&provider.id).is_some());
+    drop(storing);
+    settled(engine).await;
+    start_over(engine).await;
+    assert_eq!(stands(), [false; 3], "and once it is stored");
+    assert!(engine.store.provider(provider.id).await.unwrap().is_none());
+    assert!(engine.store.session(session).await.unwrap().unwrap().ended);
+    assert!(engine.store.key(provider.key_id).await.unwrap().unwrap().revoked_at.is_some());
+}
+
+#[tokio::test]
+async fn no_session_begins_by_what_a_provider_took_before_it_was_changed() {
+    let (guardian, agent) = with_agent().await;
+    let engine = guardian.engine();
+    let (before, session) = vouched(engine, &agent).await;
+    let row = engine.store.session(session.clone()).await.unwrap().unwrap();
+    let mut after = before.clone();
+    after.vouching.trust_level = TrustLevel::Medium;
+    after.version += 1;
+    let name = "federation:partner".to_owned();
+    let changed = engine.store.change_provider(after.clone(), before.clone(), name.clone()).await;
+    assert_eq!(changed.unwrap(), ProviderKept::Kept);
+    assert!(engine.store.session(session.clone()).await.unwrap().unwrap().ended);
+    let late = SessionRow { id: "ats_late".to_owned(), ended: false, ..row };
+    assert!(!engine.store.insert_session(late).await.unwrap());
+    engine.sync().await.unwrap();
+    assert_eq!(knows(engine, "", &session), [false, false]);
+    // Nor is it changed once more by who has not heard of it.
+    let again = engine.store.change_provider(after, before, name).await;
+    assert_eq!(again.unwrap(), ProviderKept::Changed);
 }

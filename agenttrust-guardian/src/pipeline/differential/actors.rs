@@ -6,13 +6,14 @@ use std::time::Duration;
 use agenttrust::model::SessionMode;
 use agenttrust::{CreateAgentRequest, Effect};
 use agenttrust_testkit::{ADMIN, escaped};
+use axum::http::Method;
 use serde_json::json;
 
 use super::chance::Chance;
 use crate::Role;
-use crate::domain::{Fingerprint, Key};
+use crate::domain::{DEFAULT_ORG, Fingerprint, Key};
 use crate::harness::{Api, open_with};
-use crate::pipeline::Check;
+use crate::pipeline::{Check, Proof};
 
 pub(super) const GROUPS: [&str; 3] = ["ops", "contractors", "night shift"];
 
@@ -82,6 +83,9 @@ pub(super) struct Agent {
     pub(super) capabilities: Vec<String>,
     pub(super) groups: Vec<&'static str>,
     pub(super) active: bool,
+    pub(super) requires_proof: bool,
+    /// What stands for its key.
+    thumbprint: Option<Arc<str>>,
     pub(super) floor: (SessionMode, Option<Vec<String>>),
 }
 
@@ -135,6 +139,8 @@ pub(super) struct Case {
     pub(super) agent: Option<usize>,
     pub(super) tool: usize,
     pub(super) session: Option<Place>,
+    /// The agent whose key it came with a proof of.
+    pub(super) proven: Option<usize>,
     pub(super) check: Check,
 }
 
@@ -196,8 +202,17 @@ impl Actors {
             ..Default::default()
         };
         let id = self.api.guardian.client().agents().create(&request).await.unwrap().id;
-        let floor = (SessionMode::Open, None);
-        self.agents.push(Agent { id, name, capabilities, groups, active: true, floor });
+        let known = self.api.guardian.engine().registry.agents.get(DEFAULT_ORG, &id).unwrap();
+        self.agents.push(Agent {
+            id,
+            name,
+            capabilities,
+            groups,
+            active: true,
+            requires_proof: false,
+            thumbprint: known.thumbprint.clone(),
+            floor: (SessionMode::Open, None),
+        });
     }
 
     /// Opens a session, in one of the two ways that there are.
@@ -277,6 +292,12 @@ impl Actors {
                 let ceiling = ceiling.map(|names| names.iter().map(ToString::to_string).collect());
                 self.agents[n].floor = (mode, ceiling);
             }
+            if chance.one_in(6) {
+                let body = Some(json!({ "requires_proof": true }));
+                let path = format!("/api/v1/agents/{id}");
+                self.api.ask(Method::PATCH, &path, ADMIN, body).await.ok();
+                self.agents[n].requires_proof = true;
+            }
             // The first one stays, so that there is always somebody.
             if n > 0 && chance.one_in(10) {
                 let path = format!("/api/v1/agents/{id}/suspend");
@@ -322,6 +343,16 @@ impl Actors {
         self.askers.push(Asker { role, agents, own_org: false, secret, key });
     }
 
+    /// The agent whose key a check came with a proof of: mostly one that needs it.
+    fn proven(&self, chance: &mut Chance, agent: Option<usize>) -> Option<usize> {
+        let needs = agent.is_some_and(|n| self.agents[n].requires_proof);
+        match chance.below(8) {
+            0 => Some(chance.below(self.agents.len())),
+            1..=5 if needs => agent,
+            _ => None,
+        }
+    }
+
     pub(super) fn case(&self, chance: &mut Chance) -> Case {
         // Mostly those who may ask at all.
         let asker = match chance.below(60) {
@@ -353,6 +384,7 @@ impl Actors {
             Some(Place::Own(id) | Place::Unknown(id)) => Some((*id).to_owned()),
             Some(Place::Issued(n)) => Some(self.sessions[*n].id.clone()),
         };
+        let proven = self.proven(chance, agent);
         let check = Check {
             key: Arc::clone(&self.askers[asker].key),
             agent_id: agent.map_or("agt_nobody".to_owned(), |n| self.agents[n].id.clone()),
@@ -368,6 +400,9 @@ impl Actors {
             binds: None,
             key_id: None,
             task_message: None,
+            proof: proven
+                .and_then(|n| self.agents[n].thumbprint.clone())
+                .map(|thumbprint| Proof { thumbprint, once: None }),
             _place: None,
             summary: match chance.below(4) {
                 0 => Some("[0 chars]".to_owned()),
@@ -376,6 +411,6 @@ impl Actors {
                 _ => None,
             },
         };
-        Case { asker, agent, tool, session, check }
+        Case { asker, agent, tool, session, proven, check }
     }
 }

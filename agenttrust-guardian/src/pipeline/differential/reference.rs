@@ -85,7 +85,9 @@ pub(super) fn answer(
     let needed = || scopes.iter().map(String::as_str).chain([TOOLS[case.tool].name]);
     let in_bounds = bounds.all(|bound| needed().all(|name| covered(bound, name)));
     let is_issued = matches!(case.session, Some(Place::Issued(_) | Place::Unknown(_)));
-    if !agent.active || is_issued && session.is_none() || !in_bounds {
+    // A proof says something of the agent whose key it was made with, and of no other.
+    let unproven = agent.requires_proof && case.proven != case.agent;
+    if !agent.active || is_issued && session.is_none() || unproven || !in_bounds {
         return without_policies(Some(effect), Expected::Deny { policies: Vec::new() });
     }
     let call = Call {

@@ -185,6 +185,7 @@ fn check_of(
         key_id: Some(key_id(&engine.mcp_keys.binding)),
         summary: Some(format!("[{chars} chars]")),
         task_message: Some(message.id.clone()),
+        proof: None,
         _place: None,
     }
 }

@@ -3,6 +3,7 @@
 mod as_things_are;
 mod held;
 mod inboxes;
+mod outside;
 mod seen;
 mod sent;
 mod target;

@@ -125,6 +125,11 @@ async fn running_out_of_files_is_said_and_shuts_nobody_out() {
 #[tokio::test]
 async fn limits_that_are_none_are_refused_at_the_start() {
     for (setting, value, says) in [
+        (
+            "--trust-domain",
+            "A b",
+            "trust-domain is \"A b\"; give it 1 to 255 letters in lower case",
+        ),
         ("--max-requests", "0", "max-requests is 0; give a number from 16"),
         ("--max-requests", "99999999", "give a number from 16 to 1000000"),
         ("--max-requests", "many", "is \"many\", which is no whole number"),

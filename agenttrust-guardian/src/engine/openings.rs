@@ -1,0 +1,34 @@
+//! Sessions that are opened from tokens of other issuers, one after the other for each token: many first calls with one
+//! token are one session, in which all that is held and counted is together.
+
+use std::array;
+use std::hash::{BuildHasher, RandomState};
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How many tokens may have their sessions opened at once; two of one place wait for each other.
+const PLACES: usize = 64;
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(crate) struct Openings {
+    places: [Mutex<()>; PLACES],
+    hasher: RandomState,
+}
+
+impl Default for Openings {
+    fn default() -> Self {
+        Self { places: array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+    }
+}
+
+impl Openings {
+    /// Waits until nobody else opens a session of this origin; nobody does before what is returned is dropped.
+    pub(crate) async fn alone(&self, origin: &str) -> Option<MutexGuard<'_, ()>> {
+        let place = self.hasher.hash_one(origin) % PLACES as u64;
+        match self.places.get(usize::try_from(place).unwrap_or(0)) {
+            Some(place) => Some(place.lock().await),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Nonces that prove themselves, so that any replica, and a Guardian that was started again, knows its own: the
+//! challenges that agents sign, and what proofs on checks must hold where that is asked for.
+//!
+//! One is `<number>_<proof>`. The number is a UUID of version 7, which carries when it was made; the proof, 128 bits of
+//! HMAC-SHA-256 under a secret of the database, covers it, what it is for and whom it was given to. That it is used once
+//! is for whoever uses it up.
+
+use std::fmt;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::{NoContext, Uuid};
+
+use crate::domain::GuardianError;
+use crate::store::Store;
+
+const DOMAIN: &[u8] = b"agenttrust.nonce.v1";
+const PROOF_BYTES: usize = 16;
+/// How long a nonce may be used.
+pub(crate) const LIVES: Duration = Duration::from_secs(5 * 60);
+/// How far ahead of ours the clock of the replica may be that made it.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// What a nonce is for, and whom it was given to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum For<'a> {
+    /// To be signed by this agent, to be issued a workload token.
+    Challenge { agent_id: &'a str },
+    /// For proofs on checks, made with the key of this thumbprint.
+    Checks { thumbprint: &'a str },
+}
+
+impl<'a> For<'a> {
+    fn parts(self) -> (&'static [u8], &'a str) {
+        match self {
+            Self::Challenge { agent_id } => (b"challenge", agent_id),
+            Self::Checks { thumbprint } => (b"checks", thumbprint),
+        }
+    }
+}
+
+/// Makes nonces, and tells those that it made.
+pub(crate) struct ProofNonces {
+    mac: Hmac<Sha256>,
+}
+
+impl ProofNonces {
+    /// Those of this database.
+    pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
+        let mut fresh = [0_u8; 32];
+        getrandom::fill(&mut fresh)?;
+        let unavailable = |error: String| GuardianError::Unavailable(error);
+        let secret = store.secret("proof_nonces", fresh).await;
+        let secret =
+            secret.map_err(|error| unavailable(format!("the secret of nonces: {error}")))?;
+        Self::new(&secret).ok_or_else(|| {
+            unavailable("the database holds no usable secret of nonces; restore it".to_owned())
+        })
+    }
+
+    fn new(secret: &[u8]) -> Option<Self> {
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).ok();
+        mac.filter(|_| secret.len() == 32).map(|mac| Self { mac })
+    }
+
+    /// A new one, and until when it may be used.
+    pub(crate) fn issue(&self, of: For<'_>, now: Timestamp) -> (String, Timestamp) {
+        let micros = now.unix_micros().max(0).unsigned_abs();
+        let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
+        let at = uuid::Timestamp::from_unix(NoContext, micros / 1_000_000, nanos);
+        let number = Uuid::new_v7(at).simple().to_string();
+        let proof = self.proof(&number, of).finalize().into_bytes();
+        let proof = URL_SAFE_NO_PAD.encode(proof.get(..PROOF_BYTES).unwrap_or_default());
+        (format!("{number}_{proof}"), now.saturating_add(LIVES))
+    }
+
+    /// Until when this may be used, if it was given out for just that and may be used still.
+    pub(crate) fn believes(&self, nonce: &str, of: For<'_>, now: Timestamp) -> Option<Timestamp> {
+        let (number, proof) = nonce.split_once('_')?;
+        let proof = URL_SAFE_NO_PAD.decode(proof).ok()?;
+        // Also takes its time: bytes are compared in constant time.
+        if proof.len() != PROOF_BYTES
+            || self.proof(number, of).verify_truncated_left(&proof).is_err()
+        {
+            return None;
+        }
+        let made = made_at(number)?;
+        let ends = made.saturating_add(LIVES);
+        (now < ends && made <= now.saturating_add(AHEAD)).then_some(ends)
+    }
+
+    fn proof(&self, number: &str, of: For<'_>) -> Hmac<Sha256> {
+        let (what, whose) = of.parts();
+        let mut mac = self.mac.clone();
+        mac.update(DOMAIN);
+        for part in [what, number.as_bytes(), whose.as_bytes()] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac
+    }
+}
+
+/// When the nonce of this number was made.
+fn made_at(number: &str) -> Option<Timestamp> {
+    let (seconds, nanos) = Uuid::try_parse(number).ok()?.get_timestamp()?.to_unix();
+    let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::from(nanos / 1_000))?;
+    Timestamp::from_unix_micros(i64::try_from(micros).ok()?)
+}
+
+impl fmt::Debug for ProofNonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProofNonces(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: For<'static> = For::Challenge { agent_id: "agt_1" };
+
+    fn nonces(secret: u8) -> ProofNonces {
+        ProofNonces::new(&[secret; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_nonce_is_good_for_what_it_was_given_for_and_on_its_database_alone() {
+        let (one, now) = (nonces(1), Timestamp::now());
+        let (nonce, ends) = one.issue(ONE, now);
+        assert_eq!(
+            nonces(1).believes(&nonce, ONE, now).map(Timestamp::unix_seconds),
+            Some(ends.unix_seconds())
+        );
+        assert!(nonces(2).believes(&nonce, ONE, now).is_none(), "of another database");
+        for other in [For::Challenge { agent_id: "agt_2" }, For::Checks { thumbprint: "agt_1" }] {
+            assert!(one.believes(&nonce, other, now).is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_nonce_ends_and_none_comes_from_the_future() {
+        let (one, now) = (nonces(1), Timestamp::now());
+        let (nonce, _) = one.issue(ONE, now);
+        let later = |seconds| now.saturating_add(Duration::from_secs(seconds));
+        assert!(one.believes(&nonce, ONE, later(299)).is_some());
+        assert!(one.believes(&nonce, ONE, later(300)).is_none());
+        let (ahead, _) = one.issue(ONE, later(59));
+        assert!(one.believes(&ahead, ONE, now).is_some(), "another replica's clock may be ahead");
+        let (ahead, _) = one.issue(ONE, later(62));
+        assert!(one.believes(&ahead, ONE, now).is_none());
+    }
+
+    #[test]
+    fn what_was_not_made_here_is_not_believed() {
+        let (one, now) = (nonces(1), Timestamp::now());
+        let (nonce, _) = one.issue(ONE, now);
+        let (number, proof) = nonce.split_once('_').unwrap();
+        let other = one.issue(ONE, now).0;
+        for made_up in [
+            "",
+            "_",
+            number,
+            &format!("{number}_"),
+            &format!("{number}_{}", "A".repeat(22)),
+            &format!("{nonce}A"),
+            &format!("{}_{proof}", other.split_once('_').unwrap().0),
+            &number.to_uppercase(),
+        ] {
+            assert!(one.believes(made_up, ONE, now).is_none(), "{made_up:?}");
+        }
+        assert!(nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
+        assert!(ProofNonces::new(b"short").is_none());
+        assert_eq!(format!("{:?}", nonces(1)), "ProofNonces(..)");
+    }
+}

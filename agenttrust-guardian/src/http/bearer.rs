@@ -1,0 +1,149 @@
+//! A token in `Authorization`: one that was issued here, or one that an issuer outside has signed. Who comes with one is
+//! not known before it was looked at.
+
+use std::sync::Arc;
+
+use agenttrust::model::headers::API_KEY;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use super::admit::{Admission, InProcess};
+use super::auth::{Identified, is_signed};
+use super::params::header;
+use crate::domain::{Base, Error, Key};
+use crate::engine::Engine;
+use crate::mcp::TOKEN_PREFIX;
+use crate::services::federation::{Arrived, recognise};
+
+/// A token that came without a key.
+#[derive(Debug)]
+pub(super) enum Bearer {
+    /// One that was issued here to an agent.
+    Ours(String),
+    /// One that is signed by an issuer, as far as its looks go.
+    Signed(String),
+}
+
+impl Bearer {
+    /// Finds the token in `Authorization`, where what stands there is no key.
+    ///
+    /// # Errors
+    ///
+    /// Invalid for one of ours beside a key.
+    pub(super) fn of(parts: &Parts) -> Result<Option<Self>, Error> {
+        let Some(token) = presented(&parts.headers)? else { return Ok(None) };
+        if token.starts_with(TOKEN_PREFIX) {
+            if header(&parts.headers, API_KEY)?.is_some() {
+                return Err(Error::invalid(
+                    API_KEY,
+                    "came together with a token in Authorization; send one of them, so that it is clear who calls",
+                ));
+            }
+            return Ok(Some(Self::Ours(token.to_owned())));
+        }
+        Self::signed(parts).map(|token| token.map(Self::Signed))
+    }
+
+    /// Finds the token of an issuer in `Authorization`, where there is no key.
+    ///
+    /// # Errors
+    ///
+    /// Invalid for a header that is there twice, or is no text.
+    pub(super) fn signed(parts: &Parts) -> Result<Option<String>, Error> {
+        let token = presented(&parts.headers)?.filter(|token| is_signed(token));
+        let beside_key = header(&parts.headers, API_KEY)?.is_some();
+        // A key may look like anything, and whoever comes with one is known by that.
+        let is_key = matches!(parts.extensions.get::<Identified>(), Some(Identified(Ok(_))));
+        Ok(token.filter(|_| !beside_key && !is_key).map(str::to_owned))
+    }
+
+    /// Refuses a session that is named beside a token: a call is made in one session, and what another one forbids is not
+    /// forgotten in silence.
+    ///
+    /// # Errors
+    ///
+    /// Invalid.
+    pub(super) fn need_no_session(headers: &HeaderMap) -> Result<(), Error> {
+        if header(headers, "X-Session-ID")?.is_some_and(|named| !named.is_empty()) {
+            return Err(Error::invalid(
+                "X-Session-ID",
+                "came together with a token in Authorization, which has a session of its own; leave it out, or come \
+                 with the key of the agent instead of the token",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let Some(value) = header(headers, AUTHORIZATION.as_str())? else { return Ok(None) };
+    let bearer = value.split_once(' ').filter(|(how, _)| how.eq_ignore_ascii_case("bearer"));
+    Ok(bearer.map(|(_, token)| token.trim()))
+}
+
+/// Refuses a token of an issuer where nobody but its sender says under which address this Guardian is reached: what is
+/// meant for another place would be good here, if only its address is sent along as `Host`.
+///
+/// # Errors
+///
+/// Unauthenticated.
+pub(super) fn need_certain(engine: &Engine, base: &Base) -> Result<(), Error> {
+    if is_certain(engine, base) {
+        return Ok(());
+    }
+    Err(Error::unauthenticated(
+        "this Guardian was not told under which address it is reached, so it cannot tell for whom the token of an issuer \
+         is meant; start it with --public-url",
+    ))
+}
+
+/// Whether the base is known from the operator, or is this machine's own.
+pub(super) fn is_certain(engine: &Engine, base: &Base) -> bool {
+    engine.settings.public_url().is_some() || base.is_loopback()
+}
+
+/// Lets somebody in who is counted as `first` while it is found out who that is, and from then on as itself: what one
+/// has under way takes nothing from another.
+///
+/// # Errors
+///
+/// Those of `found`, and where there is no place.
+pub(super) async fn admitted<T>(
+    engine: &Engine,
+    parts: &mut Parts,
+    first: &Arc<Key>,
+    found: impl Future<Output = Result<T, Error>>,
+    counted: impl FnOnce(&T) -> Arc<Key>,
+) -> Result<T, Error> {
+    if parts.extensions.get::<InProcess>().is_some() {
+        return found.await;
+    }
+    let place = Admission::of_ordinary(&engine.limits, first)?;
+    let found = found.await?;
+    drop(place);
+    let itself = Admission::of_ordinary(&engine.limits, &counted(&found))?;
+    parts.extensions.insert(Arc::new(itself));
+    Ok(found)
+}
+
+/// Lets in whoever comes with a token of an issuer to what an organisation has at `address`, into the session with
+/// `server_id` that the token is good for. From when it is known who that is it is counted as itself, and before it has no
+/// place: what anybody may send without a key takes none from others.
+///
+/// # Errors
+///
+/// Those of [`recognise`] and of its `enter`, and where there is no place.
+pub(super) async fn arrived(
+    engine: &Engine,
+    parts: &mut Parts,
+    (org_id, token): (&str, &str),
+    (address, server_id): (&str, &str),
+) -> Result<Arrived, Error> {
+    let recognised = recognise(engine, org_id, token, address).await?;
+    if parts.extensions.get::<InProcess>().is_none() {
+        let itself = Admission::of_ordinary(&engine.limits, &recognised.counted)?;
+        parts.extensions.insert(Arc::new(itself));
+    }
+    recognised.enter(engine, server_id).await
+}

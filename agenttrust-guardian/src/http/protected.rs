@@ -1,0 +1,53 @@
+//! What is here as clients of OAuth look for it: a protected resource (RFC 9728), and who issues tokens for it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::bearer::is_certain;
+use crate::domain::Base;
+use crate::engine::Engine;
+
+/// Something that takes tokens: an MCP server or an agent behind the Guardian (RFC 9728).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProtectedResource {
+    /// Its absolute URL, which the audience of a token may name.
+    resource: String,
+    /// Its name.
+    resource_name: String,
+    /// Who issues tokens for it: the federation providers of its organisation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_servers: Vec<String>,
+    /// What a token for all of it needs.
+    scopes_supported: Vec<String>,
+    /// How a token is sent.
+    #[schema(value_type = Vec<String>)]
+    bearer_methods_supported: [&'static str; 1],
+}
+
+/// Something of an organisation that is described.
+pub(super) struct Described<'a> {
+    pub(super) org_id: &'a str,
+    pub(super) address: String,
+    pub(super) name: &'a str,
+    /// What a token for all of it needs.
+    pub(super) scope: String,
+}
+
+impl ProtectedResource {
+    /// Describes what is reached under an address below this base.
+    pub(super) fn new(engine: &Engine, base: &Base, described: Described<'_>) -> Self {
+        let Described { org_id, address, name, scope } = described;
+        // Under an address that only the caller speaks of no token of theirs would be taken.
+        let providers = match is_certain(engine, base) {
+            true => engine.registry.providers.of_org(org_id),
+            false => Vec::new(),
+        };
+        Self {
+            resource: address,
+            resource_name: name.to_owned(),
+            authorization_servers: providers.iter().map(|it| it.row.issuer.clone()).collect(),
+            scopes_supported: vec![scope],
+            bearer_methods_supported: ["header"],
+        }
+    }
+}

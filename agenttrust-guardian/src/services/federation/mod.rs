@@ -1,0 +1,18 @@
+//! Federation: whose word is taken on who somebody is, what their tokens are worth, and the sessions of those.
+
+mod arrivals;
+mod discovery;
+pub(crate) mod providers;
+mod sessions;
+mod test;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tokens;
+mod verify;
+mod worth;
+
+pub(crate) use self::arrivals::{Arrived, nowhere, recognise};
+pub(crate) use self::sessions::{begin, no_rule};
+pub(crate) use self::test::test;
+pub(crate) use self::verify::{Audiences, NO_SUCH_TOKEN, NotVerified, Verified, refused, verify};
+pub(crate) use self::worth::worth;

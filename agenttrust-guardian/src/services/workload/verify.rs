@@ -1,0 +1,159 @@
+//! What a workload's token is worth now.
+
+use std::fmt;
+use std::sync::Arc;
+
+use agenttrust::Timestamp;
+use agenttrust::model::{AgentStatus, CapabilitySet, WimseVerification};
+use serde_json::Value;
+
+use super::claims::{Claims, issuer, trust_domain_of};
+use crate::domain::{Key, Reach};
+use crate::engine::Engine;
+use crate::jose::{Expected, KeySet, Refusal, Typ, Unverified};
+use crate::registry::AgentEntry;
+use crate::services::card_keys;
+
+/// A token that works, and the agent that it is of.
+#[derive(Debug)]
+pub(super) struct Working {
+    pub(super) claims: Claims,
+    pub(super) agent: Arc<AgentEntry>,
+    pub(super) expires_at: Timestamp,
+}
+
+/// Why a token does not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// This Guardian did not sign it, or it was changed.
+    Foreign,
+    /// Nothing verifies it any more.
+    KeyRotated,
+    Expired,
+    /// It is of another trust domain than this Guardian's.
+    TrustDomain,
+    /// No agent here is it.
+    NoAgent,
+    NotActive,
+    /// The agent has another key than the token is bound to.
+    AgentKey,
+    /// The API key that it was issued with was revoked.
+    IssuedWith,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Foreign => {
+                "this Guardian did not issue the token, or it was changed since; have one issued"
+            }
+            Self::KeyRotated => {
+                "the key that signed the token was rotated out; have another one issued"
+            }
+            Self::Expired => "the token has expired; have another one issued",
+            Self::TrustDomain => "the token is of another trust domain",
+            Self::NoAgent => "there is no such agent",
+            Self::NotActive => "the agent is suspended or revoked",
+            Self::AgentKey => {
+                "the token is bound to another key than the agent has now; have another one issued"
+            }
+            Self::IssuedWith => {
+                "the API key that the token was issued with was revoked; have another one issued"
+            }
+        })
+    }
+}
+
+/// The token, if it works now for whoever comes with `key`.
+pub(super) fn working(engine: &Engine, key: &Key, token: &str) -> Result<Working, Why> {
+    let now = engine.clock.now();
+    let claims = signed(engine, token, now)?;
+    let expires_at = claims.expires_at().ok_or(Why::Foreign)?;
+    // Here the clock that issued it is asked: no skew is to be made up for.
+    if expires_at <= now {
+        return Err(Why::Expired);
+    }
+    if trust_domain_of(&claims.sub) != Some(&engine.settings.trust_domain) {
+        return Err(Why::TrustDomain);
+    }
+    // What is another organisation's is as good as none.
+    let agent = engine.registry.agents.get(&key.org_id, &claims.agent_id);
+    let agent = agent.filter(|_| claims.org_id == key.org_id).ok_or(Why::NoAgent)?;
+    if agent.agent.status != AgentStatus::Active {
+        return Err(Why::NotActive);
+    }
+    let bound_to = claims.cnf.as_ref().map(|cnf| cnf.jkt.as_str());
+    if bound_to.is_some() && bound_to != agent.thumbprint.as_deref() {
+        return Err(Why::AgentKey);
+    }
+    if !engine.registry.keys.has(&claims.key_id) {
+        return Err(Why::IssuedWith);
+    }
+    Ok(Working { claims, agent, expires_at })
+}
+
+/// What the token says, if this Guardian signed it.
+fn signed(engine: &Engine, token: &str, now: Timestamp) -> Result<Claims, Why> {
+    let refused = |refusal: Refusal| {
+        tracing::debug!(%refusal, "a workload token is not taken");
+        match refusal {
+            refusal if refusal.is_expired() => Why::Expired,
+            refusal if refusal.is_unknown_key() => Why::KeyRotated,
+            _ => Why::Foreign,
+        }
+    };
+    let token = Unverified::read(token).map_err(refused)?;
+    // Members that are texts always serialise.
+    let keys = serde_json::to_vec(&card_keys::published(engine)).unwrap_or_default();
+    let keys = KeySet::parse(&keys).map_err(|_| Why::KeyRotated)?;
+    let issuer = issuer(engine);
+    let expected = Expected { issuer: &issuer, audiences: &[], typ: Typ::Workload, now };
+    let claims = keys.verify(&token, &expected).map_err(refused)?;
+    serde_json::from_value(Value::Object(claims.all)).map_err(|_| Why::Foreign)
+}
+
+/// Says what a token is worth to whoever comes with it, of a trust domain where one is named. One of an agent that the
+/// caller does not reach is as good as none.
+pub(crate) fn verify(
+    engine: &Engine,
+    reach: Reach<'_>,
+    token: &str,
+    trust_domain: Option<&str>,
+) -> WimseVerification {
+    let mut said = WimseVerification::default();
+    let working = working(engine, reach.key, token);
+    let working = working.and_then(|it| match reach.covers(&it.claims.agent_id) {
+        true => Ok(it),
+        false => Err(Why::NoAgent),
+    });
+    let Working { claims, agent, .. } = match working {
+        Ok(working) => working,
+        Err(why) => {
+            said.reason = Some(why.to_string());
+            return said;
+        }
+    };
+    let of = trust_domain_of(&claims.sub);
+    if trust_domain.is_some_and(|wanted| of != Some(wanted)) {
+        said.reason = Some(Why::TrustDomain.to_string());
+        return said;
+    }
+    said.valid = true;
+    said.trust_domain = of.map(str::to_owned);
+    said.capabilities = still(&claims, &agent);
+    said.agent_id = Some(claims.agent_id);
+    said.workload_id = Some(claims.sub);
+    said
+}
+
+/// Those capabilities of a token that its agent has had ever since.
+fn still(claims: &Claims, agent: &AgentEntry) -> Vec<String> {
+    let limit = agent.versions.limit(claims.agent_version);
+    let has = |name: &&String| {
+        CapabilitySet::parse(std::slice::from_ref(*name)).is_ok_and(|one| {
+            agent.capabilities.covers_all_of(&one)
+                && limit.is_none_or(|limit| limit.covers_all_of(&one))
+        })
+    };
+    claims.capabilities.iter().filter(has).cloned().collect()
+}
