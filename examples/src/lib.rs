@@ -9,6 +9,7 @@
 //! - `guide_*.rs` make the calls of the SDK guide, section by section, async and blocking side by
 //!   side: `cargo run --example guide_7_guard`. Each needs no server; with `AGENTTRUST_URL` and
 //!   `AGENTTRUST_API_KEY` set it runs against that one.
+//! - `issuer.rs` is an identity provider to try federation with: `cargo run --example issuer`.
 //! - `rig_agent/`, `openai_tool_loop/` and `a2a_executor/` are agents of the frameworks of those
 //!   names. Each takes an empty folder to work in as its argument, and makes one without it. The first
 //!   two play a script; with `OPENAI_API_KEY` or `OPENAI_BASE_URL` set they ask a real model.
@@ -17,6 +18,7 @@
 
 mod args;
 mod guide;
+mod issuer;
 mod model;
 mod office;
 mod outcomes;
@@ -25,6 +27,7 @@ pub use quickstart::{Folder, Served, transcript};
 
 pub use self::args::asks_for_help;
 pub use self::guide::{Gateway, bot, gateway_or_env, run};
+pub use self::issuer::Issuer;
 pub use self::model::{ModelEndpoint, Turn};
 pub use self::office::Office;
 pub use self::outcomes::{Outcome, outcomes};

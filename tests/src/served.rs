@@ -49,6 +49,13 @@ impl Serve {
         self
     }
 
+    /// With one more setting that takes no value.
+    #[must_use]
+    pub fn switch(mut self, name: &str) -> Self {
+        self.flags.push(name.to_owned());
+        self
+    }
+
     /// Listens here.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {

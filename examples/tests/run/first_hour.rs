@@ -13,7 +13,7 @@ use crate::running::in_time;
 const README: &str = include_str!("../../../README.md");
 
 /// `agenttrust serve --dev` on a free port, until this is dropped.
-async fn serve() -> Result<(tokio::process::Child, String)> {
+pub(crate) async fn serve() -> Result<(tokio::process::Child, String)> {
     let mut command = program("agenttrust");
     command
         .args(["serve", "--dev", "--listen", "127.0.0.1:0"])

@@ -7,6 +7,7 @@ mod agents;
 mod built;
 mod first_hour;
 mod guides;
+mod issuer;
 mod mcp_proxy;
 mod mcp_rmcp_server;
 #[path = "../../rig_agent/refused.rs"]

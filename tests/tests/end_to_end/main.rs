@@ -6,6 +6,7 @@ mod authenticated;
 mod bodies;
 mod comes_back;
 mod disclosure;
+mod federation;
 mod guide;
 mod machine;
 mod managing;
@@ -22,6 +23,7 @@ mod reports;
 mod revocations;
 mod rooms;
 mod runtimes;
+mod workload;
 
 /// The program under test.
 const AGENTTRUST: &str = env!("CARGO_BIN_EXE_agenttrust-under-test");

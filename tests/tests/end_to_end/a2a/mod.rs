@@ -11,4 +11,4 @@ mod conformance;
 mod crates;
 mod published;
 mod seen;
-mod targets;
+pub(crate) mod targets;

@@ -21,13 +21,13 @@ const PACKAGES: [(&str, &str); 4] = [
 ];
 
 /// A Python with the official SDK of A2A; none, and a word about why, where there is none.
-pub(super) fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     python_with_all(&PACKAGES)
 }
 
 /// How an agent is reached.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Interface {
+pub(crate) enum Interface {
     /// JSON-RPC of 1.0.
     JsonRpc,
     /// HTTP+JSON of 1.0.
@@ -50,13 +50,13 @@ impl Interface {
 
 /// An agent on the official SDK for Python, as a process, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     url: String,
     _process: Child,
 }
 
 impl Target {
-    pub(super) async fn start(python: &Path) -> Result<Self> {
+    pub(crate) async fn start(python: &Path) -> Result<Self> {
         let mut command = Command::new(python);
         command.arg(python_script("a2a_target.py"));
         let (process, line) = started(command, "listening on ").await?;
@@ -65,12 +65,12 @@ impl Target {
     }
 
     /// Puts it behind a Guardian, and returns its id there.
-    pub(super) async fn behind(&self, house: &House, interface: Interface) -> Result<String> {
+    pub(crate) async fn behind(&self, house: &House, interface: Interface) -> Result<String> {
         published(house, Some(interface.described(&self.url))).await
     }
 
     /// Every message that it was given.
-    pub(super) async fn seen(&self) -> Result<Vec<Value>> {
+    pub(crate) async fn seen(&self) -> Result<Vec<Value>> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let answer = client.get(format!("{}/seen", self.url)).send().await?.error_for_status()?;
         Ok(serde_json::from_slice(&answer.bytes().await?)?)
@@ -78,7 +78,7 @@ impl Target {
 }
 
 /// Registers an agent with a published card, which is reached by this interface, or else fetches its tasks itself.
-pub(super) async fn published(house: &House, interface: Option<Value>) -> Result<String> {
+pub(crate) async fn published(house: &House, interface: Option<Value>) -> Result<String> {
     let id = house.admin_client()?.agents().create(&bot(&["peer", "files:read"])).await?.id;
     let admin = house.served.admin();
     let options = json!({ "description": "An agent that is tried.", "interfaces": Vec::from_iter(interface) });
@@ -89,6 +89,6 @@ pub(super) async fn published(house: &House, interface: Option<Value>) -> Result
 }
 
 /// Where an agent is reached behind the Guardian.
-pub(super) fn address(house: &House, agent_id: &str) -> String {
+pub(crate) fn address(house: &House, agent_id: &str) -> String {
     format!("{}/a2a/agents/{agent_id}", house.served.url())
 }

@@ -1,6 +1,7 @@
 //! Agents known by their tokens, over real sockets, with a real Guardian that issues and revokes them.
 
 mod answers;
+mod bound;
 mod door;
 mod mcp;
 mod remembered;

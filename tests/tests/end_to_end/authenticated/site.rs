@@ -59,6 +59,11 @@ impl Site {
         for value in credentials {
             headers.append("authorization", value.parse()?);
         }
+        self.get_with(path, headers).await
+    }
+
+    /// With these headers.
+    pub(crate) async fn get_with(&self, path: &str, headers: HeaderMap) -> Result<Answer> {
         // A client for this once: the runtime that drives its connection may be gone next time.
         let request = reqwest::Client::new().get(format!("{}{path}", self.socket.url()));
         let response = request.headers(headers).send().await?;

@@ -16,7 +16,7 @@ use super::house::House;
 /// How long a server may be silent, as the Guardian is told.
 const SILENT: &str = "2s";
 /// What any of it may take, in time and in memory beyond that of a Guardian at rest.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(60);
 const MOST_KIB: u64 = 128 * 1024;
 
 /// A Guardian with a server behind it, and one who calls.

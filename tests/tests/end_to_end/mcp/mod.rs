@@ -9,7 +9,7 @@ mod conformance;
 mod differing;
 mod hostile;
 pub(crate) mod house;
-mod peers;
+pub(crate) mod peers;
 mod published;
 mod resumed;
 mod rmcp;

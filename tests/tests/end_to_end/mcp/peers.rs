@@ -6,35 +6,35 @@ use anyhow::Result;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-pub(super) use crate::programs::run;
+pub(crate) use crate::programs::run;
 use crate::programs::{node_of, packages_of, started};
 
 /// The folder of the packages.
-pub(super) fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     packages_of("mcp")
 }
 
 /// The Node.js of the packages; none, and a word about why, where they are not installed.
-pub(super) fn node() -> Option<PathBuf> {
+pub(crate) fn node() -> Option<PathBuf> {
     node_of("mcp")
 }
 
 /// The script of the "everything" server.
-pub(super) fn everything_script() -> PathBuf {
+pub(crate) fn everything_script() -> PathBuf {
     folder().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js")
 }
 
 /// A server, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     /// Where it is.
-    pub(super) url: String,
+    pub(crate) url: String,
     _process: Child,
 }
 
 impl Peer {
     /// The official "everything" server, which speaks the protocol up to 2025-11-25.
-    pub(super) async fn everything(node: &Path) -> Result<Self> {
+    pub(crate) async fn everything(node: &Path) -> Result<Self> {
         // Freed again at once: it takes a port and no socket.
         let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
         let mut command = Command::new(node);
@@ -46,7 +46,7 @@ impl Peer {
     }
 
     /// The server on the official SDK that speaks all versions, 2026-07-28 among them.
-    pub(super) async fn conformant(node: &Path) -> Result<Self> {
+    pub(crate) async fn conformant(node: &Path) -> Result<Self> {
         let mut command = Command::new(node);
         command.arg(folder().join("conformant/server.mjs")).env("PORT", "0");
         let (process, line) = started(command, "listening on ").await?;
