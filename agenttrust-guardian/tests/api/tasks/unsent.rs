@@ -157,8 +157,12 @@ async fn later_one_is_left_out(settings: impl FnOnce(GuardianBuilder) -> Guardia
     assert_eq!(house.listed(since).await, 0);
 
     house.api.deny(&house.operator, &approval).await.ok();
-    let task = house.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
-    assert!(super::said(&task).contains("was denied"), "{task}");
+    house.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
+    // The state is that of the task as it was; what became of the message is written a moment later.
+    eventually("the sender is told", async || {
+        super::said(&house.task(&id).await).contains("was denied")
+    })
+    .await;
     assert_eq!(look().await, before);
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     assert_eq!(receiver.rest().len(), 0, "the target was told of it");
