@@ -153,7 +153,10 @@ pub(super) async fn init_api(
             init_workload(&engine, &caller, (&token, &headers), target, mode).await?;
         return Ok((Some([(KEY_THUMBPRINT, thumbprint)]), Json(session)));
     }
-    check_name("token", &token)?;
+    // Whatever could be a token is looked up, and is unknown if it is none.
+    if check_token("token", &token).is_err() {
+        check_name("token", &token)?;
+    }
     let token = sessions::token(&engine, &caller.key, &token)?;
     caller.need_for(Permission::InitApiSession, &token.row.agent_id)?;
     let session = sessions::begin_from_token(&engine, &caller.key, &token, target, mode).await?;
