@@ -13,7 +13,7 @@ use super::hand::TASK_NOT_FOUND;
 use super::{Caller, TaskFilter, TaskPage, adopt, interfaces, told};
 use crate::clock::before;
 use crate::domain::names::check_name;
-use crate::domain::task::{TASK_PREFIX, Task, TaskError, TaskState};
+use crate::domain::task::{TASK_PREFIX, TRUST_EXTENSION, Task, TaskError, TaskState};
 use crate::engine::Engine;
 use crate::outbound::a2a::{SendError, Way};
 use crate::store::{Place, Sight, Stepped, StoreError, TaskQuery, TaskRow, TaskRows};
@@ -111,8 +111,7 @@ pub(super) async fn keep(
                 .change_task(task.id.clone(), now, move |row| {
                     // What was kept since it was asked is newer than its answer.
                     if row.changed_at == seen {
-                        adopt::task(&mut row.task, theirs, now);
-                        row.sight(Sight::Shown, now);
+                        take_over(row, theirs, now);
                     }
                 })
                 .await?
@@ -140,6 +139,24 @@ pub(super) async fn keep(
     }
     engine.sync().await?;
     Ok(changed)
+}
+
+/// Takes over what a target says of a task. Where it stands there as it did before, what the Guardian has said of it since
+/// then stays: that a later message is held, was denied or could not be handed on is not the target's to know.
+fn take_over(row: &mut TaskRow, theirs: Task, now: Timestamp) {
+    let (stood, shown) = (row.task.status.clone(), row.seen.clone());
+    let word = row.task.metadata.get(TRUST_EXTENSION).cloned();
+    adopt::task(&mut row.task, theirs, now);
+    row.sight(Sight::Shown, now);
+    let is_as_before = row
+        .seen
+        .as_ref()
+        .zip(shown.as_ref())
+        .is_some_and(|(now, before)| now.status == before.status);
+    if is_as_before {
+        row.task.status = stood;
+        row.task.metadata.extend(word.map(|word| (TRUST_EXTENSION.to_owned(), word)));
+    }
 }
 
 /// A page of the tasks that the caller may see.

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::target::{Does, Target};
 use super::{House, call, known, message};
 
+/// After so long the target is asked anew how a task stands.
+const ASKED_AGAIN: std::time::Duration = std::time::Duration::from_millis(1_200);
+
 impl House {
     /// Whatever the target asks about the task of this id, as it is answered, without the id.
     async fn all_of(&self, id: &str) -> Vec<Value> {
@@ -155,16 +158,21 @@ async fn later_one_is_left_out(settings: impl FnOnce(GuardianBuilder) -> Guardia
     assert_eq!(house.listed(of("TASK_STATE_INPUT_REQUIRED")).await, 1);
     let since = json!({ "statusTimestampAfter": task["status"]["timestamp"] });
     assert_eq!(house.listed(since).await, 0);
+    tokio::time::sleep(ASKED_AGAIN).await;
+    let held = house.task(&id).await;
+    assert_eq!(held["status"], task["status"], "its target, asked again, took it back");
+    assert_eq!(known(&held, "approval_id"), approval.as_str());
 
     house.api.deny(&house.operator, &approval).await.ok();
-    house.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
-    // The state is that of the task as it was; what became of the message is written a moment later.
-    eventually("the sender is told", async || {
-        super::said(&house.task(&id).await).contains("was denied")
-    })
-    .await;
+    let task = house.becomes(&id, "TASK_STATE_INPUT_REQUIRED").await;
+    assert!(super::said(&task).contains("was denied"), "{task}");
     assert_eq!(look().await, before);
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    tokio::time::sleep(ASKED_AGAIN).await;
+    let task = house.task(&id).await;
+    assert!(
+        super::said(&task).contains("was denied"),
+        "its target, asked again, took it back: {task}"
+    );
     assert_eq!(receiver.rest().len(), 0, "the target was told of it");
     assert_eq!(target.sent().len(), 1);
 
