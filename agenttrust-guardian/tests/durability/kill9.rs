@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use agenttrust_testkit::postgres::Fresh;
 use agenttrust_testkit::{ADMIN, trials};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::served::{Caller, PROGRAM, Served};
 
@@ -169,13 +171,23 @@ async fn post(caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Va
     Some(answer)
 }
 
+/// Asks until it is decided, as a guard does: a busy machine says "not decided", and the same question joins what goes on.
 async fn check(caller: &Caller, agent: &Agent, tool: &str, digest: Option<&str>) -> Option<Value> {
     let body = json!({ "agent_id": agent.id, "session_id": "s", "action_name": tool });
     let caller = match digest {
         Some(digest) => caller.with("agenttrust-input-digest", digest),
         None => caller.clone(),
     };
-    post(&caller, "/api/v1/agenttrust/check", &agent.key, &body).await
+    let caller = caller.with("idempotency-key", &Uuid::now_v7().to_string());
+    loop {
+        let answer = post(&caller, "/api/v1/agenttrust/check", &agent.key, &body).await?;
+        let is_undecided =
+            answer["reason"].as_str().is_some_and(|why| why.starts_with("not decided"));
+        if !is_undecided {
+            return Some(answer);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// What was proven, in all rounds.
@@ -274,6 +286,8 @@ impl Trial {
         let begun = Instant::now();
         while told.lock().unwrap().durable.len() < killed_after {
             assert!(begun.elapsed() < ANSWERED_WITHIN, "{killed_after} answers: {told:?}");
+            let has_ended = clients.iter().any(JoinHandle::is_finished);
+            assert!(!has_ended, "a client had no answer, or a wrong one, before the kill");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.served.kill();
