@@ -5,6 +5,7 @@ pub use crate::doubling::Doubling;
 pub use crate::elapsed::Moment;
 pub use crate::guard::{Breaker, Cover, Miss, Running};
 pub use crate::model::name::{NAME_MAX_BYTES, REASON_MAX_CHARS};
+pub use crate::model::tolerant::whole_number;
 
 /// Hexadecimal.
 pub mod hex {
@@ -14,7 +15,7 @@ pub mod hex {
 /// Proofs of whoever has the key that a token is bound to.
 pub mod dpop {
     pub use crate::dpop::{
-        ExpectedProof, JTI_MAX_CHARS, PROOF_MAX_BYTES, Proof, ProofRefusal, WINDOW, key_of_pem,
-        thumbprint, verify_proof,
+        ExpectedProof, JTI_MAX_CHARS, PROOF_MAX_BYTES, Proof, ProofRefusal, WINDOW, is_unambiguous,
+        key_of_pem, thumbprint, verify_proof,
     };
 }

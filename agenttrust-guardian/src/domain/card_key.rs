@@ -5,11 +5,11 @@
 
 use std::fmt;
 
+use agenttrust::internal::dpop::thumbprint;
 use agenttrust::model::{AgentCardSignature, CardKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
-use sha2::{Digest as _, Sha256};
 
 use super::Secret;
 
@@ -34,7 +34,8 @@ impl CardSigner {
     }
 
     fn of(key: SigningKey) -> Self {
-        let kid = thumbprint(&CardKey::ed25519(&key.verifying_key().to_bytes()));
+        // What tells a key from others (RFC 7638).
+        let kid = thumbprint(&key.verifying_key());
         Self { key, kid }
     }
 
@@ -82,13 +83,6 @@ impl fmt::Debug for CardSigner {
     }
 }
 
-/// What tells a key from others (RFC 7638).
-fn thumbprint(key: &CardKey) -> String {
-    let CardKey { kty, crv, x, .. } = key;
-    let members = format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}"}}"#);
-    URL_SAFE_NO_PAD.encode(Sha256::digest(members))
-}
-
 #[cfg(test)]
 mod tests {
     use agenttrust::AgentCard;
@@ -99,9 +93,11 @@ mod tests {
     /// The example of RFC 8037, appendix A.3.
     #[test]
     fn id_of_a_key_is_its_thumbprint() {
-        let mut key = CardKey::ed25519(&[0; 32]);
-        "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".clone_into(&mut key.x);
-        assert_eq!(thumbprint(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        // The private half of it: RFC 8037, appendix A.1.
+        let secret = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A".to_owned();
+        let signer = CardSigner::from_secret(&Secret::from(secret)).unwrap();
+        assert_eq!(signer.public(), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(signer.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     #[test]

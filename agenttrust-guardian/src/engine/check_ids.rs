@@ -9,19 +9,16 @@
 use std::fmt;
 
 use agenttrust::Timestamp;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use std::time::Duration;
-use uuid::{NoContext, Uuid};
 
+use super::proven_numbers::{Numbers, made_at, next};
 use crate::domain::GuardianError;
 use crate::store::Store;
 
 const PREFIX: &str = "chk_";
-const DOMAIN: &[u8] = b"agenttrust.check.v1";
-const PROOF_BYTES: usize = 16;
+/// The beginning of what the id of a check covers that was allowed, and of one that was not.
+const ALLOWED: &[u8] = b"agenttrust.check.v1\x01";
+const REFUSED: &[u8] = b"agenttrust.check.v1\x00";
 /// How long after its check a report is believed. Reports are kept for longer than that, so that none is
 /// believed twice.
 pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -46,79 +43,38 @@ pub(crate) struct Ids {
 }
 
 /// Makes check ids, and tells those that it made.
-pub(crate) struct CheckIds {
-    mac: Hmac<Sha256>,
-}
+pub(crate) struct CheckIds(Numbers);
 
 impl CheckIds {
     /// Those of this database.
     pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
-        let mut fresh = [0_u8; 32];
-        getrandom::fill(&mut fresh)?;
-        let unavailable = |error: String| GuardianError::Unavailable(error);
-        let secret = store
-            .secret("check_ids", fresh)
-            .await
-            .map_err(|error| unavailable(format!("the secret of check ids: {error}")))?;
-        Self::new(&secret).ok_or_else(|| {
-            unavailable("the database holds no usable secret of check ids; restore it".to_owned())
-        })
-    }
-
-    fn new(secret: &[u8]) -> Option<Self> {
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).ok();
-        mac.filter(|_| secret.len() == 32).map(|mac| Self { mac })
+        Numbers::load(store, "check_ids", "check ids").await.map(Self)
     }
 
     /// The ids of a new check.
     pub(crate) fn issue(&self, of: &Issued<'_>, now: Timestamp) -> Ids {
-        let micros = now.unix_micros().max(0).unsigned_abs();
-        let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
-        let at = uuid::Timestamp::from_unix(NoContext, micros / 1_000_000, nanos);
-        let number = Uuid::new_v7(at).simple().to_string();
-        let id = |allowed| {
-            let proof = self.proof(&number, allowed, of).finalize().into_bytes();
-            let proof = proof.get(..PROOF_BYTES).unwrap_or_default();
-            format!("{PREFIX}{number}_{}", URL_SAFE_NO_PAD.encode(proof))
+        let number = next(now);
+        let id = |domain| {
+            let proof = self.0.prove(domain, &texts(&number, of));
+            format!("{PREFIX}{number}_{proof}")
         };
-        Ids { allowed: id(true), refused: id(false) }
+        Ids { allowed: id(ALLOWED), refused: id(REFUSED) }
     }
 
     /// Whether this is the id of a check that was allowed, to just this key and of just this, and not too
     /// long ago.
     pub(crate) fn believes(&self, check_id: &str, of: &Issued<'_>, now: Timestamp) -> bool {
-        let Some((number, proof)) =
-            check_id.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'))
-        else {
-            return false;
-        };
-        let Ok(proof) = URL_SAFE_NO_PAD.decode(proof) else { return false };
-        // Also takes its time: bytes are compared in constant time.
-        if proof.len() != PROOF_BYTES
-            || self.proof(number, true, of).verify_truncated_left(&proof).is_err()
-        {
-            return false;
-        }
-        made_at(number).is_some_and(|made| made.until(now) <= BELIEVED_FOR)
-    }
-
-    fn proof(&self, number: &str, allowed: bool, of: &Issued<'_>) -> Hmac<Sha256> {
-        let mut mac = self.mac.clone();
-        mac.update(DOMAIN);
-        mac.update(&[u8::from(allowed)]);
-        for text in [number, of.key_id, of.agent_id, of.session_id, of.tool] {
-            mac.update(&(text.len() as u64).to_be_bytes());
-            mac.update(text.as_bytes());
-        }
-        mac
+        let parts = check_id.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
+        parts.is_some_and(|(number, proof)| {
+            self.0.proves(proof, ALLOWED, &texts(number, of))
+                && made_at(number).is_some_and(|made| made.until(now) <= BELIEVED_FOR)
+        })
     }
 }
 
-/// When the check of this number was.
-fn made_at(number: &str) -> Option<Timestamp> {
-    let (seconds, nanos) = Uuid::try_parse(number).ok()?.get_timestamp()?.to_unix();
-    let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::from(nanos / 1_000))?;
-    Timestamp::from_unix_micros(i64::try_from(micros).ok()?)
+/// What the proof of a number covers beside whether the check was allowed.
+fn texts<'a>(number: &'a str, of: &Issued<'a>) -> [&'a [u8]; 5] {
+    [number, of.key_id, of.agent_id, of.session_id, of.tool].map(str::as_bytes)
 }
 
 impl fmt::Debug for CheckIds {
@@ -135,7 +91,7 @@ mod tests {
         Issued { key_id: "key_1", agent_id: "agt_1", session_id: "s", tool: "search" };
 
     fn ids(secret: u8) -> CheckIds {
-        CheckIds::new(&[secret; 32]).unwrap()
+        CheckIds(Numbers::new(&[secret; 32]).unwrap())
     }
 
     #[test]
@@ -156,6 +112,15 @@ mod tests {
         ] {
             assert!(!one.believes(&allowed, &other, now), "{other:?}");
         }
+    }
+
+    /// Reports about checks of an earlier version are believed: its id was made by another program, of what is written
+    /// at the beginning of this file.
+    #[test]
+    fn an_id_stays_what_it_was() {
+        let id = "chk_019a5e0c7b007d3f8a1b2c3d4e5f6071_ctgNinoWBY7y6RYnv2Tf8Q";
+        let made = made_at("019a5e0c7b007d3f8a1b2c3d4e5f6071").unwrap();
+        assert!(ids(1).believes(id, &OF, made), "{made}");
     }
 
     #[test]
@@ -191,7 +156,7 @@ mod tests {
             assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
         }
         assert_ne!(allowed, refused);
-        assert!(CheckIds::new(b"short").is_none());
+        assert!(Numbers::new(b"short").is_none());
         assert_eq!(format!("{:?}", ids(1)), "CheckIds(..)");
     }
 

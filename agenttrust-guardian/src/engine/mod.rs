@@ -8,6 +8,7 @@ pub(crate) mod mcp_keys;
 mod openings;
 pub(crate) mod policies;
 pub(crate) mod proof_nonces;
+mod proven_numbers;
 pub(crate) mod pulse;
 mod refusals;
 pub(crate) mod revocations;

@@ -9,17 +9,12 @@ use std::fmt;
 use std::time::Duration;
 
 use agenttrust::Timestamp;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use uuid::{NoContext, Uuid};
 
+use super::proven_numbers::{Numbers, made_at, next};
 use crate::domain::GuardianError;
 use crate::store::Store;
 
 const DOMAIN: &[u8] = b"agenttrust.nonce.v1";
-const PROOF_BYTES: usize = 16;
 /// How long a nonce may be used.
 pub(crate) const LIVES: Duration = Duration::from_secs(5 * 60);
 /// How far ahead of ours the clock of the replica may be that made it.
@@ -44,72 +39,37 @@ impl<'a> For<'a> {
 }
 
 /// Makes nonces, and tells those that it made.
-pub(crate) struct ProofNonces {
-    mac: Hmac<Sha256>,
-}
+pub(crate) struct ProofNonces(Numbers);
 
 impl ProofNonces {
     /// Those of this database.
     pub(crate) async fn load(store: &Store) -> Result<Self, GuardianError> {
-        let mut fresh = [0_u8; 32];
-        getrandom::fill(&mut fresh)?;
-        let unavailable = |error: String| GuardianError::Unavailable(error);
-        let secret = store.secret("proof_nonces", fresh).await;
-        let secret =
-            secret.map_err(|error| unavailable(format!("the secret of nonces: {error}")))?;
-        Self::new(&secret).ok_or_else(|| {
-            unavailable("the database holds no usable secret of nonces; restore it".to_owned())
-        })
-    }
-
-    fn new(secret: &[u8]) -> Option<Self> {
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret).ok();
-        mac.filter(|_| secret.len() == 32).map(|mac| Self { mac })
+        Numbers::load(store, "proof_nonces", "nonces").await.map(Self)
     }
 
     /// A new one, and until when it may be used.
     pub(crate) fn issue(&self, of: For<'_>, now: Timestamp) -> (String, Timestamp) {
-        let micros = now.unix_micros().max(0).unsigned_abs();
-        let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
-        let at = uuid::Timestamp::from_unix(NoContext, micros / 1_000_000, nanos);
-        let number = Uuid::new_v7(at).simple().to_string();
-        let proof = self.proof(&number, of).finalize().into_bytes();
-        let proof = URL_SAFE_NO_PAD.encode(proof.get(..PROOF_BYTES).unwrap_or_default());
+        let number = next(now);
+        let proof = self.0.prove(DOMAIN, &texts(&number, of));
         (format!("{number}_{proof}"), now.saturating_add(LIVES))
     }
 
     /// Until when this may be used, if it was given out for just that and may be used still.
     pub(crate) fn believes(&self, nonce: &str, of: For<'_>, now: Timestamp) -> Option<Timestamp> {
         let (number, proof) = nonce.split_once('_')?;
-        let proof = URL_SAFE_NO_PAD.decode(proof).ok()?;
-        // Also takes its time: bytes are compared in constant time.
-        if proof.len() != PROOF_BYTES
-            || self.proof(number, of).verify_truncated_left(&proof).is_err()
-        {
+        if !self.0.proves(proof, DOMAIN, &texts(number, of)) {
             return None;
         }
         let made = made_at(number)?;
         let ends = made.saturating_add(LIVES);
         (now < ends && made <= now.saturating_add(AHEAD)).then_some(ends)
     }
-
-    fn proof(&self, number: &str, of: For<'_>) -> Hmac<Sha256> {
-        let (what, whose) = of.parts();
-        let mut mac = self.mac.clone();
-        mac.update(DOMAIN);
-        for part in [what, number.as_bytes(), whose.as_bytes()] {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac
-    }
 }
 
-/// When the nonce of this number was made.
-fn made_at(number: &str) -> Option<Timestamp> {
-    let (seconds, nanos) = Uuid::try_parse(number).ok()?.get_timestamp()?.to_unix();
-    let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::from(nanos / 1_000))?;
-    Timestamp::from_unix_micros(i64::try_from(micros).ok()?)
+/// What the proof of a number covers.
+fn texts<'a>(number: &'a str, of: For<'a>) -> [&'a [u8]; 3] {
+    let (what, whose) = of.parts();
+    [what, number.as_bytes(), whose.as_bytes()]
 }
 
 impl fmt::Debug for ProofNonces {
@@ -125,7 +85,7 @@ mod tests {
     const ONE: For<'static> = For::Challenge { agent_id: "agt_1" };
 
     fn nonces(secret: u8) -> ProofNonces {
-        ProofNonces::new(&[secret; 32]).unwrap()
+        ProofNonces(Numbers::new(&[secret; 32]).unwrap())
     }
 
     #[test]
@@ -174,7 +134,7 @@ mod tests {
             assert!(one.believes(made_up, ONE, now).is_none(), "{made_up:?}");
         }
         assert!(nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
-        assert!(ProofNonces::new(b"short").is_none());
+        assert!(Numbers::new(b"short").is_none());
         assert_eq!(format!("{:?}", nonces(1)), "ProofNonces(..)");
     }
 }

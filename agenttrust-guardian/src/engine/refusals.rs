@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 use lru::LruCache;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Engine;
 use crate::audit::{AuditError, Record};
-use crate::domain::Key;
+use crate::domain::{Error, ErrorKind, Key};
 
 /// How many of one key are told of ...
 const TOLD_MOST: u32 = 20;
 /// ... within this time.
 const WITHIN: Duration = Duration::from_secs(60);
+/// How many characters of what a refused request named are kept.
+const NAMED_CHARS: usize = 200;
 /// How many keys are remembered; of the one that was refused longest ago the rest is told when it goes.
 const KEYS: NonZeroUsize = match NonZeroUsize::new(10_000) {
     Some(keys) => keys,
@@ -126,6 +128,27 @@ impl Engine {
     /// nothing: what finds no room is counted.
     pub(crate) fn refused(&self, kind: &'static str, key: &Key, about: impl FnOnce() -> Value) {
         self.refused_of(kind, key, &key.id, about);
+    }
+
+    /// The same of a request that its caller may make, with what it named and why it was refused.
+    pub(crate) fn refused_request(
+        &self,
+        kind: &'static str,
+        key: &Key,
+        error: &Error,
+        named: &[(&str, &str)],
+    ) {
+        // What could not be done at present was not refused.
+        if error.kind() == ErrorKind::Unavailable {
+            return;
+        }
+        self.refused(kind, key, || {
+            let cut = |text: &str| Value::from(text.chars().take(NAMED_CHARS).collect::<String>());
+            let named = named.iter().map(|(name, value)| ((*name).to_owned(), cut(value)));
+            let mut about: Map<String, Value> = named.collect();
+            about.insert("message".to_owned(), error.message().into());
+            Value::Object(about)
+        });
     }
 
     /// The same of one of those that ask with one key, each `counted` by itself: those of one hide none of another.

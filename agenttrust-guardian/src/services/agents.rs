@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use agenttrust::Agent;
+use agenttrust::internal::dpop::key_of_pem;
 use agenttrust::model::{AgentStatus, CapabilitySet, SessionMode};
-use ed25519_dalek::VerifyingKey;
-use ed25519_dalek::pkcs8::DecodePublicKey;
 use serde_json::{Map, Value, json};
 
 use crate::audit::Record;
@@ -88,7 +87,7 @@ pub(crate) fn own_org(key: &Key, org_id: Option<&str>) -> Result<(), Error> {
 
 fn check_public_key(pem: &str) -> Result<(), Error> {
     // Of a point of small order anyone makes signatures.
-    let key = VerifyingKey::from_public_key_pem(pem).ok().filter(|key| !key.is_weak());
+    let key = key_of_pem(pem).filter(|key| !key.is_weak());
     let problem = || Error::invalid("public_key", "is no Ed25519 public key in PKIX PEM");
     key.map(drop).ok_or_else(problem)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::audit::Record;
 use crate::domain::names::{check_name, check_names, check_owner, check_text};
 use crate::domain::role::Access;
-use crate::domain::{Error, ErrorKind, Fingerprint, Key, Permission, Role, ids};
+use crate::domain::{Error, ErrorKind, Fingerprint, Key, Permission, Role, Secret, ids};
 use crate::engine::Engine;
 use crate::engine::taking::KeyTaking;
 use crate::services::federation::providers::GATEWAY_PREFIX;
@@ -190,6 +190,20 @@ pub(crate) fn check_gateway(field: &str, role: Role, gateway: Option<&str>) -> R
         return Err(Error::invalid(field, other));
     }
     check_name(field, gateway)
+}
+
+/// The row of a gateway key by which only the Guardian itself asks, for what the caller's `key` registers. Its secret is
+/// shown to no one.
+///
+/// # Errors
+///
+/// Unavailable where the system gives no randomness.
+pub(crate) fn own_gateway(key: &Key, name: String, now: Timestamp) -> Result<KeyRow, Error> {
+    let hash = Secret::random("sk_live_")?.fingerprint();
+    let mut gateway = NewKey::new(&key.org_id, Role::Gateway, hash).into_row(now);
+    gateway.gateway = Some(name);
+    gateway.made_by = Some(key.id.clone());
+    Ok(gateway)
 }
 
 /// Refuses the name of a gateway by which the Guardian itself asks: whoever has such a key acts in the sessions of those

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use agenttrust::model::McpServer;
 use http::HeaderValue;
 use reqwest::Url;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::keys::{self, Maker, NewKey};
+use super::keys::{self, Maker};
 use crate::audit::Record;
 use crate::domain::names::{check_name, check_names};
-use crate::domain::{Error, ErrorKind, Key, Role, Secret, ids};
+use crate::domain::{Error, Key, Secret, ids};
 use crate::engine::Engine;
 use crate::engine::taking::KeyTaking;
 use crate::registry::McpServerEntry;
@@ -21,8 +21,6 @@ use crate::store::{KeyEnd, MCP_SERVERS_MOST, McpServerKept, McpServerRow, Secret
 const RESERVED: [&str; 4] = ["a2a", "agenttrust", "http", "mcp"];
 /// The longest `Authorization` that is sent to a server, in bytes.
 const AUTHORIZATION_MAX_BYTES: usize = 8_000;
-/// How many characters of a name that was refused are kept.
-const NAME_MOST: usize = 200;
 /// The reason for which the gateway key of a server that is removed is revoked.
 const REMOVED: &str = "its MCP server was removed";
 
@@ -57,11 +55,7 @@ pub(crate) async fn register(
     let about = SecretOf::McpServer.about(&id);
     let sealed = new.authorization.map(|secret| engine.sealer.seal(&about, &secret)).transpose()?;
     let now = engine.clock.now();
-    // The secret is shown to no one: only the Guardian itself asks as this gateway.
-    let hash = Secret::random("sk_live_")?.fingerprint();
-    let mut gateway = NewKey::new(&key.org_id, Role::Gateway, hash).into_row(now);
-    gateway.gateway = Some(new.name.clone());
-    gateway.made_by = Some(key.id.clone());
+    let gateway = keys::own_gateway(key, new.name.clone(), now)?;
     let row = McpServerRow {
         id,
         org_id: key.org_id.clone(),
@@ -158,17 +152,7 @@ fn registered(row: &McpServerRow, target: &Url) -> Record {
 
 /// Tells the audit what a caller who may do this was refused, and what it named; waits for nothing.
 pub(crate) fn refused(engine: &Engine, key: &Key, error: &Error, named: &[(&str, &str)]) {
-    // What could not be done at present was not refused.
-    if error.kind() == ErrorKind::Unavailable {
-        return;
-    }
-    engine.refused("mcp_server.refused", key, || {
-        let cut = |text: &str| Value::from(text.chars().take(NAME_MOST).collect::<String>());
-        let named = named.iter().map(|(name, value)| ((*name).to_owned(), cut(value)));
-        let mut about: Map<String, Value> = named.collect();
-        about.insert("message".to_owned(), error.message().into());
-        Value::Object(about)
-    });
+    engine.refused_request("mcp_server.refused", key, error, named);
 }
 
 /// The server of this id, if it is of this organisation.

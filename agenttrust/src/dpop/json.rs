@@ -9,9 +9,14 @@ use serde_json::{Map, Value};
 
 /// Reads one object. One in which a name is there twice is none, at whatever depth.
 pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    let Any = serde_json::from_slice(bytes).ok()?;
-    // Now that it cannot be read in two ways.
-    serde_json::from_slice(bytes).ok()
+    // Then it cannot be read in two ways.
+    is_unambiguous(bytes).then(|| serde_json::from_slice(bytes).ok()).flatten()
+}
+
+/// Whether this is JSON in which no object has a name twice, at whatever depth.
+#[must_use]
+pub fn is_unambiguous(json: &[u8]) -> bool {
+    serde_json::from_slice::<Any>(json).is_ok()
 }
 
 /// Anything in which no object has a name twice.

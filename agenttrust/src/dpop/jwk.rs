@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::VerifyingKey;
-use ed25519_dalek::pkcs8::DecodePublicKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::keys::parse_public_key;
 
 /// A JSON Web Key of Ed25519 (RFC 8037), as proofs carry it. A private key, and one with certificates, is none.
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +66,7 @@ pub fn thumbprint(key: &VerifyingKey) -> String {
 /// The Ed25519 key in a PKIX PEM, as agents are registered with; `None` for anything else.
 #[must_use]
 pub fn key_of_pem(pem: &str) -> Option<VerifyingKey> {
-    VerifyingKey::from_public_key_pem(pem).ok()
+    parse_public_key(pem).ok()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod mint;
 mod uri;
 mod verify;
 
+pub use self::json::is_unambiguous;
 pub use self::jwk::{key_of_pem, thumbprint};
 pub use self::mint::{mint_dpop_proof, mint_dpop_proof_with_key_store};
 pub use self::verify::{

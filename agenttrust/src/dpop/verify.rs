@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use super::jwk::{Jwk, thumbprint};
 use super::{ALGORITHM, TYPE, json, token_hash, uri};
 use crate::model::Timestamp;
+use crate::model::tolerant::not_null;
 
 /// The longest proof that is read.
 pub const PROOF_MAX_BYTES: usize = 8 << 10;
@@ -141,13 +142,8 @@ struct Claims {
     iat: Number,
     jti: String,
     ath: String,
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "not_null")]
     nonce: Option<String>,
-}
-
-/// A text: `null` is none.
-fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
 }
 
 /// Returns the proof, if it is good for this request.

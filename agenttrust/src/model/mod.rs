@@ -35,7 +35,7 @@ mod system;
 mod telemetry;
 mod timestamp;
 mod token;
-mod tolerant;
+pub(crate) mod tolerant;
 mod tool;
 mod webhook;
 mod word;

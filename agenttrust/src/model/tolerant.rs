@@ -27,7 +27,7 @@ where
 }
 
 /// The value, which `null` is not: for a member whose absence means something that a caller would not say by mistake.
-pub(super) fn not_null<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn not_null<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
@@ -45,15 +45,20 @@ pub(super) fn whole_or_none<'de, D>(deserializer: D) -> Result<Option<u64>, D::E
 where
     D: Deserializer<'de>,
 {
-    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
-    let whole = read_whole(&number)?;
-    u64::try_from(whole).map(Some).map_err(|_| D::Error::custom(format!("{number} is below zero")))
+    Option::<Number>::deserialize(deserializer)?.as_ref().map(read_whole).transpose()
 }
 
-fn read_whole<E: Error>(number: &Number) -> Result<i64, E> {
+fn read_whole<N: TryFrom<i128>, E: Error>(number: &Number) -> Result<N, E> {
+    let whole = whole_number(number).and_then(|whole| N::try_from(whole).ok());
+    whole.ok_or_else(|| E::custom(format!("{number} is not a whole number in range")))
+}
+
+/// The whole number that a JSON number is, also where it is written with a fraction of nothing, as `300.0`.
+#[must_use]
+pub fn whole_number(number: &Number) -> Option<i128> {
     let exact = |number: &f64| number.fract() == 0.0 && number.abs() < INEXACT;
+    let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     // Exact, as it was looked at.
     #[allow(clippy::cast_possible_truncation)]
-    let whole = number.as_i64().or_else(|| number.as_f64().filter(exact).map(|it| it as i64));
-    whole.ok_or_else(|| E::custom(format!("{number} is not a whole number in range")))
+    whole.or_else(|| number.as_f64().filter(exact).map(|number| number as i128))
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::cut;
 use crate::domain::Error;
 use crate::engine::Engine;
 use crate::engine::issuer_keys::Read;
@@ -9,8 +10,6 @@ use crate::outbound;
 
 /// Where the document is, below the issuer (OpenID Connect Discovery 1.0, section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
-/// How many characters of what an issuer says are told.
-const TOLD_CHARS: usize = 200;
 
 /// What an issuer says of itself.
 #[derive(Debug)]
@@ -103,8 +102,4 @@ fn unusable(problem: &str) -> Error {
 fn keys_unusable(jwks_uri: &str, why: &str) -> Error {
     let jwks_uri = cut(jwks_uri);
     Error::invalid("issuer", format!("cannot be used: its keys at {jwks_uri} cannot be: {why}"))
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(TOLD_CHARS).collect()
 }

@@ -16,3 +16,11 @@ pub(crate) use self::sessions::{begin, no_rule};
 pub(crate) use self::test::test;
 pub(crate) use self::verify::{Audiences, NO_SUCH_TOKEN, NotVerified, Verified, refused, verify};
 pub(crate) use self::worth::worth;
+
+/// How many characters are told of what somebody else says: a token, an issuer, who registers one.
+const TOLD_CHARS: usize = 200;
+
+/// The beginning of what somebody else says, as far as it is told.
+fn cut(text: &str) -> String {
+    text.chars().take(TOLD_CHARS).collect()
+}

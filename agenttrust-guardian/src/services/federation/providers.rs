@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use agenttrust::model::{FederationProvider, FederationRule, TrustLevel};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::cut;
 use super::discovery::{Discovered, discover};
 use crate::audit::Record;
 use crate::domain::federation::check_rules;
 use crate::domain::names::{check_name, check_names, check_seen};
-use crate::domain::{Error, ErrorKind, Key, Role, Secret, ids};
+use crate::domain::{Error, Key, ids};
 use crate::engine::Engine;
 use crate::engine::taking::{KeyTaking, PROVIDER_REMOVED};
 use crate::registry::ProviderEntry;
 use crate::services::issued::found;
-use crate::services::keys::{self, Maker, NewKey};
-use crate::store::{FEDERATION_PROVIDERS_MOST, KeyRow, ProviderKept, ProviderRow, Vouching};
+use crate::services::keys::{self, Maker};
+use crate::store::{FEDERATION_PROVIDERS_MOST, ProviderKept, ProviderRow, Vouching};
 
 /// What the name of a provider's gateway begins with; no other key has such a name.
 pub(crate) const GATEWAY_PREFIX: &str = "federation:";
@@ -23,8 +24,6 @@ pub(crate) const GATEWAY_PREFIX: &str = "federation:";
 const NAME_MAX_BYTES: usize = 200 - GATEWAY_PREFIX.len();
 /// How often a change is planned before giving up on being first.
 const PLANS_MOST: usize = 10;
-/// How many characters of a name or an issuer that was refused are kept.
-const NAMED_MOST: usize = 200;
 
 /// A provider that is to be registered.
 #[derive(Debug)]
@@ -64,7 +63,7 @@ pub(crate) async fn register(
     let Discovered { jwks_uri, authorization_endpoint, token_endpoint, keys: found } =
         discover(engine, &new.issuer).await?;
     let now = engine.clock.now();
-    let gateway = gateway_key(key, &new.vouching.name, engine)?;
+    let gateway = keys::own_gateway(key, gateway_name(&new.vouching.name), now)?;
     let row = ProviderRow {
         id: ids::new("fedp_"),
         org_id: key.org_id.clone(),
@@ -88,16 +87,6 @@ pub(crate) async fn register(
     engine.issuer_keys.keep(&row.id, &row.jwks_uri, found);
     engine.record_audit(told("federation.provider_registered", &row, key)).await?;
     Ok(show(engine, &row))
-}
-
-/// The row of the gateway key of a provider of this name. Its secret is shown to no one: only the Guardian itself asks
-/// as this gateway.
-fn gateway_key(key: &Key, name: &str, engine: &Engine) -> Result<KeyRow, Error> {
-    let hash = Secret::random("sk_live_")?.fingerprint();
-    let mut gateway = NewKey::new(&key.org_id, Role::Gateway, hash).into_row(engine.clock.now());
-    gateway.gateway = Some(gateway_name(name));
-    gateway.made_by = Some(key.id.clone());
-    Ok(gateway)
 }
 
 fn gateway_name(name: &str) -> String {
@@ -148,7 +137,7 @@ fn need_kept(kept: ProviderKept, row: &ProviderRow) -> Result<(), Error> {
 }
 
 fn issuing(issuer: &str, id: &str) -> Error {
-    let issuer: String = issuer.chars().take(NAMED_MOST).collect();
+    let issuer = cut(issuer);
     Error::conflict(format!(
         "issuer {issuer:?} is registered already, as {id:?}; change that provider, or remove it first"
     ))
@@ -174,17 +163,7 @@ fn told(kind: &'static str, row: &ProviderRow, key: &Key) -> Record {
 
 /// Tells the audit what a caller who may do this was refused, and what it named; waits for nothing.
 pub(crate) fn refused(engine: &Engine, key: &Key, error: &Error, named: &[(&str, &str)]) {
-    // What could not be done at present was not refused.
-    if error.kind() == ErrorKind::Unavailable {
-        return;
-    }
-    engine.refused("federation.provider_refused", key, || {
-        let cut = |text: &str| Value::from(text.chars().take(NAMED_MOST).collect::<String>());
-        let named = named.iter().map(|(name, value)| ((*name).to_owned(), cut(value)));
-        let mut about: Map<String, Value> = named.collect();
-        about.insert("message".to_owned(), error.message().into());
-        Value::Object(about)
-    });
+    engine.refused_request("federation.provider_refused", key, error, named);
 }
 
 /// The provider of this id, if it is of this organisation.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use agenttrust::model::{FederationTest, FederationTestStep};
 use serde_json::{Value, json};
 
+use super::cut;
 use super::sessions::{Terms, planned};
 use super::tokens::{self, TOKEN_PREFIX};
 use super::verify::{
@@ -16,8 +17,6 @@ use crate::engine::Engine;
 use crate::jose::{KeySet, Unverified};
 use crate::registry::ProviderEntry;
 
-/// How many characters of a claim are told.
-const CLAIM_CHARS: usize = 200;
 /// The claims that are told, beside those that a rule looks at.
 const CLAIMS: [&str; 10] =
     ["iss", "sub", "aud", "exp", "nbf", "iat", "azp", "client_id", "scope", "scp"];
@@ -177,8 +176,4 @@ fn told(claims: &serde_json::Map<String, Value>) -> String {
         true => format!("the signature is right: {said}"),
         false => format!("the signature is right: {said}; beside these: {}", spelt(&others)),
     }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(CLAIM_CHARS).collect()
 }

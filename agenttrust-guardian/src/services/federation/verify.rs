@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::cut;
 use crate::domain::federation::rule_for;
 use crate::domain::role::Access;
 use crate::domain::{Error, Fingerprint, Key, Reach};
@@ -17,8 +18,6 @@ use crate::registry::ProviderEntry;
 pub(crate) const NO_SUCH_TOKEN: &str = "the token does not work; send one that a registered provider has issued for this \
                                         Guardian, or have an operator look for the reason: it is in the audit, and \
                                         `agenttrust federation test` tells it";
-/// How many characters of what a stranger says are told.
-const TOLD_CHARS: usize = 200;
 
 /// What a token must be for.
 #[derive(Clone, Copy, Debug)]
@@ -346,8 +345,4 @@ pub(crate) fn refused(
             "reason": reason.to_string(),
         })
     });
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(TOLD_CHARS).collect()
 }
