@@ -190,13 +190,15 @@ async fn without_the_guardian_nothing_runs(cast: &Cast, tools: &Tools) -> anyhow
     let client =
         AgentTrustClient::builder().base_url(guardian.url()).api_key(&librarian.key).build()?;
     let closed = AgentTrustGuard::new(client.clone(), &librarian.id);
-    let open = AgentTrustGuard::builder(client, &librarian.id).fail_open(true).build();
+    let open = AgentTrustGuard::builder(client.clone(), &librarian.id).fail_open(true).build();
 
     closed.scope(tools.read("plan.md")).await?;
     closed.close().await?;
     step("librarian reads plan.md", "allowed by the Guardian at 127.0.0.1");
 
     guardian.stop().await?;
+    // A connection that was kept open shows that the other side is gone once it is used.
+    ensure!(client.health().await.is_err(), "it answers although it was stopped");
     let blocked = denial(closed.scope(tools.read("plan.md")).await)?;
     ensure!(matches!(blocked, AgentTrustError::GuardianUnavailable { .. }), "not that: {blocked}");
     step("Guardian stopped, reads again", format!("blocked: {blocked}"));
