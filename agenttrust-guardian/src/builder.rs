@@ -56,6 +56,10 @@ pub struct GuardianBuilder {
     allow_private_targets: bool,
     /// Ranges of addresses that may be called.
     allow_outbound: Vec<String>,
+    /// Authorities that calls by TLS trust beside the platform's.
+    outbound_ca: Option<PathBuf>,
+    /// Folders in which files of events may be written.
+    siem_files: Vec<PathBuf>,
     /// The keys by which secrets are sealed.
     secret_key: Option<Secret>,
     max_requests: usize,
@@ -96,6 +100,8 @@ impl Default for GuardianBuilder {
             check_deadline: CHECK_DEADLINE,
             allow_private_targets: false,
             allow_outbound: Vec::new(),
+            outbound_ca: None,
+            siem_files: Vec::new(),
             secret_key: None,
             max_requests: limits::REQUESTS,
             mcp: McpSettings { hold: Duration::ZERO, patience: MCP_PATIENCE },
@@ -215,6 +221,23 @@ impl GuardianBuilder {
     /// range is refused when the Guardian is built.
     pub fn allow_outbound(mut self, range: impl Into<String>) -> Self {
         self.allow_outbound.push(range.into());
+        self
+    }
+
+    /// A file of certificates in PEM, of authorities that calls by TLS trust beside those of the platform: webhooks, MCP
+    /// servers, issuers of tokens, and where events are sent. It is read when the Guardian is built.
+    ///
+    /// What is no file of certificates is refused then.
+    pub fn outbound_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.outbound_ca = Some(file.into());
+        self
+    }
+
+    /// Opens a folder to destinations of events that are files: a file in this folder may be written, one in a folder
+    /// below may not, and without this, none. May be given several times. The folder is named by its absolute path and has
+    /// to be there when the Guardian is built.
+    pub fn siem_files(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.siem_files.push(folder.into());
         self
     }
 
@@ -340,6 +363,8 @@ impl fmt::Debug for GuardianBuilder {
             .field("allow_self_approval", &self.allow_self_approval)
             .field("allow_private_targets", &self.allow_private_targets)
             .field("allow_outbound", &self.allow_outbound)
+            .field("outbound_ca", &self.outbound_ca)
+            .field("siem_files", &self.siem_files)
             .field("approval_ttl", &self.approval_ttl)
             .field("session_ttl", &self.session_ttl)
             .field("max_requests", &self.max_requests)

@@ -69,6 +69,7 @@ mod pipeline;
 pub mod policy;
 mod registry;
 mod services;
+mod siem;
 mod store;
 mod telemetry;
 mod wire;

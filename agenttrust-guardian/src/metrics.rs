@@ -1,15 +1,19 @@
 //! What is counted, for Prometheus. Labels come from this program only: never the name of a tool, an agent
 //! or an organisation, of which callers can make up any number.
 
+mod approvals;
+mod audit;
 mod latency;
 mod limits;
 mod requests;
+mod siem;
+mod webhooks;
 
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use agenttrust::Effect;
+use agenttrust::{Effect, Timestamp};
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,10 +21,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub(crate) use self::approvals::ApprovalEvent;
+use self::approvals::Approvals;
+use self::audit::AuditNumbers;
 use self::latency::Latency;
 pub(crate) use self::limits::ConnectionNumbers;
 use self::limits::LimitNumbers;
 pub(crate) use self::requests::Requests;
+pub(crate) use self::siem::{Siem, SiemNumbers, SiemResult};
+pub(crate) use self::webhooks::{WebhookResult, Webhooks};
 use crate::domain::limits::Limits;
 use crate::domain::{Answer, DecisionKind};
 
@@ -30,50 +39,27 @@ pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 /// One label and its value.
 type Label = (&'static str, &'static str);
 
-/// What became of an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ApprovalEvent {
-    Opened,
-    Approved,
-    Denied,
-    Expired,
-    Used,
-}
-
-impl ApprovalEvent {
-    const ALL: [Self; 5] = [Self::Opened, Self::Approved, Self::Denied, Self::Expired, Self::Used];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Approved => "approved",
-            Self::Denied => "denied",
-            Self::Expired => "expired",
-            Self::Used => "used",
-        }
-    }
-}
-
 /// Everything that is counted. Counting a check is a few atomic additions.
 pub(crate) struct Metrics {
     registry: Registry,
     checks: ByDecision,
     undecided: Counter,
     latency: Latency,
-    approvals: ByEvent,
+    approvals: Approvals,
     pub(crate) reported: Reported,
     budgets_exhausted: Counter,
     denial_bursts: Counter,
     pub(crate) requests: Requests,
+    pub(crate) siem: Siem,
+    pub(crate) webhooks: Webhooks,
     limits: LimitNumbers,
     #[cfg_attr(
         not(feature = "cli"),
         expect(dead_code, reason = "the program listens, a router does not")
     )]
     pub(crate) connections: ConnectionNumbers,
-    audit_rows: Counter,
-    audit_healthy: Gauge,
-    audit_waiting: Gauge,
+    in_touch: Gauge,
+    audit: AuditNumbers,
     policies: Gauge,
     reports_waiting: Gauge,
     not_stored: Gauge,
@@ -81,8 +67,6 @@ pub(crate) struct Metrics {
 
 /// Every counter by decision and effect.
 type ByDecision = [[Counter; Effect::ALL.len()]; DecisionKind::ALL.len()];
-/// Every counter by what became of an approval.
-type ByEvent = [Counter; ApprovalEvent::ALL.len()];
 
 /// The registry while the numbers are put into it, in the order in which they are shown.
 struct Registered<'a>(&'a mut Registry);
@@ -112,14 +96,6 @@ impl Registered<'_> {
         })
     }
 
-    fn approvals(&mut self) -> ByEvent {
-        let approvals = Family::<[Label; 1], Counter>::default();
-        let help = "What became of approvals at this Guardian";
-        self.0.register("approvals", help, approvals.clone());
-        ApprovalEvent::ALL
-            .map(|event| approvals.get_or_create(&[("event", event.as_str())]).clone())
-    }
-
     fn reported(&mut self) -> Reported {
         let reports = Family::<[Label; 1], Counter>::default();
         let help = "Events reported, by whether they belong to a check that was allowed here";
@@ -138,6 +114,7 @@ impl Registered<'_> {
 #[derive(Debug)]
 pub(crate) struct Present<'a> {
     pub(crate) limits: &'a Limits,
+    pub(crate) in_touch: bool,
     pub(crate) audit_rows: u64,
     pub(crate) audit_healthy: bool,
     pub(crate) audit_waiting: usize,
@@ -146,6 +123,7 @@ pub(crate) struct Present<'a> {
     /// What was taken back and could not be stored yet.
     pub(crate) not_stored: usize,
     pub(crate) policies: usize,
+    pub(crate) siem: SiemNumbers,
 }
 
 /// What is counted of events that were reported; clones count together.
@@ -182,7 +160,7 @@ impl Metrics {
         let latency = Latency::default();
         let help = "How long checks took from the end of their request to their answer";
         registered.0.register("check_duration_seconds", help, latency.clone());
-        let approvals = registered.approvals();
+        let approvals = Approvals::register(&mut registered);
         let reported = registered.reported();
         let reports_waiting =
             registered.gauge("reports_waiting", "Events reported that wait to be written");
@@ -199,16 +177,15 @@ impl Metrics {
             "Bursts of denials of one agent that this Guardian wrote to the audit log",
         );
         let requests = Requests::register(registered.0);
+        let siem = Siem::register(&mut registered);
+        let webhooks = Webhooks::register(&mut registered);
         let limits = LimitNumbers::register(registered.0);
         let connections = ConnectionNumbers::register(registered.0);
-        let audit_rows = registered
-            .counter("audit_rows", "Rows written to the audit log since this Guardian started");
-        let audit_healthy = registered.gauge(
-            "audit_healthy",
-            "Whether the audit log can be written: 1, or 0 and every check is denied",
+        let in_touch = registered.gauge(
+            "in_touch",
+            "Whether the database told of its changes up to now: 1, or 0 and every check is denied",
         );
-        let audit_waiting =
-            registered.gauge("audit_waiting", "Rows that wait to be written to the audit log");
+        let audit = AuditNumbers::register(&mut registered);
         let policies = registered.gauge("policies", "Policies that are in force");
         Self {
             registry,
@@ -220,11 +197,12 @@ impl Metrics {
             budgets_exhausted,
             denial_bursts,
             requests,
+            siem,
+            webhooks,
             limits,
             connections,
-            audit_rows,
-            audit_healthy,
-            audit_waiting,
+            in_touch,
+            audit,
             policies,
             reports_waiting,
             not_stored,
@@ -243,9 +221,12 @@ impl Metrics {
 
     /// Counts what became of an approval.
     pub(crate) fn approval(&self, event: ApprovalEvent) {
-        if let Some(counter) = self.approvals.get(event as usize) {
-            counter.inc();
-        }
+        self.approvals.count(event);
+    }
+
+    /// Takes over how many approvals wait at `now`, and since when the oldest of them does.
+    pub(crate) fn approvals_wait(&self, count: u64, oldest: Option<Timestamp>, now: Timestamp) {
+        self.approvals.wait(count, oldest, now);
     }
 
     /// Counts a check that was denied because a limit was used up.
@@ -257,13 +238,13 @@ impl Metrics {
     pub(crate) fn render(&self, present: &Present<'_>) -> Result<String, fmt::Error> {
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.limits.take_over(present.limits);
-        self.audit_rows.inner().store(present.audit_rows, Ordering::Relaxed);
-        self.audit_healthy.set(present.audit_healthy.into());
+        self.audit.take_over(present);
+        self.in_touch.set(present.in_touch.into());
         self.denial_bursts.inner().store(present.denial_bursts, Ordering::Relaxed);
-        self.audit_waiting.set(gauge(present.audit_waiting));
         self.reports_waiting.set(gauge(present.reports_waiting));
         self.not_stored.set(gauge(present.not_stored));
         self.policies.set(gauge(present.policies));
+        self.siem.take_over(present.siem);
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -283,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_has_the_counter_of_its_name() {
+    fn every_decision_has_the_counter_of_its_name() {
         let metrics = Metrics::new();
         for (place, decision) in DecisionKind::ALL.into_iter().enumerate() {
             assert_eq!(decision as usize, place);
@@ -291,21 +272,16 @@ mod tests {
                 assert_eq!(effect as usize, place);
                 let mut result = CheckResult::default();
                 result.action_effect = Some(effect);
-                let answer = Answer { result, enforced: None, decision, policies: Vec::new() };
+                let answer =
+                    Answer { result, enforced: None, decision, policies: Vec::new(), access: None };
                 metrics.answered(&answer, Duration::ZERO);
             }
         }
-        for (place, event) in ApprovalEvent::ALL.into_iter().enumerate() {
-            assert_eq!(event as usize, place);
-            metrics.approval(event);
-        }
         let mut text = String::new();
         prometheus_text::encode(&mut text, &metrics.registry).unwrap();
-        let zero = text.lines().filter(|line| {
-            line.ends_with(" 0")
-                && (line.starts_with("agenttrust_checks")
-                    || line.starts_with("agenttrust_approvals"))
-        });
+        let zero = text
+            .lines()
+            .filter(|line| line.ends_with(" 0") && line.starts_with("agenttrust_checks"));
         assert_eq!(zero.count(), 0, "{text}");
     }
 }

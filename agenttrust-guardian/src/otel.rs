@@ -1,7 +1,6 @@
 //! Spans for an OpenTelemetry collector, over OTLP and HTTP. Where to, with which headers and how many of
 //! them is said by OpenTelemetry's own variables, `OTEL_EXPORTER_OTLP_ENDPOINT` first of all.
 
-use axum::http::HeaderMap;
 use opentelemetry::KeyValue;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
@@ -15,8 +14,8 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::Registry;
 
-use crate::domain::GuardianError;
-use crate::pipeline::span::TARGET;
+use crate::domain::trace::SPAN_TARGET;
+use crate::domain::{GuardianError, Trace};
 
 /// The name of this service, unless `OTEL_SERVICE_NAME` is set.
 const SERVICE: &str = "agenttrust-guardian";
@@ -57,7 +56,7 @@ impl Exporter {
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter_fn(|of| of.is_span() && of.target() == TARGET))
+            .with_filter(filter_fn(|of| of.is_span() && of.target() == SPAN_TARGET))
             .boxed()
     }
 
@@ -82,26 +81,26 @@ fn without_values(error: &str, variables: impl Iterator<Item = (String, String)>
 }
 
 /// Makes this span, which was not entered yet, a child of the caller's.
-pub(crate) fn follow(span: &Span, headers: &HeaderMap) {
+pub(crate) fn follow(span: &Span, trace: &Trace) {
     if span.is_disabled() {
         return;
     }
-    let context = TraceContextPropagator::new().extract(&Headers(headers));
+    let context = TraceContextPropagator::new().extract(&Said(trace));
     if context.span().span_context().is_valid() {
         // Nobody exports it; then it has no parent either.
         let _ = span.set_parent(context);
     }
 }
 
-struct Headers<'a>(&'a HeaderMap);
+struct Said<'a>(&'a Trace);
 
-impl Extractor for Headers<'_> {
+impl Extractor for Said<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|value| value.to_str().ok())
+        self.0.headers().find_map(|(known, value)| (known == name).then_some(value))
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(|name| name.as_str()).collect()
+        self.0.headers().map(|(name, _)| name).collect()
     }
 }
 

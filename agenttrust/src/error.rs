@@ -6,7 +6,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use crate::background::BlockError;
-use crate::model::ErrorBody;
+use crate::model::{AccessProblem, ErrorBody};
 use crate::transport::TransportError;
 
 /// What every fallible function of this crate returns.
@@ -313,8 +313,10 @@ impl AgentTrustError {
     /// The error that an answer of `status` with `body` stands for; `signed` is whether it has the
     /// header of our Guardian.
     pub(crate) fn from_answer(status: u16, body: &[u8], signed: bool) -> Self {
+        let said: ErrorBody = serde_json::from_slice(body).unwrap_or_else(|_| of_json_rpc(body));
+        let is_silent = said.error.is_empty() && said.message.is_empty();
         let ErrorBody { error: code, message, details } =
-            serde_json::from_slice(body).unwrap_or_else(|_| of_json_rpc(body));
+            if is_silent { of_problem(body) } else { said };
         let message = if message.is_empty() { said_nothing(status, &code) } else { message };
         match status {
             400 => Self::Validation { message, status },
@@ -353,6 +355,14 @@ fn of_json_rpc(body: &[u8]) -> ErrorBody {
     }
     let Answer { error: Fault { message } } = serde_json::from_slice(body).unwrap_or_default();
     ErrorBody { message, ..ErrorBody::default() }
+}
+
+/// What an answer says that is a problem of RFC 9457, as those to requests for access are; nothing for any other.
+fn of_problem(body: &[u8]) -> ErrorBody {
+    let AccessProblem { kind, title, detail, .. } =
+        serde_json::from_slice(body).unwrap_or_default();
+    let message = if detail.is_empty() { title } else { detail };
+    ErrorBody { error: kind, message, ..ErrorBody::default() }
 }
 
 /// The approval that a change waits for, as the details of its refusal name it.

@@ -9,8 +9,8 @@
 //!   [`authorize`](AgentTrustGuard::authorize) and a [`Permit`] around whatever else.
 //! - [`AgentTrustClient`] talks to the Guardian that decides: agents and their floors, tokens, checks,
 //!   sessions, approvals, reports, tasks for other agents; and, for those who look after it, tools and
-//!   their effects, API keys, policies, the audit and webhooks. [`blocking`] mirrors client and guard,
-//!   all but the stream of revocations, for code that is not async.
+//!   their effects, API keys, policies, the audit, webhooks and where events are sent. [`blocking`] mirrors
+//!   client and guard, all but the stream of revocations, for code that is not async.
 //!
 //! The Guardian is the crate `agenttrust-guardian`, embedded in your program or served; the tower
 //! layer is `agenttrust-tower`.
@@ -60,7 +60,7 @@ pub use agenttrust_macros::guarded;
 
 pub use self::client::{
     AgentCredentials, AgentTrustClient, AgentTrustClientBuilder, ApprovalFilter, CheckOptions,
-    CheckResponse, IssueOptions, Revocations,
+    CheckResponse, IssueOptions, Revocations, StreamFilter,
 };
 pub use self::dpop::{mint_dpop_proof, mint_dpop_proof_with_key_store};
 pub use self::error::{AgentTrustError, Result};
@@ -79,16 +79,17 @@ pub use self::model::{
     A2ATask, ATI_TRUST_EXTENSION_URI, ActionCheckRequest, Agent, AgentCapabilities, AgentCard,
     AgentCardSignature, AgentCardSkill, AgentExtension, AgentInterface, AgentProvider, AgentStatus,
     Approval, ApprovalStatus, Binds, BoundTo, Challenge, CheckRequest, CheckResult,
-    CreateAgentRequest, CreateDelegationRequest, Delegation, DelegationRestrictions,
-    DelegationState, Effect, ErrorBody, FederatedIntrospection, FederatedToken, FederationProvider,
-    FederationRule, Health, HealthStatus, InitSessionRequest, IntrospectTokenRequest,
-    IntrospectionResult, IssueFederatedTokenRequest, IssueTokenRequest, IssueWimseTokenRequest,
-    McpServer, McpTool, MessageTask, MessageTaskStatus, PopProof, PrivateKey,
-    RegisterFederationProviderRequest, RegisterMcpServerRequest, Revocation, SecurityScheme,
-    SendTaskRequest, Session, SessionMode, SessionSource, TelemetryEvent, TelemetryEventType,
-    Timestamp, Token, ToolArgument, ToolDeclaration, ToolManifest, ToolPlace, TrustLevel,
-    UpdateFederationProviderRequest, VerifyFederatedTokenRequest, VerifyWimseTokenRequest,
-    WimseToken, WimseVerification,
+    CreateAgentRequest, CreateDelegationRequest, CreateSiemDestinationRequest, Delegation,
+    DelegationRestrictions, DelegationState, Effect, ErrorBody, FederatedIntrospection,
+    FederatedToken, FederationProvider, FederationRule, Health, HealthStatus, InitSessionRequest,
+    IntrospectTokenRequest, IntrospectionResult, IssueFederatedTokenRequest, IssueTokenRequest,
+    IssueWimseTokenRequest, McpServer, McpTool, MessageTask, MessageTaskStatus, PopProof,
+    PrivateKey, RegisterFederationProviderRequest, RegisterMcpServerRequest, Revocation,
+    SecurityScheme, SendTaskRequest, Session, SessionMode, SessionSource, SiemDelivery,
+    SiemDestination, SiemFormat, SiemTest, TelemetryEvent, TelemetryEventType, Timestamp, Token,
+    ToolArgument, ToolDeclaration, ToolManifest, ToolPlace, TrustLevel,
+    UpdateFederationProviderRequest, UpdateSiemDestinationRequest, VerifyFederatedTokenRequest,
+    VerifyWimseTokenRequest, WimseToken, WimseVerification,
 };
 pub use self::tools::{manifest, tools};
 pub use self::transport::{TransportError, TransportErrorKind};

@@ -17,6 +17,7 @@
 //!   behind a tower layer, with the clients that call them.
 
 mod args;
+mod collector;
 mod guide;
 mod issuer;
 mod model;
@@ -26,6 +27,7 @@ mod outcomes;
 pub use quickstart::{Folder, Served, transcript};
 
 pub use self::args::asks_for_help;
+pub use self::collector::Collector;
 pub use self::guide::{Gateway, bot, gateway_or_env, run};
 pub use self::issuer::Issuer;
 pub use self::model::{ModelEndpoint, Turn};

@@ -16,6 +16,8 @@ pub mod proxy;
 pub mod receiver;
 #[cfg(feature = "guardian")]
 mod router_client;
+#[cfg(feature = "guardian")]
+pub mod siem;
 mod trials;
 
 pub use self::eventually::{Look, eventually, eventually_blocking, eventually_within};

@@ -91,6 +91,7 @@ impl Turn<'_> {
             spelled,
             accepted_output_modes,
             streams,
+            trace: self.came.trace.clone(),
             wait,
         };
         let task = tasks::send(self.engine, caller, asked).await?;

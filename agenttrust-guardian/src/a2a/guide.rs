@@ -121,6 +121,7 @@ async fn send(
         spelled,
         accepted_output_modes: Vec::new(),
         streams: false,
+        trace: came.trace.clone(),
         wait: Duration::ZERO,
     };
     let task = tasks::send(engine, &caller, asked).await?;

@@ -9,7 +9,7 @@ use crate::domain::ids::SESSION_PREFIX;
 use crate::domain::limits::Share;
 use crate::domain::names::check_name;
 use crate::domain::role::Access;
-use crate::domain::{Error, Fingerprint, Key, Permission, Reach, Role};
+use crate::domain::{Error, Fingerprint, Key, Permission, Reach, Role, Trace};
 use crate::engine::Engine;
 use crate::services::agents::{active, known};
 use crate::services::sessions;
@@ -28,6 +28,8 @@ pub(crate) struct Came {
     /// The agent that `X-Agent-ID` names, or that the token is of.
     pub(crate) named: Option<String>,
     pub(crate) session_id: Option<String>,
+    /// The trace that it is in.
+    pub(crate) trace: Option<Trace>,
     /// Its place among the requests under way.
     pub(crate) place: Option<Arc<Share>>,
 }

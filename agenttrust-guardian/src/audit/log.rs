@@ -58,6 +58,26 @@ impl HandedOver {
     }
 }
 
+/// How far the log of this Guardian is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written(watch::Receiver<Head>);
+
+impl Written {
+    /// The number of the newest row.
+    pub(crate) fn newest(&mut self) -> i64 {
+        self.0.borrow_and_update().seq
+    }
+
+    /// Waits until more is written; `false` once nothing is any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time.
+    pub(crate) async fn changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
+}
+
 impl AuditLog {
     /// Opens the log in a database that has its table, and starts its writer on the background runtime.
     ///
@@ -221,6 +241,11 @@ impl AuditLog {
     /// How many rows were written since the start.
     pub(crate) fn written(&self) -> u64 {
         self.shared.written.load(Ordering::Relaxed)
+    }
+
+    /// Hears of rows that are written from here on.
+    pub(crate) fn listen(&self) -> Written {
+        Written(self.reached.clone())
     }
 
     /// How many records wait to be taken by the writer.

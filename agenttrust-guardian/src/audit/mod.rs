@@ -94,12 +94,12 @@ pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
 #[cfg(feature = "cli")]
 pub(crate) use self::key::PublicKey;
-pub(crate) use self::log::AuditLog;
+pub(crate) use self::log::{AuditLog, Written};
 pub(crate) use self::prune::Plan;
 pub(crate) use self::read::MAX_PAGE;
+pub(crate) use self::read::{Readable, before, heads, last, list, list_each, logs};
 #[cfg(feature = "cli")]
 pub(crate) use self::read::{export, newest};
-pub(crate) use self::read::{last, list, logs};
 pub(crate) use self::record::Row;
 pub(crate) use self::record::{Counted, Entry, Record};
 pub(crate) use self::signing::Signing;

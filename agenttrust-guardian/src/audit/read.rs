@@ -2,6 +2,7 @@
 //!
 //! Everything is read page by page and holds no transaction, so that reading never stops the writer.
 
+use std::collections::BTreeMap;
 #[cfg(feature = "cli")]
 use std::io::Write;
 #[cfg(feature = "cli")]
@@ -30,6 +31,7 @@ macro_rules! rows {
 const PAGE: &str = rows!(" ORDER BY seq");
 const PAGE_OF_AGENT: &str = rows!(" AND agent_id = $4 ORDER BY seq");
 const NEWEST: &str = rows!(" ORDER BY seq DESC");
+const FIRST_FROM: &str = "SELECT seq FROM audit WHERE log = $1 AND at >= $2 ORDER BY seq LIMIT 1";
 const LAST: &str = "SELECT seq FROM audit WHERE log = $1 ORDER BY seq DESC LIMIT 1";
 /// The next name of a log, by the index: there may be millions of rows of each.
 const NEXT_LOG: [&str; 3] = [
@@ -80,6 +82,66 @@ pub(crate) async fn list(
 ) -> Result<Vec<Entry>, AuditError> {
     let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
     entries(page(db, log, after, limit.clamp(1, MAX_PAGE), agent_id).await?)
+}
+
+/// A row, or the number of one that cannot be read.
+pub(crate) type Readable = Result<Entry, (u64, AuditError)>;
+
+/// Up to `limit` rows as [`list`] has them, where one that cannot be read is told as that and hides no other.
+///
+/// # Errors
+///
+/// [`AuditError::Unreadable`] when the database cannot answer.
+///
+/// # Cancel safety
+///
+/// May be dropped at any time.
+pub(crate) async fn list_each(
+    db: &Db,
+    log: &str,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Readable>, AuditError> {
+    let rows = page(db, log, after, limit.clamp(1, MAX_PAGE), None).await?;
+    let each = rows.into_iter().map(|found| {
+        let seq = u64::try_from(found.seq).unwrap_or(0);
+        found.row.map(Entry::from).map_err(|error| (seq, AuditError::unreadable(error)))
+    });
+    Ok(each.collect())
+}
+
+/// The number of the newest row of each log that has rows.
+///
+/// # Errors
+///
+/// [`AuditError::Unreadable`] when the database cannot answer.
+pub(crate) async fn heads(db: &Db) -> Result<BTreeMap<String, i64>, AuditError> {
+    let mut heads = BTreeMap::new();
+    for log in logs(db).await? {
+        let newest = last_seq(db, &log).await?;
+        if newest > 0 {
+            heads.insert(log, newest);
+        }
+    }
+    Ok(heads)
+}
+
+/// The number of the row before the first one that was written at `since` or later (RFC 3339 in UTC with six decimals),
+/// of each log that has rows: its newest where there is no such row.
+///
+/// # Errors
+///
+/// [`AuditError::Unreadable`] when the database cannot answer.
+pub(crate) async fn before(db: &Db, since: &str) -> Result<BTreeMap<String, i64>, AuditError> {
+    let mut rows = heads(db).await?;
+    for (log, seq) in &mut rows {
+        let first = query(FIRST_FROM).bind(log.as_str()).bind(since).fetch_optional(db).await;
+        let first: Option<(i64,)> = first.map_err(AuditError::unreadable)?;
+        if let Some((first,)) = first {
+            *seq = first - 1;
+        }
+    }
+    Ok(rows)
 }
 
 /// The newest entries of a log, up to `limit` (at most [`MAX_PAGE`]), in their order.

@@ -12,6 +12,7 @@ use super::jobs::{Job, Jobs};
 use crate::audit::Record;
 use crate::domain;
 use crate::engine::Engine;
+use crate::metrics::WebhookResult;
 use crate::outbound::{self, sign};
 use crate::services::sealed;
 use crate::store::{Ended, Leased, SecretOf, StoreError, WebhookRow};
@@ -89,10 +90,12 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
     let now = engine.clock.now();
     let (status, error) = match answered {
         Ok(status) if status.is_success() => {
+            engine.metrics.webhooks.count(WebhookResult::Delivered);
             let delivered = Ended::Delivered { status: status.as_u16() };
             return engine.background_store.end_delivery(leased, delivered, now).await;
         }
         Ok(status) if status == StatusCode::GONE => {
+            engine.metrics.webhooks.count(WebhookResult::GivenUp);
             return switch_off(engine, webhook, leased).await;
         }
         Ok(status) => (Some(status.as_u16()), format!("the receiver answered {status}")),
@@ -103,7 +106,10 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
         Err(error) => (None, error.to_string()),
     };
     match backoff::next_attempt(leased.created_at, leased.attempts, now) {
-        Some(next) => engine.background_store.try_delivery_again(leased, next, status, error).await,
+        Some(next) => {
+            engine.metrics.webhooks.count(WebhookResult::Failed);
+            engine.background_store.try_delivery_again(leased, next, status, error).await
+        }
         None => {
             tracing::warn!(
                 webhook_id = webhook.id,
@@ -111,6 +117,7 @@ async fn deliver(engine: &Engine, webhook: &WebhookRow, leased: Leased) -> Resul
                 error,
                 "a webhook did not take a message for a day, so it is not told any more"
             );
+            engine.metrics.webhooks.count(WebhookResult::GivenUp);
             let given_up = Ended::GivenUp { status, error };
             engine.background_store.end_delivery(leased, given_up, now).await
         }

@@ -29,6 +29,12 @@ pub(crate) fn start(engine: &Arc<Engine>) {
     every(BEAT, engine, "approvals that lapsed could not be expired", |engine| async move {
         engine.expire_approvals(engine.clock.now()).await
     });
+    every(BEAT * 2, engine, "approvals that wait could not be counted", |engine| async move {
+        let now = engine.clock.now();
+        let (count, oldest) = engine.background_store.approvals_that_wait(now).await?;
+        engine.metrics.approvals_wait(count, oldest, now);
+        Ok(())
+    });
     every(BEAT, engine, "when keys were last used could not be kept", |engine| async move {
         engine.save_uses().await
     });

@@ -8,6 +8,7 @@ mod dispatch;
 mod jobs;
 mod maintenance;
 mod retention;
+mod siem;
 mod task_pushes;
 
 use std::sync::Arc;
@@ -20,4 +21,5 @@ pub(crate) fn start(engine: &Arc<Engine>) {
     delivery::start(engine);
     dispatch::start(engine);
     task_pushes::start(engine);
+    siem::start(engine);
 }

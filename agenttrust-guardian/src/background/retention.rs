@@ -1,12 +1,16 @@
-//! Rows of this Guardian's own audit log that are older than they are to be kept.
+//! Rows of this Guardian's own audit log that are older than they are to be kept. Those that a destination of events has
+//! not taken yet are kept for a week longer, and then let go too: a receiver that is gone for good fills no disk.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::{AuditError, AuditKey, FACTS_HOLD, Plan, Record, Trust};
+use crate::audit::{AuditError, AuditKey, FACTS_HOLD, Plan, Record, Trust, list};
 use crate::clock::before;
 use crate::domain::DEFAULT_ORG;
 use crate::engine::Engine;
+
+/// For how much longer rows are kept that a destination of events is still owed.
+const OWED_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Lets them go, unless somebody is verifying the whole log.
 pub(crate) async fn let_go(engine: Arc<Engine>) {
@@ -23,14 +27,52 @@ async fn let_go_older(engine: &Engine, keep: Duration, key: &AuditKey) -> Result
     let (db, log) = (engine.store.db(), &engine.settings.log);
     let now = engine.clock.now();
     let trust = Trust { own: Some(engine.audit.own(log)), ..Trust::default() };
+    let Some(taken) = taken_through(engine).await else { return Ok(()) };
     // A decision names facts that were written up to so long before it.
-    let older = format!("{:.6}", before(now, keep.saturating_add(FACTS_HOLD)));
+    let kept = keep.saturating_add(FACTS_HOLD);
+    let written_before = |kept| format!("{:.6}", before(now, kept));
+    let mut older = written_before(kept);
+    if let Some(owed) = list(&db, log, taken, 1, None).await?.pop()
+        && owed.at < older
+    {
+        older = owed.at.max(written_before(kept.saturating_add(OWED_KEPT)));
+    }
     let Some(plan) = Plan::before(&db, log, &older, &trust, key).await? else { return Ok(()) };
     plan.carry_out(&db, key, format!("{now:.6}")).await?;
     engine.audit.forget_told();
     let record = Record::new("audit.pruned", DEFAULT_ORG).body(serde_json::json!({
         "log": log, "through": plan.through(), "hash": plan.hash(), "rows": plan.rows, "before": older,
     }));
+    engine.audit.append(record).await?;
+    let cut = plan.through().saturating_sub(taken).min(plan.rows);
+    if cut == 0 { Ok(()) } else { tell_of_cut(engine, cut, plan.through()).await }
+}
+
+/// The number of the last row that every destination has taken, or does not want; the last there can be where there is no
+/// destination. `None` where that cannot be told, so that nothing is let go.
+async fn taken_through(engine: &Engine) -> Option<u64> {
+    match engine.background_store.siem_floor(engine.settings.log.clone()).await {
+        Ok(floor) => Some(floor.map_or(u64::MAX, |floor| u64::try_from(floor).unwrap_or(0))),
+        Err(error) => {
+            tracing::error!(%error, "nothing of the audit log is let go: what destinations are owed cannot be told");
+            None
+        }
+    }
+}
+
+/// Says that rows were let go that a destination was still owed.
+async fn tell_of_cut(engine: &Engine, rows: u64, through: u64) -> Result<(), AuditError> {
+    let log = &engine.settings.log;
+    engine.metrics.siem.rows_cut(rows);
+    tracing::warn!(
+        log,
+        rows,
+        through,
+        "rows of the audit log were let go that a destination of events had not taken for a week beyond the retention; \
+         mend or remove the destination"
+    );
+    let record = Record::new("siem.events_cut", DEFAULT_ORG)
+        .body(serde_json::json!({ "log": log, "rows": rows, "through": through }));
     engine.audit.append(record).await.map(drop)
 }
 
@@ -40,6 +82,7 @@ mod tests {
     use crate::audit;
     use crate::audit::verify_all;
     use crate::guardian::Guardian;
+    use crate::store::query;
 
     #[tokio::test]
     async fn rows_older_than_the_retention_are_let_go_and_the_rest_is_proven() {
@@ -105,5 +148,73 @@ mod tests {
         engine.audit.append(row(20)).await.unwrap();
         let_go(Arc::clone(engine)).await;
         assert_eq!(audit::list(&db, "", 0, 10, None).await.unwrap()[0].seq, 11);
+    }
+
+    /// A destination that has taken every row up to this one.
+    async fn destination(engine: &Engine, id: &str, is_active: bool, taken: Option<i64>) {
+        const DESTINATION: &str = "INSERT INTO siem_destinations (id, org_id, name, kind, format, endpoint, batch_size, \
+                                   flush_seconds, event_types, is_active, epoch, created_by, created_at, updated_at) \
+                                   VALUES ($1, 'other', 'siem', 'file', 'raw', 'file:///nowhere/at.log', 1, 1, '[]', \
+                                   $2, 1, 'key_1', 0, 0)";
+        const CURSOR: &str =
+            "INSERT INTO siem_cursors (destination_id, log, seq) VALUES ($1, '', $2)";
+        let db = engine.store.db();
+        query(DESTINATION).bind(id).bind(is_active).execute(&db).await.unwrap();
+        if let Some(taken) = taken {
+            query(CURSOR).bind(id).bind(taken).execute(&db).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_destination_is_owed_is_kept_for_a_week_longer_and_then_let_go_with_the_numbers()
+    {
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let engine = guardian.engine();
+        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
+        for n in 0..20 {
+            engine.audit.append(row(n)).await.unwrap();
+        }
+        // Paused, and so it takes none of them; another one took everything.
+        destination(engine, "dst_1", false, Some(10)).await;
+        destination(engine, "dst_2", false, Some(1_000)).await;
+        engine.clock.advance(31 * DAY);
+        let first_kept = engine.audit.append(row(20)).await.unwrap();
+        let db = engine.store.db();
+        let first = async || list(&db, "", 0, 1, None).await.unwrap()[0].seq;
+        let_go(Arc::clone(engine)).await;
+        assert_eq!(first().await, 11);
+        let_go(Arc::clone(engine)).await;
+        assert_eq!(first().await, 11);
+        engine.clock.advance(7 * DAY);
+        let_go(Arc::clone(engine)).await;
+        assert_eq!(first().await, first_kept);
+        let rows = list(&db, "", first_kept, 100, None).await.unwrap();
+        let cut: Vec<_> = rows.iter().filter(|row| row.kind == "siem.events_cut").collect();
+        let numbers =
+            serde_json::json!({ "log": "", "rows": first_kept - 11, "through": first_kept - 1 });
+        assert_eq!(cut.len(), 1);
+        assert_eq!(cut[0].body, numbers);
+        let metrics = engine.metrics.render(&engine.present()).unwrap();
+        let line = format!("agenttrust_siem_rows_cut_total {}", first_kept - 11);
+        assert!(metrics.contains(&line), "{metrics}");
+        // One that never took anything of this log is owed all of it; without destinations nothing is.
+        destination(engine, "dst_3", true, None).await;
+        assert_eq!(engine.store.siem_floor(String::new()).await.unwrap(), Some(0));
+        query("DELETE FROM siem_destinations").execute(&db).await.unwrap();
+        assert_eq!(engine.store.siem_floor(String::new()).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_let_go_while_it_cannot_be_told_what_is_owed() {
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let engine = guardian.engine();
+        engine.clock.advance(60 * DAY);
+        let row = Record::new("decision", DEFAULT_ORG);
+        engine.audit.append(row).await.unwrap();
+        query("DROP TABLE siem_cursors").execute(&engine.store.db()).await.unwrap();
+        let_go(Arc::clone(engine)).await;
+        assert_eq!(list(&engine.store.db(), "", 0, 1, None).await.unwrap()[0].seq, 1);
     }
 }

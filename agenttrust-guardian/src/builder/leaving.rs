@@ -1,7 +1,11 @@
 //! What calls that leave the Guardian may reach, and by which keys the secrets that they need are kept.
 
+use std::path::{Component, Path, PathBuf};
+
 use super::GuardianBuilder;
+use crate::domain::file::folder_of_all;
 use crate::domain::{AddressRange, GuardianError, SealKey, Sealer};
+use crate::outbound::{Outbound, Reach, Roots};
 use crate::store::Database;
 
 /// What the file of keys is called beside an SQLite database.
@@ -9,13 +13,29 @@ const SECRET_KEY: &str = ".secret-key";
 
 impl GuardianBuilder {
     /// The ranges of addresses that were opened.
-    pub(super) fn ranges(&self) -> Result<Vec<AddressRange>, GuardianError> {
+    fn ranges(&self) -> Result<Vec<AddressRange>, GuardianError> {
         let read = |text: &String| {
             text.parse().map_err(|wrong| {
                 GuardianError::Invalid(format!("allow-outbound is {text:?}, which is {wrong}"))
             })
         };
         self.allow_outbound.iter().map(read).collect()
+    }
+
+    /// What makes the calls that leave.
+    pub(super) fn outbound(&self) -> Result<Outbound, GuardianError> {
+        let reach = Reach::new(self.allow_private_targets, &self.ranges()?);
+        let folders = self.siem_files.iter().map(|folder| open_folder(folder));
+        let folders = folders.collect::<Result<_, _>>()?;
+        let outbound = Outbound::new(reach).writing_in(folders);
+        let Some(file) = &self.outbound_ca else { return Ok(outbound) };
+        let roots = Roots::read(file).map_err(|wrong| {
+            GuardianError::Invalid(format!(
+                "the file of authorities {} (outbound-ca) {wrong}; name a file of their certificates in PEM",
+                file.display()
+            ))
+        })?;
+        Ok(outbound.trusting(roots))
     }
 
     /// The keys that were given; none where they are looked for elsewhere.
@@ -25,6 +45,33 @@ impl GuardianBuilder {
             GuardianError::Invalid(format!("the secret key (AGENTTRUST_SECRET_KEY) {wrong}"))
         })
     }
+}
+
+/// A folder that files of events may be written in, as their URLs name it.
+fn open_folder(folder: &Path) -> Result<PathBuf, GuardianError> {
+    let shown = folder.display();
+    let wrong = |wrong: String| {
+        GuardianError::Invalid(format!(
+            "{shown} cannot be opened to files of events (siem-files): {wrong}"
+        ))
+    };
+    if !folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {
+        return Err(wrong("name it by its absolute path, without `..`".to_owned()));
+    }
+    if !folder.exists() {
+        return Err(wrong(format!("there is no such folder; make it with `mkdir -p {shown}`")));
+    }
+    if !folder.is_dir() {
+        return Err(wrong("it is no folder".to_owned()));
+    }
+    if folder_of_all(&folder.join("events.jsonl")).is_some() {
+        tracing::warn!(
+            path = %shown,
+            "anyone on this machine may put another file in the place of one of events: take that away with \
+             `chmod o-w {shown}`"
+        );
+    }
+    Ok(folder.components().collect())
 }
 
 /// Seals by the keys that were given, else by those of the file beside the database. That file opens what it sealed in

@@ -27,10 +27,9 @@ use crate::engine::proof_nonces::ProofNonces;
 use crate::engine::pulse::Pulse;
 use crate::engine::revocations::Revocations;
 use crate::engine::sync::SyncProgress;
-use crate::engine::{Changes, Engine, Openings, Refusals, Settings, sync, taking};
+use crate::engine::{Changes, Engine, Openings, Refusals, Settings, SiemProgress, sync, taking};
 use crate::guardian::Guardian;
 use crate::metrics::Metrics;
-use crate::outbound::{Outbound, Reach};
 use crate::policy::PolicySet;
 use crate::registry::Registry;
 use crate::services::keys::{self, Maker, NewKey};
@@ -56,6 +55,8 @@ impl GuardianBuilder {
             "allow_self_approval": self.allow_self_approval,
             "allow_private_targets": self.allow_private_targets,
             "allow_outbound": self.allow_outbound,
+            "outbound_ca": self.outbound_ca,
+            "siem_files": self.siem_files,
             "policies": brief(&engine.policies.load()),
             "keys": engine.keys_in_brief(),
             "audit_key": engine.audit.key().map(|key| key.public().to_string()),
@@ -119,7 +120,7 @@ impl GuardianBuilder {
         let clock = Arc::new(Clock::default());
         // Before anything is made: a mistake in them leaves nothing behind.
         let given = self.policies.clone().given(clock.now()).await?;
-        let ranges = self.ranges()?;
+        let outbound = self.outbound()?;
         let secret_keys = self.secret_keys()?;
         let store = Store::open(database).await?.with_own_votes(self.allow_self_approval);
         let settings = self.settings(database);
@@ -141,7 +142,6 @@ impl GuardianBuilder {
         let registry = Registry::load(&store, clock.now()).await;
         let registry = registry.map_err(|error| refused(database, &error))?;
         let (checks, mcp_keys, proof_nonces) = secrets(&store).await?;
-        let outbound = Outbound::new(Reach::new(self.allow_private_targets, &ranges));
         // From here on, whoever sets the clock opens no budget early.
         clock.undisturbed();
         registry.keys.set_own(own.fingerprint(), own_key());
@@ -158,6 +158,7 @@ impl GuardianBuilder {
             proof_nonces,
             changes: Changes::new(),
             tasks: Arc::default(),
+            siem: SiemProgress::new(&settings.log, settings.has_replicas),
             revocations: Revocations::new(),
             limits,
             refusals: Refusals::default(),

@@ -8,6 +8,7 @@ mod cards;
 mod config;
 mod delegations;
 mod federation;
+mod given;
 mod keys;
 mod listen;
 mod log;
@@ -18,6 +19,7 @@ mod policy;
 mod remote;
 mod revoked;
 mod serve;
+mod siem;
 mod stop;
 mod tasks;
 mod tls;
@@ -54,7 +56,7 @@ enum Command {
     /// List, show, approve and deny what is held
     #[command(subcommand)]
     Approvals(approvals::Approvals),
-    /// Register, list, show, change and revoke agents
+    /// Register, list, show, change and revoke agents, and have them prove that they have their keys (workload identity)
     #[command(subcommand)]
     Agents(agents::Agents),
     /// Make, list, show and revoke delegations, and open their sessions
@@ -63,7 +65,8 @@ enum Command {
     /// Send, list, show and cancel what agents ask of each other, and fetch it
     #[command(subcommand)]
     Tasks(tasks::Tasks),
-    /// Generate, show, publish, withdraw and verify agent cards, and rotate the keys that sign them
+    /// Generate, show, publish, withdraw and verify agent cards, and rotate the keys that sign them and the tokens of
+    /// workloads
     #[command(subcommand)]
     Cards(cards::Cards),
     /// Register, list, show, change and remove identity providers of others, and try, verify, issue and revoke tokens
@@ -78,6 +81,9 @@ enum Command {
     /// Check, test, replay and format policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Send what the audit says to SIEMs: make, list, change, pause, try, replay and delete destinations
+    #[command(subcommand)]
+    Siem(siem::Siem),
     /// Verify, print, export and shorten the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -158,6 +164,7 @@ pub fn main() -> ExitCode {
             Command::Keys(keys) => keys.run().await,
             Command::Mcp(mcp) => mcp.run().await,
             Command::Policy(policy) => policy.run().await,
+            Command::Siem(siem) => siem.run().await,
             Command::Audit(audit) => audit.run().await,
             Command::Openapi => openapi::print(),
         }

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use agenttrust::Timestamp;
 
-use crate::domain::GuardianError;
 use crate::domain::duration;
+use crate::domain::{GuardianError, is_unseen};
 
 /// Prints what is written.
 pub(super) fn print(
@@ -212,11 +212,8 @@ pub(super) fn harmless_json(text: &str) -> String {
 
 /// Whether it would move the cursor, colour a terminal, turn the reading direction around, or leave no mark.
 fn acts(character: char) -> bool {
-    let leaves_no_mark = matches!(
-        character,
-        '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}'
-    );
+    // The blank of Braille is a mark to Unicode.
+    let leaves_no_mark = is_unseen(character) || character == '\u{2800}';
     // Past the first character the standard library writes out what cannot be printed, and accents stay.
     let cannot_be_printed =
         || String::from_iter(['a', character]).escape_debug().nth(1) == Some('\\');

@@ -68,7 +68,10 @@ pub(super) fn failed(error: AgentTrustError) -> GuardianError {
         AgentTrustError::Network(_) => GuardianError::Unavailable(format!(
             "{why}; see that the Guardian runs and that AGENTTRUST_URL is its address"
         )),
-        AgentTrustError::Authentication { .. } => {
+        // Of a token that was sent along, or its proof, the Guardian says what is wrong.
+        AgentTrustError::Authentication { message, .. }
+            if !["token", "proof"].iter().any(|sent| message.contains(sent)) =>
+        {
             GuardianError::Invalid(format!("{why}; see AGENTTRUST_API_KEY"))
         }
         _ => GuardianError::Invalid(why),

@@ -148,6 +148,23 @@ fn reached(mut builder: GuardianBuilder, config: &Config) -> GuardianBuilder {
     builder
 }
 
+/// Says what calls that leave may reach, whom they trust and what is kept for them.
+fn leaving(mut builder: GuardianBuilder, config: &Config) -> GuardianBuilder {
+    for range in &config.values.allow_outbound {
+        builder = builder.allow_outbound(range.to_string());
+    }
+    if let Some(file) = &config.values.outbound_ca {
+        builder = builder.outbound_ca(file);
+    }
+    for folder in &config.values.siem_files {
+        builder = builder.siem_files(folder);
+    }
+    if let Some(keys) = &config.values.secret_key {
+        builder = builder.secret_key(keys.expose());
+    }
+    builder
+}
+
 async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     let mut builder = Guardian::builder()
         .approval_ttl(config.values.approval_ttl)
@@ -169,13 +186,7 @@ async fn guardian(config: &Config) -> Result<Guardian, GuardianError> {
     if let Some(hold) = config.values.mcp_hold {
         builder = builder.mcp_hold(hold);
     }
-    builder = reached(builder, config);
-    for range in &config.values.allow_outbound {
-        builder = builder.allow_outbound(range.to_string());
-    }
-    if let Some(keys) = &config.values.secret_key {
-        builder = builder.secret_key(keys.expose());
-    }
+    builder = leaving(reached(builder, config), config);
     if let Some(keep) = config.values.audit_retention {
         builder = builder.audit_retention(keep);
     }

@@ -1,6 +1,7 @@
 //! The key that signs cards, and the tokens of workloads.
 //!
-//! What it signs says in its header what it is: a card's signature is of type `JOSE`, a token of type `wit+jwt`. Those who
+//! What it signs says in its header what it is: a card's signature is of type `JOSE`, a token of type `wit+jwt`, what binds
+//! a request for access to a denial of type `access-denial+jwt`. Those who
 //! verify one look at that, so that neither passes for the other.
 
 use std::fmt;
@@ -63,6 +64,12 @@ impl CardSigner {
     /// Signs what a workload's token says, and returns the token.
     pub(crate) fn sign_workload(&self, claims: &[u8]) -> String {
         let (header, claims, signature) = self.signed("wit+jwt", claims);
+        format!("{header}.{claims}.{signature}")
+    }
+
+    /// Signs what binds a request for access to a denial, and returns the token.
+    pub(crate) fn sign_denial(&self, claims: &[u8]) -> String {
+        let (header, claims, signature) = self.signed("access-denial+jwt", claims);
         format!("{header}.{claims}.{signature}")
     }
 

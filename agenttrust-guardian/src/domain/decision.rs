@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use agenttrust::model::{Approval, CheckResult};
 
+use super::elevation::{AccessAnswer, Unserved};
+
 /// After how long a check that was not decided in time may be asked again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
@@ -28,6 +30,13 @@ pub(crate) enum Decision {
         approval: Box<Approval>,
         new: bool,
     },
+    /// It needs an approval, and neither opened nor used one: an evaluation of AuthZEN is told so.
+    Requestable {
+        policies: Vec<String>,
+        reason: String,
+        /// Why the approval that was presented does not serve.
+        unserved: Option<Unserved>,
+    },
     /// There was no time to keep what was decided, so it was not decided.
     Undecided,
 }
@@ -43,7 +52,7 @@ impl Decision {
         match self {
             Self::Allowed { .. } => DecisionKind::Allow,
             Self::Denied { .. } => DecisionKind::Deny,
-            Self::Held { .. } => DecisionKind::Hold,
+            Self::Held { .. } | Self::Requestable { .. } => DecisionKind::Hold,
             Self::Undecided => DecisionKind::Undecided,
         }
     }
@@ -58,7 +67,8 @@ impl Decision {
         match self {
             Self::Allowed { policies, reason, .. }
             | Self::Denied { policies, reason, .. }
-            | Self::Held { policies, reason, .. } => (policies, reason),
+            | Self::Held { policies, reason, .. }
+            | Self::Requestable { policies, reason, .. } => (policies, reason),
             Self::Undecided => (&[], ""),
         }
     }
@@ -68,7 +78,7 @@ impl Decision {
         match self {
             Self::Allowed { approval, .. } | Self::Denied { approval, .. } => approval.as_deref(),
             Self::Held { approval, .. } => Some(approval),
-            Self::Undecided => None,
+            Self::Requestable { .. } | Self::Undecided => None,
         }
     }
 
@@ -77,7 +87,7 @@ impl Decision {
         match self {
             Self::Allowed { approval, counted, .. } => *counted || approval.is_some(),
             Self::Held { new, .. } => *new,
-            Self::Denied { .. } | Self::Undecided => false,
+            Self::Denied { .. } | Self::Requestable { .. } | Self::Undecided => false,
         }
     }
 }
@@ -114,6 +124,8 @@ pub(crate) struct Answer {
     pub(crate) decision: DecisionKind,
     /// The policies that it comes from.
     pub(crate) policies: Vec<String>,
+    /// What else an evaluation of AuthZEN is told.
+    pub(crate) access: Option<AccessAnswer>,
 }
 
 impl Answer {
@@ -131,6 +143,14 @@ impl Answer {
     pub(crate) fn bytes(&self) -> usize {
         let CheckResult { reason, check_id, approval_id, .. } = &self.result;
         let texts = [reason, check_id, approval_id].into_iter().flatten().chain(&self.policies);
-        texts.map(String::len).sum()
+        let approval = self.access.as_ref().and_then(|access| access.approval.as_ref());
+        texts.map(String::len).sum::<usize>() + approval.map_or(0, |it| approval_bytes(it))
     }
+}
+
+/// What the longest texts of an approval take in memory.
+fn approval_bytes(approval: &Approval) -> usize {
+    let Approval { reason, decision_reason, action_input_summary, .. } = approval;
+    let texts = [reason, decision_reason, action_input_summary].into_iter().flatten();
+    size_of::<Approval>() + texts.map(String::len).sum::<usize>()
 }

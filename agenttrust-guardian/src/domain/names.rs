@@ -3,7 +3,7 @@
 use agenttrust::internal::{NAME_MAX_BYTES, REASON_MAX_CHARS};
 use serde_json::Value;
 
-use crate::domain::Error;
+use crate::domain::{Error, is_unseen};
 
 /// The longest place in a source (a file, a module), in bytes.
 const LINE_MAX_BYTES: usize = 1_000;
@@ -57,17 +57,6 @@ pub(crate) fn check_seen(field: &str, name: &str) -> Result<(), Error> {
         )),
         None => Ok(()),
     }
-}
-
-/// Whether a character is invisible (Default_Ignorable_Code_Point of Unicode), turns the text that follows it, or ends a
-/// line.
-fn is_unseen(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// [`check_name`] for each of a list; the field at fault is named with its place. The list itself has

@@ -13,6 +13,14 @@ pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Resu
         .ok_or_else(|| D::Error::custom(format!("{number} is not a whole number in range")))
 }
 
+/// The same, where it may be left out or null.
+pub(crate) fn whole_if_any<'de, D: Deserializer<'de>, N: TryFrom<u64>>(
+    from: D,
+) -> Result<Option<N>, D::Error> {
+    let number = Option::<Number>::deserialize(from)?;
+    number.map(|number| whole(number).map_err(D::Error::custom)).transpose()
+}
+
 /// A whole number in digits and nothing else.
 pub(crate) fn digits(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -98,6 +98,7 @@ impl Role {
                 | P::ReadTools
                 | P::ReadMetrics
                 | P::ReadWebhooks
+                | P::ReadSiem
                 | P::ReadPolicies
                 | P::IntrospectTokens
                 | P::ReadTokens
@@ -195,6 +196,8 @@ pub(crate) enum Permission {
     DiscloseInput,
     ReadWebhooks,
     ManageWebhooks,
+    ReadSiem,
+    ManageSiem,
     ManageKeys,
     ReadPolicies,
     ManagePolicies,
@@ -243,6 +246,8 @@ impl fmt::Display for Permission {
             Self::DiscloseInput => "disclose an input",
             Self::ReadWebhooks => "read webhooks",
             Self::ManageWebhooks => "manage webhooks",
+            Self::ReadSiem => "read SIEM destinations",
+            Self::ManageSiem => "manage SIEM destinations",
             Self::ManageKeys => "manage keys",
             Self::ReadPolicies => "read policies",
             Self::ManagePolicies => "manage policies",

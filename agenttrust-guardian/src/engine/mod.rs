@@ -12,6 +12,7 @@ mod proven_numbers;
 pub(crate) mod pulse;
 mod refusals;
 pub(crate) mod revocations;
+mod siem;
 pub(crate) mod sync;
 pub(crate) mod taking;
 mod task_news;
@@ -34,6 +35,7 @@ use self::proof_nonces::ProofNonces;
 use self::pulse::Pulse;
 pub(crate) use self::refusals::Refusals;
 use self::revocations::Revocations;
+pub(crate) use self::siem::SiemProgress;
 use self::sync::SyncProgress;
 use self::taking::Takings;
 pub(crate) use self::task_news::{Hearing, LatestRow, Piece, TaskNews};
@@ -121,6 +123,7 @@ pub(crate) struct Engine {
     pub(crate) proof_nonces: ProofNonces,
     pub(crate) changes: Changes,
     pub(crate) tasks: Arc<TaskNews>,
+    pub(crate) siem: SiemProgress,
     pub(crate) revocations: Revocations,
     pub(crate) limits: Limits,
     pub(crate) refusals: Refusals,
@@ -146,6 +149,14 @@ impl Settings {
     /// Under what URL others reach this Guardian, where that was said.
     pub(crate) fn public_url(&self) -> Option<&str> {
         self.public_urls.first().map(String::as_str)
+    }
+
+    /// Whose events they are that this Guardian sends, for receivers that ask for a host.
+    pub(crate) fn host(&self) -> &str {
+        match self.log.as_str() {
+            "" => "agenttrust",
+            replica => replica,
+        }
     }
 }
 
@@ -253,6 +264,7 @@ impl Engine {
     pub(crate) fn present(&self) -> Present<'_> {
         Present {
             limits: &self.limits,
+            in_touch: self.is_in_touch(),
             audit_rows: self.audit.written(),
             audit_healthy: self.audit.is_healthy(),
             audit_waiting: self.audit.waiting(),
@@ -260,6 +272,7 @@ impl Engine {
             reports_waiting: self.telemetry.waiting(),
             not_stored: self.takings.overdue(),
             policies: self.policies.load().enforced(),
+            siem: self.siem.numbers(self.clock.now()),
         }
     }
 

@@ -15,12 +15,12 @@ use super::App;
 use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::{Caller, presented};
-use super::base::base;
+use super::base::{base, is_certain};
 use super::bearer::{Bearer, arrived, need_certain};
 use super::body::Payload;
 use super::ignored::Ignored;
 use super::json_rpc::Message;
-use super::params::{Id, Params, header};
+use super::params::{Id, Params, header, trace};
 use super::protected::{Described, ProtectedResource};
 use crate::a2a::{self, Came, Skipped, asking};
 use crate::domain::{Base, Error, ErrorKind};
@@ -110,8 +110,9 @@ pub(super) async fn describe(
     let base = base(&engine, &parts);
     let (org_id, name) = (&*entry.agent.org_id, &*entry.agent.name);
     let (address, scope) = (base.agent_address(&id), asking(&id));
-    let described = Described { org_id, address, name, scope };
-    Ok(Json(ProtectedResource::new(&engine, &base, described)))
+    let is_certain = is_certain(&engine, &parts);
+    let described = Described { org_id, address, name, scope, is_certain };
+    Ok(Json(ProtectedResource::new(&engine, described)))
 }
 
 /// Who comes to an agent: with a key, or from outside with a token that an issuer of the agent's organisation has signed
@@ -123,7 +124,7 @@ async fn came_to(
 ) -> Result<Came, Error> {
     let Some(token) = Bearer::signed(parts)? else { return came(engine, parts).await };
     Bearer::need_no_session(&parts.headers)?;
-    need_certain(engine, base)?;
+    need_certain(engine, parts)?;
     // Whoever is not known learns of no agent.
     let target_entry = engine.registry.agents.of_any_org(target);
     let target_entry = target_entry.ok_or_else(federation::nowhere)?;
@@ -135,7 +136,8 @@ async fn came_to(
     }
     let Ok(place) = Place::from_request_parts(parts, engine).await;
     let (named, session_id) = (Some(agent_id), Some(session_id));
-    Ok(Came { key, counted, secret: None, named, session_id, place: place.take() })
+    let (trace, place) = (trace(&parts.headers), place.take());
+    Ok(Came { key, counted, secret: None, named, session_id, trace, place })
 }
 
 /// The answer to whoever is not let in, with where a client of OAuth goes on from a 401.
@@ -165,7 +167,8 @@ async fn came(engine: &Arc<Engine>, parts: &mut Parts) -> Result<Came, Error> {
     Came::check_session(session_id.as_deref())?;
     let Ok(place) = Place::from_request_parts(parts, engine).await;
     let (counted, secret) = (Arc::clone(&key), Some(secret));
-    Ok(Came { key, counted, secret, named, session_id, place: place.take() })
+    let (trace, place) = (trace(&parts.headers), place.take());
+    Ok(Came { key, counted, secret, named, session_id, trace, place })
 }
 
 /// The version that is said.

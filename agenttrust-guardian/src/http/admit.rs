@@ -63,6 +63,7 @@ impl Class {
             "/a2a/agents/{id}/agent.json",
             "/a2a/agents/{id}/.well-known/agent-card.json",
             "/.well-known/jwks.json",
+            "/.well-known/authzen-configuration",
         ]) {
             Self::Open
         } else if takes_back || is_one_of(&["/metrics"]) {

@@ -10,8 +10,9 @@ use axum::http::request::Parts;
 
 use super::admit::{Admission, InProcess};
 use super::auth::{Identified, is_signed};
+use super::base::is_certain;
 use super::params::header;
-use crate::domain::{Base, Error, Key};
+use crate::domain::{Error, Key};
 use crate::engine::Engine;
 use crate::mcp::TOKEN_PREFIX;
 use crate::services::federation::{Arrived, recognise};
@@ -88,19 +89,14 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Error> {
 /// # Errors
 ///
 /// Unauthenticated.
-pub(super) fn need_certain(engine: &Engine, base: &Base) -> Result<(), Error> {
-    if is_certain(engine, base) {
+pub(super) fn need_certain(engine: &Engine, parts: &Parts) -> Result<(), Error> {
+    if is_certain(engine, parts) {
         return Ok(());
     }
     Err(Error::unauthenticated(
         "this Guardian was not told under which address it is reached, so it cannot tell for whom the token of an issuer \
-         is meant; start it with --public-url",
+         is meant; start it with --public-url, or give GuardianBuilder::public_url",
     ))
-}
-
-/// Whether the base is known from the operator, or is this machine's own.
-pub(super) fn is_certain(engine: &Engine, base: &Base) -> bool {
-    engine.settings.public_url().is_some() || base.is_loopback()
 }
 
 /// Lets somebody in who is counted as `first` while it is found out who that is, and from then on as itself: what one
@@ -116,14 +112,10 @@ pub(super) async fn admitted<T>(
     found: impl Future<Output = Result<T, Error>>,
     counted: impl FnOnce(&T) -> Arc<Key>,
 ) -> Result<T, Error> {
-    if parts.extensions.get::<InProcess>().is_some() {
-        return found.await;
-    }
-    let place = Admission::of_ordinary(&engine.limits, first)?;
+    let place = place(engine, parts, first)?;
     let found = found.await?;
     drop(place);
-    let itself = Admission::of_ordinary(&engine.limits, &counted(&found))?;
-    parts.extensions.insert(Arc::new(itself));
+    keep_place(engine, parts, &counted(&found))?;
     Ok(found)
 }
 
@@ -141,9 +133,22 @@ pub(super) async fn arrived(
     (address, server_id): (&str, &str),
 ) -> Result<Arrived, Error> {
     let recognised = recognise(engine, org_id, token, address).await?;
-    if parts.extensions.get::<InProcess>().is_none() {
-        let itself = Admission::of_ordinary(&engine.limits, &recognised.counted)?;
-        parts.extensions.insert(Arc::new(itself));
-    }
+    keep_place(engine, parts, &recognised.counted)?;
     recognised.enter(engine, server_id).await
+}
+
+/// A place for a request that is made for this key; a program needs none in its own Guardian.
+fn place(engine: &Engine, parts: &Parts, key: &Arc<Key>) -> Result<Option<Admission>, Error> {
+    if parts.extensions.get::<InProcess>().is_some() {
+        return Ok(None);
+    }
+    Ok(Some(Admission::of_ordinary(&engine.limits, key)?))
+}
+
+/// The same, for as long as the request is under way.
+fn keep_place(engine: &Engine, parts: &mut Parts, key: &Arc<Key>) -> Result<(), Error> {
+    if let Some(place) = place(engine, parts, key)? {
+        parts.extensions.insert(Arc::new(place));
+    }
+    Ok(())
 }

@@ -23,7 +23,7 @@ use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use super::params::{described_header as documented, header};
+use super::params::{described_header as documented, header, trace};
 use super::proofs::{Came, tell};
 use crate::domain::Answer;
 use crate::domain::Error;
@@ -126,8 +126,6 @@ pub(super) async fn check(
     let proof = came.prove(&engine, &check.key, &check.agent_id)?;
     let check = Arc::new(Check { _place: place.take(), proof, ..check });
     let span = span::begin(&engine, &check);
-    #[cfg(feature = "otel")]
-    crate::otel::follow(&span, &headers);
     let answer = answer(&engine, Arc::clone(&check), &headers, &bytes);
     let answer = answer.instrument(span.clone()).await.inspect_err(|error| {
         tell(&engine, &check.key, "check", &check.agent_id, error);
@@ -195,6 +193,8 @@ fn parse_check(caller: Caller, headers: &HeaderMap, body: CheckRequest) -> Resul
         summary,
         task_message: None,
         proof: None,
+        trace: trace(headers),
+        access: None,
         _place: None,
     })
 }

@@ -27,7 +27,7 @@ pub(super) fn no_connection() -> Error {
 }
 
 /// The status of an error, and its code.
-fn status(kind: ErrorKind) -> (StatusCode, &'static str) {
+pub(super) fn status(kind: ErrorKind) -> (StatusCode, &'static str) {
     match kind {
         ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
         ErrorKind::Unauthenticated => (StatusCode::UNAUTHORIZED, "AUTH_FAILED"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agenttrust::model::{Health, HealthStatus};
+use agenttrust::model::{Health, HealthStatus, SiemHealth};
 use axum::Json;
 use axum::http::StatusCode;
 
@@ -60,7 +60,15 @@ pub(super) async fn health(engine: App) -> (StatusCode, Json<Health>) {
     };
     let mut health = Health::new(worst, "agenttrust-guardian", env!("CARGO_PKG_VERSION"));
     health.checks = checks.map(|(name, status)| (name.to_owned(), status)).into();
+    health.siem = siem(&engine);
     (code, Json(health))
+}
+
+/// How far events got, in numbers only. Nothing of it makes the Guardian unhealthy: it decides without them.
+fn siem(engine: &App) -> Option<SiemHealth> {
+    let numbers = engine.siem.numbers(engine.clock.now());
+    (numbers.destinations > 0)
+        .then(|| SiemHealth::new(numbers.failing as u64, numbers.lag.as_secs()))
 }
 
 fn vital(works: bool) -> HealthStatus {

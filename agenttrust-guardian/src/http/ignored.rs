@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::auth::Identified;
 use super::openapi;
-use crate::domain::Error;
 use crate::domain::spelling::member_meant;
+use crate::domain::{Error, is_unseen};
 
 /// How many names the header holds at most ...
 const NAMES_MOST: usize = 16;
@@ -71,16 +71,11 @@ fn in_a_list(name: &str) -> String {
 
 /// What a caller sent, so that it can stand in a sentence.
 pub(super) fn printable(text: &str) -> String {
-    let plain = |c: char| if c.is_control() || is_bidi(c) { '\u{fffd}' } else { c };
+    let plain = |c: char| if c.is_control() || is_unseen(c) { '\u{fffd}' } else { c };
     let end = text.char_indices().nth(REPEATED_MOST).map(|(end, _)| end);
     let more = end.map(|_| "...");
     let shown = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
     shown.chars().map(plain).chain(more.unwrap_or_default().chars()).collect()
-}
-
-/// Whether this character turns the text that follows it.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The middleware.

@@ -15,7 +15,7 @@ use agenttrust::model::schema::Name;
 use super::admit::Place;
 use super::answers::{NotFound, Unavailable};
 use super::auth::{Caller, presented};
-use super::base::base;
+use super::base::{base, is_certain};
 use super::bearer::{Bearer, admitted, arrived, need_certain};
 use super::body::Payload;
 use super::json_rpc::Message;
@@ -125,8 +125,9 @@ pub(super) async fn describe(
     let row = &server.row;
     let address = base.address(&row.id);
     let (name, scope) = (&*row.name, all_of(&row.name));
-    let described = Described { org_id: &row.org_id, address, name, scope };
-    Ok(Json(ProtectedResource::new(&engine, &base, described)))
+    let is_certain = is_certain(&engine, &parts);
+    let described = Described { org_id: &row.org_id, address, name, scope, is_certain };
+    Ok(Json(ProtectedResource::new(&engine, described)))
 }
 
 /// Who asks which server, and what for it was given.
@@ -194,7 +195,7 @@ async fn with_token(
             admitted(engine, parts, &key, who, counted).await
         }
         Bearer::Signed(token) => {
-            need_certain(engine, base)?;
+            need_certain(engine, parts)?;
             let (org_id, server_id) = (&server.row.org_id, &server.row.id);
             arrived(engine, parts, (org_id, &token), (&address, server_id))
                 .await

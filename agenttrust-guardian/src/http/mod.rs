@@ -8,6 +8,7 @@ mod approval_list;
 mod approvals;
 mod audit;
 mod auth;
+mod authzen;
 mod base;
 mod bearer;
 mod body;
@@ -38,8 +39,11 @@ mod policies;
 mod proofs;
 mod protected;
 mod refused;
+mod rest;
 mod revocations;
 mod sessions;
+mod siem;
+mod siem_sent;
 mod telemetry;
 mod tokens;
 mod tool_effects;
@@ -54,10 +58,11 @@ use axum::Extension;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Uri};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 
+use self::rest::Rest;
 use crate::domain::Error;
 #[cfg(feature = "cli")]
 use crate::domain::host::Hosts;
@@ -71,6 +76,8 @@ type App = axum::extract::State<Arc<Engine>>;
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
     in_touch_router()
         .merge(a2a_router())
+        .merge(access_router())
+        .merge(siem_router())
         .route_layer(from_fn_with_state(Arc::clone(&engine), in_touch))
         // These answer all the same: a check with a denial, and nothing keeps anyone from taking back.
         .route("/api/v1/agents/{id}/revoke", post(agents::revoke))
@@ -89,6 +96,9 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/metrics", get(metrics::get_with_key))
         .route("/health", get(health::health))
         .route("/api/v1/agenttrust/check", post(check::check))
+        .route("/access/v1/evaluation", post(authzen::evaluation))
+        .route("/access/v1/evaluations", post(authzen::evaluations))
+        .route("/.well-known/authzen-configuration", get(authzen::configuration))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&engine), refused::tell))
@@ -97,7 +107,8 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&engine), admit::admit))
         .layer(from_fn(finish::finish))
         .layer(from_fn_with_state(Arc::clone(&engine), counting::count))
-        .layer(map_response(signed))
+        .layer(from_fn(authzen::echo))
+        .layer(from_fn(signed))
         .with_state(engine)
 }
 
@@ -165,6 +176,26 @@ fn a2a_router() -> Router<Arc<Engine>> {
         .route("/.well-known/oauth-protected-resource/a2a/agents/{id}", get(a2a::describe))
 }
 
+/// Requests for access that was denied; answered as what is above.
+fn access_router() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/access/v1/requests", post(authzen::submit))
+        .route("/access/v1/requests/{id}", get(authzen::read))
+        .route("/access/v1/requests/{id}/cancel", post(authzen::cancel))
+}
+
+/// Where the audit's events are sent; answered as what is above.
+fn siem_router() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/api/v1/siem/destinations", post(siem::create).get(siem::list))
+        .route("/api/v1/siem/destinations/{id}", get(siem::get).put(siem::change))
+        .route("/api/v1/siem/destinations/{id}", delete(siem::remove))
+        .route("/api/v1/siem/destinations/{id}/logs", get(siem_sent::deliveries))
+        .route("/api/v1/siem/destinations/{id}/set-aside", get(siem_sent::set_aside))
+        .route("/api/v1/siem/destinations/{id}/test", post(siem_sent::test))
+        .route("/api/v1/siem/destinations/{id}/replay", post(siem_sent::replay))
+}
+
 /// Who agents are to others, in their cards and by their workload tokens: signed by the same keys.
 fn identity_router() -> Router<Arc<Engine>> {
     Router::new()
@@ -191,8 +222,14 @@ fn mcp_router(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .layer(Extension(proxy))
 }
 
-/// Says whose answer it is: a 503 without that came from something in between.
-async fn signed(mut response: Response) -> Response {
+/// Says whose answer it is: a 503 without that came from something in between. Outside of all else, it sees to what of the
+/// request is still on its way then.
+async fn signed(request: Request, next: Next) -> Response {
+    let (request, rest) = Rest::of(request);
+    let mut response = next.run(request).await;
+    if let Some(rest) = rest {
+        rest.settle(&mut response).await;
+    }
     response.headers_mut().insert(GUARDIAN, HeaderValue::from_static("1"));
     response
 }
@@ -224,7 +261,7 @@ async fn still_open(engine: App, request: Request, next: Next) -> Result<Respons
 #[cfg(feature = "cli")]
 pub(crate) fn named_router(router: Router, engine: Arc<Engine>, hosts: Hosts) -> Router {
     let known = (engine, Arc::new(hosts));
-    router.layer(from_fn_with_state(known, named::refuse_others)).layer(map_response(signed))
+    router.layer(from_fn_with_state(known, named::refuse_others)).layer(from_fn(signed))
 }
 
 /// The numbers alone, for whoever can reach them.
@@ -232,13 +269,13 @@ pub(crate) fn named_router(router: Router, engine: Arc<Engine>, hosts: Hosts) ->
 pub(crate) fn metrics_router(engine: Arc<Engine>) -> Router {
     let numbers =
         Router::new().route("/metrics", get(metrics::get_without_key)).fallback(unknown_route);
-    numbers.layer(map_response(signed)).with_state(engine)
+    numbers.layer(from_fn(signed)).with_state(engine)
 }
 
 /// What is answered where there is no room for another connection.
 #[cfg(feature = "cli")]
 pub(crate) fn full_router() -> Router {
-    Router::new().fallback(async || error::no_connection()).layer(map_response(signed))
+    Router::new().fallback(async || error::no_connection()).layer(from_fn(signed))
 }
 
 async fn unknown_route(uri: Uri) -> Error {

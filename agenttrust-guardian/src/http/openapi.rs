@@ -24,9 +24,10 @@ use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 use super::answers::refusal;
 use super::params::described_header;
 use super::{
-    a2a, agents, approval_list, approvals, audit, cards, check, delegations, federation,
+    a2a, agents, approval_list, approvals, audit, authzen, cards, check, delegations, federation,
     federation_tokens, health, inbox, issued, keys, mcp_proxy, mcp_servers, metrics, policies,
-    revocations, sessions, telemetry, tokens, tool_effects, tools, webhooks, workload,
+    revocations, sessions, siem, siem_sent, telemetry, tokens, tool_effects, tools, webhooks,
+    workload,
 };
 
 #[derive(OpenApi)]
@@ -43,6 +44,12 @@ use super::{
         document,
         metrics::get_with_key,
         check::check,
+        authzen::evaluation,
+        authzen::evaluations,
+        authzen::configuration,
+        authzen::submit,
+        authzen::read,
+        authzen::cancel,
         agents::create,
         agents::list,
         agents::get,
@@ -129,6 +136,15 @@ use super::{
         webhooks::list,
         webhooks::remove,
         webhooks::deliveries,
+        siem::create,
+        siem::list,
+        siem::get,
+        siem::change,
+        siem::remove,
+        siem_sent::deliveries,
+        siem_sent::set_aside,
+        siem_sent::test,
+        siem_sent::replay,
         audit::list,
         audit::logs,
         audit::checkpoints,
@@ -140,6 +156,7 @@ use super::{
     modifiers(&Keyed),
     tags(
         (name = "check", description = "May this agent do this?"),
+        (name = "access", description = "The same, as AuthZEN 1.0 asks; and requests for what was denied, which are experimental"),
         (name = "agents", description = "Who acts, and the floor under their sessions"),
         (name = "cards", description = "What agents tell others of themselves, signed"),
         (name = "tokens", description = "Opaque tokens that speak for an agent"),
@@ -149,6 +166,7 @@ use super::{
         (name = "federation", description = "Other issuers whose word is taken, and their tokens"),
         (name = "approvals", description = "A person's word on a held action"),
         (name = "webhooks", description = "Who is told of approvals, signed as Standard Webhooks has it"),
+        (name = "siem", description = "Where the audit's events are sent, and what became of them there"),
         (name = "telemetry", description = "What ran, and how it went"),
         (name = "tools", description = "What is declared of tools"),
         (name = "policies", description = "What decides"),
@@ -164,7 +182,14 @@ struct Document;
 
 /// The endpoints of the SDK guide, which published clients call: what they send beyond what is known here is
 /// named and skipped. Every other endpoint is of our own.
-const GUIDES: [&str; 39] = [
+const GUIDES: [&str; 46] = [
+    "create_siem_destination",
+    "list_siem_destinations",
+    "get_siem_destination",
+    "update_siem_destination",
+    "delete_siem_destination",
+    "list_siem_deliveries",
+    "test_siem_destination",
     "register_federation_provider",
     "list_federation_providers",
     "remove_federation_provider",

@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use agenttrust::Timestamp;
+use agenttrust::model::headers::TARGET;
+use agenttrust::model::schema::NameOrEmpty;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required, Schema};
+use utoipa::{IntoParams, PartialSchema as _};
 
-use crate::domain::Error;
 use crate::domain::names::check_name;
+use crate::domain::{Error, Trace};
 
 /// The one id or name in a path, decoded and looked at.
 #[derive(Debug)]
@@ -112,6 +115,11 @@ pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }
 
+/// The trace that a request is in. What is not written as it must be is none, and no error.
+pub(super) fn trace(headers: &HeaderMap) -> Option<Trace> {
+    Trace::find(|name| headers.get(name)?.to_str().ok())
+}
+
 /// The same of a header that may hold any UTF-8.
 pub(super) fn text_header<'a>(
     headers: &'a HeaderMap,
@@ -130,6 +138,28 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue
     match values.next() {
         Some(_) => Err(Error::invalid(name, "is there more than once; send it once")),
         None => Ok(value),
+    }
+}
+
+/// Where a token is used, as the caller says in its header.
+pub(super) struct Target;
+
+impl Target {
+    /// # Errors
+    ///
+    /// Invalid for what cannot be the name of a target.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+        let target = text_header(headers, TARGET)?;
+        target.map_or(Ok(()), |target| check_name(TARGET, target))?;
+        Ok(target)
+    }
+}
+
+impl IntoParams for Target {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let said = "Where the token is used: of one that has an audience, it must name this, or the gateway \
+                    that the key is of. UTF-8";
+        vec![described_header(TARGET, said, NameOrEmpty::schema())]
     }
 }
 

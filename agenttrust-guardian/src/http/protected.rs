@@ -3,8 +3,6 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::bearer::is_certain;
-use crate::domain::Base;
 use crate::engine::Engine;
 
 /// Something that takes tokens: an MCP server or an agent behind the Guardian (RFC 9728).
@@ -31,14 +29,15 @@ pub(super) struct Described<'a> {
     pub(super) name: &'a str,
     /// What a token for all of it needs.
     pub(super) scope: String,
+    /// Whether tokens of issuers are taken there: under an address that only the caller speaks of none is.
+    pub(super) is_certain: bool,
 }
 
 impl ProtectedResource {
-    /// Describes what is reached under an address below this base.
-    pub(super) fn new(engine: &Engine, base: &Base, described: Described<'_>) -> Self {
-        let Described { org_id, address, name, scope } = described;
-        // Under an address that only the caller speaks of no token of theirs would be taken.
-        let providers = match is_certain(engine, base) {
+    /// Describes what is reached under an address.
+    pub(super) fn new(engine: &Engine, described: Described<'_>) -> Self {
+        let Described { org_id, address, name, scope, is_certain } = described;
+        let providers = match is_certain {
             true => engine.registry.providers.of_org(org_id),
             false => Vec::new(),
         };

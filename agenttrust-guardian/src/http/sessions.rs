@@ -1,7 +1,7 @@
 //! Sessions: begun with a server or from a token, and read.
 
 use agenttrust::model::headers::{
-    FORWARDED_DPOP, FORWARDED_DPOP_METHOD, FORWARDED_DPOP_URL, KEY_THUMBPRINT, TARGET,
+    FORWARDED_DPOP, FORWARDED_DPOP_METHOD, FORWARDED_DPOP_URL, KEY_THUMBPRINT,
 };
 use agenttrust::model::schema::{AnyToken, Name, NameOrEmpty};
 use agenttrust::model::{InitSessionRequest, Session, SessionMode};
@@ -10,13 +10,13 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::answers::{Conflict, NotFound, TooMany, Unavailable};
 use super::auth::{Caller, is_signed};
 use super::body::Payload;
-use super::params::{Id, Params, described_header, text_header};
+use super::params::{Id, Params, Target, described_header, text_header};
 use super::proofs::tell;
 use super::workload::check_token;
 use crate::domain::names::{check_name, check_names};
@@ -84,11 +84,8 @@ struct Carried;
 
 impl IntoParams for Carried {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let said = "Where the token is used: of one that has an audience, it must name this, or the gateway \
-                    that the key is of. UTF-8";
         let text = || ObjectBuilder::new().schema_type(Type::String);
         vec![
-            described_header(TARGET, said, NameOrEmpty::schema()),
             described_header(
                 FORWARDED_DPOP,
                 "Of a workload token: the proof (RFC 9449) that came with it",
@@ -121,7 +118,7 @@ impl IntoParams for Carried {
 #[utoipa::path(
     post, path = "/api/v1/agenttrust/api-sessions/init", operation_id = "init_api_session",
     tag = "sessions",
-    params(Carried),
+    params(Target, Carried),
     request_body = InitApi,
     responses(
         (
@@ -141,8 +138,7 @@ pub(super) async fn init_api(
     payload: Payload,
 ) -> Result<(Option<[(&'static str, String); 1]>, Json<Session>), Error> {
     caller.need(Permission::InitApiSession)?;
-    let target = text_header(&headers, TARGET)?;
-    target.map_or(Ok(()), |target| check_name(TARGET, target))?;
+    let target = Target::of(&headers)?;
     let InitApi { token, mode } = payload.json().await?;
     if mode == Some(SessionMode::Unknown) {
         return Err(unknown_mode());

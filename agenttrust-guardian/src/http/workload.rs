@@ -8,6 +8,7 @@ use agenttrust::model::{
     WimseVerification,
 };
 use axum::Json;
+use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 
@@ -15,7 +16,7 @@ use super::App;
 use super::answers::{Conflict, NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use super::params::Id;
+use super::params::{Id, Target};
 use crate::domain::names::{check_name, check_names};
 use crate::domain::{Error, Permission};
 use crate::services::workload::{self, Issued, NewToken};
@@ -135,24 +136,31 @@ fn part(field: &str, part: Option<String>) -> Result<Option<String>, Error> {
 /// Ask what a workload token is worth now
 ///
 /// It does not work where this Guardian did not sign it, it has expired, its agent is not active or has another key than it is
-/// bound to, or the API key that it was issued with was revoked. Whether it may be used where it was sent is for its receiver
-/// to say, by its audience.
+/// bound to, or the API key that it was issued with was revoked. One that is for certain audiences works at a target that is
+/// one of them: the one that the caller names, else the gateway that its key is of; an admin and the agent itself need name
+/// none.
+///
+/// One that has a `key_thumbprint` is good only with a proof (RFC 9449) by that key, of each request that it comes with,
+/// which is for its receiver to see to: a session that is begun with both does.
 #[utoipa::path(
     post, path = "/api/v1/wimse/verify", operation_id = "verify_workload_token", tag = "workloads",
+    params(Target),
     request_body = VerifyWimseTokenRequest,
     responses((status = 200, description = "What it is worth", body = WimseVerification)),
 )]
 pub(super) async fn verify(
     engine: App,
     caller: Caller,
+    headers: HeaderMap,
     payload: Payload,
 ) -> Result<Json<WimseVerification>, Error> {
     let reach = caller.reach(Permission::IntrospectTokens)?;
+    let target = Target::of(&headers)?;
     let body: VerifyWimseTokenRequest = payload.unbegun().json().await?;
     check_token("token", &body.token)?;
     let trust_domain = body.trust_domain_filter.filter(|name| !name.is_empty());
     trust_domain.as_deref().map_or(Ok(()), |name| check_name("trust_domain_filter", name))?;
-    Ok(Json(workload::verify(&engine, reach, &body.token, trust_domain.as_deref())))
+    Ok(Json(workload::verify(&engine, reach, &body.token, trust_domain.as_deref(), target)))
 }
 
 /// Refuses what is no token by its looks alone.

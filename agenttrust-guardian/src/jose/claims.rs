@@ -24,6 +24,8 @@ pub(crate) enum Typ {
     External,
     /// Of a workload: `wit+jwt`.
     Workload,
+    /// What binds a request for access to a denial: `access-denial+jwt`.
+    Denial,
 }
 
 impl Typ {
@@ -34,7 +36,7 @@ impl Typ {
         let Some(typ) = typ else {
             return match self {
                 Self::External => Ok(()),
-                Self::Workload => Err(Refusal::NoType),
+                Self::Workload | Self::Denial => Err(Refusal::NoType),
             };
         };
         let folded = typ.to_ascii_lowercase();
@@ -44,6 +46,7 @@ impl Typ {
                 matches!(short, "jwt" | "at+jwt")
             }
             Self::Workload => folded == "wit+jwt",
+            Self::Denial => folded == "access-denial+jwt",
         };
         if fits { Ok(()) } else { Err(Refusal::Type(Told::new(typ))) }
     }
@@ -91,7 +94,7 @@ impl Claims {
             _ => audiences(all)?,
         };
         let is_for_us = audiences.iter().any(|named| expected.audiences.contains(named));
-        if !is_for_us && expected.typ == Typ::External {
+        if !is_for_us && expected.typ != Typ::Workload {
             return Err(Refusal::Audience(Told::new(&audiences.join(", "))));
         }
         let scopes = scopes(all)?;

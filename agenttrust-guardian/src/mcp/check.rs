@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::tools::check_of;
 use super::who::Who;
 use crate::domain::limits::Share;
-use crate::domain::{DecisionKind, Error, Permission};
+use crate::domain::{DecisionKind, Error, Permission, Trace};
 use crate::manifest::PinnedTool;
 use crate::pipeline::{self, Check, span};
 use crate::registry::McpServerEntry;
@@ -26,9 +26,7 @@ pub(super) struct Call {
     /// What the Guardian is asked about.
     pub(super) action: String,
     hint: Option<Effect>,
-    /// Where the caller's trace goes on.
-    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "spans are a feature"))]
-    trace: HeaderMap,
+    trace: Option<Trace>,
     input: Value,
     commitment: Commitment,
 }
@@ -63,7 +61,7 @@ impl Call {
         let commitment = commit(&key, &input)
             .map_err(|error| Refusal::invalid(error.to_string()).id(message.id()))?;
         let hint = pinned.and_then(|pinned| pinned.effect_hint).max(kind.effect());
-        let trace = super::trace::headers(message, headers);
+        let trace = super::trace::find(message, headers);
         Ok(Self { action, hint, trace, input, commitment })
     }
 
@@ -73,6 +71,7 @@ impl Call {
             digest: Some(self.commitment.digest.clone()),
             key_id: Some(key_id(&proxy.engine.mcp_keys.binding)),
             summary: Some(format!("[{chars} chars]")),
+            trace: self.trace.clone(),
             _place: place,
             ..check_of(who, self.action.clone(), self.hint)
         }
@@ -92,8 +91,6 @@ impl Call {
         let engine = &proxy.engine;
         let check = Arc::new(self.check(proxy, who, place));
         let span = span::begin(engine, &check);
-        #[cfg(feature = "otel")]
-        crate::otel::follow(&span, &self.trace);
         let answer = pipeline::answer(engine, check).instrument(span.clone()).await?;
         span::end(&span, &answer);
         let result = &answer.result;

@@ -161,6 +161,8 @@ fn check_by(key: &Arc<Key>, agent_id: String, tool: String, hint: Option<Effect>
         summary: None,
         task_message: None,
         proof: None,
+        trace: None,
+        access: None,
         _place: None,
     }
 }

@@ -77,8 +77,7 @@ impl Who {
         let names = [&*server.row.name, &*server.row.id, address];
         let target = names.into_iter().find(|name| token.is_for(name));
         let now = engine.clock.now();
-        let opened = engine.registry.sessions.opened_from(&token.row.id, &key.id);
-        let opened = opened.iter().find(|session| engine.registry.is_open(session, now));
+        let opened = engine.registry.open_from((&token.row.id, &key.id), now, |_| true);
         let session_id = match opened {
             // It is looked up for each message: what a new one would cost is not paid twice.
             Some(session) if target.is_some() => session.row.id.clone(),

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use self::words::Call;
 use super::Outbound;
+use crate::domain::Trace;
 pub(crate) use crate::domain::task::Version;
 use crate::domain::task::{Artifact, Message, Task, TaskStatus};
 
@@ -40,6 +41,8 @@ pub(crate) struct Handed {
     pub(crate) accepted_output_modes: Vec<String>,
     /// What is said of the request, and not in the message.
     pub(crate) metadata: Map<String, Value>,
+    /// The trace that its sender is in, which goes on at the agent.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// What an agent answered.

@@ -8,11 +8,14 @@ mod address;
 mod call;
 pub(crate) mod events;
 mod resolver;
+mod roots;
+pub(crate) mod siem;
 mod signature;
 mod target;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,11 +25,14 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
+use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
 pub(crate) use self::address::Reach;
 pub(crate) use self::call::{Incoming, Outgoing};
 use self::resolver::Guarded;
+pub(crate) use self::roots::Roots;
+use self::siem::{FilesInUse, Patience};
 pub(crate) use self::signature::{new_secret, sign};
 
 /// How long a call of a webhook may take in all ...
@@ -78,16 +84,41 @@ pub(crate) enum Error {
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound {
     reach: Reach,
+    roots: Roots,
+    // Folders in which files of events may be written.
+    folders: Arc<[PathBuf]>,
+    files: FilesInUse,
+    patience: Patience,
     // Made when they are first needed: the first reads the system's certificates, which may be missing where
     // nobody is ever called.
     tls: Arc<OnceCell<Client>>,
     plain: Arc<OnceCell<Client>>,
+    syslog: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
 impl Outbound {
     /// A client that reaches public addresses, and beside them what was opened.
     pub(crate) fn new(reach: Reach) -> Self {
-        Self { reach, tls: Arc::default(), plain: Arc::default() }
+        Self {
+            reach,
+            roots: Roots::default(),
+            folders: Arc::default(),
+            files: FilesInUse::default(),
+            patience: Patience::default(),
+            tls: Arc::default(),
+            plain: Arc::default(),
+            syslog: Arc::default(),
+        }
+    }
+
+    /// Trusts these authorities, too.
+    pub(crate) fn trusting(self, roots: Roots) -> Self {
+        Self { roots, ..self }
+    }
+
+    /// Writes files of events in these folders, too.
+    pub(crate) fn writing_in(self, folders: Vec<PathBuf>) -> Self {
+        Self { folders: folders.into(), ..self }
     }
 
     /// Reads a URL; one that would never be called is refused, and the error says why.
@@ -155,6 +186,7 @@ impl Outbound {
         let builder = match plain {
             true => builder.tls_certs_only([]).http1_only(),
             false => builder
+                .tls_certs_merge(self.roots.for_https()?)
                 .https_only(true)
                 .http2_initial_stream_window_size(STREAM_WINDOW)
                 .http2_initial_connection_window_size(CONNECTION_WINDOW)

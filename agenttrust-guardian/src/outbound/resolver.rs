@@ -1,6 +1,7 @@
 //! Looking up names, and forgetting the addresses that may not be reached. What is left is what is
 //! connected to, so a name that means one address now and another one in a moment helps nobody.
 
+use std::io;
 use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -27,21 +28,26 @@ impl Guarded {
         // A local name may be written without TLS, so it has to be local.
         found.filter(allowed).filter(|address| !local || address.ip().is_loopback()).collect()
     }
+
+    /// Looks up a name, and leaves the addresses that may be reached under it.
+    pub(super) async fn addresses(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let found = tokio::net::lookup_host((name, port)).await?;
+        let allowed = self.sift(name, found);
+        if allowed.is_empty() {
+            return Err(io::Error::other(match self.plain {
+                true => "the name stands for no address that may be reached without TLS",
+                false => "the name stands for no address that may be reached",
+            }));
+        }
+        Ok(allowed)
+    }
 }
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let guarded = self.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed = guarded.sift(name.as_str(), found);
-            if allowed.is_empty() {
-                return Err(match guarded.plain {
-                    true => "the name stands for no address that may be reached without TLS",
-                    false => "the name stands for no address that may be reached",
-                }
-                .into());
-            }
+            let allowed = guarded.addresses(name.as_str(), 0).await?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }

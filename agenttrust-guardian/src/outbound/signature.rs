@@ -17,6 +17,12 @@ pub(crate) fn new_secret() -> Result<Secret, getrandom::Error> {
     Ok(Secret::from(format!("{PREFIX}{}", STANDARD.encode(bits))))
 }
 
+/// Whether a text is a secret as the specification has them: 24 to 64 bytes.
+pub(crate) fn is_secret(text: &str) -> bool {
+    let key = text.strip_prefix(PREFIX).and_then(|text| STANDARD.decode(text).ok());
+    key.is_some_and(|key| (24..=64).contains(&key.len()))
+}
+
 /// The value of the header `webhook-signature`; `None` for a secret that is none.
 pub(crate) fn sign(secret: &Secret, id: &str, unix_seconds: i64, body: &str) -> Option<String> {
     let key = STANDARD.decode(secret.expose().strip_prefix(PREFIX)?).ok()?;

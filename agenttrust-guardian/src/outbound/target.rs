@@ -10,6 +10,10 @@ use super::address::Reach;
 /// The longest URL that is called.
 const URL_MAX_BYTES: usize = 2_000;
 
+/// Why a URL is refused that would be called without TLS.
+pub(super) const ONLY_TLS: &str = "must be https; without TLS only addresses are called that were opened with \
+    allow-outbound: an operator starts `agenttrust serve` with their range, such as `--allow-outbound 127.0.0.1/32`";
+
 /// Reads a URL and refuses one that would not be called.
 pub(super) fn parse(text: &str, reach: &Reach) -> Result<Url, Error> {
     if text.len() > URL_MAX_BYTES {
@@ -66,12 +70,7 @@ pub(super) fn check(url: &Url, reach: &Reach) -> Result<(), Error> {
     match url.scheme() {
         "https" => {}
         "http" if may_be_plain(address, local, reach) => {}
-        "http" => {
-            return Err(Error::Refused(
-                "must be https; without TLS only addresses are called that were opened with allow-outbound: an operator \
-                 starts `agenttrust serve` with their range, such as `--allow-outbound 127.0.0.1/32`",
-            ));
-        }
+        "http" => return Err(Error::Refused(ONLY_TLS)),
         _ => return Err(Error::Refused("must be https")),
     }
     let allowed = match address {

@@ -6,7 +6,7 @@ use agenttrust::model::CheckResult;
 
 use super::Check;
 use super::context::DecisionContext;
-use crate::domain::{Answer, Decision, DecisionKind};
+use crate::domain::{AccessAnswer, Answer, Decision, DecisionKind};
 
 /// The answer to a check that could not be decided in time: no permission, and no denial either.
 pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
@@ -24,6 +24,7 @@ pub(super) fn undecided(check: &Check, limit: Duration) -> Answer {
         enforced: enforced(check),
         decision: DecisionKind::Undecided,
         policies: Vec::new(),
+        access: None,
     }
 }
 
@@ -36,10 +37,15 @@ pub(super) fn for_decision(
     let (check, class) = (context.check, &context.evaluation.class);
     let check_id = context.check_id(&decision).to_owned();
     let kind = decision.kind();
+    let unserved = match &decision {
+        Decision::Requestable { unserved, .. } => *unserved,
+        _ => None,
+    };
     let (policies, reason, approval) = match decision {
         Decision::Allowed { policies, reason, approval, .. }
         | Decision::Denied { policies, reason, approval } => (policies, reason, approval),
         Decision::Held { policies, reason, approval, .. } => (policies, reason, Some(approval)),
+        Decision::Requestable { policies, reason, .. } => (policies, reason, None),
         Decision::Undecided => return undecided(check, took),
     };
     let mut result = CheckResult::default();
@@ -50,9 +56,11 @@ pub(super) fn for_decision(
     result.latency_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     result.reason = Some(reason);
     result.elevation_required = Some(kind == DecisionKind::Hold);
-    result.approval_id = approval.map(|approval| approval.id);
+    result.approval_id = approval.as_ref().map(|approval| approval.id.clone());
     result.action_effect = Some(class.effect);
-    Answer { result, enforced: enforced(check), decision: kind, policies }
+    let at = context.evaluation.now;
+    let access = check.access.as_ref().map(|_| AccessAnswer { at, unserved, approval });
+    Answer { result, enforced: enforced(check), decision: kind, policies, access }
 }
 
 /// What of the request's extensions was taken into account.

@@ -4,9 +4,10 @@
 use agenttrust::model::{Binds, BoundTo, SessionMode, SessionSource};
 use serde::{Serialize, Serializer};
 
+use super::Asked;
 use super::context::DecisionContext;
 use super::evaluation::Evaluation;
-use crate::domain::Decision;
+use crate::domain::{Decision, Trace};
 use crate::registry::Chain;
 
 /// How many bytes of ids of policies a row has at most. A row has an end, and one that does not fit is a
@@ -16,6 +17,9 @@ const IDS_MAX_BYTES: usize = 8 << 10;
 /// The body of a `decision`. Its members stand in the order of their names, as RFC 8785 has it.
 #[derive(Debug, Serialize)]
 pub(super) struct DecisionBody<'a> {
+    /// What an evaluation of AuthZEN was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<AccessOfDecision<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approval_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,8 +54,35 @@ pub(super) struct DecisionBody<'a> {
     shadow: Option<&'static str>,
     source: &'a str,
     tool: &'a str,
+    /// The trace that the caller is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
     /// `null` where the policies were not asked.
     verdict: Option<&'static str>,
+}
+
+/// Whom and what an evaluation of AuthZEN names. What else it says is in its digest.
+#[derive(Debug, Serialize)]
+struct AccessOfDecision<'a> {
+    /// The evaluation that was denied, where access is requested after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied: Option<&'a str>,
+    resource: Party<'a>,
+    subject: Party<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Party<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+}
+
+impl<'a> AccessOfDecision<'a> {
+    fn new(asked: &'a Asked) -> Self {
+        let [subject, resource] = asked.facts.parties().map(|(kind, id)| Party { id, kind });
+        Self { denied: asked.denied.as_deref(), resource, subject }
+    }
 }
 
 /// What else the policies were told, so that others can be asked about the same check later: lists by the
@@ -78,19 +109,26 @@ impl<'a> DecisionBody<'a> {
         };
         let shadow = context.said.as_ref().and_then(|said| said.shadow.as_ref());
         Self {
+            access: check.access.as_deref().map(AccessOfDecision::new),
             approval_id: approval.map(|approval| approval.id.as_str()),
             approval_opened: opened,
             basis: class.basis.as_str(),
-            binds: check.binds.map(Binds::as_str),
+            binds: match &check.access {
+                Some(_) => Some(BoundTo::Evaluation.as_str()),
+                None => check.binds.map(Binds::as_str),
+            },
             bound_to: approval.map(|approval| approval.bound_to),
             check_id: context.check_id(decision),
             confidence: class.confidence,
             decision: decision.kind().as_str(),
             delegations: session.chain().map(Chain::ids).unwrap_or_default(),
             effect: class.effect.as_str(),
-            facts: context.said.as_ref().and_then(|_| FactsOfDecision::new(context)),
+            // What an evaluation says is not kept, so others could not be asked about the same.
+            facts: (context.said.as_ref().filter(|_| check.access.is_none()))
+                .and_then(|_| FactsOfDecision::new(context)),
             input_chars: context.facts.input_chars,
-            input_digest: check.digest.as_deref(),
+            input_digest: (check.access.as_ref().map(|asked| asked.digest.as_str()))
+                .or(check.digest.as_deref()),
             policies: listed(policies),
             proof: check.proof.as_ref().map(|proof| &*proof.thumbprint),
             reason,
@@ -100,6 +138,7 @@ impl<'a> DecisionBody<'a> {
             shadow: shadow.map(|shadow| shadow.verdict.as_str()),
             source: &check.source,
             tool: &check.tool,
+            trace_id: check.trace.as_ref().map(Trace::id),
             verdict: context.said.as_ref().map(|said| said.verdict),
         }
     }
@@ -157,7 +196,13 @@ mod tests {
         let words = ["z\u{1}\u{8}\n\r\t\u{c}\"\\/é🙂\u{7f}\u{2028}".to_owned(), String::new()];
         for confidence in [1.0, 0.9, 0.6, 0.3, 0.0] {
             for present in [true, false] {
+                let party = || Party { id: &words[0], kind: "user" };
                 let body = DecisionBody {
+                    access: present.then(|| AccessOfDecision {
+                        denied: Some("chk_2"),
+                        resource: party(),
+                        subject: party(),
+                    }),
                     approval_id: present.then_some("apr_1"),
                     approval_opened: present.then_some(true),
                     basis: "name",
@@ -186,6 +231,7 @@ mod tests {
                     shadow: present.then_some("deny"),
                     source: "api",
                     tool: &words[0],
+                    trace_id: present.then_some("0af7"),
                     verdict: present.then_some("hold"),
                 };
                 let written = serde_json::to_string(&body).unwrap();

@@ -7,7 +7,7 @@ use agenttrust::model::{Approval, BoundTo};
 use super::context::DecisionContext;
 use super::policy::counted;
 use super::{Check, budget};
-use crate::domain::{Decision, duration, ids};
+use crate::domain::{Decision, Unserved, duration, ids};
 use crate::engine::Engine;
 use crate::metrics::ApprovalEvent;
 use crate::policy::{ApprovalRequirements, DEFAULT_WINDOW, Verdict};
@@ -48,6 +48,7 @@ pub(super) async fn settle(
         charges: budget::charges(context, limits),
         charged_at: engine.clock.undisturbed(),
         task_message: context.check.task_message.clone(),
+        elevating: context.check.access.as_ref().map(|asked| asked.elevating.clone()),
     };
     let settled = match engine.store.settle(held).await {
         Ok(settled) => settled,
@@ -82,6 +83,14 @@ fn decision_of(
             let reason = with_expiry(reason, context, &row.approval);
             let approval = Box::new(row.approval);
             Decision::Held { policies, reason, approval, new: false }
+        }
+        Settled::Ready(row) => {
+            let reason = with_expiry(reason, context, &row.approval);
+            Decision::Held { policies, reason, approval: Box::new(row.approval), new: false }
+        }
+        Settled::Needed(unserved) => {
+            let reason = with_unserved(reason, unserved);
+            Decision::Requestable { policies, reason, unserved }
         }
         Settled::Used(row) => {
             engine.metrics.approval(ApprovalEvent::Used);
@@ -157,7 +166,7 @@ fn wanted(
             .evaluation
             .now
             .saturating_add(terms.pending.unwrap_or(engine.settings.approval_ttl)),
-        input: None,
+        input: check.access.as_ref().map(|asked| asked.shown.clone()),
     }
 }
 
@@ -216,9 +225,30 @@ fn with_unused(reason: String, unused: Option<Unused>) -> String {
     }
 }
 
+/// Says why the approval that was presented does not serve.
+fn with_unserved(reason: String, unserved: Option<Unserved>) -> String {
+    let why = match unserved {
+        None => return reason,
+        Some(Unserved::Over) => {
+            "the approval that was presented is over: it was used, has expired or was withdrawn, or less was approved \
+             than is needed now"
+        }
+        Some(Unserved::OutOfScope) => {
+            "the approval that was presented was given for something else"
+        }
+        Some(Unserved::Unverifiable) => {
+            "the approval that was presented is not known here, or nobody has decided it yet"
+        }
+    };
+    format!("{reason}; {why}")
+}
+
 /// What of the input the approval is bound to: of a summary every character, which is also what the
 /// approver sees.
 pub(super) fn binding(check: &Check) -> (BoundTo, String) {
+    if let Some(asked) = &check.access {
+        return (BoundTo::Evaluation, asked.digest.clone());
+    }
     match (&check.digest, &check.summary) {
         (Some(digest), _) => (check.binds.map_or(BoundTo::Input, BoundTo::from), digest.clone()),
         (None, Some(summary)) if counted(summary).is_none() => (BoundTo::Summary, summary.clone()),
@@ -238,7 +268,7 @@ pub(super) fn bound_scopes(scopes: &[String]) -> Vec<String> {
 /// whole input is bound.
 pub(super) fn reach(terms: ApprovalRequirements, bound_to: BoundTo) -> (Duration, bool) {
     let window = terms.window.unwrap_or(DEFAULT_WINDOW);
-    if bound_to == BoundTo::Input {
+    if matches!(bound_to, BoundTo::Input | BoundTo::Evaluation) {
         (window, terms.single_use)
     } else {
         (window.min(DEFAULT_WINDOW), true)
@@ -280,6 +310,7 @@ mod tests {
             ..ApprovalRequirements::default()
         };
         assert_eq!(reach(terms, BoundTo::Input), (hour, false));
+        assert_eq!(reach(terms, BoundTo::Evaluation), (hour, false));
         assert_eq!(reach(terms, BoundTo::Summary), (DEFAULT_WINDOW, true));
         assert_eq!(reach(terms, BoundTo::Name), (DEFAULT_WINDOW, true));
         assert_eq!(reach(terms, BoundTo::Request), (DEFAULT_WINDOW, true));

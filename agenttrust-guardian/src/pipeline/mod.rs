@@ -6,6 +6,7 @@
 //! allow: the first step that denies ends the matter, and nobody is asked to approve what an approval
 //! would not allow.
 
+mod access;
 mod answer;
 mod audit;
 mod budget;
@@ -37,6 +38,7 @@ use std::time::{Duration, Instant};
 use agenttrust::{Binds, Effect};
 use serde_json::json;
 
+pub(crate) use self::access::Asked;
 use self::context::DecisionContext;
 pub(crate) use self::deadline::{answer, answer_once};
 use self::evaluation::{Evaluation, evaluate};
@@ -46,7 +48,7 @@ pub(crate) use self::proof::{Once, Proof};
 pub(crate) use self::standing::{Standing, standing};
 use crate::audit::Record;
 use crate::domain::limits::Share;
-use crate::domain::{Answer, Decision, Error, Key};
+use crate::domain::{Answer, Decision, Error, Key, Trace};
 use crate::engine::Engine;
 use crate::engine::check_ids::Ids;
 use crate::policy::Verdict;
@@ -76,6 +78,10 @@ pub(crate) struct Check {
     pub(crate) task_message: Option<String>,
     /// That the agent has its private key.
     pub(crate) proof: Option<Proof>,
+    /// The trace that its caller is in.
+    pub(crate) trace: Option<Trace>,
+    /// What an evaluation of AuthZEN is, if it is one.
+    pub(crate) access: Option<Arc<Asked>>,
     /// Its place among the requests under way, held until it is decided.
     pub(crate) _place: Option<Arc<Share>>,
 }

@@ -64,6 +64,7 @@ fn facts<'a>(check: &'a Check, evaluation: &'a Evaluation) -> AuthorizationReque
         scopes,
         input_chars: check.summary.as_deref().map(input_chars),
         now_unix_seconds: now.unix_seconds(),
+        access: check.access.as_ref().map(|asked| &asked.facts),
     }
 }
 

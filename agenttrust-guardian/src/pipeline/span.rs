@@ -6,15 +6,13 @@ use tracing::field::Empty;
 
 use super::Check;
 use crate::domain::Answer;
+use crate::domain::trace::SPAN_TARGET;
 use crate::engine::Engine;
 
-/// The target of these spans, which is how an exporter tells them from all others.
-pub(crate) const TARGET: &str = "agenttrust_guardian::check";
-
-/// Begins the span of this check.
+/// Begins the span of this check: a child of its caller's, where the caller says which.
 pub(crate) fn begin(engine: &Engine, check: &Check) -> Span {
     let span = tracing::debug_span!(
-        target: TARGET,
+        target: SPAN_TARGET,
         "execute_tool",
         otel.name = %format_args!("execute_tool {}", check.tool),
         gen_ai.operation.name = "execute_tool",
@@ -28,6 +26,10 @@ pub(crate) fn begin(engine: &Engine, check: &Check) -> Span {
         agenttrust.policies = Empty,
         agenttrust.approval_id = Empty,
     );
+    #[cfg(feature = "otel")]
+    if let Some(trace) = &check.trace {
+        crate::otel::follow(&span, trace);
+    }
     if !span.is_disabled()
         && let Some(agent) = engine.registry.agents.get(&check.key.org_id, &check.agent_id)
     {
@@ -53,5 +55,5 @@ pub(crate) fn end(span: &Span, answer: &Answer) {
     if let Some(approval_id) = &result.approval_id {
         span.record("agenttrust.approval_id", approval_id.as_str());
     }
-    span.in_scope(|| tracing::debug!(target: TARGET, "decided"));
+    span.in_scope(|| tracing::debug!(target: SPAN_TARGET, "decided"));
 }

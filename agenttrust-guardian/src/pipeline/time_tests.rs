@@ -236,6 +236,8 @@ async fn permission_is_withdrawn_when_what_it_rests_on_is_taken_back_meanwhile()
         summary: None,
         task_message: None,
         proof: None,
+        trace: None,
+        access: None,
         _place: None,
     };
     let evaluation = super::evaluate(engine, &check).unwrap();

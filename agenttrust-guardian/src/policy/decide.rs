@@ -34,6 +34,8 @@ pub(super) struct Note {
     /// `Some` when the policy is `@elevate`.
     pub(super) terms: Option<ApprovalRequirements>,
     pub(super) limit: Option<Rate>,
+    /// Whether it applies to nothing but evaluations of AuthZEN.
+    pub(super) of_evaluations: bool,
 }
 
 /// A call in the form in which it is put to Cedar.
@@ -123,7 +125,12 @@ impl Rules {
         approved: bool,
     ) -> Result<Answers<'_>, String> {
         let (forbids, broken_forbids) = self.collect(&self.forbids, question, approved)?;
-        let (permits, broken_permits) = self.collect(&self.permits, question, approved)?;
+        let (mut permits, mut broken_permits) = self.collect(&self.permits, question, approved)?;
+        // Written for the agent, it says nothing of those for whom the agent acts.
+        if question.facts.access.is_some_and(|access| !access.is_of_agent()) {
+            permits.retain(|permit| permit.note.of_evaluations);
+            broken_permits.retain(|broken| broken.of_evaluations);
+        }
         let mut answers = Answers { forbids, broken_forbids, permits, broken_permits };
         answers.sort();
         Ok(answers)
@@ -155,6 +162,9 @@ impl Rules {
                 broken.push(Broken {
                     id: error.policy_id().to_string(),
                     problem: error.inner().to_string(),
+                    // One that is not on record might.
+                    of_evaluations: (self.notes.get(error.policy_id()))
+                        .is_none_or(|note| note.of_evaluations),
                     binds: self.notes.get(error.policy_id()).map_or(
                         // One that is not on record might hold.
                         Some("asks for approval"),
@@ -246,6 +256,7 @@ impl Match<'_> {
 struct Broken {
     id: String,
     problem: String,
+    of_evaluations: bool,
     /// What it does beside permitting, which leaving it out would lift.
     binds: Option<&'static str>,
 }
@@ -330,6 +341,12 @@ impl<'a> Answers<'a> {
             };
         }
         let mut reason = format!("no policy permits this {} call", facts.effect);
+        if let Some((kind, id)) = facts.acts_for() {
+            reason.push_str(&format!(
+                " for {kind} {id:?}, which is no agent; only one that applies to evaluations alone does, as with \
+                 `context has access`"
+            ));
+        }
         if self.broken_permits.is_empty()
             && let Some(policy) = facts.permit()
         {

@@ -11,6 +11,7 @@ use cedar_policy::{
     Schema,
 };
 
+use super::access::{AccessFacts, Uids};
 use super::delegation::{AgentFacts, DelegationFacts};
 use crate::classify::http_method;
 
@@ -23,6 +24,9 @@ const PERMIT_MOST_BYTES: usize = 512;
 
 /// What a policy can speak about, as a Cedar schema with comments: every policy is validated against it.
 pub const SCHEMA: &str = include_str!("../../policies/schema.cedarschema");
+
+/// What only evaluations of AuthZEN have, as the schema declares it.
+const ACCESS_MEMBER: &str = "access?: Access,";
 
 /// The source of a session that the Guardian did not issue.
 const OF_THE_CALLER: &str = "caller";
@@ -64,6 +68,8 @@ pub struct AuthorizationRequest<'a> {
     pub input_chars: Option<u64>,
     /// When the check arrived, in seconds since 1970.
     pub now_unix_seconds: i64,
+    /// What an evaluation of AuthZEN says; `None` for every other check.
+    pub access: Option<&'a AccessFacts>,
 }
 
 impl<'a> AuthorizationRequest<'a> {
@@ -102,6 +108,7 @@ impl<'a> AuthorizationRequest<'a> {
             scopes: &[],
             input_chars: None,
             now_unix_seconds,
+            access: None,
         }
     }
 
@@ -129,6 +136,9 @@ impl<'a> AuthorizationRequest<'a> {
     /// The policy that would permit this agent such calls of this tool, where it is short enough to be told. What
     /// the built-in policies hold is held by this one too.
     pub(super) fn permit(&self) -> Option<String> {
+        if self.acts_for().is_some() {
+            return None;
+        }
         let names = Vocabulary::get().ok()?;
         let elevate = match self.effect {
             Effect::Destructive | Effect::Admin => "@elevate ",
@@ -141,6 +151,13 @@ impl<'a> AuthorizationRequest<'a> {
             uid(&names.tool, self.tool),
         );
         (policy.len() <= PERMIT_MOST_BYTES).then_some(policy)
+    }
+
+    /// The type and the id of whom the agent acts for, where an evaluation of AuthZEN names somebody who is no agent.
+    pub(super) fn acts_for(&self) -> Option<(&'a str, &'a str)> {
+        let access = self.access.filter(|access| !access.is_of_agent())?;
+        let [subject, _] = access.parties();
+        Some(subject)
     }
 
     /// The agent, what it is in, the tool and the session.
@@ -186,6 +203,9 @@ impl<'a> AuthorizationRequest<'a> {
             ]);
             let session = Entity::new(uid(&names.session, session_id), about, HashSet::new());
             all.push(session.map_err(|e| e.to_string())?);
+        }
+        if let Some(access) = self.access {
+            all.extend(access.entities(names.access_uids(access)?)?);
         }
         Entities::from_entities(all, None).map_err(|error| error.to_string())
     }
@@ -272,6 +292,9 @@ impl<'a> AuthorizationRequest<'a> {
             let chars = i64::try_from(chars.min(INPUT_CHARS_MOST)).unwrap_or(i64::MAX);
             pairs.push(("input_chars".to_owned(), RestrictedExpression::new_long(chars)));
         }
+        if let Some(access) = self.access {
+            pairs.push(("access".to_owned(), names.access(access)?));
+        }
         Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
 }
@@ -279,6 +302,8 @@ impl<'a> AuthorizationRequest<'a> {
 /// The schema and the names of its types, parsed once.
 pub(super) struct Vocabulary {
     pub(super) schema: Schema,
+    /// The same of every check that is no evaluation of AuthZEN.
+    pub(super) without_access: Schema,
     agent: EntityTypeName,
     org: EntityTypeName,
     group: EntityTypeName,
@@ -286,6 +311,10 @@ pub(super) struct Vocabulary {
     session: EntityTypeName,
     delegation: EntityTypeName,
     action: EntityTypeName,
+    access_subject: EntityTypeName,
+    access_action: EntityTypeName,
+    access_resource: EntityTypeName,
+    access_context: EntityTypeName,
 }
 
 impl Vocabulary {
@@ -302,9 +331,13 @@ impl Vocabulary {
     fn parse() -> Result<Self, String> {
         let (schema, _warnings) =
             Schema::from_cedarschema_str(SCHEMA).map_err(|error| error.to_string())?;
+        let (without_access, _warnings) =
+            Schema::from_cedarschema_str(&SCHEMA.replace(ACCESS_MEMBER, ""))
+                .map_err(|error| error.to_string())?;
         let name = |name| EntityTypeName::from_str(name).map_err(|error| error.to_string());
         Ok(Self {
             schema,
+            without_access,
             agent: name("Agent")?,
             org: name("Org")?,
             group: name("Group")?,
@@ -312,7 +345,38 @@ impl Vocabulary {
             session: name("Session")?,
             delegation: name("Delegation")?,
             action: name("Action")?,
+            access_subject: name("AccessSubject")?,
+            access_action: name("AccessAction")?,
+            access_resource: name("AccessResource")?,
+            access_context: name("AccessContext")?,
         })
+    }
+
+    /// What the entities of an evaluation are called. There is one evaluation in a request, so only the type and the id of
+    /// what it names tell one entity from another.
+    fn access_uids(&self, access: &AccessFacts) -> Result<Uids, String> {
+        let [subject, resource] = access.parties().map(|party| serde_json::to_string(&party));
+        let id = |id: Result<String, serde_json::Error>| id.map_err(|error| error.to_string());
+        Ok(Uids {
+            subject: uid(&self.access_subject, &id(subject)?),
+            action: uid(&self.access_action, ""),
+            resource: uid(&self.access_resource, &id(resource)?),
+            context: uid(&self.access_context, ""),
+        })
+    }
+
+    /// The evaluation as `context.access`.
+    fn access(&self, access: &AccessFacts) -> Result<RestrictedExpression, String> {
+        let Uids { subject, action, resource, context } = self.access_uids(access)?;
+        let named = [
+            ("subject", subject),
+            ("action", action),
+            ("resource", resource),
+            ("context", context),
+        ];
+        let named =
+            named.map(|(name, uid)| (name.to_owned(), RestrictedExpression::new_entity_uid(uid)));
+        RestrictedExpression::new_record(named).map_err(|error| error.to_string())
     }
 }
 
@@ -353,6 +417,11 @@ mod tests {
     #[test]
     fn every_request_and_entity_conforms_to_the_published_schema() {
         let words = ["files:read".to_owned(), "é \" \\ \u{0}".to_owned()];
+        let evaluation = r#"{"subject": {"type": "user", "id": "a\"\u0001", "properties": {"a": {"b": [1, "x"]}, "c": true}},
+            "action": {"name": "delete", "properties": {"soft": true, "n": 1.5}},
+            "resource": {"type": "todo", "id": "", "properties": {"owner": "é \" \\", "n": -9223372036854775808}},
+            "context": {"ip": "::1", "time": 1, "list": []}}"#;
+        let access = AccessFacts::new(&serde_json::from_str(evaluation).unwrap()).unwrap();
         let giver = |id| AgentFacts::new(id, "\"", &words, &words);
         let delegation = DelegationFacts::new("dlg_1", &words, vec![giver("one"), giver("two")]);
         for effect in Effect::ALL {
@@ -383,6 +452,7 @@ mod tests {
                     scopes: list,
                     input_chars,
                     now_unix_seconds: i64::MIN,
+                    access: session_id.map(|_| &access),
                 };
                 let schema = &Vocabulary::get().unwrap().schema;
                 let request = facts.request(true).unwrap();
@@ -397,6 +467,18 @@ mod tests {
                 Entities::from_entities(facts.entities().unwrap(), Some(schema)).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn every_other_check_has_the_same_schema_without_what_evaluations_say() {
+        assert_eq!(SCHEMA.matches(ACCESS_MEMBER).count(), 1);
+        let text =
+            "permit (principal, action, resource) when { context.access.subject.id == \"a\" };";
+        let policies = cedar_policy::PolicySet::from_str(text).unwrap();
+        let schema = Vocabulary::get().unwrap().without_access.clone();
+        let validator = cedar_policy::Validator::new(schema);
+        let result = validator.validate(&policies, cedar_policy::ValidationMode::Strict);
+        assert!(!result.validation_passed());
     }
 
     #[test]

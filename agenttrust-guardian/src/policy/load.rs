@@ -1,6 +1,6 @@
 //! From files to rules: parse, name, read annotations, validate — all or nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -204,9 +204,16 @@ impl Loader {
                 PolicyError::at(file, text, offset, sentence(&error.to_string()))
             })?;
             let Annotations { reason, terms, limit, .. } = annotations;
-            self.found.push(Found { policy, note: Note { reason, terms, limit }, about });
+            let note = Note { reason, terms, limit, of_evaluations: false };
+            self.found.push(Found { policy, note, about });
         }
-        validate(file, text, &renamed)
+        validate(file, text, &renamed)?;
+        let of_evaluations =
+            of_evaluations(&renamed).map_err(|problem| PolicyError::in_file(file, problem))?;
+        for found in self.found.iter_mut().filter(|it| of_evaluations.contains(it.policy.id())) {
+            found.note.of_evaluations = true;
+        }
+        Ok(())
     }
 
     fn finish(self) -> Result<Inner, PolicyError> {
@@ -289,6 +296,23 @@ fn validate(file: &str, text: &str, policies: &cedar_policy::PolicySet) -> Resul
         tracing::warn!(file, %warning, "a policy was loaded with a warning");
     }
     Ok(())
+}
+
+/// Those of these policies that apply to nothing but evaluations of AuthZEN: where there is no `context.access`, they are
+/// wrong or can never apply.
+fn of_evaluations(policies: &cedar_policy::PolicySet) -> Result<HashSet<PolicyId>, String> {
+    // A name that is not there is not asked for.
+    if !policies.policies().any(|policy| policy.to_string().contains("access")) {
+        return Ok(HashSet::new());
+    }
+    let without = Vocabulary::get()?.without_access.clone();
+    let result = Validator::new(without).validate(policies, ValidationMode::Strict);
+    let wrong = result.validation_errors().map(|error| error.policy_id().clone());
+    let never = result
+        .validation_warnings()
+        .filter(|warning| matches!(warning, ValidationWarning::ImpossiblePolicy(_)))
+        .map(|warning| warning.policy_id().clone());
+    Ok(wrong.chain(never).collect())
 }
 
 /// Where a fault of Cedar's is, and what it says in one line.

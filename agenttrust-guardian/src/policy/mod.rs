@@ -42,6 +42,13 @@
 //!
 //! The rule for supervised sessions (`policies/supervised.cedar`) is part of every set.
 //!
+//! # Evaluations of AuthZEN
+//!
+//! An evaluation is a check of the tool that its action names, and [`context.access`](AccessFacts) is what it says
+//! beside. Its subject is the agent itself, or somebody for whom the agent acts. Of such a one, only a `permit` that
+//! applies to evaluations alone, as with `context has access`, permits or holds anything: every other one was written for
+//! the agent. A `forbid` forbids in any case.
+//!
 //! # A recipe: no guesses
 //!
 //! A tool that declares no effect is decided by what its name sounds like. Beside policies that permit, such as
@@ -70,6 +77,7 @@
 //! # Ok::<(), agenttrust_guardian::policy::PolicyError>(())
 //! ```
 
+mod access;
 mod annotations;
 mod decide;
 mod delegation;
@@ -90,12 +98,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::access::{AccessFacts, AccessFactsError};
 pub use self::delegation::{AgentFacts, DelegationFacts};
 pub use self::error::PolicyError;
 pub use self::facts::{AuthorizationRequest, SCHEMA};
 pub use self::shadow::Shadow;
 pub use self::verdict::{ApprovalRequirements, DEFAULT_WINDOW, Limit, Per, Verdict};
 
+pub(crate) use self::access::{ACTOR, is_told};
 use self::decide::Rules;
 #[cfg(feature = "cli")]
 pub(crate) use self::format::{Formatted, format_dir};

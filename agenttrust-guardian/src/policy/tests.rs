@@ -24,6 +24,7 @@ const FACTS: AuthorizationRequest<'_> = AuthorizationRequest {
     scopes: &[],
     input_chars: Some(1),
     now_unix_seconds: 1_800_000_000,
+    access: None,
 };
 
 fn set(text: &str) -> PolicySet {

@@ -7,6 +7,7 @@ use agenttrust::Timestamp;
 
 use super::{read_lock, write_lock};
 use crate::domain::CardSigner;
+use crate::jose::KeySet;
 use crate::store::{CardKeyRow, CardRow};
 
 /// Every card, by its agent.
@@ -43,6 +44,8 @@ pub(crate) struct CardKeyEntry {
     pub(crate) row: CardKeyRow,
     /// The key itself, once it was opened.
     pub(crate) signer: OnceLock<CardSigner>,
+    /// What verifies by its public half, once it was needed.
+    pub(crate) verifier: OnceLock<KeySet>,
 }
 
 /// The keys that sign cards, the newest first.
@@ -69,6 +72,9 @@ impl CardKeys {
 }
 
 fn entries(rows: Vec<CardKeyRow>) -> Vec<Arc<CardKeyEntry>> {
-    let entry = |row| Arc::new(CardKeyEntry { row, signer: OnceLock::new() });
+    let entry = |row| {
+        let (signer, verifier) = Default::default();
+        Arc::new(CardKeyEntry { row, signer, verifier })
+    };
     rows.into_iter().map(entry).collect()
 }

@@ -201,7 +201,7 @@ mod tests {
 
     fn trial_answer() -> Arc<Answer> {
         let (result, decision) = (CheckResult::default(), DecisionKind::Allow);
-        Arc::new(Answer { result, enforced: None, decision, policies: Vec::new() })
+        Arc::new(Answer { result, enforced: None, decision, policies: Vec::new(), access: None })
     }
 
     fn knows(repeats: &IdempotencyCache, key: &str) -> bool {

@@ -7,12 +7,27 @@ use agenttrust::Timestamp;
 
 use super::{Registry, SessionEntry, TokenEntry};
 use crate::domain::ids::SESSION_PREFIX;
+use crate::store::SessionRow;
 
 /// How deep sessions may be made from tokens that were issued in sessions. Beyond it nothing is
 /// open, so that a look stays cheap.
 const NESTED_MOST: usize = 8;
 
 impl Registry {
+    /// The open session that was opened with this key from an origin (see [`opened_from`](super::Sessions::opened_from)),
+    /// if it is as is wanted now.
+    pub(crate) fn open_from(
+        &self,
+        (origin, key_id): (&str, &str),
+        now: Timestamp,
+        is_as_wanted: impl Fn(&SessionRow) -> bool,
+    ) -> Option<Arc<SessionEntry>> {
+        let opened = self.sessions.opened_from(origin, key_id).into_iter();
+        opened
+            .filter(|session| is_as_wanted(&session.row))
+            .find(|session| self.is_open(session, now))
+    }
+
     /// Whether this session is open: neither it nor anything that it was made from is over.
     pub(crate) fn is_open(&self, session: &Arc<SessionEntry>, now: Timestamp) -> bool {
         let mut session = Arc::clone(session);

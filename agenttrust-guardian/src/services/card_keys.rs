@@ -11,6 +11,7 @@ use super::sealed;
 use crate::audit::Record;
 use crate::domain::{CardSigner, DEFAULT_ORG, Error, Key};
 use crate::engine::Engine;
+use crate::jose::{Claims, Expected, KeySet, Refusal, Unverified};
 use crate::registry::CardKeyEntry;
 use crate::store::{CARD_KEYS_MOST, CardKeyRow, SecretOf};
 
@@ -118,6 +119,47 @@ pub(crate) fn sign_workload(engine: &Engine, claims: &[u8]) -> Result<String, Er
         ));
     };
     Ok(signer(engine, newest)?.sign_workload(claims))
+}
+
+/// What a token says that one of the keys which sign at present has signed.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn verify(
+    engine: &Engine,
+    token: &Unverified<'_>,
+    expected: &Expected<'_>,
+) -> Result<Claims, Refusal> {
+    let keys = engine.registry.card_keys.live(engine.clock.now());
+    let named = keys.iter().find(|entry| token.kid() == Some(&entry.row.id));
+    match named {
+        Some(entry) => verifier(entry).verify(token, expected),
+        None => KeySet::default().verify(token, expected),
+    }
+}
+
+/// What verifies by this key alone, read once: it is needed for each check with a proof.
+fn verifier(entry: &CardKeyEntry) -> &KeySet {
+    entry.verifier.get_or_init(|| {
+        let mut keys = CardKeys::default();
+        keys.keys.push(shown(&entry.row));
+        // Members that are texts always serialise.
+        KeySet::parse(&serde_json::to_vec(&keys).unwrap_or_default()).unwrap_or_default()
+    })
+}
+
+/// What binds a request for access to a denial, signed as [`sign_workload`] signs.
+///
+/// # Errors
+///
+/// Unavailable where the newest key does not open, or there is none.
+pub(crate) fn sign_denial(engine: &Engine, claims: &[u8]) -> Result<String, Error> {
+    let keys = engine.registry.card_keys.live(engine.clock.now());
+    let Some(newest) = keys.first() else {
+        return Err(Error::unavailable("there is no key that signs denials; try again"));
+    };
+    Ok(signer(engine, newest)?.sign_denial(claims))
 }
 
 /// The card, signed by every key that signs at present.

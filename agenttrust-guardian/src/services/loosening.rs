@@ -113,7 +113,11 @@ pub(crate) async fn approved(
             ));
         }
         // None is asked for on behalf of another agent.
-        Settled::OutOfBudget(_) | Settled::Inactive | Settled::DeniedToGiver { .. } => {
+        Settled::OutOfBudget(_)
+        | Settled::Inactive
+        | Settled::DeniedToGiver { .. }
+        | Settled::Ready(_)
+        | Settled::Needed(_) => {
             return Err(Error::unavailable(
                 "no approval can be opened for this change at present; try again later",
             ));
@@ -164,6 +168,7 @@ async fn held(engine: &Engine, key: &Key, wanted: &Loosening) -> Result<Held, Er
         charges: Vec::new(),
         charged_at: engine.clock.undisturbed(),
         task_message: None,
+        elevating: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The use cases, one file for each kind of thing: what HTTP, the command line and a program that embeds the
 //! Guardian ask for.
 
+pub(crate) mod access;
 pub(crate) mod agent_changes;
 pub(crate) mod agents;
 pub(crate) mod approvals;
@@ -19,6 +20,7 @@ mod mcp_tools_tests;
 pub(crate) mod policies;
 pub(crate) mod sealed;
 pub(crate) mod sessions;
+pub(crate) mod siem;
 pub(crate) mod tasks;
 pub(crate) mod telemetry;
 pub(crate) mod tokens;

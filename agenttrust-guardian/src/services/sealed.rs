@@ -23,9 +23,10 @@ pub(crate) fn open(sealer: &Sealer, of: SecretOf, id: &str, text: &str) -> Resul
     match of {
         SecretOf::Webhook => Ok(Secret::from(text.to_owned())),
         // There never were any in clear.
-        SecretOf::McpServer | SecretOf::CardKey | SecretOf::TaskPush => {
-            sealer.open(&of.about(id), text)
-        }
+        SecretOf::McpServer
+        | SecretOf::CardKey
+        | SecretOf::TaskPush
+        | SecretOf::SiemDestination => sealer.open(&of.about(id), text),
     }
 }
 

@@ -107,14 +107,9 @@ pub(crate) async fn begin_from_token(
         mode = stricter(mode, outer.limits.mode());
         expires_at = expires_at.min(outer.row.expires_at);
     }
-    let opened = engine.registry.sessions.opened_from(&token.row.id, &key.id);
-    let same = opened.iter().find(|session| {
-        session.row.mode == mode
-            && session.row.expires_at == expires_at
-            && engine.registry.is_open(session, now)
-    });
-    if let Some(session) = same {
-        return shown(engine, session).await;
+    let same = |row: &SessionRow| row.mode == mode && row.expires_at == expires_at;
+    if let Some(session) = engine.registry.open_from((&token.row.id, &key.id), now, same) {
+        return shown(engine, &session).await;
     }
     let row = SessionRow {
         id: ids::new(SESSION_PREFIX),
@@ -165,12 +160,9 @@ pub(crate) async fn begin_delegated(
     let agent = known(engine, &key.org_id, &row.to_agent_id)?;
     active(&agent)?;
     let mode = stricter(chain.mode(), agent.floor.mode());
-    let opened = engine.registry.sessions.opened_from(&row.id, &key.id);
-    let same = opened
-        .iter()
-        .find(|session| session.row.mode == mode && engine.registry.is_open(session, now));
-    if let Some(session) = same {
-        return shown(engine, session).await;
+    let same = |row: &SessionRow| row.mode == mode;
+    if let Some(session) = engine.registry.open_from((&row.id, &key.id), now, same) {
+        return shown(engine, &session).await;
     }
     let row = SessionRow {
         id: ids::new(SESSION_PREFIX),

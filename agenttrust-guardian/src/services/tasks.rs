@@ -34,6 +34,7 @@ use tokio::sync::broadcast::Receiver;
 pub(crate) use self::caller::Caller;
 use self::following::Known;
 use self::reading::Woken;
+use crate::domain::Trace;
 use crate::domain::task::{Message, Shown, Spelled, Task, TaskError, TaskState};
 use crate::engine::{Engine, LatestRow, Piece};
 
@@ -52,6 +53,8 @@ pub(crate) struct Asked {
     pub(crate) accepted_output_modes: Vec<String>,
     /// Whether what the target tells is wanted piece by piece, which [`follow`] hears.
     pub(crate) streams: bool,
+    /// The trace that its sender is in.
+    pub(crate) trace: Option<Trace>,
     /// How long to wait until the task has ended or waits for something; zero not to wait.
     pub(crate) wait: Duration,
 }

@@ -35,6 +35,8 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0022_approvals_of_messages"
     "0023_federation"
     "0024_workload_identity"
+    "0025_siem"
+    "0026_access_requests"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -58,6 +60,8 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0019_approvals_of_messages"
     "0020_federation"
     "0021_workload_identity"
+    "0022_siem"
+    "0023_access_requests"
 );
 
 pub(super) fn for_sqlite() -> Migrator {

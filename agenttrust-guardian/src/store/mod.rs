@@ -5,6 +5,7 @@
 //! handler may be polled on a runtime without timers, or on none. A transaction therefore also
 //! always runs to its end, whatever becomes of the request that began it.
 
+mod access_requests;
 mod agents;
 mod approvals;
 mod budgets;
@@ -37,6 +38,7 @@ mod rows;
 mod sealed;
 mod secrets;
 mod sessions;
+mod siem;
 mod task_pushes;
 mod tasks;
 mod telemetry;
@@ -53,6 +55,7 @@ use agenttrust::Timestamp;
 use agenttrust::background;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(crate) use self::access_requests::AccessRequestRow;
 pub(crate) use self::agents::{AgentChanged, AgentRow, Floor};
 pub(crate) use self::approvals::{
     ApprovalFilter, ApprovalRow, Decided, Held, Kinship, NewApproval, Settled, Unused, Vote,
@@ -77,6 +80,9 @@ pub(crate) use self::row::from_row;
 pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sealed::{KeptSecret, SecretOf};
 pub(crate) use self::sessions::{BoundWorkload, Federated, SessionRow};
+pub(crate) use self::siem::{
+    DESTINATIONS_MOST, DestinationRow, SetAsideRow, SiemDeliveryRow, SiemHold, SiemStep,
+};
 pub(crate) use self::task_pushes::{LeasedPush, TASK_PUSHES_MOST, TaskPushRow};
 pub(crate) use self::tasks::{
     Begun, Body as TaskBody, Sight, Standing, Step, Stepped, TASKS_UNDER_WAY_BETWEEN_MOST,

@@ -13,6 +13,7 @@ pub(crate) enum SecretOf {
     McpServer,
     CardKey,
     TaskPush,
+    SiemDestination,
 }
 
 /// A secret that is kept, and for whom.
@@ -30,8 +31,8 @@ impl std::fmt::Debug for KeptSecret {
 }
 
 impl SecretOf {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Webhook, Self::McpServer, Self::CardKey, Self::TaskPush];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Webhook, Self::McpServer, Self::CardKey, Self::TaskPush, Self::SiemDestination];
 
     /// What the secret of this one is sealed for.
     pub(crate) fn about(self, id: &str) -> String {
@@ -40,6 +41,7 @@ impl SecretOf {
             Self::McpServer => format!("mcp_server:{id}"),
             Self::CardKey => format!("card_key:{id}"),
             Self::TaskPush => format!("task_push:{id}"),
+            Self::SiemDestination => format!("siem_destination:{id}"),
         }
     }
 
@@ -55,6 +57,10 @@ impl SecretOf {
                 "SELECT id, secret FROM task_pushes \
                  WHERE id > $1 AND secret IS NOT NULL ORDER BY id LIMIT $2"
             }
+            Self::SiemDestination => {
+                "SELECT id, secret FROM siem_destinations \
+                 WHERE id > $1 AND secret IS NOT NULL ORDER BY id LIMIT $2"
+            }
         }
     }
 
@@ -66,6 +72,9 @@ impl SecretOf {
             }
             Self::CardKey => "UPDATE card_keys SET secret = $3 WHERE id = $1 AND secret = $2",
             Self::TaskPush => "UPDATE task_pushes SET secret = $3 WHERE id = $1 AND secret = $2",
+            Self::SiemDestination => {
+                "UPDATE siem_destinations SET secret = $3 WHERE id = $1 AND secret = $2"
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) use self::standing::Standing;
 pub(crate) use self::step::{Step, Stepped};
 use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, from_micros, to_json, unreadable};
+use crate::domain::Trace;
 use crate::domain::task::{Message, Phase, Task, TaskState};
 
 /// How many tasks of one source, and for one target, may be under way at once ...
@@ -99,6 +100,9 @@ pub(crate) struct Body {
     /// Whether what the target tells is wanted piece by piece.
     #[serde(default)]
     pub(crate) streams: bool,
+    /// The trace that its sender is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<Trace>,
 }
 
 /// One message as it is kept.

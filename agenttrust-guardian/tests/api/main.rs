@@ -2,10 +2,12 @@
 
 mod a2a;
 mod agents_change;
+mod alerts;
 mod approval_list;
 mod approvals;
 mod approvals_in_parts;
 mod audience;
+mod authzen;
 mod bad_input;
 mod cards;
 mod counted;
@@ -40,6 +42,7 @@ mod revocation;
 mod revocation_stream;
 mod roles;
 mod shapes;
+mod siem;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;

@@ -5,6 +5,7 @@ use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::authzen;
 use crate::roles::fetched_task;
 use crate::support::{Api, open};
 
@@ -25,6 +26,9 @@ struct Own {
     delegation: String,
     /// An MCP server, which is no agent's.
     server: String,
+    /// What it submits to request access, and a request that it has submitted.
+    submission: Value,
+    access_task: String,
     /// A task in its inbox, and the lease by which it was fetched.
     task: (String, String),
 }
@@ -56,7 +60,11 @@ impl Own {
         let server = api.post("/mcp/servers", ADMIN, body).await.ok().text("id");
         api.post(&format!("/api/v1/agents/{agent}/card"), ADMIN, json!({})).await.ok();
         let task = fetched_task(api, &agent).await;
+        let access_task = authzen::task(api, key, &agent).await;
+        let submission = authzen::submission(api, key, &authzen::deletes(&agent, "orders")).await;
         Self {
+            submission,
+            access_task,
             agent,
             token,
             token_id,
@@ -109,6 +117,11 @@ const TABLE: &[(&str, &str, Keeps)] = &[
     ("post", "/api/v1/agent-tokens/revoke", Keeps::Hides),
     ("post", "/api/v1/agent-tokens/{token_id}/revoke", Keeps::Hides),
     ("post", "/api/v1/agenttrust/check", Keeps::Forbids),
+    ("post", "/access/v1/evaluation", Keeps::Forbids),
+    ("post", "/access/v1/evaluations", Keeps::Forbids),
+    ("post", "/access/v1/requests", Keeps::Forbids),
+    ("get", "/access/v1/requests/{access_task}", Keeps::Hides),
+    ("post", "/access/v1/requests/{access_task}/cancel", Keeps::Hides),
     ("post", "/api/v1/agenttrust/api-sessions/init", Keeps::Forbids),
     ("post", "/api/v1/telemetry/report", Keeps::Forbids),
     ("get", "/api/v1/sessions", Keeps::Lists),
@@ -157,6 +170,10 @@ fn body(method: &str, path: &str, own: &Own) -> Option<Value> {
         (_, "/api/v1/agenttrust/check") => {
             Some(json!({ "agent_id": agent, "action_name": "search", "session_id": "shared" }))
         }
+        (_, "/access/v1/evaluation" | "/access/v1/evaluations") => {
+            Some(authzen::deletes(agent, "users"))
+        }
+        (_, "/access/v1/requests") => Some(own.submission.clone()),
         (_, "/api/v1/telemetry/report") => Some(json!({ "agent_id": agent, "events": [] })),
         (_, "/mcp/sessions/init") => Some(json!({ "agent_id": agent, "server_id": "files" })),
         (_, "/mcp/approvals/{approval}/input") => {
@@ -187,6 +204,7 @@ async fn ask(api: &Api, key: &str, named: &str, (method, path): (&str, &str), ow
         .replace("{delegation}", &own.delegation)
         .replace("{server}", &own.server)
         .replace("{task_id}", &own.task.0)
+        .replace("{access_task}", &own.access_task)
         .replace("{approval}", &own.approval);
     let method: Method = method.to_uppercase().parse().unwrap();
     api.with(&[("x-agent-id", named)]).ask(method, &path, key, body).await
@@ -212,7 +230,9 @@ async fn x_agent_id_is_kept_by_every_endpoint_that_the_key_of_an_agent_reaches()
             }
             Keeps::Hides => {
                 assert!(!said.contains(&others.agent), "{at}: {said}");
-                answer.refused(404, "NOT_FOUND");
+                assert_eq!(answer.status, 404, "{at}: {said}");
+                // Those of AuthZEN say so in their own words.
+                assert_eq!(answer.body["error"] == "NOT_FOUND", !path.starts_with("/access/"));
             }
             Keeps::Lists => {
                 answer.ok();
@@ -244,8 +264,15 @@ fn the_table_holds_every_endpoint_that_the_key_of_an_agent_reaches() {
         .iter()
         .map(|(method, path, _)| {
             let path = path.split('?').next().unwrap().replace("shared", "{id}");
-            let ids =
-                ["{agent}", "{token_id}", "{session}", "{delegation}", "{approval}", "{server}"];
+            let ids = [
+                "{agent}",
+                "{token_id}",
+                "{session}",
+                "{delegation}",
+                "{approval}",
+                "{server}",
+                "{access_task}",
+            ];
             (*method, ids.iter().fold(path, |path, id| path.replace(id, "{id}")))
         })
         .collect();

@@ -8,6 +8,8 @@ use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::authzen;
+use crate::roles::quiet_destination;
 use crate::support::{Api, open, open_with};
 
 const THEIRS: &str = "org_theirs";
@@ -21,6 +23,7 @@ struct Things {
     approval: String,
     key_id: String,
     webhook: String,
+    destination: String,
     check_id: String,
     /// One to this agent, from another.
     delegation: String,
@@ -29,6 +32,8 @@ struct Things {
     provider: String,
     issuer: Issuer,
     federated: String,
+    /// A request for access.
+    access_task: String,
 }
 
 const AUDIENCE: &str = "https://guardian.example";
@@ -61,6 +66,8 @@ async fn things(api: &Api, admin: &str) -> Things {
     api.put("/api/v1/tools", admin, tools).await.ok();
     let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
     let webhook = api.post("/api/v1/webhooks", admin, hook).await.ok().text("id");
+    let made_one = api.post("/api/v1/siem/destinations", admin, quiet_destination()).await.ok();
+    let destination = made_one.text("id");
     let body = json!({ "name": "giver", "capabilities": ["*"] });
     let giver = api.post("/api/v1/agents", admin, body).await.ok().text("id");
     let body = json!({ "from_agent_id": giver, "to_agent_id": agent, "scope": ["search"] });
@@ -71,7 +78,9 @@ async fn things(api: &Api, admin: &str) -> Things {
     let mcp_server = api.post("/mcp/servers", admin, body).await.ok().text("id");
     api.post(&format!("/api/v1/agents/{agent}/card"), admin, json!({})).await.ok();
     let (provider, issuer, federated) = federation(api, admin, &agent).await;
+    let access_task = authzen::task(api, admin, &agent).await;
     Things {
+        access_task,
         agent,
         token,
         token_id,
@@ -79,6 +88,7 @@ async fn things(api: &Api, admin: &str) -> Things {
         approval,
         key_id,
         webhook,
+        destination,
         check_id,
         delegation,
         mcp_server,
@@ -90,7 +100,14 @@ async fn things(api: &Api, admin: &str) -> Things {
 
 /// Requests that name what is of one organisation, and the status with which each is answered to another.
 fn requests(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
-    [requests_of_things(of), requests_of_a_lease(&of.agent), requests_of_federation(of)].concat()
+    [
+        requests_of_things(of),
+        requests_of_a_lease(&of.agent),
+        requests_of_federation(of),
+        requests_of_access(of),
+        requests_of_a_destination(&of.destination),
+    ]
+    .concat()
 }
 
 /// Those that name a provider, or a token that speaks for the agent.
@@ -175,6 +192,33 @@ fn requests_of_things(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> 
     ]
 }
 
+/// Those of where events are sent.
+fn requests_of_a_destination(id: &str) -> Vec<(Method, String, Option<Value>, u16)> {
+    let path = |rest: &str| format!("/api/v1/siem/destinations/{id}{rest}");
+    let since = json!({ "since": "2026-01-02T03:04:05Z" });
+    vec![
+        (Method::GET, path(""), None, 404),
+        (Method::PUT, path(""), Some(json!({ "name": "x" })), 404),
+        (Method::DELETE, path(""), None, 404),
+        (Method::GET, path("/logs"), None, 404),
+        (Method::GET, path("/set-aside"), None, 404),
+        (Method::POST, path("/test"), None, 404),
+        (Method::POST, path("/replay"), Some(since), 404),
+    ]
+}
+
+/// Those of AuthZEN.
+fn requests_of_access(of: &Things) -> Vec<(Method, String, Option<Value>, u16)> {
+    let Things { agent, access_task, .. } = of;
+    let task = format!("/access/v1/requests/{access_task}");
+    let body = authzen::deletes(agent, "users");
+    vec![
+        (Method::POST, authzen::EVALUATION.to_owned(), Some(body), 404),
+        (Method::GET, task.clone(), None, 404),
+        (Method::POST, format!("{task}/cancel"), Some(json!({})), 404),
+    ]
+}
+
 /// Those of a task that an agent has fetched.
 fn requests_of_a_lease(agent: &str) -> Vec<(Method, String, Option<Value>, u16)> {
     let lease = |what: &str, body: Value| {
@@ -242,6 +286,7 @@ async fn seen(api: &Api, admin: &str) -> String {
         "/mcp/approvals",
         "/api/v1/keys",
         "/api/v1/webhooks",
+        "/api/v1/siem/destinations",
         "/api/v1/policies",
         "/api/v1/tools",
         "/mcp/servers",
@@ -256,12 +301,13 @@ async fn seen(api: &Api, admin: &str) -> String {
 
 /// What an answer says, but for the rows of the audit that repeat to who asked in vain what it named itself.
 fn without_own_words(mut body: Value) -> String {
-    const REFUSED: [&str; 5] = [
+    const REFUSED: [&str; 6] = [
         "delegation.refused",
         "federation.provider_refused",
         "federation.tested",
         "federation.token_refused",
         "mcp_server.refused",
+        "siem.destination_refused",
     ];
     if let Some(entries) = body.get_mut("entries").and_then(Value::as_array_mut) {
         entries.retain(|entry| !REFUSED.iter().any(|kind| entry["kind"] == *kind));

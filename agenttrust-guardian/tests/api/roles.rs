@@ -8,6 +8,7 @@ use axum::http::Method;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
+use crate::authzen;
 use crate::mcp_servers::pinned_tool;
 use crate::support::{Api, Harness, open, open_with};
 
@@ -25,15 +26,48 @@ pub(crate) struct Subjects {
     approval: String,
     spare_key: String,
     webhook: String,
+    destination: String,
     /// An MCP server, and the digest of its tool `search`, where one is needed.
     mcp_server: (String, String),
     /// An issuer of others, its provider and a federated token of ours, where they are needed.
     federation: Option<Federation>,
     digest: String,
+    /// What requests for access are about, where they are needed.
+    access: Option<AccessSubjects>,
     /// A task in the inbox of the agent, and the lease by which it was fetched, where one is needed.
     task: (String, String),
     /// Where the policies are read from, for the one endpoint that reads them again.
     _folder: Option<tempfile::TempDir>,
+}
+
+/// What requests for access are about.
+struct AccessSubjects {
+    /// What is submitted after a denial, and after one to the gateway.
+    submission: Value,
+    at_gateway: Value,
+    /// One that was submitted.
+    task: String,
+}
+
+impl AccessSubjects {
+    async fn of(
+        harness: &Harness,
+        (session, gateway): (&str, &str),
+        about: impl Fn(&str) -> bool,
+    ) -> Option<Self> {
+        if !about(authzen::REQUESTS) {
+            return None;
+        }
+        let task = authzen::task(harness, &harness.key, &harness.agent).await;
+        let orders = authzen::deletes(&harness.agent, "orders");
+        let mut in_session = orders.clone();
+        in_session["context"] = json!({ "session_id": session });
+        Some(Self {
+            submission: authzen::submission(harness, &harness.key, &orders).await,
+            at_gateway: authzen::submission(harness, gateway, &in_session).await,
+            task,
+        })
+    }
 }
 
 /// What requests about federation are about.
@@ -109,16 +143,11 @@ impl Subjects {
             let path = format!("/api/v1/agents/{}/card", harness.agent);
             harness.post(&path, ADMIN, json!({})).await.ok();
         }
-        let webhook = match about("/api/v1/webhooks/{id}") {
-            true => {
-                let hook =
-                    json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
-                harness.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
-            }
-            false => String::new(),
-        };
+        let webhook = webhook(&harness, about).await;
+        let destination = destination(&harness, about).await;
         let mcp_server = registered(&harness, about).await;
         let federation = Federation::of(&harness, about).await;
+        let access = AccessSubjects::of(&harness, (&at_gateway, &gateway), about).await;
         let task = match about("/api/v1/agents/{id}/inbox/{task_id}/") {
             true => fetched_task(&harness, &harness.agent).await,
             false => (String::new(), String::new()),
@@ -134,13 +163,40 @@ impl Subjects {
             approval,
             spare_key,
             webhook,
+            destination,
             mcp_server,
             federation,
             digest: digest.opening,
+            access,
             task,
             _folder: folder,
         }
     }
+}
+
+/// A webhook where a route is about one.
+async fn webhook(harness: &Harness, about: impl Fn(&str) -> bool) -> String {
+    if !about("/api/v1/webhooks/{id}") {
+        return String::new();
+    }
+    let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
+    harness.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id")
+}
+
+/// A destination of events where a route is about one.
+async fn destination(harness: &Harness, about: impl Fn(&str) -> bool) -> String {
+    if !about("/api/v1/siem/destinations/{id}") {
+        return String::new();
+    }
+    harness.post("/api/v1/siem/destinations", ADMIN, quiet_destination()).await.ok().text("id")
+}
+
+/// What makes a destination that nothing is ever sent to.
+pub(crate) fn quiet_destination() -> Value {
+    json!({
+        "name": "prod", "destination_type": "webhook", "endpoint_url": "http://127.0.0.1:9/",
+        "filter_event_types": ["siem.events_cut"],
+    })
 }
 
 /// An MCP server where a route is about one, and the digest of its tool where one is about that.
@@ -217,6 +273,11 @@ const TABLE: &[(&str, &str, May)] = &[
     ("post", "/api/v1/agent-tokens/{id}/revoke", [OK, NO, NO, OK, OK]),
     ("get", "/api/v1/revocations/stream", [NO, OK, OK, OK, OK]),
     ("post", "/api/v1/agenttrust/check", [OK, OK, NO, NO, OK]),
+    ("post", "/access/v1/evaluation", [OK, OK, NO, NO, OK]),
+    ("post", "/access/v1/evaluations", [OK, OK, NO, NO, OK]),
+    ("post", "/access/v1/requests", [OK, OK, NO, NO, OK]),
+    ("get", "/access/v1/requests/{id}", [OK, NO, OK, OK, OK]),
+    ("post", "/access/v1/requests/{id}/cancel", [OK, NO, NO, NO, OK]),
     ("post", "/api/v1/agenttrust/api-sessions/init", [OK, OK, NO, NO, OK]),
     ("post", "/api/v1/telemetry/report", [OK, OK, NO, NO, OK]),
     ("get", "/api/v1/sessions", [OK, OK, OK, OK, OK]),
@@ -267,6 +328,15 @@ const TABLE: &[(&str, &str, May)] = &[
     ("get", "/api/v1/webhooks", [NO, NO, OK, OK, OK]),
     ("delete", "/api/v1/webhooks/{id}", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/webhooks/{id}/deliveries", [NO, NO, OK, OK, OK]),
+    ("post", "/api/v1/siem/destinations", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/siem/destinations", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/siem/destinations/{id}", [NO, NO, OK, OK, OK]),
+    ("put", "/api/v1/siem/destinations/{id}", [NO, NO, NO, NO, OK]),
+    ("delete", "/api/v1/siem/destinations/{id}", [NO, NO, NO, NO, OK]),
+    ("get", "/api/v1/siem/destinations/{id}/logs", [NO, NO, OK, OK, OK]),
+    ("get", "/api/v1/siem/destinations/{id}/set-aside", [NO, NO, OK, OK, OK]),
+    ("post", "/api/v1/siem/destinations/{id}/test", [NO, NO, NO, NO, OK]),
+    ("post", "/api/v1/siem/destinations/{id}/replay", [NO, NO, NO, NO, OK]),
     ("get", "/api/v1/audit", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/logs", [NO, NO, OK, OK, OK]),
     ("get", "/api/v1/audit/checkpoints", [NO, NO, OK, OK, OK]),
@@ -279,6 +349,9 @@ fn named<'a>(subjects: &'a Subjects, route: &str) -> &'a str {
     if route.contains("/federation/providers/") {
         return subjects.federation.as_ref().map_or("", |federation| &federation.provider);
     }
+    if let Some(access) = subjects.access.as_ref().filter(|_| route.starts_with("/access/")) {
+        return &access.task;
+    }
     [
         ("/agents/", &subjects.harness.agent),
         ("/agent-tokens/", &subjects.token_id),
@@ -286,6 +359,7 @@ fn named<'a>(subjects: &'a Subjects, route: &str) -> &'a str {
         ("/sessions/", &subjects.session),
         ("/approvals/", &subjects.approval),
         ("/webhooks/", &subjects.webhook),
+        ("/siem/destinations/", &subjects.destination),
         ("/mcp/servers/", &subjects.mcp_server.0),
     ]
     .into_iter()
@@ -314,6 +388,18 @@ fn of_federation(subjects: &Subjects, method: &str, route: &str) -> Option<Value
     }
 }
 
+/// The body of a request of AuthZEN.
+fn of_access(subjects: &Subjects, route: &str) -> Option<Value> {
+    match route {
+        "/access/v1/requests" => subjects.access.as_ref().map(|it| it.submission.clone()),
+        "/access/v1/requests/{id}/cancel" => Some(json!({})),
+        _ => Some(json!({
+            "subject": { "type": "agent", "id": subjects.harness.agent }, "action": { "name": "search" },
+            "resource": { "type": "file", "id": "a" }, "context": { "session_id": subjects.session },
+        })),
+    }
+}
+
 /// What is sent so that only the role can be in the way.
 pub(crate) fn request(
     subjects: &Subjects,
@@ -327,6 +413,7 @@ pub(crate) fn request(
             of_federation(subjects, method, route)
         }
         ("get" | "delete", _) => None,
+        (_, route) if route.starts_with("/access/") => of_access(subjects, route),
         (_, "/api/v1/agents") | ("patch", "/api/v1/agents/{id}") => {
             Some(json!({ "name": "another" }))
         }
@@ -362,6 +449,11 @@ pub(crate) fn request(
         (_, "/api/v1/webhooks") => Some(json!({
             "url": "https://hooks.example.com/", "events": ["approval.pending"],
         })),
+        (_, "/api/v1/siem/destinations") => Some(quiet_destination()),
+        (_, "/api/v1/siem/destinations/{id}") => Some(json!({ "name": "another" })),
+        (_, "/api/v1/siem/destinations/{id}/replay") => {
+            Some(json!({ "since": "2026-01-02T03:04:05Z" }))
+        }
         (_, "/api/v1/keys") => Some(json!({ "role": "operator" })),
         (_, "/api/v1/policies") => Some(json!({
             "files": [{ "name": "all.cedar", "text": "permit (principal, action, resource);" }],
@@ -405,15 +497,21 @@ async fn is_open_to_exactly(
             let (session, gateway) = &subjects.at_gateway;
             path = path.replace(&subjects.session, session);
             key.clone_from(gateway);
-            if let Some(session_id) = body.as_mut().and_then(|body| body.get_mut("session_id")) {
-                *session_id = json!(session);
-            }
+            // Wherever the body names it.
+            let replaced = body.map(|body| body.to_string().replace(&subjects.session, session));
+            body = replaced.map(|body| serde_json::from_str(&body).unwrap());
+        }
+        if role == Role::Gateway && route == authzen::REQUESTS {
+            body = subjects.access.as_ref().map(|access| access.at_gateway.clone());
+            key.clone_from(&subjects.at_gateway.1);
         }
         let answer = subjects.harness.ask(method.clone(), &path, &key, body).await;
         if *may {
             assert!(answer.status.is_success(), "{role} {method} {route}: {answer:?}");
         } else if role == Role::Gateway && OWN_APPROVAL.contains(&route) {
-            answer.refused(404, "NOT_FOUND");
+            let is_task = route.starts_with(authzen::REQUESTS);
+            assert_eq!(answer.status, 404, "{role} {method} {route}: {answer:?}");
+            assert_eq!(answer.body.get("error").is_none(), is_task, "{answer:?}");
         } else {
             answer.refused(403, "AUTH_DENIED");
         }
@@ -421,16 +519,34 @@ async fn is_open_to_exactly(
 }
 
 /// What a gateway may do with a session that it opened; no other serves it.
-const AT_GATEWAY: [&str; 2] = ["/mcp/sessions/{id}", "/api/v1/agenttrust/check"];
+const AT_GATEWAY: [&str; 4] = [
+    "/mcp/sessions/{id}",
+    "/api/v1/agenttrust/check",
+    "/access/v1/evaluation",
+    "/access/v1/evaluations",
+];
 
 /// What a gateway may do with an approval that it asked for; to it there is no other.
-const OWN_APPROVAL: [&str; 2] = ["/mcp/approvals/{id}", "/mcp/approvals/{id}/input"];
+const OWN_APPROVAL: [&str; 4] = [
+    "/mcp/approvals/{id}",
+    "/mcp/approvals/{id}/input",
+    "/access/v1/requests/{id}",
+    "/access/v1/requests/{id}/cancel",
+];
 
 /// The endpoints that the key of an agent reaches.
 pub(crate) fn reached_by_agents() -> Vec<(&'static str, String)> {
     let reached = TABLE.iter().filter(|(_, _, may)| may[0]);
     reached.map(|(method, route, _)| (*method, (*route).to_owned())).collect()
 }
+
+/// The endpoints of AuthZEN, of whose bodies what is not known is skipped: they are tried in `authzen/bad_input.rs`.
+pub(crate) const AUTHZEN: [&str; 4] = [
+    "/access/v1/evaluation",
+    "/access/v1/evaluations",
+    "/access/v1/requests",
+    "/access/v1/requests/{id}/cancel",
+];
 
 /// The endpoints that speak JSON-RPC: what each message needs is not one thing.
 pub(crate) const JSON_RPC: [&str; 3] = ["/mcp/{server_id}", "/a2a", "/a2a/agents/{id}"];
@@ -489,6 +605,10 @@ async fn agent_key_reaches_only_the_agents_it_is_bound_to() {
                 | "/api/v1/federation/tokens/introspect",
                 _,
             ) => assert_eq!(answer.ok().body["active"], false),
+            ("/access/v1/requests/{id}" | "/access/v1/requests/{id}/cancel", _) => {
+                assert!(!answer.body.to_string().contains(&subjects.harness.agent), "{answer:?}");
+                assert_eq!(answer.status, 404, "{answer:?}");
+            }
             ("/api/v1/wimse/verify", _) => assert_eq!(answer.ok().body["valid"], false),
             ("/api/v1/federation/sessions/init", _) => {
                 answer.refused(401, "AUTH_FAILED");

@@ -5,7 +5,7 @@ use agenttrust_testkit::{ADMIN, Answer};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::roles::{JSON_RPC, Subjects, request};
+use crate::roles::{AUTHZEN, JSON_RPC, Subjects, request};
 use crate::support::{Api, open};
 
 const IGNORED: &str = "agenttrust-ignored";
@@ -52,7 +52,8 @@ fn endpoints(document: &Value) -> Vec<Endpoint> {
     for (route, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             // What answers as MCP and A2A have it is tried in `mcp_proxy/bad_input.rs` and in `a2a/bad_input.rs`.
-            if operation["security"] != json!([{}]) && !JSON_RPC.contains(&route.as_str()) {
+            let tried_elsewhere = [&JSON_RPC[..], &AUTHZEN].concat();
+            if operation["security"] != json!([{}]) && !tried_elsewhere.contains(&route.as_str()) {
                 let (method, route) = (method.clone(), route.clone());
                 found.push(Endpoint { method, route, operation: operation.clone() });
             }
@@ -189,6 +190,7 @@ async fn things(api: &Api) -> Value {
         "federation.tested",
         "federation.token_refused",
         "mcp_server.refused",
+        "siem.destination_refused",
     ] {
         refused += api.audit(kind).await.len() as u64;
     }
@@ -202,10 +204,16 @@ async fn things(api: &Api) -> Value {
         "/api/v1/tools",
         "/api/v1/policies",
         "/api/v1/webhooks",
+        "/api/v1/siem/destinations",
         "/mcp/servers",
         "/api/v1/federation/providers",
     ] {
-        things.push(api.get(list, ADMIN).await.ok().body);
+        let mut listed = api.get(list, ADMIN).await.ok().body;
+        // How far behind it is, is not changed by requests.
+        for destination in listed["destinations"].as_array_mut().into_iter().flatten() {
+            destination["lag_seconds"].take();
+        }
+        things.push(listed);
     }
     things.into()
 }
@@ -407,6 +415,36 @@ async fn unknown_parameter_is_refused_by_our_endpoints_and_named_by_those_of_the
     api.get("/health?zzz=1", "").await.ok();
 }
 
+/// Lists of what was sent to somebody, and of rows: with the route of each its path and a cursor.
+async fn lists_of_things(api: &Api) -> [(&'static str, String, String); 4] {
+    let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
+    let hook = api.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id");
+    let to = json!({
+        "name": "prod", "destination_type": "webhook", "endpoint_url": "https://hooks.example.com/",
+        "filter_event_types": ["siem.events_cut"],
+    });
+    let to = api.post("/api/v1/siem/destinations", ADMIN, to).await.ok().text("id");
+    [
+        (
+            "/api/v1/webhooks/{id}/deliveries",
+            format!("/api/v1/webhooks/{hook}/deliveries"),
+            "msg_0197f0f0f0f07000800000000000abcd".to_owned(),
+        ),
+        (
+            "/api/v1/siem/destinations/{id}/logs",
+            format!("/api/v1/siem/destinations/{to}/logs"),
+            "sdl_0197f0f0f0f07000800000000000abcd".to_owned(),
+        ),
+        (
+            "/api/v1/siem/destinations/{id}/set-aside",
+            format!("/api/v1/siem/destinations/{to}/set-aside"),
+            "sas_0197f0f0f0f07000800000000000abcd".to_owned(),
+        ),
+        // Counts rows.
+        ("/api/v1/audit/checkpoints", "/api/v1/audit/checkpoints".to_owned(), "7".to_owned()),
+    ]
+}
+
 #[tokio::test]
 async fn cursor_of_another_list_is_refused_by_every_paged_list() {
     let document = document().await;
@@ -422,8 +460,6 @@ async fn cursor_of_another_list_is_refused_by_every_paged_list() {
     }
     let next =
         async |path: &str| api.get(&format!("{path}?limit=1"), ADMIN).await.ok().text("next");
-    let hook = json!({ "url": "https://hooks.example.com/", "events": ["approval.approved"] });
-    let hook = api.post("/api/v1/webhooks", ADMIN, hook).await.ok().text("id");
     let mut lists = vec![
         ("/mcp/approvals", "/mcp/approvals".to_owned(), next("/mcp/approvals").await),
         (
@@ -437,14 +473,8 @@ async fn cursor_of_another_list_is_refused_by_every_paged_list() {
             "/api/v1/delegations".to_owned(),
             next("/api/v1/delegations").await,
         ),
-        (
-            "/api/v1/webhooks/{id}/deliveries",
-            format!("/api/v1/webhooks/{hook}/deliveries"),
-            "msg_0197f0f0f0f07000800000000000abcd".to_owned(),
-        ),
-        // Counts rows.
-        ("/api/v1/audit/checkpoints", "/api/v1/audit/checkpoints".to_owned(), "7".to_owned()),
     ];
+    lists.extend(lists_of_things(&api).await);
     let paged = endpoints(&document);
     let mut paged: Vec<&str> = paged
         .iter()

@@ -354,7 +354,71 @@ async fn token_is_told_to_be_of_its_trust_domain_and_to_those_alone_who_reach_it
     assert_eq!(ask(ADMIN, "acme").await["trust_domain"], "acme");
     assert_eq!(ask(&worker.key, "").await["valid"], true);
     worthless(&ask(ADMIN, "guardian.example").await, "another trust domain");
-    worthless(&ask(&other.key, "").await, "no such agent");
+    worthless(&ask(&other.key, "").await, "did not issue");
+}
+
+#[tokio::test]
+async fn token_of_an_agent_out_of_reach_is_answered_as_one_that_was_never_issued() {
+    let api = open().await;
+    let (worker, other) = (Worker::of(&api).await, Worker::of(&api).await);
+    let token = worker.token(&api).await;
+    let parts: Vec<&str> = token.split('.').collect();
+    let never = format!("{}.{}.{}", parts[0], parts[1], "A".repeat(86));
+    let ask = async |key: &str, token: &str| {
+        api.post(VERIFY, key, json!({ "token": token })).await.ok().body
+    };
+    let unknown = ask(&other.key, &never).await;
+    assert_eq!(ask(&other.key, &token).await, unknown);
+    let path = |what: &str| format!("/api/v1/agents/{}/{what}", worker.agent);
+    for what in ["suspend", "revoke"] {
+        api.post(&path(what), ADMIN, json!({ "reason": "test" })).await.ok();
+        assert_eq!(ask(&other.key, &token).await, unknown, "{what}");
+        worthless(&ask(&worker.key, &token).await, "suspended or revoked");
+    }
+    // Of those that it reaches a caller that speaks for one learns of that one.
+    let both = api.key(Role::Agent, &[&worker.agent, &other.agent]).await;
+    let speaks_for_other = api.with(&[("x-agent-id", other.agent.as_str())]);
+    let answer = speaks_for_other.post(VERIFY, &both, json!({ "token": token })).await.ok();
+    assert_eq!(answer.body, unknown);
+}
+
+#[tokio::test]
+async fn token_for_an_audience_is_worth_nothing_at_another_and_says_what_it_is_for_and_bound_to() {
+    let api = open().await;
+    let worker = Worker::of(&api).await;
+    let gateway = api.key(Role::Gateway, &[]).await;
+    let (files, mail) = ("https://files.example", "https://mail.example");
+    let bound = worker.token_for(&api, &[files, "https://also.example"]).await;
+    let plain = worker.asks(&api, json!({})).await.ok().text("token");
+    let ask = async |key: &str, token: &str, target: Option<&str>| {
+        let headers = target.map(|target| ("agenttrust-target", target));
+        let api = api.with(headers.as_slice());
+        api.post(VERIFY, key, json!({ "token": token })).await.ok().body
+    };
+    for key in [ADMIN, &worker.key, &gateway] {
+        let worth = ask(key, &bound, Some(files)).await;
+        assert_eq!(worth["valid"], true, "{worth}");
+        assert_eq!(worth["audience"], json!([files, "https://also.example"]));
+        assert_eq!(worth["key_thumbprint"], part(&bound, 1)["cnf"]["jkt"]);
+        for elsewhere in [mail, "https://files.example/", "files.example"] {
+            worthless(&ask(key, &bound, Some(elsewhere)).await, "another audience");
+        }
+        let worth = ask(key, &plain, Some(mail)).await;
+        assert_eq!(worth["valid"], true, "{worth}");
+        assert!(worth.get("audience").is_none() && worth.get("key_thumbprint").is_none());
+    }
+    // Without a target: who has the token for itself, and who may do anything, as ever.
+    for key in [ADMIN, &worker.key] {
+        assert_eq!(ask(key, &bound, None).await["valid"], true);
+    }
+    worthless(&ask(&gateway, &bound, None).await, "AgentTrust-Target");
+    assert_eq!(ask(&gateway, &plain, None).await["valid"], true);
+    let named = json!({ "role": "gateway", "gateway": files });
+    let named = api.post("/api/v1/keys", ADMIN, named).await.ok().text("key");
+    assert_eq!(ask(&named, &bound, None).await["valid"], true);
+    let long = "x".repeat(2_000);
+    let api = api.with(&[("agenttrust-target", &long)]);
+    api.post(VERIFY, ADMIN, json!({ "token": plain })).await.refused(400, "VALIDATION_ERROR");
 }
 
 #[tokio::test]

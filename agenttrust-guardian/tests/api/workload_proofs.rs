@@ -78,7 +78,7 @@ impl Worker {
         api.with(&headers).check(&self.key, &self.agent, "search").await
     }
 
-    async fn must_prove(&self, api: &Api) {
+    pub(crate) async fn must_prove(&self, api: &Api) {
         let path = format!("/api/v1/agents/{}", self.agent);
         let body = Some(json!({ "requires_proof": true }));
         let agent = api.ask(Method::PATCH, &path, ADMIN, body).await.ok();
@@ -223,10 +223,14 @@ async fn proof_without_its_token_or_more_than_once_is_refused() {
     let basic = format!("Basic {token}");
     refused(&ask(&[("authorization", &basic), ("dpop", &proof)]).await, "invalid_token");
 
-    // Of another agent, with its own right proof.
+    // Of another agent, with its own right proof: one that the key reaches too, and one that it does not.
     let theirs = other.token(&api).await;
-    let answer = worker.checks(&api, &theirs, &other.mint(&theirs, URL)).await;
+    let both = api.key(Role::Agent, &[&worker.agent, &other.agent]).await;
+    let by_both = Worker { key: both, agent: worker.agent.clone(), pair: worker.pair.clone() };
+    let answer = by_both.checks(&api, &theirs, &other.mint(&theirs, URL)).await;
     refused(&answer, "invalid_token").says("another agent's");
+    let answer = worker.checks(&api, &theirs, &other.mint(&theirs, URL)).await;
+    refused(&answer, "invalid_token").says("did not issue");
     // Bound to nothing.
     let unbound = worker.asks(&api, json!({})).await.ok().text("token");
     let answer = worker.checks(&api, &unbound, &worker.mint(&unbound, URL)).await;
@@ -512,6 +516,30 @@ async fn session_of_a_workload_ends_with_the_key_that_its_token_was_issued_with(
     let path = format!("/api/v1/keys/{}", spare.text("id"));
     api.ask(Method::DELETE, &path, ADMIN, None).await.ok();
     api.check_in(&gateway, &worker.agent, "search", &session).await.denied("was revoked");
+}
+
+#[tokio::test]
+async fn nothing_is_learned_of_an_agent_out_of_reach_by_sending_its_token_along() {
+    let api = open().await;
+    let (worker, other) = (Worker::of(&api).await, Worker::of(&api).await);
+    let theirs = other.token(&api).await;
+    let url = "https://files.example/list";
+    let ask = async |token: &str| {
+        let proof = mint_dpop_proof(&other.pair.private_key_pem, "GET", url, token).unwrap();
+        let checked = worker.checks(&api, token, &other.mint(token, URL)).await;
+        let opened = opens(&api, &worker.key, token, (&proof, "GET", url)).await;
+        [checked, opened].map(|answer| {
+            refused(&answer, "invalid_token");
+            answer.body["message"].clone()
+        })
+    };
+    let parts: Vec<&str> = theirs.split('.').collect();
+    let never = format!("{}.{}.{}", parts[0], parts[1], "A".repeat(86));
+    let unknown = ask(&never).await;
+    assert_eq!(ask(&theirs).await, unknown);
+    let path = format!("/api/v1/agents/{}/suspend", other.agent);
+    api.post(&path, ADMIN, json!({ "reason": "test" })).await.ok();
+    assert_eq!(ask(&theirs).await, unknown, "suspended");
 }
 
 #[tokio::test]

@@ -49,9 +49,9 @@ impl Random {
 
 /// An agent and its key.
 #[derive(Clone, Debug)]
-struct Agent {
-    id: String,
-    key: String,
+pub(crate) struct Agent {
+    pub(crate) id: String,
+    pub(crate) key: String,
 }
 
 /// A destructive check that somebody approved.
@@ -172,7 +172,12 @@ async fn post(caller: &Caller, path: &str, key: &str, body: &Value) -> Option<Va
 }
 
 /// Asks until it is decided, as a guard does: a busy machine says "not decided", and the same question joins what goes on.
-async fn check(caller: &Caller, agent: &Agent, tool: &str, digest: Option<&str>) -> Option<Value> {
+pub(crate) async fn check(
+    caller: &Caller,
+    agent: &Agent,
+    tool: &str,
+    digest: Option<&str>,
+) -> Option<Value> {
     let body = json!({ "agent_id": agent.id, "session_id": "s", "action_name": tool });
     let caller = match digest {
         Some(digest) => caller.with("agenttrust-input-digest", digest),

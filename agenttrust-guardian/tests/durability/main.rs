@@ -12,6 +12,7 @@ mod program;
 mod replicas;
 #[path = "../support/served.rs"]
 mod served;
+mod siem;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../api/tasks/target.rs"]

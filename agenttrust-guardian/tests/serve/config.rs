@@ -84,8 +84,15 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
     let page = printed(&["--tls-cert", "c", "--tls-key", "k", "--policies", "p"], &[]).await;
     let help = text(&run(&["serve", "--help"], &[]).await.stdout);
     let mut names: Vec<String> = page.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    let unset =
-        ["metrics-listen", "public-url", "trust-domain", "max-connections", "allow-outbound"];
+    let unset = [
+        "metrics-listen",
+        "public-url",
+        "trust-domain",
+        "max-connections",
+        "allow-outbound",
+        "outbound-ca",
+        "siem-files",
+    ];
     names.extend(unset.map(str::to_owned));
     assert!(names.len() >= 16, "{page}");
     for name in names {
@@ -97,6 +104,7 @@ async fn every_setting_has_its_flag_its_variable_and_its_place_in_the_file() {
             "max-requests" | "max-connections" => ("700", "700"),
             "public-url" => ("https://a7", "[\"https://a7\"]"),
             "allow-outbound" => ("10.7.0.0/16", "[\"10.7.0.0/16\"]"),
+            "siem-files" => ("/a7", "[\"/a7\"]"),
             "log-format" => ("json", "\"json\""),
             _ => ("a7", "\"a7\""),
         };

@@ -94,7 +94,9 @@ async fn person_registers_a_provider_tries_its_tokens_and_opens_a_session() {
     let removed = printed(&program, &["remove", "partner"]);
     assert_eq!(removed, format!("{id} (partner) is removed"));
     assert!(!allowed(&program, &desk, &session, "files_read").await);
-    assert!(refusal(&program, &["init", "-"], &ada).contains("does not work"));
+    let refused = refusal(&program, &["init", "-"], &ada);
+    assert!(refused.contains("does not work"), "{refused}");
+    assert!(!refused.contains("AGENTTRUST_API_KEY"), "it is not the key: {refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ mod config;
 mod delegations_cli;
 mod federation_cli;
 mod hosts;
+mod kept_alive;
 mod keys_cli;
 mod logs;
 mod mcp_cli;
@@ -21,7 +22,9 @@ mod policy_cli;
 #[path = "../support/program.rs"]
 mod program;
 mod revoked_cli;
+mod rsyslog;
 mod secrets;
+mod siem_cli;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;

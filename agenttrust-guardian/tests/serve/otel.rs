@@ -1,120 +1,20 @@
 //! Spans, at a collector.
 
-use std::collections::HashMap;
+mod collector;
+mod joined;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use serde_json::json;
-use tokio::sync::mpsc;
 
-use crate::program::{DEV_KEY, LONG, Program, client, refused};
-
-/// The fields of a message of protocol buffers that hold bytes, by number.
-fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
-    fn number(bytes: &mut &[u8]) -> u64 {
-        let mut value = 0;
-        for shift in (0..).step_by(7) {
-            let (first, rest) = bytes.split_first().unwrap();
-            *bytes = rest;
-            value |= u64::from(first & 0x7f) << shift;
-            if first & 0x80 == 0 {
-                break;
-            }
-        }
-        value
-    }
-    let mut found = Vec::new();
-    while !bytes.is_empty() {
-        let tag = number(&mut bytes);
-        let length = match tag & 7 {
-            0 => {
-                number(&mut bytes);
-                continue;
-            }
-            1 => 8,
-            2 => usize::try_from(number(&mut bytes)).unwrap(),
-            5 => 4,
-            other => panic!("wire type {other}"),
-        };
-        let (value, rest) = bytes.split_at(length);
-        bytes = rest;
-        if tag & 7 == 2 {
-            found.push((tag >> 3, value));
-        }
-    }
-    found
-}
-
-fn every(bytes: &[u8], field: u64) -> Vec<&[u8]> {
-    let all = fields(bytes).into_iter();
-    all.filter(|(number, _)| *number == field).map(|(_, value)| value).collect()
-}
-
-fn word(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn attributes(bytes: &[u8], field: u64) -> HashMap<String, String> {
-    let pair = |pair: &&[u8]| {
-        let value = every(every(pair, 2)[0], 1);
-        Some((word(every(pair, 1)[0]), word(value.first()?)))
-    };
-    every(bytes, field).iter().filter_map(pair).collect()
-}
-
-#[derive(Debug)]
-struct Span {
-    trace: String,
-    parent: String,
-    name: String,
-    attributes: HashMap<String, String>,
-    resource: HashMap<String, String>,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn spans(request: &[u8]) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for of_resource in every(request, 1) {
-        let resource = attributes(every(of_resource, 1)[0], 1);
-        for scope in every(of_resource, 2) {
-            spans.extend(every(scope, 2).into_iter().map(|span| Span {
-                trace: hex(every(span, 1)[0]),
-                parent: every(span, 4).first().map(|id| hex(id)).unwrap_or_default(),
-                name: word(every(span, 5)[0]),
-                attributes: attributes(span, 9),
-                resource: resource.clone(),
-            }));
-        }
-    }
-    spans
-}
-
-/// A collector, and the spans that it is sent.
-async fn collector() -> (String, mpsc::UnboundedReceiver<Vec<Span>>) {
-    let (sent, received) = mpsc::unbounded_channel();
-    let take = async |State(sent): State<mpsc::UnboundedSender<Vec<Span>>>,
-                      headers: HeaderMap,
-                      body: Bytes| {
-        assert_eq!(headers["content-type"], "application/x-protobuf");
-        let _ = sent.send(spans(&body));
-    };
-    let router = Router::new().route("/v1/traces", post(take)).with_state(sent);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, received)
-}
+use self::collector::{Collector, Span};
+use crate::program::{DEV_KEY, Program, client, refused};
 
 #[tokio::test]
 async fn every_check_is_a_span_in_the_callers_trace() {
-    let (url, mut received) = collector().await;
-    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())];
+    let mut collector = Collector::start().await;
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
     let mut program = Program::serve(&["--dev", "--replica", "one"], &environment).await;
     let create = json!({ "name": "librarian", "capabilities": ["*"] });
     let (_, agent) = program.post("/api/v1/agents", DEV_KEY, &create).await;
@@ -140,11 +40,7 @@ async fn every_check_is_a_span_in_the_callers_trace() {
     program.signal("TERM");
     assert!(program.ends().await.success());
 
-    let mut spans = Vec::new();
-    while spans.len() < 2 {
-        let next = tokio::time::timeout(LONG, received.recv()).await;
-        spans.extend(next.expect("nothing was exported").unwrap());
-    }
+    let spans = collector.spans(2).await;
     let [deleted, searched] = spans.as_slice() else { panic!("{spans:?}") };
     assert_eq!(deleted.name, "execute_tool db_delete");
     assert_eq!(deleted.trace, "0af7651916cd43dd8448eb211c80319c");
@@ -218,8 +114,8 @@ async fn mcp_server() -> String {
 
 #[tokio::test]
 async fn call_of_an_mcp_tool_goes_on_with_the_trace_of_its_message() {
-    let ((url, mut received), server) = (collector().await, mcp_server().await);
-    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())];
+    let (mut collector, server) = (Collector::start().await, mcp_server().await);
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
     let arguments = ["--dev", "--allow-outbound", "127.0.0.0/8"];
     let mut program = Program::serve(&arguments, &environment).await;
     let create = json!({ "name": "librarian", "capabilities": ["files/*"] });
@@ -247,11 +143,7 @@ async fn call_of_an_mcp_tool_goes_on_with_the_trace_of_its_message() {
     program.signal("TERM");
     assert!(program.ends().await.success());
 
-    let mut spans = Vec::new();
-    while spans.len() < 3 {
-        let next = tokio::time::timeout(LONG, received.recv()).await;
-        spans.extend(next.expect("nothing was exported").unwrap());
-    }
+    let spans = collector.spans(3).await;
     let [in_message, in_header, alone] = spans.as_slice() else { panic!("{spans:?}") };
     assert_eq!(in_message.name, "execute_tool files/read");
     assert_eq!(in_message.attributes["gen_ai.agent.name"], "librarian");

@@ -157,6 +157,14 @@ async fn calls_by_tls_go_by_http2_to_who_has_a_certificate_that_is_trusted() {
     let version = tokio::time::timeout(LONG, told.recv()).await.unwrap();
     assert_eq!(version, Some(Version::HTTP_2));
 
+    // An authority that the Guardian alone trusts is as good.
+    let file = root.path().to_str().unwrap();
+    let program = serve(&["--allow-outbound", "127.0.0.0/8", "--outbound-ca", file], &[]).await;
+    assert_eq!(register(&program, &url).await.0, 201);
+    hold(&program).await;
+    let version = tokio::time::timeout(LONG, told.recv()).await.unwrap();
+    assert_eq!(version, Some(Version::HTTP_2));
+
     let stranger = serve(&["--allow-outbound", "127.0.0.0/8"], &[]).await;
     let (_, webhook) = register(&stranger, &url).await;
     hold(&stranger).await;
@@ -169,4 +177,56 @@ async fn calls_by_tls_go_by_http2_to_who_has_a_certificate_that_is_trusted() {
     let error = eventually_within(LONG, "nothing was tried", refused).await;
     assert!(error.starts_with("no answer: "), "{error}");
     assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn file_that_holds_no_authority_and_folder_that_is_none_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (there, missing) = (folder.path().join("a"), folder.path().join("missing"));
+    std::fs::write(&there, "hello").unwrap();
+    let (there, missing) = (there.to_str().unwrap(), missing.to_str().unwrap());
+    for (arguments, says) in [
+        (["--outbound-ca", missing], "cannot be read: No such file"),
+        (
+            ["--outbound-ca", there],
+            "holds no certificate in PEM; name a file of their certificates",
+        ),
+        (["--siem-files", missing], "make it with `mkdir -p"),
+        (["--siem-files", there], "it is no folder"),
+        (["--siem-files", "logs"], "by its absolute path"),
+        (["--siem-files", "/var/log/../log"], "without `..`"),
+        (["--siem-files", " "], "--siem-files names no folder"),
+    ] {
+        let arguments = [&["--listen", "127.0.0.1:0", "--database", "memory"], &arguments[..]];
+        let said = refused(&arguments.concat(), &[]).await;
+        assert!(said.contains(says), "{arguments:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_written_to_files_in_a_folder_that_was_opened_and_to_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = folder.path().to_str().unwrap();
+    let program = serve(&["--siem-files", shown], &[]).await;
+    let destination = |url: &str| json!({ "name": "a", "destination_type": "file", "endpoint_url": url, "flush_interval_seconds": 1 });
+    let path = "/api/v1/siem/destinations";
+    let (status, refused) = program.post(path, KEY, &destination("file:///etc/passwd")).await;
+    assert_eq!((status, &refused["details"]["field"]), (400, &json!("endpoint_url")), "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("--siem-files"), "{refused}");
+    let url = format!("file://{shown}/events.jsonl");
+    let (status, made) = program.post(path, KEY, &destination(&url)).await;
+    assert_eq!(status, 201, "{made}");
+    hold(&program).await;
+    let written = async || {
+        let text = std::fs::read_to_string(folder.path().join("events.jsonl")).unwrap_or_default();
+        let is_whole = text.ends_with('\n') && text.contains("db_delete");
+        if is_whole { Ok(text) } else { Err(text) }
+    };
+    let text = eventually_within(LONG, "nothing is written", written).await;
+    for line in text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["metadata"]["uid"].is_string(), "{line}");
+    }
+    let audit = program.get("/api/v1/audit?limit=1000", KEY).await.text().await.unwrap();
+    assert!(audit.contains(&format!("\"siem_files\":[\"{shown}\"]")), "{audit}");
 }

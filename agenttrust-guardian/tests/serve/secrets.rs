@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use agenttrust_testkit::eventually_within;
 use agenttrust_testkit::postgres::Fresh;
 use agenttrust_testkit::receiver::{Message, Receiver};
+use agenttrust_testkit::siem::{HttpReceiver, Vendor};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -262,6 +263,43 @@ async fn credentials_of_an_mcp_server_are_sealed_anew_with_the_key() {
     assert!(!program.log().contains(" WARN "), "{}", program.log());
     ended(program).await;
     assert_eq!((kept().await, place.holds("hunter2-of-the-server")), (after, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn token_of_a_destination_of_events_is_sealed_anew_with_the_key_and_still_lets_in() {
+    const TOKEN: &str = "hunter2-of-the-receiver";
+    let place = Place::new();
+    let receiver = HttpReceiver::start(Vendor::Splunk, TOKEN);
+    let kept = async || {
+        let mut db = place.open().await;
+        let rows = sqlx::query_as("SELECT secret FROM siem_destinations").fetch_one(&mut db);
+        let row: (String,) = rows.await.unwrap();
+        db.close().await.unwrap();
+        row.0
+    };
+    let program = place.serve(Some(ONE)).await;
+    let body = json!({
+        "name": "prod", "destination_type": "splunk", "endpoint_url": receiver.url(), "auth_token": TOKEN,
+    });
+    let (status, made) = program.post("/api/v1/siem/destinations", ADMIN, &body).await;
+    assert_eq!(status, 201, "{made}");
+    ended(program).await;
+    let before = kept().await;
+    ended(place.serve(Some(&format!("{TWO},{ONE}"))).await).await;
+    let after = kept().await;
+    assert!(before.starts_with("sealed.1.") && after.starts_with("sealed.1."), "{before} {after}");
+    assert_ne!(before, after);
+    let program = place.serve(Some(TWO)).await;
+    let path = format!("/api/v1/siem/destinations/{}/test", made["id"].as_str().unwrap());
+    let (_, tried) = program.post(&path, ADMIN, &json!({})).await;
+    assert_eq!(tried["success"], true, "{tried}");
+    ended(program).await;
+    assert_eq!((kept().await, place.holds(TOKEN)), (after, None));
+    // With a key that does not open it, it is not sent without.
+    let program = place.serve(Some(ONE)).await;
+    let sent = receiver.requests().len();
+    let (status, refused) = program.post(&path, ADMIN, &json!({})).await;
+    assert_eq!((status, receiver.requests().len()), (503, sent), "{refused}");
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ impl Served {
         self.child.wait().unwrap();
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whoever asks it.
     pub(crate) fn caller(&self) -> Caller {
         // For the test that would hang.

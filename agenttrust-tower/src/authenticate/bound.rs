@@ -1,5 +1,7 @@
 //! A token that is bound to a key, and the proof that came with it (RFC 9449).
 
+use std::time::{Duration, Instant};
+
 use agenttrust::Timestamp;
 use agenttrust::client::ForwardedProof;
 use agenttrust::internal::dpop::{ExpectedProof, Proof, ProofRefusal, verify_proof};
@@ -19,6 +21,7 @@ pub(super) struct Bound {
     urls: Vec<String>,
     /// When it came: however long it waits, the proof is as old as it was then.
     at: Timestamp,
+    came: Instant,
 }
 
 impl Bound {
@@ -37,7 +40,13 @@ impl Bound {
             method: request.method().as_str().to_owned(),
             urls,
             at: Timestamp::now(),
+            came: Instant::now(),
         }
+    }
+
+    /// How long it has waited since it came.
+    pub(super) fn waited(&self) -> Duration {
+        self.came.elapsed()
     }
 
     /// The proof, if it is made with the key of this thumbprint for this request.

@@ -96,7 +96,12 @@ impl Question {
         let (asked_at, asked) = (Instant::now(), Moment::now());
         let request =
             VerifyWimseTokenRequest { token: bound.token.clone(), trust_domain_filter: None };
-        let worth = match self.client.wimse().verify_wimse(&request).await {
+        let wimse = self.client.wimse();
+        let asking = match &self.wanted.audience {
+            Some(audience) => wimse.verify_wimse_for(&request, audience).await,
+            None => wimse.verify_wimse(&request).await,
+        };
+        let worth = match asking {
             Ok(worth) => worth,
             Err(AgentTrustError::Validation { .. }) => return Err(Refusal::Inactive),
             Err(error) => return Err(Refusal::from_error(error)),

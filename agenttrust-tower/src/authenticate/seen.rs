@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 const MOST: usize = 1 << 18;
 /// How many of them are of one key, so that an agent does not take the room of others.
 const MOST_OF_ONE: usize = 1 << 16;
-/// How long a proof is good for: from one end of its window to the other, and the second that is cut off its time.
-const REMEMBERED: Duration = Duration::from_secs(2 * WINDOW.as_secs() + 1);
+/// How long a proof may come: from one end of its window to the other, and the second that is cut off its time.
+const GOOD_FOR: Duration = Duration::from_secs(2 * WINDOW.as_secs() + 1);
 
 /// What tells a proof, or a key, from every other.
 type Id = [u8; 16];
@@ -29,23 +29,26 @@ pub(super) enum Used {
 pub(super) struct Seen {
     most: usize,
     most_of_one: usize,
+    /// How long a proof is remembered.
+    remembered: Duration,
     proofs: HashSet<Id>,
     /// In the order in which they came, which is that in which they go.
     order: VecDeque<(Instant, Id, Id)>,
     of_key: HashMap<Id, usize>,
 }
 
-impl Default for Seen {
-    fn default() -> Self {
-        Self::bounded(MOST, MOST_OF_ONE)
-    }
-}
-
 impl Seen {
-    fn bounded(most: usize, most_of_one: usize) -> Self {
+    /// Remembers proofs of which none is used up later than `waits_most` after it came: one that came right before the end
+    /// of its window, and waited, is to find that it was used at the beginning.
+    pub(super) fn new(waits_most: Duration) -> Self {
+        Self::bounded(MOST, MOST_OF_ONE, waits_most)
+    }
+
+    fn bounded(most: usize, most_of_one: usize, waits_most: Duration) -> Self {
         Self {
             most,
             most_of_one,
+            remembered: GOOD_FOR + waits_most,
             proofs: HashSet::new(),
             order: VecDeque::new(),
             of_key: HashMap::new(),
@@ -64,7 +67,7 @@ impl Seen {
             return Used::TooMany;
         }
         self.proofs.insert(proof);
-        self.order.push_back((now + REMEMBERED, key, proof));
+        self.order.push_back((now + self.remembered, key, proof));
         self.of_key.insert(key, of_key + 1);
         Used::First
     }
@@ -102,20 +105,30 @@ mod tests {
 
     #[test]
     fn proof_is_good_once_for_as_long_as_its_time_is() {
-        let (mut seen, now) = (Seen::default(), Instant::now());
+        let (mut seen, now) = (Seen::new(Duration::ZERO), Instant::now());
         assert_eq!(seen.use_up("k", "j", now), Used::First);
         assert_eq!(seen.use_up("k", "j", now), Used::Again);
         assert_eq!(seen.use_up("kj", "", now), Used::First, "it is another one");
         assert_eq!(seen.use_up("l", "j", now), Used::First, "another key's");
         let end = now + Duration::from_secs(120);
         assert_eq!(seen.use_up("k", "j", end), Used::Again, "it could still be within its window");
-        assert_eq!(seen.use_up("k", "j", now + REMEMBERED), Used::First);
+        assert_eq!(seen.use_up("k", "j", now + GOOD_FOR), Used::First);
         assert_eq!((seen.proofs.len(), seen.order.len(), seen.of_key.len()), (1, 1, 1));
     }
 
     #[test]
+    fn proof_that_waits_after_it_came_in_time_is_good_once_too() {
+        let waits = Duration::from_secs(15);
+        let (mut seen, now) = (Seen::new(waits), Instant::now());
+        assert_eq!(seen.use_up("k", "j", now), Used::First);
+        let last = now + GOOD_FOR + waits - Duration::from_millis(1);
+        assert_eq!(seen.use_up("k", "j", last), Used::Again, "it may have come in time");
+        assert_eq!(seen.use_up("k", "j", now + GOOD_FOR + waits), Used::First);
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded_and_one_key_does_not_take_the_room_of_others() {
-        let (mut seen, now) = (Seen::bounded(100, 10), Instant::now());
+        let (mut seen, now) = (Seen::bounded(100, 10, Duration::ZERO), Instant::now());
         for n in 0..10 {
             assert_eq!(seen.use_up("k", &n.to_string(), now), Used::First);
         }
@@ -125,6 +138,6 @@ mod tests {
             assert_eq!(seen.use_up(&n.to_string(), "j", now), Used::First);
         }
         assert_eq!(seen.use_up("l", "j", now), Used::TooMany);
-        assert_eq!(seen.use_up("l", "j", now + REMEMBERED), Used::First);
+        assert_eq!(seen.use_up("l", "j", now + GOOD_FOR), Used::First);
     }
 }

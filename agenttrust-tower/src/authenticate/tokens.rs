@@ -23,13 +23,18 @@ use super::seen::{Seen, Used};
 /// How many tokens that nobody knows are looked into at a time ...
 const STRANGERS_MOST: usize = 256;
 /// ... and how often one of them, where it is taken back again and again meanwhile.
-const ASKED_MOST: usize = 3;
+const ASKED_MOST: u32 = 3;
+/// How long a request with a proof may wait for whose its token is, at least and at most, however long a question may take:
+/// proofs are remembered for so much longer.
+const WAITS: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(300)];
 
 /// What one layer knows of tokens.
 pub(super) struct Tokens {
     pub(super) question: Question,
     /// How long a question may take.
     timeout: Duration,
+    /// How long a request with a proof may have waited for the answers to its questions.
+    waits_most: Duration,
     breaker: Breaker,
     /// Nobody can be let in: the layer is set up wrong, which was said.
     out_of_order: bool,
@@ -93,15 +98,18 @@ impl Tokens {
         if let Some(fault) = &fault {
             tracing::error!("an AuthenticateLayer lets nobody in: {fault}");
         }
+        let [least, most] = WAITS;
+        let waits_most = timeout.saturating_mul(ASKED_MOST).clamp(least, most);
         Self {
             question,
             timeout,
+            waits_most,
             // With every question as slow as the time-out, the first without an answer is enough. A pause
             // of either reason opens nothing here: it turns away whom it would have to ask about.
             breaker: Breaker::after(1),
             out_of_order: fault.is_some(),
             wrong_order: Once::new(),
-            seen: Mutex::default(),
+            seen: Mutex::new(Seen::new(waits_most)),
             state: Mutex::new(State { cache: Cache::new(), flights: HashMap::new() }),
             following: OnceLock::new(),
         }
@@ -270,6 +278,10 @@ impl Tokens {
             _ => return Err(Refusal::Inactive),
         };
         let proof = bound.verify(thumbprint)?;
+        // By then it may be forgotten that it was used.
+        if bound.waited() > self.waits_most {
+            return Err(Refusal::stale());
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.use_up(thumbprint, &proof.jti, Instant::now()) {
             Used::First => Ok(()),

@@ -9,12 +9,14 @@ use http_body::Body;
 use tower::Service;
 
 use super::a2a::A2a;
+use super::access::Access;
 use super::agent_cards::AgentCards;
 use super::federation::Federation;
 use super::inbox::Inbox;
 use super::managing::{Audit, Keys, Policies, Tools, Webhooks};
 use super::mcp::Mcp;
 use super::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
+use super::streaming::Streaming;
 use super::wait;
 use super::wimse::{AgentCredentials, Wimse};
 use crate::client as asynchronous;
@@ -93,6 +95,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn tokens(&self) -> Tokens<'_> {
         Tokens::new(&self.client)
+    }
+
+    /// Evaluating access as AuthZEN has it, and requesting what was denied.
+    #[must_use]
+    pub fn access(&self) -> Access<'_> {
+        Access::new(&self.client)
     }
 
     /// Checking an action before it runs.
@@ -183,6 +191,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn wimse(&self) -> Wimse<'_> {
         Wimse::new(&self.client)
+    }
+
+    /// Streaming what the audit says to SIEMs, and what became of it there.
+    #[must_use]
+    pub fn streaming(&self) -> Streaming<'_> {
+        Streaming::new(&self.client)
     }
 
     /// Registering, listing and deleting webhooks, and what became of their messages.

@@ -19,6 +19,7 @@
 //! ```
 
 mod a2a;
+mod access;
 mod agent_cards;
 mod client;
 mod export;
@@ -28,10 +29,12 @@ mod inbox;
 mod managing;
 mod mcp;
 mod resources;
+mod streaming;
 mod task_events;
 mod wimse;
 
 pub use self::a2a::A2a;
+pub use self::access::Access;
 pub use self::agent_cards::AgentCards;
 pub use self::client::{AgentTrustClient, AgentTrustClientBuilder};
 pub use self::export::AuditExport;
@@ -41,6 +44,7 @@ pub use self::inbox::Inbox;
 pub use self::managing::{Audit, Keys, Policies, Tools, Webhooks};
 pub use self::mcp::Mcp;
 pub use self::resources::{Actions, Agents, Approvals, Delegations, Sessions, Telemetry, Tokens};
+pub use self::streaming::Streaming;
 pub use self::task_events::TaskEvents;
 pub use self::wimse::{AgentCredentials, Wimse};
 

@@ -39,6 +39,15 @@ resources! {
         ///
         /// As for the async [`verify_wimse`](crate::client::Wimse::verify_wimse).
         fn verify_wimse(&self, request: &VerifyWimseTokenRequest) -> WimseVerification;
+
+        /// What a workload token is worth right now at this target.
+        ///
+        /// # Errors
+        ///
+        /// As for the async [`verify_wimse_for`](crate::client::Wimse::verify_wimse_for).
+        fn verify_wimse_for(
+            &self, request: &VerifyWimseTokenRequest, target: &str
+        ) -> WimseVerification;
     }
 }
 

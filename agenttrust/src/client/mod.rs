@@ -3,6 +3,7 @@
 mod a2a;
 mod a2a_options;
 mod a2a_rpc;
+mod access;
 mod actions;
 mod agent_cards;
 mod agents;
@@ -23,10 +24,12 @@ mod mcp;
 mod path;
 mod pieces;
 mod policies;
+mod polls;
 mod request;
 mod revocations;
 mod sessions;
 mod sse;
+mod streaming;
 mod task_events;
 mod telemetry;
 mod tokens;
@@ -42,6 +45,7 @@ use http::{HeaderMap, HeaderValue};
 
 pub use self::a2a::A2a;
 pub use self::a2a_options::{SendMessageOptions, SendTaskOptions, TaskFilter};
+pub use self::access::{Access, AccessOptions};
 pub use self::actions::{Actions, CheckOptions, CheckResponse};
 pub use self::agent_cards::AgentCards;
 pub use self::agents::Agents;
@@ -57,8 +61,10 @@ pub use self::issued::{Page, SessionFilter, TokenFilter};
 pub use self::keys::{Keys, RevokeKeyOptions};
 pub use self::mcp::{Mcp, RegisterMcpServerOptions};
 pub use self::policies::Policies;
+pub use self::polls::StreamFilter;
 pub use self::revocations::Revocations;
 pub use self::sessions::{ApiSessionOptions, BoundSession, ForwardedProof, Sessions};
+pub use self::streaming::{SiemDestinationOptions, Streaming};
 pub use self::task_events::TaskEvents;
 pub use self::telemetry::Telemetry;
 pub use self::tokens::{IssueOptions, Tokens};
@@ -67,6 +73,7 @@ pub use self::webhooks::{DeliveryFilter, Webhooks};
 pub use self::wimse::Wimse;
 
 pub(crate) use self::actions::refuse_scopes;
+pub(crate) use self::polls::Polls;
 pub(crate) use self::request::Failed;
 pub(crate) use self::wimse::proven;
 
@@ -181,6 +188,12 @@ impl AgentTrustClient {
         Tokens::new(self)
     }
 
+    /// Evaluating access as AuthZEN has it, and requesting what was denied.
+    #[must_use]
+    pub fn access(&self) -> Access<'_> {
+        Access::new(self)
+    }
+
     /// Checking an action before it runs.
     #[must_use]
     pub fn actions(&self) -> Actions<'_> {
@@ -269,6 +282,12 @@ impl AgentTrustClient {
     #[must_use]
     pub fn wimse(&self) -> Wimse<'_> {
         Wimse::new(self)
+    }
+
+    /// Streaming what the audit says to SIEMs, and what became of it there.
+    #[must_use]
+    pub fn streaming(&self) -> Streaming<'_> {
+        Streaming::new(self)
     }
 
     /// Registering, listing and deleting webhooks, and what became of their messages.

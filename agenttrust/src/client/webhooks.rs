@@ -11,7 +11,7 @@ pub struct Webhooks<'a> {
     client: &'a AgentTrustClient,
 }
 
-/// Which deliveries of a webhook to list.
+/// Which deliveries to list, of a webhook or a SIEM destination, or which of what that one refused.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DeliveryFilter {

@@ -8,6 +8,7 @@ use super::path::segment;
 use super::request::{Answer, Failed};
 use crate::error::{AgentTrustError, Result};
 use crate::keys::KeyStore;
+use crate::model::headers;
 use crate::model::{
     Challenge, IssueWimseTokenRequest, PopProof, Timestamp, VerifyWimseTokenRequest, WimseToken,
     WimseVerification,
@@ -139,7 +140,11 @@ impl<'a> Wimse<'a> {
         ])
     }
 
-    /// What a workload token is worth right now. Whether whoever sent it has the key that it is bound to it cannot tell.
+    /// What a workload token is worth right now, to whoever this client's key is of. A server that takes tokens of others
+    /// asks [`verify_wimse_for`](Self::verify_wimse_for).
+    ///
+    /// Whether whoever sent it has the key that it is bound to
+    /// ([`key_thumbprint`](WimseVerification::key_thumbprint)) it cannot tell: that takes a proof.
     ///
     /// # Errors
     ///
@@ -149,8 +154,61 @@ impl<'a> Wimse<'a> {
         &self,
         request: &VerifyWimseTokenRequest,
     ) -> Result<WimseVerification> {
-        let call = self.client.post("/api/v1/wimse/verify").json(request);
-        call.repeatable().send().await?.json()
+        self.verification(request, None).await
+    }
+
+    /// As [`verify_wimse`](Self::verify_wimse), at `target`: a token that is for other audiences is worth nothing there,
+    /// whoever asks.
+    ///
+    /// ```
+    /// use agenttrust::VerifyWimseTokenRequest;
+    ///
+    /// # use agenttrust::AgentTrustClient;
+    /// # let client = AgentTrustClient::builder().service(tower::service_fn(
+    /// #     |request: http::Request<bytes::Bytes>| async move {
+    /// #         assert_eq!(request.headers()["agenttrust-target"], "https://files.example");
+    /// #         let said = r#"{"valid": true, "agent_id": "agt_1", "key_thumbprint": "kPrK"}"#;
+    /// #         Ok::<_, std::io::Error>(http::Response::new(said.to_owned()))
+    /// #     },
+    /// # )).build()?;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let request = VerifyWimseTokenRequest { token: "eyJ".to_string(), ..Default::default() };
+    /// let worth = client.wimse().verify_wimse_for(&request, "https://files.example").await?;
+    /// // Bound to a key: to be taken only with a proof of it.
+    /// assert!(worth.valid && worth.key_thumbprint.is_some());
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// # })?;
+    /// # Ok::<(), agenttrust::AgentTrustError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`verify_wimse`](Self::verify_wimse), and [`Validation`](AgentTrustError::Validation) for a target that is
+    /// empty: it would be none.
+    pub async fn verify_wimse_for(
+        &self,
+        request: &VerifyWimseTokenRequest,
+        target: &str,
+    ) -> Result<WimseVerification> {
+        if target.trim().is_empty() {
+            return Err(AgentTrustError::invalid(
+                "the target is empty; name where the token is used, or ask without a target",
+            ));
+        }
+        self.verification(request, Some(target)).await
+    }
+
+    async fn verification(
+        &self,
+        request: &VerifyWimseTokenRequest,
+        target: Option<&str>,
+    ) -> Result<WimseVerification> {
+        let call = self.client.post("/api/v1/wimse/verify").json(request).repeatable();
+        let call = match target {
+            Some(target) => call.text_header(headers::TARGET, target),
+            None => call,
+        };
+        call.send().await?.json()
     }
 
     /// As [`challenge`](Self::challenge); a failure says when to ask again, where the Guardian said so.

@@ -28,6 +28,8 @@ wire_words! {
     pub enum BoundTo as "way to bind an approval" {
         /// The digest of the whole input.
         Input = "input",
+        /// The whole of an evaluation of AuthZEN: subject, action, resource and context.
+        Evaluation = "evaluation",
         /// The digest of an HTTP request's method, path and query, and not of its body.
         Request = "request",
         /// The digest of a gRPC method's name, and not of its messages.
@@ -44,7 +46,7 @@ impl BoundTo {
     /// Whether the approval is bound to a digest, of the whole input or of a part of it.
     #[must_use]
     pub const fn is_digest(self) -> bool {
-        matches!(self, Self::Input | Self::Request | Self::Method)
+        matches!(self, Self::Input | Self::Evaluation | Self::Request | Self::Method)
     }
 }
 

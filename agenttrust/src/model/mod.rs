@@ -7,6 +7,9 @@
 mod a2a;
 mod a2a_event;
 mod a2a_message;
+mod access;
+mod access_approval;
+mod access_request;
 mod action;
 mod agent;
 mod agent_card;
@@ -31,6 +34,7 @@ mod revocation;
 #[cfg(feature = "openapi")]
 pub mod schema;
 mod session;
+mod siem;
 mod system;
 mod telemetry;
 mod timestamp;
@@ -46,6 +50,18 @@ pub use self::a2a::{
 };
 pub use self::a2a_event::{TaskArtifactUpdate, TaskEvent, TaskStatusUpdate};
 pub use self::a2a_message::{TaskArtifact, TaskMessage, TaskPart, TaskRole};
+pub use self::access::{
+    AGENT_SUBJECT, AccessAction, AccessDecision, AccessDecisionContext, AccessDecisions,
+    AccessEvaluation, AccessEvaluationError, AccessEvaluationItem, AccessEvaluations,
+    AccessEvaluationsOptions, AccessResource, AccessSubject, AuthzenConfiguration,
+    EvaluationsSemantic,
+};
+pub use self::access_approval::{AccessApproval, AccessNextAction, RequestableDenial};
+pub use self::access_request::{
+    ACCESS_REQUEST_CAPABILITY, ACCESS_REQUEST_PROBLEM, ACCESS_REQUEST_PROFILE, AccessDenial,
+    AccessProblem, AccessRequest, AccessResult, AccessTask, AccessTaskLinks, AccessTaskResponse,
+    AccessTaskStatus, CancelAccessRequest,
+};
 pub use self::action::{ActionCheckRequest, CheckRequest, CheckResult};
 pub use self::agent::{Agent, AgentStatus, CreateAgentRequest, PrivateKey, UpdateAgentRequest};
 pub use self::agent_card::{
@@ -83,7 +99,11 @@ pub use self::policy::{
 };
 pub use self::revocation::Revocation;
 pub use self::session::{InitSessionRequest, Session, SessionMode, SessionSource};
-pub use self::system::{ErrorBody, Health, HealthStatus, TakenBack};
+pub use self::siem::{
+    CreateSiemDestinationRequest, SiemDelivery, SiemDestination, SiemFormat, SiemSetAside,
+    SiemSetAsideList, SiemTest, UpdateSiemDestinationRequest,
+};
+pub use self::system::{ErrorBody, Health, HealthStatus, SiemHealth, TakenBack};
 pub use self::telemetry::{TelemetryEvent, TelemetryEventType, TelemetryReceipt, TelemetryReport};
 pub use self::timestamp::Timestamp;
 pub use self::token::{IntrospectTokenRequest, IntrospectionResult, IssueTokenRequest, Token};

@@ -50,6 +50,16 @@ strings! {
         .max_length(Some(NAME_MAX_BYTES))
         .pattern(Some(NO_CONTROL));
 
+    /// The id of what an evaluation of AuthZEN is about.
+    AccessId: |it| it
+        .description(Some(
+            "An id of the caller's: opaque, compared byte for byte, at most 1,024 bytes of UTF-8, no control \
+             characters.",
+        ))
+        .min_length(Some(1))
+        .max_length(Some(1_024))
+        .pattern(Some(NO_CONTROL));
+
     /// A name or an id that may be left empty, which is as good as absent.
     NameOrEmpty: |it| it
         .description(Some("As `Name`; empty is as good as absent."))

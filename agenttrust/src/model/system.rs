@@ -39,6 +39,43 @@ pub struct Health {
     /// How its parts are, such as `database` and `audit`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, HealthStatus>,
+    /// How far events got on their way to SIEM destinations, where there are any. Whatever it says, checks are decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub siem: Option<SiemHealth>,
+}
+
+/// How far events got on their way to SIEM destinations, in numbers.
+///
+/// ```
+/// use agenttrust::model::{Health, SiemHealth};
+///
+/// let health: Health = serde_json::from_str(
+///     r#"{"status": "healthy", "siem": {"destinations_failing": 1, "lag_seconds": 42}}"#,
+/// )?;
+/// assert_eq!(health.siem, Some(SiemHealth::new(1, 42)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct SiemHealth {
+    /// To how many of them the last delivery failed.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub destinations_failing: u64,
+    /// How many seconds ago the oldest event was written that one of them is still owed by the Guardian that answers.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub lag_seconds: u64,
+}
+
+impl SiemHealth {
+    /// So many destinations that fail, and so many seconds behind.
+    #[must_use]
+    pub const fn new(destinations_failing: u64, lag_seconds: u64) -> Self {
+        Self { destinations_failing, lag_seconds }
+    }
 }
 
 impl Health {
@@ -50,6 +87,7 @@ impl Health {
             service: Some(service.to_owned()),
             version: Some(version.to_owned()),
             checks: BTreeMap::new(),
+            siem: None,
         }
     }
 }

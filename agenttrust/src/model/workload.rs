@@ -159,6 +159,16 @@ pub struct WimseVerification {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub capabilities: Vec<String>,
+    /// Where it may be used; empty means anywhere. Where nobody named its target to the Guardian, who takes it looks for
+    /// itself here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 16))]
+    pub audience: Vec<String>,
+    /// The thumbprint of the key that it is bound to, its `cnf.jkt`. One that has one is good only with a proof of that key
+    /// for each request; whoever comes with nothing but the token is to be turned away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub key_thumbprint: Option<String>,
     /// Why it does not work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

@@ -1,6 +1,7 @@
 //! What calls promise: by a guard, by `#[guarded]`, by the client's resources, and over the default transport.
 
 mod a2a;
+mod access;
 mod agent_cards;
 mod delegations;
 mod export;
@@ -10,6 +11,7 @@ mod guarded;
 mod managing;
 mod mcp;
 mod scripted;
+mod streaming;
 mod tokens;
 mod transport;
 mod workload;

@@ -1,6 +1,7 @@
 //! End to end: every crate together, through real doors.
 
 mod a2a;
+mod access;
 mod approvals;
 mod authenticated;
 mod bodies;
@@ -23,6 +24,7 @@ mod reports;
 mod revocations;
 mod rooms;
 mod runtimes;
+mod siem;
 mod workload;
 
 /// The program under test.

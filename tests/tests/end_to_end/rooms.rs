@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use self::arrows::{Arrows, arrows};
 
 /// The Guardian's rooms from the ground up: each knows only those before it.
-const GUARDIAN: [&str; 24] = [
+const GUARDIAN: [&str; 25] = [
     "domain",
     "classify",
     "jose",
@@ -18,12 +18,13 @@ const GUARDIAN: [&str; 24] = [
     "store",
     "audit",
     "registry",
+    "siem",
     "outbound",
     "metrics",
     "telemetry",
+    "otel",
     "engine",
     "pipeline",
-    "otel",
     "services",
     "background",
     "wire",

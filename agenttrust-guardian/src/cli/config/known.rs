@@ -62,6 +62,10 @@ settings! {
         "Try things out: in memory, key sk_test_dev, self-approval; only on a loopback address";
     ALLOW_OUTBOUND allow_outbound: Vec<AddressRange> = "allow-outbound" "CIDR" Absent,
         "A range of addresses that may be called, for webhooks and MCP servers, without TLS too, such as 10.1.0.0/16; give it again for another";
+    OUTBOUND_CA outbound_ca: Option<PathBuf> = "outbound-ca" "FILE" Absent,
+        "Certificates of authorities, in PEM, whom calls that leave trust beside the system's";
+    SIEM_FILES siem_files: Vec<PathBuf> = "siem-files" "DIR" Absent,
+        "A folder in which events may be written to files, such as /var/log/agenttrust; give it again for another";
     SECRET_KEY secret_key: Option<Secret> = "secret-key" "KEYS" Absent,
         "The key by which secrets are kept sealed in the database, and earlier ones after commas";
     APPROVAL_TTL approval_ttl: Duration = "approval-ttl" "TIME" Is("5m"),

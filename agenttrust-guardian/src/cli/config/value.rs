@@ -119,6 +119,21 @@ impl Value for Vec<AddressRange> {
     }
 }
 
+impl Value for Vec<PathBuf> {
+    const KIND: Kind = Kind::List;
+
+    fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
+        let Some(Found { text, origin }) = settings.found(known) else { return Ok(Self::new()) };
+        if items(text).next().is_none() {
+            let name = origin.names(known);
+            return Err(GuardianError::Invalid(format!(
+                "{name} names no folder; write one such as /var/log/agenttrust"
+            )));
+        }
+        Ok(items(text).map(PathBuf::from).collect())
+    }
+}
+
 impl Value for Option<Duration> {
     fn from_settings(settings: &Settings, known: &Known) -> Result<Self, GuardianError> {
         const WRONG: &str =

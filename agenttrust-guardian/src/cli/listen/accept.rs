@@ -1,6 +1,7 @@
 //! Taking connections, and serving each to its end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,7 +115,7 @@ pub(super) async fn serve(listener: TcpListener, offer: Offer) {
             Either::Right((accepted, _)) => accepted,
         };
         match accepted {
-            Ok((stream, _)) => taking.take(stream).await,
+            Ok((stream, peer)) => taking.take(stream, peer).await,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 say(&error, &mut said);
@@ -185,26 +186,27 @@ struct Taking {
 impl Taking {
     /// Serves a new connection. Where there is no room, the one that is idle for longest makes some; where
     /// none is, the new one is told so.
-    async fn take(&self, stream: TcpStream) {
+    async fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        let from = (stream, peer);
         let mut place = Arc::clone(&self.places).try_acquire_owned().ok();
         if place.is_none() && self.connections.make_room() {
             let left = tokio::time::timeout(LEAVING, Arc::clone(&self.places).acquire_owned());
             place = left.await.ok().and_then(Result::ok);
         }
         if let Some(place) = place {
-            self.spawn(stream, place, self.offer.router.clone(), None);
+            self.spawn(from, place, self.offer.router.clone(), None);
             return;
         }
         self.offer.numbers.refused.inc();
         // With so many being told already, it is closed: made, and broken off.
         if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
-            self.spawn(stream, place, self.offer.full.clone(), Some(REFUSING));
+            self.spawn(from, place, self.offer.full.clone(), Some(REFUSING));
         }
     }
 
     fn spawn(
         &self,
-        stream: TcpStream,
+        (stream, peer): (TcpStream, SocketAddr),
         place: tokio::sync::OwnedSemaphorePermit,
         router: Router,
         limit: Option<Duration>,
@@ -214,7 +216,7 @@ impl Taking {
         let (builder, stop) = (self.builder.clone(), self.offer.stop.clone());
         tokio::spawn(async move {
             stop.open.fetch_add(1, Ordering::Relaxed);
-            let service = Tracked::new(router, connection.clone());
+            let service = Tracked::new(router, connection.clone(), peer);
             let one = One { builder, service, connection, stage: stop.stage.subscribe() };
             let serving = one.serve(stream, tls);
             match limit {

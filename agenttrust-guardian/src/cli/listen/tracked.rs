@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,17 +14,19 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tower::Service;
 
 use super::connections::{self, Handle, Taking};
+use crate::domain::Peer;
 
 /// Answers requests of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked {
     router: Router,
     connection: Handle,
+    peer: SocketAddr,
 }
 
 impl Tracked {
-    pub(super) fn new(router: Router, connection: Handle) -> Self {
-        Self { router, connection }
+    pub(super) fn new(router: Router, connection: Handle, peer: SocketAddr) -> Self {
+        Self { router, connection, peer }
     }
 }
 
@@ -39,10 +42,11 @@ impl hyper::service::Service<Request<Incoming>> for Tracked {
         let under_way = self.connection.request(http2, head(&request), length.unwrap_or(0));
         let in_chunks = !http2 && length.is_none() && !request.body().is_end_stream();
         let of = in_chunks.then(|| self.connection.clone());
-        let request = request.map(|body| match of {
+        let mut request = request.map(|body| match of {
             Some(of) => Body::new(Chunks { body, of }),
             None => Body::new(body),
         });
+        request.extensions_mut().insert(Peer(self.peer));
         // A router is always ready.
         let answered = self.router.clone().call(request);
         let connection = http2.then(|| self.connection.clone());

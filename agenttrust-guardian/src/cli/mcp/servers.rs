@@ -1,9 +1,6 @@
 //! `agenttrust mcp add|list|remove`: the MCP servers that are registered.
 
-use std::env;
 use std::fmt;
-use std::fs::File;
-use std::io::{Read, stdin};
 use std::path::PathBuf;
 
 use agenttrust::AgentTrustClient;
@@ -12,13 +9,9 @@ use agenttrust::model::{McpAuthorization, McpServer, RegisterMcpServerRequest};
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::out;
 use crate::cli::remote::{Remote, failed};
+use crate::cli::{given, out};
 use crate::domain::GuardianError;
-use crate::domain::file::read_text_of;
-
-/// The longest that is sent as Authorization, in bytes, with what stands around it in a file.
-const AUTHORIZATION_MOST: u64 = 16 << 10;
 
 /// A server that is to be registered.
 #[derive(Args)]
@@ -51,37 +44,17 @@ impl fmt::Debug for New {
 impl New {
     /// What is to be sent as Authorization, from where it was said to be.
     fn authorization(&self) -> Result<Option<McpAuthorization>, GuardianError> {
-        let invalid = |why: String| GuardianError::Invalid(why);
         if self.authorization.is_some() {
-            return Err(invalid(
+            return Err(GuardianError::Invalid(
                 "what is sent as Authorization could be read by everybody on this machine in an argument, and stays in \
                  the shell's history; give it with --authorization-file or --authorization-env, and replace this one"
                     .to_owned(),
             ));
         }
-        let text = match (&self.authorization_file, &self.authorization_env) {
-            (Some(path), _) if path.as_os_str() == "-" => {
-                let mut text = String::new();
-                let read = stdin().lock().take(AUTHORIZATION_MOST).read_to_string(&mut text);
-                read.map_err(|error| invalid(format!("standard input cannot be read: {error}")))?;
-                text
-            }
-            (Some(path), _) => {
-                let read = File::open(path).map_err(Into::into);
-                let read = read.and_then(|file| read_text_of(file, AUTHORIZATION_MOST));
-                let shown = path.display();
-                read.map_err(|error| invalid(format!("{shown} cannot be read: {error}")))?
-            }
-            (None, Some(name)) => env::var(name).map_err(|_| {
-                let name = out::harmless(name);
-                invalid(format!("the environment variable {name} is not set, or is no text"))
-            })?,
-            (None, None) => return Ok(None),
-        };
-        match text.trim() {
-            "" => Err(invalid("what is to be sent as Authorization is empty".to_owned())),
-            text => Ok(Some(McpAuthorization::from(text))),
-        }
+        let what = "what is to be sent as Authorization";
+        let (file, variable) =
+            (self.authorization_file.as_deref(), self.authorization_env.as_deref());
+        Ok(given::secret(what, file, variable)?.as_deref().map(McpAuthorization::from))
     }
 
     pub(super) async fn run(self, remote: &Remote) -> Result<(), GuardianError> {

@@ -165,6 +165,7 @@ impl Case {
             scopes: &self.scopes,
             input_chars: self.input_chars,
             now_unix_seconds: self.now,
+            access: None,
         })
     }
 }

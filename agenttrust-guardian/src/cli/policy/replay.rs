@@ -227,6 +227,7 @@ impl Recorded {
             scopes: &self.scopes,
             input_chars: self.input_chars,
             now_unix_seconds: *now,
+            access: None,
         })
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::super::{Error, Incoming, Outgoing};
 use super::words::Call;
 use super::{Binding, SendError, Way, http_json, json_rpc};
+use crate::domain::Trace;
 
 /// The most that is read of an answer.
 const ANSWER_MAX_BYTES: usize = 4 << 20;
@@ -81,6 +82,11 @@ pub(super) async fn send(
             HeaderValue::from_static(interface.version.as_str()),
         ),
     ]);
+    for (name, value) in call.trace().into_iter().flat_map(Trace::headers) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
     let body = question.body.map_or_else(Bytes::new, |body| body.to_string().into());
     if !body.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));

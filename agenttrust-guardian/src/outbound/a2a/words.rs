@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Handed, SendError, Sent, Update};
+use crate::domain::Trace;
 use crate::domain::task::{Misread, Task, Version, read, v03};
 
 /// The longest id that an agent may know a task by.
@@ -40,6 +41,14 @@ impl Call<'_> {
         match self {
             Self::Send(handed) | Self::Stream(handed) => self.handing(handed, version),
             Self::Get(id) | Self::Cancel(id) | Self::Subscribe(id) => json!({ "id": id }),
+        }
+    }
+
+    /// The trace that goes on at the agent.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        match self {
+            Self::Send(handed) | Self::Stream(handed) => handed.trace.as_ref(),
+            Self::Get(_) | Self::Cancel(_) | Self::Subscribe(_) => None,
         }
     }
 
@@ -228,7 +237,8 @@ mod tests {
             ..Message::of_agent("m1".to_owned(), "")
         };
         let metadata = Map::from_iter([("k".to_owned(), Value::from(1))]);
-        Handed { message, accepted_output_modes: vec!["text/plain".to_owned()], metadata }
+        let accepted_output_modes = vec!["text/plain".to_owned()];
+        Handed { message, accepted_output_modes, metadata, trace: None }
     }
 
     #[test]

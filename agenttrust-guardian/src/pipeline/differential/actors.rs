@@ -403,6 +403,8 @@ impl Actors {
             proof: proven
                 .and_then(|n| self.agents[n].thumbprint.clone())
                 .map(|thumbprint| Proof { thumbprint, once: None }),
+            trace: None,
+            access: None,
             _place: None,
             summary: match chance.below(4) {
                 0 => Some("[0 chars]".to_owned()),

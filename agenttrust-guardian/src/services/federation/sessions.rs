@@ -97,8 +97,7 @@ fn fitting(
 ) -> Option<Arc<SessionEntry>> {
     let now = engine.clock.now();
     let level = terms.provider.row.vouching.trust_level;
-    let fits = |session: &&Arc<SessionEntry>| {
-        let row = &session.row;
+    let fits = |row: &SessionRow| {
         let of_provider = row.federated.as_ref().is_some_and(|federated| {
             federated.provider_id == verified.provider_id && federated.trust_level == level
         });
@@ -107,10 +106,8 @@ fn fitting(
             && row.server_id == server_id
             && row.mode == terms.mode
             && row.ceiling.as_deref() == terms.ceiling.as_deref()
-            && engine.registry.is_open(session, now)
     };
-    let opened = engine.registry.sessions.opened_from(&verified.token_hash, &key.id);
-    opened.iter().find(fits).cloned()
+    engine.registry.open_from((&verified.token_hash, &key.id), now, fits)
 }
 
 /// What session a token that holds opens, as its provider and agent are now.

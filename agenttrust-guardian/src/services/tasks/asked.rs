@@ -45,20 +45,22 @@ pub(super) fn checked(asked: Asked) -> Result<Checked, TaskError> {
     ] {
         check_names(field, names).map_err(invalid)?;
     }
-    if message.role != MessageRole::User {
-        return Err(TaskError::Invalid(
-            "role is the agent's own; a message to an agent has the role of its user: send ROLE_USER (in A2A 0.3: user)"
-                .to_owned(),
-        ));
-    }
+    ensure_of_user(message.role)?;
     check_parts(&message.parts)?;
     let misread = |misread: Misread| TaskError::Invalid(misread.to_string());
     trust::refuse_message(message, "message").map_err(misread)?;
     trust::refuse(&asked.metadata, "metadata").map_err(misread)?;
     let Asked {
-        target_agent_id, message, metadata, spelled, accepted_output_modes, streams, ..
+        target_agent_id,
+        message,
+        metadata,
+        spelled,
+        accepted_output_modes,
+        streams,
+        trace,
+        ..
     } = asked;
-    let body = TaskBody { message, metadata, accepted_output_modes, streams };
+    let body = TaskBody { message, metadata, accepted_output_modes, streams, trace };
     let whole = json!({
         "target": target_agent_id,
         "message": body.message,
@@ -87,6 +89,16 @@ pub(super) fn checked(asked: Asked) -> Result<Checked, TaskError> {
     let mut digest = Sha256::new_with_prefix(&text);
     spelled.add_to(&mut digest);
     Ok(Checked { body, digest: hex::encode(&digest.finalize()) })
+}
+
+fn ensure_of_user(role: MessageRole) -> Result<(), TaskError> {
+    if role == MessageRole::User {
+        return Ok(());
+    }
+    Err(TaskError::Invalid(
+        "role is the agent's own; a message to an agent has the role of its user: send ROLE_USER (in A2A 0.3: user)"
+            .to_owned(),
+    ))
 }
 
 fn check_parts(parts: &[Part]) -> Result<(), TaskError> {
@@ -183,6 +195,7 @@ mod tests {
             spelled: Spelled::default(),
             accepted_output_modes: Vec::new(),
             streams: false,
+            trace: None,
             wait: Duration::ZERO,
         }
     }

@@ -186,6 +186,8 @@ fn check_of(
         summary: Some(format!("[{chars} chars]")),
         task_message: Some(message.id.clone()),
         proof: None,
+        trace: message.body.trace.clone(),
+        access: None,
         _place: None,
     }
 }

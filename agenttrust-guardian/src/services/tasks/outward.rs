@@ -26,7 +26,8 @@ pub(super) async fn handed(
         referred.extend(theirs.and_then(|other| other.upstream).map(|known| known.task_id));
     }
     said.reference_task_ids = referred;
-    Ok(Handed { message: said, accepted_output_modes: body.accepted_output_modes, metadata })
+    let (accepted_output_modes, trace) = (body.accepted_output_modes, body.trace);
+    Ok(Handed { message: said, accepted_output_modes, metadata, trace })
 }
 
 /// How the target names the context: of this task, or of one before it in the same context.

@@ -3,6 +3,7 @@
 use agenttrust::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::{Key, Role};
 use crate::engine::Engine;
 
 /// The claims of a workload's token, beside those that every token has.
@@ -40,6 +41,19 @@ pub(super) struct Confirmation {
 impl Claims {
     pub(super) fn expires_at(&self) -> Option<Timestamp> {
         Timestamp::from_unix_micros(self.exp.checked_mul(1_000_000)?)
+    }
+
+    /// Whether it may be used at `target`: an empty audience means anywhere.
+    pub(super) fn is_for(&self, target: &str) -> bool {
+        self.aud.is_empty() || self.aud.iter().any(|audience| audience == target)
+    }
+
+    /// Whether it may be used by whoever has this key, as a token may that is not bound: where the key says that it is or
+    /// whose gateway it is of; by an admin and the agent itself anywhere.
+    pub(super) fn is_for_key(&self, key: &Key, target: Option<&str>) -> bool {
+        let own = key.role == Role::Admin || key.is_bound_to(&self.agent_id);
+        let mut at = [target, key.gateway.as_deref()].into_iter().flatten();
+        own || self.aud.is_empty() || at.any(|at| self.is_for(at))
     }
 }
 

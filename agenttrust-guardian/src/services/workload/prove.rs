@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use super::verify::{Working, working};
-use crate::domain::{Error, Key};
+use crate::domain::{Error, Key, Permission, Reach};
 use crate::engine::Engine;
 use crate::engine::proof_nonces::For;
 use crate::pipeline::{Once, Proof};
@@ -39,7 +39,10 @@ pub(crate) fn prove(
     presented: Presented<'_>,
     names: &[String],
 ) -> Result<Proof, Error> {
-    let (working, proof) = look_at(engine, key, presented)?;
+    // As far as the key may ask what a token is worth.
+    let access = key.need(Permission::IntrospectTokens)?;
+    let reach = Reach { access, key, named: None };
+    let (working, proof) = look_at(engine, reach, presented)?;
     let claims = &working.claims;
     if claims.agent_id != agent_id {
         return Err(Error::workload_token(
@@ -67,12 +70,12 @@ pub(super) struct Right {
 /// The token and the proof, if both are right and go together.
 pub(super) fn look_at(
     engine: &Engine,
-    key: &Key,
+    reach: Reach<'_>,
     presented: Presented<'_>,
 ) -> Result<(Working, Right), Error> {
     let Presented { token, proof, method, urls } = presented;
     let working =
-        working(engine, key, token).map_err(|why| Error::workload_token(why.to_string()))?;
+        working(engine, reach, token).map_err(|why| Error::workload_token(why.to_string()))?;
     let Some(cnf) = &working.claims.cnf else {
         return Err(Error::workload_token(
             "the workload token is bound to no key, so no proof goes with it; have one issued with a proof of possession",

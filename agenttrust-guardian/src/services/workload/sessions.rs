@@ -3,11 +3,10 @@
 
 use agenttrust::model::{Session, SessionMode, SessionSource};
 
-use super::claims::Claims;
 use super::prove::{Presented, Right, look_at};
 use super::verify::Working;
 use crate::domain::ids::{self, SESSION_PREFIX};
-use crate::domain::{Error, Fingerprint, Key, Reach, Role};
+use crate::domain::{Error, Fingerprint, Reach};
 use crate::engine::Engine;
 use crate::registry::stricter;
 use crate::services::sessions::{shown, start_session};
@@ -19,8 +18,8 @@ use crate::store::{BoundWorkload, SessionRow};
 ///
 /// # Errors
 ///
-/// For a token or a proof that is not right, or was used; forbidden for an agent that the key does not reach, too many where
-/// it has as many sessions as it may have, unavailable where nobody can tell whether the proof was used.
+/// For a token or a proof that is not right, or was used, and for a token of an agent that the key does not reach; too many
+/// where the agent has as many sessions as it may have, unavailable where nobody can tell whether the proof was used.
 pub(crate) async fn begin(
     engine: &Engine,
     reach: Reach<'_>,
@@ -29,10 +28,9 @@ pub(crate) async fn begin(
     mode: Option<SessionMode>,
 ) -> Result<(Session, String), Error> {
     let key = reach.key;
-    let (working, Right { unused, .. }) = look_at(engine, key, presented)?;
+    let (working, Right { unused, .. }) = look_at(engine, reach, presented)?;
     let Working { claims, agent, expires_at } = working;
-    reach.need(&claims.agent_id)?;
-    if !is_for(&claims, key, target) {
+    if !claims.is_for_key(key, target) {
         return Err(Error::workload_token(
             "the workload token is for another audience; have one issued for this server, or send the target that it is for \
              in AgentTrust-Target",
@@ -45,12 +43,9 @@ pub(crate) async fn begin(
     let mode = stricter(mode.unwrap_or(SessionMode::Restricted), SessionMode::Restricted);
     let mode = stricter(mode, agent.floor.mode());
     let now = engine.clock.now();
-    let opened = engine.registry.sessions.opened_from(&token_hash, &key.id);
-    let same = opened
-        .iter()
-        .find(|session| session.row.mode == mode && engine.registry.is_open(session, now));
-    if let Some(session) = same {
-        return Ok((shown(engine, session).await?, thumbprint));
+    let origin = (token_hash.as_str(), key.id.as_str());
+    if let Some(session) = engine.registry.open_from(origin, now, |row| row.mode == mode) {
+        return Ok((shown(engine, &session).await?, thumbprint));
     }
     let workload =
         BoundWorkload { thumbprint: thumbprint.clone(), token_hash, issued_by: claims.key_id };
@@ -74,12 +69,4 @@ pub(crate) async fn begin(
         workload: Some(workload),
     };
     Ok((start_session(engine, key, row).await?, thumbprint))
-}
-
-/// Whether a token of this audience may be used by whoever has this key, as one that is not bound may: one for nobody in
-/// particular anywhere, and by an admin and the agent itself.
-fn is_for(claims: &Claims, key: &Key, target: Option<&str>) -> bool {
-    let own = key.role == Role::Admin || key.is_bound_to(&claims.agent_id);
-    let mut at = [target, key.gateway.as_deref()].into_iter().flatten();
-    own || claims.aud.is_empty() || at.any(|at| claims.aud.iter().any(|audience| audience == at))
 }

@@ -8,9 +8,9 @@ use agenttrust::model::{AgentStatus, CapabilitySet, WimseVerification};
 use serde_json::Value;
 
 use super::claims::{Claims, issuer, trust_domain_of};
-use crate::domain::{Key, Reach};
+use crate::domain::Reach;
 use crate::engine::Engine;
-use crate::jose::{Expected, KeySet, Refusal, Typ, Unverified};
+use crate::jose::{Expected, Refusal, Typ, Unverified};
 use crate::registry::AgentEntry;
 use crate::services::card_keys;
 
@@ -39,6 +39,10 @@ pub(super) enum Why {
     AgentKey,
     /// The API key that it was issued with was revoked.
     IssuedWith,
+    /// It is for another target.
+    Target,
+    /// It is for certain targets, and nobody says at which it is.
+    NoTarget,
 }
 
 impl fmt::Display for Why {
@@ -60,14 +64,20 @@ impl fmt::Display for Why {
             Self::IssuedWith => {
                 "the API key that the token was issued with was revoked; have another one issued"
             }
+            Self::Target => "the token is for another audience than the target; have one issued for it",
+            Self::NoTarget => {
+                "the token is for a certain audience, and it was not said where it is to be used; name the target in \
+                 AgentTrust-Target, or give the key of this gateway the name of one"
+            }
         })
     }
 }
 
-/// The token, if it works now for whoever comes with `key`.
-pub(super) fn working(engine: &Engine, key: &Key, token: &str) -> Result<Working, Why> {
+/// The token, if it works now for whoever has this reach. One of an agent that is out of it is as good as one that this
+/// Guardian never issued: nothing is learned from it of the agent.
+pub(super) fn working(engine: &Engine, reach: Reach<'_>, token: &str) -> Result<Working, Why> {
     let now = engine.clock.now();
-    let claims = signed(engine, token, now)?;
+    let claims = signed(engine, reach, token, now)?;
     let expires_at = claims.expires_at().ok_or(Why::Foreign)?;
     // Here the clock that issued it is asked: no skew is to be made up for.
     if expires_at <= now {
@@ -76,9 +86,8 @@ pub(super) fn working(engine: &Engine, key: &Key, token: &str) -> Result<Working
     if trust_domain_of(&claims.sub) != Some(&engine.settings.trust_domain) {
         return Err(Why::TrustDomain);
     }
-    // What is another organisation's is as good as none.
-    let agent = engine.registry.agents.get(&key.org_id, &claims.agent_id);
-    let agent = agent.filter(|_| claims.org_id == key.org_id).ok_or(Why::NoAgent)?;
+    let agent = engine.registry.agents.get(&reach.key.org_id, &claims.agent_id);
+    let agent = agent.ok_or(Why::NoAgent)?;
     if agent.agent.status != AgentStatus::Active {
         return Err(Why::NotActive);
     }
@@ -92,8 +101,8 @@ pub(super) fn working(engine: &Engine, key: &Key, token: &str) -> Result<Working
     Ok(Working { claims, agent, expires_at })
 }
 
-/// What the token says, if this Guardian signed it.
-fn signed(engine: &Engine, token: &str, now: Timestamp) -> Result<Claims, Why> {
+/// What the token says, if this Guardian signed it and its agent is within reach.
+fn signed(engine: &Engine, reach: Reach<'_>, token: &str, now: Timestamp) -> Result<Claims, Why> {
     let refused = |refusal: Refusal| {
         tracing::debug!(%refusal, "a workload token is not taken");
         match refusal {
@@ -103,28 +112,41 @@ fn signed(engine: &Engine, token: &str, now: Timestamp) -> Result<Claims, Why> {
         }
     };
     let token = Unverified::read(token).map_err(refused)?;
-    // Members that are texts always serialise.
-    let keys = serde_json::to_vec(&card_keys::published(engine)).unwrap_or_default();
-    let keys = KeySet::parse(&keys).map_err(|_| Why::KeyRotated)?;
     let issuer = issuer(engine);
     let expected = Expected { issuer: &issuer, audiences: &[], typ: Typ::Workload, now };
-    let claims = keys.verify(&token, &expected).map_err(refused)?;
-    serde_json::from_value(Value::Object(claims.all)).map_err(|_| Why::Foreign)
+    // That it has expired is said of one that is right in all else, and is told to those alone who reach its agent.
+    let (claims, ended) = match card_keys::verify(engine, &token, &expected) {
+        Ok(claims) => (claims.all, Ok(())),
+        Err(refusal) if refusal.is_expired() => (token.claims().clone(), Err(refused(refusal))),
+        Err(refusal) => return Err(refused(refusal)),
+    };
+    let claims: Claims = serde_json::from_value(Value::Object(claims)).map_err(|_| Why::Foreign)?;
+    if claims.org_id != reach.key.org_id || !reach.covers(&claims.agent_id) {
+        return Err(Why::Foreign);
+    }
+    ended.map(|()| claims)
 }
 
-/// Says what a token is worth to whoever comes with it, of a trust domain where one is named. One of an agent that the
-/// caller does not reach is as good as none.
+/// Says what a token is worth to whoever comes with it: of a trust domain and at a target, where these are named.
 pub(crate) fn verify(
     engine: &Engine,
     reach: Reach<'_>,
     token: &str,
     trust_domain: Option<&str>,
+    target: Option<&str>,
 ) -> WimseVerification {
     let mut said = WimseVerification::default();
-    let working = working(engine, reach.key, token);
-    let working = working.and_then(|it| match reach.covers(&it.claims.agent_id) {
-        true => Ok(it),
-        false => Err(Why::NoAgent),
+    let working = working(engine, reach, token).and_then(|working| {
+        let claims = &working.claims;
+        let of = trust_domain_of(&claims.sub);
+        if trust_domain.is_some_and(|wanted| of != Some(wanted)) {
+            return Err(Why::TrustDomain);
+        }
+        match target {
+            Some(target) if !claims.is_for(target) => Err(Why::Target),
+            None if !claims.is_for_key(reach.key, None) => Err(Why::NoTarget),
+            _ => Ok(working),
+        }
     });
     let Working { claims, agent, .. } = match working {
         Ok(working) => working,
@@ -133,16 +155,13 @@ pub(crate) fn verify(
             return said;
         }
     };
-    let of = trust_domain_of(&claims.sub);
-    if trust_domain.is_some_and(|wanted| of != Some(wanted)) {
-        said.reason = Some(Why::TrustDomain.to_string());
-        return said;
-    }
     said.valid = true;
-    said.trust_domain = of.map(str::to_owned);
+    said.trust_domain = trust_domain_of(&claims.sub).map(str::to_owned);
     said.capabilities = still(&claims, &agent);
     said.agent_id = Some(claims.agent_id);
     said.workload_id = Some(claims.sub);
+    said.audience = claims.aud;
+    said.key_thumbprint = claims.cnf.map(|cnf| cnf.jkt);
     said
 }
 

@@ -18,11 +18,15 @@ const WITHDRAW: &str = "UPDATE approvals SET status = 'expired', expires_at = $2
                         WHERE task_message <> '' AND task_message IN \
                         (SELECT id FROM task_messages WHERE task_id = $1 AND phase = 'ended') \
                         AND status IN ('pending', 'approved') AND uses = 0 RETURNING id, org_id";
+// What somebody asked for and wants no more.
+const CANCEL: &str = "UPDATE approvals SET status = 'expired', expires_at = $3, decision_reason = $4, input = NULL \
+                      WHERE id = $1 AND org_id = $2 AND status = 'pending' AND expires_at > $3";
 // What is over cannot come back, so nothing that is found here is needed by anybody who decides.
 const OVER: &str = "SELECT id FROM approvals WHERE status IN ('denied', 'expired', 'consumed') \
                     AND expires_at < $1 ORDER BY id LIMIT $2";
 const FORGET_ASKERS: &str = "DELETE FROM approval_askers WHERE approval_id = $1";
 const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE approval_id = $1";
+const FORGET_REQUESTS: &str = "DELETE FROM access_requests WHERE approval_id = $1";
 const FORGET: &str = "DELETE FROM approvals WHERE id = $1";
 
 impl Store {
@@ -36,6 +40,27 @@ impl Store {
             let ids: Vec<(String,)> =
                 query(EXPIRED_AT).bind(agent_id).bind(now.unix_micros()).fetch_all(&db).await?;
             Ok(ids.into_iter().map(|(id,)| id).collect())
+        })
+        .await
+    }
+
+    /// Cancels a pending approval of this organisation; `false` when it is not pending any more.
+    pub(crate) async fn cancel_approval(
+        &self,
+        id: String,
+        org_id: String,
+        why: String,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            let cancel = query(CANCEL).bind(&id).bind(&org_id).bind(now.unix_micros()).bind(why);
+            if cancel.execute(&mut transaction).await? != 1 {
+                return Ok(false);
+            }
+            note(&mut transaction, Kind::Approval, &org_id, &id, now).await?;
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }
@@ -83,6 +108,7 @@ impl Store {
             for (id,) in &over {
                 query(FORGET_ASKERS).bind(id).execute(&mut transaction).await?;
                 query(FORGET_VOTES).bind(id).execute(&mut transaction).await?;
+                query(FORGET_REQUESTS).bind(id).execute(&mut transaction).await?;
                 query(FORGET).bind(id).execute(&mut transaction).await?;
             }
             transaction.commit().await?;

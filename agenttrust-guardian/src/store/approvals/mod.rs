@@ -9,6 +9,7 @@ mod kin;
 mod listing;
 mod outcomes;
 mod settling;
+mod waiting;
 
 use std::time::Duration;
 

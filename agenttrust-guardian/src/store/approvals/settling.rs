@@ -14,7 +14,7 @@ use super::super::row::from_row;
 use super::super::{Transaction, outbox, to_json, unreadable};
 use super::kin::votes;
 use super::{ApprovalRow, Raw, Store, StoreError, columns, find, micros};
-use crate::domain::{Event, Fingerprint};
+use crate::domain::{Elevating, Event, Fingerprint, Unserved};
 
 /// How many approvals of one agent may be pending at once.
 const PENDING_MOST: i64 = 20;
@@ -199,6 +199,8 @@ pub(crate) struct Held {
     pub(crate) charged_at: Timestamp,
     /// The message of a task that is checked: what it uses is kept with it, and serves no other.
     pub(crate) task_message: Option<String>,
+    /// How an evaluation of AuthZEN comes by an approval. Every other check uses the one that it falls under, or opens one.
+    pub(crate) elevating: Option<Elevating>,
 }
 
 /// What a held check gets.
@@ -210,6 +212,10 @@ pub(crate) enum Settled {
     Waiting(ApprovalRow),
     /// One was approved, and this check has used it.
     Used(ApprovalRow),
+    /// One was approved, and is not used by those who ask for one.
+    Ready(ApprovalRow),
+    /// It needs one; why the one that was presented does not serve.
+    Needed(Option<Unserved>),
     /// One was denied, and the denial still holds.
     Denied(ApprovalRow),
     /// None is opened, or one that was approved is not used: the call has no room in a budget.
@@ -266,22 +272,23 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held { approval: wanted, askers, check_id, now, charges, charged_at, task_message } = held;
+    let Held {
+        approval: wanted,
+        askers,
+        check_id,
+        now,
+        charges,
+        charged_at,
+        task_message,
+        elevating,
+    } = held;
     let task_message = task_message.unwrap_or_default();
     let at = now.unix_micros();
-    // Memory may not know yet. Who is revoked gets nothing more, and nobody is asked in vain.
-    let (standing,): (String,) =
-        query(STANDING).bind(&wanted.agent_id).fetch_one(&mut *transaction).await?;
-    if standing != AgentStatus::Active.as_str() {
+    if !is_active(transaction, &wanted.agent_id).await? {
         return Ok(Settled::Inactive);
     }
     wanted.bind_exactly(EXPIRE_SAME).bind(at).execute(&mut *transaction).await?;
-    let denied: Option<Raw> =
-        wanted.bind(FIND_DENIED).bind(at).bind(own_votes).fetch_optional(&mut *transaction).await?;
-    if let Some(row) = denied {
-        return Ok(Settled::Denied(row.at(now)?));
-    }
-    if let Some(denied) = denied_to_giver(transaction, &wanted, now).await? {
+    if let Some(denied) = denied(transaction, &wanted, own_votes, now).await? {
         return Ok(denied);
     }
     // What a delegation lets through never comes back, so nobody is asked in vain.
@@ -289,42 +296,57 @@ async fn settle(
     if let Some(spent) = budgets::spent(transaction, of_delegations, charged_at).await? {
         return Ok(Settled::OutOfBudget(spent));
     }
-    for asker in &askers {
-        wanted
-            .bind_exactly(ADD_ASKER_TO_SAME)
-            .bind(at)
-            .bind(asker)
-            .execute(&mut *transaction)
-            .await?;
+    if elevating == Some(Elevating::Told) {
+        return Ok(Settled::Needed(None));
     }
-    let same: Option<Raw> = wanted
-        .bind_exactly(FIND_SAME)
-        .bind(at)
-        .bind(i64::from(wanted.quorum))
-        .bind(micros(wanted.window))
-        .bind(own_votes)
-        .bind(&task_message)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    for asker in &askers {
+        let add = wanted.bind_exactly(ADD_ASKER_TO_SAME).bind(at).bind(asker);
+        add.execute(&mut *transaction).await?;
+    }
+    let same = find_same(transaction, (&wanted, &task_message), own_votes, now).await?;
+    if let Some(Elevating::Presented(id)) = &elevating
+        && same.as_ref().is_none_or(|row| row.approval.id != *id || !is_approved(row))
+    {
+        let found = find(&mut *transaction, id, &wanted.org_id, own_votes, now).await?;
+        return Ok(Settled::Needed(Some(unserved(found.as_ref(), &wanted))));
+    }
     let Some(row) = same else {
         let wanted = (wanted, task_message);
         return open_approval(transaction, wanted, askers, own_votes, now).await;
     };
-    let row = row.at(now)?;
     if row.approval.status == ApprovalStatus::Pending {
         return Ok(Settled::Waiting(row));
     }
+    if elevating == Some(Elevating::Requested) {
+        return Ok(Settled::Ready(row));
+    }
     let once = row.single_use || wanted.single_use;
-    let done = query(if once { CONSUME } else { USE })
-        .bind(&row.approval.id)
-        .bind(check_id)
-        .bind(at)
-        .execute(&mut *transaction)
-        .await?;
-    if done == 1 {
-        Ok(Settled::Used(row))
-    } else {
-        Err(unreadable("status", "an approval changed inside its own transaction"))
+    let used = query(if once { CONSUME } else { USE }).bind(&row.approval.id);
+    match used.bind(check_id).bind(at).execute(&mut *transaction).await? {
+        1 => Ok(Settled::Used(row)),
+        _ => Err(unreadable("status", "an approval changed inside its own transaction")),
+    }
+}
+
+fn is_approved(row: &ApprovalRow) -> bool {
+    row.approval.status == ApprovalStatus::Approved
+}
+
+/// Why the approval that was presented does not serve what is `wanted`. One of another agent is as good as none.
+fn unserved(found: Option<&ApprovalRow>, wanted: &NewApproval) -> Unserved {
+    let own = found.map(|row| &row.approval).filter(|approval| {
+        approval.agent_id == wanted.agent_id && approval.bound_to == wanted.bound_to
+    });
+    let Some(approval) = own else { return Unserved::Unverifiable };
+    let is_the_same = approval.session_id == wanted.session_id
+        && approval.action_name == wanted.tool
+        && approval.action_effect == wanted.effect
+        && approval.scopes == wanted.scopes
+        && approval.input_digest.as_ref() == Some(&wanted.bound_value);
+    match approval.status {
+        ApprovalStatus::Pending | ApprovalStatus::Denied => Unserved::Unverifiable,
+        _ if !is_the_same => Unserved::OutOfScope,
+        _ => Unserved::Over,
     }
 }
 
@@ -391,6 +413,29 @@ async fn open_approval(
     }
 }
 
+/// Whether the agent may have anything approved. Memory may not know yet: who is revoked gets nothing more, and nobody is
+/// asked in vain.
+async fn is_active(transaction: &mut Transaction, agent_id: &str) -> Result<bool, sqlx::Error> {
+    let standing = query(STANDING).bind(agent_id);
+    let (standing,): (String,) = standing.fetch_one(&mut *transaction).await?;
+    Ok(standing == AgentStatus::Active.as_str())
+}
+
+/// Whether the same was denied, to the agent that asks or to one for which it does, and the denial holds.
+async fn denied(
+    transaction: &mut Transaction,
+    wanted: &NewApproval,
+    own_votes: bool,
+    now: Timestamp,
+) -> Result<Option<Settled>, sqlx::Error> {
+    let find = wanted.bind(FIND_DENIED).bind(now.unix_micros()).bind(own_votes);
+    let denied: Option<Raw> = find.fetch_optional(&mut *transaction).await?;
+    match denied {
+        Some(row) => Ok(Some(Settled::Denied(row.at(now)?))),
+        None => denied_to_giver(transaction, wanted, now).await,
+    }
+}
+
 /// Whether the same was denied to an agent for which it is asked: that one does not ask again through another. It is
 /// not so the other way round, or an agent could take from those for which it acts what they may ask for.
 async fn denied_to_giver(
@@ -414,6 +459,24 @@ async fn denied_to_giver(
         }
     }
     Ok(None)
+}
+
+/// The approval of just this, pending or approved.
+async fn find_same(
+    transaction: &mut Transaction,
+    (wanted, task_message): (&NewApproval, &str),
+    own_votes: bool,
+    now: Timestamp,
+) -> Result<Option<ApprovalRow>, sqlx::Error> {
+    let find = wanted
+        .bind_exactly(FIND_SAME)
+        .bind(now.unix_micros())
+        .bind(i64::from(wanted.quorum))
+        .bind(micros(wanted.window))
+        .bind(own_votes)
+        .bind(task_message);
+    let same: Option<Raw> = find.fetch_optional(&mut *transaction).await?;
+    same.map(|row| row.at(now)).transpose()
 }
 
 async fn find_unused(

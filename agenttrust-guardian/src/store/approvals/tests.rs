@@ -36,6 +36,7 @@ fn held(id: &str, window: Duration, now: Timestamp) -> Held {
         charges: Vec::new(),
         charged_at: now,
         task_message: None,
+        elevating: None,
     }
 }
 

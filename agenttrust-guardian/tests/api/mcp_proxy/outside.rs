@@ -12,6 +12,11 @@ use super::{House, Said, Speaks, call, read};
 const PROVIDERS: &str = "/api/v1/federation/providers";
 
 impl House {
+    /// One that was told under which address it is reached.
+    async fn known(speaks: Speaks, tools: &[&str]) -> Self {
+        Self::with(speaks, tools, |builder| builder.public_url("http://localhost")).await
+    }
+
     /// Takes the tokens of an issuer by these rules; returns the id of the provider.
     async fn trusts(&self, issuer: &Issuer, level: &str, rules: Value) -> String {
         let body = json!({
@@ -44,7 +49,7 @@ fn challenge(said: &Said) -> &str {
 
 #[tokio::test]
 async fn agent_from_outside_is_checked_in_the_one_session_that_its_token_opens() {
-    let house = House::of(Speaks::Legacy, &["echo", "delete_all"]).await;
+    let house = House::known(Speaks::Legacy, &["echo", "delete_all"]).await;
     let issuer = Issuer::start().await;
     let rule = json!({ "subject": "ada", "agent_id": house.agent });
     house.trusts(&issuer, "medium", json!([rule])).await;
@@ -72,7 +77,7 @@ async fn agent_from_outside_is_checked_in_the_one_session_that_its_token_opens()
 
 #[tokio::test]
 async fn token_that_does_not_do_is_401_whatever_it_is_and_says_where_to_go() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let house = House::known(Speaks::Legacy, &["echo"]).await;
     let (issuer, stranger) = (Issuer::start().await, Issuer::start().await);
     house.trusts(&issuer, "high", json!([{ "agent_id": house.agent }])).await;
     let address = house.address();
@@ -112,7 +117,7 @@ async fn token_that_does_not_do_is_401_whatever_it_is_and_says_where_to_go() {
 
 #[tokio::test]
 async fn provider_is_named_where_the_server_is_described_and_the_end_of_it_is_the_end_of_all() {
-    let house = House::of(Speaks::Legacy, &["echo", "hang"]).await;
+    let house = House::known(Speaks::Legacy, &["echo", "hang"]).await;
     let issuer = Issuer::start().await;
     let described = async || {
         let path = format!("/.well-known/oauth-protected-resource/mcp/{}", house.server);
@@ -137,16 +142,23 @@ async fn token_is_for_no_address_that_only_its_sender_speaks_of() {
     let house = House::of(Speaks::Legacy, &["echo"]).await;
     let issuer = Issuer::start().await;
     house.trusts(&issuer, "high", json!([{ "agent_id": house.agent }])).await;
-    let elsewhere = format!("http://elsewhere.example/mcp/{}", house.server);
-    let token = issuer.token("ada", json!({ "aud": elsewhere }));
-    let said = house.calls_with(&token, "echo", &[("host", "elsewhere.example")]).await;
-    said.refused(401, -32600, "public-url");
+    // Not for this machine's own either, where it is not known who asks.
+    for host in ["elsewhere.example", "localhost", "127.0.0.1:8080", "[::1]", "what ever", ""] {
+        let named = if matches!(host, "what ever" | "") { "localhost" } else { host };
+        let aud = format!("http://{named}/mcp/{}", house.server);
+        let token = issuer.token("ada", json!({ "aud": aud }));
+        let said = house.calls_with(&token, "echo", &[("host", host)]).await;
+        said.refused(401, -32600, "public-url");
+        let path = format!("/.well-known/oauth-protected-resource/mcp/{}", house.server);
+        let described = house.api.with(&[("host", host)]).get(&path, "").await.ok();
+        assert!(described.body.get("authorization_servers").is_none(), "{host}: {described:?}");
+    }
     assert_eq!(house.upstream.called(), [""; 0]);
 }
 
 #[tokio::test]
 async fn rule_that_is_changed_holds_for_the_next_message() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let house = House::known(Speaks::Legacy, &["echo"]).await;
     let issuer = Issuer::start().await;
     let provider = house.trusts(&issuer, "high", json!([{ "agent_id": house.agent }])).await;
     let token = issuer.token("ada", json!({ "aud": house.address() }));
@@ -166,7 +178,7 @@ async fn rule_that_is_changed_holds_for_the_next_message() {
 
 #[tokio::test]
 async fn flood_of_forged_tokens_costs_their_issuer_little_and_others_nothing() {
-    let house = House::of(Speaks::Legacy, &["echo"]).await;
+    let house = House::known(Speaks::Legacy, &["echo"]).await;
     let issuer = Issuer::start().await;
     house.trusts(&issuer, "high", json!([{ "agent_id": house.agent }])).await;
     let good = issuer.token("ada", json!({ "aud": house.address() }));
@@ -217,7 +229,10 @@ async fn hang_in_place_of(issuer: &mut Issuer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_who_wait_for_keys_take_no_place_of_a_caller_whose_key_is_known() {
-    let house = House::with(Speaks::Legacy, &["echo"], |builder| builder.max_requests(64)).await;
+    let house = House::with(Speaks::Legacy, &["echo"], |builder| {
+        builder.public_url("http://localhost").max_requests(64)
+    })
+    .await;
     let mut issuer = Issuer::start().await;
     house.trusts(&issuer, "high", json!([{ "agent_id": house.agent }])).await;
     let good = issuer.token("ada", json!({ "aud": house.address() }));

@@ -37,7 +37,7 @@ impl House {
 
 #[tokio::test]
 async fn agent_from_outside_sends_a_task_and_sees_its_own_alone() {
-    let house = House::new().await;
+    let house = House::with(|builder| builder.public_url("http://localhost")).await;
     let issuer = Issuer::start().await;
     let (other, _) = house.api.worker().await;
     let rules = json!([
@@ -70,7 +70,7 @@ async fn agent_from_outside_sends_a_task_and_sees_its_own_alone() {
 
 #[tokio::test]
 async fn agent_is_described_to_clients_of_oauth_once_its_card_is_published() {
-    let house = House::new().await;
+    let house = House::with(|builder| builder.public_url("http://localhost")).await;
     let issuer = Issuer::start().await;
     house.trusts(&issuer, json!([{ "agent_id": house.source }])).await;
     let described = format!("/.well-known/oauth-protected-resource/a2a/agents/{}", house.target);

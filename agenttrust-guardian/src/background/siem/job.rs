@@ -1,0 +1,284 @@
+//! One destination's way: what it is owed is gathered, sent when it is due, and crossed out.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use agenttrust::{Timestamp, background};
+use tokio::sync::watch;
+
+use super::alive;
+use super::backlog::Cursors;
+use super::batch::{self, Verdict};
+use super::ears::Ears;
+use super::held::Held;
+use super::sending::{Sending, lease_of, renewed_after};
+use crate::audit::AuditError;
+use crate::background::jobs::Job;
+use crate::engine::Engine;
+use crate::outbound::siem::Delivery;
+use crate::store::{SiemStep, StoreError};
+
+/// How long to wait after a trouble of the database.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+/// How long others are given between two looks through a long log.
+const GIVES_WAY: Duration = Duration::from_millis(5);
+/// How often to look whether anything is owed to a destination that is put off.
+const PEEKED_EVERY: Duration = Duration::from_secs(1);
+/// How many rows that are owed to nobody are passed over until that is kept ...
+const PASSED_OVER_MOST: usize = 5_000;
+/// ... and how long.
+const PASSED_OVER_FOR: Duration = Duration::from_secs(30);
+
+/// Why a step was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+/// What a step comes to.
+enum Step {
+    Next(Next),
+    /// So many events are to be sent, where as many as `most` are sent at once.
+    Send {
+        sending: Box<Sending>,
+        count: usize,
+        most: usize,
+    },
+}
+
+/// What to do next.
+enum Next {
+    /// The next one, at once.
+    Again,
+    /// The next one after this time, or when something is heard.
+    Wait { most: Duration, for_rows: bool },
+    /// Nothing: it is another replica's, paused or gone.
+    End,
+}
+
+/// Goes on until the destination is paused, gone or another replica's, or the Guardian closes.
+pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<Cursors>) {
+    let Some(held) = alive(&engine) else { return };
+    let mut ears = Ears::new(&held, others);
+    drop(held);
+    let changes = *ears.changes.borrow();
+    let mut work = Work { id: job.id.clone(), held: None, changes, at_once: usize::MAX };
+    let mut troubled = false;
+    while let Some(engine) = alive(&engine) {
+        let next = match work.turn(engine, &mut ears).await {
+            Ok(next) => {
+                troubled = false;
+                next
+            }
+            Err(error) => {
+                if !troubled {
+                    let id = &job.id;
+                    tracing::warn!(%error, destination_id = id, "events cannot be sent; trying again");
+                    troubled = true;
+                }
+                work.held = None;
+                Next::Wait { most: AFTER_TROUBLE, for_rows: false }
+            }
+        };
+        match next {
+            Next::Again => {}
+            Next::Wait { most, for_rows } => ears.wait(most, for_rows).await,
+            Next::End => break,
+        }
+    }
+    if let Some(engine) = engine.upgrade() {
+        engine.siem.left(&job.id);
+        work.give_back(&engine).await;
+    }
+}
+
+struct Work {
+    id: String,
+    held: Option<Held>,
+    /// How many changes of destinations it has looked after.
+    changes: u64,
+    /// How many events are sent at once at most: fewer after a batch was refused, until the bad one is found.
+    at_once: usize,
+}
+
+impl Work {
+    async fn turn(&mut self, engine: Arc<Engine>, ears: &mut Ears) -> Result<Next, Trouble> {
+        let (sending, count, most) = match self.step(&engine, ears).await? {
+            Step::Next(next) => return Ok(next),
+            Step::Send { sending, count, most } => (sending, count, most),
+        };
+        let weak = Arc::downgrade(&engine);
+        drop(engine);
+        let Some(held) = &mut self.held else { return Ok(Next::End) };
+        let events = held.backlog.events().get(..count).unwrap_or_default();
+        let told = (ears.changes.clone(), ears.closing.clone());
+        let delivery = sending.send(&weak, &held.row, events, told).await;
+        let Some(engine) = alive(&weak) else { return Ok(Next::End) };
+        match delivery {
+            None => self.follow(&engine, Verdict::Lost, most),
+            Some(delivery) => {
+                let verdict = batch::settle(&engine, held, count, delivery).await?;
+                self.follow(&engine, verdict, most);
+            }
+        }
+        Ok(Next::Again)
+    }
+
+    async fn step(&mut self, engine: &Engine, ears: &mut Ears) -> Result<Step, Trouble> {
+        let now = engine.clock.now();
+        // Not by what was heard: whoever waits for a change has heard of it.
+        let changes = *ears.changes.borrow_and_update();
+        let was_changed = std::mem::replace(&mut self.changes, changes) != changes;
+        self.lease(engine, was_changed, now).await?;
+        let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
+        let heads = ears.heads(&engine.settings.log);
+        let most = self.at_once.min(held.batch_size());
+        if let Some(left) = held.is_put_off(now) {
+            held.peek(engine, &heads, now).await?;
+            let most = left.min(now.until(held.renewed_at));
+            let most = if held.owed_since.is_none() { most.min(PEEKED_EVERY) } else { most };
+            return Ok(Step::Next(Next::Wait { most, for_rows: false }));
+        }
+        if let Err(wrong) = &held.wanted {
+            let wrong = wrong.clone();
+            return self.not_sent(engine, 0, wrong, most).await;
+        }
+        let unseen = held.look(engine, &heads, most, now).await?;
+        held.stands(engine);
+        if held.backlog.is_due(most, held.flush(), now) {
+            return self.begin(engine, most).await;
+        }
+        self.wait(engine, unseen, most, now).await.map(Step::Next)
+    }
+
+    /// Gets ready to send what is due.
+    async fn begin(&mut self, engine: &Engine, most: usize) -> Result<Step, Trouble> {
+        let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
+        let count = held.backlog.events().len().min(most);
+        if count == 0 {
+            let verdict = batch::set_unsendable_aside(engine, held).await?;
+            self.follow(engine, verdict, most);
+            return Ok(Step::Next(Next::Again));
+        }
+        match Sending::to(engine, &held.row) {
+            Ok(sending) => Ok(Step::Send { sending: Box::new(sending), count, most }),
+            Err(wrong) => self.not_sent(engine, count, wrong, most).await,
+        }
+    }
+
+    /// Puts off what cannot be sent as things are.
+    async fn not_sent(
+        &mut self,
+        engine: &Engine,
+        count: usize,
+        reason: String,
+        most: usize,
+    ) -> Result<Step, Trouble> {
+        let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
+        let later = Delivery::Later { status: None, retry_after: None, reason };
+        let verdict = batch::settle(engine, held, count, later).await?;
+        self.follow(engine, verdict, most);
+        Ok(Step::Next(Next::Again))
+    }
+
+    /// Says how long to wait where nothing is due, and what is to be kept before.
+    async fn wait(
+        &mut self,
+        engine: &Engine,
+        unseen: usize,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Next, Trouble> {
+        let Some(held) = &mut self.held else { return Ok(Next::End) };
+        let passed_over = held.backlog.passed_over();
+        let is_long = passed_over > 0 && held.kept_at.until(now) >= PASSED_OVER_FOR;
+        if passed_over >= PASSED_OVER_MOST || is_long {
+            return self.pass_over(engine, now).await;
+        }
+        let holds = held.backlog.events().len();
+        if unseen > 0 && (holds == 0 || holds.saturating_add(unseen) >= most) {
+            background::sleep(GIVES_WAY).await;
+            return Ok(Next::Again);
+        }
+        let mut most = now.until(held.renewed_at);
+        if let Some(since) = held.backlog.since() {
+            most = most.min(now.until(since.saturating_add(held.flush())));
+        } else if passed_over > 0 {
+            most = most.min(now.until(held.kept_at.saturating_add(PASSED_OVER_FOR)));
+        }
+        Ok(Next::Wait { most, for_rows: true })
+    }
+
+    /// Takes the lease, or renews it where it is time. Without it nothing is held.
+    async fn lease(
+        &mut self,
+        engine: &Engine,
+        anew: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.held.as_ref().is_some_and(|held| !anew && held.renewed_at > now) {
+            return Ok(());
+        }
+        let (id, owner) = (self.id.clone(), engine.siem.owner());
+        let until = now.saturating_add(lease_of(engine));
+        let leased = engine.background_store.lease_destination(id, owner, now, until).await?;
+        let Some((row, cursors)) = leased else {
+            self.held = None;
+            return Ok(());
+        };
+        // Where it was another's meanwhile, or was changed, what is held is not what is owed.
+        let is_same = |held: &Held| held.row.epoch == row.epoch && *held.backlog.kept() == cursors;
+        let mut held = match self.held.take().filter(is_same) {
+            Some(held) => Held { row, ..held },
+            None => Held::new(row, cursors, now),
+        };
+        held.renewed_at = now.saturating_add(renewed_after(engine));
+        self.held = Some(held);
+        Ok(())
+    }
+
+    /// Lets another replica have it at once.
+    async fn give_back(&self, engine: &Engine) {
+        if !engine.settings.has_replicas || !*engine.closing.borrow() {
+            return;
+        }
+        let (id, owner, now) = (self.id.clone(), engine.siem.owner(), engine.clock.now());
+        // Where that fails the lease ends by itself.
+        let _ = engine.background_store.lease_destination(id, owner, now, now).await;
+    }
+
+    /// Keeps that rows were looked at that are owed to nobody.
+    async fn pass_over(&mut self, engine: &Engine, now: Timestamp) -> Result<Next, Trouble> {
+        let Some(held) = &mut self.held else { return Ok(Next::End) };
+        let cursors = held.backlog.cursors_after(0);
+        let step = SiemStep { cursors: cursors.clone(), record: None, set_aside: Vec::new() };
+        if batch::keep(engine, held, step).await? {
+            held.backlog.sent(0, cursors, now);
+            held.kept_at = now;
+        } else {
+            self.held = None;
+        }
+        Ok(Next::Again)
+    }
+
+    /// Takes over what came of a batch, where as many as `most` were sent at once.
+    fn follow(&mut self, engine: &Engine, verdict: Verdict, most: usize) {
+        let Some(held) = &mut self.held else { return };
+        match verdict {
+            Verdict::Went => {
+                held.row.attempts = 0;
+                held.row.failing_since = None;
+                held.owed_since = None;
+                held.kept_at = engine.clock.now();
+                self.at_once = most.saturating_mul(2);
+            }
+            // The bad one is in the first half or in the second.
+            Verdict::TooMany { count } => self.at_once = count.div_ceil(2),
+            Verdict::PutOff => {}
+            Verdict::Lost => self.held = None,
+        }
+    }
+}

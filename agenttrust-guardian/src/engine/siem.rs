@@ -1,0 +1,140 @@
+//! What is known here of how destinations of events stand: how far behind they are, and that one was changed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+use tokio::sync::watch;
+
+use crate::domain::ids;
+use crate::metrics::SiemNumbers;
+
+/// How the destinations of this Guardian stand.
+#[derive(Debug)]
+pub(crate) struct SiemProgress {
+    /// Counts changes of them, so that the loops look at once.
+    changed: watch::Sender<u64>,
+    known: Mutex<HashMap<String, Standing>>,
+    /// Whose a destination is that this Guardian delivers to.
+    owner: String,
+}
+
+/// How one of them stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Whether its last delivery failed.
+    pub(crate) is_failing: bool,
+    /// When the oldest event that it is owed was written; `None` within where it is owed nothing, and `None` where
+    /// another replica delivers to it.
+    pub(crate) owed_since: Option<Option<Timestamp>>,
+}
+
+impl SiemProgress {
+    /// Of the Guardian that writes this log. Among several it is another owner after each start: two that have one name,
+    /// as while one takes over from the other, must not deliver at once. One that is alone goes on at once after a crash.
+    pub(crate) fn new(log: &str, has_replicas: bool) -> Self {
+        let owner = match has_replicas {
+            true => ids::new(&format!("{log}/")),
+            false => log.to_owned(),
+        };
+        Self { changed: watch::Sender::new(0), known: Mutex::default(), owner }
+    }
+
+    /// Whose a destination is that this Guardian delivers to.
+    pub(crate) fn owner(&self) -> String {
+        self.owner.clone()
+    }
+
+    /// Says that a destination was made, changed, removed or sent back, so that the loops look at once.
+    pub(crate) fn changed(&self) {
+        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    /// Hears of every change from here on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Takes over which destinations there are that are not paused, and which of them fail.
+    pub(crate) fn listed(&self, destinations: impl Iterator<Item = (String, bool)>) {
+        let mut known = self.known();
+        let listed = destinations.map(|(id, is_failing)| {
+            let before = known.get(&id).copied().unwrap_or_default();
+            // Who delivers to it knows better.
+            let is_failing =
+                if before.owed_since.is_some() { before.is_failing } else { is_failing };
+            (id, Standing { is_failing, ..before })
+        });
+        *known = listed.collect();
+    }
+
+    /// Notes how one stands that this Guardian delivers to.
+    pub(crate) fn stands(&self, id: &str, owed_since: Option<Timestamp>, is_failing: bool) {
+        let standing = Standing { is_failing, owed_since: Some(owed_since) };
+        self.known().insert(id.to_owned(), standing);
+    }
+
+    /// Notes that this Guardian does not deliver to it any more.
+    pub(crate) fn left(&self, id: &str) {
+        if let Some(standing) = self.known().get_mut(id) {
+            standing.owed_since = None;
+        }
+    }
+
+    /// For how long it is owed something at `now`; zero where it is owed nothing, `None` where this Guardian does not
+    /// deliver to it.
+    pub(crate) fn lag(&self, id: &str, now: Timestamp) -> Option<Duration> {
+        self.known().get(id).copied().and_then(|standing| standing.lag(now))
+    }
+
+    /// How all of them stand at `now`.
+    pub(crate) fn numbers(&self, now: Timestamp) -> SiemNumbers {
+        let known = self.known();
+        SiemNumbers {
+            destinations: known.len(),
+            failing: known.values().filter(|standing| standing.is_failing).count(),
+            lag: known.values().filter_map(|standing| standing.lag(now)).max().unwrap_or_default(),
+        }
+    }
+
+    /// What is written under this lock is whole after every step.
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standing {
+    fn lag(self, now: Timestamp) -> Option<Duration> {
+        Some(self.owed_since?.map_or(Duration::ZERO, |since| since.until(now)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lag_is_that_of_the_destination_that_is_most_behind() {
+        let progress = SiemProgress::new("", false);
+        let now = Timestamp::now();
+        let ago = |seconds| crate::clock::before(now, Duration::from_secs(seconds));
+        assert_eq!(progress.numbers(now), SiemNumbers::default());
+        progress.listed(["a", "b", "c"].into_iter().map(|id| (id.to_owned(), id == "c")));
+        progress.stands("a", Some(ago(7)), true);
+        progress.stands("b", None, false);
+        let lag = Duration::from_secs(7);
+        assert_eq!(progress.numbers(now), SiemNumbers { destinations: 3, failing: 2, lag });
+        assert_eq!(progress.lag("a", now), Some(lag));
+        assert_eq!(progress.lag("b", now), Some(Duration::ZERO));
+        assert_eq!((progress.lag("c", now), progress.lag("d", now)), (None, None));
+        // What the database said a moment ago is older than what is known here; who is gone is forgotten.
+        progress.listed([("a".to_owned(), false)].into_iter());
+        assert_eq!(progress.numbers(now), SiemNumbers { destinations: 1, failing: 1, lag });
+        progress.left("a");
+        assert_eq!(progress.numbers(now).lag, Duration::ZERO);
+        // A clock that goes back makes nothing of it.
+        progress.stands("a", Some(now), false);
+        assert_eq!(progress.numbers(ago(60)).lag, Duration::ZERO);
+    }
+}

@@ -1,0 +1,215 @@
+//! Several evaluations in one request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use agenttrust::model::{AccessDecision, AccessDecisions, AccessEvaluations, EvaluationsSemantic};
+use axum::Json;
+use axum::http::request::Parts;
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::super::App;
+use super::super::admit::Place;
+use super::super::answers::{NotFound, Unavailable};
+use super::super::auth::Caller;
+use super::super::body::Payload;
+use super::super::proofs::Came;
+use super::body::{Entities, agent_of, member, object, object_in, text_in, wrong};
+use super::evaluate::{Asking, out_of_time};
+use super::said::{brief, failed};
+use crate::domain::{Error, Permission};
+use crate::pipeline::Proof;
+use crate::services::access::{Asker, Evaluation};
+
+/// How many evaluations a request has at most: each is a check, with a row in the audit.
+const EVALUATIONS_MOST: usize = 100;
+/// How many of them are decided at a time, so that others have their turn.
+const AT_A_TIME: usize = 8;
+
+/// The answer: of several, or of the one that stands in the request itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::http) enum Decided {
+    Several(AccessDecisions),
+    One(Box<AccessDecision>),
+}
+
+/// Evaluate several in one request
+///
+/// The Access Evaluations API of AuthZEN 1.0: at most 100, in the time that one check has; what is not evaluated by then
+/// says so as an error with status 503. What goes wrong with one of them is told in its place
+/// and is a denial. Of a list, only those say why that were not evaluated or that access can be requested for, unless
+/// `options.explain` is true. Without `evaluations` it is the one evaluation that stands in the request.
+#[utoipa::path(
+    post, path = "/access/v1/evaluations", operation_id = "evaluate_accesses", tag = "access",
+    params(("X-Request-ID" = Option<String>, Header, description = "A name for this request, which its answer repeats: within a minute, the same evaluations under it are decided once")),
+    request_body = AccessEvaluations,
+    responses(
+        (
+            status = 200, description = "The decisions, in their order", body = Decided,
+            headers(("x-request-id" = String, description = "As it came")),
+        ),
+        NotFound, Unavailable,
+    ),
+)]
+pub(in crate::http) async fn evaluations(
+    engine: App,
+    caller: Caller,
+    parts: Parts,
+    (place, came): (Place, Came),
+    payload: Payload,
+) -> Result<Json<Decided>, Error> {
+    let begun = Instant::now();
+    caller.need(Permission::Check)?;
+    let body = object(&parts.headers, payload.unbegun()).await?;
+    let defaults = Entities::of(&body, "")?;
+    let items = items(&body)?;
+    let options = Options::of(&body)?;
+    let asking = Asking::new(&engine, &parts, caller, place)?;
+    if items.is_empty() {
+        let evaluation = defaults.evaluation("")?;
+        return asking.one(came, &evaluation).await.map(|one| Json(Decided::One(Box::new(one))));
+    }
+    let several =
+        Several { asking: &asking, begun, asked: asked(&asking, came, &items, defaults).await };
+    let mut decisions = AccessDecisions::default();
+    decisions.evaluations = several.decide(options.semantic).await;
+    if !options.explain {
+        decisions.evaluations = decisions.evaluations.into_iter().map(brief).collect();
+    }
+    Ok(Json(Decided::Several(decisions)))
+}
+
+/// The evaluations of a body, each an object.
+fn items(body: &Map<String, Value>) -> Result<Vec<&Map<String, Value>>, Error> {
+    let items = match member(body, "evaluations") {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(wrong("", "evaluations", "a list")),
+    };
+    if items.len() > EVALUATIONS_MOST {
+        let many = format!(
+            "has {} entries; {EVALUATIONS_MOST} is the most, so send them in several requests",
+            items.len()
+        );
+        return Err(Error::invalid("evaluations", many));
+    }
+    let object = |(number, item): (usize, &'_ Value)| match item {
+        Value::Object(_) => Ok(()),
+        _ => Err(wrong("", &format!("evaluations[{number}]"), "an object")),
+    };
+    items.iter().enumerate().try_for_each(object)?;
+    Ok(items.iter().filter_map(Value::as_object).collect())
+}
+
+struct Options {
+    semantic: EvaluationsSemantic,
+    explain: bool,
+}
+
+impl Options {
+    fn of(body: &Map<String, Value>) -> Result<Self, Error> {
+        let mut found = Self { semantic: EvaluationsSemantic::ExecuteAll, explain: false };
+        let Some(options) = object_in(body, ("", "options"))? else { return Ok(found) };
+        if let Some(word) = text_in(options, ("options.", "evaluations_semantic"))? {
+            found.semantic = word.parse().map_err(|error| {
+                Error::invalid("options.evaluations_semantic", format!("is not known: {error}"))
+            })?;
+        }
+        match member(options, "explain") {
+            None => {}
+            Some(Value::Bool(explain)) => found.explain = *explain,
+            Some(_) => return Err(wrong("options.", "explain", "true or false")),
+        }
+        Ok(found)
+    }
+}
+
+/// Reads every evaluation, and sees who asks for it. What is wrong with one of them is its own affair.
+async fn asked(
+    asking: &Asking<'_>,
+    came: Came,
+    items: &[&Map<String, Value>],
+    defaults: Entities<'_>,
+) -> Vec<Result<(Asker, Evaluation), Error>> {
+    let place = asking.place();
+    let mut proofs: HashMap<String, Result<Option<Proof>, Error>> = HashMap::new();
+    let mut asked = Vec::with_capacity(items.len());
+    for (number, item) in items.iter().enumerate() {
+        let at = format!("evaluations[{number}].");
+        let read = Entities::of(item, &at).and_then(|said| {
+            let evaluation = said.or(defaults).evaluation(&at)?;
+            let agent_id = agent_of(&asking.caller, &evaluation, &at)?;
+            Ok((agent_id, evaluation))
+        });
+        asked.push(match read {
+            Err(error) => Err(error),
+            Ok((agent_id, evaluation)) => {
+                // One proof is for all that is asked of this request for its agent.
+                let key = &asking.caller.key;
+                if !proofs.contains_key(&agent_id) {
+                    let came = came.clone();
+                    let proof = came.prove_once(asking.engine, key, &agent_id, "check").await;
+                    proofs.insert(agent_id.clone(), proof);
+                }
+                let proof = proofs.get(&agent_id).cloned().unwrap_or(Ok(None));
+                proof.map(|proof| {
+                    let (key, place) = (Arc::clone(key), place.clone());
+                    let trace = asking.trace();
+                    (Asker { key, agent_id, proof, trace, place }, evaluation)
+                })
+            }
+        });
+    }
+    asked
+}
+
+struct Several<'a> {
+    asking: &'a Asking<'a>,
+    begun: Instant,
+    asked: Vec<Result<(Asker, Evaluation), Error>>,
+}
+
+impl Several<'_> {
+    async fn decide(&self, semantic: EvaluationsSemantic) -> Vec<AccessDecision> {
+        let stops_at = match semantic {
+            EvaluationsSemantic::DenyOnFirstDeny => false,
+            EvaluationsSemantic::PermitOnFirstPermit => true,
+            // An unknown word was refused.
+            _ => {
+                let all = stream::iter(0..self.asked.len());
+                return all.map(|number| self.one(number)).buffered(AT_A_TIME).collect().await;
+            }
+        };
+        // One after the other: what comes after the last one must not even be asked.
+        let mut decisions = Vec::new();
+        for number in 0..self.asked.len() {
+            let decision = self.one(number).await;
+            let is_last = decision.decision == stops_at;
+            decisions.push(decision);
+            if is_last {
+                break;
+            }
+        }
+        decisions
+    }
+
+    async fn one(&self, number: usize) -> AccessDecision {
+        let (asker, evaluation) = match self.asked.get(number) {
+            Some(Ok(asked)) => (&asked.0, &asked.1),
+            Some(Err(error)) => return failed(error),
+            None => return failed(&out_of_time()),
+        };
+        let limit = self.asking.engine.settings.check_deadline;
+        let left = limit.saturating_sub(self.begun.elapsed());
+        if left.is_zero() {
+            return failed(&out_of_time());
+        }
+        let decided = self.asking.evaluate_within(left, (asker, evaluation), number).await;
+        decided.unwrap_or_else(|error| failed(&error))
+    }
+}

@@ -1,0 +1,320 @@
+//! What an evaluation of AuthZEN says beside the agent and the tool, and how policies see it.
+//!
+//! Its properties are JSON of any shape, and a Cedar schema knows none of their names: so each is a tag, a record whose
+//! one member is of the type that follows from the value.
+//!
+//! | JSON | tag |
+//! |---|---|
+//! | a text | `string` |
+//! | a whole number | `long` |
+//! | another number | `string`, as it is written |
+//! | `true`, `false` | `bool` |
+//! | a list | `set` of texts; what is no text in it, as JSON |
+//! | an object | the tags of its members, `outer.inner` |
+//! | `null` | none |
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use agenttrust::internal::whole_number;
+use agenttrust::model::{AGENT_SUBJECT, AccessEvaluation};
+use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use serde_json::{Map, Value};
+
+/// How many properties a subject, an action, a resource or the context has at most.
+const PROPERTIES_MOST: usize = 256;
+
+/// The members of a context that policies are not told: those of the protocol itself, and `time`, in which the caller would
+/// choose the time; `context.now` is the Guardian's.
+const NOT_TOLD: [&str; 6] =
+    ["access_request", "approval", "evaluated_at", "evaluation_id", "reason", "time"];
+
+/// Holds what an evaluation of AuthZEN says beside the agent and the tool: `context.access` of a policy.
+///
+/// ```
+/// use agenttrust::Effect;
+/// use agenttrust::model::{AccessAction, AccessEvaluation, AccessResource, AccessSubject};
+/// use agenttrust_guardian::policy::{AccessFacts, AuthorizationRequest, PolicySet};
+///
+/// let set = PolicySet::parse("todo.cedar", r#"
+///     permit (principal, action, resource == Tool::"can_update_todo")
+///     when {
+///         context has access && context.access.subject.id == "morty" &&
+///         context.access.resource.hasTag("owner") && context.access.resource.getTag("owner") has string &&
+///         context.access.resource.getTag("owner").string == "morty"
+///     };
+/// "#)?;
+/// let asked = |owner: &str| {
+///     let resource = AccessResource::new("todo", "1").with("owner", owner);
+///     AccessEvaluation::new(AccessSubject::new("user", "morty"), AccessAction::new("can_update_todo"), resource)
+/// };
+/// for (owner, verdict) in [("morty", "allow"), ("rick", "deny")] {
+///     let access = AccessFacts::new(&asked(owner))?;
+///     let mut call = AuthorizationRequest::new("org_1", "agt_1", "can_update_todo", Effect::Mutating, 1_800_000_000);
+///     call.access = Some(&access);
+///     assert_eq!(set.decide(&call).as_str(), verdict);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccessFacts {
+    subject: Party,
+    action: Properties,
+    resource: Party,
+    context: Properties,
+}
+
+/// A subject or a resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Party {
+    kind: String,
+    id: String,
+    properties: Properties,
+}
+
+type Properties = BTreeMap<String, Property>;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Property {
+    String(String),
+    Long(i64),
+    Bool(bool),
+    Set(Vec<String>),
+}
+
+/// Says which property policies cannot be told, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessFactsError {
+    /// Whose: `subject`, `action`, `resource` or `context`.
+    of: &'static str,
+    problem: String,
+}
+
+impl AccessFactsError {
+    /// Returns whose property it is: `subject`, `action`, `resource` or `context`.
+    #[must_use]
+    pub const fn of(&self) -> &'static str {
+        self.of
+    }
+
+    /// Returns what is wrong with it.
+    #[must_use]
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+}
+
+impl fmt::Display for AccessFactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.of, self.problem)
+    }
+}
+
+impl std::error::Error for AccessFactsError {}
+
+impl AccessFacts {
+    /// Returns what policies are told of this evaluation.
+    ///
+    /// # Errors
+    ///
+    /// For more than 256 properties of one of them, and for two that would be one tag.
+    pub fn new(evaluation: &AccessEvaluation) -> Result<Self, AccessFactsError> {
+        let AccessEvaluation { subject, action, resource, context, .. } = evaluation;
+        let mut told = context.clone();
+        told.retain(|name, _| is_told(name));
+        // What no approval is bound to, and no approver sees, decides nothing.
+        let mut of_subject = subject.properties.clone();
+        of_subject.remove(ACTOR);
+        let properties = |of, properties| {
+            flattened(properties).map_err(|problem| AccessFactsError { of, problem })
+        };
+        Ok(Self {
+            subject: Party {
+                kind: subject.kind.clone(),
+                id: subject.id.clone(),
+                properties: properties("subject", &of_subject)?,
+            },
+            action: properties("action", &action.properties)?,
+            resource: Party {
+                kind: resource.kind.clone(),
+                id: resource.id.clone(),
+                properties: properties("resource", &resource.properties)?,
+            },
+            context: properties("context", &told)?,
+        })
+    }
+
+    /// Whether the subject is an agent, which is the principal then. Anybody else is somebody for whom the agent acts.
+    pub(crate) fn is_of_agent(&self) -> bool {
+        self.subject.kind == AGENT_SUBJECT
+    }
+
+    /// The type and the id of the subject and of the resource.
+    pub(crate) fn parties(&self) -> [(&str, &str); 2] {
+        [&self.subject, &self.resource].map(|party| (party.kind.as_str(), party.id.as_str()))
+    }
+}
+
+/// The property of a subject in which the profile has who acts for it. Nothing verifies it: the agent that asks is known
+/// by its key.
+pub(crate) const ACTOR: &str = "act";
+
+/// Whether policies are told this member of a context. Those are what an approval is bound to.
+pub(crate) fn is_told(member: &str) -> bool {
+    !NOT_TOLD.contains(&member)
+}
+
+/// The names of the four entities that an evaluation is to Cedar.
+pub(super) struct Uids {
+    pub(super) subject: EntityUid,
+    pub(super) action: EntityUid,
+    pub(super) resource: EntityUid,
+    pub(super) context: EntityUid,
+}
+
+impl AccessFacts {
+    /// The four as entities.
+    pub(super) fn entities(&self, uids: Uids) -> Result<[Entity; 4], String> {
+        let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+        let party = |party: &Party| {
+            vec![("type".to_owned(), text(&party.kind)), ("id".to_owned(), text(&party.id))]
+        };
+        let entity = |uid, about, properties: &Properties| {
+            let tags = properties.iter().map(|(name, value)| Ok((name.clone(), value.record()?)));
+            let tags = tags.collect::<Result<Vec<_>, String>>()?;
+            Entity::new_with_tags(uid, about, [], tags).map_err(|error| error.to_string())
+        };
+        Ok([
+            entity(uids.subject, party(&self.subject), &self.subject.properties)?,
+            entity(uids.action, Vec::new(), &self.action)?,
+            entity(uids.resource, party(&self.resource), &self.resource.properties)?,
+            entity(uids.context, Vec::new(), &self.context)?,
+        ])
+    }
+}
+
+impl Property {
+    fn record(&self) -> Result<RestrictedExpression, String> {
+        let (name, value) = match self {
+            Self::String(text) => ("string", RestrictedExpression::new_string(text.clone())),
+            Self::Long(number) => ("long", RestrictedExpression::new_long(*number)),
+            Self::Bool(truth) => ("bool", RestrictedExpression::new_bool(*truth)),
+            Self::Set(texts) => {
+                let texts = texts.iter().cloned().map(RestrictedExpression::new_string);
+                ("set", RestrictedExpression::new_set(texts))
+            }
+        };
+        RestrictedExpression::new_record([(name.to_owned(), value)])
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn flattened(members: &Map<String, Value>) -> Result<Properties, String> {
+    let mut found = Properties::new();
+    flatten(members, "", &mut found)?;
+    Ok(found)
+}
+
+/// Adds what the members are, each behind the names of the objects that it is in. How deep they nest is looked at before.
+fn flatten(
+    members: &Map<String, Value>,
+    within: &str,
+    found: &mut Properties,
+) -> Result<(), String> {
+    for (name, value) in members {
+        let name = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
+        let property = match value {
+            Value::Null => continue,
+            Value::Object(inner) => {
+                flatten(inner, &name, found)?;
+                continue;
+            }
+            Value::Bool(truth) => Property::Bool(*truth),
+            Value::String(text) => Property::String(text.clone()),
+            Value::Number(number) => match whole_number(number).map(i64::try_from) {
+                Some(Ok(whole)) => Property::Long(whole),
+                _ => Property::String(number.to_string()),
+            },
+            Value::Array(items) => Property::Set(items.iter().map(as_text).collect()),
+        };
+        if found.len() >= PROPERTIES_MOST {
+            return Err(format!("has more than {PROPERTIES_MOST} properties; send fewer"));
+        }
+        let shown: String = name.chars().take(100).collect();
+        if found.insert(name, property).is_some() {
+            return Err(format!(
+                "says twice what property {shown:?} is, which an object in an object may be too; say it once"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn as_text(item: &Value) -> String {
+    match item {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(members: Value) -> Result<Properties, String> {
+        match members {
+            Value::Object(members) => flattened(&members),
+            _ => Err("no object".to_owned()),
+        }
+    }
+
+    #[test]
+    fn every_json_value_is_a_tag_of_one_type() {
+        let found = of(json!({
+            "text": "a", "whole": 60.0, "long": -7, "part": 1.5, "huge": 1e300, "yes": true, "none": null,
+            "list": ["a", 1, null, ["b"], {"c": 2}], "outer": {"inner": {"deep": "d"}, "empty": {}},
+        }))
+        .unwrap();
+        let text = |text: &str| Property::String(text.to_owned());
+        let expected = [
+            ("huge", text("1e+300")),
+            (
+                "list",
+                Property::Set(["a", "1", "null", "[\"b\"]", "{\"c\":2}"].map(str::to_owned).into()),
+            ),
+            ("long", Property::Long(-7)),
+            ("outer.inner.deep", text("d")),
+            ("part", text("1.5")),
+            ("text", text("a")),
+            ("whole", Property::Long(60)),
+            ("yes", Property::Bool(true)),
+        ];
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+
+    #[test]
+    fn who_acts_for_a_subject_is_not_told_because_no_approval_is_bound_to_it() {
+        let told = |properties: Value| {
+            let evaluation = json!({
+                "subject": { "type": "user", "id": "alice", "properties": properties },
+                "action": { "name": "read" }, "resource": { "type": "document", "id": "1" },
+            });
+            AccessFacts::new(&serde_json::from_value(evaluation).unwrap()).unwrap()
+        };
+        let acted_for = told(json!({ "role": "x", "act": { "sub": "ceo", "roles": ["all"] } }));
+        assert_eq!(acted_for, told(json!({ "role": "x" })));
+        assert_ne!(acted_for, told(json!({ "role": "y" })));
+    }
+
+    #[test]
+    fn two_properties_are_never_one_tag_and_too_many_are_refused() {
+        let twice = of(json!({ "a.b": 1, "a": { "b": 2 } })).unwrap_err();
+        assert!(twice.contains("twice"), "{twice}");
+        let many: Map<String, Value> = (0..257).map(|n| (n.to_string(), json!(n))).collect();
+        assert!(flattened(&many).unwrap_err().contains("256"));
+        let many: Map<String, Value> = (0..256).map(|n| (n.to_string(), json!(n))).collect();
+        assert_eq!(flattened(&many).unwrap().len(), 256);
+    }
+}

@@ -1,0 +1,90 @@
+//! A destination, changed.
+
+use super::checks::{Given, check_endpoint, origin};
+use super::{Destination, known, put, stand, told};
+use crate::domain::names::check_name;
+use crate::domain::{DestinationKind, Error, Key};
+use crate::engine::Engine;
+use crate::store::DestinationRow;
+
+/// How often a change is planned before giving up on being first.
+const PLANS_MOST: usize = 10;
+
+/// What is to change of a destination.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) name: Option<String>,
+    /// As it is: another one is another destination.
+    pub(crate) kind: Option<DestinationKind>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) is_active: Option<bool>,
+    pub(crate) given: Given,
+}
+
+/// Changes a destination, and returns it as it is now. What it was owed it is owed still.
+///
+/// # Errors
+///
+/// Not found; invalid for what a destination could not be made with, and for another origin without the token; conflict
+/// where others keep changing it; unavailable as for [`create`](super::create).
+pub(crate) async fn change(
+    engine: &Engine,
+    key: &Key,
+    id: &str,
+    wanted: Change,
+) -> Result<Destination, Error> {
+    for _ in 0..PLANS_MOST {
+        let before = known(engine, key, id).await?;
+        let mut row = before.clone();
+        apply(engine, &mut row, &wanted)?;
+        if is_as_before(&row, &before) {
+            return Ok(stand(engine, before));
+        }
+        row.updated_at = engine.clock.now();
+        engine.ensure_auditable()?;
+        if engine.store.update_destination(row.clone()).await? {
+            engine.siem.changed();
+            engine.record_audit(told("siem.destination_updated", &row, key)).await?;
+            return Ok(stand(engine, row));
+        }
+    }
+    Err(Error::conflict("others keep changing this SIEM destination; try again in a moment"))
+}
+
+fn apply(engine: &Engine, row: &mut DestinationRow, wanted: &Change) -> Result<(), Error> {
+    if let Some(name) = &wanted.name {
+        check_name("name", name)?;
+        row.name.clone_from(name);
+    }
+    if wanted.kind.is_some_and(|kind| kind != row.kind) {
+        let problem = format!(
+            "is {:?}, and what a destination is does not change; make another one",
+            row.kind.as_str()
+        );
+        return Err(Error::invalid("destination_type", problem));
+    }
+    if let Some(endpoint) = &wanted.endpoint {
+        check_endpoint(engine, row.kind, endpoint)?;
+        let is_elsewhere = origin(row.kind, endpoint) != origin(row.kind, &row.endpoint);
+        if is_elsewhere && row.secret.is_some() && wanted.given.secret.is_none() {
+            // Who may change where it goes, and not who knows the token, would learn it there.
+            return Err(Error::invalid(
+                "auth_token",
+                "is missing, and endpoint_url names another host than before, which the kept token was not given for; \
+                 give the token for that one",
+            ));
+        }
+        row.endpoint.clone_from(endpoint);
+    }
+    row.is_active = wanted.is_active.unwrap_or(row.is_active);
+    put(engine, row, &wanted.given)
+}
+
+fn is_as_before(row: &DestinationRow, before: &DestinationRow) -> bool {
+    let of = |row: &DestinationRow| {
+        let numbers = (row.batch_size, row.flush_seconds, row.is_active, row.format);
+        let texts = [Some(&row.name), Some(&row.endpoint), row.secret.as_ref()];
+        (numbers, texts.map(Option::<&String>::cloned), row.event_types.clone())
+    };
+    of(row) == of(before)
+}

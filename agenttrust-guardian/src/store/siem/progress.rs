@@ -1,0 +1,139 @@
+//! Who sends to a destination, and how far it is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use agenttrust::Timestamp;
+
+use super::super::db::query;
+use super::super::{Store, StoreError};
+use super::records::{self, SetAsideRow, SiemDeliveryRow};
+use super::{BY_ID, DestinationRow, Raw, set_cursors};
+
+/// How much later than anybody could ask for now the end of a lease may be: past that it was given by a clock that
+/// was ahead, and is over.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+
+// The conditions are here and nowhere before: of two replicas that come at once, the second one finds it leased.
+const LEASE: &str = "UPDATE siem_destinations SET lease_owner = $2, lease_until = $4 WHERE id = $1 AND is_active \
+                     AND (lease_owner IS NULL OR lease_owner = $2 OR lease_until <= $3 OR lease_until > $5)";
+const CURSORS: &str = "SELECT log, seq FROM siem_cursors WHERE destination_id = $1";
+const STANDS: &str = "UPDATE siem_destinations SET dropped = dropped \
+                      WHERE id = $1 AND lease_owner = $2 AND epoch = $3";
+const TOOK: &str = "UPDATE siem_destinations SET next_at = 0, attempts = 0, failing_since = NULL, \
+                    last_error = $4, last_status = $5 WHERE id = $1 AND lease_owner = $2 AND epoch = $3";
+const POSTPONE: &str = "UPDATE siem_destinations SET next_at = $4, attempts = attempts + 1, \
+                        failing_since = COALESCE(failing_since, $5), last_error = $6, last_status = $7 \
+                        WHERE id = $1 AND lease_owner = $2 AND epoch = $3";
+
+/// A destination as the replica has it that sends to it.
+#[derive(Clone, Debug)]
+pub(crate) struct SiemHold {
+    pub(crate) id: String,
+    /// The replica.
+    pub(crate) owner: String,
+    /// As it was read.
+    pub(crate) epoch: i64,
+}
+
+/// What is done about some of what a destination is owed.
+#[derive(Debug)]
+pub(crate) struct SiemStep {
+    /// Up to which rows nothing is owed any more.
+    pub(crate) cursors: Vec<(String, i64)>,
+    /// What became of what was sent, if anything was.
+    pub(crate) record: Option<SiemDeliveryRow>,
+    /// What is not sent any more.
+    pub(crate) set_aside: Vec<SetAsideRow>,
+}
+
+impl Store {
+    /// Takes a destination, or keeps it: this owner's alone until `until`. With it comes up to which row of each log
+    /// nothing is owed. `None` while it is another's, and where it is paused or gone.
+    pub(crate) async fn lease_destination(
+        &self,
+        id: String,
+        owner: String,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(DestinationRow, BTreeMap<String, i64>)>, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            let leased = query(LEASE)
+                .bind(&id)
+                .bind(owner)
+                .bind(now.unix_micros())
+                .bind(until.unix_micros())
+                .bind(until.saturating_add(CLOCKS_DIFFER).unix_micros())
+                .execute(&mut transaction)
+                .await?;
+            if leased == 0 {
+                return Ok(None);
+            }
+            let row: Option<Raw> = query(BY_ID).bind(&id).fetch_optional(&mut transaction).await?;
+            let Some(row) = row.map(DestinationRow::try_from).transpose()? else { return Ok(None) };
+            let cursors: Vec<(String, i64)> =
+                query(CURSORS).bind(id).fetch_all(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(Some((row, cursors.into_iter().collect())))
+        })
+        .await
+    }
+
+    /// Keeps that a destination came further, all of it or nothing; `false` where it is another replica's by now, or
+    /// was changed.
+    pub(crate) async fn advance(&self, hold: SiemHold, step: SiemStep) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let SiemHold { id, owner, epoch } = hold;
+            let mut transaction = db.begin().await?;
+            let stands = match &step.record {
+                None => query(STANDS).bind(&id).bind(owner).bind(epoch),
+                Some(record) => {
+                    let took = query(TOOK).bind(&id).bind(owner).bind(epoch);
+                    took.bind(&record.error).bind(record.status_code)
+                }
+            };
+            if stands.execute(&mut transaction).await? == 0 {
+                return Ok(false);
+            }
+            set_cursors(&mut transaction, &id, step.cursors).await?;
+            if let Some(record) = step.record {
+                records::note(&mut transaction, record).await?;
+            }
+            records::set_aside(&mut transaction, &id, step.set_aside).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Keeps that a destination took nothing, and is tried again at `next_at`; `false` where it is another replica's by
+    /// now, or was changed.
+    pub(crate) async fn postpone(
+        &self,
+        hold: SiemHold,
+        next_at: Timestamp,
+        record: SiemDeliveryRow,
+    ) -> Result<bool, StoreError> {
+        self.run(move |db| async move {
+            let mut transaction = db.begin().await?;
+            let postponed = query(POSTPONE)
+                .bind(hold.id)
+                .bind(hold.owner)
+                .bind(hold.epoch)
+                .bind(next_at.unix_micros())
+                .bind(record.delivered_at.unix_micros())
+                .bind(&record.error)
+                .bind(record.status_code)
+                .execute(&mut transaction)
+                .await?;
+            if postponed == 0 {
+                return Ok(false);
+            }
+            records::note(&mut transaction, record).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+}

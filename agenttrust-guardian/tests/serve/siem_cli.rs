@@ -1,0 +1,163 @@
+//! `agenttrust siem`: a destination is made, tried, changed, paused and deleted, and no token is in an argument.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use agenttrust_testkit::eventually;
+use agenttrust_testkit::siem::{HttpReceiver, Mood, Vendor};
+use serde_json::Value;
+
+use crate::program::{Program, text};
+
+const ADMIN: &str = "sk_live_of_the_admin_0123";
+const TOKEN: &str = "hunter2-of-the-receiver";
+
+/// Runs it with this at its standard input, and the token in the environment.
+fn siem(program: &Program, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_agenttrust"));
+    command.arg("siem").args(arguments).env_clear().env("SIEM_TOKEN", TOKEN);
+    command.env("AGENTTRUST_URL", program.url("")).env("AGENTTRUST_API_KEY", ADMIN);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn answered(program: &Program, arguments: &[&str], input: &str) -> String {
+    let output = siem(program, arguments, input);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    text(&output.stdout).trim_end().to_owned()
+}
+
+fn printed(program: &Program, arguments: &[&str]) -> String {
+    answered(program, arguments, "")
+}
+
+fn json_of(program: &Program, arguments: &[&str]) -> Value {
+    serde_json::from_str(&printed(program, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+fn refusal(program: &Program, arguments: &[&str]) -> String {
+    let output = siem(program, arguments, "");
+    assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    text(&output.stderr)
+}
+
+async fn served(folder: &tempfile::TempDir) -> Program {
+    let database = folder.path().join("at.db").to_str().unwrap().to_owned();
+    let arguments = ["--database", &database, "--log", "error", "--allow-outbound", "127.0.0.0/8"];
+    Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn person_makes_a_destination_tries_it_and_sees_what_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = served(&folder).await;
+    let receiver = HttpReceiver::start(Vendor::Splunk, TOKEN);
+    let url = receiver.url();
+    assert!(printed(&program, &["list"]).contains("agenttrust siem create"));
+
+    let create = ["create", "prod", "--type", "splunk", "--url", &url, "--flush", "1s"];
+    let id =
+        answered(&program, &[&create[..], &["--token-file", "-"]].concat(), &format!("{TOKEN}\n"));
+    assert!(id.starts_with("dst_") && id.lines().count() == 1, "{id}");
+    let listed = printed(&program, &["list"]);
+    assert!(listed.contains(&id) && listed.contains("splunk"), "{listed}");
+    assert_eq!(printed(&program, &["test", "prod"]), "the receiver took it (200)");
+    assert_eq!(json_of(&program, &["test", &id])["success"], true);
+
+    let logs =
+        async || Some(printed(&program, &["logs", "prod"])).filter(|it| it.contains("success"));
+    let logs = eventually("nothing is listed as sent", logs).await;
+    assert!(logs.starts_with("WHEN") && logs.contains("200"), "{logs}");
+    assert_eq!(printed(&program, &["set-aside", "prod"]), "nothing is set aside");
+
+    let before = receiver.ids().len();
+    let shown = printed(&program, &["replay", "prod", "--since", "1h"]);
+    assert!(shown.contains(&id), "{shown}");
+    let again = async || (receiver.ids().len() > before).then_some(());
+    eventually("nothing is sent once more", again).await;
+
+    let removed = printed(&program, &["delete", "prod"]);
+    assert_eq!(removed, format!("{id} (prod) is deleted"));
+    assert!(refusal(&program, &["show", "prod"]).contains("agenttrust siem list"));
+    assert!(!program.log().contains(TOKEN), "{}", program.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destination_is_changed_paused_and_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = served(&folder).await;
+    let receiver = HttpReceiver::start(Vendor::Elastic, TOKEN);
+    let url = receiver.url();
+    let create =
+        ["create", "logs", "--type", "elastic", "--url", &url, "--token-env", "SIEM_TOKEN"];
+    let id = printed(&program, &[&create[..], &["--event", "decision.denied"]].concat());
+
+    let change = ["update", "logs", "--name", "siem", "--batch-size", "7", "--flush", "1m"];
+    let change = [&change[..], &["--format", "raw", "--event", "approval.*"]].concat();
+    let shown = printed(&program, &change);
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["name siem", "at once 7", "waits at most 60s", "events approval.*", "form raw"] {
+        assert!(words.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains(TOKEN), "{shown}");
+    assert_eq!(printed(&program, &["pause", "siem"]), format!("{id} (siem) is paused"));
+    assert!(printed(&program, &["list"]).contains("paused"));
+    assert_eq!(json_of(&program, &["show", &id])["is_active"], false);
+    assert_eq!(json_of(&program, &["resume", &id])["is_active"], true);
+    let all = json_of(&program, &["update", "siem", "--all-events"]);
+    assert!(all["filter_event_types"].as_array().is_none_or(Vec::is_empty), "{all}");
+    assert!(refusal(&program, &["update", "siem"]).contains("nothing is to change"));
+    let elsewhere = refusal(&program, &["update", "siem", "--url", "http://127.0.0.2:9/logs"]);
+    assert!(elsewhere.contains("give the token"), "{elsewhere}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn event_for_trial_that_is_not_taken_says_why_and_exits_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = served(&folder).await;
+    let receiver = HttpReceiver::start(Vendor::Splunk, TOKEN);
+    let url = receiver.url();
+    let create = ["create", "prod", "--type", "splunk", "--url", &url, "--token-env", "SIEM_TOKEN"];
+    printed(&program, &[&create[..], &["--event", "siem.events_cut"]].concat());
+    receiver.next(Mood::Answer(503, None));
+    let output = siem(&program, &["test", "prod"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output.stdout);
+    assert!(said.starts_with("the receiver did not take it (503): "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn token_is_taken_from_no_argument_and_what_is_wrong_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = served(&folder).await;
+    let create = ["create", "prod", "--type", "splunk", "--url", "http://127.0.0.1:9"];
+    let with = |more: &[&'static str]| [&create[..], more].concat();
+    for argument in ["--token", "--auth-token"] {
+        let said = refusal(&program, &with(&[argument, TOKEN]));
+        assert!(said.contains("--token-file or --token-env") && !said.contains(TOKEN), "{said}");
+    }
+    for (more, said) in [
+        (&["--token-file", "-"][..], "the token is empty"),
+        (&["--token-env", "SIEM_TOKEN_2"], "SIEM_TOKEN_2 is not set"),
+        (&["--token-file", "/nowhere"], "/nowhere cannot be read"),
+        (&["--batch-size", "0"], "use 1 to 1000"),
+        (&["--flush", "2h"], "1h the most"),
+        (&["--flush", "0s"], "1s is the least"),
+        (&["--event", "decisions"], "there is no event type"),
+        (&["--format", "cef"], "cef"),
+    ] {
+        let told = refusal(&program, &with(more));
+        assert!(told.contains(said), "{more:?}: {told}");
+    }
+    let kind = ["create", "prod", "--type", "kafka", "--url", "http://127.0.0.1:9"];
+    assert!(refusal(&program, &kind).contains("splunk, datadog, elastic, webhook, syslog, file"));
+    let since = refusal(&program, &["replay", "prod", "--since", "yesterday"]);
+    assert!(since.contains("2026-01-02T03:04:05Z"), "{since}");
+    assert_eq!(json_of(&program, &["list"]), serde_json::json!([]));
+    for _ in 0..2 {
+        printed(&program, &create);
+    }
+    assert!(refusal(&program, &["show", "prod"]).contains("several destinations"));
+}

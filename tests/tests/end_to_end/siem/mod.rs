@@ -1,0 +1,16 @@
+//! SIEM streaming at `agenttrust serve`, by every client that there is for it: what happens is told to a collector on this
+//! machine, which takes what Splunk's HTTP Event Collector takes and nothing else.
+
+mod collector;
+mod ours;
+mod published;
+
+use anyhow::Result;
+
+use self::collector::Collector;
+use crate::mcp::house::House;
+
+/// A Guardian that may send to this machine, and a collector.
+async fn house_and_collector() -> Result<(House, Collector)> {
+    Ok((House::start().await?, Collector::start().await?))
+}
