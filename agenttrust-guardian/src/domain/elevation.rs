@@ -10,7 +10,7 @@ pub(crate) enum Elevating {
     Told,
     /// It uses this one and no other.
     Presented(String),
-    /// It asks for one, or is told of the one that there is. Nothing is used.
+    /// Asks for an approval, or finds the one that is there. Uses none.
     Requested,
 }
 
@@ -21,7 +21,7 @@ pub(crate) enum Unserved {
     Over,
     /// It was given for something else.
     OutOfScope,
-    /// There is none, or none that is this caller's; or nobody has decided it.
+    /// The approval is not there, is another caller's, or is not decided yet.
     Unverifiable,
 }
 

@@ -12,7 +12,6 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use tracing::Instrument;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -28,6 +27,7 @@ use super::proofs::{Came, tell};
 use crate::domain::Answer;
 use crate::domain::Error;
 use crate::domain::Permission;
+use crate::domain::digest_of_parts;
 use crate::domain::names::{check_name, check_names, check_text};
 use crate::engine::Engine;
 use crate::pipeline;
@@ -230,15 +230,10 @@ fn fingerprint(check: &Check, body: &Bytes) -> [u8; 32] {
     let digest = check.digest.as_deref().unwrap_or_default();
     let binds = check.binds.map(Binds::as_str).unwrap_or_default();
     let session = if check.session_is_generated { GENERATED } else { "" };
-    let mut hash = Sha256::new();
     // What was answered to somebody who proved who that is, is told to nobody else.
     let proven_by = check.proof.as_ref().map(|proof| &*proof.thumbprint).unwrap_or_default();
     let headers = [scopes.as_str(), digest, binds, session, proven_by].map(str::as_bytes);
-    for part in std::iter::once(body.as_ref()).chain(headers) {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
+    digest_of_parts(std::iter::once(body.as_ref()).chain(headers))
 }
 
 fn respond(answer: &Answer) -> Response {

@@ -4,12 +4,14 @@
 use agenttrust::Timestamp;
 
 use super::params::Params;
-use crate::domain::Error;
 use crate::domain::names::check_name;
+use crate::domain::{Error, Span};
 use crate::store::Place;
 
 /// How many one answer lists at most, and unless another number is asked for.
 const LISTED_MOST: usize = 1_000;
+/// The same for records of what became of a sending.
+const RECORDS_MOST: usize = 200;
 
 /// What is said of a cursor that is another list's, or made up.
 pub(super) const NOT_OF_THIS_LIST: &str = "is nothing that an answer of this list said as next";
@@ -25,13 +27,7 @@ pub(super) struct Paging {
 impl Paging {
     /// Reads `limit` and `before`, of a list of things whose ids begin with `prefix`.
     pub(super) fn from_params(params: &Params, prefix: &str) -> Result<Self, Error> {
-        let limit = match params.number("limit")?.unwrap_or(LISTED_MOST) {
-            limit @ 1..=LISTED_MOST => limit,
-            other => {
-                let range = format!("is {other}; use 1 to {LISTED_MOST}");
-                return Err(Error::invalid("limit", range));
-            }
-        };
+        let limit = limit(params, LISTED_MOST)?;
         let after = params.text("before").map(|cursor| place(cursor, prefix)).transpose()?;
         Ok(Self { limit, after })
     }
@@ -51,6 +47,23 @@ impl Paging {
         found.truncate(self.limit);
         let (at, id) = found.last().filter(|_| more).map(place)?;
         at.map(|at| format!("{}.{id}", at.unix_micros()))
+    }
+}
+
+/// Reads `before` and `limit`, of a list of records whose ids begin with `prefix` and say when they came.
+pub(super) fn span(params: &Params, prefix: &str) -> Result<Span, Error> {
+    let before = params.name("before")?.map(str::to_owned);
+    if before.as_ref().is_some_and(|cursor| !cursor.starts_with(prefix)) {
+        return Err(Error::invalid("before", NOT_OF_THIS_LIST));
+    }
+    Ok(Span { before, limit: limit(params, RECORDS_MOST)? })
+}
+
+fn limit(params: &Params, most: usize) -> Result<usize, Error> {
+    let limit = params.number("limit")?.unwrap_or(most);
+    match (1..=most).contains(&limit) {
+        true => Ok(limit),
+        false => Err(Error::invalid("limit", format!("is {limit}; use 1 to {most}"))),
     }
 }
 

@@ -115,7 +115,7 @@ pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }
 
-/// The trace that a request is in. What is not written as it must be is none, and no error.
+/// Reads the trace of a request; `None` where it is not written as it must be.
 pub(super) fn trace(headers: &HeaderMap) -> Option<Trace> {
     Trace::find(|name| headers.get(name)?.to_str().ok())
 }

@@ -23,8 +23,8 @@ use super::admit::InProcess;
 
 /// How long the rest may be for the connection to be used on.
 const MOST: u64 = 64 << 10;
-/// How much is read at most of what nobody asked for, and how long it is waited for. A caller that is still sending when its
-/// connection is closed may find it broken off, and its answer gone.
+/// How much of an unwanted body is read at most, and how long it is waited for. A caller that still sends when its connection
+/// is closed may lose its answer.
 const READ_MOST: u64 = 4 << 20;
 const PATIENCE: Duration = Duration::from_millis(500);
 

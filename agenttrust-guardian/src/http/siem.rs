@@ -35,11 +35,11 @@ pub(super) struct Create {
     #[serde(default)]
     #[schema(max_length = 4096)]
     auth_token: Option<String>,
-    /// How many events to send at once; 100 unless it is said.
+    /// How many events to send at once; 100 by default.
     #[serde(default, deserialize_with = "whole_if_any")]
     #[schema(minimum = 1, maximum = 1000)]
     batch_size: Option<u64>,
-    /// How long an event waits at most for others to go with it, in seconds; 30 unless it is said.
+    /// How long an event waits at most for others to go with it, in seconds; 30 by default.
     #[serde(default, deserialize_with = "whole_if_any")]
     #[schema(minimum = 1, maximum = 3600)]
     flush_interval_seconds: Option<u64>,
@@ -48,7 +48,7 @@ pub(super) struct Create {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Name>>, max_items = 256)]
     filter_event_types: Option<Vec<String>>,
-    /// In which form to send it; `ocsf` unless it is said.
+    /// In which form to send it; `ocsf` by default.
     #[serde(default)]
     #[schema(value_type = Option<EventFormat>)]
     format: Option<String>,

@@ -10,16 +10,13 @@ use super::App;
 use super::answers::{NotFound, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use super::paging::NOT_OF_THIS_LIST;
+use super::paging::span;
 use super::params::{Id, Params};
 use super::siem::View;
 use crate::domain::ids::{DELIVERY_PREFIX, SET_ASIDE_PREFIX};
 use crate::domain::{Error, Permission};
-use crate::services::siem::{self, Span};
+use crate::services::siem;
 use crate::store::{SetAsideRow, SiemDeliveryRow};
-
-/// How many records one answer lists at most, and unless another number is asked for.
-const LISTED_MOST: usize = 200;
 
 /// What became of one sending.
 #[derive(Serialize, ToSchema)]
@@ -66,18 +63,6 @@ pub(super) struct SiemDeliveries {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next: Option<String>,
-}
-
-/// Reads `before` and `limit`.
-fn span(params: &Params, prefix: &str) -> Result<Span, Error> {
-    let before = params.name("before")?.map(str::to_owned);
-    if before.as_ref().is_some_and(|cursor| !cursor.starts_with(prefix)) {
-        return Err(Error::invalid("before", NOT_OF_THIS_LIST));
-    }
-    match params.number("limit")?.unwrap_or(LISTED_MOST) {
-        limit @ 1..=LISTED_MOST => Ok(Span { before, limit }),
-        other => Err(Error::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}"))),
-    }
 }
 
 /// List what a SIEM destination was sent, and whether it took it

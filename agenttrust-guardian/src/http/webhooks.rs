@@ -11,15 +11,12 @@ use super::App;
 use super::answers::{Done, NotFound, TooMany, Unavailable};
 use super::auth::Caller;
 use super::body::Payload;
-use super::paging::NOT_OF_THIS_LIST;
+use super::paging::span;
 use super::params::{Id, Params};
 use crate::domain::ids::MESSAGE_PREFIX;
 use crate::domain::{Error, Event, Permission};
 use crate::services::webhooks;
 use crate::store::{DeliveryRow, WebhookRow};
-
-/// How many deliveries one answer lists at most, and unless another number is asked for.
-const LISTED_MOST: usize = 200;
 
 /// The body of `POST /api/v1/webhooks`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -200,17 +197,8 @@ pub(super) async fn deliveries(
     params: Params,
 ) -> Result<Json<Deliveries>, Error> {
     caller.need(Permission::ReadWebhooks)?;
-    let before = params.name("before")?.map(str::to_owned);
-    if before.as_ref().is_some_and(|cursor| !cursor.starts_with(MESSAGE_PREFIX)) {
-        return Err(Error::invalid("before", NOT_OF_THIS_LIST));
-    }
-    let limit = match params.number("limit")?.unwrap_or(LISTED_MOST) {
-        limit @ 1..=LISTED_MOST => limit,
-        other => {
-            return Err(Error::invalid("limit", format!("is {other}; use 1 to {LISTED_MOST}")));
-        }
-    };
-    let (rows, more) = webhooks::deliveries(&engine, &caller.key, &id, before, limit).await?;
+    let span = span(&params, MESSAGE_PREFIX)?;
+    let (rows, more) = webhooks::deliveries(&engine, &caller.key, &id, &span).await?;
     let deliveries: Vec<Delivery> = rows.into_iter().map(Delivery::from).collect();
     let next = deliveries.last().filter(|_| more).map(|delivery| delivery.id.clone());
     Ok(Json(Deliveries { deliveries, next }))

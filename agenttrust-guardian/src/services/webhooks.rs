@@ -4,7 +4,7 @@ use reqwest::Url;
 use serde_json::json;
 
 use crate::audit::Record;
-use crate::domain::{Error, Event, Key, Secret, ids};
+use crate::domain::{Error, Event, Key, Secret, Span, ids};
 use crate::engine::Engine;
 use crate::outbound::new_secret;
 use crate::store::{DeliveryRow, SecretOf, StoreError, WEBHOOKS_MOST, WebhookRow};
@@ -115,7 +115,7 @@ pub(crate) async fn remove(engine: &Engine, key: &Key, id: &str) -> Result<(), E
     engine.change(removed, record).await
 }
 
-/// Up to `limit` deliveries of a webhook, the newest first, that came before `before`; and whether there are more.
+/// A span of the deliveries of a webhook, the newest first; and whether there are more.
 ///
 /// # Errors
 ///
@@ -124,17 +124,12 @@ pub(crate) async fn deliveries(
     engine: &Engine,
     key: &Key,
     id: &str,
-    before: Option<String>,
-    limit: usize,
+    span: &Span,
 ) -> Result<(Vec<DeliveryRow>, bool), Error> {
     let webhook = engine.reading_store.webhook(id.to_owned()).await?;
     if webhook.is_none_or(|webhook| webhook.org_id != key.org_id) {
         return Err(Error::unknown("webhook", id));
     }
-    // One more tells whether there are more.
-    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let mut rows = engine.reading_store.deliveries(id.to_owned(), before, one_more).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    Ok((rows, more))
+    let (id, before) = (id.to_owned(), span.before.clone());
+    Ok(span.cut(engine.reading_store.deliveries(id, before, span.looked_for()).await?))
 }

@@ -31,19 +31,19 @@ pub(crate) struct SiemEvent {
 /// Why a row cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unencodable {
-    /// Its time is none.
+    /// Its time cannot be read.
     #[error(
         "row {seq} of the audit log {log:?} says {at:?} for its time, which is not RFC 3339; verify the audit, for the \
          Guardian writes no such row"
     )]
     Time { log: String, seq: u64, at: String },
-    /// Its body is none.
+    /// Its body is not a JSON object.
     #[error(
         "the body of row {seq} of the audit log {log:?} is not a JSON object; verify the audit, for the Guardian writes \
          no such row"
     )]
     Body { log: String, seq: u64 },
-    /// It has no id, because its hash is none.
+    /// It has no id, because its hash cannot be read.
     #[error(
         "the hash of row {seq} of the audit log {log:?} is not 64 hexadecimal digits; verify the audit, for the \
          Guardian writes no such row"

@@ -34,15 +34,15 @@ pub struct Access<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AccessOptions {
-    /// The agent that acts for a subject that is none; unless it is said, the one of the key.
+    /// The agent that acts for a subject that is not an agent; by default the one of the key.
     pub agent_id: Option<String>,
     /// A name for this: asked again under it, an evaluation is decided once (for a minute), and a request for access opens
-    /// no second approval. Made up unless it is said.
+    /// no second approval. Made up by default.
     pub idempotency_key: Option<String>,
 }
 
 impl AccessOptions {
-    /// The agent that acts for a subject that is none.
+    /// Sets the agent that acts for a subject that is not an agent.
     #[must_use]
     pub fn agent_id(mut self, agent_id: impl Into<String>) -> Self {
         self.agent_id = Some(agent_id.into());
@@ -164,7 +164,7 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that is none.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) from a gateway that does not speak AuthZEN.
     pub async fn configuration(&self) -> Result<AuthzenConfiguration> {
         self.client.get("/.well-known/authzen-configuration").send().await?.json()
     }
@@ -200,7 +200,7 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none of this id, or no more.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when no task has this id, or not any more.
     pub async fn task(&self, task_id: &str) -> Result<AccessTaskResponse> {
         self.client.get(path(task_id)?).send().await?.json()
     }
@@ -210,7 +210,7 @@ impl<'a> Access<'a> {
     /// # Errors
     ///
     /// [`Api`](crate::AgentTrustError::Api) with status 409 for one that is decided,
-    /// [`NotFound`](crate::AgentTrustError::NotFound) when there is none of this id.
+    /// [`NotFound`](crate::AgentTrustError::NotFound) when no task has this id.
     pub async fn cancel(
         &self,
         task_id: &str,

@@ -33,7 +33,7 @@ pub struct Streaming<'a> {
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct SiemDestinationOptions {
-    /// In which form events are sent; as OCSF unless it is said.
+    /// In which form events are sent; as OCSF by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<SiemFormat>,
 }

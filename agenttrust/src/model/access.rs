@@ -211,7 +211,7 @@ impl From<AccessEvaluation> for AccessEvaluationItem {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct AccessEvaluationsOptions {
-    /// Whether to stop early; all of them are evaluated unless it is said.
+    /// Whether to stop early; by default all of them are evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluations_semantic: Option<EvaluationsSemantic>,
     /// Whether each decision of the list says why (an extension of ours): without it, only those do that were not

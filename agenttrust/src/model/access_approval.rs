@@ -9,7 +9,7 @@ use super::word::wire_words;
 wire_words! {
     /// What to do after an evaluation with an approval was denied.
     pub enum AccessNextAction as "next action" {
-        /// Request access anew, by the `access_request` beside it.
+        /// Request access once more, by the `access_request` beside it.
         Request = "request",
         /// Evaluate once more, later.
         Retry = "retry",

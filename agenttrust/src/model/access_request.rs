@@ -30,7 +30,7 @@ wire_words! {
         Denied = "denied",
         /// Nobody decided in time.
         Expired = "expired",
-        /// Cancelled, by whoever asked or because what it was for is over.
+        /// Cancelled, by the requester or because what it was for is over.
         Cancelled = "cancelled",
         /// It could not be completed.
         Failed = "failed",

@@ -53,13 +53,13 @@ pub struct CreateSiemDestinationRequest {
     /// which messages to a webhook are signed. It is sealed, and shown by no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_token: Option<String>,
-    /// How many events to send at once, 1 to 1,000; 100 unless it is said.
+    /// How many events to send at once, 1 to 1,000; 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<u32>,
-    /// How long an event waits at most for others to go with it, in seconds, 1 to 3,600; 30 unless it is said.
+    /// How long an event waits at most for others to go with it, in seconds, 1 to 3,600; 30 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flush_interval_seconds: Option<u32>,
-    /// What to send: kinds of the audit as `decision`, families as `approval.*`; everything unless it is said.
+    /// What to send: kinds of the audit as `decision`, families as `approval.*`; everything by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_event_types: Option<Vec<String>>,
 }

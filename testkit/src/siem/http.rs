@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::TakenEvent;
 use super::rules::{Known, Reply};
-use super::server::{Server, Wire};
+use super::server::{Listener, Wire};
 
 /// Whose format a receiver takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +73,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub struct HttpReceiver {
     state: Arc<Mutex<State>>,
-    address: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
-    server: Option<Server>,
+    listener: Listener,
 }
 
 impl HttpReceiver {
@@ -103,10 +101,9 @@ impl HttpReceiver {
             requests: Vec::new(),
             wrong: Vec::new(),
         };
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut receiver = Self { state: Arc::new(Mutex::new(state)), address, tls, server: None };
-        receiver.restart();
-        receiver
+        let state = Arc::new(Mutex::new(state));
+        let listener = Listener::start(tls, &state, serve);
+        Self { state, listener }
     }
 
     /// Splunk: events are to be acknowledged, after it was asked so many times; with `u32::MAX`, never.
@@ -118,29 +115,24 @@ impl HttpReceiver {
 
     /// Closes every connection and lets none in.
     pub fn stop(&mut self) {
-        self.server = None;
+        self.listener.stop();
     }
 
     /// Listens again at the address that it had. What it took is still there.
     pub fn restart(&mut self) {
-        self.server = None;
-        let state = Arc::clone(&self.state);
-        let serve = move |wire| serve(wire, Arc::clone(&state));
-        let (server, address) = Server::listen(self.address, self.tls.clone(), serve);
-        self.server = Some(server);
-        self.address = address;
+        self.listener.restart(&self.state, serve);
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// The URL that an operator gives for it.
     pub fn url(&self) -> String {
-        let origin = match self.tls {
-            Some(_) => format!("https://localhost:{}", self.address.port()),
-            None => format!("http://{}", self.address),
+        let origin = match self.listener.tls {
+            Some(_) => format!("https://localhost:{}", self.address().port()),
+            None => format!("http://{}", self.address()),
         };
         match self.state().known.vendor {
             Vendor::Splunk => format!("{origin}/services/collector"),

@@ -33,16 +33,65 @@ impl Wire for tokio_rustls::server::TlsStream<TcpStream> {
     }
 }
 
+/// A server that listens at one address, and can be stopped and started again there.
+#[derive(Debug)]
+pub(super) struct Listener {
+    address: SocketAddr,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    server: Option<Server>,
+}
+
+impl Listener {
+    /// Listens at a free port, and has each connection served with this state.
+    pub(super) fn start<S, F>(
+        tls: Option<Arc<ServerConfig>>,
+        state: &Arc<S>,
+        serve: fn(Box<dyn Wire>, Arc<S>) -> F,
+    ) -> Self
+    where
+        S: Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut listener = Self { address, tls, server: None };
+        listener.restart(state, serve);
+        listener
+    }
+
+    /// Listens again at the address that it had.
+    pub(super) fn restart<S, F>(&mut self, state: &Arc<S>, serve: fn(Box<dyn Wire>, Arc<S>) -> F)
+    where
+        S: Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.stop();
+        let state = Arc::clone(state);
+        let serve = move |wire| serve(wire, Arc::clone(&state));
+        let (server, address) = Server::listen(self.address, self.tls.clone(), serve);
+        self.server = Some(server);
+        self.address = address;
+    }
+
+    /// Closes every connection and lets none in.
+    pub(super) fn stop(&mut self) {
+        self.server = None;
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 /// Serves until it is dropped; then every connection is closed.
 #[derive(Debug)]
-pub(super) struct Server {
+struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Listens at this address, port 0 for a free one, and has each connection served.
-    pub(super) fn listen<F>(
+    fn listen<F>(
         address: SocketAddr,
         tls: Option<Arc<ServerConfig>>,
         serve: impl Fn(Box<dyn Wire>) -> F + Send + 'static,

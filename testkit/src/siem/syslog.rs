@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::server::{Server, Wire};
+use super::server::{Listener, Wire};
 use super::syslog_message::SyslogMessage;
 use super::{TakenEvent, id_of};
 
@@ -47,9 +47,7 @@ struct State {
 #[derive(Debug)]
 pub struct SyslogReceiver {
     state: Arc<Mutex<State>>,
-    address: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
-    server: Option<Server>,
+    listener: Listener,
 }
 
 impl SyslogReceiver {
@@ -72,37 +70,31 @@ impl SyslogReceiver {
             taken: Vec::new(),
             wrong: Vec::new(),
         };
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut receiver = Self { state: Arc::new(Mutex::new(state)), address, tls, server: None };
-        receiver.restart();
-        receiver
+        let state = Arc::new(Mutex::new(state));
+        let listener = Listener::start(tls, &state, serve);
+        Self { state, listener }
     }
 
     /// Closes every connection and lets none in.
     pub fn stop(&mut self) {
-        self.server = None;
+        self.listener.stop();
     }
 
     /// Listens again at the address that it had. What it took is still there.
     pub fn restart(&mut self) {
-        self.server = None;
-        let state = Arc::clone(&self.state);
-        let serve = move |wire| serve(wire, Arc::clone(&state));
-        let (server, address) = Server::listen(self.address, self.tls.clone(), serve);
-        self.server = Some(server);
-        self.address = address;
+        self.listener.restart(&self.state, serve);
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// The URL that an operator gives for it.
     pub fn url(&self) -> String {
-        match self.tls {
-            Some(_) => format!("syslog+tls://localhost:{}", self.address.port()),
-            None => format!("syslog+tcp://{}", self.address),
+        match self.listener.tls {
+            Some(_) => format!("syslog+tls://localhost:{}", self.address().port()),
+            None => format!("syslog+tcp://{}", self.address()),
         }
     }
 

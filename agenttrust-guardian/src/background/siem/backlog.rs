@@ -107,7 +107,7 @@ impl Backlog {
         usize::try_from(unseen.fold(0, i64::saturating_add)).unwrap_or(usize::MAX)
     }
 
-    /// How many rows were looked at, found to be owed to nobody, and are not kept as such yet.
+    /// Counts rows that were looked at and that the destination does not want, and whose place is not kept yet.
     pub(super) fn passed_over(&self) -> usize {
         if self.events.is_empty() && self.unsendable.is_none() { self.rows_looked } else { 0 }
     }

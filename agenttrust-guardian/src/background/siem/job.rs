@@ -24,7 +24,7 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(1);
 const GIVES_WAY: Duration = Duration::from_millis(5);
 /// How often to look whether anything is owed to a destination that is put off.
 const PEEKED_EVERY: Duration = Duration::from_secs(1);
-/// How many rows that are owed to nobody are passed over until that is kept ...
+/// How many rows that the destination does not want are passed over until their place is kept ...
 const PASSED_OVER_MOST: usize = 5_000;
 /// ... and how long.
 const PASSED_OVER_FOR: Duration = Duration::from_secs(30);
@@ -250,7 +250,7 @@ impl Work {
         let _ = engine.background_store.lease_destination(id, owner, now, now).await;
     }
 
-    /// Keeps that rows were looked at that are owed to nobody.
+    /// Keeps the place behind rows that the destination does not want.
     async fn pass_over(&mut self, engine: &Engine, now: Timestamp) -> Result<Next, Trouble> {
         let Some(held) = &mut self.held else { return Ok(Next::End) };
         let cursors = held.backlog.cursors_after(0);

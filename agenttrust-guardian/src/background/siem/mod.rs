@@ -29,7 +29,7 @@ use crate::store::StoreError;
 
 /// How often to look which destinations there are where another replica may have changed them, or have let one go ...
 const LISTED_EVERY: Duration = Duration::from_secs(3);
-/// ... and where there is none.
+/// ... and where this Guardian is the only one.
 const LISTED_EVERY_ALONE: Duration = Duration::from_secs(30);
 /// How often to look how far the logs of other replicas are written, while anything is sent.
 const FOLLOWED_EVERY: Duration = Duration::from_secs(1);

@@ -8,7 +8,6 @@ use agenttrust::internal::hex;
 use agenttrust::model::{AccessDecision, AccessEvaluation};
 use axum::Json;
 use axum::http::request::Parts;
-use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::super::App;
@@ -22,7 +21,7 @@ use super::super::proofs::{Came, tell};
 use super::body::{Entities, agent_of, object};
 use super::echo::REQUEST_ID;
 use super::said;
-use crate::domain::{Answer, Base, Error, Permission, Trace};
+use crate::domain::{Answer, Base, Error, Permission, Trace, digest_of_parts};
 use crate::engine::Engine;
 use crate::pipeline::{self, Check, span};
 use crate::services::access::{Asker, Evaluation, check_of};
@@ -156,20 +155,11 @@ impl<'a> Asking<'a> {
         let sent = serde_json::to_vec(&evaluation.as_sent).unwrap_or_default();
         let number = (number as u64).to_be_bytes();
         let parts: [&[u8]; 4] = [&sent, check.agent_id.as_bytes(), proven_by.as_bytes(), &number];
-        let body = fingerprint(&parts);
-        let under = hex::encode(&fingerprint(&[request_id.as_bytes(), &body]));
+        let body = digest_of_parts(parts);
+        let under = hex::encode(&digest_of_parts([request_id.as_bytes(), &body]));
         let under = format!("{REQUEST_ID}:{under}");
         pipeline::answer_once(self.engine, check, &under, body).await
     }
-}
-
-fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
 }
 
 /// What is said of an evaluation for which there is no time any more.

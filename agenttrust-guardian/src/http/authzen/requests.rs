@@ -217,7 +217,7 @@ fn address(base: &Base, id: &str) -> String {
 /// | approved, used or not, also once its time is over | `approved` |
 /// | denied | `denied` |
 /// | cancelled, or withdrawn because what it was for is over | `cancelled` |
-/// | expired before anybody decided | `expired` |
+/// | expired before it was decided | `expired` |
 fn told(base: &Base, approval: &Approval) -> AccessTaskResponse {
     let mut told = AccessTaskResponse::default();
     let task = &mut told.task;

@@ -61,7 +61,6 @@ pub(super) fn place(text: &str, folders: &[PathBuf]) -> Result<PathBuf, Error> {
         return Err(NO_FILE);
     }
     check(&path, folders)?;
-    ensure_name(&path)?;
     Ok(path)
 }
 
@@ -81,12 +80,12 @@ fn ensure_name(path: &Path) -> Result<(), Error> {
     ))
 }
 
-/// Refuses a file that is in none of these folders. One in a folder below is in another folder: somebody else may be
-/// able to put a link in its place.
+/// Refuses a file that is in none of these folders, or has no name of a file of events. One in a folder below is in another
+/// folder, in which others may be able to put a link in its place.
 fn check(path: &Path, folders: &[PathBuf]) -> Result<(), Error> {
     let is_plain = !path.components().any(|part| part == Component::ParentDir);
     if is_plain && folders.iter().any(|folder| path.parent() == Some(folder)) {
-        return Ok(());
+        return ensure_name(path);
     }
     Err(Error::Refused(
         "names a file in a folder that was not opened; an operator opens the folder that it is in by starting \
@@ -96,7 +95,7 @@ fn check(path: &Path, folders: &[PathBuf]) -> Result<(), Error> {
 
 /// Writes a batch.
 pub(super) async fn deliver(outbound: &Outbound, path: &Path, batch: &Batch<'_>) -> Delivery {
-    if let Err(error) = check(path, &outbound.folders).and_then(|()| ensure_name(path)) {
+    if let Err(error) = check(path, &outbound.folders) {
         return Delivery::later(error);
     }
     let Some(in_use) = outbound.files.take(path) else {

@@ -48,7 +48,7 @@ pub(super) fn without(said: String, token: &Secret) -> String {
     // Only so much of what a receiver says is kept, and that may end within it.
     for token in [token, bare] {
         let begins = (CUT_OFF_LEAST..token.len()).rev().filter_map(|length| token.get(..length));
-        let rest = begins.into_iter().find_map(|begin| said.strip_suffix(begin)).map(str::len);
+        let rest = begins.filter_map(|begin| said.strip_suffix(begin)).map(str::len).next();
         if let Some(rest) = rest {
             said.truncate(rest);
             said.push_str(LEFT_OUT);

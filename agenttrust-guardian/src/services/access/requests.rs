@@ -21,7 +21,7 @@ use crate::pipeline::{self, Asked, span};
 use crate::services::approvals;
 use crate::store::AccessRequestRow;
 
-/// For how much longer than its approval a task is told of.
+/// For how much longer than its approval a task can be read.
 const TOLD_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// A request for access as it was submitted.
@@ -185,12 +185,12 @@ pub(crate) async fn find(engine: &Engine, reach: Reach<'_>, id: &str) -> Result<
     Ok(found)
 }
 
-/// Until when a task is told of.
+/// Returns until when a task can be read.
 pub(crate) fn told_until(approval: &Approval) -> Option<agenttrust::Timestamp> {
     approval.expires_at.map(|at| at.saturating_add(TOLD_FOR))
 }
 
-/// Cancels a request that nobody has decided, and returns what it is then.
+/// Cancels a request that is not decided yet, and returns what it is then.
 ///
 /// # Errors
 ///

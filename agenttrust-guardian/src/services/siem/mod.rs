@@ -16,7 +16,7 @@ pub(crate) use self::checks::{Given, origin};
 use self::checks::{
     check_batch, check_endpoint, check_filter, check_flush, check_owner, check_secret,
 };
-pub(crate) use self::records::{Span, deliveries, set_aside};
+pub(crate) use self::records::{deliveries, set_aside};
 pub(crate) use self::trial::test;
 use crate::audit::{self, AuditError, Record};
 use crate::domain::names::check_name;
@@ -24,9 +24,9 @@ use crate::domain::{DestinationKind, Error, EventFormat, Key, ids};
 use crate::engine::Engine;
 use crate::store::{DESTINATIONS_MOST, DestinationRow, SecretOf};
 
-/// How many events are sent at once, unless it is said.
+/// How many events are sent at once by default.
 const BATCH_SIZE: i64 = 100;
-/// How long an event waits at most, in seconds, unless it is said.
+/// How long an event waits at most by default, in seconds.
 const FLUSH_SECONDS: i64 = 30;
 /// How long the audit may take to say where its logs are.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,30 +1,9 @@
 //! What became of what was sent to a destination.
 
 use super::known;
-use crate::domain::{Error, Key};
+use crate::domain::{Error, Key, Span};
 use crate::engine::Engine;
 use crate::store::{SetAsideRow, SiemDeliveryRow};
-
-/// Where in a list of records to begin, and how many to show.
-#[derive(Clone, Debug)]
-pub(crate) struct Span {
-    /// The record behind which it begins.
-    pub(crate) before: Option<String>,
-    pub(crate) limit: usize,
-}
-
-impl Span {
-    /// One more tells whether there are more.
-    fn looked_for(&self) -> i64 {
-        i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
-    }
-
-    fn cut<T>(&self, mut rows: Vec<T>) -> (Vec<T>, bool) {
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        (rows, more)
-    }
-}
 
 /// What became of the newest sendings, the newest first; and whether there are more.
 ///

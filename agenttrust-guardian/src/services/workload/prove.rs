@@ -7,10 +7,9 @@ use agenttrust::Timestamp;
 use agenttrust::internal::dpop::{ExpectedProof, WINDOW, verify_proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 
 use super::verify::{Working, working};
-use crate::domain::{Error, Key, Permission, Reach};
+use crate::domain::{Error, Key, Permission, Reach, digest_of_parts};
 use crate::engine::Engine;
 use crate::engine::proof_nonces::For;
 use crate::pipeline::{Once, Proof};
@@ -98,12 +97,8 @@ pub(super) fn look_at(
 
 /// What tells a proof from every other of its key: of the key and its own id, each with its length.
 fn id_of(thumbprint: &str, jti: &str) -> String {
-    let mut hash = Sha256::new();
-    for part in [thumbprint, jti] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    format!("dpop:{}", URL_SAFE_NO_PAD.encode(hash.finalize()))
+    let digest = digest_of_parts([thumbprint, jti].map(str::as_bytes));
+    format!("dpop:{}", URL_SAFE_NO_PAD.encode(digest))
 }
 
 /// Until when a proof of this time is taken.

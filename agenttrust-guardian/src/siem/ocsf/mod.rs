@@ -182,12 +182,12 @@ fn unmapped(told: &Told<'_>) -> Value {
     Value::Object(unmapped)
 }
 
-/// An agent as somebody who does something.
+/// Describes an agent as the actor.
 fn user_of_agent(agent_id: &str) -> Value {
     json!({ "uid": agent_id, "type_id": super::classes::OTHER, "type": "AI Agent" })
 }
 
-/// A key as somebody who does something.
+/// Describes a key as the actor.
 fn user_of_key(key_id: &str) -> Value {
     json!({
         "uid": key_id, "credential_uid": key_id, "type_id": super::classes::OTHER, "type": "API Key",

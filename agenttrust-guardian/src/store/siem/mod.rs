@@ -235,7 +235,7 @@ impl Store {
     }
 
     /// Sends a destination back: it is owed what comes after these rows of each log, and what it was owed already;
-    /// `false` when there is none.
+    /// `false` when it is not there.
     pub(crate) async fn replay_destination(
         &self,
         (id, org_id): (String, String),
@@ -258,7 +258,7 @@ impl Store {
         .await
     }
 
-    /// Removes a destination with all that is kept of it; `false` when there is none.
+    /// Removes a destination with all that is kept of it; `false` when it is not there.
     pub(crate) async fn delete_destination(
         &self,
         id: String,

@@ -10,8 +10,8 @@ use super::super::{Store, StoreError};
 use super::records::{self, SetAsideRow, SiemDeliveryRow};
 use super::{BY_ID, DestinationRow, Raw, set_cursors};
 
-/// How much later than anybody could ask for now the end of a lease may be: past that it was given by a clock that
-/// was ahead, and is over.
+/// How much later than the longest lease of now the end of a lease may be: past that it was given by a clock that was
+/// ahead, and is over.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 // The conditions are here and nowhere before: of two replicas that come at once, the second one finds it leased.
