@@ -28,9 +28,9 @@ async fn main() -> anyhow::Result<()> {
     let file = file.display();
     println!("the issuer {url} says in {file}, for an hour, that ada is in the group agents");
     println!("export AGENTTRUST_API_KEY=sk_test_dev");
-    println!("agenttrust agents create desk --capability 'files/*'");
+    println!("agenttrust agents create desk --capability 'files:*'");
     println!("agenttrust federation register {url} --name local --audience {AUDIENCE} \\");
-    println!("    --rule 'claim:groups=agents,agent=desk,scope=files/read'");
+    println!("    --rule claim:groups=agents,agent=desk,scope=files:read");
     println!("agenttrust federation test - < {file}");
     println!("agenttrust federation init - < {file}");
     tokio::signal::ctrl_c().await?;

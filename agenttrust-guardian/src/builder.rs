@@ -316,6 +316,7 @@ impl GuardianBuilder {
 
     /// The file in which checkpoints of the audit are noted outside of the database, one a line. Unless it
     /// is said, that is a file beside an SQLite database (`agenttrust.db.checkpoints`), and else none.
+    /// Each Guardian has a file of its own.
     pub fn audit_checkpoints(mut self, file: impl Into<PathBuf>) -> Self {
         self.audit.checkpoints = Some(file.into());
         self

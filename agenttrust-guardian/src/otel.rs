@@ -1,10 +1,12 @@
 //! Spans for an OpenTelemetry collector, over OTLP and HTTP. Where to, with which headers and how many of
 //! them is said by OpenTelemetry's own variables, `OTEL_EXPORTER_OTLP_ENDPOINT` first of all.
 
+use std::time::Duration;
+
 use opentelemetry::KeyValue;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry_otlp::SpanExporter;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -20,6 +22,9 @@ use crate::domain::{GuardianError, Trace};
 /// The name of this service, unless `OTEL_SERVICE_NAME` is set.
 const SERVICE: &str = "agenttrust-guardian";
 
+/// How long the collector may take, as OpenTelemetry has it by default.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Sends spans until it is closed.
 #[derive(Debug)]
 pub(crate) struct Exporter {
@@ -29,7 +34,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// An exporter for the Guardian of this name.
     pub(crate) fn start(replica: &str) -> Result<Self, GuardianError> {
-        let exporter = SpanExporter::builder().with_http().build().map_err(|error| {
+        let exporter = exporter().map_err(|error| {
             GuardianError::Invalid(format!(
                 "spans cannot be exported: {}; look at the variables that begin with OTEL_",
                 without_values(&error.to_string(), std::env::vars())
@@ -68,6 +73,31 @@ impl Exporter {
             tracing::warn!(%error, "the last spans could not be exported");
         }
     }
+}
+
+/// What sends spans. The client that OpenTelemetry makes needs the certificates of authorities, also where the
+/// collector is asked without TLS: there, one without them does.
+fn exporter() -> Result<SpanExporter, ExporterBuildError> {
+    let refused = match SpanExporter::builder().with_http().build() {
+        Err(refused) if !asks_over_tls() => refused,
+        built => return built,
+    };
+    let made = std::thread::spawn(|| {
+        let builder = reqwest::blocking::Client::builder().timeout(PATIENCE);
+        builder.tls_certs_only([]).build()
+    });
+    match made.join() {
+        Ok(Ok(client)) => SpanExporter::builder().with_http().with_http_client(client).build(),
+        _ => Err(refused),
+    }
+}
+
+/// Whether the collector is at an address that begins with `https`.
+fn asks_over_tls() -> bool {
+    ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .is_some_and(|endpoint| endpoint.to_ascii_lowercase().starts_with("https:"))
 }
 
 /// An error without what OpenTelemetry's variables say: an endpoint may hold a password, and headers a key.

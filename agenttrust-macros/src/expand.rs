@@ -63,8 +63,11 @@ impl Expansion {
             Shape::ImplFuture => self.deferred(),
         };
         let registration = self.registration();
+        // The tail of the function is ours, where it is a future of ours.
+        let tail = matches!(self.guarded.returns.shape, Shape::Boxed | Shape::ImplFuture)
+            .then(|| quote_spanned!(Span::mixed_site()=> #[allow(clippy::implicit_return)]));
         let mut block =
-            Group::new(Delimiter::Brace, quote!(#(#inner_attrs)* #registration #checked));
+            Group::new(Delimiter::Brace, quote!(#(#inner_attrs)* #registration #tail #checked));
         // Diagnostics about the whole function point at it, and not at the attribute.
         block.set_span(self.guarded.body.block.span());
         let allow = (self.guarded.returns.shape == Shape::ImplFuture)
@@ -128,6 +131,7 @@ impl Expansion {
                 (&#private::OutcomeProbe(&agenttrust_output)).agenttrust_outcome()
             };
             #private::Permit::finish_with(agenttrust_permit, agenttrust_outcome);
+            #[allow(clippy::implicit_return)]
             agenttrust_output
         }
     }
@@ -260,7 +264,7 @@ impl Expansion {
             #(#bindings)*
             #[allow(clippy::diverging_sub_expression)]
             let agenttrust_output #body_type = #block;
-            #[allow(unreachable_code)]
+            #[allow(unreachable_code, clippy::implicit_return)]
             agenttrust_output
         }
     }
@@ -370,6 +374,7 @@ fn rebind(argument: &Argument) -> impl Iterator<Item = TokenStream> {
         };
         quote_spanned! {Span::mixed_site()=>
             #(#cfgs)* #(#lints)* #minds
+            #[allow(clippy::shadow_same)]
             let #mutability #ident = #value;
         }
     })

@@ -520,7 +520,7 @@ use proc_macro::TokenStream;
 ///         let output: Result<u64, AgentTrustError> = {
 ///             db.delete(&table).await
 ///         };
-///         #[allow(unreachable_code)]
+///         #[allow(unreachable_code, clippy::implicit_return)]
 ///         output
 ///     }.await;
 ///     let outcome = {
@@ -528,6 +528,7 @@ use proc_macro::TokenStream;
 ///         (&OutcomeProbe(&output)).outcome()
 ///     };
 ///     Permit::finish_with(permit, outcome);
+///     #[allow(clippy::implicit_return)]
 ///     output
 /// }
 /// ```

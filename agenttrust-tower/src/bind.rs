@@ -76,7 +76,7 @@ where
             Extracted::Pass => ResponseFuture::passing(self.deny.clone(), self.inner.call(request)),
             Extracted::Refuse(reason) => {
                 let context = self.deny.context(&request);
-                ResponseFuture::refusing(self.deny.clone(), reason, context)
+                ResponseFuture::refusing(self.deny.clone(), reason, (request, context))
             }
         }
     }
@@ -89,7 +89,8 @@ async fn read_and_ask<B, I>(
     mut intake: I,
 ) -> Result<Granted<Request<B>>, Denial>
 where
-    B: Body + FromBuffered,
+    B: Body + FromBuffered + Send + 'static,
+    B::Data: Send,
     I: BindWhole,
 {
     let (mut head, mut body) = request.into_parts();

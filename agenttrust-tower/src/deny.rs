@@ -1,6 +1,9 @@
 //! How a denial reaches the caller, and how an answer is judged: what only the protocol knows.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use agenttrust::DenialResponse;
 use agenttrust::{AgentTrustError, CallOutcome, Outcome, Permit};
@@ -73,6 +76,15 @@ pub trait DenyWith<Req, Res, Err> {
     /// Takes that out of the request. Called once for every request that is guarded or refused.
     fn context(&self, request: &Req) -> Self::Context;
 
+    /// Takes leave of a request whose call is not made, before [`deny`](Self::deny) answers it.
+    ///
+    /// By default drops it. Over HTTP, what is still to come of a body keeps many a client from reading the answer, so
+    /// that [`HttpDeny`](crate::http::HttpDeny) reads it away first.
+    fn leave(&self, request: Req, context: Self::Context) -> Left<Self::Context> {
+        drop(request);
+        Left::Gone(context)
+    }
+
     /// The answer for a call that was not made.
     ///
     /// # Errors
@@ -111,6 +123,38 @@ pub trait DenyWith<Req, Res, Err> {
     fn outcome(&self, result: &Result<Res, Err>, context: &Self::Context) -> CallOutcome {
         let _ = context;
         result.outcome()
+    }
+}
+
+/// A request whose call is not made, on its way out: see [`DenyWith::leave`].
+pub enum Left<C> {
+    /// Nothing of it is on its way any more; this is what its answer needs.
+    Gone(C),
+    /// Something is, for which its answer waits.
+    Going(Pin<Box<dyn Future<Output = C> + Send>>),
+}
+
+impl<C> Left<C> {
+    /// What the answer needs, once it may be given. Polled after that, it stays pending.
+    pub(crate) fn poll_gone(left: &mut Option<Self>, cx: &mut Context<'_>) -> Poll<C> {
+        match left.take() {
+            Some(Self::Gone(context)) => Poll::Ready(context),
+            Some(Self::Going(mut going)) => {
+                let polled = going.as_mut().poll(cx);
+                *left = polled.is_pending().then_some(Self::Going(going));
+                polled
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<C> fmt::Debug for Left<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone(_) => "Gone(..)",
+            Self::Going(_) => "Going(..)",
+        })
     }
 }
 

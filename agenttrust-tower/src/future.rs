@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use crate::stage::{Decided, Stage};
-use crate::{Denial, DenyWith};
+use crate::{Denial, DenyWith, Left};
 
 pin_project! {
     /// The answer of a [`Guarded`](crate::Guarded) service on its way.
@@ -40,7 +40,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<B, P, F, C> {
-        Refused { refused: Option<(Cow<'static, str>, C)> },
+        Refused { denial: Option<Denial>, left: Option<Left<C>> },
         Before { stage: B, parked: Option<P> },
         // In this order: the inner future is dropped before the permit reports that it was.
         Calling { #[pin] future: F, held: Holding<C> },
@@ -90,8 +90,13 @@ where
         Self { deny, state: State::Before { stage, parked: Some(parked) } }
     }
 
-    pub(crate) fn refusing(deny: D, reason: Cow<'static, str>, context: D::Context) -> Self {
-        Self { deny, state: State::Refused { refused: Some((reason, context)) } }
+    pub(crate) fn refusing(
+        deny: D,
+        reason: Cow<'static, str>,
+        (request, context): (Req, D::Context),
+    ) -> Self {
+        let left = Some(deny.leave(request, context));
+        Self { deny, state: State::Refused { denial: Some(Denial::Refused(reason)), left } }
     }
 
     pub(crate) fn passing(deny: D, future: S::Future) -> Self {
@@ -110,9 +115,9 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Refused { refused } => {
-                    let (reason, context) = once(refused.take());
-                    return Poll::Ready(this.deny.deny(Denial::Refused(reason), context));
+                StateProj::Refused { denial, left } => {
+                    let context = ready!(Left::poll_gone(left, cx));
+                    return Poll::Ready(this.deny.deny(once(denial.take()), context));
                 }
                 StateProj::Before { stage, parked } => {
                     let decided = ready!(stage.poll_decided::<Req>(cx));
@@ -133,7 +138,13 @@ where
                             this.state.set(State::Calling { future, held });
                         }
                         Decided::Refuse(denial) => {
-                            return Poll::Ready(this.deny.deny(denial, context));
+                            let left = match request {
+                                Some(request) => this.deny.leave(request, context),
+                                // It was read for the question.
+                                None => Left::Gone(context),
+                            };
+                            this.state
+                                .set(State::Refused { denial: Some(denial), left: Some(left) });
                         }
                         Decided::Unready { answer: Granted { permit, .. }, error } => {
                             return Poll::Ready(this.deny.finish(Err(error), permit, context));

@@ -1,7 +1,10 @@
 //! What our own crates share beside the public API, and others should not use. No stability between
 //! versions.
 
+pub use crate::intake::rest::read_away;
+
 /// MCP as the layer reads it: what is read, what is asked about, and how it is told no.
+#[cfg(feature = "mcp-http")]
 pub mod mcp {
     pub use crate::mcp::deny::{denied_error, denied_result};
     pub use crate::mcp::headers::is_modern;

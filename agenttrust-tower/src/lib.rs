@@ -175,7 +175,7 @@ pub mod http;
 mod inner;
 #[cfg(feature = "http")]
 mod intake;
-#[cfg(feature = "mcp-http")]
+#[cfg(feature = "http")]
 #[doc(hidden)]
 pub mod internal;
 #[cfg(feature = "http")]
@@ -197,7 +197,7 @@ mod unread;
 #[cfg(feature = "http")]
 pub use self::authenticate::{Authenticate, AuthenticateFuture, AuthenticateLayer};
 pub use self::builder_ext::ServiceBuilderExt;
-pub use self::deny::{Denial, DenyAsError, DenyWith};
+pub use self::deny::{Denial, DenyAsError, DenyWith, Left};
 pub use self::extract::{ExtractAction, Extracted, NoExtractor};
 pub use self::filter::Filter;
 pub use self::future::ResponseFuture;

@@ -133,7 +133,7 @@ where
             Extracted::Pass => ResponseFuture::passing(self.deny.clone(), self.inner.call(request)),
             Extracted::Refuse(reason) => {
                 let context = self.deny.context(&request);
-                ResponseFuture::refusing(self.deny.clone(), reason, context)
+                ResponseFuture::refusing(self.deny.clone(), reason, (request, context))
             }
         }
     }

@@ -19,6 +19,7 @@ mod router_client;
 #[cfg(feature = "guardian")]
 pub mod siem;
 mod trials;
+mod uploads;
 
 pub use self::eventually::{Look, eventually, eventually_blocking, eventually_within};
 #[cfg(feature = "guardian")]
@@ -28,3 +29,4 @@ pub use self::issuer::Issuer;
 #[cfg(feature = "guardian")]
 pub use self::router_client::{ADMIN, Answer, Api, RouterClient, Stream, escaped};
 pub use self::trials::{is_long, trials};
+pub use self::uploads::{UPLOADERS, Uploader};

@@ -1,4 +1,10 @@
-//! A PostgreSQL database of one test's own: made fresh, and dropped with it.
+//! A PostgreSQL database of one test's own: made fresh, and dropped with it. Where one is not enough, servers of its own,
+//! and a pooler before it.
+
+#[cfg(unix)]
+mod bouncer;
+#[cfg(unix)]
+mod server;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -8,6 +14,11 @@ use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::runtime::Builder;
+
+#[cfg(unix)]
+pub use self::bouncer::Bouncer;
+#[cfg(unix)]
+pub use self::server::Server;
 
 /// The server's database that others are made from, unless `DATABASE_URL` names another.
 const SERVER: &str = "postgres://postgres@127.0.0.1:5432/test";
@@ -89,10 +100,24 @@ impl Fresh {
         format!("{server}/{}", self.name)
     }
 
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How a Guardian finds it by way of a proxy; without TLS, so that the proxy can read along.
     pub fn url_by(&self, proxy: SocketAddr) -> String {
         let url = self.url().replace(&self.address(), &proxy.to_string());
         format!("{url}?sslmode=disable")
+    }
+
+    /// Runs one statement in it.
+    ///
+    /// # Panics
+    ///
+    /// When the server is gone, or with what is wrong with the statement.
+    pub fn execute(&self, statement: &str) {
+        on(&self.url(), statement).expect("a server that answers").unwrap();
     }
 
     /// Host and port of the server.
@@ -100,6 +125,14 @@ impl Fresh {
         let (_, server) = self.server.split_once("://").expect("a URL");
         let (server, _) = server.rsplit_once('/').expect("a URL that names a database");
         server.rsplit('@').next().unwrap_or(server).to_owned()
+    }
+
+    /// By which name and password the server is reached.
+    #[cfg(unix)]
+    fn account(&self) -> (&str, &str) {
+        let (_, server) = self.server.split_once("://").expect("a URL");
+        let (account, _) = server.rsplit_once('@').unwrap_or(("postgres", server));
+        account.split_once(':').unwrap_or((account, ""))
     }
 }
 

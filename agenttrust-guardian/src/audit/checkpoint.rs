@@ -1,18 +1,23 @@
-//! Checkpoints: signed statements of how far a log had come, or of where it begins now.
+//! Checkpoints: signed statements of how far a log had come, of where it begins now, or of what became of it.
 
 use agenttrust::internal::hex;
 use serde::{Deserialize, Serialize};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::chain::Hash;
 use super::key::{AuditKey, PublicKey};
 use super::record::unhex;
-use crate::store::{Target, Transaction, from_row, query};
+use crate::store::{Target, Transaction, query};
 
+/// Of a log without an identity, as earlier versions signed ...
 const DOMAIN: &[u8] = b"agenttrust.audit.checkpoint.v1";
+/// ... and of one that has one.
+const DOMAIN_OF_ONE: &[u8] = b"agenttrust.audit.checkpoint.v2";
 
 macro_rules! of {
     ($table:literal, $what:literal) => {
-        concat!("SELECT log, seq, hash, at, key, signature FROM ", $table, " WHERE log = $1", $what)
+        // Whatever columns there are: a database that no Guardian of this version has opened lacks one.
+        concat!("SELECT * FROM ", $table, " WHERE log = $1", $what)
     };
 }
 
@@ -20,10 +25,10 @@ const NEWEST: &str = of!("audit_checkpoints", " ORDER BY seq DESC LIMIT 1");
 const NEWEST_FIRST: &str = of!("audit_checkpoints", " AND seq < $2 ORDER BY seq DESC LIMIT $3");
 const OLDEST_FIRST: &str = of!("audit_checkpoints", " AND seq > $2 ORDER BY seq LIMIT $3");
 const CUT: &str = of!("audit_cuts", " ORDER BY seq DESC LIMIT 1");
-const INSERT: &str = "INSERT INTO audit_checkpoints (log, seq, hash, at, key, signature) \
-                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-const INSERT_CUT: &str = "INSERT INTO audit_cuts (log, seq, hash, at, key, signature) \
-                          VALUES ($1, $2, $3, $4, $5, $6)";
+const INSERT: &str = "INSERT INTO audit_checkpoints (log, seq, hash, at, key, signature, log_id) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+const INSERT_CUT: &str = "INSERT INTO audit_cuts (log, seq, hash, at, key, signature, log_id) \
+                          VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
 /// What is signed, so that one cannot be taken for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -34,6 +39,10 @@ pub(crate) enum CheckpointKind {
     Reached,
     /// The rows up to this one were let go.
     Cut,
+    /// A Guardian saw that the log was not what it had written up to this row.
+    Broken,
+    /// An operator accepted what was seen, and the rows up to this one as they are; row 0 where none was wrong.
+    Accepted,
 }
 
 /// A signed statement about a log; how its bytes are laid out is documented in the module above.
@@ -42,6 +51,9 @@ pub(crate) enum CheckpointKind {
 pub(crate) struct Checkpoint {
     /// Which log.
     pub(crate) log: String,
+    /// The identity of that log: none in a checkpoint of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_id: Option<String>,
     /// What it says.
     pub(crate) says: CheckpointKind,
     /// Which row.
@@ -60,12 +72,13 @@ impl Checkpoint {
     pub(super) fn sign(
         key: &AuditKey,
         says: CheckpointKind,
-        log: &str,
+        (log, log_id): (&str, Option<&str>),
         (seq, hash): (i64, Hash),
         at: String,
     ) -> Self {
         let mut checkpoint = Self {
             log: log.to_owned(),
+            log_id: log_id.map(str::to_owned),
             says,
             seq: u64::try_from(seq).unwrap_or(0),
             hash: hex::encode(&hash),
@@ -84,6 +97,11 @@ impl Checkpoint {
         key.signed(&self.bytes(&hash), &self.signature).then_some(key)
     }
 
+    /// Whether it still says something of the log after this acceptance of rows that were otherwise.
+    pub(super) fn outlasts(&self, accepted: &Self) -> bool {
+        accepted.seq == 0 || self.at > accepted.at
+    }
+
     pub(super) fn hash(&self) -> Option<Hash> {
         unhex(&self.hash)
     }
@@ -93,14 +111,17 @@ impl Checkpoint {
     }
 
     fn bytes(&self, hash: &Hash) -> Vec<u8> {
-        let mut bytes = DOMAIN.to_vec();
+        let domain = if self.log_id.is_some() { DOMAIN_OF_ONE } else { DOMAIN };
+        let mut bytes = domain.to_vec();
         bytes.push(match self.says {
             CheckpointKind::Reached => 1,
             CheckpointKind::Cut => 2,
+            CheckpointKind::Broken => 3,
+            CheckpointKind::Accepted => 4,
         });
         bytes.extend(self.seq.to_be_bytes());
         bytes.extend(hash);
-        for text in [&self.log, &self.at] {
+        for text in [&self.log, &self.at].into_iter().chain(&self.log_id) {
             bytes.extend((text.len() as u64).to_be_bytes());
             bytes.extend(text.as_bytes());
         }
@@ -109,10 +130,7 @@ impl Checkpoint {
 
     /// Keeps it in the database.
     pub(super) async fn keep(&self, transaction: &mut Transaction) -> Result<(), sqlx::Error> {
-        let insert = match self.says {
-            CheckpointKind::Reached => INSERT,
-            CheckpointKind::Cut => INSERT_CUT,
-        };
+        let insert = if self.says == CheckpointKind::Cut { INSERT_CUT } else { INSERT };
         query(insert)
             .bind(&self.log)
             .bind(self.seq())
@@ -120,6 +138,7 @@ impl Checkpoint {
             .bind(&self.at)
             .bind(&self.key)
             .bind(&self.signature)
+            .bind(&self.log_id)
             .execute(transaction)
             .await
             .map(drop)
@@ -131,8 +150,8 @@ pub(super) async fn newest<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
 ) -> Result<Option<Checkpoint>, sqlx::Error> {
-    let row: Option<Row> = query(NEWEST).bind(log).fetch_optional(on).await?;
-    Ok(row.map(|row| row.into_checkpoint(CheckpointKind::Reached)))
+    let row: Option<Kept> = query(NEWEST).bind(log).fetch_optional(on).await?;
+    Ok(row.map(|row| row.saying(CheckpointKind::Reached)))
 }
 
 /// Where a log begins now, if rows were let go.
@@ -140,8 +159,20 @@ pub(crate) async fn cut<'t>(
     on: impl Into<Target<'t>>,
     log: &str,
 ) -> Result<Option<Checkpoint>, sqlx::Error> {
-    let row: Option<Row> = query(CUT).bind(log).fetch_optional(on).await?;
-    Ok(row.map(|row| row.into_checkpoint(CheckpointKind::Cut)))
+    let row: Option<Kept> = query(CUT).bind(log).fetch_optional(on).await?;
+    Ok(row.map(|row| row.saying(CheckpointKind::Cut)))
+}
+
+/// The identity of a log, as its newest checkpoint or else its cut says it.
+pub(super) async fn log_id<'t>(
+    on: impl Into<Target<'t>>,
+    log: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let mut on = on.into();
+    let newest = newest(on.again(), log).await?;
+    let cut = cut(on, log).await?;
+    let signed = newest.into_iter().chain(cut).filter(|one| one.signer().is_some());
+    Ok(signed.filter_map(|one| one.log_id).next())
 }
 
 /// Those before row `before`, the newest first.
@@ -171,28 +202,40 @@ async fn page<'t>(
     from: i64,
     limit: u32,
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
-    let rows: Vec<Row> =
+    let rows: Vec<Kept> =
         query(sql).bind(log).bind(from).bind(i64::from(limit)).fetch_all(on).await?;
-    Ok(rows.into_iter().map(|row| row.into_checkpoint(CheckpointKind::Reached)).collect())
+    Ok(rows.into_iter().map(|row| row.saying(CheckpointKind::Reached)).collect())
 }
 
-from_row! {
-    struct Row {
-        log: String,
-        seq: i64,
-        hash: String,
-        at: String,
-        key: String,
-        signature: String,
+/// A checkpoint as a table keeps it: which table says what it says.
+struct Kept(Checkpoint);
+
+impl Kept {
+    fn saying(self, says: CheckpointKind) -> Checkpoint {
+        Checkpoint { says, ..self.0 }
     }
 }
 
-impl Row {
-    fn into_checkpoint(self, says: CheckpointKind) -> Checkpoint {
-        let Self { log, seq, hash, at, key, signature } = self;
-        // A number below 0 was never signed, and neither was a checkpoint of row 0.
-        let seq = u64::try_from(seq).unwrap_or(0);
-        Checkpoint { log, says, seq, hash, at, key, signature }
+impl<'r, R: Row> FromRow<'r, R> for Kept
+where
+    &'static str: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let seq: i64 = row.try_get("seq")?;
+        Ok(Self(Checkpoint {
+            log: row.try_get("log")?,
+            // Absent in a table of an earlier version.
+            log_id: row.try_get::<Option<String>, _>("log_id").ok().flatten(),
+            says: CheckpointKind::Reached,
+            // A number below 0 was never signed, and neither was a checkpoint of row 0.
+            seq: u64::try_from(seq).unwrap_or(0),
+            hash: row.try_get("hash")?,
+            at: row.try_get("at")?,
+            key: row.try_get("key")?,
+            signature: row.try_get("signature")?,
+        }))
     }
 }
 
@@ -204,7 +247,9 @@ mod tests {
     fn the_signed_bytes_are_the_documented_ones() {
         let key = AuditKey::random().unwrap();
         let at = "2026-01-02T03:04:05.000006Z".to_owned();
-        let signed = Checkpoint::sign(&key, CheckpointKind::Cut, "one", (7, [9; 32]), at);
+        let sign =
+            |id| Checkpoint::sign(&key, CheckpointKind::Cut, ("one", id), (7, [9; 32]), at.clone());
+        let (signed, earlier) = (sign(Some("1d")), sign(None));
         // Made from the documented layout alone.
         let mut bytes = b"agenttrust.audit.checkpoint.v1".to_vec();
         bytes.push(2);
@@ -214,20 +259,29 @@ mod tests {
         bytes.extend(b"one");
         bytes.extend([0, 0, 0, 0, 0, 0, 0, 27]);
         bytes.extend(b"2026-01-02T03:04:05.000006Z");
+        assert!(key.public().signed(&bytes, &earlier.signature));
+        bytes[29] = b'2';
+        bytes.extend([0, 0, 0, 0, 0, 0, 0, 2]);
+        bytes.extend(b"1d");
         assert!(key.public().signed(&bytes, &signed.signature));
-        assert_eq!(signed.signer(), Some(key.public()));
+        assert_eq!([signed.signer(), earlier.signer()], [Some(key.public()); 2]);
     }
 
     #[test]
     fn checkpoint_of_which_anything_was_changed_is_signed_by_nobody() {
         let key = AuditKey::random().unwrap();
         let at = "2026-01-02T03:04:05.000006Z".to_owned();
-        let signed = Checkpoint::sign(&key, CheckpointKind::Reached, "one", (7, [9; 32]), at);
+        let of = ("one", Some("1d"));
+        let signed = Checkpoint::sign(&key, CheckpointKind::Reached, of, (7, [9; 32]), at);
         let other = AuditKey::random().unwrap().public().to_string();
         let same = signed.clone();
         for changed in [
             Checkpoint { log: "two".to_owned(), ..same.clone() },
+            Checkpoint { log_id: Some("2d".to_owned()), ..same.clone() },
+            Checkpoint { log_id: None, ..same.clone() },
             Checkpoint { says: CheckpointKind::Cut, ..same.clone() },
+            Checkpoint { says: CheckpointKind::Broken, ..same.clone() },
+            Checkpoint { says: CheckpointKind::Accepted, ..same.clone() },
             Checkpoint { seq: 8, ..same.clone() },
             Checkpoint { hash: "8".repeat(64), ..same.clone() },
             Checkpoint { hash: String::new(), ..same.clone() },

@@ -1,105 +1,212 @@
-//! What is noted of a log outside of its database: the checkpoints, one a line, in a file that is only
-//! ever added to.
+//! What is noted of a log outside of its database: the checkpoints, one a line, in a file that is added to.
+//!
+//! A file that has grown is written again without the checkpoints that newer ones stand for. What was seen of a log, and
+//! accepted, stays in it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, CheckpointKind};
 use super::error::AuditError;
+use super::key::PublicKey;
+use super::noted::Noted;
+use crate::domain::file::replace;
 
 /// A line is shorter than this, whatever the name of its log.
 const LINE: u64 = 16 << 10;
+/// What is read at most of what is no file: a device may never end.
+const OF_A_DEVICE: u64 = 1 << 20;
+/// How large a file grows before it is written again, at least.
+const TIDIED_ABOVE: u64 = 1 << 20;
 
-/// The file, open to be added to.
+/// A file of checkpoints, to be added to.
 #[derive(Debug)]
 pub(crate) struct CheckpointFile {
     path: PathBuf,
-    file: File,
-    /// Whether the last line could not be written, so that it is said once.
-    failing: bool,
+    /// Above what size it is written again. Who holds the lock adds a line.
+    tidied_above: Mutex<u64>,
 }
 
 impl CheckpointFile {
-    /// Opens the file, and makes it when it is not there.
+    /// Finds out that the file can be added to, and makes it when it is not there.
     pub(crate) fn open(path: &Path) -> Result<Self, AuditError> {
-        let open = || {
-            let mut options = OpenOptions::new();
-            options.read(true).append(true).create(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(path)?;
-            // A crash may have left half a line; the next one gets a line of its own.
-            if file.seek(SeekFrom::End(0))? > 0 {
-                file.seek(SeekFrom::End(-1))?;
-                let mut last = [0];
-                file.read_exact(&mut last)?;
-                if last != *b"\n" {
-                    file.write_all(b"\n")?;
-                }
-            }
-            Ok(file)
-        };
-        let file = open().map_err(|error| unusable(path, error))?;
-        Ok(Self { path: path.to_owned(), file, failing: false })
+        open_to_add(path).map_err(|error| AuditError::unusable(path, error))?;
+        Ok(Self { path: path.to_owned(), tidied_above: Mutex::new(TIDIED_ABOVE) })
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds a line. That it cannot be written stops nobody: the database holds the checkpoint, too.
-    pub(super) fn add(&mut self, checkpoint: &Checkpoint) {
-        let written =
-            serde_json::to_vec(checkpoint).map_err(io::Error::from).and_then(|mut line| {
-                line.push(b'\n');
-                if self.failing {
-                    // Half a line may be there from before.
-                    line.insert(0, b'\n');
-                }
-                self.file.write_all(&line)?;
-                self.file.sync_data()
+    /// Adds a line, which is on disk then. It is opened each time: it may have been moved away meanwhile.
+    pub(crate) fn add(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        let mut line = serde_json::to_vec(checkpoint)?;
+        line.push(b'\n');
+        // A line that was not written leaves nothing half done here.
+        let mut tidied_above = self.tidied_above.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = open_to_add(&self.path)?;
+        file.write_all(&line)?;
+        file.sync_data()?;
+        if file.metadata()?.len() > *tidied_above {
+            let left = self.tidy().unwrap_or_else(|error| {
+                let path = self.path.display();
+                tracing::warn!(%error, %path, "the file of checkpoints grows: it cannot be written again");
+                *tidied_above
             });
-        match written {
-            Ok(()) => self.failing = false,
-            Err(error) if !self.failing => {
-                tracing::error!(
-                    %error, path = %self.path.display(),
-                    "a checkpoint of the audit could not be noted outside of the database"
-                );
-                self.failing = true;
-            }
-            Err(_) => {}
+            *tidied_above = TIDIED_ABOVE.max(left.saturating_mul(2));
         }
+        Ok(())
+    }
+
+    /// Writes the file again without what newer lines stand for; returns how large it is then.
+    fn tidy(&self) -> io::Result<u64> {
+        let mut kept: Vec<Checkpoint> = Vec::new();
+        each_line(&self.path, |line| {
+            let Some(line) = line else { return };
+            if line.says == CheckpointKind::Reached {
+                kept.retain(|known| {
+                    known.says != CheckpointKind::Reached
+                        || (&known.log, &known.log_id) != (&line.log, &line.log_id)
+                        || known.seq > line.seq
+                });
+            }
+            kept.push(line);
+        })?;
+        let mut text = Vec::new();
+        for line in &kept {
+            serde_json::to_writer(&mut text, line)?;
+            text.push(b'\n');
+        }
+        replace(&self.path, &text)?;
+        Ok(text.len() as u64)
+    }
+
+    /// What it says of each log, where acceptances by these keys count.
+    pub(crate) fn read(&self, keys: &[PublicKey]) -> Result<FileContents, AuditError> {
+        let mut contents = FileContents::default();
+        let FileContents { logs, unsigned } = &mut contents;
+        let read = each_line(&self.path, |line| match line {
+            Some(line) => Noted::take_all(logs, [line], keys),
+            None => *unsigned += 1,
+        });
+        read.map_err(|error| AuditError::unusable(&self.path, error))?;
+        Ok(contents)
     }
 }
 
-/// The newest checkpoint of each log in this file. Lines that are none are passed over.
-pub(crate) fn newest(path: &Path) -> Result<Vec<Checkpoint>, AuditError> {
-    let file = File::open(path).map_err(|error| unusable(path, error))?;
-    let mut lines = BufReader::new(file);
-    let mut newest: Vec<Checkpoint> = Vec::new();
+/// What a file of checkpoints says.
+#[derive(Debug, Default)]
+pub(crate) struct FileContents {
+    pub(crate) logs: Vec<Noted>,
+    /// How many lines are no signed checkpoints.
+    pub(crate) unsigned: usize,
+}
+
+/// Goes through a file of checkpoints: `None` is a line that is no signed one.
+///
+/// # Errors
+///
+/// [`AuditError::CheckpointFile`] when the file cannot be read.
+#[cfg(feature = "cli")]
+pub(crate) fn each_noted(
+    path: &Path,
+    take: impl FnMut(Option<Checkpoint>),
+) -> Result<(), AuditError> {
+    each_line(path, take).map_err(|error| AuditError::unusable(path, error))
+}
+
+fn each_line(path: &Path, mut take: impl FnMut(Option<Checkpoint>)) -> io::Result<()> {
+    let file = File::open(path)?;
+    let most = if file.metadata()?.is_file() { u64::MAX } else { OF_A_DEVICE };
+    let mut lines = BufReader::new(file.take(most));
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = (&mut lines).take(LINE).read_until(b'\n', &mut line);
-        if read.map_err(|error| unusable(path, error))? == 0 {
-            return Ok(newest);
+        if (&mut lines).take(LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
         }
-        let Ok(found) = serde_json::from_slice::<Checkpoint>(&line) else { continue };
-        if found.signer().is_none() {
+        if !line.trim_ascii().is_empty() {
+            let found = serde_json::from_slice::<Checkpoint>(&line).ok();
             // Nobody's word must not stand before somebody's.
-            continue;
-        }
-        match newest.iter_mut().find(|known| known.log == found.log) {
-            Some(known) if known.seq <= found.seq => *known = found,
-            Some(_) => {}
-            None => newest.push(found),
+            take(found.filter(|found| found.signer().is_some()));
         }
     }
 }
 
-fn unusable(path: &Path, error: io::Error) -> AuditError {
-    AuditError::CheckpointFile { path: path.to_owned(), source: std::sync::Arc::new(error) }
+fn open_to_add(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    // A crash or a full disk may have left half a line; the next one gets a line of its own.
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::key::AuditKey;
+    use super::*;
+
+    fn line(key: &AuditKey, says: CheckpointKind, seq: i64) -> Checkpoint {
+        let at = format!("2026-01-02T03:04:05.{seq:06}Z");
+        Checkpoint::sign(key, says, ("", Some("1d")), (seq, [7; 32]), at)
+    }
+
+    #[test]
+    fn file_that_has_grown_keeps_the_newest_checkpoint_and_whatever_was_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("at.checkpoints");
+        let (key, file) = (AuditKey::random().unwrap(), CheckpointFile::open(&path).unwrap());
+        file.add(&line(&key, CheckpointKind::Broken, 1)).unwrap();
+        file.add(&line(&key, CheckpointKind::Accepted, 1)).unwrap();
+        *file.tidied_above.lock().unwrap() = 4 << 10;
+        for seq in 2..50 {
+            file.add(&line(&key, CheckpointKind::Reached, seq)).unwrap();
+        }
+        file.add(&line(&key, CheckpointKind::Broken, 49)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.lines().count() < 45, "{text}");
+        let found = file.read(&[key.public()]).unwrap();
+        let [noted] = &found.logs[..] else { panic!("{found:?}") };
+        assert_eq!(noted.reached.as_ref().unwrap().seq, 49);
+        assert_eq!(noted.broken.as_ref().unwrap().seq, 49);
+        assert_eq!(noted.accepted.as_ref().unwrap().seq, 1);
+        assert_eq!(found.unsigned, 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn cut_line_costs_no_other_and_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("at.checkpoints");
+        let key = AuditKey::random().unwrap();
+        let file = CheckpointFile::open(&path).unwrap();
+        file.add(&line(&key, CheckpointKind::Reached, 1)).unwrap();
+        file.add(&line(&key, CheckpointKind::Reached, 2)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 20]).unwrap();
+        file.add(&line(&key, CheckpointKind::Reached, 3)).unwrap();
+        let found = file.read(&[]).unwrap();
+        assert_eq!((found.logs[0].reached.as_ref().unwrap().seq, found.unsigned), (3, 1));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn device_that_never_ends_is_read_only_so_far() {
+        let mut lines = 0;
+        each_line(Path::new("/dev/zero"), |line| lines += usize::from(line.is_none())).unwrap();
+        assert!(lines > 0);
+    }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with the log; whoever sees one while deciding denies.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The audit log could not take or give a row.
@@ -9,7 +10,7 @@ use std::sync::Arc;
 pub(crate) enum AuditError {
     /// The database refused; the row is not in the log.
     #[error(
-        "the audit log cannot be written ({0}); check that the database's disk is writable and has room"
+        "the audit log cannot be written ({0}); check that the database takes writes and has room on its disk"
     )]
     Unwritable(#[source] Arc<sqlx::Error>),
     /// The database did not answer. The row may be in the log: that is found out before the next one
@@ -46,7 +47,7 @@ pub(crate) enum AuditError {
     #[error(
         "the audit log{} had come to row {seq} by {at}, says a checkpoint in {place}, and the database \
          has no such row: rows were removed from its end, or it is an older copy; run `agenttrust \
-         audit verify`, and move {place} away only if you put the older copy there yourself",
+         audit verify`, and `agenttrust audit accept` only if you put the older copy there yourself",
         named(log)
     )]
     Truncated {
@@ -59,6 +60,39 @@ pub(crate) enum AuditError {
         /// Where it was noted.
         place: String,
     },
+    /// A Guardian saw that the log was changed, and no operator has accepted that.
+    #[error(
+        "the audit log{} was changed from outside: a Guardian saw at {at} that it was not what it had written up \
+         to row {seq}, says its mark in {place}; keep a copy of the database, run `agenttrust audit verify`, and \
+         `agenttrust audit accept` to go on with it",
+        named(log)
+    )]
+    Seen {
+        /// Which log; empty on SQLite.
+        log: String,
+        /// The last row that was written.
+        seq: u64,
+        /// When it was seen.
+        at: String,
+        /// Where it was noted.
+        place: String,
+    },
+    /// The log in the database is not the one that was noted.
+    #[error(
+        "the audit log{} in the database is another one than {place} has checkpoints of: the database of another \
+         Guardian was put in its place, or two Guardians note theirs in one file; give each its own database and \
+         --audit-checkpoints, and run `agenttrust audit accept` only if you put it there yourself",
+        named(log)
+    )]
+    AnotherLog {
+        /// Which log; empty on SQLite.
+        log: String,
+        /// Where the other one was noted.
+        place: String,
+    },
+    /// There are no random bits for the identity of a new log.
+    #[error("the operating system gave no random bits for the identity of the audit log ({0})")]
+    NoIdentity(getrandom::Error),
     /// The file of the audit key cannot be used.
     #[error(
         "the audit key {path} cannot be used: {reason}; name a file with --audit-key that can be read, \
@@ -129,6 +163,10 @@ pub(crate) enum AuditError {
 impl AuditError {
     pub(super) fn unwritable(error: sqlx::Error) -> Self {
         Self::Unwritable(Arc::new(error))
+    }
+
+    pub(super) fn unusable(path: &Path, error: io::Error) -> Self {
+        Self::CheckpointFile { path: path.to_owned(), source: Arc::new(error) }
     }
 
     pub(crate) fn unreadable(error: sqlx::Error) -> Self {

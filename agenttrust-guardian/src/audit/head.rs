@@ -29,6 +29,11 @@ impl Head {
         }
     }
 
+    /// Whether there is a row at all.
+    pub(super) fn is_row(self) -> bool {
+        self.seq > 0
+    }
+
     /// What a checkpoint says; `None` when that cannot be a row.
     pub(super) fn from_checkpoint(checkpoint: &Checkpoint) -> Option<Self> {
         Some(Self { seq: checkpoint.seq(), hash: checkpoint.hash()? })
@@ -45,12 +50,12 @@ impl Head {
         Ok(row.as_ref().map(Raw::hash).transpose()? == Some(self.hash))
     }
 
-    /// Whether the log has this row, or began after it by a cut that `key` signed.
+    /// Whether the log has this row, or began after it by a cut that `key` signed for the log of this identity.
     pub(super) async fn still_stands(
         self,
         transaction: &mut Transaction,
         log: &str,
-        key: Option<PublicKey>,
+        (key, log_id): (Option<PublicKey>, Option<&str>),
     ) -> Result<(), AuditError> {
         if self.seq == 0 || self.is_there(transaction, log).await.map_err(AuditError::unwritable)? {
             return Ok(());
@@ -58,12 +63,20 @@ impl Head {
         let cut = checkpoint::cut(transaction, log).await.map_err(AuditError::unwritable)?;
         let signed = |cut: &Checkpoint| {
             let signer = cut.signer();
-            cut.seq() >= self.seq && signer.is_some() && (key.is_none() || signer == key)
+            cut.seq() >= self.seq
+                && signer.is_some()
+                && (key.is_none() || signer == key)
+                && (log_id.is_none() || cut.log_id.as_deref() == log_id)
         };
         if cut.as_ref().is_some_and(signed) {
             return Ok(());
         }
-        Err(AuditError::Tampered { log: log.to_owned(), seq: u64::try_from(self.seq).unwrap_or(0) })
+        Err(self.tampered(log))
+    }
+
+    /// The log does not have this row.
+    pub(super) fn tampered(self, log: &str) -> AuditError {
+        AuditError::Tampered { log: log.to_owned(), seq: u64::try_from(self.seq).unwrap_or(0) }
     }
 }
 

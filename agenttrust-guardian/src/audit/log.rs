@@ -12,8 +12,9 @@ use super::head::Head;
 use super::key::AuditKey;
 use super::record::{Record, Row};
 use super::shared::{Message, Shared, Waiting, WriterEnd};
-use super::signing::{self, Signing};
-use super::verify::Own;
+use super::signing::Signing;
+use super::standing::Standing;
+use super::trust::Own;
 use super::writer::Writer;
 use crate::clock::Clock;
 use crate::store::{Db, query};
@@ -38,6 +39,8 @@ pub(crate) struct AuditLog {
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
     key: Option<AuditKey>,
+    /// How the log stood at the start, where checkpoints are signed.
+    standing: Option<Arc<Standing>>,
     /// The last row that is known to be in the log.
     reached: watch::Receiver<Head>,
     /// One walk along the whole log at a time.
@@ -87,17 +90,19 @@ impl AuditLog {
     /// # Errors
     ///
     /// [`AuditError::Unreadable`] when the last row cannot be read, because the table is missing, say, and
-    /// [`AuditError::Truncated`] when the log ends before a checkpoint of it.
+    /// [`AuditError::Truncated`] when the log ends before a checkpoint of it, [`AuditError::AnotherLog`] when it is not
+    /// the one that was noted, and [`AuditError::Seen`] when it was seen changed.
     pub(crate) async fn start(
         db: Db,
         log: String,
         clock: Arc<Clock>,
-        signing: Option<Signing>,
+        mut signing: Option<Signing>,
     ) -> Result<Self, AuditError> {
         let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
-        if let Some(signing) = &signing {
-            signing::compare(&mut transaction, &log, signing).await?;
-        }
+        let standing = match &signing {
+            Some(signing) => Some(Standing::find(&mut transaction, &log, signing).await?),
+            None => None,
+        };
         let head = Head::load(&mut transaction, &log).await.map_err(AuditError::unreadable)?;
         let newest: Option<(String,)> = query(NEWEST)
             .bind(&log)
@@ -112,6 +117,9 @@ impl AuditLog {
         let shared = Arc::new(Shared { healthy: AtomicBool::new(true), ..Shared::default() });
         let (last, reached) = watch::channel(head);
         let key = signing.as_ref().map(|signing| signing.key.clone());
+        if let (Some(signing), Some(standing)) = (&mut signing, &standing) {
+            signing.begin(&log, standing.log_id.clone(), &clock, reached.clone());
+        }
         let end = WriterEnd { messages, shared: Arc::clone(&shared), last };
         let writer = Writer::new(db, log, clock, end, signing);
         background::spawn(writer.run());
@@ -120,6 +128,7 @@ impl AuditLog {
             room: Arc::new(Semaphore::new(QUEUE_BYTES)),
             shared,
             key,
+            standing: standing.map(Arc::new),
             reached,
             walks: Arc::new(Semaphore::new(1)),
         })
@@ -133,7 +142,15 @@ impl AuditLog {
     /// What is known here of this log, by its name, whatever the database says.
     pub(crate) fn own(&self, log: &str) -> Own {
         let key = self.key().map(AuditKey::public);
-        Own { log: log.to_owned(), key, reached: *self.reached.borrow() }
+        let standing = self.standing.as_deref();
+        Own {
+            log: log.to_owned(),
+            log_id: standing.map(|standing| standing.log_id.clone()),
+            key,
+            reached: *self.reached.borrow(),
+            accepted: standing.and_then(|standing| standing.accepted.clone()),
+            seen: self.shared.seen.get().copied(),
+        }
     }
 
     /// Whether these facts have a row that others can refer to.
@@ -251,6 +268,11 @@ impl AuditLog {
     /// How many records wait to be taken by the writer.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
+    /// The same, once the walk that is on its way is over.
+    pub(crate) async fn wait_for_walk(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.walks).acquire_owned().await.ok()
     }
 
     /// Leave to verify the whole log, or to let its first rows go; `None` while another walk is on its way. Many of

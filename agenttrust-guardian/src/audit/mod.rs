@@ -33,37 +33,53 @@
 //! # Checkpoints
 //!
 //! A chain shows that a row was changed, removed, moved or added; it does not show that its end is missing.
-//! So the Guardian signs how far it has come: with its first rows, after 1,000 rows, after a minute in which
-//! there was one, and when it closes. What is signed with Ed25519 is
+//! So the Guardian signs how far it has come. What is signed with Ed25519 is
 //!
 //! ```text
-//! "agenttrust.audit.checkpoint.v1"                        30 bytes of ASCII
-//! 0x01 the log reached this row | 0x02 it is cut here     1 byte
+//! "agenttrust.audit.checkpoint.v2"                        30 bytes of ASCII
+//! 0x01 the log reached this row | 0x02 it is cut here
+//!    | 0x03 it is not what was written up to this row
+//!    | 0x04 an operator accepts it up to this row         1 byte
 //! seq                                                     8 bytes, big endian
 //! hash                                                    32 bytes
-//! log, at                                                 each its length (8, big endian) and UTF-8
+//! log, at, log_id                                         each its length (8, big endian) and UTF-8
 //! ```
 //!
-//! Checkpoints are in the database, and each is noted in a file outside of it, one JSON object a line.
+//! `log_id` is random and made with the log: two logs of one name under one key are two. Checkpoints of earlier versions
+//! have `v1` and no `log_id`; they are taken over by the log that has what they say.
+//!
+//! In the database there is a checkpoint of the first rows, after 1,000 rows, after a minute in which there was one, and
+//! when the Guardian closes. In a file outside of it, one JSON object a line, it is noted how far the log has come half a
+//! second after a row was written, and when the Guardian closes; beside those who write, so that no check waits for it.
+//!
+//! # What was seen
+//!
+//! A Guardian that finds another row in the place of its last one writes no more and decides nothing, whatever is in that
+//! place afterwards. It marks that in the file. With such a mark no Guardian starts and no verification succeeds, until an
+//! operator accepts it (`agenttrust audit accept`): rows that are whole by themselves go on being proven, and else the log
+//! is proven from its last row on.
 //!
 //! Old rows are let go from the first one on. A signed *cut* takes their place, with the number and hash of
 //! the last of them, and the chain is verified from there. The newest row of a log always stays.
 //!
 //! # What is proven, and what is not
 //!
-//! - Who owns the database alone can change, remove, move or add no row before the newest checkpoint that
-//!   somebody has *outside* of it (the file of checkpoints, one that was copied elsewhere, or the running
-//!   Guardian's memory) without being found. Who compares with nothing from outside finds the same, except
-//!   for an end that is missing together with its checkpoints, and a log that was rewritten from its first
-//!   row with another key.
-//! - Rows after the newest checkpoint (at most 1,000, or those of a minute, and only when the Guardian was
-//!   killed) can be removed from the end unseen once the Guardian that wrote them no longer runs.
+//! - Who owns the database alone can change, remove, move or add no row before the newest checkpoint *outside* of it
+//!   (in the file, in a copy of one of its lines, or in the running Guardian's memory) without being found. Who compares
+//!   with nothing from outside finds the same, except for an end that is missing together with its checkpoints, and a log
+//!   that was rewritten from its first row with another key.
+//! - Rows of the last second before a Guardian was killed can be changed unseen by them; without a file, so can all
+//!   after the newest checkpoint that is kept elsewhere, once the Guardian that wrote them no longer runs.
+//! - Who can write the file too can put both back to how they were, or remove lines from the end of the file and change the
+//!   rows behind the last one that is left: only a line that is kept elsewhere shows that.
 //! - Who has the audit key *and* the database can rewrite everything that nobody has a checkpoint of
 //!   elsewhere. The key beside a database file is out of reach of an SQL injection and of a copy of the
 //!   file, not of whoever owns the folder: name files elsewhere with `audit-key` and `audit-checkpoints`.
 //! - That a row was written does not prove that what it says is so.
 //! - The triggers of the tables stop mistakes. Who may drop a trigger is found by the chain.
 
+#[cfg(feature = "cli")]
+mod accept;
 mod chain;
 mod checkpoint;
 mod checkpoint_file;
@@ -73,28 +89,36 @@ mod facts;
 mod head;
 mod key;
 mod log;
+mod notary;
+mod noted;
 mod outage;
 mod prune;
 mod read;
 mod record;
 mod shared;
 mod signing;
+mod standing;
+mod trust;
 mod verify;
 mod writer;
 
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::accept::Acceptance;
 pub(crate) use self::checkpoint::Checkpoint;
 pub(crate) use self::checkpoint::{before as checkpoints, cut};
 pub(crate) use self::checkpoint_file::CheckpointFile;
 #[cfg(feature = "cli")]
-pub(crate) use self::checkpoint_file::newest as noted;
+pub(crate) use self::checkpoint_file::each_noted;
 pub(crate) use self::error::AuditError;
 pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
 #[cfg(feature = "cli")]
 pub(crate) use self::key::PublicKey;
 pub(crate) use self::log::{AuditLog, Written};
+#[cfg(feature = "cli")]
+pub(crate) use self::noted::Noted;
 pub(crate) use self::prune::Plan;
 pub(crate) use self::read::MAX_PAGE;
 pub(crate) use self::read::{Readable, before, heads, last, list, list_each, logs};
@@ -103,8 +127,9 @@ pub(crate) use self::read::{export, newest};
 pub(crate) use self::record::Row;
 pub(crate) use self::record::{Counted, Entry, Record};
 pub(crate) use self::signing::Signing;
+pub(crate) use self::trust::Trust;
 pub(crate) use self::verify::Verification;
-pub(crate) use self::verify::{Trust, verify_all};
+pub(crate) use self::verify::verify_all;
 
 /// How long the canonical form of a body is at most, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;

@@ -4,7 +4,8 @@ use super::checkpoint::{self, Checkpoint, CheckpointKind};
 use super::error::AuditError;
 use super::key::AuditKey;
 use super::record::{Entry, unhex};
-use super::verify::{Trust, verify};
+use super::trust::Trust;
+use super::verify::verify;
 use super::{list, read};
 use crate::store::{Db, query};
 
@@ -98,9 +99,12 @@ impl Plan {
             what: format!("the hash of row {} is none", self.last.seq),
         })?;
         let seq = i64::try_from(self.last.seq).unwrap_or(i64::MAX);
-        let cut = Checkpoint::sign(key, CheckpointKind::Cut, &self.log, (seq, hash), at);
         let mut transaction = db.begin().await.map_err(AuditError::unwritable)?;
         transaction.lock(&self.log).await.map_err(AuditError::unwritable)?;
+        let log_id = checkpoint::log_id(&mut transaction, &self.log).await;
+        let log_id = log_id.map_err(AuditError::unreadable)?;
+        let of = (self.log.as_str(), log_id.as_deref());
+        let cut = Checkpoint::sign(key, CheckpointKind::Cut, of, (seq, hash), at);
         cut.keep(&mut transaction).await.map_err(AuditError::unwritable)?;
         transaction.commit().await.map_err(AuditError::unwritable)?;
         finish(db, &self.log, key).await

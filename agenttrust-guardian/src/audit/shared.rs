@@ -1,7 +1,7 @@
 //! What those who hold the log and its writer share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) written: AtomicU64,
     /// The facts that have a row.
     pub(super) told: Told,
+    /// The last row of this writer, once the log was seen to be another one than it had written.
+    pub(super) seen: OnceLock<Head>,
 }
 
 #[derive(Debug)]

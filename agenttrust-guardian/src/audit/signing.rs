@@ -1,15 +1,18 @@
-//! When a checkpoint is due, where it goes, and whether the log still has what it says.
+//! When a checkpoint is due, and where it goes.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::checkpoint::{self, Checkpoint, CheckpointKind};
-use super::checkpoint_file::{self, CheckpointFile};
-use super::error::AuditError;
+use super::checkpoint::{Checkpoint, CheckpointKind};
+use super::checkpoint_file::CheckpointFile;
 use super::head::Head;
-use super::key::AuditKey;
-use crate::store::Transaction;
+use super::key::{AuditKey, PublicKey};
+use super::notary::{Notary, Noting};
+use crate::clock::Clock;
 
 /// After how many rows a checkpoint is signed, and after how long if there was any row.
 const EVERY_ROWS: u64 = 1_000;
@@ -19,7 +22,13 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Signing {
     pub(super) key: AuditKey,
-    pub(super) notes: Option<CheckpointFile>,
+    /// Where it is noted outside of the database, until that begins.
+    pub(super) file: Option<CheckpointFile>,
+    noting: Option<Noting>,
+    /// The identity of the log, once that is known.
+    log_id: Option<String>,
+    /// Whether it is marked that the log was changed.
+    is_marked: bool,
     /// How many rows no checkpoint covers yet, and since when.
     uncovered: u64,
     since: Option<Instant>,
@@ -28,8 +37,46 @@ pub(crate) struct Signing {
 }
 
 impl Signing {
-    pub(crate) fn new(key: AuditKey, notes: Option<CheckpointFile>) -> Self {
-        Self { key, notes, uncovered: 0, since: None, begun: false }
+    pub(crate) fn new(key: AuditKey, file: Option<CheckpointFile>) -> Self {
+        let (noting, log_id, is_marked) = (None, None, false);
+        Self { key, file, noting, log_id, is_marked, uncovered: 0, since: None, begun: false }
+    }
+
+    /// Signs for the log of this identity from here on, and notes outside of the database how far it has come.
+    pub(super) fn begin(
+        &mut self,
+        log: &str,
+        log_id: String,
+        clock: &Arc<Clock>,
+        reached: watch::Receiver<Head>,
+    ) {
+        self.log_id = Some(log_id.clone());
+        let Some(file) = self.file.take() else { return };
+        let (key, log, clock) = (self.key.clone(), log.to_owned(), Arc::clone(clock));
+        let failing = AtomicBool::new(false);
+        self.noting =
+            Some(Noting::begin(Notary { file, key, log, log_id, clock, failing }, reached));
+    }
+
+    /// Marks outside of the database, once, that the log is not what was written up to this row.
+    pub(super) async fn mark(&mut self, head: Head) {
+        if let Some(noting) = &self.noting
+            && !self.is_marked
+        {
+            self.is_marked = noting.mark(head).await;
+        }
+    }
+
+    /// The key, and the identity of the log, that a cut of it has to be signed with.
+    pub(super) fn signs_as(&self) -> (Option<PublicKey>, Option<&str>) {
+        (Some(self.key.public()), self.log_id.as_deref())
+    }
+
+    /// Has the end of the log noted.
+    pub(super) async fn end(self) {
+        if let Some(noting) = self.noting {
+            noting.end().await;
+        }
     }
 
     /// When the next one is due; `None` while everything is covered.
@@ -50,61 +97,17 @@ impl Signing {
     }
 
     pub(super) fn sign(&self, log: &str, head: Head, at: String) -> Checkpoint {
-        Checkpoint::sign(&self.key, CheckpointKind::Reached, log, (head.seq, head.hash), at)
+        let of = (log, self.log_id.as_deref());
+        Checkpoint::sign(&self.key, CheckpointKind::Reached, of, (head.seq, head.hash), at)
     }
 
-    /// Counts rows that are in the log, and notes the checkpoint that was written with them.
-    pub(super) fn committed(&mut self, rows: u64, checkpoint: Option<&Checkpoint>) {
+    /// Counts rows that are in the log, the last of them with a checkpoint or without.
+    pub(super) fn committed(&mut self, rows: u64, is_signed: bool) {
         self.uncovered += rows;
-        match checkpoint {
-            Some(checkpoint) => {
-                (self.uncovered, self.since, self.begun) = (0, None, true);
-                if let Some(notes) = &mut self.notes {
-                    notes.add(checkpoint);
-                }
-            }
-            None if self.uncovered > 0 => {
-                self.since.get_or_insert_with(Instant::now);
-            }
-            None => {}
+        if is_signed {
+            (self.uncovered, self.since, self.begun) = (0, None, true);
+        } else if self.uncovered > 0 {
+            self.since.get_or_insert_with(Instant::now);
         }
     }
-}
-
-/// Whether the log still has what checkpoints say that it had: the newest in the database that is by the
-/// same key, and the newest that was noted outside.
-pub(super) async fn compare(
-    transaction: &mut Transaction,
-    log: &str,
-    signing: &Signing,
-) -> Result<(), AuditError> {
-    let own = Some(signing.key.public());
-    let kept = checkpoint::newest(&mut *transaction, log).await.map_err(AuditError::unreadable)?;
-    let kept = kept.filter(|kept| kept.signer() == own).map(|kept| (kept, "the database".into()));
-    let noted = match &signing.notes {
-        None => None,
-        Some(notes) => {
-            let noted =
-                checkpoint_file::newest(notes.path())?.into_iter().find(|noted| noted.log == log);
-            noted.map(|noted| (noted, notes.path().display().to_string()))
-        }
-    };
-    for (checkpoint, place) in kept.into_iter().chain(noted) {
-        let Some(said) =
-            Head::from_checkpoint(&checkpoint).filter(|_| checkpoint.signer().is_some())
-        else {
-            tracing::error!(
-                %place, seq = checkpoint.seq,
-                "a checkpoint of the audit is signed by nobody and not gone by"
-            );
-            continue;
-        };
-        match said.still_stands(transaction, log, own).await {
-            Err(AuditError::Tampered { log, seq }) => {
-                return Err(AuditError::Truncated { log, seq, at: checkpoint.at, place });
-            }
-            stands => stands?,
-        }
-    }
-    Ok(())
 }

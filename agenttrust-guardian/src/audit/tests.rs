@@ -18,7 +18,8 @@ use crate::store::Db;
 const SCHEMA: &str = concat!(
     include_str!("../../migrations/sqlite/0002_audit.sql"),
     "ALTER TABLE audit ADD COLUMN log TEXT NOT NULL DEFAULT '';",
-    include_str!("../../migrations/sqlite/0006_audit_checkpoints.sql")
+    include_str!("../../migrations/sqlite/0006_audit_checkpoints.sql"),
+    include_str!("../../migrations/sqlite/0027_audit_log_ids.sql")
 );
 
 async fn start(pool: &SqlitePool) -> Result<AuditLog, AuditError> {

@@ -5,38 +5,17 @@ use std::collections::VecDeque;
 use agenttrust::internal::hex;
 
 use super::chain::{Hash, Link, genesis};
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::{self, Checkpoint, CheckpointKind};
 use super::error::AuditError;
 use super::head::Head;
 use super::key::PublicKey;
 use super::read::{Found, MAX_PAGE, last_seq, logs, page};
 use super::record::Stored;
+use super::trust::Trust;
 use crate::store::Db;
 
 /// How often a walk begins anew because rows were let go under it.
 const WALKS: usize = 3;
-
-/// What is known from outside of the database.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Trust {
-    /// The keys that may have signed. Without any, those that the log itself names: enough against a
-    /// mistake, and against whoever cannot rewrite all of the log.
-    pub(crate) keys: Vec<PublicKey>,
-    /// Checkpoints that were noted elsewhere.
-    pub(crate) noted: Vec<Checkpoint>,
-    /// Who may have let rows go, where that is known apart from all of these.
-    pub(crate) cut_by: Option<PublicKey>,
-    /// What the Guardian that writes one of the logs knows of it.
-    pub(crate) own: Option<Own>,
-}
-
-/// What a running Guardian knows of its own log.
-#[derive(Clone, Debug)]
-pub(crate) struct Own {
-    pub(super) log: String,
-    pub(super) key: Option<PublicKey>,
-    pub(super) reached: Head,
-}
 
 /// What a walk along a log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +29,8 @@ pub(crate) struct Verification {
     pub(crate) head: String,
     /// The row up to which the log was let go, as a checkpoint says.
     pub(crate) cut: Option<u64>,
+    /// The row up to which an operator accepted the log as it is; row 0 where none was wrong.
+    pub(crate) accepted: Option<u64>,
     /// The newest row that a checkpoint vouches for; those after it could be removed from the end unseen.
     pub(crate) signed: Option<u64>,
     /// The public keys that signed, in hexadecimal.
@@ -68,7 +49,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    fn at(seq: u64, what: impl Into<String>) -> Self {
+    pub(super) fn at(seq: u64, what: impl Into<String>) -> Self {
         Self { seq, what: what.into() }
     }
 }
@@ -132,8 +113,10 @@ pub(crate) async fn verify(
 struct Walk<'a> {
     db: &'a Db,
     trust: &'a Trust,
-    /// Where the log begins, if it was cut.
+    /// Where the walk begins, if the log was cut or accepted up to there.
     cut: Option<Checkpoint>,
+    /// The identity of the log, once that is known.
+    log_id: Option<String>,
     /// The row that was looked at last.
     at: Head,
     /// Those of the database that are still ahead, up to the newest.
@@ -175,10 +158,16 @@ impl<'a> Walk<'a> {
         // Before the last row is looked for: what is said of it is written with it.
         let newest = checkpoint::newest(db, log).await.map_err(AuditError::unreadable)?;
         let last = last_seq(db, log).await?.min(through.unwrap_or(i64::MAX));
-        let begin = cut.as_ref().map_or(0, Checkpoint::seq);
-        let own = trust.own.iter().filter(|own| own.log == log);
-        let noted = trust.noted.iter().filter(|noted| noted.log == log);
-        let claims = own.map(|own| Claim::Remembered(own.reached)).chain(noted.map(Claim::Noted));
+        let cut_at = cut.as_ref().map(|cut| cut.seq);
+        let accepted = trust.accepted(log);
+        let from = match accepted {
+            Some(accepted) if accepted.seq > cut_at.unwrap_or(0) => Some(accepted.clone()),
+            Some(_) | None => cut,
+        };
+        let begin = from.as_ref().map_or(0, Checkpoint::seq);
+        let own = trust.own(log).map(|own| Claim::Remembered(own.reached));
+        let noted = trust.noted(log).filter_map(|noted| noted.reached.as_ref());
+        let claims = own.into_iter().chain(noted.map(Claim::Noted));
         let mut walk = Self {
             db,
             trust,
@@ -193,12 +182,14 @@ impl<'a> Walk<'a> {
                 log: log.to_owned(),
                 rows: 0,
                 head: String::new(),
-                cut: cut.as_ref().map(|cut| cut.seq),
+                cut: cut_at,
+                accepted: accepted.map(|accepted| accepted.seq),
                 signed: None,
                 keys: Vec::new(),
                 fault: None,
             },
-            cut,
+            cut: from,
+            log_id: trust.log_id(log),
         };
         let fault = match walk.begin() {
             Err(fault) => Some(fault),
@@ -207,33 +198,50 @@ impl<'a> Walk<'a> {
                 fault => fault,
             },
         };
+        let fault = fault.or_else(|| trust.seen(log));
         walk.found.head = hex::encode(&walk.at.hash);
         walk.found.keys = walk.keys.iter().map(ToString::to_string).collect();
         walk.found.fault = fault;
         Ok(walk)
     }
 
-    /// Begins after the cut, if there is one.
+    /// Begins after the cut, or what was accepted, if there is either.
     fn begin(&mut self) -> Result<(), Fault> {
         let Some(cut) = self.cut.clone() else { return Ok(()) };
-        self.vouched_for(&cut)?;
-        self.signed(&cut, "cut")?;
+        if self.is_accepted() {
+            self.signed(&cut, "acceptance")?;
+        } else {
+            self.vouched_for(&cut)?;
+            self.signed(&cut, "cut")?;
+        }
         if let Some(head) = Head::from_checkpoint(&cut) {
             self.at = head;
         }
         Ok(())
     }
 
+    /// Whether the walk begins where an operator accepted the log as it is.
+    fn is_accepted(&self) -> bool {
+        self.cut.as_ref().is_some_and(|cut| cut.says == CheckpointKind::Accepted)
+    }
+
     /// Nothing before a cut can be looked at, so where anybody knows whose log it is, only they may have
     /// cut it: no row after it can make up for a cut by another key.
     fn vouched_for(&self, cut: &Checkpoint) -> Result<(), Fault> {
+        let log = &self.found.log;
+        let noted = || self.trust.noted(log).filter_map(|noted| noted.reached.as_ref());
+        // What was noted of this very log is not made up for by the cut of any other, or of one without a name.
+        let passed_over = noted().find(|noted| {
+            noted.seq <= cut.seq && noted.log_id.is_some() && noted.log_id != cut.log_id
+        });
+        if passed_over.is_some() {
+            return Err(of_another_log(cut, "cut"));
+        }
         if !self.trust.keys.is_empty() {
             return Ok(());
         }
-        let log = &self.found.log;
-        let own = self.trust.own.iter().filter(|own| own.log == *log).filter_map(|own| own.key);
-        let noted = self.trust.noted.iter().filter(|noted| noted.log == *log);
-        let known = own.chain(noted.filter_map(Checkpoint::signer)).chain(self.trust.cut_by);
+        let own = self.trust.own(log).and_then(|own| own.key).into_iter();
+        let known = own.chain(noted().filter_map(Checkpoint::signer)).chain(self.trust.cut_by);
         let keys: Vec<PublicKey> = known.collect();
         match cut.signer() {
             Some(key) if !keys.is_empty() && !keys.contains(&key) => Err(Fault::at(
@@ -249,8 +257,9 @@ impl<'a> Walk<'a> {
     }
 
     async fn rows(&mut self, last: i64) -> Result<Option<Fault>, AuditError> {
-        // From the very lowest number, so that a row put before the first is seen.
-        let mut after = i64::MIN;
+        // From the very lowest number, so that a row put before the first is seen; else from what was accepted.
+        let accepted = self.cut.as_ref().filter(|_| self.is_accepted());
+        let mut after = accepted.map_or(i64::MIN, |accepted| accepted.seq() - 1);
         let log = self.found.log.clone();
         while after < last {
             let rows = page(self.db, &log, after, MAX_PAGE, None).await?;
@@ -287,7 +296,8 @@ impl<'a> Walk<'a> {
         };
         let cut = self.cut.as_ref().map_or(0, Checkpoint::seq);
         let leftover = self.found.rows == 0 && seq <= cut;
-        let expected = self.at.seq + 1;
+        let is_at_accepted = self.is_accepted() && self.found.rows == 0;
+        let expected = if is_at_accepted { cut } else { self.at.seq + 1 };
         if seq != expected && !leftover {
             return Err(removed(expected, seq - 1, "removed"));
         }
@@ -379,6 +389,13 @@ impl<'a> Walk<'a> {
                 ),
             ));
         }
+        match (&self.log_id, &checkpoint.log_id) {
+            (Some(own), Some(log_id)) if own != log_id => {
+                return Err(of_another_log(checkpoint, what));
+            }
+            (None, Some(log_id)) => self.log_id = Some(log_id.clone()),
+            (_, None) | (Some(_), Some(_)) => {}
+        }
         self.know(key);
         Ok(())
     }
@@ -389,7 +406,11 @@ impl<'a> Walk<'a> {
             let next = next.await.map_err(AuditError::unreadable)?;
             self.marks_after = next.last().map_or(self.marks_last, Checkpoint::seq);
             // Newer ones may be of rows that are newer than the last one of this walk.
+            // And what was signed before the log was accepted says nothing of it any more.
+            let accepted = self.trust.accepted(&self.found.log);
             let known = next.into_iter().filter(|mark| mark.seq() <= self.marks_last);
+            let known =
+                known.filter(|mark| accepted.is_none_or(|accepted| mark.outlasts(accepted)));
             self.marks.extend(known);
         }
         Ok(())
@@ -469,8 +490,7 @@ impl<'a> Walk<'a> {
                 &format!("removed from the end, says the checkpoint signed at {}", checkpoint.at),
             ));
         }
-        let own = self.trust.own.iter().find(|own| own.log == self.found.log);
-        if let Some(own) = own {
+        if let Some(own) = self.trust.own(&self.found.log) {
             if own.reached.seq > self.at.seq {
                 return Err(removed(
                     next,
@@ -489,11 +509,24 @@ impl<'a> Walk<'a> {
             }
         }
         // The newest row is never let go.
-        if self.cut.as_ref().is_some_and(|cut| cut.seq() >= self.at.seq) {
+        let is_there = self.is_accepted() && self.found.rows > 0;
+        if self.cut.as_ref().is_some_and(|cut| cut.seq() >= self.at.seq) && !is_there {
             return Err(removed(next, next, "removed from the end: the newest is never let go"));
         }
         Ok(())
     }
+}
+
+/// What is said of a log by who holds a checkpoint of another one of its name.
+fn of_another_log(checkpoint: &Checkpoint, what: &str) -> Fault {
+    let seq = checkpoint.seq;
+    let id = checkpoint.log_id.as_deref().unwrap_or("of an earlier version");
+    Fault::at(
+        seq,
+        format!(
+            "the {what} at row {seq} is of another log ({id}): its database was put in the place of this one's"
+        ),
+    )
 }
 
 fn number(seq: i64) -> u64 {

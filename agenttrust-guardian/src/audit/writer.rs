@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::PATIENCE;
 use super::chain::Link;
-use super::checkpoint::Checkpoint;
 use super::counting;
 use super::error::AuditError;
 use super::facts::FactsDigest;
@@ -99,6 +98,9 @@ impl Writer {
                         "the audit log closed with rows that it could not write"
                     );
                 }
+                if let Some(signing) = self.signing {
+                    signing.end().await;
+                }
                 return;
             }
         }
@@ -120,7 +122,11 @@ impl Writer {
         closing: &mut Vec<oneshot::Sender<()>>,
         ended: bool,
     ) {
-        let settled = timeout(PATIENCE, self.settle()).await.unwrap_or_else(|_| self.silent());
+        let settled = match self.shared.seen.get() {
+            // Whatever is in its place now: an operator looks at it first.
+            Some(last) => Err(last.tampered(&self.log)),
+            None => timeout(PATIENCE, self.settle()).await.unwrap_or_else(|_| self.silent()),
+        };
         let mut rows = std::mem::take(&mut self.owed);
         let mut flushed = Vec::new();
         for message in batch.drain(..) {
@@ -135,7 +141,11 @@ impl Writer {
         }
         match settled {
             Ok(()) => self.write(rows, ended).await,
-            Err(error) => self.give_back(error, rows),
+            Err(error) => {
+                // The file may have been full before.
+                self.mark().await;
+                self.give_back(error, rows);
+            }
         }
         for answer in flushed {
             // Whoever no longer waits for the flush needs no answer.
@@ -163,6 +173,9 @@ impl Writer {
             let first = match written.unwrap_or_else(|_| self.silent()) {
                 Ok(first) => first,
                 Err(error) => {
+                    if let AuditError::Tampered { .. } = error {
+                        self.has_seen().await;
+                    }
                     let in_doubt = rows.iter().filter(|row| row.answer.is_none()).count();
                     if let Some(doubt) = &mut self.doubt {
                         doubt.owed.get_or_insert(in_doubt);
@@ -198,9 +211,23 @@ impl Writer {
         }
     }
 
+    /// Remembers for good that the log is not what was written, here and outside of the database.
+    async fn has_seen(&mut self) {
+        let last = *self.last.borrow();
+        let _ = self.shared.seen.set(last);
+        self.mark().await;
+    }
+
+    /// Marks outside of the database what was seen, until that is on disk.
+    async fn mark(&mut self) {
+        if let (Some(last), Some(signing)) = (self.shared.seen.get(), &mut self.signing) {
+            signing.mark(*last).await;
+        }
+    }
+
     /// Gives up on a connection whose far end is silent: it may never say that it is gone.
     fn silent<T>(&mut self) -> Result<T, AuditError> {
-        self.db = self.db.afresh();
+        self.db.renew();
         Err(AuditError::Silent)
     }
 
@@ -216,7 +243,7 @@ impl Writer {
         if done {
             self.owed.drain(..owed.unwrap_or(0).min(self.owed.len()));
             let rows = u64::try_from(head.seq - before.seq).unwrap_or(0);
-            self.advance(head, rows, None);
+            self.advance(head, rows, false);
             self.shared.written.fetch_add(rows, Ordering::Relaxed);
             if let Some(outage) = &mut self.outage {
                 outage.was_written(before.seq + 1, head.seq);
@@ -252,8 +279,8 @@ impl Writer {
             Head::load(&mut transaction, &self.log).await.map_err(AuditError::unwritable)?;
         let last = *self.last.borrow();
         if before != last {
-            let key = self.signing.as_ref().map(|own| own.key.public());
-            last.still_stands(&mut transaction, &self.log, key).await?;
+            let by = self.signing.as_ref().map_or((None, None), Signing::signs_as);
+            last.still_stands(&mut transaction, &self.log, by).await?;
         }
         let told = counting::count(&mut transaction, &self.log, &rows, self.clock.now()).await?;
         let all = facts.iter().copied().chain(rows).chain(&told);
@@ -268,7 +295,8 @@ impl Writer {
         self.doubt = Some(Doubt { before, head, owed: None });
         transaction.commit().await.map_err(AuditError::unwritable)?;
         self.doubt = None;
-        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), checkpoint.as_ref());
+        let is_signed = checkpoint.is_some();
+        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), is_signed);
         let more = facts.len() + told.len();
         self.shared.told.add(digests);
         self.shared.written.fetch_add(more as u64, Ordering::Relaxed);
@@ -304,7 +332,7 @@ impl Writer {
         if done != Some(true) {
             return Ok(None);
         }
-        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), None);
+        self.advance(head, u64::try_from(head.seq - before.seq).unwrap_or(0), false);
         Ok(Some(before))
     }
 
@@ -360,10 +388,10 @@ impl Writer {
     }
 
     /// Remembers that the log has come this far.
-    fn advance(&mut self, head: Head, rows: u64, checkpoint: Option<&Checkpoint>) {
+    fn advance(&mut self, head: Head, rows: u64, is_signed: bool) {
         self.last.send_replace(head);
         if let Some(signing) = &mut self.signing {
-            signing.committed(rows, checkpoint);
+            signing.committed(rows, is_signed);
         }
     }
 

@@ -70,9 +70,10 @@ where
     background::spawn(async move {
         let mut troubled = false;
         while let Some(engine) = after(pause, &engine).await {
-            match work(engine).await {
+            match work(Arc::clone(&engine)).await {
                 Ok(()) => troubled = false,
-                Err(error) if !troubled => {
+                // Where the Guardian closes, so does its database.
+                Err(error) if !troubled && !*engine.closing.borrow() => {
                     tracing::warn!(%error, "{trouble}; trying again");
                     troubled = true;
                 }

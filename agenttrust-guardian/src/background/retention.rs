@@ -12,12 +12,13 @@ use crate::engine::Engine;
 /// For how much longer rows are kept that a destination of events is still owed.
 const OWED_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// Lets them go, unless somebody is verifying the whole log.
+/// Lets them go, once no one is verifying the whole log.
 pub(crate) async fn let_go(engine: Arc<Engine>) {
     let (Some(keep), Some(key)) = (engine.settings.audit_retention, engine.audit.key()) else {
         return;
     };
-    let Some(_walk) = engine.audit.begin_walk() else { return };
+    // One who verifies again and again is not always ahead: those who wait have their turn.
+    let Some(_walk) = engine.audit.wait_for_walk().await else { return };
     if let Err(error) = let_go_older(&engine, keep, key).await {
         tracing::error!(%error, "old rows of the audit log could not be let go");
     }
@@ -82,6 +83,7 @@ mod tests {
     use crate::audit;
     use crate::audit::verify_all;
     use crate::guardian::Guardian;
+    use crate::services;
     use crate::store::query;
 
     #[tokio::test]
@@ -110,6 +112,31 @@ mod tests {
         // And with nothing to let go, nothing is written.
         let_go(Arc::clone(engine)).await;
         assert_eq!(audit::list(&db, "", 0, 10, None).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn rows_are_let_go_while_an_export_is_not_read_and_by_turns_with_who_verifies() {
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let engine = guardian.engine();
+        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
+        for n in 0..20 {
+            engine.audit.append(row(n)).await.unwrap();
+        }
+        let key = engine.registry.keys.own().unwrap();
+        let mut export = services::audit::export(engine, &key, None, None).await.unwrap();
+        export.next_lines().await.unwrap().expect("it has rows");
+        engine.clock.advance(31 * DAY);
+        let first_kept = engine.audit.append(row(20)).await.unwrap();
+        // Somebody verifies, and others wait to; the rows are let go in their turn.
+        let walk = engine.audit.begin_walk().unwrap();
+        let letting_go = tokio::spawn(let_go(Arc::clone(engine)));
+        tokio::task::yield_now().await;
+        drop(walk);
+        letting_go.await.unwrap();
+        let left = audit::list(&engine.store.db(), "", 0, 10, None).await.unwrap();
+        assert_eq!(left[0].seq, first_kept);
+        while export.next_lines().await.unwrap().is_some() {}
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ use crate::guardian::Guardian;
 use crate::metrics::Metrics;
 use crate::policy::PolicySet;
 use crate::registry::Registry;
-use crate::services::keys::{self, Maker, NewKey};
+use crate::services::keys::{self, NewKey};
 use crate::services::sealed;
 use crate::store::{Database, Store};
 use crate::telemetry::Telemetry;
@@ -310,21 +310,21 @@ async fn ensure_admin(
              give a longer one that nobody can guess"
         )));
     }
-    let hash = Fingerprint::from_text(text);
-    match engine.store.key_by_hash(hash).await? {
-        Some(row) if row.role == Role::Admin && row.revoked_at.is_none() => return Ok(()),
-        Some(row) => {
-            let standing = if row.revoked_at.is_some() { "was revoked" } else { "is no admin key" };
-            return Err(GuardianError::Invalid(format!(
-                "the admin key that was given is known as {} and {standing}; give another one",
-                row.id
-            )));
-        }
-        None => {}
+    let new = NewKey::new(DEFAULT_ORG, Role::Admin, Fingerprint::from_text(text));
+    let new = new.into_row(engine.clock.now());
+    engine.ensure_auditable()?;
+    // Each replica has the same settings, and several may start on an empty database at once.
+    let Some(row) = engine.store.insert_key_once(new.clone()).await? else {
+        engine.sync().await?;
+        let record = keys::created(&new).actor("builder");
+        return engine.record_audit(record).await.map_err(GuardianError::from);
+    };
+    if row.role == Role::Admin && row.revoked_at.is_none() {
+        return Ok(());
     }
-    let new = NewKey::new(DEFAULT_ORG, Role::Admin, hash);
-    keys::create(engine, new, Maker::Program("builder"))
-        .await
-        .map(drop)
-        .map_err(GuardianError::from)
+    let standing = if row.revoked_at.is_some() { "was revoked" } else { "is no admin key" };
+    Err(GuardianError::Invalid(format!(
+        "the admin key that was given is known as {} and {standing}; give another one",
+        row.id
+    )))
 }

@@ -3,6 +3,7 @@
 mod change;
 mod named;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use agenttrust::CreateAgentRequest;
@@ -13,9 +14,12 @@ use serde_json::json;
 use self::change::{Capabilities, Edit};
 pub(super) use self::named::{AGENT_PREFIX, id_of};
 use super::remote::{Remote, failed};
-use super::{out, revoked};
+use super::{given, out, revoked};
 use crate::domain::GuardianError;
 use crate::registry::{GROUPS, groups_of};
+
+/// The most that is read of a public key, in bytes.
+const PUBLIC_KEY_MOST: u64 = 16 << 10;
 
 /// What `agenttrust agents` is told.
 #[derive(Debug, Subcommand)]
@@ -32,6 +36,10 @@ pub(super) enum Agents {
         /// A group that it is in, which policies name; may be given several times
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
+        /// The public half of its Ed25519 key, a file of PEM; - reads it from standard input. With it, it proves that it is
+        /// the one that asks
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
         /// Make an API key that is bound to it, too, and print it, once
         #[arg(long)]
         key: bool,
@@ -82,8 +90,11 @@ fn one_capability(text: &str) -> Result<String, String> {
 impl Agents {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Create { name, capabilities, groups, key, remote } => {
+            Self::Create { name, capabilities, groups, public_key, key, remote } => {
                 let mut request = CreateAgentRequest { name, capabilities, ..Default::default() };
+                // Without one no pair is made: its private half would have to be shown and kept.
+                let public_key = public_key.as_deref().map(read_public_key).transpose()?;
+                request.public_key = Some(public_key.unwrap_or_default());
                 if !groups.is_empty() {
                     request.metadata.insert(GROUPS.to_owned(), json!(groups));
                 }
@@ -105,14 +116,26 @@ impl Agents {
     }
 }
 
+/// The public key in this file. A private one goes nowhere.
+fn read_public_key(file: &Path) -> Result<String, GuardianError> {
+    let pem = given::text(file, PUBLIC_KEY_MOST)?;
+    let why = if pem.trim().is_empty() {
+        "the public key is empty"
+    } else if pem.contains("PRIVATE KEY") {
+        "--public-key was given a private key, which stays with the agent and was not sent; its public half is what \
+         `openssl pkey -pubout -in FILE` prints"
+    } else {
+        return Ok(pem);
+    };
+    Err(GuardianError::Invalid(why.to_owned()))
+}
+
 async fn create(
-    mut request: CreateAgentRequest,
+    request: CreateAgentRequest,
     with_key: bool,
     remote: &Remote,
 ) -> Result<(), GuardianError> {
     let client = remote.client()?;
-    // Without a key pair: its private half would have to be shown and kept, and nothing here needs it.
-    request.public_key = Some(String::new());
     let agent = client.agents().create(&request).await.map_err(failed)?;
     if agent.capabilities.is_empty() {
         eprintln!(

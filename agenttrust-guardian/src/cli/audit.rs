@@ -1,5 +1,6 @@
 //! `agenttrust audit`: looks after the log of a Guardian that may be running.
 
+mod accept;
 mod prune;
 mod tail;
 mod verify;
@@ -35,6 +36,8 @@ pub(super) enum Audit {
     },
     /// Let old rows go, so that the rest can still be proven
     Prune(prune::Prune),
+    /// Go on with a log that was changed from outside, once its database and what is noted of it were looked into
+    Accept(accept::Accept),
     /// Print the public key by which checkpoints are verified
     Key {
         #[command(flatten)]
@@ -79,6 +82,7 @@ impl Audit {
             Self::Tail(tail) => tail.run().await,
             Self::Export { log, place } => export(log, &place).await,
             Self::Prune(prune) => prune.run().await,
+            Self::Accept(accept) => accept.run().await,
             Self::Key { key, place } => {
                 let key = key.load_key(&place)?.public();
                 say(&key.to_string())?;

@@ -1,9 +1,9 @@
-//! Secrets for others, given by a file, standard input or the environment: in an argument everybody on the machine could
-//! read them.
+//! What is given by a file, standard input or the environment: texts that are long, and secrets for others, which everybody
+//! on the machine could read in an argument.
 
 use std::env;
 use std::fs::File;
-use std::io::{Read, stdin};
+use std::io::stdin;
 use std::path::Path;
 
 use super::out;
@@ -22,18 +22,7 @@ pub(super) fn secret(
 ) -> Result<Option<String>, GuardianError> {
     let invalid = |why: String| GuardianError::Invalid(why);
     let text = match (file, variable) {
-        (Some(path), _) if path.as_os_str() == "-" => {
-            let mut text = String::new();
-            let read = stdin().lock().take(MOST).read_to_string(&mut text);
-            read.map_err(|error| invalid(format!("standard input cannot be read: {error}")))?;
-            text
-        }
-        (Some(path), _) => {
-            let read = File::open(path).map_err(Into::into);
-            let read = read.and_then(|file| read_text_of(file, MOST));
-            let shown = path.display();
-            read.map_err(|error| invalid(format!("{shown} cannot be read: {error}")))?
-        }
+        (Some(path), _) => text(path, MOST)?,
         (None, Some(name)) => env::var(name).map_err(|_| {
             let name = out::harmless(name);
             invalid(format!("the environment variable {name} is not set, or is no text"))
@@ -44,4 +33,16 @@ pub(super) fn secret(
         "" => Err(invalid(format!("{what} is empty"))),
         text => Ok(Some(text.to_owned())),
     }
+}
+
+/// The text in this file, `-` is standard input, of at most so many bytes.
+pub(super) fn text(file: &Path, most: u64) -> Result<String, GuardianError> {
+    let (read, shown) = match file.as_os_str() == "-" {
+        true => (read_text_of(stdin().lock(), most), "standard input".to_owned()),
+        false => {
+            let opened = File::open(file).map_err(Into::into);
+            (opened.and_then(|opened| read_text_of(opened, most)), file.display().to_string())
+        }
+    };
+    read.map_err(|error| GuardianError::Invalid(format!("{shown} cannot be read: {error}")))
 }

@@ -3,6 +3,7 @@
 mod accept;
 mod connections;
 mod descriptors;
+mod places;
 mod tracked;
 mod watched;
 
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use self::accept::Offer;
 pub(super) use self::accept::Stop;
+pub(super) use self::places::Places;
 use crate::domain::GuardianError;
 use crate::domain::host::{Host, Hosts};
 use crate::guardian::Guardian;
@@ -110,32 +112,32 @@ impl Listening {
         Self { hosts: known.then(|| Hosts::new(names)), ..self }
     }
 
-    /// Serves the Guardian to at most `most` connections, with TLS where there is a certificate, until `stop`
-    /// is told and what is under way is done or cut off.
+    /// Serves the Guardian to as many connections as there are places, with TLS where there is a certificate, until
+    /// `stop` is told and what is under way is done or cut off.
     pub(super) async fn serve(
         self,
         guardian: &Guardian,
         tls: Option<Arc<ArcSwap<ServerConfig>>>,
-        most: usize,
+        places: Places,
         stop: Stop,
     ) {
         let router = match self.hosts {
             Some(hosts) => guardian.named_router(hosts),
             None => guardian.router(),
         };
-        let offer = Offer { tls, ..offer(guardian, router, most, stop) };
+        let offer = Offer { tls, ..offer(guardian, router, places, stop) };
         accept::serve(self.listener, offer).await;
     }
 
     /// Serves the numbers and nothing else.
     pub(super) async fn serve_metrics(self, guardian: &Guardian, stop: Stop) {
-        let offer = offer(guardian, guardian.metrics_router(), TO_METRICS, stop);
+        let offer = offer(guardian, guardian.metrics_router(), Places::new(TO_METRICS), stop);
         accept::serve(self.listener, offer).await;
     }
 }
 
-/// What is served without TLS to at most so many connections.
-fn offer(guardian: &Guardian, router: Router, most: usize, stop: Stop) -> Offer {
+/// What is served without TLS to as many connections as there are places.
+fn offer(guardian: &Guardian, router: Router, places: Places, stop: Stop) -> Offer {
     let (full, numbers) = (Guardian::full_router(), guardian.connection_numbers());
-    Offer { router, full, tls: None, most, numbers, stop }
+    Offer { router, full, tls: None, places, numbers, stop }
 }

@@ -1,10 +1,12 @@
 //! The `agenttrust` program: serves a Guardian and looks after its keys and its audit.
 
 mod agents;
+mod alerts;
 mod approvals;
 mod arguments;
 mod audit;
 mod cards;
+mod check;
 mod config;
 mod delegations;
 mod federation;
@@ -16,6 +18,7 @@ mod mcp;
 mod openapi;
 mod out;
 mod policy;
+mod reload;
 mod remote;
 mod revoked;
 mod serve;
@@ -46,13 +49,27 @@ Examples:
       Try things out, on http://localhost:8080.
   agenttrust serve --public-url https://guardian.example --public-url http://guardian:8080
       On 127.0.0.1:8080 behind a proxy, which hands on the host that it was asked for: one of these two. A request
-      under another name is answered 421: a page that turned its own name to this machine's address is not let in.";
+      under another name is answered 421: a page that turned its own name to this machine's address is not let in.
+
+Signals:
+  SIGTERM, or ctrl-c
+      Take no new requests, give those under way 10 seconds, and end.
+  SIGHUP
+      End nothing, and read again: the settings (log, max-connections, tls-cert and tls-key are taken over; the log names
+      others that changed, which wait for the next start), the certificate and the folder of policies. What cannot be
+      used is logged, and what was before stays in force.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve a Guardian over HTTP
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<config::Flags>),
+    /// Ask whether an agent may call a tool, and say why or why not
+    ///
+    /// It is a check as a guard makes one: recorded and counted; one that is held opens an approval, and one that is
+    /// approved uses it. Exits with 0 where the call is allowed, with 1 where it is denied or held, and with 2 where there
+    /// is no decision.
+    Check(check::Check),
     /// List, show, approve and deny what is held
     #[command(subcommand)]
     Approvals(approvals::Approvals),
@@ -84,9 +101,11 @@ enum Command {
     /// Send what the audit says to SIEMs: make, list, change, pause, try, replay and delete destinations
     #[command(subcommand)]
     Siem(siem::Siem),
-    /// Verify, print, export and shorten the audit log
+    /// Verify, print, export and shorten the audit log, and accept what became of it
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Print alert rules for Prometheus, on the metrics that a Guardian tells at /metrics
+    Alerts,
     /// Print the OpenAPI document that a Guardian serves at /openapi.json
     Openapi,
 }
@@ -155,6 +174,7 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match program.command {
             Command::Serve(flags) => serve::run(*flags).await,
+            Command::Check(check) => check.run().await,
             Command::Approvals(approvals) => approvals.run().await,
             Command::Agents(agents) => agents.run().await,
             Command::Delegations(delegations) => delegations.run().await,
@@ -166,6 +186,7 @@ pub fn main() -> ExitCode {
             Command::Policy(policy) => policy.run().await,
             Command::Siem(siem) => siem.run().await,
             Command::Audit(audit) => audit.run().await,
+            Command::Alerts => alerts::print(),
             Command::Openapi => openapi::print(),
         }
     });

@@ -18,7 +18,7 @@ pub(super) fn print(
 }
 
 /// Prints what can be asked for again. Whoever stops reading has seen enough, as `head` has.
-fn show(text: &str) -> Result<(), GuardianError> {
+pub(super) fn show(text: &str) -> Result<(), GuardianError> {
     print(|out| match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,

@@ -3,24 +3,36 @@
 mod cases;
 mod replay;
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use agenttrust::model::ToolManifest;
 use clap::Subcommand;
 
 use super::DatabaseArgs;
 use super::out::say;
 use crate::domain::GuardianError;
+use crate::domain::file::read_text_at_most;
 use crate::policy;
 use crate::policy::{PolicyError, PolicySet};
+
+/// How long a manifest of tools is at most, in bytes.
+const MANIFEST_MOST_BYTES: u64 = 8 << 20;
 
 /// What `agenttrust policy` is told.
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
-    /// Say whether a folder of policies is valid, and where it is not
+    /// Say whether a folder of policies is valid and where it is not, and warn of names that nothing has
     Check {
         /// The folder
         dir: PathBuf,
+        /// A manifest of a program's tools, as `agenttrust::manifest()` writes it, to warn of policies about others; may
+        /// be given for each program
+        #[arg(long, value_name = "FILE")]
+        tools: Vec<PathBuf>,
     },
     /// Ask a folder of policies about known cases, and compare its answers with theirs
     Test {
@@ -49,7 +61,7 @@ pub(super) enum Policy {
 impl Policy {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         match self {
-            Self::Check { dir } => check(&dir),
+            Self::Check { dir, tools } => check(&dir, &tools),
             Self::Test { dir, cases } => match load(&dir) {
                 Ok(set) => cases::test(&set, &cases),
                 Err(code) => Ok(code),
@@ -63,11 +75,15 @@ impl Policy {
     }
 }
 
-fn check(dir: &Path) -> Result<ExitCode, GuardianError> {
-    let set = match load(dir) {
-        Ok(set) => set,
-        Err(code) => return Ok(code),
+fn check(dir: &Path, manifests: &[PathBuf]) -> Result<ExitCode, GuardianError> {
+    let tools = (!manifests.is_empty()).then(|| tools_of(manifests)).transpose()?;
+    let (set, warnings) = match policy::check_dir(dir, tools.as_ref()) {
+        Ok(checked) => checked,
+        Err(error) => return Ok(refused(&error)),
     };
+    for warning in &warnings {
+        eprintln!("{warning}");
+    }
     let written = set.written();
     let shadow = written.iter().filter(|about| about.shadow).count();
     say(&format!(
@@ -77,6 +93,26 @@ fn check(dir: &Path) -> Result<ExitCode, GuardianError> {
         set.sha256()
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The names of the tools that these manifests have.
+fn tools_of(manifests: &[PathBuf]) -> Result<BTreeSet<String>, GuardianError> {
+    let mut tools = BTreeSet::new();
+    for file in manifests {
+        let manifest: ToolManifest = read_text_at_most(file, MANIFEST_MOST_BYTES)
+            .map_err(|error| error.to_string())
+            .and_then(|text| {
+                serde_json::from_str(policy::without_mark(&text)).map_err(|error| error.to_string())
+            })
+            .map_err(|problem| {
+                GuardianError::Invalid(format!(
+                    "{} is no manifest of tools ({problem}); write one with agenttrust::manifest()",
+                    file.display()
+                ))
+            })?;
+        tools.extend(manifest.tools.into_iter().map(|tool| tool.name));
+    }
+    Ok(tools)
 }
 
 fn format(dir: &Path, check: bool) -> Result<ExitCode, GuardianError> {
@@ -100,13 +136,30 @@ fn format(dir: &Path, check: bool) -> Result<ExitCode, GuardianError> {
                 path.display()
             ))?;
         } else {
-            std::fs::write(&path, after).map_err(|error| {
+            replace(&path, &after).map_err(|error| {
                 GuardianError::Unavailable(format!("{} cannot be written: {error}", path.display()))
             })?;
             say(&format!("{} is written anew", path.display()))?;
         }
     }
     Ok(code)
+}
+
+/// Writes a file whole or not at all: a disk that is full does not empty it.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // Of a link, what it leads to.
+    let path = path.canonicalize()?;
+    let mut draft = OsString::from(".");
+    draft.push(path.file_name().unwrap_or_default());
+    draft.push(format!(".{}", std::process::id()));
+    let draft = path.with_file_name(draft);
+    let written = std::fs::write(&draft, text)
+        .and_then(|()| std::fs::set_permissions(&draft, path.metadata()?.permissions()))
+        .and_then(|()| std::fs::rename(&draft, &path));
+    written.inspect_err(|_| {
+        // Where it cannot be taken away either, it is no policy file: its name begins with a dot.
+        let _ = std::fs::remove_file(&draft);
+    })
 }
 
 /// The set of a folder; one that is not valid is told in the form that editors jump to.

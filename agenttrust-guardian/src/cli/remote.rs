@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 
-use agenttrust::{AgentTrustClient, AgentTrustError};
+use agenttrust::{AgentTrustClient, AgentTrustError, TransportErrorKind};
 use clap::Args;
 
 use crate::domain::GuardianError;
@@ -61,10 +61,20 @@ impl Remote {
     }
 }
 
+/// What the Guardian says of its API, with the option that is meant here: of each pair, its word and ours.
+pub(super) fn in_our_words(error: GuardianError, words: &[(&str, &str)]) -> GuardianError {
+    let GuardianError::Invalid(said) = error else { return error };
+    let said = words.iter().fold(said, |said, (theirs, ours)| said.replace(theirs, ours));
+    GuardianError::Invalid(said)
+}
+
 /// Says what the Guardian said.
 pub(super) fn failed(error: AgentTrustError) -> GuardianError {
     let why = super::out::harmless(&error.to_string());
     match error {
+        AgentTrustError::Network(error) if error.kind() == TransportErrorKind::Exhausted => {
+            GuardianError::Unavailable(why)
+        }
         AgentTrustError::Network(_) => GuardianError::Unavailable(format!(
             "{why}; see that the Guardian runs and that AGENTTRUST_URL is its address"
         )),

@@ -1,13 +1,16 @@
 //! `agenttrust serve`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Config, Flags};
-use super::listen::{self, Addresses, Listening, Stop};
+use super::listen::{self, Addresses, Listening, Places, Stop};
+use super::log::{self, Filter};
 use super::out::say;
+use super::reload::Reload;
+use super::stop::{self, Hangup};
 use super::tls::Identity;
-use super::{log, stop};
 use crate::builder::GuardianBuilder;
 use crate::domain::{GuardianError, Role};
 use crate::guardian::Guardian;
@@ -24,35 +27,36 @@ pub(super) async fn run(flags: Flags) -> Result<ExitCode, GuardianError> {
         say(config.to_toml().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
-    export(&config).await?;
+    export(config, flags).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Serves, with spans for a collector where there is one.
 #[cfg(feature = "otel")]
-async fn export(config: &Config) -> Result<(), GuardianError> {
+async fn export(config: Config, flags: Flags) -> Result<(), GuardianError> {
     if collector().is_none() {
-        log::start(&config.values.log, config.values.log_format, None)?;
-        return serve(config).await;
+        let filter = log::start(&config.values.log, config.values.log_format, None)?;
+        return serve(config, flags, filter).await;
     }
     let exporter = crate::otel::Exporter::start(&config.values.replica)?;
-    log::start(&config.values.log, config.values.log_format, Some(exporter.layer()))?;
-    let served = serve(config).await;
+    let spans = Some(exporter.layer());
+    let filter = log::start(&config.values.log, config.values.log_format, spans)?;
+    let served = serve(config, flags, filter).await;
     exporter.close().await;
     served
 }
 
 /// Serves, and says so where somebody waits for spans.
 #[cfg(not(feature = "otel"))]
-async fn export(config: &Config) -> Result<(), GuardianError> {
-    log::start(&config.values.log, config.values.log_format, None)?;
+async fn export(config: Config, flags: Flags) -> Result<(), GuardianError> {
+    let filter = log::start(&config.values.log, config.values.log_format, None)?;
     if let Some(variable) = collector() {
         tracing::warn!(
             "{variable} is set, and this program was built without the feature `otel`: \
              no spans are exported"
         );
     }
-    serve(config).await
+    serve(config, flags, filter).await
 }
 
 /// The variable that names a collector.
@@ -62,7 +66,8 @@ fn collector() -> Option<&'static str> {
         .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-async fn serve(config: &Config) -> Result<(), GuardianError> {
+async fn serve(config: Config, flags: Flags, filter: Filter) -> Result<(), GuardianError> {
+    let hangup = Hangup::listen();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -74,7 +79,7 @@ async fn serve(config: &Config) -> Result<(), GuardianError> {
             config.values.listen
         )));
     }
-    let most = listen::connections(config.values.max_connections)?;
+    let places = Places::new(listen::connections(config.values.max_connections)?);
     // Before the database: a first key is printed once, so nothing may fail after it was made.
     let tls = config.tls().map(|(certificate, key)| Identity::new(certificate, key).serve());
     let tls = tls.transpose()?;
@@ -84,7 +89,7 @@ async fn serve(config: &Config) -> Result<(), GuardianError> {
         Some(text) => Some(Addresses::find("metrics-listen", text)?.bind()?),
         None => None,
     };
-    let guardian = guardian(config).await?;
+    let guardian = guardian(&config).await?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     if listening.exposed && tls.is_none() {
@@ -96,24 +101,36 @@ async fn serve(config: &Config) -> Result<(), GuardianError> {
     say(&format!("listening on {scheme}://{}", listening.address))?;
 
     let stop = Stop::new();
-    let told = (guardian.clone(), stop.clone());
-    tokio::spawn(async move {
-        stop::signal().await;
-        tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
-        let (guardian, stop) = told;
-        guardian.hurry();
-        stop.gently();
-        tokio::time::sleep(DRAIN).await;
-        if stop.now() {
-            tracing::warn!("requests were still under way and are cut off");
-        }
-    });
+    tokio::spawn(end(guardian.clone(), stop.clone()));
     if let Some(metrics) = metrics {
         serve_metrics(metrics, &guardian, &stop)?;
     }
-    listening.serve(&guardian, tls, most, stop).await;
+    let certificate = tls.as_ref().map(|tls| Arc::clone(&tls.config));
+    let reload = Reload {
+        flags,
+        started: config,
+        guardian: guardian.clone(),
+        log: filter,
+        places: places.clone(),
+        tls,
+    };
+    let reloading = tokio::spawn(reload.run(hangup));
+    listening.serve(&guardian, certificate, places, stop).await;
+    reloading.abort();
     guardian.close().await;
     Ok(())
+}
+
+/// Ends what is served, once the program is told to stop.
+async fn end(guardian: Guardian, stop: Stop) {
+    stop::signal().await;
+    tracing::info!("stopping: no new requests, those under way have {DRAIN:?}");
+    guardian.hurry();
+    stop.gently();
+    tokio::time::sleep(DRAIN).await;
+    if stop.now() {
+        tracing::warn!("requests were still under way and are cut off");
+    }
 }
 
 /// Serves the numbers, and nothing else, to whoever asks.

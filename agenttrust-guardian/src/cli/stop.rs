@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Signals: being told to stop, and to read again what can change.
 
 use std::pin::pin;
 
@@ -12,6 +12,12 @@ pub(super) async fn signal() {
         }
     });
     select(interrupt, pin!(terminated())).await;
+}
+
+/// Waits for ctrl-c, SIGTERM, or SIGHUP, by which a program hears that its terminal was closed.
+pub(super) async fn signal_or_hangup() {
+    let mut hangup = Hangup::listen();
+    select(pin!(signal()), pin!(hangup.heard())).await;
 }
 
 #[cfg(unix)]
@@ -32,4 +38,38 @@ async fn terminated() {
 #[cfg(not(unix))]
 async fn terminated() {
     std::future::pending::<()>().await;
+}
+
+/// SIGHUP, where there is such a thing; from the moment on that it is listened for, it ends nothing.
+#[derive(Debug)]
+pub(super) struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    #[cfg(unix)]
+    pub(super) fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let signal = signal(SignalKind::hangup())
+            .inspect_err(|error| tracing::warn!(%error, "SIGHUP cannot be heard"));
+        Self { signal: signal.ok() }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> Self {
+        Self {}
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn heard(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::agents::id_of;
 use super::out;
-use super::remote::{Remote, failed};
+use super::remote::{Remote, failed, in_our_words};
 use crate::domain::GuardianError;
 
 /// What `agenttrust tasks` is told.
@@ -127,7 +127,7 @@ async fn send(new: New, remote: &Remote) -> Result<ExitCode, GuardianError> {
     options.context_id = new.context;
     let text = said(new.text)?;
     let sent = client.a2a().send_message_with(&agent, &text, &options).await;
-    let task = sent.map_err(|error| in_our_words(failed(error)))?;
+    let task = sent.map_err(|error| in_our_words(failed(error), &OPTIONS))?;
     match remote.json {
         true => out::json(&task)?,
         false => tell(&task)?,
@@ -149,20 +149,14 @@ async fn is_of_a_key(client: &AgentTrustClient, task_id: &str) -> bool {
     task.is_ok_and(|task| task.source_agent_id.is_empty())
 }
 
-/// What the Guardian says of a header or a member, with the option that is meant here.
-fn in_our_words(error: GuardianError) -> GuardianError {
-    let GuardianError::Invalid(said) = error else { return error };
-    let said = [
-        ("X-Agent-ID: is missing", "--as is missing"),
-        ("X-Agent-ID is missing", "--as is missing"),
-        ("name the agent in it", "say which one asks with --as AGENT"),
-        ("without taskId", "without --task"),
-        ("the header X-Agent-ID", "--as"),
-    ]
-    .into_iter()
-    .fold(said, |said, (theirs, ours)| said.replace(theirs, ours));
-    GuardianError::Invalid(said)
-}
+/// What the Guardian says of a header or a member, and the option that is meant here.
+const OPTIONS: [(&str, &str); 5] = [
+    ("X-Agent-ID: is missing", "--as is missing"),
+    ("X-Agent-ID is missing", "--as is missing"),
+    ("name the agent in it", "say which one asks with --as AGENT"),
+    ("without taskId", "without --task"),
+    ("the header X-Agent-ID", "--as"),
+];
 
 /// Prints what is told of a task that was just sent, or ended.
 fn tell(task: &MessageTask) -> Result<(), GuardianError> {

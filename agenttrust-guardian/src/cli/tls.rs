@@ -11,6 +11,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
 
 use crate::domain::GuardianError;
 use crate::domain::file::{ReadError, is_open_to_others, read_at_most};
@@ -51,7 +52,7 @@ impl Identity {
 
     /// Reads the files, and begins to watch them: a good pair is served from then on to whoever connects,
     /// and a bad one changes nothing.
-    pub(super) fn serve(self) -> Result<Arc<ArcSwap<ServerConfig>>, GuardianError> {
+    pub(super) fn serve(self) -> Result<Served, GuardianError> {
         let files = self.read_files().map_err(GuardianError::Invalid)?;
         let config = self.config(&files).map_err(GuardianError::Invalid)?;
         if self.key.metadata().is_ok_and(|found| is_open_to_others(&found)) {
@@ -61,9 +62,10 @@ impl Identity {
                  `chmod 600`"
             );
         }
-        let served = Arc::new(ArcSwap::from_pointee(config));
-        tokio::spawn(Watch::new(self, files.mark(), Arc::clone(&served)).run());
-        Ok(served)
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let (look, asked) = mpsc::channel(1);
+        tokio::spawn(Watch::new(self, files.mark(), Arc::clone(&config)).run(asked));
+        Ok(Served { config, look })
     }
 
     fn read_files(&self) -> Result<Files, String> {
@@ -118,6 +120,20 @@ fn read_pem(path: &Path) -> Result<Vec<u8>, ReadError> {
     read_at_most(File::open(path)?, LARGEST)
 }
 
+/// A certificate that is served, and taken over from its files as they change.
+pub(super) struct Served {
+    pub(super) config: Arc<ArcSwap<ServerConfig>>,
+    look: mpsc::Sender<Option<Identity>>,
+}
+
+impl Served {
+    /// Has the files be looked at now: others from here on, where such are given.
+    pub(super) async fn look(&self, identity: Option<Identity>) {
+        // Gone with the runtime, and everything with it.
+        let _ = self.look.send(identity).await;
+    }
+}
+
 /// Looks after the files.
 struct Watch {
     identity: Identity,
@@ -134,10 +150,16 @@ impl Watch {
         Self { identity, served, current, wrong: None }
     }
 
-    async fn run(mut self) {
-        let mut hangup = Hangup::listen();
+    async fn run(mut self, mut to_look: mpsc::Receiver<Option<Identity>>) {
         loop {
-            let asked = tokio::time::timeout(LOOK, hangup.heard()).await.is_ok();
+            let asked = match tokio::time::timeout(LOOK, to_look.recv()).await {
+                Ok(Some(identity)) => {
+                    self.identity = identity.unwrap_or(self.identity);
+                    true
+                }
+                Ok(None) => return,
+                Err(_) => false,
+            };
             let identity = self.identity.clone();
             // Files may be on a disk that is slow or away.
             let looked = tokio::task::spawn_blocking(move || {
@@ -182,38 +204,5 @@ impl Watch {
                 self.wrong = Some((why, said || lasts || asked));
             }
         }
-    }
-}
-
-/// SIGHUP, where there is such a thing.
-struct Hangup {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Hangup {
-    #[cfg(unix)]
-    fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        let signal = signal(SignalKind::hangup()).inspect_err(|error| {
-            tracing::warn!(%error, "SIGHUP cannot be heard; certificates are looked at all the same");
-        });
-        Self { signal: signal.ok() }
-    }
-
-    #[cfg(not(unix))]
-    fn listen() -> Self {
-        Self {}
-    }
-
-    async fn heard(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending::<()>().await;
     }
 }

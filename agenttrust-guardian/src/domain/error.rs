@@ -233,6 +233,7 @@ impl From<Full> for Error {
             Kind::TaskStreams => "streams of tasks open",
             Kind::TaskBytes => "bytes of tasks on the way",
             Kind::Exports => "exports of the audit on the way",
+            Kind::Beside => "evaluations of lists under way",
         };
         let refused = match whose {
             Whose::Key if kind == Kind::Streams => Self::too_many(format!(

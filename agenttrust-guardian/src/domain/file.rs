@@ -16,7 +16,7 @@ pub(crate) enum ReadError {
 }
 
 /// Reads a file that is open, of at most so many bytes.
-pub(crate) fn read_at_most(file: File, most: u64) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn read_at_most(file: impl Read, most: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     let read = file.take(most + 1).read_to_end(&mut bytes)?;
     if read as u64 > most { Err(ReadError::TooLarge(most)) } else { Ok(bytes) }
@@ -28,7 +28,7 @@ pub(crate) fn read_text_at_most(path: &Path, most: u64) -> Result<String, ReadEr
 }
 
 /// Reads a file of text that is open, of at most so many bytes.
-pub(crate) fn read_text_of(file: File, most: u64) -> Result<String, ReadError> {
+pub(crate) fn read_text_of(file: impl Read, most: u64) -> Result<String, ReadError> {
     let bytes = read_at_most(file, most)?;
     // As the standard library says it.
     let no_text = |_| io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8");
@@ -38,15 +38,33 @@ pub(crate) fn read_text_of(file: File, most: u64) -> Result<String, ReadError> {
 /// Makes a file of these bytes for its owner alone, all of it at once. One that is there is left as it is, and is the
 /// error `AlreadyExists`.
 pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    static DRAFTS: AtomicU64 = AtomicU64::new(0);
     // Under another name first: whoever sees the file sees it whole.
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}.{}", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
-    let draft = PathBuf::from(draft);
+    let draft = draft_of(path);
     let made = write_new(&draft, bytes).and_then(|()| std::fs::hard_link(&draft, path));
     // A draft that stays is of no use to anybody who may not read the file.
     let _ = std::fs::remove_file(&draft);
     made
+}
+
+/// Puts a file of these bytes, for its owner alone, in the place of one that is there, or of what it is a link to. Whoever
+/// opens it finds the old one or the new one, whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let draft = draft_of(&path);
+    let replaced = write_new(&draft, bytes).and_then(|()| std::fs::rename(&draft, &path));
+    if replaced.is_err() {
+        // What stays of it is of no use to anybody.
+        let _ = std::fs::remove_file(&draft);
+    }
+    replaced
+}
+
+/// A name beside a file that no other process uses.
+fn draft_of(path: &Path) -> PathBuf {
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.{}", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
+    PathBuf::from(draft)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -5,6 +5,8 @@ use uuid::Uuid;
 /// Starts every session id that this Guardian issues; an id without it is an ad-hoc session.
 pub(crate) const SESSION_PREFIX: &str = "ats_";
 
+/// Starts the id of every agent.
+pub(crate) const AGENT_PREFIX: &str = "agt_";
 /// Starts the id of every delegation.
 pub(crate) const DELEGATION_PREFIX: &str = "dlg_";
 /// Starts the id of every message to a webhook.
@@ -15,6 +17,13 @@ pub(crate) const DESTINATION_PREFIX: &str = "dst_";
 pub(crate) const DELIVERY_PREFIX: &str = "sdl_";
 /// Starts the id of every event that was set aside.
 pub(crate) const SET_ASIDE_PREFIX: &str = "sas_";
+
+/// Whether this is of the form that the ids of agents have.
+#[cfg(feature = "cli")]
+pub(crate) fn is_of_agent(id: &str) -> bool {
+    id.strip_prefix(AGENT_PREFIX)
+        .is_some_and(|id| id.len() == uuid::fmt::Simple::LENGTH && Uuid::try_parse(id).is_ok())
+}
 
 /// A new id, ordered by time among those with the same prefix.
 pub(crate) fn new(prefix: &str) -> String {

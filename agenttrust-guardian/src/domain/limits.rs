@@ -7,6 +7,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use agenttrust::background;
 
 use crate::domain::{GuardianError, Key};
 
@@ -39,10 +42,17 @@ const TASK_STREAMS: usize = 1_024;
 /// How many bytes of tasks that were asked for are held at most until they are read, and how many of them for one key.
 const TASK_BYTES: usize = 256 << 20;
 const TASK_BYTES_OF_KEY: usize = TASK_BYTES / 4;
-/// How many exports of the audit are on their way at most, and how many of them for one key: each reads the whole
-/// log, for as long as its reader takes.
+/// How many exports of the audit read a piece of it at the same time at most, and how many of them for one key. None of
+/// them holds a place while its reader takes what was read.
 const EXPORTS: usize = 6;
 const EXPORTS_OF_KEY: usize = 1;
+/// How long who waits for room sleeps between two looks.
+const LOOKS_AGAIN: Duration = Duration::from_millis(10);
+
+/// How many evaluations of lists are decided at most beside the one that each list has its place for, and how many of them for
+/// one key: else who sends lists would have more of a Guardian than who asks one by one.
+const BESIDE: usize = 32;
+const BESIDE_OF_KEY: usize = 7;
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +68,7 @@ pub(crate) enum Kind {
     TaskStreams,
     TaskBytes,
     Exports,
+    Beside,
 }
 
 impl Kind {
@@ -75,6 +86,7 @@ impl Kind {
             Self::TaskStreams => "task_streams",
             Self::TaskBytes => "task_answer_bytes",
             Self::Exports => "exports",
+            Self::Beside => "evaluations_beside",
         }
     }
 }
@@ -123,6 +135,8 @@ pub(crate) struct Limits {
     pub(crate) task_streams: Arc<Shares>,
     pub(crate) task_bytes: Arc<Shares>,
     pub(crate) exports: Arc<Shares>,
+    /// Nobody is refused for want of these: a list then waits for its own.
+    pub(crate) beside: Arc<Shares>,
 }
 
 impl Limits {
@@ -153,10 +167,11 @@ impl Limits {
             task_streams: shares(Kind::TaskStreams, TASK_STREAMS, quarter(TASK_STREAMS)),
             task_bytes: shares(Kind::TaskBytes, TASK_BYTES, TASK_BYTES_OF_KEY),
             exports: shares(Kind::Exports, EXPORTS, EXPORTS_OF_KEY),
+            beside: shares(Kind::Beside, BESIDE, BESIDE_OF_KEY),
         })
     }
 
-    /// Each of them.
+    /// Each of them that somebody may be refused for.
     pub(crate) fn each(&self) -> [&Shares; 11] {
         [
             &self.requests,
@@ -208,6 +223,28 @@ impl Shares {
         Ok(share)
     }
 
+    /// Takes one for this key as soon as there is room, for those who hold it for a moment each time.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where there was no room for so long.
+    pub(crate) async fn wait(
+        self: &Arc<Self>,
+        key: &Arc<Key>,
+        most: Duration,
+    ) -> Result<Share, Full> {
+        let begun = Instant::now();
+        while begun.elapsed() < most {
+            // Who waits is not refused, and not counted as that.
+            let has_room = self.over(&self.lock(), key, 1).is_none();
+            if has_room && let Ok(share) = self.take(key, 1) {
+                return Ok(share);
+            }
+            background::sleep(LOOKS_AGAIN).await;
+        }
+        self.take(key, 1)
+    }
+
     /// How much is held.
     pub(crate) fn held(&self) -> usize {
         self.lock().all
@@ -223,11 +260,25 @@ impl Shares {
 
     fn add(&self, key: &Key, much: usize) -> Result<(), Full> {
         let mut held = self.lock();
+        if let Some((whose, most)) = self.over(&held, key, much) {
+            if let Some(refused) = self.refused.get(whose as usize) {
+                refused.fetch_add(1, Ordering::Relaxed);
+            }
+            return Err(Full { kind: self.kind, whose, most });
+        }
+        let (all, of_organisation, of_key) = held.with(key, much);
+        held.all = all;
+        held.set(key, of_organisation, of_key);
+        Ok(())
+    }
+
+    /// By whose limit, and how much that is, `much` more would be too much.
+    fn over(&self, held: &Held, key: &Key, much: usize) -> Option<(Whose, usize)> {
         let (all, of_organisation, of_key) = held.with(key, much);
         let free = self.all.saturating_sub(all);
         // So much an organisation has in any case: many that are busy must not leave a new one without.
         let for_organisation = free.saturating_mul(2).max(self.all / 16).max(1);
-        let over = if of_key > self.of_key {
+        if of_key > self.of_key {
             Some((Whose::Key, self.of_key))
         } else if all > self.all {
             Some((Whose::All, self.all))
@@ -235,16 +286,7 @@ impl Shares {
             Some((Whose::Organisation, of_organisation.saturating_sub(much)))
         } else {
             None
-        };
-        if let Some((whose, most)) = over {
-            if let Some(refused) = self.refused.get(whose as usize) {
-                refused.fetch_add(1, Ordering::Relaxed);
-            }
-            return Err(Full { kind: self.kind, whose, most });
         }
-        held.all = all;
-        held.set(key, of_organisation, of_key);
-        Ok(())
     }
 
     fn give_back(&self, key: &Key, much: usize) {

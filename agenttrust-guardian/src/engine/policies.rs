@@ -4,10 +4,11 @@
 //! Whatever the way, a set comes into force as a whole or not at all: it is read and validated, the audit
 //! tells of it, and then one pointer is turned. One that is refused leaves the set before it in force.
 
+mod folder;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use agenttrust::Timestamp;
 use agenttrust::background;
@@ -15,21 +16,18 @@ use arc_swap::{ArcSwap, Guard};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use self::folder::{READ_WITHIN, Watch};
 use crate::audit::Record;
 use crate::domain::{DEFAULT_ORG, Error};
 use crate::engine::Engine;
 use crate::policy::{Look, PolicyError, PolicySet, Shadow};
 use crate::store::StoreError;
 
-/// How many beats a folder that was refused is left alone when nothing about it changes: what was in the
-/// way may have been something else, such as too many open files.
-const BEATS_BETWEEN_TRIES: u32 = 10;
-
-/// How long the folder may take to be read.
-const READ_WITHIN: Duration = Duration::from_secs(10);
-
 /// How many bytes of ids a row of the audit lists at most.
 const LISTED_BYTES: usize = 16 << 10;
+
+/// How many policies that are lost a line of the log names at most.
+const LOST_NAMED: usize = 20;
 
 /// Where a set comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +86,6 @@ struct Known {
     watch: Watch,
 }
 
-/// What was seen of the folder.
-#[derive(Debug, Default)]
-struct Watch {
-    /// Just before it was read the last time.
-    read: Look,
-    /// The last time that somebody looked.
-    seen: Look,
-    beats_in_trouble: u32,
-}
-
 /// What is told of the set in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
@@ -137,7 +125,7 @@ impl Policies {
         origin: Origin,
         since: Timestamp,
     ) -> Self {
-        let watch = Watch { read: look.clone(), seen: look, beats_in_trouble: 0 };
+        let watch = Watch::begin(look);
         let known = Known {
             origin,
             since,
@@ -228,22 +216,6 @@ impl Policies {
         (known.origin, known.since, known.trouble) = (origin, now, None);
         self.set.store(Arc::new(set));
     }
-
-    /// Whether the folder is to be read: it changed since it was read, and not since the last beat. An
-    /// editor may empty a file before it fills it, and half a set permits what the whole one forbids.
-    fn is_due(&self, look: &Look) -> bool {
-        let mut known = self.known();
-        let in_trouble = known.trouble.is_some();
-        let watch = &mut known.watch;
-        let settled = watch.seen == *look;
-        watch.seen = look.clone();
-        if watch.read != *look {
-            watch.beats_in_trouble = 0;
-            return settled;
-        }
-        watch.beats_in_trouble = if in_trouble { watch.beats_in_trouble + 1 } else { 0 };
-        watch.beats_in_trouble.is_multiple_of(BEATS_BETWEEN_TRIES) && in_trouble
-    }
 }
 
 /// A counter for each `@shadow` policy, going on from those that there are.
@@ -309,107 +281,6 @@ impl Engine {
         }
     }
 
-    /// Reads the folder again because somebody says so.
-    pub(crate) async fn reload_policies(
-        self: &Arc<Self>,
-        folder: &Path,
-        key_id: &str,
-    ) -> Result<(), Error> {
-        let (engine, folder, key_id) = (Arc::clone(self), folder.to_owned(), key_id.to_owned());
-        let reloaded = background::spawn(async move {
-            let read = match engine.look(&folder).await? {
-                Some(look) => engine.read_folder(&folder, look, Some(&key_id)).await?,
-                // Its trouble is told of below.
-                None => true,
-            };
-            if !read {
-                return Err(Error::conflict(
-                    "the policy folder is being written to; try again when that is done",
-                ));
-            }
-            match engine.policies.trouble() {
-                None => {}
-                Some(trouble) => return Err(stay(&trouble.error)),
-            }
-            let now = engine.clock.now();
-            engine.store.policies_reread(DEFAULT_ORG.to_owned(), key_id, now).await?;
-            engine.sync().await.map(drop).map_err(Error::from)
-        });
-        reloaded.await.unwrap_or_else(|_| Err(stopped()))
-    }
-
-    /// Looks at the folder, and reads it when it changed.
-    pub(crate) async fn watch_policies(&self) -> Result<(), Error> {
-        let Some(folder) = self.policies.folder() else { return Ok(()) };
-        let Some(look) = self.look(folder).await? else { return Ok(()) };
-        // Without an audit nothing may change; the next beat looks again.
-        if self.policies.is_due(&look) && self.audit.is_healthy() {
-            self.read_folder(folder, look, None).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads the folder, which looks like this, and puts its set in force if it is another one. `false`
-    /// when it changed meanwhile.
-    async fn read_folder(
-        &self,
-        folder: &Path,
-        before: Look,
-        key_id: Option<&str>,
-    ) -> Result<bool, Error> {
-        let _alone = self.policies.changing.lock().await;
-        let path = folder.to_owned();
-        let read = move || (PolicySet::load_dir(&path), Look::at(&path));
-        let Some((set, after)) = self.read_of(folder, read).await? else { return Ok(true) };
-        if before != after {
-            return Ok(false);
-        }
-        match set {
-            Ok(set) if set.sha256() == self.policies.load().sha256() => {
-                if self.policies.known().trouble.take().is_some() {
-                    tracing::info!("the policy folder holds the set again that is in force");
-                }
-            }
-            Ok(set) => self.apply(set, Origin::Folder, key_id).await?,
-            Err(error) => self.refuse(error, Origin::Folder, key_id).await,
-        }
-        // Last: a set that could not be put in force is read again.
-        self.policies.known().watch.read = after;
-        Ok(true)
-    }
-
-    async fn look(&self, folder: &Path) -> Result<Option<Look>, Error> {
-        let path = folder.to_owned();
-        self.read_of(folder, move || Look::at(&path)).await
-    }
-
-    /// Reads something of the folder, where it keeps no one waiting; `None`, and the policies are in
-    /// trouble, when it takes too long. One reads at a time: a disk that hangs holds one thread and no more.
-    async fn read_of<T: Send + 'static>(
-        &self,
-        folder: &Path,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<Option<T>, Error> {
-        let reading = Arc::clone(&self.policies.reading);
-        let done = background::timeout(READ_WITHIN, async {
-            let alone = reading.acquire_owned().await.ok();
-            run_blocking(move || {
-                let done = work();
-                drop(alone);
-                done
-            })
-            .await
-        });
-        match done.await {
-            Ok(done) => done.map(Some),
-            Err(_) => {
-                let error = PolicyError::too_slow(folder, READ_WITHIN);
-                self.refuse(error, Origin::Folder, None).await;
-                Ok(None)
-            }
-        }
-    }
-
     /// Records the set, then puts it in force.
     async fn apply(
         &self,
@@ -430,9 +301,27 @@ impl Engine {
                 "the audit log cannot be written, so the policies stay as they are; try again later",
             )
         })?;
+        self.warn_of_lost(&set);
         self.policies.replace(set, origin, self.clock.now());
         self.policies.log();
         Ok(())
+    }
+
+    /// Warns of the policies in force that forbid and that this set does not have, each with its file.
+    fn warn_of_lost(&self, set: &PolicySet) {
+        let in_force = self.policies.load();
+        let lost: Vec<_> = in_force.forbids_lost_in(set).collect();
+        if lost.is_empty() {
+            return;
+        }
+        let named =
+            lost.iter().take(LOST_NAMED).map(|lost| format!("`{}` of {}", lost.id, lost.place));
+        let named = named.collect::<Vec<_>>().join(", ");
+        tracing::warn!(
+            forbids = lost.len(),
+            "policies that forbid are gone, or forbid something else now: {named}{}",
+            if lost.len() > LOST_NAMED { " and others" } else { "" }
+        );
     }
 
     async fn refuse(&self, error: PolicyError, origin: Origin, key_id: Option<&str>) {
@@ -469,12 +358,4 @@ async fn run_blocking<T: Send + 'static>(
 
 fn stopped() -> Error {
     Error::unavailable("reading the policies panicked; look at the Guardian's log")
-}
-
-/// Why the policies stay as they are: the folder's are not usable.
-fn stay(error: &PolicyError) -> Error {
-    Error::conflict(format!(
-        "the policies stay as they are, because the folder's are not usable: {error}"
-    ))
-    .with(error.place())
 }

@@ -13,8 +13,10 @@ use crate::metrics::SiemNumbers;
 /// How the destinations of this Guardian stand.
 #[derive(Debug)]
 pub(crate) struct SiemProgress {
-    /// Counts changes of them, so that the loops look at once.
+    /// Counts changes of them, so that the loop that begins jobs looks at once.
     changed: watch::Sender<u64>,
+    /// Counts those of each that has a job here, so that this job looks at once, and no other.
+    jobs: Mutex<HashMap<String, watch::Sender<u64>>>,
     known: Mutex<HashMap<String, Standing>>,
     /// Whose a destination is that this Guardian delivers to.
     owner: String,
@@ -38,7 +40,8 @@ impl SiemProgress {
             true => ids::new(&format!("{log}/")),
             false => log.to_owned(),
         };
-        Self { changed: watch::Sender::new(0), known: Mutex::default(), owner }
+        let (changed, jobs) = (watch::Sender::new(0), Mutex::default());
+        Self { changed, jobs, known: Mutex::default(), owner }
     }
 
     /// Whose a destination is that this Guardian delivers to.
@@ -46,19 +49,28 @@ impl SiemProgress {
         self.owner.clone()
     }
 
-    /// Says that a destination was made, changed, removed or sent back, so that the loops look at once.
-    pub(crate) fn changed(&self) {
-        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+    /// Says that this destination was made, changed, removed or sent back.
+    pub(crate) fn changed(&self, id: &str) {
+        let count = |changes: &mut u64| *changes = changes.wrapping_add(1);
+        if let Some(job) = lock(&self.jobs).get(id) {
+            job.send_modify(count);
+        }
+        self.changed.send_modify(count);
     }
 
-    /// Hears of every change from here on.
+    /// Hears of the changes of every destination from here on.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
+    /// Hears of the changes of this one from here on, until it is [`left`](Self::left).
+    pub(crate) fn changes_of(&self, id: &str) -> watch::Receiver<u64> {
+        lock(&self.jobs).entry(id.to_owned()).or_default().subscribe()
+    }
+
     /// Takes over which destinations there are that are not paused, and which of them fail.
     pub(crate) fn listed(&self, destinations: impl Iterator<Item = (String, bool)>) {
-        let mut known = self.known();
+        let mut known = lock(&self.known);
         let listed = destinations.map(|(id, is_failing)| {
             let before = known.get(&id).copied().unwrap_or_default();
             // Who delivers to it knows better.
@@ -72,12 +84,13 @@ impl SiemProgress {
     /// Notes how one stands that this Guardian delivers to.
     pub(crate) fn stands(&self, id: &str, owed_since: Option<Timestamp>, is_failing: bool) {
         let standing = Standing { is_failing, owed_since: Some(owed_since) };
-        self.known().insert(id.to_owned(), standing);
+        lock(&self.known).insert(id.to_owned(), standing);
     }
 
     /// Notes that this Guardian does not deliver to it any more.
     pub(crate) fn left(&self, id: &str) {
-        if let Some(standing) = self.known().get_mut(id) {
+        lock(&self.jobs).remove(id);
+        if let Some(standing) = lock(&self.known).get_mut(id) {
             standing.owed_since = None;
         }
     }
@@ -85,23 +98,23 @@ impl SiemProgress {
     /// For how long it is owed something at `now`; zero where it is owed nothing, `None` where this Guardian does not
     /// deliver to it.
     pub(crate) fn lag(&self, id: &str, now: Timestamp) -> Option<Duration> {
-        self.known().get(id).copied().and_then(|standing| standing.lag(now))
+        lock(&self.known).get(id).copied().and_then(|standing| standing.lag(now))
     }
 
     /// How all of them stand at `now`.
     pub(crate) fn numbers(&self, now: Timestamp) -> SiemNumbers {
-        let known = self.known();
+        let known = lock(&self.known);
         SiemNumbers {
             destinations: known.len(),
             failing: known.values().filter(|standing| standing.is_failing).count(),
             lag: known.values().filter_map(|standing| standing.lag(now)).max().unwrap_or_default(),
         }
     }
+}
 
-    /// What is written under this lock is whole after every step.
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What is written under such a lock is whole after every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Standing {

@@ -53,8 +53,8 @@ async fn poll(engine: Weak<Engine>) {
         };
         match engine.sync().await {
             Ok(_) => troubled = false,
-            // Once a trouble, not twice a second.
-            Err(error) if !troubled => {
+            // Once a trouble, not twice a second; and none where the Guardian closes, as its database does too.
+            Err(error) if !troubled && !*engine.closing.borrow() => {
                 tracing::warn!(%error, "changes in the database cannot be read; trying again");
                 troubled = true;
             }
@@ -80,14 +80,20 @@ async fn listen(engine: Weak<Engine>) {
 async fn hear(engine: &Weak<Engine>, mut listener: Listener) {
     loop {
         if let Err(error) = listener.heard().await {
-            tracing::warn!(%error, "changes of other replicas are not heard of; looking for them");
+            // Where the Guardian closes, so does its database.
+            if engine.upgrade().is_some_and(|engine| !*engine.closing.borrow()) {
+                tracing::warn!(%error, "changes of other replicas are not heard of; looking for them");
+            }
             return;
         }
         let Some(engine) = engine.upgrade().filter(|engine| !*engine.closing.borrow()) else {
             return;
         };
-        if let Err(error) = engine.sync().await {
-            tracing::warn!(%error, "changes of other replicas cannot be read; trying again");
+        match engine.sync().await {
+            Err(error) if !*engine.closing.borrow() => {
+                tracing::warn!(%error, "changes of other replicas cannot be read; trying again");
+            }
+            _ => {}
         }
     }
 }

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::Proxy;
 use super::belongings::{self, Belongings};
 use super::era::{Era, LEGACY, MODERN};
 use super::methods::{self, TOOLS_CHANGED};
@@ -18,6 +17,7 @@ use super::send;
 use super::session::Session;
 use super::tools;
 use super::who::Who;
+use super::{Proxy, anew};
 use crate::registry::McpServerEntry;
 
 /// What a message of the server is looked at for. What else is in it is the caller's to read.
@@ -227,7 +227,7 @@ impl Reader {
     fn sealed(&self, text: &str) -> Heard {
         let Some(mut message) = send::read(text.as_bytes()) else { return Heard::Drop };
         match self.belongings().seal_told(&mut message) {
-            Ok(true) => Heard::Pass(message.to_string()),
+            Ok(true) => Heard::Pass(anew::written(text, &message)),
             Ok(false) | Err(_) => Heard::Drop,
         }
     }
@@ -290,7 +290,8 @@ impl Reader {
         if gives {
             self.belongings().seal_result(method, result)?;
         }
-        let said = message.to_string();
+        // What a list says of numbers is in schemas; it is as large as answers get.
+        let said = if is_list { message.to_string() } else { anew::written(&text, &message) };
         drop((message, place));
         Ok(said)
     }

@@ -214,7 +214,8 @@ impl Turn {
         let room = Room::new(&self.proxy, &self.who.counted)?;
         let pump = Pump {
             held: Held::new(room, place, stream),
-            _own: own,
+            own,
+            _listened: None,
             incoming,
             reader: self.reader(era, listens),
             alive: self.alive(),

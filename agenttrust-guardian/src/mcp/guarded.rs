@@ -31,6 +31,9 @@ use crate::manifest::PinnedTool;
 use crate::outbound::events::Event;
 use crate::registry::Callable;
 
+/// What a caller hears that gave no token for progress.
+const WAITS: &[u8] = b": waiting for an approval\n\n";
+
 /// Checks a call and hands it on, where it may be made.
 ///
 /// # Errors
@@ -63,10 +66,11 @@ pub(super) async fn call(
             if hold.is_zero() {
                 return Ok(refused(&turn, &denial));
             }
-            let token = turn.message.meta("progressToken").filter(|token| !token.is_object());
-            match token.cloned().filter(|_| turn.reads_events()) {
-                Some(token) => Ok(late(Held { turn, era, call, denial, approval_id, open }, token)),
-                None => Held { turn, era, call, denial, approval_id, open }.wait(|_| true).await,
+            let reads_events = turn.reads_events();
+            let held = Held { turn, era, call, denial, approval_id, open };
+            match reads_events {
+                true => Ok(late(held)),
+                false => held.wait(|_| true).await,
             }
         }
     }
@@ -253,14 +257,20 @@ impl Drop for Working {
     }
 }
 
-/// The answer to a held call whose caller hears that it waits.
-fn late(held: Held, token: Value) -> Response {
+/// The answer to a held call whose caller hears that it waits: of its progress where it gave a token, else a comment, for
+/// those who take a silent connection for a dead one.
+fn late(held: Held) -> Response {
     let (said, heard) = mpsc::channel::<Bytes>(8);
     let id = held.turn.message.id().cloned();
+    let token = held.turn.message.meta("progressToken").cloned();
+    let token = token.filter(|token| token.is_string() || token.is_number());
     let reason = format!("waiting for approval {}", held.approval_id);
     let working = agenttrust::background::spawn(async move {
         let beat = |waited: Duration| {
-            let event = progress(&token, waited, &reason);
+            let event = match &token {
+                Some(token) => progress(token, waited, &reason),
+                None => Bytes::from_static(WAITS),
+            };
             !matches!(said.try_send(event), Err(mpsc::error::TrySendError::Closed(_)))
         };
         let answered = held.wait(beat).await;

@@ -9,9 +9,14 @@
 //!   `belongings.rs` and `given.rs` whose the tasks and events of a server are, `refusal.rs` and `metadata.rs` what is
 //!   answered here.
 //! - `upstream.rs`, `tools.rs` and `own_sessions.rs` are what is known of the servers; `send.rs` and `forward.rs` are the
-//!   way there, `pump.rs` and `answer.rs` the way back, `report.rs` how it ended, `unheard.rs` where another
-//!   stream of its session tells that.
+//!   way there, `pump.rs` and `answer.rs` the way back (`anew.rs` what is not handed on word by word), `report.rs` how it
+//!   ended, `resumes.rs` where its stream goes on, `unheard.rs` where another stream of its session tells that.
+//!
+//! Of `params._meta`, a call that is checked takes along what MCP has servers go by, which is not bound: the token of its
+//! progress, its trace and `io.modelcontextprotocol/…`. The rest of it is left out, since nothing that was not checked is
+//! to steer a tool.
 
+mod anew;
 mod answer;
 mod belongings;
 mod check;
@@ -28,6 +33,7 @@ mod own_sessions;
 mod pump;
 mod refusal;
 mod report;
+mod resumes;
 mod room;
 mod send;
 mod session;

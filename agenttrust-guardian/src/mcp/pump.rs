@@ -19,8 +19,10 @@ use super::belongings::EVENT_ID_MAX_BYTES;
 use super::own_sessions::InUse;
 use super::refusal::Refusal;
 use super::report::{Outcome, Report};
+use super::resumes::Resumes;
 use super::room::{Held, piece};
-use super::send::{broke_off, failed, unread};
+use super::send::{Answered, Outward, answered, broke_off, failed, send, unread};
+use super::unheard::Listened;
 use super::who::Alive;
 use crate::outbound::events::{Event, Events, Piece};
 use crate::outbound::{Error, Incoming};
@@ -46,7 +48,9 @@ pub(super) struct Pump {
     pub(super) report: Option<Report>,
     pub(super) held: Held,
     /// The session of the proxy's own that it is in.
-    pub(super) _own: Option<InUse>,
+    pub(super) own: Option<InUse>,
+    /// That it is what its session listens to.
+    pub(super) _listened: Option<Listened>,
     /// How long the server may be silent.
     pub(super) idle: Duration,
     pub(super) state: State,
@@ -67,6 +71,10 @@ pub(super) struct State {
     came: usize,
     /// Whether the caller was given an id to go on from.
     goes_on: bool,
+    /// Where the proxy goes on itself, for a caller that hears the answer alone.
+    resumes: Resumes,
+    /// The answer may come on another stream that the caller listens to.
+    elsewhere: bool,
     over: bool,
 }
 
@@ -82,6 +90,8 @@ impl Default for State {
             kept_at: now,
             came: 0,
             goes_on: false,
+            resumes: Resumes::default(),
+            elsewhere: false,
             over: false,
         }
     }
@@ -202,6 +212,45 @@ impl Pump {
         self.state.goes_on && self.reader.session.is_some()
     }
 
+    /// Whether the answer may come on another stream, which the caller listens to at present.
+    fn may_be_answered_elsewhere(&self) -> bool {
+        let session = self.reader.session.as_ref().filter(|_| self.reader.listens);
+        self.report.is_some()
+            && session.is_some_and(|it| self.reader.proxy.unheard.is_listened_to(it))
+    }
+
+    /// Goes on from the last event, on a stream of its own, where the server gave that an id and the caller would not do
+    /// so itself; returns whether it does.
+    async fn resume(&mut self) -> bool {
+        let is_over = self.state.begun.elapsed() > CALL_MOST;
+        if self.reader.listens || !self.reader.expected.is_call() || is_over {
+            return false;
+        }
+        let own = self.own.as_deref().map(|own| (own.version.as_str(), own.id.as_ref()));
+        let session = self.reader.session.as_ref();
+        let session = own.or(session.map(|it| (it.version.as_str(), it.upstream.as_ref())));
+        let Some((version, Some(id))) = session else { return false };
+        let outward = Outward::legacy(version, Some(id.clone()));
+        let Some(outward) = self.state.resumes.outward(outward) else { return false };
+        let pause = self.state.resumes.pause().min(self.idle);
+        let (proxy, server) = (&self.reader.proxy, &self.reader.server);
+        let going_on = async {
+            background::sleep(pause).await;
+            send(proxy, server, outward).await
+        };
+        let Ok(Ok(incoming)) = while_alive(&self.alive, &proxy.engine, going_on).await else {
+            return false;
+        };
+        let is_stream = incoming.status.is_success()
+            && answered(&incoming).is_ok_and(|answered| answered == Answered::Events);
+        if is_stream {
+            (self.incoming, self.state.events) = (incoming, Events::default());
+            // For so long it was silent because it said so.
+            self.state.heard_at += pause;
+        }
+        is_stream
+    }
+
     async fn next(&mut self) -> Next {
         loop {
             match self.state.events.next() {
@@ -234,6 +283,11 @@ impl Pump {
                     Waited::Failed(refusal) => return self.fail(refusal, "NoReply"),
                     // The server may close a stream and say the rest on the next one.
                     Waited::End | Waited::BrokeOff if self.goes_on() => return Next::End,
+                    Waited::End | Waited::BrokeOff if self.resume().await => {}
+                    Waited::End if self.may_be_answered_elsewhere() => {
+                        self.state.elsewhere = true;
+                        return Next::End;
+                    }
                     Waited::BrokeOff => return self.fail(broke_off(), "NoReply"),
                     Waited::End if self.id().is_some() && self.report.is_some() => {
                         return self.fail(broke_off(), "NoReply");
@@ -258,6 +312,7 @@ impl Pump {
     /// What becomes of one event; `None` where the caller hears nothing of it.
     async fn hear(&mut self, mut event: Event) -> Option<Next> {
         let is_message = event.name.as_deref().is_none_or(|name| name == "message");
+        self.state.resumes.note(&event);
         event.id = event.id.take().and_then(|id| self.sealed(id));
         let has_id = event.id.as_deref().is_some_and(|id| !id.is_empty());
         self.state.goes_on |= has_id && self.reader.listens;
@@ -342,7 +397,8 @@ impl Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        let Some(report) = self.report.take().filter(|_| self.goes_on()) else { return };
+        let may_come = self.goes_on() || self.state.elsewhere;
+        let Some(report) = self.report.take().filter(|_| may_come) else { return };
         if let (Some(session), Some(id)) = (&self.reader.session, self.id()) {
             self.reader.proxy.keep_unheard(session, &id, report);
         }

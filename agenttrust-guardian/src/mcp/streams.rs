@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::answer::{Expected, Reader};
 use super::belongings::Belongings;
 use super::era::{Era, LEGACY, MODERN, SESSION, VERSION, known, only};
 use super::pump::{Pump, State, while_alive};
 use super::refusal::Refusal;
+use super::resumes::LAST_EVENT_ID;
 use super::room::{Held, Room};
 use super::send::{self, Answered, Outward, QUIET_MOST, answered};
 use super::session::Session;
+use super::unheard::Listened;
 use super::who::Alive;
 use super::{Asked, Proxy};
-
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The stream of a session.
 ///
@@ -66,7 +66,10 @@ pub(super) async fn listen(proxy: &Arc<Proxy>, asked: Asked) -> Result<Response,
     let room = Room::new(&reader.proxy, &reader.who.counted)?;
     let (report, state, idle) = (None, State::default(), QUIET_MOST);
     let held = Held::new(room, None, Some(place));
-    let pump = Pump { incoming, reader, alive, report, held, _own: None, idle, state };
+    let (own, listened) =
+        (None, reader.session.as_ref().map(|it| Listened::begin(&reader.proxy, it)));
+    let pump =
+        Pump { incoming, reader, alive, report, held, own, _listened: listened, idle, state };
     Ok(pump.into_response())
 }
 

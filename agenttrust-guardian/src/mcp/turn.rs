@@ -124,6 +124,7 @@ impl Turn {
             extension::need_tasks(&self.manner, &self.message)?;
         }
         self.open_request(&method)?;
+        self.message.keep_meta(&[]);
         match self.message.call().map(|(kind, name)| (kind, name.to_owned())) {
             Some((kind, name)) => guarded::call(self, era, kind, &name).await,
             None => self.forward(era, None).await,

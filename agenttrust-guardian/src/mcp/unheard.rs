@@ -1,7 +1,8 @@
 //! Calls whose stream broke before their answer came, in a session where a client may go on from the last event that
-//! it heard: how such a call ended is told once its answer passes on another stream of its session. Where none does,
-//! it counts as cancelled.
+//! it heard, or listens to another stream: how such a call ended is told once its answer passes on another stream of its
+//! session. Where none does, it counts as cancelled.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,11 +40,14 @@ pub(super) struct Unheard {
     calls: Mutex<LruCache<Of, Unanswered>>,
     /// What was answered on another stream before it was noticed that the first one had broken.
     early: Mutex<LruCache<Of, Outcome>>,
+    /// How many streams of a session are listened to here.
+    streams: Mutex<HashMap<Session, usize>>,
 }
 
 impl Default for Unheard {
     fn default() -> Self {
-        Self { calls: Mutex::new(LruCache::new(MOST)), early: Mutex::new(LruCache::new(MOST)) }
+        let (calls, early) = (LruCache::new(MOST), LruCache::new(MOST));
+        Self { calls: Mutex::new(calls), early: Mutex::new(early), streams: Mutex::default() }
     }
 }
 
@@ -83,6 +87,15 @@ impl Unheard {
         drop(gone);
     }
 
+    fn streams(&self) -> MutexGuard<'_, HashMap<Session, usize>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a stream of this session is listened to here.
+    pub(super) fn is_listened_to(&self, session: &Session) -> bool {
+        self.streams().contains_key(session)
+    }
+
     /// A stream of this session is heard.
     pub(super) fn heard(&self, session: &Session) {
         self.with(|all| {
@@ -95,6 +108,32 @@ impl Unheard {
     /// How long the answer to a request may still be waited for; `None` where it is not waited for.
     fn left(&self, of: &Of) -> Option<Duration> {
         self.with(|all| Some(WITHIN.saturating_sub(all.peek(of)?.heard_at.elapsed())))
+    }
+}
+
+/// A stream of a session, for as long as it is listened to.
+#[derive(Debug)]
+pub(super) struct Listened {
+    proxy: Arc<Proxy>,
+    session: Session,
+}
+
+impl Listened {
+    pub(super) fn begin(proxy: &Arc<Proxy>, session: &Session) -> Self {
+        *proxy.unheard.streams().entry(session.clone()).or_default() += 1;
+        Self { proxy: Arc::clone(proxy), session: session.clone() }
+    }
+}
+
+impl Drop for Listened {
+    fn drop(&mut self) {
+        let mut streams = self.proxy.unheard.streams();
+        if let Some(count) = streams.get_mut(&self.session) {
+            *count -= 1;
+            if *count == 0 {
+                streams.remove(&self.session);
+            }
+        }
     }
 }
 

@@ -209,7 +209,7 @@ fn no_answer(error: reqwest::Error) -> Error {
         source = cause.source();
     }
     match error.is_connect() || error.is_builder() {
-        true => Error::Unreached(cut(&told)),
+        true => Error::Unreached(roots::none_is_known(&told).unwrap_or_else(|| cut(&told))),
         false => Error::NoAnswer(cut(&told)),
     }
 }

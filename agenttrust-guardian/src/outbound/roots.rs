@@ -50,7 +50,10 @@ impl Roots {
 
     /// How other calls by TLS are made. It verifies as reqwest does, and reads the platform's certificates.
     pub(super) fn config(&self) -> Result<ClientConfig, Error> {
-        let unusable = |error: rustls::Error| Error::Unreached(cut(&error.to_string()));
+        let unusable = |error: rustls::Error| {
+            let told = error.to_string();
+            Error::Unreached(none_is_known(&told).unwrap_or_else(|| cut(&told)))
+        };
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Verifier::new_with_extra_roots(self.0.iter().cloned(), provider.clone());
         let config = ClientConfig::builder_with_provider(provider)
@@ -61,6 +64,15 @@ impl Roots {
             .with_custom_certificate_verifier(Arc::new(verifier.map_err(unusable)?));
         Ok(config.with_no_client_auth())
     }
+}
+
+/// What to do, where this is said because no authority is known.
+pub(super) fn none_is_known(told: &str) -> Option<String> {
+    told.contains("No CA certificates").then(|| {
+        "there are no certificates of authorities on this machine, which calls by TLS need; install them (the package \
+         ca-certificates), or name a file of them in PEM in SSL_CERT_FILE or outbound-ca"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

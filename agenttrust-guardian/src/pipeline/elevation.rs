@@ -112,7 +112,8 @@ fn decision_of(
             "agent {agent:?} was revoked or suspended while it asked; an operator can tell which"
         )),
         Settled::TooManyPending => Decision::denied(format!(
-            "agent {agent:?} has 20 approvals pending, which is the most; have some decided first"
+            "agent {agent:?} has 20 approvals pending, which is the most, those with them that were cancelled within 10 \
+             minutes; have some decided first"
         )),
         Settled::TooManyDenials { agent_id } => {
             let whom = whom(agent, &agent_id);

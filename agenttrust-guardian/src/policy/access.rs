@@ -7,9 +7,9 @@
 //! |---|---|
 //! | a text | `string` |
 //! | a whole number | `long` |
-//! | another number | `string`, as it is written |
+//! | another number | `string`, in canonical form (RFC 8785) |
 //! | `true`, `false` | `bool` |
-//! | a list | `set` of texts; what is no text in it, as JSON |
+//! | a list | `set` of texts; what is no text in it, as JSON in canonical form |
 //! | an object | the tags of its members, `outer.inner` |
 //! | `null` | none |
 
@@ -233,7 +233,7 @@ fn flatten(
             Value::String(text) => Property::String(text.clone()),
             Value::Number(number) => match whole_number(number).map(i64::try_from) {
                 Some(Ok(whole)) => Property::Long(whole),
-                _ => Property::String(number.to_string()),
+                _ => Property::String(as_text(value)),
             },
             Value::Array(items) => Property::Set(items.iter().map(as_text).collect()),
         };
@@ -250,10 +250,12 @@ fn flatten(
     Ok(())
 }
 
+/// A text as it is, and all else as the digest has it that approvals are bound by: `1` and `1.0`, or two orders of members, are
+/// one value to that, and must not be two to policies.
 fn as_text(item: &Value) -> String {
     match item {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => serde_json_canonicalizer::to_string(other).unwrap_or_else(|_| other.to_string()),
     }
 }
 
@@ -292,6 +294,18 @@ mod tests {
             ("yes", Property::Bool(true)),
         ];
         assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+
+    #[test]
+    fn what_is_one_value_to_an_approval_is_one_to_policies() {
+        let one = of(json!({ "list": [1, -0.0, [2.0], { "a": 1, "b": 2 }], "part": 0.5 }));
+        let other: Value = serde_json::from_str(
+            r#"{ "list": [1.0, 0, [2], { "b": 2.0, "a": 1 }], "part": 5e-1 }"#,
+        )
+        .unwrap();
+        assert_eq!(one, of(other));
+        let texts = ["1", "0", "[2]", r#"{"a":1,"b":2}"#].map(str::to_owned);
+        assert_eq!(one.unwrap()["list"], Property::Set(texts.into()));
     }
 
     #[test]

@@ -28,14 +28,37 @@ pub(super) struct Position {
 impl Position {
     /// The place of a byte offset; one past the end is the end.
     pub(super) fn at_offset(text: &str, offset: usize) -> Self {
-        let end =
-            (0..=offset.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        let before = text.get(..end).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        Places::of(text).at(offset)
+    }
+}
+
+/// The places of a text, which are asked for in its order: it is read through once for all of them.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    text: &'a str,
+    read: usize,
+    position: Position,
+}
+
+impl<'a> Places<'a> {
+    pub(super) const fn of(text: &'a str) -> Self {
+        Self { text, read: 0, position: Position { line: 1, column: 1 } }
+    }
+
+    /// The place of a byte offset that is not before the last one; one past the end is the end.
+    pub(super) fn at(&mut self, offset: usize) -> Position {
+        for c in self.text.get(self.read..).unwrap_or_default().chars() {
+            if self.read + c.len_utf8() > offset {
+                break;
+            }
+            self.read += c.len_utf8();
+            if c == '\n' {
+                self.position = Position { line: self.position.line + 1, column: 1 };
+            } else {
+                self.position.column += 1;
+            }
         }
+        self.position
     }
 }
 

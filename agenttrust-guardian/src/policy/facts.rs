@@ -8,7 +8,7 @@ use agenttrust::Effect;
 use agenttrust::model::{SessionMode, SessionSource};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
-    Schema,
+    Schema, Validator,
 };
 
 use super::access::{AccessFacts, Uids};
@@ -301,9 +301,9 @@ impl<'a> AuthorizationRequest<'a> {
 
 /// The schema and the names of its types, parsed once.
 pub(super) struct Vocabulary {
-    pub(super) schema: Schema,
+    pub(super) validator: Validator,
     /// The same of every check that is no evaluation of AuthZEN.
-    pub(super) without_access: Schema,
+    pub(super) without_access: Validator,
     agent: EntityTypeName,
     org: EntityTypeName,
     group: EntityTypeName,
@@ -336,8 +336,8 @@ impl Vocabulary {
                 .map_err(|error| error.to_string())?;
         let name = |name| EntityTypeName::from_str(name).map_err(|error| error.to_string());
         Ok(Self {
-            schema,
-            without_access,
+            validator: Validator::new(schema),
+            without_access: Validator::new(without_access),
             agent: name("Agent")?,
             org: name("Org")?,
             group: name("Group")?,
@@ -454,7 +454,7 @@ mod tests {
                     now_unix_seconds: i64::MIN,
                     access: session_id.map(|_| &access),
                 };
-                let schema = &Vocabulary::get().unwrap().schema;
+                let schema = Vocabulary::get().unwrap().validator.schema();
                 let request = facts.request(true).unwrap();
                 Request::new(
                     request.principal().unwrap().clone(),
@@ -475,8 +475,7 @@ mod tests {
         let text =
             "permit (principal, action, resource) when { context.access.subject.id == \"a\" };";
         let policies = cedar_policy::PolicySet::from_str(text).unwrap();
-        let schema = Vocabulary::get().unwrap().without_access.clone();
-        let validator = cedar_policy::Validator::new(schema);
+        let validator = &Vocabulary::get().unwrap().without_access;
         let result = validator.validate(&policies, cedar_policy::ValidationMode::Strict);
         assert!(!result.validation_passed());
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use cedar_policy_formatter::{Config, policies_str_to_pretty};
 
 use super::error::PolicyError;
-use super::{load, nesting};
+use super::{files, load, nesting};
 
 /// One file, as it is and as it should be.
 #[derive(Debug)]
@@ -21,13 +21,15 @@ pub(crate) struct Formatted {
 ///
 /// [`PolicyError`] for a file that cannot be read or formatted.
 pub(crate) fn format_dir(folder: &Path) -> Result<Vec<Formatted>, PolicyError> {
-    load::paths(folder)?.into_iter().map(format_file).collect()
+    files::paths(folder)?.into_iter().map(format_file).collect()
 }
 
 fn format_file(path: PathBuf) -> Result<Formatted, PolicyError> {
-    let (name, before) = load::read_file(&path)?;
+    let (name, before) = files::read_file(&path)?;
+    let text = load::without_mark(&before);
+    nesting::pieces(&name, text)?;
     let formatted = nesting::with_room(|| {
-        policies_str_to_pretty(&before, &Config::default()).map_err(|error| error.to_string())
+        policies_str_to_pretty(text, &Config::default()).map_err(|error| error.to_string())
     });
     let after = formatted.and_then(|formatted| formatted).map_err(|problem| {
         PolicyError::in_file(&name, format!("the file cannot be formatted: {problem}"))

@@ -1,25 +1,23 @@
 //! From files to rules: parse, name, read annotations, validate — all or nothing.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::str::FromStr;
 
 use agenttrust::internal::hex;
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{Effect, Policy, PolicyId, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::{Effect, Policy, PolicyId, ValidationMode, ValidationWarning};
 
 use sha2::{Digest, Sha256};
 
 use super::annotations::Annotations;
 use super::decide::Note;
-use super::error::{PolicyError, Position};
+use super::error::{Places, PolicyError, Position};
 use super::facts::Vocabulary;
+use super::forbids::Forbid;
+use super::nesting::Piece;
 use super::whom::Whom;
-use super::{About, Inner, nesting};
-use crate::domain::file::{ReadError, read_at_most};
-
-/// How long one policy file is at most, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+use super::{About, Inner, files, nesting};
 
 /// Part of every set, so that no folder can lift what a supervised session promises.
 const SUPERVISED: (&str, &str) =
@@ -27,111 +25,24 @@ const SUPERVISED: (&str, &str) =
 
 /// Loads every `*.cedar` file of a folder, sorted by name.
 pub(super) fn folder(folder: &Path) -> Result<Inner, PolicyError> {
-    let sources =
-        paths(folder)?.iter().map(|path| read_file(path)).collect::<Result<Vec<_>, _>>()?;
-    texts(&sources)
-}
-
-/// The `*.cedar` files of a folder, sorted by name.
-pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
-    let name = folder.display().to_string();
-    let unreadable = |error: std::io::Error| {
-        PolicyError::in_file(
-            &name,
-            format!("the policy folder cannot be read ({error}); name a readable folder"),
-        )
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if is_policy_file(&path) {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        return Err(PolicyError::in_file(
-            &name,
-            "the policy folder holds no *.cedar file, so everything would be denied; put one there",
-        ));
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// Whether this is one of `*.cedar`: like a shell, without what begins with a dot, where editors keep what
-/// is not saved yet.
-pub(super) fn is_policy_file(path: &Path) -> bool {
-    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    !hidden && path.extension().is_some_and(|extension| extension == "cedar")
-}
-
-/// The name and the text of a policy file.
-pub(super) fn read_file(path: &Path) -> Result<(String, String), PolicyError> {
-    let name = path.display().to_string();
-    let unreadable = |error: std::io::Error| {
-        PolicyError::in_file(
-            &name,
-            format!("the file cannot be read ({error}); mend it or remove it"),
-        )
-    };
-    // Looked at before it is opened, which may be enough to set a device going ...
-    only_a_file(&name, &std::fs::metadata(path).map_err(unreadable)?)?;
-    let file = open_nonblocking(path).map_err(unreadable)?;
-    // ... and once more, because it may be another one by now.
-    only_a_file(&name, &file.metadata().map_err(unreadable)?)?;
-    let bytes = read_at_most(file, MAX_FILE_BYTES).map_err(|error| match error {
-        ReadError::TooLarge(most) => {
-            PolicyError::in_file(&name, format!("the file is longer than {most} bytes; split it"))
-        }
-        ReadError::Io(error) => unreadable(error),
-    })?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok((name, text)),
-        Err(error) => {
-            let valid = String::from_utf8_lossy(error.as_bytes());
-            let at = error.utf8_error().valid_up_to();
-            Err(PolicyError::at(
-                &name,
-                &valid,
-                at,
-                "the file is not UTF-8 text here; save it as UTF-8",
-            ))
-        }
-    }
-}
-
-/// Refuses what may never end, or never begin.
-fn only_a_file(name: &str, about: &std::fs::Metadata) -> Result<(), PolicyError> {
-    if about.is_file() {
-        return Ok(());
-    }
-    let what = if about.is_dir() { "a folder" } else { "a pipe, a device or a socket" };
-    let problem = format!(
-        "this is {what} and no file of policies; move it out of the policy folder, or name it without \
-         `.cedar`"
-    );
-    Err(PolicyError::in_file(name, problem))
-}
-
-/// Opens a file to read it; a pipe without a writer is opened at once as well.
-fn open_nonblocking(path: &Path) -> std::io::Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
-    options.open(path)
+    texts(&files::read_folder(folder)?)
 }
 
 /// Loads policies from (file, text) pairs, the built-in one first.
 pub(super) fn texts(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
-    for (file, text) in sources {
-        if let Some(offset) = nesting::too_deep(text) {
-            let problem = "the policy nests too deep here; split it into several policies";
-            return Err(PolicyError::at(file, text, offset, problem));
-        }
-    }
     let file = sources.first().map_or("", |(file, _)| file);
+    if sources.is_empty() {
+        return Err(PolicyError::in_file(
+            file,
+            "there is no policy here, so everything would be denied; write one",
+        ));
+    }
     nesting::with_room(|| build(sources)).map_err(|problem| PolicyError::in_file(file, problem))?
+}
+
+/// The text without the byte-order mark that some editors begin a file with.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn build(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
@@ -139,14 +50,7 @@ fn build(sources: &[(String, String)]) -> Result<Inner, PolicyError> {
     loader.add(SUPERVISED.0, SUPERVISED.1)?;
     loader.built_in = loader.found.len();
     for (file, text) in sources {
-        loader.add(file, text)?;
-    }
-    if loader.found.len() == loader.built_in {
-        let file = sources.first().map_or("", |(file, _)| file);
-        return Err(PolicyError::in_file(
-            file,
-            "there is no policy here, so everything would be denied; write one",
-        ));
+        loader.add(file, without_mark(text))?;
     }
     loader.finish()
 }
@@ -174,46 +78,56 @@ impl Loader {
             self.hash.update((part.len() as u64).to_be_bytes());
             self.hash.update(part);
         }
-        let parsed = parse(file, text)?;
-        let mut renamed = cedar_policy::PolicySet::new();
-        for (number, Parsed { policy, offset }) in (1_usize..).zip(parsed) {
-            let annotations = Annotations::parse(policy.effect(), policy.annotations())
-                .map_err(|problem| PolicyError::at(file, text, offset, problem))?;
-            let id =
-                annotations.id.clone().unwrap_or_else(|| format!("{}#{number}", file_name(file)));
-            let Position { line, column } = Position::at_offset(text, offset);
-            let place = format!("{file}:{line}:{column}");
-            let about = About {
-                id: id.clone(),
-                place: format!("{}:{line}:{column}", file_name(file)),
-                permits: policy.effect() == Effect::Permit,
-                reason: annotations.reason.clone(),
-                terms: annotations.terms,
-                limit: annotations.limit.map(|rate| rate.to_limit(&id)),
-                shadow: annotations.shadow,
-            };
-            if let Some(first) = self.places.insert(id.clone(), place) {
-                let problem = format!(
-                    "the id `{id}` is already given at {first}; give each policy its own @id"
-                );
-                return Err(PolicyError::at(file, text, offset, problem));
-            }
-            // Cedar's own ids are numbers that start anew in every file.
-            let policy = policy.new_id(PolicyId::new(&id));
-            renamed.add(policy.clone()).map_err(|error| {
-                PolicyError::at(file, text, offset, sentence(&error.to_string()))
-            })?;
-            let Annotations { reason, terms, limit, .. } = annotations;
-            let note = Note { reason, terms, limit, of_evaluations: false };
-            self.found.push(Found { policy, note, about });
+        let pieces = nesting::pieces(file, text)?;
+        if pieces.is_empty() {
+            // It may be one that is being written, or was cut where a disk is full: that lifts nothing of what it said.
+            return Err(PolicyError::in_file(
+                file,
+                "there is no policy here; write one, or remove the file to take back those that it had",
+            ));
         }
-        validate(file, text, &renamed)?;
-        let of_evaluations =
-            of_evaluations(&renamed).map_err(|problem| PolicyError::in_file(file, problem))?;
-        for found in self.found.iter_mut().filter(|it| of_evaluations.contains(it.policy.id())) {
-            found.note.of_evaluations = true;
+        let mut places = Places::of(text);
+        for (number, piece) in (1_usize..).zip(&pieces) {
+            let place = places.at(piece.offset);
+            let found = self.found(file, number, piece, place).map_err(|fault| {
+                PolicyError::at(file, text, piece.offset + fault.offset, fault.problem)
+            })?;
+            self.found.push(found);
         }
         Ok(())
+    }
+
+    /// Reads one policy of a file.
+    fn found(
+        &mut self,
+        file: &str,
+        number: usize,
+        piece: &Piece<'_>,
+        place: Position,
+    ) -> Result<Found, Fault> {
+        let policy = parse(piece.text)?;
+        let Annotations { id, reason, terms, limit, shadow } =
+            Annotations::parse(policy.effect(), policy.annotations()).map_err(Fault::of_policy)?;
+        let id = id.unwrap_or_else(|| format!("{}#{number}", file_name(file)));
+        let Position { line, column } = place;
+        if let Some(first) = self.places.insert(id.clone(), format!("{file}:{line}:{column}")) {
+            return Err(Fault::of_policy(format!(
+                "the id `{id}` is already given at {first}; give each policy its own @id"
+            )));
+        }
+        // Cedar's own ids are numbers that start anew in every text.
+        let policy = policy.new_id(PolicyId::new(&id));
+        let of_evaluations = validate(file, &policy)?;
+        let about = About {
+            place: format!("{}:{line}:{column}", file_name(file)),
+            permits: policy.effect() == Effect::Permit,
+            reason: reason.clone(),
+            terms,
+            limit: limit.map(|rate| rate.to_limit(&id)),
+            shadow,
+            id,
+        };
+        Ok(Found { policy, note: Note { reason, terms, limit, of_evaluations }, about })
     }
 
     fn finish(self) -> Result<Inner, PolicyError> {
@@ -228,6 +142,7 @@ impl Loader {
             rules
                 .add(&policy, note)
                 .map_err(|problem| PolicyError::in_file(&about.place, sentence(&problem)))?;
+            inner.forbids.push(Forbid::of(&policy, &about));
             inner.listed.push(about);
             inner.whom.push(Whom::of(&policy));
         }
@@ -235,47 +150,39 @@ impl Loader {
     }
 }
 
-/// A policy and where its text starts.
-struct Parsed {
-    policy: Policy,
-    offset: usize,
+/// What is wrong with a policy, and where in its text.
+pub(super) struct Fault {
+    pub(super) offset: usize,
+    pub(super) problem: String,
 }
 
-/// Parses one file; the policies come in the order of the text.
-fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, PolicyError> {
+impl Fault {
+    /// One of the policy as a whole.
+    fn of_policy(problem: String) -> Self {
+        Self { offset: 0, problem }
+    }
+}
+
+/// Parses the text of one policy.
+pub(super) fn parse(text: &str) -> Result<Policy, Fault> {
     let set = cedar_policy::PolicySet::from_str(text).map_err(|errors| {
         let first = errors.iter().map(located).min_by_key(|(offset, _)| *offset);
         let (offset, problem) = first.unwrap_or_else(|| (None, errors.to_string()));
-        PolicyError::at(file, text, offset.unwrap_or(0), problem)
+        Fault { offset: offset.unwrap_or(0), problem }
     })?;
-    if let Some(template) = set.templates().next() {
-        let offset = text.find(&template.to_string()).unwrap_or(0);
-        let problem = "this policy has a slot such as `?principal`, and nothing here fills slots; write the entity";
-        return Err(PolicyError::at(file, text, offset, problem));
-    }
-    let mut policies: Vec<Policy> = set.policies().cloned().collect();
-    // Cedar numbers them `policy0`, `policy1`, … in the order of the text, and lists them in none.
-    policies.sort_by_key(|policy| {
-        let id: &str = policy.id().as_ref();
-        id.trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX)
-    });
-    let mut searched = 0;
-    Ok(policies
-        .into_iter()
-        .map(|policy| {
-            let source = policy.to_string();
-            let found = text.get(searched..).and_then(|rest| rest.find(&source));
-            let offset = searched + found.unwrap_or(0);
-            searched = found.map_or(searched, |_| offset + source.len());
-            Parsed { policy, offset }
-        })
-        .collect())
+    set.policies().next().cloned().ok_or_else(|| {
+        Fault::of_policy(
+            "this policy has a slot such as `?principal`, and nothing here fills slots; write the entity".to_owned(),
+        )
+    })
 }
 
-fn validate(file: &str, text: &str, policies: &cedar_policy::PolicySet) -> Result<(), PolicyError> {
-    let schema =
-        Vocabulary::get().map_err(|problem| PolicyError::in_file(file, problem))?.schema.clone();
-    let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
+/// Validates a policy; returns whether it applies to nothing but evaluations of AuthZEN.
+fn validate(file: &str, policy: &Policy) -> Result<bool, Fault> {
+    let alone = cedar_policy::PolicySet::from_policies([policy.clone()])
+        .map_err(|error| Fault::of_policy(sentence(&error.to_string())))?;
+    let vocabulary = Vocabulary::get().map_err(Fault::of_policy)?;
+    let result = vocabulary.validator.validate(&alone, ValidationMode::Strict);
     let error = result.validation_errors().map(located).min();
     // A policy that can never apply guards nothing, whatever its author believes.
     let idle = || {
@@ -290,29 +197,20 @@ fn validate(file: &str, text: &str, policies: &cedar_policy::PolicySet) -> Resul
         Some((offset, format!("{problem}; correct it or remove it")))
     };
     if let Some((offset, problem)) = error.or_else(idle) {
-        return Err(PolicyError::at(file, text, offset.unwrap_or(0), problem));
+        return Err(Fault { offset: offset.unwrap_or(0), problem });
     }
     for warning in result.validation_warnings() {
         tracing::warn!(file, %warning, "a policy was loaded with a warning");
     }
-    Ok(())
-}
-
-/// Those of these policies that apply to nothing but evaluations of AuthZEN: where there is no `context.access`, they are
-/// wrong or can never apply.
-fn of_evaluations(policies: &cedar_policy::PolicySet) -> Result<HashSet<PolicyId>, String> {
     // A name that is not there is not asked for.
-    if !policies.policies().any(|policy| policy.to_string().contains("access")) {
-        return Ok(HashSet::new());
+    if !policy.to_string().contains("access") {
+        return Ok(false);
     }
-    let without = Vocabulary::get()?.without_access.clone();
-    let result = Validator::new(without).validate(policies, ValidationMode::Strict);
-    let wrong = result.validation_errors().map(|error| error.policy_id().clone());
-    let never = result
-        .validation_warnings()
-        .filter(|warning| matches!(warning, ValidationWarning::ImpossiblePolicy(_)))
-        .map(|warning| warning.policy_id().clone());
-    Ok(wrong.chain(never).collect())
+    // Where there is no `context.access`, one of evaluations alone is wrong or can never apply.
+    let result = vocabulary.without_access.validate(&alone, ValidationMode::Strict);
+    let never =
+        |warning: &ValidationWarning| matches!(warning, ValidationWarning::ImpossiblePolicy(_));
+    Ok(!result.validation_passed() || result.validation_warnings().any(never))
 }
 
 /// Where a fault of Cedar's is, and what it says in one line.

@@ -78,11 +78,15 @@
 //! ```
 
 mod access;
+#[cfg(feature = "cli")]
+mod advice;
 mod annotations;
 mod decide;
 mod delegation;
 mod error;
 mod facts;
+mod files;
+mod forbids;
 #[cfg(feature = "cli")]
 mod format;
 mod index;
@@ -106,9 +110,14 @@ pub use self::shadow::Shadow;
 pub use self::verdict::{ApprovalRequirements, DEFAULT_WINDOW, Limit, Per, Verdict};
 
 pub(crate) use self::access::{ACTOR, is_told};
+#[cfg(feature = "cli")]
+pub(crate) use self::advice::check_dir;
 use self::decide::Rules;
+use self::forbids::Forbid;
 #[cfg(feature = "cli")]
 pub(crate) use self::format::{Formatted, format_dir};
+#[cfg(feature = "cli")]
+pub(crate) use self::load::without_mark;
 pub(crate) use self::quorum::{Demanded, Hold};
 pub(crate) use self::watch::Look;
 pub(crate) use self::whom::Whom;
@@ -146,6 +155,8 @@ struct Inner {
     listed: Vec<About>,
     /// Whom each of them is about, in the same order.
     whom: Vec<Option<Whom>>,
+    /// What each of them forbids, in the same order.
+    forbids: Vec<Option<Forbid>>,
     /// How many of them are built in. They are the first.
     built_in: usize,
     sha256: String,
@@ -258,6 +269,11 @@ impl PolicySet {
     /// policies is the number of these.
     pub(crate) fn written(&self) -> &[About] {
         self.inner.listed.get(self.inner.built_in..).unwrap_or_default()
+    }
+
+    /// Returns the enforced policies that forbid what no policy of `next` does.
+    pub(crate) fn forbids_lost_in(&self, next: &Self) -> impl Iterator<Item = &About> {
+        forbids::lost(&self.inner, &next.inner)
     }
 
     /// How many of the [`written`](Self::written) policies are enforced.

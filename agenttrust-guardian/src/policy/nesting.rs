@@ -1,56 +1,165 @@
-//! How deep a policy text may nest, found before Cedar parses it.
+//! How deep a policy may nest, found before Cedar parses it.
 //!
-//! Cedar's parser and validator recurse, and text that nests deep enough ends the whole process with a
-//! stack overflow. So depth is bounded first, and what is left runs on a stack with room for it. A long
-//! chain (`a + b + c …`) is no danger: where Cedar's own guard stops evaluating it, a `forbid` denies.
+//! Cedar makes a tree of each policy, and parses, validates, evaluates and drops it by recursion: text that nests deep
+//! enough ends the whole process with a stack overflow, or is taken without having been validated, whichever way it
+//! nests. So its depth is bounded here, and nothing deep is ever made. What is left is parsed and validated on a stack with room for it, and may be asked and
+//! dropped on any.
 
-/// How many brackets and `if`s may be open at once; people write fewer than ten.
-const MAX_DEPTH: usize = 64;
+mod tokens;
 
-/// Enough for [`MAX_DEPTH`] in a build without optimisation, where one level takes some 40 KiB. Only
-/// touched pages cost memory.
-const STACK_BYTES: usize = 64 << 20;
+use self::tokens::{Token, Tokens};
+use super::error::{PolicyError, Position};
 
-/// Where `text` nests deeper than may be, as a byte offset.
-pub(super) fn too_deep(text: &str) -> Option<usize> {
-    let mut brackets = 0_usize;
-    // `if a then b else if c …` nests without brackets, up to the end of the policy.
-    let mut ifs = 0_usize;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, current)) = chars.next() {
-        match current {
-            '"' => {
-                while let Some((_, inside)) = chars.next() {
-                    match inside {
-                        '"' => break,
-                        '\\' => drop(chars.next()),
-                        _ => {}
-                    }
-                }
-            }
-            '/' if chars.next_if(|(_, next)| *next == '/').is_some() => {
-                while chars.next_if(|(_, inside)| *inside != '\n').is_some() {}
-            }
-            '(' | '[' | '{' => brackets += 1,
-            ')' | ']' | '}' => brackets = brackets.saturating_sub(1),
-            ';' => (brackets, ifs) = (0, 0),
-            _ if is_word(current) => {
-                let mut word = String::from(current);
-                while let Some((_, next)) = chars.next_if(|(_, next)| is_word(*next)) {
-                    word.push(next);
-                }
-                ifs += usize::from(word == "if");
-            }
-            _ => {}
-        }
-        if brackets + ifs > MAX_DEPTH {
-            return Some(at);
-        }
-    }
-    None
+/// How many operators, dots, brackets and `if`s may lie inside of one another. People write fewer than ten; a chain of
+/// `||` or `&&` has one for each of its links.
+const MAX_DEPTH: usize = 256;
+
+/// How many brackets and `if`s a policy may open. Where it is not well formed, Cedar may put more of them inside of one
+/// another than their ends tell; no more is sure than their number.
+const MAX_OPENED: usize = 1_024;
+
+/// How long a policy may be, in bytes. Cedar looks through all of its text again for each fault in it.
+const MAX_BYTES: usize = 64 << 10;
+
+/// Enough for both in a build without optimisation. Only touched pages cost memory.
+const STACK_BYTES: usize = 128 << 20;
+
+/// The text of one policy.
+#[derive(Debug)]
+pub(super) struct Piece<'a> {
+    pub(super) text: &'a str,
+    /// Where it begins in the text of its file.
+    pub(super) offset: usize,
 }
 
-/// Runs `work` on a stack with room for everything that [`too_deep`] lets pass.
+/// Takes a text apart into its policies.
+///
+/// # Errors
+///
+/// [`PolicyError`] for one that nests too deep or is too long.
+pub(super) fn pieces<'a>(file: &str, text: &'a str) -> Result<Vec<Piece<'a>>, PolicyError> {
+    let mut pieces = Vec::new();
+    let mut policy = Policy::default();
+    for (at, token) in Tokens::of(text) {
+        policy.take(at, token);
+        if let Some(problem) = policy.problem(at) {
+            let line = Position::at_offset(text, policy.begins.unwrap_or(at)).line;
+            let problem = format!("the policy that begins in line {line} {problem}");
+            return Err(PolicyError::at(file, text, at, problem));
+        }
+        if token == Token::End {
+            pieces.extend(policy.piece(text, at + 1));
+            policy = Policy::default();
+        }
+    }
+    pieces.extend(policy.piece(text, text.len()));
+    Ok(pieces)
+}
+
+/// What was read of a policy.
+#[derive(Default)]
+struct Policy {
+    begins: Option<usize>,
+    opened: usize,
+    /// What lies around the bracket that is open, the outermost first.
+    outer: Vec<Level>,
+    level: Level,
+}
+
+impl Policy {
+    fn take(&mut self, at: usize, token: Token) {
+        self.begins.get_or_insert(at);
+        match token {
+            Token::Word | Token::End => {}
+            Token::Operator => self.level.operators += 1,
+            Token::Link => self.level.link(),
+            Token::If => {
+                self.level.link();
+                self.opened += 1;
+            }
+            Token::Branch => self.level.end_operand(),
+            Token::Comma => self.level.end_item(),
+            Token::Open => {
+                self.level.operators += 1;
+                self.outer.push(std::mem::take(&mut self.level));
+                self.opened += 1;
+            }
+            Token::Close => {
+                if let Some(outer) = self.outer.pop() {
+                    let inner = std::mem::replace(&mut self.level, outer).depth();
+                    self.level.inner = self.level.inner.max(inner);
+                }
+            }
+        }
+    }
+
+    /// What is too much of it, up to here.
+    fn problem(&self, at: usize) -> Option<String> {
+        if self.depth() > MAX_DEPTH {
+            return Some(format!(
+                "nests too deep here: {MAX_DEPTH} operators, dots, brackets and `if`s inside of one another are the \
+                 most; split it into several policies, or compare with a list, as in \
+                 `[\"a\", \"b\"].contains(resource.name)`"
+            ));
+        }
+        if self.opened > MAX_OPENED {
+            return Some(format!(
+                "opens more than {MAX_OPENED} brackets, which is the most; split it into several policies"
+            ));
+        }
+        let is_long = self.begins.is_some_and(|begins| at - begins > MAX_BYTES);
+        is_long.then(|| {
+            format!("is longer than {MAX_BYTES} bytes, which is the most; split it into several policies")
+        })
+    }
+
+    fn piece<'a>(&self, text: &'a str, ends: usize) -> Option<Piece<'a>> {
+        let offset = self.begins?;
+        Some(Piece { text: text.get(offset..ends)?, offset })
+    }
+
+    /// How deep it nests at least. What is told of an outer level counts once the level inside of it has ended.
+    fn depth(&self) -> usize {
+        self.outer.len() + self.level.depth()
+    }
+}
+
+/// What lies between two brackets, without what their own brackets hold. Of a chain each link may be inside of all
+/// others, and one of its operands inside of all links.
+#[derive(Default)]
+struct Level {
+    /// Of the deepest item before a comma.
+    items: usize,
+    /// `&&`, `||` and `if`s of this item.
+    links: usize,
+    /// Of the deepest operand before a link of this item.
+    operands: usize,
+    /// Of this operand: what is between brackets counts as deep as the deepest of it.
+    operators: usize,
+    inner: usize,
+}
+
+impl Level {
+    fn depth(&self) -> usize {
+        self.items.max(self.links + self.operands.max(self.operators + self.inner))
+    }
+
+    fn end_operand(&mut self) {
+        self.operands = self.operands.max(self.operators + self.inner);
+        (self.operators, self.inner) = (0, 0);
+    }
+
+    fn link(&mut self) {
+        self.end_operand();
+        self.links += 1;
+    }
+
+    fn end_item(&mut self) {
+        *self = Self { items: self.depth(), ..Self::default() };
+    }
+}
+
+/// Runs `work` on a stack with room for every policy of [`pieces`].
 ///
 /// # Errors
 ///
@@ -69,33 +178,5 @@ pub(super) fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, S
     })
 }
 
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn open_brackets_and_ifs_count_together_and_a_policys_end_closes_them() {
-        let deep = |n: usize| "if [".repeat(n);
-        assert_eq!(too_deep(&deep(MAX_DEPTH / 2)), None);
-        assert!(too_deep(&deep(MAX_DEPTH / 2 + 1)).is_some());
-        assert_eq!(too_deep(&"( if ; ".repeat(1_000)), None);
-        assert_eq!(too_deep(&"([{}])".repeat(1_000)), None);
-        assert_eq!(too_deep(&"(".repeat(MAX_DEPTH + 1)), Some(MAX_DEPTH));
-    }
-
-    #[test]
-    fn what_stands_in_text_and_comments_does_not_count() {
-        let many = "([{ if ".repeat(100);
-        assert_eq!(too_deep(&format!("\"{many} \\\" {many}\"")), None);
-        assert_eq!(too_deep(&format!("// \" {many}\n(")), None);
-        assert_eq!(too_deep(&"elif iffy if_ ".repeat(100)), None);
-        // Neither may hide what follows it.
-        assert!(too_deep(&format!("\"\\\\\" {many}")).is_some());
-        assert!(too_deep(&format!("// \"\n {many}")).is_some());
-        assert!(too_deep(&format!("1 / 2 {many}")).is_some());
-    }
-}
+mod tests;

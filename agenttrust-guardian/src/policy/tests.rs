@@ -590,4 +590,5 @@ mod shadow_policies {
     }
 }
 
+mod depth;
 mod loading;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::load::is_policy_file;
+use super::files::is_policy_file;
 
 /// How a folder of policies looked from outside: which files there are, how long and of when. It follows
 /// links, so that a folder that is replaced as a whole by turning a link looks changed.

@@ -88,7 +88,12 @@ pub(crate) fn own_org(key: &Key, org_id: Option<&str>) -> Result<(), Error> {
 fn check_public_key(pem: &str) -> Result<(), Error> {
     // Of a point of small order anyone makes signatures.
     let key = key_of_pem(pem).filter(|key| !key.is_weak());
-    let problem = || Error::invalid("public_key", "is no Ed25519 public key in PKIX PEM");
+    let problem = || {
+        Error::invalid(
+            "public_key",
+            "is no Ed25519 public key in PKIX PEM, as `openssl pkey -pubout` writes it",
+        )
+    };
     key.map(drop).ok_or_else(problem)
 }
 

@@ -2,14 +2,21 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agenttrust::background;
 
-use crate::audit::{self, AuditError, Checkpoint, Entry, MAX_PAGE, Trust, Verification};
-use crate::domain::limits::Share;
-use crate::domain::{DEFAULT_ORG, Error, Reach};
+use crate::audit::{self, AuditError, Checkpoint, Entry, Trust, Verification};
+use crate::domain::{DEFAULT_ORG, Error, Key};
 use crate::engine::Engine;
 use crate::store::Db;
+
+/// How many entries of an export are read at once at most ...
+const AT_ONCE: u32 = 500;
+/// ... and after how many bytes no more of them are handed on: what a reader does not take is held for it.
+const BYTES_AT_ONCE: usize = 256 << 10;
+/// How long an export waits for a place to read from.
+const PLACE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Which entries of a log are wanted.
 #[derive(Debug)]
@@ -154,30 +161,31 @@ pub(crate) async fn verify(engine: &Engine) -> Result<Verified, Error> {
     Ok(Verified { rows, head, logs })
 }
 
-/// An export on its way: what is left of it, and its place among the exports.
+/// An export on its way, and what is left of it. While its reader is slow it holds nothing but that.
 #[derive(Debug)]
 pub(crate) struct Export {
     engine: Arc<Engine>,
-    org_id: String,
+    key: Arc<Key>,
     /// Only what is about this agent.
     agent_id: Option<String>,
     logs: VecDeque<String>,
     /// The number of the last entry that was read of the first of these logs.
     after: u64,
-    _place: Share,
+    /// How many entries are read at once.
+    at_once: u32,
 }
 
 /// Begins an export of what is about an organisation, or about the one agent that the caller speaks for, of
-/// every log or of this one. It has a place among the exports.
+/// every log or of this one.
 ///
 /// # Errors
 ///
 /// Not found for a log that there is not, unavailable where the audit cannot be read.
 pub(crate) async fn export(
     engine: &Arc<Engine>,
-    reach: Reach<'_>,
+    key: &Arc<Key>,
+    named: Option<&str>,
     log: Option<String>,
-    place: Share,
 ) -> Result<Export, Error> {
     engine.audit.flush().await;
     let known = read_log(engine, |db| async move { audit::logs(&db).await }).await?;
@@ -188,33 +196,48 @@ pub(crate) async fn export(
     };
     Ok(Export {
         engine: Arc::clone(engine),
-        org_id: reach.key.org_id.clone(),
-        agent_id: reach.named.map(str::to_owned),
+        key: Arc::clone(key),
+        agent_id: named.map(str::to_owned),
         logs: logs.into(),
         after: 0,
-        _place: place,
+        at_once: AT_ONCE,
     })
 }
 
 impl Export {
-    /// Reads the next page, which may have no entry for the organisation; `None` after the last one.
+    /// Reads the next entries, as JSON lines: none where no entry is the organisation's. `None` after the last one.
+    ///
+    /// It has a place among the exports meanwhile, and none in between.
     ///
     /// # Errors
     ///
-    /// Unavailable where the audit cannot be read.
-    pub(crate) async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, Error> {
+    /// Unavailable where the audit cannot be read, too many where there is no place for a while.
+    pub(crate) async fn next_lines(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let Some(log) = self.logs.front().cloned() else { return Ok(None) };
+        let place = self.engine.limits.exports.wait(&self.key, PLACE_WITHIN).await?;
         let of = self.agent_id.clone();
-        let mut entries = page(&self.engine, log, self.after, MAX_PAGE, of).await?;
-        self.after = match entries.last() {
-            Some(last) => last.seq,
-            None => {
-                self.logs.pop_front();
-                0
+        let entries = page(&self.engine, log, self.after, self.at_once, of).await?;
+        drop(place);
+        if entries.is_empty() {
+            self.logs.pop_front();
+            self.after = 0;
+        }
+        let (mut lines, mut taken) = (Vec::new(), 0);
+        for entry in entries {
+            if lines.len() >= BYTES_AT_ONCE {
+                // What is left is read again.
+                break;
             }
-        };
-        entries.retain(|entry| entry.org_id == self.org_id);
-        Ok(Some(entries))
+            taken += 1;
+            self.after = entry.seq;
+            if entry.org_id == self.key.org_id {
+                serde_json::to_writer(&mut lines, &entry)
+                    .map_err(|_| Error::unavailable("an entry of the audit cannot be written"))?;
+                lines.push(b'\n');
+            }
+        }
+        self.at_once = (taken * 2).clamp(1, AT_ONCE);
+        Ok(Some(lines))
     }
 }
 

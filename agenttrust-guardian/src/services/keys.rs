@@ -167,7 +167,7 @@ fn check_agents(engine: &Engine, new: &NewKey) -> Result<(), Error> {
             check_names("agents", agents)?;
             match agents.iter().find(|id| engine.registry.agents.get(&new.org_id, id).is_none()) {
                 Some(unknown) => {
-                    refused(format!("agents names {unknown:?}, and there is no such agent"))
+                    refused(format!("agents names {unknown:?}, and no agent has that id"))
                 }
                 None => Ok(()),
             }

@@ -127,6 +127,7 @@ kinds! {
     // The Guardian and its audit.
     "guardian.started": ApplicationLifecycle "Start" Informational Done ("Guardian" "replica") "the Guardian started";
     "audit.pruned": EventLogActivity "Delete" Medium Done ("audit log" "log") "rows of the audit were let go";
+    "audit.accepted": EventLogActivity "Accept" High Done ("audit log" "log") "a changed audit log was accepted by an operator";
     "audit.resumed": EventLogActivity "Restart" High Done ("audit log" "") "the audit is written again after an outage";
     "siem.events_cut": EventLogActivity "Delete" High Done ("audit log" "log") "rows were let go that a SIEM destination never got";
     "anomaly.denial_burst": DetectionFinding "Create" High Alert ("agent" "agent_id") "an agent was denied many calls in a short time";

@@ -1,3 +1,4 @@
+mod outcomes;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,16 +6,19 @@ use agenttrust::Timestamp;
 use super::db::query;
 use super::{Store, StoreError};
 
-/// Under how many keys one approval is found again: a caller that makes up one after the other for the same request must
-/// not fill the table.
-const KEYS_MOST: i64 = 100;
+/// How many requests of one API key are found again by their `Idempotency-Key`: a caller that makes up one after the other
+/// must not fill the table.
+const FOUND_MOST: i64 = 1_000;
 
 const FIND: &str =
     "SELECT body, approval_id FROM access_requests WHERE key_id = $1 AND idempotency_key = $2";
 // Of two at once under one key, one writes the row.
 const INSERT: &str = "INSERT INTO access_requests (key_id, idempotency_key, body, approval_id, created_at) \
                       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key_id, idempotency_key) DO NOTHING";
-const COUNT: &str = "SELECT COUNT(*) FROM access_requests WHERE approval_id = $1";
+// There is one too many at a time, unless several came at once.
+const FORGET_OLDEST: &str = "DELETE FROM access_requests WHERE key_id = $1 AND idempotency_key IN \
+                             (SELECT idempotency_key FROM access_requests WHERE key_id = $1 \
+                             ORDER BY created_at DESC, idempotency_key LIMIT 100 OFFSET $2)";
 
 /// One request as it is kept.
 #[derive(Clone, Debug)]
@@ -50,24 +53,24 @@ impl Store {
         .await
     }
 
-    /// Keeps which approval a request came to; `false` where another one was first under its `Idempotency-Key`. An approval
-    /// that was found under many keys already is found under no more.
+    /// Keeps which approval a request came to; `false` where another one was first under its `Idempotency-Key`. Where that is
+    /// one too many of the API key, its oldest is forgotten.
     pub(crate) async fn insert_access_request(
         &self,
         row: AccessRequestRow,
     ) -> Result<bool, StoreError> {
         self.run(move |db| async move {
-            let (kept,): (i64,) = query(COUNT).bind(&row.approval_id).fetch_one(&db).await?;
-            if kept >= KEYS_MOST {
-                return Ok(true);
-            }
             let insert = query(INSERT)
-                .bind(row.key_id)
+                .bind(&row.key_id)
                 .bind(row.idempotency_key)
                 .bind(row.body)
                 .bind(row.approval_id)
                 .bind(row.created_at.unix_micros());
-            Ok(insert.execute(&db).await? == 1)
+            if insert.execute(&db).await? == 0 {
+                return Ok(false);
+            }
+            query(FORGET_OLDEST).bind(row.key_id).bind(FOUND_MOST).execute(&db).await?;
+            Ok(true)
         })
         .await
     }

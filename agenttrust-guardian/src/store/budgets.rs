@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 
-use super::db::query;
+use super::db::{Target, query};
 use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_micros};
 
 // One statement, so that of two calls at once only one gets the last place. A window that began later than
@@ -104,7 +104,7 @@ pub(super) async fn take(
 
 /// The first of these that has no room at `now`; counts nothing.
 pub(super) async fn spent(
-    transaction: &mut Transaction,
+    mut on: Target<'_>,
     charges: impl Iterator<Item = Charge>,
     now: Timestamp,
 ) -> Result<Option<Spent>, sqlx::Error> {
@@ -116,7 +116,7 @@ pub(super) async fn spent(
             .bind(&charge.session_id)
             .bind(now.unix_micros().saturating_sub(within))
             .bind(i64::from(charge.most))
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(on.again())
             .await?;
         if let Some((opened_at,)) = opened {
             let over_at = from_micros("opened_at", opened_at)?.saturating_add(charge.within);

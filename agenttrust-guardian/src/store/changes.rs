@@ -5,10 +5,14 @@
 //! from a row of `settings` that stays locked until the transaction ends, so numbers become visible
 //! in their order and without a gap: whoever has seen number 7 will never be shown a late number 6.
 
-use agenttrust::Timestamp;
+use std::io;
+use std::time::Duration;
+
+use agenttrust::{Timestamp, background};
 use sqlx::postgres::PgListener;
 
 use super::db::{CHANNEL, Db, query};
+use super::primary::Primary;
 use super::row::from_row;
 use super::{PRUNED_AT_ONCE, Store, StoreError, Transaction, from_micros, unreadable};
 
@@ -23,6 +27,9 @@ const SINCE: &str =
 const PRUNE: &str = "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE made_at < $1 \
                      AND seq < (SELECT value FROM settings WHERE name = 'changes') \
                      ORDER BY seq LIMIT $2)";
+
+/// How long nothing may be heard before it is tried whether anything would be.
+const TRIED_AFTER: Duration = Duration::from_secs(2);
 
 /// What a change is of. Its particulars are read from the table that it was made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,15 +163,27 @@ impl Store {
 
 /// Hears that something was changed, by whichever replica.
 #[derive(Debug)]
-pub(crate) struct Listener(PgListener);
+pub(crate) struct Listener {
+    heard: PgListener,
+    by: Primary,
+}
 
 impl Listener {
-    /// Returns once something may have been changed. What was missed while the connection was lost is
-    /// never heard of: whoever listens looks now and then all the same.
+    /// Returns once something may have been changed, and an error once the connection is lost or leads to a standby. What
+    /// was missed is never heard of: whoever listens looks now and then all the same.
     pub(crate) async fn heard(&mut self) -> Result<(), StoreError> {
-        self.0.recv().await?;
+        loop {
+            match background::timeout(TRIED_AFTER, self.heard.try_recv()).await {
+                Ok(Ok(Some(_))) => break,
+                Ok(Ok(None)) => {
+                    return Err(sqlx::Error::Io(io::ErrorKind::UnexpectedEof.into()).into());
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => self.by.try_listener(&mut self.heard).await?,
+            }
+        }
         // One look is enough for all that came with it.
-        while self.0.next_buffered().is_some() {}
+        while self.heard.next_buffered().is_some() {}
         Ok(())
     }
 }
@@ -172,10 +191,9 @@ impl Listener {
 impl Store {
     /// Listens for changes; `None` on SQLite, which tells of none.
     pub(crate) async fn listen(&self) -> Result<Option<Listener>, StoreError> {
-        let Db::Postgres(pool) = self.db() else { return Ok(None) };
-        let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen(CHANNEL).await?;
-        Ok(Some(Listener(listener)))
+        let Db::Postgres(by) = self.db() else { return Ok(None) };
+        let heard = by.listen(CHANNEL).await?;
+        Ok(Some(Listener { heard, by }))
     }
 }
 

@@ -55,6 +55,9 @@ const OF_LIBPQ: [&str; 18] = [
     "target_session_attrs",
     "tcp_user_timeout",
 ];
+/// Said of a list of hosts, of which the driver would take all for one name.
+const SEVERAL_HOSTS: &str =
+    "it names several hosts, and one is taken: the one that leads to the server that takes writes";
 /// How the URLs of databases begin that lost their colon.
 const SCHEMES: [&str; 8] =
     ["postgresql", "postgres", "pgsql", "psql", "mysql", "mariadb", "https", "http"];
@@ -124,13 +127,17 @@ fn postgres(text: &str) -> Result<Database, GuardianError> {
         ))
     };
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);
-    let (_, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     // The rest of a password would be taken for a database, a parameter or nothing, and be shown as such.
     let smells = |at: char| at == '#' || at == '\\' || at.is_whitespace() || at.is_control();
     if after.contains('@') || text.contains(smells) {
         return Err(wrong(
             "it holds a character that has to be percent-encoded, such as / ? # or @ in a password: %2F %3F %23 %40",
         ));
+    }
+    let (_, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if hosts.contains(',') {
+        return Err(wrong(SEVERAL_HOSTS));
     }
     let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
     for (name, _) in url.query_pairs() {
@@ -143,6 +150,9 @@ fn postgres(text: &str) -> Result<Database, GuardianError> {
              verify-ca or verify-full, hostaddr an address, port and statement-cache-capacity numbers",
         )
     })?;
+    if options.get_host().contains(',') {
+        return Err(wrong(SEVERAL_HOSTS));
+    }
     Ok(Database::Postgres(Box::new(options.application_name("agenttrust"))))
 }
 
@@ -253,6 +263,21 @@ mod tests {
         for query in ["sslmode=require&sslrootcert=a", "user=u&password=p&host=h", "options[a]=b"] {
             assert!(read(&format!("postgres:///at?{query}")).is_ok(), "{query}");
         }
+    }
+
+    #[test]
+    fn several_hosts_are_refused_with_what_to_name_instead() {
+        for url in [
+            "postgres://u:SECRET@a,b/at",
+            "postgres://u:SECRET@a:5432,b:5433/at",
+            "postgres://a,b",
+            "postgres:///at?user=u&password=SECRET&host=a,b",
+        ] {
+            let error = read(url).unwrap_err().to_string();
+            assert!(error.contains("the server that takes writes"), "{url}: {error}");
+            assert!(!error.contains("SECRET"), "{url}: {error}");
+        }
+        assert!(read("postgres://u:a,b@h/at").is_ok());
     }
 
     #[test]

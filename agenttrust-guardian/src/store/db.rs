@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{FromRow, Postgres, Sqlite};
+
+use super::primary::Primary;
 
 /// The channel by which replicas on PostgreSQL wake each other.
 pub(super) const CHANNEL: &str = "agenttrust";
@@ -19,7 +21,7 @@ const NOTIFY: &str = "SELECT pg_notify($1, '')";
 #[derive(Clone, Debug)]
 pub(crate) enum Db {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(Primary),
 }
 
 /// A transaction on one of the two; rolled back unless it is committed.
@@ -33,6 +35,16 @@ pub(crate) enum Transaction {
 pub(crate) enum Target<'t> {
     Alone(&'t Db),
     Inside(&'t mut Transaction),
+}
+
+impl Target<'_> {
+    /// The same once more, for the next statement.
+    pub(crate) fn again(&mut self) -> Target<'_> {
+        match self {
+            Self::Alone(db) => Target::Alone(db),
+            Self::Inside(transaction) => Target::Inside(transaction),
+        }
+    }
 }
 
 impl<'t> From<&'t Db> for Target<'t> {
@@ -109,8 +121,9 @@ macro_rules! run {
             Target::Alone(Db::Sqlite(pool)) => {
                 with_values!($make(sql), values).$method(pool).await$(.map($into))?
             }
-            Target::Alone(Db::Postgres(pool)) => {
-                with_values!($make(sql), values).$method(pool).await$(.map($into))?
+            Target::Alone(Db::Postgres(primary)) => {
+                let mut connection = primary.acquire().await?;
+                with_values!($make(sql), values).$method(&mut *connection).await$(.map($into))?
             }
             Target::Inside(Transaction::Sqlite(transaction)) => {
                 with_values!($make(sql), values).$method(&mut **transaction).await$(.map($into))?
@@ -180,19 +193,16 @@ impl Db {
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
+            Self::Postgres(primary) => primary.begin().await.map(Transaction::Postgres),
         }
     }
 
-    /// The same database by connections that are yet to be made. In SQLite no connection hangs, and in
-    /// memory the one there is is the database.
-    pub(crate) fn afresh(&self) -> Self {
+    /// Gives up on its connections, of which one may never say that it is gone; the next are made when they are needed.
+    /// In SQLite no connection hangs, and in memory the one there is is the database.
+    pub(crate) fn renew(&self) {
         match self {
-            Self::Sqlite(pool) => Self::Sqlite(pool.clone()),
-            Self::Postgres(pool) => {
-                let options = pool.connect_options().as_ref().clone();
-                Self::Postgres(pool.options().clone().connect_lazy_with(options))
-            }
+            Self::Sqlite(_) => {}
+            Self::Postgres(primary) => primary.renew(),
         }
     }
 
@@ -200,7 +210,7 @@ impl Db {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(primary) => primary.close().await,
         }
     }
 }

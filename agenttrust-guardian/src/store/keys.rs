@@ -155,6 +155,26 @@ impl Store {
         .await
     }
 
+    /// Keeps a new key, unless there is one with its secret: then returns that one. Of replicas that start at once, the
+    /// first keeps it.
+    pub(crate) async fn insert_key_once(&self, key: KeyRow) -> Result<Option<KeyRow>, StoreError> {
+        self.run(|db| async move {
+            let hash = key.hash.to_hex();
+            let mut transaction = db.begin().await?;
+            transaction.lock(&hash).await?;
+            let there: Option<Raw> =
+                query(BY_HASH).bind(hash).fetch_optional(&mut transaction).await?;
+            if let Some(row) = there {
+                return KeyRow::try_from(row).map(Some);
+            }
+            insert(&mut transaction, &key).await?;
+            note(&mut transaction, Kind::Key, &key.org_id, &key.id, key.created_at).await?;
+            transaction.commit().await?;
+            Ok(None)
+        })
+        .await
+    }
+
     /// How many keys this one comes from: its maker, the maker of that, and so on.
     pub(crate) async fn count_makers(&self, id: String) -> Result<i64, StoreError> {
         self.run(move |db| async move {

@@ -37,6 +37,7 @@ const FOR_SQLITE: &[(&str, &str)] = migrations!("sqlite":
     "0024_workload_identity"
     "0025_siem"
     "0026_access_requests"
+    "0027_audit_log_ids"
 );
 const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0001_init"
@@ -62,6 +63,7 @@ const FOR_POSTGRES: &[(&str, &str)] = migrations!("postgres":
     "0021_workload_identity"
     "0022_siem"
     "0023_access_requests"
+    "0024_audit_log_ids"
 );
 
 pub(super) fn for_sqlite() -> Migrator {
@@ -88,6 +90,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::db::{Db, query};
+    use super::super::primary::{Primary, Purpose};
     use super::*;
 
     #[test]
@@ -130,7 +133,8 @@ mod tests {
         let sqlite = sqlite.connect("sqlite::memory:").await.unwrap();
         raised_before(for_sqlite(), Db::Sqlite(sqlite)).await;
         let Some(database) = agenttrust_testkit::postgres::Fresh::or_skip() else { return };
-        let postgres = sqlx::PgPool::connect(&database.url()).await.unwrap();
+        let options = database.url().parse().unwrap();
+        let postgres = Primary::connect(&options, Purpose::Writing).await.unwrap();
         raised_before(for_postgres(), Db::Postgres(postgres.clone())).await;
         postgres.close().await;
     }
@@ -148,7 +152,7 @@ mod tests {
         for migrator in [before, all] {
             match &db {
                 Db::Sqlite(pool) => migrator.run(pool).await.unwrap(),
-                Db::Postgres(pool) => migrator.run(pool).await.unwrap(),
+                Db::Postgres(primary) => migrator.run(&primary.pool()).await.unwrap(),
             }
             if migrator.iter().count() == raised {
                 query(KEYS).execute(&db).await.unwrap();

@@ -31,6 +31,8 @@ mod open;
 mod outbox;
 mod place;
 mod policies;
+mod pooler;
+mod primary;
 mod proofs;
 mod refusal;
 mod row;
@@ -81,7 +83,8 @@ pub(crate) use self::rows::{Insert, Kind as ColumnKind, Rows};
 pub(crate) use self::sealed::{KeptSecret, SecretOf};
 pub(crate) use self::sessions::{BoundWorkload, Federated, SessionRow};
 pub(crate) use self::siem::{
-    DESTINATIONS_MOST, DestinationRow, SetAsideRow, SiemDeliveryRow, SiemHold, SiemStep,
+    DESTINATIONS_MOST, DestinationRow, SetAsideRow, SiemDeliveryRow, SiemHold, SiemStanding,
+    SiemStep,
 };
 pub(crate) use self::task_pushes::{LeasedPush, TASK_PUSHES_MOST, TaskPushRow};
 pub(crate) use self::tasks::{
@@ -184,7 +187,11 @@ impl Store {
         };
         match background::spawn(async { tokio::time::timeout(PATIENCE, work).await }).await {
             Ok(Ok(done)) => done.map_err(StoreError::Database),
-            Ok(Err(_)) => Err(StoreError::Silent),
+            Ok(Err(_)) => {
+                // No statement may take that long, so it is the wire that says nothing.
+                self.db.renew();
+                Err(StoreError::Silent)
+            }
             Err(_) => Err(StoreError::Stopped),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agenttrust::background;
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 #[cfg(feature = "cli")]
@@ -15,18 +15,15 @@ use super::db::Db;
 #[cfg(feature = "cli")]
 use super::db::query;
 use super::lock::Lock;
+use super::primary::{ACQUIRE, Primary, Purpose};
 use super::wal::Mover;
-use super::{Store, migrations, place, refusal};
+use super::{Store, migrations, place, pooler, refusal};
 use crate::domain::GuardianError;
 
 /// How long a statement waits for another writer.
 const BUSY: Duration = Duration::from_secs(5);
-/// How long a request waits for a free connection.
-const ACQUIRE: Duration = Duration::from_secs(5);
 /// Connections to a database file: one writes, the others read meanwhile.
 const TO_FILE: u32 = 4;
-/// Connections of one replica to PostgreSQL.
-const TO_POSTGRES: u32 = 6;
 /// Connections beside those for following, for taking back and for health ...
 const FOR_CONTROL: u32 = 3;
 /// ... and how long they wait for another writer.
@@ -42,10 +39,6 @@ const FOREIGN: &str = "SELECT COUNT(*) > COALESCE(SUM(name = '_sqlx_migrations')
                        FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
 /// Moves all of the write-ahead log into the database file and cuts it off.
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-/// An answered decision must survive a crash of the server, whatever its default. One that waits for
-/// more than that is left as it is.
-const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
-                       WHERE current_setting('synchronous_commit') = 'off'";
 
 impl Store {
     /// Opens `database` for one Guardian, makes it if it is not there, and brings its tables up to
@@ -92,10 +85,8 @@ impl Store {
                     .await?
             }
             Database::Postgres(options) => {
-                let options = careful(options).options([("default_transaction_read_only", "on")]);
-                let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
-                connected(database, async { pool.connect_with(options).await.map(Db::Postgres) })
-                    .await?
+                keeps_servers(database, options).await?;
+                to_primary(database, options, Purpose::Looking).await?
             }
         };
         let store = Self { db, own_votes: false, places: None, lock: None, mover: None };
@@ -126,10 +117,7 @@ impl Store {
                     .await?
             }
             (Database::Postgres(options), _) => {
-                let lock_timeout = CONTROL_WAITS.as_millis().to_string();
-                let options = careful(options).options([("lock_timeout", lock_timeout)]);
-                let pool = to_postgres(FOR_CONTROL).connect_with(options);
-                connected(database, async { pool.await.map(Db::Postgres) }).await?
+                to_primary(database, options, Purpose::Control).await?
             }
             _ => self.db(),
         };
@@ -149,9 +137,7 @@ impl Store {
                     .await?
             }
             (Database::Postgres(options), _) => {
-                let options = careful(options).options([("default_transaction_read_only", "on")]);
-                let pool = to_postgres(FOR_READING).connect_with(options);
-                connected(database, async { pool.await.map(Db::Postgres) }).await?
+                to_primary(database, options, Purpose::Reading).await?
             }
             _ => return Ok(self.with_places(FOR_READING as usize)),
         };
@@ -180,8 +166,7 @@ impl Store {
                     .await
             }
             (Database::Postgres(options), _) => {
-                let pool = to_postgres(1).connect_with(careful(options));
-                connected(database, async { pool.await.map(Db::Postgres) }).await
+                to_primary(database, options, Purpose::Writing).await
             }
             _ => Ok(self.db()),
         }
@@ -235,8 +220,8 @@ impl Store {
                     .await?
             }
             Database::Postgres(options) => {
-                let pool = to_postgres(TO_POSTGRES).connect_with(careful(options));
-                connected(database, async { pool.await.map(Db::Postgres) }).await?
+                keeps_servers(database, options).await?;
+                to_primary(database, options, Purpose::Deciding).await?
             }
         };
         let migrating = db.clone();
@@ -250,7 +235,7 @@ impl Store {
                     }
                     migrations::for_sqlite().run(pool).await
                 }
-                Db::Postgres(pool) => migrations::for_postgres().run(pool).await,
+                Db::Postgres(primary) => migrations::for_postgres().run(&primary.pool()).await,
             };
             Ok::<_, sqlx::Error>(migrated.map_err(|error| refusal::of_tables(&error)))
         });
@@ -277,13 +262,29 @@ async fn connected(
     }
 }
 
-/// No statement, no wait for a lock and no idle transaction outlives whoever waits for it.
-fn careful(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().options([
-        ("statement_timeout", "8000"),
-        ("lock_timeout", "8000"),
-        ("idle_in_transaction_session_timeout", "15000"),
-    ])
+async fn to_primary(
+    database: &Database,
+    options: &PgConnectOptions,
+    purpose: Purpose,
+) -> Result<Db, GuardianError> {
+    let options = options.clone();
+    connected(database, async move { Primary::connect(&options, purpose).await.map(Db::Postgres) })
+        .await
+}
+
+/// Refuses a pooler that changes the server behind a connection.
+async fn keeps_servers(
+    database: &Database,
+    options: &PgConnectOptions,
+) -> Result<(), GuardianError> {
+    let options = options.clone();
+    let looked = background::spawn(async move { pooler::changes_servers(&options).await });
+    match looked.await {
+        Ok(Ok(false)) => Ok(()),
+        Ok(Ok(true)) => Err(database.refused(pooler::CHANGES_SERVERS.to_owned())),
+        Ok(Err(error)) => Err(database.refused(refusal::reason_for(&error))),
+        Err(_) => Err(database.refused("the task that opened it panicked".to_owned())),
+    }
 }
 
 /// A full or failing disk ends a transaction by itself, and the connection then takes every later one for
@@ -297,12 +298,4 @@ fn to_file(most: u32) -> SqlitePoolOptions {
         .before_acquire(|connection, _| {
             Box::pin(async move { Ok(!connection.is_in_transaction()) })
         })
-}
-
-fn to_postgres(most: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE).after_connect(
-        |connection, _| {
-            Box::pin(async move { sqlx::query(DURABLE).execute(connection).await.map(drop) })
-        },
-    )
 }

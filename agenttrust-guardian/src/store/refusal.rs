@@ -16,6 +16,11 @@ const TABLE_THERE: &str = "42P07";
 
 /// What to do about a database that cannot be opened.
 pub(super) fn reason_for(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => return NO_ANSWER.to_owned(),
+        sqlx::Error::Io(error) => return error.to_string(),
+        _ => {}
+    }
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if code.as_deref() == Some(TABLE_THERE) {
         return FOREIGN.to_owned();
@@ -55,6 +60,10 @@ pub(super) fn of_tables(error: &MigrateError) -> String {
         other => other.to_string(),
     }
 }
+
+/// Said of a server that cannot be reached, and of one that has no connection left.
+const NO_ANSWER: &str = "no server took a connection in five seconds; see that it runs at this host and port, and has \
+                         connections left";
 
 /// Said of a database that has tables, and none of ours.
 pub(super) const FOREIGN: &str =

@@ -161,7 +161,7 @@ impl Writer {
 
     /// Gives up on a connection whose far end is silent: it may never say that it is gone.
     fn silent(&mut self) -> sqlx::Error {
-        self.db = self.db.afresh();
+        self.db.renew();
         sqlx::Error::PoolTimedOut
     }
 

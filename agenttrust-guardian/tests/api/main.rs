@@ -36,6 +36,7 @@ mod one_agent;
 mod organisations;
 mod owners;
 mod policies;
+mod policy_folder;
 mod policy_replicas;
 mod recipes;
 mod revocation;

@@ -181,10 +181,10 @@ async fn damage_inside_is_refused_or_answered_and_never_a_panic() {
 }
 
 /// A disk of its own; `None`, and says so, where none can be had.
-struct Disk(TempDir);
+pub(crate) struct Disk(TempDir);
 
 impl Disk {
-    fn or_skip(size: &str) -> Option<Self> {
+    pub(crate) fn or_skip(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let done = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "agenttrust-test"])
@@ -199,13 +199,17 @@ impl Disk {
         }
     }
 
-    fn fill(&self) {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn fill(&self) {
         let rest = self.0.path().join("rest");
         let full = std::fs::write(&rest, vec![0; 64 << 20]).unwrap_err();
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     }
 
-    fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         std::fs::remove_file(self.0.path().join("rest")).unwrap();
     }
 }

@@ -56,11 +56,11 @@ const NAMES: [&str; 2] = ["one", "two"];
 
 /// Asks one of them.
 #[derive(Clone)]
-struct Replica(Caller);
+pub(crate) struct Replica(pub(crate) Caller);
 
 /// An agent and its key.
 #[derive(Clone, Debug)]
-struct Agent {
+pub(crate) struct Agent {
     id: String,
     key: String,
     key_id: String,
@@ -75,14 +75,14 @@ impl Replica {
         self.0.sure("POST", path, ADMIN, &body).await
     }
 
-    async fn agent(&self) -> Agent {
+    pub(crate) async fn agent(&self) -> Agent {
         let body = json!({ "name": "worker", "capabilities": ["*"] });
         let id = text(&self.post("/api/v1/agents", body).await, "id");
         let key = self.key("agent", &[&id]).await;
         Agent { id, key: text(&key, "key"), key_id: text(&key, "id") }
     }
 
-    async fn key(&self, role: &str, agents: &[&str]) -> Value {
+    pub(crate) async fn key(&self, role: &str, agents: &[&str]) -> Value {
         self.post("/api/v1/keys", json!({ "role": role, "agents": agents })).await
     }
 
@@ -90,24 +90,24 @@ impl Replica {
         self.0.sure("DELETE", &format!("/api/v1/keys/{id}"), ADMIN, &Value::Null).await;
     }
 
-    async fn revoke_agent(&self, agent: &Agent) {
+    pub(crate) async fn revoke_agent(&self, agent: &Agent) {
         let path = format!("/api/v1/agents/{}/revoke", agent.id);
         self.post(&path, json!({ "reason": "a trial" })).await;
     }
 
     /// Status and answer of a check; `None` when there is no answer.
-    async fn try_check(&self, agent: &Agent, tool: &str) -> Option<(u16, Value)> {
+    pub(crate) async fn try_check(&self, agent: &Agent, tool: &str) -> Option<(u16, Value)> {
         let body = json!({ "agent_id": agent.id, "session_id": "s", "action_name": tool });
         self.0.ask("POST", "/api/v1/agenttrust/check", &agent.key, &body).await
     }
 
-    async fn check(&self, agent: &Agent, tool: &str) -> Value {
+    pub(crate) async fn check(&self, agent: &Agent, tool: &str) -> Value {
         let (status, answer) = self.try_check(agent, tool).await.expect("no answer");
         assert_eq!(status, 200, "{answer}");
         answer
     }
 
-    async fn allows(&self, agent: &Agent, tool: &str) -> bool {
+    pub(crate) async fn allows(&self, agent: &Agent, tool: &str) -> bool {
         let answer = self.try_check(agent, tool).await;
         answer.is_some_and(|(status, answer)| status == 200 && answer["allowed"] == true)
     }
@@ -122,7 +122,7 @@ impl Replica {
     }
 
     /// The checks that this replica's log says were decided; the log must be whole.
-    async fn audited(&self) -> HashSet<String> {
+    pub(crate) async fn audited(&self) -> HashSet<String> {
         let verified = self.get("/api/v1/audit/verify").await;
         assert_eq!(verified["ok"], true, "{verified}");
         let (mut after, mut found) = (0, HashSet::new());
@@ -139,7 +139,7 @@ impl Replica {
     }
 }
 
-fn text(value: &Value, field: &str) -> String {
+pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no {field}: {value}")).to_owned()
 }
 

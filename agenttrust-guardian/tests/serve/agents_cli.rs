@@ -2,6 +2,9 @@
 
 use std::process::{Command, Output};
 
+use agenttrust::{
+    AgentCredentials, AgentTrustClient, InMemoryKeyStore, KeyStore, generate_agent_key,
+};
 use agenttrust_testkit::ADMIN;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -122,4 +125,50 @@ async fn change_that_cannot_be_says_what_to_do_and_changes_nothing() {
     desk.printed(&["grant", "bot", "refund"]);
     let said = desk.refusal(&["grant", &other, "refund"]);
     assert!(said.contains("is revoked, which is for good"), "{said}");
+}
+
+#[tokio::test]
+async fn agent_is_registered_with_the_public_key_of_a_file_or_of_standard_input() {
+    let desk = Desk::open().await;
+    let pair = generate_agent_key().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let public = file("public.pem", &pair.public_key_pem);
+    let made = desk.json(&["create", "bot", "--public-key", &public]);
+    assert_eq!(made["agent"]["public_key"], pair.public_key_pem.as_str());
+    // It proves that it has the other half, which the program never saw.
+    let of_pipe = ["-c", "\"$0\" agents create piped --public-key - --json <\"$1\""];
+    let mut shell = Command::new("/bin/sh");
+    shell.args(of_pipe).args([env!("CARGO_BIN_EXE_agenttrust"), &public]).env_clear();
+    shell.env("AGENTTRUST_URL", desk.program.url("")).env("AGENTTRUST_API_KEY", ADMIN);
+    let piped: Value = serde_json::from_slice(&shell.output().unwrap().stdout).unwrap();
+    assert_eq!(piped["agent"]["public_key"], pair.public_key_pem.as_str());
+    let id = made["agent"]["id"].as_str().unwrap();
+    let client = AgentTrustClient::builder().base_url(desk.program.url("")).api_key(ADMIN);
+    let client = client.build().unwrap();
+    let mut keys = InMemoryKeyStore::new();
+    keys.store(id, &pair.private_key_pem).unwrap();
+    let credentials = AgentCredentials::new(&client, keys, id, &pair.public_key_pem);
+    credentials.token().await.unwrap();
+
+    for (text, says) in [
+        ("", "the public key is empty"),
+        (&pair.private_key_pem, "which stays with the agent and was not sent"),
+        (
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+            "is no Ed25519 public key in PKIX PEM",
+        ),
+    ] {
+        let wrong = file("wrong.pem", text);
+        let said = desk.refusal(&["create", "other", "--public-key", &wrong]);
+        assert!(said.contains(says), "{said}");
+    }
+    let missing = folder.path().join("none.pem");
+    let said = desk.refusal(&["create", "other", "--public-key", missing.to_str().unwrap()]);
+    assert!(said.contains("none.pem cannot be read"), "{said}");
+    assert!(!desk.printed(&["list"]).contains("other"));
 }

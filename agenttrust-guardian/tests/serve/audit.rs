@@ -16,25 +16,25 @@ use crate::support::Api;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_agenttrust");
 
 /// A database, and the files that are kept outside of it.
-struct Place {
-    folder: tempfile::TempDir,
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
     postgres: Option<Fresh>,
 }
 
 impl Place {
-    fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), postgres: None }
     }
 
     /// One of each kind that there is here.
-    fn each() -> Vec<Self> {
+    pub(crate) fn each() -> Vec<Self> {
         let postgres = Fresh::or_skip();
         let postgres = postgres
             .map(|fresh| Self { folder: tempfile::tempdir().unwrap(), postgres: Some(fresh) });
         std::iter::once(Self::sqlite()).chain(postgres).collect()
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         match &self.postgres {
             Some(fresh) => fresh.url(),
             None => self.folder.path().join("at.db").to_str().unwrap().to_owned(),
@@ -42,23 +42,23 @@ impl Place {
     }
 
     /// The log of a Guardian that is called `one`.
-    fn log(&self) -> &'static str {
+    pub(crate) fn log(&self) -> &'static str {
         if self.postgres.is_some() { "one" } else { "" }
     }
 
-    fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.folder.path().join("at.db.audit-key")
     }
 
-    fn checkpoints(&self) -> PathBuf {
+    pub(crate) fn checkpoints(&self) -> PathBuf {
         self.folder.path().join("at.db.checkpoints")
     }
 
-    async fn guardian(&self, name: &str) -> Api {
+    pub(crate) async fn guardian(&self, name: &str) -> Api {
         self.try_guardian(name).await.unwrap()
     }
 
-    async fn try_guardian(&self, name: &str) -> Result<Api, String> {
+    pub(crate) async fn try_guardian(&self, name: &str) -> Result<Api, String> {
         let builder = Guardian::builder().database(self.url()).admin_key(ADMIN).replica(name);
         let builder = match &self.postgres {
             // Beside a database file they are found.
@@ -70,7 +70,7 @@ impl Place {
     }
 
     /// Ten rows: a start, a key and eight agents, with checkpoints at the first and at the last one.
-    async fn ten_rows(&self) {
+    pub(crate) async fn ten_rows(&self) {
         let api = self.guardian("one").await;
         for _ in 0..8 {
             api.agent(&[]).await;
@@ -79,7 +79,7 @@ impl Place {
     }
 
     /// Does something to the tables as somebody would who owns them.
-    async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         let sql = sql.replace("LOG", &format!("'{}'", self.log()));
         if self.postgres.is_some() {
             let mut connection = sqlx::PgConnection::connect(&self.url()).await.unwrap();
@@ -92,7 +92,7 @@ impl Place {
         }
     }
 
-    async fn drop_triggers(&self) {
+    pub(crate) async fn drop_triggers(&self) {
         if self.postgres.is_some() {
             for table in ["audit", "audit_checkpoints", "audit_cuts"] {
                 self.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await;
@@ -111,22 +111,25 @@ impl Place {
         }
     }
 
-    fn run(&self, what: &str, more: &[&str]) -> Output {
+    pub(crate) fn run(&self, what: &str, more: &[&str]) -> Output {
         let mut command = Command::new(PROGRAM);
         command.env_clear().args(["audit", what, "--database", &self.url()]).args(more);
-        if self.postgres.is_some() && ["verify", "prune", "key"].contains(&what) {
+        if self.postgres.is_some() && ["verify", "prune", "key", "accept"].contains(&what) {
             command.arg("--audit-key").arg(self.key());
+        }
+        if self.postgres.is_some() && what == "accept" {
+            command.arg("--audit-checkpoints").arg(self.checkpoints());
         }
         command.output().unwrap()
     }
 
     /// What the program says of the log, compared with what was noted outside.
-    fn verify(&self) -> (bool, String) {
+    pub(crate) fn verify(&self) -> (bool, String) {
         let noted = self.checkpoints();
         self.verify_by(&["--checkpoint", noted.to_str().unwrap()])
     }
 
-    fn verify_by(&self, more: &[&str]) -> (bool, String) {
+    pub(crate) fn verify_by(&self, more: &[&str]) -> (bool, String) {
         let output = self.run("verify", more);
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(!said.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -419,7 +422,8 @@ async fn cut_by_a_foreign_key_neither_removes_rows_nor_is_believed() {
         let api = other.guardian("one").await;
         let cut = api.get("/api/v1/audit/checkpoints", ADMIN).await.ok().body["cut"].clone();
         let text = |name: &str| cut[name].as_str().unwrap().to_owned();
-        let values = ["hash", "at", "key", "signature"].map(|name| format!("'{}'", text(name)));
+        let values =
+            ["hash", "at", "key", "signature", "log_id"].map(|name| format!("'{}'", text(name)));
         let values = values.join(", ");
         place.execute(&format!("INSERT INTO audit_cuts VALUES (LOG, 9, {values})")).await;
         place.run("prune", &["--keep", "1d"]);

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use agenttrust_testkit::UPLOADERS;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -123,18 +124,51 @@ async fn connection_is_used_again_after_an_answer_that_read_no_body_unless_that_
             assert_eq!(wire.ask("GET /health", "", 0).await.status, 200, "{line} {body} {coded}");
         }
         for coded in ["", "transfer-encoding: chunked\r\n"] {
-            let mut wire = Wire::open(&program).await;
-            let heard = wire.ask(&line, &format!("{headers}{coded}"), 3 << 20).await;
-            assert_eq!((heard.status, heard.closes), (status, true), "{line} {coded}");
-            assert!(wire.is_over().await, "{line} {coded}");
+            let headers = format!("{headers}{coded}");
+            goes_on_or_says_that_it_ends(
+                &program,
+                (line.as_str(), headers.as_str(), status),
+                3 << 20,
+            )
+            .await;
         }
     }
     // One that is read, and is too large.
     for coded in ["", "transfer-encoding: chunked\r\n"] {
-        let mut wire = Wire::open(&program).await;
         let headers = format!("x-api-key: {DEV_KEY}\r\n{coded}");
-        let heard = wire.ask("POST /api/v1/agents", &headers, 3 << 20).await;
-        assert_eq!((heard.status, heard.closes), (413, true), "{coded}");
+        for body in [3 << 20, 40 << 20] {
+            let early = ("POST /api/v1/agents", &*headers, 413);
+            goes_on_or_says_that_it_ends(&program, early, body).await;
+        }
+    }
+}
+
+async fn goes_on_or_says_that_it_ends(
+    program: &Program,
+    (line, headers, status): (&str, &str, u16),
+    body: usize,
+) {
+    let mut wire = Wire::open(program).await;
+    let heard = wire.ask(line, headers, body).await;
+    assert_eq!(heard.status, status, "{line} {headers} {body}");
+    match heard.closes {
+        true => assert!(wire.is_over().await, "{line} {headers} {body}"),
+        false => assert_eq!(wire.ask("GET /health", "", 0).await.status, 200, "{line} {body}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_before_the_body_reaches_the_programs_of_others() {
+    let program = Program::serve(&["--dev"], &[]).await;
+    for uploader in UPLOADERS {
+        for (path, status) in [("/mcp/mcp_x", 401), ("/nothing/here", 404), ("/health", 405)] {
+            for (bytes, times) in [(1, 1), (60_000, 5), (3 << 20, 5), (40 << 20, 1)] {
+                let url = program.url(path);
+                let read = tokio::task::spawn_blocking(move || uploader.post(&url, bytes, times));
+                let Some(read) = read.await.unwrap() else { continue };
+                assert_eq!(read, vec![status.to_string(); times], "{uploader:?} {path} {bytes}");
+            }
+        }
     }
 }
 
@@ -169,4 +203,32 @@ async fn on_http2_such_an_answer_ends_nothing_but_itself() {
             assert!(!answer.headers().contains_key("connection"), "{answer:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn body_that_is_longer_or_shorter_than_it_says_changes_nothing_and_is_no_other_request() {
+    let program = Program::serve(&["--dev"], &[]).await;
+    let create = r#"{"name":"w","capabilities":["*"]}"#;
+    let said = async |length: usize, body: &str, ends: bool| {
+        let mut wire = TcpStream::connect(program.address).await.unwrap();
+        let head = "POST /api/v1/agents HTTP/1.1\r\nhost: localhost\r\n";
+        let head = format!("{head}x-api-key: {DEV_KEY}\r\ncontent-length: {length}\r\n\r\n");
+        wire.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        if ends {
+            wire.shutdown().await.unwrap();
+        }
+        let mut answer = String::new();
+        let read = tokio::time::timeout(LONG, wire.read_to_string(&mut answer)).await;
+        read.expect("the connection goes on").unwrap();
+        answer
+    };
+    // What is too much is the beginning of another request, which is none.
+    let longer = said(create.len() - 1, &format!("{create}\r\n\r\n"), false).await;
+    assert!(longer.starts_with("HTTP/1.1 400 "), "{longer}");
+    assert_eq!(longer.matches("HTTP/1.1 ").count(), 2, "{longer}");
+    let shorter = said(create.len() + 1, create, true).await;
+    assert!(!shorter.contains("HTTP/1.1 2"), "{shorter}");
+    let list = reqwest::Client::new().get(program.url("/api/v1/agents"));
+    let list = list.header("x-api-key", DEV_KEY).send().await.unwrap().text().await.unwrap();
+    assert!(!list.contains("\"w\""), "{list}");
 }

@@ -4,11 +4,18 @@
 mod agents_cli;
 mod approvals_cli;
 mod audit;
+mod audit_export;
+mod audit_file;
+mod audit_seen;
+mod authorities;
 mod cards_cli;
+mod check_cli;
 mod cli;
 mod config;
 mod delegations_cli;
 mod federation_cli;
+mod few_files;
+mod hangup;
 mod hosts;
 mod kept_alive;
 mod keys_cli;
@@ -19,6 +26,7 @@ mod mcp_run;
 mod otel;
 mod outbound;
 mod policy_cli;
+mod policy_folder;
 #[path = "../support/program.rs"]
 mod program;
 mod revoked_cli;

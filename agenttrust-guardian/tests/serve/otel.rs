@@ -86,6 +86,24 @@ async fn collector_that_is_away_holds_nothing_up() {
 }
 
 #[tokio::test]
+async fn collector_without_tls_is_told_where_no_authority_is_known() {
+    let mut collector = Collector::start().await;
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ("SSL_CERT_DIR", "/nowhere"),
+    ];
+    let mut program = Program::serve(&["--dev"], &environment).await;
+    let create = json!({ "name": "w", "capabilities": ["*"] });
+    let (_, agent) = program.post("/api/v1/agents", DEV_KEY, &create).await;
+    let check = json!({ "agent_id": agent["id"], "action_name": "search" });
+    program.post("/api/v1/agenttrust/check", DEV_KEY, &check).await;
+    program.signal("TERM");
+    assert!(program.ends().await.success());
+    assert_eq!(collector.spans(1).await[0].name, "execute_tool search");
+}
+
+#[tokio::test]
 async fn collector_without_an_address_is_refused() {
     let said = refused(&["--dev"], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url")]).await;
     assert!(said.contains("spans cannot be exported") && said.contains("OTEL_"), "{said}");

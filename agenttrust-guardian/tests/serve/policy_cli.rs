@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use agenttrust::model::{ToolDeclaration, ToolManifest};
 use agenttrust_testkit::ADMIN;
 use serde_json::json;
 use tempfile::TempDir;
@@ -180,6 +181,133 @@ fn fmt_writes_the_usual_form_and_check_only_looks() {
     let (code, _, error) = policy("fmt", &[policies.path()], &[]);
     assert_eq!(code, 1);
     assert!(error.contains("b.cedar:1:"), "{error}");
+}
+
+#[test]
+fn policy_that_nests_too_deep_is_refused_by_every_command_with_its_place() {
+    let sum = "1 + ".repeat(33_000);
+    let deep = format!("{ALL}\n\nforbid (principal, action, resource) when {{ {sum} 1 == 2 }};");
+    let policies = folder(&[("a.cedar", &deep)]);
+    let place = format!("{}:3:", policies.path().join("a.cedar").display());
+    for command in ["check", "fmt", "test", "replay"] {
+        let cases = (command == "test").then_some(policies.path());
+        let places: Vec<&Path> = [policies.path()].into_iter().chain(cases).collect();
+        let database: &[&str] = if command == "replay" { &["--database", ":memory:"] } else { &[] };
+        let (code, out, error) = policy(command, &places, database);
+        assert_eq!((code, out.as_str()), (1, ""), "{command}: {error}");
+        assert!(error.starts_with(&place) && error.contains("nests too deep"), "{error}");
+        assert!(error.contains("that begins in line 3") && error.contains("split it"), "{error}");
+    }
+}
+
+#[test]
+fn file_without_a_policy_is_refused_by_name() {
+    for text in ["", " \n", "\u{feff}", "// nothing yet\n", "// cut at its end"] {
+        let policies = folder(&[("a.cedar", ALL), ("90-forbid.cedar", text)]);
+        let (code, out, error) = policy("check", &[policies.path()], &[]);
+        assert_eq!((code, out.as_str()), (1, ""), "{text:?}");
+        let place = policies.path().join("90-forbid.cedar").display().to_string();
+        assert!(error.starts_with(&place), "{error}");
+        assert!(
+            error.contains("there is no policy here") && error.contains("remove the file"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn byte_order_mark_is_no_error_and_goes_where_a_file_is_formatted() {
+    let policies = folder(&[("a.cedar", &format!("\u{feff}{ALL}"))]);
+    let plain = folder(&[("a.cedar", ALL)]);
+    let (code, out, error) = policy("check", &[policies.path()], &[]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    let sha256 = |out: &str| out.trim().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(sha256(&out), sha256(&policy("check", &[plain.path()], &[]).1));
+    let cases = "\u{feff}[[case]]\nname = \"a\"\ntool = \"t\"\nexpect = { decision = \"allow\" }\n";
+    let json = "\u{feff}{ \"case\": [{ \"name\": \"a\", \"tool\": \"t\", \"expect\": { \"decision\": \"allow\" } }] }";
+    let cases = folder(&[("a.toml", cases), ("b.json", json)]);
+    let (code, out, error) = policy("test", &[policies.path(), cases.path()], &[]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert_eq!(policy("fmt", &[policies.path()], &[]).0, 0);
+    let written = std::fs::read_to_string(policies.path().join("a.cedar")).unwrap();
+    assert!(written.starts_with("@id"), "{written}");
+    // Behind a mark a place is where an editor shows it.
+    let bad = folder(&[("a.cedar", "\u{feff}permt (principal, action, resource);")]);
+    let (_, _, error) = policy("check", &[bad.path()], &[]);
+    assert!(error.contains("a.cedar:1:1: "), "{error}");
+}
+
+#[test]
+fn check_warns_of_an_agent_that_is_no_id_and_of_a_tool_that_no_manifest_has() {
+    let text = r#"@id("one") permit (principal == Agent::"shopbot", action, resource);
+@id("two") permit (principal == Agent::"agt_0198c5f2a0b17c3d8e4f5a6b7c8d9e0f", action, resource == Tool::"refund");
+@id("three") forbid (principal, action, resource)
+when { principal in Agent::"agt_1" || [Tool::"refnd", Tool::"wipe_disk"].contains(resource) };"#;
+    let policies = folder(&[("a.cedar", text)]);
+    let place = |at: &str| format!("{}:{at}: warning: ", policies.path().join("a.cedar").display());
+    let (code, out, error) = policy("check", &[policies.path()], &[]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains(": 3 policies are valid"), "{out}");
+    let lines: Vec<&str> = error.lines().collect();
+    let [named, short] = &lines[..] else { panic!("{error}") };
+    assert!(
+        named.starts_with(&place("1:33")) && named.contains("Agent::\"shopbot\" is no agent"),
+        "{named}"
+    );
+    assert!(named.contains("principal.name == \"shopbot\""), "{named}");
+    assert!(short.starts_with(&place("4:21")) && short.contains("Agent::\"agt_1\""), "{short}");
+
+    let mut manifest = ToolManifest::default();
+    manifest.tools.push(ToolDeclaration::new("refund"));
+    let written = folder(&[("tools.json", &manifest.to_string()), ("bad.json", "{")]);
+    let tools = |name: &str| written.path().join(name).display().to_string();
+    let (code, _, error) = policy("check", &[policies.path()], &["--tools", &tools("tools.json")]);
+    assert_eq!(code, 0, "{error}");
+    let lines: Vec<&str> = error.lines().skip(2).collect();
+    let [misspelt, unknown] = &lines[..] else { panic!("{error}") };
+    assert!(misspelt.starts_with(&place("4:40")), "{misspelt}");
+    assert!(
+        misspelt.ends_with("no manifest has the tool \"refnd\"; did you mean \"refund\"?"),
+        "{misspelt}"
+    );
+    assert!(unknown.starts_with(&place("4:55")) && unknown.contains("wipe_disk"), "{unknown}");
+
+    let (code, _, error) = policy("check", &[policies.path()], &["--tools", &tools("bad.json")]);
+    assert_eq!(code, 1);
+    assert!(error.contains("bad.json") && error.contains("agenttrust::manifest()"), "{error}");
+}
+
+#[test]
+fn check_refuses_a_policy_that_can_never_match() {
+    for text in [
+        "permit (principal, action, resource) when { false };",
+        "forbid (principal is Tool, action, resource);",
+        "forbid (principal in Tool::\"a\", action, resource);",
+        "forbid (principal, action, resource) when { context has nothing };",
+        "forbid (principal, action == Action::\"read\", resource) when { action == Action::\"admin\" };",
+    ] {
+        let policies = folder(&[("a.cedar", &format!("{ALL}\n{text}"))]);
+        let (code, out, error) = policy("check", &[policies.path()], &[]);
+        assert_eq!((code, out.as_str()), (1, ""), "{text}");
+        assert!(error.contains("a.cedar:2:"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn deeply_nested_cases_are_an_error_like_any_other() {
+    let policies = folder(&[("a.cedar", ALL)]);
+    let deep = "[".repeat(100_000);
+    for (name, text) in [
+        ("a.json", format!("{{ \"case\": {deep}")),
+        ("b.toml", format!("case = {deep}")),
+        ("c.toml", format!("[{}a]", "a.".repeat(50_000))),
+        ("d.toml", format!("{}a = 1", "a.".repeat(50_000))),
+    ] {
+        let cases = folder(&[(name, &text)]);
+        let (code, _, error) = policy("test", &[policies.path(), cases.path()], &[]);
+        assert_eq!(code, 1, "{name}: {error}");
+        assert!(error.contains(name), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use agenttrust_testkit::eventually;
+use agenttrust_testkit::postgres::Fresh;
 use agenttrust_testkit::siem::{HttpReceiver, Mood, Vendor};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{Program, text};
 
@@ -110,7 +111,7 @@ async fn destination_is_changed_paused_and_resumed() {
     assert!(all["filter_event_types"].as_array().is_none_or(Vec::is_empty), "{all}");
     assert!(refusal(&program, &["update", "siem"]).contains("nothing is to change"));
     let elsewhere = refusal(&program, &["update", "siem", "--url", "http://127.0.0.2:9/logs"]);
-    assert!(elsewhere.contains("give the token"), "{elsewhere}");
+    assert!(elsewhere.contains("--url names another host"), "{elsewhere}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,17 +143,21 @@ async fn token_is_taken_from_no_argument_and_what_is_wrong_is_said() {
         (&["--token-file", "-"][..], "the token is empty"),
         (&["--token-env", "SIEM_TOKEN_2"], "SIEM_TOKEN_2 is not set"),
         (&["--token-file", "/nowhere"], "/nowhere cannot be read"),
-        (&["--batch-size", "0"], "use 1 to 1000"),
+        (&["--batch-size", "0"], "--batch-size is 0; use 1 to 1000"),
         (&["--flush", "2h"], "1h the most"),
         (&["--flush", "0s"], "1s is the least"),
-        (&["--event", "decisions"], "there is no event type"),
+        (&["--event", "decisions"], "--event is not known: there is no event type"),
         (&["--format", "cef"], "cef"),
     ] {
         let told = refusal(&program, &with(more));
         assert!(told.contains(said), "{more:?}: {told}");
     }
     let kind = ["create", "prod", "--type", "kafka", "--url", "http://127.0.0.1:9"];
-    assert!(refusal(&program, &kind).contains("splunk, datadog, elastic, webhook, syslog, file"));
+    let said = refusal(&program, &kind);
+    assert!(said.contains("--type is not known; use one of splunk, datadog, elastic, "), "{said}");
+    let secret = ["create", "prod", "--type", "webhook", "--url", "http://127.0.0.1:9"];
+    let said = refusal(&program, &[&secret[..], &["--token-env", "SIEM_TOKEN"]].concat());
+    assert!(said.contains("the token (--token-file or --token-env) is no secret"), "{said}");
     let since = refusal(&program, &["replay", "prod", "--since", "yesterday"]);
     assert!(since.contains("2026-01-02T03:04:05Z"), "{since}");
     assert_eq!(json_of(&program, &["list"]), serde_json::json!([]));
@@ -160,4 +165,147 @@ async fn token_is_taken_from_no_argument_and_what_is_wrong_is_said() {
         printed(&program, &create);
     }
     assert!(refusal(&program, &["show", "prod"]).contains("several destinations"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destination_that_lacks_its_token_or_a_name_of_its_own_is_made_with_a_note() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = served(&folder).await;
+    let made = |name: &str, kind: &str, more: &[&str]| {
+        let create = ["create", name, "--type", kind, "--url", "http://127.0.0.1:9"];
+        let output = siem(&program, &[&create[..], more].concat(), "");
+        assert!(output.status.success(), "{output:?}");
+        (text(&output.stdout).trim().to_owned(), text(&output.stderr))
+    };
+    for (kind, said) in [
+        ("webhook", "what it is sent is unsigned"),
+        ("splunk", "Splunk takes nothing without one"),
+        ("datadog", "Datadog takes nothing without an API key"),
+    ] {
+        let (id, noted) = made(kind, kind, &[]);
+        assert!(noted.contains(said), "{noted}");
+        assert!(noted.contains(&format!("agenttrust siem update {id} --token-file")), "{noted}");
+    }
+    let with = ["--token-env", "SIEM_TOKEN"];
+    for (name, kind, more) in [("one", "splunk", &with[..]), ("open", "elastic", &[])] {
+        let (_, noted) = made(name, kind, more);
+        assert!(noted.lines().count() == 1 && noted.contains("agenttrust siem test"), "{noted}");
+    }
+    let (id, noted) = made("one", "splunk", &with);
+    assert!(noted.contains("2 destinations have the name \"one\" now"), "{noted}");
+    assert!(noted.contains(&id), "{noted}");
+    let listed = printed(&program, &["list"]);
+    assert!(listed.lines().filter(|line| line.contains(" one ")).count() == 2, "{listed}");
+    assert!(listed.contains(&id), "{listed}");
+}
+
+#[test]
+fn alert_rules_are_printed_as_they_ship() {
+    let output = Command::new(env!("CARGO_BIN_EXE_agenttrust")).arg("alerts").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stdout), include_str!("../../alerts/agenttrust.rules.yml"));
+}
+
+/// The lines of a log that warn of destinations.
+fn warnings(log: &str) -> Vec<&str> {
+    log.lines().filter(|line| line.contains("WARN") && line.contains("destination")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receiver_that_refuses_everything_is_warned_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("at.db").to_str().unwrap().to_owned();
+    let arguments = ["--database", &database, "--log", "warn", "--allow-outbound", "127.0.0.0/8"];
+    let program = Program::serve(&arguments, &[("AGENTTRUST_ADMIN_KEY", ADMIN)]).await;
+    let receiver = HttpReceiver::start(Vendor::Splunk, TOKEN);
+    receiver.mood(Mood::Answer(400, None));
+    let url = receiver.url();
+    let create = ["create", "prod", "--type", "splunk", "--url", &url, "--token-env", "SIEM_TOKEN"];
+    let id = printed(&program, &[&create[..], &["--batch-size", "1"]].concat());
+    for _ in 0..14 {
+        let agent = json!({ "name": "w", "capabilities": ["*"] });
+        assert_eq!(program.post("/api/v1/agents", ADMIN, &agent).await.0, 201);
+    }
+    let aside = async || {
+        let page = json_of(&program, &["set-aside", "prod"]);
+        // One more than before it was seen to fail.
+        (page["set_aside"].as_array().unwrap().len() > 10).then_some(())
+    };
+    eventually("nothing more is set aside", aside).await;
+    assert!(printed(&program, &["list"]).contains("fails since"));
+    let log = program.log();
+    let [first, failing] = warnings(&log)[..] else { panic!("{log}") };
+    assert!(first.contains("events are set aside") && first.contains(&id), "{first}");
+    assert!(failing.contains("refuses every event for good") && failing.contains(&id), "{failing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_is_no_trouble_of_any_destination() {
+    let Some(fresh) = Fresh::or_skip() else { return };
+    let url = fresh.url();
+    let arguments = [
+        "--database",
+        &url,
+        "--replica",
+        "one",
+        "--log",
+        "warn",
+        "--allow-outbound",
+        "127.0.0.0/8",
+    ];
+    let key = "0f1e".repeat(16);
+    let environment = [("AGENTTRUST_ADMIN_KEY", ADMIN), ("AGENTTRUST_SECRET_KEY", key.as_str())];
+    let mut program = Program::serve(&arguments, &environment).await;
+    let receiver = HttpReceiver::start(Vendor::Splunk, TOKEN);
+    for _ in 0..10 {
+        let body = json!({
+            "name": "here", "destination_type": "splunk", "endpoint_url": receiver.url(), "auth_token": TOKEN,
+            "batch_size": 1,
+        });
+        assert_eq!(program.post("/api/v1/siem/destinations", ADMIN, &body).await.0, 201);
+    }
+    let all = async || receiver.taken().len() >= 55;
+    eventually("not all of them are sent to", all).await;
+    let before = program.log().lines().count();
+    let agent = json!({ "name": "w", "capabilities": ["*"] });
+    assert_eq!(program.post("/api/v1/agents", ADMIN, &agent).await.0, 201);
+    program.signal("TERM");
+    assert!(program.ends().await.success());
+    let log = program.log();
+    assert!(log.lines().skip(before).all(|line| !line.contains("WARN")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_is_listed_page_by_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = served(&folder).await;
+    let receiver = HttpReceiver::start(Vendor::Splunk, TOKEN);
+    let url = receiver.url();
+    let create = ["create", "prod", "--type", "splunk", "--url", &url, "--token-env", "SIEM_TOKEN"];
+    printed(&program, &[&create[..], &["--flush", "1s", "--batch-size", "1"]].concat());
+    // Each change is a row of the audit, and with it a sending.
+    for name in ["other", "prod"] {
+        printed(
+            &program,
+            &["update", if name == "prod" { "other" } else { "prod" }, "--name", name],
+        );
+    }
+    let sent = async || json_of(&program, &["logs", "prod"])["logs"].as_array().unwrap().len() >= 3;
+    eventually("three sendings are not listed", sent).await;
+    let (mut seen, mut next) = (Vec::new(), None::<String>);
+    loop {
+        let mut page = vec!["logs", "prod", "--limit", "1"];
+        page.extend(next.iter().flat_map(|next| ["--before", next]));
+        let page = json_of(&program, &page);
+        assert_eq!(page["logs"].as_array().unwrap().len(), 1, "{page}");
+        seen.push(page["logs"][0]["id"].as_str().unwrap().to_owned());
+        next = page["next"].as_str().map(str::to_owned);
+        if next.is_none() || seen.len() > 20 {
+            break;
+        }
+    }
+    let mut each_once = seen.clone();
+    each_once.sort_unstable_by(|a, b| b.cmp(a));
+    each_once.dedup();
+    assert!(seen.len() >= 3 && seen == each_once, "{seen:?}");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agenttrust_testkit::eventually_within;
+use agenttrust_testkit::postgres::Fresh;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -102,4 +103,31 @@ async fn connection_that_never_says_what_it_wants_is_closed() {
     tokio::time::timeout(LONG, drip).await.expect("a slow head is read for ever");
     assert_eq!(rest(&mut silent).await, "");
     assert_eq!(program.get("/health", "").await.status(), 200);
+}
+
+#[tokio::test]
+async fn clean_stop_with_postgres_warns_of_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit_key = folder.path().join("audit.key");
+    let arguments = ["--replica", "one", "--audit-key", audit_key.to_str().unwrap(), "--database"];
+    for _ in 0..3 {
+        let Some(database) = Fresh::or_skip() else { return };
+        let secret_key = ("AGENTTRUST_SECRET_KEY", &*"0f1e".repeat(16));
+        let url = database.url();
+        let mut program = Program::serve(&[&arguments[..], &[&url]].concat(), &[secret_key]).await;
+        let key = program.first_key();
+        let create = json!({ "name": "w", "capabilities": ["*"] });
+        let (_, agent) = program.post("/api/v1/agents", &key, &create).await;
+        let check = json!({ "agent_id": agent["id"], "action_name": "send_mail" });
+        for _ in 0..5 {
+            let (_, answer) = program.post("/api/v1/agenttrust/check", &key, &check).await;
+            assert_eq!(answer["allowed"], true, "{answer}");
+        }
+        program.signal("TERM");
+        assert_eq!(program.ends().await.code(), Some(0));
+        let log = program.log();
+        let troubled = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+        let troubles: Vec<&str> = log.lines().filter(troubled).collect();
+        assert!(troubles.is_empty(), "{troubles:#?}");
+    }
 }

@@ -1,14 +1,20 @@
 //! TLS: served, renewed while it runs, and refused where it cannot be.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use agenttrust_testkit::eventually_within;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::Certificate;
+use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 
 use agenttrust::{Action, AgentTrustClient, AgentTrustGuard};
 
-use crate::program::{LONG, Program, refused};
+use crate::program::{DEV_KEY, LONG, Program, refused, run, text};
 
 /// Somebody who signs certificates.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -135,6 +141,92 @@ async fn hangup_looks_at_the_certificate_at_once_and_stops_nothing() {
     program.signal("HUP");
     program.logs("the certificate is the one that is served already").await;
     assert!(works(&authority.client(), &program).await);
+}
+
+#[tokio::test]
+async fn hangup_takes_over_a_certificate_that_is_in_another_place_now() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let (old, new) = (Files::new(before.issue()), Files::new(after.issue()));
+    let settings = tempfile::NamedTempFile::new().unwrap();
+    let name = |files: &Files| {
+        let toml =
+            format!("dev = true\ntls-cert = {:?}\ntls-key = {:?}\n", files.certificate, files.key);
+        std::fs::write(settings.path(), toml).unwrap();
+    };
+    name(&old);
+    let program = Program::serve(&["--config", settings.path().to_str().unwrap()], &[]).await;
+    assert!(works(&before.client(), &program).await);
+    name(&new);
+    program.signal("HUP");
+    program.logs("a new certificate is served").await;
+    assert!(works(&after.client(), &program).await);
+    // One that is not there changes nothing.
+    std::fs::remove_file(&new.key).unwrap();
+    program.signal("HUP");
+    program.logs("the one before is served on").await;
+    assert!(works(&after.client(), &program).await);
+}
+
+/// A wire to `server` that is cut after so many bytes from there; counts them.
+async fn cut_after(
+    server: std::net::SocketAddr,
+    most: u64,
+) -> (std::net::SocketAddr, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let passed = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&passed);
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(server).await.unwrap();
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let (mut near_in, mut near_out) = near.into_split();
+                let (far_in, mut far_out) = far.into_split();
+                let up =
+                    tokio::spawn(async move { tokio::io::copy(&mut near_in, &mut far_out).await });
+                let passed = tokio::io::copy(&mut far_in.take(most), &mut near_out).await;
+                count.fetch_add(passed.unwrap_or(0), Ordering::SeqCst);
+                up.abort();
+            });
+        }
+    });
+    (address, passed)
+}
+
+#[tokio::test]
+async fn wire_that_is_cut_in_the_middle_of_tls_is_a_connection_that_broke_wherever_it_is_cut() {
+    let authority = Authority::new();
+    let files = Files::new(authority.issue());
+    let program = Program::serve(&files.arguments(), &[]).await;
+    let root = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(root.path(), authority.0.pem()).unwrap();
+    for name in 0..40 {
+        let create = json!({ "name": format!("agent {name}"), "capabilities": ["*"] });
+        let body = authority.client().post(program.url("/api/v1/agents")).body(create.to_string());
+        assert_eq!(body.header("x-api-key", DEV_KEY).send().await.unwrap().status(), 201);
+    }
+    let lists = async |most: u64| {
+        let (address, passed) = cut_after(program.address, most).await;
+        let url = format!("https://localhost:{}", address.port());
+        let environment = [
+            ("AGENTTRUST_URL", url.as_str()),
+            ("AGENTTRUST_API_KEY", DEV_KEY),
+            ("SSL_CERT_FILE", root.path().to_str().unwrap()),
+        ];
+        (run(&["agents", "list"], &environment).await, passed)
+    };
+    let (whole, passed) = lists(u64::MAX).await;
+    assert!(whole.status.success(), "{}", text(&whole.stderr));
+    let count = async || Some(passed.load(Ordering::SeqCst)).filter(|passed| *passed > 0);
+    let all = eventually_within(LONG, "nothing passed", count).await;
+    // In the handshake, just after it, in the head of the answer and in its body.
+    for most in [0, 1, 100, 700, 1_400, all / 2, all - 1_000] {
+        let (cut, _) = lists(most).await;
+        let said = text(&cut.stderr);
+        assert!(!cut.status.success() && cut.stdout.is_empty(), "{most}: {said}");
+        assert!(said.contains("the connection to the Guardian broke"), "{most}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use agenttrust_testkit::eventually_within;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
 pub(crate) const DEV_KEY: &str = "sk_test_dev";
 
@@ -26,6 +27,8 @@ pub(crate) struct Program {
     pub(crate) scheme: String,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
+    /// Reads the log to its end.
+    logging: Option<JoinHandle<()>>,
 }
 
 impl Program {
@@ -49,7 +52,7 @@ impl Program {
         let log = Arc::new(Mutex::new(String::new()));
         let mut logged = BufReader::new(child.stderr.take().unwrap()).lines();
         let copy = Arc::clone(&log);
-        tokio::spawn(async move {
+        let logging = tokio::spawn(async move {
             while let Some(line) = logged.next_line().await.unwrap() {
                 let mut log = copy.lock().unwrap();
                 log.push_str(&line);
@@ -69,7 +72,7 @@ impl Program {
             };
             let (scheme, address) = url.split_once("://").unwrap();
             let (scheme, address) = (scheme.to_owned(), address.parse().unwrap());
-            return Self { child, out, said, scheme, address, log };
+            return Self { child, out, said, scheme, address, log, logging: Some(logging) };
         }
     }
 
@@ -121,14 +124,25 @@ impl Program {
         assert!(done.success());
     }
 
-    /// How it ends.
+    /// How it ends; its log is whole then.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
-        tokio::time::timeout(LONG, self.child.wait()).await.expect("it does not end").unwrap()
+        let ended = tokio::time::timeout(LONG, self.child.wait()).await;
+        let status = ended.expect("it does not end").unwrap();
+        if let Some(logging) = self.logging.take() {
+            logging.await.unwrap();
+        }
+        status
     }
 
     /// A `GET` with a key.
     pub(crate) async fn get(&self, path: &str, key: &str) -> reqwest::Response {
         client().get(self.url(path)).header("x-api-key", key).send().await.unwrap()
+    }
+
+    /// What a `GET` with a key is answered, in JSON.
+    pub(crate) async fn read(&self, path: &str, key: &str) -> Value {
+        let text = self.get(path, key).await.text().await.unwrap();
+        serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
     /// A `POST` with a key.

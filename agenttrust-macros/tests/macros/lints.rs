@@ -34,6 +34,28 @@ const LOST: &[(&str, &str)] = &[
     ("unconditional_recursion", "every call is checked, and the first denial ends it"),
 ];
 
+/// What is in no group of lints that is usually turned on.
+const STRICT: &[&str] = &[
+    "clippy::restriction",
+    "clippy::nursery",
+    "closure_returning_async_block",
+    "elided_lifetimes_in_paths",
+    "explicit_outlives_requirements",
+    "if_let_rescope",
+    "impl_trait_redundant_captures",
+    "missing_copy_implementations",
+    "missing_debug_implementations",
+    "non_ascii_idents",
+    "redundant_imports",
+    "tail_expr_drop_order",
+    "unsafe_code",
+    "unused_extern_crates",
+    "unused_import_braces",
+    "unused_macro_rules",
+    "unused_results",
+    "variant_size_differences",
+];
+
 /// One warning.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Warning {
@@ -41,6 +63,8 @@ struct Warning {
     function: String,
     /// Line and column, from and to.
     place: [u64; 4],
+    /// The line that it begins in.
+    source: String,
     message: String,
 }
 
@@ -54,15 +78,15 @@ fn cargo() -> Command {
 }
 
 /// A crate of the functions, beside the other things that tests make.
-fn write_crate() -> PathBuf {
+fn write_crate(name: &str) -> PathBuf {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lints");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
     let (functions, agenttrust) =
         (ours.join("tests/lints/functions/lib.rs"), ours.join("../agenttrust"));
     let manifest = format!(
-        "[package]\nname = \"lints\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [lib]\npath = {functions:?}\n\n\
+        "[package]\nname = {name:?}\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [lib]\nname = \"lints\"\npath = {functions:?}\n\n\
          [features]\nguarded = []\n\n\
          [dependencies]\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
          agenttrust = {{ path = {agenttrust:?}, default-features = false, features = [\"macros\"] }}\n\n\
@@ -76,11 +100,13 @@ fn write_crate() -> PathBuf {
     folder
 }
 
-fn warnings(folder: &Path, features: &[&str]) -> BTreeSet<Warning> {
+fn warnings(folder: &Path, features: &[&str], lints: &[&str]) -> BTreeSet<Warning> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let output = cargo()
         .args(["clippy", "--offline", "--message-format=json", "--features"])
         .arg(features.join(","))
+        .arg("--")
+        .args(lints.iter().map(|lint| format!("-W{lint}")))
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", target)
         .output()
@@ -105,15 +131,20 @@ fn warnings(folder: &Path, features: &[&str]) -> BTreeSet<Warning> {
 fn warning(message: &Value) -> Option<Warning> {
     let lint = message["code"]["code"].as_str()?.to_owned();
     let spans = message["spans"].as_array().unwrap();
-    let span = spans.iter().find(|span| span["is_primary"] == true).unwrap();
+    let span = spans.iter().find(|span| span["is_primary"] == true)?;
     let place = ["line_start", "column_start", "line_end", "column_end"];
     let place = place.map(|key| span[key].as_u64().unwrap());
-    let file = Path::new(span["file_name"].as_str().unwrap()).file_stem().unwrap();
-    let function = function_at(file.to_str().unwrap(), usize::try_from(place[0]).unwrap());
+    let file = Path::new(span["file_name"].as_str().unwrap()).file_stem()?.to_str()?;
+    if !SOURCES.iter().any(|(name, _)| *name == file) {
+        // It is about the manifest.
+        return None;
+    }
+    let function = function_at(file, usize::try_from(place[0]).unwrap());
     Some(Warning {
         lint,
         function,
         place,
+        source: span["text"][0]["text"].as_str().unwrap_or_default().to_owned(),
         message: message["message"].as_str().unwrap().to_owned(),
     })
 }
@@ -159,15 +190,23 @@ impl Warning {
     }
 }
 
+/// Whether there is Clippy; says where there is none.
+fn there_is_clippy() -> bool {
+    let version = cargo().args(["clippy", "--version"]).output();
+    let there = version.is_ok_and(|version| version.status.success());
+    if !there {
+        println!("skipped: there is no `cargo clippy` here");
+    }
+    there
+}
+
 #[test]
 fn a_guarded_function_is_warned_of_what_the_bare_one_is() {
-    let clippy = cargo().args(["clippy", "--version"]).output();
-    if !clippy.is_ok_and(|version| version.status.success()) {
-        println!("skipped: there is no `cargo clippy` here");
+    if !there_is_clippy() {
         return;
     }
-    let folder = write_crate();
-    let (bare, guarded) = (warnings(&folder, &[]), warnings(&folder, &["guarded"]));
+    let folder = write_crate("lints");
+    let (bare, guarded) = (warnings(&folder, &[], &[]), warnings(&folder, &["guarded"], &[]));
 
     for (lint, function) in named_after_lints() {
         let is_warned =
@@ -188,4 +227,21 @@ fn a_guarded_function_is_warned_of_what_the_bare_one_is() {
         let is_lost = excused.iter().any(|warning| warning.lint == *lint);
         assert!(is_lost, "`{lint}` is not lost, although {reason}: remove it from the list");
     }
+}
+
+#[test]
+fn no_lint_that_a_project_may_turn_on_is_about_the_expansion() {
+    if !there_is_clippy() {
+        return;
+    }
+    let folder = write_crate("strict-lints");
+    let bare = warnings(&folder, &[], STRICT);
+    let guarded = warnings(&folder, &["guarded"], STRICT);
+    assert!(bare.iter().any(|warning| warning.name() == "implicit_return"), "{bare:#?}");
+    let new: Vec<_> = guarded
+        .difference(&bare)
+        // A closure that the attribute was given can be written otherwise.
+        .filter(|new| !(new.name() == "implicit_return" && new.source.contains("on_denied = |")))
+        .collect();
+    assert!(new.is_empty(), "warned of only when it is guarded: {new:#?}");
 }

@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use agenttrust::AgentIdentity;
 use agenttrust::model::headers;
-use http::header::AUTHORIZATION;
-use http::{Request, Response};
+use http::header::{AUTHORIZATION, CONNECTION};
+use http::{HeaderValue, Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
@@ -16,6 +17,7 @@ use super::refusal::{Challenge, Refusal};
 use super::tokens::{Answer, Tokens};
 use crate::future::once;
 use crate::http::MakeBody;
+use crate::intake::rest::{self, Leaving};
 use crate::stage::{Decided, Stage};
 
 pin_project! {
@@ -38,7 +40,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<G, Q, F> {
-        Refused { refusal: Option<Refusal> },
+        Refused { refusal: Option<Refusal>, leaving: Option<Leaving> },
         Before { stage: G, request: Option<Q>, tokens: Arc<Tokens> },
         Calling { #[pin] future: F },
     }
@@ -53,10 +55,6 @@ pub(super) fn admit<B>(request: &mut Request<B>, identity: AgentIdentity) {
 }
 
 impl<S: Service<Request<B>>, B, M> AuthenticateFuture<S, B, M> {
-    pub(super) fn refusing(refusal: Refusal, challenge: Arc<Challenge>, body: M) -> Self {
-        Self { challenge, body, state: State::Refused { refusal: Some(refusal) } }
-    }
-
     pub(super) fn calling(future: S::Future, challenge: Arc<Challenge>, body: M) -> Self {
         Self { challenge, body, state: State::Calling { future } }
     }
@@ -72,9 +70,37 @@ impl<S: Service<Request<B>>, B, M> AuthenticateFuture<S, B, M> {
     }
 }
 
+impl<S, B, M> AuthenticateFuture<S, B, M>
+where
+    S: Service<Request<B>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
+    pub(super) fn refusing(
+        refusal: Refusal,
+        request: Request<B>,
+        challenge: Arc<Challenge>,
+        body: M,
+    ) -> Self {
+        Self { challenge, body, state: State::refused(refusal, Some(request)) }
+    }
+}
+
+impl<G, B, F> State<G, Request<B>, F>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
+    fn refused(refusal: Refusal, request: Option<Request<B>>) -> Self {
+        Self::Refused { refusal: Some(refusal), leaving: request.and_then(rest::leave) }
+    }
+}
+
 impl<S, B, M, R> Future for AuthenticateFuture<S, B, M>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
+    B: Body + Send + 'static,
+    B::Data: Send,
     M: MakeBody<R>,
 {
     type Output = Result<Response<R>, S::Error>;
@@ -83,10 +109,19 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Refused { refusal } => {
+                StateProj::Refused { refusal, leaving } => {
+                    let closes = match leaving {
+                        Some(leaving) => ready!(leaving.as_mut().poll(cx)),
+                        None => false,
+                    };
                     let refusal = once(refusal.take());
                     let make_body = |json| this.body.make_body(json);
-                    return Poll::Ready(Ok(refusal.into_response(this.challenge, make_body)));
+                    let mut response = refusal.into_response(this.challenge, make_body);
+                    if closes {
+                        let close = HeaderValue::from_static("close");
+                        response.headers_mut().insert(CONNECTION, close);
+                    }
+                    return Poll::Ready(Ok(response));
                 }
                 StateProj::Before { stage, request, tokens } => {
                     match ready!(stage.poll_decided::<Request<B>>(cx)) {
@@ -98,11 +133,13 @@ where
                                 this.state.set(State::Calling { future: service.call(request) });
                             }
                             Err(refusal) => {
-                                this.state.set(State::Refused { refusal: Some(refusal) });
+                                let refused = State::refused(refusal, request.take());
+                                this.state.set(refused);
                             }
                         },
                         Decided::Refuse(refusal) => {
-                            this.state.set(State::Refused { refusal: Some(refusal) });
+                            let refused = State::refused(refusal, request.take());
+                            this.state.set(refused);
                         }
                         Decided::Unready { error, .. } => return Poll::Ready(Err(error)),
                     }

@@ -72,6 +72,42 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// second, and for up to 5 seconds where the trial after it goes the same way. Who is known is let in
 /// meanwhile.
 ///
+/// A body that was not read for that is read away as for [`HttpDeny`](crate::http::HttpDeny).
+///
+/// # Browsers
+///
+/// Before a page calls another origin with a token, its browser asks whether it may: a preflight, which carries no token and
+/// no body. The layer lets one pass ([`is_preflight`](crate::http::is_preflight)) unless that is switched off
+/// ([`preflights`](Self::preflights)), without an agent in its extensions, so that whatever inside answers preflights can.
+/// **Anyone can send one**: a handler that runs for `OPTIONS` (axum's `any`) has to see that an agent is known, and a
+/// [`GuardLayer::http`](crate::GuardLayer::http) inside refuses preflights unless it leaves them out.
+///
+/// With tower-http, put its `CorsLayer` outside of both: it answers preflights before they get here, and has the page
+/// read what the layers refuse as well.
+///
+/// ```
+/// use agenttrust::{AgentTrustClient, AgentTrustGuard};
+/// use agenttrust_tower::{AuthenticateLayer, GuardLayer};
+/// use axum::{Router, routing::get};
+/// use http::{Method, header};
+/// use tower_http::cors::CorsLayer;
+///
+/// # fn app(client: AgentTrustClient) -> Result<Router, Box<dyn std::error::Error>> {
+/// let cors = CorsLayer::new()
+///     .allow_origin(["https://page.example".parse::<http::HeaderValue>()?])
+///     .allow_methods([Method::GET])
+///     .allow_headers([header::AUTHORIZATION])
+///     .expose_headers([header::WWW_AUTHENTICATE]);
+/// let app = Router::new()
+///     .route("/files/{name}", get(|| async { "the text" }))
+///     .layer(GuardLayer::http(AgentTrustGuard::gateway(client.clone()).build()))
+///     .layer(AuthenticateLayer::new(client))
+///     // Added last, so it runs first.
+///     .layer(cors);
+/// # Ok(app)
+/// # }
+/// ```
+///
 /// # What is remembered
 ///
 /// Whose a token is, for at most 30 seconds and never past its expiry; that one does not work, for 2
@@ -97,6 +133,7 @@ pub struct AuthenticateLayer<M = StringBody> {
     cache_ttl: Duration,
     timeout: Duration,
     follow_revocations: bool,
+    preflights: bool,
     realm: String,
     resource_metadata: Option<String>,
     body: M,
@@ -114,6 +151,7 @@ impl AuthenticateLayer {
             cache_ttl: CACHED_MOST,
             timeout: TIMEOUT,
             follow_revocations: false,
+            preflights: true,
             realm: "agents".to_owned(),
             resource_metadata: None,
             body: StringBody,
@@ -180,6 +218,11 @@ impl<M> AuthenticateLayer<M> {
         self.changed(|layer| layer.follow_revocations = follow)
     }
 
+    /// Whether preflights pass without a token, which they do by default: see [Browsers](Self#browsers).
+    pub fn preflights(self, pass: bool) -> Self {
+        self.changed(|layer| layer.preflights = pass)
+    }
+
     /// The realm in `WWW-Authenticate`: `agents` by default. Quotes, backslashes and whatever is not
     /// printable ASCII are left out of it.
     pub fn realm(self, realm: impl Into<String>) -> Self {
@@ -223,6 +266,7 @@ impl<M> AuthenticateLayer<M> {
             cache_ttl: self.cache_ttl,
             timeout: self.timeout,
             follow_revocations: self.follow_revocations,
+            preflights: self.preflights,
             realm: self.realm,
             resource_metadata: self.resource_metadata,
             body: make,
@@ -240,6 +284,7 @@ impl<S, M: Clone> Layer<S> for AuthenticateLayer<M> {
             inner,
             tokens: Arc::clone(tokens),
             challenge: Arc::clone(challenge),
+            preflights: self.preflights,
             body: self.body.clone(),
         }
     }
@@ -254,6 +299,7 @@ impl<M> fmt::Debug for AuthenticateLayer<M> {
             .field("cache_ttl", &self.cache_ttl)
             .field("timeout", &self.timeout)
             .field("follow_revocations", &self.follow_revocations)
+            .field("preflights", &self.preflights)
             .finish_non_exhaustive()
     }
 }

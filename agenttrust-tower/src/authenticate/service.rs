@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use agenttrust::PermitHandle;
 use http::{Request, Response};
+use http_body::Body;
 use tower::Service;
 
 use super::bearer::{self, Presented};
@@ -16,6 +17,7 @@ use super::refusal::{Challenge, Refusal};
 use super::tokens::{AtOnce, Tokens, answered};
 use crate::asking::ask;
 use crate::http::MakeBody;
+use crate::http::preflight::{Preflight, is_preflight};
 use crate::stage::Stage;
 
 /// A service that is called only for agents that are known by their tokens.
@@ -31,6 +33,7 @@ pub struct Authenticate<S, M> {
     pub(super) inner: S,
     pub(super) tokens: Arc<Tokens>,
     pub(super) challenge: Arc<Challenge>,
+    pub(super) preflights: bool,
     pub(super) body: M,
 }
 
@@ -65,6 +68,8 @@ impl<S, M, B, R> Service<Request<B>> for Authenticate<S, M>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
     M: MakeBody<R> + Clone,
+    B: Body + Send + 'static,
+    B::Data: Send,
 {
     type Response = Response<R>;
     type Error = S::Error;
@@ -75,10 +80,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if self.preflights && is_preflight(&request) {
+            Preflight::admit(&mut request);
+            let future = self.inner.call(request);
+            return AuthenticateFuture::calling(
+                future,
+                Arc::clone(&self.challenge),
+                self.body.clone(),
+            );
+        }
         let (looked, bound) = self.look(&request);
         match looked {
             Err(refusal) | Ok(AtOnce::Known(Err(refusal))) => AuthenticateFuture::refusing(
                 refusal,
+                request,
                 Arc::clone(&self.challenge),
                 self.body.clone(),
             ),

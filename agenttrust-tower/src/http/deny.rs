@@ -6,10 +6,12 @@ use agenttrust::DenialResponse;
 use agenttrust::Permit;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
+use http_body::Body;
 
 use super::body::FollowBody;
 use super::finish::{HttpContext, by_status, finish, hand_over};
-use crate::{Denial, DenyWith};
+use crate::intake::rest;
+use crate::{Denial, DenyWith, Left};
 
 /// Answers a denial with an RFC 9457 problem (`application/problem+json`), never with an error.
 ///
@@ -24,6 +26,10 @@ use crate::{Denial, DenyWith};
 /// | its body is to be bound, and did not come in time | 408 | `BODY_TIMEOUT` |
 /// | the Guardian did not answer, or is overloaded | 503 | `GUARDIAN_UNAVAILABLE`, a `Retry-After` header |
 /// | the Guardian turned this server away | 500 | `GUARD_MISCONFIGURED` |
+///
+/// A body that was not read for that is read away before the answer, up to 64 MiB of it within 5 seconds, and given up where
+/// nothing comes for half a second: then the answer over HTTP/1 says `Connection: close`, and the rest is read away behind
+/// it, up to 64 MiB within 30 seconds, so that a client which sends until it is done gets to read the answer.
 ///
 /// Never a 401: the caller's credentials were not looked at. When the Guardian does not accept the
 /// guard's own key, that is the server's mistake and its log says what to mend; the caller sees a
@@ -76,6 +82,8 @@ impl<M> HttpDeny<M> {
 
 impl<R, B, Err, M> DenyWith<Request<R>, Response<B>, Err> for HttpDeny<M>
 where
+    R: Body + Send + 'static,
+    R::Data: Send,
     M: MakeBody<B>,
     B: FollowBody,
 {
@@ -85,8 +93,16 @@ where
         HttpContext::from_request(request)
     }
 
-    fn deny(&self, denial: Denial, _context: Self::Context) -> Result<Response<B>, Err> {
-        let closes = matches!(&denial, Denial::Unread(unread) if unread.closes_connection());
+    fn leave(&self, request: Request<R>, context: Self::Context) -> Left<Self::Context> {
+        match rest::leave(request) {
+            Some(leaving) => Left::Going(Box::pin(async move { context.closing(leaving.await) })),
+            None => Left::Gone(context),
+        }
+    }
+
+    fn deny(&self, denial: Denial, context: Self::Context) -> Result<Response<B>, Err> {
+        let unread = matches!(&denial, Denial::Unread(unread) if unread.closes_connection());
+        let closes = context.closes || unread;
         let problem = DenialResponse::from(denial);
         let mut response =
             problem.into_response(self.retry_after, |json| self.body.make_body(json));

@@ -3,6 +3,7 @@
 use agenttrust::{Action, Binds, Effect};
 use http::{Method, Request};
 
+use super::preflight::Preflight;
 use super::resource::Resource;
 use super::template::{NoTemplate, RouteTemplate};
 use crate::{ExtractAction, Extracted};
@@ -55,6 +56,12 @@ where
     T: RouteTemplate<B>,
 {
     fn extract(&self, request: &Request<B>) -> Extracted {
+        if Preflight::was(request) {
+            return Extracted::refuse(
+                "the request is a preflight, which no agent is known for; its server has to answer those outside of the \
+                 guard, or to leave them out of it",
+            );
+        }
         let method = request.method();
         if is_almost_standard(method) {
             return Extracted::refuse(

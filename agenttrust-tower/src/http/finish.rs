@@ -12,11 +12,19 @@ use crate::judge::Judge;
 pub struct HttpContext {
     /// Whether the answer has a body that anybody reads.
     bodiless: bool,
+    /// Whether the connection ends with a denial.
+    pub(super) closes: bool,
 }
 
 impl HttpContext {
     pub(crate) fn from_request<B>(request: &Request<B>) -> Self {
-        Self { bodiless: matches!(*request.method(), Method::HEAD | Method::CONNECT) }
+        let bodiless = matches!(*request.method(), Method::HEAD | Method::CONNECT);
+        Self { bodiless, closes: false }
+    }
+
+    /// The same, of a request whose connection ends with its denial, or does not.
+    pub(super) fn closing(self, closes: bool) -> Self {
+        Self { closes, ..self }
     }
 }
 

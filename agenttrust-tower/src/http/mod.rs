@@ -68,9 +68,9 @@
 //! is said on the connection afterwards is in no body.
 //!
 //! What is refused: a body over the limit (413, `BODY_TOO_LONG`), one that does not come in time (408,
-//! `BODY_TIMEOUT`), and one that breaks off (400, `REQUEST_REFUSED`). Over HTTP/1, up to 16 MiB of a body
-//! that is too long are read and thrown away so that the connection can be used again; else the answer says
-//! `Connection: close`, and so it does to a client that waits to be asked with `Expect: 100-continue`.
+//! `BODY_TIMEOUT`), and one that breaks off (400, `REQUEST_REFUSED`). A body that is too long is read away as
+//! [`HttpDeny`] says; over HTTP/1 the answer says `Connection: close` to a client that waits to be asked with
+//! `Expect: 100-continue`.
 //!
 //! The method is the one this layer sees: a middleware that overrides methods belongs outside it.
 //!
@@ -97,6 +97,11 @@
 //! its session, and so are guarded functions inside; else as the guard's own agent. A guard made by
 //! [`AgentTrustGuard::gateway`] has none, and makes no call that nobody was known for. An extractor of
 //! your own names the agent with [`principal_in`](agenttrust::Action::principal_in).
+//!
+//! A preflight of CORS that came by an `AuthenticateLayer` is no agent's call, and is refused here (400) rather than asked
+//! about as the guard's own: answer preflights outside of the guard, or leave them out with
+//! [`filter`](GuardLayer::filter) and [`is_preflight`]. See
+//! [`AuthenticateLayer`](crate::AuthenticateLayer#browsers).
 
 pub(crate) mod bind;
 pub(crate) mod body;
@@ -105,6 +110,7 @@ mod extract;
 pub(crate) mod finish;
 #[cfg(feature = "axum")]
 mod matched;
+pub(crate) mod preflight;
 pub(crate) mod resource;
 mod template;
 
@@ -115,6 +121,7 @@ pub use self::body::{FollowBody, Following, ReportingBody};
 pub use self::deny::{HttpDeny, MakeBody, StringBody};
 pub use self::extract::HttpExtract;
 pub use self::finish::HttpContext;
+pub use self::preflight::is_preflight;
 pub use self::template::{NoTemplate, RouteTemplate};
 use crate::GuardLayer;
 pub use crate::intake::{Buffered, FromBuffered};

@@ -5,24 +5,23 @@
 
 mod buffered;
 mod exact;
+pub(crate) mod rest;
 
-use std::pin::{Pin, pin};
-use std::time::{Duration, Instant};
+use std::pin::Pin;
+use std::time::Duration;
 
 use agenttrust::background;
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderMap, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 
 pub use self::buffered::{Buffered, FromBuffered};
 pub(crate) use self::exact::{described, exact};
+use self::rest::{ends_with, is_multiplexed, read_away, read_behind};
 use crate::{Unread, UnreadReason};
-
-/// How much of a body that is refused is read and thrown away, so that the connection can be used again.
-const THROWN_AWAY: usize = 16 * 1024 * 1024;
 
 /// How long a body may be, and how long it may take.
 #[derive(Clone, Copy, Debug)]
@@ -39,65 +38,35 @@ pub struct Whole {
 }
 
 /// The whole body; `enough` stops the reading of one that can be nothing any more.
-pub(crate) async fn take_in<B: Body>(
+pub(crate) async fn take_in<B>(
     head: &Parts,
     body: B,
     bounds: Bounds,
     enough: impl Fn(&[u8]) -> bool,
-) -> Result<Whole, Unread> {
+) -> Result<Whole, Unread>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
     let Bounds { limit, within } = bounds;
-    let too_long = announced(&head.headers).is_some_and(|length| length > limit);
-    // Whoever asks before sending a body need not send one that is refused.
-    if too_long && (expects(head) || is_multiplexed(head)) {
-        return Err(Unread::new(UnreadReason::TooLong(limit), !is_multiplexed(head)));
+    let mut body = Box::pin(body);
+    if announced(&head.headers).is_some_and(|length| length > limit) {
+        return Err(Unread::new(UnreadReason::TooLong(limit), ends_with(head, body).await));
     }
-    let begun = Instant::now();
-    let mut body = pin!(body);
-    let kept = if too_long {
-        Ok(Ok(Kept::TooLong))
-    } else {
-        background::timeout(within, keep(body.as_mut(), limit, enough)).await
-    };
-    let (reason, closes) = match kept {
+    let kept = background::timeout(within, keep(body.as_mut(), limit, enough)).await;
+    let reason = match kept {
         Ok(Ok(Kept::Whole(whole))) => return Ok(whole),
         Ok(Ok(Kept::TooLong)) => {
-            let left = within.saturating_sub(begun.elapsed());
-            (UnreadReason::TooLong(limit), throw_away(head, body, left).await)
+            let closes = !read_away(body).await && !is_multiplexed(head);
+            return Err(Unread::new(UnreadReason::TooLong(limit), closes));
         }
-        Ok(Ok(Kept::Enough)) => (UnreadReason::NotOneMessage, !is_multiplexed(head)),
+        Ok(Ok(Kept::Enough)) => UnreadReason::NotOneMessage,
         // What went wrong on the way is the sender's to know, not ours to tell.
-        Ok(Err(BrokeOff)) => (UnreadReason::BrokeOff, !is_multiplexed(head)),
-        Err(_) => (UnreadReason::TooLate(within), !is_multiplexed(head)),
+        Ok(Err(BrokeOff)) => UnreadReason::BrokeOff,
+        Err(_) => UnreadReason::TooLate(within),
     };
-    Err(Unread::new(reason, closes))
-}
-
-/// Takes the body of a request out of its connection that is refused by its head alone; returns whether the
-/// connection has to be closed all the same.
-#[cfg(feature = "mcp-http")]
-pub(crate) async fn turn_away<B: Body>(head: &Parts, body: B, within: Duration) -> bool {
-    // Whoever asks before sending a body need not send one that is refused.
-    if expects(head) { !is_multiplexed(head) } else { throw_away(head, body, within).await }
-}
-
-/// Reads what is left of a body, and keeps nothing; returns whether its connection has to be closed all the
-/// same.
-async fn throw_away<B: Body>(head: &Parts, body: B, within: Duration) -> bool {
-    // From HTTP/2 on, a body that is not read is in nobody's way.
-    if is_multiplexed(head) {
-        return false;
-    }
-    !matches!(background::timeout(within, reaches_its_end(body)).await, Ok(true))
-}
-
-/// Whether the sender waits to be asked for the body.
-fn expects(head: &Parts) -> bool {
-    head.headers.contains_key(EXPECT)
-}
-
-/// Whether the connection goes on whatever becomes of one body.
-fn is_multiplexed(head: &Parts) -> bool {
-    head.version > Version::HTTP_11
+    read_behind(body);
+    Err(Unread::new(reason, !is_multiplexed(head)))
 }
 
 /// How long the head says that the body is.
@@ -145,17 +114,4 @@ async fn keep<B: Body>(
 
 fn whole_piece(mut data: impl Buf) -> Bytes {
     data.copy_to_bytes(data.remaining())
-}
-
-async fn reaches_its_end<B: Body>(body: B) -> bool {
-    let mut body = pin!(body);
-    let mut seen: usize = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        seen = seen.saturating_add(frame.data_ref().map_or(0, Buf::remaining));
-        if seen > THROWN_AWAY {
-            return false;
-        }
-    }
-    true
 }

@@ -1,13 +1,15 @@
 //! What an answer says of the call: by its head, and by what comes after the head.
 
 #[cfg(feature = "mcp-http")]
+pub(crate) mod elsewhere;
+#[cfg(feature = "mcp-http")]
 pub(crate) mod reply;
 #[cfg(feature = "mcp-http")]
 mod scan;
 #[cfg(feature = "tonic")]
 pub(crate) mod trailers;
 
-use agenttrust::CallOutcome;
+use agenttrust::{CallOutcome, Permit};
 use http::HeaderMap;
 
 /// Decides the outcome of a call while its body passes by.
@@ -53,6 +55,15 @@ impl Judge {
             Self::Grpc(_) => false,
             _ => true,
         }
+    }
+
+    /// Reports the call whose answer has ended.
+    pub(crate) fn finish(self, permit: Permit) {
+        #[cfg(feature = "mcp-http")]
+        if let Self::JsonRpc(judge) = self {
+            return judge.finish(permit);
+        }
+        permit.finish_with(self.outcome());
     }
 
     pub(crate) fn outcome(self) -> CallOutcome {

@@ -1,10 +1,11 @@
 //! The outcome of a call by the answer of the server, plain or as server-sent events.
 
-use agenttrust::{CallOutcome, Outcome};
+use agenttrust::{CallOutcome, Outcome, Permit};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response};
 
 use super::Judge;
+use super::elsewhere::{OfCall, OfStream, no_reply};
 use super::scan::{Reply, Scan};
 
 /// Waits for the answer in a body.
@@ -14,6 +15,12 @@ pub(crate) struct ReplyJudge {
     events: Option<Line>,
     after_return: bool,
     said: Option<Reply>,
+    /// An event had an id, from which a client can go on.
+    resumes: bool,
+    /// Where the answer may come, if not here.
+    call: Option<OfCall>,
+    /// What is listened to: answers in it are those of calls whose own stream has ended.
+    stream: Option<OfStream>,
 }
 
 /// Where in a line of server-sent events we are.
@@ -23,6 +30,8 @@ enum Line {
     Field(usize),
     /// At the very beginning, where so many bytes of a byte-order mark were there.
     Mark(usize),
+    /// So many bytes of `id:` were there.
+    Id(usize),
     /// In the data of the event.
     Data,
     /// In another field, or in a comment.
@@ -30,15 +39,16 @@ enum Line {
 }
 
 const DATA: &[u8] = b"data:";
+const ID: &[u8] = b"id:";
 /// A stream may begin with it, and it is no part of its first line.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How to judge an answer: by what is in it, where that can be read, else by its status; and a good status
 /// is none of a call where nothing in the answer can speak of it.
-pub(crate) fn judge<B>(response: &Response<B>) -> Judge {
+pub(crate) fn judge<B>(response: &Response<B>, call: Option<OfCall>) -> Judge {
     let headers = response.headers();
     let media = media_type(headers).unwrap_or_default();
-    let events = media.eq_ignore_ascii_case("text/event-stream");
+    let events = is_of_events(headers);
     if !response.status().is_success() {
         Judge::Known(response.outcome())
     } else if !events && !media.eq_ignore_ascii_case("application/json") {
@@ -46,18 +56,31 @@ pub(crate) fn judge<B>(response: &Response<B>) -> Judge {
     } else if is_compressed(headers) {
         Judge::Known(response.outcome())
     } else {
-        Judge::JsonRpc(ReplyJudge::new(events.then_some(Line::Mark(0))))
+        let judge = ReplyJudge::new(events.then_some(Line::Mark(0)));
+        Judge::JsonRpc(ReplyJudge { call, ..judge })
     }
 }
 
-/// Whether the tool did anything, nobody knows.
-fn no_reply() -> CallOutcome {
-    CallOutcome::failure("NoReply")
+/// How to listen to an answer for those of other calls, where it is a stream that can be read.
+pub(crate) fn listening<B>(
+    response: &Response<B>,
+    stream: impl FnOnce() -> Option<OfStream>,
+) -> Option<Judge> {
+    let headers = response.headers();
+    let is_read =
+        response.status().is_success() && is_of_events(headers) && !is_compressed(headers);
+    let stream = is_read.then(stream)??;
+    Some(Judge::JsonRpc(ReplyJudge {
+        stream: Some(stream),
+        ..ReplyJudge::new(Some(Line::Mark(0)))
+    }))
 }
 
 impl ReplyJudge {
     fn new(events: Option<Line>) -> Self {
-        Self { scan: Scan::default(), events, after_return: false, said: None }
+        let (after_return, resumes, said) = (false, false, None);
+        let (call, stream) = (None, None);
+        Self { scan: Scan::default(), events, after_return, said, resumes, call, stream }
     }
 
     pub(crate) fn data(&mut self, data: &[u8]) -> bool {
@@ -70,12 +93,16 @@ impl ReplyJudge {
         self.said.is_some()
     }
 
-    pub(crate) fn outcome(self) -> CallOutcome {
-        match self.said.or_else(|| self.scan.reply()) {
-            Some(Reply::Success) => CallOutcome::Success,
-            Some(Reply::ToolError) => CallOutcome::failure("ToolError"),
-            Some(Reply::Error) => CallOutcome::failure("JsonRpcError"),
-            None => no_reply(),
+    pub(crate) fn outcome(&self) -> CallOutcome {
+        self.said.or_else(|| self.scan.reply()).map_or_else(no_reply, outcome_of)
+    }
+
+    /// Reports the call whose answer has ended.
+    pub(crate) fn finish(self, permit: Permit) {
+        let is_said = self.said.is_some() || self.scan.reply().is_some();
+        match self.call {
+            Some(call) if !is_said && self.events.is_some() => call.ended(permit, self.resumes),
+            _ => permit.finish_with(self.outcome()),
         }
     }
 
@@ -90,7 +117,7 @@ impl ReplyJudge {
                 Line::Field(0) | Line::Mark(0) => self.end_event(),
                 // Between two lines of data there is a line break, which is white space.
                 Line::Data => self.scan.push(b'\n'),
-                Line::Field(_) | Line::Mark(_) | Line::Other => {}
+                Line::Field(_) | Line::Id(_) | Line::Mark(_) | Line::Other => {}
             }
             return Line::Field(0);
         }
@@ -119,14 +146,39 @@ impl ReplyJudge {
                     Line::Field(place + 1)
                 }
             }
-            Line::Field(_) | Line::Mark(_) | Line::Other => Line::Other,
+            Line::Field(0) if ID.first() == Some(&byte) => Line::Id(1),
+            Line::Id(place) if ID.get(place) == Some(&byte) => {
+                self.resumes |= place + 1 == ID.len();
+                Line::Id(place + 1)
+            }
+            Line::Field(_) | Line::Id(_) | Line::Mark(_) | Line::Other => Line::Other,
         }
     }
 
     fn end_event(&mut self) {
         let scan = std::mem::take(&mut self.scan);
-        self.said = self.said.or_else(|| scan.reply());
+        match &self.stream {
+            Some(stream) => {
+                if let (Some(reply), Some(id)) = (scan.reply(), scan.id()) {
+                    stream.answered(&id, outcome_of(reply));
+                }
+            }
+            None => self.said = self.said.or_else(|| scan.reply()),
+        }
     }
+}
+
+fn outcome_of(reply: Reply) -> CallOutcome {
+    match reply {
+        Reply::Success => CallOutcome::Success,
+        Reply::ToolError => CallOutcome::failure("ToolError"),
+        Reply::Error => CallOutcome::failure("JsonRpcError"),
+    }
+}
+
+fn is_of_events(headers: &HeaderMap) -> bool {
+    let media = media_type(headers).unwrap_or_default();
+    media.eq_ignore_ascii_case("text/event-stream")
 }
 
 fn is_compressed(headers: &HeaderMap) -> bool {

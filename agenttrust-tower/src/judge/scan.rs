@@ -1,10 +1,14 @@
 //! Looking for the one thing in an answer that says how a call went, while it passes by: nothing is
-//! kept but where in the text we are.
+//! kept but where in the text we are, and the id of the request that it answers.
+
+use serde_json::Value;
 
 /// Deeper than this nobody looks.
 const DEEPEST: usize = 512;
 /// The longest of the keys and words that are looked for, and one more.
 const WORD: usize = 8;
+/// The longest id that is kept, as it is written.
+const ID: usize = 1_024;
 
 /// What an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub(super) struct Scan {
     top: Key,
     inner: Key,
     seen: Seen,
+    /// The value of `id` at the top, as it is written.
+    id: Vec<u8>,
     lost: bool,
 }
 
@@ -48,6 +54,7 @@ enum Mode {
 enum Key {
     #[default]
     Other,
+    Id,
     Method,
     Error,
     Result,
@@ -87,6 +94,9 @@ impl Word {
 
 impl Scan {
     pub(super) fn push(&mut self, byte: u8) {
+        if self.is_of_id(byte) && self.id.len() <= ID {
+            self.id.push(byte);
+        }
         match self.mode {
             Mode::Text { escaped: true } => {
                 self.word.push(byte);
@@ -122,6 +132,19 @@ impl Scan {
             (_, _, true, true) => Some(Reply::ToolError),
             (_, _, true, false) => Some(Reply::Success),
         }
+    }
+
+    /// The id of the request that the text answers; none where it is longer than any.
+    pub(super) fn id(&self) -> Option<Value> {
+        serde_json::from_slice(self.id.get(..self.id.len().min(ID))?).ok()
+    }
+
+    fn is_of_id(&self, byte: u8) -> bool {
+        let is_in_text = matches!(self.mode, Mode::Text { .. });
+        self.top == Key::Id
+            && self.open.len() == 1
+            && !self.key_next
+            && (is_in_text || byte == b'"' || byte == b'-' || byte.is_ascii_alphanumeric())
     }
 
     fn between(&mut self, byte: u8) {
@@ -161,7 +184,9 @@ impl Scan {
         match self.open.len() {
             1 => {
                 self.inner = Key::Other;
-                self.top = if self.word.is(b"method") {
+                self.top = if self.word.is(b"id") {
+                    Key::Id
+                } else if self.word.is(b"method") {
                     Key::Method
                 } else if self.word.is(b"error") {
                     Key::Error
@@ -201,7 +226,7 @@ impl Scan {
             Key::Method => self.seen.method = true,
             Key::Error => self.seen.error |= !null,
             Key::Result => self.seen.result = true,
-            Key::Other | Key::IsError => {}
+            Key::Other | Key::Id | Key::IsError => {}
         }
     }
 }
@@ -236,6 +261,24 @@ mod tests {
         ] {
             assert_eq!(reply(text), Some(said), "{text}");
         }
+    }
+
+    #[test]
+    fn id_is_the_one_at_the_top_however_it_is_written() {
+        for (text, id) in [
+            (r#"{"jsonrpc":"2.0","id":1,"result":{"id":2}}"#, "1"),
+            (r#"{"result":{"id":2},"id" : "a\"\u0062" ,"jsonrpc":"2.0"}"#, r#""a\"b""#),
+            (r#"{"id":-7}"#, "-7"),
+            (r#"{"id":[1],"result":{}}"#, ""),
+            (r#"{"params":{"id":1}}"#, ""),
+        ] {
+            let mut scan = Scan::default();
+            text.bytes().for_each(|byte| scan.push(byte));
+            assert_eq!(scan.id().map(|id| id.to_string()).unwrap_or_default(), id, "{text}");
+        }
+        let mut scan = Scan::default();
+        format!("{{\"id\":\"{}\"}}", "x".repeat(ID)).bytes().for_each(|byte| scan.push(byte));
+        assert_eq!(scan.id(), None);
     }
 
     #[test]

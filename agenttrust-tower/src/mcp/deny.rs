@@ -11,14 +11,17 @@ use super::message::Message;
 use super::rpc::{INTERNAL_ERROR, INVALID_REQUEST, answer};
 use crate::http::finish::{finish, hand_over};
 use crate::http::{FollowBody, HttpContext, MakeBody, StringBody};
+use crate::judge::elsewhere::{Elsewhere, OfCall};
 use crate::judge::reply::judge;
 use crate::{Denial, DenyWith};
 
 /// Answers a denied call of a tool with a result that the model can read, and whatever else is denied with
 /// an error of JSON-RPC: see [`mcp`](crate::mcp).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct McpDeny<M = StringBody> {
     pub(super) body: M,
+    /// Calls that may be answered on another stream than their own.
+    pub(super) elsewhere: Elsewhere,
 }
 
 /// What an answer needs of its request.
@@ -28,6 +31,8 @@ pub struct McpContext {
     /// Whether the client waits for what a tool says, and reads a result as that.
     tool: bool,
     result_types: bool,
+    /// Where its answer may come as well.
+    call: Option<OfCall>,
     asked: HttpContext,
 }
 
@@ -46,7 +51,8 @@ where
             _ => (Value::Null, false),
         };
         let result_types = headers::are_modern(request.headers());
-        McpContext { id, tool, result_types, asked: HttpContext::from_request(request) }
+        let call = self.elsewhere.call(request.headers(), &id);
+        McpContext { id, tool, result_types, call, asked: HttpContext::from_request(request) }
     }
 
     fn deny(&self, denial: Denial, context: McpContext) -> Result<Response<B>, Err> {
@@ -73,7 +79,7 @@ where
         permit: Permit,
         context: McpContext,
     ) -> Result<Response<B>, Err> {
-        finish(result, permit, context.asked, judge)
+        finish(result, permit, context.asked, |response| judge(response, context.call))
     }
 }
 

@@ -4,13 +4,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::rpc::Rejection;
 use crate::future::once;
-use crate::http::MakeBody;
+use crate::http::{FollowBody, Following, MakeBody};
+use crate::judge::elsewhere::Elsewhere;
+use crate::judge::reply::listening;
 use crate::stage::{Decided, Stage};
 
 pin_project! {
@@ -35,7 +37,27 @@ pin_project! {
     enum State<G, F> {
         Refused { rejection: Option<Rejection> },
         Reading { stage: G },
-        Calling { #[pin] future: F },
+        Calling { #[pin] future: F, listening: Option<Listening> },
+    }
+}
+
+/// What is needed to listen to a stream of the server for the answers of calls whose own stream has ended.
+#[derive(Clone, Debug)]
+pub(super) struct Listening {
+    elsewhere: Elsewhere,
+    headers: HeaderMap,
+}
+
+impl Listening {
+    pub(super) fn of(elsewhere: &Elsewhere, headers: &HeaderMap) -> Self {
+        Self { elsewhere: elsewhere.clone(), headers: headers.clone() }
+    }
+
+    fn follow<R: FollowBody>(self, response: Response<R>) -> Response<R> {
+        match listening(&response, || self.elsewhere.stream(&self.headers)) {
+            Some(judge) => response.map(|body| body.follow(Following::listening(judge))),
+            None => response,
+        }
     }
 }
 
@@ -44,8 +66,8 @@ impl<S: Service<Request<B>>, B, M> McpHttpFuture<S, B, M> {
         Self { body, state: State::Reading { stage } }
     }
 
-    pub(super) fn calling(future: S::Future, body: M) -> Self {
-        Self { body, state: State::Calling { future } }
+    pub(super) fn calling(future: S::Future, listening: Option<Listening>, body: M) -> Self {
+        Self { body, state: State::Calling { future, listening } }
     }
 }
 
@@ -53,6 +75,7 @@ impl<S, B, M, R> Future for McpHttpFuture<S, B, M>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
     M: MakeBody<R>,
+    R: FollowBody,
 {
     type Output = Result<Response<R>, S::Error>;
 
@@ -68,14 +91,20 @@ where
                 StateProj::Reading { stage } => {
                     let next = match ready!(stage.poll_decided::<Request<B>>(cx)) {
                         Decided::Call { mut service, answer: request } => {
-                            State::Calling { future: service.call(request) }
+                            State::Calling { future: service.call(request), listening: None }
                         }
                         Decided::Refuse(rejection) => State::Refused { rejection: Some(rejection) },
                         Decided::Unready { error, .. } => return Poll::Ready(Err(error)),
                     };
                     this.state.set(next);
                 }
-                StateProj::Calling { future } => return future.poll(cx),
+                StateProj::Calling { future, listening } => {
+                    let response = ready!(future.poll(cx))?;
+                    return Poll::Ready(Ok(match listening.take() {
+                        Some(listening) => listening.follow(response),
+                        None => response,
+                    }));
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// What a text is.
 #[derive(Debug, PartialEq)]
@@ -42,6 +42,81 @@ pub fn parse(text: &[u8], most: usize) -> Result<Text, serde_json::Error> {
         Some(b'{') => serde_json::from_slice(text).map(Text::Object),
         Some(b'[') => Ok(Text::List),
         _ => Ok(Text::Bare),
+    }
+}
+
+/// Returns whether every number in a JSON text is the same one once it is read and written anew: a whole one of more than 64
+/// bits is not, and neither is another of more digits than a double keeps.
+pub(super) fn keeps_numbers(text: &[u8]) -> bool {
+    let mut rest = text;
+    loop {
+        match rest {
+            [b'"', behind @ ..] => rest = behind_string(behind),
+            [b'-' | b'0'..=b'9', ..] => {
+                let of_number =
+                    |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let length = rest.iter().take_while(of_number).count();
+                let (number, behind) = rest.split_at_checked(length).unwrap_or_default();
+                if !is_kept(number) {
+                    return false;
+                }
+                rest = behind;
+            }
+            [_, behind @ ..] => rest = behind,
+            [] => return true,
+        }
+    }
+}
+
+/// What comes behind a string, of which the first quotation mark was read.
+fn behind_string(mut text: &[u8]) -> &[u8] {
+    loop {
+        match text {
+            [b'\\', _, rest @ ..] => text = rest,
+            [b'"', rest @ ..] => return rest,
+            [_, rest @ ..] => text = rest,
+            [] => return text,
+        }
+    }
+}
+
+fn is_kept(number: &[u8]) -> bool {
+    let text = std::str::from_utf8(number).unwrap_or_default();
+    if !text.contains(['.', 'e', 'E']) {
+        return text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+    }
+    let anew = serde_json::from_slice::<Number>(number).map(|number| number.to_string());
+    anew.is_ok_and(|anew| Decimal::of(text) == Decimal::of(&anew))
+}
+
+/// What a number comes to: its digits without zeros around them, and the power of ten of the last one.
+#[derive(PartialEq)]
+struct Decimal {
+    is_negative: bool,
+    digits: String,
+    exponent: i64,
+}
+
+impl Decimal {
+    fn of(number: &str) -> Self {
+        let (is_negative, number) = match number.strip_prefix('-') {
+            Some(number) => (true, number),
+            None => (false, number),
+        };
+        let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all = [whole, fraction].concat();
+        let digits = all.trim_end_matches('0');
+        let zeros = all.len() - digits.len();
+        let digits = digits.trim_start_matches('0').to_owned();
+        let shift = i64::try_from(zeros).unwrap_or(i64::MAX)
+            - i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+        // Zero is zero, whatever it is multiplied by.
+        let exponent = match digits.is_empty() {
+            true => 0,
+            false => exponent.parse().unwrap_or(i64::MAX).saturating_add(shift),
+        };
+        Self { is_negative, digits, exponent }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::headers::{self, is_modern};
 use super::json::{self, Text};
-use super::kind::Kind;
+use super::kind::{self, Kind};
 use super::params::{self, ParamHeaders};
 use super::rpc::{
     HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, Rejection,
@@ -35,16 +35,17 @@ pub struct JsonRpc {
 }
 
 impl JsonRpc {
-    /// Reads a message of at most `most` values, nested ones counted.
+    /// Reads a message of at most `most` values, nested ones counted. `params` that are null are as absent; a number that
+    /// would be another one when it is [written anew](Self::write) is refused.
     ///
     /// # Errors
     ///
     /// Returns why it is none, with the id of the request where that could be read.
     pub fn read(text: &[u8], most: usize) -> Result<Self, Rejection> {
-        let text = json::parse(text, most).map_err(|error| {
+        let parsed = json::parse(text, most).map_err(|error| {
             Rejection::new(PARSE_ERROR, format!("the message is not one JSON text: {error}"))
         })?;
-        let members = match text {
+        let mut members = match parsed {
             Text::Object(members) => members,
             Text::List => {
                 return Err(invalid("batches are not accepted; send each message by itself"));
@@ -55,8 +56,16 @@ impl JsonRpc {
                 return Err(invalid(message).status(StatusCode::PAYLOAD_TOO_LARGE));
             }
         };
-        let id = members.get("id").map(id).transpose()?.cloned();
-        let kind = classify(&members).map_err(|rejection| rejection.id(id.unwrap_or_default()))?;
+        let id = members.get("id").map(id).transpose()?.cloned().unwrap_or_default();
+        if !json::keeps_numbers(text) {
+            let message = "a number in the message has more digits than are kept on the way: a whole one has at most 64 \
+                           bits, another one the digits of a double; send it as text";
+            return Err(Rejection::new(INVALID_PARAMS, message).id(id));
+        }
+        if members.get("params").is_some_and(Value::is_null) {
+            members.remove("params");
+        }
+        let kind = classify(&members).map_err(|rejection| rejection.id(id))?;
         Ok(Self { members, kind })
     }
 
@@ -105,6 +114,18 @@ impl JsonRpc {
     #[must_use]
     pub fn meta(&self, member: &str) -> Option<&Value> {
         self.params()?.get("_meta")?.get(member)
+    }
+
+    /// Leaves of `params._meta` of a call that can be guarded what MCP has servers go by, and what is `bound`: that is part
+    /// of the call's input. The rest is not looked at when the call is checked.
+    pub fn keep_meta(&mut self, bound: &[String]) {
+        if self.kind.is_none() {
+            return;
+        }
+        let meta = self.params_mut().and_then(|params| params.get_mut("_meta")?.as_object_mut());
+        if let Some(meta) = meta {
+            meta.retain(|name, _| kind::is_of_mcp(name) || bound.contains(name));
+        }
     }
 
     /// Returns the version of MCP that the message says it is of (2026-07-28 and later).
@@ -293,7 +314,7 @@ fn see_name(kind: Kind, params: Option<&Map<String, Value>>) -> Result<(), Rejec
     if name.chars().any(char::is_control) {
         return bad("holds a control character");
     }
-    for member in ["arguments", "inputResponses"] {
+    for member in ["arguments", "inputResponses", "_meta"] {
         let given = params.and_then(|params| params.get(member));
         if given.is_some_and(|given| !given.is_object() && !given.is_null()) {
             let message = format!("params.{member} is an object");

@@ -74,14 +74,19 @@ impl Kind {
 
     /// Returns what is given, as everywhere that a call of MCP is read: an object, in an array with the
     /// answers of a repeated call and with whatever else there is, where there is any. All of `params` but
-    /// `_meta`, and but the name of a tool.
+    /// what MCP says of `_meta`, and but the name of a tool.
     #[must_use]
     pub fn input(self, params: Option<Value>) -> Value {
         let mut rest = match params {
             Some(Value::Object(params)) => params,
             _ => Map::new(),
         };
-        rest.remove("_meta");
+        if let Some(Value::Object(mut meta)) = rest.remove("_meta") {
+            meta.retain(|name, _| !is_of_mcp(name));
+            if !meta.is_empty() {
+                rest.insert("_meta".to_owned(), Value::Object(meta));
+            }
+        }
         let given = match self {
             Self::Tool => {
                 rest.remove("name");
@@ -116,4 +121,11 @@ impl Kind {
 fn object(rest: &mut Map<String, Value>, member: &str) -> Value {
     let given = rest.remove(member).filter(|given| !given.is_null());
     given.unwrap_or_else(|| Value::Object(Map::new()))
+}
+
+/// Whether MCP has servers go by a member of `_meta`: where to tell of progress, in which trace a call is, and what the
+/// client is and can do.
+pub(super) fn is_of_mcp(name: &str) -> bool {
+    matches!(name, "progressToken" | "traceparent" | "tracestate" | "baggage")
+        || name.starts_with("io.modelcontextprotocol/")
 }

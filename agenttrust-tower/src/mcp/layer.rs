@@ -40,10 +40,12 @@ pub struct McpHttpLayer<M = StringBody> {
 impl McpHttpLayer {
     /// Guards `tools/call` and `tasks/update`; bodies of up to 1 MiB, which come within 30 seconds.
     pub fn new(guard: AgentTrustGuard) -> Self {
-        let guard =
-            GuardLayer::new(guard).extract(McpExtract::default()).deny_with(McpDeny::default());
+        let deny = McpDeny::default();
+        let elsewhere = deny.elsewhere.clone();
+        let guard = GuardLayer::new(guard).extract(McpExtract::default()).deny_with(deny);
         let bounds = Bounds { limit: 1024 * 1024, within: Duration::from_secs(30) };
-        let intake = Intake { bounds, scope: Scope::default(), schemas: Schemas::default() };
+        let (scope, schemas, meta) = (Scope::default(), Schemas::default(), Arc::default());
+        let intake = Intake { bounds, scope, schemas, meta, elsewhere };
         Self { guard, intake, body: StringBody }
     }
 }
@@ -104,6 +106,15 @@ impl<M> McpHttpLayer<M> {
         self
     }
 
+    /// Members of `_meta` that the server goes by beside those of MCP itself: they are handed on, and are part of what an
+    /// approval is bound to. Without this, they are left out of guarded calls: see [`mcp`](crate::mcp#what-the-server-gets).
+    ///
+    /// Name none that changes with every call, such as an id: each call would be another one.
+    pub fn bind_meta<T: Into<String>>(mut self, members: impl IntoIterator<Item = T>) -> Self {
+        self.intake.meta = members.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// How long a message may be, in bytes. It may hold one JSON value for every 16 of them, and 1,024 in
     /// any case, nested ones counted.
     ///
@@ -145,7 +156,8 @@ impl<M> McpHttpLayer<M> {
     /// Makes the bodies of refusals and denials with `make`, for body types that are not
     /// `From<String>`.
     pub fn body_with<F: Clone>(self, make: F) -> McpHttpLayer<F> {
-        let guard = self.guard.deny_with(McpDeny { body: make.clone() });
+        let elsewhere = self.intake.elsewhere.clone();
+        let guard = self.guard.deny_with(McpDeny { body: make.clone(), elsewhere });
         McpHttpLayer { guard, intake: self.intake, body: make }
     }
 

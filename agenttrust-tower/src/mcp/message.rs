@@ -42,7 +42,7 @@ pub struct Call {
     pub name: String,
     /// Whether the client waits for a task and not for what the tool says (MCP 2025-11-25).
     pub as_task: bool,
-    /// All of `params` but `_meta`, and but the name of a tool: see [`Kind::input`].
+    /// All of `params` but what MCP says of `_meta`, and but the name of a tool: see [`Kind::input`].
     pub input: Value,
     /// The id of the request.
     pub id: Value,
@@ -95,20 +95,29 @@ impl fmt::Debug for Schemas {
     }
 }
 
-/// Reads one message; returns it written anew, with what it is.
-///
-/// `most` is how many values there may be.
-pub(super) fn parse(
-    text: &[u8],
-    most: usize,
-    headers: &HeaderMap,
-    scope: Scope,
-    schemas: &Schemas,
-) -> Result<(Vec<u8>, Message), Rejection> {
-    let message = JsonRpc::read(text, most)?;
-    message.agree(headers)?;
-    message.agree_on_params(headers, schemas.of(&message).as_ref())?;
-    let anew = message.write()?;
-    let call = Call::of(message, scope)?;
-    Ok((anew, call.map_or(Message::Pass, Message::Guard)))
+/// What is looked at in a message, and how much of it there may be.
+pub(super) struct Reading<'a> {
+    /// How many values.
+    pub(super) most: usize,
+    pub(super) scope: Scope,
+    pub(super) schemas: &'a Schemas,
+    /// The members of `_meta` that go on and are bound.
+    pub(super) meta: &'a [String],
+}
+
+impl Reading<'_> {
+    /// Reads one message; returns it written anew, with what it is.
+    pub(super) fn parse(
+        &self,
+        text: &[u8],
+        headers: &HeaderMap,
+    ) -> Result<(Vec<u8>, Message), Rejection> {
+        let mut message = JsonRpc::read(text, self.most)?;
+        message.agree(headers)?;
+        message.agree_on_params(headers, self.schemas.of(&message).as_ref())?;
+        message.keep_meta(self.meta);
+        let anew = message.write()?;
+        let call = Call::of(message, self.scope)?;
+        Ok((anew, call.map_or(Message::Pass, Message::Guard)))
+    }
 }

@@ -37,7 +37,7 @@
 //! | `GET`, `DELETE`, `HEAD`, `OPTIONS` | passes: the server's own stream, the end of a session; with a body, refused |
 //! | any other method of HTTP | refused |
 //!
-//! The input, which an approval is bound to, is all of `params` but `name` and `_meta`; of an update it is
+//! The input, which an approval is bound to, is all of `params` but `name` and what MCP says of `_meta`; of an update it is
 //! `{"taskId": .., "inputResponses": {..}}`. It is not the path and not the session: give each server a
 //! layer of its own, and a name.
 //!
@@ -54,8 +54,15 @@
 //! # What the server gets
 //!
 //! The message, written anew from what was read: JSON in UTF-8, as `application/json` where the client
-//! said so (another media type or character set is refused). So numbers that `serde_json` keeps as doubles
-//! arrive as those doubles. Gone are the headers that were true of the body before it (`Content-Encoding`,
+//! said so (another media type or character set is refused). A number that would be another one then is refused: a whole
+//! one of more than 64 bits, and another one of more digits than a double keeps. `params` that are null are left out.
+//!
+//! Of `_meta`, a guarded call takes along what MCP has servers go by, and that is **not** part of what an approval is bound
+//! to: `progressToken`, the trace (`traceparent`, `tracestate`, `baggage`) and `io.modelcontextprotocol/…`. Everything else
+//! in it is left out, since nothing that was not checked is to steer a tool; what a server needs of it, name with
+//! [`bind_meta`](McpHttpLayer::bind_meta): it is handed on and bound. Messages that are not guarded keep theirs.
+//!
+//! Gone are the headers that were true of the body before it (`Content-Encoding`,
 //! `Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, `Trailer`, `Transfer-Encoding`, `Expect`), and
 //! `Upgrade`: a connection that becomes something else is one that nobody looks into.
 //!
@@ -68,14 +75,17 @@
 //! refused is a JSON-RPC error, with a status of 400 (413 for a body over the limit, 408 for one that does not come,
 //! 415 for one that is compressed or something else than JSON in UTF-8, 405 for another method). The
 //! connection can be used again afterwards, unless the answer says `Connection: close`: where a body did
-//! not come, or is more than 16 MiB over the limit, or was announced with `Expect: 100-continue` and not
-//! wanted.
+//! not come, or more of it than [`HttpDeny`](crate::http::HttpDeny) says is read away, or it was announced with
+//! `Expect: 100-continue` and not wanted.
 //!
 //! # The outcome
 //!
 //! By what the server answers, as plain JSON or as server-sent events: `isError: true` is a failure of
 //! the type `ToolError`, an error one of `JsonRpcError`. Reported when the answer is there, when the
-//! body ends without one (`NoReply`), or when it is dropped (`Cancelled`). A status of success with neither
+//! body ends without one (`NoReply`), or when it is dropped (`Cancelled`). In a session (`Mcp-Session-Id`), a server may
+//! close the stream of a call and answer on the one that its client listens to, or goes on from an event with: where the
+//! stream that ended had an event with an id, or another one of the session is listened to, the answer is waited for
+//! there, until nothing of the session was listened to for 5 minutes. A status of success with neither
 //! JSON nor events (202, 204) is no answer to a call: `NoReply` too. Nothing of the answer is kept, however
 //! long it is. An answer that is compressed is judged by its status.
 //!
@@ -89,6 +99,9 @@
 //! - **`Mcp-Param-*` without a schema** are compared with all arguments and not with theirs, and one that is
 //!   missing is not missed. Before you route by them behind the layer, tell it the schemas:
 //!   [`param_headers`](McpHttpLayer::param_headers).
+//! - **A call that waits for its approval says nothing meanwhile**
+//!   ([`on_elevation`](McpHttpLayer::on_elevation)), and clients give up on one that is silent, many of them after 60
+//!   seconds: wait for less, or fail at once and have the call made again. The Guardian's own proxy sends progress.
 //! - **Streamable HTTP only.** With HTTP+SSE of 2024-11-05 a server answers in another stream than the one
 //!   that the call was sent in: calls are checked, but clients of that do not read a denial, and the
 //!   outcome is that there was no answer.

@@ -10,17 +10,18 @@ use http::{Method, StatusCode};
 use http_body::Body;
 
 use super::rpc::{INVALID_REQUEST, PARSE_ERROR, Rejection};
-use crate::intake::{Bounds, take_in, turn_away};
+use crate::intake::rest::ends_with;
+use crate::intake::{Bounds, take_in};
 use crate::{Unread, UnreadReason};
 
 /// The whole body.
-pub(super) async fn read_body<B: Body>(
-    head: &Parts,
-    body: B,
-    bounds: Bounds,
-) -> Result<Bytes, Rejection> {
+pub(super) async fn read_body<B>(head: &Parts, body: B, bounds: Bounds) -> Result<Bytes, Rejection>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
     if let Err(rejection) = acceptable(head) {
-        let closes = turn_away(head, body, bounds.within).await;
+        let closes = ends_with(head, Box::pin(body)).await;
         return Err(Rejection { closes, ..rejection });
     }
     let limit = if head.method == Method::POST { bounds.limit } else { 0 };

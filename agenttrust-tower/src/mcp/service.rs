@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,13 +14,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::future::McpHttpFuture;
-use super::message::{self, Message, Schemas, Scope};
+use super::future::{Listening, McpHttpFuture};
+use super::message::{Message, Reading, Schemas, Scope};
 use super::read;
 use super::rpc::Rejection;
 use crate::asking::ask;
-use crate::http::MakeBody;
+use crate::http::{FollowBody, MakeBody};
 use crate::intake::Bounds;
+use crate::judge::elsewhere::Elsewhere;
 use crate::stage::Stage;
 
 /// How messages are taken in.
@@ -28,6 +30,10 @@ pub(super) struct Intake {
     pub(super) bounds: Bounds,
     pub(super) scope: Scope,
     pub(super) schemas: Schemas,
+    /// The members of `_meta` that go on and are bound.
+    pub(super) meta: Arc<[String]>,
+    /// Calls that may be answered on another stream than their own.
+    pub(super) elsewhere: Elsewhere,
 }
 
 impl Intake {
@@ -65,6 +71,7 @@ impl<S, M, B, R> Service<Request<B>> for McpHttp<S, M>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
     M: MakeBody<R> + Clone,
+    R: FollowBody,
     B: Body + From<Bytes> + Send + 'static,
     B::Data: Send,
 {
@@ -80,7 +87,10 @@ where
         if is_bare(&request) {
             request.headers_mut().remove(UPGRADE);
             request.extensions_mut().insert(Message::Pass);
-            return McpHttpFuture::calling(self.inner.call(request), self.body.clone());
+            let listening = (*request.method() == Method::GET)
+                .then(|| Listening::of(&self.intake.elsewhere, request.headers()));
+            let future = self.inner.call(request);
+            return McpHttpFuture::calling(future, listening, self.body.clone());
         }
         // The service that was polled ready goes with the call; its clone need not be ready.
         let fresh = self.inner.clone();
@@ -100,14 +110,16 @@ fn is_bare<B: Body>(request: &Request<B>) -> bool {
 /// The request with the message that was read from it, and nothing else in its body.
 async fn taken_in<B>(request: Request<B>, intake: Intake) -> Result<Request<B>, Rejection>
 where
-    B: Body + From<Bytes>,
+    B: Body + From<Bytes> + Send + 'static,
+    B::Data: Send,
 {
     let (mut head, body) = request.into_parts();
     let text = read::read_body(&head, body, intake.bounds).await?;
     let (text, message) = match head.method {
         Method::POST => {
-            let Intake { scope, schemas, .. } = &intake;
-            message::parse(&text, intake.most_values(), &head.headers, *scope, schemas)?
+            let Intake { scope, schemas, meta, .. } = &intake;
+            let reading = Reading { most: intake.most_values(), scope: *scope, schemas, meta };
+            reading.parse(&text, &head.headers)?
         }
         _ => (Vec::new(), Message::Pass),
     };

@@ -37,7 +37,7 @@ pub struct AccessOptions {
     /// The agent that acts for a subject that is not an agent; by default the one of the key.
     pub agent_id: Option<String>,
     /// A name for this: asked again under it, an evaluation is decided once (for a minute), and a request for access opens
-    /// no second approval. Made up by default.
+    /// no second approval (as long as it is among the newest 1,000 of the API key). Made up by default.
     pub idempotency_key: Option<String>,
 }
 

@@ -147,8 +147,9 @@ impl AgentTrustClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`Validation`](AgentTrustError::Validation) when the base URL is no `http` or `https` address,
-    /// or the key or a default header holds what no header can carry.
+    /// [`Validation`](AgentTrustError::Validation) when the base URL is no `http` or `https` address, or begins
+    /// with `https` on a machine without certificates of authorities, or the key or a default header holds what no
+    /// header can carry.
     pub fn build(self) -> Result<AgentTrustClient> {
         let base_url = self.base_url.filter(|url| !url.is_empty());
         let base_url = checked_url(base_url.as_deref().unwrap_or(DEFAULT_URL))?;
@@ -156,7 +157,7 @@ impl AgentTrustClientBuilder {
         let default_headers = headers_of(self.default_headers)?;
         let transport = match self.transport {
             Some(transport) => transport,
-            None => default_transport(self.system_proxy)?,
+            None => default_transport(&base_url, self.system_proxy)?,
         };
         Ok(AgentTrustClient {
             inner: Arc::new(Inner {
@@ -175,13 +176,14 @@ impl AgentTrustClientBuilder {
 }
 
 #[cfg(feature = "reqwest")]
-#[expect(clippy::unnecessary_wraps, reason = "without the `reqwest` feature there is no default")]
-fn default_transport(system_proxy: bool) -> Result<Transport> {
-    Ok(transport::boxed(transport::pool::PooledHttp::new(system_proxy)))
+fn default_transport(base_url: &str, system_proxy: bool) -> Result<Transport> {
+    let uri = base_url.parse().map_err(|_| AgentTrustError::invalid("the base URL is no URL"))?;
+    let http = transport::pool::PooledHttp::new(&uri, system_proxy);
+    Ok(transport::boxed(http.map_err(AgentTrustError::invalid)?))
 }
 
 #[cfg(not(feature = "reqwest"))]
-fn default_transport(_: bool) -> Result<Transport> {
+fn default_transport(_: &str, _: bool) -> Result<Transport> {
     Err(AgentTrustError::invalid(
         "this client has no transport; enable the `reqwest` feature or give one with `service(..)`",
     ))

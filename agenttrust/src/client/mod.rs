@@ -21,6 +21,7 @@ mod issued;
 mod json_rpc;
 mod keys;
 mod mcp;
+mod moved;
 mod path;
 mod pieces;
 mod policies;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::credentials::{AgentCredentials, DpopChallenge, Proven};
-use super::{AgentTrustClient, Page, json_rpc};
+use super::{AgentTrustClient, Page, json_rpc, moved};
 use crate::background;
 use crate::error::{AgentTrustError, Result};
 use crate::model::{Timestamp, headers};
@@ -138,7 +138,8 @@ impl Call<'_> {
         let limit = self.timeout;
         background::timeout(limit, async {
             match self.attempt(body.clone()).await {
-                // A kept-alive connection may break just as it is used again; a fresh one will not.
+                // A kept-alive connection may break just as it is used again, and those beside it with it; the
+                // transport takes a fresh one now.
                 Err(first) if self.repeatable && first.broke() => match self.attempt(body).await {
                     // The first one may have been acted upon, which a gateway that is gone by now does
                     // not undo.
@@ -247,8 +248,11 @@ impl Call<'_> {
         }
         let body = read_to_limit(body, ANSWER_LIMIT).await?;
         let signed = head.headers.contains_key(headers::GUARDIAN);
-        let error = AgentTrustError::from_answer(head.status.as_u16(), &body, signed);
-        let error = error.with_hint(self.hint(head.status, signed));
+        let asked = (inner.base_url.as_str(), self.path.as_str());
+        let error = moved::error(asked, head.status, &head.headers).unwrap_or_else(|| {
+            AgentTrustError::from_answer(head.status.as_u16(), &body, signed)
+                .with_hint(self.hint(head.status, signed))
+        });
         let too_much = matches!(error.status(), Some(429 | 503));
         let retry_after = too_much.then(|| seconds(&head.headers)).flatten().filter(|_| signed);
         let challenge = DpopChallenge::of(head.status, &head.headers);

@@ -141,7 +141,7 @@ impl Check {
             };
         }
         match error {
-            AgentTrustError::Network(error) if error.is_misdirected() => {
+            AgentTrustError::Network(error) if error.is_of_this_side() => {
                 Err(self.unavailable(guard, error.to_string()))
             }
             AgentTrustError::Network(error) => {
@@ -254,6 +254,8 @@ async fn admission(
 /// Tells the breaker what became of a question without a decision.
 fn note(guard: &AgentTrustGuard, admission: Admission, error: &AgentTrustError) {
     match error {
+        // It says nothing of the Guardian.
+        AgentTrustError::Network(error) if error.kind() == TransportErrorKind::Exhausted => {}
         AgentTrustError::Network(error) => {
             guard.shared.breaker.missed(admission, Miss::from_error(error))
         }

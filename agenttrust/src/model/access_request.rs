@@ -147,7 +147,7 @@ pub struct AccessTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub links: Option<AccessTaskLinks>,
-    /// What people may be shown.
+    /// What people may be shown: `description` says why it was denied or cancelled, where that was said.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub display: Map<String, Value>,
@@ -214,7 +214,7 @@ impl AccessResult {
     }
 }
 
-/// Why a request for access is cancelled.
+/// Why a request for access is cancelled: approver and requester are told. Both together have at most 500 characters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]

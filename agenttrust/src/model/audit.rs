@@ -81,6 +81,10 @@ wire_words! {
         Reached = "reached",
         /// Its rows up to this one were let go.
         Cut = "cut",
+        /// A Guardian saw that it was not what it had written up to this row.
+        Broken = "broken",
+        /// An operator accepted its rows up to this one as they are.
+        Accepted = "accepted",
     }
     default = Unknown;
 }
@@ -95,6 +99,9 @@ pub struct AuditCheckpoint {
     /// Which log.
     #[serde(default)]
     pub log: String,
+    /// The identity of that log; `None` in a checkpoint of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_id: Option<String>,
     /// What it says of that.
     #[serde(default)]
     pub says: AuditCheckpointSays,
@@ -170,6 +177,9 @@ pub struct AuditLogVerification {
     /// The row up to which it was let go.
     #[serde(default)]
     pub cut: Option<u64>,
+    /// The row up to which an operator accepted it as it is; row 0 where none was wrong.
+    #[serde(default)]
+    pub accepted: Option<u64>,
     /// The newest row that a checkpoint vouches for.
     #[serde(default)]
     pub signed: Option<u64>,

@@ -15,7 +15,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct TransportError {
     kind: TransportErrorKind,
     source: Arc<dyn StdError + Send + Sync>,
-    /// What is wrong with where the client was sent, and what to write instead.
+    /// What is wrong on this side, and what to do instead.
     advice: Option<String>,
 }
 
@@ -29,6 +29,9 @@ pub enum TransportErrorKind {
     Timeout,
     /// The connection was made and then broke, or the answer could not be read to its end.
     Broken,
+    /// This process, or its machine, may open no more files, so that nothing was sent. It says nothing of
+    /// the Guardian: a guard that fails open does not open for it.
+    Exhausted,
 }
 
 impl TransportError {
@@ -73,15 +76,15 @@ impl TransportError {
         Self { kind: self.kind, source: Arc::clone(&self.source), advice: self.advice.clone() }
     }
 
-    /// The same, where it is known what is wrong with the address.
+    /// The same, where it is known what is wrong on this side.
     #[cfg(feature = "reqwest")]
     pub(super) fn with_advice(self, advice: String) -> Self {
         Self { advice: Some(advice), ..self }
     }
 
-    /// Whether the address itself is wrong, so that asking again does not help.
-    pub(crate) fn is_misdirected(&self) -> bool {
-        self.advice.is_some()
+    /// Whether something is wrong on this side, which asking again does not mend.
+    pub(crate) fn is_of_this_side(&self) -> bool {
+        self.advice.is_some() || self.kind == TransportErrorKind::Exhausted
     }
 }
 
@@ -93,7 +96,11 @@ fn kind_of(error: &(dyn StdError + 'static)) -> Option<TransportErrorKind> {
     if error.is::<Elapsed>() {
         return Some(TransportErrorKind::Timeout);
     }
-    match error.downcast_ref::<io::Error>()?.kind() {
+    let error = error.downcast_ref::<io::Error>()?;
+    if is_exhausted(error) {
+        return Some(TransportErrorKind::Exhausted);
+    }
+    match error.kind() {
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::NotConnected
         | io::ErrorKind::AddrNotAvailable
@@ -112,6 +119,7 @@ fn kind_of_reqwest(error: &reqwest::Error) -> TransportErrorKind {
     match (error.is_connect(), error.is_timeout()) {
         // To reqwest the TLS handshake is part of connecting. By then the host has answered.
         (true, _) if broke_in_handshake(error) => TransportErrorKind::Broken,
+        (true, _) if any_cause(error, is_exhausted) => TransportErrorKind::Exhausted,
         (true, _) => TransportErrorKind::Connect,
         (false, true) => TransportErrorKind::Timeout,
         (false, false) => TransportErrorKind::Broken,
@@ -120,20 +128,26 @@ fn kind_of_reqwest(error: &reqwest::Error) -> TransportErrorKind {
 
 #[cfg(feature = "reqwest")]
 fn broke_in_handshake(error: &reqwest::Error) -> bool {
+    any_cause(error, |io| {
+        matches!(
+            io.kind(),
+            io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::WriteZero
+        )
+    })
+}
+
+/// Whether one of the operating system's errors that led to this one is such.
+#[cfg(feature = "reqwest")]
+fn any_cause(error: &reqwest::Error, is_such: impl Fn(&io::Error) -> bool) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(error) = cause {
         let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| {
-            matches!(
-                io.kind(),
-                io::ErrorKind::UnexpectedEof
-                    | io::ErrorKind::InvalidData
-                    | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::WriteZero
-            )
-        }) {
+        if io.is_some_and(&is_such) {
             return true;
         }
         // An `io::Error` around another one leaves it out of its sources.
@@ -142,6 +156,28 @@ fn broke_in_handshake(error: &reqwest::Error) -> bool {
             Some(inside) => Some(inside as &(dyn StdError + 'static)),
             None => error.source(),
         };
+    }
+    false
+}
+
+/// Whether it says that no more files may be opened, by this process (EMFILE) or on this machine (ENFILE).
+fn is_exhausted(error: &io::Error) -> bool {
+    let numbers: &[i32] = match cfg!(windows) {
+        true => &[10_024],
+        false => &[24, 23],
+    };
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
+/// Whether the error, or what caused it, says so. The types that would tell are not those of any dependency of ours.
+#[cfg(feature = "reqwest")]
+pub(super) fn said(error: &reqwest::Error, words: &str) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains(words) {
+            return true;
+        }
+        cause = error.source();
     }
     false
 }
@@ -155,6 +191,10 @@ impl fmt::Display for TransportError {
             TransportErrorKind::Connect => "no connection to the Guardian",
             TransportErrorKind::Timeout => "no answer from the Guardian in time",
             TransportErrorKind::Broken => "the connection to the Guardian broke",
+            TransportErrorKind::Exhausted => {
+                "no connection to the Guardian, because no more files can be opened here; close some, or raise \
+                 their limit, for example with ulimit -n 4096"
+            }
         })?;
         // The deepest cause says most ("connection refused"); the layers between repeat themselves.
         let mut cause: &dyn StdError = &*self.source;

@@ -4,6 +4,8 @@
 //! axum `Router`, a stack of middleware, a scripted service in a test. Give it to
 //! [`AgentTrustClientBuilder::service`](crate::client::AgentTrustClientBuilder::service).
 
+#[cfg(feature = "reqwest")]
+mod authorities;
 mod error;
 #[cfg(feature = "reqwest")]
 pub(crate) mod pool;

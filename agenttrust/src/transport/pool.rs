@@ -3,44 +3,67 @@
 //! A pooled connection is driven by the runtime that opened it. Used from another runtime it hangs
 //! as soon as the first one is idle or gone, so pools are kept by runtime id, the least recently
 //! used forgotten.
+//!
+//! Connections of one pool die together: a gateway is restarted, something on the way forgets them.
+//! So the first that breaks takes the pool with it, and what is asked after it has a fresh connection.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use lru::LruCache;
 use tokio::net::TcpStream;
 use tokio::runtime::{Handle, Id};
 use tower::Service;
 
 use super::error::{TransportError, TransportErrorKind};
-use super::scheme;
+use super::{authorities, scheme};
 use crate::background;
 
-/// Runtimes times routes.
-const POOLS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// How many runtimes have a pool.
+const POOLS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// How long connecting may take, TLS included. A host that is switched off never refuses: without a
 /// limit of its own, that could not be told from a gateway that has the request and is slow.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// How long a host is given to take a second connection, where it is not known at which step the first
 /// one hung. Both together are shorter than a guard's time-out.
 const KNOCK_LIMIT: Duration = Duration::from_secs(1);
+/// Given up after so long without an answer, a request is taken to have gone into a connection that is
+/// dead without a word.
+const SILENCE: Duration = Duration::from_secs(1);
 
-/// Sends requests with reqwest from whatever runtime calls.
+/// Sends requests to one gateway with reqwest, from whatever runtime calls.
 #[derive(Clone, Debug)]
 pub(crate) struct PooledHttp {
-    pools: Arc<Mutex<LruCache<(Id, Route), reqwest::Client>>>,
-    system_proxy: bool,
+    pools: Arc<Mutex<Pools>>,
+    to: Gateway,
+}
+
+#[derive(Debug)]
+struct Pools {
+    /// A client, and its pool with it, for each runtime.
+    of: LruCache<Id, Arc<reqwest::Client>>,
+    /// The one that showed that there can be one; the first runtime takes it.
+    unused: Option<Arc<reqwest::Client>>,
+}
+
+/// What matters of a gateway's address for how it is called.
+#[derive(Clone, Copy, Debug)]
+struct Gateway {
+    tls: bool,
+    route: Route,
 }
 
 /// Whether a proxy of the environment may stand in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Proxied,
     /// Not asked for; or to this very machine, which no proxy can reach.
@@ -48,8 +71,8 @@ enum Route {
 }
 
 impl Route {
-    fn for_request(request: &Request<Bytes>, system_proxy: bool) -> Self {
-        let host = request.uri().host().unwrap_or_default();
+    fn to(uri: &Uri, system_proxy: bool) -> Self {
+        let host = uri.host().unwrap_or_default();
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let loopback = match address {
             Ok(address) => address.is_loopback(),
@@ -59,33 +82,94 @@ impl Route {
     }
 }
 
+impl Gateway {
+    /// A client without a connection. Only TLS needs the certificates of authorities.
+    fn client(self) -> Result<reqwest::Client, reqwest::Error> {
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                // A redirect could carry the API key to another host.
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT_LIMIT)
+                .user_agent(concat!("agenttrust/", env!("CARGO_PKG_VERSION")));
+            if self.route == Route::Direct { builder.no_proxy() } else { builder }
+        };
+        let plain = || builder().tls_certs_only([]).build();
+        match self {
+            Self { tls: true, .. } => builder().build(),
+            Self { route: Route::Direct, .. } => plain(),
+            // The way to a proxy may be by TLS, where this machine can.
+            Self { route: Route::Proxied, .. } => builder().build().or_else(|_| plain()),
+        }
+    }
+}
+
 impl PooledHttp {
-    pub(crate) fn new(system_proxy: bool) -> Self {
-        Self { pools: Arc::new(Mutex::new(LruCache::new(POOLS))), system_proxy }
+    /// A transport to the gateway at `uri`; the error says what is missing on this machine.
+    pub(crate) fn new(uri: &Uri, system_proxy: bool) -> Result<Self, String> {
+        let tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let to = Gateway { tls, route: Route::to(uri, system_proxy) };
+        let client = to.client().map_err(|error| authorities::why_none(&error))?;
+        let pools = Pools { of: LruCache::new(POOLS), unused: Some(Arc::new(client)) };
+        Ok(Self { pools: Arc::new(Mutex::new(pools)), to })
     }
 
-    fn client_of(&self, runtime: Id, route: Route) -> Result<reqwest::Client, reqwest::Error> {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = pools.get(&(runtime, route)) {
-            return Ok(client.clone());
+    fn client_of(&self, runtime: Id) -> Result<Arc<reqwest::Client>, reqwest::Error> {
+        let mut pools = self.lock();
+        if let Some(client) = pools.of.get(&runtime) {
+            return Ok(Arc::clone(client));
         }
-        let mut builder = reqwest::Client::builder();
-        if route == Route::Direct {
-            builder = builder.no_proxy();
-        }
-        let client = builder
-            // A redirect could carry the API key to another host.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .user_agent(concat!("agenttrust/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        pools.put((runtime, route), client.clone());
+        let client = match pools.unused.take() {
+            Some(client) => client,
+            None => Arc::new(self.to.client()?),
+        };
+        pools.of.put(runtime, Arc::clone(&client));
         Ok(client)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pools> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pool that a request is sent through.
+#[derive(Clone)]
+struct Pool {
+    of: PooledHttp,
+    runtime: Id,
+    client: Arc<reqwest::Client>,
+}
+
+impl Pool {
+    /// Lets no further request have one of its connections; those under way keep theirs.
+    fn abandon(&self) {
+        let mut pools = self.of.lock();
+        if pools.of.peek(&self.runtime).is_none_or(|kept| !Arc::ptr_eq(kept, &self.client)) {
+            return;
+        }
+        // Where there can be no other one, it is better than none.
+        if let Ok(fresh) = self.of.to.client() {
+            pools.of.put(self.runtime, Arc::new(fresh));
+        }
+    }
+}
+
+/// A request that waits for its answer.
+struct Waiting<'a> {
+    pool: &'a Pool,
+    since: Instant,
+    answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.since.elapsed() >= SILENCE {
+            self.pool.abandon();
+        }
     }
 }
 
 impl Service<Request<Bytes>> for PooledHttp {
-    type Response = Response<reqwest::Body>;
+    type Response = Response<UnsyncBoxBody<Bytes, reqwest::Error>>;
     type Error = TransportError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -114,31 +198,54 @@ impl PooledHttp {
         &self,
         runtime: Id,
         request: Request<Bytes>,
-    ) -> Result<Response<reqwest::Body>, TransportError> {
-        let route = Route::for_request(&request, self.system_proxy);
+    ) -> Result<<Self as Service<Request<Bytes>>>::Response, TransportError> {
         let uri = request.uri().clone();
-        let sent = async {
-            let client = self.client_of(runtime, route)?;
-            client.execute(reqwest::Request::try_from(request)?).await
+        let error = match self.exchange(runtime, request).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
         };
-        match sent.await {
-            Ok(response) => Ok(response.into()),
-            Err(error) => {
-                let hung = error.is_connect() && error.is_timeout();
-                let error = error.without_url();
-                if hung && uri.scheme() == Some(&Scheme::HTTPS) && answers(&uri, route).await {
-                    return Err(TransportError::new(TransportErrorKind::Timeout, error));
-                }
-                let advice = match route == Route::Direct || !any_proxy_is_named() {
-                    true => scheme::advice(&uri, &error).await,
-                    // Who would answer is the proxy.
-                    false => None,
-                };
-                let error = TransportError::classify(error.into());
-                Err(match advice {
-                    Some(advice) => error.with_advice(advice),
-                    None => error,
+        let hung = error.is_connect() && error.is_timeout();
+        let error = error.without_url();
+        if hung && self.to.tls && answers(&uri, self.to.route).await {
+            return Err(TransportError::new(TransportErrorKind::Timeout, error));
+        }
+        let advice = match self.to.route == Route::Direct || !any_proxy_is_named() {
+            true => scheme::advice(&uri, &error).await,
+            // Who would answer is the proxy.
+            false => None,
+        };
+        let error = TransportError::classify(error.into());
+        Err(match advice {
+            Some(advice) => error.with_advice(advice),
+            None => error,
+        })
+    }
+
+    async fn exchange(
+        &self,
+        runtime: Id,
+        request: Request<Bytes>,
+    ) -> Result<<Self as Service<Request<Bytes>>>::Response, reqwest::Error> {
+        let pool = Pool { of: self.clone(), runtime, client: self.client_of(runtime)? };
+        let request = reqwest::Request::try_from(request)?;
+        let mut waiting = Waiting { pool: &pool, since: Instant::now(), answered: false };
+        let answer = pool.client.execute(request).await;
+        waiting.answered = true;
+        drop(waiting);
+        match answer {
+            Ok(answer) => Ok(Response::from(answer).map(|body| {
+                body.map_err(move |error| {
+                    pool.abandon();
+                    error
                 })
+                .boxed_unsync()
+            })),
+            Err(error) => {
+                // Where none could be made, nothing is known of those that there are.
+                if !error.is_connect() {
+                    pool.abandon();
+                }
+                Err(error)
             }
         }
     }
@@ -173,7 +280,7 @@ mod tests {
     use super::*;
 
     fn route(url: &str) -> Route {
-        Route::for_request(&Request::get(url).body(Bytes::new()).unwrap(), true)
+        Route::to(&url.parse().unwrap(), true)
     }
 
     #[test]

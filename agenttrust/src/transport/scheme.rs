@@ -3,12 +3,13 @@
 //! What comes of either is an error about messages that cannot be read, which tells nobody what to do. So the host is
 //! asked once more, with nothing in the question: its first bytes say what it speaks.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use http::Uri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::error::said;
 
 /// How long the host is given to say what it speaks.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -38,18 +39,6 @@ pub(super) async fn advice(uri: &Uri, error: &reqwest::Error) -> Option<String> 
         }
         _ => None,
     }
-}
-
-/// Whether the error, or what caused it, says so. The types that would tell are not those of any dependency of ours.
-fn said(error: &reqwest::Error, words: &str) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains(words) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// Whether what the host of `uri` answers to a plain question begins so.

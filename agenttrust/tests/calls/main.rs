@@ -3,6 +3,7 @@
 mod a2a;
 mod access;
 mod agent_cards;
+mod connections;
 mod delegations;
 mod export;
 mod federation;

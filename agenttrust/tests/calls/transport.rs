@@ -80,6 +80,29 @@ async fn a_redirect_is_an_error_and_the_key_goes_nowhere_else() {
 }
 
 #[tokio::test]
+async fn gateway_that_moved_to_https_says_what_the_base_url_is_now() {
+    for status in [301, 302, 307, 308] {
+        let (elsewhere, mut there) = serve("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        let https = elsewhere.replace("http://", "https://");
+        let (url, mut here) = serve(Box::leak(
+            format!(
+                "HTTP/1.1 {status} Moved\r\nlocation: {https}/api/v1/agenttrust/check\r\ncontent-length: 0\r\n\
+                 connection: close\r\n\r\n"
+            )
+            .into_boxed_str(),
+        ))
+        .await;
+        let guard = AgentTrustGuard::builder(client(&url), "a").fail_open(true).build();
+        let error = guard.authorize(Action::new("t")).await.unwrap_err();
+        assert_eq!((error.code(), error.status()), (&*format!("HTTP_{status}"), Some(status)));
+        let says = format!("it moved to {https}; set the base URL to that");
+        assert!(error.to_string().contains(&says), "{error}");
+        assert!(here.recv().await.unwrap().contains("sk_test_1"));
+        assert!(there.try_recv().is_err(), "the redirect was followed");
+    }
+}
+
+#[tokio::test]
 async fn the_gateways_own_words_and_code_come_through() {
     let (url, _requests) = serve(
         "HTTP/1.1 403 Forbidden\r\ncontent-length: 51\r\nconnection: close\r\n\r\n\

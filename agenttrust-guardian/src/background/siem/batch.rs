@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use agenttrust::Timestamp;
 
+use super::backlog::Unsendable;
 use super::held::Held;
 use super::job::Trouble;
 use crate::background::backoff;
@@ -11,16 +12,21 @@ use crate::domain::ids;
 use crate::engine::Engine;
 use crate::metrics::SiemResult;
 use crate::outbound::siem::Delivery;
-use crate::store::{SetAsideRow, SiemDeliveryRow, SiemHold, SiemStep, StoreError};
+use crate::store::{SetAsideRow, SiemDeliveryRow, SiemHold, SiemStanding, SiemStep, StoreError};
 
+/// How long a receiver that refuses everything is left alone at most. An agent may know how to have an event refused: one
+/// holds up those behind it no longer than this.
+const REFUSED_PAUSE_MOST: Duration = Duration::from_secs(30);
 /// How much of what a receiver says is kept, in characters.
 const REASON_MOST: usize = 500;
 
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// What was sent need not be sent any more: it was taken, or set aside.
-    Went,
+    /// Some of what was sent was taken.
+    Took,
+    /// Nothing of it was taken, and it is not sent any more: it is set aside.
+    SetAside,
     /// So many at once were refused for good, and one of them may be why.
     TooMany { count: usize },
     /// It is to be sent again, after a while.
@@ -56,13 +62,15 @@ pub(super) async fn settle(
                 let reason = "the receiver took none of it, and wants it again".to_owned();
                 return put_off(engine, held, count, (status, None, reason)).await;
             }
-            engine.metrics.siem.batch(SiemResult::Taken);
-            let record = record(held, went, status, None, engine.clock.now());
-            cross_out(engine, held, went, Some(record), refused.collect()).await
+            cross_out(engine, held, (went, status), refused.collect()).await
+        }
+        Delivery::Refused { status, reason } if count > 1 => {
+            too_many(engine, held, count, (status, reason)).await
         }
         Delivery::Refused { status, reason } => {
-            engine.metrics.siem.batch(SiemResult::Refused);
-            refused_whole(engine, held, count, (status, reason)).await
+            let status = Some(status);
+            let refused = vec![Refused { place: 0, status, reason }];
+            cross_out(engine, held, (count, status), refused).await
         }
         Delivery::Later { status, retry_after, reason } => {
             put_off(engine, held, count, (status, retry_after, reason)).await
@@ -79,51 +87,41 @@ pub(super) async fn set_unsendable_aside(
     engine: &Engine,
     held: &mut Held,
 ) -> Result<Verdict, Trouble> {
-    cross_out(engine, held, 0, None, Vec::new()).await
+    cross_out(engine, held, (0, None), Vec::new()).await
 }
 
 /// A batch that was refused for good: smaller ones are tried, until it is a single event.
-async fn refused_whole(
+async fn too_many(
     engine: &Engine,
-    held: &mut Held,
+    held: &Held,
     count: usize,
     (status, reason): (u16, String),
 ) -> Result<Verdict, Trouble> {
-    let record = record(held, count, Some(status), Some(&reason), engine.clock.now());
-    if count > 1 {
-        let step = SiemStep { cursors: Vec::new(), record: Some(record), set_aside: Vec::new() };
-        let is_kept = keep(engine, held, step).await?;
-        return Ok(if is_kept { Verdict::TooMany { count } } else { Verdict::Lost });
-    }
-    let refused = Refused { place: 0, status: Some(status), reason };
-    cross_out(engine, held, 1, Some(record), vec![refused]).await
+    engine.metrics.siem.batch(SiemResult::Refused);
+    let record = record(held, (count, Some(status)), Some(&reason), engine.clock.now());
+    let record = Some((record, SiemStanding::Refused));
+    let is_kept = keep(engine, held, SiemStep { record, ..SiemStep::default() }).await?;
+    Ok(if is_kept { Verdict::TooMany { count } } else { Verdict::Lost })
 }
 
 /// Crosses out the first `count` events, of which these were refused, with the row after them that cannot be sent.
 async fn cross_out(
     engine: &Engine,
     held: &mut Held,
-    count: usize,
-    record: Option<SiemDeliveryRow>,
+    (count, status): (usize, Option<u16>),
     refused: Vec<Refused>,
 ) -> Result<Verdict, Trouble> {
     let now = engine.clock.now();
+    let (refusals, standing) = (refused.len(), standing(held, count, refused.len(), now));
+    let record = standing.map(|standing| {
+        let first = refused.first().filter(|_| standing != SiemStanding::Took);
+        let error = first.map(|refused| refused.reason.as_str());
+        (record(held, (count, status), error, now), standing)
+    });
     let mut aside: Vec<_> =
         refused.into_iter().filter_map(|refused| set_aside(held, refused, now)).collect();
-    let taken = count.saturating_sub(aside.len());
     if count == held.backlog.events().len() {
-        aside.extend(held.backlog.unsendable().map(|row| SetAsideRow {
-            id: ids::new(ids::SET_ASIDE_PREFIX),
-            destination_id: held.row.id.clone(),
-            event_id: None,
-            log: row.place.log.clone(),
-            seq: row.place.seq,
-            at: row.at.clone(),
-            kind: row.kind.clone(),
-            status_code: None,
-            reason: row.reason.clone(),
-            set_aside_at: now,
-        }));
+        aside.extend(held.backlog.unsendable().map(|row| unsendable_aside(held, row, now)));
     }
     let (aside_count, first) = (aside.len(), aside.first().map(|aside| aside.reason.clone()));
     let cursors = held.backlog.cursors_after(count);
@@ -131,17 +129,71 @@ async fn cross_out(
     if !keep(engine, held, step).await? {
         return Ok(Verdict::Lost);
     }
-    held.backlog.sent(count, cursors, now);
-    engine.metrics.siem.events(taken, aside_count);
+    engine.metrics.siem.events(count.saturating_sub(refusals), aside_count);
     if let Some(reason) = first {
-        tracing::warn!(
-            destination_id = held.row.id,
-            events = aside_count,
+        tell(held, standing, aside_count, &reason);
+    }
+    held.backlog.sent(count, cursors, now);
+    held.refused = held.refused.saturating_add(refusals);
+    (held.owed_since, held.kept_at) = (None, now);
+    let Some(standing) = standing else { return Ok(Verdict::SetAside) };
+    held.stands_as(standing, now);
+    let took = standing == SiemStanding::Took;
+    let (result, verdict) = match took {
+        true => (SiemResult::Taken, Verdict::Took),
+        false => (SiemResult::Refused, Verdict::SetAside),
+    };
+    engine.metrics.siem.batch(result);
+    Ok(verdict)
+}
+
+/// How a destination stands that refused so many of `count` events for good; `None` where none was sent.
+fn standing(held: &Held, count: usize, refused: usize, now: Timestamp) -> Option<SiemStanding> {
+    match count {
+        0 => None,
+        _ if refused < count => Some(SiemStanding::Took),
+        // Who takes nothing is not asked at full speed until everything is set aside.
+        _ if held.refuses_all(refused) => {
+            let pause = backoff::pause(held.row.attempts.saturating_add(1), None);
+            Some(SiemStanding::PutOff(now.saturating_add(pause.min(REFUSED_PAUSE_MOST))))
+        }
+        _ => Some(SiemStanding::Refused),
+    }
+}
+
+/// Tells the log that events are set aside: of several in a row at the first, and once it is seen that it takes none.
+fn tell(held: &Held, standing: Option<SiemStanding>, events: usize, reason: &str) {
+    let id = &held.row.id;
+    match standing {
+        Some(SiemStanding::PutOff(_)) if held.row.failing_since.is_none() => tracing::warn!(
+            destination_id = id,
+            reason,
+            "a destination refuses every event for good; it is sent one at a time, after a pause, until it takes one"
+        ),
+        Some(SiemStanding::PutOff(_)) => {}
+        Some(SiemStanding::Refused) if held.refused > 0 => {}
+        _ => tracing::warn!(
+            destination_id = id,
+            events,
             reason,
             "events are set aside that a destination does not take; the rest goes on"
-        );
+        ),
     }
-    Ok(Verdict::Went)
+}
+
+fn unsendable_aside(held: &Held, row: &Unsendable, now: Timestamp) -> SetAsideRow {
+    SetAsideRow {
+        id: ids::new(ids::SET_ASIDE_PREFIX),
+        destination_id: held.row.id.clone(),
+        event_id: None,
+        log: row.place.log.clone(),
+        seq: row.place.seq,
+        at: row.at.clone(),
+        kind: row.kind.clone(),
+        status_code: None,
+        reason: row.reason.clone(),
+        set_aside_at: now,
+    }
 }
 
 fn set_aside(held: &Held, refused: Refused, now: Timestamp) -> Option<SetAsideRow> {
@@ -163,12 +215,9 @@ fn set_aside(held: &Held, refused: Refused, now: Timestamp) -> Option<SetAsideRo
 
 /// Keeps it, where the destination is still this replica's and as it was.
 pub(super) async fn keep(engine: &Engine, held: &Held, step: SiemStep) -> Result<bool, StoreError> {
-    engine.background_store.advance(hold(engine, held), step).await
-}
-
-fn hold(engine: &Engine, held: &Held) -> SiemHold {
     let (id, owner) = (held.row.id.clone(), engine.siem.owner());
-    SiemHold { id, owner, epoch: held.row.epoch }
+    let hold = SiemHold { id, owner, epoch: held.row.epoch };
+    engine.background_store.advance(hold, step).await
 }
 
 /// Puts it off, for longer each time.
@@ -186,21 +235,18 @@ pub(super) async fn put_off(
         let id = &held.row.id;
         tracing::warn!(destination_id = id, reason, "events are not taken; they are sent again");
     }
-    let record = record(held, count, status, Some(&reason), now);
-    let hold = hold(engine, held);
-    if !engine.background_store.postpone(hold, next, record).await? {
+    let standing = SiemStanding::PutOff(next);
+    let record = Some((record(held, (count, status), Some(&reason), now), standing));
+    if !keep(engine, held, SiemStep { record, ..SiemStep::default() }).await? {
         return Ok(Verdict::Lost);
     }
-    held.row.attempts = attempts;
-    held.row.failing_since.get_or_insert(now);
-    held.put_off(next);
+    held.stands_as(standing, now);
     Ok(Verdict::PutOff)
 }
 
 fn record(
     held: &Held,
-    count: usize,
-    status: Option<u16>,
+    (count, status): (usize, Option<u16>),
     error: Option<&str>,
     now: Timestamp,
 ) -> SiemDeliveryRow {

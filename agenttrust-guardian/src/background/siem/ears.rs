@@ -14,7 +14,7 @@ use crate::engine::Engine;
 /// How long more rows are waited for once one was heard of: many come together.
 const GATHERS: Duration = Duration::from_millis(20);
 
-/// What wakes a job.
+/// What wakes the job of a destination.
 pub(super) struct Ears {
     pub(super) closing: watch::Receiver<bool>,
     pub(super) changes: watch::Receiver<u64>,
@@ -23,10 +23,10 @@ pub(super) struct Ears {
 }
 
 impl Ears {
-    pub(super) fn new(engine: &Engine, others: watch::Receiver<Cursors>) -> Self {
+    pub(super) fn new(engine: &Engine, id: &str, others: watch::Receiver<Cursors>) -> Self {
         Self {
             closing: engine.closing(),
-            changes: engine.siem.changes(),
+            changes: engine.siem.changes_of(id),
             written: engine.audit.listen(),
             others,
         }
@@ -40,7 +40,7 @@ impl Ears {
         heads
     }
 
-    /// Waits so long at most: until a destination was changed or the Guardian closes and, if they matter, until rows come.
+    /// Waits so long at most: until the destination was changed or the Guardian closes and, if they matter, until rows come.
     pub(super) async fn wait(&mut self, most: Duration, for_rows: bool) {
         let Self { closing, changes, written, others } = self;
         let (closed, changed) = (pin!(closing.changed()), pin!(changes.changed()));

@@ -9,7 +9,10 @@ use crate::audit::AuditError;
 use crate::background::backoff::ASKED_EVERY;
 use crate::engine::Engine;
 use crate::siem::Filter;
-use crate::store::DestinationRow;
+use crate::store::{DestinationRow, SiemStanding};
+
+/// How many events in a row a receiver may refuse for good before its destination counts as failing.
+const REFUSED_MOST: usize = 10;
 
 /// A destination that is this replica's for a while.
 pub(super) struct Held {
@@ -25,6 +28,8 @@ pub(super) struct Held {
     pub(super) owed_since: Option<Timestamp>,
     /// When it was last kept how far the logs were looked at.
     pub(super) kept_at: Timestamp,
+    /// How many events the receiver refused for good since it took one.
+    pub(super) refused: usize,
 }
 
 impl Held {
@@ -41,6 +46,7 @@ impl Held {
             put_off_until: (!wait.is_zero()).then(|| now.saturating_add(wait)),
             owed_since: None,
             kept_at: now,
+            refused: 0,
             row,
         }
     }
@@ -53,11 +59,27 @@ impl Held {
         Duration::from_secs(u64::try_from(self.row.flush_seconds).unwrap_or(1))
     }
 
-    /// Puts it off: what is owed is read again when it is time, and not held meanwhile.
-    pub(super) fn put_off(&mut self, until: Timestamp) {
-        self.owed_since = self.backlog.since().or(self.owed_since);
-        self.backlog.unread();
-        self.put_off_until = Some(until);
+    /// Whether the receiver refuses everything, as far as it was asked, if it refuses `more` events too.
+    pub(super) fn refuses_all(&self, more: usize) -> bool {
+        self.refused.saturating_add(more) >= REFUSED_MOST
+    }
+
+    /// Takes over how it stands. Where it is put off, what is owed is read again when it is time, and not held meanwhile.
+    pub(super) fn stands_as(&mut self, standing: SiemStanding, now: Timestamp) {
+        match standing {
+            SiemStanding::Took => {
+                (self.row.attempts, self.row.failing_since) = (0, None);
+                self.refused = 0;
+            }
+            SiemStanding::Refused => {}
+            SiemStanding::PutOff(until) => {
+                self.row.attempts = self.row.attempts.saturating_add(1);
+                self.row.failing_since.get_or_insert(now);
+                self.owed_since = self.backlog.since().or(self.owed_since);
+                self.backlog.unread();
+                self.put_off_until = Some(until);
+            }
+        }
     }
 
     /// How long it is put off for, if it is.
@@ -80,7 +102,10 @@ impl Held {
         if let (None, Ok(wanted)) = (self.owed_since, &self.wanted) {
             self.backlog.look(&engine.reading_store, heads, wanted, (1, now)).await?;
             self.owed_since = self.backlog.since();
-            self.backlog.unread();
+            // Rows that it does not want are not looked at again.
+            if self.owed_since.is_some() {
+                self.backlog.unread();
+            }
         }
         self.stands(engine);
         Ok(())

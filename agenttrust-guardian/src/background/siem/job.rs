@@ -62,17 +62,19 @@ enum Next {
 /// Goes on until the destination is paused, gone or another replica's, or the Guardian closes.
 pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<Cursors>) {
     let Some(held) = alive(&engine) else { return };
-    let mut ears = Ears::new(&held, others);
+    let mut ears = Ears::new(&held, &job.id, others);
     drop(held);
     let changes = *ears.changes.borrow();
     let mut work = Work { id: job.id.clone(), held: None, changes, at_once: usize::MAX };
     let mut troubled = false;
-    while let Some(engine) = alive(&engine) {
-        let next = match work.turn(engine, &mut ears).await {
+    while let Some(held) = alive(&engine) {
+        let next = match work.turn(held, &mut ears).await {
             Ok(next) => {
                 troubled = false;
                 next
             }
+            // Where the Guardian closes, so does its database.
+            Err(_) if alive(&engine).is_none() => Next::End,
             Err(error) => {
                 if !troubled {
                     let id = &job.id;
@@ -86,6 +88,8 @@ pub(super) async fn run(job: Job, engine: Weak<Engine>, others: watch::Receiver<
         match next {
             Next::Again => {}
             Next::Wait { most, for_rows } => ears.wait(most, for_rows).await,
+            // It was changed since it was looked at.
+            Next::End if ears.changes.has_changed().unwrap_or(false) => {}
             Next::End => break,
         }
     }
@@ -118,10 +122,10 @@ impl Work {
         let delivery = sending.send(&weak, &held.row, events, told).await;
         let Some(engine) = alive(&weak) else { return Ok(Next::End) };
         match delivery {
-            None => self.follow(&engine, Verdict::Lost, most),
+            None => self.follow(Verdict::Lost, most),
             Some(delivery) => {
                 let verdict = batch::settle(&engine, held, count, delivery).await?;
-                self.follow(&engine, verdict, most);
+                self.follow(verdict, most);
             }
         }
         Ok(Next::Again)
@@ -160,7 +164,7 @@ impl Work {
         let count = held.backlog.events().len().min(most);
         if count == 0 {
             let verdict = batch::set_unsendable_aside(engine, held).await?;
-            self.follow(engine, verdict, most);
+            self.follow(verdict, most);
             return Ok(Step::Next(Next::Again));
         }
         match Sending::to(engine, &held.row) {
@@ -180,7 +184,7 @@ impl Work {
         let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
         let later = Delivery::Later { status: None, retry_after: None, reason };
         let verdict = batch::settle(engine, held, count, later).await?;
-        self.follow(engine, verdict, most);
+        self.follow(verdict, most);
         Ok(Step::Next(Next::Again))
     }
 
@@ -254,7 +258,7 @@ impl Work {
     async fn pass_over(&mut self, engine: &Engine, now: Timestamp) -> Result<Next, Trouble> {
         let Some(held) = &mut self.held else { return Ok(Next::End) };
         let cursors = held.backlog.cursors_after(0);
-        let step = SiemStep { cursors: cursors.clone(), record: None, set_aside: Vec::new() };
+        let step = SiemStep { cursors: cursors.clone(), ..SiemStep::default() };
         if batch::keep(engine, held, step).await? {
             held.backlog.sent(0, cursors, now);
             held.kept_at = now;
@@ -265,16 +269,11 @@ impl Work {
     }
 
     /// Takes over what came of a batch, where as many as `most` were sent at once.
-    fn follow(&mut self, engine: &Engine, verdict: Verdict, most: usize) {
+    fn follow(&mut self, verdict: Verdict, most: usize) {
         let Some(held) = &mut self.held else { return };
         match verdict {
-            Verdict::Went => {
-                held.row.attempts = 0;
-                held.row.failing_since = None;
-                held.owed_since = None;
-                held.kept_at = engine.clock.now();
-                self.at_once = most.saturating_mul(2);
-            }
+            Verdict::SetAside if held.refuses_all(0) => self.at_once = 1,
+            Verdict::Took | Verdict::SetAside => self.at_once = most.saturating_mul(2),
             // The bad one is in the first half or in the second.
             Verdict::TooMany { count } => self.at_once = count.div_ceil(2),
             Verdict::PutOff => {}

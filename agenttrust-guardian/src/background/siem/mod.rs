@@ -52,12 +52,20 @@ fn alive(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
 
 async fn tend(engine: Weak<Engine>, others: Arc<watch::Sender<Cursors>>) {
     let jobs = Jobs::at_most(JOBS_MOST);
-    let mut troubled = false;
+    let (mut troubled, mut crowded) = (false, false);
     while let Some(held) = alive(&engine) {
         let (mut changes, mut closing) = (held.siem.changes(), held.closing());
         match list(&held, &jobs, &others).await {
-            Ok(()) => troubled = false,
-            Err(error) if !troubled => {
+            Ok(is_crowded) => {
+                if is_crowded && !crowded {
+                    tracing::warn!(
+                        "there are more than {JOBS_MOST} destinations of events, and one Guardian sends to so many; the \
+                         newest ones wait for another replica, or until older ones are paused or removed"
+                    );
+                }
+                (troubled, crowded) = (false, is_crowded);
+            }
+            Err(error) if !troubled && alive(&engine).is_some() => {
                 tracing::warn!(%error, "destinations of events cannot be looked after; trying again");
                 troubled = true;
             }
@@ -72,21 +80,21 @@ async fn tend(engine: Weak<Engine>, others: Arc<watch::Sender<Cursors>>) {
     }
 }
 
-/// Begins a job for every destination that has none.
+/// Begins a job for every destination that has none; returns whether there are more than one replica sends to.
 async fn list(
     engine: &Arc<Engine>,
     jobs: &Jobs,
     others: &watch::Sender<Cursors>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let active = engine.background_store.active_destinations().await?;
-    let standing = active.iter().map(|row| (row.id.clone(), row.failing_since.is_some()));
-    engine.siem.listed(standing);
-    for destination in active {
-        if let Some(job) = jobs.begin(destination.id) {
+    let is_crowded = active.len() > JOBS_MOST;
+    engine.siem.listed(active.iter().cloned());
+    for (id, _) in active {
+        if let Some(job) = jobs.begin(id) {
             background::spawn(job::run(job, Arc::downgrade(engine), others.subscribe()));
         }
     }
-    Ok(())
+    Ok(is_crowded)
 }
 
 /// Looks how far the logs of other replicas are written, while a job wants to know.

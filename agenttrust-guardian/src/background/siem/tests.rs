@@ -1,5 +1,9 @@
 //! What a destination is owed, with logs, rows and clocks that are not as they should be.
 
+mod many;
+mod refusing;
+mod trying;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -228,9 +232,16 @@ async fn a_clock_that_goes_back_loses_and_stalls_nothing() {
                          epoch = epoch + 1";
     let ahead = engine.clock.now().saturating_add(Duration::from_secs(365 * 86_400));
     query(AHEAD).bind(ahead.unix_micros()).execute(&engine.store.db()).await.unwrap();
-    engine.siem.changed();
-    harness.asks("send_mail").await.ok();
     let id = path.rsplit('/').next().unwrap();
+    engine.siem.changed(id);
+    let taken = async || {
+        let owner = query("SELECT lease_owner FROM siem_destinations");
+        let (owner,): (String,) = owner.fetch_one(&engine.store.db()).await.unwrap();
+        owner != "another"
+    };
+    // What is sent before that is sent by what was known before.
+    eventually_within(NEVER, "a lease that cannot be is respected", taken).await;
+    harness.asks("send_mail").await.ok();
     let owed = async || {
         let lag = engine.siem.lag(id, engine.clock.now());
         lag.is_some_and(|lag| lag > Duration::ZERO).then_some(()).ok_or(lag)
@@ -238,7 +249,7 @@ async fn a_clock_that_goes_back_loses_and_stalls_nothing() {
     eventually_within(NEVER, "what is owed is not told while it is put off", owed).await;
     // No longer than five minutes.
     engine.clock.advance(Duration::from_secs(301));
-    engine.siem.changed();
+    engine.siem.changed(id);
     newest_arrives(&harness, &receiver).await;
     // It is crossed out once the receiver has answered.
     let settled = async || engine.siem.lag(id, engine.clock.now()) == Some(Duration::ZERO);

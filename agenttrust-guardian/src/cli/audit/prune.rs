@@ -55,8 +55,12 @@ impl Prune {
         let notes = database.beside(AUDIT_CHECKPOINTS);
         let notes = notes.map(|path| CheckpointFile::open(&path)).transpose().map_err(refused)?;
         let out = self.export.as_deref().map(new_file).transpose()?;
+        let noted = notes.as_ref().map(|notes| notes.read(&[key.public()])).transpose();
+        let noted = noted.map_err(refused)?.unwrap_or_default().logs;
         let (db, signing) = (store.db(), Signing::new(key.clone(), notes));
-        let cut = Cut { log: self.log, key, older, out };
+        // A cut by anybody else is not to be signed over.
+        let trust = Trust { noted, cut_by: Some(key.public()), ..Trust::default() };
+        let cut = Cut { log: self.log, key, older, trust, out };
         let pruned = work(async move { cut.make(&db, signing).await }).await?;
         store.close().await;
         print(|out| {
@@ -82,6 +86,8 @@ struct Cut {
     key: AuditKey,
     /// What is older than this.
     older: String,
+    /// What is known of the logs from outside.
+    trust: Trust,
     /// Where the rows are written first.
     out: Option<File>,
 }
@@ -89,13 +95,11 @@ struct Cut {
 impl Cut {
     /// Lets rows go in each log; returns what went.
     async fn make(self, db: &Db, signing: Signing) -> Result<Vec<(String, Plan)>, AuditError> {
-        let Self { log, key, older, out } = self;
+        let Self { log, key, older, trust, out } = self;
         let logs = match log {
             Some(log) => vec![log],
             None => audit::logs(db).await?,
         };
-        // A cut by anybody else is not to be signed over.
-        let trust = Trust { cut_by: Some(key.public()), ..Trust::default() };
         let mut plans = Vec::new();
         for log in logs {
             if let Some(plan) = Plan::before(db, &log, &older, &trust, &key).await? {

@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::{KeyFile, beside, empty, work};
 use crate::audit;
-use crate::audit::{AUDIT_CHECKPOINTS, AuditKey, Checkpoint, PublicKey, Trust, Verification};
+use crate::audit::{
+    AUDIT_CHECKPOINTS, AuditError, AuditKey, Checkpoint, Noted, PublicKey, Trust, Verification,
+};
 use crate::cli::DatabaseArgs;
 use crate::cli::out::print;
 use crate::domain::GuardianError;
@@ -34,21 +36,30 @@ impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
         let db = self.place.open_to_read().await?.db();
         // Before the rows: what is noted is in the database already.
-        let (trust, by) = self.trust()?;
-        let asked = trust.clone();
-        let found = work(async move { audit::verify_all(&db, &asked).await }).await?;
+        let known = self.known()?;
+        let trust = known.trust.clone();
+        let found = work(async move { audit::verify_all(&db, &trust).await }).await?;
         if found.iter().all(|log| log.rows == 0 && log.fault.is_none()) {
             return Err(empty(&self.place));
         }
-        print(|out| found.iter().try_for_each(|log| tell(out, log, &trust, &by)))?;
+        print(|out| {
+            found.iter().try_for_each(|log| tell(out, log, &known))?;
+            match known.unsigned {
+                0 => Ok(()),
+                lines => writeln!(
+                    out,
+                    "{lines} lines of what was noted are cut, changed or signed by nobody, and not gone by"
+                ),
+            }
+        })?;
         let whole = found.iter().all(|log| log.fault.is_none());
         Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// What is known from outside, and where the keys are from.
-    fn trust(&self) -> Result<(Trust, String), GuardianError> {
-        let refused = |error: audit::AuditError| GuardianError::Invalid(error.to_string());
-        let mut noted = Vec::new();
+    /// What is known from outside of the database.
+    fn known(&self) -> Result<Known, GuardianError> {
+        let (keys, by) = self.keys()?;
+        let (mut noted, mut unsigned) = (Vec::new(), 0);
         for given in &self.checkpoints {
             if given.trim_start().starts_with('{') {
                 let one = serde_json::from_str::<Checkpoint>(given).map_err(|error| {
@@ -56,16 +67,21 @@ impl Verify {
                         "--checkpoint is no checkpoint ({error}); give a line of the file as it is"
                     ))
                 })?;
-                noted.push(one);
+                Noted::take_all(&mut noted, [one], &keys);
             } else {
-                noted.extend(audit::noted(Path::new(given)).map_err(refused)?);
+                unsigned += take_file(&mut noted, Path::new(given), &keys)?;
             }
         }
         if self.checkpoints.is_empty()
             && let Some(path) = beside(&self.place, AUDIT_CHECKPOINTS)?
         {
-            noted.extend(audit::noted(&path).map_err(refused)?);
+            unsigned += take_file(&mut noted, &path, &keys)?;
         }
+        Ok(Known { trust: Trust { keys, noted, ..Trust::default() }, by, unsigned })
+    }
+
+    /// The keys that may have signed, and where they are from.
+    fn keys(&self) -> Result<(Vec<PublicKey>, String), GuardianError> {
         let mut keys = self.keys.clone();
         let mut by = "--key".to_owned();
         if let Some(path) = self.key.find(&self.place)?
@@ -78,17 +94,40 @@ impl Verify {
             "the log itself, which proves nothing against whoever can rewrite all of it"
                 .clone_into(&mut by);
         }
-        Ok((Trust { keys, noted, ..Trust::default() }, by))
+        Ok((keys, by))
     }
 }
 
-fn tell(
-    out: &mut impl Write,
-    found: &Verification,
-    trust: &Trust,
-    by: &str,
-) -> std::io::Result<()> {
-    let Verification { log, rows, head, cut, signed, keys, fault } = found;
+/// What is known from outside of the database.
+struct Known {
+    trust: Trust,
+    /// Where the keys are from.
+    by: String,
+    /// How many lines of what was noted are no signed checkpoints.
+    unsigned: usize,
+}
+
+fn refused(error: AuditError) -> GuardianError {
+    GuardianError::Invalid(error.to_string())
+}
+
+/// Takes over what a file says; returns how many of its lines are no signed checkpoints.
+fn take_file(
+    noted: &mut Vec<Noted>,
+    path: &Path,
+    keys: &[PublicKey],
+) -> Result<usize, GuardianError> {
+    let mut unsigned = 0;
+    audit::each_noted(path, |line| match line {
+        Some(line) => Noted::take_all(noted, [line], keys),
+        None => unsigned += 1,
+    })
+    .map_err(refused)?;
+    Ok(unsigned)
+}
+
+fn tell(out: &mut impl Write, found: &Verification, known: &Known) -> std::io::Result<()> {
+    let Verification { log, rows, head, cut, accepted, signed, keys, fault } = found;
     let name = if log.is_empty() { String::new() } else { format!(" {log:?}") };
     if let Some(fault) = fault {
         return writeln!(out, "the audit log{name} is broken at row {}: {}", fault.seq, fault.what);
@@ -97,20 +136,40 @@ fn tell(
     if let Some(cut) = cut {
         writeln!(out, "  it begins after row {cut}, as a signed cut says")?;
     }
+    match accepted {
+        Some(0) => writeln!(
+            out,
+            "  a change that was seen was accepted: its audit.accepted row says which"
+        )?,
+        Some(through) => writeln!(
+            out,
+            "  its rows up to {through} were accepted as they are, and nothing before that is proven: its \
+             audit.accepted row says why"
+        )?,
+        None => {}
+    }
     match signed {
         Some(signed) => writeln!(
             out,
-            "  signed up to row {signed} by {}; the key is known from {by}",
-            keys.join(" and then ")
+            "  signed up to row {signed} by {}; the key is known from {}",
+            keys.join(" and then "),
+            known.by
         )?,
         None => writeln!(out, "  no checkpoint vouches for its end")?,
     }
-    if trust.noted.iter().all(|noted| noted.log != *log) {
-        writeln!(
+    let mut noted = known.trust.noted.iter().filter(|noted| noted.log == *log);
+    let reached = noted.find_map(|noted| noted.reached.as_ref()).map(|reached| reached.seq);
+    match (reached, signed) {
+        (None, _) => writeln!(
             out,
             "  compared with no checkpoint from outside of the database: give --checkpoint to see \
              whether its end is missing together with its checkpoints"
-        )?;
+        ),
+        (Some(reached), Some(signed)) if reached < *signed => writeln!(
+            out,
+            "  what was noted outside ends at row {reached}: lines are missing, unless its Guardian was killed within a \
+             second of row {signed}"
+        ),
+        (Some(_), _) => Ok(()),
     }
-    Ok(())
 }

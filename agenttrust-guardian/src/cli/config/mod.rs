@@ -58,6 +58,21 @@ impl Config {
         self.values.tls_cert.clone().zip(self.values.tls_key.clone())
     }
 
+    /// The names of the settings that `new` has otherwise, but for those that are taken over while it serves.
+    pub(super) fn needs_start(&self, new: &Self) -> Vec<&'static str> {
+        let mut at_once = vec![known::LOG.name, known::MAX_CONNECTIONS.name];
+        if self.tls().is_some() && new.tls().is_some() {
+            at_once.extend([known::TLS_CERT.name, known::TLS_KEY.name]);
+        }
+        self.settings
+            .iter()
+            .map(|(known, _)| known)
+            .filter(|known| self.settings.text(known) != new.settings.text(known))
+            .filter(|known| !at_once.contains(&known.name))
+            .map(|known| known.name)
+            .collect()
+    }
+
     /// The settings as a TOML file, each with where it came from, and secrets hidden.
     pub(super) fn to_toml(&self) -> String {
         print::toml(&self.settings)

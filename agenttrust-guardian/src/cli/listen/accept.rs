@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connections::{Connections, End, HEAD_MOST, Handle};
 use super::descriptors;
+use super::places::Places;
 use super::tracked::Tracked;
 use super::watched::Watched;
 use crate::metrics::ConnectionNumbers;
@@ -84,7 +85,7 @@ pub(super) struct Offer {
     /// What is answered where there is no room.
     pub(super) full: Router,
     pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
-    pub(super) most: usize,
+    pub(super) places: Places,
     pub(super) numbers: ConnectionNumbers,
     pub(super) stop: Stop,
 }
@@ -101,7 +102,6 @@ pub(super) async fn serve(listener: TcpListener, offer: Offer) {
     });
     let taking = Taking {
         builder: builder(),
-        places: Arc::new(Semaphore::new(offer.most)),
         refusals: Arc::new(Semaphore::new(REFUSED_AT_ONCE)),
         connections: Arc::clone(&connections),
         offer,
@@ -177,7 +177,6 @@ fn say(error: &io::Error, said: &mut Option<Instant>) {
 /// What is needed to serve a connection.
 struct Taking {
     builder: Builder<TokioExecutor>,
-    places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     connections: Arc<Connections>,
     offer: Offer,
@@ -188,10 +187,10 @@ impl Taking {
     /// none is, the new one is told so.
     async fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let from = (stream, peer);
-        let mut place = Arc::clone(&self.places).try_acquire_owned().ok();
+        let mut place = self.offer.places.take();
         if place.is_none() && self.connections.make_room() {
-            let left = tokio::time::timeout(LEAVING, Arc::clone(&self.places).acquire_owned());
-            place = left.await.ok().and_then(Result::ok);
+            let left = tokio::time::timeout(LEAVING, self.offer.places.wait());
+            place = left.await.ok().flatten();
         }
         if let Some(place) = place {
             self.spawn(from, place, self.offer.router.clone(), None);

@@ -69,6 +69,8 @@ pub(super) struct Connection {
 struct Doing {
     /// Requests under way, answers that are being read included.
     busy: u32,
+    /// Bodies of requests that are still on their way, also of such as are answered.
+    arriving: u32,
     /// Whether it has a place that another one could have.
     placed: bool,
     /// Whether it ever asked for anything.
@@ -157,6 +159,7 @@ impl Connections {
     pub(super) fn register(self: &Arc<Self>, placed: bool) -> Handle {
         let doing = Doing {
             busy: 0,
+            arriving: 0,
             placed,
             asked: false,
             http2: false,
@@ -282,6 +285,10 @@ impl Handle {
     /// So many bytes were read. `false` where an unfinished head is given up for them.
     pub(super) fn record_read(&self, bytes: usize) -> bool {
         let mut doing = self.0.connection.lock();
+        // What is left of a request that was answered is read away, and begins no other one.
+        if doing.busy == 0 && doing.arriving > 0 {
+            return true;
+        }
         let before = doing.in_head();
         doing.unread = doing.unread.saturating_add(bytes);
         if doing.busy > 0 {
@@ -306,12 +313,6 @@ impl Handle {
         Request { of: self.clone(), body }
     }
 
-    /// So many of the bytes that were read belong to the body of the request that is under way.
-    pub(super) fn took(&self, bytes: usize) {
-        let mut doing = self.0.connection.lock();
-        doing.unread = doing.unread.saturating_sub(bytes);
-    }
-
     /// So many bytes were written; nothing, where the caller takes none at the moment.
     pub(super) fn wrote(&self, bytes: Option<usize>) {
         let mut doing = self.0.connection.lock();
@@ -325,6 +326,31 @@ impl Handle {
     /// Everything that was written is taken.
     pub(super) fn flushed(&self) {
         self.0.connection.lock().stalled = None;
+    }
+}
+
+/// The body of a request, for as long as any of it is read.
+#[derive(Debug)]
+pub(super) struct Arriving(Handle);
+
+impl Arriving {
+    /// It begins to arrive.
+    pub(super) fn new(of: Handle) -> Self {
+        of.0.connection.lock().arriving += 1;
+        Self(of)
+    }
+
+    /// So many of the bytes that were read belong to it.
+    pub(super) fn took(&self, bytes: usize) {
+        let mut doing = self.0.0.connection.lock();
+        doing.unread = doing.unread.saturating_sub(bytes);
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        let mut doing = self.0.0.connection.lock();
+        doing.arriving = doing.arriving.saturating_sub(1);
     }
 }
 

@@ -13,7 +13,7 @@ use axum::http::{Request, Response, Version};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tower::Service;
 
-use super::connections::{self, Handle, Taking};
+use super::connections::{self, Arriving, Handle, Taking};
 use crate::domain::Peer;
 
 /// Answers requests of one connection.
@@ -41,10 +41,12 @@ impl hyper::service::Service<Request<Incoming>> for Tracked {
         let length = length.and_then(|length| length.parse().ok());
         let under_way = self.connection.request(http2, head(&request), length.unwrap_or(0));
         let in_chunks = !http2 && length.is_none() && !request.body().is_end_stream();
-        let of = in_chunks.then(|| self.connection.clone());
-        let mut request = request.map(|body| match of {
-            Some(of) => Body::new(Chunks { body, of }),
-            None => Body::new(body),
+        let mut request = request.map(|body| match body.is_end_stream() {
+            true => Body::empty(),
+            false => {
+                let arriving = Arriving::new(self.connection.clone());
+                Body::new(Asked { body, in_chunks, arriving })
+            }
         });
         request.extensions_mut().insert(Peer(self.peer));
         // A router is always ready.
@@ -69,14 +71,16 @@ fn head(request: &Request<Incoming>) -> usize {
     line + headers.map(|(name, value)| header(name.as_str(), value.len())).sum::<usize>()
 }
 
-/// A body on HTTP/1 that does not say how long it is: what was read of it is known by what is taken.
+/// The body of a request.
 #[derive(Debug)]
-struct Chunks {
+struct Asked {
     body: Incoming,
-    of: Handle,
+    /// It is one on HTTP/1 that does not say how long it is: what was read of it is known by what is taken.
+    in_chunks: bool,
+    arriving: Arriving,
 }
 
-impl HttpBody for Chunks {
+impl HttpBody for Asked {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -86,10 +90,10 @@ impl HttpBody for Chunks {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &frame
-            && let Some(data) = frame.data_ref()
+            && let Some(data) = frame.data_ref().filter(|_| self.in_chunks)
         {
             let digits = data.len().checked_ilog(16).unwrap_or(0) as usize + 1;
-            self.of.took(digits + "\r\n".len() + data.len() + "\r\n".len());
+            self.arriving.took(digits + "\r\n".len() + data.len() + "\r\n".len());
         }
         frame
     }

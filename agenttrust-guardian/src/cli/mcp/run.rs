@@ -149,7 +149,7 @@ async fn carry(
     let output = child.take_output();
     let input = tokio::spawn(from_client(Arc::clone(relay), client));
     let mut output = tokio::spawn(hear_server(Arc::clone(relay), output));
-    let mut told = pin!(stop::signal());
+    let mut told = pin!(stop::signal_or_hangup());
     let sides = select(select(input, &mut output), &mut child.ended);
     let first = match select(told.as_mut(), sides).await {
         Either::Left(_) => First::Told,

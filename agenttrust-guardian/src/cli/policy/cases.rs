@@ -23,9 +23,14 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::cli::out::say;
+use crate::domain::file::read_text_at_most;
 use crate::domain::{DEFAULT_ORG, GuardianError};
 use crate::manifest::Known;
+use crate::policy;
 use crate::policy::{AuthorizationRequest, DelegationFacts, PolicySet, Verdict};
+
+/// How long a file of cases is at most, in bytes.
+const FILE_MOST_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -227,16 +232,18 @@ fn files(place: &Path) -> Result<Vec<PathBuf>, GuardianError> {
 }
 
 fn read_cases(file: &Path) -> Result<Cases, GuardianError> {
-    let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+    let text =
+        read_text_at_most(file, FILE_MOST_BYTES).map_err(|error| unreadable(file, &error))?;
+    let text = policy::without_mark(&text);
     let cases = if file.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(&text).map_err(|error| error.to_string())
+        serde_json::from_str(text).map_err(|error| error.to_string())
     } else {
-        toml::from_str(&text).map_err(|error| error.to_string())
+        toml::from_str(text).map_err(|error| error.to_string())
     };
     cases.map_err(|problem| GuardianError::Invalid(format!("{}: {problem}", file.display())))
 }
 
-fn unreadable(place: &Path, error: &std::io::Error) -> GuardianError {
+fn unreadable(place: &Path, error: &impl std::fmt::Display) -> GuardianError {
     GuardianError::Invalid(format!(
         "{} cannot be read ({error}); name a TOML or JSON file of cases, or a folder of such files",
         place.display()

@@ -11,9 +11,11 @@ use agenttrust::model::{
 use clap::Args;
 use serde_json::json;
 
+use super::made;
 use super::token::Token;
+use super::words::failed;
 use crate::cli::out;
-use crate::cli::remote::{Remote, failed};
+use crate::cli::remote::Remote;
 use crate::domain::GuardianError;
 use crate::domain::duration;
 use crate::domain::ids::DESTINATION_PREFIX;
@@ -126,6 +128,7 @@ impl New {
             filter_event_types: self.how.events(),
         };
         let made = client.streaming().create_with(&request, &options).await.map_err(failed)?;
+        made::note(&client, &made, request.auth_token.is_some()).await;
         if remote.json {
             return out::json(&made);
         }

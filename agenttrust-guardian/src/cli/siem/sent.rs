@@ -10,8 +10,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::destination::{find, tell};
+use super::words::failed;
 use crate::cli::out;
-use crate::cli::remote::{Remote, failed};
+use crate::cli::remote::Remote;
 use crate::clock::before;
 use crate::domain::GuardianError;
 use crate::domain::duration;

@@ -5,14 +5,14 @@ use agenttrust::internal::dpop::is_unambiguous;
 use agenttrust::model::AGENT_SUBJECT;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::super::auth::Caller;
 use super::super::body::Payload;
 use super::super::ignored::printable;
 use super::super::params::header;
-use crate::domain::names::check_name;
-use crate::domain::{Error, Permission};
+use crate::domain::names::{check_input, check_name};
+use crate::domain::{Error, ErrorKind, Permission};
 use crate::services::access::Evaluation;
 
 /// How long the id of a subject or a resource is at most, in bytes.
@@ -100,8 +100,27 @@ pub(super) fn wrong(at: &str, name: &str, wanted: &str) -> Error {
     Error::invalid(&format!("{at}{name}"), format!("is not as it must be: expected {wanted}"))
 }
 
-pub(super) fn missing(at: &str, name: &str) -> Error {
-    Error::invalid(&format!("{at}{name}"), "is missing; give it a value")
+/// What is said where these are missing, all of them at once.
+pub(super) fn missing(names: &[String]) -> Error {
+    match names {
+        [others @ .., first, last] => {
+            let others: String = others.iter().map(|name| format!("{name}, ")).collect();
+            let all = format!("{others}{first} and {last} are missing; give each a value");
+            Error::new(ErrorKind::Invalid, all).with(json!({ "field": names.first() }))
+        }
+        names => Error::invalid(&names.concat(), "is missing; give it a value"),
+    }
+}
+
+/// Those of these members that an object lacks; the object itself, where it is not there.
+pub(super) fn lacking(
+    name: &str,
+    object: Option<&Map<String, Value>>,
+    members: &[&str],
+) -> Vec<String> {
+    let Some(object) = object else { return vec![name.to_owned()] };
+    let lacking = members.iter().filter(|member_name| member(object, member_name).is_none());
+    lacking.map(|member_name| format!("{name}.{member_name}")).collect()
 }
 
 /// The four of an evaluation, or those of them that are said.
@@ -114,13 +133,18 @@ pub(super) struct Entities<'m> {
 }
 
 impl<'m> Entities<'m> {
-    /// Those of a body, or of an evaluation at this place in it.
+    /// Those of a body, or of an evaluation at this place in it. One that is too large for an approver is refused here, before
+    /// every evaluation of a list that it is the default of would have a copy.
     pub(super) fn of(said: &'m Map<String, Value>, at: &str) -> Result<Self, Error> {
+        let entity = |name| {
+            member(said, name).map_or(Ok(()), |it| check_input(&format!("{at}{name}"), it))?;
+            object_in(said, (at, name))
+        };
         Ok(Self {
-            subject: object_in(said, (at, "subject"))?,
-            action: object_in(said, (at, "action"))?,
-            resource: object_in(said, (at, "resource"))?,
-            context: object_in(said, (at, "context"))?,
+            subject: entity("subject")?,
+            action: entity("action")?,
+            resource: entity("resource")?,
+            context: entity("context")?,
         })
     }
 
@@ -134,13 +158,56 @@ impl<'m> Entities<'m> {
         }
     }
 
+    /// What they lack that an evaluation has.
+    pub(super) fn lacking(&self, at: &str) -> Vec<String> {
+        let entities = [
+            ("subject", self.subject, &["type", "id"][..]),
+            ("action", self.action, &["name"]),
+            ("resource", self.resource, &["type", "id"]),
+        ];
+        let lacking = entities
+            .map(|(name, entity, members)| lacking(&format!("{at}{name}"), entity, members));
+        lacking.concat()
+    }
+
+    /// Subject, action and resource, which have what they must.
+    fn whole(self, at: &str) -> Result<[&'m Map<String, Value>; 3], Error> {
+        let lacks = self.lacking(at);
+        match (self.subject, self.action, self.resource) {
+            (Some(subject), Some(action), Some(resource)) if lacks.is_empty() => {
+                Ok([subject, action, resource])
+            }
+            _ => Err(missing(&lacks)),
+        }
+    }
+
+    /// The agent that the evaluation is a check of: its subject, or the one that acts for its subject, which is the agent of the
+    /// caller's key or the one that it names.
+    pub(super) fn agent(self, caller: &Caller, at: &str) -> Result<String, Error> {
+        let [subject, ..] = self.whole(at)?;
+        let (kind, id) = party(subject, &format!("{at}subject."))?;
+        let agent_id = if kind == AGENT_SUBJECT {
+            check_name(&format!("{at}subject.id"), &id)?;
+            id
+        } else if PEOPLE.contains(&kind.as_str()) {
+            acting(caller, &kind, at)?
+        } else {
+            let kind = printable(&kind);
+            return Err(Error::invalid(
+                &format!("{at}subject.type"),
+                format!(
+                    "is {kind:?}, which is not known; use \"agent\" with the id of an agent, or \"user\" or \"identity\" for \
+                     somebody for whom an agent acts"
+                ),
+            ));
+        };
+        caller.need_for(Permission::Check, &agent_id)?;
+        Ok(agent_id)
+    }
+
     /// The evaluation that they are.
     pub(super) fn evaluation(self, at: &str) -> Result<Evaluation, Error> {
-        let need =
-            |entity: Option<&'m Map<String, Value>>, name| entity.ok_or_else(|| missing(at, name));
-        let subject = need(self.subject, "subject")?;
-        let action = need(self.action, "action")?;
-        let resource = need(self.resource, "resource")?;
+        let [subject, action, resource] = self.whole(at)?;
         let mut evaluation = Evaluation::default();
         let said = &mut evaluation.said;
         let place = |name: &str| format!("{at}{name}.");
@@ -181,8 +248,8 @@ fn properties(of: &Map<String, Value>, at: &str) -> Result<Map<String, Value>, E
 /// The type and the id of a subject or a resource.
 fn party(of: &Map<String, Value>, at: &str) -> Result<(String, String), Error> {
     let kind = name(of, (at, "type"))?;
-    let id = text_in(of, (at, "id"))?.ok_or_else(|| missing(at, "id"))?;
     let field = format!("{at}id");
+    let id = text_in(of, (at, "id"))?.ok_or_else(|| missing(std::slice::from_ref(&field)))?;
     if id.is_empty() {
         return Err(Error::invalid(&field, "is empty; give it a value"));
     }
@@ -197,36 +264,10 @@ fn party(of: &Map<String, Value>, at: &str) -> Result<(String, String), Error> {
 }
 
 fn name(of: &Map<String, Value>, (at, name): (&str, &str)) -> Result<String, Error> {
-    let text = text_in(of, (at, name))?.ok_or_else(|| missing(at, name))?;
-    check_name(&format!("{at}{name}"), text)?;
+    let field = format!("{at}{name}");
+    let text = text_in(of, (at, name))?.ok_or_else(|| missing(std::slice::from_ref(&field)))?;
+    check_name(&field, text)?;
     Ok(text.to_owned())
-}
-
-/// The agent that an evaluation is a check of: its subject, or the one that acts for its subject, which is the agent of the
-/// caller's key or the one that it names.
-pub(super) fn agent_of(
-    caller: &Caller,
-    evaluation: &Evaluation,
-    at: &str,
-) -> Result<String, Error> {
-    let subject = &evaluation.said.subject;
-    let agent_id = if subject.kind == AGENT_SUBJECT {
-        check_name(&format!("{at}subject.id"), &subject.id)?;
-        subject.id.clone()
-    } else if PEOPLE.contains(&subject.kind.as_str()) {
-        acting(caller, &subject.kind, at)?
-    } else {
-        let kind = printable(&subject.kind);
-        return Err(Error::invalid(
-            &format!("{at}subject.type"),
-            format!(
-                "is {kind:?}, which is not known; use \"agent\" with the id of an agent, or \"user\" or \"identity\" for \
-                 somebody for whom an agent acts"
-            ),
-        ));
-    };
-    caller.need_for(Permission::Check, &agent_id)?;
-    Ok(agent_id)
 }
 
 fn acting(caller: &Caller, kind: &str, at: &str) -> Result<String, Error> {

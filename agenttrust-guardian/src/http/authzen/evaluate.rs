@@ -18,9 +18,10 @@ use super::super::base::base;
 use super::super::body::Payload;
 use super::super::params::{header, trace};
 use super::super::proofs::{Came, tell};
-use super::body::{Entities, agent_of, object};
+use super::body::{Entities, object};
 use super::echo::REQUEST_ID;
 use super::said;
+use crate::domain::limits::Share;
 use crate::domain::{Answer, Base, Error, Permission, Trace, digest_of_parts};
 use crate::engine::Engine;
 use crate::pipeline::{self, Check, span};
@@ -53,9 +54,9 @@ pub(in crate::http) async fn evaluation(
 ) -> Result<Json<AccessDecision>, Error> {
     caller.need(Permission::Check)?;
     let body = object(&parts.headers, payload.unbegun()).await?;
-    let evaluation = Entities::of(&body, "")?.evaluation("")?;
+    let entities = Entities::of(&body, "")?;
     let asking = Asking::new(&engine, &parts, caller, place)?;
-    asking.one(came, &evaluation).await.map(Json)
+    asking.one(came, entities).await.map(Json)
 }
 
 /// What all evaluations of one request share.
@@ -91,13 +92,14 @@ impl<'a> Asking<'a> {
     pub(super) async fn one(
         self,
         came: Came,
-        evaluation: &Evaluation,
+        entities: Entities<'_>,
     ) -> Result<AccessDecision, Error> {
-        let agent_id = agent_of(&self.caller, evaluation, "")?;
+        let evaluation = entities.evaluation("")?;
+        let agent_id = entities.agent(&self.caller, "")?;
         let proof = came.prove(self.engine, &self.caller.key, &agent_id)?;
         let (key, place) = (Arc::clone(&self.caller.key), self.place.take());
         let asker = Asker { key, agent_id, proof, trace: self.trace(), place };
-        self.evaluate(&asker, evaluation, 0).await
+        self.evaluate(&asker, &evaluation, 0).await
     }
 
     /// The trace that the request is in.
@@ -106,8 +108,13 @@ impl<'a> Asking<'a> {
     }
 
     /// The place of the request, for all of its evaluations.
-    pub(super) fn place(&self) -> Option<Arc<crate::domain::limits::Share>> {
+    pub(super) fn place(&self) -> Option<Arc<Share>> {
         self.place.take()
+    }
+
+    /// A share by which one evaluation more of a list is decided at a time.
+    pub(super) fn beside(&self) -> Option<Share> {
+        self.engine.limits.beside.take(&self.caller.key, 1).ok()
     }
 
     /// Evaluates one, the one of this number in its request.

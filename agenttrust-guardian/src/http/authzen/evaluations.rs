@@ -7,7 +7,8 @@ use std::time::Instant;
 use agenttrust::model::{AccessDecision, AccessDecisions, AccessEvaluations, EvaluationsSemantic};
 use axum::Json;
 use axum::http::request::Parts;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,16 +19,16 @@ use super::super::answers::{NotFound, Unavailable};
 use super::super::auth::Caller;
 use super::super::body::Payload;
 use super::super::proofs::Came;
-use super::body::{Entities, agent_of, member, object, object_in, text_in, wrong};
+use super::body::{Entities, member, object, object_in, text_in, wrong};
 use super::evaluate::{Asking, out_of_time};
 use super::said::{brief, failed};
 use crate::domain::{Error, Permission};
 use crate::pipeline::Proof;
-use crate::services::access::{Asker, Evaluation};
+use crate::services::access::Asker;
 
 /// How many evaluations a request has at most: each is a check, with a row in the audit.
 const EVALUATIONS_MOST: usize = 100;
-/// How many of them are decided at a time, so that others have their turn.
+/// How many of them are decided at a time at most.
 const AT_A_TIME: usize = 8;
 
 /// The answer: of several, or of the one that stands in the request itself.
@@ -71,8 +72,7 @@ pub(in crate::http) async fn evaluations(
     let options = Options::of(&body)?;
     let asking = Asking::new(&engine, &parts, caller, place)?;
     if items.is_empty() {
-        let evaluation = defaults.evaluation("")?;
-        return asking.one(came, &evaluation).await.map(|one| Json(Decided::One(Box::new(one))));
+        return asking.one(came, defaults).await.map(|one| Json(Decided::One(Box::new(one))));
     }
     let several =
         Several { asking: &asking, begun, asked: asked(&asking, came, &items, defaults).await };
@@ -129,26 +129,26 @@ impl Options {
     }
 }
 
-/// Reads every evaluation, and sees who asks for it. What is wrong with one of them is its own affair.
-async fn asked(
+/// Sees for every evaluation who asks for it. What is wrong with one of them is its own affair. They are read when it is their
+/// turn, since each has a copy of all that it is about.
+async fn asked<'m>(
     asking: &Asking<'_>,
     came: Came,
-    items: &[&Map<String, Value>],
-    defaults: Entities<'_>,
-) -> Vec<Result<(Asker, Evaluation), Error>> {
+    items: &[&'m Map<String, Value>],
+    defaults: Entities<'m>,
+) -> Vec<Result<(Asker, Entities<'m>), Error>> {
     let place = asking.place();
     let mut proofs: HashMap<String, Result<Option<Proof>, Error>> = HashMap::new();
     let mut asked = Vec::with_capacity(items.len());
     for (number, item) in items.iter().enumerate() {
-        let at = format!("evaluations[{number}].");
+        let at = place_of(number);
         let read = Entities::of(item, &at).and_then(|said| {
-            let evaluation = said.or(defaults).evaluation(&at)?;
-            let agent_id = agent_of(&asking.caller, &evaluation, &at)?;
-            Ok((agent_id, evaluation))
+            let entities = said.or(defaults);
+            Ok((entities.agent(&asking.caller, &at)?, entities))
         });
         asked.push(match read {
             Err(error) => Err(error),
-            Ok((agent_id, evaluation)) => {
+            Ok((agent_id, entities)) => {
                 // One proof is for all that is asked of this request for its agent.
                 let key = &asking.caller.key;
                 if !proofs.contains_key(&agent_id) {
@@ -160,7 +160,7 @@ async fn asked(
                 proof.map(|proof| {
                     let (key, place) = (Arc::clone(key), place.clone());
                     let trace = asking.trace();
-                    (Asker { key, agent_id, proof, trace, place }, evaluation)
+                    (Asker { key, agent_id, proof, trace, place }, entities)
                 })
             }
         });
@@ -168,10 +168,15 @@ async fn asked(
     asked
 }
 
+/// What the members of an evaluation are named behind.
+fn place_of(number: usize) -> String {
+    format!("evaluations[{number}].")
+}
+
 struct Several<'a> {
     asking: &'a Asking<'a>,
     begun: Instant,
-    asked: Vec<Result<(Asker, Evaluation), Error>>,
+    asked: Vec<Result<(Asker, Entities<'a>), Error>>,
 }
 
 impl Several<'_> {
@@ -180,10 +185,7 @@ impl Several<'_> {
             EvaluationsSemantic::DenyOnFirstDeny => false,
             EvaluationsSemantic::PermitOnFirstPermit => true,
             // An unknown word was refused.
-            _ => {
-                let all = stream::iter(0..self.asked.len());
-                return all.map(|number| self.one(number)).buffered(AT_A_TIME).collect().await;
-            }
+            _ => return self.all().await,
         };
         // One after the other: what comes after the last one must not even be asked.
         let mut decisions = Vec::new();
@@ -198,9 +200,33 @@ impl Several<'_> {
         decisions
     }
 
+    /// Decides every one of them. The place of the request is for one at a time; for each one beside it, it needs a share of
+    /// what the lists of its key, and all lists, may have.
+    async fn all(&self) -> Vec<AccessDecision> {
+        let mut decisions = Vec::with_capacity(self.asked.len());
+        let mut deciding = FuturesOrdered::new();
+        for number in 0..self.asked.len() {
+            let mut share = None;
+            while !deciding.is_empty() {
+                share = (deciding.len() < AT_A_TIME).then(|| self.asking.beside()).flatten();
+                if share.is_some() {
+                    break;
+                }
+                decisions.extend(deciding.next().await);
+            }
+            deciding.push_back(async move {
+                let decision = self.one(number).await;
+                drop(share);
+                decision
+            });
+        }
+        decisions.extend(deciding.collect::<Vec<_>>().await);
+        decisions
+    }
+
     async fn one(&self, number: usize) -> AccessDecision {
-        let (asker, evaluation) = match self.asked.get(number) {
-            Some(Ok(asked)) => (&asked.0, &asked.1),
+        let (asker, entities) = match self.asked.get(number) {
+            Some(Ok((asker, entities))) => (asker, entities),
             Some(Err(error)) => return failed(error),
             None => return failed(&out_of_time()),
         };
@@ -209,7 +235,11 @@ impl Several<'_> {
         if left.is_zero() {
             return failed(&out_of_time());
         }
-        let decided = self.asking.evaluate_within(left, (asker, evaluation), number).await;
+        let evaluation = match entities.evaluation(&place_of(number)) {
+            Ok(evaluation) => evaluation,
+            Err(error) => return failed(&error),
+        };
+        let decided = self.asking.evaluate_within(left, (asker, &evaluation), number).await;
         decided.unwrap_or_else(|error| failed(&error))
     }
 }

@@ -24,7 +24,7 @@ use super::super::params::{Id, header, trace};
 use super::super::proofs::Came;
 use super::REQUESTS;
 use super::body::{
-    Entities, agent_of, member, missing, object, object_in, object_or_empty, text_in, wrong,
+    Entities, lacking, member, missing, object, object_in, object_or_empty, text_in, wrong,
 };
 use super::said::shown;
 use crate::domain::names::check_name;
@@ -38,8 +38,12 @@ const ASK_AGAIN_AFTER: &str = "2";
 ///
 /// Of the draft *AuthZEN Access Request and Approval Profile 1.0* (draft 1, 2026-06-03), and experimental. It opens an
 /// approval of exactly what was evaluated: agent, session, tool, effect, scopes, and subject, action, resource and context
-/// as `denial.binding_token` binds them. Where one is pending or approved already, that one is told of. One request is for one
-/// evaluation: `items` and `callback` of the profile are not taken.
+/// as `denial.binding_token` binds them; what the context says beside is shown to the approver and decides nothing. Where one
+/// is pending or approved already, that one is told of. One request is for one evaluation: `items` and `callback` of the
+/// profile are not taken.
+///
+/// An `Idempotency-Key` is remembered for as long as its task is kept, and for the newest 1,000 requests of an API key. The
+/// oldest is forgotten first: sent again after that, it is a new request.
 #[utoipa::path(
     post, path = "/access/v1/requests", operation_id = "request_access", tag = "access",
     params(("Idempotency-Key" = Option<NameOrEmpty>, Header, description = "A name for this request: the same one once more is told of the same task")),
@@ -73,8 +77,7 @@ pub(in crate::http) async fn submit(
 ) -> Result<Response, Refused> {
     caller.need(Permission::Check)?;
     let body = object(&parts.headers, payload.unbegun()).await?;
-    let submission = submission(&parts.headers, body)?;
-    let agent_id = agent_of(&caller, &submission.evaluation, "")?;
+    let (agent_id, submission) = submission(&parts.headers, &caller, body)?;
     need_actor(&submission.body, &agent_id)?;
     let proof = came.prove(&engine, &caller.key, &agent_id)?;
     let (trace, place) = (trace(&parts.headers), place.take());
@@ -90,7 +93,12 @@ pub(in crate::http) async fn submit(
     Ok((status, location, Json(told)).into_response())
 }
 
-fn submission(headers: &HeaderMap, body: Map<String, Value>) -> Result<Submission, Error> {
+/// What is submitted, and for which agent.
+fn submission(
+    headers: &HeaderMap,
+    caller: &Caller,
+    body: Map<String, Value>,
+) -> Result<(String, Submission), Error> {
     for (name, instead) in [
         ("items", "request access to one thing at a time"),
         ("callback", "no callback is registered here; read the status of the task"),
@@ -101,11 +109,20 @@ fn submission(headers: &HeaderMap, body: Map<String, Value>) -> Result<Submissio
     }
     let idempotency_key = header(headers, IDEMPOTENCY_KEY)?.map(str::to_owned);
     idempotency_key.as_deref().map_or(Ok(()), |key| check_name("Idempotency-Key", key))?;
-    let evaluation = Entities::of(&body, "")?.evaluation("")?;
-    let denial = object_in(&body, ("", "denial"))?.ok_or_else(|| missing("", "denial"))?;
-    let denial = denial_of(denial)?;
+    let entities = Entities::of(&body, "")?;
+    let denial = object_in(&body, ("", "denial"))?;
+    let mut lacks = entities.lacking("");
+    lacks.extend(lacking("denial", denial, &["expires_at", "binding_token"]));
+    // For one that lacks its token alone the profile has a name.
+    if !lacks.is_empty() && lacks != ["denial.binding_token"] {
+        return Err(missing(&lacks));
+    }
+    let evaluation = entities.evaluation("")?;
+    let agent_id = entities.agent(caller, "")?;
+    let denial = denial.map(denial_of).transpose()?.unwrap_or_default();
     let requested_access = object_in(&body, ("", "requested_access"))?.cloned().unwrap_or_default();
-    Ok(Submission { evaluation, denial, requested_access, idempotency_key, body })
+    let submission = Submission { evaluation, denial, requested_access, idempotency_key, body };
+    Ok((agent_id, submission))
 }
 
 fn denial_of(said: &Map<String, Value>) -> Result<AccessDenial, Error> {
@@ -117,10 +134,7 @@ fn denial_of(said: &Map<String, Value>) -> Result<AccessDenial, Error> {
     denial.template = text("template")?;
     denial.evaluated_at = time_in(said, "evaluated_at")?;
     denial.expires_at = time_in(said, "expires_at")?;
-    match denial.expires_at {
-        Some(_) => Ok(denial),
-        None => Err(missing("denial.", "expires_at")),
-    }
+    Ok(denial)
 }
 
 /// A member of a denial that is a point in time.
@@ -240,6 +254,10 @@ fn told(base: &Base, approval: &Approval) -> AccessTaskResponse {
         task.links = Some(links);
     }
     task.status_endpoint = Some(status_endpoint);
+    let is_refused = matches!(task.status, AccessTaskStatus::Denied | AccessTaskStatus::Cancelled);
+    if let Some(why) = approval.decision_reason.clone().filter(|_| is_refused) {
+        task.display.insert("description".to_owned(), why.into());
+    }
     task.expires_at = access::told_until(approval);
     if task.status == AccessTaskStatus::Approved {
         told.result = Some(AccessResult::reevaluate(shown(approval)));

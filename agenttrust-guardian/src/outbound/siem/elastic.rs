@@ -1,15 +1,14 @@
 //! Elastic's bulk requests: each event is created under its own id, so that one that is sent again is there once.
 
-use std::collections::BTreeMap;
-
 use http::header::AUTHORIZATION;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::{Error, Outbound};
 use super::frames::{Frame, Part};
-use super::http::{Answer, Reads, headers, passes, plain, post, quoted};
+use super::http::{ANSWER_MAX_BYTES, Answer, Reads, headers, passes, plain, post, quoted};
 use super::sending::Sending;
 use super::{Batch, Delivery};
 use crate::domain::Secret;
@@ -23,22 +22,43 @@ const BULK: &str = "/_bulk";
 /// Where events go to unless the URL names an index: a data stream of Elastic's own template for logs.
 const DATA_STREAM: &str = "/logs-agenttrust.audit-default";
 
+/// What is told of one that tells nothing of use.
+const SILENT: &str = "it does not say why";
+
 /// There is such a document already.
 const CONFLICT: u16 = 409;
 
-/// An answer to a bulk request.
+/// An answer to a bulk request. What it holds is read once it is seen to tell of as many events as were sent.
 #[derive(Deserialize)]
-struct Bulk {
-    items: Vec<BTreeMap<String, Item>>,
+struct Bulk<'a> {
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+}
+
+/// What became of what was asked for.
+#[derive(Deserialize)]
+struct Action<'a> {
+    #[serde(borrow)]
+    create: Item<'a>,
 }
 
 /// What became of one document.
 #[derive(Deserialize)]
-struct Item {
+struct Item<'a> {
     #[serde(rename = "_id")]
     id: Option<String>,
     status: u16,
-    error: Option<Value>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+impl Item<'_> {
+    /// Elastic's word for what is wrong with it.
+    fn why(&self) -> String {
+        let error = self.error.filter(|error| error.get().len() <= ANSWER_MAX_BYTES);
+        let error = error.and_then(|error| serde_json::from_str(error.get()).ok());
+        error.as_ref().map_or_else(|| SILENT.to_owned(), why)
+    }
 }
 
 /// Where bulk requests go to: to the index that the URL names, if it names one.
@@ -62,7 +82,7 @@ pub(super) async fn deliver(
     let mut sending = Sending::new(FRAME.cut(batch.events, document));
     while let Some(part) = sending.next() {
         let became =
-            match post(outbound, url, headers.clone(), part.body.clone(), Reads::Whole).await {
+            match post(outbound, url, headers.clone(), part.body.clone(), Reads::Items).await {
                 Ok(answer) if answer.status.is_success() => items(&answer, &part, batch.events),
                 Ok(answer) => {
                     let said = answer.json();
@@ -86,7 +106,7 @@ fn document(event: &SiemEvent) -> String {
 
 /// What became of each event of a part.
 fn items(answer: &Answer, part: &Part, events: &[SiemEvent]) -> Delivery {
-    let bulk: Bulk = match &answer.body {
+    let bulk: Bulk<'_> = match &answer.body {
         Ok(body) => match serde_json::from_slice(body) {
             Ok(bulk) => bulk,
             Err(_) => {
@@ -96,10 +116,12 @@ fn items(answer: &Answer, part: &Part, events: &[SiemEvent]) -> Delivery {
         },
         Err(error) => return answer.later(format!("nothing tells what was taken: {error}")),
     };
-    let items: Vec<_> = bulk.items.iter().filter_map(|item| item.get("create")).collect();
+    let is_of_all = bulk.items.len() == part.places.len();
+    let items = bulk.items.into_iter().filter(|_| is_of_all).filter_map(item);
+    let items: Vec<Item<'_>> = items.collect();
     let ids = part.places.iter().map(|place| events.get(*place).map(|event| &event.id));
     let is_of_it =
-        |(item, id): (&&Item, Option<&String>)| item.id.is_none() || item.id.as_ref() == id;
+        |(item, id): (&Item<'_>, Option<&String>)| item.id.is_none() || item.id.as_ref() == id;
     if items.len() != part.places.len() || !items.iter().zip(ids).all(is_of_it) {
         let reason = "what the receiver answered tells of other events than those that were sent";
         return answer.later(reason.to_owned());
@@ -107,10 +129,8 @@ fn items(answer: &Answer, part: &Part, events: &[SiemEvent]) -> Delivery {
     let (mut refused, mut later) = (Vec::new(), Vec::new());
     let mut last = None;
     for (at, item) in items.into_iter().enumerate() {
-        let reason = || {
-            let why = item.error.as_ref().map(why).unwrap_or_default();
-            format!("the receiver answered {} for this event: {why}", item.status)
-        };
+        let reason =
+            || format!("the receiver answered {} for this event: {}", item.status, item.why());
         match item.status {
             200..=299 | CONFLICT => {}
             status if passes(status) => {
@@ -127,12 +147,16 @@ fn items(answer: &Answer, part: &Part, events: &[SiemEvent]) -> Delivery {
     }
 }
 
+fn item(raw: &RawValue) -> Option<Item<'_>> {
+    serde_json::from_str(raw.get()).ok().map(|action: Action<'_>| action.create)
+}
+
 /// Elastic's word for what is wrong.
 fn why(error: &Value) -> String {
     let text = |name: &str| error.get(name).and_then(Value::as_str);
     match (text("type"), text("reason"), error.as_str()) {
         (Some(kind), Some(reason), _) => plain(&format!("{kind}: {reason}")),
         (Some(one), None, _) | (None, Some(one), _) | (None, None, Some(one)) => plain(one),
-        (None, None, None) => "it does not say why".to_owned(),
+        (None, None, None) => SILENT.to_owned(),
     }
 }

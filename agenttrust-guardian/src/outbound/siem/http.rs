@@ -14,8 +14,10 @@ use super::super::{Error, Outbound, Outgoing, cut};
 use super::Delivery;
 use crate::domain::Secret;
 
-/// How much of an answer is read: one of Elastic tells of every event.
-const ANSWER_MAX_BYTES: usize = 8 << 20;
+/// How much of an answer is read: read as JSON, it takes many times as much memory ...
+pub(super) const ANSWER_MAX_BYTES: usize = 64 << 10;
+/// ... and of one that tells of every event.
+const ITEMS_MAX_BYTES: usize = 8 << 20;
 /// How long the rest of an answer is waited for whose status says all, so that its connection can be used again.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
@@ -28,6 +30,8 @@ pub(super) enum Reads {
     Refusal,
     /// All of it.
     Whole,
+    /// All of it, which tells of every event.
+    Items,
 }
 
 /// An answer, all of it.
@@ -68,18 +72,20 @@ pub(super) async fn post(
     let says_all = match reads {
         Reads::Status => true,
         Reads::Refusal => status.is_success(),
-        Reads::Whole => false,
+        Reads::Whole | Reads::Items => false,
     };
     let left = patience.saturating_sub(begun.elapsed());
     let left = if says_all { left.min(REST_WITHIN) } else { left };
-    let body = incoming.whole(ANSWER_MAX_BYTES, left).await;
+    let most = if reads == Reads::Items { ITEMS_MAX_BYTES } else { ANSWER_MAX_BYTES };
+    let body = incoming.whole(most, left).await;
     Ok(Answer { status, retry_after, body })
 }
 
 impl Answer {
-    /// Its body, as JSON.
+    /// Its body, as JSON, unless it is a long one.
     pub(super) fn json(&self) -> Option<Value> {
-        serde_json::from_slice(self.body.as_ref().ok()?).ok()
+        let body = self.body.as_ref().ok().filter(|body| body.len() <= ANSWER_MAX_BYTES)?;
+        serde_json::from_slice(body).ok()
     }
 
     /// What an answer that is no success says of all that was sent; `why` is the receiver's own word for it.

@@ -83,30 +83,6 @@ fn text_without_a_policy_is_refused() {
 }
 
 #[test]
-fn a_policy_nested_too_deep_is_refused_rather_than_overflowing_the_stack() {
-    let policy =
-        |condition: String| format!("permit (principal, action, resource) when {{ {condition} }};");
-    for n in [100, 10_000] {
-        for deep in [
-            "(".repeat(n) + "true" + &")".repeat(n),
-            "if context.approved then true else ".repeat(n) + "true",
-        ] {
-            let error = error(&policy(deep));
-            assert!(error.contains("nests too deep here"), "{error}");
-        }
-    }
-    // As deep as may be, on the stack that a test has.
-    set(&policy("(".repeat(60) + "true" + &")".repeat(60)));
-    set(&policy("if context.approved then true else ".repeat(60) + "true"));
-    // A chain too long to be evaluated denies; it does not end the process.
-    let long = set(&format!(
-        "permit (principal, action, resource); forbid (principal, action, resource) when {{ {} 1 == 2 }};",
-        "context.now + ".repeat(10_000)
-    ));
-    assert!(denied(long.decide(&FACTS)).1.contains("could not be evaluated"));
-}
-
-#[test]
 fn a_folder_is_loaded_in_the_order_of_names_and_other_files_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

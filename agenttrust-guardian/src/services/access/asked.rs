@@ -30,6 +30,20 @@ pub(crate) struct Evaluation {
     pub(crate) approval_id: Option<String>,
 }
 
+impl Evaluation {
+    /// The same, with those members alone in its context that are bound.
+    ///
+    /// A request for access may say more there than was evaluated, for people to read. No approval is bound to that, and the
+    /// evaluation that presents the approval does not say it. So it must not decide either: else who asks would choose the
+    /// policies, and by them quorum, window and session, that an approval of something else is opened with.
+    pub(super) fn of_bound(mut self, bound: &Bound) -> Self {
+        let is_bound = |name: &str| bound.members.iter().any(|member| member == name);
+        self.said.context.retain(|name, _| is_bound(name));
+        self.session_id = self.session_id.filter(|_| is_bound("session_id"));
+        self
+    }
+}
+
 /// Who asks, and for which agent.
 #[derive(Clone, Debug)]
 pub(crate) struct Asker {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agenttrust::internal::hex;
+use agenttrust::internal::{REASON_MAX_CHARS, hex};
 use agenttrust::model::{AccessDenial, Approval, ApprovalStatus, BoundTo};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -52,10 +52,12 @@ pub(crate) async fn open(
     }
     let Submission { evaluation, denial, requested_access, .. } = submission;
     let denied = denial::verified(engine, &asker.key, &asker.agent_id, &evaluation, &denial)?;
+    let shown = shown(&denied.bound, &evaluation, requested_access)?;
+    let evaluation = evaluation.of_bound(&denied.bound);
     let asked = Asked {
         facts: facts(&evaluation)?,
         digest: denied.bound.hex(),
-        shown: shown(&denied.bound, &evaluation, requested_access)?,
+        shown,
         elevating: Elevating::Requested,
         denied: Some(denied.evaluation_id),
     };
@@ -190,6 +192,23 @@ pub(crate) fn told_until(approval: &Approval) -> Option<agenttrust::Timestamp> {
     approval.expires_at.map(|at| at.saturating_add(TOLD_FOR))
 }
 
+/// What is told of why a request is cancelled, by its reason and its comment: a reason like any other.
+fn said_of(words: [Option<&str>; 2]) -> Result<String, Error> {
+    for (name, word) in ["reason", "comment"].into_iter().zip(words) {
+        word.map_or(Ok(()), |word| check_reason(name, word))?;
+    }
+    let said: Vec<&str> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
+    let said = said.join(": ");
+    let chars = said.chars().count();
+    if chars > REASON_MAX_CHARS {
+        let long = format!(
+            "have {chars} characters together; {REASON_MAX_CHARS} is the most, so say less"
+        );
+        return Err(Error::invalid("reason and comment", long));
+    }
+    Ok(if said.is_empty() { said } else { format!(": {said}") })
+}
+
 /// Cancels a request that is not decided yet, and returns what it is then.
 ///
 /// # Errors
@@ -207,9 +226,7 @@ pub(crate) async fn cancel(
         _ => reach.access,
     };
     let reach = Reach { access, ..reach };
-    for (name, word) in ["reason", "comment"].into_iter().zip(words) {
-        word.map_or(Ok(()), |word| check_reason(name, word))?;
-    }
+    let words = said_of(words)?;
     let found = find(engine, reach, id).await?;
     let done = |status: ApprovalStatus| {
         Problem::InvalidTaskState
@@ -219,9 +236,7 @@ pub(crate) async fn cancel(
         return Err(done(found.status));
     }
     engine.ensure_auditable()?;
-    let why: Vec<&str> =
-        std::iter::once("cancelled by who asked").chain(words.into_iter().flatten()).collect();
-    let (now, why) = (engine.clock.now(), why.join(": "));
+    let (now, why) = (engine.clock.now(), format!("cancelled by who asked{words}"));
     let org_id = reach.key.org_id.clone();
     let is_cancelled = engine.store.cancel_approval(id.to_owned(), org_id, why.clone(), now).await;
     if !is_cancelled.map_err(Error::from)? {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use agenttrust_testkit::{ADMIN, Answer};
+use agenttrust_testkit::{ADMIN, Answer, eventually};
 use serde_json::{Value, json};
 
+use crate::domain::Fingerprint;
 use crate::harness::{Harness, open_with};
+use crate::store::AccessRequestRow;
 
 const EVALUATION: &str = "/access/v1/evaluation";
 const EVALUATIONS: &str = "/access/v1/evaluations";
@@ -123,4 +125,123 @@ async fn name_of_a_request_of_one_agent_tells_another_nothing() {
     of_first.post(REQUESTS, ADMIN, body.clone()).await.ok();
     let of_other = harness.with(&[("Idempotency-Key", "one"), ("X-Agent-ID", &other)]);
     problem(&of_other.post(REQUESTS, ADMIN, body).await, 409, "duplicate_request");
+}
+
+#[tokio::test]
+async fn who_cancels_what_it_asked_for_has_no_more_brought_before_people_for_it() {
+    let harness = Harness::new(open_with(|builder| builder).await).await;
+    let ask = async |table: &str| {
+        let mut body = deletes(&harness.agent);
+        body["resource"]["id"] = json!(table);
+        let denied = harness.post(EVALUATION, &harness.key, body.clone()).await.ok().body;
+        let requestable = &denied["context"]["access_request"];
+        body["denial"] = json!({
+            "binding_token": requestable["binding_token"], "expires_at": requestable["expires_at"],
+        });
+        harness.post(REQUESTS, &harness.key, body).await
+    };
+    for number in 0..20 {
+        let task = ask(&format!("table-{number}")).await.ok().body["task"].clone();
+        let cancel = format!("{REQUESTS}/{}/cancel", task["id"].as_str().unwrap());
+        harness.post(&cancel, &harness.key, json!({})).await.ok();
+    }
+    let refused = ask("one-more").await;
+    problem(&refused, 400, "not_requestable");
+    assert!(refused.text("detail").contains("cancelled within 10 minutes"), "{refused:?}");
+    harness.guardian.engine().clock.advance(10 * MINUTE);
+    ask("one-more").await.ok();
+}
+
+#[tokio::test]
+async fn key_has_its_newest_thousand_requests_found_again_and_the_oldest_forgotten_first() {
+    let harness = Harness::new(open_with(|builder| builder).await).await;
+    let engine = harness.guardian.engine();
+    let body = submission(&harness).await;
+    let mut other = body.clone();
+    other["requested_access"] = json!({ "emergency": true });
+    let task = submit(&harness, &body).await.ok().body["task"]["id"].clone();
+    let named = async |name: &str, body: &Value| {
+        let named = harness.with(&[("Idempotency-Key", name)]);
+        named.post(REQUESTS, &harness.key, body.clone()).await
+    };
+    // Those of another key are no concern of this one, however old they are.
+    let keep = async |key_id: &str, name: String| {
+        let row = AccessRequestRow {
+            key_id: key_id.to_owned(),
+            idempotency_key: name,
+            body: String::new(),
+            approval_id: task.as_str().unwrap().to_owned(),
+            created_at: engine.clock.now(),
+        };
+        assert!(engine.store.insert_access_request(row).await.unwrap());
+    };
+    keep("key_other", "oldest".to_owned()).await;
+    let key = engine.key(Fingerprint::from_text(&harness.key)).await.unwrap().unwrap();
+    for number in 0..999 {
+        keep(&key.id, format!("name-{number}")).await;
+    }
+    problem(&named("one", &other).await, 409, "duplicate_request");
+    // One more, and the first is a new request; which then takes the place of the next one.
+    named("one-more", &body).await.ok();
+    assert_eq!(named("one", &other).await.ok().body["task"]["id"], task);
+    problem(&named("one", &body).await, 409, "duplicate_request");
+    let found = async |key_id: &str, name: &str| {
+        engine.store.access_request(key_id.to_owned(), name.to_owned()).await.unwrap().is_some()
+    };
+    assert!(!found(&key.id, "name-0").await && found(&key.id, "name-1").await);
+    assert!(found("key_other", "oldest").await);
+}
+
+#[tokio::test]
+async fn lists_of_one_key_have_seven_decided_at_a_time_beside_the_one_that_each_has_its_place_for()
+{
+    let harness = Harness::new(open_with(|builder| builder).await).await;
+    let engine = harness.guardian.engine();
+    let writes = |agent: &str| {
+        let one = json!({ "resource": { "type": "table", "id": "users" } });
+        json!({ "subject": { "type": "agent", "id": agent }, "action": { "name": "db_write" },
+            "evaluations": vec![one; 20] })
+    };
+    let beside = || engine.limits.beside.held();
+    // Everything that has to be kept waits for the one connection.
+    let held = engine.store.db().begin().await.unwrap();
+    let decided = async {
+        let list = || harness.post(EVALUATIONS, &harness.key, writes(&harness.agent));
+        let answers = tokio::join!(list(), list(), list());
+        for answer in [answers.0, answers.1, answers.2] {
+            let list = answer.ok().body["evaluations"].clone();
+            assert!(list.as_array().unwrap().iter().all(|one| one["decision"] == true), "{list}");
+        }
+    };
+    let looking = async {
+        eventually("the first list has all that there is for a key", async || beside() == 7).await;
+        drop(held);
+    };
+    tokio::join!(decided, looking);
+    assert_eq!(beside(), 0);
+}
+
+#[tokio::test]
+async fn evaluations_one_after_the_other_have_the_time_of_one_check_together() {
+    let second = Duration::from_secs(1);
+    let hurried = open_with(|builder| builder.check_deadline(second)).await;
+    let harness = Harness::new(hurried).await;
+    let write = json!({
+        "subject": { "type": "agent", "id": harness.agent }, "action": { "name": "db_write" },
+        "resource": { "type": "table", "id": "users" },
+    });
+    let held = harness.guardian.engine().store.db().begin().await.unwrap();
+    let list = json!({
+        "evaluations": [write, write, write, write, write, write],
+        "options": { "evaluations_semantic": "permit_on_first_permit" },
+    });
+    let begun = std::time::Instant::now();
+    let answer = harness.post(EVALUATIONS, ADMIN, list).await.ok().body;
+    assert!(begun.elapsed() < 4 * second, "{:?}", begun.elapsed());
+    let evaluations = answer["evaluations"].as_array().unwrap();
+    assert_eq!(evaluations.len(), 6, "{answer}");
+    for one in evaluations {
+        assert_eq!(one["context"]["error"]["status"], 503, "{answer}");
+    }
+    drop(held);
 }

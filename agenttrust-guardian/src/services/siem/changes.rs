@@ -43,7 +43,7 @@ pub(crate) async fn change(
         row.updated_at = engine.clock.now();
         engine.ensure_auditable()?;
         if engine.store.update_destination(row.clone()).await? {
-            engine.siem.changed();
+            engine.siem.changed(id);
             engine.record_audit(told("siem.destination_updated", &row, key)).await?;
             return Ok(stand(engine, row));
         }
@@ -70,8 +70,8 @@ fn apply(engine: &Engine, row: &mut DestinationRow, wanted: &Change) -> Result<(
             // Who may change where it goes, and not who knows the token, would learn it there.
             return Err(Error::invalid(
                 "auth_token",
-                "is missing, and endpoint_url names another host than before, which the kept token was not given for; \
-                 give the token for that one",
+                "is missing, and endpoint_url names another host or port than before, which the kept token was not \
+                 given for; give the token for that one",
             ));
         }
         row.endpoint.clone_from(endpoint);

@@ -101,7 +101,7 @@ pub(crate) async fn create(
     };
     let record = |_: &()| told("siem.destination_created", &row, key);
     engine.change(stored, record).await?;
-    engine.siem.changed();
+    engine.siem.changed(&row.id);
     Ok(stand(engine, row))
 }
 
@@ -228,7 +228,7 @@ pub(crate) async fn replay(
     let record =
         |_: &()| Record::new("siem.destination_replayed", &key.org_id).actor(&key.id).body(about);
     engine.change(sent_back, record).await?;
-    engine.siem.changed();
+    engine.siem.changed(id);
     get(engine, key, id).await
 }
 
@@ -249,6 +249,6 @@ pub(crate) async fn remove(engine: &Engine, key: &Key, id: &str) -> Result<(), E
     let record =
         |_: &()| Record::new("siem.destination_removed", &key.org_id).actor(&key.id).body(about);
     engine.change(removed, record).await?;
-    engine.siem.changed();
+    engine.siem.changed(id);
     Ok(())
 }

@@ -61,6 +61,7 @@ const NO_KINDS: &[&str] = &[
     "agenttrust.decision",
     "agenttrust.effect",
     "agenttrust.policies",
+    "approvals.id",
     "metadata.groups",
     "restrictions.not_after",
     "result.kind",

@@ -9,7 +9,7 @@ use agenttrust::model::{AgentStatus, ApprovalStatus, BoundTo, Delegator};
 
 use super::super::budgets::{self, Charge, Spent};
 use super::super::changes::{Kind, note};
-use super::super::db::{Statement, query};
+use super::super::db::{Statement, Target, query};
 use super::super::row::from_row;
 use super::super::{Transaction, outbox, to_json, unreadable};
 use super::kin::votes;
@@ -20,7 +20,7 @@ use crate::domain::{Elevating, Event, Fingerprint, Unserved};
 const PENDING_MOST: i64 = 20;
 /// This many denials for one agent and tool ...
 const DENIALS_MOST: i64 = 3;
-/// ... within this time, and no more approvals are opened.
+/// ... within this time, and no more approvals are opened. For as long those count as pending that were cancelled.
 const DENIALS_WITHIN: Duration = Duration::from_secs(600);
 
 const INSERT: &str = "INSERT INTO approvals (id, org_id, agent_id, session_id, tool, effect, \
@@ -78,8 +78,10 @@ const FIND_UNUSED: &str = "SELECT id, session_id, bound_to, bound_value, effect,
 const FIND_DENIED_TO_GIVER: &str = "SELECT id FROM approvals WHERE org_id = $1 AND agent_id = $2 AND tool = $3 \
                                     AND bound_to = $4 AND bound_value = $5 AND status = 'denied' \
                                     AND expires_at > $6 ORDER BY created_at DESC, id DESC LIMIT 1";
+// One that was cancelled has been before people as well: it counts for as long as a denial does.
 const COUNT_PENDING: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 \
-                             AND status = 'pending' AND expires_at > $2";
+                             AND ((status = 'pending' AND expires_at > $2) OR (status = 'expired' \
+                             AND bound_to = 'evaluation' AND decision_reason IS NOT NULL AND expires_at > $3))";
 const COUNT_DENIED: &str = "SELECT COUNT(*) FROM approvals WHERE agent_id = $1 AND tool = $2 \
                             AND status = 'denied' AND decided_at > $3";
 // The conditions are repeated here on purpose: this one statement is what makes one use one use.
@@ -235,6 +237,11 @@ impl Store {
     pub(crate) async fn settle(&self, held: Held) -> Result<Settled, StoreError> {
         let own_votes = self.own_votes;
         self.run(move |db| async move {
+            // Who is only told reads, and waits for nobody: lists have many of these.
+            if held.elevating == Some(Elevating::Told) {
+                let refused = refused(Target::from(&db), &held, own_votes).await?;
+                return Ok(refused.unwrap_or(Settled::Needed(None)));
+            }
             let mut transaction = db.begin().await?;
             // Two checks at once must not open two approvals, or use one twice.
             transaction.lock(&held.approval.agent_id).await?;
@@ -272,33 +279,13 @@ async fn settle(
     held: Held,
     own_votes: bool,
 ) -> Result<Settled, sqlx::Error> {
-    let Held {
-        approval: wanted,
-        askers,
-        check_id,
-        now,
-        charges,
-        charged_at,
-        task_message,
-        elevating,
-    } = held;
+    if let Some(refused) = refused(Target::from(&mut *transaction), &held, own_votes).await? {
+        return Ok(refused);
+    }
+    let Held { approval: wanted, askers, check_id, now, task_message, elevating, .. } = held;
     let task_message = task_message.unwrap_or_default();
     let at = now.unix_micros();
-    if !is_active(transaction, &wanted.agent_id).await? {
-        return Ok(Settled::Inactive);
-    }
     wanted.bind_exactly(EXPIRE_SAME).bind(at).execute(&mut *transaction).await?;
-    if let Some(denied) = denied(transaction, &wanted, own_votes, now).await? {
-        return Ok(denied);
-    }
-    // What a delegation lets through never comes back, so nobody is asked in vain.
-    let of_delegations = charges.into_iter().filter(|charge| charge.delegation().is_some());
-    if let Some(spent) = budgets::spent(transaction, of_delegations, charged_at).await? {
-        return Ok(Settled::OutOfBudget(spent));
-    }
-    if elevating == Some(Elevating::Told) {
-        return Ok(Settled::Needed(None));
-    }
     for asker in &askers {
         let add = wanted.bind_exactly(ADD_ASKER_TO_SAME).bind(at).bind(asker);
         add.execute(&mut *transaction).await?;
@@ -372,6 +359,7 @@ async fn open_approval(
     let (pending,): (i64,) = query(COUNT_PENDING)
         .bind(&wanted.agent_id)
         .bind(now.unix_micros())
+        .bind(since)
         .fetch_one(&mut *transaction)
         .await?;
     if pending >= PENDING_MOST {
@@ -413,33 +401,50 @@ async fn open_approval(
     }
 }
 
+/// What a held check gets for which no approval is opened or used, by what the database says. Changes nothing.
+async fn refused(
+    mut on: Target<'_>,
+    held: &Held,
+    own_votes: bool,
+) -> Result<Option<Settled>, sqlx::Error> {
+    if !is_active(on.again(), &held.approval.agent_id).await? {
+        return Ok(Some(Settled::Inactive));
+    }
+    if let Some(denied) = denied(on.again(), &held.approval, own_votes, held.now).await? {
+        return Ok(Some(denied));
+    }
+    // What a delegation lets through never comes back, so nobody is asked in vain.
+    let of_delegations = held.charges.iter().filter(|charge| charge.delegation().is_some());
+    let spent = budgets::spent(on, of_delegations.cloned(), held.charged_at).await?;
+    Ok(spent.map(Settled::OutOfBudget))
+}
+
 /// Whether the agent may have anything approved. Memory may not know yet: who is revoked gets nothing more, and nobody is
 /// asked in vain.
-async fn is_active(transaction: &mut Transaction, agent_id: &str) -> Result<bool, sqlx::Error> {
-    let standing = query(STANDING).bind(agent_id);
-    let (standing,): (String,) = standing.fetch_one(&mut *transaction).await?;
+async fn is_active(on: Target<'_>, agent_id: &str) -> Result<bool, sqlx::Error> {
+    let (standing,): (String,) = query(STANDING).bind(agent_id).fetch_one(on).await?;
     Ok(standing == AgentStatus::Active.as_str())
 }
 
 /// Whether the same was denied, to the agent that asks or to one for which it does, and the denial holds.
 async fn denied(
-    transaction: &mut Transaction,
+    mut on: Target<'_>,
     wanted: &NewApproval,
     own_votes: bool,
     now: Timestamp,
 ) -> Result<Option<Settled>, sqlx::Error> {
     let find = wanted.bind(FIND_DENIED).bind(now.unix_micros()).bind(own_votes);
-    let denied: Option<Raw> = find.fetch_optional(&mut *transaction).await?;
+    let denied: Option<Raw> = find.fetch_optional(on.again()).await?;
     match denied {
         Some(row) => Ok(Some(Settled::Denied(row.at(now)?))),
-        None => denied_to_giver(transaction, wanted, now).await,
+        None => denied_to_giver(on, wanted, now).await,
     }
 }
 
 /// Whether the same was denied to an agent for which it is asked: that one does not ask again through another. It is
 /// not so the other way round, or an agent could take from those for which it acts what they may ask for.
 async fn denied_to_giver(
-    transaction: &mut Transaction,
+    mut on: Target<'_>,
     wanted: &NewApproval,
     now: Timestamp,
 ) -> Result<Option<Settled>, sqlx::Error> {
@@ -451,7 +456,7 @@ async fn denied_to_giver(
             .bind(wanted.bound_to.as_str())
             .bind(&wanted.bound_value)
             .bind(now.unix_micros())
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(on.again())
             .await?;
         if let Some((approval_id,)) = denied {
             let agent_id = giver.agent_id.clone();

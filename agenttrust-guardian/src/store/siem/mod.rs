@@ -16,7 +16,7 @@ use super::row::from_row;
 use super::{Store, StoreError, Transaction, from_json, from_micros, to_json, unreadable};
 use crate::domain::{DestinationKind, EventFormat};
 
-pub(crate) use self::progress::{SiemHold, SiemStep};
+pub(crate) use self::progress::{SiemHold, SiemStanding, SiemStep};
 pub(crate) use self::records::{SetAsideRow, SiemDeliveryRow};
 
 /// How many destinations an organisation may have.
@@ -43,7 +43,8 @@ const SET_CURSOR: &str = "INSERT INTO siem_cursors (destination_id, log, seq) VA
 const SET_BACK: &str =
     "UPDATE siem_cursors SET seq = $3 WHERE destination_id = $1 AND log = $2 AND seq > $3";
 const LIST: &str = select!("WHERE org_id = $1 ORDER BY created_at, id");
-const ACTIVE: &str = select!("WHERE is_active ORDER BY created_at, id");
+const ACTIVE: &str =
+    "SELECT id, failing_since FROM siem_destinations WHERE is_active ORDER BY created_at, id";
 const BY_ID: &str = select!("WHERE id = $1");
 // What was changed is tried at once.
 const UPDATE: &str = "UPDATE siem_destinations SET name = $3, format = $4, endpoint = $5, secret = $6, batch_size = $7, \
@@ -192,11 +193,12 @@ impl Store {
         .await
     }
 
-    /// Those of every organisation that are not paused, the oldest first.
-    pub(crate) async fn active_destinations(&self) -> Result<Vec<DestinationRow>, StoreError> {
+    /// Those of every organisation that are not paused, the oldest first: their ids, and whether they fail. One that
+    /// cannot be read is among them, and holds up no other.
+    pub(crate) async fn active_destinations(&self) -> Result<Vec<(String, bool)>, StoreError> {
         self.run(|db| async move {
-            let rows: Vec<Raw> = query(ACTIVE).fetch_all(&db).await?;
-            rows.into_iter().map(DestinationRow::try_from).collect()
+            let rows: Vec<(String, Option<i64>)> = query(ACTIVE).fetch_all(&db).await?;
+            Ok(rows.into_iter().map(|(id, failing)| (id, failing.is_some())).collect())
         })
         .await
     }

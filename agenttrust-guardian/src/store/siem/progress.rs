@@ -20,10 +20,12 @@ const LEASE: &str = "UPDATE siem_destinations SET lease_owner = $2, lease_until 
 const CURSORS: &str = "SELECT log, seq FROM siem_cursors WHERE destination_id = $1";
 const STANDS: &str = "UPDATE siem_destinations SET dropped = dropped \
                       WHERE id = $1 AND lease_owner = $2 AND epoch = $3";
+const REFUSED: &str = "UPDATE siem_destinations SET last_error = $4, last_status = $5 \
+                       WHERE id = $1 AND lease_owner = $2 AND epoch = $3";
 const TOOK: &str = "UPDATE siem_destinations SET next_at = 0, attempts = 0, failing_since = NULL, \
                     last_error = $4, last_status = $5 WHERE id = $1 AND lease_owner = $2 AND epoch = $3";
-const POSTPONE: &str = "UPDATE siem_destinations SET next_at = $4, attempts = attempts + 1, \
-                        failing_since = COALESCE(failing_since, $5), last_error = $6, last_status = $7 \
+const POSTPONE: &str = "UPDATE siem_destinations SET last_error = $4, last_status = $5, next_at = $6, \
+                        attempts = attempts + 1, failing_since = COALESCE(failing_since, $7) \
                         WHERE id = $1 AND lease_owner = $2 AND epoch = $3";
 
 /// A destination as the replica has it that sends to it.
@@ -36,13 +38,24 @@ pub(crate) struct SiemHold {
     pub(crate) epoch: i64,
 }
 
+/// How a destination stands after it was sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SiemStanding {
+    /// It took something.
+    Took,
+    /// It took nothing, and stands as before.
+    Refused,
+    /// It took nothing, fails, and is tried again at this time.
+    PutOff(Timestamp),
+}
+
 /// What is done about some of what a destination is owed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SiemStep {
     /// Up to which rows nothing is owed any more.
     pub(crate) cursors: Vec<(String, i64)>,
-    /// What became of what was sent, if anything was.
-    pub(crate) record: Option<SiemDeliveryRow>,
+    /// What became of what was sent, if anything was, and how the destination stands for it.
+    pub(crate) record: Option<(SiemDeliveryRow, SiemStanding)>,
     /// What is not sent any more.
     pub(crate) set_aside: Vec<SetAsideRow>,
 }
@@ -88,49 +101,30 @@ impl Store {
             let mut transaction = db.begin().await?;
             let stands = match &step.record {
                 None => query(STANDS).bind(&id).bind(owner).bind(epoch),
-                Some(record) => {
-                    let took = query(TOOK).bind(&id).bind(owner).bind(epoch);
-                    took.bind(&record.error).bind(record.status_code)
+                Some((record, standing)) => {
+                    let sql = match standing {
+                        SiemStanding::Took => TOOK,
+                        SiemStanding::Refused => REFUSED,
+                        SiemStanding::PutOff(_) => POSTPONE,
+                    };
+                    let stands = query(sql).bind(&id).bind(owner).bind(epoch);
+                    let stands = stands.bind(&record.error).bind(record.status_code);
+                    match standing {
+                        SiemStanding::PutOff(next_at) => stands
+                            .bind(next_at.unix_micros())
+                            .bind(record.delivered_at.unix_micros()),
+                        _ => stands,
+                    }
                 }
             };
             if stands.execute(&mut transaction).await? == 0 {
                 return Ok(false);
             }
             set_cursors(&mut transaction, &id, step.cursors).await?;
-            if let Some(record) = step.record {
+            if let Some((record, _)) = step.record {
                 records::note(&mut transaction, record).await?;
             }
             records::set_aside(&mut transaction, &id, step.set_aside).await?;
-            transaction.commit().await?;
-            Ok(true)
-        })
-        .await
-    }
-
-    /// Keeps that a destination took nothing, and is tried again at `next_at`; `false` where it is another replica's by
-    /// now, or was changed.
-    pub(crate) async fn postpone(
-        &self,
-        hold: SiemHold,
-        next_at: Timestamp,
-        record: SiemDeliveryRow,
-    ) -> Result<bool, StoreError> {
-        self.run(move |db| async move {
-            let mut transaction = db.begin().await?;
-            let postponed = query(POSTPONE)
-                .bind(hold.id)
-                .bind(hold.owner)
-                .bind(hold.epoch)
-                .bind(next_at.unix_micros())
-                .bind(record.delivered_at.unix_micros())
-                .bind(&record.error)
-                .bind(record.status_code)
-                .execute(&mut transaction)
-                .await?;
-            if postponed == 0 {
-                return Ok(false);
-            }
-            records::note(&mut transaction, record).await?;
             transaction.commit().await?;
             Ok(true)
         })

@@ -59,7 +59,13 @@ fn record(error: Option<&str>, now: Timestamp) -> SiemDeliveryRow {
 }
 
 fn step(of: &[(&str, i64)], record: Option<SiemDeliveryRow>) -> SiemStep {
-    SiemStep { cursors: cursors(of).into_iter().collect(), record, set_aside: Vec::new() }
+    let record = record.map(|record| (record, SiemStanding::Took));
+    SiemStep { cursors: cursors(of).into_iter().collect(), record, ..SiemStep::default() }
+}
+
+fn postponed(now: Timestamp) -> SiemStep {
+    let record = Some((record(Some("busy"), now), SiemStanding::PutOff(now)));
+    SiemStep { record, ..SiemStep::default() }
 }
 
 fn aside(seq: i64, now: Timestamp) -> SetAsideRow {
@@ -128,8 +134,7 @@ async fn change_stops_who_sends_by_what_it_was_before() {
         let now = Timestamp::now();
         assert!(store.insert_destination(row("dst_1", now), cursors(&[])).await.unwrap());
         let (leased, _) = store.leases("one", (now, 60)).await.unwrap();
-        let postponed = store.postpone(hold("one", 1), now, record(Some("busy"), now));
-        assert!(postponed.await.unwrap());
+        assert!(store.advance(hold("one", 1), postponed(now)).await.unwrap());
         let failing = store.destination("dst_1".to_owned()).await.unwrap().unwrap();
         assert_eq!((failing.attempts, failing.failing_since), (1, Some(now)));
         assert_eq!((failing.last_error.as_deref(), failing.last_status), (Some("busy"), Some(503)));
@@ -137,7 +142,7 @@ async fn change_stops_who_sends_by_what_it_was_before() {
         assert!(store.update_destination(paused.clone()).await.unwrap());
         assert!(!store.update_destination(paused).await.unwrap(), "others changed it");
         assert!(!store.advance(hold("one", 1), step(&[("", 9)], None)).await.unwrap());
-        assert!(!store.postpone(hold("one", 1), now, record(Some("busy"), now)).await.unwrap());
+        assert!(!store.advance(hold("one", 1), postponed(now)).await.unwrap());
         assert!(store.leases("one", (now, 60)).await.is_none(), "it is paused");
         assert!(store.active_destinations().await.unwrap().is_empty());
         let kept = store.destination("dst_1".to_owned()).await.unwrap().unwrap();

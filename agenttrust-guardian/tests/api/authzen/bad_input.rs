@@ -74,6 +74,31 @@ async fn member_that_is_missing_or_null_is_named() {
 }
 
 #[tokio::test]
+async fn request_for_access_names_everything_that_it_lacks_at_once() {
+    let harness = Harness::new(open().await).await;
+    for (lacking, says) in [
+        (json!({}), "subject, action, resource and denial are missing; give each a value"),
+        (
+            json!({ "subject": { "type": null }, "action": {}, "resource": { "id": "a" }, "denial": {} }),
+            "subject.type, subject.id, action.name, resource.type, denial.expires_at and \
+             denial.binding_token are missing",
+        ),
+    ] {
+        let answer = harness.post(REQUESTS, &harness.key, lacking).await;
+        answer.refused(400, "VALIDATION_ERROR").says(says);
+    }
+    // As do evaluations, each in its place.
+    let answer = harness.post(EVALUATION, &harness.key, json!({})).await;
+    answer.refused(400, "VALIDATION_ERROR").says("subject, action and resource are missing");
+    let list =
+        json!({ "subject": whole(&harness.agent)["subject"], "evaluations": [{ "action": {} }] });
+    let answer = harness.post(EVALUATIONS, &harness.key, list).await.ok();
+    let said = answer.body["evaluations"][0]["context"]["error"]["message"].as_str().unwrap();
+    let both = "evaluations[0].action.name and evaluations[0].resource are missing";
+    assert!(said.starts_with(both), "{said}");
+}
+
+#[tokio::test]
 async fn member_of_another_type_and_name_that_is_none_are_named() {
     let harness = Harness::new(open().await).await;
     for (place, wrong) in [

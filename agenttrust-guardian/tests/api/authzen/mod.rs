@@ -1,8 +1,10 @@
 //! AuthZEN 1.0, and the draft profile by which access is requested.
 
 mod bad_input;
+mod beside;
 mod interop;
 mod isolation;
+mod once;
 mod profile;
 mod profile_refusals;
 mod semantics;

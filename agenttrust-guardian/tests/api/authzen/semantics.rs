@@ -99,6 +99,29 @@ async fn explained_list_says_why_and_under_which_id() {
 }
 
 #[tokio::test]
+async fn default_that_no_approver_could_be_shown_is_refused_before_each_evaluation_has_a_copy() {
+    let harness = documents().await;
+    for (default, says) in [
+        ("subject", "subject is 70"),
+        ("action", "action is 70"),
+        ("resource", "resource is 70"),
+        ("context", "context is 70"),
+    ] {
+        let mut body = reads(&["1"; 100], json!({}));
+        body[default]["properties"]["long"] = json!("x".repeat(70_000));
+        let refused = harness.post(EVALUATIONS, &harness.key, body).await;
+        refused.refused(400, "VALIDATION_ERROR").says(says);
+    }
+    assert_eq!(harness.audit("decision").await.len(), 0);
+    // One of a list that is too large is its own affair.
+    let mut body = reads(&["1", "1"], json!({}));
+    body["evaluations"][0]["context"] = json!({ "long": "x".repeat(70_000) });
+    let list = harness.post(EVALUATIONS, &harness.key, body).await.ok().body["evaluations"].clone();
+    assert_eq!(list[0]["context"]["error"]["status"], 400, "{list}");
+    assert_eq!(list[1], json!({ "decision": true }));
+}
+
+#[tokio::test]
 async fn hundred_evaluations_are_taken_and_ten_thousand_refused_at_once_while_others_go_on() {
     let harness = documents().await;
     let hundred = reads(&["1"; 100], json!({}));

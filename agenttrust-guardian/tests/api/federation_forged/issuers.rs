@@ -54,7 +54,11 @@ fn assert_names(answer: &Answer, path: &str, said: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn document_that_cannot_be_believed_is_refused_by_what_is_wrong_with_it() {
     let house = House::new().await;
-    let (site, keys) = (&house.site, house.api.get("/api/v1/keys", ADMIN).await.ok().body);
+    let key_ids = async || -> Vec<Value> {
+        let keys = house.api.get("/api/v1/keys", ADMIN).await.ok().body["keys"].clone();
+        keys.as_array().unwrap().iter().map(|key| key["id"].clone()).collect()
+    };
+    let (site, before) = (&house.site, key_ids().await);
     house.documented("/other", json!({ "issuer": "https://accounts.example" }));
     house.documented("/slash", json!({ "issuer": format!("{}/slash/", site.url) }));
     house.documented("/letters", json!({ "issuer": format!("{}/Letters", site.url) }));
@@ -100,8 +104,7 @@ async fn document_that_cannot_be_believed_is_refused_by_what_is_wrong_with_it() 
         assert_names(&house.register_issuer(issuer).await, issuer, said);
     }
     assert_eq!(house.providers().await, 1);
-    let after = house.api.get("/api/v1/keys", ADMIN).await.ok().body;
-    assert_eq!(after, keys, "a key was left behind");
+    assert_eq!(key_ids().await, before, "a key was left behind");
 }
 
 #[tokio::test(flavor = "multi_thread")]

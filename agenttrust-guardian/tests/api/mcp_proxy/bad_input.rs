@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{House, Said, Speaks, call, read, request};
 
 impl House {
-    async fn raw(&self, text: &str) -> Said {
+    pub(super) async fn raw(&self, text: &str) -> Said {
         let headers = [("x-api-key", &*self.key)];
         read(self.begin_as(Method::POST, &headers, Some(text.to_owned())).await).await
     }

@@ -341,6 +341,34 @@ async fn client_that_gave_a_progress_token_hears_that_its_call_waits() {
 }
 
 #[tokio::test]
+async fn client_that_gave_none_hears_by_comments_that_its_connection_lives() {
+    let hold = Duration::from_secs(60);
+    for token in [None, Some(json!({ "a": 1 })), Some(json!(null))] {
+        let house =
+            House::with(Speaks::Modern, &["delete_all"], |builder| builder.mcp_hold(hold)).await;
+        let mut asked = call("delete_all", json!({}));
+        if let Some(token) = token {
+            asked["params"]["_meta"] = json!({ "progressToken": token });
+        }
+        let (headers, asked) = super::modern(asked);
+        let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, it.as_str())).collect();
+        let mut body = house.begin(Method::POST, &headers, Some(asked)).await.into_body();
+        for _ in 0..2 {
+            let said = next(&mut body).await;
+            assert!(said.starts_with(": ") && said.ends_with("\n\n"), "{said}");
+        }
+        house.approve(&house.pending().await).await;
+        let last = loop {
+            let said = next(&mut body).await;
+            if !said.starts_with(':') {
+                break said;
+            }
+        };
+        assert!(last.contains("delete_all") && !last.contains("progress"), "{last}");
+    }
+}
+
+#[tokio::test]
 async fn hold_that_nobody_decides_answers_that_it_is_held_and_who_hangs_up_runs_nothing() {
     let hold = Duration::from_millis(600);
     let house =

@@ -79,6 +79,8 @@ pub(super) struct Inner {
     tasks: Mutex<Vec<String>>,
     /// Calls that wait for what they are answered with, by who calls.
     pub(super) held: Mutex<HashMap<String, oneshot::Sender<Value>>>,
+    /// The id of the request that a stream which goes on answers.
+    polled: Mutex<Value>,
 }
 
 /// A tool that takes anything.
@@ -105,6 +107,7 @@ impl Upstream {
             authorization: Mutex::default(),
             tasks: Mutex::default(),
             held: Mutex::default(),
+            polled: Mutex::new(7.into()),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp?secret=path", listener.local_addr().unwrap());
@@ -399,9 +402,10 @@ fn events(
 
 /// The stream on which it speaks by itself.
 fn listening(inner: &Arc<Inner>, last: Option<&str>) -> Response {
+    let id = inner.polled.lock().unwrap().clone();
     let first = last.map(|last| {
         let message =
-            json!({ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "from": last } });
+            json!({ "jsonrpc": "2.0", "id": id, "result": { "content": [], "from": last } });
         Bytes::from(format!("id: {last}1\ndata: {message}\n\n"))
     });
     let heard = inner.says.subscribe();
@@ -451,12 +455,7 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
             });
             events(inner, first.chain(rest))
         }
-        // A stream that may be gone on with: of one tool it stays open, of the other the server closes it.
-        "resumable" => {
-            let first = stream::iter([Ok(identified(&progress(1)))]);
-            events(inner, first.chain(stream::pending()))
-        }
-        "polled" => events(inner, stream::iter([Ok(identified(&progress(1)))])),
+        name @ ("resumable" | "polled" | "elsewhere") => unanswered(inner, id, name, &progress(1)),
         "job" => tasks::begun(inner, id, types),
         "held" => held(inner, params).await,
         "hang" => {
@@ -471,6 +470,20 @@ async fn called(inner: &Arc<Inner>, id: &Value, params: &Value) -> Response {
                 .await
                 .unwrap_or_else(|| result(id, text(format!("{name} {}", params["arguments"])))),
         },
+    }
+}
+
+/// A stream without the answer. Of two tools it may be gone on with: one stays open, the other the server closes. The third
+/// is answered where the test says it.
+fn unanswered(inner: &Arc<Inner>, id: &Value, tool: &str, progress: &[u8]) -> Response {
+    let resumes = stream::iter([Ok(identified(progress))]);
+    match tool {
+        "resumable" => events(inner, resumes.chain(stream::pending())),
+        "polled" => {
+            inner.polled.lock().unwrap().clone_from(id);
+            events(inner, resumes)
+        }
+        _ => events(inner, stream::iter([Ok(Bytes::copy_from_slice(progress))])),
     }
 }
 

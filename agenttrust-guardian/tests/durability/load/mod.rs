@@ -2,6 +2,7 @@
 //! no one else's trouble and open no guard, and a database that is slow opens nothing.
 
 mod connections;
+mod evaluations;
 mod flood;
 mod guard_opens_nothing;
 mod limits;

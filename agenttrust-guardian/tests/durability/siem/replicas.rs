@@ -86,3 +86,36 @@ async fn one_replica_delivers_what_both_write_and_the_other_goes_on_when_it_is_k
     all_arrive(&served[first].caller(), &receiver, NAMES[first], made_after[first]).await;
     assert_eq!(deliverer(&served, &path).await, other);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_of_one_name_never_both_deliver() {
+    let Some(database) = Fresh::or_skip() else { return };
+    let receiver = receiver();
+    let url = database.url();
+    // As while one takes over from the other.
+    let mut served = [start(&url, 0), start(&url, 0)];
+    let worker = agent(&served[0].caller()).await;
+    let made_after = audited(&served[0].caller(), NAMES[0]).await.len();
+    let made = served[0].caller().sure("POST", DESTINATIONS, ADMIN, &body(&receiver, 1, 1)).await;
+    let path = format!("{DESTINATIONS}/{}", text(&made, "id"));
+    for _ in 0..4 {
+        for replica in &served {
+            ask(replica, &worker, 3).await;
+        }
+    }
+    all_arrive(&served[1].caller(), &receiver, NAMES[0], made_after).await;
+    once(&receiver);
+
+    // Only what the killed one had under way may come again.
+    let first = deliverer(&served, &path).await;
+    served[first].kill();
+    let before = receiver.taken().len();
+    ask(&served[1 - first], &worker, 6).await;
+    all_arrive(&served[1 - first].caller(), &receiver, NAMES[0], made_after).await;
+    served[first] = start(&url, 0);
+    ask(&served[first], &worker, 6).await;
+    all_arrive(&served[first].caller(), &receiver, NAMES[0], made_after).await;
+    let (taken, arrived) = (receiver.taken().len(), arrived(&receiver, NAMES[0]).len());
+    assert!(taken <= arrived + 1, "{taken} came, {arrived} of them new, {before} before the kill");
+    assert_eq!(deliverer(&served, &path).await, 1 - first);
+}

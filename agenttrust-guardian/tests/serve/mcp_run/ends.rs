@@ -44,7 +44,8 @@ async fn server_that_does_not_end_is_ended() {
 
 #[tokio::test]
 async fn told_to_stop_it_ends_the_server_and_what_that_has_started() {
-    for name in ["TERM", "INT"] {
+    // The last is that its terminal was closed.
+    for name in ["TERM", "INT", "HUP"] {
         let mut client = Client::start(&[], &[], "stays");
         let processes = tree(&mut client).await;
         signal(name, client.id());

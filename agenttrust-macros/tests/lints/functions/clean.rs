@@ -251,6 +251,25 @@ impl Tool {
     }
 }
 
+#[cfg_attr(feature = "guarded", agenttrust::guarded(effect = "destructive", guard = self.guard, skip(self)))]
+impl Tool {
+    fn of_a_block(&self, mut path: String, (left, right): (u32, u32)) -> Output<String> {
+        path.push_str(&self.path);
+        fallible()?;
+        Ok(format!("{path}{left}{right}"))
+    }
+
+    async fn of_a_block_later(&mut self, path: String) -> Output<usize> {
+        waits().await?;
+        self.path.push_str(&path);
+        Ok(self.path.len())
+    }
+
+    fn of_a_block_boxed<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Output<usize>> {
+        Box::pin(async move { Ok(path.len() + self.path.len()) })
+    }
+}
+
 trait Works {
     fn steps(&self) -> &Steps;
 

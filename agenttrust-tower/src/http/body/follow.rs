@@ -51,7 +51,8 @@ pub trait FollowBody: Sized {
 /// Dropped, it reports the call as `Cancelled`.
 #[must_use = "dropped, the call is reported as cancelled"]
 pub struct Following {
-    permit: Permit,
+    /// None of a stream that is listened to for the answers of other calls.
+    permit: Option<Permit>,
     judge: Judge,
     /// How long the head says that the body is: nobody may ask for more after so much.
     expected: Option<u64>,
@@ -59,7 +60,13 @@ pub struct Following {
 
 impl Following {
     pub(crate) fn new(permit: Permit, judge: Judge, expected: Option<u64>) -> Self {
-        Self { permit, judge, expected }
+        Self { permit: Some(permit), judge, expected }
+    }
+
+    /// Follows a stream that is no call.
+    #[cfg(feature = "mcp-http")]
+    pub(crate) fn listening(judge: Judge) -> Self {
+        Self { permit: None, judge, expected: None }
     }
 
     /// Wraps a body, so that its end is reported.
@@ -86,12 +93,16 @@ impl Following {
     }
 
     pub(super) fn end(self) {
-        self.permit.finish_with(self.judge.outcome());
+        if let Some(permit) = self.permit {
+            self.judge.finish(permit);
+        }
     }
 
     /// The body broke off, which goes before whatever the handler had said by then.
     pub(super) fn fail(self, outcome: CallOutcome) {
-        self.permit.broke_off(outcome);
+        if let Some(permit) = self.permit {
+            permit.broke_off(outcome);
+        }
     }
 }
 

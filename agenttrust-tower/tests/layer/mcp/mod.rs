@@ -5,6 +5,7 @@ mod answers;
 mod bodies;
 mod calls;
 mod denials;
+mod exact;
 mod heads;
 mod house;
 mod messages;

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::connection::{Connection, VERSIONS, post};
+use crate::connection::{Connection, VERSIONS, post, with_method};
 use crate::guardian::Script;
 use crate::mcp::house::{House, tools_call};
 
@@ -97,6 +97,89 @@ async fn a_stream_that_is_cut_before_the_answer_is_a_failure() {
         let report = house.report().await;
         assert_eq!(report["success"], false, "{what}");
         assert_eq!(report["error_type"], error_type, "{what}");
+    }
+}
+
+/// A server that says this on the stream of a call, and then what we say on the one that is listened to.
+async fn elsewhere(first: &'static str) -> (House, mpsc::UnboundedSender<Event>) {
+    let (tell, hears) = mpsc::unbounded_channel::<Event>();
+    let hears = Mutex::new(Some(hears));
+    let answer = move |head: &http::request::Parts, _: &_| {
+        let body = if head.method == http::Method::GET {
+            let hears = hears.lock().expect("no panic").take().expect("one stream");
+            let events =
+                stream::unfold(hears, async |mut hears| Some((hears.recv().await?, hears)));
+            Body::from_stream(events)
+        } else {
+            Body::from(first)
+        };
+        let response = Response::builder().header("content-type", "text/event-stream");
+        response.body(body).expect("the head is right")
+    };
+    (House::answering(Script::Allow, |layer| layer, Arc::new(answer)).await, tell)
+}
+
+const TOLD: &str = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n";
+const TOLD_WITH_ID: &str =
+    "id: e1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n";
+
+fn in_session(
+    request: http::Request<crate::connection::Body>,
+) -> http::Request<crate::connection::Body> {
+    let mut request = request;
+    request.headers_mut().insert("mcp-session-id", "s".parse().expect("a value"));
+    request
+}
+
+/// Makes the call, whose stream ends without an answer.
+async fn unanswered(house: &House, call: http::Request<crate::connection::Body>) {
+    let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+    assert_eq!(connection.send(call).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_call_that_is_answered_on_another_stream_of_its_session_is_reported_as_it_ended() {
+    let call = || in_session(post(tools_call(7, "slow", json!({})).to_string()));
+    let listens = || in_session(with_method(http::Method::GET, ""));
+    // It goes on from an event, or is listened to already.
+    for (first, listened_before) in [(TOLD_WITH_ID, false), (TOLD_WITH_ID, true), (TOLD, true)] {
+        let (house, tell) = elsewhere(first).await;
+        let mut connection = Connection::open(house.address, Version::HTTP_11).await;
+        if !listened_before {
+            unanswered(&house, call()).await;
+        }
+        // Its head comes with its first piece.
+        tell.send(event(PROGRESS)).expect("it is kept");
+        let mut stream = connection.head(listens()).await.into_body();
+        if listened_before {
+            unanswered(&house, call()).await;
+        }
+        for other in [
+            r#"{"jsonrpc":"2.0","id":8,"result":{"content":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":"7","result":{"content":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{}}"#,
+        ] {
+            tell.send(event(other)).expect("it is read");
+        }
+        for _ in 0..4 {
+            next(&mut stream).await.expect("not the end").expect("no error");
+        }
+        assert_eq!(house.reports().await.len(), 0, "{first} {listened_before}");
+        let answer = r#"{"result":{"content":[],"isError":true},"jsonrpc":"2.0","id":7}"#;
+        tell.send(event(answer)).expect("it is read");
+        next(&mut stream).await.expect("not the end").expect("no error");
+        assert_eq!(house.report().await["error_type"], "ToolError", "{first} {listened_before}");
+        assert_eq!(house.reports().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_can_be_answered_nowhere_else_has_no_reply() {
+    let call = || post(tools_call(7, "slow", json!({})).to_string());
+    for (first, call) in [(TOLD_WITH_ID, call()), (TOLD, in_session(call()))] {
+        let (house, _tell) = elsewhere(first).await;
+        unanswered(&house, call).await;
+        assert_eq!(house.report().await["error_type"], "NoReply", "{first}");
     }
 }
 

@@ -15,6 +15,7 @@ mod http_denials;
 mod http_requests;
 mod mcp_alike;
 mod outcome;
+mod preflight;
 mod principal;
 mod readiness;
 mod refined;

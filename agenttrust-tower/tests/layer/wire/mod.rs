@@ -2,6 +2,8 @@
 //! clients, and a Guardian that answers by script.
 
 mod bodies;
+mod browsers;
+mod early_answers;
 mod ended_early;
 mod grpc;
 mod grpc_denials;

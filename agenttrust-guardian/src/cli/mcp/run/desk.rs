@@ -4,7 +4,7 @@ use std::io::Write;
 
 use agenttrust::AgentTrustClient;
 
-use crate::cli::listen::{Addresses, Listening, Stop};
+use crate::cli::listen::{Addresses, Listening, Places, Stop};
 use crate::cli::remote::failed;
 use crate::domain::GuardianError;
 use crate::guardian::Guardian;
@@ -52,7 +52,8 @@ impl Desk {
         // It decides and does nothing else, and no longer than the run: clients keep what is written here.
         let _ = std::io::stderr().write_all(told.as_bytes());
         let (guardian, until) = (guardian.clone(), stop.clone());
-        tokio::spawn(async move { listening.serve(&guardian, None, CONNECTIONS, until).await });
+        let places = Places::new(CONNECTIONS);
+        tokio::spawn(async move { listening.serve(&guardian, None, places, until).await });
         Ok(Self { url, key, stop })
     }
 

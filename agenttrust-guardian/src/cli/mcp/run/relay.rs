@@ -125,10 +125,11 @@ impl Relay {
         if text.trim_ascii().is_empty() {
             return Ok(());
         }
-        let message = match JsonRpc::read(&text, VALUES_MOST) {
+        let mut message = match JsonRpc::read(&text, VALUES_MOST) {
             Ok(message) => message,
             Err(rejection) => return self.refuse(rejection).await,
         };
+        message.keep_meta(&[]);
         let anew = match message.write() {
             Ok(anew) => anew,
             Err(rejection) => return self.refuse(rejection).await,

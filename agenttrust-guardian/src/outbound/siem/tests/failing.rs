@@ -189,3 +189,46 @@ async fn certificate_that_does_not_verify_is_told_nothing() {
         assert!(receiver.requests().is_empty());
     }
 }
+
+/// A collector that answers every request with this, and where it is.
+async fn answering(status: &'static str, said: &'static str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/services/collector", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = [0; 64 << 10];
+            let _ = socket.read(&mut request).await;
+            let length = said.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+            );
+            let _ = socket.write_all(format!("{head}{said}").as_bytes()).await;
+            // What is not read yet would reset the connection.
+            while socket.read(&mut request).await.is_ok_and(|read| read > 0) {}
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_splunk_says_of_the_token_is_the_operators_to_mend_and_loses_no_event() {
+    for (said, is_of_an_event) in [
+        (r#"{"text":"Incorrect index","code":7}"#, false),
+        (r#"{"text":"Data channel is missing","code":10}"#, false),
+        (r#"{"text":"Invalid data channel","code":11}"#, false),
+        (r#"{"text":"ACK is disabled","code":14}"#, false),
+        (r#"{"text":"Invalid data format","code":6}"#, true),
+        (r#"{"text":"Event field is required","code":12}"#, true),
+        ("busy", true),
+    ] {
+        let url = answering("400 Bad Request", said).await;
+        let place = (DestinationKind::Splunk, url.as_str());
+        match deliver(&patient(), place, Some(TOKEN), &events(1)).await {
+            Delivery::Refused { status: 400, .. } => assert!(is_of_an_event, "{said}"),
+            Delivery::Later { status: Some(400), .. } => assert!(!is_of_an_event, "{said}"),
+            other => panic!("{said}: {other:?}"),
+        }
+    }
+}

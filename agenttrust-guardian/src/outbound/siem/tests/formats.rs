@@ -90,3 +90,17 @@ async fn elastic_keeps_an_event_once_however_often_it_is_sent() {
     let request = receiver.requests().remove(0);
     assert_eq!(request.path, "/events/_bulk");
 }
+
+#[tokio::test]
+async fn each_vendor_is_told_when_an_event_was_written_however_late_it_is_sent() {
+    for (vendor, said) in [
+        (Vendor::Splunk, r#""time":1767323045.678901,"#),
+        (Vendor::Datadog, r#""timestamp":"2026-01-02T03:04:05.678901Z""#),
+        (Vendor::Elastic, r#"{"@timestamp":"2026-01-02T03:04:05.678901Z","#),
+    ] {
+        let receiver = receiver(vendor);
+        send(&patient(), &receiver, &events(2)).await;
+        let body = receiver.requests().remove(0).body;
+        assert_eq!(body.matches(said).count(), 2, "{vendor:?}: {body}");
+    }
+}

@@ -4,6 +4,7 @@ mod acknowledged;
 mod failing;
 mod files;
 mod formats;
+mod long_answers;
 mod places;
 mod syslog;
 mod syslog_failing;

@@ -1,0 +1,80 @@
+//! What an operator says of a log that is not what was written: that it is gone on with all the same.
+
+use agenttrust::Timestamp;
+
+use super::checkpoint::{self, Checkpoint, CheckpointKind};
+use super::checkpoint_file::CheckpointFile;
+use super::error::AuditError;
+use super::head::Head;
+use super::key::AuditKey;
+use super::noted::Noted;
+use super::trust::Trust;
+use super::verify::{Fault, verify};
+use crate::store::Db;
+
+/// What is accepted of a log.
+#[derive(Debug)]
+pub(crate) struct Acceptance {
+    /// What is wrong with it, or was seen of it.
+    pub(crate) fault: Fault,
+    checkpoint: Checkpoint,
+}
+
+impl Acceptance {
+    /// Finds out what there is to accept of a log, by what is in the database and was noted outside; `None` when that is
+    /// nothing. Rows that are whole by themselves go on being proven; else the log begins with its last row.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Unreadable`] when the database cannot answer.
+    pub(crate) async fn of(
+        db: &Db,
+        log: &str,
+        noted: &[Noted],
+        key: &AuditKey,
+    ) -> Result<Option<Self>, AuditError> {
+        let trust = |noted| Trust { keys: vec![key.public()], noted, ..Trust::default() };
+        let Some(fault) = verify(db, log, &trust(noted.to_vec()), None).await?.fault else {
+            return Ok(None);
+        };
+        let bare = noted.iter().filter(|noted| noted.log == log).map(|noted| Noted {
+            log_id: None,
+            reached: None,
+            broken: None,
+            ..noted.clone()
+        });
+        let by_itself = verify(db, log, &trust(bare.collect()), None).await?;
+        let mut transaction = db.begin().await.map_err(AuditError::unreadable)?;
+        let head = match by_itself.fault {
+            None => Head { seq: 0, hash: [0; 32] },
+            Some(_) => Head::load(&mut transaction, log).await.map_err(AuditError::unreadable)?,
+        };
+        let log_id =
+            checkpoint::log_id(&mut transaction, log).await.map_err(AuditError::unreadable)?;
+        let newest =
+            checkpoint::newest(&mut transaction, log).await.map_err(AuditError::unreadable)?;
+        // Later than whatever it makes up for, however the clocks were set.
+        let noted = noted.iter().filter(|noted| noted.log == log);
+        let said = noted.flat_map(|noted| [&noted.reached, &noted.broken]).flatten();
+        let said = said.chain(&newest).map(|one| one.at.clone());
+        let at = said.max().unwrap_or_default().max(format!("{:.6}", Timestamp::now()));
+        let of = (log, log_id.as_deref());
+        let checkpoint =
+            Checkpoint::sign(key, CheckpointKind::Accepted, of, (head.seq, head.hash), at);
+        Ok(Some(Self { fault, checkpoint }))
+    }
+
+    /// The row up to which the log is accepted as it is; row 0 where every row is whole by itself.
+    pub(crate) fn through(&self) -> u64 {
+        self.checkpoint.seq
+    }
+
+    /// Notes it outside of the database.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::CheckpointFile`] when the file cannot be added to.
+    pub(crate) fn note(&self, file: &CheckpointFile) -> Result<(), AuditError> {
+        file.add(&self.checkpoint).map_err(|error| AuditError::unusable(file.path(), error))
+    }
+}

@@ -1,0 +1,113 @@
+//! `agenttrust audit accept`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{KeyFile, work};
+use crate::audit::{
+    AUDIT_CHECKPOINTS, Acceptance, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
+};
+use crate::cli::out::print;
+use crate::cli::{DatabaseArgs, KEYS_LOG};
+use crate::domain::{DEFAULT_ORG, GuardianError};
+use crate::store::{Database, Db};
+
+/// What `agenttrust audit accept` is told.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Accept {
+    /// Why: the audit keeps it
+    #[arg(long, value_name = "WORDS")]
+    reason: String,
+    /// Only the log of this replica
+    #[arg(long, value_name = "NAME")]
+    log: Option<String>,
+    /// The file of checkpoints of the Guardian that refuses the log [default: beside the database file]
+    #[arg(long, value_name = "FILE", env = "AGENTTRUST_AUDIT_CHECKPOINTS")]
+    audit_checkpoints: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyFile,
+    #[command(flatten)]
+    place: DatabaseArgs,
+}
+
+impl Accept {
+    pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
+        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
+        let key = self.key.load_key(&self.place)?;
+        let beside = Database::parse(&self.place.database)?.beside(AUDIT_CHECKPOINTS);
+        let path = self.audit_checkpoints.clone().or(beside).filter(|path| path.exists());
+        let path = path.ok_or_else(|| {
+            GuardianError::Invalid(
+                "there is no file of checkpoints beside this database; name the one of the Guardian that refuses \
+                 the log by --audit-checkpoints"
+                    .to_owned(),
+            )
+        })?;
+        let file = CheckpointFile::open(&path).map_err(refused)?;
+        let store = self.place.open_existing().await?;
+        let db = store.db();
+        let accepting = Accepting { log: self.log, reason: self.reason, key, file };
+        let accepted = work(async move { accepting.accept(&db).await }).await?;
+        store.close().await;
+        print(|out| {
+            for (log, Acceptance { fault, .. }) in &accepted {
+                let name = if log.is_empty() { String::new() } else { format!(" {log:?}") };
+                writeln!(out, "the audit log{name} is gone on with, although: {}", fault.what)?;
+            }
+            match accepted.is_empty() {
+                true => writeln!(out, "there is nothing to accept: every log is whole"),
+                false => writeln!(out, "start its Guardian again"),
+            }
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+struct Accepting {
+    log: Option<String>,
+    reason: String,
+    key: AuditKey,
+    file: CheckpointFile,
+}
+
+impl Accepting {
+    /// Accepts what is wrong with each log; returns what that was.
+    async fn accept(self, db: &Db) -> Result<Vec<(String, Acceptance)>, AuditError> {
+        let Self { log, reason, key, file } = self;
+        let noted = file.read(&[key.public()])?.logs;
+        let logs = match log {
+            Some(log) => vec![log],
+            None => noted.iter().map(|noted| noted.log.clone()).collect(),
+        };
+        let mut accepted = Vec::new();
+        for log in logs {
+            if let Some(acceptance) = Acceptance::of(db, &log, &noted, &key).await? {
+                acceptance.note(&file)?;
+                accepted.push((log, acceptance));
+            }
+        }
+        if accepted.is_empty() {
+            return Ok(accepted);
+        }
+        let (own, file) = match db {
+            Db::Sqlite(_) => ("", Some(file)),
+            Db::Postgres(_) => (KEYS_LOG, None),
+        };
+        let signing = Signing::new(key, file);
+        let said =
+            AuditLog::start(db.clone(), own.to_owned(), Arc::default(), Some(signing)).await?;
+        for (log, acceptance) in &accepted {
+            let record = Record::new("audit.accepted", DEFAULT_ORG).body(serde_json::json!({
+                "log": log, "through": acceptance.through(), "found": acceptance.fault.what,
+                "reason": reason, "by": "agenttrust audit accept",
+            }));
+            said.append(record).await?;
+        }
+        said.close().await;
+        Ok(accepted)
+    }
+}

@@ -1,0 +1,295 @@
+//! Connections to PostgreSQL: to the server that takes writes, whichever that is at present.
+//!
+//! After a fail-over a connection may be whole and lead to a server that is a standby by now, or lead to one that is gone
+//! without a word. So each is tried before it is used. Where one will not do, all that were made with it are let go, and
+//! the next goes to where the name of the server leads by then.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use agenttrust::background;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
+use sqlx::{Acquire, Executor, Postgres, Transaction};
+
+/// How long a request waits for a free connection.
+pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a connection may take to show that it will do: shorter than a check has.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// How long those that are let go may finish what they are about.
+const FINISH_WITHIN: Duration = Duration::from_secs(20);
+
+/// Said of a server that answers and is of no use.
+const TAKES_NO_WRITES: &str = "the server takes no writes: it is a standby, or is set to read-only transactions; have its \
+                               name or address lead to the primary";
+const SAYS_NOTHING: &str = "the server took the connection and says nothing";
+
+/// Whether the transactions of a connection may not write, as on a standby.
+const WRITES_NOT: &str = "SELECT current_setting('transaction_read_only')::bool";
+/// The same for connections that are told not to write.
+const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
+/// The same where any server will do that answers.
+const ANSWERS_NOT: &str = "SELECT false";
+
+/// No statement, no wait for a lock and no idle transaction outlives whoever waits for it; and an answered decision must
+/// survive a crash of the server, whatever its default: one that waits for more than that is left as it is. Said by
+/// statements, as a pooler refuses what it does not know when a connection begins.
+const CAREFUL: &str = "SET statement_timeout = '8s'; SET lock_timeout = '8s'; \
+                       SET idle_in_transaction_session_timeout = '15s'; \
+                       SELECT set_config('synchronous_commit', 'on', false) \
+                       WHERE current_setting('synchronous_commit') = 'off'";
+const IMPATIENT: &str = "SET lock_timeout = '2s'";
+const READS: &str = "SET default_transaction_read_only = on";
+
+/// What connections are for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// Decisions and changes.
+    Deciding,
+    /// Following, taking back and health: they give up early on a lock, so that none waits long for another.
+    Control,
+    /// Lists, exports and verification.
+    Reading,
+    /// One who writes by itself.
+    Writing,
+    /// Reading from outside a Guardian: a standby will do.
+    Looking,
+}
+
+impl Purpose {
+    fn connections(self) -> u32 {
+        match self {
+            Self::Deciding => 6,
+            // One of them listens.
+            Self::Control => 4,
+            Self::Reading => 2,
+            Self::Writing | Self::Looking => 1,
+        }
+    }
+
+    /// What a new connection is told.
+    fn told(self) -> &'static [&'static str] {
+        match self {
+            Self::Deciding | Self::Writing => &[CAREFUL],
+            Self::Control => &[CAREFUL, IMPATIENT],
+            Self::Reading | Self::Looking => &[CAREFUL, READS],
+        }
+    }
+
+    /// Asks a server whether it is of no use for this.
+    fn unfit(self) -> &'static str {
+        match self {
+            Self::Deciding | Self::Control | Self::Writing => WRITES_NOT,
+            Self::Reading => IS_STANDBY,
+            Self::Looking => ANSWERS_NOT,
+        }
+    }
+}
+
+/// Connections for one purpose; clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Primary {
+    purpose: Purpose,
+    made: Arc<RwLock<Made>>,
+}
+
+/// Those that were made since the last trouble.
+#[derive(Clone, Debug)]
+struct Made {
+    pool: PgPool,
+    troubles: u64,
+}
+
+impl Primary {
+    /// Connects once, to see that it works.
+    pub(super) async fn connect(
+        options: &PgConnectOptions,
+        purpose: Purpose,
+    ) -> Result<Self, sqlx::Error> {
+        let pool = PgPoolOptions::new()
+            .max_connections(purpose.connections())
+            .acquire_timeout(ACQUIRE)
+            // By something that asks for more.
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    for statement in purpose.told() {
+                        connection.execute(*statement).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(bare(options));
+        let made = Arc::new(RwLock::new(Made { pool, troubles: 0 }));
+        let primary = Self { purpose, made };
+        primary.acquire().await?;
+        Ok(primary)
+    }
+
+    /// A connection that will do.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time, and why the newest one will not do.
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let made = self.made();
+        let mut connection = made.pool.acquire().await?;
+        if self.try_out(&mut connection).await.is_ok() {
+            return Ok(connection);
+        }
+        // In this order, so that the connection is closed and not tried once more on its way back.
+        let made = self.renewed(&made);
+        drop(connection);
+        let mut connection = made.pool.acquire().await?;
+        if let Err(error) = self.try_out(&mut connection).await {
+            connection.close_on_drop();
+            return Err(error);
+        }
+        Ok(connection)
+    }
+
+    /// All of them, for what makes do with one that is tried no more.
+    pub(super) fn pool(&self) -> PgPool {
+        self.made().pool
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        Transaction::begin(self.acquire().await?, None).await
+    }
+
+    /// Listens on `channel`, by a connection that will do.
+    pub(super) async fn listen(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+        let made = self.made();
+        let mut listener = PgListener::connect_with(&made.pool).await?;
+        // What was said meanwhile is made up for by those who begin to listen.
+        listener.eager_reconnect(false);
+        self.see_to(&made, &mut listener).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
+    }
+
+    /// Tries a connection that listens: it asks for nothing, and would not notice that its server is gone or is a
+    /// standby by now.
+    pub(super) async fn try_listener(&self, listener: &mut PgListener) -> Result<(), sqlx::Error> {
+        self.see_to(&self.made(), listener).await
+    }
+
+    async fn see_to(&self, made: &Made, listener: &mut PgListener) -> Result<(), sqlx::Error> {
+        let tried = match listener.acquire().await {
+            Ok(connection) => self.try_out(connection).await,
+            Err(error) => Err(error),
+        };
+        if tried.is_err() {
+            self.renewed(made);
+        }
+        tried
+    }
+
+    /// Lets all connections go; the next are made when they are needed.
+    pub(super) fn renew(&self) {
+        self.renewed(&self.made());
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool().close().await;
+    }
+
+    fn made(&self) -> Made {
+        // A panic with this lock held leaves those of before or those of after: both are fine.
+        self.made.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Those that come after `made`. Of many who had trouble with the same ones, the first lets them go; of those that
+    /// were closed there are no more.
+    fn renewed(&self, made: &Made) -> Made {
+        let mut now = self.made.write().unwrap_or_else(PoisonError::into_inner);
+        if now.troubles == made.troubles && !now.pool.is_closed() {
+            let options = now.pool.connect_options().as_ref().clone();
+            // What looks after a pool lives on the runtime where it is made.
+            let _context = background::handle().enter();
+            let pool = now.pool.options().clone().connect_lazy_with(options);
+            let old = std::mem::replace(&mut now.pool, pool);
+            now.troubles += 1;
+            background::spawn(background::timeout(FINISH_WITHIN, async move { old.close().await }));
+        }
+        now.clone()
+    }
+
+    async fn try_out(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let asked = sqlx::query_scalar(self.purpose.unfit()).fetch_one(connection);
+        match background::timeout(ANSWERS_WITHIN, asked).await {
+            Ok(Ok(false)) => Ok(()),
+            Ok(Ok(true)) => Err(sqlx::Error::Io(io::Error::other(TAKES_NO_WRITES))),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, SAYS_NOTHING))),
+        }
+    }
+}
+
+/// Without what a pooler refuses when a connection begins and nothing here needs.
+pub(super) fn bare(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().extra_float_digits(None)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use agenttrust_testkit::postgres::{Bouncer, Fresh};
+
+    use super::*;
+
+    const SETTINGS: &str = "SELECT concat_ws(' ', current_setting('statement_timeout'), \
+                            current_setting('lock_timeout'), \
+                            current_setting('idle_in_transaction_session_timeout'), \
+                            current_setting('synchronous_commit'), \
+                            current_setting('default_transaction_read_only'))";
+
+    async fn settings(primary: &Primary) -> String {
+        let mut connection = primary.acquire().await.unwrap();
+        sqlx::query_scalar(SETTINGS).fetch_one(&mut *connection).await.unwrap()
+    }
+
+    async fn must_be_careful(url: &str) {
+        let options = url.parse().unwrap();
+        for (purpose, expected) in [
+            (Purpose::Deciding, "8s 8s 15s on off"),
+            (Purpose::Control, "8s 2s 15s on off"),
+            (Purpose::Reading, "8s 8s 15s on on"),
+            (Purpose::Writing, "8s 8s 15s on off"),
+            (Purpose::Looking, "8s 8s 15s on on"),
+        ] {
+            let primary = Primary::connect(&options, purpose).await.unwrap();
+            assert_eq!(settings(&primary).await, expected, "{url} {purpose:?}");
+            primary.renew();
+            assert_eq!(settings(&primary).await, expected, "{url} {purpose:?}");
+            primary.close().await;
+            primary.renew();
+            let closed = primary.acquire().await;
+            assert!(matches!(closed, Err(sqlx::Error::PoolClosed)), "{closed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_are_as_careful_by_a_pooler_as_without_one() {
+        let Some(database) = Fresh::or_skip() else { return };
+        database
+            .execute(&format!("ALTER DATABASE {} SET synchronous_commit = off", database.name()));
+        must_be_careful(&database.url()).await;
+        let Some(bouncer) = Bouncer::or_skip(&database, "session") else { return };
+        must_be_careful(bouncer.url()).await;
+    }
+
+    #[tokio::test]
+    async fn changes_are_heard_of_by_a_pooler_in_session_mode() {
+        let Some(database) = Fresh::or_skip() else { return };
+        let Some(bouncer) = Bouncer::or_skip(&database, "session") else { return };
+        let options = bouncer.url().parse().unwrap();
+        let primary = Primary::connect(&options, Purpose::Control).await.unwrap();
+        let mut listener = primary.listen("news").await.unwrap();
+        database.execute("NOTIFY news");
+        assert_eq!(listener.recv().await.unwrap().channel(), "news");
+        primary.try_listener(&mut listener).await.unwrap();
+        drop(listener);
+        primary.close().await;
+    }
+}

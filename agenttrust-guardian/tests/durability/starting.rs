@@ -1,0 +1,40 @@
+//! Replicas that start at the same time, on a database in which there is nothing yet.
+
+use std::thread;
+
+use agenttrust_testkit::ADMIN;
+use agenttrust_testkit::postgres::Fresh;
+use serde_json::Value;
+use tokio::task::block_in_place;
+
+use crate::served::Served;
+
+/// Starts so many at once, each a process of its own, with the same admin key.
+fn at_once(count: usize, url: &str) -> Vec<Served> {
+    thread::scope(|scope| {
+        let start = |number| scope.spawn(move || Served::start(url, &["--replica", number]));
+        let starting: Vec<_> =
+            ["1", "2", "3", "4", "5"].into_iter().take(count).map(start).collect();
+        starting.into_iter().map(|it| it.join().expect("a replica did not come up")).collect()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_start_at_once_on_an_empty_database_all_come_up_and_make_one_admin_key() {
+    for count in [2, 5, 2, 5, 2] {
+        let Some(database) = Fresh::or_skip() else { return };
+        let url = database.url();
+        let replicas = block_in_place(|| at_once(count, &url));
+        let mut made = 0;
+        for replica in &replicas {
+            let get = async |path| replica.caller().sure("GET", path, ADMIN, &Value::Null).await;
+            let keys = get("/api/v1/keys").await;
+            assert_eq!(keys["keys"].as_array().map(Vec::len), Some(1), "{keys}");
+            // Each writes a log of its own.
+            let audit = get("/api/v1/audit?limit=1000").await;
+            let rows = audit["entries"].as_array().unwrap();
+            made += rows.iter().filter(|row| row["kind"] == "key.created").count();
+        }
+        assert_eq!(made, 1);
+    }
+}
