@@ -109,7 +109,7 @@ impl AuditLog {
             .fetch_optional(&mut transaction)
             .await
             .map_err(AuditError::unreadable)?;
-        drop(transaction);
+        transaction.commit().await.map_err(AuditError::unreadable)?;
         if let Some(at) = newest.and_then(|(at,)| at.parse().ok()) {
             clock.not_before(at);
         }

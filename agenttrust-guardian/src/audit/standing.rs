@@ -12,7 +12,11 @@ use super::head::Head;
 use super::key::PublicKey;
 use super::noted::Noted;
 use super::signing::Signing;
-use crate::store::Transaction;
+use crate::store::{Transaction, query};
+
+const NAME_LOG: &str =
+    "INSERT INTO audit_logs (log, log_id) VALUES ($1, $2) ON CONFLICT (log) DO NOTHING";
+const ID_OF_LOG: &str = "SELECT log_id FROM audit_logs WHERE log = $1";
 
 /// How a log stands at the start.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Standing {
         let is_old = noted.is_some() || Head::load(transaction, log).await.is_ok_and(Head::is_row);
         let log_id = match id_kept.or(id_noted) {
             Some(log_id) => log_id,
-            None => new_id(log, is_old)?,
+            None => agreed_id(transaction, log, is_old).await?,
         };
         Ok(Self { log_id, accepted })
     }
@@ -129,6 +133,19 @@ async fn ensure_reached(
         }
         stands => stands,
     }
+}
+
+/// The identity of a log that has none which is signed: of two Guardians that begin it at once, the first one's.
+async fn agreed_id(
+    transaction: &mut Transaction,
+    log: &str,
+    is_old: bool,
+) -> Result<String, AuditError> {
+    let made =
+        query(NAME_LOG).bind(log).bind(new_id(log, is_old)?).execute(&mut *transaction).await;
+    made.map_err(AuditError::unreadable)?;
+    let agreed = query(ID_OF_LOG).bind(log).fetch_one(transaction).await;
+    agreed.map(|(log_id,): (String,)| log_id).map_err(AuditError::unreadable)
 }
 
 /// Makes the identity of a log.

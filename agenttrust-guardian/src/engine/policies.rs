@@ -307,7 +307,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Warns of the policies in force that forbid and that this set does not have, each with its file.
+    /// Warns of the policies in force that forbid, hold or limit and that this set does not have, each with its file.
     fn warn_of_lost(&self, set: &PolicySet) {
         let in_force = self.policies.load();
         let lost: Vec<_> = in_force.forbids_lost_in(set).collect();
@@ -319,7 +319,7 @@ impl Engine {
         let named = named.collect::<Vec<_>>().join(", ");
         tracing::warn!(
             forbids = lost.len(),
-            "policies that forbid are gone, or forbid something else now: {named}{}",
+            "policies that forbid, hold or limit are gone or changed: {named}{}",
             if lost.len() > LOST_NAMED { " and others" } else { "" }
         );
     }

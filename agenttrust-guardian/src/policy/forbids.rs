@@ -3,47 +3,98 @@
 use std::collections::HashSet;
 
 use cedar_policy::Policy;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{About, Inner};
 
-/// What an enforced policy forbids, by whatever name and however it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The annotations by which a policy holds or limits what it is about.
+const BINDING: [&str; 6] = ["elevate", "quorum", "window", "single_use", "pending", "limit"];
+
+/// What an enforced policy forbids, holds or limits, by whatever name and however it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forbid {
     digest: [u8; 32],
-    /// Whether an approval lifts it.
-    elevate: bool,
+    /// The same where no approval lifts it: that takes its place.
+    firm: Option<[u8; 32]>,
 }
 
 impl Forbid {
-    /// Returns what this policy forbids; `None` for one that permits, or that is not enforced.
+    /// Returns what this policy forbids, holds or limits; `None` for one that does nothing of it, or is not enforced.
     pub(super) fn of(policy: &Policy, about: &About) -> Option<Self> {
-        if about.permits || about.shadow {
+        let only_permits = about.permits && about.terms.is_none() && about.limit.is_none();
+        if only_permits || about.shadow {
             return None;
         }
-        // Without what only names it. What cannot be told in this form is itself.
-        let said = policy.to_json().map_or_else(
-            |_| policy.to_string(),
-            |mut json| {
-                if let Some(members) = json.as_object_mut() {
-                    members.remove("annotations");
-                }
-                json.to_string()
-            },
-        );
-        Some(Self { digest: Sha256::digest(said).into(), elevate: about.terms.is_some() })
+        let is_lifted = !about.permits && about.terms.is_some();
+        let firm = is_lifted.then(|| digest(policy, &[]));
+        Some(Self { digest: digest(policy, &BINDING), firm })
     }
 }
 
-/// The policies of `before` that forbid what none of `after` does.
+/// Tells a policy from every other, by what it says and by these annotations alone.
+fn digest(policy: &Policy, annotations: &[&str]) -> [u8; 32] {
+    // What cannot be told in this form is itself.
+    let Ok(mut said) = policy.to_json() else {
+        return Sha256::digest(policy.to_string()).into();
+    };
+    if let Some(annotated) = said.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotated.retain(|name, _| annotations.contains(&name.as_str()));
+        if annotated.is_empty()
+            && let Some(members) = said.as_object_mut()
+        {
+            members.remove("annotations");
+        }
+    }
+    Sha256::digest(said.to_string()).into()
+}
+
+/// The policies of `before` that forbid, hold or limit what none of `after` does.
 pub(super) fn lost<'a>(before: &'a Inner, after: &Inner) -> impl Iterator<Item = &'a About> {
-    let kept: HashSet<Forbid> = after.forbids.iter().flatten().cloned().collect();
+    let kept: HashSet<[u8; 32]> =
+        after.forbids.iter().flatten().map(|forbid| forbid.digest).collect();
     let forbids = before.listed.iter().zip(&before.forbids);
     forbids.filter_map(move |(about, forbid)| {
         let forbid = forbid.as_ref()?;
-        // One that holds whatever is approved takes the place of one that an approval lifts.
-        let is_kept = kept.contains(forbid)
-            || forbid.elevate && kept.contains(&Forbid { elevate: false, ..forbid.clone() });
+        let is_kept =
+            kept.contains(&forbid.digest) || forbid.firm.is_some_and(|firm| kept.contains(&firm));
         (!is_kept).then_some(about)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PolicySet;
+
+    #[test]
+    fn what_forbids_holds_or_limits_is_lost_when_it_goes_or_its_terms_change() {
+        const OF_PAY: &str = "(principal, action, resource == Tool::\"pay\");";
+        let set = |text: &str| PolicySet::parse("a.cedar", text).unwrap();
+        let lost = |before: &str, after: &str| {
+            let all = "@id(\"all\") permit (principal, action, resource);";
+            let of = |policy: &str| set(&format!("{all} {policy}"));
+            of(before).forbids_lost_in(&of(after)).count()
+        };
+        let (forbids, permits) = (format!("forbid {OF_PAY}"), format!("permit {OF_PAY}"));
+        let binding = [
+            forbids.clone(),
+            format!("@elevate {forbids}"),
+            format!("@elevate @quorum(\"2\") {forbids}"),
+            format!("@elevate {permits}"),
+            format!("@elevate @window(\"1h\") {permits}"),
+            format!("@limit(\"1/1h\") {permits}"),
+        ];
+        for before in &binding {
+            assert_eq!(lost(before, ""), 1, "{before}");
+            assert_eq!(lost(before, &format!("@shadow {forbids}")), 1, "{before}");
+            assert_eq!(lost(before, &format!("@reason(\"new\") {before}")), 0, "{before}");
+            for after in binding.iter().filter(|after| *after != before) {
+                // What no approval lifts takes the place of what one does.
+                let is_kept = before.contains("@elevate") && before.contains("forbid");
+                let is_kept = is_kept && *after == forbids;
+                assert_eq!(lost(before, after), usize::from(!is_kept), "{before} {after}");
+            }
+        }
+        assert_eq!(lost(&permits, ""), 0);
+    }
 }

@@ -271,7 +271,7 @@ impl PolicySet {
         self.inner.listed.get(self.inner.built_in..).unwrap_or_default()
     }
 
-    /// Returns the enforced policies that forbid what no policy of `next` does.
+    /// Returns the enforced policies that forbid, hold or limit what no policy of `next` does.
     pub(crate) fn forbids_lost_in(&self, next: &Self) -> impl Iterator<Item = &About> {
         forbids::lost(&self.inner, &next.inner)
     }

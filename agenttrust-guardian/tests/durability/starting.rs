@@ -7,14 +7,17 @@ use agenttrust_testkit::postgres::Fresh;
 use serde_json::Value;
 use tokio::task::block_in_place;
 
+use crate::program::run;
 use crate::served::Served;
 
-/// Starts so many at once, each a process of its own, with the same admin key.
-fn at_once(count: usize, url: &str) -> Vec<Served> {
+/// Starts replicas of these names at once, each a process of its own, with the same admin key.
+fn at_once(names: &[&str], url: &str) -> Vec<Served> {
     thread::scope(|scope| {
-        let start = |number| scope.spawn(move || Served::start(url, &["--replica", number]));
-        let starting: Vec<_> =
-            ["1", "2", "3", "4", "5"].into_iter().take(count).map(start).collect();
+        let start = |name: &&str| {
+            let name = (*name).to_owned();
+            scope.spawn(move || Served::start(url, &["--replica", &name]))
+        };
+        let starting: Vec<_> = names.iter().map(start).collect();
         starting.into_iter().map(|it| it.join().expect("a replica did not come up")).collect()
     })
 }
@@ -24,7 +27,8 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_come_up_and_make_o
     for count in [2, 5, 2, 5, 2] {
         let Some(database) = Fresh::or_skip() else { return };
         let url = database.url();
-        let replicas = block_in_place(|| at_once(count, &url));
+        let names = ["1", "2", "3", "4", "5"];
+        let replicas = block_in_place(|| at_once(&names[..count], &url));
         let mut made = 0;
         for replica in &replicas {
             let get = async |path| replica.caller().sure("GET", path, ADMIN, &Value::Null).await;
@@ -36,5 +40,16 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_come_up_and_make_o
             made += rows.iter().filter(|row| row["kind"] == "key.created").count();
         }
         assert_eq!(made, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_of_one_name_that_start_at_once_write_one_log_that_is_whole() {
+    for _ in 0..3 {
+        let Some(database) = Fresh::or_skip() else { return };
+        let url = database.url();
+        block_in_place(|| drop(at_once(&["one", "one", "one"], &url)));
+        let verified = run(&["audit", "verify", "--database", &url], &[]).await;
+        assert!(verified.status.success(), "{verified:?}");
     }
 }

@@ -28,7 +28,7 @@ async fn forbid_that_is_lost_is_warned_of_with_its_name_and_file() {
     agenttrust_testkit::eventually("shut is not in force", async || has("\"shut\"").await).await;
     assert!(!program.log().contains("policies that forbid"), "{}", program.log());
     write("80-forbid.cedar", "@id(\"shut\") @elevate forbid (principal, action, resource);");
-    program.logs("policies that forbid are gone, or forbid something else now").await;
+    program.logs("policies that forbid, hold or limit are gone or changed").await;
     let log = program.log();
     let told = log.lines().find(|line| line.contains("policies that forbid")).unwrap();
     assert!(told.contains("WARN") && told.contains("`shut` of 80-forbid.cedar:1:1"), "{told}");

@@ -14,6 +14,11 @@ use crate::store::{DestinationRow, SiemStanding};
 /// How many events in a row a receiver may refuse for good before its destination counts as failing.
 const REFUSED_MOST: usize = 10;
 
+/// Whether the receiver answered last, and took nothing: it is not asked at full speed again for a restart.
+fn refuses_all(row: &DestinationRow) -> bool {
+    row.failing_since.is_some() && row.last_status.is_some_and(|status| status < 500)
+}
+
 /// A destination that is this replica's for a while.
 pub(super) struct Held {
     pub(super) row: DestinationRow,
@@ -46,7 +51,7 @@ impl Held {
             put_off_until: (!wait.is_zero()).then(|| now.saturating_add(wait)),
             owed_since: None,
             kept_at: now,
-            refused: 0,
+            refused: if refuses_all(&row) { REFUSED_MOST } else { 0 },
             row,
         }
     }

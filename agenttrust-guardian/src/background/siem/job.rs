@@ -139,7 +139,7 @@ impl Work {
         self.lease(engine, was_changed, now).await?;
         let Some(held) = &mut self.held else { return Ok(Step::Next(Next::End)) };
         let heads = ears.heads(&engine.settings.log);
-        let most = self.at_once.min(held.batch_size());
+        let most = if held.refuses_all(0) { 1 } else { self.at_once.min(held.batch_size()) };
         if let Some(left) = held.is_put_off(now) {
             held.peek(engine, &heads, now).await?;
             let most = left.min(now.until(held.renewed_at));

@@ -38,6 +38,9 @@ const CHANNEL: HeaderName = HeaderName::from_static("x-splunk-request-channel");
 const SOURCE: &str = "agenttrust";
 const SOURCE_TYPE: &str = "agenttrust:audit";
 
+/// What the event collector calls a success.
+const SUCCESS: u64 = 0;
+
 /// What is wrong with the token or with its settings, and not with an event: its index, its channel, its switches.
 const OF_THE_TOKEN: [u64; 5] = [7, 10, 11, 14, 16];
 
@@ -92,10 +95,16 @@ async fn send(outbound: &Outbound, url: &Url, headers: &HeaderMap, part: &Part) 
     if let Err(error) = &answer.body {
         return answer.later(format!("nothing tells whether it is to be acknowledged: {error}"));
     }
-    let ack_id = said.as_ref().and_then(|said| said.get("ackId")).and_then(Value::as_u64);
-    match ack_id {
-        Some(ack_id) => acknowledged(outbound, url, headers, ack_id).await,
+    // A proxy or a page for signing in says 200, too.
+    let is_success = |said: &Value| said.get("code").and_then(Value::as_u64) == Some(SUCCESS);
+    let Some(said) = said.filter(is_success) else {
+        return answer
+            .later("its answer is not an event collector's, which says code 0".to_owned());
+    };
+    match said.get("ackId").map(Value::as_u64) {
         None => Delivery::taken(Some(answer.status.as_u16())),
+        Some(Some(ack_id)) => acknowledged(outbound, url, headers, ack_id).await,
+        Some(None) => answer.later("its ackId is no whole number".to_owned()),
     }
 }
 

@@ -141,7 +141,7 @@ impl Bound {
         if !is_exact(&value) {
             return Err(Error::invalid(
                 "evaluation",
-                "holds a whole number beyond 2^53, which readers of JSON do not tell from the next one; send it as a text",
+                "holds a number beyond 2^53, which readers of JSON do not tell from the next one; send it as a text",
             ));
         }
         let canonical = serde_json_canonicalizer::to_vec(&value).map_err(|error| {
@@ -161,12 +161,15 @@ impl Bound {
     }
 }
 
-/// Whether every whole number is one that its neighbours are told from.
+/// Whether every number is one that the whole numbers beside it are told from.
 fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(number) => {
-            let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-            whole.is_none_or(|whole| whole <= EXACT_MOST)
+            match number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs)) {
+                Some(whole) => whole <= EXACT_MOST,
+                // Written as a decimal it is the nearest that a double has, and from there on not every whole number is one.
+                None => number.as_f64().is_some_and(|decimal| decimal.abs() < EXACT_MOST as f64),
+            }
         }
         Value::Array(items) => items.iter().all(is_exact),
         Value::Object(members) => members.values().all(is_exact),
@@ -236,7 +239,9 @@ mod tests {
             (json!(9_007_199_254_740_992_u64), true),
             (json!(9_007_199_254_740_993_u64), false),
             (json!(-9_007_199_254_740_993_i64), false),
-            (json!(1e300), true),
+            (json!(0.1), true),
+            (json!(1e300), false),
+            (serde_json::from_str("9007199254740993.0").unwrap(), false),
         ] {
             let mut asked = alice();
             asked["resource"]["properties"]["level"] = json!([{ "deep": number }]);

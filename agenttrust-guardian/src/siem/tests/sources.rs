@@ -62,9 +62,12 @@ const NO_KINDS: &[&str] = &[
     "agenttrust.effect",
     "agenttrust.policies",
     "approvals.id",
+    "denial.binding_token",
     "metadata.groups",
     "restrictions.not_after",
     "result.kind",
+    "service.version",
+    "standing_tests.rs",
     "writer_tests.rs",
 ];
 

@@ -232,3 +232,20 @@ async fn what_splunk_says_of_the_token_is_the_operators_to_mend_and_loses_no_eve
         }
     }
 }
+
+#[tokio::test]
+async fn answer_that_is_no_success_of_splunks_loses_no_event_whatever_its_status() {
+    for said in [
+        "<html>sign in</html>",
+        "",
+        "{}",
+        r#"{"text":"Invalid token","code":4}"#,
+        r#"{"text":"Success","code":0,"ackId":"7"}"#,
+        r#"{"text":"Success","code":0,"ackId":-1}"#,
+    ] {
+        let url = answering("200 OK", said).await;
+        let place = (DestinationKind::Splunk, url.as_str());
+        let became = deliver(&patient(), place, Some(TOKEN), &events(1)).await;
+        assert!(matches!(became, Delivery::Later { .. }), "{said}: {became:?}");
+    }
+}
