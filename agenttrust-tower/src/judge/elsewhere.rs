@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agenttrust::{CallOutcome, Permit, background};
 use http::HeaderMap;
@@ -12,8 +12,10 @@ use serde_json::Value;
 
 /// How many are waited for; of more, the one that was there first counts as not answered.
 const MOST: usize = 1_024;
-/// How long one is waited for while nothing of its session is listened to.
-const WITHIN: Duration = Duration::from_secs(5 * 60);
+/// How long one is waited for while its session is listened to ...
+const WITHIN: Duration = Duration::from_secs(60 * 60);
+/// ... and until a client that went listens again. One that gave the call up never does.
+const UNHEARD: Duration = Duration::from_secs(15);
 const SESSION: &str = "mcp-session-id";
 
 /// Calls of all sessions behind one layer.
@@ -100,18 +102,18 @@ fn keep<T>(all: &mut LruCache<Of, T>, of: Of, kept: T) -> Option<T> {
     gone.map(|(_, gone)| gone)
 }
 
-/// Reports a call as not answered once nothing of its session was listened to for long enough.
+/// Reports a call as not answered once it was waited for long enough.
 fn lapse(of: Of, among: &Elsewhere) {
-    let among = Arc::downgrade(&among.0);
+    let (among, begun) = (Arc::downgrade(&among.0), Instant::now());
     background::spawn(async move {
         loop {
-            background::sleep(WITHIN).await;
+            background::sleep(UNHEARD).await;
             let Some(known) = among.upgrade() else { return };
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if !known.waiting.contains(&of) {
                 return;
             }
-            if !known.streams.contains_key(&of.0) {
+            if !known.streams.contains_key(&of.0) || begun.elapsed() >= WITHIN {
                 let permit = known.waiting.pop(&of);
                 drop(known);
                 return permit.into_iter().for_each(|permit| permit.finish_with(no_reply()));

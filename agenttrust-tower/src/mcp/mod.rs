@@ -85,8 +85,8 @@
 //! body ends without one (`NoReply`), or when it is dropped (`Cancelled`). In a session (`Mcp-Session-Id`), a server may
 //! close the stream of a call and answer on the one that its client listens to, or goes on from an event with: where the
 //! stream that ended had an event with an id, or another one of the session is listened to, the answer is waited for
-//! there, until nothing of the session was listened to for 5 minutes. A status of success with neither
-//! JSON nor events (202, 204) is no answer to a call: `NoReply` too. Nothing of the answer is kept, however
+//! there, until nothing of the session was listened to for 15 seconds, and for an hour at most. A status of success with
+//! neither JSON nor events (202, 204) is no answer to a call: `NoReply` too. Nothing of the answer is kept, however
 //! long it is. An answer that is compressed is judged by its status.
 //!
 //! # Limits
