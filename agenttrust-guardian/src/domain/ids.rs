@@ -6,6 +6,7 @@ use uuid::Uuid;
 pub(crate) const SESSION_PREFIX: &str = "ats_";
 
 /// Starts the id of every agent.
+#[cfg(feature = "cli")]
 pub(crate) const AGENT_PREFIX: &str = "agt_";
 /// Starts the id of every delegation.
 pub(crate) const DELEGATION_PREFIX: &str = "dlg_";

@@ -54,6 +54,10 @@ pub(super) enum Purpose {
     /// One who writes by itself.
     Writing,
     /// Reading from outside a Guardian: a standby will do.
+    #[cfg_attr(
+        not(any(feature = "cli", test)),
+        expect(dead_code, reason = "the program alone looks from outside")
+    )]
     Looking,
 }
 
