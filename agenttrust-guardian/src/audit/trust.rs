@@ -10,7 +10,7 @@ use super::verify::Fault;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     /// The keys that may have signed. Without any, those that the log itself names: enough against a
-    /// mistake, and against whoever cannot rewrite all of the log.
+    /// mistake, and against an attacker who cannot rewrite all of the log.
     pub(crate) keys: Vec<PublicKey>,
     /// What was noted elsewhere.
     pub(crate) noted: Vec<Noted>,

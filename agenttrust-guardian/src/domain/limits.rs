@@ -171,7 +171,7 @@ impl Limits {
         })
     }
 
-    /// Each of them that somebody may be refused for.
+    /// Returns each of them by which a request may be refused.
     pub(crate) fn each(&self) -> [&Shares; 11] {
         [
             &self.requests,

@@ -169,8 +169,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Returns once something may have been changed, and an error once the connection is lost or leads to a standby. What
-    /// was missed is never heard of: whoever listens looks now and then all the same.
+    /// Returns once something may have been changed, and an error once the connection is lost or leads to a standby. A
+    /// change that was missed is never heard of, so a caller looks now and then as well.
     pub(crate) async fn heard(&mut self) -> Result<(), StoreError> {
         loop {
             match background::timeout(TRIED_AFTER, self.heard.try_recv()).await {

@@ -32,7 +32,7 @@ const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 /// The same where any server will do that answers.
 const ANSWERS_NOT: &str = "SELECT false";
 
-/// No statement, no wait for a lock and no idle transaction outlives whoever waits for it; and an answered decision must
+/// Ends every statement, wait for a lock and idle transaction before its caller gives up; and an answered decision must
 /// survive a crash of the server, whatever its default: one that waits for more than that is left as it is. Said by
 /// statements, as a pooler refuses what it does not know when a connection begins.
 const CAREFUL: &str = "SET statement_timeout = '8s'; SET lock_timeout = '8s'; \
@@ -135,7 +135,7 @@ impl Primary {
     ///
     /// # Errors
     ///
-    /// When there is none in time, and why the newest one will not do.
+    /// Where no connection is had in time, and why the newest one will not do.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         let made = self.made();
         let mut connection = made.pool.acquire().await?;

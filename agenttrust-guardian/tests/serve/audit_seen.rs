@@ -1,4 +1,4 @@
-//! What somebody who owns the database changes under a Guardian, or behind one that was killed: it is seen, and never
+//! What an attacker who owns the database changes under a Guardian, or behind one that was killed: it is seen, and never
 //! forgotten.
 
 use std::time::{Duration, Instant};

@@ -190,7 +190,7 @@ impl Warning {
     }
 }
 
-/// Whether there is Clippy; says where there is none.
+/// Returns whether Clippy is installed; prints that a test skips without it.
 fn there_is_clippy() -> bool {
     let version = cargo().args(["clippy", "--version"]).output();
     let there = version.is_ok_and(|version| version.status.success());

@@ -26,7 +26,7 @@ const STANDS_STILL: Duration = Duration::from_secs(2);
 pub(super) struct Watch {
     /// Just before it was read the last time.
     read: Look,
-    /// The last time that somebody looked.
+    /// As it looked last.
     seen: Look,
     /// Since when it looks like this.
     seen_since: Instant,
@@ -68,7 +68,7 @@ impl Policies {
 }
 
 impl Engine {
-    /// Reads the folder again because somebody says so.
+    /// Reads the folder again, at once: this key asks for it.
     pub(crate) async fn reload_policies(
         self: &Arc<Self>,
         folder: &Path,

@@ -7,7 +7,7 @@ use super::profile::{Pep, with_approval};
 use super::{decided, deletes, with_policies};
 use crate::support::{Harness, open};
 
-/// Two approvers, unless it is said to be urgent: then one is enough, and for an hour; and nothing for an outsider.
+/// Asks for two approvers; for what is urgent one is enough, for an hour. An outsider gets nothing.
 const POLICIES: &str = r#"
     @elevate @quorum("2") @single_use
     permit (principal, action, resource)
