@@ -80,7 +80,7 @@ impl CheckpointFile {
             serde_json::to_writer(&mut text, line)?;
             text.push(b'\n');
         }
-        replace(&self.path, &text)?;
+        replace(&self.path, &text, None)?;
         Ok(text.len() as u64)
     }
 

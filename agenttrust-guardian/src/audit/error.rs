@@ -175,6 +175,6 @@ impl AuditError {
 }
 
 /// The name of a log in the middle of a sentence: the only one needs none.
-pub(super) fn named(log: &str) -> String {
+pub(crate) fn named(log: &str) -> String {
     if log.is_empty() { String::new() } else { format!(" {log:?}") }
 }

@@ -112,6 +112,8 @@ pub(crate) use self::checkpoint_file::CheckpointFile;
 #[cfg(feature = "cli")]
 pub(crate) use self::checkpoint_file::each_noted;
 pub(crate) use self::error::AuditError;
+#[cfg(feature = "cli")]
+pub(crate) use self::error::named;
 pub(crate) use self::facts::{FACTS_HOLD, FactsDigest};
 pub(crate) use self::key::AuditKey;
 #[cfg(feature = "cli")]

@@ -86,12 +86,20 @@ mod tests {
     use crate::services;
     use crate::store::query;
 
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+    async fn keeping_30_days() -> Guardian {
+        Guardian::builder().audit_retention(30 * DAY).build().await.unwrap()
+    }
+
+    fn row(n: u64) -> Record {
+        Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }))
+    }
+
     #[tokio::test]
     async fn rows_older_than_the_retention_are_let_go_and_the_rest_is_proven() {
-        const DAY: Duration = Duration::from_secs(24 * 3_600);
-        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let guardian = keeping_30_days().await;
         let engine = guardian.engine();
-        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
         for n in 0..2_500 {
             engine.audit.enqueue(row(n)).await.unwrap();
         }
@@ -116,10 +124,8 @@ mod tests {
 
     #[tokio::test]
     async fn rows_are_let_go_while_an_export_is_not_read_and_by_turns_with_who_verifies() {
-        const DAY: Duration = Duration::from_secs(24 * 3_600);
-        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let guardian = keeping_30_days().await;
         let engine = guardian.engine();
-        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
         for n in 0..20 {
             engine.audit.append(row(n)).await.unwrap();
         }
@@ -150,10 +156,8 @@ mod tests {
 
     #[tokio::test]
     async fn rows_that_somebody_else_let_go_are_missed_and_not_signed_away() {
-        const DAY: Duration = Duration::from_secs(24 * 3_600);
-        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let guardian = keeping_30_days().await;
         let engine = guardian.engine();
-        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
         for n in 0..10 {
             engine.audit.append(row(n)).await.unwrap();
         }
@@ -195,10 +199,8 @@ mod tests {
     #[tokio::test]
     async fn what_a_destination_is_owed_is_kept_for_a_week_longer_and_then_let_go_with_the_numbers()
     {
-        const DAY: Duration = Duration::from_secs(24 * 3_600);
-        let guardian = Guardian::builder().audit_retention(30 * DAY).build().await.unwrap();
+        let guardian = keeping_30_days().await;
         let engine = guardian.engine();
-        let row = |n: u64| Record::new("decision", DEFAULT_ORG).body(serde_json::json!({ "n": n }));
         for n in 0..20 {
             engine.audit.append(row(n)).await.unwrap();
         }

@@ -12,7 +12,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use self::change::{Capabilities, Edit};
-pub(super) use self::named::{AGENT_PREFIX, id_of};
+pub(super) use self::named::id_of;
 use super::remote::{Remote, failed};
 use super::{given, out, revoked};
 use crate::domain::GuardianError;

@@ -119,6 +119,10 @@ fn beside(place: &DatabaseArgs, ending: &str) -> Result<Option<PathBuf>, Guardia
     Ok(database.beside(ending).filter(|path| path.exists()))
 }
 
+fn refused(error: AuditError) -> GuardianError {
+    GuardianError::Invalid(error.to_string())
+}
+
 /// Asks the database on the background runtime.
 async fn work<T: Send + 'static>(
     work: impl Future<Output = Result<T, AuditError>> + Send + 'static,

@@ -10,10 +10,11 @@ use agenttrust::model::{
 use agenttrust::{AgentCard, AgentTrustClient, AgentTrustError};
 use clap::{Args, Subcommand};
 
-use super::agents::{AGENT_PREFIX, id_of};
+use super::agents::id_of;
 use super::out;
 use super::remote::{Remote, failed};
 use crate::domain::file::read_text_at_most;
+use crate::domain::ids::AGENT_PREFIX;
 use crate::domain::{GuardianError, duration};
 
 /// A file of a card or of keys is no longer than this.

@@ -4,8 +4,6 @@ mod cases;
 mod replay;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,7 +13,7 @@ use clap::Subcommand;
 use super::DatabaseArgs;
 use super::out::say;
 use crate::domain::GuardianError;
-use crate::domain::file::read_text_at_most;
+use crate::domain::file::{read_text_at_most, replace};
 use crate::policy;
 use crate::policy::{PolicyError, PolicySet};
 
@@ -136,30 +134,16 @@ fn format(dir: &Path, check: bool) -> Result<ExitCode, GuardianError> {
                 path.display()
             ))?;
         } else {
-            replace(&path, &after).map_err(|error| {
+            // Whole or not at all: a disk that is full does not empty it.
+            let permissions = path.metadata().map(|file| Some(file.permissions()));
+            let written = permissions.and_then(|same| replace(&path, after.as_bytes(), same));
+            written.map_err(|error| {
                 GuardianError::Unavailable(format!("{} cannot be written: {error}", path.display()))
             })?;
             say(&format!("{} is written anew", path.display()))?;
         }
     }
     Ok(code)
-}
-
-/// Writes a file whole or not at all: a disk that is full does not empty it.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // Of a link, what it leads to.
-    let path = path.canonicalize()?;
-    let mut draft = OsString::from(".");
-    draft.push(path.file_name().unwrap_or_default());
-    draft.push(format!(".{}", std::process::id()));
-    let draft = path.with_file_name(draft);
-    let written = std::fs::write(&draft, text)
-        .and_then(|()| std::fs::set_permissions(&draft, path.metadata()?.permissions()))
-        .and_then(|()| std::fs::rename(&draft, &path));
-    written.inspect_err(|_| {
-        // Where it cannot be taken away either, it is no policy file: its name begins with a dot.
-        let _ = std::fs::remove_file(&draft);
-    })
 }
 
 /// The set of a folder; one that is not valid is told in the form that editors jump to.

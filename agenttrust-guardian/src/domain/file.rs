@@ -1,7 +1,7 @@
 //! Files that are read into memory, and only so far: one may be a device that never ends; and files that are made
 //! for their owner alone.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,12 +46,18 @@ pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
     made
 }
 
-/// Puts a file of these bytes, for its owner alone, in the place of one that is there, or of what it is a link to. Whoever
-/// opens it finds the old one or the new one, whole.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Puts a file of these bytes in the place of one that is there, or of what it is a link to: with these permissions, or
+/// for its owner alone. A reader finds the old one or the new one, whole.
+pub(crate) fn replace(
+    path: &Path,
+    bytes: &[u8],
+    permissions: Option<Permissions>,
+) -> io::Result<()> {
     let path = path.canonicalize()?;
     let draft = draft_of(&path);
-    let replaced = write_new(&draft, bytes).and_then(|()| std::fs::rename(&draft, &path));
+    let replaced = write_new(&draft, bytes)
+        .and_then(|()| permissions.map_or(Ok(()), |same| std::fs::set_permissions(&draft, same)))
+        .and_then(|()| std::fs::rename(&draft, &path));
     if replaced.is_err() {
         // What stays of it is of no use to anybody.
         let _ = std::fs::remove_file(&draft);

@@ -6,9 +6,7 @@ use agenttrust::model::{Agent, AgentStatus};
 use super::super::out;
 use super::super::remote::failed;
 use crate::domain::GuardianError;
-
-/// What the id of an agent begins with.
-pub(in crate::cli) const AGENT_PREFIX: &str = "agt_";
+use crate::domain::ids::AGENT_PREFIX;
 
 /// The id of the agent with this id, or else with this name.
 pub(in crate::cli) async fn id_of(

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{KeyFile, work};
+use super::{KeyFile, refused, work};
+use crate::audit;
 use crate::audit::{
     AUDIT_CHECKPOINTS, Acceptance, AuditError, AuditKey, AuditLog, CheckpointFile, Record, Signing,
 };
@@ -36,7 +37,6 @@ pub(in crate::cli) struct Accept {
 
 impl Accept {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
-        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
         let key = self.key.load_key(&self.place)?;
         let beside = Database::parse(&self.place.database)?.beside(AUDIT_CHECKPOINTS);
         let path = self.audit_checkpoints.clone().or(beside).filter(|path| path.exists());
@@ -55,7 +55,7 @@ impl Accept {
         store.close().await;
         print(|out| {
             for (log, Acceptance { fault, .. }) in &accepted {
-                let name = if log.is_empty() { String::new() } else { format!(" {log:?}") };
+                let name = audit::named(log);
                 writeln!(out, "the audit log{name} is gone on with, although: {}", fault.what)?;
             }
             match accepted.is_empty() {

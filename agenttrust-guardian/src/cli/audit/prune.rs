@@ -10,7 +10,7 @@ use std::time::Duration;
 use agenttrust::Timestamp;
 use clap::Args;
 
-use super::{KeyFile, work};
+use super::{KeyFile, refused, work};
 use crate::audit;
 use crate::audit::{
     AUDIT_CHECKPOINTS, AuditError, AuditKey, AuditLog, CheckpointFile, Plan, Record, Signing, Trust,
@@ -45,7 +45,6 @@ pub(in crate::cli) struct Prune {
 
 impl Prune {
     pub(super) async fn run(self) -> Result<ExitCode, GuardianError> {
-        let refused = |error: AuditError| GuardianError::Invalid(error.to_string());
         let key = self.key.load_key(&self.place)?;
         let now = Timestamp::now();
         let older = self.before.or_else(|| self.keep.map(|keep| before(now, keep)));
@@ -65,7 +64,7 @@ impl Prune {
         store.close().await;
         print(|out| {
             for (log, plan) in &pruned {
-                let name = if log.is_empty() { String::new() } else { format!(" {log:?}") };
+                let name = audit::named(log);
                 writeln!(
                     out,
                     "the audit log{name} begins after row {} now: {} rows were let go",

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{KeyFile, beside, empty, work};
+use super::{KeyFile, beside, empty, refused, work};
 use crate::audit;
 use crate::audit::{
-    AUDIT_CHECKPOINTS, AuditError, AuditKey, Checkpoint, Noted, PublicKey, Trust, Verification,
+    AUDIT_CHECKPOINTS, AuditKey, Checkpoint, Noted, PublicKey, Trust, Verification,
 };
 use crate::cli::DatabaseArgs;
 use crate::cli::out::print;
@@ -107,10 +107,6 @@ struct Known {
     unsigned: usize,
 }
 
-fn refused(error: AuditError) -> GuardianError {
-    GuardianError::Invalid(error.to_string())
-}
-
 /// Takes over what a file says; returns how many of its lines are no signed checkpoints.
 fn take_file(
     noted: &mut Vec<Noted>,
@@ -128,7 +124,7 @@ fn take_file(
 
 fn tell(out: &mut impl Write, found: &Verification, known: &Known) -> std::io::Result<()> {
     let Verification { log, rows, head, cut, accepted, signed, keys, fault } = found;
-    let name = if log.is_empty() { String::new() } else { format!(" {log:?}") };
+    let name = audit::named(log);
     if let Some(fault) = fault {
         return writeln!(out, "the audit log{name} is broken at row {}: {}", fault.seq, fault.what);
     }

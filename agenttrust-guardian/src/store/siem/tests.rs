@@ -12,29 +12,32 @@ use crate::store::Database;
 
 const ORG: &str = "org_1";
 
-fn row(id: &str, now: Timestamp) -> DestinationRow {
-    DestinationRow {
-        id: id.to_owned(),
-        org_id: ORG.to_owned(),
-        name: "prod".to_owned(),
-        kind: DestinationKind::Splunk,
-        format: EventFormat::Raw,
-        endpoint: "https://siem.example.com/".to_owned(),
-        secret: Some("sealed".to_owned()),
-        batch_size: 100,
-        flush_seconds: 30,
-        event_types: vec!["decision".to_owned()],
-        is_active: true,
-        epoch: 1,
-        created_by: "key_1".to_owned(),
-        created_at: now,
-        updated_at: now,
-        next_at: now,
-        attempts: 0,
-        failing_since: None,
-        last_error: None,
-        last_status: None,
-        dropped: 0,
+impl DestinationRow {
+    /// Makes a destination that is sent to, as nothing was sent yet.
+    pub(crate) fn sample(id: &str, now: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            org_id: ORG.to_owned(),
+            name: "prod".to_owned(),
+            kind: DestinationKind::Splunk,
+            format: EventFormat::Raw,
+            endpoint: "https://siem.example.com/".to_owned(),
+            secret: Some("sealed".to_owned()),
+            batch_size: 100,
+            flush_seconds: 30,
+            event_types: vec!["decision".to_owned()],
+            is_active: true,
+            epoch: 1,
+            created_by: "key_1".to_owned(),
+            created_at: now,
+            updated_at: now,
+            next_at: now,
+            attempts: 0,
+            failing_since: None,
+            last_error: None,
+            last_status: None,
+            dropped: 0,
+        }
     }
 }
 
@@ -107,7 +110,12 @@ async fn destination_is_one_replicas_until_its_lease_is_over() {
     on_both(async |store| {
         let now = Timestamp::now();
         let later = |seconds| now.saturating_add(Duration::from_secs(seconds));
-        assert!(store.insert_destination(row("dst_1", now), cursors(&[("a", 7)])).await.unwrap());
+        assert!(
+            store
+                .insert_destination(DestinationRow::sample("dst_1", now), cursors(&[("a", 7)]))
+                .await
+                .unwrap()
+        );
         let (leased, at) = store.leases("one", (now, 60)).await.unwrap();
         assert_eq!((leased.epoch, at), (1, cursors(&[("a", 7)])));
         assert!(store.leases("two", (now, 60)).await.is_none());
@@ -132,7 +140,12 @@ async fn destination_is_one_replicas_until_its_lease_is_over() {
 async fn change_stops_who_sends_by_what_it_was_before() {
     on_both(async |store| {
         let now = Timestamp::now();
-        assert!(store.insert_destination(row("dst_1", now), cursors(&[])).await.unwrap());
+        assert!(
+            store
+                .insert_destination(DestinationRow::sample("dst_1", now), cursors(&[]))
+                .await
+                .unwrap()
+        );
         let (leased, _) = store.leases("one", (now, 60)).await.unwrap();
         assert!(store.advance(hold("one", 1), postponed(now)).await.unwrap());
         let failing = store.destination("dst_1".to_owned()).await.unwrap().unwrap();
@@ -167,7 +180,7 @@ async fn replay_moves_a_cursor_back_and_never_on() {
     on_both(async |store| {
         let now = Timestamp::now();
         let at = cursors(&[("a", 7), ("b", 7)]);
-        assert!(store.insert_destination(row("dst_1", now), at).await.unwrap());
+        assert!(store.insert_destination(DestinationRow::sample("dst_1", now), at).await.unwrap());
         let of = |org: &str| ("dst_1".to_owned(), org.to_owned());
         let back = cursors(&[("a", 3), ("b", 9), ("c", 5)]);
         assert!(!store.replay_destination(of("org_2"), back.clone(), now).await.unwrap());
@@ -183,7 +196,12 @@ async fn replay_moves_a_cursor_back_and_never_on() {
 async fn newest_records_are_kept_and_those_that_are_dropped_are_counted() {
     on_both(async |store| {
         let now = before(Timestamp::now(), Duration::from_secs(60));
-        assert!(store.insert_destination(row("dst_1", now), cursors(&[])).await.unwrap());
+        assert!(
+            store
+                .insert_destination(DestinationRow::sample("dst_1", now), cursors(&[]))
+                .await
+                .unwrap()
+        );
         store.leases("one", (now, 600)).await.unwrap();
         for seq in 0..1_003 {
             let took = step(&[("", seq)], Some(record(None, now)));
@@ -214,7 +232,7 @@ async fn organisation_has_no_more_than_it_may_have_however_many_come_at_once() {
     on_both(async |store| {
         let now = Timestamp::now();
         let made = (0..25).map(|n| {
-            let (store, row) = (store.clone(), row(&format!("dst_{n}"), now));
+            let (store, row) = (store.clone(), DestinationRow::sample(&format!("dst_{n}"), now));
             async move { store.insert_destination(row, BTreeMap::new()).await.unwrap() }
         });
         let made = futures_util::future::join_all(made).await;

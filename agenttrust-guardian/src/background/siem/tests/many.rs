@@ -7,7 +7,7 @@ use agenttrust_testkit::eventually_within;
 use agenttrust_testkit::siem::{HttpReceiver, Vendor};
 
 use super::{NEVER, SECRET, make, newest_arrives, open};
-use crate::domain::{DestinationKind, EventFormat};
+use crate::domain::DestinationKind;
 use crate::engine::Engine;
 use crate::store::{DestinationRow, query};
 
@@ -16,27 +16,13 @@ const DESTINATIONS: usize = 200;
 /// A destination of an organisation in which nothing happens.
 fn quiet(number: usize, now: Timestamp) -> DestinationRow {
     DestinationRow {
-        id: format!("dst_{number:04}"),
         org_id: format!("org_{number}"),
         name: "quiet".to_owned(),
         kind: DestinationKind::Webhook,
-        format: EventFormat::Raw,
         endpoint: "http://127.0.0.1:9/".to_owned(),
         secret: None,
-        batch_size: 100,
-        flush_seconds: 30,
         event_types: Vec::new(),
-        is_active: true,
-        epoch: 1,
-        created_by: "key_1".to_owned(),
-        created_at: now,
-        updated_at: now,
-        next_at: now,
-        attempts: 0,
-        failing_since: None,
-        last_error: None,
-        last_status: None,
-        dropped: 0,
+        ..DestinationRow::sample(&format!("dst_{number:04}"), now)
     }
 }
 
