@@ -5,8 +5,8 @@
 //! the next goes to where the name of the server leads by then.
 
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use agenttrust::background;
 use sqlx::pool::PoolConnection;
@@ -17,6 +17,8 @@ use sqlx::{Acquire, Executor, Postgres, Transaction};
 pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a connection may take to show that it will do: shorter than a check has.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// How long all connections may be in use at once: a server that answers ends every statement before.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(10);
 /// How long those that are let go may finish what they are about.
 const FINISH_WITHIN: Duration = Duration::from_secs(20);
 
@@ -103,6 +105,34 @@ pub(crate) struct Primary {
 struct Made {
     pool: PgPool,
     troubles: u64,
+    /// When one of them was last seen to do.
+    seen_well: Arc<Mutex<Instant>>,
+}
+
+impl Made {
+    fn now(pool: PgPool, troubles: u64) -> Self {
+        Self { pool, troubles, seen_well: Arc::new(Mutex::new(Instant::now())) }
+    }
+
+    fn saw_one_do(&self) {
+        *self.seen_well.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.seen_well.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > COMES_BACK_WITHIN
+    }
+}
+
+/// A connection that is not known to do. It is closed, unless it turns out to: on its way back to the others it would be
+/// waited for, and a server that is gone without a word never answers.
+struct Untried(Option<PoolConnection<Postgres>>);
+
+impl Drop for Untried {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
+    }
 }
 
 impl Primary {
@@ -125,7 +155,7 @@ impl Primary {
                 })
             })
             .connect_lazy_with(bare(options));
-        let made = Arc::new(RwLock::new(Made { pool, troubles: 0 }));
+        let made = Arc::new(RwLock::new(Made::now(pool, 0)));
         let primary = Self { purpose, made };
         primary.acquire().await?;
         Ok(primary)
@@ -136,21 +166,42 @@ impl Primary {
     /// # Errors
     ///
     /// Where no connection is had in time, and why the newest one will not do.
+    ///
+    /// # Cancel safety
+    ///
+    /// A connection whose trial is given up is closed, and makes room for another one.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         let made = self.made();
-        let mut connection = made.pool.acquire().await?;
-        if self.try_out(&mut connection).await.is_ok() {
+        let untried = self.take(&made).await?;
+        if let Ok(connection) = self.tried(&made, untried).await {
             return Ok(connection);
         }
-        // In this order, so that the connection is closed and not tried once more on its way back.
         let made = self.renewed(&made);
-        drop(connection);
-        let mut connection = made.pool.acquire().await?;
-        if let Err(error) = self.try_out(&mut connection).await {
-            connection.close_on_drop();
-            return Err(error);
+        let untried = self.take(&made).await?;
+        self.tried(&made, untried).await
+    }
+
+    /// One of those that were made. Where all are in use for longer than a server that answers lets them be, they hang,
+    /// and are let go.
+    async fn take(&self, made: &Made) -> Result<Untried, sqlx::Error> {
+        let taken = made.pool.acquire().await;
+        if let Err(sqlx::Error::PoolTimedOut) = taken
+            && made.is_stuck()
+        {
+            self.renewed(made);
         }
-        Ok(connection)
+        Ok(Untried(Some(taken?)))
+    }
+
+    async fn tried(
+        &self,
+        made: &Made,
+        mut untried: Untried,
+    ) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let connection = untried.0.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        self.try_out(connection).await?;
+        made.saw_one_do();
+        untried.0.take().ok_or(sqlx::Error::PoolClosed)
     }
 
     /// All of them, for what makes do with one that is tried no more.
@@ -213,8 +264,8 @@ impl Primary {
             // What looks after a pool lives on the runtime where it is made.
             let _context = background::handle().enter();
             let pool = now.pool.options().clone().connect_lazy_with(options);
-            let old = std::mem::replace(&mut now.pool, pool);
-            now.troubles += 1;
+            let made = Made::now(pool, now.troubles + 1);
+            let old = std::mem::replace(&mut *now, made).pool;
             background::spawn(background::timeout(FINISH_WITHIN, async move { old.close().await }));
         }
         now.clone()
@@ -238,9 +289,15 @@ pub(super) fn bare(options: &PgConnectOptions) -> PgConnectOptions {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use agenttrust_testkit::eventually_within;
     use agenttrust_testkit::postgres::{Bouncer, Fresh};
+    use agenttrust_testkit::proxy::Proxy;
+    use tokio::time::timeout;
 
     use super::*;
+
+    /// What all callers of a busy moment have of a request's time.
+    const GIVES_UP: Duration = Duration::from_millis(50);
 
     const SETTINGS: &str = "SELECT concat_ws(' ', current_setting('statement_timeout'), \
                             current_setting('lock_timeout'), \
@@ -295,5 +352,55 @@ mod tests {
         primary.try_listener(&mut listener).await.unwrap();
         drop(listener);
         primary.close().await;
+    }
+
+    /// Connections by a wire that falls silent, all of them in use.
+    async fn all_in_use(
+        proxy: &Proxy,
+        database: &Fresh,
+    ) -> (Primary, Vec<PoolConnection<Postgres>>) {
+        let options = database.url_by(proxy.address).parse().unwrap();
+        let primary = Primary::connect(&options, Purpose::Deciding).await.unwrap();
+        let mut all = Vec::new();
+        for _ in 0..Purpose::Deciding.connections() {
+            all.push(primary.acquire().await.unwrap());
+        }
+        (primary, all)
+    }
+
+    async fn must_come_back(primary: &Primary) {
+        let works = async || primary.acquire().await.map(drop);
+        eventually_within(Duration::from_secs(30), "no connection is had again", works).await;
+        primary.close().await;
+    }
+
+    #[tokio::test]
+    async fn connections_whose_trial_is_given_up_make_room() {
+        let Some(database) = Fresh::or_skip() else { return };
+        let proxy = Proxy::before(database.address()).await;
+        let (primary, all) = all_in_use(&proxy, &database).await;
+        let count = all.len();
+        drop(all);
+        let idle = async || if primary.pool().num_idle() == count { Ok(()) } else { Err(()) };
+        eventually_within(Duration::from_secs(30), "they are not given back", idle).await;
+        proxy.lose_connections();
+        for _ in 0..count {
+            assert!(timeout(GIVES_UP, primary.acquire()).await.is_err());
+        }
+        assert_eq!(primary.made().troubles, 0);
+        must_come_back(&primary).await;
+    }
+
+    #[tokio::test]
+    async fn connections_that_hang_in_the_middle_of_a_statement_are_let_go() {
+        let Some(database) = Fresh::or_skip() else { return };
+        let proxy = Proxy::before(database.address()).await;
+        let (primary, mut all) = all_in_use(&proxy, &database).await;
+        proxy.lose_connections();
+        for connection in &mut all {
+            assert!(timeout(GIVES_UP, connection.execute("SELECT 1")).await.is_err());
+        }
+        drop(all);
+        must_come_back(&primary).await;
     }
 }
